@@ -121,9 +121,9 @@ def require(condition: bool, name: str, expected: str, value: Any) -> None:
 def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Raise ParameterError, naming the nearest valid choice, unless the value is one of the choices.
 
-    >>> require_choice("dataset", "mnist-1d", ["mnist1d", "digits"])
+    >>> require_choice("dataset", "mnist-1d", ["mnist1d", "x"])
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: dataset: 'mnist-1d' is not known; did you mean 'mnist1d'? Choose from mnist1d, digits
+    lmc_utils.settings.ParameterError: dataset: 'mnist-1d' is not known; did you mean 'mnist1d'? Choose from mnist1d, x
     """
     choices = list(choices)
     if value not in choices:
@@ -136,8 +136,6 @@ def unknown(value: str, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
     guess = f"did you mean {near[0]!r}? " if near else ""
     return f"{value!r} is not known; {guess}Choose from {', '.join(choices)}"
-
-
 
 
 def _describe(hint: Any) -> str:
