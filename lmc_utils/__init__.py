@@ -4,4 +4,10 @@ Import the room you need: `from lmc_utils import siblings, paths, barriers, plot
 `lmc_utils.toy` needs nothing but NumPy.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+# Two equal networks must stay equal wherever they sit in a stack. By default MKL picks its kernel by how a matrix
+# happens to be aligned in memory; this asks it for one kernel, at no cost in speed. It reads the variable once.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")

@@ -28,10 +28,11 @@ def loss_barrier(values: xr.DataArray) -> xr.DataArray:
     Coordinates:
       * alpha    (alpha) float64 24B 0.0 0.5 1.0
     """
-    _require_endpoints(values)
+    _require(values, (0.0, 1.0))
     alpha = values.alpha
     chord = (1 - alpha) * values.sel(alpha=0.0, drop=True) + alpha * values.sel(alpha=1.0, drop=True)
-    return (values - chord).transpose(*values.dims).assign_attrs(values.attrs)
+    barrier: xr.DataArray = (values - chord).transpose(*values.dims)
+    return barrier.assign_attrs(values.attrs)
 
 
 def barrier_height(values: xr.DataArray) -> xr.DataArray:
@@ -44,6 +45,21 @@ def barrier_height(values: xr.DataArray) -> xr.DataArray:
     3.0
     """
     return between_endpoints(loss_barrier(values)).max("alpha", keep_attrs=True, skipna=False)
+
+
+def midpoint_barrier(values: xr.DataArray) -> xr.DataArray:
+    """The barrier half-way, B(1/2): the value at the average of the siblings minus the average of their values.
+
+    It is signed: where averaging two siblings helps, it is negative.
+
+    Raises:
+        ValueError: alpha = 0, 1/2 or 1 is missing.
+
+    >>> float(midpoint_barrier(xr.DataArray([3.0, 1.0, 5.0], coords={"alpha": [0.0, 0.5, 1.0]})))
+    -3.0
+    """
+    _require(values, (0.0, 0.5, 1.0))
+    return loss_barrier(values).sel(alpha=0.5, drop=True)
 
 
 def error_barrier(errors: xr.DataArray) -> xr.DataArray:
@@ -61,7 +77,7 @@ def error_barrier(errors: xr.DataArray) -> xr.DataArray:
     >>> float(error_barrier(xr.DataArray([10.0, 50.0, 30.0], coords={"alpha": [0.0, 0.5, 1.0]})))
     30.0
     """
-    _require_endpoints(errors)
+    _require(errors, (0.0, 1.0))
     ends = errors.sel(alpha=[0.0, 1.0]).mean("alpha", skipna=False)
     highest = between_endpoints(errors).max("alpha", skipna=False)
     return (highest - ends).assign_attrs(errors.attrs | {"units": "percentage points"})
@@ -72,7 +88,7 @@ def between_endpoints(values: xr.DataArray) -> xr.DataArray:
     return values.sel(alpha=(values.alpha >= 0) & (values.alpha <= 1))
 
 
-def _require_endpoints(values: xr.DataArray) -> None:
-    missing = [end for end in (0.0, 1.0) if not np.any(values.alpha == end)]
+def _require(values: xr.DataArray, alphas: tuple[float, ...]) -> None:
+    missing = [alpha for alpha in alphas if not np.any(values.alpha == alpha)]
     if missing:
-        raise ValueError(f"alpha: expected a line through both endpoints, 0 and 1; it lacks {missing}")
+        raise ValueError(f"alpha: expected a line through {list(alphas)}, it lacks {missing}")

@@ -38,7 +38,7 @@ class Line(Settings):
     [0.0, 0.5, 1.0, 2.0]
     """
 
-    alphas: int = 41
+    alphas: int = 25
     alpha_range: tuple[float, ...] = (-0.5, 1.5)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"alphas": 9}}
@@ -51,7 +51,7 @@ class Line(Settings):
 
     def grid(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """The interpolation coefficients, increasing."""
-        even = np.linspace(*self.alpha_range, self.alphas).round(12)
+        even = np.linspace(self.alpha_range[0], self.alpha_range[1], self.alphas).round(12)
         return np.union1d(even, [0.0, 0.5, 1.0])
 
 
@@ -99,7 +99,7 @@ def line(run: Run, where: Line, epochs: Sequence[int] | None = None, progress: b
     experiment = run.experiment
     epochs = [experiment.epochs] if epochs is None else list(epochs)
     alphas = torch.from_numpy(where.grid())
-    coords = {
+    coords: dict[str, Any] = {
         "split": list(SPLITS),
         "fork_epoch": list(experiment.fork_epochs),
         "parent": list(range(experiment.parents)),

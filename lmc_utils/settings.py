@@ -54,7 +54,9 @@ class Settings:
         for field in fields(self):
             value = coerce(field.name, getattr(self, field.name), hints[field.name])
             object.__setattr__(self, field.name, value)
-        self.check()
+        for ancestor in reversed(type(self).__mro__):  # a record made of several is checked part by part
+            if "check" in vars(ancestor):
+                ancestor.check(self)
 
     def check(self) -> None:
         """Raise ParameterError where a value is out of range."""

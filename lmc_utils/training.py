@@ -128,7 +128,7 @@ def _sgd(network: nn.Module, recipe: Recipe, momentum: stack.Parameters) -> torc
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
-        fused=True,
+        foreach=False,
     )
     for name, parameter in network.named_parameters():
         sgd.state[parameter]["momentum_buffer"] = momentum[name].clone()

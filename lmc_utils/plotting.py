@@ -1,0 +1,184 @@
+"""Figures: one function, one figure; labelled arrays in, a matplotlib figure out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
+
+INK, FAINT = "#3b4252", "#c8ccd4"
+_EPOCH_COLOURS = "flare"  # early epochs pale, late ones dark
+
+
+def use_theme() -> None:
+    """Set the book's one look: seaborn's, white ground, vector figures, type that survives a phone."""
+    sns.set_theme(
+        context="notebook",
+        style="ticks",
+        palette="colorblind",
+        rc={
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "axes.titlesize": "medium",
+            "axes.titleweight": "bold",
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "figure.dpi": 110,
+            "figure.constrained_layout.use": True,
+            "svg.fonttype": "path",
+            "svg.hashsalt": "lmc",
+            "legend.frameon": False,
+        },
+    )
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:  # outside Jupyter
+        return
+    set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
+
+
+def fork_colours(fork_epochs: Sequence[int]) -> dict[int, Any]:
+    """One colour for each fork epoch, the same in every figure: early forks dark, late ones bright.
+
+    >>> list(fork_colours([0, 1, 15]))
+    [0, 1, 15]
+    """
+    return dict(zip(fork_epochs, sns.color_palette("viridis", len(fork_epochs)), strict=True))
+
+
+def cross_section(values: xr.DataArray, unit: str) -> Figure:
+    """The cross-sectional sibling landscape: a curve along the line through the siblings for every epoch of training.
+
+    Args:
+        values: dimensions fork_epoch, epoch, alpha; NaN before the fork.
+        unit: of the values, for the axis.
+
+    Returns:
+        A panel for each fork epoch, side by side; colour tells the epoch; dashed lines mark the siblings.
+    """
+    forks = values.fork_epoch.values
+    figure = Figure(figsize=(2.7 * len(forks) + 1.2, 3.4), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(forks), sharey=True))
+    colours, scale = _epoch_scale(values.epoch.values)
+    for axis, fork in zip(axes, forks, strict=True):
+        for epoch in values.epoch.values[values.epoch.values >= fork]:
+            curve = values.sel(fork_epoch=fork, epoch=epoch)
+            axis.plot(values.alpha, curve, color=colours(scale(epoch)), linewidth=1.1)
+        _mark_siblings(axis)
+        axis.set(title=f"fork at epoch {fork}", xlabel=r"$\alpha$")
+    axes[0].set_ylabel(unit)
+    figure.colorbar(ScalarMappable(scale, colours), ax=axes, label="epoch of training", pad=0.01)
+    return figure
+
+
+def final_lines(values: xr.DataArray, unit: str) -> Figure:
+    """Curves along the sibling line at one epoch: a line for the mean over parents and pairs, a band for their range.
+
+    Args:
+        values: dimensions split, fork_epoch, parent, pair, alpha.
+        unit: of the values, for the axis.
+
+    Returns:
+        A panel for each split, side by side; colour tells the fork epoch.
+    """
+    splits = values.split.values
+    figure = Figure(figsize=(4.6 * len(splits), 3.6), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(splits), sharey=True))
+    for axis, split in zip(axes, splits, strict=True):
+        for fork, colour in fork_colours(list(values.fork_epoch.values)).items():
+            curves = values.sel(split=split, fork_epoch=fork)
+            axis.fill_between(
+                values.alpha,
+                curves.min(["parent", "pair"]),
+                curves.max(["parent", "pair"]),
+                color=colour,
+                alpha=0.2,
+                lw=0,
+            )
+            axis.plot(values.alpha, curves.mean(["parent", "pair"]), color=colour, label=f"{fork}", linewidth=2)
+        _mark_siblings(axis)
+        axis.set(title=f"{split} set", xlabel=r"$\alpha$")
+    axes[0].set_ylabel(unit)
+    axes[-1].legend(title="fork epoch", loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = None) -> Figure:
+    """A barrier against the fork epoch: every pair a dot, mean and standard deviation over all pairs joined by a line.
+
+    Args:
+        values: dimensions split, fork_epoch, parent, pair.
+        unit: of the values, for the axis.
+        threshold: drawn as a horizontal line, where there is one: Frankle et al.'s bound for stable siblings.
+
+    Returns:
+        One panel; colour tells the split; fork epochs are evenly spaced, whatever their distance.
+    """
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axis = figure.subplots()
+    table = values.to_dataframe("barrier").reset_index()
+    sns.pointplot(table, x="fork_epoch", y="barrier", hue="split", errorbar="sd", dodge=0.2, capsize=0.06, ax=axis)
+    sns.stripplot(
+        table,
+        x="fork_epoch",
+        y="barrier",
+        hue="split",
+        dodge=True,
+        size=3.5,
+        alpha=0.55,
+        legend=False,
+        ax=axis,
+        jitter=False,
+    )
+    if threshold is not None:
+        axis.axhline(threshold, color=INK, linestyle=":", linewidth=1.2)
+        axis.annotate(
+            f"stable below {threshold:g}", (0, threshold), (4, 2), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha="left", va="bottom", fontsize="small",
+        )  # fmt: skip
+    axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+    axis.set(xlabel="fork epoch", ylabel=unit)
+    axis.legend(title=None)
+    return figure
+
+
+def barrier_during_training(values: xr.DataArray, unit: str) -> Figure:
+    """A signed barrier against the epoch of training: mean over parents and pairs as a line, their range as a band.
+
+    Args:
+        values: dimensions fork_epoch, parent, pair, epoch; NaN before the fork.
+        unit: of the values, for the axis.
+    """
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axis = figure.subplots()
+    for fork, colour in fork_colours(list(values.fork_epoch.values)).items():
+        curves = values.sel(fork_epoch=fork, epoch=values.epoch >= fork)
+        low, high = curves.min(["parent", "pair"]), curves.max(["parent", "pair"])
+        axis.fill_between(curves.epoch, low, high, color=colour, alpha=0.2, lw=0)
+        axis.plot(curves.epoch, curves.mean(["parent", "pair"]), color=colour, label=f"{fork}", linewidth=2)
+    axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+    axis.set(xlabel="epoch of training", ylabel=unit)
+    axis.legend(title="fork epoch")
+    return figure
+
+
+def _mark_siblings(axis: Axes) -> None:
+    axis.xaxis.set_major_locator(MultipleLocator(0.5))
+    for alpha in (0, 1):
+        axis.axvline(alpha, color=FAINT, linestyle="--", linewidth=1, zorder=0)
+
+
+def _epoch_scale(epochs: np.ndarray[Any, Any]) -> tuple[Colormap, Normalize]:
+    return mpl.colormaps[_EPOCH_COLOURS], Normalize(epochs.min(), max(epochs.max(), epochs.min() + 1))

@@ -1,0 +1,179 @@
+"""The forking protocol: siblings are their parent until they part, equal seeds give equal bits, runs resume."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lmc_utils import siblings, stack, store, training
+from lmc_utils.settings import ParameterError
+from lmc_utils.siblings import Experiment, Member, Run
+
+SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return siblings.run(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+
+
+def test_until_the_fork_a_sibling_is_its_parent_and_then_no_longer(run: Run) -> None:
+    parent, sibling, other = Member(1), Member(1, 2, 0), Member(1, 2, 1)
+    for epoch in range(5):
+        thetas = run.thetas([parent, sibling, other], epoch)
+        parted = epoch > 2
+        assert torch.equal(thetas[0], thetas[1]) is not parted
+        assert torch.equal(thetas[1], thetas[2]) is not parted
+
+
+def test_a_sibling_with_its_parents_data_order_is_its_parent_bit_for_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Member, "stream", lambda member, seed: (seed, member.parent))
+    run = siblings.run(SMALL, tmp_path, progress=False)
+    for parent in range(2):
+        family = [Member(parent), *(Member(parent, fork, sibling) for fork in (0, 2) for sibling in (0, 1))]
+        thetas = run.thetas(family, 4)
+        assert all(torch.equal(thetas[0], theta) for theta in thetas)
+
+
+def test_a_fork_copies_the_momentum_too(run: Run) -> None:
+    """A sibling's first epoch, retrained by hand from the parent's parameters and momentum at the fork."""
+    parents_only = siblings.run(
+        Experiment(**SMALL.to_json() | {"fork_epochs": [4]}), run.folder.path.parent, progress=False
+    )
+    thetas = parents_only.thetas([Member(0)], 0)
+    momentum = torch.zeros_like(thetas)
+    for epoch in range(2):
+        thetas, momentum = training.train_epoch(
+            run.network, thetas, momentum, run.dataset.train, [Member(0).stream(0)], SMALL, epoch
+        )
+    assert momentum.abs().sum() > 0
+    sibling = Member(0, 2, 1)
+    expected, _ = training.train_epoch(run.network, thetas, momentum, run.dataset.train, [sibling.stream(0)], SMALL, 2)
+    # float32, another size of stack: a batched product may sum in another order.
+    torch.testing.assert_close(run.thetas([sibling], 3), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_whole_run_fits_the_data_better_than_it_started(run: Run) -> None:
+    values = stack.load(run.network, stack.unflatten(run.thetas([Member(0), Member(0, 0, 1)], 4), run.network))
+    inputs, labels = run.dataset.test
+    logits = values(inputs.expand(2, *inputs.shape))
+    assert ((logits.argmax(-1) == labels).float().mean(1) > 0.8).all()
+
+
+def test_equal_seeds_give_equal_bits_in_separate_processes(run: Run, tmp_path: Path) -> None:
+    code = f"from lmc_utils.siblings import Experiment, run; run(Experiment(**{SMALL.to_json()!r}), progress=False)"
+    for name in ("a", "b"):
+        subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"LMC_RUNS": str(tmp_path / name)})
+    files = [sorted((tmp_path / name).glob("*/epoch_*.npy")) for name in ("a", "b")]
+    assert len(files[0]) == 5
+    for first, second in zip(*files, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("survives", [0, 1, 2, 3])
+def test_an_interrupted_run_resumes_to_the_same_bits(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survives: int
+) -> None:
+    save = store.RunFolder.save
+
+    def killed(self: store.RunFolder, epoch: int, *arrays: object) -> None:
+        if epoch > survives:
+            raise KeyboardInterrupt
+        save(self, epoch, *arrays)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.RunFolder, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            siblings.run(SMALL, tmp_path, progress=False)
+    trained: list[int] = []
+    train_epoch = training.train_epoch
+
+    def counted(*args: object) -> tuple[torch.Tensor, torch.Tensor]:
+        trained.append(args[-1])
+        return train_epoch(*args)
+
+    monkeypatch.setattr(training, "train_epoch", counted)
+    resumed = siblings.run(SMALL, tmp_path, progress=False)
+    assert trained == list(range(survives, 4))
+    everyone = siblings.family(SMALL)
+    assert torch.equal(resumed.thetas(everyone, 4), run.thetas(everyone, 4))
+
+
+def test_a_finished_run_is_fetched_not_trained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "train_epoch", None)
+    again = siblings.run(SMALL, run.folder.path.parent, progress=False)
+    assert torch.equal(again.thetas([Member(0)], 4), run.thetas([Member(0)], 4))
+
+
+def test_divergence_keeps_what_was_computed(tmp_path: Path) -> None:
+    wild = Experiment(**SMALL.to_json() | {"learning_rate": 1e30})
+    with pytest.raises(training.Diverged, match="learning_rate: training diverged in epoch 1"):
+        siblings.run(wild, tmp_path, progress=False)
+    assert len(list(tmp_path.glob("*/epoch_0000.npy"))) == 1
+
+
+def test_seed_zero_is_a_seed_like_any_other(run: Run, tmp_path: Path) -> None:
+    one = siblings.run(Experiment(**SMALL.to_json() | {"seed": 1, "epochs": 2}), tmp_path, progress=False)
+    assert not torch.equal(one.thetas([Member(0)], 0), run.thetas([Member(0)], 0))
+    streams = [member.stream(seed) for seed in (0, 1) for member in siblings.family(SMALL)]
+    assert len(set(streams)) == len(streams)
+
+
+def test_networks_do_not_depend_on_who_else_is_in_the_run(run: Run, tmp_path: Path) -> None:
+    fewer = siblings.run(Experiment(**SMALL.to_json() | {"parents": 1, "fork_epochs": [2]}), tmp_path, progress=False)
+    # Another size of stack may sum in another order; four epochs let that grow a little.
+    torch.testing.assert_close(
+        fewer.thetas([Member(0, 2, 1)], 4), run.thetas([Member(0, 2, 1)], 4), atol=1e-3, rtol=1e-2
+    )
+
+
+def test_reading_copies(run: Run) -> None:
+    run.thetas([Member(0)], 4).zero_()
+    assert run.thetas([Member(0)], 4).abs().sum() > 0
+
+
+def test_strangers_are_named(run: Run) -> None:
+    with pytest.raises(ParameterError, match="epoch: expected from 0 to 4, got 5"):
+        run.thetas([Member(0)], 5)
+    with pytest.raises(ParameterError, match="member: expected a network of this run"):
+        run.thetas([Member(7)], 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"fork_epochs": [0, 41]}, "fork_epochs: expected increasing epochs from 0 to 40 (epochs), got [0, 41]"),
+        ({"fork_epochs": [2, 1]}, "fork_epochs: expected increasing epochs from 0 to 40 (epochs), got [2, 1]"),
+        ({"fork_epochs": []}, "fork_epochs: expected increasing epochs from 0 to 40 (epochs), got []"),
+        ({"siblings": 1}, "siblings: expected at least 2, got 1"),
+        ({"parents": 0}, "parents: expected at least 1, got 0"),
+        ({"seed": -1}, "seed: expected at least 0, got -1"),
+        ({"device": "gpu"}, "device: 'gpu' is not known; did you mean 'cpu'? Choose from auto, cpu, cuda"),
+        ({"learning_rate": -0.1}, "learning_rate: expected a number above 0, got -0.1"),
+        ({"widths": [-64]}, "widths: expected at least one hidden layer, each at least 1 wide, got [-64]"),
+        ({"dataset": "minst1d"}, "dataset: 'minst1d' is not known; did you mean 'mnist1d'? Choose from mnist1d, "
+         "digits, fashion_mnist, cifar10"),
+    ],
+)  # fmt: skip
+def test_a_bad_experiment_is_named(change: dict[str, object], line: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Experiment(**change)
+    assert str(caught.value) == line
+
+
+def test_what_does_not_fit_the_data_is_named(tmp_path: Path) -> None:
+    large = Experiment(**SMALL.to_json() | {"batch_size": 2000})
+    with pytest.raises(
+        ParameterError, match="batch_size: expected at most the 1400 training samples of digits, got 2000"
+    ):
+        siblings.run(large, tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("preset", ["smoke", "default", "paper"])
+def test_presets_are_valid_parameter_values(preset: str) -> None:
+    assert isinstance(Experiment(**Experiment.preset(preset)), Experiment)
