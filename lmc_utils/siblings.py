@@ -186,7 +186,7 @@ def _train(
     train = dataset.to(device).train
     start = kept.newest()
     if start is None:
-        seeds = [_init_seed(experiment.seed, parent) for parent in range(experiment.parents)]
+        seeds = [init_seed(experiment.seed, parent) for parent in range(experiment.parents)]
         thetas = stack.flatten(stack.initialise(network, seeds))
         momentum = torch.zeros_like(thetas)
         kept.save(0, thetas.numpy(), momentum.numpy())
@@ -210,7 +210,8 @@ def _train(
         kept.save(epoch + 1, thetas.cpu().numpy(), momentum.cpu().numpy())
 
 
-def _init_seed(seed: int, parent: int) -> int:
+def init_seed(seed: int, parent: int) -> int:
+    """The seed of a parent's initialisation."""
     return int(np.random.SeedSequence([seed, parent]).generate_state(1, np.uint64)[0] >> 1)
 
 

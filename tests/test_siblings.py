@@ -156,10 +156,13 @@ def test_strangers_are_named(run: Run) -> None:
         ({"device": "gpu"}, "device: 'gpu' is not known; did you mean 'cpu'? Choose from auto, cpu, cuda"),
         ({"learning_rate": -0.1}, "learning_rate: expected a number above 0, got -0.1"),
         ({"widths": [-64]}, "widths: expected at least one hidden layer, each at least 1 wide, got [-64]"),
-        ({"dataset": "minst1d"}, "dataset: 'minst1d' is not known; did you mean 'mnist1d'? Choose from mnist1d, "
-         "digits, fashion_mnist, cifar10"),
+        (
+            {"dataset": "minst1d"},
+            "dataset: 'minst1d' is not known; did you mean 'mnist1d'? Choose from mnist1d, "
+            "digits, fashion_mnist, cifar10",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_experiment_is_named(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         Experiment(**change)

@@ -1,0 +1,51 @@
+"""`make bench`: measure every speed claim against its peer and write the tables to a page of the book."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from benchmarks import memory, training
+from benchmarks.timing import table
+from lmc_utils.siblings import Experiment
+
+PAGE = Path(__file__).parent.parent / "book" / "_generated" / "benchmarks.md"
+NOTEBOOK = "02_sibling_forking"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3, help="how often each contender runs, in turn")
+    parser.add_argument("--preset", default="default", help="the experiment: smoke, default or paper")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the tables are written")
+    options = parser.parse_args()
+
+    experiment = Experiment(**Experiment.preset(options.preset))
+    print(f"Training the {options.preset} run ({options.repeats} repeats):", flush=True)
+    times = training.compare(experiment, options.repeats)
+    print(f"Executing {NOTEBOOK}:", flush=True)
+    peak = memory.peak_of_notebook(NOTEBOOK)
+
+    page = f"""\
+Measured on {datetime.date.today():%d %B %Y}, on {os.cpu_count()} cores ({platform.machine()}),
+torch {torch.__version__} with {torch.get_num_threads()} threads, {options.repeats} repeats in turn.
+
+**Training the {options.preset} run, end to end.** Ours includes writing every epoch to disk.
+
+{table(times, training.OURS)}
+
+**Memory.** Executing `{NOTEBOOK}` with its default parameters, training included, took {peak:.2f} GB at its
+peak (its largest process).
+"""
+    options.page.parent.mkdir(parents=True, exist_ok=True)
+    options.page.write_text(page)
+    print(f"\n{page}\nWritten to {options.page}")
+
+
+if __name__ == "__main__":
+    main()

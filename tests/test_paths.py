@@ -1,0 +1,118 @@
+"""Lines through weight space: exact at their ends, means over samples, the same whatever the batches."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lmc_utils import paths, siblings, stack
+from lmc_utils.models import Architecture, build
+from lmc_utils.settings import ParameterError
+from lmc_utils.siblings import Experiment, Member, Run
+
+SMALL = Experiment(dataset="digits", widths=(16,), epochs=3, fork_epochs=(0, 2), parents=2, siblings=3, device="cpu")
+WHERE = paths.Line(alphas=5)
+TWO_NUMBERS = "alpha_range: expected two numbers, the first at most 0, the second at least 1"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return siblings.run(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+
+
+def brute_force(network: nn.Module, theta: Tensor, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Loss and error of one network, one sample at a time, in float64."""
+    one = stack.load(network, stack.unflatten(theta[None].double(), network))
+    logits = torch.stack([one(sample[None, None].double())[0, 0] for sample in inputs])
+    loss = functional.cross_entropy(logits, labels).item()
+    return loss, 100 * (logits.argmax(1) != labels).double().mean().item()
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "cnn"])
+def test_evaluation_is_the_mean_over_samples_with_a_short_last_batch(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build(Architecture(architecture=architecture, widths=(6, 5)), (8, 1), 3)
+    thetas = stack.flatten(stack.initialise(network, [1, 2, 3])).double()
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(23, 8, 1, generator=generator, dtype=torch.float64)
+    labels = torch.randint(3, (23,), generator=generator)
+    whole = paths.evaluate(network.double(), thetas, inputs, labels)
+    monkeypatch.setattr(paths, "_SAMPLES_AT_ONCE", 10)
+    monkeypatch.setattr(paths, "_NUMBERS_AT_ONCE", 1)
+    pieces = paths.evaluate(network, thetas, inputs, labels)
+    for row, theta in enumerate(thetas):
+        loss, error = brute_force(network, theta, inputs, labels)
+        for measured in (whole, pieces):
+            assert measured[0][row].item() == pytest.approx(loss, rel=1e-12)
+            assert measured[1][row].item() == pytest.approx(error, rel=1e-12)
+
+
+def test_the_ends_of_the_line_are_the_siblings_own_losses(run: Run) -> None:
+    lines = paths.line(run, WHERE, progress=False)
+    for fork in SMALL.fork_epochs:
+        thetas = run.thetas([Member(1, fork, 0), Member(1, fork, 2)], 3)
+        for split, samples in (("train", run.dataset.train), ("test", run.dataset.test)):
+            loss, error = paths.evaluate(run.network, thetas, *samples)
+            cut = lines.sel(split=split, fork_epoch=fork, parent=1, pair="0-2", epoch=3)
+            # The same networks in another batch of networks: float32 products may sum in another order.
+            np.testing.assert_allclose(cut.loss.sel(alpha=[0, 1]), loss, rtol=1e-5)
+            np.testing.assert_allclose(cut.error.sel(alpha=[0, 1]), error, atol=0.1)
+
+
+def test_the_middle_of_the_line_is_the_average_network(run: Run) -> None:
+    lines = paths.line(run, WHERE, progress=False)
+    first, second = run.thetas([Member(0, 0, 0), Member(0, 0, 1)], 3)
+    loss, _ = brute_force(run.network, (first + second) / 2, *run.dataset.test)
+    middle = lines.loss.sel(split="test", fork_epoch=0, parent=0, pair="0-1", epoch=3, alpha=0.5)
+    assert float(middle) == pytest.approx(loss, rel=1e-5)
+
+
+def test_before_the_fork_there_is_no_line_and_at_the_fork_it_is_one_point(run: Run) -> None:
+    lines = paths.line(run, WHERE, epochs=[1, 2, 3], progress=False)
+    assert lines.sizes == {"split": 2, "fork_epoch": 2, "parent": 2, "pair": 3, "epoch": 3, "alpha": 5}
+    late = lines.loss.sel(fork_epoch=2)
+    assert late.sel(epoch=1).isnull().all()
+    spread = late.sel(epoch=2).max("alpha") - late.sel(epoch=2).min("alpha")
+    assert float(spread.max()) < 1e-6
+    assert lines.loss.sel(fork_epoch=0).notnull().all()
+
+
+def test_swapping_the_siblings_mirrors_the_line(run: Run) -> None:
+    ends = run.thetas([Member(0, 0, 0), Member(0, 0, 1)], 3)
+    alphas = torch.linspace(0, 1, 5)
+    forth, back = (
+        paths.evaluate(run.network, stack.mix(*pair, alphas), *run.dataset.test)[0] for pair in (ends, ends.flip(0))
+    )
+    torch.testing.assert_close(forth, back.flip(0), rtol=1e-5, atol=1e-6)
+
+
+def test_measurements_say_what_they_are(run: Run) -> None:
+    lines = paths.line(run, WHERE, progress=False)
+    assert lines.loss.attrs["units"] == "nats"
+    assert lines.error.attrs["units"] == "percent"
+    assert '"fork_epochs": [0, 2]' in lines.attrs["experiment"]
+
+
+@pytest.mark.parametrize("alphas", [2, 3, 7, 25, 40])
+@pytest.mark.parametrize("ends", [(0, 1), (-0.5, 1.5), (-1, 1.7)])
+def test_every_grid_holds_endpoints_and_midpoint_once(alphas: int, ends: tuple[float, float]) -> None:
+    grid = paths.Line(alphas=alphas, alpha_range=ends).grid()
+    assert {0.0, 0.5, 1.0} <= set(grid)
+    assert (np.diff(grid) > 1e-6).all()
+    assert (grid[0], grid[-1]) == ends
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"alphas": 1}, "alphas: expected at least 2, got 1"),
+        ({"alpha_range": [0.1, 1]}, f"{TWO_NUMBERS}, got [0.1, 1.0]"),
+        ({"alpha_range": [0, 1, 2]}, f"{TWO_NUMBERS}, got [0.0, 1.0, 2.0]"),
+    ],
+)
+def test_a_bad_line_is_named(change: dict[str, object], line: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        paths.Line(**change)
+    assert str(caught.value) == line
