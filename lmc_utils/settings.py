@@ -56,7 +56,7 @@ class Settings:
             object.__setattr__(self, field.name, value)
         for ancestor in reversed(type(self).__mro__):  # a record made of several is checked part by part
             if "check" in vars(ancestor):
-                ancestor.check(self)
+                vars(ancestor)["check"](self)
 
     def check(self) -> None:
         """Raise ParameterError where a value is out of range."""

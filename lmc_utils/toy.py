@@ -47,12 +47,11 @@ class Landscape(Settings):
     m_max: int = 16
     n_points: int = 401
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"m_max": 6, "n_points": 51}}
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"n_points": 51}}
 
     def check(self) -> None:
-        for name in ("m", "m_max"):
-            count = getattr(self, name)
-            require(2 <= count <= MOST_MINIMA, name, f"from 2 to {MOST_MINIMA}", count)
+        require(2 <= self.m <= MOST_MINIMA, "m", f"from 2 to {MOST_MINIMA}", self.m)
+        require(4 <= self.m_max <= MOST_MINIMA, "m_max", f"from 4 to {MOST_MINIMA}", self.m_max)
         require(0 < self.spacing < math.inf, "spacing", "a finite number above 0", self.spacing)
         require(self.n_points >= 10, "n_points", "at least 10", self.n_points)
         if self.roots is not None:
@@ -80,6 +79,15 @@ def equally_spaced(m: int, spacing: float) -> Array:
     array([-3., -1.,  1.,  3.])
     """
     return spacing * (np.arange(m, dtype=np.float64) - (m - 1) / 2)
+
+
+def on_interval(m: int) -> Array:
+    """Equally spaced minima on [-1, 1], both ends among them, shape (m,).
+
+    >>> on_interval(3)
+    array([-1.,  0.,  1.])
+    """
+    return equally_spaced(m, 2 / (m - 1))
 
 
 def value(theta: ArrayLike, roots: ArrayLike) -> Array:
@@ -198,6 +206,19 @@ def pairwise_barriers(roots: ArrayLike) -> Array:
     return table + table.T
 
 
+def mountainside(roots: ArrayLike) -> float:
+    """Height of the landscape one mean spacing beyond its last minimum: a yardstick that scales as the barriers do.
+
+    Raises:
+        ParameterError: fewer than two roots, or two that are equal.
+
+    >>> mountainside([-1.0, 1.0])
+    64.0
+    """
+    roots = _increasing(roots)
+    return float(value(roots[-1] + np.diff(roots).mean(), roots))
+
+
 def barrier_curve(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
     """The loss barrier on the segment: height of the landscape above the chord between two endpoints.
 
@@ -263,7 +284,8 @@ def tent(alpha: ArrayLike, s: ArrayLike) -> Array:
     array([0.   , 0.125, 0.25 , 0.   ])
     """
     alpha, s = _floats(alpha), _floats(s)
-    return np.minimum(alpha, s) * (1 - np.maximum(alpha, s))
+    weight: Array = np.minimum(alpha, s) * (1 - np.maximum(alpha, s))
+    return weight
 
 
 def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
