@@ -1,0 +1,57 @@
+# One command for each job; each works on a fresh clone with Python 3.10 or later, make and a package registry.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint bench serve clean lock
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(VENV)/.book  ## execute the notebooks that changed and build _build/html/index.html
+	@$(BIN)/lmc build
+
+test: $(VENV)/.dev  ## run every test
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev  ## check style, types, and that notebooks are stored without outputs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+
+bench: $(VENV)/.dev  ## measure the speed claims against their peers (some ten minutes)
+	@$(BIN)/python -m benchmarks
+
+serve: $(VENV)/.book  ## serve the built book on this machine
+	@$(BIN)/lmc serve
+
+clean:  ## delete everything that is built: pages, executed notebooks, trained runs
+	rm -rf _build _runs book/notebooks
+
+lock: $(VENV)/.dev  ## resolve constraints.txt anew
+	@$(PIP) uv
+	@head -n 1 constraints.txt > $(VENV)/lock.txt
+	@printf 'torch==2.13.0\ntorchvision==0.28.0\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
+		--extra dev --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		--constraints - pyproject.toml >> $(VENV)/lock.txt
+	@mv $(VENV)/lock.txt constraints.txt
+
+$(VENV)/.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "make: Python 3.10 or later is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1); try make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.book: $(VENV)/.venv pyproject.toml constraints.txt
+	@echo "installing the book's packages (a minute or two)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.book
+	@echo "installing the tools of the tests"
+	@$(PIP) -e '.[dev]'
+	@touch $@

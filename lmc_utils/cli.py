@@ -1,0 +1,180 @@
+"""The `lmc` command: a thin face on the notebooks."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from lmc_utils import notebooks, publish, results
+from lmc_utils.settings import PRESET_NAMES, ParameterError, require_choice
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run, check and publish the notebooks of the book.",
+)
+
+Preset = Annotated[str, typer.Option(help="Parameter values: smoke (seconds), default (the book), paper (a GPU).")]
+Root = Annotated[Path, typer.Option(help="The checkout to work on.")]
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn what a user can mend into one line on standard error."""
+    try:
+        yield
+    except ParameterError as error:
+        _leave(error, 2)
+    except notebooks.ExecutionError as error:
+        _leave(error, 1)
+    except KeyboardInterrupt:
+        _leave("interrupted; what was finished is kept", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _leave(message: object, status: int) -> None:
+    sys.stderr.write(f"lmc: {message}\n")
+    sys.exit(status)
+
+
+@app.command("list")
+@_clear_errors()
+def list_notebooks(root: Root = Path()) -> None:
+    """List the notebooks and their parameters: type, default and meaning."""
+    for path in notebooks.chapters(root / "notebooks"):
+        parameters = notebooks.Notebook(path).parameters.values()
+        typer.echo(typer.style(path.stem, bold=True))
+        name_width = max((len(parameter.name) for parameter in parameters), default=0)
+        default_width = max((len(json.dumps(parameter.default)) for parameter in parameters), default=0)
+        for parameter in parameters:
+            default = json.dumps(parameter.default)
+            typer.echo(
+                f"  {parameter.name:{name_width}}  {parameter.type:5}  {default:{default_width}}  {parameter.comment}"
+            )
+
+
+@app.command()
+@_clear_errors()
+def run(
+    notebook: Annotated[str, typer.Argument(help="A stem such as 02_sibling_forking, or a path.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The result; default STEM.out.ipynb.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set one; the value is YAML.")
+    ] = None,
+    preset: Preset = "default",
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
+    root: Root = Path(),
+) -> None:
+    """Execute a notebook with parameters of your own; they are checked before a kernel starts."""
+    found = notebooks.find(notebook, root / "notebooks")
+    values = found.preset(preset) | dict(_assignment(text) for text in parameter or [])
+    found.check(values)
+    target = out or Path(f"{found.path.stem}.out.ipynb")
+    if target.suffix != ".ipynb":
+        raise ParameterError(f"out: expected a name that ends in .ipynb, got '{target}'")
+    if target.resolve() == found.path.resolve():
+        raise ParameterError(f"out: expected another file than the source, got '{target}'")
+    notebooks.execute(found, values, target, timeout)
+    typer.echo(target)
+
+
+@app.command()
+@_clear_errors()
+def build(
+    preset: Preset = "default",
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks executed at a time.")] = 2,
+    root: Root = Path(),
+) -> None:
+    """Execute the notebooks that changed, then build and publish the HTML in _build/html."""
+    require_choice("preset", preset, PRESET_NAMES)
+    if not (root / "_config.yml").is_file():
+        raise ParameterError(f"root: expected a checkout of the book with a _config.yml, got '{root.resolve()}'")
+    raise typer.Exit(publish.build(root, preset, jobs))
+
+
+@app.command()
+@_clear_errors()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine only; 0 picks a free one.")] = 8000,
+    root: Root = Path(),
+) -> None:
+    """Serve the published book to a browser on this machine, until Ctrl-C."""
+    html = publish.Site(root.resolve()).html
+    if not (html / "index.html").is_file():
+        raise ParameterError(f"root: expected a built book in '{html}', found none; run `lmc build` first")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(html))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise ParameterError(f"port: expected a free one, got {port} ({error.strerror})") from error
+    with server:
+        typer.echo(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C stops)")
+        server.serve_forever()
+
+
+@app.command("results")
+@_clear_errors()
+def show_results(
+    notebook: Annotated[Path, typer.Argument(help="An executed notebook.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Print the headline numbers that an executed notebook recorded."""
+    numbers = results.read(notebook)
+    if as_json:
+        typer.echo(json.dumps(numbers, indent=1))
+        return
+    width = max(map(len, numbers))
+    for name, number in numbers.items():
+        typer.echo(f"{name:{width}}  {number:.6g}")
+
+
+def main() -> None:
+    """The entry point of `lmc`; exits with 0, 1 (a notebook or the build failed), 2 (a wrong parameter) or 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped politely: leave nothing running either
+    app(_join_parameters(sys.argv[1:]))
+
+
+def _join_parameters(arguments: Sequence[str]) -> list[str]:
+    """Write `-p NAME VALUE`, papermill's way, as `-p NAME=VALUE`, which an option with one value can hold.
+
+    >>> _join_parameters(["run", "x", "-p", "widths", "[8, 8]", "-p", "seed=1"])
+    ['run', 'x', '-p', 'widths=[8, 8]', '-p', 'seed=1']
+    """
+    joined: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        joined.append(word)
+        if word in ("-p", "--parameter") and rest:
+            name = rest.pop(0)
+            takes_value = name.isidentifier() and rest and not rest[0].startswith("--")
+            joined.append(f"{name}={rest.pop(0)}" if takes_value else name)
+    return joined
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ParameterError(f"parameter: expected a name and a value after -p, got '{text}'")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{name}: expected YAML, got {value!r}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Execute what changed and publish the book, so that the last good one stays until the next is whole.
+
+Everything lives in two places that can be deleted at any time: `book/notebooks/`, the executed notebooks, and
+`_build/`, the rest. An executed notebook carries a digest of all that it came from; so does the published HTML.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lmc_utils.notebooks import chapters
+
+_GRACE = 15  # seconds an interrupted notebook has to shut its kernel down
+
+
+@dataclass(frozen=True)
+class Site:
+    """The folders of a checkout that a build reads and writes."""
+
+    root: Path
+
+    @property
+    def sources(self) -> Path:
+        """The notebooks without outputs."""
+        return self.root / "notebooks"
+
+    @property
+    def executed(self) -> Path:
+        """The executed notebooks that the book is built from."""
+        return self.root / "book" / "notebooks"
+
+    @property
+    def work(self) -> Path:
+        """Where notebooks are executed; what failed stays here as NAME.partial.ipynb, beside NAME.log."""
+        return self.root / "_build" / "executed"
+
+    @property
+    def staging(self) -> Path:
+        """Where Sphinx works; kept, so that it need not read unchanged pages again."""
+        return self.root / "_build" / "staging"
+
+    @property
+    def html(self) -> Path:
+        """The published book."""
+        return self.root / "_build" / "html"
+
+
+def build(root: Path, preset: str = "default", jobs: int = 2) -> int:
+    """Bring the book up to date: execute the notebooks that changed, then build and publish the HTML.
+
+    Args:
+        root: the checkout.
+        preset: the parameter values of every notebook.
+        jobs: notebooks executed at a time; each gets its share of the cores.
+
+    Returns:
+        The exit status: 0, or 1 where a notebook or the HTML failed. Then the last good HTML is still in place.
+
+    Raises:
+        KeyboardInterrupt: after everything it had started has stopped; a later build goes on from here.
+    """
+    site, console = Site(root.resolve()), Console(stderr=True, soft_wrap=True)
+    sources = chapters(site.sources)
+    wanted = {source: _digest([source, *_package()], preset) for source in sources}
+    for leftover in set(chapters(site.executed)) - {site.executed / source.name for source in sources}:
+        leftover.unlink()
+    changed = [source for source in sources if _stamp(site.executed / source.name) != wanted[source]]
+    failures = execute_all(site, changed, preset, jobs, console, wanted)
+    for failure in failures:
+        console.print(f"lmc: {failure}", style="red", markup=False, highlight=False)
+    if failures:
+        console.print(f"lmc: {len(failures)} of {len(sources)} notebooks failed; the published book is unchanged")
+        return 1
+    return _publish(site, console)
+
+
+def execute_all(
+    site: Site, sources: list[Path], preset: str, jobs: int, console: Console, digests: dict[Path, str]
+) -> list[str]:
+    """Execute notebooks, some at a time, each in a process of its own; a failure does not stop the others.
+
+    Returns:
+        A line for each notebook that failed.
+    """
+    site.work.mkdir(parents=True, exist_ok=True)
+    site.executed.mkdir(parents=True, exist_ok=True)
+    waiting, running, failures = list(sources), dict[Path, subprocess.Popen[bytes]](), list[str]()
+    cores = max(1, (os.cpu_count() or 1) // max(1, min(jobs, len(sources))))
+    environment = {"OMP_NUM_THREADS": str(cores)} | os.environ
+    try:
+        with _progress(console) as progress:
+            bar = progress.add_task("notebooks", total=len(sources), visible=bool(sources))
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    source = waiting.pop(0)
+                    running[source] = _start(site, source, preset, environment)
+                for source in [source for source, process in running.items() if process.poll() is not None]:
+                    process, log = running.pop(source), site.work / f"{source.stem}.log"
+                    if process.returncode == 0:
+                        _accept(site.work / source.name, site.executed / source.name, digests[source])
+                        console.print(f"executed {source.stem}", highlight=False)
+                    else:
+                        failures.append(_last_line(log) or f"{source.stem}: exit status {process.returncode}")
+                    progress.advance(bar)
+                progress.update(bar, description=", ".join(source.stem for source in running) or "notebooks")
+                time.sleep(0.05)
+    finally:
+        _stop(running.values())
+    return failures
+
+
+def _start(site: Site, source: Path, preset: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "lmc_utils.cli", "run", str(source), "--preset", preset]
+    command += ["--out", str(site.work / source.name)]
+    with (site.work / f"{source.stem}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=site.root, env=environment, start_new_session=True)
+
+
+def _stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Interrupt processes, so that papermill shuts its kernels down; kill what does not listen."""
+    alive = [process for process in processes if process.poll() is None]
+    for process in alive:
+        os.killpg(process.pid, signal.SIGINT)
+    deadline = time.monotonic() + _GRACE
+    for process in alive:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # the kernel sees its parent go and ends itself
+            process.wait()
+
+
+def _accept(finished: Path, target: Path, digest: str) -> None:
+    """Stamp a finished notebook with its digest and put it in its place, whole."""
+    notebook = json.loads(finished.read_text())
+    notebook["metadata"].setdefault("lmc", {})["digest"] = digest
+    finished.write_text(json.dumps(notebook, indent=1))
+    finished.replace(target)
+
+
+def _publish(site: Site, console: Console) -> int:
+    """Build the HTML aside and swap it in if it is good; nothing to do where nothing it is made of has changed."""
+    pages = [
+        path for path in sorted((site.root / "book").rglob("*")) if path.is_file() and "__pycache__" not in path.parts
+    ]
+    digest = _digest([*pages, site.root / "_config.yml", *_package()], "")
+    stamp = site.html / ".digest"
+    if stamp.exists() and stamp.read_text() == digest:
+        console.print(f"up to date: {site.html / 'index.html'}", highlight=False)
+        return 0
+    log = site.root / "_build" / "html.log"
+    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", "book", "--config", "_config.yml", "--toc"]
+    command += ["book/_toc.yml", "--path-output", str(site.staging), "--warningiserror", "--keep-going"]
+    with log.open("wb") as file, console.status("building the HTML"):
+        done = subprocess.run(command, cwd=site.root, stdout=file, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        complaints = [line for line in log.read_text().splitlines() if "WARNING" in line or "ERROR" in line]
+        for line in complaints or log.read_text().splitlines()[-5:]:
+            console.print(line, style="red", markup=False, highlight=False)
+        console.print(f"lmc: the HTML failed, see {log}; the published book is unchanged", highlight=False)
+        return 1
+    fresh, old = site.html.with_name("html.new"), site.html.with_name("html.old")
+    for folder in (fresh, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(site.staging / "_build" / "html", fresh)
+    (fresh / ".digest").write_text(digest)
+    if site.html.exists():
+        site.html.rename(old)
+    fresh.rename(site.html)
+    shutil.rmtree(old, ignore_errors=True)
+    console.print(f"published {site.html / 'index.html'}", highlight=False)
+    return 0
+
+
+def _package() -> list[Path]:
+    return sorted(Path(__file__).parent.glob("*.py"))
+
+
+def _digest(paths: Iterable[Path], words: str) -> str:
+    """Of file names, file contents and words; reads files only, so that nothing heavy need be imported."""
+    state = hashlib.sha256(words.encode())
+    for path in paths:
+        content = path.read_bytes()
+        state.update(f"\0{path.name}\0{len(content)}\0".encode() + content)
+    return state.hexdigest()
+
+
+def _stamp(executed: Path) -> str | None:
+    try:
+        digest: str | None = json.loads(executed.read_text())["metadata"]["lmc"]["digest"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return digest
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("lmc: ") if lines else ""
+
+
+def _progress(console: Console) -> Progress:
+    columns: list[Callable[[], object]] = [SpinnerColumn, BarColumn, MofNCompleteColumn, TimeElapsedColumn]
+    return Progress(*(column() for column in columns), TextColumn("{task.description}"), console=console)  # type: ignore[arg-type]
