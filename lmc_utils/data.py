@@ -45,7 +45,7 @@ class Source(Settings):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs of shape (samples, *spatial, channels), float32, and labels of shape (samples,), int64, for each split."""
+    """Inputs of shape (samples, space..., channels), float32, and labels of shape (samples,), int64, for each split."""
 
     name: str
     train: tuple[Tensor, Tensor]
@@ -54,7 +54,7 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """One sample's shape, (*spatial, channels)."""
+        """One sample's shape, (space..., channels)."""
         return tuple(self.train[0].shape[1:])
 
     def to(self, device: torch.device) -> Dataset:

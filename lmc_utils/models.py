@@ -48,7 +48,7 @@ def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> n
 
     Args:
         design: which network.
-        input_shape: one sample's shape, (*spatial, channels).
+        input_shape: one sample's shape, (space..., channels).
         classes: the number of outputs.
 
     >>> from lmc_utils.stack import flatten, initialise
@@ -76,7 +76,7 @@ def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
     Layers are named conv1, conv2, ... and linear.
 
     Raises:
-        ValueError: a sample is not (*spatial, channels) with one or two spatial axes.
+        ValueError: a sample is not (space..., channels) with one or two spatial axes.
     """
     *spatial, channels = input_shape
     if len(spatial) not in (1, 2):

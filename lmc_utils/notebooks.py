@@ -58,7 +58,7 @@ class Notebook:
 
     @cached_property
     def settings(self) -> list[type[Settings]]:
-        """The records that the parameters feed, named by the metadata as `module:Class`."""
+        """The records that the parameters feed, which the metadata names as module:Class."""
         names = json.loads(self.path.read_text())["metadata"].get("lmc", {}).get("settings", [])
         pairs = [name.split(":") for name in names]
         return [getattr(importlib.import_module(module), record) for module, record in pairs]

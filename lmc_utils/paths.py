@@ -61,7 +61,7 @@ def evaluate(network: nn.Module, thetas: Tensor, inputs: Tensor, labels: Tensor)
     Args:
         network: any stack of the architecture.
         thetas: parameter vectors, shape (networks, parameters).
-        inputs: shape (samples, *spatial, channels).
+        inputs: shape (samples, space..., channels).
         labels: shape (samples,).
 
     Returns:

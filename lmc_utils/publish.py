@@ -161,9 +161,12 @@ def _publish(site: Site, console: Console) -> int:
     if stamp.exists() and stamp.read_text() == digest:
         console.print(f"up to date: {site.html / 'index.html'}", highlight=False)
         return 0
-    log = site.root / "_build" / "html.log"
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", "book", "--config", "_config.yml", "--toc"]
-    command += ["book/_toc.yml", "--path-output", str(site.staging), "--warningiserror", "--keep-going"]
+    log, whole = site.root / "_build" / "html.log", site.staging / "whole"
+    if not whole.exists():  # Sphinx does not repeat a warning about a page that it need not read again
+        shutil.rmtree(site.staging, ignore_errors=True)
+    whole.unlink(missing_ok=True)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", "_config.yml"]
+    command += ["--path-output", str(site.staging), "--warningiserror", "--keep-going"]
     with log.open("wb") as file, console.status("building the HTML"):
         done = subprocess.run(command, cwd=site.root, stdout=file, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
@@ -172,6 +175,7 @@ def _publish(site: Site, console: Console) -> int:
             console.print(line, style="red", markup=False, highlight=False)
         console.print(f"lmc: the HTML failed, see {log}; the published book is unchanged", highlight=False)
         return 1
+    whole.touch()
     fresh, old = site.html.with_name("html.new"), site.html.with_name("html.old")
     for folder in (fresh, old):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 """Many networks as one: layers whose parameters carry a leading network axis, and the algebra of such parameters.
 
 A *stack* of n networks is one `nn.Module` in which every parameter has shape (n, ...). It maps activations of shape
-(n, samples, *spatial, channels) to the same, network by network, with one batched matrix product a layer; channels
+(n, samples, space..., channels) to the same, network by network, with one batched matrix product a layer; channels
 come last. The sum of the networks' losses gives each network its own gradient, since no parameter is shared.
 
 The parameters alone are a plain `dict` from name to tensor (`Parameters`), in the order of the module; the functions
@@ -54,7 +54,7 @@ class Linear(Layer):
 class Conv(Linear):
     """n convolutions over one or two spatial axes, zero-padded by kernel // 2, as a product with unfolded patches.
 
-    Maps (n, samples, *spatial, channels_in) to (n, samples, *spatial / stride, channels_out).
+    Maps (n, samples, space..., channels_in) to (n, samples, space / stride, channels_out).
 
     >>> layer = Conv(networks=2, spatial_axes=2, kernel=3, stride=2, channels_in=1, channels_out=4)
     >>> layer(torch.zeros(2, 5, 8, 8, 1)).shape

@@ -89,7 +89,7 @@ def train_epoch(
         network: any stack of this architecture; not changed.
         thetas: parameter vectors, shape (networks, parameters).
         momentum: the optimiser's momentum buffers, laid out as the parameters.
-        train: inputs (samples, *spatial, channels) and labels (samples,).
+        train: inputs (samples, space..., channels) and labels (samples,).
         streams: one seed a network, see `data_order`.
         recipe: how to train.
         epoch: how many epochs these networks have behind them.
