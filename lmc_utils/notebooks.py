@@ -152,7 +152,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
         )
     except PapermillExecutionError as error:
         line = " ".join(f"{error.ename}: {error.evalue}".split())
-        raise ExecutionError(f"{notebook.path.stem}: cell {error.cell_index}: {line} (see {partial})") from error
+        raise ExecutionError(f"{notebook.path.stem}: In [{error.exec_count}]: {line} (see {partial})") from error
     except (CellTimeoutError, DeadKernelError) as error:
         line = str(error).strip().splitlines()[0]
         raise ExecutionError(f"{notebook.path.stem}: {line} (see {partial})") from error

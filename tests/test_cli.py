@@ -1,0 +1,87 @@
+"""The `lmc` command: one clear line for every mistake, exit status 2, and no kernel started for it."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from project import lmc, outputs, write_notebook
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "02_sibling_fork"], "notebook: '02_sibling_fork' is not known; did you mean '02_sibling_forking'?"),
+        (["run", "nowhere/x.ipynb"], "notebook: 'nowhere/x.ipynb' is not known;"),
+        (["run", "02_sibling_forking", "-p", "epoch", "3"], "parameter: 'epoch' is not known; did you mean 'epochs'?"),
+        (["run", "02_sibling_forking", "-p", "epochs", "3"], "fork_epochs: expected increasing epochs from 0 to 3"),
+        (["run", "02_sibling_forking", "-p", "epochs", "many"], "epochs: expected a whole number, got 'many'"),
+        (["run", "02_sibling_forking", "-p", "learning_rate", "-1e-3"], "learning_rate: expected a number above 0"),
+        (["run", "02_sibling_forking", "-p", "widths", "[64"], "widths: expected YAML, got '[64'"),
+        (
+            ["run", "02_sibling_forking", "-p", "epochs"],
+            "parameter: expected a name and a value after -p",
+        ),
+        (["run", "02_sibling_forking", "--preset", "tiny"], "preset: 'tiny' is not known; Choose from smoke, default"),
+        (["run", "01_toy_landscapes", "-p", "m", "1"], "m: expected from 2 to 64, got 1"),
+        (["run", "01_toy_landscapes", "-o", "out.html"], "out: expected a name that ends in .ipynb, got 'out.html'"),
+        (["run", "01_toy_landscapes", "-o", "/proc/no/x.ipynb"], "out: expected a file that can be written"),
+        (["run", "01_toy_landscapes", "-o", "notebooks/01_toy_landscapes.ipynb"], "out: expected another file"),
+        (["build", "--preset", "tiny"], "preset: 'tiny' is not known;"),
+        (["build", "--root", "notebooks"], "root: expected a checkout of the book with a _config.yml"),
+        (["serve", "--root", "notebooks"], "root: expected a built book in"),
+        (["results", "README.md"], "notebook: expected an executed notebook, 'README.md' is none"),
+        (["results", "notebooks/01_toy_landscapes.ipynb"], "notebook: expected recorded numbers, found none"),
+    ],
+)
+def test_a_mistake_costs_one_line(arguments: list[str], line: str) -> None:
+    done = lmc(*arguments, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"lmc: {line}")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_values_are_yaml(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", "print([count, rate, word])")
+    options = ["-p", "count", "7", "-p", "rate", "1e-3", "-p", "word=yes it is"]
+    done = lmc("run", "a.ipynb", *options, "-o", "b.ipynb", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "b.ipynb\n"), done.stderr
+    assert outputs(tmp_path / "b.ipynb") == "[7, '1e-3', 'yes it is']\n"
+
+
+def test_list_names_every_chapter_with_its_parameters() -> None:
+    listed = lmc("list", cwd=ROOT).stdout
+    assert re.search(r"^02_sibling_forking$", listed, re.MULTILINE)
+    assert re.search(r"^  fork_epochs +list +\[0, 1, 2, 15\] +when siblings part", listed, re.MULTILINE)
+
+
+def test_serve_answers_until_it_is_stopped(tmp_path: Path) -> None:
+    html = tmp_path / "_build" / "html"
+    html.mkdir(parents=True)
+    (html / "index.html").write_text("hello")
+    command = [sys.executable, "-u", "-m", "lmc_utils.cli", "serve", "--port", "0"]
+    server = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout
+        address = server.stdout.readline().split()[0]
+        assert urllib.request.urlopen(address, timeout=10).read() == b"hello"
+        taken = lmc("serve", "--port", address.rstrip("/").rpartition(":")[2], cwd=tmp_path)
+        assert taken.returncode == 2
+        assert "port: expected a free one" in taken.stderr
+    finally:
+        time.sleep(0.1)
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+    assert server.returncode == 130
+
+
+def test_help_names_the_commands() -> None:
+    shown = lmc("--help", cwd=ROOT).stdout
+    assert all(command in shown for command in ("list", "run", "build", "serve", "results"))

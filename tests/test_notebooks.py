@@ -1,0 +1,113 @@
+"""Notebooks are found, checked before a kernel starts, and finished whole or not at all."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from project import outputs, write_notebook
+
+from lmc_utils import notebooks
+from lmc_utils.settings import ParameterError
+
+CHAPTERS = Path(__file__).parent.parent / "notebooks"
+
+
+@pytest.fixture
+def forking() -> notebooks.Notebook:
+    return notebooks.find("02_sibling_forking", CHAPTERS)
+
+
+def test_parameters_have_names_defaults_and_comments(tmp_path: Path) -> None:
+    found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb")).parameters
+    assert [(p.name, p.type, p.default, p.comment) for p in found.values()] == [
+        ("count", "int", 3, "how many"),
+        ("rate", "float", 0.5, "how fast"),
+        ("word", "str", "a", "which"),
+    ]
+
+
+def test_a_notebook_is_found_by_stem_or_path(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "notebooks" / "a_chapter.ipynb")
+    assert notebooks.find("a_chapter", tmp_path / "notebooks").path == path
+    assert notebooks.find(str(path), Path()).path == path
+    with pytest.raises(ParameterError, match="notebook: 'a_chaptr' is not known; did you mean 'a_chapter'"):
+        notebooks.find("a_chaptr", tmp_path / "notebooks")
+    path.write_text("{}")
+    with pytest.raises(ParameterError, match="notebook: expected a Jupyter notebook"):
+        notebooks.find("a_chapter", tmp_path / "notebooks")
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"epoch": 3}, "parameter: 'epoch' is not known; did you mean 'epochs'?"),
+        ({"epochs": 3}, "fork_epochs: expected increasing epochs from 0 to 3 (epochs), got [0, 1, 2, 15]"),
+        ({"widths": [-1]}, "widths: expected at least one hidden layer, each at least 1 wide, got [-1]"),
+        ({"dataset": "mnist"}, "dataset: 'mnist' is not known; did you mean 'mnist1d'?"),
+        ({"learning_rate": "fast"}, "learning_rate: expected a number, got 'fast'"),
+        ({"alpha_range": [0.5, 1]}, "alpha_range: expected two numbers, the first at most 0"),
+    ],
+)
+def test_wrong_parameters_are_named(forking: notebooks.Notebook, values: dict[str, object], line: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        forking.check(values)
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("preset", ["smoke", "default", "paper"])
+@pytest.mark.parametrize("path", notebooks.chapters(CHAPTERS), ids=lambda path: path.stem)
+def test_presets_are_valid_parameters_of_every_chapter(path: Path, preset: str) -> None:
+    found = notebooks.find(str(path), CHAPTERS)
+    found.check(found.preset(preset))
+    assert found.preset("default") == {}
+
+
+def test_parameters_that_no_record_claims_have_their_defaults_type(tmp_path: Path) -> None:
+    found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb"))
+    found.check({"count": 4, "rate": 1})
+    with pytest.raises(ParameterError, match="count: expected a whole number, got 'x'"):
+        found.check({"count": "x"})
+
+
+def test_execution_uses_this_python_and_these_values(tmp_path: Path) -> None:
+    found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", "import sys; print(sys.executable, count, word)"))
+    notebooks.execute(found, {"count": 7}, tmp_path / "out" / "b.ipynb")
+    assert outputs(tmp_path / "out" / "b.ipynb") == f"{sys.executable} 7 a\n"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.ipynb"]
+
+
+def test_a_failure_leaves_its_partial_output_and_the_old_result(tmp_path: Path) -> None:
+    found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", "print('before')", "1 / 0"))
+    (tmp_path / "b.ipynb").write_text("old")
+    with pytest.raises(notebooks.ExecutionError, match=r"a: In \[3\]: ZeroDivisionError: division by zero \(see .*b"):
+        notebooks.execute(found, {}, tmp_path / "b.ipynb")
+    assert (tmp_path / "b.ipynb").read_text() == "old"
+    assert outputs(tmp_path / "b.partial.ipynb").startswith("before")
+
+
+def test_a_cell_that_never_ends_is_stopped(tmp_path: Path) -> None:
+    found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", "while True: pass"))
+    with pytest.raises(notebooks.ExecutionError, match=r"a: .*timed out"):
+        notebooks.execute(found, {}, tmp_path / "b.ipynb", timeout=1)
+
+
+def test_plain_papermill_fails_just_as_clearly(tmp_path: Path) -> None:
+    from papermill import execute_notebook
+    from papermill.exceptions import PapermillExecutionError
+
+    source = CHAPTERS / "02_sibling_forking.ipynb"
+    with pytest.raises(PapermillExecutionError) as caught:
+        execute_notebook(str(source), str(tmp_path / "b.ipynb"), parameters={"siblings": 1}, progress_bar=False)
+    assert caught.value.ename == "ParameterError"
+    assert caught.value.evalue == "siblings: expected at least 2, got 1"
+
+
+@pytest.mark.parametrize("path", notebooks.chapters(CHAPTERS), ids=lambda path: path.stem)
+def test_every_chapter_runs_with_the_smoke_preset(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
+    found = notebooks.find(str(path), CHAPTERS)
+    notebooks.execute(found, found.preset("smoke"), tmp_path / "out.ipynb", timeout=300)
+    from lmc_utils import results
+
+    assert results.read(tmp_path / "out.ipynb")

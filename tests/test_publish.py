@@ -1,0 +1,118 @@
+"""A build executes what changed, reports every failure, and keeps the last good book."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from project import lmc, outputs, write_book, write_notebook
+
+from lmc_utils import publish
+
+TOUCH = "import pathlib; p = pathlib.Path('count.txt'); p.write_text(p.read_text() + 'x' if p.exists() else 'x')"
+
+
+def executions(root: Path) -> int:
+    return len((root / "count.txt").read_text())
+
+
+def test_a_book_is_built_once_and_again_only_where_it_changed(tmp_path: Path) -> None:
+    write_book(tmp_path, a=TOUCH, b=TOUCH)
+    first = lmc("build", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert (tmp_path / "_build" / "html" / "index.html").exists()
+    assert executions(tmp_path) == 2
+
+    start = time.monotonic()
+    again = lmc("build", cwd=tmp_path)
+    assert (again.returncode, executions(tmp_path)) == (0, 2)
+    assert "up to date" in again.stderr
+    assert time.monotonic() - start < 10  # the promise of the README; seconds here
+
+    write_notebook(tmp_path / "notebooks" / "b.ipynb", TOUCH, "print('new')")
+    assert lmc("build", cwd=tmp_path).returncode == 0
+    assert executions(tmp_path) == 3
+    assert "new" in (tmp_path / "_build" / "html" / "notebooks" / "b.html").read_text()
+
+    (tmp_path / "book" / "intro.md").write_text("# Intro\n\nSee [](missing.md).\n")
+    broken = lmc("build", cwd=tmp_path)
+    assert broken.returncode == 1
+    assert "missing.md" in broken.stderr
+    assert lmc("build", cwd=tmp_path).returncode == 1  # Sphinx would not warn twice
+    assert "missing" not in (tmp_path / "_build" / "html" / "intro.html").read_text()
+
+
+def test_failures_are_reported_together_and_the_others_finish(tmp_path: Path) -> None:
+    write_book(tmp_path, a="1 / 0", b="print('fine')", c="raise ValueError('no\\nway')")
+    (tmp_path / "_build" / "html").mkdir(parents=True)
+    (tmp_path / "_build" / "html" / "index.html").write_text("last good")
+    built = lmc("build", cwd=tmp_path)
+    assert built.returncode == 1
+    assert "lmc: a: In [2]: ZeroDivisionError: division by zero" in built.stderr
+    assert "lmc: c: In [2]: ValueError: no way" in built.stderr
+    assert "2 of 3 notebooks failed" in built.stderr
+    assert outputs(tmp_path / "book" / "notebooks" / "b.ipynb") == "fine\n"
+    assert sorted(path.name for path in (tmp_path / "book" / "notebooks").iterdir()) == ["b.ipynb"]
+    assert (tmp_path / "_build" / "executed" / "a.partial.ipynb").exists()
+    assert (tmp_path / "_build" / "html" / "index.html").read_text() == "last good"
+
+
+def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_path: Path) -> None:
+    wait = "import os, pathlib, time; pathlib.Path('pid.txt').write_text(str(os.getpid())); time.sleep(60)"
+    write_book(tmp_path, a="print('fine')", b=wait)
+    process = subprocess.Popen([sys.executable, "-m", "lmc_utils.cli", "build"], cwd=tmp_path, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not ((tmp_path / "pid.txt").exists() and (tmp_path / "book" / "notebooks" / "a.ipynb").exists()):
+        assert time.monotonic() < deadline, "the notebooks did not start"
+        time.sleep(0.1)
+    kernel = int((tmp_path / "pid.txt").read_text())
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"interrupted; what was finished is kept" in errors
+    assert not (tmp_path / "book" / "notebooks" / "b.ipynb").exists()
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            os.kill(kernel, 0)
+        except ProcessLookupError:
+            break
+        assert time.monotonic() < deadline, "the kernel is still running"
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_notebook(tmp_path / "a.ipynb", "1")
+
+
+def test_the_digest_knows_source_parameters_and_package(source: Path, tmp_path: Path) -> None:
+    package = tmp_path / "package.py"
+    package.write_text("x = 1")
+    digests = [publish._digest([source, package], "default"), publish._digest([source, package], "smoke")]
+    package.write_text("x = 2")
+    digests.append(publish._digest([source, package], "default"))
+    write_notebook(source, "2")
+    digests.append(publish._digest([source, package], "default"))
+    assert len(set(digests)) == 4
+
+
+def test_an_executed_notebook_without_a_whole_stamp_does_not_count(source: Path, tmp_path: Path) -> None:
+    assert publish._stamp(tmp_path / "missing.ipynb") is None
+    assert publish._stamp(source) is None
+    publish._accept(source, tmp_path / "b.ipynb", "digest")
+    assert publish._stamp(tmp_path / "b.ipynb") == "digest"
+    assert json.loads((tmp_path / "b.ipynb").read_text())["nbformat"] == 4
+    (tmp_path / "b.ipynb").write_text((tmp_path / "b.ipynb").read_text()[:-20])
+    assert publish._stamp(tmp_path / "b.ipynb") is None
+
+
+def test_executed_notebooks_whose_source_is_gone_are_removed(tmp_path: Path) -> None:
+    write_book(tmp_path)
+    gone = write_notebook(tmp_path / "book" / "notebooks" / "gone.ipynb")
+    lmc("build", cwd=tmp_path)
+    assert not gone.exists()

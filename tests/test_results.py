@@ -1,0 +1,37 @@
+"""Headline numbers are read back as they were recorded."""
+
+from pathlib import Path
+
+import pytest
+from project import lmc, write_notebook
+
+from lmc_utils import results
+from lmc_utils.settings import ParameterError
+
+CELL = """
+import numpy, torch, xarray
+from lmc_utils.results import record
+record(plain=count / 3, numpy=numpy.float32(0.5), tensor=torch.tensor(2))
+record(array=xarray.DataArray(1e-12), gone=float("nan"))
+"""
+
+
+def test_numbers_come_back_through_the_command(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", CELL)
+    assert lmc("run", "a.ipynb", "-p", "count", "1", "-o", "out.ipynb", cwd=tmp_path).returncode == 0
+    numbers = results.read(tmp_path / "out.ipynb")
+    assert numbers.pop("gone") != numbers.get("gone")
+    assert numbers == {"plain": 1 / 3, "numpy": 0.5, "tensor": 2.0, "array": 1e-12}
+    shown = lmc("results", "out.ipynb", "--json", cwd=tmp_path)
+    assert '"plain": 0.3333333333333333' in shown.stdout
+    assert "array   1e-12" in lmc("results", "out.ipynb", cwd=tmp_path).stdout
+
+
+def test_what_has_no_numbers_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"found none in .* was it executed"):
+        results.read(write_notebook(tmp_path / "a.ipynb", "1"))
+    with pytest.raises(ParameterError, match="expected an executed notebook"):
+        results.read(tmp_path / "missing.ipynb")
+    (tmp_path / "text.ipynb").write_text("hello")
+    with pytest.raises(ParameterError, match="expected an executed notebook"):
+        results.read(tmp_path / "text.ipynb")

@@ -1,0 +1,94 @@
+"""Parameter records take what papermill injects and name what is wrong in one line."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lmc_utils.settings import ParameterError, Settings, coerce, require, require_choice
+
+
+@dataclass(frozen=True)
+class Walk(Settings):
+    steps: int = 10
+    pace: float = 1.0
+    names: tuple[str, ...] = ("a",)
+    fog: bool = False
+    friend: str | None = None
+
+    def check(self) -> None:
+        require(self.steps > 0, "steps", "at least 1", self.steps)
+
+
+@dataclass(frozen=True)
+class Climb(Settings):
+    height: float = 1.0
+
+    def check(self) -> None:
+        require(self.height > 0, "height", "above 0", self.height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hike(Walk, Climb):
+    seed: int = 0
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "expected"),
+    [
+        (int, 3, 3), (float, 3, 3.0), (float, "1e-3", 1e-3), (bool, True, True), (str, "x", "x"),
+        (tuple[int, ...], [1, 2], (1, 2)), (tuple[float, ...], [1, 2.5], (1.0, 2.5)),
+        (str | None, None, None), (str | None, "x", "x"), (tuple[float, ...] | None, [1], (1.0,)),
+    ],
+)  # fmt: skip
+def test_json_values_become_the_annotated_types(hint: Any, value: Any, expected: Any) -> None:
+    made = coerce("x", value, hint)
+    assert made == expected
+    assert type(made) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "line"),
+    [
+        (int, 2.5, "x: expected a whole number, got 2.5"),
+        (int, True, "x: expected a whole number, got True"),
+        (int, "3", "x: expected a whole number, got '3'"),
+        (float, "fast", "x: expected a number, got 'fast'"),
+        (float, False, "x: expected a number, got False"),
+        (bool, 1, "x: expected true or false, got 1"),
+        (str, 1, "x: expected a word, got 1"),
+        (tuple[int, ...], 4, "x: expected a list, each item a whole number, got 4"),
+        (tuple[int, ...], [1, "a"], "x: expected a whole number, got 'a'"),
+        (str | None, 3, "x: expected a word or null, got 3"),
+    ],
+)
+def test_a_wrong_type_is_named(hint: Any, value: Any, line: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        coerce("x", value, hint)
+    assert str(caught.value) == line
+
+
+def test_a_record_of_several_is_checked_part_by_part() -> None:
+    assert Hike(steps=2).height == 1.0
+    with pytest.raises(ParameterError, match="steps: expected at least 1, got 0"):
+        Hike(steps=0)
+    with pytest.raises(ParameterError, match=r"height: expected above 0, got -1\.0"):
+        Hike(height=-1)
+
+
+def test_pick_takes_its_own_fields_only() -> None:
+    assert Walk.pick({"steps": 4, "stranger": object()}) == Walk(steps=4)
+
+
+def test_a_record_survives_json() -> None:
+    walk = Walk(names=["x", "y"], pace=2)
+    assert Walk(**walk.to_json()) == walk
+    assert walk.to_json()["names"] == ["x", "y"]
+
+
+def test_unknown_choices_name_the_nearest() -> None:
+    with pytest.raises(ParameterError) as caught:
+        require_choice("dataset", "digit", ["mnist1d", "digits"])
+    assert str(caught.value) == "dataset: 'digit' is not known; did you mean 'digits'? Choose from mnist1d, digits"
+    with pytest.raises(ParameterError, match="preset: 'huge' is not known; Choose from smoke, default, paper"):
+        Walk.preset("huge")

@@ -1,0 +1,142 @@
+"""The notebooks as they are stored: no outputs, and parameters that say what they are."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lmc_utils.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+MODULES = sorted(path for path in (ROOT / "lmc_utils").glob("*.py") if path.stem != "__init__")
+PROSE = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md")), *NOTEBOOKS]
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_there_are_notebooks() -> None:
+    assert NOTEBOOKS
+
+
+def test_outputs_are_not_stored() -> None:
+    command = [sys.executable, "-m", "nbstripout", "--verify", "--keep-id", *map(str, NOTEBOOKS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"run `nbstripout --keep-id notebooks/*.ipynb`\n{done.stdout}{done.stderr}"
+
+
+@every_notebook
+def test_one_cell_is_tagged_parameters(path: Path) -> None:
+    assert len(parameter_cells(path)) == 1
+
+
+@every_notebook
+def test_every_parameter_has_a_comment(path: Path) -> None:
+    for line in parameter_cells(path)[0].splitlines():
+        assert re.fullmatch(r"\w+ = .+  # \S.*", line), f"expected `name = value  # meaning`: {line}"
+
+
+@every_notebook
+def test_every_parameter_is_the_default_of_exactly_one_setting(path: Path) -> None:
+    records = settings_of(path)
+    for name, value in parameters_of(path).items():
+        owners = [record for record in records if name in defaults(record)]
+        assert len(owners) == 1, f"{name} belongs to {owners}"
+        assert typed(defaults(owners[0])[name]) == typed(value), name
+
+
+@every_notebook
+def test_every_setting_can_be_given_as_a_parameter(path: Path) -> None:
+    settings = {name for record in settings_of(path) for name in defaults(record)}
+    assert settings == set(parameters_of(path))
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_every_command_to_copy_is_accepted(path: Path) -> None:
+    for command in re.findall(r"\blmc run \d[^`\n]*", text_of(path)):
+        name, *options = shlex.split(command, comments=True)[2:]
+        starts = [at for at, option in enumerate(options) if option == "-p"]
+        given = {options[at + 1]: yaml.safe_load(options[at + 2]) for at in starts}
+        notebook = ROOT / "notebooks" / f"{name}.ipynb"
+        values = parameters_of(notebook)
+        assert set(given) <= set(values), command
+        for record in settings_of(notebook):
+            record.pick(values | given)
+
+
+def test_the_python_to_copy_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path))
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "book" / "rerun.md").read_text(), re.DOTALL)
+    exec(compile(example, "rerun.md", "exec"), {})
+
+
+def test_every_module_is_described_on_the_api_page() -> None:
+    assert sorted(described_modules()) == sorted(path.stem for path in MODULES)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_imports_only_from_those_described_above_it(path: Path) -> None:
+    above = described_modules()[: described_modules().index(path.stem)]
+    assert imported_modules(path) <= set(above)
+
+
+def described_modules() -> list[str]:
+    page = (ROOT / "book" / "api.md").read_text()
+    return re.findall(r"^\.\. automodule:: lmc_utils\.(\w+)$", page, re.MULTILINE)
+
+
+def imported_modules(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "lmc_utils":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lmc_utils."):
+            found.add(node.module.removeprefix("lmc_utils."))
+    return found
+
+
+def text_of(path: Path) -> str:
+    if path.suffix != ".ipynb":
+        return path.read_text()
+    cells = json.loads(path.read_text())["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def parameter_cells(path: Path) -> list[str]:
+    cells = json.loads(path.read_text())["cells"]
+    return ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+
+
+def parameters_of(path: Path) -> dict[str, Any]:
+    found = {}
+    for statement in ast.parse(parameter_cells(path)[0]).body:
+        assert isinstance(statement, ast.Assign)
+        assert isinstance(statement.targets[0], ast.Name)
+        found[statement.targets[0].id] = ast.literal_eval(statement.value)
+    return found
+
+
+def settings_of(path: Path) -> list[type[Settings]]:
+    named = json.loads(path.read_text())["metadata"]["lmc"]["settings"]
+    return [getattr(importlib.import_module(module), name) for module, name in (each.split(":") for each in named)]
+
+
+def defaults(record: type[Settings]) -> dict[str, Any]:
+    assert all(field.default is not MISSING for field in fields(record))
+    return record().to_json()
+
+
+def typed(value: Any) -> Any:
+    """A value with its type, since 1 == 1.0 == True."""
+    return [typed(item) for item in value] if isinstance(value, list) else (type(value), value)
