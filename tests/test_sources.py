@@ -64,7 +64,7 @@ def test_every_setting_can_be_given_as_a_parameter(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
 def test_every_command_to_copy_is_accepted(path: Path) -> None:
-    for command in re.findall(r"\blmc run \d[^`\n]*", text_of(path)):
+    for command in re.findall(r"\blmc run \d[^`\n]*", text_of(path).replace("\\\n", " ")):
         name, *options = shlex.split(command, comments=True)[2:]
         starts = [at for at, option in enumerate(options) if option == "-p"]
         given = {options[at + 1]: yaml.safe_load(options[at + 2]) for at in starts}
