@@ -21,24 +21,19 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], repeats: int) ->
     return times
 
 
-def ratios(times: Times, ours: str) -> dict[str, list[float]]:
-    """How many times longer each peer took than we did, repeat by repeat."""
-    return {
-        name: [theirs / own for theirs, own in zip(seconds, times[ours], strict=True)]
-        for name, seconds in times.items()
-        if name != ours
-    }
-
-
 def table(times: Times, ours: str) -> str:
-    """A Markdown table: median and range of the seconds, and of the ratio to ours."""
-    rows = ["| | seconds (median, range) | times ours (median, range) |", "| --- | ---: | ---: |"]
-    against = ratios(times, ours)
+    """A Markdown table of the seconds, and of how many times longer each peer took than we did.
+
+    On a machine that others use too, the fastest repeat is the least disturbed one, so the ratio of the fastest comes
+    first; the range of the ratios within a repeat tells how noisy it was.
+    """
+    rows = [
+        "| | seconds: fastest (median, slowest) | times ours: fastest to fastest (range within a repeat) |",
+        "| --- | ---: | ---: |",
+    ]
     for name, seconds in times.items():
-        ratio = _spread(against[name], ".1f") if name in against else "1"
-        rows.append(f"| {name} | {_spread(seconds, '.2f')} | {ratio} |")
+        within = [theirs / own for theirs, own in zip(seconds, times[ours], strict=True)]
+        spent = f"{min(seconds):.2f} ({statistics.median(seconds):.2f}, {max(seconds):.2f})"
+        ratio = f"{min(seconds) / min(times[ours]):.1f} ({min(within):.1f} to {max(within):.1f})"
+        rows.append(f"| {name} | {spent} | {'1' if name == ours else ratio} |")
     return "\n".join(rows)
-
-
-def _spread(values: list[float], form: str) -> str:
-    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
