@@ -26,7 +26,8 @@ def test_contenders_take_turns_and_ratios_are_theirs_over_ours(capsys: pytest.Ca
 @pytest.mark.parametrize("batches", [training._in_memory, training._loader])
 def test_the_loops_train_the_family_that_the_stack_trains(batches: object) -> None:
     ours, theirs = training._stack(SMALL), training._loop(SMALL, batches)
-    assert list(ours) and set(ours) == set(theirs)
+    assert len(ours) == 5
+    assert set(ours) == set(theirs)
     for member, theta in ours.items():
         # float32 over two epochs; the order of summation is all that differs.
         torch.testing.assert_close(theirs[member], theta, atol=1e-3, rtol=1e-2)
