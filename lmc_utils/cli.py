@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ import typer
 import yaml
 
 from lmc_utils import notebooks, publish, results
-from lmc_utils.settings import PRESET_NAMES, ParameterError, require_choice
+from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,11 +41,13 @@ def _clear_errors() -> Iterator[None]:
         _leave(error, 2)
     except notebooks.ExecutionError as error:
         _leave(error, 1)
-    except KeyboardInterrupt:
-        _leave("interrupted; what was finished is kept", 130)
+    except KeyboardInterrupt as interrupt:
+        _leave(f"interrupted; {str(interrupt) or 'what was finished is kept'}", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that may not be written
+        _leave(error, 1)
 
 
 def _leave(message: object, status: int) -> None:
@@ -55,8 +59,11 @@ def _leave(message: object, status: int) -> None:
 @_clear_errors()
 def list_notebooks(root: Root = Path()) -> None:
     """List the notebooks and their parameters: type, default and meaning."""
-    for path in notebooks.chapters(root / "notebooks"):
-        parameters = notebooks.Notebook(path).parameters.values()
+    folder = root / "notebooks"
+    paths = notebooks.chapters(folder)
+    require(bool(paths), "root", "a checkout of the book with notebooks", str(root.resolve()))
+    for path in paths:
+        parameters = notebooks.find(str(path), folder).parameters.values()
         typer.echo(typer.style(path.stem, bold=True))
         name_width = max((len(parameter.name) for parameter in parameters), default=0)
         default_width = max((len(json.dumps(parameter.default)) for parameter in parameters), default=0)
@@ -84,10 +91,7 @@ def run(
     values = found.preset(preset) | dict(_assignment(text) for text in parameter or [])
     found.check(values)
     target = out or Path(f"{found.path.stem}.out.ipynb")
-    if target.suffix != ".ipynb":
-        raise ParameterError(f"out: expected a name that ends in .ipynb, got '{target}'")
-    if target.resolve() == found.path.resolve():
-        raise ParameterError(f"out: expected another file than the source, got '{target}'")
+    require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
     notebooks.execute(found, values, target, timeout)
     typer.echo(target)
 
@@ -101,8 +105,8 @@ def build(
 ) -> None:
     """Execute the notebooks that changed, then build and publish the HTML in _build/html."""
     require_choice("preset", preset, PRESET_NAMES)
-    if not (root / "_config.yml").is_file():
-        raise ParameterError(f"root: expected a checkout of the book with a _config.yml, got '{root.resolve()}'")
+    config = root / "_config.yml"
+    require(config.is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
     raise typer.Exit(publish.build(root, preset, jobs))
 
 
@@ -144,7 +148,11 @@ def show_results(
 
 def main() -> None:
     """The entry point of `lmc`; exits with 0, 1 (a notebook or the build failed), 2 (a wrong parameter) or 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped politely: leave nothing running either
+    for name in ("SIGTERM", "SIGHUP"):  # stopped politely, or the terminal closed: leave nothing running either
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall
+            signal.signal(number, signal.default_int_handler)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the one line says it
     app(_join_parameters(sys.argv[1:]))
 
 
@@ -161,9 +169,18 @@ def _join_parameters(arguments: Sequence[str]) -> list[str]:
         joined.append(word)
         if word in ("-p", "--parameter") and rest:
             name = rest.pop(0)
-            takes_value = name.isidentifier() and rest and not rest[0].startswith("--")
+            takes_value = "=" not in name and rest and not rest[0].startswith("--")
             joined.append(f"{name}={rest.pop(0)}" if takes_value else name)
     return joined
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML, in which 1e-3 is a number: version 1.1, PyYAML's, wants 1.0e-3."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("+-0123456789")
+)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -171,7 +188,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise ParameterError(f"parameter: expected a name and a value after -p, got '{text}'")
     try:
-        return name, yaml.safe_load(value)
+        return name, yaml.load(value, _Loader)
     except yaml.YAMLError as error:
         raise ParameterError(f"{name}: expected YAML, got {value!r}") from error
 

@@ -11,13 +11,15 @@ import ast
 import importlib
 import json
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.settings import PRESET_NAMES, ParameterError, Settings, coerce, require_choice, unknown
+from lmc_utils.settings import PRESET_NAMES, ParameterError, Settings, coerce, require, require_choice, unknown
 
 TIMEOUT = 1800  # seconds a cell may take; papermill would wait for ever
 
@@ -48,20 +50,25 @@ class Notebook:
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
-        """The parameters by name, in the order of the cell, as papermill reads them."""
+        """The parameters by name, in the order of the cell, as papermill reads them.
+
+        Raises:
+            ParameterError: a default is not a plain value on one line.
+        """
         from papermill import inspect_notebook
 
-        return {
-            name: Parameter(name, ast.literal_eval(found["default"]), found["help"])
-            for name, found in inspect_notebook(str(self.path)).items()
-        }
+        found = inspect_notebook(_verbatim(self.path))
+        return {name: Parameter(name, _literal(name, each["default"]), each["help"]) for name, each in found.items()}
 
     @cached_property
     def settings(self) -> list[type[Settings]]:
-        """The records that the parameters feed, which the metadata names as module:Class."""
+        """The records that the parameters feed, which the metadata names as module:Class.
+
+        Raises:
+            ParameterError: a record that the metadata names does not exist.
+        """
         names = json.loads(self.path.read_text())["metadata"].get("lmc", {}).get("settings", [])
-        pairs = [name.split(":") for name in names]
-        return [getattr(importlib.import_module(module), record) for module, record in pairs]
+        return [_record(name) for name in names]
 
     def preset(self, name: str) -> dict[str, Any]:
         """The parameter values that a preset changes.
@@ -85,10 +92,10 @@ class Notebook:
         for record in self.settings:
             record.pick(complete)
         claimed = {field.name for record in self.settings for field in fields(record)}
-        for name in set(values) - claimed:
+        for name in values:
             default = self.parameters[name].default
-            if default is not None and not isinstance(default, list):
-                coerce(name, values[name], type(default))
+            if name not in claimed and default is not None:
+                coerce(name, values[name], list if isinstance(default, tuple) else type(default))
 
 
 def find(name: str, folder: Path) -> Notebook:
@@ -97,13 +104,18 @@ def find(name: str, folder: Path) -> Notebook:
     Raises:
         ParameterError: there is none, or it is not a notebook; the message names the nearest stem.
     """
+    from nbformat import ValidationError, validate
+
     path = Path(name) if Path(name).suffix == ".ipynb" else folder / f"{name}.ipynb"
     if not path.is_file():
-        raise ParameterError(f"notebook: {unknown(name, [found.stem for found in chapters(folder)])}")
+        stems = [found.stem for found in chapters(folder)]
+        require(bool(stems), "notebook", f"a path, or a stem in '{folder}', which holds no notebooks", name)
+        raise ParameterError(f"notebook: {unknown(name, stems)}")
     try:
-        json.loads(path.read_text())["cells"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ParameterError(f"notebook: expected a Jupyter notebook, '{path}' is none ({error})") from error
+        validate(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, AttributeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise ParameterError(f"notebook: expected a Jupyter notebook, '{path}' is none ({reason})") from error
     return Notebook(path)
 
 
@@ -125,35 +137,79 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
         timeout: seconds a single cell may take.
 
     Raises:
-        ExecutionError: a cell failed or took too long.
-        ParameterError: `out` cannot be written.
+        ExecutionError: a cell failed or took too long, or the kernel died.
+        KeyboardInterrupt: after the kernel has stopped; the message names the unfinished file.
+        ParameterError: `out` cannot be written, or is the notebook itself.
     """
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellTimeoutError
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
 
-    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # a python3 kernel in the home folder may be another Python
     partial = out.with_suffix(".partial.ipynb")
+    for written in (out, partial):
+        require(written.resolve() != notebook.path.resolve(), "out", "another file than the source", str(out))
+    require(not out.is_dir(), "out", "a file, not a folder", str(out))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
     except OSError as error:
         raise ParameterError(f"out: expected a file that can be written, got '{out}' ({error.strerror})") from error
     try:
-        execute_notebook(
-            str(notebook.path),
-            str(partial),
-            parameters=dict(values),
-            kernel_name="python3",
-            execution_timeout=timeout,
-            progress_bar=False,
-            log_output=False,
-            extra_arguments=["--IPKernelApp.log_level=40"],
-        )
+        with _kernel_of_this_python():
+            execute_notebook(
+                _verbatim(notebook.path),
+                _verbatim(partial),
+                parameters=dict(values),
+                kernel_name="python3",
+                execution_timeout=timeout,
+                progress_bar=False,
+                log_output=False,
+                extra_arguments=["--IPKernelApp.log_level=50"],
+            )
     except PapermillExecutionError as error:
         line = " ".join(f"{error.ename}: {error.evalue}".split())
         raise ExecutionError(f"{notebook.path.stem}: In [{error.exec_count}]: {line} (see {partial})") from error
-    except (CellTimeoutError, DeadKernelError) as error:
+    except (CellTimeoutError, RuntimeError) as error:  # what nbclient says of a kernel that dies, or does not start
         line = str(error).strip().splitlines()[0]
         raise ExecutionError(f"{notebook.path.stem}: {line} (see {partial})") from error
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"{notebook.path.stem}: what was executed is in {partial}") from error
     partial.replace(out)
+
+
+@contextmanager
+def _kernel_of_this_python() -> Iterator[None]:
+    """Make `python3` name this interpreter; Jupyter's search path may lead to the kernel of another one."""
+    from ipykernel.kernelspec import write_kernel_spec
+
+    before = os.environ.get("JUPYTER_PATH")
+    with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
+        write_kernel_spec(Path(folder) / "kernels" / "python3")
+        os.environ["JUPYTER_PATH"] = folder + (os.pathsep + before if before else "")
+        try:
+            yield
+        finally:
+            del os.environ["JUPYTER_PATH"]
+            if before is not None:
+                os.environ["JUPYTER_PATH"] = before
+
+
+def _verbatim(path: Path) -> str:
+    """A path as papermill wants it, which would fill in braces as a template."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _literal(name: str, source: str) -> Any:
+    try:
+        return ast.literal_eval(source)
+    except (ValueError, SyntaxError) as error:
+        raise ParameterError(f"{name}: expected a plain default on one line, the notebook has {source!r}") from error
+
+
+def _record(name: str) -> type[Settings]:
+    module, _, attribute = name.partition(":")
+    try:
+        record: type[Settings] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise ParameterError(f"notebook: its metadata names the settings {name!r}, unknown here ({error})") from error
+    return record

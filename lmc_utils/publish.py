@@ -18,10 +18,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lmc_utils.notebooks import chapters
+from lmc_utils.settings import ParameterError
 
 _GRACE = 15  # seconds an interrupted notebook has to shut its kernel down
 
@@ -57,6 +59,11 @@ class Site:
         """The published book."""
         return self.root / "_build" / "html"
 
+    @property
+    def previous(self) -> Path:
+        """The published book before, for the moment between the two renames that replace it."""
+        return self.root / "_build" / "html.old"
+
 
 def build(root: Path, preset: str = "default", jobs: int = 2) -> int:
     """Bring the book up to date: execute the notebooks that changed, then build and publish the HTML.
@@ -71,8 +78,21 @@ def build(root: Path, preset: str = "default", jobs: int = 2) -> int:
 
     Raises:
         KeyboardInterrupt: after everything it had started has stopped; a later build goes on from here.
+        ParameterError: another build of this checkout is at work.
     """
-    site, console = Site(root.resolve()), Console(stderr=True, soft_wrap=True)
+    site = Site(root.resolve())
+    site.work.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(site.work.with_name("lock"), timeout=0):
+            return _build(site, preset, jobs)
+    except Timeout as error:
+        raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
+
+
+def _build(site: Site, preset: str, jobs: int) -> int:
+    console = Console(stderr=True, soft_wrap=True)
+    if site.previous.exists() and not site.html.exists():  # a build was killed between its two renames
+        site.previous.rename(site.html)
     sources = chapters(site.sources)
     wanted = {source: _digest([source, *_package()], preset) for source in sources}
     for leftover in set(chapters(site.executed)) - {site.executed / source.name for source in sources}:
@@ -95,7 +115,6 @@ def execute_all(
     Returns:
         A line for each notebook that failed.
     """
-    site.work.mkdir(parents=True, exist_ok=True)
     site.executed.mkdir(parents=True, exist_ok=True)
     waiting, running, failures = list(sources), dict[Path, subprocess.Popen[bytes]](), list[str]()
     cores = max(1, (os.cpu_count() or 1) // max(1, min(jobs, len(sources))))
@@ -130,17 +149,19 @@ def _start(site: Site, source: Path, preset: str, environment: dict[str, str]) -
 
 
 def _stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Interrupt processes, so that papermill shuts its kernels down; kill what does not listen."""
+    """End processes so that papermill shuts its kernels down; kill those that do not listen, or all if told twice."""
     alive = [process for process in processes if process.poll() is None]
     for process in alive:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)  # the child takes it for Ctrl-C, which a job of a script ignores
     deadline = time.monotonic() + _GRACE
-    for process in alive:
-        try:
-            process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # the kernel sees its parent go and ends itself
-            process.wait()
+    try:
+        while any(process.poll() is None for process in alive) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        for process in alive:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # the kernel sees its parent go and ends itself
+                process.wait()
 
 
 def _accept(finished: Path, target: Path, digest: str) -> None:
@@ -176,15 +197,15 @@ def _publish(site: Site, console: Console) -> int:
         console.print(f"lmc: the HTML failed, see {log}; the published book is unchanged", highlight=False)
         return 1
     whole.touch()
-    fresh, old = site.html.with_name("html.new"), site.html.with_name("html.old")
-    for folder in (fresh, old):
+    fresh = site.html.with_name("html.new")
+    for folder in (fresh, site.previous):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(site.staging / "_build" / "html", fresh)
     (fresh / ".digest").write_text(digest)
     if site.html.exists():
-        site.html.rename(old)
+        site.html.rename(site.previous)
     fresh.rename(site.html)
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(site.previous, ignore_errors=True)
     console.print(f"published {site.html / 'index.html'}", highlight=False)
     return 0
 
@@ -212,7 +233,8 @@ def _stamp(executed: Path) -> str | None:
 
 def _last_line(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("lmc: ") if lines else ""
+    said = [line for line in lines if line.startswith("lmc: ")]
+    return (said or lines or [""])[-1].removeprefix("lmc: ")
 
 
 def _progress(console: Console) -> Progress:

@@ -9,7 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from project import lmc, outputs, write_notebook
+from project import lmc, outputs, write_book, write_notebook
+
+from lmc_utils import cli
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,6 +22,10 @@ ROOT = Path(__file__).parent.parent
         (["run", "02_sibling_fork"], "notebook: '02_sibling_fork' is not known; did you mean '02_sibling_forking'?"),
         (["run", "nowhere/x.ipynb"], "notebook: 'nowhere/x.ipynb' is not known;"),
         (["run", "02_sibling_forking", "-p", "epoch", "3"], "parameter: 'epoch' is not known; did you mean 'epochs'?"),
+        (
+            ["run", "02_sibling_forking", "-p", "fork-epochs", "3"],
+            "parameter: 'fork-epochs' is not known; did you mean",
+        ),
         (["run", "02_sibling_forking", "-p", "epochs", "3"], "fork_epochs: expected increasing epochs from 0 to 3"),
         (["run", "02_sibling_forking", "-p", "epochs", "many"], "epochs: expected a whole number, got 'many'"),
         (["run", "02_sibling_forking", "-p", "learning_rate", "-1e-3"], "learning_rate: expected a number above 0"),
@@ -33,6 +39,11 @@ ROOT = Path(__file__).parent.parent
         (["run", "01_toy_landscapes", "-o", "out.html"], "out: expected a name that ends in .ipynb, got 'out.html'"),
         (["run", "01_toy_landscapes", "-o", "/proc/no/x.ipynb"], "out: expected a file that can be written"),
         (["run", "01_toy_landscapes", "-o", "notebooks/01_toy_landscapes.ipynb"], "out: expected another file"),
+        (
+            ["run", "01_toy", "--root", "tests"],
+            "notebook: expected a path, or a stem in 'tests/notebooks', which holds no",
+        ),
+        (["list", "--root", "tests"], "root: expected a checkout of the book with notebooks"),
         (["build", "--preset", "tiny"], "preset: 'tiny' is not known;"),
         (["build", "--root", "notebooks"], "root: expected a checkout of the book with a _config.yml"),
         (["serve", "--root", "notebooks"], "root: expected a built book in"),
@@ -40,20 +51,49 @@ ROOT = Path(__file__).parent.parent
         (["results", "notebooks/01_toy_landscapes.ipynb"], "notebook: expected recorded numbers, found none"),
     ],
 )
-def test_a_mistake_costs_one_line(arguments: list[str], line: str) -> None:
-    done = lmc(*arguments, cwd=ROOT)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"lmc: {line}")
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""
+def test_a_mistake_costs_one_line(
+    arguments: list[str], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as left:
+        cli.app(cli._join_parameters(arguments))
+    said = capsys.readouterr()
+    assert left.value.code == 2
+    assert said.err.startswith(f"lmc: {line}")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert not list(ROOT.glob("*.partial.ipynb"))  # which comes before the kernel
 
 
-def test_values_are_yaml(tmp_path: Path) -> None:
+def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:
     write_notebook(tmp_path / "a.ipynb", "print([count, rate, word])")
     options = ["-p", "count", "7", "-p", "rate", "1e-3", "-p", "word=yes it is"]
     done = lmc("run", "a.ipynb", *options, "-o", "b.ipynb", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "b.ipynb\n"), done.stderr
-    assert outputs(tmp_path / "b.ipynb") == "[7, '1e-3', 'yes it is']\n"
+    assert outputs(tmp_path / "b.ipynb") == "[7, 0.001, 'yes it is']\n"
+
+
+def test_an_interrupted_run_says_where_its_unfinished_output_is(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", "print('before')", "open('here', 'w').close(); import time; time.sleep(60)")
+    command = [sys.executable, "-m", "lmc_utils.cli", "run", "a.ipynb", "-o", "b.ipynb"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "here").exists():
+        assert time.monotonic() < deadline, "the notebook did not start"
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "lmc: interrupted; a: what was executed is in b.partial.ipynb\n")
+    assert outputs(tmp_path / "b.partial.ipynb") == "before\n"
+    assert not (tmp_path / "b.ipynb").exists()
+
+
+def test_a_system_error_is_one_line(tmp_path: Path) -> None:
+    write_book(tmp_path)
+    (tmp_path / "_build").write_text("in the way")
+    done = lmc("build", cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"lmc: \[Errno \d+\] .*_build.*\n", done.stderr)
 
 
 def test_list_names_every_chapter_with_its_parameters() -> None:

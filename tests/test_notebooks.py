@@ -1,5 +1,6 @@
 """Notebooks are found, checked before a kernel starts, and finished whole or not at all."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -32,9 +33,30 @@ def test_a_notebook_is_found_by_stem_or_path(tmp_path: Path) -> None:
     assert notebooks.find(str(path), Path()).path == path
     with pytest.raises(ParameterError, match="notebook: 'a_chaptr' is not known; did you mean 'a_chapter'"):
         notebooks.find("a_chaptr", tmp_path / "notebooks")
-    path.write_text("{}")
-    with pytest.raises(ParameterError, match="notebook: expected a Jupyter notebook"):
-        notebooks.find("a_chapter", tmp_path / "notebooks")
+    with pytest.raises(ParameterError, match=r"a stem in '.*', which holds no notebooks, got 'a_chapter'"):
+        notebooks.find("a_chapter", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["hello", "{}", "[]", '{"cells": 3}', '{"cells": [], "metadata": {}, "nbformat": 3}'])
+def test_what_is_no_notebook_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text(text)
+    with pytest.raises(ParameterError, match=r"^notebook: expected a Jupyter notebook, '.*a\.ipynb' is none \(.+\)$"):
+        notebooks.find("a", tmp_path)
+
+
+@pytest.mark.parametrize("record", ["nowhere:Thing", "lmc_utils.paths:Thing", "nothing", ""])
+def test_settings_that_do_not_exist_are_named(record: str, tmp_path: Path) -> None:
+    found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", settings=(record,)))
+    with pytest.raises(ParameterError, match=f"^notebook: its metadata names the settings '{record}', unknown here"):
+        found.check({})
+
+
+@pytest.mark.parametrize("default", ["3 * 2", "numpy.pi"])
+def test_a_default_that_is_no_plain_value_is_named(default: str, tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "a.ipynb")
+    path.write_text(path.read_text().replace("count = 3", f"count = {default}"))
+    with pytest.raises(ParameterError, match=r"^count: expected a plain default on one line, the notebook has '"):
+        notebooks.find("a", tmp_path).check({})
 
 
 @pytest.mark.parametrize(
@@ -68,13 +90,33 @@ def test_parameters_that_no_record_claims_have_their_defaults_type(tmp_path: Pat
     found.check({"count": 4, "rate": 1})
     with pytest.raises(ParameterError, match="count: expected a whole number, got 'x'"):
         found.check({"count": "x"})
+    found.path.write_text(found.path.read_text().replace("count = 3", "count = [3]"))
+    with pytest.raises(ParameterError, match="count: expected list, got 3"):
+        notebooks.Notebook(found.path).check({"count": 3})
 
 
-def test_execution_uses_this_python_and_these_values(tmp_path: Path) -> None:
-    found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", "import sys; print(sys.executable, count, word)"))
-    notebooks.execute(found, {"count": 7}, tmp_path / "out" / "b.ipynb")
-    assert outputs(tmp_path / "out" / "b.ipynb") == f"{sys.executable} 7 a\n"
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.ipynb"]
+def test_execution_uses_this_python_and_these_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoy = tmp_path / "kernels" / "python3" / "kernel.json"
+    decoy.parent.mkdir(parents=True)
+    decoy.write_text('{"argv": ["false"], "display_name": "another Python", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    path = write_notebook(tmp_path / "{x}" / "a.ipynb", "import sys; print(sys.executable, count, word)")
+    notebooks.execute(notebooks.Notebook(path), {"count": 7}, tmp_path / "{out}" / "b.ipynb")
+    assert outputs(tmp_path / "{out}" / "b.ipynb") == f"{sys.executable} 7 a\n"
+    assert [path.name for path in (tmp_path / "{out}").iterdir()] == ["b.ipynb"]
+    assert os.environ["JUPYTER_PATH"] == str(tmp_path)
+
+
+def test_the_result_takes_no_place_that_is_taken(tmp_path: Path) -> None:
+    found = notebooks.Notebook(write_notebook(tmp_path / "a.partial.ipynb"))
+    source = found.path.read_text()
+    for out in (found.path, tmp_path / "a.ipynb"):  # the second would pass through the first
+        with pytest.raises(ParameterError, match="out: expected another file than the source"):
+            notebooks.execute(found, {}, out)
+    assert found.path.read_text() == source
+    (tmp_path / "b.ipynb").mkdir()
+    with pytest.raises(ParameterError, match=r"out: expected a file, not a folder, got '.*b\.ipynb'"):
+        notebooks.execute(found, {}, tmp_path / "b.ipynb")
 
 
 def test_a_failure_leaves_its_partial_output_and_the_old_result(tmp_path: Path) -> None:
@@ -90,6 +132,12 @@ def test_a_cell_that_never_ends_is_stopped(tmp_path: Path) -> None:
     found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", "while True: pass"))
     with pytest.raises(notebooks.ExecutionError, match=r"a: .*timed out"):
         notebooks.execute(found, {}, tmp_path / "b.ipynb", timeout=1)
+
+
+def test_a_kernel_that_dies_is_named(tmp_path: Path) -> None:
+    found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", "import os; os._exit(1)"))
+    with pytest.raises(notebooks.ExecutionError, match=r"a: Kernel died \(see .*b\.partial\.ipynb\)"):
+        notebooks.execute(found, {}, tmp_path / "b.ipynb")
 
 
 def test_plain_papermill_fails_just_as_clearly(tmp_path: Path) -> None:

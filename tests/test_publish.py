@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from project import lmc, outputs, write_book, write_notebook
 
 from lmc_utils import publish
@@ -61,7 +62,8 @@ def test_failures_are_reported_together_and_the_others_finish(tmp_path: Path) ->
     assert (tmp_path / "_build" / "html" / "index.html").read_text() == "last good"
 
 
-def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "terminal closed"])
+def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_path: Path, stop: signal.Signals) -> None:
     wait = "import os, pathlib, time; pathlib.Path('pid.txt').write_text(str(os.getpid())); time.sleep(60)"
     write_book(tmp_path, a="print('fine')", b=wait)
     process = subprocess.Popen([sys.executable, "-m", "lmc_utils.cli", "build"], cwd=tmp_path, stderr=subprocess.PIPE)
@@ -70,7 +72,7 @@ def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_pat
         assert time.monotonic() < deadline, "the notebooks did not start"
         time.sleep(0.1)
     kernel = int((tmp_path / "pid.txt").read_text())
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"interrupted; what was finished is kept" in errors
@@ -83,6 +85,37 @@ def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_pat
             break
         assert time.monotonic() < deadline, "the kernel is still running"
         time.sleep(0.2)
+
+
+def test_what_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "_GRACE", 0.2)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout
+    process.stdout.readline()
+    publish._stop([process])
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_one_build_at_a_time(tmp_path: Path) -> None:
+    write_book(tmp_path, a="1")
+    (tmp_path / "_build").mkdir()
+    with FileLock(tmp_path / "_build" / "lock"):
+        second = lmc("build", cwd=tmp_path)
+    assert second.returncode == 2
+    assert second.stderr == f"lmc: root: expected no other build at work, found one in '{tmp_path}'\n"
+    assert not (tmp_path / "book" / "notebooks").exists()
+
+
+def test_a_build_killed_between_its_renames_has_not_lost_the_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_book(tmp_path)
+    (tmp_path / "_build" / "html.old").mkdir(parents=True)
+    (tmp_path / "_build" / "html.old" / "index.html").write_text("last good")
+    monkeypatch.setattr(publish, "_publish", lambda *_: 1)
+    assert publish.build(tmp_path) == 1
+    assert (tmp_path / "_build" / "html" / "index.html").read_text() == "last good"
 
 
 @pytest.fixture
