@@ -7,69 +7,14 @@ only, so that it also runs in a browser.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, ClassVar
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from lmc_utils.settings import Settings, require
 
 Array = NDArray[np.float64]
 
 MOST_MINIMA = 64
 
 _HALVINGS = 54  # of a bracket: one more than the bits of a float64
-
-
-@dataclass(frozen=True)
-class Landscape(Settings):
-    """Which product of quadratics to look at.
-
-    Attributes:
-        m: number of minima, equally spaced around 0.
-        spacing: distance between neighbouring minima.
-        roots: the minima themselves, in any order, in place of `m` and `spacing`.
-        m_max: landscapes of 2 to this many minima are compared.
-        n_points: points at which a curve is drawn.
-
-    >>> Landscape(m=3).minima()
-    array([-0.5,  0. ,  0.5])
-    >>> Landscape(roots=[1, 0.5, 1])
-    Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: roots: expected distinct, finite numbers, got [1.0, 0.5, 1.0]
-    """
-
-    m: int = 5
-    spacing: float = 0.5
-    roots: tuple[float, ...] | None = None
-    m_max: int = 16
-    n_points: int = 401
-
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"n_points": 51}}
-
-    def check(self) -> None:
-        require(2 <= self.m <= MOST_MINIMA, "m", f"from 2 to {MOST_MINIMA}", self.m)
-        require(4 <= self.m_max <= MOST_MINIMA, "m_max", f"from 4 to {MOST_MINIMA}", self.m_max)
-        require(0 < self.spacing < math.inf, "spacing", "a finite number above 0", self.spacing)
-        require(self.n_points >= 10, "n_points", "at least 10", self.n_points)
-        if self.roots is not None:
-            require(len(self.roots) <= MOST_MINIMA, "roots", f"at most {MOST_MINIMA}", self.roots)
-        self._check_range("spacing" if self.roots is None else "roots", self.minima())
-        self._check_range("spacing", equally_spaced(self.m_max, self.spacing))
-
-    def minima(self) -> Array:
-        """The minima, increasing, shape (m,)."""
-        if self.roots is None:
-            return equally_spaced(self.m, self.spacing)
-        return _increasing(self.roots)
-
-    def _check_range(self, name: str, minima: Array) -> None:
-        with np.errstate(over="ignore", under="ignore", divide="ignore"):
-            heights = neighbour_barriers(minima)
-        tame = bool(np.all((heights > 1e-300) & (heights < 1e300)))
-        require(tame, name, "minima whose barriers lie between 1e-300 and 1e300", getattr(self, name))
 
 
 def equally_spaced(m: int, spacing: float) -> Array:
@@ -88,6 +33,18 @@ def on_interval(m: int) -> Array:
     array([-1.,  0.,  1.])
     """
     return equally_spaced(m, 2 / (m - 1))
+
+
+def chebyshev(m: int) -> Array:
+    """The zeros of the Chebyshev polynomial T_m, increasing, shape (m,): the placement with the lowest largest barrier.
+
+    As minima on [-1, 1] they make p = T_m / 2^(m - 1) and f = p^2, so that every ridge is 4^(1 - m) high. Of all p with
+    leading coefficient 1, this one has the least largest |p| on [-1, 1].
+
+    >>> chebyshev(3).round(3) + 0.0
+    array([-0.866,  0.   ,  0.866])
+    """
+    return np.sin(np.pi / (2 * m) * np.arange(1 - m, m, 2, dtype=np.float64))
 
 
 def value(theta: ArrayLike, roots: ArrayLike) -> Array:
@@ -138,7 +95,7 @@ def minima(roots: ArrayLike) -> Array:
     """The minima of the landscape: its roots, increasing; f = 0 at each of them.
 
     Raises:
-        ParameterError: fewer than two roots, or two that are equal.
+        ValueError: fewer than two roots, or two that are equal.
     """
     return _increasing(roots)
 
@@ -147,7 +104,7 @@ def maxima(roots: ArrayLike) -> Array:
     """The tops of the ridges: the one stationary point between each two neighbouring minima.
 
     Raises:
-        ParameterError: fewer than two roots, or two that are equal.
+        ValueError: fewer than two roots, or two that are equal.
 
     Returns:
         Increasing, shape (m - 1,).
@@ -163,7 +120,7 @@ def stationary_points(roots: ArrayLike) -> Array:
     """Every theta with f'(theta) = 0: minima and maxima in turn, increasing, shape (2 m - 1,).
 
     Raises:
-        ParameterError: fewer than two roots, or two that are equal.
+        ValueError: fewer than two roots, or two that are equal.
 
     >>> stationary_points([-1.0, 1.0])
     array([-1.,  0.,  1.])
@@ -177,7 +134,7 @@ def neighbour_barriers(roots: ArrayLike) -> Array:
     Both minima have f = 0, so the barrier is f at the top of the ridge.
 
     Raises:
-        ParameterError: fewer than two roots, or two that are equal.
+        ValueError: fewer than two roots, or two that are equal.
 
     >>> neighbour_barriers([-1.0, 1.0])
     array([1.])
@@ -189,7 +146,7 @@ def pairwise_barriers(roots: ArrayLike) -> Array:
     """Height of the barrier between any two minima: the highest ridge that lies between them.
 
     Raises:
-        ParameterError: fewer than two roots, or two that are equal.
+        ValueError: fewer than two roots, or two that are equal.
 
     Returns:
         Shape (m, m), symmetric, zero on the diagonal; rows and columns in increasing order of the minima.
@@ -210,7 +167,7 @@ def mountainside(roots: ArrayLike) -> float:
     """Height of the landscape one mean spacing beyond its last minimum: a yardstick that scales as the barriers do.
 
     Raises:
-        ParameterError: fewer than two roots, or two that are equal.
+        ValueError: fewer than two roots, or two that are equal.
 
     >>> mountainside([-1.0, 1.0])
     64.0
@@ -260,7 +217,7 @@ def approximation_factors(roots: ArrayLike) -> Array:
     Height of the approximation over height of the barrier, each the largest value over alpha in [0, 1].
 
     Raises:
-        ParameterError: fewer than two roots, or two that are equal.
+        ValueError: fewer than two roots, or two that are equal.
 
     >>> approximation_factors([-1.0, 1.0])
     array([4.])
@@ -304,14 +261,14 @@ def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: Array
         Shape (..., n).
 
     Raises:
-        ParameterError: an alpha beyond the segment.
+        ValueError: an alpha beyond the segment.
 
     >>> barrier_from_curvature(-1.0, 1.0, [0.0, 0.25, 0.5, 1.0], [-1.0, 1.0]).round(12) + 0.0
     array([0.    , 0.5625, 1.    , 0.    ])
     """
     first, second, alphas = _segment(theta_1, theta_2, alphas)
-    inside = bool(np.all((alphas >= 0) & (alphas <= 1)))
-    require(inside, "alphas", "numbers from 0 to 1", alphas.tolist())
+    if not np.all((alphas >= 0) & (alphas <= 1)):
+        raise ValueError(f"alphas: expected numbers from 0 to 1, got {alphas.tolist()}")
     nodes, weights = np.polynomial.legendre.leggauss(len(_floats(roots)))
     nodes, weights = (nodes + 1) / 2, weights / 2
     a = alphas[:, None]
@@ -358,10 +315,11 @@ def _segment(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike) -> tuple
 
 def _increasing(roots: ArrayLike) -> Array:
     roots = _floats(roots)
-    require(roots.ndim == 1 and len(roots) >= 2, "roots", "a list of at least two", roots.tolist())
+    if roots.ndim != 1 or len(roots) < 2:
+        raise ValueError(f"roots: expected a list of at least two, got {roots.tolist()}")
     ordered = np.sort(roots)
-    distinct = bool(np.all(np.isfinite(ordered)) and np.all(np.diff(ordered) > 0))
-    require(distinct, "roots", "distinct, finite numbers", roots.tolist())
+    if not (np.all(np.isfinite(ordered)) and np.all(np.diff(ordered) > 0)):
+        raise ValueError(f"roots: expected distinct, finite numbers, got {roots.tolist()}")
     return ordered
 
 

@@ -1,0 +1,211 @@
+"""Products of local quadratics in n dimensions: the two ways to read the poster's product when theta is a vector.
+
+Isotropic, f(theta) = prod_i ||theta - theta_i*||^2: every solution is a point. Degenerate, f(theta) = prod_i
+(theta - theta_i*)^T A_i (theta - theta_i*) with A_i = F_i^T F_i of low rank: every solution is a flat, on which one may
+walk without loss. A_i is given by its *frame* F_i, shape (rank, n), so that it cannot but be positive semi-definite.
+NumPy only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lmc_utils import toy
+
+Array = NDArray[np.float64]
+
+
+def value(theta: ArrayLike, roots: ArrayLike, frames: ArrayLike | None = None) -> Array:
+    """The landscape f(theta).
+
+    Args:
+        theta: where to evaluate, shape (..., n).
+        roots: the solutions theta_i*, shape (m, n).
+        frames: the F_i, shape (m, rank, n); None for the isotropic product.
+
+    Returns:
+        Shape (...). Like the derivatives below, it comes from a running product with a separate binary exponent.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+
+    >>> float(value([0.0, 1.0], [[0.0, 0.0], [2.0, 1.0]]))  # 1 * 4
+    4.0
+    """
+    return _running_product(theta, roots, frames, 0)[0]
+
+
+def gradient(theta: ArrayLike, roots: ArrayLike, frames: ArrayLike | None = None) -> Array:
+    """The gradient of f, shape (..., n); arguments and errors as for `value`.
+
+    >>> gradient([0.0, 1.0], [[0.0, 0.0], [2.0, 1.0]])  # 4 * (0, 2) + 1 * (-4, 0)
+    array([-4.,  8.])
+    """
+    return _running_product(theta, roots, frames, 1)[1]
+
+
+def hessian(theta: ArrayLike, roots: ArrayLike, frames: ArrayLike | None = None) -> Array:
+    """The Hessian of f, shape (..., n, n); arguments and errors as for `value`.
+
+    >>> hessian([0.0, 0.0], [[0.0, 0.0], [2.0, 1.0]])  # at a solution: twice the product of the other factors
+    array([[10., 0.],
+           [ 0., 10.]])
+    """
+    return _running_product(theta, roots, frames, 2)[2]
+
+
+def barrier_curve(
+    theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike, frames: ArrayLike | None = None
+) -> Array:
+    """The loss barrier on the segment: height of the landscape above the chord between two endpoints.
+
+    B(a) = f((1 - a) theta_1 + a theta_2) - (1 - a) f(theta_1) - a f(theta_2).
+
+    Args:
+        theta_1: first endpoints, shape (..., n).
+        theta_2: second endpoints, the same shape.
+        alphas: shape (k,).
+        roots: shape (m, n).
+        frames: shape (m, rank, n), or None.
+
+    Returns:
+        Shape (..., k).
+
+    >>> barrier_curve([-1.0, 0.0], [1.0, 0.0], [0.0, 0.5, 1.0], [[-1.0, 0.0], [1.0, 0.0]])
+    array([0., 1., 0.])
+    """
+    first, second = np.asarray(theta_1, dtype=np.float64), np.asarray(theta_2, dtype=np.float64)
+    alphas = np.asarray(alphas, dtype=np.float64)
+    a = alphas[:, None]
+    between = value((1 - a) * first[..., None, :] + a * second[..., None, :], roots, frames)
+    low, high = value(first, roots, frames)[..., None], value(second, roots, frames)[..., None]
+    barrier: Array = between - (1 - alphas) * low - alphas * high
+    return barrier
+
+
+def units(roots: ArrayLike, frames: ArrayLike | None = None, n_alphas: int = 41) -> tuple[float, float]:
+    """The natural units of a landscape: of length and of height.
+
+    Each solution is joined to its nearest one; in one dimension, each to its neighbours.
+
+    Args:
+        roots: shape (m, n).
+        frames: shape (m, rank, n), or None.
+        n_alphas: points of each segment; in one dimension the barriers are exact.
+
+    Returns:
+        The median distance between them and the median barrier on the straight line between them.
+
+    Raises:
+        ValueError: fewer than two solutions, two that are equal, or no barrier between them to measure with.
+
+    >>> units([[-1.0], [0.0], [1.0]])[0]
+    1.0
+    """
+    roots, frames = _checked(roots, frames)
+    if len(roots) < 2:
+        raise ValueError(f"roots: expected at least two, got {len(roots)}")
+    if roots.shape[1] == 1 and frames is None:
+        return float(np.median(np.diff(toy.minima(roots[:, 0])))), float(np.median(toy.neighbour_barriers(roots[:, 0])))
+    distances = np.linalg.norm(roots[:, None] - roots, axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances.argmin(axis=1)
+    curves = barrier_curve(roots, roots[nearest], np.linspace(0, 1, n_alphas), roots, frames)
+    length, height = float(np.median(distances.min(axis=1))), float(np.median(curves.max(axis=-1)))
+    if not (length > 0 and 0 < height < np.inf):
+        raise ValueError(f"roots: expected solutions with barriers between them, got median distance {length:g} "
+                         f"and median barrier {height:g}")  # fmt: skip
+    return length, height
+
+
+def on_circle(m: int) -> Array:
+    """Equally spaced solutions on the unit circle, shape (m, 2).
+
+    In the plane, with z = theta_1 + i theta_2, the isotropic product is |z^m - 1|^2.
+
+    >>> on_circle(4).round(12) + 0.0
+    array([[ 1., 0.], [ 0., 1.], [-1., 0.], [ 0., -1.]])
+    """
+    angles = 2 * np.pi * np.arange(m) / m
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def simplex(m: int, dimension: int) -> Array:
+    """Solutions that all have distance sqrt(2) from each other, centred on 0, shape (m, dimension).
+
+    Raises:
+        ValueError: more solutions than dimensions.
+
+    >>> simplex(2, 3)
+    array([[ 0.5, -0.5,  0. ], [-0.5,  0.5,  0. ]])
+    """
+    if m > dimension:
+        raise ValueError(f"m: expected at most the dimension, {dimension}, got {m}")
+    corners = np.eye(m, dimension)
+    corners[:, :m] -= 1 / m
+    return corners
+
+
+def random_frames(m: int, dimension: int, rank: int, seed: int) -> Array:
+    """Frames of A_i that project onto `rank` random directions, shape (m, rank, dimension), with orthonormal rows.
+
+    Raises:
+        ValueError: a rank below 1 or above the dimension.
+
+    >>> frame = random_frames(1, 10, 2, seed=0)[0]
+    >>> (frame @ frame.T).round(12) + 0.0
+    array([[1., 0.], [0., 1.]])
+    """
+    if not 1 <= rank <= dimension:
+        raise ValueError(f"rank: expected from 1 to the dimension, {dimension}, got {rank}")
+    tall = np.random.default_rng([seed, 1]).standard_normal((m, dimension, rank))
+    frames: Array = np.swapaxes(np.linalg.qr(tall).Q, 1, 2).copy()
+    return frames
+
+
+def _checked(roots: ArrayLike, frames: ArrayLike | None) -> tuple[Array, Array | None]:
+    roots = np.asarray(roots, dtype=np.float64)
+    if roots.ndim != 2:
+        raise ValueError(f"roots: expected the shape (m, n), got {roots.shape}")
+    if frames is None:
+        return roots, None
+    frames = np.asarray(frames, dtype=np.float64)
+    if frames.ndim != 3 or (frames.shape[0], frames.shape[2]) != roots.shape:
+        raise ValueError(f"frames: expected the shape ({len(roots)}, rank, {roots.shape[1]}), got {frames.shape}")
+    return roots, frames
+
+
+def _running_product(theta: ArrayLike, roots: ArrayLike, frames: ArrayLike | None, order: int) -> list[Array]:
+    """f and its derivatives up to an order, by the product rule, factor by factor.
+
+    With q = ||F (theta - theta*)||^2: f <- q f, g <- q g + f grad q, H <- q H + g (grad q)^T + (grad q) g^T + f hess q.
+    """
+    roots, frames = _checked(roots, frames)
+    theta = np.asarray(theta, dtype=np.float64)
+    if theta.shape[-1:] != roots.shape[1:]:
+        raise ValueError(f"theta: expected {roots.shape[1]} as its last axis, got the shape {theta.shape}")
+    n, points = roots.shape[1], theta.shape[:-1]
+    parts = [np.ones(points), np.zeros((*points, n)), np.zeros((*points, n, n))][: order + 1]
+    exponent = np.zeros(points, dtype=np.int64)
+    for i, root in enumerate(roots):
+        frame = np.eye(n) if frames is None else frames[i]
+        gap = theta - root
+        seen = gap if frames is None else gap @ frame.T
+        q, slope = np.sum(seen**2, axis=-1), 2 * (gap if frames is None else seen @ frame)
+        if order > 1:
+            mixed = parts[1][..., :, None] * slope[..., None, :]
+            bend = parts[0][..., None, None] * (2 * frame.T @ frame)
+            parts[2] = q[..., None, None] * parts[2] + mixed + np.swapaxes(mixed, -1, -2) + bend
+        if order > 0:
+            parts[1] = q[..., None] * parts[1] + parts[0][..., None] * slope
+        parts[0] = q * parts[0]
+        sizes = [np.abs(part).reshape(*points, -1).max(axis=-1) for part in parts]
+        shift = np.frexp(np.maximum.reduce(sizes))[1]
+        parts = [np.ldexp(part, -_spread(shift, part)) for part in parts]
+        exponent += shift
+    return [np.ldexp(part, _spread(exponent, part)) for part in parts]
+
+
+def _spread(numbers: NDArray[np.int64], over: Array) -> NDArray[np.int64]:
+    return numbers.reshape(numbers.shape + (1,) * (over.ndim - numbers.ndim))

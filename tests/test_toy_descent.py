@@ -1,0 +1,183 @@
+"""Simulated siblings: one walk until the fork, two after it, and never a silent NaN."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmc_utils import toy, toy_descent, toy_fields
+from lmc_utils.toy_descent import descend, paths, sibling_barriers, starts_around, wilson
+from lmc_utils.toy_settings import Descent
+
+FIVE = toy.on_interval(5)[:, None]
+FORKS = [0.0, 0.25, 0.5, 1.0]
+
+landscapes = pytest.mark.parametrize(
+    ("roots", "frames"),
+    [
+        (FIVE, None),
+        (toy_fields.on_circle(5), None),
+        (toy_fields.simplex(4, 6), toy_fields.random_frames(4, 6, 2, seed=0)),
+    ],
+    ids=["line", "plane", "degenerate"],
+)
+
+
+@landscapes
+def test_siblings_are_one_until_the_fork_and_two_from_the_next_step_on(
+    roots: np.ndarray, frames: np.ndarray | None
+) -> None:
+    walks = paths(roots, frames, starts=starts_around(roots, 4, 0), fork_times=FORKS, seed=1, steps=40)
+    assert walks.shape == (41, 1 + len(FORKS), 4, roots.shape[1])
+    for row, fork in enumerate(FORKS, start=1):
+        at = round(40 * fork)
+        np.testing.assert_array_equal(walks[: at + 1, row], walks[: at + 1, 0])
+        assert np.all(walks[at + 1 :, row] != walks[at + 1 :, 0])
+
+
+@landscapes
+def test_endpoints_are_the_ends_of_the_paths_and_equal_seeds_give_equal_bits(
+    roots: np.ndarray, frames: np.ndarray | None
+) -> None:
+    starts = starts_around(roots, 5, 0)
+    ends = descend(roots, frames, starts=starts, fork_times=FORKS, seed=3, steps=30)
+    walks = paths(roots, frames, starts=starts, fork_times=FORKS, seed=3, steps=30)
+    np.testing.assert_allclose(walks[0, 0], starts, rtol=1e-15)
+    np.testing.assert_array_equal(walks[-1], ends)
+    assert np.all(descend(roots, frames, starts=starts, fork_times=FORKS, seed=4, steps=30) != ends)
+
+
+@landscapes
+def test_a_fork_at_the_end_is_at_distance_0(roots: np.ndarray, frames: np.ndarray | None) -> None:
+    starts = starts_around(roots, 50, 0)
+    ends = descend(roots, frames, starts=starts, fork_times=[0.0, 1.0], seed=0, steps=300)
+    np.testing.assert_array_equal(ends[2], ends[0])
+    assert np.all(sibling_barriers(ends, roots, frames)[1] <= 1e-12)
+
+
+def test_a_fork_does_not_depend_on_which_others_there_are() -> None:
+    starts = starts_around(FIVE, 6, 0)
+    alone = descend(FIVE, starts=starts, fork_times=[0.5], seed=0, steps=50)
+    among = descend(FIVE, starts=starts, fork_times=FORKS, seed=0, steps=50)
+    np.testing.assert_array_equal(alone, among[[0, 3]])
+
+
+@landscapes
+def test_the_fast_slope_is_the_clipped_exact_gradient(roots: np.ndarray, frames: np.ndarray | None) -> None:
+    length, height = toy_fields.units(roots, frames)
+    starts = 1.5 * starts_around(roots, 40, 0)
+    step = 1e-3
+    _, after = paths(roots, frames, starts=starts, fork_times=[], seed=0, steps=1, temperature=0, step_size=step)
+    slope = toy_fields.gradient(starts, roots, frames) * length / height
+    lengths = np.linalg.norm(slope, axis=1, keepdims=True)
+    expected = starts - step * length * slope * np.minimum(1, toy_descent.CLIP / lengths)
+    assert 0 < np.mean(lengths > toy_descent.CLIP) < 1
+    np.testing.assert_allclose(after[0], expected, rtol=0, atol=1e-14 * np.abs(starts).max() + 1e-15)
+
+
+def test_without_noise_siblings_never_part_and_walk_into_the_nearest_valley() -> None:
+    starts = np.linspace(-1.2, 1.2, 31)[:, None] + 1e-3
+    ends = descend(FIVE, starts=starts, fork_times=[0.0], seed=0, temperature=0)
+    np.testing.assert_array_equal(ends[0], ends[1])
+    tops = toy.maxima(FIVE[:, 0])
+    np.testing.assert_allclose(ends[0, :, 0], FIVE[np.searchsorted(tops, starts[:, 0]), 0], atol=1e-4)
+
+
+def test_moving_and_stretching_the_landscape_moves_and_stretches_the_walk() -> None:
+    roots, starts = toy_fields.on_circle(4), starts_around(toy_fields.on_circle(4), 5, 0)
+    ends = descend(roots, starts=starts, fork_times=FORKS, seed=0, steps=50)
+    other = descend(8 * roots, starts=8 * starts, fork_times=FORKS, seed=0, steps=50)
+    np.testing.assert_allclose(other, 8 * ends, rtol=1e-9, atol=1e-9)
+
+
+def test_at_a_constant_temperature_one_valley_holds_the_boltzmann_distribution() -> None:
+    # two minima far above the heat: about each the loss is 4 u^2 (u in units of the spacing, 2), so that T = 2 * 4 var
+    pair = np.array([[-1.0], [1.0]])
+    ends = descend(pair, starts=np.ones((4000, 1)), fork_times=[], seed=0, steps=400, temperature=0.01, cooling=1e-9,
+                   step_size=0.002)  # fmt: skip
+    bend = float(toy_fields.hessian(pair, pair)[0, 0, 0]) * 4
+    # 4000 walkers give a variance to 2 %, the valley's anharmonicity and the finite step about as much
+    assert np.var(ends[0] / 2) == pytest.approx(0.01 / bend, rel=0.08)
+
+
+def test_siblings_that_part_early_have_more_barriers_between_them() -> None:
+    descent = Descent(pairs=1000)
+    starts = starts_around(FIVE, descent.pairs, descent.seed)
+    parted = np.mean(sibling_barriers(descend(FIVE, starts=starts, **descent.walk()), FIVE) > 0.1, axis=1)
+    for share, (low, high) in zip(
+        parted, [(0.42, 0.65), (0.35, 0.6), (0.25, 0.5), (0.08, 0.25), (0, 0.05), (0, 0)], strict=True
+    ):
+        assert low <= share <= high
+    assert np.all(np.diff(parted) <= 0)
+
+
+def test_in_ten_dimensions_isotropic_siblings_never_part_and_degenerate_ones_do() -> None:
+    descent = Descent(pairs_field=60, steps=1000)
+    shares = []
+    for degenerate in (False, True):
+        roots, frames = descent.field(10, degenerate)
+        starts = starts_around(roots, descent.pairs_field, 0)
+        walk = descent.walk() | {"fork_times": [0.0]}
+        ends = descend(roots, frames, starts=starts, **walk)
+        shares.append(float(np.mean(sibling_barriers(ends, roots, frames) > descent.threshold)))
+    assert shares[0] == 0
+    assert shares[1] > 0.1
+
+
+def test_ten_thousand_pairs_walk_in_seconds() -> None:
+    started = time.process_time()
+    descend(FIVE, starts=np.zeros((10_000, 1)), fork_times=[0.0], seed=0, steps=1500)
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        (
+            {"step_size": 0.02},
+            "step_size: expected above 0 and below 0.0132, where descent diverges from the steepest solution "
+            "(2 / curvature), got 0.02",
+        ),
+        ({"fork_times": [1.1]}, "fork_times: expected increasing shares of the run, from 0 to 1, got [1.1]"),
+        ({"fork_times": [0.5, 0.1]}, "fork_times: expected increasing shares of the run, from 0 to 1, got [0.5, 0.1]"),
+        ({"steps": 0}, "steps: expected at least 1, got 0"),
+        ({"temperature": -0.1}, "temperature: expected a finite number from 0 on, got -0.1"),
+        ({"cooling": 0.0}, "cooling: expected a finite number above 0, got 0"),
+    ],
+)
+def test_a_walk_out_of_range_gets_one_line(changed: dict[str, object], line: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        descend(FIVE, **({"starts": [[0.0]], "fork_times": [0.0], "seed": 0} | changed))  # type: ignore[arg-type]
+    assert str(error.value) == line
+
+
+@pytest.mark.parametrize("step_size", [1.0, 1e3, 1e308])
+def test_a_walk_that_diverges_says_so(step_size: float) -> None:
+    roots, frames = toy_fields.simplex(4, 6), toy_fields.random_frames(4, 6, 2, seed=0)
+    with pytest.raises(ValueError, match="step_size: expected one with which every walk settles, got") as error:
+        descend(roots, frames, starts=starts_around(roots, 20, 0), fork_times=[0.0], seed=0, step_size=step_size)
+    assert "\n" not in str(error.value)
+
+
+@given(successes=st.integers(0, 50), n=st.integers(50, 500))
+def test_the_wilson_interval_solves_its_equation(successes: int, n: int) -> None:
+    share = successes / n
+    low, high = wilson(share, n)
+    assert 0 <= low <= share <= high <= 1
+    for end in (float(low), float(high)):
+        if 0 < end < 1:  # |share - p| is 1.96 standard errors of p, not of the share
+            assert abs(share - end) == pytest.approx(1.96 * np.sqrt(end * (1 - end) / n), rel=1e-6, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 1000), m=st.integers(2, 5), n=st.integers(2, 4))
+def test_the_largest_stable_step_is_where_a_small_step_away_stops_shrinking(seed: int, m: int, n: int) -> None:
+    roots = np.random.default_rng(seed).standard_normal((m, n))
+    length, height = toy_fields.units(roots)
+    limit = toy_descent.largest_stable_step(roots) * length**2 / height
+    bends = [np.prod(np.delete(np.sum((root - roots) ** 2, axis=1), i)) * 2 for i, root in enumerate(roots)]
+    assert limit == pytest.approx(2 / max(bends), rel=1e-9)
