@@ -226,7 +226,7 @@ def _slope(roots: Array, frames: ArrayLike | None, height: float) -> Callable[[A
         def isotropic(places: Array) -> Array:
             gaps = [places - root for root in roots]
             others = _products_of_others([np.einsum("...n,...n->...", gap, gap) for gap in gaps])
-            return _clipped(2 / height * (others.sum(axis=-1, keepdims=True) * places - others @ roots))
+            return _clipped(2 / height * (others.sum(axis=0)[..., None] * places - np.tensordot(others, roots, (0, 0))))
 
         return isotropic
 
@@ -238,18 +238,19 @@ def _slope(roots: Array, frames: ArrayLike | None, height: float) -> Callable[[A
         seen = (places @ stacked.T).reshape(*places.shape[:-1], *offsets.shape) - offsets
         squares = np.einsum("...ir,...ir->...i", seen, seen)
         others = _products_of_others([squares[..., i] for i in range(len(offsets))])
-        return _clipped(2 / height * ((others[..., None] * seen).reshape(*places.shape[:-1], -1) @ stacked))
+        weighted = np.moveaxis(others, 0, -1)[..., None] * seen
+        return _clipped(2 / height * (weighted.reshape(*places.shape[:-1], -1) @ stacked))
 
     return degenerate
 
 
 def _products_of_others(factors: list[Array]) -> Array:
-    """For each factor the product of all others, without a division, on a new last axis."""
-    products = np.ones((*factors[0].shape, len(factors)))
+    """For each factor the product of all others, without a division, stacked on a new first axis."""
+    products = np.ones((len(factors), *factors[0].shape))
     for order in (range(len(factors)), reversed(range(len(factors)))):
         running = np.ones_like(factors[0])
         for i in order:
-            products[..., i] *= running
+            products[i] *= running
             running = running * factors[i]
     return products
 

@@ -164,6 +164,28 @@ def random_frames(m: int, dimension: int, rank: int, seed: int) -> Array:
     return frames
 
 
+def random_solutions(roots: ArrayLike, frames: ArrayLike, count: int, seed: int) -> Array:
+    """Points of degenerate landscapes with f = 0, each on a random one of the flats.
+
+    Args:
+        roots: shape (m, n).
+        frames: shape (m, rank, n), with orthonormal rows.
+        count: of the points.
+        seed: of the points.
+
+    Returns:
+        Shape (count, n): a solution, moved within its flat by standard normal noise of mean squared length at most 1.
+    """
+    roots, checked = _checked(roots, frames)
+    assert checked is not None
+    draw = np.random.default_rng([seed, 5])
+    chosen = draw.integers(len(roots), size=count)
+    noise = draw.standard_normal((count, roots.shape[1])) / np.sqrt(roots.shape[1])
+    frame = checked[chosen]
+    points: Array = roots[chosen] + noise - np.einsum("krn,kr->kn", frame, np.einsum("krn,kn->kr", frame, noise))
+    return points
+
+
 def _checked(roots: ArrayLike, frames: ArrayLike | None) -> tuple[Array, Array | None]:
     roots = np.asarray(roots, dtype=np.float64)
     if roots.ndim != 2:

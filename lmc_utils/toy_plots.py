@@ -167,6 +167,36 @@ def fall(m_max: int, spacing: float) -> Figure:
     return figure
 
 
+def placements(m: int, m_max: int, n_points: int = 401) -> Figure:
+    """Equally spaced minima against minima at the Chebyshev points of the same interval.
+
+    Args:
+        m: minima of the landscape on the left.
+        m_max: landscapes of 2 to this many minima on the right.
+        n_points: points of each curve.
+
+    Returns:
+        Two panels: both landscapes, with the tops of their ridges, and the largest and smallest barriers of each.
+    """
+    figure, (left, right) = _two_panels()
+    counts = range(2, m_max + 1)
+    ways = (("equally spaced", toy.on_interval, _BLUE), ("Chebyshev points", toy.chebyshev, _ORANGE))
+    for label, place, colour in ways:
+        roots = place(m)
+        grid = np.union1d(np.linspace(-1.1, 1.1, n_points), toy.stationary_points(roots))
+        left.plot(grid, toy.value(grid, roots), color=colour, lw=1.2)
+        left.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o", color=colour, ms=6, label=label)
+        barriers = [toy.neighbour_barriers(place(count)) for count in counts]
+        right.plot(counts, [np.max(heights) for heights in barriers], "o-", color=colour, ms=5)
+        right.plot(counts, [np.min(heights) for heights in barriers], "o--", color=colour, ms=5, mfc="white")
+    lowest = toy.neighbour_barriers(toy.on_interval(m)).min()
+    left.set(yscale="log", ylim=(lowest / 100, 10), xlabel=r"$\theta$", ylabel=r"$f(\theta)$", title=f"{m} solutions")
+    right.set(yscale="log", xlabel="number of minima, $m$", ylabel="barrier", title="largest (filled) and smallest")
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    return figure
+
+
 def approximation(m_max: int) -> Figure:
     """The second-order approximation against the exact barrier, for all neighbours on [-1, 1].
 

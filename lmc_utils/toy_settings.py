@@ -138,6 +138,17 @@ class Descent(Settings):
         names = ("steps", "step_size", "temperature", "cooling", "fork_times", "seed")
         return {name: getattr(self, name) for name in names}
 
+    def endpoints(self, roots: toy.Array, frames: toy.Array | None = None, pairs: int | None = None) -> toy.Array:
+        """Where parents and their siblings end up, shape (1 + forks, pairs, n), from starts around the minima."""
+        starts = toy_descent.starts_around(roots, pairs or self.pairs, self.seed)
+        return toy_descent.descend(roots, frames, starts=starts, **self.walk())
+
+    def parted(self, ends: toy.Array, roots: toy.Array, frames: toy.Array | None = None) -> toy.Array:
+        """Share of pairs with a barrier above the threshold between them, shape (forks,)."""
+        high = toy_descent.sibling_barriers(ends, roots, frames) > self.threshold
+        shares: toy.Array = high.mean(axis=1)
+        return shares
+
     def line(self) -> toy.Array:
         """Five equally spaced minima on [-1, 1], shape (5, 1)."""
         return toy.on_interval(_LINE)[:, None]

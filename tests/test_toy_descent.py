@@ -106,8 +106,7 @@ def test_at_a_constant_temperature_one_valley_holds_the_boltzmann_distribution()
 
 def test_siblings_that_part_early_have_more_barriers_between_them() -> None:
     descent = Descent(pairs=1000)
-    starts = starts_around(FIVE, descent.pairs, descent.seed)
-    parted = np.mean(sibling_barriers(descend(FIVE, starts=starts, **descent.walk()), FIVE) > 0.1, axis=1)
+    parted = descent.parted(descent.endpoints(FIVE), FIVE)
     for share, (low, high) in zip(
         parted, [(0.42, 0.65), (0.35, 0.6), (0.25, 0.5), (0.08, 0.25), (0, 0.05), (0, 0)], strict=True
     ):
@@ -116,14 +115,11 @@ def test_siblings_that_part_early_have_more_barriers_between_them() -> None:
 
 
 def test_in_ten_dimensions_isotropic_siblings_never_part_and_degenerate_ones_do() -> None:
-    descent = Descent(pairs_field=60, steps=1000)
+    descent = Descent(fork_times=[0.0], steps=1000)
     shares = []
     for degenerate in (False, True):
         roots, frames = descent.field(10, degenerate)
-        starts = starts_around(roots, descent.pairs_field, 0)
-        walk = descent.walk() | {"fork_times": [0.0]}
-        ends = descend(roots, frames, starts=starts, **walk)
-        shares.append(float(np.mean(sibling_barriers(ends, roots, frames) > descent.threshold)))
+        shares.append(float(descent.parted(descent.endpoints(roots, frames, pairs=60), roots, frames)[0]))
     assert shares[0] == 0
     assert shares[1] > 0.1
 

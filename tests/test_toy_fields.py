@@ -124,6 +124,15 @@ def test_a_degenerate_solution_is_a_flat_of_the_null_directions(seed: int, rank:
     assert bends.min() > -1e-9 * bends.max()
 
 
+def test_random_solutions_lie_on_the_flats_and_fill_them() -> None:
+    roots, frames = toy_fields.simplex(4, 6), toy_fields.random_frames(4, 6, 2, seed=0)
+    points = toy_fields.random_solutions(roots, frames, 200, seed=0)
+    assert np.all(toy_fields.value(points, roots, frames) < 1e-28)
+    misses = np.linalg.norm(np.einsum("irn,kin->kir", frames, points[:, None] - roots), axis=-1).min(axis=1)
+    assert np.all(misses < 1e-14)
+    assert np.linalg.matrix_rank(points - points.mean(axis=0)) == 6
+
+
 @pytest.mark.parametrize("size", [1e-3, 1.0, 30.0])
 def test_64_solutions_lose_no_digits(size: float) -> None:
     roots, theta = size * scattered(MOST_MINIMA, 3, 0), size * np.array([0.1, 0.2, -0.4])
