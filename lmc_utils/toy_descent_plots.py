@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
@@ -182,7 +183,7 @@ def _bowl(roots: Array, reach: float) -> tuple[Array, Array, Array]:
     return places[..., 0], places[..., 1], np.minimum(toy_fields.value(places, roots) / height, _TOP)
 
 
-def _ground(axis: Axes, east: Array, north: Array, heights: Array, alpha: float = 1.0) -> object:
+def _ground(axis: Axes, east: Array, north: Array, heights: Array, alpha: float = 1.0) -> QuadContourSet:
     levels = np.linspace(0, _TOP, 11)
     filled = axis.contourf(east, north, heights, levels, cmap=_GROUND, alpha=alpha, vmin=0, vmax=_TOP)
     axis.contour(east, north, heights, levels[1:-1:2], colors="white", linewidths=0.6)

@@ -178,12 +178,23 @@ def random_solutions(roots: ArrayLike, frames: ArrayLike, count: int, seed: int)
     """
     roots, checked = _checked(roots, frames)
     assert checked is not None
+    centres, noise, chosen = _scatter(roots, count, seed)
+    frame = checked[chosen]
+    points: Array = centres + noise - np.einsum("krn,kr->kn", frame, np.einsum("krn,kn->kr", frame, noise))
+    return points
+
+
+def scattered_points(roots: ArrayLike, count: int, seed: int) -> Array:
+    """Points around the solutions: as `random_solutions`, but moved in all directions; shape (count, n)."""
+    centres, noise, _ = _scatter(_checked(roots, None)[0], count, seed)
+    return centres + noise
+
+
+def _scatter(roots: Array, count: int, seed: int) -> tuple[Array, Array, NDArray[np.int64]]:
     draw = np.random.default_rng([seed, 5])
     chosen = draw.integers(len(roots), size=count)
     noise = draw.standard_normal((count, roots.shape[1])) / np.sqrt(roots.shape[1])
-    frame = checked[chosen]
-    points: Array = roots[chosen] + noise - np.einsum("krn,kr->kn", frame, np.einsum("krn,kn->kr", frame, noise))
-    return points
+    return roots[chosen], noise, chosen
 
 
 def _checked(roots: ArrayLike, frames: ArrayLike | None) -> tuple[Array, Array | None]:
