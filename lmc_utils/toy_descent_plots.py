@@ -134,7 +134,7 @@ def parting(panels: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.legend(fontsize="small")
     axes[0].set(ylim=(-0.02, None), ylabel="share of pairs with a barrier")
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
 
 
@@ -154,9 +154,9 @@ def between_random_solutions(ranks: Sequence[int], shares: ArrayLike, reliefs: A
     for axis, values in zip(axes, (np.asarray(shares), np.asarray(reliefs)), strict=True):
         axis.plot(ranks, values, "o", color=_BLUE, ms=4, alpha=0.35, mew=0)
         axis.plot(ranks, np.median(values, axis=1), color=_BLUE, lw=2)
-        axis.set(xlabel=r"rank of $A_i$ (left: degenerate, right: isotropic)", xticks=ranks)
+        axis.set(xlabel="rank of the factors", xticks=ranks)
     axes[0].set(ylim=(0, 1), ylabel="share of pairs with a barrier", title="how often")
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[1].set(yscale="log", ylabel="median barrier / typical height", title="how high")
     return figure
 
