@@ -186,6 +186,8 @@ def _bowl(roots: Array, reach: float) -> tuple[Array, Array, Array]:
 def _ground(axis: Axes, east: Array, north: Array, heights: Array, alpha: float = 1.0) -> QuadContourSet:
     levels = np.linspace(0, _TOP, 11)
     filled = axis.contourf(east, north, heights, levels, cmap=_GROUND, alpha=alpha, vmin=0, vmax=_TOP)
-    axis.contour(east, north, heights, levels[1:-1:2], colors="white", linewidths=0.6)
+    lines = axis.contour(east, north, heights, levels[1:-1:2], colors="white", linewidths=0.6)
+    for drawn in (filled, lines):
+        drawn.set_rasterized(True)  # as vectors, three such maps would be a megabyte
     axis.set_aspect("equal")
     return filled
