@@ -39,7 +39,7 @@ def chebyshev(m: int) -> Array:
     """The zeros of the Chebyshev polynomial T_m, increasing, shape (m,): the placement with the lowest largest barrier.
 
     As minima on [-1, 1] they make p = T_m / 2^(m - 1) and f = p^2, so that every ridge is 4^(1 - m) high. Of all p with
-    leading coefficient 1, this one has the least largest |p| on [-1, 1].
+    leading coefficient 1, this one strays least from zero on [-1, 1].
 
     >>> chebyshev(3).round(3) + 0.0
     array([-0.866,  0.   ,  0.866])

@@ -122,7 +122,7 @@ def units(roots: ArrayLike, frames: ArrayLike | None = None, n_alphas: int = 41)
 def on_circle(m: int) -> Array:
     """Equally spaced solutions on the unit circle, shape (m, 2).
 
-    In the plane, with z = theta_1 + i theta_2, the isotropic product is |z^m - 1|^2.
+    In the plane, with z = theta_1 + i theta_2, the isotropic product is the squared modulus of z^m - 1.
 
     >>> on_circle(4).round(12) + 0.0
     array([[ 1., 0.], [ 0., 1.], [-1., 0.], [ 0., -1.]])
