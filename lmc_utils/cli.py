@@ -169,7 +169,7 @@ def _join_parameters(arguments: Sequence[str]) -> list[str]:
         joined.append(word)
         if word in ("-p", "--parameter") and rest:
             name = rest.pop(0)
-            takes_value = "=" not in name and rest and not rest[0].startswith("--")
+            takes_value = "=" not in name and rest and not rest[0].startswith(("--", "-o", "-p"))
             joined.append(f"{name}={rest.pop(0)}" if takes_value else name)
     return joined
 

@@ -34,6 +34,10 @@ ROOT = Path(__file__).parent.parent
             ["run", "02_sibling_forking", "-p", "epochs"],
             "parameter: expected a name and a value after -p",
         ),
+        (
+            ["run", "02_sibling_forking", "-p", "seed", "-o", "x.ipynb"],
+            "parameter: expected a name and a value after -p",
+        ),
         (["run", "02_sibling_forking", "--preset", "tiny"], "preset: 'tiny' is not known; Choose from smoke, default"),
         (["run", "01_toy_landscapes", "-p", "m", "1"], "m: expected from 2 to 64, got 1"),
         (["run", "01_toy_landscapes", "-o", "out.html"], "out: expected a name that ends in .ipynb, got 'out.html'"),
