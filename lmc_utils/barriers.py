@@ -1,9 +1,12 @@
-"""The definitions of a barrier: pure functions of labelled arrays along a line."""
+"""The definitions of a barrier and its approximations: pure functions of labelled arrays along a line."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
+from numpy.polynomial import legendre
 
 STABLE_BELOW = 2.0  # percentage points of error: Frankle et al. (2020, section 2) call siblings below it stable
 
@@ -47,6 +50,18 @@ def barrier_height(values: xr.DataArray) -> xr.DataArray:
     return between_endpoints(loss_barrier(values)).max("alpha", keep_attrs=True, skipna=False)
 
 
+def barrier_position(values: xr.DataArray) -> xr.DataArray:
+    """The alpha in [0, 1] at which the barrier is highest; the first one where there are several.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> float(barrier_position(xr.DataArray([1.0, 5.0, 4.0, 3.0], coords={"alpha": [0.0, 0.3, 0.6, 1.0]})))
+    0.3
+    """
+    return between_endpoints(loss_barrier(values)).idxmax("alpha").rename("alpha")
+
+
 def midpoint_barrier(values: xr.DataArray) -> xr.DataArray:
     """The barrier half-way, B(1/2): the value at the average of the siblings minus the average of their values.
 
@@ -83,6 +98,152 @@ def error_barrier(errors: xr.DataArray) -> xr.DataArray:
     return (highest - ends).assign_attrs(errors.attrs | {"units": "percentage points"})
 
 
+def second_order(
+    curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray, slope: xr.DataArray | None = None
+) -> xr.DataArray:
+    """The poster's second-order approximation of the loss barrier, with the gradient term where slopes are given.
+
+    Two Taylor expansions to second order, one at each endpoint, weighted with 1 - a and a, minus the chord:
+
+        B(a) ~ a (1 - a) / 2 * delta^T (a H_1 + (1 - a) H_2) delta  [+ a (1 - a) * (g_1 - g_2)^T delta]
+
+    The first part is printed on the poster (Singh et al., arXiv 2406.16300). With the gradient term it is exact for a
+    quadratic loss.
+
+    Args:
+        curvature: delta^T H delta with a dimension `alpha` that holds 0 and 1.
+        alphas: where to approximate.
+        slope: g^T delta, likewise; leave it out for the poster's formula.
+
+    Returns:
+        The other dimensions of `curvature`, then alpha; its unit.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> curvature = xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})
+    >>> second_order(curvature, [0.0, 0.5, 1.0]).values
+    array([0. , 0.5, 0. ])
+    """
+    (first, second), a = _ends(curvature), _grid(alphas)
+    barrier = a * (1 - a) / 2 * (a * first + (1 - a) * second)
+    if slope is not None:
+        start, end = _ends(slope)
+        barrier = barrier + a * (1 - a) * (start - end)
+    return _alpha_last(barrier, curvature)
+
+
+def quintic_hermite(
+    loss: xr.DataArray, slope: xr.DataArray, curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray
+) -> xr.DataArray:
+    """The barrier of the one polynomial of degree five with these values, slopes and curvatures at both endpoints.
+
+    It agrees with the loss to second order at both ends at once, where the poster's formula averages two expansions.
+
+    Args:
+        loss, slope, curvature: phi, phi' and phi'' with a dimension `alpha` that holds 0 and 1.
+        alphas: where to approximate.
+
+    Returns:
+        The other dimensions of `loss`, then alpha; its unit.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> ends = {"alpha": [0.0, 1.0]}  # phi(a) = a^4: 0, 0, 0 and 1, 4, 12
+    >>> phi, slope, curvature = (xr.DataArray([0.0, value], coords=ends) for value in (1.0, 4.0, 12.0))
+    >>> quintic_hermite(phi, slope, curvature, [0.5]).values  # 1/16 - 1/2
+    array([-0.4375])
+    """
+    (low, high), (start, end), (first, second), a = _ends(loss), _ends(slope), _ends(curvature), _grid(alphas)
+    b, rise = 1 - a, high - low
+    from_first = (start - rise) * a * b**3 * (1 + 3 * a) + first * a**2 * b**3 / 2
+    from_second = (rise - end) * b * a**3 * (1 + 3 * b) + second * b**2 * a**3 / 2
+    return _alpha_last(from_first + from_second, loss)
+
+
+def gauss_legendre(nodes: int) -> np.ndarray:
+    """The Gauss-Legendre nodes on [0, 1], where `from_curvature` wants the curvature.
+
+    >>> gauss_legendre(1)
+    array([0.5])
+    """
+    return np.asarray((1 + legendre.leggauss(nodes)[0]) / 2)
+
+
+def from_curvature(curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray) -> xr.DataArray:
+    """The barrier that the curvature along the line implies, exactly: what is negatively curved stands above its chord.
+
+        B(a) = - integral over s in [0, 1] of G(a, s) phi''(s),   G(a, s) = min(a, s) (1 - max(a, s))
+
+    solves B'' = phi'' with B(0) = B(1) = 0. The curvature is interpolated by a polynomial through the nodes, which is
+    integrated twice in closed form; so the kink of G costs no accuracy, and the error falls faster than any power of
+    the number of nodes where phi is analytic.
+
+    Args:
+        curvature: phi'' with a dimension `alpha` that holds the nodes of `gauss_legendre`, in order.
+        alphas: where to reconstruct the barrier, in [0, 1].
+
+    Returns:
+        The other dimensions of `curvature`, then alpha; its unit.
+
+    Raises:
+        ValueError: the curvature is not given at Gauss-Legendre nodes.
+
+    >>> nodes = gauss_legendre(3)
+    >>> from_curvature(xr.DataArray(12 * nodes**2, coords={"alpha": nodes}), [0.5]).values  # phi = a^4
+    array([-0.4375])
+    """
+    nodes = curvature.alpha.values
+    if len(nodes) == 0 or not np.allclose(nodes, gauss_legendre(len(nodes)), rtol=0, atol=1e-9):
+        raise ValueError("alpha: expected the curvature at the nodes of gauss_legendre")
+    degree, weights = np.arange(len(nodes)), legendre.leggauss(len(nodes))[1]
+    coefficients = legendre.legvander(2 * nodes - 1, len(nodes) - 1) * weights[:, None] * (degree + 0.5)
+    twice = legendre.legint(np.eye(len(nodes)), m=2, axis=0) / 4  # columns: each polynomial, integrated in alpha
+    grid = np.asarray(alphas, dtype=np.float64)
+    at, (low, high) = (legendre.legvander(2 * where - 1, len(nodes) + 1) @ twice for where in (grid, np.array([0, 1])))
+    kernel = (at - np.outer(1 - grid, low) - np.outer(grid, high)) @ coefficients.T
+    return _alpha_last(xr.dot(curvature.rename(alpha="node"), _kernel(kernel, nodes, grid), dim="node"), curvature)
+
+
+def layer_rise(values: xr.DataArray) -> xr.DataArray:
+    """How much the loss (or error) rises when one layer alone goes half-way to the other sibling, mean of both ends.
+
+    Args:
+        values: dimensions end, layer and alpha (holding 0 and 1/2), as `paths.layer_line` measures them.
+
+    Raises:
+        ValueError: alpha = 0 or 1/2 is missing.
+    """
+    _require(values, (0.0, 0.5))
+    rise = values.sel(alpha=0.5, drop=True) - values.sel(alpha=0.0, drop=True)
+    return rise.mean("end", skipna=False).assign_attrs(values.attrs)
+
+
+def second_order_rise(curvature: xr.DataArray, slope: xr.DataArray | None = None) -> xr.DataArray:
+    """The second-order approximation of `layer_rise`: (q_1 + q_2) / 16 [+ (g_1 - g_2)^T delta_l / 4].
+
+    Half-way from endpoint i, the Taylor expansion there has risen by q_i / 8, with q_i = delta_l^T H_i delta_l; the
+    mean of both ends is (q_1 + q_2) / 16.
+
+    Args:
+        curvature: delta_l^T H delta_l with a dimension `alpha` that holds 0 and 1.
+        slope: g^T delta_l, likewise; leave it out for the curvature alone.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> float(second_order_rise(xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})))
+    0.5
+    """
+    first, second = _ends(curvature)
+    rise = (first + second) / 16
+    if slope is not None:
+        start, end = _ends(slope)
+        rise = rise + (start - end) / 4
+    return rise.assign_attrs(curvature.attrs)
+
+
 def between_endpoints(values: xr.DataArray) -> xr.DataArray:
     """The part of a line from one endpoint to the other."""
     return values.sel(alpha=(values.alpha >= 0) & (values.alpha <= 1))
@@ -92,3 +253,21 @@ def _require(values: xr.DataArray, alphas: tuple[float, ...]) -> None:
     missing = [alpha for alpha in alphas if not np.any(values.alpha == alpha)]
     if missing:
         raise ValueError(f"alpha: expected a line through {list(alphas)}, it lacks {missing}")
+
+
+def _ends(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    _require(values, (0.0, 1.0))
+    return values.sel(alpha=0.0, drop=True), values.sel(alpha=1.0, drop=True)
+
+
+def _grid(alphas: Sequence[float] | np.ndarray) -> xr.DataArray:
+    grid = np.asarray(alphas, dtype=np.float64)
+    return xr.DataArray(grid, coords={"alpha": grid})
+
+
+def _kernel(kernel: np.ndarray, nodes: np.ndarray, grid: np.ndarray) -> xr.DataArray:
+    return xr.DataArray(kernel, coords={"alpha": grid, "node": nodes})
+
+
+def _alpha_last(barrier: xr.DataArray, source: xr.DataArray) -> xr.DataArray:
+    return barrier.transpose(..., "alpha").assign_attrs(source.attrs)

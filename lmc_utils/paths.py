@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,12 +17,13 @@ from tqdm import tqdm
 
 from lmc_utils import stack
 from lmc_utils.settings import Settings, require
-from lmc_utils.siblings import Member, Run
+from lmc_utils.siblings import PairAt, Run
 
 SPLITS = ("train", "test")
 
+WORKING_MEMORY = 2.0  # MiB of activations: what fits a core's cache is fastest
+
 _SAMPLES_AT_ONCE = 1000
-_NUMBERS_AT_ONCE = 2**18  # activations of one layer that are alive at a time: what fits a core's cache is fastest
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class Line(Settings):
         return np.union1d(even, [0.0, 0.5, 1.0])
 
 
-def evaluate(network: nn.Module, thetas: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def evaluate(
+    network: nn.Module, thetas: Tensor, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY
+) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy and error of many networks on the same samples.
 
     Args:
@@ -63,16 +65,19 @@ def evaluate(network: nn.Module, thetas: Tensor, inputs: Tensor, labels: Tensor)
         thetas: parameter vectors, shape (networks, parameters).
         inputs: shape (samples, space..., channels).
         labels: shape (samples,).
+        memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
 
     Returns:
         Loss in nats and error in percent, each of shape (networks,), float64, averaged over the samples.
     """
     losses = torch.zeros(len(thetas), dtype=torch.float64)
     errors = torch.zeros(len(thetas), dtype=torch.float64)
+    each = 2 * max(activations(network, inputs)) * thetas.element_size()  # a layer's inputs and its outputs
+    samples_at_once, networks_at_once = batches(each, len(inputs), memory)
     with torch.no_grad():
-        for rows in _blocks(len(thetas), _networks_at_once(network, inputs)):
+        for rows in blocks(len(thetas), networks_at_once):
             values = stack.unflatten(thetas[rows].to(inputs.device), network)
-            for samples in _blocks(len(inputs), _SAMPLES_AT_ONCE):
+            for samples in blocks(len(inputs), samples_at_once):
                 count = len(values[next(iter(values))])
                 shared = inputs[samples].expand(count, *inputs[samples].shape)
                 logits = torch.func.functional_call(network, values, (shared,))
@@ -96,34 +101,30 @@ def line(run: Run, where: Line, epochs: Sequence[int] | None = None, progress: b
         `loss` (nats) and `error` (percent) with dimensions split, fork_epoch, parent, pair, epoch, alpha. NaN where an
         epoch lies before the fork; at the fork itself both endpoints are the parent and the line is one point.
     """
-    experiment = run.experiment
-    epochs = [experiment.epochs] if epochs is None else list(epochs)
     alphas = torch.from_numpy(where.grid())
-    coords: dict[str, Any] = {
-        "split": list(SPLITS),
-        "fork_epoch": list(experiment.fork_epochs),
-        "parent": list(range(experiment.parents)),
-        "pair": [f"{first}-{second}" for first, second in run.pairs],
-        "epoch": epochs,
-        "alpha": where.grid(),
-    }
+    coords, pairs = run.each_pair(epochs)
+    coords = {"split": list(SPLITS)} | coords | {"alpha": where.grid()}
+    return _measure(run, coords, pairs, lambda ends: stack.mix(ends[0], ends[1], alphas.to(ends.dtype)), progress)
+
+
+def _measure(
+    run: Run,
+    coords: dict[str, Any],
+    pairs: Iterable[PairAt],
+    points: Callable[[Tensor], Tensor],
+    progress: bool,
+) -> xr.Dataset:
+    """Evaluate the points (..., parameters) of each pair; coords are split, those of pairs, and those of `...`."""
     shape = tuple(len(values) for values in coords.values())
     loss, error = np.full(shape, np.nan), np.full(shape, np.nan)
-    device = experiment.torch_device()
+    device = run.experiment.torch_device()
     dataset, network = run.dataset.to(device), run.network.to(device)
-    cells = itertools.product(
-        enumerate(experiment.fork_epochs), enumerate(range(experiment.parents)), enumerate(run.pairs), enumerate(epochs)
-    )
-    lines = [cell for cell in cells if cell[3][1] >= cell[0][1]]
-    for (fork, fork_epoch), (row, parent), (pair, names), (time, epoch) in tqdm(
-        lines, "evaluating lines", unit="line", disable=not progress
-    ):
-        thetas = run.thetas([Member(parent, fork_epoch, sibling) for sibling in names], epoch)
-        for block in _blocks(len(alphas), max(1, 2**24 // thetas.shape[1])):
-            points = stack.mix(thetas[0], thetas[1], alphas[block].to(thetas.dtype))
-            for split, (inputs, labels) in enumerate((dataset.train, dataset.test)):
-                at = (split, fork, row, pair, time, block)
-                loss[at], error[at] = (values.numpy() for values in evaluate(network, points, inputs, labels))
+    for place, ends in tqdm(pairs, "evaluating lines", unit="line", disable=not progress):
+        thetas = points(ends)
+        for split, (inputs, labels) in enumerate((dataset.train, dataset.test)):
+            found = evaluate(network, thetas.flatten(0, -2), inputs, labels)
+            at = (split, *place)
+            loss[at], error[at] = (values.view(thetas.shape[:-1]).numpy() for values in found)
     dims = tuple(coords)
     return xr.Dataset(
         {
@@ -131,26 +132,76 @@ def line(run: Run, where: Line, epochs: Sequence[int] | None = None, progress: b
             "error": (dims, error, {"units": "percent", "long_name": "misclassified samples"}),
         },
         coords=coords,
-        attrs={"experiment": json.dumps(experiment.to_json()), "dataset": dataset.name},
+        attrs={"experiment": json.dumps(run.experiment.to_json()), "dataset": run.dataset.name},
     )
 
 
-def _blocks(length: int, size: int) -> Iterator[slice]:
+def layer_line(
+    run: Run, alphas: Sequence[float] = (0.0, 0.5), epochs: Sequence[int] | None = None, progress: bool = True
+) -> xr.Dataset:
+    """Loss and error while one layer alone walks from one sibling to the other and all others stay where they are.
+
+    This is the walk of layer-wise linear mode connectivity (Adilova et al., arXiv 2307.06966).
+
+    Args:
+        run: the trained family.
+        alphas: how far the layer has gone: 0 at home, 1 at the other sibling.
+        epochs: which epochs of training; by default the last one only.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) and `error` (percent) with dimensions split, fork_epoch, parent, pair, epoch, end, layer, alpha.
+        At end 0 the other layers are those of the pair's first sibling, at end 1 those of its second. NaN before the
+        fork.
+    """
+    slices = stack.layer_slices(run.network)
+    way = torch.tensor(alphas, dtype=torch.float64)
+    coords, pairs = run.each_pair(epochs)
+    coords = {"split": list(SPLITS)} | coords | {"end": [0, 1], "layer": list(slices), "alpha": way.numpy()}
+
+    def points(ends: Tensor) -> Tensor:
+        walked = stack.mix(ends, ends.flip(0), way.to(ends.dtype))  # (end, alpha, parameters)
+        moved = ends[:, None, None].repeat(1, len(slices), len(way), 1)
+        for row, block in enumerate(slices.values()):
+            moved[:, row, :, block] = walked[:, :, block]
+        return moved
+
+    return _measure(run, coords, pairs, points, progress)
+
+
+def blocks(length: int, size: int) -> Iterator[slice]:
+    """Slices of this size that cover a range; the last may be shorter.
+
+    >>> list(blocks(5, 3))
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
     return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
-def _networks_at_once(network: nn.Module, inputs: Tensor) -> int:
-    """How many networks' widest layer fits the working memory for one block of samples."""
-    widest = inputs[0].numel()
+def batches(each: int, samples: int, memory: float) -> tuple[int, int]:
+    """How many samples and how many networks go at once where each takes so many bytes and memory so many MiB.
+
+    >>> batches(each=2**10, samples=4000, memory=4.0)
+    (1000, 4)
+    """
+    fit = max(1, int(memory * 2**20 / each))
+    at_once = min(samples, fit, _SAMPLES_AT_ONCE)
+    return at_once, max(1, fit // at_once)
+
+
+def activations(network: nn.Module, inputs: Tensor) -> list[int]:
+    """How many numbers one network makes of one sample: the input first, then the output of every module."""
+    sizes = [inputs[0].numel()]
 
     def note(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        nonlocal widest
-        widest = max(widest, output.numel())
+        sizes.append(output.numel())
 
-    hooks = [module.register_forward_hook(note) for module in network.modules()]
+    one = network.one if isinstance(network, stack.Lifted) else network
+    hooks = [module.register_forward_hook(note) for module in one.modules() if not list(module.children())]
     try:
-        network(inputs[:1].unsqueeze(0))
+        values = {name: value[:1].to(inputs) for name, value in stack.parameters(network).items()}
+        torch.func.functional_call(network, values, (inputs[:1].unsqueeze(0),))
     finally:
         for hook in hooks:
             hook.remove()
-    return max(1, _NUMBERS_AT_ONCE // (min(_SAMPLES_AT_ONCE, len(inputs)) * widest))
+    return sizes

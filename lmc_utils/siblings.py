@@ -7,7 +7,7 @@ on with data orders of their own (Frankle et al. 2020). Up to its fork epoch a s
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,8 @@ from tqdm import tqdm
 
 from lmc_utils import data, models, stack, store, training
 from lmc_utils.settings import ParameterError, require, require_choice
+
+PairAt = tuple[tuple[int, ...], Tensor]
 
 _RECIPE_SOURCES = ("data.py", "stack.py", "models.py", "training.py", "siblings.py")
 
@@ -130,6 +132,29 @@ class Run:
         """The sibling pairs of one parent and fork: (0, 1), and with more siblings (0, 2), (1, 2), ..."""
         return list(itertools.combinations(range(self.experiment.siblings), 2))
 
+    def each_pair(self, epochs: Sequence[int] | None = None) -> tuple[dict[str, Any], Iterable[PairAt]]:
+        """Every pair of siblings at every epoch at which it exists.
+
+        Args:
+            epochs: of training; by default the last one only.
+
+        Returns:
+            The coordinates of an array over pairs (fork_epoch, parent, pair, epoch), and for each pair at each epoch
+            its place in such an array and its endpoints, shape (2, parameters). Nothing is read before it is asked for.
+        """
+        experiment = self.experiment
+        epochs = [experiment.epochs] if epochs is None else list(epochs)
+        coords: dict[str, Any] = {
+            "fork_epoch": list(experiment.fork_epochs),
+            "parent": list(range(experiment.parents)),
+            "pair": [f"{first}-{second}" for first, second in self.pairs],
+            "epoch": epochs,
+        }
+        labels = itertools.product(experiment.fork_epochs, coords["parent"], self.pairs, epochs)
+        places = np.ndindex(*(len(values) for values in coords.values()))
+        there = [(place, label) for place, label in zip(places, labels, strict=True) if label[3] >= label[0]]
+        return coords, _Pairs(self, there)
+
     def thetas(self, members: Sequence[Member], epoch: int) -> Tensor:
         """Parameter vectors after this many epochs, (members, parameters); up to its fork a sibling is its parent.
 
@@ -142,6 +167,21 @@ class Run:
         # A sibling trained from its fork epoch on: the row of the fork epoch itself is still its parent's.
         rows = [self._rows[member if member.exists(epoch - 1) else Member(member.parent)] for member in members]
         return torch.from_numpy(np.array(self.folder.thetas(epoch)[rows]))
+
+
+@dataclass(frozen=True)
+class _Pairs(Sized, Iterable[PairAt]):
+    """Pairs of a run, read from disk one at a time; sized, so that progress can be shown."""
+
+    run: Run
+    there: list[tuple[tuple[int, ...], tuple[int, int, tuple[int, int], int]]]
+
+    def __len__(self) -> int:
+        return len(self.there)
+
+    def __iter__(self) -> Iterator[PairAt]:
+        for place, (fork, parent, pair, epoch) in self.there:
+            yield place, self.run.thetas([Member(parent, fork, sibling) for sibling in pair], epoch)
 
 
 def run(experiment: Experiment, folder: Path | None = None, progress: bool = True) -> Run:

@@ -67,14 +67,18 @@ class Conv(Linear):
         super().__init__(networks, channels_in * kernel**spatial_axes, channels_out)
         self.spatial_axes, self.kernel, self.stride = spatial_axes, kernel, stride
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def patches(self, inputs: Tensor) -> Tensor:
+        """What each output site sees: (n, samples, space..., channels) to (n, samples, space / stride, fan_in)."""
         half = self.kernel // 2
         patches = functional.pad(inputs, (0, 0) + (half, half) * self.spatial_axes)
         for axis in range(2, 2 + self.spatial_axes):
             patches = patches.unfold(axis, self.kernel, self.stride)
-        sites = patches.shape[1 : 2 + self.spatial_axes]
-        outputs = super().forward(patches.reshape(patches.shape[0], math.prod(sites), -1))
-        return outputs.view(-1, *sites, outputs.shape[-1])
+        return patches.flatten(2 + self.spatial_axes)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        patches = self.patches(inputs)
+        outputs = super().forward(patches.flatten(1, -2))
+        return outputs.view(*patches.shape[:-1], outputs.shape[-1])
 
 
 class LayerNorm(Layer):
@@ -107,6 +111,55 @@ class Flatten(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.flatten(2)
+
+
+class Lifted(nn.Module):
+    """A stack of any module whatever, in evaluation mode: vectorised by torch, so it needs no stacked layers.
+
+    Its parameters have the names of the module's, in their order, and a leading network axis.
+
+    >>> lifted = Lifted(nn.Linear(3, 5))
+    >>> lifted(torch.zeros(1, 7, 3)).shape, [tuple(value.shape) for value in lifted.parameters()]
+    (torch.Size([1, 7, 5]), [(1, 5, 3), (1, 5)])
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._one = (copy.deepcopy(module).eval(),)  # in a tuple, so that its own parameters are not registered too
+        for name, value in module.named_parameters():
+            *folders, attribute = name.split(".")
+            holder: nn.Module = self
+            for folder in folders:
+                if folder not in dict(holder.named_children()):
+                    holder.add_module(folder, nn.Module())
+                holder = holder.get_submodule(folder)
+            holder.register_parameter(attribute, nn.Parameter(value.detach().clone().unsqueeze(0)))
+
+    @property
+    def one(self) -> nn.Module:
+        """A copy of the module that was lifted."""
+        return self._one[0]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        def one(values: Parameters, samples: Tensor) -> Tensor:
+            logits: Tensor = torch.func.functional_call(self.one, values, (samples,))
+            return logits
+
+        outputs: Tensor = torch.func.vmap(one)(dict(self.named_parameters()), inputs)
+        return outputs
+
+
+def as_stack(network: nn.Module) -> nn.Module:
+    """The network itself where it is a stack, or else lifted to one: all its parameters must be those of a `Layer`.
+
+    >>> type(as_stack(Linear(1, 3, 5))).__name__, type(as_stack(nn.Linear(3, 5))).__name__
+    ('Linear', 'Lifted')
+    """
+    if isinstance(network, Lifted):
+        return network
+    layers = (module for module in network.modules() if isinstance(module, Layer))
+    stacked = sum(1 for layer in layers for _ in layer.parameters(recurse=False))
+    return network if stacked == sum(1 for _ in network.parameters()) else Lifted(network)
 
 
 def parameters(network: nn.Module) -> Parameters:

@@ -31,7 +31,7 @@ def brute_force(network: nn.Module, theta: Tensor, inputs: Tensor, labels: Tenso
 
 @pytest.mark.parametrize("architecture", ["mlp", "cnn"])
 def test_evaluation_is_the_mean_over_samples_with_a_short_last_batch(
-    architecture: str, monkeypatch: pytest.MonkeyPatch
+    architecture: str,
 ) -> None:
     network = build(Architecture(architecture=architecture, widths=(6, 5)), (8, 1), 3)
     thetas = stack.flatten(stack.initialise(network, [1, 2, 3])).double()
@@ -39,9 +39,7 @@ def test_evaluation_is_the_mean_over_samples_with_a_short_last_batch(
     inputs = torch.randn(23, 8, 1, generator=generator, dtype=torch.float64)
     labels = torch.randint(3, (23,), generator=generator)
     whole = paths.evaluate(network.double(), thetas, inputs, labels)
-    monkeypatch.setattr(paths, "_SAMPLES_AT_ONCE", 10)
-    monkeypatch.setattr(paths, "_NUMBERS_AT_ONCE", 1)
-    pieces = paths.evaluate(network, thetas, inputs, labels)
+    pieces = paths.evaluate(network, thetas, inputs, labels, memory=0.001)
     for row, theta in enumerate(thetas):
         loss, error = brute_force(network, theta, inputs, labels)
         for measured in (whole, pieces):

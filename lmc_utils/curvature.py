@@ -1,0 +1,201 @@
+"""Second derivatives along a direction: the whole network, layer by layer, and layer against layer.
+
+Moving every layer l by its own a_l * delta_l makes the loss a function of as many numbers as the network has layers.
+Its Hessian at a = 0 holds delta_l^T H delta_k for every two layers; its sum over all of them is delta^T H delta. Taylor
+mode computes it where there is a rule for every layer (`lmc_utils.taylor`), automatic differentiation anywhere else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from lmc_utils import paths, stack, taylor
+from lmc_utils.siblings import Run
+
+WORKING_MEMORY = 32.0  # MiB of activations and tangents
+
+_SAMPLES_AT_ONCE = 250  # more networks at once beat more samples at once
+_PARAMETERS_AT_ONCE = 2**24
+
+
+class Jet(NamedTuple):
+    """The loss of n networks and its derivatives along k directions, float64.
+
+    Attributes:
+        loss: mean cross-entropy in nats, shape (n,).
+        slope: first derivatives, shape (n, k).
+        curvature: second derivatives, shape (n, k, k), symmetric.
+    """
+
+    loss: Tensor
+    slope: Tensor
+    curvature: Tensor
+
+
+def jet(
+    network: nn.Module,
+    thetas: Tensor,
+    deltas: Tensor,
+    inputs: Tensor,
+    labels: Tensor,
+    by_layer: bool = True,
+    memory: float = WORKING_MEMORY,
+) -> Jet:
+    """Loss, slopes and curvatures of many networks, each along its own direction.
+
+    Args:
+        network: any stack of the architecture, or any module at all in evaluation mode (slower).
+        thetas: where, shape (networks, parameters), in the order of the network's parameters.
+        deltas: along what, the same shape.
+        inputs: shape (samples, ...).
+        labels: classes, shape (samples,).
+        by_layer: split each direction into its blocks, one a layer; or take it whole, as a single direction.
+        memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
+
+    Returns:
+        The mean over all samples. With `by_layer`, k counts the layers of `stack.layer_slices` in order: slope l is
+        g^T delta_l and curvature l, k is delta_l^T H delta_k; else k = 1, and they are g^T delta and delta^T H delta.
+        At the kink of a ReLU both are those of the side of zero.
+
+    Raises:
+        ValueError: the shapes of thetas and deltas differ or do not fit the network, or a loss is not finite.
+
+    >>> network = nn.Sequential(stack.Linear(1, 1, 2))
+    >>> thetas, deltas = torch.zeros(1, 4), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    >>> jet(network, thetas, deltas, torch.tensor([[2.0]]), torch.tensor([0])).curvature  # x^2 p (1 - p)
+    tensor([[[1.]]], dtype=torch.float64)
+    """
+    found = _jet(network, thetas, deltas, inputs, labels, by_layer, memory)
+    _require_finite(found.loss, [f"network {row}" for row in range(len(thetas))])
+    return found
+
+
+def _jet(
+    network: nn.Module, thetas: Tensor, deltas: Tensor, inputs: Tensor, labels: Tensor, by_layer: bool, memory: float
+) -> Jet:
+    if thetas.shape != deltas.shape:
+        raise ValueError(f"deltas: expected the shape of thetas, {tuple(thetas.shape)}, got {tuple(deltas.shape)}")
+    network = stack.as_stack(network)
+    layers = stack.layer_slices(network)
+    directions = list(range(len(layers))) if by_layer else [0] * len(layers)
+    count = max(directions) + 1
+    derivatives = taylor.derivatives if taylor.applies(network) else _autodiff
+    each = sum(paths.activations(network, inputs)) * 2 * (1 + count) * thetas.element_size()  # and their adjoints
+    samples_at_once, networks_at_once = paths.batches(each, min(len(inputs), _SAMPLES_AT_ONCE), memory)
+    sums = [torch.zeros(len(thetas), *(count,) * order, dtype=torch.float64) for order in range(3)]
+    for rows in paths.blocks(len(thetas), networks_at_once):
+        here = stack.load(network, stack.unflatten(thetas[rows].to(inputs.device), network)).requires_grad_(False)
+        moves = stack.unflatten(deltas[rows].to(inputs.device), network)
+        for samples in paths.blocks(len(inputs), samples_at_once):
+            parts = derivatives(here, moves, directions, inputs[samples], labels[samples])
+            for total, part in zip(sums, parts, strict=True):
+                total[rows] += part.cpu()
+    return Jet(*(total / len(labels) for total in sums))
+
+
+def _require_finite(loss: Tensor, names: list[str]) -> None:
+    for value, name in zip(loss.tolist(), names, strict=True):
+        if not math.isfinite(value):
+            raise ValueError(f"loss: expected finite numbers, got {value:g} at {name}")
+
+
+def along(
+    run: Run,
+    alphas: Sequence[float] = (0.0, 1.0),
+    epochs: Sequence[int] | None = None,
+    by_layer: bool = True,
+    memory: float = WORKING_MEMORY,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Loss on the training set, its slopes and its curvatures along the line through each pair of siblings.
+
+    Args:
+        run: the trained family.
+        alphas: where on the line; by default at the siblings.
+        epochs: which epochs of training; by default the last one only.
+        by_layer: for every layer and every two layers, or for the network as a whole.
+        memory: MiB, see `jet`.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) with dimensions fork_epoch, parent, pair, epoch, alpha; `slope` and `curvature` (nats, per unit of
+        alpha and its square) and `squared_distance` (without alpha). By layer, the latter have a dimension layer, and
+        curvature another, with_layer. NaN before the fork.
+
+    Raises:
+        ValueError: a loss on the line is not finite.
+    """
+    device = run.experiment.torch_device()
+    network = run.network.to(device)
+    inputs, labels = run.dataset.to(device).train
+    where = torch.tensor(alphas, dtype=torch.float64)
+    slices = stack.layer_slices(network) if by_layer else {"all": slice(None)}
+    coords, pairs = run.each_pair(epochs)
+    shape = tuple(len(values) for values in coords.values())
+    layers, count = list(slices), len(slices)
+    network_size = sum(value[0].numel() for value in network.parameters())
+    loss = np.full((*shape, len(where)), np.nan)
+    slope = np.full((*loss.shape, count), np.nan)
+    curvature = np.full((*slope.shape, count), np.nan)
+    squared = np.full((*shape, count), np.nan)
+    at_once = max(1, _PARAMETERS_AT_ONCE // (len(where) * network_size))
+    todo = iter(tqdm(pairs, "measuring curvature", unit="pair", disable=not progress))
+    while batch := list(itertools.islice(todo, at_once)):
+        places, ends = [place for place, _ in batch], torch.stack([pair for _, pair in batch])
+        deltas = ends[:, 1] - ends[:, 0]
+        points = stack.mix(ends[:, 0], ends[:, 1], where.to(ends.dtype)).flatten(0, 1)
+        found = _jet(network, points, deltas.repeat_interleave(len(where), 0), inputs, labels, by_layer, memory)
+        _require_finite(found.loss, [_name(coords, place) for place in places for _ in where])
+        for measured, part in zip((loss, slope, curvature), found, strict=True):
+            for place, values in zip(places, torch.split(part, len(where)), strict=True):
+                measured[place] = values.numpy()
+        for place, delta in zip(places, deltas.double(), strict=True):
+            squared[place] = [float(delta[block].square().sum()) for block in slices.values()]
+    coords |= {"alpha": where.numpy()}
+    dims, inner = tuple(coords), ("layer", "with_layer")
+    result = xr.Dataset(
+        {
+            "loss": (dims, loss, {"units": "nats", "long_name": "cross-entropy, without weight decay"}),
+            "slope": ((*dims, "layer"), slope, {"units": "nats", "long_name": "first derivative in alpha"}),
+            "curvature": ((*dims, *inner), curvature, {"units": "nats", "long_name": "second derivative in alpha"}),
+            "squared_distance": ((*dims[:-1], "layer"), squared, {"long_name": "squared length of delta"}),
+        },
+        coords=coords | dict.fromkeys(inner, layers),
+        attrs={"experiment": json.dumps(run.experiment.to_json()), "dataset": run.dataset.name, "split": "train"},
+    )
+    return result if by_layer else result.isel(layer=0, with_layer=0, drop=True)
+
+
+def _name(coords: dict[str, Any], place: tuple[int, ...]) -> str:
+    return ", ".join(f"{name} {values[index]}" for (name, values), index in zip(coords.items(), place, strict=False))
+
+
+def _autodiff(
+    network: nn.Module, deltas: stack.Parameters, directions: Sequence[int], inputs: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """By differentiating twice in the coefficients of the directions: one backward pass for each direction."""
+    thetas = stack.parameters(network)
+    networks = len(next(iter(thetas.values())))
+    coefficients = inputs.new_zeros(networks, max(directions) + 1, requires_grad=True)
+    layers = dict(zip(stack.layer_slices(network), directions, strict=True))
+    points = {}
+    for name, value in thetas.items():
+        own = coefficients[:, layers[name.rpartition(".")[0]]].view(-1, *(1,) * (value.dim() - 1))
+        points[name] = value + own * deltas[name]
+    logits = torch.func.functional_call(network, points, (inputs.expand(networks, *inputs.shape),))
+    targets = labels.expand(networks, -1)
+    losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(networks, -1)
+    (slope,) = torch.autograd.grad(losses.sum(), coefficients, create_graph=True)
+    rows = [torch.autograd.grad(one.sum(), coefficients, retain_graph=True)[0] for one in slope.unbind(1)]
+    return losses.detach().sum(1).double(), slope.detach().double(), torch.stack(rows, 1).double()
