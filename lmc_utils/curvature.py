@@ -160,8 +160,8 @@ def along(
         for measured, part in zip((loss, slope, curvature), found, strict=True):
             for place, values in zip(places, torch.split(part, len(where)), strict=True):
                 measured[place] = values.numpy()
-        for place, delta in zip(places, deltas.double(), strict=True):
-            squared[place] = [float(delta[block].square().sum()) for block in slices.values()]
+        for place, (first, second) in zip(places, ends.double(), strict=True):
+            squared[place] = [float((second - first)[block].square().sum()) for block in slices.values()]
     coords |= {"alpha": where.numpy()}
     dims, inner = tuple(coords), ("layer", "with_layer")
     result = xr.Dataset(

@@ -93,6 +93,35 @@ def test_measurements_say_what_they_are(run: Run) -> None:
     assert '"fork_epochs": [0, 2]' in lines.attrs["experiment"]
 
 
+def test_one_layer_walks_while_the_others_stay(run: Run) -> None:
+    walks = paths.layer_line(run, [0.0, 0.5, 1.0], progress=False)
+    assert walks.loss.dims == ("split", "fork_epoch", "parent", "pair", "epoch", "end", "layer", "alpha")
+    first, second = run.thetas([Member(1, 2, 0), Member(1, 2, 2)], 3)
+    blocks = stack.layer_slices(run.network)
+    for end, (home, away) in enumerate([(first, second), (second, first)]):
+        for layer, block in blocks.items():
+            for alpha in (0.0, 0.5, 1.0):
+                theta = home.clone()
+                theta[block] = (1 - alpha) * home[block] + alpha * away[block]
+                loss, error = brute_force(run.network, theta, *run.dataset.test)
+                cut = walks.sel(split="test", fork_epoch=2, parent=1, pair="0-2", epoch=3, end=end, layer=layer)
+                assert float(cut.loss.sel(alpha=alpha)) == pytest.approx(loss, rel=1e-5)
+                assert float(cut.error.sel(alpha=alpha)) == pytest.approx(error, abs=0.3)
+
+
+def test_any_module_can_be_evaluated_once_it_is_lifted() -> None:
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(8, 5), nn.ReLU(), nn.Linear(5, 3)).double()
+    generator = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(9, 8, 1, generator=generator).double(), torch.arange(9) % 3
+    theta = nn.utils.parameters_to_vector(plain.parameters()).detach()
+    loss, error = paths.evaluate(stack.Lifted(plain), torch.stack([theta, 2 * theta]), inputs, labels)
+    with torch.no_grad():
+        logits = plain(inputs)
+    assert loss[0].item() == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-12)
+    assert error[0].item() == pytest.approx(100 * (logits.argmax(1) != labels).double().mean().item())
+    assert loss[1] != loss[0]
+
+
 @pytest.mark.parametrize("alphas", [2, 3, 7, 25, 40])
 @pytest.mark.parametrize("ends", [(0, 1), (-0.5, 1.5), (-1, 1.7)])
 def test_every_grid_holds_endpoints_and_midpoint_once(alphas: int, ends: tuple[float, float]) -> None:

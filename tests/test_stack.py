@@ -133,3 +133,41 @@ def test_misfits_are_named(network: nn.Module) -> None:
         stack.unflatten(torch.zeros(1, 91), network)
     with pytest.raises(ValueError, match="expected the parameters"):
         stack.load(network, {"weight": torch.zeros(1)})
+
+
+class Tied(nn.Module):
+    """An ordinary module with nested names, a reused layer and a dropout that evaluation mode must switch off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.ModuleDict({"inner": nn.Linear(4, 4), "drop": nn.Dropout(0.9)})
+        self.out = nn.Linear(4, 2)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        hidden = self.body["inner"](self.body["drop"](self.body["inner"](inputs).tanh()))
+        logits: torch.Tensor = self.out(hidden)
+        return logits
+
+
+def test_a_lifted_module_is_many_of_it() -> None:
+    module = Tied()
+    lifted = stack.Lifted(module)
+    assert [name for name, _ in lifted.named_parameters()] == [name for name, _ in module.named_parameters()]
+    assert list(stack.layer_slices(lifted)) == ["body.inner", "out"]
+    one = nn.utils.parameters_to_vector(module.parameters()).detach()
+    thetas = torch.stack([one, -one, 2 * one])
+    inputs = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
+    outputs = stack.load(lifted, stack.unflatten(thetas, lifted))(inputs)
+    module.eval()
+    for theta, samples, output in zip(thetas, inputs, outputs, strict=True):
+        nn.utils.vector_to_parameters(theta, module.parameters())
+        torch.testing.assert_close(output, module(samples))
+
+
+def test_only_what_is_no_stack_is_lifted() -> None:
+    network = nn.Sequential(stack.Linear(1, 2, 3), nn.ReLU(), stack.LayerNorm(1, 3))
+    assert stack.as_stack(network) is network
+    lifted = stack.as_stack(Tied())
+    assert isinstance(lifted, stack.Lifted)
+    assert stack.as_stack(lifted) is lifted
+    assert isinstance(stack.as_stack(nn.Sequential(network, nn.Linear(3, 3))), stack.Lifted)

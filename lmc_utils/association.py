@@ -1,0 +1,75 @@
+"""How well one quantity foretells another over the pairs of a run: correlations with bootstrap intervals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from lmc_utils.settings import require_choice
+
+
+class Correlation(NamedTuple):
+    """A correlation coefficient and the ends of its 95 % bootstrap interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __float__(self) -> float:
+        return self.estimate
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    return np.asarray(stats.rankdata(values, axis=-1))
+
+
+METHODS = {"pearson": np.asarray, "spearman": _ranks}
+
+
+def correlation(
+    prediction: xr.DataArray, truth: xr.DataArray, method: str, resamples: int = 2000, seed: int = 0
+) -> Correlation:
+    """Correlation of two arrays over all their elements, with a percentile bootstrap interval over elements.
+
+    Elements that share a parent are not independent, so the interval is, if anything, too narrow.
+
+    Args:
+        prediction, truth: the same dimensions in any order; elements that are NaN in either are left out.
+        method: `pearson`, of the values, or `spearman`, of their ranks.
+        resamples: bootstrap samples; resamples without any spread are left out.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: fewer than three elements in common.
+        ParameterError: the method is not known.
+
+    >>> x = xr.DataArray([1.0, 2.0, 3.0, 4.0], dims="pair")
+    >>> correlation(x, x**3, "spearman").estimate
+    1.0
+    """
+    require_choice("method", method, METHODS)
+    first, second = xr.broadcast(*xr.align(prediction, truth, join="exact"))
+    pairs = np.stack([first.values.ravel(), second.transpose(*first.dims).values.ravel()])
+    pairs = pairs[:, np.isfinite(pairs).all(0)]
+    if pairs.shape[1] < 3:
+        raise ValueError(f"correlation: expected at least three pairs of finite numbers, got {pairs.shape[1]}")
+    rows = np.random.default_rng(seed).integers(pairs.shape[1], size=(resamples, pairs.shape[1]))
+    transform = METHODS[method]
+    estimates = _pearson(transform(pairs[0][rows]), transform(pairs[1][rows]))
+    low, high = np.nanquantile(estimates, [0.025, 0.975])
+    estimate = _pearson(transform(pairs[0]), transform(pairs[1]))
+    return Correlation(float(estimate), float(low), float(high))
+
+
+def _pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    first = first - first.mean(-1, keepdims=True)
+    second = second - second.mean(-1, keepdims=True)
+    spread = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((first * second).sum(-1) / spread)

@@ -1,0 +1,61 @@
+"""Correlations with intervals, against SciPy and against what an interval must do."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from lmc_utils.association import correlation
+from lmc_utils.settings import ParameterError
+
+
+def sample(size: int, noise: float, seed: int = 0) -> tuple[xr.DataArray, xr.DataArray]:
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=size)
+    return xr.DataArray(x, dims="pair"), xr.DataArray(x + noise * generator.normal(size=size), dims="pair")
+
+
+@pytest.mark.parametrize(("method", "peer"), [("pearson", stats.pearsonr), ("spearman", stats.spearmanr)])
+def test_the_estimate_is_scipys(method: str, peer: object) -> None:
+    x, y = sample(30, 1.0)
+    y[3] = y[5]  # a tie
+    assert float(correlation(x, y, method)) == pytest.approx(peer(x, y)[0], rel=1e-12)
+
+
+def test_the_interval_holds_the_true_correlation_about_as_often_as_it_says() -> None:
+    noise, trials = 1.0, 200
+    true = 1 / np.sqrt(1 + noise**2)
+    intervals = [correlation(*sample(40, noise, seed), "pearson", resamples=400) for seed in range(trials)]
+    held = sum(one.low <= true <= one.high for one in intervals) / trials
+    # A percentile interval of 40 pairs covers a little less than it promises; 5 standard errors of 200 trials are 8 %.
+    assert 0.85 < held <= 1
+
+
+def test_ranks_do_not_mind_a_monotone_change_and_order_of_dimensions_does_not_matter() -> None:
+    x, y = sample(12, 0.5)
+    square, other = x.values.reshape(3, 4), y.values.reshape(3, 4)
+    first = xr.DataArray(square, dims=["a", "b"])
+    second = xr.DataArray(np.exp(other).T, dims=["b", "a"])
+    assert correlation(first, second, "spearman") == correlation(x, y, "spearman")
+
+
+def test_what_is_not_finite_is_left_out() -> None:
+    x, y = sample(20, 0.5)
+    holed = x.copy()
+    holed[[2, 7]] = np.nan
+    kept = [index for index in range(20) if index not in (2, 7)]
+    assert correlation(holed, y, "pearson") == correlation(x[kept], y[kept], "pearson")
+
+
+def test_equal_seeds_give_equal_intervals() -> None:
+    x, y = sample(12, 0.5)
+    assert correlation(x, y, "pearson", seed=3) == correlation(x, y, "pearson", seed=3)
+    assert correlation(x, y, "pearson", seed=3) != correlation(x, y, "pearson", seed=4)
+
+
+def test_bad_input_is_named() -> None:
+    x, y = sample(2, 0.5)
+    with pytest.raises(ValueError, match="at least three pairs of finite numbers, got 2"):
+        correlation(x, y, "pearson")
+    with pytest.raises(ParameterError, match="did you mean 'spearman'"):
+        correlation(x, y, "spearmann")

@@ -1,0 +1,255 @@
+"""Curvature against dense Hessians, closed forms, an independent library and itself in other batches."""
+
+import numpy as np
+import pytest
+import torch
+from curvlinops import HessianLinearOperator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lmc_utils import barriers, curvature, paths, siblings, stack, taylor
+from lmc_utils.models import ACTIVATIONS, Architecture, build
+from lmc_utils.siblings import Experiment, Member, Run
+
+SMALL = Experiment(
+    dataset="digits", widths=(8, 8), activation="tanh", epochs=3, fork_epochs=(0, 2), parents=2, device="cpu"
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return siblings.run(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+
+
+def samples(count: int, shape: tuple[int, ...], classes: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(count, *shape, generator=generator, dtype=torch.float64)
+    return inputs, torch.randint(classes, (count,), generator=generator)
+
+
+def networks(network: nn.Module, count: int = 3) -> tuple[Tensor, Tensor]:
+    """Random parameters, none of them zero, and random directions."""
+    size = sum(value[0].numel() for value in network.parameters())
+    generator = torch.Generator().manual_seed(1)
+    thetas, deltas = torch.randn(2, count, size, generator=generator, dtype=torch.float64)
+    return 0.5 * thetas, deltas
+
+
+def dense(network: nn.Module, theta: Tensor, delta: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Slopes and curvatures by layer from the gradient and the whole Hessian matrix."""
+
+    def loss(vector: Tensor) -> Tensor:
+        logits = torch.func.functional_call(network, stack.unflatten(vector[None], network), (inputs[None],))
+        return functional.cross_entropy(logits[0], labels)
+
+    hessian, gradient = torch.func.hessian(loss)(theta), torch.func.grad(loss)(theta)
+    layers = list(stack.layer_slices(network).values())
+    slopes = torch.stack([gradient[block] @ delta[block] for block in layers])
+    rows = [torch.stack([delta[one] @ hessian[one, other] @ delta[other] for other in layers]) for one in layers]
+    return slopes, torch.stack(rows)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # the dense Hessian of a convolution
+@pytest.mark.parametrize("norm", ["none", "layer"])
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+@pytest.mark.parametrize("architecture", ["mlp", "cnn"])
+def test_every_architecture_agrees_with_its_dense_hessian(architecture: str, activation: str, norm: str) -> None:
+    design = Architecture(architecture=architecture, widths=(5, 4), activation=activation, norm=norm)
+    network = build(design, (6, 2), 3).double()
+    assert taylor.applies(network)
+    thetas, deltas = networks(network)
+    inputs, labels = samples(11, (6, 2), 3)
+    found = curvature.jet(network, thetas, deltas, inputs, labels)
+    whole = curvature.jet(network, thetas, deltas, inputs, labels, by_layer=False)
+    for row, (theta, delta) in enumerate(zip(thetas, deltas, strict=True)):
+        slopes, curvatures = dense(network, theta, delta, inputs, labels)
+        scale = curvatures.abs().max()
+        torch.testing.assert_close(found.slope[row], slopes, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(found.curvature[row], curvatures, rtol=1e-9, atol=float(1e-12 * scale))
+        torch.testing.assert_close(whole.slope[row, 0], slopes.sum(), rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(whole.curvature[row, 0, 0], curvatures.sum(), rtol=1e-9, atol=float(1e-12 * scale))
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_images_go_the_same_way() -> None:
+    network = build(Architecture(architecture="cnn", widths=(2, 3), activation="gelu"), (5, 5, 1), 3).double()
+    thetas, deltas = networks(network, count=1)
+    inputs, labels = samples(4, (5, 5, 1), 3)
+    slopes, curvatures = dense(network, thetas[0], deltas[0], inputs, labels)
+    found = curvature.jet(network, thetas, deltas, inputs, labels)
+    torch.testing.assert_close(found.slope[0], slopes, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(found.curvature[0], curvatures, rtol=1e-9, atol=1e-10)
+
+
+class Residual(nn.Module):
+    """A module that knows nothing of stacks, with a skip connection, tied widths and running statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.out = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.norm = nn.BatchNorm1d(6)
+        self.norm.running_var *= 2
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = torch.tanh(self.norm(self.first(inputs)))
+        logits: Tensor = self.out(hidden + torch.sigmoid(self.second(hidden)))
+        return logits
+
+
+def test_any_module_works_by_automatic_differentiation() -> None:
+    module = Residual().double().eval()
+    lifted = stack.Lifted(module)
+    assert not taylor.applies(lifted)
+    thetas, deltas = networks(lifted)
+    inputs, labels = samples(9, (6,), 3)
+    found = curvature.jet(module, thetas, deltas, inputs, labels, memory=0.01)
+    for row, (theta, delta) in enumerate(zip(thetas, deltas, strict=True)):
+        slopes, curvatures = dense(lifted, theta, delta, inputs, labels)
+        torch.testing.assert_close(found.slope[row], slopes, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(found.curvature[row], curvatures, rtol=1e-9, atol=1e-11)
+
+
+def test_the_plain_twin_of_a_stack_gives_the_same_numbers() -> None:
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    network = build(Architecture(widths=(5,), activation="tanh"), (6, 1), 3).double()
+    theirs, moves = networks(stack.Lifted(plain), count=1)
+
+    def transposed(vectors: Tensor) -> Tensor:  # nn.Linear keeps its weight as (out, in)
+        values = stack.unflatten(vectors, stack.Lifted(plain))
+        return stack.flatten({name: value.mT if value.dim() == 3 else value for name, value in values.items()})
+
+    inputs, labels = samples(7, (6, 1), 3)
+    ours = curvature.jet(network, transposed(theirs), transposed(moves), inputs, labels)
+    for own, other in zip(ours, curvature.jet(plain, theirs, moves, inputs, labels), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-10, atol=1e-12)
+
+
+def test_an_independent_library_agrees() -> None:
+    plain = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).double()
+    thetas, deltas = networks(stack.Lifted(plain), count=1)
+    nn.utils.vector_to_parameters(thetas[0], plain.parameters())
+    inputs, labels = samples(13, (6,), 3)
+    found = curvature.jet(plain, thetas, deltas, inputs, labels)
+    cases = zip(stack.layer_slices(stack.Lifted(plain)).values(), (plain[0], plain[2]), strict=True)
+    for row, (block, layer) in enumerate(cases):
+        operator = HessianLinearOperator(plain, nn.CrossEntropyLoss(), list(layer.parameters()), [(inputs, labels)])
+        theirs = deltas[0, block] @ (operator @ deltas[0, block])
+        assert found.curvature[0, row, row].item() == pytest.approx(theirs.item(), rel=1e-9)
+    operator = HessianLinearOperator(plain, nn.CrossEntropyLoss(), list(plain.parameters()), [(inputs, labels)])
+    total = deltas[0] @ (operator @ deltas[0])
+    assert found.curvature[0].sum().item() == pytest.approx(total.item(), rel=1e-9)
+
+
+def test_a_linear_network_has_the_closed_form() -> None:
+    network = nn.Sequential(stack.Linear(1, 4, 3)).double()
+    thetas, deltas = networks(network, count=1)
+    inputs, labels = samples(10, (4,), 3)
+    weight, bias = thetas[0, :12].view(4, 3), thetas[0, 12:]
+    chances = (inputs @ weight + bias).softmax(1)
+    moved = inputs @ deltas[0, :12].view(4, 3) + deltas[0, 12:]
+    variance = (chances * moved**2).sum(1) - (chances * moved).sum(1) ** 2  # of the moved logits under the softmax
+    slope = ((chances - functional.one_hot(labels, 3)) * moved).sum(1)
+    found = curvature.jet(network, thetas, deltas, inputs, labels)
+    torch.testing.assert_close(found.curvature[0, 0, 0], variance.mean(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(found.slope[0, 0], slope.mean(), rtol=1e-12, atol=1e-15)
+
+
+def test_in_a_relu_network_each_layers_own_block_is_gauss_newton() -> None:
+    network = build(Architecture(widths=(6, 5)), (4, 1), 3).double()
+    thetas, deltas = networks(network)
+    inputs, labels = samples(12, (4, 1), 3)
+    found = curvature.jet(network, thetas, deltas, inputs, labels)
+    for row, (name, block) in enumerate(stack.layer_slices(network).items()):
+
+        def logits(step: Tensor, block: slice = block) -> Tensor:
+            moved = thetas.clone()
+            moved[:, block] = moved[:, block] + step * deltas[:, block]
+            return torch.func.functional_call(network, stack.unflatten(moved, network), (inputs.expand(3, 12, 4, 1),))
+
+        one = torch.tensor(0.0, dtype=torch.float64)
+        outputs, moved = torch.func.jvp(logits, (one,), (torch.ones_like(one),))
+        chances = outputs.softmax(-1)
+        gauss_newton = ((chances * moved**2).sum(-1) - (chances * moved).sum(-1) ** 2).mean(1)
+        torch.testing.assert_close(found.curvature[:, row, row], gauss_newton, rtol=1e-9, atol=0, msg=name)
+        assert (found.curvature[:, row, row] >= 0).all()
+
+
+@pytest.mark.parametrize("by_layer", [True, False])
+def test_batches_do_not_matter(by_layer: bool) -> None:
+    network = build(Architecture(widths=(6, 5), norm="layer", activation="gelu"), (4, 1), 3).double()
+    thetas, deltas = networks(network, count=5)
+    inputs, labels = samples(23, (4, 1), 3)
+    whole, *others = (
+        curvature.jet(network, thetas, deltas, inputs, labels, by_layer, memory) for memory in (100, 0.02, 1e-6)
+    )
+    for other in others:
+        for one, two in zip(whole, other, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-11, atol=1e-13)
+
+
+def test_the_network_given_is_left_as_it_was() -> None:
+    network = build(Architecture(widths=(6,)), (4, 1), 3)
+    before = [value.clone() for value in network.parameters()]
+    thetas, deltas = networks(network)
+    inputs, labels = samples(5, (4, 1), 3)
+    curvature.jet(network, thetas, deltas, inputs, labels)
+    for value, old in zip(network.parameters(), before, strict=True):
+        assert value.requires_grad
+        assert torch.equal(value, old)
+
+
+def test_slope_and_curvature_are_the_derivatives_of_the_measured_loss_along_the_line(run: Run) -> None:
+    step = 1e-3
+    alphas = np.array([-2, -1, 0, 1, 2]) * step + 0.4
+    found = curvature.along(run, [0.4], by_layer=False, progress=False)
+    for fork, parent in ((0, 0), (2, 1)):
+        ends = run.thetas([Member(parent, fork, 0), Member(parent, fork, 1)], 3).double()
+        points = stack.mix(ends[0], ends[1], torch.from_numpy(alphas))
+        inputs, labels = run.dataset.train
+        loss = paths.evaluate(run.network, points, inputs.double(), labels)[0].numpy()
+        slope = (loss[0] - 8 * loss[1] + 8 * loss[3] - loss[4]) / (12 * step)
+        bend = (-loss[0] + 16 * loss[1] - 30 * loss[2] + 16 * loss[3] - loss[4]) / (12 * step**2)
+        cut = found.sel(fork_epoch=fork, parent=parent, pair="0-1", epoch=3, alpha=0.4)
+        # The networks are float32 in `along`; the difference quotients are float64 and accurate to step^4.
+        assert float(cut.slope) == pytest.approx(slope, rel=1e-3, abs=1e-5)
+        assert float(cut.curvature) == pytest.approx(bend, rel=1e-3, abs=1e-4)
+
+
+def test_the_barrier_is_negative_curvature_along_the_line(run: Run) -> None:
+    nodes = barriers.gauss_legendre(24)
+    bent = curvature.along(run, nodes, by_layer=False, progress=False)
+    lines = paths.line(run, paths.Line(alphas=11, alpha_range=(0, 1)), progress=False).sel(split="train")
+    measured = barriers.loss_barrier(lines.loss)
+    implied = barriers.from_curvature(bent.curvature, lines.alpha.values)
+    assert float(abs(measured).max()) > 0.01
+    np.testing.assert_allclose(implied.transpose(*measured.dims), measured, atol=2e-5)
+
+
+def test_labels_sums_and_distances(run: Run) -> None:
+    found = curvature.along(run, epochs=[1, 3], progress=False)
+    assert found.sizes == {
+        "fork_epoch": 2, "parent": 2, "pair": 1, "epoch": 2, "alpha": 2, "layer": 3, "with_layer": 3,
+    }  # fmt: skip
+    assert found.curvature.sel(fork_epoch=2, epoch=1).isnull().all()
+    whole = curvature.along(run, epochs=[1, 3], by_layer=False, progress=False)
+    assert whole.curvature.dims == ("fork_epoch", "parent", "pair", "epoch", "alpha")
+    total = found.curvature.sum(["layer", "with_layer"], skipna=False)
+    np.testing.assert_allclose(total, whole.curvature, rtol=1e-4, atol=1e-5)
+    first, second = run.thetas([Member(1, 0, 0), Member(1, 0, 1)], 3).double()
+    squared = found.squared_distance.sel(fork_epoch=0, parent=1, pair="0-1", epoch=3)
+    assert float(squared.sum()) == pytest.approx(float((second - first).square().sum()), rel=1e-12)
+
+
+def test_what_does_not_fit_is_named(run: Run) -> None:
+    network = build(Architecture(widths=(6,)), (4, 1), 3).double()
+    thetas, deltas = networks(network)
+    inputs, labels = samples(5, (4, 1), 3)
+    with pytest.raises(ValueError, match=r"deltas: expected the shape of thetas, \(3, 51\), got \(2, 51\)"):
+        curvature.jet(network, thetas, deltas[:2], inputs, labels)
+    with pytest.raises(ValueError, match="expected parameter vectors of length 51, got 50"):
+        curvature.jet(network, thetas[:, 1:], deltas[:, 1:], inputs, labels)
+    thetas[1, 0] = float("nan")
+    with pytest.raises(ValueError, match="loss: expected finite numbers, got nan at network 1"):
+        curvature.jet(network, thetas, deltas, inputs, labels)
+    with pytest.raises(ValueError, match="got nan at fork_epoch 0, parent 0, pair 0-1, epoch 3"):
+        curvature.along(run, [0.0, float("inf")], progress=False)
