@@ -25,11 +25,15 @@ class Correlation(NamedTuple):
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+def _values(values: np.ndarray) -> np.ndarray:
+    return values
+
+
 def _ranks(values: np.ndarray) -> np.ndarray:
     return np.asarray(stats.rankdata(values, axis=-1))
 
 
-METHODS = {"pearson": np.asarray, "spearman": _ranks}
+METHODS = {"pearson": _values, "spearman": _ranks}
 
 
 def correlation(

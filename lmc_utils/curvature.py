@@ -11,7 +11,8 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -21,12 +22,56 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from lmc_utils import paths, stack, taylor
+from lmc_utils.settings import Settings, require, require_choice
 from lmc_utils.siblings import Run
 
 WORKING_MEMORY = 32.0  # MiB of activations and tangents
 
 _SAMPLES_AT_ONCE = 250  # more networks at once beat more samples at once
 _PARAMETERS_AT_ONCE = 2**24
+
+
+@dataclass(frozen=True)
+class Approximation(Settings):
+    """How the barrier chapter measures and compares.
+
+    Attributes:
+        alphas: evenly spaced points from one sibling to the other, an odd number, so that the midpoint is one.
+        nodes: of the quadrature of the curvature along the line.
+        smooth_activation: of the family without kinks on which that quadrature is judged: `gelu` or `tanh`.
+        decays: weight decays at which families are trained to see what the approximation hangs on.
+        sweep_parents: different initialisations in each of those families.
+        resamples: of the bootstrap.
+
+    >>> Approximation(alphas=20)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: alphas: expected an odd number of at least 3, got 20
+    """
+
+    alphas: int = 21
+    nodes: int = 32
+    smooth_activation: str = "gelu"
+    decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 3e-3)
+    sweep_parents: int = 2
+    resamples: int = 2000
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "smoke": {"alphas": 5, "nodes": 6, "decays": [0.0, 1e-3], "sweep_parents": 1, "resamples": 200}
+    }
+
+    def check(self) -> None:
+        require(self.alphas >= 3 and self.alphas % 2 == 1, "alphas", "an odd number of at least 3", self.alphas)
+        require(1 <= self.nodes <= 200, "nodes", "from 1 to 200", self.nodes)
+        require_choice("smooth_activation", self.smooth_activation, ("gelu", "tanh"))
+        increasing = all(a < b for a, b in itertools.pairwise(self.decays))
+        good = increasing and len(self.decays) > 0 and self.decays[0] >= 0 and self.decays[-1] < math.inf
+        require(good, "decays", "increasing numbers of at least 0", self.decays)
+        require(self.sweep_parents >= 1, "sweep_parents", "at least 1", self.sweep_parents)
+        require(self.resamples >= 100, "resamples", "at least 100", self.resamples)
+
+    def line(self) -> paths.Line:
+        """The line from one sibling to the other."""
+        return paths.Line(alphas=self.alphas, alpha_range=(0.0, 1.0))
 
 
 class Jet(NamedTuple):
