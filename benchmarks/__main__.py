@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import memory, training
+from benchmarks import curvature, lines, memory, training
 from benchmarks.timing import table
 from lmc_utils.siblings import Experiment
 
 PAGE = Path(__file__).parent.parent / "book" / "_generated" / "benchmarks.md"
 NOTEBOOK = "02_sibling_forking"
+ALLOWED = (8, 32, 128)  # MiB
 
 
 def main() -> None:
@@ -30,6 +31,11 @@ def main() -> None:
     times = training.compare(experiment, options.repeats)
     print(f"Executing {NOTEBOOK}:", flush=True)
     peak = memory.peak_of_notebook(NOTEBOOK)
+    print("Curvature at both ends of every pair of siblings:", flush=True)
+    curvatures = curvature.compare(experiment, options.repeats)
+    growth = memory.growth_of_curvature(experiment, ALLOWED)
+    print("Losses on the lines through all pairs of siblings:", flush=True)
+    losses = lines.compare(experiment, options.repeats)
 
     page = f"""\
 Measured on {datetime.date.today():%d %B %Y}, on {os.cpu_count()} cores ({platform.machine()}),
@@ -41,6 +47,20 @@ torch {torch.__version__} with {torch.get_num_threads()} threads, {options.repea
 
 **Memory.** Executing `{NOTEBOOK}` with its default parameters, training included, took {peak:.2f} GB at its
 peak (its largest process).
+
+**Curvature.** $\\delta^\\top H \\delta$ and its diagonal blocks, one a layer, at both ends of every pair of siblings of
+the {options.preset} run, on its whole training set. Ours also has the losses, all slopes, and the blocks between
+different layers; the others were not asked for them.
+
+{table(curvatures, curvature.OURS, curvature.FORWARD)}
+
+By how much a process grew at its peak, for three values of the parameter `memory` of `curvature.along`:
+
+{memory.table(growth)}
+
+**Lines.** The {options.preset} run's training loss at {lines.POINTS} points on the line through each pair of siblings.
+
+{table(losses, lines.OURS)}
 """
     options.page.parent.mkdir(parents=True, exist_ok=True)
     options.page.write_text(page)

@@ -1,4 +1,4 @@
-"""How much memory a notebook takes when it is executed with its default parameters."""
+"""How much memory a notebook takes with its default parameters, and how far a curvature keeps to what it is allowed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+
+from lmc_utils import curvature, siblings
+from lmc_utils.siblings import Experiment
+
+_FEW = 100  # samples
 
 
 def peak_of_notebook(stem: str) -> float:
@@ -21,3 +29,46 @@ def peak_of_notebook(stem: str) -> float:
         subprocess.run(command, check=True, env=os.environ | {"LMC_RUNS": folder}, stdout=subprocess.DEVNULL)
     kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return kibibytes * 1024 / 1e9
+
+
+def growth_of_curvature(experiment: Experiment, allowed: Iterable[float]) -> dict[float, float]:
+    """MiB by which a process grows at its peak while it measures the curvature of all pairs at both ends.
+
+    Args:
+        experiment: whose pairs; trained first where it is not yet.
+        allowed: values of the parameter `memory` of `curvature.along`, in MiB; each is tried in a fresh process.
+    """
+    siblings.run(experiment, progress=False)
+    found = {}
+    for memory in allowed:
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+            found[memory] = fresh.submit(_growth, experiment, memory).result()
+    return found
+
+
+def _growth(experiment: Experiment, memory: float) -> float:
+    """The peak of the resident set during the call less its size just before.
+
+    A first call for one network and few samples loads the libraries' code and starts their threads, so that these are
+    not counted.
+    """
+    run = siblings.run(experiment, progress=False)
+    _, ends = next(iter(run.each_pair()[1]))
+    inputs, labels = run.dataset.train
+    curvature.jet(run.network, ends[:1], ends[1:] - ends[:1], inputs[:_FEW], labels[:_FEW])
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = _status("VmRSS")
+    curvature.along(run, memory=memory, progress=False)
+    return _status("VmHWM") - before
+
+
+def _status(field: str) -> float:
+    """A size in MiB from Linux's account of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+
+def table(growth: dict[float, float]) -> str:
+    """A Markdown table of what was allowed and what was taken."""
+    rows = ["| memory (MiB) | growth at the peak (MiB) |", "| ---: | ---: |"]
+    return "\n".join(rows + [f"| {allowed:g} | {taken:.0f} |" for allowed, taken in growth.items()])

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils import data, models, siblings, stack
 from lmc_utils.siblings import Experiment, Member
@@ -62,10 +63,10 @@ def _loop(experiment: Experiment, batches: Callable[..., Batches]) -> dict[Membe
                 loss.backward()
                 sgd.step()
             kept.append({name: value.clone() for name, value in network.state_dict().items()})
-        ends[member] = _theta(network)
+        ends[member] = plain.theta(network)
 
     for parent in range(experiment.parents):
-        network = _plain(experiment, dataset, parent)
+        network = _parent(experiment, dataset, parent)
         sgd = _sgd(network, experiment)
         for epoch in finish(Member(parent), network, sgd, 0):
             if epoch in experiment.fork_epochs:
@@ -99,24 +100,10 @@ def _sgd(network: nn.Module, experiment: Experiment) -> torch.optim.SGD:
     )
 
 
-def _plain(experiment: Experiment, dataset: data.Dataset, parent: int) -> nn.Sequential:
-    """A parent of the family as an ordinary nn.Sequential of nn.Linear."""
+def _parent(experiment: Experiment, dataset: data.Dataset, parent: int) -> nn.Sequential:
     design = models.build(experiment, dataset.input_shape, dataset.classes)
     values = stack.initialise(design, [siblings.init_seed(experiment.seed, parent)])
-    layers: list[nn.Module] = []
-    for name in stack.layer_slices(design):
-        weight, bias = values[f"{name}.weight"][0], values[f"{name}.bias"][0, 0]
-        linear = nn.Linear(*weight.shape)
-        with torch.no_grad():
-            linear.weight.copy_(weight.T)
-            linear.bias.copy_(bias)
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-def _theta(network: nn.Sequential) -> Tensor:
-    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
-    return torch.cat([part.detach() for layer in linear for part in (layer.weight.T.flatten(), layer.bias)])
+    return plain.network(design, stack.flatten(values)[0])
 
 
 def _check_equal(experiment: Experiment) -> None:

@@ -1,13 +1,15 @@
 """The benchmark compares what it says it compares."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks import timing, training
+from benchmarks import curvature, lines, memory, plain, timing, training
+from lmc_utils import siblings
 from lmc_utils.siblings import Experiment
 
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
@@ -21,6 +23,13 @@ def test_contenders_take_turns_and_ratios_are_theirs_over_ours(capsys: pytest.Ca
     assert "repeat 2 of 2: b" in capsys.readouterr().out
     shown = timing.table({"ours": [1.0, 2.0], "peer": [6.0, 8.0]}, "ours")
     assert "| peer | 6.00 (7.00, 8.00) | 6.0 (4.0 to 6.0) |" in shown
+
+
+def test_times_have_as_many_digits_as_mean_something_and_a_unit_where_one_is_named() -> None:
+    shown = timing.table({"ours": [0.0123456], "peer": [1234.56], "one": [0.00246912]}, "ours", unit="one")
+    assert "in units of the one |" in shown
+    assert "| ours | 0.0123 (0.0123, 0.0123) | 1 | 5.0 |" in shown
+    assert "| peer | 1235 (1235, 1235) | 100000 (100000 to 100000) | 500000 |" in shown
 
 
 @pytest.mark.parametrize("batches", [training._in_memory, training._loader])
@@ -37,3 +46,57 @@ def test_another_training_would_not_pass_for_equal(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(training, "cosine", lambda recipe, step, steps: recipe.learning_rate)
     with pytest.raises(AssertionError, match="not close"):
         training._check_equal(SMALL)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
+    """The small family, trained where runs are looked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LMC_RUNS", str(tmp_path_factory.mktemp("runs")))
+        siblings.run(SMALL, progress=False)
+        yield SMALL
+
+
+def test_the_peers_find_the_curvature_that_taylor_mode_finds(trained: Experiment) -> None:
+    task = curvature.Task.of(trained)
+    curvature._check_equal(task)
+    found = curvature._jet(task)
+    assert found.shape == (4, 3)  # both siblings of two forks; two layers and all
+    assert found.abs().min() > 1e-3
+
+
+def test_another_curvature_would_not_pass_for_equal(trained: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = curvature._twice
+    monkeypatch.setattr(curvature, "_twice", lambda *given: [1.000001 * value for value in right(*given)])
+    with pytest.raises(AssertionError, match="not close"):
+        curvature._check_equal(curvature.Task.of(trained))
+
+
+def test_the_peers_find_the_losses_that_we_find_on_the_lines(trained: Experiment) -> None:
+    task = lines.Task.of(trained)
+    lines._check_equal(task, 3)
+    assert lines._stack(task, torch.linspace(0, 1, 3)).shape == (2, 3)
+
+
+def test_losses_from_elsewhere_on_the_line_would_not_pass_for_equal(
+    trained: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = lines._package
+    monkeypatch.setattr(lines, "_package", lambda task, steps: right(task, steps + 1)[:, :steps])
+    with pytest.raises(AssertionError, match="not close"):
+        lines._check_equal(lines.Task.of(trained), 3)
+
+
+def test_a_plain_network_is_the_one_it_was_made_from(trained: Experiment) -> None:
+    task = lines.Task.of(trained)
+    theta = task.ends[0, 0]
+    network = plain.network(task.design, theta)
+    assert torch.equal(plain.theta(network), theta)
+    assert list(plain.state(task.design, theta)) == [name for name, _ in network.named_parameters()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sizes are read from Linux's account of a process")
+def test_growth_is_measured_in_a_process_of_its_own(trained: Experiment) -> None:
+    growth = memory.growth_of_curvature(trained, [4])
+    assert 0 <= growth[4] < 100
+    assert memory.table({8: 7.6, 0.5: 1.2}).splitlines()[2:] == ["| 8 | 8 |", "| 0.5 | 1 |"]

@@ -1,0 +1,120 @@
+"""delta^T H delta of every sibling pair at both its ends, in all and by layer: Taylor mode against its peers.
+
+All contenders find, on the whole training set, the same numbers: the diagonal blocks delta_l^T H delta_l of all layers
+and the total. Ours has the loss, all slopes and the blocks between different layers in the same pass; the peers
+are not asked for them. That the numbers agree is checked first, in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from curvlinops import HessianLinearOperator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks import plain
+from benchmarks.timing import Times, interleaved
+from lmc_utils import curvature, paths, siblings
+from lmc_utils.siblings import Experiment
+
+OURS, CURVLINOPS, TWICE = "`curvature.jet` (ours)", "curvlinops, by layer", "double backward, by layer"
+FORWARD = "forward pass"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Many networks, each with its own direction, and the samples that all of them see."""
+
+    design: nn.Module
+    thetas: Tensor
+    deltas: Tensor
+    inputs: Tensor
+    labels: Tensor
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Task:
+        """Both ends of every pair of siblings after training, along the line between them."""
+        run = siblings.run(experiment)
+        ends = torch.stack([pair for _, pair in run.each_pair()[1]])
+        deltas = (ends[:, 1] - ends[:, 0]).repeat_interleave(2, 0)
+        return cls(run.network, ends.flatten(0, 1), deltas, *run.dataset.train)
+
+    def double(self) -> Task:
+        """The same in float64."""
+        exact = {name: getattr(self, name).double() for name in ("thetas", "deltas", "inputs")}
+        return replace(self, **exact)
+
+
+def compare(experiment: Experiment, repeats: int) -> Times:
+    """Seconds of each contender, after checking that they agree, and of one forward pass of the same networks."""
+    task = Task.of(experiment)
+    _check_equal(task)
+    contenders = {
+        OURS: lambda: _jet(task),
+        CURVLINOPS: lambda: _one_by_one(task, _curvlinops),
+        TWICE: lambda: _one_by_one(task, _twice),
+        FORWARD: lambda: paths.evaluate(task.design, task.thetas, task.inputs, task.labels),
+    }
+    return interleaved(contenders, repeats)
+
+
+def _jet(task: Task) -> Tensor:
+    """The blocks of all layers and the total, shape (networks, layers + 1)."""
+    found = curvature.jet(task.design, task.thetas, task.deltas, task.inputs, task.labels).curvature
+    return torch.cat([found.diagonal(dim1=1, dim2=2), found.sum((1, 2)).unsqueeze(1)], 1)
+
+
+Block = Callable[[nn.Module, Sequence[slice], list[Tensor], Tensor, Tensor], list[Tensor]]
+
+
+def _one_by_one(task: Task, measure: Block) -> Tensor:
+    """The same with an ordinary nn.Module, which takes the parameters of one network after the other."""
+    network = plain.network(task.design, task.thetas[0])
+    count = sum(1 for _ in network.parameters())
+    groups = [slice(first, first + 2) for first in range(0, count, 2)] + [slice(count)]  # each layer, then all
+    inputs, rows = task.inputs.flatten(1), []
+    for theta, delta in zip(task.thetas, task.deltas, strict=True):
+        network.load_state_dict(plain.state(task.design, theta))
+        moves = [move.contiguous() for move in plain.state(task.design, delta).values()]
+        rows.append(torch.stack(measure(network, groups, moves, inputs, task.labels)))
+    return torch.stack(rows).double()
+
+
+def _curvlinops(
+    network: nn.Module, groups: Sequence[slice], moves: list[Tensor], inputs: Tensor, labels: Tensor
+) -> list[Tensor]:
+    """One operator and one product for each layer, and one of each for the network."""
+    parameters, loss, found = list(network.parameters()), nn.CrossEntropyLoss(), []
+    for group in groups:
+        hessian = HessianLinearOperator(
+            network, loss, parameters[group], [(inputs, labels)], check_deterministic=False, num_data=len(labels)
+        )
+        found.append(_dot(hessian @ moves[group], moves[group]).detach())
+    return found
+
+
+def _twice(
+    network: nn.Module, groups: Sequence[slice], moves: list[Tensor], inputs: Tensor, labels: Tensor
+) -> list[Tensor]:
+    """One gradient that can be differentiated, then the gradient of its product with delta for each layer and all."""
+    parameters, found = list(network.parameters()), []
+    loss = functional.cross_entropy(network(inputs), labels)
+    gradient = torch.autograd.grad(loss, parameters, create_graph=True)
+    for group in groups:
+        slope = _dot(gradient[group], moves[group])
+        found.append(_dot(torch.autograd.grad(slope, parameters[group], retain_graph=True), moves[group]))
+    return [value.detach() for value in found]
+
+
+def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+    return torch.stack([(one * other).sum() for one, other in zip(first, second, strict=True)]).sum()
+
+
+def _check_equal(task: Task) -> None:
+    exact = task.double()
+    ours = _jet(exact)
+    for measure in (_curvlinops, _twice):
+        torch.testing.assert_close(_one_by_one(exact, measure), ours, rtol=1e-8, atol=1e-8 * float(ours.abs().max()))
