@@ -37,7 +37,7 @@ class Task:
     @classmethod
     def of(cls, experiment: Experiment) -> Task:
         """Both ends of every pair of siblings after training, along the line between them."""
-        run = siblings.run(experiment)
+        run = siblings.run(experiment, progress=False)
         ends = torch.stack([pair for _, pair in run.each_pair()[1]])
         deltas = (ends[:, 1] - ends[:, 0]).repeat_interleave(2, 0)
         return cls(run.network, ends.flatten(0, 1), deltas, *run.dataset.train)

@@ -38,7 +38,7 @@ class Task:
     @classmethod
     def of(cls, experiment: Experiment) -> Task:
         """All pairs of siblings after training, on the training set."""
-        run = siblings.run(experiment)
+        run = siblings.run(experiment, progress=False)
         return cls(run.network, torch.stack([pair for _, pair in run.each_pair()[1]]), *run.dataset.train)
 
     def points(self, alphas: Tensor) -> Tensor:
