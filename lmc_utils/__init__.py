@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 # happens to be aligned in memory; this asks it for one kernel, at no cost in speed. It reads the variable once.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
-# Threads that wait for each other should sleep, not spin: where another process uses the same cores, spinning makes
-# everything here several times slower, and more on a busy machine. It is read once, when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A thread that waits for another should soon sleep. By default it spins for so long that everything here takes several
+# times as long where another process wants the same core; sleeping at once would cost a third on a quiet machine. It is
+# read once, when torch is first imported; other builds of OpenMP than GNU's do not know it.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")

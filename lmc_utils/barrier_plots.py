@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from lmc_utils.association import Correlation
 from lmc_utils.plotting import FAINT, INK, fork_colours
@@ -77,6 +78,7 @@ def scatter(
                 seen = ((x > 0) & (y > 0)).values
                 axis.plot(x.values[seen], y.values[seen], marker, color=colour, ms=6, alpha=0.85, mew=0)
         axis.set(xscale="log", yscale="log", xlabel=name)
+        axis.xaxis.set_minor_formatter(NullFormatter())
         if prediction.attrs.get("units") == unit:
             low, high = axis.get_ylim()
             axis.axline((low, low), (high, high), color=FAINT, lw=1, ls="--", zorder=0)
@@ -196,7 +198,7 @@ def sweep(ratio: xr.DataArray, loss: xr.DataArray) -> Figure:
     right.set(ylabel="train loss (nats)", yscale="log", title="the siblings' own loss")
     for axis in (left, right):
         axis.set(xticks=x, xticklabels=[f"{value:g}" for value in ratio.weight_decay.values], xlabel="weight decay")
-    left.legend(title="fork epoch", fontsize="small")
+    figure.legend(*left.get_legend_handles_labels(), title="fork epoch", loc="outside right center")
     return figure
 
 

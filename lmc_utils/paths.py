@@ -20,7 +20,7 @@ from lmc_utils.siblings import PairAt, Run
 
 SPLITS = ("train", "test")
 
-WORKING_MEMORY = 2.0  # MiB of activations: what fits a core's cache is fastest
+WORKING_MEMORY = 8.0  # MiB of activations: less is slower, more is no faster
 
 _SAMPLES_AT_ONCE = 1000
 
