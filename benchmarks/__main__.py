@@ -50,7 +50,7 @@ peak (its largest process).
 
 **Curvature.** $\\delta^\\top H \\delta$ and its diagonal blocks, one a layer, at both ends of every pair of siblings of
 the {options.preset} run, on its whole training set. Ours also has the losses, all slopes, and the blocks between
-different layers; the others were not asked for them.
+different layers; of the others, only the one called "every block" was asked for those, too.
 
 {table(curvatures, curvature.OURS, curvature.FORWARD)}
 

@@ -1,8 +1,8 @@
 """delta^T H delta of every sibling pair at both its ends, in all and by layer: Taylor mode against its peers.
 
 All contenders find, on the whole training set, the same numbers: the diagonal blocks delta_l^T H delta_l of all layers
-and the total. Ours has the loss, all slopes and the blocks between different layers in the same pass; the peers
-are not asked for them. That the numbers agree is checked first, in float64.
+and the total. Ours has the loss, all slopes and the blocks between different layers in the same pass; of the peers only
+one is asked for those blocks, too. That the numbers agree is checked first, in float64.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from lmc_utils import curvature, paths, siblings
 from lmc_utils.siblings import Experiment
 
 OURS, CURVLINOPS, TWICE = "`curvature.jet` (ours)", "curvlinops, by layer", "double backward, by layer"
+EVERY = "double backward, every block"
 FORWARD = "forward pass"
 
 
@@ -56,6 +57,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
         OURS: lambda: _jet(task),
         CURVLINOPS: lambda: _one_by_one(task, _curvlinops),
         TWICE: lambda: _one_by_one(task, _twice),
+        EVERY: lambda: _one_by_one(task, _every),
         FORWARD: lambda: paths.evaluate(task.design, task.thetas, task.inputs, task.labels),
     }
     return interleaved(contenders, repeats)
@@ -109,6 +111,21 @@ def _twice(
     return [value.detach() for value in found]
 
 
+def _every(
+    network: nn.Module, groups: Sequence[slice], moves: list[Tensor], inputs: Tensor, labels: Tensor
+) -> list[Tensor]:
+    """As `_twice`, but with the blocks between different layers; their sum is the total."""
+    parameters, own, total = list(network.parameters()), [], torch.zeros(())
+    loss = functional.cross_entropy(network(inputs), labels)
+    gradient = torch.autograd.grad(loss, parameters, create_graph=True)
+    for group in groups[:-1]:
+        product = torch.autograd.grad(_dot(gradient[group], moves[group]), parameters, retain_graph=True)
+        row = torch.stack([_dot(product[other], moves[other]) for other in groups[:-1]])
+        own.append(row[len(own)])
+        total = total + row.sum()
+    return [value.detach() for value in (*own, total)]
+
+
 def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
     return torch.stack([(one * other).sum() for one, other in zip(first, second, strict=True)]).sum()
 
@@ -116,5 +133,5 @@ def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
 def _check_equal(task: Task) -> None:
     exact = task.double()
     ours = _jet(exact)
-    for measure in (_curvlinops, _twice):
+    for measure in (_curvlinops, _twice, _every):
         torch.testing.assert_close(_one_by_one(exact, measure), ours, rtol=1e-8, atol=1e-8 * float(ours.abs().max()))
