@@ -44,13 +44,15 @@ def correlation(
     Elements that share a parent are not independent, so the interval is, if anything, too narrow.
 
     Args:
-        prediction, truth: the same dimensions in any order; elements that are NaN in either are left out.
+        prediction, truth: the same dimensions in any order; elements that are not finite in either are left out.
         method: `pearson`, of the values, or `spearman`, of their ranks.
         resamples: bootstrap samples; resamples without any spread are left out.
         seed: of the resampling.
 
+    Returns:
+        NaN, all three, where fewer than three elements are left.
+
     Raises:
-        ValueError: fewer than three elements in common.
         ParameterError: the method is not known.
 
     >>> x = xr.DataArray([1.0, 2.0, 3.0, 4.0], dims="pair")
@@ -62,7 +64,7 @@ def correlation(
     pairs = np.stack([first.values.ravel(), second.transpose(*first.dims).values.ravel()])
     pairs = pairs[:, np.isfinite(pairs).all(0)]
     if pairs.shape[1] < 3:
-        raise ValueError(f"correlation: expected at least three pairs of finite numbers, got {pairs.shape[1]}")
+        return Correlation(np.nan, np.nan, np.nan)
     rows = np.random.default_rng(seed).integers(pairs.shape[1], size=(resamples, pairs.shape[1]))
     transform = METHODS[method]
     estimates = _pearson(transform(pairs[0][rows]), transform(pairs[1][rows]))

@@ -166,11 +166,12 @@ def layer_matrix(curvature: xr.DataArray) -> Figure:
     Returns:
         A panel for each fork epoch; blue adds curvature, red takes it away; the shares of a panel sum to 1.
     """
-    shares = curvature / curvature.sum(["layer", "with_layer"])
+    total = curvature.sum(["layer", "with_layer"])
+    shares = curvature / total.where(total != 0)
     forks = list(curvature.fork_epoch.values)
     figure = Figure(figsize=(2.8 * len(forks) + 1, 3.2), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(forks), sharey=True))
-    most = float(abs(shares).max())
+    most = float(abs(shares).max().fillna(1))
     for axis, fork in zip(axes, forks, strict=True):
         share = shares.sel(fork_epoch=fork).transpose("layer", "with_layer")
         _heat(axis, share, norm=TwoSlopeNorm(0, -most, most), cmap="RdBu", fmt=".2f")

@@ -51,7 +51,7 @@ def barrier_height(values: xr.DataArray) -> xr.DataArray:
 
 
 def barrier_position(values: xr.DataArray) -> xr.DataArray:
-    """The alpha in [0, 1] at which the barrier is highest; the first one where there are several.
+    """The alpha in [0, 1] at which the barrier is highest; the first one of several, NaN where a value is NaN.
 
     Raises:
         ValueError: alpha = 0 or alpha = 1 is missing.
@@ -59,7 +59,8 @@ def barrier_position(values: xr.DataArray) -> xr.DataArray:
     >>> float(barrier_position(xr.DataArray([1.0, 5.0, 4.0, 3.0], coords={"alpha": [0.0, 0.3, 0.6, 1.0]})))
     0.3
     """
-    return between_endpoints(loss_barrier(values)).idxmax("alpha").rename("alpha")
+    inside = between_endpoints(loss_barrier(values))
+    return inside.idxmax("alpha").where(inside.notnull().all("alpha")).rename("alpha")
 
 
 def midpoint_barrier(values: xr.DataArray) -> xr.DataArray:
@@ -128,7 +129,7 @@ def second_order(
     (first, second), a = _ends(curvature), _grid(alphas)
     barrier = a * (1 - a) / 2 * (a * first + (1 - a) * second)
     if slope is not None:
-        start, end = _ends(slope)
+        start, end = _ends(xr.align(slope, curvature, join="exact")[0])
         barrier = barrier + a * (1 - a) * (start - end)
     return _alpha_last(barrier, curvature)
 
@@ -148,13 +149,14 @@ def quintic_hermite(
         The other dimensions of `loss`, then alpha; its unit.
 
     Raises:
-        ValueError: alpha = 0 or alpha = 1 is missing.
+        ValueError: alpha = 0 or alpha = 1 is missing, or the other coordinates differ.
 
     >>> ends = {"alpha": [0.0, 1.0]}  # phi(a) = a^4: 0, 0, 0 and 1, 4, 12
     >>> phi, slope, curvature = (xr.DataArray([0.0, value], coords=ends) for value in (1.0, 4.0, 12.0))
     >>> quintic_hermite(phi, slope, curvature, [0.5]).values  # 1/16 - 1/2
     array([-0.4375])
     """
+    loss, slope, curvature = xr.align(loss, slope, curvature, join="exact")
     (low, high), (start, end), (first, second), a = _ends(loss), _ends(slope), _ends(curvature), _grid(alphas)
     b, rise = 1 - a, high - low
     from_first = (start - rise) * a * b**3 * (1 + 3 * a) + first * a**2 * b**3 / 2
@@ -239,9 +241,9 @@ def second_order_rise(curvature: xr.DataArray, slope: xr.DataArray | None = None
     first, second = _ends(curvature)
     rise = (first + second) / 16
     if slope is not None:
-        start, end = _ends(slope)
+        start, end = _ends(xr.align(slope, curvature, join="exact")[0])
         rise = rise + (start - end) / 4
-    return rise.assign_attrs(curvature.attrs)
+    return rise.assign_attrs(curvature.attrs | {"long_name": "rise of the loss half-way"})
 
 
 def between_endpoints(values: xr.DataArray) -> xr.DataArray:
@@ -270,4 +272,4 @@ def _kernel(kernel: np.ndarray, nodes: np.ndarray, grid: np.ndarray) -> xr.DataA
 
 
 def _alpha_last(barrier: xr.DataArray, source: xr.DataArray) -> xr.DataArray:
-    return barrier.transpose(..., "alpha").assign_attrs(source.attrs)
+    return barrier.transpose(..., "alpha").assign_attrs(source.attrs | {"long_name": "loss barrier"})

@@ -100,7 +100,8 @@ def jet(
     """Loss, slopes and curvatures of many networks, each along its own direction.
 
     Args:
-        network: any stack of the architecture, or any module at all in evaluation mode (slower).
+        network: any stack of the architecture, or any module that `stack.Lifted` takes and torch can differentiate
+            twice (slower).
         thetas: where, shape (networks, parameters), in the order of the network's parameters.
         deltas: along what, the same shape.
         inputs: shape (samples, ...).
@@ -111,10 +112,11 @@ def jet(
     Returns:
         The mean over all samples. With `by_layer`, k counts the layers of `stack.layer_slices` in order: slope l is
         g^T delta_l and curvature l, k is delta_l^T H delta_k; else k = 1, and they are g^T delta and delta^T H delta.
-        At the kink of a ReLU both are those of the side of zero.
+        At the very kink of a ReLU its unit counts as switched off.
 
     Raises:
-        ValueError: the shapes of thetas and deltas differ or do not fit the network, or a loss is not finite.
+        ValueError: the shapes of thetas and deltas differ or do not fit the network, there are not as many labels as
+            samples, or a loss, slope or curvature is not finite.
 
     >>> network = nn.Sequential(stack.Linear(1, 1, 2))
     >>> thetas, deltas = torch.zeros(1, 4), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
@@ -122,7 +124,7 @@ def jet(
     tensor([[[1.]]], dtype=torch.float64)
     """
     found = _jet(network, thetas, deltas, inputs, labels, by_layer, memory)
-    _require_finite(found.loss, [f"network {row}" for row in range(len(thetas))])
+    paths.require_finite(_worst(found), {"network": range(len(thetas))}, ())
     return found
 
 
@@ -131,6 +133,7 @@ def _jet(
 ) -> Jet:
     if thetas.shape != deltas.shape:
         raise ValueError(f"deltas: expected the shape of thetas, {tuple(thetas.shape)}, got {tuple(deltas.shape)}")
+    paths.check_samples(inputs, labels)
     network = stack.as_stack(network)
     layers = stack.layer_slices(network)
     directions = list(range(len(layers))) if by_layer else [0] * len(layers)
@@ -149,10 +152,10 @@ def _jet(
     return Jet(*(total / len(labels) for total in sums))
 
 
-def _require_finite(loss: Tensor, names: list[str]) -> None:
-    for value, name in zip(loss.tolist(), names, strict=True):
-        if not math.isfinite(value):
-            raise ValueError(f"loss: expected finite numbers, got {value:g} at {name}")
+def _worst(found: Jet) -> np.ndarray[Any, Any]:
+    """The loss of each network, or a number that is not finite where any of its derivatives is not."""
+    derivatives = found.slope.sum(1) + found.curvature.sum((1, 2))
+    return torch.where(derivatives.isfinite(), found.loss, found.loss + derivatives).numpy()
 
 
 def along(
@@ -179,7 +182,7 @@ def along(
         curvature another, with_layer. NaN before the fork.
 
     Raises:
-        ValueError: a loss on the line is not finite.
+        ValueError: a loss, slope or curvature on the line is not finite.
     """
     device = run.experiment.torch_device()
     network = run.network.to(device)
@@ -201,7 +204,8 @@ def along(
         deltas = ends[:, 1] - ends[:, 0]
         points = stack.mix(ends[:, 0], ends[:, 1], where.to(ends.dtype)).flatten(0, 1)
         found = _jet(network, points, deltas.repeat_interleave(len(where), 0), inputs, labels, by_layer, memory)
-        _require_finite(found.loss, [_name(coords, place) for place in places for _ in where])
+        for place, worst in zip(places, np.split(_worst(found), len(places)), strict=True):
+            paths.require_finite(worst, coords | {"alpha": alphas}, place)
         for measured, part in zip((loss, slope, curvature), found, strict=True):
             for place, values in zip(places, torch.split(part, len(where)), strict=True):
                 measured[place] = values.numpy()
@@ -222,17 +226,14 @@ def along(
     return result if by_layer else result.isel(layer=0, with_layer=0, drop=True)
 
 
-def _name(coords: dict[str, Any], place: tuple[int, ...]) -> str:
-    return ", ".join(f"{name} {values[index]}" for (name, values), index in zip(coords.items(), place, strict=False))
-
-
 def _autodiff(
     network: nn.Module, deltas: stack.Parameters, directions: Sequence[int], inputs: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """By differentiating twice in the coefficients of the directions: one backward pass for each direction."""
     thetas = stack.parameters(network)
     networks = len(next(iter(thetas.values())))
-    coefficients = inputs.new_zeros(networks, max(directions) + 1, requires_grad=True)
+    first = next(iter(thetas.values()))
+    coefficients = first.new_zeros(networks, max(directions) + 1, requires_grad=True)
     layers = dict(zip(stack.layer_slices(network), directions, strict=True))
     points = {}
     for name, value in thetas.items():

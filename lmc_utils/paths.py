@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -60,7 +60,7 @@ def evaluate(
     """Mean cross-entropy and error of many networks on the same samples.
 
     Args:
-        network: any stack of the architecture.
+        network: any stack of the architecture, or any module that `stack.Lifted` takes (slower).
         thetas: parameter vectors, shape (networks, parameters).
         inputs: shape (samples, space..., channels).
         labels: shape (samples,).
@@ -68,7 +68,12 @@ def evaluate(
 
     Returns:
         Loss in nats and error in percent, each of shape (networks,), float64, averaged over the samples.
+
+    Raises:
+        ValueError: there are no samples, not as many labels as samples, or vectors of another length.
     """
+    check_samples(inputs, labels)
+    network = stack.as_stack(network)
     losses = torch.zeros(len(thetas), dtype=torch.float64)
     errors = torch.zeros(len(thetas), dtype=torch.float64)
     each = 2 * max(activations(network, inputs)) * thetas.element_size()  # a layer's inputs and its outputs
@@ -135,6 +140,7 @@ def _measure(
             found = evaluate(network, thetas.flatten(0, -2), inputs, labels)
             at = (split, *place)
             loss[at], error[at] = (values.view(thetas.shape[:-1]).numpy() for values in found)
+            require_finite(loss[at], coords, at)
     dims = tuple(coords)
     return xr.Dataset(
         {
@@ -179,6 +185,27 @@ def layer_line(
     return _measure(run, coords, pairs, points, progress)
 
 
+def check_samples(inputs: Tensor, labels: Tensor) -> None:
+    """Raise ValueError unless there are samples, and as many labels."""
+    if len(inputs) == 0 or len(labels) != len(inputs):
+        raise ValueError(f"labels: expected one for each of at least one sample, got {len(labels)} for {len(inputs)}")
+
+
+def require_finite(values: np.ndarray[Any, Any], coords: Mapping[str, Sequence[Any]], at: tuple[int, ...]) -> None:
+    """Raise ValueError where a loss is not finite, naming its place.
+
+    Args:
+        values: losses at one place of an array, with the dimensions that are left.
+        coords: those of the whole array, in order.
+        at: the place, positions in the first of them.
+    """
+    broken = np.argwhere(~np.isfinite(values))
+    if len(broken):
+        place = zip(coords.items(), (*at, *broken[0]), strict=True)
+        where = ", ".join(f"{name} {labels[index]}" for (name, labels), index in place)
+        raise ValueError(f"loss: expected finite numbers, got {values[tuple(broken[0])]:g} at {where}")
+
+
 def blocks(length: int, size: int) -> Iterator[slice]:
     """Slices of this size that cover a range; the last may be shorter.
 
@@ -206,10 +233,10 @@ def activations(network: nn.Module, inputs: Tensor) -> list[int]:
     def note(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
         sizes.append(output.numel())
 
-    one = network.one if isinstance(network, stack.Lifted) else network
-    hooks = [module.register_forward_hook(note) for module in one.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(note) for module in stack.leaves(network)]
     try:
-        values = {name: value[:1].to(inputs) for name, value in stack.parameters(network).items()}
+        like = inputs if inputs.is_floating_point() else inputs.device
+        values = {name: value[:1].to(like) for name, value in stack.parameters(network).items()}
         torch.func.functional_call(network, values, (inputs[:1].unsqueeze(0),))
     finally:
         for hook in hooks:

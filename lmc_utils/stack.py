@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -114,7 +115,7 @@ class Flatten(nn.Module):
 
 
 class Lifted(nn.Module):
-    """A stack of any module whatever, in evaluation mode: vectorised by torch, so it needs no stacked layers.
+    """A stack of any module that `torch.func.vmap` can vectorise, in evaluation mode; it needs no stacked layers.
 
     Its parameters have the names of the module's, in their order, and a leading network axis.
 
@@ -135,14 +136,14 @@ class Lifted(nn.Module):
                 holder = holder.get_submodule(folder)
             holder.register_parameter(attribute, nn.Parameter(value.detach().clone().unsqueeze(0)))
 
-    @property
-    def one(self) -> nn.Module:
-        """A copy of the module that was lifted."""
-        return self._one[0]
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Lifted:
+        self._one[0]._apply(fn, recurse)  # type: ignore[no-untyped-call]  # buffers move with the parameters
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def forward(self, inputs: Tensor) -> Tensor:
         def one(values: Parameters, samples: Tensor) -> Tensor:
-            logits: Tensor = torch.func.functional_call(self.one, values, (samples,))
+            logits: Tensor = torch.func.functional_call(self._one[0], values, (samples,))
             return logits
 
         outputs: Tensor = torch.func.vmap(one)(dict(self.named_parameters()), inputs)
@@ -160,6 +161,16 @@ def as_stack(network: nn.Module) -> nn.Module:
     layers = (module for module in network.modules() if isinstance(module, Layer))
     stacked = sum(1 for layer in layers for _ in layer.parameters(recurse=False))
     return network if stacked == sum(1 for _ in network.parameters()) else Lifted(network)
+
+
+def leaves(network: nn.Module) -> list[nn.Module]:
+    """The innermost modules that a stack runs, each once.
+
+    >>> [type(leaf).__name__ for leaf in leaves(Lifted(nn.Sequential(nn.Linear(2, 3), nn.ReLU())))]
+    ['Linear', 'ReLU']
+    """
+    runs = network._one[0] if isinstance(network, Lifted) else network
+    return [module for module in runs.modules() if not list(module.children())]
 
 
 def parameters(network: nn.Module) -> Parameters:

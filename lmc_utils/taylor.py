@@ -199,13 +199,15 @@ RULES: dict[type[nn.Module], type[Rule]] = {
 
 
 def applies(network: nn.Module) -> bool:
-    """Whether there is a rule for every layer of the network.
+    """Whether the network is a plain sequence of different layers, with a rule for every one of them.
 
     >>> applies(nn.Sequential(stack.Linear(1, 2, 3), nn.ReLU())), applies(nn.Sequential(nn.Linear(2, 3)))
     (True, False)
     """
-    exact = all(getattr(layer, "approximate", "none") == "none" for layer in network.modules())  # of GELU
-    return isinstance(network, nn.Sequential) and all(type(layer) in RULES for layer in network) and exact
+    if type(network) is not nn.Sequential or len(set(network)) < len(network):
+        return False
+    exact = all(getattr(layer, "approximate", "none") == "none" for layer in network)  # of GELU
+    return exact and all(type(layer) in RULES for layer in network)
 
 
 def derivatives(
@@ -244,10 +246,8 @@ def derivatives(
     losses = functional.cross_entropy(values.flatten(0, 1), targets.flatten(), reduction="none").view(networks, -1)
     adjoints = torch.autograd.grad(losses.sum(), [values, *(item[-1] for item in passed)])
     chances = values.detach().softmax(-1).unsqueeze(1)
-    weighted = chances * tangents
-    hessian = torch.bmm(weighted.flatten(2), tangents.flatten(2).transpose(1, 2)).double()
-    mean = weighted.sum(-1)
-    hessian -= torch.bmm(mean, mean.transpose(1, 2))
+    centred = tangents - (chances * tangents).sum(-1, keepdim=True)  # what moves all logits alike costs nothing
+    hessian = torch.bmm((chances * centred).flatten(2), centred.flatten(2).transpose(1, 2)).double()
     for (layer, before, moving, change, _), adjoint in zip(passed, adjoints[1:], strict=True):
         bent = RULES[type(layer)].pair(layer, before, moving, change, adjoint)
         hessian[:, : bent.shape[1], : bent.shape[1]] += bent

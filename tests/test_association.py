@@ -28,7 +28,7 @@ def test_the_interval_holds_the_true_correlation_about_as_often_as_it_says() -> 
     intervals = [correlation(*sample(40, noise, seed), "pearson", resamples=400) for seed in range(trials)]
     held = sum(one.low <= true <= one.high for one in intervals) / trials
     # A percentile interval of 40 pairs covers a little less than it promises; 5 standard errors of 200 trials are 8 %.
-    assert 0.85 < held <= 1
+    assert 0.85 < held < 0.995
 
 
 def test_ranks_do_not_mind_a_monotone_change_and_order_of_dimensions_does_not_matter() -> None:
@@ -42,7 +42,7 @@ def test_ranks_do_not_mind_a_monotone_change_and_order_of_dimensions_does_not_ma
 def test_what_is_not_finite_is_left_out() -> None:
     x, y = sample(20, 0.5)
     holed = x.copy()
-    holed[[2, 7]] = np.nan
+    holed[[2, 7]] = [np.nan, np.inf]
     kept = [index for index in range(20) if index not in (2, 7)]
     assert correlation(holed, y, "pearson") == correlation(x[kept], y[kept], "pearson")
 
@@ -53,9 +53,11 @@ def test_equal_seeds_give_equal_intervals() -> None:
     assert correlation(x, y, "pearson", seed=3) != correlation(x, y, "pearson", seed=4)
 
 
+def test_two_pairs_have_no_correlation() -> None:
+    assert np.isnan(correlation(*sample(2, 0.5), "pearson")).all()
+
+
 def test_bad_input_is_named() -> None:
-    x, y = sample(2, 0.5)
-    with pytest.raises(ValueError, match="at least three pairs of finite numbers, got 2"):
-        correlation(x, y, "pearson")
+    x, y = sample(5, 0.5)
     with pytest.raises(ParameterError, match="did you mean 'spearman'"):
         correlation(x, y, "spearmann")

@@ -53,8 +53,11 @@ def test_all_other_dimensions_are_kept() -> None:
 
 def test_nan_stays_nan() -> None:
     nothing = curve(np.full(41, np.nan))
-    for barrier in (barriers.barrier_height, barriers.error_barrier, barriers.midpoint_barrier):
+    one_missing = curve(np.where(np.isclose(ALPHA, 0.3), np.nan, 1.0))
+    for barrier in (barriers.barrier_height, barriers.error_barrier, barriers.barrier_position):
         assert np.isnan(barrier(nothing))
+        assert np.isnan(barrier(one_missing))
+    assert np.isnan(barriers.midpoint_barrier(nothing))
 
 
 def test_a_line_without_its_ends_is_named() -> None:
@@ -107,6 +110,30 @@ def test_a_quintic_is_interpolated_exactly_and_anything_as_scipy_does() -> None:
     ours = barriers.quintic_hermite(*(xr.DataArray(one, coords={"alpha": [0.0, 1.0]}) for one in values.T), INSIDE)
     chord = (1 - INSIDE) * values[0, 0] + INSIDE * values[1, 0]
     np.testing.assert_allclose(ours, theirs(INSIDE) - chord, atol=1e-13)
+
+
+def test_endpoint_curvature_counts_in_the_quintic_a_quarter_of_what_it_counts_on_the_poster() -> None:
+    nothing = xr.DataArray([0.0, 0.0], coords={"alpha": [0.0, 1.0]})
+    curvature = xr.DataArray([3.0, 5.0], coords={"alpha": [0.0, 1.0]})
+    assert barriers.quintic_hermite(nothing, nothing, curvature, [0.5]).item() == pytest.approx(8 / 64)
+    assert barriers.second_order(curvature, [0.5]).item() == pytest.approx(8 / 16)
+
+
+def test_arrays_about_different_pairs_are_not_matched_silently() -> None:
+    values = ends(QUINTIC, 2)
+    here, there = values.expand_dims(parent=[0, 1]), values.expand_dims(parent=[1, 2])
+    for approximation in (
+        lambda: barriers.second_order(here, INSIDE, there),
+        lambda: barriers.second_order_rise(here, there),
+        lambda: barriers.quintic_hermite(here, here, there, INSIDE),
+    ):
+        with pytest.raises(ValueError, match="parent"):
+            approximation()
+
+
+def test_approximations_say_that_they_are_barriers() -> None:
+    curvature = ends(QUINTIC, 2).assign_attrs(units="nats", long_name="second derivative in alpha")
+    assert barriers.second_order(curvature, INSIDE).attrs == {"units": "nats", "long_name": "loss barrier"}
 
 
 def test_the_identity_is_exact_for_polynomials_and_converges_for_anything_smooth() -> None:

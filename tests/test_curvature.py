@@ -82,7 +82,7 @@ def test_images_go_the_same_way() -> None:
 
 
 class Residual(nn.Module):
-    """A module that knows nothing of stacks, with a skip connection, tied widths and running statistics."""
+    """A module that knows nothing of stacks, with a skip connection and running statistics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,6 +94,47 @@ class Residual(nn.Module):
         hidden = torch.tanh(self.norm(self.first(inputs)))
         logits: Tensor = self.out(hidden + torch.sigmoid(self.second(hidden)))
         return logits
+
+
+class Doubled(nn.Sequential):
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = 2 * super().forward(inputs)
+        return logits
+
+
+TANH, SHARED = nn.Tanh(), stack.Linear(1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(stack.Linear(1, 4, 5), TANH, stack.Linear(1, 5, 5), TANH, stack.Linear(1, 5, 3)),
+        nn.Sequential(SHARED, nn.Tanh(), SHARED, stack.LayerNorm(1, 4)),
+        Doubled(stack.Linear(1, 4, 5), nn.Tanh(), stack.Linear(1, 5, 3)),
+        nn.Sequential(nn.Sequential(stack.Linear(1, 4, 5), nn.Softplus()), stack.Linear(1, 5, 3)),
+    ],
+    ids=["an activation twice", "a layer twice", "a forward of its own", "no rule"],
+)
+def test_what_taylor_mode_does_not_cover_is_differentiated_automatically(network: nn.Module) -> None:
+    network = network.double()
+    assert not taylor.applies(network)
+    thetas, deltas = networks(network, count=2)
+    inputs, labels = samples(9, (4,), 3)
+    found = curvature.jet(network, thetas, deltas, inputs, labels)
+    for row, (theta, delta) in enumerate(zip(thetas, deltas, strict=True)):
+        slopes, curvatures = dense(network, theta, delta, inputs, labels)
+        torch.testing.assert_close(found.slope[row], slopes, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(found.curvature[row], curvatures, rtol=1e-9, atol=1e-11)
+
+
+def test_words_can_be_inputs() -> None:
+    module = nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 3)).double()
+    thetas, deltas = networks(stack.Lifted(module), count=1)
+    inputs, labels = torch.arange(15).view(5, 3) % 7, torch.arange(5) % 3
+    slopes, curvatures = dense(stack.Lifted(module), thetas[0], deltas[0], inputs, labels)
+    found = curvature.jet(module, thetas, deltas, inputs, labels)
+    torch.testing.assert_close(found.slope[0], slopes, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(found.curvature[0], curvatures, rtol=1e-9, atol=1e-11)
 
 
 def test_any_module_works_by_automatic_differentiation() -> None:
@@ -251,5 +292,7 @@ def test_what_does_not_fit_is_named(run: Run) -> None:
     thetas[1, 0] = float("nan")
     with pytest.raises(ValueError, match="loss: expected finite numbers, got nan at network 1"):
         curvature.jet(network, thetas, deltas, inputs, labels)
-    with pytest.raises(ValueError, match="got nan at fork_epoch 0, parent 0, pair 0-1, epoch 3"):
+    with pytest.raises(ValueError, match="labels: expected one for each of at least one sample, got 4 for 5"):
+        curvature.jet(network, thetas, deltas, inputs, labels[:4])
+    with pytest.raises(ValueError, match="got nan at fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha inf"):
         curvature.along(run, [0.0, float("inf")], progress=False)

@@ -122,6 +122,19 @@ def test_any_module_can_be_evaluated_once_it_is_lifted() -> None:
     assert loss[1] != loss[0]
 
 
+def test_what_does_not_fit_or_is_not_finite_is_named(run: Run) -> None:
+    inputs, labels = run.dataset.test
+    theta = run.thetas([Member(0)], 3)
+    for broken in ((inputs[:7], labels), (inputs[:0], labels[:0])):
+        with pytest.raises(ValueError, match="labels: expected one for each of at least one sample"):
+            paths.evaluate(run.network, theta, *broken)
+    far = paths.Line(alphas=2, alpha_range=(-3e38, 1))
+    with pytest.raises(
+        ValueError, match=r"got (nan|inf) at split train, fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha"
+    ):
+        paths.line(run, far, progress=False)
+
+
 @pytest.mark.parametrize("alphas", [2, 3, 7, 25, 40])
 @pytest.mark.parametrize("ends", [(0, 1), (-0.5, 1.5), (-1, 1.7)])
 def test_every_grid_holds_endpoints_and_midpoint_once(alphas: int, ends: tuple[float, float]) -> None:

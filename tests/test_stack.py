@@ -141,11 +141,13 @@ class Tied(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.ModuleDict({"inner": nn.Linear(4, 4), "drop": nn.Dropout(0.9)})
-        self.out = nn.Linear(4, 2)
+        self.one = nn.Linear(4, 2)
+        self.shift: torch.Tensor
+        self.register_buffer("shift", torch.ones(2))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         hidden = self.body["inner"](self.body["drop"](self.body["inner"](inputs).tanh()))
-        logits: torch.Tensor = self.out(hidden)
+        logits: torch.Tensor = self.one(hidden) + self.shift
         return logits
 
 
@@ -153,7 +155,7 @@ def test_a_lifted_module_is_many_of_it() -> None:
     module = Tied()
     lifted = stack.Lifted(module)
     assert [name for name, _ in lifted.named_parameters()] == [name for name, _ in module.named_parameters()]
-    assert list(stack.layer_slices(lifted)) == ["body.inner", "out"]
+    assert list(stack.layer_slices(lifted)) == ["body.inner", "one"]
     one = nn.utils.parameters_to_vector(module.parameters()).detach()
     thetas = torch.stack([one, -one, 2 * one])
     inputs = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
@@ -162,6 +164,11 @@ def test_a_lifted_module_is_many_of_it() -> None:
     for theta, samples, output in zip(thetas, inputs, outputs, strict=True):
         nn.utils.vector_to_parameters(theta, module.parameters())
         torch.testing.assert_close(output, module(samples))
+
+
+def test_a_lifted_modules_buffers_change_their_type_with_its_parameters() -> None:
+    lifted = stack.Lifted(Tied()).double()
+    assert lifted(torch.zeros(1, 5, 4, dtype=torch.float64)).dtype == torch.float64
 
 
 def test_only_what_is_no_stack_is_lifted() -> None:
