@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
-from lmc_utils import curvature, paths, siblings
+from lmc_utils import curvature, evaluation, siblings
 from lmc_utils.siblings import Experiment
 
 OURS, CURVLINOPS, TWICE = "`curvature.jet` (ours)", "curvlinops, by layer", "double backward, by layer"
@@ -58,7 +58,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
         CURVLINOPS: lambda: _one_by_one(task, _curvlinops),
         TWICE: lambda: _one_by_one(task, _twice),
         EVERY: lambda: _one_by_one(task, _every),
-        FORWARD: lambda: paths.evaluate(task.design, task.thetas, task.inputs, task.labels),
+        FORWARD: lambda: evaluation.evaluate(task.design, task.thetas, task.inputs, task.labels),
     }
     return interleaved(contenders, repeats)
 

@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
-from lmc_utils import paths, siblings, stack
+from lmc_utils import evaluation, siblings, stack
 from lmc_utils.siblings import Experiment
 
-OURS, PACKAGE, LOADER = "`paths.evaluate` (ours)", "loss-landscapes", "loop, DataLoader"
+OURS, PACKAGE, LOADER = "`evaluation.evaluate` (ours)", "loss-landscapes", "loop, DataLoader"
 POINTS = 21
 _BATCH_SIZE = 128
 
@@ -60,7 +60,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 def _stack(task: Task, alphas: Tensor) -> Tensor:
     """Losses in nats, shape (pairs, alphas); one pair at a time, as in `paths.line`."""
-    found = [paths.evaluate(task.design, points, task.inputs, task.labels)[0] for points in task.points(alphas)]
+    found = [evaluation.evaluate(task.design, points, task.inputs, task.labels)[0] for points in task.points(alphas)]
     return torch.stack(found)
 
 

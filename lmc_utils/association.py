@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.settings import require_choice
+from lmc_utils.settings import Settings, require, require_choice
+
+
+@dataclass(frozen=True)
+class Bootstrap(Settings):
+    """How intervals are found.
+
+    Attributes:
+        resamples: bootstrap samples.
+
+    >>> Bootstrap(resamples=1)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: resamples: expected at least 100, got 1
+    """
+
+    resamples: int = 2000
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"resamples": 200}}
+
+    def check(self) -> None:
+        require(self.resamples >= 100, "resamples", "at least 100", self.resamples)
 
 
 class Correlation(NamedTuple):

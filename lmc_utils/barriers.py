@@ -222,6 +222,22 @@ def layer_rise(values: xr.DataArray) -> xr.DataArray:
     return rise.mean("end", skipna=False).assign_attrs(values.attrs)
 
 
+def ridge(values: xr.DataArray) -> xr.DataArray:
+    """How far the midline stands above the mean of its two flanks, at every height above the sibling line.
+
+    At height 0 it is the barrier half-way between the siblings, with its sign; at the third point it is 0.
+
+    Args:
+        values: loss or error with a dimension track (first, middle, second), as `paths.ridge` measures them.
+
+    >>> values = xr.DataArray([1.0, 5.0, 3.0], coords={"track": ["first", "middle", "second"]})
+    >>> float(ridge(values))
+    3.0
+    """
+    flanks = values.sel(track=["first", "second"]).mean("track", skipna=False)
+    return (values.sel(track="middle", drop=True) - flanks).assign_attrs(values.attrs)
+
+
 def second_order_rise(curvature: xr.DataArray, slope: xr.DataArray | None = None) -> xr.DataArray:
     """The second-order approximation of `layer_rise`: (q_1 + q_2) / 16 [+ (g_1 - g_2)^T delta_l / 4].
 

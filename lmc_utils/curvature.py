@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from lmc_utils import paths, stack, taylor
+from lmc_utils import evaluation, paths, stack, taylor
 from lmc_utils.settings import Settings, require, require_choice
 from lmc_utils.siblings import Run
 
@@ -41,7 +41,6 @@ class Approximation(Settings):
         smooth_activation: of the family without kinks on which that quadrature is judged: `gelu` or `tanh`.
         decays: weight decays at which families are trained to see what the approximation hangs on.
         sweep_parents: different initialisations in each of those families.
-        resamples: of the bootstrap.
 
     >>> Approximation(alphas=20)
     Traceback (most recent call last):
@@ -53,10 +52,9 @@ class Approximation(Settings):
     smooth_activation: str = "gelu"
     decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 3e-3)
     sweep_parents: int = 2
-    resamples: int = 2000
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "smoke": {"alphas": 5, "nodes": 6, "decays": [0.0, 1e-3], "sweep_parents": 1, "resamples": 200}
+        "smoke": {"alphas": 5, "nodes": 6, "decays": [0.0, 1e-3], "sweep_parents": 1}
     }
 
     def check(self) -> None:
@@ -67,7 +65,6 @@ class Approximation(Settings):
         good = increasing and len(self.decays) > 0 and self.decays[0] >= 0 and self.decays[-1] < math.inf
         require(good, "decays", "increasing numbers of at least 0", self.decays)
         require(self.sweep_parents >= 1, "sweep_parents", "at least 1", self.sweep_parents)
-        require(self.resamples >= 100, "resamples", "at least 100", self.resamples)
 
     def line(self) -> paths.Line:
         """The line from one sibling to the other."""
@@ -124,7 +121,7 @@ def jet(
     tensor([[[1.]]], dtype=torch.float64)
     """
     found = _jet(network, thetas, deltas, inputs, labels, by_layer, memory)
-    paths.require_finite(_worst(found), {"network": range(len(thetas))}, ())
+    evaluation.require_finite(_worst(found), {"network": range(len(thetas))}, ())
     return found
 
 
@@ -133,19 +130,19 @@ def _jet(
 ) -> Jet:
     if thetas.shape != deltas.shape:
         raise ValueError(f"deltas: expected the shape of thetas, {tuple(thetas.shape)}, got {tuple(deltas.shape)}")
-    paths.check_samples(inputs, labels)
+    evaluation.check_samples(inputs, labels)
     network = stack.as_stack(network)
     layers = stack.layer_slices(network)
     directions = list(range(len(layers))) if by_layer else [0] * len(layers)
     count = max(directions) + 1
     derivatives = taylor.derivatives if taylor.applies(network) else _autodiff
-    each = sum(paths.activations(network, inputs)) * 2 * (1 + count) * thetas.element_size()  # and their adjoints
-    samples_at_once, networks_at_once = paths.batches(each, min(len(inputs), _SAMPLES_AT_ONCE), memory)
+    each = sum(evaluation.activations(network, inputs)) * 2 * (1 + count) * thetas.element_size()  # and their adjoints
+    samples_at_once, networks_at_once = evaluation.batches(each, min(len(inputs), _SAMPLES_AT_ONCE), memory)
     sums = [torch.zeros(len(thetas), *(count,) * order, dtype=torch.float64) for order in range(3)]
-    for rows in paths.blocks(len(thetas), networks_at_once):
+    for rows in evaluation.blocks(len(thetas), networks_at_once):
         here = stack.load(network, stack.unflatten(thetas[rows].to(inputs.device), network)).requires_grad_(False)
         moves = stack.unflatten(deltas[rows].to(inputs.device), network)
-        for samples in paths.blocks(len(inputs), samples_at_once):
+        for samples in evaluation.blocks(len(inputs), samples_at_once):
             parts = derivatives(here, moves, directions, inputs[samples], labels[samples])
             for total, part in zip(sums, parts, strict=True):
                 total[rows] += part.cpu()
@@ -205,7 +202,7 @@ def along(
         points = stack.mix(ends[:, 0], ends[:, 1], where.to(ends.dtype)).flatten(0, 1)
         found = _jet(network, points, deltas.repeat_interleave(len(where), 0), inputs, labels, by_layer, memory)
         for place, worst in zip(places, np.split(_worst(found), len(places)), strict=True):
-            paths.require_finite(worst, coords | {"alpha": alphas}, place)
+            evaluation.require_finite(worst, coords | {"alpha": alphas}, place)
         for measured, part in zip((loss, slope, curvature), found, strict=True):
             for place, values in zip(places, torch.split(part, len(where)), strict=True):
                 measured[place] = values.numpy()

@@ -1,28 +1,28 @@
-"""Loss and error along lines through weight space."""
+"""Loss and error along lines and on planes through weight space."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from lmc_utils import stack
-from lmc_utils.settings import Settings, require
-from lmc_utils.siblings import PairAt, Run
+from lmc_utils.evaluation import evaluate, require_finite
+from lmc_utils.settings import Settings, require, require_choice
+from lmc_utils.siblings import Member, PairAt, Run
 
 SPLITS = ("train", "test")
+THIRDS = ("fork_point", "parent")
 
-WORKING_MEMORY = 8.0  # MiB of activations: less is slower, more is no faster
-
-_SAMPLES_AT_ONCE = 1000
+Place = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -54,53 +54,100 @@ class Line(Settings):
         return np.union1d(even, [0.0, 0.5, 1.0])
 
 
-def evaluate(
-    network: nn.Module, thetas: Tensor, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY
-) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy and error of many networks on the same samples.
+@dataclass(frozen=True)
+class Plane(Settings):
+    """Where to look on the plane through two siblings and a third point.
+
+    Attributes:
+        grid: points along each of the plane's two axes.
+        margin: how far the grid goes beyond the three points, in widths and heights of their triangle.
+
+    >>> Plane(grid=1)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: grid: expected at least 2, got 1
+    """
+
+    grid: int = 25
+    margin: float = 0.3
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"grid": 5}}
+
+    def check(self) -> None:
+        require(self.grid >= 2, "grid", "at least 2", self.grid)
+        require(0 <= self.margin < math.inf, "margin", "a finite number of at least 0", self.margin)
+
+
+class Colinear(ValueError):
+    """Three points that span no plane."""
+
+
+class Frame(NamedTuple):
+    """Coordinates on the plane through three points.
+
+    Attributes:
+        origin: the first point, shape (parameters,), float64.
+        axes: an orthonormal basis, shape (2, parameters): the first axis points to the second point, and the third
+            point lies on the positive side of the first.
+        corners: where the three points lie, shape (3, 2).
+    """
+
+    origin: Tensor
+    axes: Tensor
+    corners: Tensor
+
+    def locate(self, thetas: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates of the points' projections, shape (points, 2), and their distances from the plane, (points,)."""
+        away = thetas.double() - self.origin
+        inside = away @ self.axes.T
+        return inside, (away - inside @ self.axes).norm(dim=1)
+
+    def points(self, coordinates: Tensor) -> Tensor:
+        """The parameter vectors at these coordinates, shape (points, parameters)."""
+        return self.origin + coordinates @ self.axes
+
+
+def frame(corners: Tensor) -> Frame:
+    """An orthonormal frame of the plane through three points, by QR decomposition.
 
     Args:
-        network: any stack of the architecture, or any module that `stack.Lifted` takes (slower).
-        thetas: parameter vectors, shape (networks, parameters).
-        inputs: shape (samples, space..., channels).
-        labels: shape (samples,).
-        memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
-
-    Returns:
-        Loss in nats and error in percent, each of shape (networks,), float64, averaged over the samples.
+        corners: shape (3, parameters).
 
     Raises:
-        ValueError: there are no samples, not as many labels as samples, or vectors of another length.
+        Colinear: they lie on one line, as far as float32 can tell.
+
+    >>> found = frame(torch.tensor([[1.0, 0.0, 0.0], [1.0, 2.0, 0.0], [1.0, 1.0, -3.0]]))
+    >>> found.corners
+    tensor([[0., 0.],
+            [2., 0.],
+            [1., 3.]], dtype=torch.float64)
     """
-    check_samples(inputs, labels)
-    network = stack.as_stack(network)
-    losses = torch.zeros(len(thetas), dtype=torch.float64)
-    errors = torch.zeros(len(thetas), dtype=torch.float64)
-    each = 2 * max(activations(network, inputs)) * thetas.element_size()  # a layer's inputs and its outputs
-    samples_at_once, networks_at_once = batches(each, len(inputs), memory)
-    with torch.no_grad():
-        for rows in blocks(len(thetas), networks_at_once):
-            values = stack.unflatten(thetas[rows].to(inputs.device), network)
-            for samples in blocks(len(inputs), samples_at_once):
-                count = len(values[next(iter(values))])
-                shared = inputs[samples].expand(count, *inputs[samples].shape)
-                logits = torch.func.functional_call(network, values, (shared,))
-                loss, wrong = _mistakes(logits, labels[samples])
-                losses[rows] += loss.sum(1, dtype=torch.float64).cpu()
-                errors[rows] += wrong.sum(1).cpu()
-    return losses / len(labels), 100 * errors / len(labels)
+    origin, *others = corners.double()
+    basis, triangle = torch.linalg.qr((torch.stack(others) - origin).T)
+    signs = torch.where(triangle.diagonal() < 0, -1.0, 1.0)
+    basis, triangle = basis * signs, triangle * signs[:, None]
+    # Parameters are float32: what is below their rounding is no height.
+    rounding = 1e-6 * float(corners.double().norm(dim=1).max() + triangle.abs().max())
+    if min(triangle.diagonal().tolist()) <= rounding:
+        raise Colinear("points: expected three that span a plane, got three on one line")
+    return Frame(origin, basis.T, torch.cat([triangle.new_zeros(1, 2), triangle.T]))
 
 
-def _mistakes(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of every sample, and whether another class than its own comes first, both (networks, samples).
+def corners(run: Run, place: Place, ends: Tensor, third: str) -> Tensor:
+    """Both siblings of a pair and a third point: where they parted, or their parent at the end of training.
 
-    With the classes on the first axis all samples are worked on side by side. `functional.cross_entropy` goes along the
-    classes of one sample after the other, which takes several times as long where they are few.
+    Args:
+        run: the trained family.
+        place: of the pair, as `Run.each_pair` gives it.
+        ends: its endpoints, shape (2, parameters).
+        third: `fork_point` or `parent`.
+
+    Returns:
+        shape (3, parameters).
     """
-    scores = logits.permute(2, 0, 1).contiguous()
-    highest, first = scores.max(0)
-    own = scores.gather(0, labels.expand(1, *first.shape))[0]
-    return (scores - highest).exp_().sum(0).log_() + highest - own, first != labels
+    require_choice("third", third, THIRDS)
+    experiment = run.experiment
+    epoch = experiment.fork_epochs[place[0]] if third == "fork_point" else experiment.epochs
+    return torch.cat([ends, run.thetas([Member(place[1])], epoch)])
 
 
 def line(run: Run, where: Line, epochs: Sequence[int] | None = None, progress: bool = True) -> xr.Dataset:
@@ -119,37 +166,7 @@ def line(run: Run, where: Line, epochs: Sequence[int] | None = None, progress: b
     alphas = torch.from_numpy(where.grid())
     coords, pairs = run.each_pair(epochs)
     coords = {"split": list(SPLITS)} | coords | {"alpha": where.grid()}
-    return _measure(run, coords, pairs, lambda ends: stack.mix(ends[0], ends[1], alphas.to(ends.dtype)), progress)
-
-
-def _measure(
-    run: Run,
-    coords: dict[str, Any],
-    pairs: Iterable[PairAt],
-    points: Callable[[Tensor], Tensor],
-    progress: bool,
-) -> xr.Dataset:
-    """Evaluate the points (..., parameters) of each pair; coords are split, those of pairs, and those of `...`."""
-    shape = tuple(len(values) for values in coords.values())
-    loss, error = np.full(shape, np.nan), np.full(shape, np.nan)
-    device = run.experiment.torch_device()
-    dataset, network = run.dataset.to(device), run.network.to(device)
-    for place, ends in tqdm(pairs, "evaluating lines", unit="line", disable=not progress):
-        thetas = points(ends)
-        for split, (inputs, labels) in enumerate((dataset.train, dataset.test)):
-            found = evaluate(network, thetas.flatten(0, -2), inputs, labels)
-            at = (split, *place)
-            loss[at], error[at] = (values.view(thetas.shape[:-1]).numpy() for values in found)
-            require_finite(loss[at], coords, at)
-    dims = tuple(coords)
-    return xr.Dataset(
-        {
-            "loss": (dims, loss, {"units": "nats", "long_name": "cross-entropy, without weight decay"}),
-            "error": (dims, error, {"units": "percent", "long_name": "misclassified samples"}),
-        },
-        coords=coords,
-        attrs={"experiment": json.dumps(run.experiment.to_json()), "dataset": run.dataset.name},
-    )
+    return _measure(run, coords, pairs, lambda _, ends: stack.mix(ends[0], ends[1], alphas.to(ends.dtype)), progress)
 
 
 def layer_line(
@@ -175,7 +192,7 @@ def layer_line(
     coords, pairs = run.each_pair(epochs)
     coords = {"split": list(SPLITS)} | coords | {"end": [0, 1], "layer": list(slices), "alpha": way.numpy()}
 
-    def points(ends: Tensor) -> Tensor:
+    def points(_: Place, ends: Tensor) -> Tensor:
         walked = stack.mix(ends, ends.flip(0), way.to(ends.dtype))  # (end, alpha, parameters)
         moved = ends[:, None, None].repeat(1, len(slices), len(way), 1)
         for row, block in enumerate(slices.values()):
@@ -185,60 +202,134 @@ def layer_line(
     return _measure(run, coords, pairs, points, progress)
 
 
-def check_samples(inputs: Tensor, labels: Tensor) -> None:
-    """Raise ValueError unless there are samples, and as many labels."""
-    if len(inputs) == 0 or len(labels) != len(inputs):
-        raise ValueError(f"labels: expected one for each of at least one sample, got {len(labels)} for {len(inputs)}")
-
-
-def require_finite(values: np.ndarray[Any, Any], coords: Mapping[str, Sequence[Any]], at: tuple[int, ...]) -> None:
-    """Raise ValueError where a loss is not finite, naming its place.
+def plane(
+    run: Run,
+    where: Plane,
+    third: str = "fork_point",
+    parents: Sequence[int] | None = None,
+    splits: Sequence[str] = SPLITS,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Loss and error on the plane through both siblings of each pair, as trained, and a third point.
 
     Args:
-        values: losses at one place of an array, with the dimensions that are left.
-        coords: those of the whole array, in order.
-        at: the place, positions in the first of them.
+        run: the trained family.
+        where: the grid.
+        third: `fork_point`, or `parent`: the parent at the end of training.
+        parents: whose siblings; by default those of all.
+        splits: `train`, `test` or both.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) and `error` (percent) with dimensions split, fork_epoch, parent, pair, row, column; the distances
+        `x` (of each column) and `y` (of each row) from the first sibling along axes that are perpendicular to each
+        other; `corner` with dimensions corner (the siblings, then the third point) and axis. All are NaN where
+        `colinear` says that the three points lie on one line, as they do where siblings have not yet parted.
     """
-    broken = np.argwhere(~np.isfinite(values))
-    if len(broken):
-        place = zip(coords.items(), (*at, *broken[0]), strict=True)
-        where = ", ".join(f"{name} {labels[index]}" for (name, labels), index in place)
-        raise ValueError(f"loss: expected finite numbers, got {values[tuple(broken[0])]:g} at {where}")
+    coords, pairs = run.each_pair()
+    kept = list(range(run.experiment.parents)) if parents is None else list(parents)
+    coords = {name: values for name, values in coords.items() if name != "epoch"} | {"parent": kept}
+    shape = tuple(len(values) for values in coords.values())
+    x, y = np.full((*shape, where.grid), np.nan), np.full((*shape, where.grid), np.nan)
+    located = np.full((*shape, 3, 2), np.nan)
+    todo: list[tuple[Place, Tensor]] = []
+    grids: dict[Place, Frame] = {}
+    for (fork, parent, pair, _), ends in pairs:
+        if parent not in kept:
+            continue
+        place = (fork, kept.index(parent), pair)
+        try:
+            grids[place] = frame(corners(run, (fork, parent, pair), ends, third))
+        except Colinear:
+            continue
+        spots = grids[place].corners.numpy()
+        located[place] = spots
+        for axis, ticks in enumerate((x, y)):
+            low, high = spots[:, axis].min(), spots[:, axis].max()
+            beyond = where.margin * (high - low)
+            ticks[place] = np.linspace(low - beyond, high + beyond, where.grid)
+        todo.append((place, ends))
+
+    def points(place: Place, ends: Tensor) -> Tensor:
+        across, up = torch.from_numpy(x[place]), torch.from_numpy(y[place])
+        spots = torch.stack(torch.meshgrid(across, up, indexing="xy"), -1)
+        return grids[place].points(spots.flatten(0, 1)).to(ends.dtype).view(where.grid, where.grid, -1)
+
+    steps = list(range(where.grid))
+    measured = _measure(
+        run, {"split": list(splits)} | coords | {"row": steps, "column": steps}, todo, points, progress, "plane"
+    )
+    dims = tuple(coords)
+    return measured.drop_vars(["row", "column"]).assign(
+        x=((*dims, "column"), x),
+        y=((*dims, "row"), y),
+        corner=((*dims, "corner", "axis"), located),
+        colinear=(dims, np.isnan(located).any((-1, -2))),
+    )
 
 
-def blocks(length: int, size: int) -> Iterator[slice]:
-    """Slices of this size that cover a range; the last may be shorter.
+def ridge(
+    run: Run,
+    heights: Sequence[float],
+    third: str = "fork_point",
+    epochs: Sequence[int] | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Loss and error on three tracks from the sibling line up to a third point: the midline and both flanks.
 
-    >>> list(blocks(5, 3))
-    [slice(0, 3, None), slice(3, 5, None)]
+    At height h the flanks are (1 - h) * theta_i + h * third for either sibling; the middle is half-way between them.
+
+    Args:
+        run: the trained family.
+        heights: from 0, the sibling line, to 1, the third point.
+        third: `fork_point`, or `parent`: the parent at the end of training.
+        epochs: which epochs of training; by default the last one only.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) and `error` (percent) with dimensions split, fork_epoch, parent, pair, epoch, height and track
+        (first, middle, second). NaN before the fork.
     """
-    return (slice(start, min(start + size, length)) for start in range(0, length, size))
+    rise = torch.tensor(heights, dtype=torch.float64)
+    coords, pairs = run.each_pair(epochs)
+    tracks = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+
+    def points(place: Place, ends: Tensor) -> Tensor:
+        *_, top = corners(run, place, ends, third)
+        feet = tracks.to(ends) @ ends
+        return stack.mix(feet, top.expand_as(feet), rise.to(ends.dtype)).transpose(0, 1)
+
+    coords = {"split": list(SPLITS)} | coords | {"height": rise.numpy(), "track": ["first", "middle", "second"]}
+    return _measure(run, coords, pairs, points, progress)
 
 
-def batches(each: int, samples: int, memory: float) -> tuple[int, int]:
-    """How many samples and how many networks go at once where each takes so many bytes and memory so many MiB.
-
-    >>> batches(each=2**10, samples=4000, memory=4.0)
-    (1000, 4)
-    """
-    fit = max(1, int(memory * 2**20 / each))
-    at_once = min(samples, fit, _SAMPLES_AT_ONCE)
-    return at_once, max(1, fit // at_once)
-
-
-def activations(network: nn.Module, inputs: Tensor) -> list[int]:
-    """How many numbers one network makes of one sample: the input first, then the output of every module."""
-    sizes = [inputs[0].numel()]
-
-    def note(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        sizes.append(output.numel())
-
-    hooks = [module.register_forward_hook(note) for module in stack.leaves(network)]
-    try:
-        like = inputs if inputs.is_floating_point() else inputs.device
-        values = {name: value[:1].to(like) for name, value in stack.parameters(network).items()}
-        torch.func.functional_call(network, values, (inputs[:1].unsqueeze(0),))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return sizes
+def _measure(
+    run: Run,
+    coords: dict[str, Any],
+    pairs: Iterable[PairAt],
+    points: Callable[[Place, Tensor], Tensor],
+    progress: bool,
+    unit: str = "line",
+) -> xr.Dataset:
+    """Evaluate the points (..., parameters) of each pair; coords are split, those of pairs, and those of `...`."""
+    shape = tuple(len(values) for values in coords.values())
+    loss, error = np.full(shape, np.nan), np.full(shape, np.nan)
+    device = run.experiment.torch_device()
+    dataset, network = run.dataset.to(device), run.network.to(device)
+    samples = {"train": dataset.train, "test": dataset.test}
+    for place, ends in tqdm(pairs, f"evaluating {unit}s", unit=unit, disable=not progress):
+        thetas = points(place, ends)
+        for row, split in enumerate(coords["split"]):
+            found = evaluate(network, thetas.flatten(0, -2), *samples[split])
+            at = (row, *place)
+            loss[at], error[at] = (values.view(thetas.shape[:-1]).numpy() for values in found)
+            require_finite(loss[at], coords, at)
+    dims = tuple(coords)
+    return xr.Dataset(
+        {
+            "loss": (dims, loss, {"units": "nats", "long_name": "cross-entropy, without weight decay"}),
+            "error": (dims, error, {"units": "percent", "long_name": "misclassified samples"}),
+        },
+        coords=coords,
+        attrs={"experiment": json.dumps(run.experiment.to_json()), "dataset": run.dataset.name},
+    )

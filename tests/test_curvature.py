@@ -7,7 +7,7 @@ from curvlinops import HessianLinearOperator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lmc_utils import barriers, curvature, paths, siblings, stack, taylor
+from lmc_utils import barriers, curvature, evaluation, paths, siblings, stack, taylor
 from lmc_utils.models import ACTIVATIONS, Architecture, build
 from lmc_utils.siblings import Experiment, Member, Run
 
@@ -247,7 +247,7 @@ def test_slope_and_curvature_are_the_derivatives_of_the_measured_loss_along_the_
         ends = run.thetas([Member(parent, fork, 0), Member(parent, fork, 1)], 3).double()
         points = stack.mix(ends[0], ends[1], torch.from_numpy(alphas))
         inputs, labels = run.dataset.train
-        loss = paths.evaluate(run.network, points, inputs.double(), labels)[0].numpy()
+        loss = evaluation.evaluate(run.network, points, inputs.double(), labels)[0].numpy()
         slope = (loss[0] - 8 * loss[1] + 8 * loss[3] - loss[4]) / (12 * step)
         bend = (-loss[0] + 16 * loss[1] - 30 * loss[2] + 16 * loss[3] - loss[4]) / (12 * step**2)
         cut = found.sel(fork_epoch=fork, parent=parent, pair="0-1", epoch=3, alpha=0.4)
