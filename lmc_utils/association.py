@@ -1,7 +1,9 @@
-"""How well one quantity foretells another over the pairs of a run: correlations with bootstrap intervals."""
+"""How well one quantity foretells another over the pairs of a run, and what stands out from their scatter."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -92,6 +94,36 @@ def correlation(
     low, high = np.nanquantile(estimates, [0.025, 0.975])
     estimate = _pearson(transform(pairs[0]), transform(pairs[1]))
     return Correlation(float(estimate), float(low), float(high))
+
+
+def exceeds_noise(values: xr.DataArray, over: Sequence[str], errors: float = 2.0) -> xr.DataArray:
+    """Whether the mean stands more than so many standard errors above zero.
+
+    A convention rather than a test: with three elements the bound of a one-sided 95 % test would be 2.9.
+
+    Args:
+        values: any dimensions.
+        over: those of independent repetitions, as parents and pairs; fewer than two repetitions exceed nothing.
+        errors: standard errors of the mean.
+
+    >>> exceeds_noise(xr.DataArray([[1.0, 1.1, 0.9], [2.0, -1.0, 0.5]], dims=["epoch", "pair"]), ["pair"]).values
+    array([ True, False])
+    """
+    count = math.prod(values.sizes[name] for name in over)
+    if count < 2:
+        return xr.zeros_like(values.mean(over), dtype=bool)
+    return values.mean(over, skipna=False) > errors * values.std(over, ddof=1, skipna=False) / math.sqrt(count)
+
+
+def since(holds: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
+    """From which coordinate on something holds without a break up to the last; NaN where it does not hold there.
+
+    >>> float(since(xr.DataArray([True, False, True, True], coords={"epoch": [0, 5, 10, 15]})))
+    10.0
+    """
+    backwards = holds.isel({dim: slice(None, None, -1)}).astype(int)
+    lasts = backwards.cumprod(dim).astype(bool).assign_coords({dim: backwards[dim]})
+    return lasts[dim].where(lasts).min(dim)
 
 
 def _pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:

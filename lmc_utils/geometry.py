@@ -180,7 +180,8 @@ def random_walks(tracked: xr.Dataset) -> xr.Dataset:
         tracked: what `track` returned.
 
     Returns:
-        `fork_distance` and `path_ratio` for each sibling; `distance` and `cosine` and `angle` (with dimension apex:
+        `fork_distance`, `path_ratio` and `off_plane_fraction` (as `project` has it, of the plane through the fork point
+        and both ends) for each sibling; `distance`, `cosine` and `angle` (the latter two with a dimension apex:
         fork_point and origin) for each pair; with the dimensions of `tracked`.
     """
     squared = (tracked.step**2).cumsum("epoch").where(tracked.step.notnull())
@@ -195,6 +196,8 @@ def random_walks(tracked: xr.Dataset) -> xr.Dataset:
         {
             "fork_distance": straight,
             "path_ratio": tracked.path_length / straight.where(straight > 0),
+            # Half-way a walk has come s of its way S along its own end's direction, and sqrt(s - s^2 / S) beside it.
+            "off_plane_fraction": np.sqrt((1 - squared / squared.isel(epoch=-1)).clip(0)).where(squared > 0),
             "distance": np.sqrt(one + other),
             "cosine": turns,
             "angle": _degrees(turns),

@@ -77,6 +77,33 @@ class Plane(Settings):
         require(0 <= self.margin < math.inf, "margin", "a finite number of at least 0", self.margin)
 
 
+@dataclass(frozen=True)
+class Climb(Settings):
+    """Where to look on the way from the sibling line (height 0) up to a third point (height 1).
+
+    Attributes:
+        heights: how many, evenly spaced; an odd number, so that every other one makes an even grid, too.
+
+    >>> Climb(heights=5).grid().tolist(), Climb(heights=5).coarse().tolist()
+    ([0.0, 0.25, 0.5, 0.75, 1.0], [0.0, 0.5, 1.0])
+    """
+
+    heights: int = 11
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"heights": 5}}
+
+    def check(self) -> None:
+        require(self.heights >= 5 and self.heights % 2 == 1, "heights", "an odd number of at least 5", self.heights)
+
+    def grid(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """All heights, from 0 to 1."""
+        return np.linspace(0, 1, self.heights).round(12)
+
+    def coarse(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Every other height, from 0 to 1."""
+        return self.grid()[::2]
+
+
 class Colinear(ValueError):
     """Three points that span no plane."""
 
@@ -116,7 +143,7 @@ def frame(corners: Tensor) -> Frame:
         Colinear: they lie on one line, as far as float32 can tell.
 
     >>> found = frame(torch.tensor([[1.0, 0.0, 0.0], [1.0, 2.0, 0.0], [1.0, 1.0, -3.0]]))
-    >>> found.corners
+    >>> found.corners + 0  # no -0
     tensor([[0., 0.],
             [2., 0.],
             [1., 3.]], dtype=torch.float64)

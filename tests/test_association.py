@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.association import correlation
+from lmc_utils.association import correlation, exceeds_noise, since
 from lmc_utils.settings import ParameterError
 
 
@@ -61,3 +61,20 @@ def test_bad_input_is_named() -> None:
     x, y = sample(5, 0.5)
     with pytest.raises(ParameterError, match="did you mean 'spearman'"):
         correlation(x, y, "spearmann")
+
+
+def test_what_exceeds_noise_is_the_mean_against_its_standard_error() -> None:
+    scatter = np.random.default_rng(0).normal(1, 1, size=(50, 2, 3))
+    values = xr.DataArray(scatter, dims=["epoch", "parent", "pair"])
+    flat = scatter.reshape(50, 6)
+    expected = flat.mean(1) > 1.5 * flat.std(1, ddof=1) / np.sqrt(6)
+    assert 0 < expected.sum() < 50
+    np.testing.assert_array_equal(exceeds_noise(values, ["parent", "pair"], 1.5), expected)
+    assert not exceeds_noise(values.isel(parent=[0], pair=[0]), ["parent", "pair"]).any()
+    assert not exceeds_noise(values.where(values.pair > 0), ["parent", "pair"]).any()  # NaN is no evidence
+
+
+def test_since_is_the_start_of_the_last_unbroken_stretch() -> None:
+    rows = [[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 0, 0]]
+    holds = xr.DataArray(np.array(rows, bool), dims=["fork_epoch", "epoch"], coords={"epoch": [4, 6, 9]})
+    np.testing.assert_array_equal(since(holds), [4, 6, 9, np.nan, np.nan])

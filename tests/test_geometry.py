@@ -170,6 +170,11 @@ def test_random_walks_do_what_is_expected_of_them(run: Run) -> None:
     for apex in ("fork_point", "origin"):
         here = last | {"apex": apex}
         np.testing.assert_allclose(found.cosine.sel(here), expected.cosine.sel(here), atol=5 / np.sqrt(size(run)))
+    seen = geometry.project(Walks(run, walk), progress=False).off_plane_fraction.sel(fork_epoch=0)
+    beside = expected.off_plane_fraction.sel(fork_epoch=0, sibling=0, parent=0)
+    np.testing.assert_allclose(seen.sel(parent=0, pair="0-1").isel(walker=0)[1:], beside[1:], atol=0.1)
+    assert beside[1] > 0.9
+    assert beside[-1] == 0
     spread = float(found.angle.sel(last | {"apex": "fork_point"}).std())
     assert spread < 4 * geometry.spread_of_random_angles(size(run))
 

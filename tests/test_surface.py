@@ -1,0 +1,144 @@
+"""A surface that turns, in a real browser; and one that stands still where it cannot."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from test_plane_plots import CORNERS, FORKS, scenery
+
+from lmc_utils.surface import Surface
+
+CHROMIUM = shutil.which("chromium")
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no `chromium` on the PATH")
+
+
+@pytest.fixture(scope="module")
+def surface() -> Surface:
+    return Surface(*scenery(), "fork_point", "loss (nats)")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 800, "height": 700})
+    opened.on("pageerror", lambda error: pytest.fail(str(error)))
+    yield opened
+    opened.close()
+
+
+def show(page: Page, surface: Surface, tmp_path: Path, change: str = "") -> None:
+    html = surface._repr_html_()
+    (tmp_path / "surface.html").write_text(f"<!doctype html><html><body>{change}{html}</body></html>")
+    page.goto((tmp_path / "surface.html").as_uri())
+
+
+def test_the_scene_holds_the_numbers_it_was_given(surface: Surface) -> None:
+    plane, _, ground, _ = scenery()
+    found = json.loads(re.findall(r"-scene\">(.*?)</script>", surface._repr_html_())[0])
+    assert [panel["label"] for panel in found["panels"]] == [str(fork) for fork in FORKS]
+    for panel, fork in zip(found["panels"], FORKS, strict=True):
+        np.testing.assert_allclose(panel["z"], np.log10(plane.sel(fork_epoch=fork)), atol=1e-4)
+        np.testing.assert_allclose(panel["x"], ground.x.sel(fork_epoch=fork), atol=1e-4)
+        assert panel["corners"] == CORNERS
+        assert panel["walks"] == [[CORNERS[2], CORNERS[0]], [CORNERS[2], CORNERS[1]]]
+        assert f"Fork at epoch {fork}" in panel["description"]
+
+
+def test_a_fork_without_a_plane_is_left_out_and_none_at_all_is_refused() -> None:
+    plane, *others = scenery()
+    half = Surface(plane.where(plane.fork_epoch == 0), *others, "parent", "loss")
+    assert [panel["label"] for panel in half.scene["panels"]] == ["0"]
+    with pytest.raises(ValueError, match="expected one at least at one fork epoch"):
+        Surface(plane.where(plane.fork_epoch < 0), *others, "parent", "loss")
+
+
+def test_two_figures_of_one_page_do_not_share_a_name(surface: Surface) -> None:
+    plane, *others = scenery()
+    names = {
+        re.findall(r'id="(lmc-surface-\w+)"', each._repr_html_())[0]
+        for each in (surface, Surface(2 * plane, *others, "fork_point", "loss (nats)"))
+    }
+    assert len(names) == 2
+
+
+@in_browser
+def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: Surface, tmp_path: Path) -> None:
+    show(page, surface, tmp_path)
+    canvas = page.locator("canvas")
+    seen = [canvas.screenshot()]
+
+    def changed() -> bool:
+        seen.append(canvas.screenshot())
+        return seen[-1] != seen[-2]
+
+    page.get_by_role("radio", name="2", exact=True).check()
+    assert changed()
+    assert "Fork at epoch 2" in str(canvas.get_attribute("aria-label"))
+    start = seen[-1]
+    canvas.focus()
+    changed()  # the ring that shows the focus
+    for key in ("ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+        assert changed(), key
+    page.keyboard.press("a")
+    assert not changed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 300, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 350, box["y"] + 220)
+    page.mouse.up()
+    assert changed()
+    page.get_by_role("button", name="Reset view").click()
+    changed()
+    assert seen[-1] == start
+
+
+@in_browser
+def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface: Surface, tmp_path: Path) -> None:
+    source = Path(__file__).parent.parent.joinpath("lmc_utils", "surface.js").read_text()
+    page.set_content("<p></p>")
+    panel = {"x": [0, 1, 2], "y": [0, 2, 4], "z": [[0, 1, 2], [2, 3, 4], [4, 5, 6]]}  # x + y
+    found = page.evaluate(
+        """async ([source, panel, spots]) => {
+            const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+            const { level } = await import(address);
+            return spots.map(([x, y]) => level(panel, x, y));
+        }""",
+        [source, panel, [[0.3, 0.4], [1.5, 3.0], [2, 4], [-1, 0]]],
+    )
+    np.testing.assert_allclose(found, [0.7, 4.5, 6, 0])
+
+
+@in_browser
+def test_where_the_script_fails_the_still_figure_stays_and_says_why(
+    page: Page, surface: Surface, tmp_path: Path
+) -> None:
+    show(page, surface, tmp_path, "<script>window.ResizeObserver = undefined</script>")
+    assert "could not be made to turn" in page.locator(".lmc-surface p").inner_text()
+    assert page.locator(".lmc-surface img").evaluate("image => image.naturalWidth") > 100
+
+
+@in_browser
+def test_without_scripts_there_is_a_figure_with_its_description(
+    browser: Browser, surface: Surface, tmp_path: Path
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    show(page, surface, tmp_path)
+    assert "Fork at epoch 0" in str(page.locator(".lmc-surface img").get_attribute("alt"))
+    context.close()
