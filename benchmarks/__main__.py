@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import curvature, lines, memory, training
+from benchmarks import curvature, lines, memory, planes, training
 from benchmarks.timing import table
 from lmc_utils.siblings import Experiment
 
@@ -36,6 +36,8 @@ def main() -> None:
     growth = memory.growth_of_curvature(experiment, ALLOWED)
     print("Losses on the lines through all pairs of siblings:", flush=True)
     losses = lines.compare(experiment, options.repeats)
+    print("Losses on the planes of one parent's siblings:", flush=True)
+    flat = planes.compare(experiment, options.repeats)
 
     page = f"""\
 Measured on {datetime.date.today():%d %B %Y}, on {os.cpu_count()} cores ({platform.machine()}),
@@ -61,6 +63,11 @@ By how much a process grew at its peak, for three values of the parameter `memor
 **Lines.** The {options.preset} run's training loss at {lines.POINTS} points on the line through each pair of siblings.
 
 {table(losses, lines.OURS)}
+
+**Planes.** The same loss at {planes.GRID} x {planes.GRID} points of the plane through a fork point and two siblings, for
+every fork epoch of one parent. Ours also lays the plane and has the errors.
+
+{table(flat, planes.OURS)}
 """
     options.page.parent.mkdir(parents=True, exist_ok=True)
     options.page.write_text(page)

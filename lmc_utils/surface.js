@@ -99,11 +99,12 @@ function fit(canvas) {
 
 function paint(context, size, scene, panel, view, ink) {
   context.clearRect(0, 0, size.width, size.height);
+  context.font = "13px system-ui, sans-serif";
+  legend(context, scene, ink);
   const project = projection(size, panel, view, scene.range);
   const pieces = [...tiles(panel, project, scene), ...paths(panel, project)];
   pieces.sort((one, other) => other.depth - one.depth);
   for (const piece of pieces) piece.draw(context);
-  context.font = "13px system-ui, sans-serif";
   context.textAlign = "center";
   panel.corners.forEach(([x, y], index) => {
     const spot = project(x, y, level(panel, x, y));
@@ -117,7 +118,6 @@ function paint(context, size, scene, panel, view, ink) {
     context.strokeText(scene.corners[index], spot.across, spot.down - 9);
     context.fillText(scene.corners[index], spot.across, spot.down - 9);
   });
-  legend(context, size, scene, ink);
 }
 
 // Heights are logarithms; `range` is the lowest and the highest of all panels.
@@ -222,8 +222,8 @@ function within(ticks, value) {
   return [tick, Math.min(1, Math.max(0, place - tick))];
 }
 
-function legend(context, size, scene, ink) {
-  const [left, top, width, height] = [12, size.height - 150, 10, 130];
+function legend(context, scene, ink) {
+  const [left, top, width, height] = [4, 34, 10, 120];
   const [low, high] = scene.range;
   const colours = scene.colours;
   colours.forEach((colour, index) => {

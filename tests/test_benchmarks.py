@@ -8,7 +8,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks import curvature, lines, memory, plain, timing, training
+from benchmarks import curvature, lines, memory, plain, planes, timing, training
 from lmc_utils import siblings
 from lmc_utils.siblings import Experiment
 
@@ -85,6 +85,25 @@ def test_losses_from_elsewhere_on_the_line_would_not_pass_for_equal(
     monkeypatch.setattr(lines, "_package", lambda task, steps: right(task, steps + 1)[:, :steps])
     with pytest.raises(AssertionError, match="not close"):
         lines._check_equal(lines.Task.of(trained), 3)
+
+
+def test_the_peer_finds_the_losses_that_we_find_on_a_plane(trained: Experiment) -> None:
+    run = siblings.run(trained, progress=False)
+    planes._check_equal(run, planes._triangles(run)[1], 3)
+    assert {name: len(seconds) for name, seconds in planes.compare(trained, 1, grid=2).items()} == {
+        planes.OURS: 1,
+        planes.PACKAGE: 1,
+    }
+
+
+def test_losses_from_elsewhere_on_the_plane_would_not_pass_for_equal(
+    trained: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = planes._package
+    monkeypatch.setattr(planes, "_package", lambda run, triangle, steps: right(run, triangle, steps).T)
+    run = siblings.run(trained, progress=False)
+    with pytest.raises(AssertionError, match="not close"):
+        planes._check_equal(run, planes._triangles(run)[1], 3)
 
 
 def test_a_plain_network_is_the_one_it_was_made_from(trained: Experiment) -> None:

@@ -1,0 +1,60 @@
+"""The training loss on planes through a fork point and two siblings, one for each fork epoch.
+
+The peer is the package loss-landscapes, whose `planar_interpolation` looks at as many points of a parallelogram. Its
+columns go up and down in turn, and those that go up are one step ahead of those that go down, so it is checked at the
+points that it looks at.
+"""
+
+from __future__ import annotations
+
+import loss_landscapes
+import torch
+from loss_landscapes.metrics import Loss
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks import plain
+from benchmarks.timing import Times, interleaved
+from lmc_utils import evaluation, paths, siblings
+from lmc_utils.siblings import Experiment, Run
+
+OURS, PACKAGE = "`paths.plane` (ours)", "loss-landscapes"
+GRID = 25
+
+
+def compare(experiment: Experiment, repeats: int, grid: int = GRID) -> Times:
+    """Seconds of both, after checking that the peer measures what it should."""
+    run = siblings.run(experiment, progress=False)
+    triangles = _triangles(run)
+    _check_equal(run, triangles[0])
+    where = paths.Plane(grid=grid)
+    contenders = {
+        OURS: lambda: paths.plane(run, where, parents=[0], splits=["train"], progress=False),
+        PACKAGE: lambda: [_package(run, triangle, grid) for triangle in triangles],
+    }
+    return interleaved(contenders, repeats)
+
+
+def _triangles(run: Run) -> list[Tensor]:
+    """Both siblings and the fork point for each pair of the first parent, each of shape (3, parameters)."""
+    _, pairs = run.each_pair()
+    return [paths.corners(run, place[:3], ends, "fork_point") for place, ends in pairs if place[1] == 0]
+
+
+def _package(run: Run, triangle: Tensor, steps: int) -> Tensor:
+    """Losses in nats, shape (steps, steps). It moves its first model over the plane, so every plane has fresh ones."""
+    inputs, labels = run.dataset.train
+    metric = Loss(functional.cross_entropy, inputs.flatten(1), labels)
+    networks = [plain.network(run.network, theta) for theta in triangle]
+    return torch.from_numpy(loss_landscapes.planar_interpolation(*networks, metric, steps))
+
+
+def _check_equal(run: Run, triangle: Tensor, steps: int = 4) -> None:
+    origin, first, second = triangle
+    rows = [
+        origin + (first - origin) * column / steps + (second - origin) * (row + (column % 2 == 0)) / steps
+        for column in range(steps)
+        for row in range(steps)
+    ]
+    expected, _ = evaluation.evaluate(run.network, torch.stack(rows), *run.dataset.train)
+    torch.testing.assert_close(_package(run, triangle, steps).flatten(), expected, rtol=1e-4, atol=1e-6)
