@@ -64,8 +64,8 @@ By how much a process grew at its peak, for three values of the parameter `memor
 
 {table(losses, lines.OURS)}
 
-**Planes.** The same loss at {planes.GRID} x {planes.GRID} points of the plane through a fork point and two siblings, for
-every fork epoch of one parent. Ours also lays the plane and has the errors.
+**Planes.** The same loss at {planes.GRID} x {planes.GRID} points of the plane through a fork point and two siblings,
+for every fork epoch of one parent. Ours also lays the plane and has the errors.
 
 {table(flat, planes.OURS)}
 """

@@ -211,7 +211,7 @@ def _publish(site: Site, console: Console) -> int:
 
 
 def _package() -> list[Path]:
-    return sorted(Path(__file__).parent.glob("*.py"))
+    return sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".js"))
 
 
 def _digest(paths: Iterable[Path], words: str) -> str:
