@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from test_plane_plots import CORNERS, FORKS, scenery
 
 from lmc_utils.surface import Surface
-
-CHROMIUM = shutil.which("chromium")
-in_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no `chromium` on the PATH")
 
 
 @pytest.fixture(scope="module")
 def surface() -> Surface:
     return Surface(*scenery(), "fork_point", "loss (nats)")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -75,7 +63,6 @@ def test_two_figures_of_one_page_do_not_share_a_name(surface: Surface) -> None:
     assert len(names) == 2
 
 
-@in_browser
 def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: Surface, tmp_path: Path) -> None:
     show(page, surface, tmp_path)
     canvas = page.locator("canvas")
@@ -108,7 +95,6 @@ def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: S
     assert seen[-1] == start
 
 
-@in_browser
 def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface: Surface, tmp_path: Path) -> None:
     source = Path(__file__).parent.parent.joinpath("lmc_utils", "surface.js").read_text()
     page.set_content("<p></p>")
@@ -124,7 +110,6 @@ def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface:
     np.testing.assert_allclose(found, [0.7, 4.5, 6, 0])
 
 
-@in_browser
 def test_where_the_script_fails_the_still_figure_stays_and_says_why(
     page: Page, surface: Surface, tmp_path: Path
 ) -> None:
@@ -133,7 +118,6 @@ def test_where_the_script_fails_the_still_figure_stays_and_says_why(
     assert page.locator(".lmc-surface img").evaluate("image => image.naturalWidth") > 100
 
 
-@in_browser
 def test_without_scripts_there_is_a_figure_with_its_description(
     browser: Browser, surface: Surface, tmp_path: Path
 ) -> None:

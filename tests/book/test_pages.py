@@ -18,20 +18,16 @@ from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 ROOT = Path(__file__).parent.parent.parent
 TOC: dict[str, Any] = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 FILES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
 PAGES = [TOC["root"], *FILES]
 CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
-CHROMIUM = shutil.which("chromium")
 DESKTOP, PHONE = (1280, 800), (390, 844)
 
-pytestmark = [
-    pytest.mark.xdist_group("book"),  # build it once
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no `chromium` on the PATH"),
-]
+pytestmark = pytest.mark.xdist_group("book")  # build it once
 
 
 @dataclass
@@ -95,15 +91,6 @@ class Quiet(SimpleHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         pass
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
-        yield opened
-        opened.close()
 
 
 def visit_one(browser: Browser, host: str, name: str) -> Iterator[Visit]:
