@@ -183,7 +183,9 @@ def _publish(site: Site, console: Console) -> int:
         console.print(f"up to date: {site.html / 'index.html'}", highlight=False)
         return 0
     log, whole = site.root / "_build" / "html.log", site.staging / "whole"
-    if not whole.exists():  # Sphinx does not repeat a warning about a page that it need not read again
+    frame = _digest([path for path in pages if path.suffix not in (".md", ".ipynb")], "")
+    # Sphinx does not repeat a warning about a page that it need not read again, nor see that a script or style changed.
+    if not whole.exists() or whole.read_text() != frame:
         shutil.rmtree(site.staging, ignore_errors=True)
     whole.unlink(missing_ok=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", "_config.yml"]
@@ -196,7 +198,7 @@ def _publish(site: Site, console: Console) -> int:
             console.print(line, style="red", markup=False, highlight=False)
         console.print(f"lmc: the HTML failed, see {log}; the published book is unchanged", highlight=False)
         return 1
-    whole.touch()
+    whole.write_text(frame)
     fresh = site.html.with_name("html.new")
     for folder in (fresh, site.previous):
         shutil.rmtree(folder, ignore_errors=True)

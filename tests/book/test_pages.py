@@ -3,100 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, Route
+from book_site import CHAPTERS, DESKTOP, PAGES, PHONE, TOC, Visit, visit_one
+from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent.parent
-TOC: dict[str, Any] = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
-FILES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
-PAGES = [TOC["root"], *FILES]
-CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
-DESKTOP, PHONE = (1280, 800), (390, 844)
 
 pytestmark = pytest.mark.xdist_group("book")  # build it once
-
-
-@dataclass
-class Visit:
-    """A page of the book, open in the browser, and what went wrong on the way."""
-
-    name: str
-    page: Page
-    host: str
-    script_errors: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-
-    def open(self) -> Visit:
-        self.page.route("**/*", self._stay_here)
-        self.page.on("pageerror", lambda error: self.script_errors.append(str(error)))
-        self.page.on("response", lambda answer: self._note(answer.url, answer.status >= 400))
-        self.page.on("requestfailed", lambda request: self._note(request.url, True))
-        self.page.goto(f"{self.host}/{self.name}.html", wait_until="load")
-        return self
-
-    def texts(self, selector: str) -> list[str]:
-        return self.page.locator(selector).all_inner_texts()
-
-    def links(self, selector: str) -> list[str]:
-        found: list[str] = self.page.locator(selector).evaluate_all("links => links.map(link => link.href)")
-        return found
-
-    def _stay_here(self, route: Route) -> None:
-        """Other hosts are not reached, whatever the network allows."""
-        if route.request.url.startswith(self.host):
-            route.continue_()
-        else:
-            route.abort()
-
-    def _note(self, url: str, failed: bool) -> None:
-        if failed and url.startswith(self.host):
-            self.missing.append(url)
-
-
-@pytest.fixture(scope="session")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a copy of the book, built with the smoke preset."""
-    root = tmp_path_factory.mktemp("book")
-    shutil.copy(ROOT / "_config.yml", root)
-    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("notebooks", "__pycache__"))
-    command = [sys.executable, "-m", "lmc_utils.cli", "build", "--root", str(root), "--preset", "smoke"]
-    environment = os.environ | {"LMC_RUNS": str(root / "_runs")}
-    built = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
-
-    handler = partial(Quiet, directory=str(root / "_build" / "html"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """A file server that does not talk."""
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-def visit_one(browser: Browser, host: str, name: str) -> Iterator[Visit]:
-    page = browser.new_page(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
-    yield Visit(name, page, host).open()
-    page.close()
 
 
 @pytest.fixture(scope="module", params=PAGES)

@@ -1,0 +1,77 @@
+"""Pages of the built book, open in a browser that reaches no other host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route
+
+ROOT = Path(__file__).parent.parent
+TOC: dict[str, Any] = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+FILES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
+PAGES = [TOC["root"], *FILES]
+CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
+DESKTOP, PHONE = (1280, 800), (390, 844)
+
+
+@dataclass
+class Visit:
+    """A page of the book, open in the browser, and what went wrong on the way.
+
+    Attributes:
+        name: of the page, without its ending.
+        page: in the browser.
+        host: where the book is: http://address or file://folder.
+        script_errors: what scripts threw or wrote to the console as an error.
+        missing: requests within the book that were not answered.
+        outside: requests to other hosts; they are stopped.
+    """
+
+    name: str
+    page: Page
+    host: str
+    script_errors: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def open(self) -> Visit:
+        self.page.route("**/*", self._stay_here)
+        self.page.on("pageerror", lambda error: self.script_errors.append(str(error)))
+        self.page.on("console", self._listen)
+        self.page.on("response", lambda answer: self._note(answer.url, answer.status >= 400))
+        self.page.on("requestfailed", lambda request: self._note(request.url, True))
+        self.page.goto(f"{self.host}/{self.name}.html", wait_until="load")
+        return self
+
+    def texts(self, selector: str) -> list[str]:
+        return self.page.locator(selector).all_inner_texts()
+
+    def links(self, selector: str) -> list[str]:
+        found: list[str] = self.page.locator(selector).evaluate_all("links => links.map(link => link.href)")
+        return found
+
+    def _stay_here(self, route: Route) -> None:
+        """Other hosts are not reached, whatever the network allows."""
+        if route.request.url.startswith((self.host, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(route.request.url)
+            route.abort()
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.script_errors.append(message.text)
+
+    def _note(self, url: str, failed: bool) -> None:
+        if failed and url.startswith(self.host):
+            self.missing.append(url)
+
+
+def visit_one(browser: Browser, host: str, name: str) -> Iterator[Visit]:
+    page = browser.new_page(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+    yield Visit(name, page, host).open()
+    page.close()
