@@ -213,7 +213,7 @@ def _publish(site: Site, console: Console) -> int:
 
 
 def _package() -> list[Path]:
-    return sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".js"))
+    return sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".js", ".css"))
 
 
 def _digest(paths: Iterable[Path], words: str) -> str:

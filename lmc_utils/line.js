@@ -1,0 +1,250 @@
+// Walk the line: from one sibling to the other, on the curves of loss and error and on the plane with their fork point.
+
+const HEIGHT = 190; // of each of the two charts
+const QUANTITIES = [
+  ["loss", "loss (nats)", 3],
+  ["error", "error (%)", 1],
+];
+
+function sceneOf(model) {
+  const scene = model.get("scene");
+  const parts = ["alphas", "forks", "pairs", "splits", "colours", "ground", "range", "sides", "third"];
+  const lost = parts.filter((name) => scene?.[name] === undefined);
+  if (lost.length) throw new Error(`scene: expected ${lost.join(", ")}, found nothing there`);
+  return scene;
+}
+
+// The value at alpha, linear between the neighbours that were measured.
+export function between(alphas, values, alpha) {
+  const right = Math.max(1, alphas.findIndex((each) => each >= alpha));
+  const share = (alpha - alphas[right - 1]) / (alphas[right] - alphas[right - 1]);
+  return (1 - share) * values[right - 1] + share * values[right];
+}
+
+// What there is to say of one place on the line: the value, and how far it is above the chord between the siblings.
+export function reading(alphas, values, alpha) {
+  const [first, second, here] = [0, 1, alpha].map((place) => between(alphas, values, place));
+  return { here, above: here - (1 - alpha) * first - alpha * second };
+}
+
+// Bytes 0 to 255, one for each point of the grid, row by row from below.
+function heightsOf(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+function groundMap(scene) {
+  const canvas = html("canvas", { className: "lmc-ground" });
+  const lines = svg("g");
+  const knob = svg("g", { class: "lmc-handle lmc-here" });
+  knob.append(svg("circle", { r: 18, class: "lmc-grip" }), svg("circle", { r: 7 }));
+  const over = svg("svg", { class: "lmc-over" }, lines, knob);
+  const holder = html("div", { className: "lmc-map lmc-plane" }, canvas, over);
+  let [side, across, down, corners] = [0, null, null, null];
+
+  // Both axes on one scale, so that angles are what they are; the middle of the grid in the middle of the picture.
+  function aim(plane) {
+    const spans = [plane.x, plane.y].map(([low, high]) => high - low);
+    const half = Math.max(...spans) / 2;
+    const [x, y] = [plane.x, plane.y].map(([low, high]) => (low + high) / 2);
+    [across, down] = [linear([x - half, x + half], [0, side]), linear([y - half, y + half], [side, 0])];
+    corners = plane.corners;
+  }
+
+  function paint(plane, now) {
+    side = now;
+    aim(plane);
+    over.setAttribute("viewBox", `0 0 ${side} ${side}`);
+    const heights = heightsOf(plane.heights);
+    const [columns, rows] = scene.sides;
+    const size = Math.round(side * Math.min(2, window.devicePixelRatio || 1));
+    canvas.width = canvas.height = size;
+    const image = canvas.getContext("2d").createImageData(size, size);
+    const [left, right, top, bottom] = [...plane.x.map(across), down(plane.y[1]), down(plane.y[0])];
+    const at = (column, row) => heights[row * columns + column];
+    for (let pixel = 0; pixel < size * size; pixel++) {
+      const column = ((((pixel % size) + 0.5) * side) / size - left) / (right - left) * (columns - 1);
+      const row = (bottom - ((Math.floor(pixel / size) + 0.5) * side) / size) / (bottom - top) * (rows - 1);
+      if (column < 0 || row < 0 || column > columns - 1 || row > rows - 1) continue;
+      const [c, r] = [Math.min(columns - 2, Math.floor(column)), Math.min(rows - 2, Math.floor(row))];
+      const [u, v] = [column - c, row - r];
+      const height = (1 - v) * ((1 - u) * at(c, r) + u * at(c + 1, r)) + v * ((1 - u) * at(c, r + 1) + u * at(c + 1, r + 1));
+      const shade = Math.round((height / 255) * (scene.ground.length - 1));
+      image.data.set([...scene.ground[shade], 255], 4 * pixel);
+    }
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    const spots = corners.map(spot);
+    const names = ["1", "2", scene.third];
+    lines.replaceChildren(
+      path([spots[0], spots[1]], { class: "lmc-sibling-line" }),
+      ...spots.map(([cx, cy]) => svg("circle", { cx, cy, r: 4, class: "lmc-corner" })),
+      ...spots.map(([x, y], index) =>
+        svg("text", { x, y: y + (index < 2 ? 22 : -11), "text-anchor": "middle", class: "lmc-name" }, names[index])));
+  }
+
+  const spot = ([x, y]) => [across(x), down(y)];
+
+  // A line without a plane, where the three points lie on one line, has no picture.
+  function show(plane) {
+    holder.hidden = !plane;
+  }
+
+  function stand(alpha) {
+    const [first, second] = corners;
+    const place = [0, 1].map((axis) => (1 - alpha) * first[axis] + alpha * second[axis]);
+    const [x, y] = spot(place);
+    knob.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)})`);
+    return place;
+  }
+
+  // The alpha nearest to a place on the screen.
+  function alphaAt(clientX, clientY) {
+    const box = over.getBoundingClientRect();
+    const at = [((clientX - box.left) / box.width) * side, ((clientY - box.top) / box.height) * side];
+    const [first, second] = corners.slice(0, 2).map(spot);
+    const way = [0, 1].map((axis) => second[axis] - first[axis]);
+    const dot = (one, other) => one[0] * other[0] + one[1] * other[1];
+    return dot([at[0] - first[0], at[1] - first[1]], way) / dot(way, way);
+  }
+
+  return { holder, knob, paint, show, stand, alphaAt };
+}
+
+function choice(text, names, changed) {
+  const select = html("select", {}, ...names.map((name, value) => html("option", { textContent: name, value })));
+  select.addEventListener("change", () => changed(Number(select.value)));
+  return { label: html("label", {}, `${text} `, select), select };
+}
+
+function line({ model, el }, safely) {
+  let scene = sceneOf(model);
+  let [fork, pair, alpha] = [0, 0, 0.5];
+  let width = 0;
+
+  const [low, high] = [scene.alphas[0], scene.alphas.at(-1)];
+  const clamp = (value) => Math.min(high, Math.max(low, Math.round(value * 100) / 100));
+  const ground = groundMap(scene);
+  const forks = choice("Fork epoch", scene.forks.map(String), safely((value) => pick(value, pair)));
+  const pairs = choice("Siblings", scene.pairs, safely((value) => pick(fork, value)));
+  const way = slider("α", { min: low, max: high, step: 0.01, value: alpha }, (value) => short(value), safely((value) => {
+    alpha = clamp(value);
+    step();
+  }));
+  way.classList.add("lmc-alpha");
+  const input = way.querySelector("input");
+  const pictures = QUANTITIES.map(() => svg("svg", { class: "lmc-picture", role: "img" }));
+  const marks = QUANTITIES.map(() => svg("g"));
+  const numbers = html("div", { className: "lmc-numbers" });
+  const said = html("p", { className: "lmc-status" });
+  said.setAttribute("role", "status");
+  said.setAttribute("aria-live", "polite");
+  ground.holder.setAttribute("role", "img");
+  const place = html("div", { className: "lmc-place" }, ground.holder, said);
+  const key = html("p", { className: "lmc-key" });
+  for (const [kind, text] of [...scene.splits.map((split) => [split, split]), ["chord", "between the siblings' own"]])
+    key.append(html("span", {}, html("i", { className: `lmc-${kind}` }), text));
+  el.replaceChildren(
+    html("div", { className: "lmc-figure" },
+      html("div", { className: "lmc-bar" }, forks.label, pairs.label), way,
+      html("div", { className: "lmc-columns" }, place, html("div", {}, key, ...pictures)), numbers));
+
+  const curve = (quantity, split) => scene[quantity][split][fork][pair];
+  const plane = () => scene.planes[fork][pair];
+  let scales = [];
+
+  function pick(newFork, newPair) {
+    [fork, pair] = [newFork, newPair];
+    draw();
+  }
+
+  function draw() {
+    if (!width) return;
+    ground.show(plane());
+    if (plane()) ground.paint(plane(), ground.holder.clientWidth);
+    const room = pictures[0].parentElement.clientWidth;
+    scales = QUANTITIES.map(([quantity, title], index) => chart(pictures[index], marks[index], quantity, title, room));
+    step();
+  }
+
+  function chart(picture, mark, quantity, title, room) {
+    const all = scene.splits.flatMap((_, split) => curve(quantity, split));
+    const [least, most] = [Math.min(0, ...all), Math.max(...all)];
+    const box = [52, 30, room - 14, HEIGHT - 34];
+    const x = linear([low, high], [box[0], box[2]]);
+    const y = linear([least, most * 1.05 || 1], [box[3], box[1]]);
+    picture.setAttribute("width", room);
+    picture.setAttribute("height", HEIGHT);
+    const colour = scene.colours[fork];
+    picture.replaceChildren(
+      axis("left", y, ticks(least, most, 3), box, title),
+      axis("bottom", x, [0, 0.5, 1].filter((tick) => tick >= low && tick <= high), box, ""),
+      ...scene.splits.flatMap((split, index) => {
+        const values = curve(quantity, index);
+        const chord = [0, 1].map((end) => [x(end), y(between(scene.alphas, values, end))]);
+        const points = scene.alphas.map((each, at) => [x(each), y(values[at])]);
+        return [path(chord, { class: "lmc-chord" }), path(points, { class: `lmc-${split}`, style: `stroke: ${colour}` })];
+      }), mark);
+    return { x, y, box };
+  }
+
+  function step() {
+    if (!width) return;
+    input.value = alpha;
+    way.querySelector("output").textContent = short(alpha);
+    input.setAttribute("aria-valuetext", short(alpha));
+    const read = QUANTITIES.map(([quantity, , digits], index) => {
+      const { x, y, box } = scales[index];
+      const found = scene.splits.map((_, split) => reading(scene.alphas, curve(quantity, split), alpha));
+      marks[index].replaceChildren(
+        svg("line", { x1: x(alpha), x2: x(alpha), y1: box[1], y2: box[3], class: "lmc-plumb" }),
+        ...found.map(({ here }) => svg("circle", { cx: x(alpha), cy: y(here), r: 5, class: "lmc-dot" })));
+      const words = found.map(({ here, above }, split) => `${scene.splits[split]} ${here.toFixed(digits)}, ${signed(above, digits)} above the chord`);
+      pictures[index].setAttribute("aria-label", `${quantity} along the line; at alpha ${short(alpha)}: ${words.join("; ")}`);
+      return found;
+    });
+    table(read);
+    locate();
+  }
+
+  const signed = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, "0$1").replace("-", "−");
+
+  function table(read) {
+    const head = ["", ...QUANTITIES.flatMap(([, title]) => [title, "above the chord"])].map((text) => html("th", { scope: "col" }, text));
+    const rows = scene.splits.map((split, index) => {
+      const cells = QUANTITIES.flatMap(([, , digits], which) => [read[which][index].here, read[which][index].above].map((value) => html("td", {}, signed(value, digits))));
+      return html("tr", {}, html("th", { scope: "row" }, split), ...cells);
+    });
+    numbers.replaceChildren(html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)));
+  }
+
+  function locate() {
+    if (!plane()) {
+      said.textContent = "These siblings and the point where they parted lie on one line: there is no plane to show.";
+      return;
+    }
+    const [along, up] = ground.stand(alpha).map((part) => short(part));
+    const apart = short(plane().corners[1][0]);
+    said.textContent = `On the plane: ${along} from sibling 1 along the line, ${up} above it; the siblings are ${apart} apart.`;
+    ground.holder.setAttribute("aria-label", `Map of the train loss on the plane through both siblings and the ${scene.third}. ${said.textContent}`);
+  }
+
+  let held = false;
+  const drag = safely((event) => {
+    if (!held) return;
+    alpha = clamp(ground.alphaAt(event.clientX, event.clientY));
+    step();
+  });
+  ground.holder.addEventListener("pointerdown", (event) => {
+    held = true;
+    ground.holder.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    drag(event);
+  });
+  ground.holder.addEventListener("pointermove", drag);
+  for (const end of ["pointerup", "pointercancel"]) ground.holder.addEventListener(end, () => (held = false));
+  return onResize(el, safely((now) => {
+    width = now;
+    draw();
+  }));
+}
+
+export default { render: (given) => guarded(given.el, (safely) => line(given, safely)) };
