@@ -1,6 +1,6 @@
 // Walk the line: from one sibling to the other, on the curves of loss and error and on the plane with their fork point.
 
-const HEIGHT = 190; // of each of the two charts
+const HEIGHT = 205; // of each of the two charts
 const QUANTITIES = [
   ["loss", "loss (nats)", 3],
   ["error", "error (%)", 1],
@@ -67,7 +67,8 @@ function groundMap(scene) {
       if (column < 0 || row < 0 || column > columns - 1 || row > rows - 1) continue;
       const [c, r] = [Math.min(columns - 2, Math.floor(column)), Math.min(rows - 2, Math.floor(row))];
       const [u, v] = [column - c, row - r];
-      const height = (1 - v) * ((1 - u) * at(c, r) + u * at(c + 1, r)) + v * ((1 - u) * at(c, r + 1) + u * at(c + 1, r + 1));
+      const along = (line) => (1 - u) * at(c, line) + u * at(c + 1, line);
+      const height = (1 - v) * along(r) + v * along(r + 1);
       const shade = Math.round((height / 255) * (scene.ground.length - 1));
       image.data.set([...scene.ground[shade], 255], 4 * pixel);
     }
@@ -109,6 +110,14 @@ function groundMap(scene) {
   return { holder, knob, paint, show, stand, alphaAt };
 }
 
+function scaleOf({ ground, range: [low, high] }) {
+  const ramp = html("div", { className: "lmc-ramp" });
+  ramp.style.background = `linear-gradient(to right, ${ground.map((colour) => `rgb(${colour.join(" ")})`).join(", ")})`;
+  const words = [short(low, 2), "train loss (nats), log", short(high, 2)].map((text) => html("span", {}, text));
+  const ends = html("div", { className: "lmc-ends-of-scale" }, ...words);
+  return html("div", { className: "lmc-scale" }, ramp, ends);
+}
+
 function choice(text, names, changed) {
   const select = html("select", {}, ...names.map((name, value) => html("option", { textContent: name, value })));
   select.addEventListener("change", () => changed(Number(select.value)));
@@ -125,10 +134,11 @@ function line({ model, el }, safely) {
   const ground = groundMap(scene);
   const forks = choice("Fork epoch", scene.forks.map(String), safely((value) => pick(value, pair)));
   const pairs = choice("Siblings", scene.pairs, safely((value) => pick(fork, value)));
-  const way = slider("α", { min: low, max: high, step: 0.01, value: alpha }, (value) => short(value), safely((value) => {
+  const slide = safely((value) => {
     alpha = clamp(value);
     step();
-  }));
+  });
+  const way = slider("α", { min: low, max: high, step: 0.01, value: alpha }, (value) => short(value), slide);
   way.classList.add("lmc-alpha");
   const input = way.querySelector("input");
   const pictures = QUANTITIES.map(() => svg("svg", { class: "lmc-picture", role: "img" }));
@@ -138,7 +148,7 @@ function line({ model, el }, safely) {
   said.setAttribute("role", "status");
   said.setAttribute("aria-live", "polite");
   ground.holder.setAttribute("role", "img");
-  const place = html("div", { className: "lmc-place" }, ground.holder, said);
+  const place = html("div", { className: "lmc-place" }, ground.holder, scaleOf(scene), said);
   const key = html("p", { className: "lmc-key" });
   for (const [kind, text] of [...scene.splits.map((split) => [split, split]), ["chord", "between the siblings' own"]])
     key.append(html("span", {}, html("i", { className: `lmc-${kind}` }), text));
@@ -168,7 +178,7 @@ function line({ model, el }, safely) {
   function chart(picture, mark, quantity, title, room) {
     const all = scene.splits.flatMap((_, split) => curve(quantity, split));
     const [least, most] = [Math.min(0, ...all), Math.max(...all)];
-    const box = [52, 30, room - 14, HEIGHT - 34];
+    const box = [52, 30, room - 14, HEIGHT - 50];
     const x = linear([low, high], [box[0], box[2]]);
     const y = linear([least, most * 1.05 || 1], [box[3], box[1]]);
     picture.setAttribute("width", room);
@@ -176,12 +186,13 @@ function line({ model, el }, safely) {
     const colour = scene.colours[fork];
     picture.replaceChildren(
       axis("left", y, ticks(least, most, 3), box, title),
-      axis("bottom", x, [0, 0.5, 1].filter((tick) => tick >= low && tick <= high), box, ""),
+      axis("bottom", x, [0, 0.5, 1].filter((tick) => tick >= low && tick <= high), box, "α"),
       ...scene.splits.flatMap((split, index) => {
         const values = curve(quantity, index);
         const chord = [0, 1].map((end) => [x(end), y(between(scene.alphas, values, end))]);
         const points = scene.alphas.map((each, at) => [x(each), y(values[at])]);
-        return [path(chord, { class: "lmc-chord" }), path(points, { class: `lmc-${split}`, style: `stroke: ${colour}` })];
+        const curved = path(points, { class: `lmc-${split}`, style: `stroke: ${colour}` });
+        return [path(chord, { class: "lmc-chord" }), curved];
       }), mark);
     return { x, y, box };
   }
@@ -197,8 +208,10 @@ function line({ model, el }, safely) {
       marks[index].replaceChildren(
         svg("line", { x1: x(alpha), x2: x(alpha), y1: box[1], y2: box[3], class: "lmc-plumb" }),
         ...found.map(({ here }) => svg("circle", { cx: x(alpha), cy: y(here), r: 5, class: "lmc-dot" })));
-      const words = found.map(({ here, above }, split) => `${scene.splits[split]} ${here.toFixed(digits)}, ${signed(above, digits)} above the chord`);
-      pictures[index].setAttribute("aria-label", `${quantity} along the line; at alpha ${short(alpha)}: ${words.join("; ")}`);
+      const words = found.map(({ here, above }, split) =>
+        `${scene.splits[split]} ${here.toFixed(digits)}, ${signed(above, digits)} above the chord`);
+      const all = `${quantity} along the line; at alpha ${short(alpha)}: ${words.join("; ")}`;
+      pictures[index].setAttribute("aria-label", all);
       return found;
     });
     table(read);
@@ -208,9 +221,13 @@ function line({ model, el }, safely) {
   const signed = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, "0$1").replace("-", "−");
 
   function table(read) {
-    const head = ["", ...QUANTITIES.flatMap(([, title]) => [title, "above the chord"])].map((text) => html("th", { scope: "col" }, text));
+    const titles = ["", ...QUANTITIES.flatMap(([, title]) => [title, "above the chord"])];
+    const head = titles.map((text) => html("th", { scope: "col" }, text));
     const rows = scene.splits.map((split, index) => {
-      const cells = QUANTITIES.flatMap(([, , digits], which) => [read[which][index].here, read[which][index].above].map((value) => html("td", {}, signed(value, digits))));
+      const cells = QUANTITIES.flatMap(([, , digits], which) => {
+        const { here, above } = read[which][index];
+        return [here, above].map((value) => html("td", {}, signed(value, digits)));
+      });
       return html("tr", {}, html("th", { scope: "row" }, split), ...cells);
     });
     numbers.replaceChildren(html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)));
@@ -221,10 +238,11 @@ function line({ model, el }, safely) {
       said.textContent = "These siblings and the point where they parted lie on one line: there is no plane to show.";
       return;
     }
-    const [along, up] = ground.stand(alpha).map((part) => short(part));
+    const along = short(ground.stand(alpha)[0]);
     const apart = short(plane().corners[1][0]);
-    said.textContent = `On the plane: ${along} from sibling 1 along the line, ${up} above it; the siblings are ${apart} apart.`;
-    ground.holder.setAttribute("aria-label", `Map of the train loss on the plane through both siblings and the ${scene.third}. ${said.textContent}`);
+    said.textContent = `On the plane: ${along} from sibling 1 along the line; the siblings are ${apart} apart.`;
+    const map = `Map of the train loss on the plane through both siblings and the ${scene.third}.`;
+    ground.holder.setAttribute("aria-label", `${map} ${said.textContent}`);
   }
 
   let held = false;

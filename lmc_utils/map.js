@@ -5,7 +5,8 @@ const EVERY = 3; // steps between two points of a walk that is drawn
 
 export function landscapeMap(land, colours) {
   const canvas = html("canvas", { className: "lmc-ground" });
-  const layers = { ends: svg("g", { class: "lmc-ends" }), walk: svg("g"), solutions: svg("g", { class: "lmc-solutions" }) };
+  const [tied, walk, solutions] = ["lmc-ends", "lmc-walk", "lmc-solutions"].map((name) => svg("g", { class: name }));
+  const layers = { ends: tied, walk, solutions };
   const over = svg("svg", { class: "lmc-over" }, layers.ends, layers.solutions, layers.walk);
   const holder = html("div", { className: "lmc-map" }, canvas, over);
   holder.setAttribute("role", "img");
@@ -35,7 +36,8 @@ export function landscapeMap(land, colours) {
       const y = middle[1] + half * (1 - (2 * row + 1) / size);
       for (let column = 0; column < size; column++, at += 4) {
         const x = middle[0] + half * ((2 * column + 1) / size - 1);
-        const share = (Math.log10(field(x, y, land.solutions) / land.height) - DECADES[0]) / (DECADES[1] - DECADES[0]);
+        const decade = Math.log10(field(x, y, land.solutions) / land.height);
+        const share = (decade - DECADES[0]) / (DECADES[1] - DECADES[0]);
         const [red, green, blue] = colours[Math.min(colours.length - 1, Math.max(0, Math.floor(share * colours.length)))];
         image.data.set([red, green, blue, 255], at);
       }
@@ -46,9 +48,10 @@ export function landscapeMap(land, colours) {
   // Both walkers up to a step: together until the fork, then each in its own colour.
   function walkTo(path, at, step) {
     const points = (walker, from, to) => {
+      const place = (now) => spot([path[4 * now + walker], path[4 * now + walker + 1]]);
       const found = [];
-      for (let now = from; now < to; now += EVERY) found.push(spot([path[4 * now + walker], path[4 * now + walker + 1]]));
-      return [...found, spot([path[4 * to + walker], path[4 * to + walker + 1]])];
+      for (let now = from; now < to; now += EVERY) found.push(place(now));
+      return [...found, place(to)];
     };
     const lines = [["lmc-together", points(0, 0, Math.min(at, step))]];
     if (step > at) lines.push(["lmc-first", points(0, at, step)], ["lmc-second", points(2, at, step)]);
@@ -80,7 +83,7 @@ export function landscapeMap(land, colours) {
 const path_ = (points, kind) => path(points, { class: kind });
 
 function colourBar(colours) {
-  const stops = colours.map((colour, index) => `rgb(${colour.join(" ")}) ${((100 * index) / (colours.length - 1)).toFixed(1)}%`);
+  const stops = colours.map((colour) => `rgb(${colour.join(" ")})`);
   const bar = html("div", { className: "lmc-ramp" });
   bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   const marks = html("div", { className: "lmc-marks" });

@@ -150,7 +150,8 @@ export function mountain({ model, el }, safely) {
     for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` }))
       picture.setAttribute(name, value);
     drawing.replaceChildren(
-      svg("clipPath", { id: clip }, svg("rect", { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1] + 2 })),
+      svg("clipPath", { id: clip },
+        svg("rect", { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1] + 2 })),
       axis("left", scale.y, scale.heights, box, "f(θ)"),
       axis("bottom", scale.x, ticks(...view, width < 480 ? 4 : 8), box, "θ"),
       svg("g", { "clip-path": `url(#${clip})` }, ...curves(shown)),

@@ -52,11 +52,11 @@ def ground_colours() -> list[list[int]]:
     >>> len(ground_colours()), ground_colours()[-1]
     (48, [255, 255, 232])
     """
-    return _palette(_GROUND, _PALE)
+    return _palette(_GROUND, _COLOURS, _PALE)
 
 
-def _palette(name: str, pale: float = 0.0) -> list[list[int]]:
-    palette = mpl.colormaps[name](np.linspace(0, 1, _COLOURS))[:, :3]
+def _palette(name: str, count: int, pale: float = 0.0) -> list[list[int]]:
+    palette = mpl.colormaps[name](np.linspace(0, 1, count))[:, :3]
     colours: list[list[int]] = (255 * (pale + (1 - pale) * palette)).round().astype(int).tolist()
     return colours
 
@@ -214,7 +214,7 @@ class LineWalk(anywidget.AnyWidget):
                 "range": [low, high],
                 "third": THIRD_NAMES[third],
                 "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(lines.fork_epoch.values).values()],
-                "ground": _palette(TERRAIN),
+                "ground": _palette(TERRAIN, 128),
             }
         )
 

@@ -1,4 +1,4 @@
-// Between require.js and the widgets' html-manager: where their modules are, and MathJax 3 for scripts that know only 2.
+// Between require.js and the widgets' html-manager: where modules are, and MathJax 3 for scripts that know only 2.
 (() => {
   const here = new URL(".", document.currentScript.src).href;
   const bundled = ["base", "controls", "base7", "controls7", "html-manager", "html-manager/dist/libembed-amd"];

@@ -1,0 +1,88 @@
+"""A flip-book: figures drawn beforehand, turned by Play and a slider, also in a page that has no kernel."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Sequence
+
+import ipywidgets
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lmc_utils.settings import require
+
+DPI = 130
+_COLOURS = 48  # of a frame; flat colours and anti-aliased lines need no more
+
+
+def flip_book(
+    figures: Iterable[Figure], labels: Sequence[object], *, caption: str, name: str = "frame", interval: int = 300
+) -> ipywidgets.VBox:
+    """Bind figures to a flip-book. A figure is rendered as it comes, so that a generator need not keep them all.
+
+    Args:
+        figures: one for each frame, all of one size.
+        labels: of the frames, read beside the slider: epochs, say.
+        caption: what there is to see, in words; it stands below and is each frame's name for screen readers.
+        name: of what the labels count.
+        interval: milliseconds from one frame to the next.
+
+    Returns:
+        Play and a slider, linked in the browser to a `Stack` of compressed images.
+
+    Raises:
+        ParameterError: no frames, frames of different sizes, or a number of labels that is not theirs.
+
+    >>> book = flip_book([Figure(figsize=(2, 1)) for _ in range(3)], [0, 5, 10], caption="nothing", name="epoch")
+    >>> [type(part).__name__ for part in book.children]
+    ['HBox', 'Stack', 'HTML']
+    """
+    pictures = [render(figure) for figure in figures]
+    require(len(pictures) > 0, "figures", "at least one", len(pictures))
+    require(len(labels) == len(pictures), "labels", f"as many as figures, {len(pictures)}", len(labels))
+    sizes = {picture.size for picture in pictures}
+    require(len(sizes) == 1, "figures", "all of one size", sorted(sizes))
+    ((width, _),) = sizes
+    words = [f"{caption} {name.capitalize()} {label}." for label in labels]
+    frames = [_frame(*frame) for frame in zip(pictures, words, strict=True)]
+    play = ipywidgets.Play(max=len(frames) - 1, interval=interval, tooltip=f"play through every {name}")
+    slider = ipywidgets.SelectionSlider(
+        options=[(str(label), index) for index, label in enumerate(labels)],
+        description=name,
+        continuous_update=True,
+        layout={"flex": "1 1 12rem", "max_width": "30rem"},
+    )
+    stack = ipywidgets.Stack(frames, selected_index=0)
+    ipywidgets.jslink((play, "value"), (slider, "index"))
+    ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
+    bar = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap", "align_items": "center"})
+    return ipywidgets.VBox(
+        [bar, stack, ipywidgets.HTML(f"<p>{html.escape(caption)}</p>")], layout={"max_width": f"{width}px"}
+    )
+
+
+def render(figure: Figure) -> Image.Image:
+    """A figure as a picture of at most 48 colours.
+
+    >>> render(Figure(figsize=(2, 1))).size
+    (260, 130)
+    """
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    picture = Image.frombuffer("RGBA", canvas.get_width_height(), pixels).convert("RGB")
+    return picture.quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+
+
+def _frame(picture: Image.Image, words: str) -> ipywidgets.HTML:
+    """A picture with words for screen readers, which ipywidgets' own `Image` has no place for."""
+    file = io.BytesIO()
+    picture.convert("RGB").save(file, "WEBP", lossless=True, method=6)  # a tenth smaller than PNG
+    source = f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    width, height = picture.size
+    size = f'width="{width}" height="{height}" style="width: 100%; height: auto; background: white"'
+    return ipywidgets.HTML(f'<img src="{source}" alt="{html.escape(words)}" {size}>', layout={"margin": "0"})
