@@ -48,14 +48,15 @@ def flip_book(
     ((width, _),) = sizes
     words = [f"{caption} {name.capitalize()} {label}." for label in labels]
     frames = [_frame(*frame) for frame in zip(pictures, words, strict=True)]
-    play = ipywidgets.Play(max=len(frames) - 1, interval=interval, tooltip=f"play through every {name}")
+    last = len(frames) - 1  # what is shown first; Play begins anew from there
+    play = ipywidgets.Play(value=last, max=last, interval=interval, tooltip=f"play through every {name}")
     slider = ipywidgets.SelectionSlider(
         options=[(str(label), index) for index, label in enumerate(labels)],
         description=name,
-        continuous_update=True,
-        layout={"flex": "1 1 12rem", "max_width": "30rem"},
+        index=last,
+        layout={"flex": "1 1 15rem", "min_width": "15rem"},
     )
-    stack = ipywidgets.Stack(frames, selected_index=0)
+    stack = ipywidgets.Stack(frames, selected_index=last)
     ipywidgets.jslink((play, "value"), (slider, "index"))
     ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     bar = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap", "align_items": "center"})

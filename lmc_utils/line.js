@@ -191,7 +191,7 @@ function line({ model, el }, safely) {
         const values = curve(quantity, index);
         const chord = [0, 1].map((end) => [x(end), y(between(scene.alphas, values, end))]);
         const points = scene.alphas.map((each, at) => [x(each), y(values[at])]);
-        const curved = path(points, { class: `lmc-${split}`, style: `stroke: ${colour}` });
+        const curved = path(points, { class: `lmc-${split}`, style: `stroke: color-mix(in oklab, ${colour} 75%, currentColor)` });
         return [path(chord, { class: "lmc-chord" }), curved];
       }), mark);
     return { x, y, box };

@@ -36,6 +36,22 @@ def test_cross_section_draws_one_curve_for_each_epoch_after_the_fork(values: xr.
     assert axes[0].get_ylabel() == "error (%)"
 
 
+def test_the_frames_of_the_film_show_the_present_over_the_past_on_the_same_axes(values: xr.DataArray) -> None:
+    curves = values.sel(split="train").mean(["parent", "pair"])
+    limits = set()
+    for epoch in EPOCHS:
+        axes = plotting.cross_section_until(curves, "error (%)", epoch).axes
+        assert len(axes) == len(FORKS)
+        for axis, fork in zip(axes, FORKS, strict=True):
+            limits.add((*axis.get_xlim(), *axis.get_ylim()))
+            drawn = [line for line in axis.lines if len(line.get_xdata()) == len(ALPHAS)]
+            assert len(drawn) == (epoch >= fork)
+            for line in drawn:
+                np.testing.assert_array_equal(line.get_ydata(), curves.sel(fork_epoch=fork, epoch=epoch))
+            assert sum(len(past.get_segments()) for past in axis.collections) == max(0, epoch - fork)
+    assert len(limits) == 1
+
+
 def test_final_lines_draws_the_mean_inside_its_band(values: xr.DataArray) -> None:
     last = values.sel(epoch=3)
     axes = plotting.final_lines(last, "error (%)").axes

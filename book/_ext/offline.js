@@ -15,4 +15,18 @@
     };
     window.MathJax.Hub ??= { Queue };
   });
+
+  // What the widgets' own controls leave without a name, for those who do not see them.
+  const name = () => {
+    for (const bar of document.querySelectorAll(".widget-play"))
+      ["Play or pause", "Stop", "Repeat"].forEach((words, at) => bar.children[at]?.setAttribute("aria-label", words));
+    for (const slider of document.querySelectorAll(".widget-slider")) {
+      const words = slider.querySelector(".widget-label")?.textContent;
+      slider.querySelector("[role=slider]")?.setAttribute("aria-label", words || "frame");
+    }
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    const article = document.querySelector("article");
+    if (article) new MutationObserver(name).observe(article, { childList: true, subtree: true });
+  });
 })();

@@ -1,0 +1,136 @@
+"""No page needs a network, nor a server: each is opened both ways while every other host is out of reach."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from book_site import PAGES, Visit, visit_one
+from playwright.sync_api import Browser, Response
+
+MEGABYTE = 2**20
+VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
+
+pytestmark = pytest.mark.xdist_group("book")
+
+
+@pytest.fixture(scope="module", params=["http", "file"])
+def road(request: pytest.FixtureRequest, site: Path, host: str) -> str:
+    return host if request.param == "http" else site.as_uri()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def visit(request: pytest.FixtureRequest, browser: Browser, road: str) -> Iterator[Visit]:
+    for visit in visit_one(browser, road, request.param):
+        visit.page.evaluate("window.MathJax?.startup?.promise")
+        yield visit
+
+
+def test_a_page_needs_nothing_but_the_book(visit: Visit) -> None:
+    visit.page.wait_for_load_state("networkidle")
+    assert visit.outside == []
+    assert visit.missing == []
+    assert visit.script_errors == []
+
+
+def test_every_equation_is_drawn(visit: Visit) -> None:
+    equations = visit.page.locator("article .math")
+    drawn = equations.filter(has=visit.page.locator("mjx-container > svg"))
+    assert drawn.count() == equations.count()
+    assert visit.page.locator("[data-mjx-error]").count() == 0
+    sizes = drawn.locator("mjx-container > svg").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().height)"
+    )
+    assert all(size > 0 for size in sizes)
+
+
+def test_every_widget_appears_and_needs_no_note(visit: Visit) -> None:
+    views = visit.page.locator(VIEW).count()
+    shown = visit.page.locator(".widget-subarea > :not(:empty)")
+    if views:
+        shown.nth(views - 1).wait_for()
+        visit.page.wait_for_timeout(6_000)  # the notes keep still for five seconds
+    assert shown.count() == views
+    assert visit.page.locator(".jupyter-widgets-error-widget").count() == 0
+    assert visit.page.locator(".widget-missing:visible").count() == 0
+    assert visit.page.locator("article .lmc-note:visible").count() == 0
+
+
+def test_icons_are_drawn(visit: Visit) -> None:
+    icons = visit.page.locator("button svg[data-icon]")
+    heights = icons.evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().height).filter((each) => each > 0)"
+    )
+    assert len(heights) >= 4, "sidebar, source, full screen, theme"
+    assert visit.page.locator("button:not(.jupyter-button) i[class*=fa-]").count() == 0, "all are drawings by now"
+    if visit.page.locator(".jupyter-button i").count():  # letters of a font that lies beside the widgets' script
+        states = "document.fonts.ready.then((all) => [...all].filter(({ family }) => /Awesome/.test(family)))"
+        assert "loaded" in visit.page.evaluate(f"{states}.then((some) => some.map(({{ status }}) => status))")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_first_visit_stays_light(browser: Browser, host: str, name: str) -> None:
+    """What comes over the wire for one page, with nothing in the cache and each answer gzipped."""
+    answers: list[Response] = []
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.on("response", lambda answer: answers.append(answer))
+        page.goto(f"{host}/{name}.html", wait_until="networkidle")
+        weights = {answer.url: len(gzip.compress(answer.body())) for answer in answers if answer.ok}
+    assert sum(weights.values()) < 5 * MEGABYTE, weights
+
+
+def with_widgets(site: Path) -> list[str]:
+    return [name for name in PAGES if "widget-view+json" in (site / f"{name}.html").read_text()]
+
+
+@pytest.mark.parametrize("lost", ["require.js", "embed-amd.js", "offline.js", "anywidget.js"])
+def test_a_lost_script_is_told_in_the_place_of_the_widget(browser: Browser, host: str, site: Path, lost: str) -> None:
+    name = with_widgets(site)[0]
+    page = browser.new_page()
+    page.route(f"**/{lost}*", lambda route: route.abort())
+    page.goto(f"{host}/{name}.html")
+    note = page.locator(".widget-missing").filter(visible=True).first
+    note.wait_for(timeout=15_000)
+    assert "did not load" in note.inner_text()
+    assert page.locator("article img").count() > 0
+    page.close()
+
+
+def test_lost_data_is_told_in_the_place_of_the_widget(browser: Browser, host: str, site: Path) -> None:
+    name = with_widgets(site)[0]
+    page = browser.new_page()
+    state = '<script type="application/vnd.jupyter.widget-state+json">'
+    body = (site / f"{name}.html").read_text().replace(state, state.replace("state", "lost"))
+    page.route(f"**/{name}.html", lambda route: route.fulfill(body=body, content_type="text/html"))
+    page.goto(f"{host}/{name}.html")
+    notes = page.locator(".widget-missing")
+    notes.filter(visible=True).nth(notes.count() - 1).wait_for(timeout=15_000)
+    page.close()
+
+
+def test_without_scripts_a_note_stands_in_the_place_of_each_widget(browser: Browser, host: str, site: Path) -> None:
+    name = with_widgets(site)[0]
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{host}/{name}.html")
+        notes = page.locator(".widget-missing")
+        page.wait_for_timeout(6_000)  # they keep still for five seconds
+        assert notes.count() == page.locator(VIEW).count() == notes.filter(visible=True).count()
+
+
+def test_the_flip_book_turns_by_slider_and_by_play(browser: Browser, site: Path) -> None:
+    for visit in visit_one(browser, site.as_uri(), "notebooks/02_sibling_forking"):
+        book = visit.page.locator(".widget-subarea", has=visit.page.locator(".widget-play"))
+        frame = book.locator("img")
+        last = frame.get_attribute("alt")
+        book.get_by_role("slider", name="epoch").press("ArrowLeft")
+        visit.page.wait_for_function("last => document.querySelector('.widget-subarea img')?.alt !== last", arg=last)
+        book.get_by_role("slider", name="epoch").press("End")
+        visit.page.wait_for_function("last => document.querySelector('.widget-subarea img')?.alt === last", arg=last)
+        book.get_by_role("button", name="Play or pause").click()
+        visit.page.wait_for_function("document.querySelector('.widget-subarea img')?.alt.includes('Epoch 2.')")
+        assert frame.evaluate("image => image.naturalWidth") > 400
+        assert visit.script_errors == []

@@ -1,0 +1,63 @@
+"""The flip-book: what it shows first, how its parts are linked, and what it refuses. That it turns: tests/book."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lmc_utils.flipbook import flip_book, render
+from lmc_utils.settings import ParameterError
+
+
+def drawing(height: float, size: tuple[float, float] = (3, 2)) -> Figure:
+    figure = Figure(figsize=size)
+    figure.subplots().plot([0, 1, 2], [0, height, 0])
+    return figure
+
+
+def picture(html: str) -> Image.Image:
+    found = re.search(r"data:image/webp;base64,([^\"]+)", html)
+    assert found
+    return Image.open(io.BytesIO(base64.b64decode(found[1])))
+
+
+def test_frames_are_the_figures_with_words_for_them() -> None:
+    book = flip_book((drawing(k) for k in range(3)), [0, 5, 10], caption="Up & down.", name="epoch")
+    _, stack, caption = book.children
+    for k, (frame, label) in enumerate(zip(stack.children, [0, 5, 10], strict=True)):
+        assert f'alt="Up &amp; down. Epoch {label}."' in frame.value
+        assert np.array_equal(picture(frame.value).convert("RGB"), render(drawing(k)).convert("RGB"))
+    assert caption.value == "<p>Up &amp; down.</p>"
+
+
+def test_a_frame_keeps_its_looks_with_few_colours() -> None:
+    exact = np.asarray(render(drawing(1)).convert("RGB"), dtype=float)
+    figure = drawing(1)
+    figure.set_dpi(130)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=130)
+    full = np.asarray(Image.open(file).convert("RGB"), dtype=float)
+    assert np.abs(exact - full).mean() < 1, "of 255 levels"
+
+
+def test_play_slider_and_stack_are_linked_and_start_with_the_last_frame() -> None:
+    bar, stack, _ = flip_book([drawing(k) for k in range(4)], "abcd", caption="c").children
+    play, slider = bar.children
+    assert (play.min, play.max, play.value) == (0, 3, 3)
+    assert slider.label == "d"
+    assert stack.selected_index == slider.index == 3
+
+
+def test_what_cannot_be_bound_is_refused_in_one_line() -> None:
+    with pytest.raises(ParameterError, match=r"^figures: expected at least one, got 0$"):
+        flip_book([], [], caption="c")
+    with pytest.raises(ParameterError, match=r"^labels: expected as many as figures, 1, got 2$"):
+        flip_book([drawing(1)], [1, 2], caption="c")
+    with pytest.raises(ParameterError, match=r"^figures: expected all of one size, got "):
+        flip_book([drawing(1), drawing(1, (2, 2))], [1, 2], caption="c")
