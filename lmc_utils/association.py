@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -96,23 +95,24 @@ def correlation(
     return Correlation(float(estimate), float(low), float(high))
 
 
-def exceeds_noise(values: xr.DataArray, over: Sequence[str], errors: float = 2.0) -> xr.DataArray:
-    """Whether the mean stands more than so many standard errors above zero.
+def exceeds_noise(values: xr.DataArray, errors: float = 2.0) -> xr.DataArray:
+    """Whether the mean over all pairs stands more than so many standard errors above zero.
 
-    A convention rather than a test: with three elements the bound of a one-sided 95 % test would be 2.9.
+    Pairs of one parent share their start, and some of them a sibling, so each parent counts once, with the mean of its
+    pairs. A convention rather than a test: with three parents the bound of a one-sided 95 % test would be 2.9.
 
     Args:
-        values: any dimensions.
-        over: those of independent repetitions, as parents and pairs; fewer than two repetitions exceed nothing.
+        values: dimensions parent and pair, and any others; with fewer than two parents nothing exceeds the noise.
         errors: standard errors of the mean.
 
-    >>> exceeds_noise(xr.DataArray([[1.0, 1.1, 0.9], [2.0, -1.0, 0.5]], dims=["epoch", "pair"]), ["pair"]).values
+    >>> exceeds_noise(xr.DataArray([[[1.0, 1.1, 0.9]], [[2.0, -1.0, 0.5]]], dims=["epoch", "pair", "parent"])).values
     array([ True, False])
     """
-    count = math.prod(values.sizes[name] for name in over)
+    each = values.mean("pair", skipna=False)
+    count = each.sizes["parent"]
     if count < 2:
-        return xr.zeros_like(values.mean(over), dtype=bool)
-    return values.mean(over, skipna=False) > errors * values.std(over, ddof=1, skipna=False) / math.sqrt(count)
+        return xr.zeros_like(each.mean("parent"), dtype=bool)
+    return each.mean("parent", skipna=False) > errors * each.std("parent", ddof=1, skipna=False) / math.sqrt(count)
 
 
 def since(holds: xr.DataArray, dim: str = "epoch") -> xr.DataArray:

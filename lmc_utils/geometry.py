@@ -121,6 +121,43 @@ def track(run: Run, progress: bool = True) -> xr.Dataset:
     )
 
 
+def along_the_start(tracked: xr.Dataset) -> xr.Dataset:
+    """What of the siblings' common walk, and of their common place, points along the weights that they forked from.
+
+    Weight decay shrinks all weights alike, whoever walks; so siblings share a walk towards the origin without the
+    landscape having led them there. With w_i = theta_i - theta_f and u = theta_f / |theta_f|, the walks' parts along
+    the start are r_i = w_i . u = (|theta_i|^2 - |theta_f|^2 - |w_i|^2) / (2 |theta_f|).
+
+    Args:
+        tracked: from `track`.
+
+    Returns:
+        `kept`, how much of theta_f is left in a sibling, 1 + r_i / |theta_f|, with the dimensions of siblings; with
+        those of pairs, `walk_share`, r_1 r_2 / (w_1 . w_2), `place_share`, (theta_1 . u)(theta_2 . u) over
+        theta_1 . theta_2, and `cosine`, that of the walks once their parts along the start are taken out. NaN at the
+        fork and before it.
+    """
+    start = np.sqrt(_squared_start(tracked))
+    along = (tracked.norm**2 - start**2 - tracked.fork_distance**2) / (2 * start)
+
+    def product(values: xr.DataArray) -> xr.DataArray:
+        one, other = _both(values, tracked.pair)
+        return one * other
+
+    turns = {apex: tracked.cosine.sel(apex=apex, drop=True) for apex in ("fork_point", "origin")}
+    walks = turns["fork_point"] * product(tracked.fork_distance)
+    places = turns["origin"] * product(tracked.norm)
+    across = np.sqrt((tracked.fork_distance**2 - along**2).clip(0))
+    return xr.Dataset(
+        {
+            "kept": 1 + along / start,
+            "walk_share": product(along) / walks,
+            "place_share": product(start + along).where(walks.notnull()) / places,
+            "cosine": cosine(walks - product(along), product(across), xr.ones_like(walks)),
+        }
+    )
+
+
 def project(run: Run, third: str = "fork_point", progress: bool = True) -> xr.Dataset:
     """The siblings' walks from their fork on, seen on the plane through both as trained and a third point.
 
@@ -186,9 +223,8 @@ def random_walks(tracked: xr.Dataset) -> xr.Dataset:
     """
     squared = (tracked.step**2).cumsum("epoch").where(tracked.step.notnull())
     straight = np.sqrt(squared)
-    first, second = ([name.split("-")[end] for name in tracked.pair.values] for end in (0, 1))
-    one, other = (_as_pairs(squared, list(map(int, names)), tracked.pair) for names in (first, second))
-    left = (tracked.norm**2).isel(sibling=0, drop=True).where(tracked.epoch == tracked.fork_epoch).max("epoch")
+    one, other = _both(squared, tracked.pair)
+    left = _squared_start(tracked)
     from_origin = left / np.sqrt((left + one) * (left + other))
     turns = xr.concat([xr.zeros_like(from_origin).where((one > 0) & (other > 0)), from_origin], "apex")
     turns = turns.assign_coords(apex=["fork_point", "origin"])
@@ -231,6 +267,18 @@ def _turns(dots: xr.DataArray, lengths: Mapping[str, xr.DataArray], pairs: Itera
 
 def _degrees(cosines: xr.DataArray) -> xr.DataArray:
     return cosines.copy(data=np.degrees(np.arccos(cosines.values))).assign_attrs(units="degrees")
+
+
+def _squared_start(tracked: xr.Dataset) -> xr.DataArray:
+    """The squared length of the weights that siblings forked from."""
+    squared: xr.DataArray = (tracked.norm**2).isel(sibling=0, drop=True)
+    return squared.where(tracked.epoch == tracked.fork_epoch).max("epoch")
+
+
+def _both(values: xr.DataArray, pair: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """The values of the first and of the second sibling of each pair."""
+    one, other = ([int(name.split("-")[end]) for name in pair.values] for end in (0, 1))
+    return _as_pairs(values, one, pair), _as_pairs(values, other, pair)
 
 
 def _as_pairs(values: xr.DataArray, siblings: list[int], pair: xr.DataArray) -> xr.DataArray:

@@ -63,15 +63,20 @@ def test_bad_input_is_named() -> None:
         correlation(x, y, "spearmann")
 
 
-def test_what_exceeds_noise_is_the_mean_against_its_standard_error() -> None:
-    scatter = np.random.default_rng(0).normal(1, 1, size=(50, 2, 3))
-    values = xr.DataArray(scatter, dims=["epoch", "parent", "pair"])
-    flat = scatter.reshape(50, 6)
-    expected = flat.mean(1) > 1.5 * flat.std(1, ddof=1) / np.sqrt(6)
+def test_what_exceeds_noise_is_the_mean_against_its_standard_error_over_parents() -> None:
+    values = xr.DataArray(np.random.default_rng(0).normal(1, 1, size=(50, 4, 3)), dims=["epoch", "parent", "pair"])
+    each = values.values.mean(-1)
+    expected = each.mean(1) > 1.5 * each.std(1, ddof=1) / 2
     assert 0 < expected.sum() < 50
-    np.testing.assert_array_equal(exceeds_noise(values, ["parent", "pair"], 1.5), expected)
-    assert not exceeds_noise(values.isel(parent=[0], pair=[0]), ["parent", "pair"]).any()
-    assert not exceeds_noise(values.where(values.pair > 0), ["parent", "pair"]).any()  # NaN is no evidence
+    np.testing.assert_array_equal(exceeds_noise(values, 1.5), expected)
+    np.testing.assert_array_equal(exceeds_noise(values.transpose("pair", "epoch", "parent"), 1.5), expected)
+    assert not exceeds_noise(values.isel(parent=[0])).any()
+    assert not exceeds_noise(values.where(values.pair > 0)).any()  # NaN is no evidence
+
+
+def test_more_pairs_of_one_parent_are_no_more_evidence() -> None:
+    few = xr.DataArray(np.random.default_rng(1).normal(0.5, 1, size=(200, 3, 1)), dims=["epoch", "parent", "pair"])
+    np.testing.assert_array_equal(exceeds_noise(few), exceeds_noise(few.isel(pair=[0] * 6)))
 
 
 def test_since_is_the_start_of_the_last_unbroken_stretch() -> None:

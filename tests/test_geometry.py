@@ -206,3 +206,33 @@ def test_a_step_off_the_plane_is_measured(run: Run) -> None:
     seen = geometry.project(Walks(run, walk), progress=False).sel(fork_epoch=0, parent=0, pair="0-1")
     np.testing.assert_allclose(seen.off_plane.sel(epoch=[1, 2]), [[2, 0], [2, 0]], atol=1e-9)
     np.testing.assert_allclose(seen.off_plane_fraction.sel(epoch=1), 2 / np.sqrt(5))
+
+
+def test_random_walkers_with_steps_of_their_own_lengths(run: Run) -> None:
+    found = geometry.random_walks(geometry.track(triangle(run), progress=False))
+    here = found.sel(fork_epoch=2, parent=0, layer="all", pair="0-1")
+    steps = np.arange(1, 4)
+    np.testing.assert_allclose(here.distance.sel(epoch=slice(3, 5)), 5 * np.sqrt(steps), err_msg="steps of 3 and of 4")
+    expected = 1 / np.sqrt((1 + 9 * steps) * (1 + 16 * steps))
+    np.testing.assert_allclose(here.cosine.sel(apex="origin", epoch=slice(3, 5)), expected)
+
+
+def test_what_walks_share_along_the_start_is_that_of_the_parameters(run: Run, tracked: xr.Dataset) -> None:
+    found = geometry.along_the_start(tracked).sel(fork_epoch=2, parent=1, epoch=4)
+    whole = found.sel(layer="all")
+    (start,) = run.thetas([Member(1)], 2).double().numpy()
+    ends = run.thetas([Member(1, 2, sibling) for sibling in range(3)], 4).double().numpy()
+    unit, walks = start / np.linalg.norm(start), ends - start
+    along = walks @ unit
+    np.testing.assert_allclose(whole.kept, ends @ unit / np.linalg.norm(start))
+    for name in found.pair.values:
+        one, other = map(int, name.split("-"))
+        here = whole.sel(pair=name)
+        np.testing.assert_allclose(here.walk_share, along[one] * along[other] / (walks[one] @ walks[other]))
+        place = (ends[one] @ unit) * (ends[other] @ unit) / (ends[one] @ ends[other])
+        np.testing.assert_allclose(here.place_share, place)
+        first, second = (walks[sibling] - along[sibling] * unit for sibling in (one, other))
+        rest = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+        np.testing.assert_allclose(here.cosine, rest)
+    at_fork = geometry.along_the_start(tracked).sel(fork_epoch=2, epoch=2)
+    assert at_fork[["walk_share", "place_share", "cosine"]].to_dataarray().isnull().all()
