@@ -6,13 +6,16 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint bench serve clean lock
+.PHONY: help book pdf test lint bench serve clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(VENV)/.book  ## execute the notebooks that changed and build _build/html/index.html
 	@$(BIN)/lmc build
+
+pdf: $(VENV)/.dev book  ## print the whole book as _build/book.pdf; needs Chromium
+	@$(BIN)/lmc pdf
 
 test: $(VENV)/.dev  ## run every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from lmc_utils import notebooks, publish, results
+from lmc_utils import notebooks, pdf, publish, results
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 
 app = typer.Typer(
@@ -108,6 +108,19 @@ def build(
     config = root / "_config.yml"
     require(config.is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
     raise typer.Exit(publish.build(root, preset, jobs))
+
+
+@app.command("pdf")
+@_clear_errors()
+def print_pdf(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("_build/book.pdf"),
+    root: Root = Path(),
+) -> None:
+    """Print the whole book, as its notebooks were executed last, as one PDF."""
+    target = out if out.is_absolute() or root == Path() else root / out
+    require(target.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
+    pdf.write(root, target)
+    typer.echo(target)
 
 
 @app.command()

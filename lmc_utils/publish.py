@@ -188,14 +188,7 @@ def _publish(site: Site, console: Console) -> int:
     if not whole.exists() or whole.read_text() != frame:
         shutil.rmtree(site.staging, ignore_errors=True)
     whole.unlink(missing_ok=True)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", "_config.yml"]
-    command += ["--path-output", str(site.staging), "--warningiserror", "--keep-going"]
-    with log.open("wb") as file, console.status("building the HTML"):
-        done = subprocess.run(command, cwd=site.root, stdout=file, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        complaints = [line for line in log.read_text().splitlines() if "WARNING" in line or "ERROR" in line]
-        for line in complaints or log.read_text().splitlines()[-5:]:
-            console.print(line, style="red", markup=False, highlight=False)
+    if not sphinx(site, site.staging, "html", log, console):
         console.print(f"lmc: the HTML failed, see {log}; the published book is unchanged", highlight=False)
         return 1
     whole.write_text(frame)
@@ -210,6 +203,27 @@ def _publish(site: Site, console: Console) -> int:
     shutil.rmtree(site.previous, ignore_errors=True)
     console.print(f"published {site.html / 'index.html'}", highlight=False)
     return 0
+
+
+def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console) -> bool:
+    """Let Jupyter Book build the pages, every warning an error; print its complaints and say whether there were none.
+
+    Args:
+        site: the checkout, with its executed notebooks.
+        output: the folder in which it works; the pages land in `_build/BUILDER` there.
+        builder: `html` or `singlehtml`.
+        log: the file for all that it says.
+        console: for its complaints.
+    """
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", "_config.yml"]
+    command += ["--builder", builder, "--path-output", str(output), "--warningiserror", "--keep-going"]
+    with log.open("wb") as file, console.status(f"building the pages ({builder})"):
+        done = subprocess.run(command, cwd=site.root, stdout=file, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        complaints = [line for line in log.read_text().splitlines() if "WARNING" in line or "ERROR" in line]
+        for line in complaints or log.read_text().splitlines()[-5:]:
+            console.print(line, style="red", markup=False, highlight=False)
+    return done.returncode == 0
 
 
 def _package() -> list[Path]:

@@ -9,12 +9,14 @@ import re
 import shlex
 import subprocess
 import sys
+import types
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 
 from lmc_utils.settings import Settings
 
@@ -79,6 +81,33 @@ def test_the_python_to_copy_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("LMC_RUNS", str(tmp_path))
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "book" / "rerun.md").read_text(), re.DOTALL)
     exec(compile(example, "rerun.md", "exec"), {})
+
+
+@every_notebook
+@pytest.mark.parametrize("missing", [True, False])
+def test_the_first_cell_installs_the_package_where_it_is_missing(
+    path: Path, missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    asked: list[tuple[str, str]] = []
+    shell = types.SimpleNamespace(run_line_magic=lambda name, line: asked.append((name, line)))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if missing and name == "lmc_utils" else object())
+    exec(TransformerManager().transform_cell("".join(cells[0]["source"])), {"get_ipython": lambda: shell})
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert asked == ([("pip", f"install --quiet git+{repository}")] if missing else [])
+    assert cells[0]["metadata"]["tags"] == ["remove-cell"]
+
+
+@every_notebook
+def test_a_chapter_opens_with_question_runtime_and_parameters_and_says_what_comes_next(path: Path) -> None:
+    cells = json.loads(path.read_text())["cells"]
+    opening, ending = "".join(cells[0]["source"]), text_of(path)[-4000:]
+    assert re.match(r"# .+\?\n", opening)
+    assert "| run time |" in opening
+    assert "| parameter | meaning | allowed |" in opening
+    assert "## Try it" in ending
+    assert "```bash" in ending
+    assert re.search(r"(## What comes next|\*\*What comes next\.\*\*)", ending)
 
 
 def test_every_module_is_described_on_the_api_page() -> None:

@@ -1,0 +1,57 @@
+"""The printed book: outline and text of every page, drawn mathematics; and what goes wrong is one line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pypdf
+import pytest
+from project import lmc, write_book
+
+from lmc_utils import pdf
+from lmc_utils.settings import ParameterError
+
+needs_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no `chromium` on the PATH")
+
+
+def titles(outline: list[object]) -> list[str]:
+    found: list[str] = []
+    for entry in outline:
+        found += titles(entry) if isinstance(entry, list) else [str(entry.title)]  # type: ignore[attr-defined]
+    return found
+
+
+@needs_browser
+def test_the_book_is_printed_with_its_outline(tmp_path: Path) -> None:
+    write_book(tmp_path, first="print(6 * 7)", second="count")
+    (tmp_path / "book" / "intro.md").write_text("# Welcome\n\n$$ x^2 + y^2 = z^2 $$\n\n## A part\n")
+    assert lmc("build", cwd=tmp_path).returncode == 0
+    done = lmc("pdf", "-o", "sub/my.pdf", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "sub/my.pdf"
+    book = pypdf.PdfReader(tmp_path / "sub" / "my.pdf")
+    text = "".join(page.extract_text() for page in book.pages)
+    assert "Welcome" in text
+    assert "42" in text
+    names = titles(book.outline)
+    assert all(any(word in name for name in names) for word in ("Welcome", "A part", "first", "second"))
+
+
+def test_without_executed_notebooks_it_says_what_to_do(tmp_path: Path) -> None:
+    write_book(tmp_path, first="1")
+    done = lmc("pdf", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "try 'lmc build' first" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_file_that_is_no_pdf_is_refused(tmp_path: Path) -> None:
+    done = lmc("pdf", "-o", "book.html", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "lmc: out: expected a file that ends in .pdf, got 'book.html'\n")
+
+
+def test_without_a_browser_it_says_which_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ParameterError, match=r"^browser: expected one of chromium, .* on the PATH, found none$"):
+        pdf.find_browser()
