@@ -125,17 +125,17 @@ def along_the_start(tracked: xr.Dataset) -> xr.Dataset:
     """What of the siblings' common walk, and of their common place, points along the weights that they forked from.
 
     Weight decay shrinks all weights alike, whoever walks; so siblings share a walk towards the origin without the
-    landscape having led them there. With w_i = theta_i - theta_f and u = theta_f / |theta_f|, the walks' parts along
-    the start are r_i = w_i . u = (|theta_i|^2 - |theta_f|^2 - |w_i|^2) / (2 |theta_f|).
+    landscape having led them there. With `w_i = theta_i - theta_f` and `u = theta_f / |theta_f|`, the walks' parts
+    along the start are `r_i = w_i . u = (|theta_i|^2 - |theta_f|^2 - |w_i|^2) / (2 |theta_f|)`.
 
     Args:
         tracked: from `track`.
 
     Returns:
-        `kept`, how much of theta_f is left in a sibling, 1 + r_i / |theta_f|, with the dimensions of siblings; with
-        those of pairs, `walk_share`, r_1 r_2 / (w_1 . w_2), `place_share`, (theta_1 . u)(theta_2 . u) over
-        theta_1 . theta_2, and `cosine`, that of the walks once their parts along the start are taken out. NaN at the
-        fork and before it.
+        With the dimensions of siblings `kept`, how much of the start is left in one, `1 + r_i / |theta_f|`. With those
+        of pairs `walk_share`, `r_1 r_2 / (w_1 . w_2)`; `place_share`, `(theta_1 . u)(theta_2 . u)` over
+        `theta_1 . theta_2`; and `cosine`, that of the walks once their parts along the start are taken out. NaN before
+        the fork, and those of pairs at the fork, too.
     """
     start = np.sqrt(_squared_start(tracked))
     along = (tracked.norm**2 - start**2 - tracked.fork_distance**2) / (2 * start)
