@@ -8,6 +8,7 @@ With a kernel, what the reader does is seen from Python, and the other way round
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -20,11 +21,18 @@ import xarray as xr
 from lmc_utils import toy_descent, toy_fields
 from lmc_utils.plane_plots import TERRAIN, THIRD_NAMES, decades
 from lmc_utils.plotting import fork_colours
-from lmc_utils.settings import ParameterError, coerce, require
+from lmc_utils.settings import ParameterError, coerce, require, require_choice
 
 MOST_HANDLES = 8
 
 _PAIR = ("fork_epoch", "parent", "pair")
+_LINES = dict.fromkeys(("loss", "error"), ("split", *_PAIR, "alpha"))
+_PLANES = {
+    "loss": (*_PAIR, "row", "column"),
+    "x": (*_PAIR, "column"),
+    "y": (*_PAIR, "row"),
+    "corner": (*_PAIR, "corner", "axis"),
+}
 _WHOLE = ("steps", "seed")
 _LOWEST = {"steps": 1, "temperature": 0.0, "seed": 0}  # cooling and step_size: above 0
 
@@ -178,16 +186,17 @@ class LineWalk(anywidget.AnyWidget):
     Between the alphas that were measured, values are interpolated linearly.
 
     Args:
-        lines: of one epoch, from `paths.line`; dimensions split, fork_epoch, parent, pair, alpha.
+        lines: of one epoch after all forks, from `paths.line`; dimensions split, fork_epoch, parent, pair, alpha.
         planes: from `paths.plane`, of the train set; dimensions fork_epoch, parent, pair, row, column. Pairs whose
             plane is NaN are shown without one.
         third: what the third point of the planes is, as in `paths.plane`.
 
     Raises:
-        ParameterError: lines and planes that are not of the same forks, parents and pairs.
+        ParameterError: lines and planes that are not of the same forks, parents and pairs, or have other dimensions;
+            lines that are not finite or do not lead from one sibling to the other; an unknown third point.
 
     Attributes:
-        scene: all that is drawn, in numbers; about a kilobyte for each pair.
+        scene: all that is drawn, in numbers; about two kilobytes for each pair.
     """
 
     _esm = script("chart.js", "line.js")
@@ -196,9 +205,13 @@ class LineWalk(anywidget.AnyWidget):
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(self, lines: xr.Dataset, planes: xr.Dataset, third: str = "fork_point") -> None:
+        require_choice("third", third, THIRD_NAMES)
+        _require_dimensions("lines", lines, _LINES)
+        _require_dimensions("planes", planes, _PLANES)
         for name in _PAIR:
-            same = np.array_equal(lines[name], planes[name])
-            require(same, name, f"the same in lines and planes, {lines[name].values.tolist()}", planes[name].values)
+            ours, theirs = lines[name].values.tolist(), planes[name].values.tolist()
+            require(ours == theirs, name, f"the same in lines and planes, {ours}", theirs)
+        _require_walkable(lines)
         low, high = decades(planes.loss)
         shape = (planes.sizes["fork_epoch"], planes.sizes["parent"] * planes.sizes["pair"])
         super().__init__(
@@ -217,6 +230,25 @@ class LineWalk(anywidget.AnyWidget):
                 "ground": _palette(TERRAIN, 128),
             }
         )
+
+
+def _require_dimensions(name: str, data: xr.Dataset, parts: Mapping[str, tuple[str, ...]]) -> None:
+    for part, dims in parts.items():
+        found = data[part].dims if part in data else None
+        require(set(dims) == set(found or ()), f"{name}.{part}", f"the dimensions {', '.join(dims)}", found)
+
+
+def _require_walkable(lines: xr.Dataset) -> None:
+    """A NaN is not JSON: one of them in a widget's data would silence every widget of a published page."""
+    alphas = lines.alpha.values
+    whole = alphas[0] <= 0 and alphas[-1] >= 1 and (np.diff(alphas) > 0).all()
+    require(whole, "alpha", "increasing, from 0 or below to 1 or above", alphas.tolist())
+    for part in _LINES:
+        broken = lines[part].where(~np.isfinite(lines[part]), drop=True)
+        where = ", ".join(f"{name} {broken[name].values.tolist()}" for name in _PAIR)
+        if broken.size:
+            expected = "finite numbers, of one epoch after all forks"
+            raise ParameterError(f"lines.{part}: expected {expected}, got others at {where}")
 
 
 def _curves(values: xr.DataArray) -> list[Any]:

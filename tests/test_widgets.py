@@ -366,6 +366,47 @@ def test_lines_and_planes_of_different_pairs_are_refused() -> None:
         widgets.LineWalk(lines, planes.isel(parent=[0]))
 
 
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda lines, planes: (lines.expand_dims(epoch=[2]), planes), "lines.loss: expected the dimensions split, "),
+        (lambda lines, planes: (lines.drop_vars("error"), planes), "lines.error: expected the dimensions split, "),
+        (lambda lines, planes: (lines.isel(parent=0), planes.isel(parent=0)), "lines.loss: expected the dimensions "),
+        (
+            lambda lines, planes: (lines, planes.drop_vars("corner")),
+            "planes.corner: expected the dimensions fork_epoch",
+        ),
+        (lambda lines, planes: (lines, planes.expand_dims(split=["train"])), "planes.loss: expected the dimensions "),
+        (lambda lines, planes: (lines.sel(alpha=slice(0.2, 2)), planes), "alpha: expected increasing, from 0 or below"),
+        (lambda lines, planes: (lines, planes, "fork"), "third: 'fork' is not known; did you mean 'fork_point'?"),
+    ],
+)
+def test_data_of_another_shape_are_refused_in_one_line(change: Any, line: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        widgets.LineWalk(*change(*pairs()))
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["loss", "error"])
+def test_an_epoch_before_a_fork_is_refused_and_the_fork_named(name: str, hole: float) -> None:
+    lines, planes = pairs()
+    lines[name].loc[{"fork_epoch": 3}] = hole
+    with pytest.raises(
+        ParameterError, match=rf"^lines\.{name}: expected finite numbers, .* at fork_epoch \[3\], parent \[0, 1\]"
+    ):
+        widgets.LineWalk(lines, planes)
+
+
+def test_what_a_page_keeps_of_a_widget_is_json() -> None:
+    for name, (make, _) in REACTIONS.items():
+        widget = make()
+        state = {key: getattr(widget, key) for key in widget.keys if isinstance(getattr(widget, key), (dict, list))}
+        assert json.dumps(state, allow_nan=False), name
+    assert json.dumps(widgets.LineWalk(pairs()[0], pairs()[1] * np.nan).scene, allow_nan=False)
+
+
 REACTIONS = {
     "mountain": (
         lambda: widgets.Mountain(roots=list(toy.on_interval(8))),
