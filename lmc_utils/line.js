@@ -50,6 +50,16 @@ function groundMap(scene) {
     corners = plane.corners;
   }
 
+  // For each pixel of one axis the grid point before it and the share of the way to the next; null beyond the grid.
+  function onGrid([first, last], count, size) {
+    return Array.from({ length: size }, (_, pixel) => {
+      const at = ((((pixel + 0.5) * side) / size - first) / (last - first)) * (count - 1);
+      if (at < 0 || at > count - 1) return null;
+      const before = Math.min(count - 2, Math.floor(at));
+      return [before, at - before];
+    });
+  }
+
   function paint(plane, now) {
     side = now;
     aim(plane);
@@ -58,21 +68,23 @@ function groundMap(scene) {
     const [columns, rows] = scene.sides;
     const size = Math.round(side * Math.min(2, window.devicePixelRatio || 1));
     canvas.width = canvas.height = size;
-    const image = canvas.getContext("2d").createImageData(size, size);
-    const [left, right, top, bottom] = [...plane.x.map(across), down(plane.y[1]), down(plane.y[0])];
-    const at = (column, row) => heights[row * columns + column];
-    for (let pixel = 0; pixel < size * size; pixel++) {
-      const column = ((((pixel % size) + 0.5) * side) / size - left) / (right - left) * (columns - 1);
-      const row = (bottom - ((Math.floor(pixel / size) + 0.5) * side) / size) / (bottom - top) * (rows - 1);
-      if (column < 0 || row < 0 || column > columns - 1 || row > rows - 1) continue;
-      const [c, r] = [Math.min(columns - 2, Math.floor(column)), Math.min(rows - 2, Math.floor(row))];
-      const [u, v] = [column - c, row - r];
-      const along = (line) => (1 - u) * at(c, line) + u * at(c + 1, line);
-      const height = (1 - v) * along(r) + v * along(r + 1);
-      const shade = Math.round((height / 255) * (scene.ground.length - 1));
-      image.data.set([...scene.ground[shade], 255], 4 * pixel);
-    }
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(size, size);
+    const pixels = new Uint32Array(image.data.buffer);
+    const shades = scene.ground.map((colour) => new Uint32Array(Uint8Array.of(...colour, 255).buffer)[0]);
+    const sideways = onGrid(plane.x.map(across), columns, size);
+    onGrid(plane.y.map(down), rows, size).forEach((upward, row) => {
+      if (!upward) return;
+      const [below, v] = upward;
+      const at = (column) => (1 - v) * heights[below * columns + column] + v * heights[(below + 1) * columns + column];
+      const line = Array.from({ length: columns }, (_, column) => (at(column) / 255) * (shades.length - 1));
+      sideways.forEach((place, column) => {
+        if (!place) return;
+        const [left, u] = place;
+        pixels[row * size + column] = shades[Math.round((1 - u) * line[left] + u * line[left + 1])];
+      });
+    });
+    context.putImageData(image, 0, 0);
     const spots = corners.map(spot);
     const names = ["1", "2", scene.third];
     lines.replaceChildren(
@@ -141,7 +153,7 @@ function line({ model, el }, safely) {
   const way = slider("α", { min: low, max: high, step: 0.01, value: alpha }, (value) => short(value), slide);
   way.classList.add("lmc-alpha");
   const input = way.querySelector("input");
-  const pictures = QUANTITIES.map(() => svg("svg", { class: "lmc-picture", role: "img" }));
+  const pictures = QUANTITIES.map(() => svg("svg", { class: "lmc-picture lmc-walked", role: "img" }));
   const marks = QUANTITIES.map(() => svg("g"));
   const numbers = html("div", { className: "lmc-numbers" });
   const said = html("p", { className: "lmc-status" });
@@ -152,10 +164,12 @@ function line({ model, el }, safely) {
   const key = html("p", { className: "lmc-key" });
   for (const [kind, text] of [...scene.splits.map((split) => [split, split]), ["chord", "between the siblings' own"]])
     key.append(html("span", {}, html("i", { className: `lmc-${kind}` }), text));
+  const grain = `Measured at ${scene.alphas.length} values of α; between them, straight lines.`;
   el.replaceChildren(
     html("div", { className: "lmc-figure" },
       html("div", { className: "lmc-bar" }, forks.label, pairs.label), way,
-      html("div", { className: "lmc-columns" }, place, html("div", {}, key, ...pictures)), numbers));
+      html("div", { className: "lmc-columns" }, place, html("div", {}, key, ...pictures)), numbers,
+      html("p", { className: "lmc-fine" }, grain)));
 
   const curve = (quantity, split) => scene[quantity][split][fork][pair];
   const plane = () => scene.planes[fork][pair];
@@ -179,11 +193,12 @@ function line({ model, el }, safely) {
     const all = scene.splits.flatMap((_, split) => curve(quantity, split));
     const [least, most] = [Math.min(0, ...all), Math.max(...all)];
     const box = [52, 30, room - 14, HEIGHT - 50];
-    const x = linear([low, high], [box[0], box[2]]);
+    const ends = [box[0], box[2]];
+    const [x, back] = [linear([low, high], ends), linear(ends, [low, high])];
     const y = linear([least, most * 1.05 || 1], [box[3], box[1]]);
     picture.setAttribute("width", room);
     picture.setAttribute("height", HEIGHT);
-    const colour = scene.colours[fork];
+    const colour = `color-mix(in oklab, ${scene.colours[fork]} 75%, currentColor)`;
     picture.replaceChildren(
       axis("left", y, ticks(least, most, 3), box, title),
       axis("bottom", x, [0, 0.5, 1].filter((tick) => tick >= low && tick <= high), box, "α"),
@@ -191,10 +206,10 @@ function line({ model, el }, safely) {
         const values = curve(quantity, index);
         const chord = [0, 1].map((end) => [x(end), y(between(scene.alphas, values, end))]);
         const points = scene.alphas.map((each, at) => [x(each), y(values[at])]);
-        const curved = path(points, { class: `lmc-${split}`, style: `stroke: color-mix(in oklab, ${colour} 75%, currentColor)` });
+        const curved = path(points, { class: `lmc-${split}`, style: `stroke: ${colour}` });
         return [path(chord, { class: "lmc-chord" }), curved];
       }), mark);
-    return { x, y, box };
+    return { x, back, y, box };
   }
 
   function step() {
@@ -245,20 +260,27 @@ function line({ model, el }, safely) {
     ground.holder.setAttribute("aria-label", `${map} ${said.textContent}`);
   }
 
-  let held = false;
-  const drag = safely((event) => {
-    if (!held) return;
-    alpha = clamp(ground.alphaAt(event.clientX, event.clientY));
-    step();
-  });
-  ground.holder.addEventListener("pointerdown", (event) => {
-    held = true;
-    ground.holder.setPointerCapture(event.pointerId);
-    event.preventDefault();
-    drag(event);
-  });
-  ground.holder.addEventListener("pointermove", drag);
-  for (const end of ["pointerup", "pointercancel"]) ground.holder.addEventListener(end, () => (held = false));
+  // Held down anywhere on a picture, the pointer takes the network along.
+  function follow(target, alphaAt) {
+    let held = false;
+    const drag = safely((event) => {
+      if (!held) return;
+      alpha = clamp(alphaAt(event));
+      step();
+    });
+    target.addEventListener("pointerdown", (event) => {
+      held = true;
+      target.setPointerCapture(event.pointerId);
+      event.preventDefault();
+      drag(event);
+    });
+    target.addEventListener("pointermove", drag);
+    for (const end of ["pointerup", "pointercancel"]) target.addEventListener(end, () => (held = false));
+  }
+
+  follow(ground.holder, ({ clientX, clientY }) => ground.alphaAt(clientX, clientY));
+  pictures.forEach((picture, index) =>
+    follow(picture, ({ clientX }) => scales[index].back(clientX - picture.getBoundingClientRect().left)));
   return onResize(el, safely((now) => {
     width = now;
     draw();

@@ -38,8 +38,8 @@ export function landscapeMap(land, colours) {
         const x = middle[0] + half * ((2 * column + 1) / size - 1);
         const decade = Math.log10(field(x, y, land.solutions) / land.height);
         const share = (decade - DECADES[0]) / (DECADES[1] - DECADES[0]);
-        const [red, green, blue] = colours[Math.min(colours.length - 1, Math.max(0, Math.floor(share * colours.length)))];
-        image.data.set([red, green, blue, 255], at);
+        const shade = Math.min(colours.length - 1, Math.max(0, Math.floor(share * colours.length)));
+        image.data.set([...colours[shade], 255], at);
       }
     }
     context.putImageData(image, 0, 0);
