@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +94,32 @@ def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: S
     page.get_by_role("button", name="Reset view").click()
     changed()
     assert seen[-1] == start
+
+
+def test_the_walks_are_drawn_and_hide_behind_what_is_nearer(page: Page, tmp_path: Path) -> None:
+    """Two walls run across a plain; from where the reader stands the high near one covers the walk behind it."""
+    plane, corner, ground, walk = scenery()
+    white = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let count = 0;
+        for (let at = 0; at < data.length; at += 4)
+            count += data[at] > 245 && data[at + 1] > 245 && data[at + 2] > 245 && data[at + 3] > 250;
+        return count; }"""
+
+    def count(heights: Any, steps: Any) -> int:
+        show(page, Surface(heights, corner, ground, steps, "fork_point", "loss (nats)"), tmp_path)
+        found: int = page.locator("canvas").evaluate(white)
+        return found
+
+    flat = plane * 0 + 1
+    flat[:, -1, -1] = 1.01  # a plain needs a range
+    with_walks, without = count(flat, walk), count(flat, walk * np.nan)
+    assert with_walks > without + 100
+    walled = flat.copy()
+    walled[{"row": 0}] = 1e4
+    far = flat.copy()
+    far[{"row": -1}] = 1e4
+    hidden = [count(heights, walk) - count(heights, walk * np.nan) for heights in (walled, far)]
+    assert min(hidden) < 0.6 * max(hidden), "one of the two walls stands between the reader and the walks"
 
 
 def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface: Surface, tmp_path: Path) -> None:
