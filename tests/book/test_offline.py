@@ -11,6 +11,7 @@ from book_site import PAGES, Visit, visit_one
 from playwright.sync_api import Browser, Response
 
 MEGABYTE = 2**20
+IMPATIENT = ".widget-missing { animation: none !important; }"  # notes keep still for five seconds otherwise
 VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
 
 pytestmark = pytest.mark.xdist_group("book")
@@ -25,6 +26,7 @@ def road(request: pytest.FixtureRequest, site: Path, host: str) -> str:
 def visit(request: pytest.FixtureRequest, browser: Browser, road: str) -> Iterator[Visit]:
     for visit in visit_one(browser, road, request.param):
         visit.page.evaluate("window.MathJax?.startup?.promise")
+        visit.page.add_style_tag(content=IMPATIENT)
         yield visit
 
 
@@ -51,7 +53,6 @@ def test_every_widget_appears_and_needs_no_note(visit: Visit) -> None:
     shown = visit.page.locator(".widget-subarea > :not(:empty)")
     if views:
         shown.nth(views - 1).wait_for()
-        visit.page.wait_for_timeout(6_000)  # the notes keep still for five seconds
     assert shown.count() == views
     assert visit.page.locator(".jupyter-widgets-error-widget").count() == 0
     assert visit.page.locator(".widget-missing:visible").count() == 0
@@ -92,6 +93,8 @@ def test_a_lost_script_is_told_in_the_place_of_the_widget(browser: Browser, host
     page = browser.new_page()
     page.route(f"**/{lost}*", lambda route: route.abort())
     page.goto(f"{host}/{name}.html")
+    page.add_style_tag(content=IMPATIENT)
+    page.wait_for_timeout(1_000)  # for a widget that comes all the same
     note = page.locator(".widget-missing").filter(visible=True).first
     note.wait_for(timeout=15_000)
     assert "did not load" in note.inner_text()
@@ -106,6 +109,7 @@ def test_lost_data_is_told_in_the_place_of_the_widget(browser: Browser, host: st
     body = (site / f"{name}.html").read_text().replace(state, state.replace("state", "lost"))
     page.route(f"**/{name}.html", lambda route: route.fulfill(body=body, content_type="text/html"))
     page.goto(f"{host}/{name}.html")
+    page.add_style_tag(content=IMPATIENT)
     notes = page.locator(".widget-missing")
     notes.filter(visible=True).nth(notes.count() - 1).wait_for(timeout=15_000)
     page.close()
