@@ -39,7 +39,7 @@ lock: $(VENV)/.dev  ## resolve constraints.txt anew
 	@$(PIP) uv
 	@head -n 1 constraints.txt > $(VENV)/lock.txt
 	@printf 'torch==2.13.0\ntorchvision==0.28.0\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
-		--extra dev --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		--extra teach --extra dev --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		--constraints - pyproject.toml >> $(VENV)/lock.txt
 	@mv $(VENV)/lock.txt constraints.txt
 
@@ -51,10 +51,10 @@ $(VENV)/.venv:
 
 $(VENV)/.book: $(VENV)/.venv pyproject.toml constraints.txt
 	@echo "installing the book's packages (a minute or two)"
-	@$(PIP) -e .
+	@$(PIP) -e '.[teach]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.book
 	@echo "installing the tools of the tests"
-	@$(PIP) -e '.[dev]'
+	@$(PIP) -e '.[teach,dev]'
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_conda_gets_the_same_dependencies(project: dict[str, Any], environment: 
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
     given = [Requirement(entry) for entry in [*conda, *pip] if entry != "-e ."]
     named = {requirement.name: str(requirement.specifier) for requirement in given}
-    wanted = map(Requirement, project["dependencies"])
+    wanted = map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["teach"]])
     expected = {CONDA_NAMES.get(each.name, each.name): str(each.specifier) for each in wanted}
     assert {name: bound for name, bound in named.items() if name not in CONDA_TOOLS} == expected
 
@@ -68,7 +69,7 @@ def test_conda_gets_the_same_python_and_the_package_itself(
 
 def test_every_dependency_is_locked_to_a_version_that_it_allows(project: dict[str, Any], locked: list[str]) -> None:
     pins = versions(locked)
-    for line in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    for line in [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]:
         wanted = Requirement(line)
         pinned = pins[canonicalize_name(wanted.name)]
         assert all(wanted.specifier.contains(pin, prereleases=True) for pin in pinned), line

@@ -1,0 +1,242 @@
+"""Judge an answer to an exercise: is it right, and if not, which mistake leads to it?
+
+An answer is a number, an array, a word or a function. The truth is computed, and so is what every common mistake would
+have led to; an answer is right where it equals the one, and earns the hint of the other that it equals. Functions are
+compared by what they return for the same arguments.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lmc_utils.settings import unknown
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Observed = list[Array]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake that is often made.
+
+    Attributes:
+        hint: what to say to whoever makes it; it does not give the answer away.
+        answer: computes the answer that it leads to.
+    """
+
+    hint: str
+    answer: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What an answer is judged by.
+
+    Attributes:
+        name: of the exercise, such as toy-2.
+        truth: computes the right answer; called only when there is an answer to judge.
+        because: why it is right; said to whoever finds it.
+        mistakes: what is told apart from other wrong answers; where several apply, the first is named.
+        choices: the words to choose from, where the answer is one of them.
+        probes: for a function, the arguments of each call by which it is compared.
+        tolerance: relative, to the largest number where the answer has several.
+        refuse: a hint for an answer that breaks the rules of the exercise, None for any other.
+        view: where many answers are right, what of an answer is compared in its place.
+    """
+
+    name: str
+    truth: Callable[[], Any]
+    because: str
+    mistakes: tuple[Mistake, ...] = ()
+    choices: tuple[str, ...] = ()
+    probes: Callable[[], Sequence[tuple[Any, ...]]] | None = None
+    tolerance: float = 0.01
+    refuse: Callable[[Any], str | None] = lambda answer: None
+    view: Callable[[Any], Any] = lambda answer: answer
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """What is said of an answer; true where it is right.
+
+    >>> Verdict("toy-1", True, "One valley has no ridge.")
+    ✓ toy-1 · right. One valley has no ridge.
+    """
+
+    exercise: str
+    right: bool
+    message: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return f"{'✓' if self.right else '✗'} {self.exercise} · {'right. ' if self.right else ''}{self.message}"
+
+
+def judge(exercise: Exercise, answer: Any) -> Verdict:
+    """Say whether an answer is right, and if not, give the hint that fits it best.
+
+    Args:
+        exercise: what was asked.
+        answer: a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None and `...` stand
+            for none yet.
+
+    >>> half = Exercise("x-1", lambda: 0.5, "Half of it.", (Mistake("Mind the chord.", lambda: 1.5),))
+    >>> judge(half, 0.5), judge(half, 1.5)
+    (✓ x-1 · right. Half of it., ✗ x-1 · Mind the chord.)
+    >>> judge(half, -0.5)
+    ✗ x-1 · The size is right, the sign is turned round.
+    """
+    try:
+        hint = _hint(exercise, answer)
+    except _Unfit as error:
+        hint = str(error)
+    return Verdict(exercise.name, hint is None, exercise.because if hint is None else hint)
+
+
+class _Unfit(Exception):
+    """An answer that cannot be compared; the message is the hint."""
+
+
+def _hint(exercise: Exercise, answer: Any) -> str | None:
+    """None where the answer is right."""
+    if answer is None or answer is ...:
+        raise _Unfit("Not answered yet.")
+    if exercise.choices:
+        return _hint_for_word(exercise, answer)
+    if exercise.probes is None and callable(answer):
+        raise _Unfit("Expected numbers, got a function. Call it, and hand over what it returns.")
+    if exercise.probes is not None and not callable(answer):
+        kind = type(answer).__name__
+        raise _Unfit(f"Expected a function, got {kind}. Hand over the function's name, without calling it.")
+    if exercise.probes is None:
+        answer = _numbers(answer)
+    if (refusal := exercise.refuse(answer)) is not None:
+        raise _Unfit(refusal)
+    seen, truth = _observe(exercise, answer), _observe(exercise, exercise.truth())
+    if all(one.size == two.size == 1 for one, two in zip(seen, truth, strict=True)):
+        seen = [one.reshape(two.shape) for one, two in zip(seen, truth, strict=True)]
+    if _same(seen, truth, exercise.tolerance):
+        return None
+    for mistake in exercise.mistakes:
+        if _same(seen, _observe(exercise, mistake.answer()), exercise.tolerance):
+            return mistake.hint
+    return _misfit(exercise, seen, truth) or _common_mistake(seen, truth, exercise.tolerance)
+
+
+def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
+    word = answer.strip().lower() if isinstance(answer, str) else answer
+    if word not in exercise.choices:
+        raise _Unfit(f"Expected a word: {unknown(str(answer), exercise.choices)}.")
+    if word == exercise.truth():
+        return None
+    return next((mistake.hint for mistake in exercise.mistakes if mistake.answer() == word), "Not so. Look again.")
+
+
+def _observe(exercise: Exercise, answer: Any) -> Observed:
+    """An answer as arrays: one, or for a function one for each probe."""
+    if exercise.probes is None:
+        return [_numbers(exercise.view(answer))]
+    return [_numbers(_call(answer, probe), f"For {_shown(probe)} your function returns") for probe in exercise.probes()]
+
+
+def _call(function: Callable[..., Any], probe: tuple[Any, ...]) -> Any:
+    try:
+        returned = function(*copy.deepcopy(probe))
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise _Unfit(f"Your function fails for {_shown(probe)}: {said}") from error
+    if returned is None:
+        raise _Unfit("Your function returns nothing. Is the `return` missing?")
+    return returned
+
+
+def _numbers(values: Any, subject: str = "Your answer is") -> Array:
+    detached = values.detach().cpu() if hasattr(values, "detach") else values
+    try:
+        numbers = np.asarray(detached)
+        if np.iscomplexobj(numbers):
+            raise TypeError
+        return numbers.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise _Unfit(f"Expected numbers. {subject} of type {type(values).__name__}.") from error
+
+
+def _same(one: Observed, other: Observed, tolerance: float) -> bool:
+    return len(one) == len(other) and all(_close(first, second, tolerance) for first, second in zip(one, other))  # noqa: B905
+
+
+def _close(one: Array, other: Array, tolerance: float) -> bool:
+    if one.shape != other.shape:
+        return False
+    slack = tolerance * (_size(other) or 1.0)
+    return np.allclose(one, other, rtol=0, atol=slack, equal_nan=True)
+
+
+def _size(values: Array) -> float:
+    """The largest finite absolute value."""
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size else 0.0
+
+
+def _misfit(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
+    """A hint where an answer has another shape than the truth, or is not finite where the truth is."""
+    probes = exercise.probes() if exercise.probes else [()]
+    for one, two, probe in zip(seen, truth, probes, strict=True):
+        where = f" for {_shown(probe)}" if probe else ""
+        if one.shape != two.shape:
+            squeezed = one.squeeze().shape == two.squeeze().shape
+            why = "The numbers fit, the shape does not" if squeezed and _close(
+                one.reshape(two.shape), two, exercise.tolerance
+            ) else "The shape is wrong"  # fmt: skip
+            return f"{why}: expected {two.shape}, got {one.shape}{where}."
+        if not np.isfinite(one[np.isfinite(two)]).all():
+            return f"The answer is not finite{where} (it holds inf or nan). Is something divided by zero?"
+    return None
+
+
+_COMMON: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("The size is right, the sign is turned round.", lambda true: -true),
+    ("Twice as large as it should be.", lambda true: 2 * true),
+    ("Half as large as it should be.", lambda true: true / 2),
+    ("Four times as large as it should be.", lambda true: 4 * true),
+    ("A quarter of what it should be.", lambda true: true / 4),
+    ("A hundred times too large. Was a share asked for, and not percent?", lambda true: 100 * true),
+    ("A hundred times too small. Were percent asked for, and not a share?", lambda true: true / 100),
+    ("That would be right in degrees, and radians were asked for.", np.degrees),
+    ("That would be right in radians, and degrees were asked for.", np.radians),
+    ("It is upside down: one over the right answer.", lambda true: 1 / true),
+    ("It is the square of the right answer.", np.square),
+    ("It is the square root of the right answer.", np.sqrt),
+    ("The right numbers in reverse order.", lambda true: true[::-1] if true.ndim == 1 else true),
+    ("The right numbers, but rows and columns are interchanged.", np.transpose),
+)
+
+
+def _common_mistake(seen: Observed, truth: Observed, tolerance: float) -> str:
+    for hint, transform in _COMMON:
+        with np.errstate(all="ignore"):
+            if _same(seen, [transform(true) for true in truth], tolerance):
+                return hint
+    if _same(seen, truth, 10 * tolerance):
+        return f"Near, but not within {tolerance:.2g} of it. Was something rounded on the way?"
+    wrong = [not _close(one, two, tolerance) for one, two in zip(seen, truth, strict=True)]
+    if len(wrong) > 1 and not all(wrong):
+        return f"Right for {len(wrong) - sum(wrong)} of {len(wrong)} sets of arguments, not for all."
+    return "Not right yet, and no mistake that is known here."
+
+
+def _shown(probe: Iterable[Any]) -> str:
+    """Arguments as one would write them, short."""
+    words = []
+    for argument in probe:
+        values = np.asarray(argument).tolist() if not callable(argument) else getattr(argument, "__name__", "f")
+        word = repr(values) if not isinstance(values, str) else values
+        words.append(word if len(word) <= 40 else f"{word[:36]} ...")
+    return f"({', '.join(words)})"

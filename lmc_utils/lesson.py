@@ -1,0 +1,21 @@
+"""The small family of networks that the exercises are about: it trains in seconds, and shows what the chapters show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from lmc_utils import siblings
+
+EXPERIMENT = siblings.Experiment(epochs=16, fork_epochs=(0, 2, 8), parents=2)
+
+
+@cache
+def family(**changes: Any) -> siblings.Run:
+    """Train the family, or fetch it; the changes are parameters that differ from `EXPERIMENT`.
+
+    Raises:
+        ParameterError: a parameter is unknown or out of range.
+    """
+    return siblings.run(replace(EXPERIMENT, **changes), progress=False)
