@@ -36,6 +36,22 @@ def check(name: str, answer: Any) -> Verdict:
     return judge(find(name), answer)
 
 
+def insist(name: str, answer: Any) -> None:
+    """Raise where an answer is not right: what the hidden tests of an exercise do.
+
+    Raises:
+        AssertionError: with the hint that `check` would give.
+        ParameterError: there is no such exercise.
+
+    >>> insist("toy-2", 1.5)
+    Traceback (most recent call last):
+    AssertionError: A barrier does not grow in proportion to the distance. What is f half-way?
+    """
+    verdict = check(name, answer)
+    if not verdict:
+        raise AssertionError(verdict.message)
+
+
 def find(name: str) -> Exercise:
     """The exercise of this name.
 

@@ -120,8 +120,7 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
     if (refusal := exercise.refuse(answer)) is not None:
         raise _Unfit(refusal)
     seen, truth = _observe(exercise, answer), _observe(exercise, exercise.truth())
-    if all(one.size == two.size == 1 for one, two in zip(seen, truth, strict=True)):
-        seen = [one.reshape(two.shape) for one, two in zip(seen, truth, strict=True)]
+    seen = [one.reshape(two.shape) if one.size == two.size == 1 else one for one, two in zip(seen, truth, strict=True)]
     if _same(seen, truth, exercise.tolerance):
         return None
     for mistake in exercise.mistakes:
@@ -225,7 +224,7 @@ def _common_mistake(seen: Observed, truth: Observed, tolerance: float) -> str:
             if _same(seen, [transform(true) for true in truth], tolerance):
                 return hint
     if _same(seen, truth, 10 * tolerance):
-        return f"Near, but not within {tolerance:.2g} of it. Was something rounded on the way?"
+        return f"Near, but not within {100 * tolerance:.2g} %. Was something rounded, or not followed to its end?"
     wrong = [not _close(one, two, tolerance) for one, two in zip(seen, truth, strict=True)]
     if len(wrong) > 1 and not all(wrong):
         return f"Right for {len(wrong) - sum(wrong)} of {len(wrong)} sets of arguments, not for all."
