@@ -18,7 +18,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from lmc_utils import notebooks, pdf, publish, results
+from lmc_utils import assignments, grading, notebooks, pdf, publish, results
+from lmc_utils.sandbox import Bounds
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 
 app = typer.Typer(
@@ -157,6 +158,43 @@ def show_results(
     width = max(map(len, numbers))
     for name, number in numbers.items():
         typer.echo(f"{name:{width}}  {number:.6g}")
+
+
+@app.command()
+@_clear_errors()
+def assign(
+    notebook: Annotated[
+        list[str] | None, typer.Argument(help="Stems such as 01_toy_exercises; all by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")] = Path("_build/assignments"),
+    force: Annotated[bool, typer.Option("--force", help="Replace files of another content.")] = False,
+    root: Root = Path(),
+) -> None:
+    """Write the student versions of the exercise notebooks: without solutions and hidden tests."""
+    folder = root / "notebooks" / "exercises"
+    stems = notebook or [path.stem for path in notebooks.chapters(folder)]
+    require(bool(stems), "root", "a checkout of the book with exercise notebooks", str(root.resolve()))
+    sources = [notebooks.find(stem, folder).path for stem in stems]
+    for written in assignments.write(sources, out, force):
+        typer.echo(written)
+
+
+@app.command()
+@_clear_errors()
+def grade(
+    submission: Annotated[list[Path], typer.Argument(help="Files, or folders of files, one or more of a student.")],
+    table: Annotated[Path, typer.Option("--csv", help="The table to write.")] = Path("grades.csv"),
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions marked at a time.")] = 2,
+    limit: Annotated[int, typer.Option(min=1, help="Seconds a single cell may take.")] = Bounds.limit,
+    memory: Annotated[int, typer.Option(min=512, help="MiB of memory a submission may take.")] = Bounds.memory,
+    executed: Annotated[Path | None, typer.Option(help="A folder for the submissions as they were executed.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Mark anew what was marked before.")] = False,
+    root: Root = Path(),
+) -> None:
+    """Mark submissions of exercise notebooks: a CSV with points and with a reason for each that was lost."""
+    bounds = Bounds(limit, memory)
+    count = grading.grade(submission, table, root, jobs, bounds, fresh, executed)
+    typer.echo(f"{table}: {count} submission{'' if count == 1 else 's'}")
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from lmc_utils.settings import unknown
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Observed = list[Array]
 
+UNANSWERED = "Not answered yet."
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -107,7 +109,7 @@ class _Unfit(Exception):
 def _hint(exercise: Exercise, answer: Any) -> str | None:
     """None where the answer is right."""
     if answer is None or answer is ...:
-        raise _Unfit("Not answered yet.")
+        raise _Unfit(UNANSWERED)
     if exercise.choices:
         return _hint_for_word(exercise, answer)
     if exercise.probes is None and callable(answer):
@@ -148,6 +150,8 @@ def _observe(exercise: Exercise, answer: Any) -> Observed:
 def _call(function: Callable[..., Any], probe: tuple[Any, ...]) -> Any:
     try:
         returned = function(*copy.deepcopy(probe))
+    except NotImplementedError as error:
+        raise _Unfit(UNANSWERED) from error
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise _Unfit(f"Your function fails for {_shown(probe)}: {said}") from error

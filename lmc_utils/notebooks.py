@@ -155,7 +155,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
     except OSError as error:
         raise ParameterError(f"out: expected a file that can be written, got '{out}' ({error.strerror})") from error
     try:
-        with _kernel_of_this_python():
+        with kernel_of_this_python():
             execute_notebook(
                 _verbatim(notebook.path),
                 _verbatim(partial),
@@ -178,7 +178,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
 
 
 @contextmanager
-def _kernel_of_this_python() -> Iterator[None]:
+def kernel_of_this_python() -> Iterator[None]:
     """Make `python3` name this interpreter; Jupyter's search path may lead to the kernel of another one."""
     from ipykernel.kernelspec import write_kernel_spec
 

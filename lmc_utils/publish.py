@@ -10,22 +10,19 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from lmc_utils import assignments, jobs
 from lmc_utils.notebooks import chapters
 from lmc_utils.settings import ParameterError
-
-_GRACE = 15  # seconds an interrupted notebook has to shut its kernel down
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,15 @@ class Site:
     def executed(self) -> Path:
         """The executed notebooks that the book is built from."""
         return self.root / "book" / "notebooks"
+
+    def target(self, source: Path) -> Path:
+        """Where the executed form of a source belongs."""
+        return self.executed / source.relative_to(self.sources)
+
+    @property
+    def handouts(self) -> Path:
+        """The student versions of the exercise notebooks, for the pages to offer."""
+        return self.executed / "exercises" / "student"
 
     @property
     def work(self) -> Path:
@@ -65,13 +71,13 @@ class Site:
         return self.root / "_build" / "html.old"
 
 
-def build(root: Path, preset: str = "default", jobs: int = 2) -> int:
+def build(root: Path, preset: str = "default", at_once: int = 2) -> int:
     """Bring the book up to date: execute the notebooks that changed, then build and publish the HTML.
 
     Args:
         root: the checkout.
         preset: the parameter values of every notebook.
-        jobs: notebooks executed at a time; each gets its share of the cores.
+        at_once: notebooks executed at a time; each gets its share of the cores.
 
     Returns:
         The exit status: 0, or 1 where a notebook or the HTML failed. Then the last good HTML is still in place.
@@ -84,84 +90,68 @@ def build(root: Path, preset: str = "default", jobs: int = 2) -> int:
     site.work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(site.work.with_name("lock"), timeout=0):
-            return _build(site, preset, jobs)
+            return _build(site, preset, at_once)
     except Timeout as error:
         raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
 
 
-def _build(site: Site, preset: str, jobs: int) -> int:
+def _build(site: Site, preset: str, at_once: int) -> int:
     console = Console(stderr=True, soft_wrap=True)
     if site.previous.exists() and not site.html.exists():  # a build was killed between its two renames
         site.previous.rename(site.html)
-    sources = chapters(site.sources)
+    exercises = chapters(site.sources / "exercises")
+    sources = [*chapters(site.sources), *exercises]
     wanted = {source: _digest([source, *_package()], preset) for source in sources}
-    for leftover in set(chapters(site.executed)) - {site.executed / source.name for source in sources}:
+    kept = {site.target(source) for source in sources}
+    for leftover in {*chapters(site.executed), *chapters(site.executed / "exercises")} - kept:
         leftover.unlink()
-    changed = [source for source in sources if _stamp(site.executed / source.name) != wanted[source]]
-    failures = execute_all(site, changed, preset, jobs, console, wanted)
+    changed = [source for source in sources if _stamp(site.target(source)) != wanted[source]]
+    failures = execute_all(site, changed, preset, at_once, console, wanted)
     for failure in failures:
         console.print(f"lmc: {failure}", style="red", markup=False, highlight=False)
     if failures:
         console.print(f"lmc: {len(failures)} of {len(sources)} notebooks failed; the published book is unchanged")
         return 1
+    _write_handouts(site, exercises)
     return _publish(site, console)
 
 
+def _write_handouts(site: Site, exercises: list[Path]) -> None:
+    """Student versions of the exercise notebooks; they take nbgrader seconds, so only where something has changed."""
+    stamp, digest = site.work / "handouts.digest", _digest([*exercises, *_package()], "")
+    if exercises and not (stamp.exists() and stamp.read_text() == digest and site.handouts.is_dir()):
+        shutil.rmtree(site.handouts, ignore_errors=True)
+        assignments.write(exercises, site.handouts)
+        stamp.write_text(digest)
+
+
 def execute_all(
-    site: Site, sources: list[Path], preset: str, jobs: int, console: Console, digests: dict[Path, str]
+    site: Site, sources: list[Path], preset: str, at_once: int, console: Console, digests: dict[Path, str]
 ) -> list[str]:
     """Execute notebooks, some at a time, each in a process of its own; a failure does not stop the others.
 
     Returns:
         A line for each notebook that failed.
     """
-    site.executed.mkdir(parents=True, exist_ok=True)
-    waiting, running, failures = list(sources), dict[Path, subprocess.Popen[bytes]](), list[str]()
-    cores = max(1, (os.cpu_count() or 1) // max(1, min(jobs, len(sources))))
-    environment = {"OMP_NUM_THREADS": str(cores)} | os.environ
-    try:
-        with _progress(console) as progress:
-            bar = progress.add_task("notebooks", total=len(sources), visible=bool(sources))
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    source = waiting.pop(0)
-                    running[source] = _start(site, source, preset, environment)
-                for source in [source for source, process in running.items() if process.poll() is not None]:
-                    process, log = running.pop(source), site.work / f"{source.stem}.log"
-                    if process.returncode == 0:
-                        _accept(site.work / source.name, site.executed / source.name, digests[source])
-                        console.print(f"executed {source.stem}", highlight=False)
-                    else:
-                        failures.append(_last_line(log) or f"{source.stem}: exit status {process.returncode}")
-                    progress.advance(bar)
-                progress.update(bar, description=", ".join(source.stem for source in running) or "notebooks")
-                time.sleep(0.05)
-    finally:
-        _stop(running.values())
+    failures: list[str] = []
+    environment = {"OMP_NUM_THREADS": str(jobs.cores_each(at_once, len(sources)))} | os.environ
+    by_name = {source.stem: source for source in sources}
+    todo = [_execution(site, source, preset, environment) for source in sources]
+    with closing(jobs.run(todo, len(todo), at_once, console, "notebooks")) as finished:
+        for job, status in finished:
+            source = by_name[job.name]
+            if status == 0:
+                _accept(site.work / source.name, site.target(source), digests[source])
+                console.print(f"executed {source.stem}", highlight=False)
+            else:
+                failures.append(jobs.last_line(job.log) or f"{source.stem}: exit status {status}")
     return failures
 
 
-def _start(site: Site, source: Path, preset: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _execution(site: Site, source: Path, preset: str, environment: dict[str, str]) -> jobs.Job:
     command = [sys.executable, "-m", "lmc_utils.cli", "run", str(source), "--preset", preset]
     command += ["--out", str(site.work / source.name)]
-    with (site.work / f"{source.stem}.log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, cwd=site.root, env=environment, start_new_session=True)
-
-
-def _stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End processes so that papermill shuts its kernels down; kill those that do not listen, or all if told twice."""
-    alive = [process for process in processes if process.poll() is None]
-    for process in alive:
-        os.killpg(process.pid, signal.SIGTERM)  # the child takes it for Ctrl-C, which a job of a script ignores
-    deadline = time.monotonic() + _GRACE
-    try:
-        while any(process.poll() is None for process in alive) and time.monotonic() < deadline:
-            time.sleep(0.05)
-    finally:
-        for process in alive:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # the kernel sees its parent go and ends itself
-                process.wait()
+    return jobs.Job(source.stem, command, site.work / f"{source.stem}.log", site.root, environment)
 
 
 def _accept(finished: Path, target: Path, digest: str) -> None:
@@ -169,6 +159,7 @@ def _accept(finished: Path, target: Path, digest: str) -> None:
     notebook = json.loads(finished.read_text())
     notebook["metadata"].setdefault("lmc", {})["digest"] = digest
     finished.write_text(json.dumps(notebook, indent=1))
+    target.parent.mkdir(parents=True, exist_ok=True)
     finished.replace(target)
 
 
@@ -245,14 +236,3 @@ def _stamp(executed: Path) -> str | None:
     except (OSError, ValueError, KeyError):
         return None
     return digest
-
-
-def _last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    said = [line for line in lines if line.startswith("lmc: ")]
-    return (said or lines or [""])[-1].removeprefix("lmc: ")
-
-
-def _progress(console: Console) -> Progress:
-    columns: list[Callable[[], object]] = [SpinnerColumn, BarColumn, MofNCompleteColumn, TimeElapsedColumn]
-    return Progress(*(column() for column in columns), TextColumn("{task.description}"), console=console)  # type: ignore[arg-type]

@@ -87,16 +87,6 @@ def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_pat
         time.sleep(0.2)
 
 
-def test_what_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish, "_GRACE", 0.2)
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout
-    process.stdout.readline()
-    publish._stop([process])
-    assert process.returncode == -signal.SIGKILL
-
-
 def test_one_build_at_a_time(tmp_path: Path) -> None:
     write_book(tmp_path, a="1")
     (tmp_path / "_build").mkdir()

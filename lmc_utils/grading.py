@@ -1,0 +1,238 @@
+"""Mark a folder of submissions, some at a time, and write a table of their marks.
+
+Marks are kept in `_build/grades` under a digest of all that they depend on, so that an interrupted run goes on where it
+stopped, and the table is the same to the byte however often it is made.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from lmc_utils import assignments, jobs, sandbox
+from lmc_utils.marking import Marks, nothing
+from lmc_utils.notebooks import chapters
+from lmc_utils.sandbox import Bounds
+from lmc_utils.settings import ParameterError, require
+from lmc_utils.submissions import Submission, collect
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where marking happens: the checkout with the exercise notebooks, and how."""
+
+    root: Path
+    at_once: int
+    bounds: Bounds
+    console: Console
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """The exercise notebooks by stem."""
+        return {path.stem: path for path in chapters(self.root / "notebooks" / "exercises")}
+
+    @property
+    def kept(self) -> Path:
+        """What is kept between two runs; it can be deleted at any time."""
+        return self.root / "_build" / "grades"
+
+    def prepared(self, stem: str) -> Path:
+        """What was prepared for an exercise notebook, for as long as neither it nor the package changes."""
+        return self.kept / stem / _digest(self.sources[stem].read_bytes(), _package())
+
+    def key(self, submission: Submission) -> str:
+        """Of all that the marks of a submission depend on."""
+        words = f"{submission.notebook} {self.prepared(str(submission.notebook)).name} {replace(self.bounds, cores=1)}"
+        return _digest(submission.path.read_bytes(), words)
+
+    def marks(self, submission: Submission) -> Marks | None:
+        """The marks that were kept, if there are any."""
+        try:
+            return Marks(**json.loads((self.kept / f"{self.key(submission)}.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def grade(
+    paths: Sequence[Path],
+    table: Path,
+    root: Path,
+    at_once: int = 2,
+    bounds: Bounds | None = None,
+    fresh: bool = False,
+    executed: Path | None = None,
+) -> int:
+    """Mark submissions and write a table of their marks.
+
+    Args:
+        paths: files, or folders with files at any depth.
+        table: the CSV to write, as `as_csv` lays it out. It is replaced when the new one is whole.
+        root: the checkout.
+        at_once: submissions marked at a time.
+        bounds: what each may take.
+        fresh: mark anew what was marked before.
+        executed: a folder for the submissions as they were executed.
+
+    Returns:
+        How many submissions there are.
+
+    Raises:
+        KeyboardInterrupt: after everything it had started has stopped; a later call goes on from here.
+        ParameterError: a path does not exist, there is nothing to mark, the table cannot be written, another marking is
+            at work, or the exercises' own solutions do not get all points here.
+    """
+    desk = Desk(root.resolve(), at_once, bounds or Bounds(), Console(stderr=True, soft_wrap=True))
+    require(bool(desk.sources), "root", "a checkout of the book with exercise notebooks", str(desk.root))
+    submissions = collect(paths, desk.sources)
+    require(table.resolve() not in {each.path.resolve() for each in submissions}, "csv", "no submission", str(table))
+    _require_writable(table)
+    desk.kept.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(desk.kept / "lock", timeout=0):
+            marks = _mark_all(desk, submissions, fresh)
+    except Timeout as error:
+        raise ParameterError(f"root: expected no other marking at work, found one in '{desk.root}'") from error
+    _write_whole(table, as_csv(submissions, marks))
+    if executed is not None:
+        _hand_back(desk, submissions, executed)
+    return len(submissions)
+
+
+def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
+    """The table: a line for each submission, a column for each exercise that any of them was asked.
+
+    >>> one = Submission("ann.ipynb", Path("ann.ipynb"), "01_toy_exercises", "")
+    >>> print(as_csv([one], [Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])]))
+    submission,notebook,points,out_of,toy-1,toy-2,remarks
+    ann.ipynb,01_toy_exercises,1,3,1,0,toy-2: Not answered yet.
+    """
+    by_notebook = sorted(zip(map(str, (each.notebook for each in submissions)), marks, strict=True), key=lambda x: x[0])
+    exercises = list(dict.fromkeys(name for _, each in by_notebook for name in each.out_of))
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["submission", "notebook", "points", "out_of", *exercises, "remarks"])
+    for submission, each in zip(submissions, marks, strict=True):
+        points = [_number(each.points.get(name, 0.0)) if name in each.out_of else "" for name in exercises]
+        total = _number(sum(each.out_of.values())) if each.out_of else ""
+        remarks = "; ".join(remark for remark in (submission.remark, *each.remarks) if remark)
+        row = [submission.name, submission.notebook or "", _number(sum(each.points.values())), total]
+        rows.writerow([_plain(cell) for cell in (*row, *points, remarks)])
+    return text.getvalue().rstrip("\n")
+
+
+def _mark_all(desk: Desk, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:
+    known = {each.name: each for each in submissions if each.notebook}
+    todo = [each for each in known.values() if fresh or desk.marks(each) is None]
+    unmarked: dict[str, Marks] = {}
+    _prepare(desk, sorted({str(each.notebook) for each in todo}))
+    for each, box, job, status in _each_in_its_sandbox(desk, todo, "submissions"):
+        if status == 0:
+            shutil.move(box.result.with_suffix(".ipynb"), desk.kept / f"{desk.key(each)}.ipynb")
+            _write_whole(desk.kept / f"{desk.key(each)}.json", box.result.read_text(encoding="utf-8"))
+        else:
+            why = "it took too long in all" if status is None else f"its marking ended with status {status}"
+            unmarked[each.name] = nothing(desk.sources[str(each.notebook)], f"not marked: {why}")
+        got = unmarked.get(each.name) or desk.marks(each) or Marks()
+        points, out_of = (_number(sum(values.values())) for values in (got.points, got.out_of))
+        desk.console.print(f"{job.name}: {points} of {out_of}", markup=False, highlight=False)
+    return [unmarked.get(each.name) or (desk.marks(each) if each.notebook else None) or Marks() for each in submissions]
+
+
+def _prepare(desk: Desk, stems: Sequence[str]) -> None:
+    """Mark the exercise notebooks' own solutions: they get all points, and train the networks for everybody."""
+    todo = [stem for stem in stems if not (desk.prepared(stem) / "solved").exists()]
+    for stem in todo:
+        shutil.rmtree(desk.kept / stem, ignore_errors=True)
+        desk.prepared(stem).mkdir(parents=True)
+        assignments.gradebook(desk.sources[stem], desk.prepared(stem) / "gradebook.db")
+    own = [Submission(stem, desk.sources[stem], stem, "") for stem in todo]
+    for each, box, job, status in _each_in_its_sandbox(desk, own, "solutions"):
+        if status != 0:
+            raise ParameterError(f"{each.name}: its own solutions cannot be marked ({jobs.last_line(job.log)})")
+        marks = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
+        if marks.points != marks.out_of:
+            raise ParameterError(f"{each.name}: its own solutions do not get all points: {marks.remarks[0]}")
+        shutil.copytree(box.runs, desk.prepared(each.name) / "runs", dirs_exist_ok=True)
+        (desk.prepared(each.name) / "solved").touch()
+
+
+def _each_in_its_sandbox(
+    desk: Desk, todo: Sequence[Submission], unit: str
+) -> Iterator[tuple[Submission, sandbox.Sandbox, jobs.Job, int | None]]:
+    """Mark submissions, some at a time, each in a sandbox that lives until the next one is asked for."""
+    by_name = {each.name: each for each in todo}
+    boxes: dict[str, sandbox.Sandbox] = {}
+    bounds = replace(desk.bounds, cores=jobs.cores_each(desk.at_once, len(todo)))
+    with tempfile.TemporaryDirectory(prefix="lmc-grade-", ignore_cleanup_errors=True) as within:
+
+        def waiting() -> Iterator[jobs.Job]:
+            for each in todo:
+                prepared = desk.prepared(str(each.notebook))
+                boxes[each.name] = box = sandbox.pitch(Path(within), prepared / "runs")
+                source = desk.sources[str(each.notebook)]
+                yield sandbox.marking(box, each.name, each.path, source, prepared / "gradebook.db", bounds)
+
+        with closing(jobs.run(waiting(), len(todo), desk.at_once, desk.console, unit)) as finished:
+            for job, status in finished:
+                box = boxes.pop(job.name)
+                yield by_name[job.name], box, job, status
+                shutil.rmtree(box.folder, ignore_errors=True)
+
+
+@cache
+def _package() -> str:
+    files = sorted(path for path in sandbox.PACKAGE.iterdir() if path.suffix == ".py")
+    return _digest(b"".join(path.name.encode() + path.read_bytes() for path in files), sys.version)
+
+
+def _digest(content: bytes, words: str) -> str:
+    return hashlib.sha256(content + b"\0" + words.encode()).hexdigest()[:32]
+
+
+def _hand_back(desk: Desk, submissions: Sequence[Submission], folder: Path) -> None:
+    """Copy the submissions as they were executed to a folder."""
+    for each in submissions:
+        done = desk.kept / f"{desk.key(each)}.ipynb" if each.notebook else None
+        if done and done.exists():
+            target = folder / Path(each.name).relative_to(Path(each.name).anchor)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(done, target)
+
+
+def _require_writable(table: Path) -> None:
+    require(table.suffix == ".csv", "csv", "a file that ends in .csv", str(table))
+    require(not table.is_dir(), "csv", "a file, not a folder", str(table))
+    try:
+        table.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=table.parent):
+            pass
+    except OSError as error:
+        raise ParameterError(f"csv: expected a file that can be written, got '{table}' ({error.strerror})") from error
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
+
+
+def _plain(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell

@@ -1,0 +1,123 @@
+"""Run commands, some at a time, each in a process group of its own, with progress; nothing is left running."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+_GRACE = 15  # seconds an interrupted notebook has to shut its kernel down
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command to run.
+
+    Attributes:
+        name: to show while it runs.
+        command: and its arguments.
+        log: the file for all that it says.
+        folder: where it runs.
+        environment: all of its variables.
+        limit: seconds it may take; None for any time.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    folder: Path
+    environment: Mapping[str, str]
+    limit: float | None = None
+
+
+def run(
+    jobs: Iterable[Job], total: int, at_once: int, console: Console, unit: str
+) -> Generator[tuple[Job, int | None], None, None]:
+    """Run all jobs; each is given back when it is done, in whatever order, with its exit status.
+
+    The status is None where a job took longer than its limit and was stopped. Closing the iterator, or an exception
+    while it waits, stops whatever is running.
+
+    Args:
+        jobs: what to run; the next one is asked for when there is room for it.
+        total: how many there are.
+        at_once: how many at a time.
+        console: for the progress bar.
+        unit: what the bar counts.
+    """
+    waiting, running = iter(jobs), dict[subprocess.Popen[bytes], tuple[Job, float]]()
+    try:
+        with _progress(console) as progress:
+            bar = progress.add_task(unit, total=total, visible=bool(total))
+            while True:
+                for job in itertools.islice(waiting, at_once - len(running)):
+                    running[_start(job)] = (job, time.monotonic())
+                if not running:
+                    return
+                for process, (job, since) in list(running.items()):
+                    late = job.limit is not None and time.monotonic() - since > job.limit
+                    if process.poll() is None and not late:
+                        continue
+                    if late:
+                        stop([process])
+                    del running[process]
+                    progress.advance(bar)
+                    yield job, None if late else process.returncode
+                progress.update(bar, description=", ".join(job.name for job, _ in running.values()) or unit)
+                time.sleep(0.05)
+    finally:
+        stop(running)
+
+
+def cores_each(at_once: int, jobs: int) -> int:
+    """How many cores each of some jobs gets when so many run at a time."""
+    return max(1, (os.cpu_count() or 1) // max(1, min(at_once, jobs)))
+
+
+def stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End processes so that they shut their kernels down; kill those that do not listen, or all if told twice."""
+    alive = [process for process in processes if process.poll() is None]
+    for process in alive:
+        os.killpg(process.pid, signal.SIGTERM)  # the child takes it for Ctrl-C, which a job of a script ignores
+    deadline = time.monotonic() + _GRACE
+    try:
+        while any(process.poll() is None for process in alive) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        for process in alive:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # the kernel sees its parent go and ends itself
+                process.wait()
+
+
+def last_line(log: Path) -> str:
+    """What a job said last; of an `lmc` command, the one line that tells what was wrong."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("lmc: ")]
+    return (said or lines or [""])[-1].removeprefix("lmc: ")
+
+
+def _start(job: Job) -> subprocess.Popen[bytes]:
+    with job.log.open("wb") as log:
+        return subprocess.Popen(
+            list(job.command),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=job.folder,
+            env=dict(job.environment),
+            start_new_session=True,
+        )
+
+
+def _progress(console: Console) -> Progress:
+    columns: list[Callable[[], object]] = [SpinnerColumn, BarColumn, MofNCompleteColumn, TimeElapsedColumn]
+    return Progress(*(column() for column in columns), TextColumn("{task.description}"), console=console)  # type: ignore[arg-type]

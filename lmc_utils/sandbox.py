@@ -1,0 +1,122 @@
+"""A folder, a home and a copy of the package for one submission, so that what its code does there concerns no other.
+
+This keeps accidents and pranks apart. It is no wall against somebody who attacks the account that marks: code that was
+handed in runs with all of its rights. Where that is a danger, mark in a container or on a machine of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmc_utils.jobs import Job
+
+PACKAGE = Path(__file__).parent
+
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_?KEY", re.IGNORECASE)
+_NOT_PASSED_ON = ("JUPYTER_PATH", "PYTHONSTARTUP", "PYTHONHOME", "MPLCONFIGDIR")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a submission may take.
+
+    Attributes:
+        limit: seconds for each cell.
+        memory: MiB for all of it.
+        cores: for all of it.
+    """
+
+    limit: int = 60
+    memory: int = 4096
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The folder of one submission."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        """Where the code runs; two levels below the folder, so that `..` is its own as well."""
+        return self.folder / "work" / "home"
+
+    @property
+    def runs(self) -> Path:
+        """Where it finds, and keeps, trained networks."""
+        return self.folder / "runs"
+
+    @property
+    def result(self) -> Path:
+        """Its marks as JSON; beside it, under .ipynb, the notebook as it was executed."""
+        return self.folder / "result.json"
+
+
+def pitch(within: Path, runs: Path | None = None) -> Sandbox:
+    """Make a sandbox.
+
+    Args:
+        within: the folder that it is made in, under a name that cannot be guessed.
+        runs: trained networks to begin with; they are copied.
+    """
+    sandbox = Sandbox(Path(tempfile.mkdtemp(dir=within)))
+    (sandbox.home / ".tmp").mkdir(parents=True)
+    if runs is not None and runs.is_dir():
+        shutil.copytree(runs, sandbox.runs)
+    sandbox.runs.mkdir(exist_ok=True)
+    shutil.copytree(PACKAGE, sandbox.folder / "package" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return sandbox
+
+
+def marking(sandbox: Sandbox, name: str, submission: Path, source: Path, gradebook: Path, bounds: Bounds) -> Job:
+    """The job that marks a submission in its sandbox, from copies of all files.
+
+    Args:
+        sandbox: of this submission alone.
+        name: of the job.
+        submission: the notebook that was handed in.
+        source: the exercise notebook.
+        gradebook: what `assignments.gradebook` wrote of it.
+        bounds: what it may take.
+    """
+    copies = {"submission.ipynb": submission, source.name: source, "gradebook.db": gradebook}
+    for copied, original in copies.items():
+        shutil.copyfile(original, sandbox.folder / copied)
+    command = [sys.executable, "-m", "lmc_utils.marking", *(str(sandbox.folder / copied) for copied in copies)]
+    command += [str(sandbox.home), str(sandbox.result), "--limit", str(bounds.limit), "--memory", str(bounds.memory)]
+    # Each cell that never ends costs its limit once, and each that ends the kernel a start.
+    in_all = 120 + bounds.limit * source.read_text(encoding="utf-8").count('"cell_type": "code"')
+    environment = _environment(os.environ, sandbox, bounds.cores)
+    return Job(name, command, sandbox.folder / "log", sandbox.folder, environment, in_all)
+
+
+def _environment(inherited: Mapping[str, str], sandbox: Sandbox, cores: int) -> dict[str, str]:
+    """A home and settings of its own, and nothing of whoever marks it that might be secret."""
+    passed_on = {
+        name: value for name, value in inherited.items() if name not in _NOT_PASSED_ON and not _SECRET.search(name)
+    }
+    own = {
+        "HOME": sandbox.home,
+        "USERPROFILE": sandbox.home,
+        "TMPDIR": sandbox.home / ".tmp",
+        "XDG_CACHE_HOME": sandbox.home / ".cache",
+        "XDG_CONFIG_HOME": sandbox.home / ".config",
+        "IPYTHONDIR": sandbox.home / ".ipython",
+        "JUPYTER_CONFIG_DIR": sandbox.home / ".jupyter",
+        "JUPYTER_DATA_DIR": sandbox.home / ".jupyter",
+        "JUPYTER_RUNTIME_DIR": sandbox.home / ".jupyter",
+        "LMC_RUNS": sandbox.runs,
+        "PYTHONPATH": sandbox.folder / "package",
+        "PYTHONHASHSEED": 0,
+        "PYTHONNOUSERSITE": 1,
+        "OMP_NUM_THREADS": cores,
+    }
+    return passed_on | {name: str(value) for name, value in own.items()}
