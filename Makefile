@@ -24,7 +24,7 @@ lint: $(VENV)/.dev  ## check style, types, and that notebooks are stored without
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb notebooks/exercises/*.ipynb
 
 bench: $(VENV)/.dev  ## measure the speed claims against their peers (some ten minutes)
 	@$(BIN)/python -m benchmarks

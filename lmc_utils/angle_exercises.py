@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _LATE = lesson.EXPERIMENT.fork_epochs[-1]
 _PAIRED = ["parent", "pair"]
 
 
+@cache
 def tracked() -> xr.Dataset:
     """Distances and angles of the lesson's siblings, the whole network."""
     return geometry.track(lesson.family(), progress=False).sel(layer=geometry.WHOLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ CLASSROOM = Experiment(parents=5, fork_epochs=(0, 1, 2, 15), siblings=4)
 SLOW = 0.02
 
 
+@cache
 def _lines(**changes: Any) -> xr.Dataset:
     family = lesson.family(**changes)
     return paths.line(family, LINE, progress=False).sel(epoch=family.experiment.epochs)

@@ -122,7 +122,6 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
     if (refusal := exercise.refuse(answer)) is not None:
         raise _Unfit(refusal)
     seen, truth = _observe(exercise, answer), _observe(exercise, exercise.truth())
-    seen = [one.reshape(two.shape) if one.size == two.size == 1 else one for one, two in zip(seen, truth, strict=True)]
     if _same(seen, truth, exercise.tolerance):
         return None
     for mistake in exercise.mistakes:
@@ -141,10 +140,13 @@ def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
 
 
 def _observe(exercise: Exercise, answer: Any) -> Observed:
-    """An answer as arrays: one, or for a function one for each probe."""
+    """An answer as arrays, one, or for a function one for each probe; a single number has no shape, however wrapped."""
     if exercise.probes is None:
-        return [_numbers(exercise.view(answer))]
-    return [_numbers(_call(answer, probe), f"For {_shown(probe)} your function returns") for probe in exercise.probes()]
+        seen = [_numbers(exercise.view(answer))]
+    else:
+        asked = exercise.probes()
+        seen = [_numbers(_call(answer, probe), f"For {_shown(probe)} your function returns") for probe in asked]
+    return [one.reshape(()) if one.size == 1 else one for one in seen]
 
 
 def _call(function: Callable[..., Any], probe: tuple[Any, ...]) -> Any:

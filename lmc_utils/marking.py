@@ -138,7 +138,7 @@ def execute(notebook: NotebookNode, folder: Path, limit: int) -> dict[int, str]:
                     raise
                 over = isinstance(error, CellTimeoutError)
                 stopped[runner.position] = (
-                    _over(limit) if over else "ends the kernel; does it call exit, or take all memory?"
+                    _over(limit) if over else "ends the kernel (does it call exit, or take all memory?)"
                 )
                 notebook.cells[runner.position].source = "raise RuntimeError('stopped')"
     for row in stopped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ _FORK = 2
 Loss = Callable[[Array], float]
 
 
+@cache
 def tracks(split: str = "train", fork: int = 0, epoch: int = lesson.EXPERIMENT.epochs) -> xr.Dataset:
     """Loss and error of the lesson's siblings on the midline and both flanks."""
     found = paths.ridge(lesson.family(), HEIGHTS, epochs=[epoch], progress=False)

@@ -21,15 +21,19 @@ from IPython.core.inputtransformer2 import TransformerManager
 from lmc_utils.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
+NOTEBOOKS = [*CHAPTERS, *EXERCISES]
 MODULES = sorted(path for path in (ROOT / "lmc_utils").glob("*.py") if path.stem != "__init__")
 PROSE = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md")), *NOTEBOOKS]
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
 def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
+    assert CHAPTERS
+    assert EXERCISES
 
 
 def test_outputs_are_not_stored() -> None:
@@ -38,18 +42,18 @@ def test_outputs_are_not_stored() -> None:
     assert done.returncode == 0, f"run `nbstripout --keep-id notebooks/*.ipynb`\n{done.stdout}{done.stderr}"
 
 
-@every_notebook
+@every_chapter
 def test_one_cell_is_tagged_parameters(path: Path) -> None:
     assert len(parameter_cells(path)) == 1
 
 
-@every_notebook
+@every_chapter
 def test_every_parameter_has_a_comment(path: Path) -> None:
     for line in parameter_cells(path)[0].splitlines():
         assert re.fullmatch(r"\w+ = .+  # \S.*", line), f"expected `name = value  # meaning`: {line}"
 
 
-@every_notebook
+@every_chapter
 def test_every_parameter_is_the_default_of_exactly_one_setting(path: Path) -> None:
     records = settings_of(path)
     for name, value in parameters_of(path).items():
@@ -58,7 +62,7 @@ def test_every_parameter_is_the_default_of_exactly_one_setting(path: Path) -> No
         assert typed(defaults(owners[0])[name]) == typed(value), name
 
 
-@every_notebook
+@every_chapter
 def test_every_setting_can_be_given_as_a_parameter(path: Path) -> None:
     settings = {name for record in settings_of(path) for name in defaults(record)}
     assert settings == set(parameters_of(path))
@@ -98,7 +102,7 @@ def test_the_first_cell_installs_the_package_where_it_is_missing(
     assert cells[0]["metadata"]["tags"] == ["remove-cell"]
 
 
-@every_notebook
+@every_chapter
 def test_a_chapter_opens_with_question_runtime_and_parameters_and_says_what_comes_next(path: Path) -> None:
     cells = json.loads(path.read_text())["cells"]
     opening, ending = "".join(cells[0]["source"]), text_of(path)[-4000:]
@@ -107,7 +111,13 @@ def test_a_chapter_opens_with_question_runtime_and_parameters_and_says_what_come
     assert "| parameter | meaning | allowed |" in opening
     assert "## Try it" in ending
     assert "```bash" in ending
-    assert re.search(r"(## What comes next|\*\*What comes next\.\*\*)", ending)
+    assert "## What comes next" in ending
+
+
+@every_chapter
+def test_a_chapter_names_its_exercises(path: Path) -> None:
+    named = [cell["metadata"]["lmc"]["exercises"] for cell in cells_of(path) if "lmc" in cell["metadata"]]
+    assert [exercises.stem for exercises in EXERCISES if exercises.stem.startswith(path.stem[:2])] == named
 
 
 def test_every_module_is_described_on_the_api_page() -> None:
@@ -133,6 +143,11 @@ def imported_modules(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lmc_utils."):
             found.add(node.module.removeprefix("lmc_utils."))
     return found
+
+
+def cells_of(path: Path) -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = json.loads(path.read_text())["cells"]
+    return cells
 
 
 def text_of(path: Path) -> str:

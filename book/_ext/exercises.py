@@ -79,14 +79,20 @@ def tell_run_times(app: Sphinx, name: str, content: list[str]) -> None:
     """Put a table of how long each notebook took into the page that asks for it."""
     if _TIMES not in content[0]:
         return
-    rows = ["| notebook | seconds |", "| --- | ---: |"]
-    for path in sorted(Path(app.srcdir, "notebooks").glob("*.ipynb")) + sorted(
-        Path(app.srcdir, "notebooks", "exercises").glob("*.ipynb")
-    ):
-        app.env.note_dependency(str(path))
-        seconds = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("papermill", {}).get("duration")
-        rows.append(f"| `{path.stem}` | {seconds:.0f} |" if seconds else f"| `{path.stem}` | not known |")
+    folder = Path(app.srcdir, "notebooks")
+    rows = ["| lesson | chapter | seconds | exercises | seconds |", "| ---: | --- | ---: | --- | ---: |"]
+    for chapter in sorted(folder.glob("*.ipynb")):
+        number = chapter.stem.partition("_")[0]
+        both = [chapter, *folder.glob(f"exercises/{number}_*.ipynb")]
+        for path in both:
+            app.env.note_dependency(str(path))
+        rows.append(f"| {int(number)} | " + " | ".join(f"`{path.stem}` | {_seconds(path)}" for path in both) + " |")
     content[0] = content[0].replace(_TIMES, "\n".join(rows))
+
+
+def _seconds(executed: Path) -> str:
+    taken = json.loads(executed.read_text(encoding="utf-8"))["metadata"].get("papermill", {}).get("duration")
+    return f"{taken:.0f}" if taken else "?"
 
 
 def _handout(stem: str) -> str:

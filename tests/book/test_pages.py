@@ -85,7 +85,7 @@ def test_quoted_results_are_numbers(chapter: Visit) -> None:
 
 
 def test_equations_are_there_and_numbered(chapter: Visit) -> None:
-    equations = chapter.texts("article div.math")
+    equations = chapter.texts("article div.math:not(.exercise *, .solution *)")
     assert equations
     assert all(re.search(r"\(\d+\.\d+\)", equation) for equation in equations)
 

@@ -1,0 +1,59 @@
+"""Submissions as students might hand them in, made from the first exercise notebook."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from lmc_utils import assignments
+
+SOURCE = Path(__file__).parent.parent / "notebooks" / "exercises" / "01_toy_exercises.ipynb"
+
+
+@functools.cache
+def _release() -> NotebookNode:
+    return assignments.release(SOURCE)
+
+
+@functools.cache
+def _solutions() -> dict[str, str]:
+    return {identity(cell): cell.source for cell in nbformat.read(SOURCE, as_version=4).cells if is_answer(cell)}
+
+
+def identity(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+def is_answer(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
+
+
+def solved(only: Iterable[str] | None = None, **replaced: str) -> NotebookNode:
+    """The student version with all or some of the solutions; `toy_2_test=...` gives a cell another source."""
+    notebook = copy.deepcopy(_release())
+    wanted = set(_solutions() if only is None else only)
+    others = {name.replace("_", "-"): source for name, source in replaced.items()}
+    for cell in notebook.cells:
+        name = identity(cell)
+        if name in wanted:
+            cell.source = _solutions()[name]
+        cell.source = others.get(name, cell.source)
+    return notebook
+
+
+def without(notebook: NotebookNode, lost: Callable[[str], bool]) -> NotebookNode:
+    """The notebook without the cells of these names."""
+    notebook.cells = [cell for cell in notebook.cells if not lost(identity(cell))]
+    return notebook
+
+
+def hand_in(notebook: NotebookNode, path: Path) -> Path:
+    """Write a submission."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path

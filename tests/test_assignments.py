@@ -1,0 +1,119 @@
+"""A student version holds every task and check, and no line of a solution."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from lmc_utils import assignments, notebooks
+from lmc_utils.settings import ParameterError
+
+FOLDER = Path(__file__).parent.parent / "notebooks" / "exercises"
+SOURCES = notebooks.chapters(FOLDER)
+every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+
+HIDDEN = re.compile(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)### END", re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _shared_runs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path_factory.getbasetemp().parent / "exercise-runs"))
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text())["cells"]
+    return found
+
+
+def secrets(path: Path) -> list[str]:
+    """Every line of a solution, of an explanation and of a hidden test."""
+    sources = {cell["id"]: "".join(cell["source"]) for cell in cells(path)}
+    explained = [sources[c["id"]] for c in cells(path) if assignments.EXPLANATION in c["metadata"].get("tags", [])]
+    parts = [part for source in sources.values() for part in HIDDEN.findall(source)] + explained
+    return [line.strip() for part in parts for line in part.splitlines() if line.strip(" ()[]{},:")]
+
+
+@every_source
+def test_the_student_version_contains_no_line_of_a_solution(path: Path, tmp_path: Path) -> None:
+    (written,) = assignments.write([path], tmp_path)
+    student = {line.strip() for cell in cells(written) for line in "".join(cell["source"]).splitlines()}
+    assert len(secrets(path)) > 20
+    assert not student & set(secrets(path))
+    assert "SOLUTION" not in written.read_text()
+    assert "HIDDEN" not in written.read_text()
+
+
+@every_source
+def test_tasks_checks_and_names_stay(path: Path, tmp_path: Path) -> None:
+    (written,) = assignments.write([path], tmp_path)
+    kept = [cell["id"] for cell in cells(written)]
+    explanations = [c["id"] for c in cells(path) if assignments.EXPLANATION in c["metadata"].get("tags", [])]
+    assert kept == [cell["id"] for cell in cells(path) if cell["id"] not in explanations]
+    for cell in cells(written):
+        marked = cell["metadata"].get("nbgrader", {})
+        if marked.get("solution"):
+            assert "raise NotImplementedError()" in "".join(cell["source"])
+            assert "editable" not in cell["metadata"]
+        if marked.get("grade"):
+            assert re.fullmatch(r'check\("[a-z]+-\d", \w+\)', "".join(cell["source"]))
+            assert cell["metadata"]["editable"] is False
+    nbformat.validate(nbformat.read(written, as_version=4))
+
+
+@every_source
+def test_a_released_notebook_runs_up_to_the_first_unsolved_cell(path: Path, tmp_path: Path) -> None:
+    (written,) = assignments.write([path], tmp_path)
+    first = [cell["id"] for cell in cells(written)].index(cells(path)[4]["id"])
+    with pytest.raises(notebooks.ExecutionError, match=r"exercises: In \[\d+\]: NotImplementedError"):
+        notebooks.execute(notebooks.Notebook(written), {}, tmp_path / "out.ipynb", timeout=300)
+    executed = [cell for cell in cells(tmp_path / "out.partial.ipynb") if "papermill-error-cell-tag" not in str(cell)]
+    failed = [cell["id"] for cell in executed if any(o["output_type"] == "error" for o in cell.get("outputs", []))]
+    assert failed == [cells(written)[first]["id"]]
+
+
+def test_writing_twice_writes_the_same_bytes(tmp_path: Path) -> None:
+    one = assignments.write(SOURCES, tmp_path / "a")
+    two = assignments.write(SOURCES, tmp_path / "b")
+    assert [path.name for path in one] == [path.name for path in SOURCES]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_work_that_is_in_the_way_is_not_overwritten(tmp_path: Path) -> None:
+    first, second = assignments.write(SOURCES[:2], tmp_path)
+    assignments.write(SOURCES[:2], tmp_path)
+    second.write_text(second.read_text().replace("raise NotImplementedError()", "prediction = 'lower'"))
+    worked_on, before = second.read_text(), first.stat().st_mtime_ns
+    with pytest.raises(ParameterError, match=r"^out: expected a folder without other notebooks .*02_fork"):
+        assignments.write(SOURCES[:2], tmp_path)
+    assert (second.read_text(), first.stat().st_mtime_ns) == (worked_on, before)
+    assignments.write(SOURCES[:2], tmp_path, force=True)
+    assert second.read_text() != worked_on
+
+
+def test_a_fault_of_a_source_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.ipynb"
+    broken.write_text(SOURCES[0].read_text().replace("### END SOLUTION", "### END", 1))
+    with pytest.raises(
+        ParameterError, match=r"^broken: ClearSolutions of nbgrader says: no end solution statement found"
+    ):
+        assignments.write([broken], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ParameterError, match=r"^out: expected a folder to write to, got '.*file/x' "):
+        assignments.write(SOURCES[:1], tmp_path / "file" / "x")
+
+
+def test_without_nbgrader_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("nbgrader", "nbgrader.preprocessors"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ParameterError, match=r"^nbgrader: expected to be installed; pip install 'lmc-utils\[teach\]'"):
+        assignments.write(SOURCES[:1], tmp_path)

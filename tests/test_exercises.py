@@ -1,0 +1,163 @@
+"""Every exercise: its truth is right, its listed mistakes are told apart, and its notebook holds all of it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lmc_utils import exercises, notebooks
+from lmc_utils.exercises import CHAPTERS, check, insist
+from lmc_utils.judging import Exercise, judge
+from lmc_utils.settings import ParameterError
+
+FOLDER = Path(__file__).parent.parent / "notebooks" / "exercises"
+SOURCES = notebooks.chapters(FOLDER)
+EVERY = [exercise for chapter in CHAPTERS for exercise in exercises.of_chapter(chapter).values()]
+
+every_exercise = pytest.mark.parametrize("exercise", EVERY, ids=lambda exercise: exercise.name)
+every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+
+
+@pytest.fixture(autouse=True)
+def _shared_runs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One store of runs for all workers, so that each family is trained once."""
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path_factory.getbasetemp().parent / "exercise-runs"))
+
+
+def cells(path: Path) -> dict[str, dict[str, Any]]:
+    """The cells of an exercise notebook that nbgrader knows, by name."""
+    known = [cell for cell in json.loads(path.read_text())["cells"] if "nbgrader" in cell["metadata"]]
+    return {cell["metadata"]["nbgrader"]["grade_id"]: cell for cell in known}
+
+
+@every_exercise
+def test_the_truth_is_right(exercise: Exercise) -> None:
+    verdict = judge(exercise, exercise.truth())
+    assert verdict, verdict
+    assert verdict.message == exercise.because
+
+
+@every_exercise
+def test_every_listed_mistake_gets_its_own_hint(exercise: Exercise) -> None:
+    hints = [mistake.hint for mistake in exercise.mistakes]
+    assert len(hints) >= 2
+    assert len(set(hints)) == len(hints)
+    assert [judge(exercise, mistake.answer()).message for mistake in exercise.mistakes] == hints
+    assert not any(judge(exercise, mistake.answer()) for mistake in exercise.mistakes)
+
+
+@every_exercise
+def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
+    truth = exercise.truth()
+    if isinstance(truth, str) or callable(truth) or np.size(truth) > 1:
+        return
+    shown = {f"{float(truth):.{digits}g}" for digits in (3, 4, 5)} | {f"{float(truth):g}"}
+    words = " ".join(mistake.hint for mistake in exercise.mistakes).replace(",", " ").split()
+    assert not shown & set(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("toy-1", "falls"),
+        ("toy-2", 1.5**4),
+        ("toy-5", 0.67379 / (4 / 27)),  # by hand: max of a (1-a) (8 - 6 a) / 2, over f at 1 / sqrt(3)
+        ("toy-6", math.cos(math.pi / 10) ** -10),
+        ("toy-7", np.cos(np.arange(1, 12, 2) * np.pi / 12)),
+        ("fork-2", 5 + 5 * 4 * 4),
+        ("approx-1", "minus the barrier"),
+        ("angle-3", math.sqrt(25 * 4 + 25 * 4)),
+        ("ridge-3", 1 - math.sqrt(1 - math.sqrt(0.5))),
+    ],
+)
+def test_answers_agree_with_pencil_and_paper(name: str, answer: Any) -> None:
+    assert check(name, answer)
+
+
+def test_the_ridge_of_ridge_3_is_half_as_high_there() -> None:
+    from lmc_utils.ridge_exercises import _ridge, two_valleys
+
+    left, right, top = np.array([-1.0, 0.0]), np.array([1.0, 0.0]), np.array([0.0, 2.0])
+    foot, there = (_ridge(two_valleys, left, right, top, h) for h in (0.0, 1 - math.sqrt(1 - math.sqrt(0.5))))
+    assert math.isclose(there, foot / 2, rel_tol=1e-12)
+
+
+def test_an_unknown_exercise_is_named_with_the_nearest() -> None:
+    with pytest.raises(ParameterError, match=r"exercise: 'toy-11' is not known; did you mean 'toy-1'\?"):
+        check("toy-11", 1)
+    with pytest.raises(ParameterError, match="exercise: 'tow-1' is not known; did you mean 'toy'"):
+        check("tow-1", 1)
+    with pytest.raises(ParameterError, match="exercise: expected a name such as 'toy-2', got 3"):
+        check(3, "toy-2")  # type: ignore[arg-type]
+
+
+def test_hidden_tests_insist_with_the_same_hint() -> None:
+    insist("toy-2", 1.5**4)
+    with pytest.raises(AssertionError, match="product of the distances"):
+        insist("toy-2", 2.25)
+
+
+def test_exercises_on_toy_landscapes_need_nothing_but_numpy() -> None:
+    heavy = "torch, xarray, scipy, sklearn, matplotlib, papermill, nbgrader"
+    script = f"""
+import sys
+from lmc_utils.exercises import check
+assert check("toy-2", 1.5**4)
+print(*set(sys.modules) & set("{heavy}".split(", ")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_there_is_an_exercise_notebook_for_each_chapter() -> None:
+    assert [path.stem.split("_")[1] for path in SOURCES] == list(CHAPTERS)
+
+
+@pytest.mark.parametrize(("path", "chapter"), list(zip(SOURCES, CHAPTERS, strict=True)), ids=CHAPTERS)
+def test_a_notebook_has_task_answer_and_test_of_every_exercise(path: Path, chapter: str) -> None:
+    names = list(exercises.of_chapter(chapter))
+    assert len(names) >= 4
+    assert list(cells(path)) == [f"{chapter}-setup", *(f"{n}{part}" for n in names for part in ("-task", "", "-test"))]
+    for name in names:
+        task, answer, test = (cells(path)[f"{name}{part}"] for part in ("-task", "", "-test"))
+        assert "".join(task["source"]).startswith(f"## {name} · ")
+        assert "### BEGIN SOLUTION" in "".join(answer["source"])
+        assert f'insist("{name}", ' in "".join(test["source"])
+        points = test["metadata"]["nbgrader"]["points"]
+        assert "".join(task["source"]).endswith(f"({points} point{'s' if points > 1 else ''})")
+
+
+@every_source
+def test_exercises_lead_from_a_prediction_to_a_small_project(path: Path) -> None:
+    titles = ["".join(cell["source"]).splitlines()[0] for name, cell in cells(path).items() if name.endswith("-task")]
+    assert " · Predict: " in titles[0]
+    assert " · A small project: " in titles[-1]
+
+
+@every_source
+def test_every_solution_passes_its_own_checks(path: Path, tmp_path: Path) -> None:
+    notebooks.execute(notebooks.Notebook(path), {}, tmp_path / "out.ipynb", timeout=300)
+    said = {
+        name: "".join(output["data"]["text/plain"])
+        for name, cell in cells(tmp_path / "out.ipynb").items()
+        if name.endswith("-test")
+        for output in cell["outputs"]
+    }
+    assert said
+    assert all(line.startswith(f"✓ {name.removesuffix('-test')} · right.") for name, line in said.items()), said
+
+
+def test_functions_that_are_compared_take_what_they_are_given() -> None:
+    for exercise in EVERY:
+        if exercise.probes is not None and exercise.name != "toy-3":
+            count = len(inspect.signature(exercise.truth()).parameters)
+            required = [p for p in inspect.signature(exercise.truth()).parameters.values() if p.default is p.empty]
+            assert all(len(required) <= len(probe) <= count for probe in exercise.probes()), exercise.name

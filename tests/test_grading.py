@@ -1,0 +1,233 @@
+"""A folder of submissions gets the marks it deserves, one line each, whatever is in it, and the same again."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from filelock import FileLock
+from handed_in import SOURCE, hand_in, solved, without
+from project import lmc
+
+STEM = SOURCE.stem
+LIMIT = 6  # seconds a cell may take; none of the others takes one
+
+pytestmark = pytest.mark.xdist_group("grading")  # the batch is marked once
+
+VANDAL = """
+import os, pathlib, shutil
+import lmc_utils.exercises
+pathlib.Path(lmc_utils.exercises.__file__).write_text("def check(*_): return True\\ninsist = check")
+shutil.rmtree(os.environ["LMC_RUNS"])
+for path in pathlib.Path("..").resolve().rglob("*.ipynb"):
+    path.write_text("gone")
+pathlib.Path.home().joinpath(".ipython/profile_default/startup").mkdir(parents=True, exist_ok=True)
+pathlib.Path.home().joinpath(".ipython/profile_default/startup/00.py").write_text("raise SystemExit")
+prediction = "rises"
+"""
+DEAF = """
+import time
+while True:
+    try:
+        time.sleep(60)
+    except BaseException:
+        pass
+"""
+
+
+class Batch(NamedTuple):
+    """A course with one exercise notebook, what was handed in, and the table of its marks."""
+
+    root: Path
+    submissions: Path
+    table: Path
+    said: str
+
+
+def grade(root: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
+    return lmc("grade", "submissions", "--csv", "grades.csv", "--limit", str(LIMIT), *more, cwd=root)
+
+
+def rows(table: Path) -> dict[str, dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return {row["submission"].partition("/")[0]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("course")
+    (root / "notebooks" / "exercises").mkdir(parents=True)
+    shutil.copy(SOURCE, root / "notebooks" / "exercises")
+    return root
+
+
+@pytest.fixture(scope="module")
+def batch(root: Path) -> Batch:
+    folder = root / "submissions"
+    name = f"{STEM}.ipynb"
+    hand_in(solved(), folder / "perfect" / name)
+    hand_in(solved(["toy-1", "toy-3", "toy-5", "toy-6"], toy_2="barrier = 1.5"), folder / "half" / name)
+    hand_in(solved(toy_3="import os; os._exit(1)"), folder / "crashing" / name)
+    hand_in(solved(toy_2="while True: pass", toy_6=DEAF), folder / "endless" / name)
+    tampered = solved(["toy-1"], toy_2_test="pass", toy_setup="check = print")
+    hand_in(tampered, folder / "tampered" / name)
+    hand_in(without(solved(), lambda cell: cell in ("toy-2", "toy-4-test")), folder / "lost" / name)
+    hand_in(solved(toy_1=VANDAL), folder / "vandal" / name)
+    hand_in(solved(), folder / "renamed" / "homework, final (2).ipynb")
+    hand_in(solved([]), folder / "unsolved" / name)
+    (folder / "empty").mkdir()
+    (folder / "empty" / name).write_text("")
+    (folder / "letter.docx").write_bytes(b"PK\x03\x04\xff")
+    done = grade(root, "--executed", "feedback")
+    assert done.returncode == 0, done.stderr
+    return Batch(root, folder, root / "grades.csv", done.stdout + done.stderr)
+
+
+def test_the_batch_gets_the_marks_that_it_deserves(batch: Batch) -> None:
+    found = {name: (row["points"], row["out_of"]) for name, row in rows(batch.table).items()}
+    assert found == {
+        "crashing": ("12", "14"),
+        "empty": ("0", ""),
+        "endless": ("10", "14"),
+        "half": ("7", "14"),
+        "letter.docx": ("0", ""),
+        "lost": ("12", "14"),
+        "perfect": ("14", "14"),
+        "renamed": ("14", "14"),
+        "tampered": ("1", "14"),
+        "unsolved": ("0", "14"),
+        "vandal": ("13", "14"),
+    }
+
+
+def test_a_line_says_why(batch: Batch) -> None:
+    remarks = {name: row["remarks"].split("; ") for name, row in rows(batch.table).items()}
+    open_tasks = [f"toy-{number}: Not answered yet." for number in range(1, 8)]
+    assert remarks["perfect"] == [""]
+    assert remarks["half"] == [
+        "toy-2: A barrier does not grow in proportion to the distance. What is f half-way?",
+        open_tasks[3],
+        open_tasks[6],
+    ]
+    assert remarks["crashing"] == ["toy-3: ends the kernel (does it call exit, or take all memory?)"]
+    assert remarks["endless"] == [f"toy-{n}: takes longer than {LIMIT} seconds" for n in (2, 6)]
+    assert remarks["lost"][:2] == [
+        "toy-2: this cell is missing",
+        "toy-4-test: this cell is missing, it has been put back",
+    ]
+    assert remarks["renamed"] == [f"the file was renamed: by its cells it is {STEM}"]
+    assert remarks["tampered"][:2] == [
+        "toy-setup: this cell was changed and has been put back",
+        "toy-2-test: this cell was changed and has been put back",
+    ]
+    assert remarks["unsolved"] == open_tasks
+    assert remarks["empty"] == ["an empty file"]
+    assert remarks["letter.docx"] == ["not a notebook"]
+
+
+def test_points_stand_under_their_exercises(batch: Batch) -> None:
+    row = rows(batch.table)["endless"]
+    assert [row[f"toy-{number}"] for number in range(1, 8)] == ["1", "0", "2", "2", "2", "0", "3"]
+    assert [rows(batch.table)["empty"][f"toy-{number}"] for number in range(1, 8)] == [""] * 7
+
+
+def test_progress_is_told_while_it_goes_on(batch: Batch) -> None:
+    assert f"half/{STEM}.ipynb: 7 of 14" in batch.said
+    assert "11 submissions" in batch.said
+
+
+def test_executed_notebooks_are_handed_back_with_the_tests_that_failed(batch: Batch) -> None:
+    back = {path.parent.name: path.read_text() for path in (batch.root / "feedback").rglob("*.ipynb")}
+    assert set(back) == set(rows(batch.table)) - {"empty", "letter.docx"}
+    assert "A barrier does not grow in proportion to the distance" in back["half"]
+
+
+def test_grading_is_repeatable_to_the_byte(batch: Batch) -> None:
+    before, start = batch.table.read_bytes(), time.monotonic()
+    assert grade(batch.root).returncode == 0
+    assert time.monotonic() - start < 10, "what was marked is not marked again; seconds here"
+    assert batch.table.read_bytes() == before
+    some = batch.root / "some"
+    for name in ("half", "tampered", "vandal", "crashing"):
+        shutil.copytree(batch.submissions / name, some / name)
+    assert lmc("grade", some, "--csv", "some.csv", "--limit", str(LIMIT), "--fresh", cwd=batch.root).returncode == 0
+    again = rows(batch.root / "some.csv")
+    assert again == {name: row for name, row in rows(batch.table).items() if name in again}
+    assert len(again) == 4
+
+
+def test_nothing_is_left_behind(batch: Batch) -> None:
+    assert sorted(path.name for path in batch.root.iterdir() if path.suffix != ".csv" and path.name != "some") == [
+        "_build",
+        "feedback",
+        "notebooks",
+        "submissions",
+    ]
+    assert (batch.root / "notebooks" / "exercises" / SOURCE.name).read_bytes() == SOURCE.read_bytes()
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(batch: Batch) -> None:
+    folder = batch.root / "later"
+    hand_in(solved(["toy-1", "toy-2"]), folder / "a" / SOURCE.name)
+    hand_in(solved(["toy-1"], toy_2="import time; time.sleep(5)"), folder / "b" / SOURCE.name)
+    command = [sys.executable, "-m", "lmc_utils.cli", "grade", "later", "--csv", "later.csv", "--jobs", "1"]
+    with (batch.root / "log").open("w+") as log:
+        process = subprocess.Popen(command, cwd=batch.root, stdout=log, stderr=log, env=os.environ | {"COLUMNS": "200"})
+        deadline = time.monotonic() + 60
+        while "a/01_toy_exercises.ipynb: 3 of 14" not in (batch.root / "log").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    said = (batch.root / "log").read_text()
+    assert "lmc: interrupted; what was finished is kept" in said
+    assert not (batch.root / "later.csv").exists()
+    done = lmc("grade", "later", "--csv", "later.csv", cwd=batch.root)
+    assert done.returncode == 0
+    assert "b/01_toy_exercises.ipynb: 1 of 14" in done.stderr
+    assert "a/01_toy_exercises.ipynb" not in done.stderr, "it was marked before"
+    assert {name: row["points"] for name, row in rows(batch.root / "later.csv").items()} == {"a": "3", "b": "1"}
+    (batch.root / "log").unlink()
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["submisions"], "submission: 'submisions' is not known; did you mean 'submissions'?"),
+        (["submissions", "--csv", "grades.xlsx"], "csv: expected a file that ends in .csv, got 'grades.xlsx'"),
+        (["submissions", "--csv", "/proc/x/grades.csv"], "csv: expected a file that can be written"),
+        (["submissions", "--root", "submissions"], "root: expected a checkout of the book with exercise notebooks"),
+    ],
+)
+def test_a_mistake_of_whoever_marks_costs_one_line(arguments: list[str], line: str, batch: Batch) -> None:
+    done = lmc("grade", *arguments, cwd=batch.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"lmc: {line}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_one_marking_at_a_time(batch: Batch) -> None:
+    with FileLock(batch.root / "_build" / "grades" / "lock"):
+        done = grade(batch.root)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lmc: root: expected no other marking at work")
+
+
+def test_exercises_whose_own_solutions_fail_are_not_marked_with(batch: Batch, tmp_path: Path) -> None:
+    (tmp_path / "notebooks" / "exercises").mkdir(parents=True)
+    broken = SOURCE.read_text().replace("barrier = (1.5**2) ** 2", "barrier = 1.5")
+    (tmp_path / "notebooks" / "exercises" / SOURCE.name).write_text(broken)
+    shutil.copytree(batch.submissions / "perfect", tmp_path / "submissions" / "perfect")
+    done = grade(tmp_path)
+    assert done.returncode == 2
+    assert f"lmc: {STEM}: its own solutions do not get all points: toy-2: A barrier does not grow" in done.stderr
+    assert not (tmp_path / "grades.csv").exists()

@@ -1,0 +1,69 @@
+"""A sandbox has everything that a submission needs, and nothing of whoever marks it or of another submission."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lmc_utils import sandbox
+from lmc_utils.sandbox import Bounds
+
+REPORT = """
+import json, os, tempfile, lmc_utils
+from lmc_utils import store
+print(json.dumps({
+    "package": lmc_utils.__file__, "runs": str(store.root()), "home": os.path.expanduser("~"),
+    "tmp": tempfile.gettempdir(), "variables": sorted(os.environ),
+}))
+"""
+
+
+def seen(box: sandbox.Sandbox, tmp_path: Path) -> dict[str, str]:
+    for name in ("a.ipynb", "s.ipynb", "g.db"):
+        (tmp_path / name).write_text("{}")
+    job = sandbox.marking(box, "ann", tmp_path / "a.ipynb", tmp_path / "s.ipynb", tmp_path / "g.db", Bounds())
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT], cwd=job.folder, env=dict(job.environment), capture_output=True, check=True
+    )
+    report: dict[str, str] = json.loads(done.stdout)
+    return report
+
+
+def test_everything_that_code_finds_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "x")
+    monkeypatch.setenv("MY_API_KEY", "x")
+    monkeypatch.setenv("JUPYTER_PATH", "x")
+    monkeypatch.setenv("HARMLESS", "x")
+    (tmp_path / "within").mkdir()
+    box = sandbox.pitch(tmp_path / "within")
+    report = seen(box, tmp_path)
+    for name in ("package", "runs", "home", "tmp"):
+        assert report[name].startswith(str(box.folder)), name
+    assert not {"GITHUB_TOKEN", "MY_API_KEY", "JUPYTER_PATH"} & set(report["variables"])
+    assert "HARMLESS" in report["variables"]
+
+
+def test_trained_networks_are_copied_not_shared(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    (runs / "one").mkdir(parents=True)
+    (runs / "one" / "epoch.npy").write_text("trained")
+    (tmp_path / "within").mkdir()
+    first, second = (sandbox.pitch(tmp_path / "within", runs) for _ in range(2))
+    (first.runs / "one" / "epoch.npy").write_text("spoilt")
+    assert (second.runs / "one" / "epoch.npy").read_text() == "trained"
+    assert (runs / "one" / "epoch.npy").read_text() == "trained"
+    assert first.folder != second.folder
+
+
+def test_a_job_ends_at_some_time_whatever_its_cells_do(tmp_path: Path) -> None:
+    (tmp_path / "s.ipynb").write_text('{"cells": [{"cell_type": "code"}, {"cell_type": "code"}]}')
+    for name in ("a.ipynb", "g.db"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "within").mkdir()
+    box = sandbox.pitch(tmp_path / "within")
+    job = sandbox.marking(box, "a", tmp_path / "a.ipynb", tmp_path / "s.ipynb", tmp_path / "g.db", Bounds(limit=7))
+    assert job.limit == 120 + 2 * 7
