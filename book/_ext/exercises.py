@@ -23,9 +23,21 @@ _MARKS = re.compile(r"^ *### (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
+    app.connect("builder-inited", share_translators)
     app.connect("source-read", bring_exercises)
     app.connect("source-read", tell_run_times)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def share_translators(app: Sphinx) -> None:
+    """Let the builder of the PDF know how all extensions write HTML.
+
+    Sphinx looks at what is registered for `html` only where nothing is registered for `singlehtml`, and sphinx-exercise
+    registers its own nodes there.
+    """
+    handlers = app.registry.translation_handlers
+    if "singlehtml" in handlers:
+        handlers["singlehtml"] = handlers["html"] | handlers["singlehtml"]
 
 
 def bring_exercises(app: Sphinx, name: str, content: list[str]) -> None:
@@ -67,7 +79,7 @@ def as_page(cells: list[Cell]) -> list[Cell]:
         elif cell["cell_type"] == "code":
             prompt = {} if open_solution else {"mystnb": {"code_prompt_show": _SETUP}}
             metadata = cell["metadata"] | prompt
-            shown.append(cell | {"metadata": metadata, "source": _MARKS.sub("", _HIDDEN.sub("", source))})
+            shown.append(cell | {"metadata": metadata, "source": _MARKS.sub("", _HIDDEN.sub("", source)).rstrip()})
         elif open_solution:
             shown.append(cell)
     if open_solution:
@@ -103,7 +115,7 @@ def _handout(stem: str) -> str:
 
 
 def _exercise(name: str, title: str, task: str) -> str:
-    fence = ":" * (3 + max([len(run) for run in re.findall(r"^:{3,}", task, re.MULTILINE)], default=1))
+    fence = ":" * (1 + max([len(run) for run in re.findall(r"^:{3,}", task, re.MULTILINE)], default=2))
     named = re.sub(r"\((\d+ points?)\)$", rf"(`{name}`, \1)", task)
     return f"{fence}{{exercise}} {title}\n:label: exercise-{name}\n\n{named}\n{fence}"
 

@@ -1,0 +1,112 @@
+"""Exercises on the page: numbered, answered below in a fold, and to be taken along without the answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import exercises as extension
+import pytest
+from book_site import CHAPTERS, Visit, visit_one
+from playwright.sync_api import Browser
+
+from lmc_utils.exercises import CHAPTERS as PREFIXES
+from lmc_utils.exercises import of_chapter
+
+ROOT = Path(__file__).parent.parent.parent
+
+pytestmark = pytest.mark.xdist_group("book")
+
+
+@pytest.fixture(scope="module", params=list(zip(CHAPTERS, PREFIXES, strict=True)), ids=PREFIXES)
+def chapter(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[tuple[Visit, list[str]]]:
+    page, prefix = request.param
+    for visit in visit_one(browser, host, page):
+        yield visit, list(of_chapter(prefix))
+
+
+def test_every_exercise_is_there_in_order_and_numbered_by_chapter(chapter: tuple[Visit, list[str]]) -> None:
+    visit, names = chapter
+    ids = visit.page.locator(".exercise").evaluate_all("all => all.map(({ id }) => id)")
+    assert ids == [f"exercise-{name}" for name in names]
+    number = int(Path(visit.name).stem[:2])
+    titles = visit.texts(".exercise .admonition-title")
+    assert [title.partition(" (")[0] for title in titles] == [
+        f"Exercise {number}.{row}" for row in range(1, len(names) + 1)
+    ]
+    assert all(name in text for name, text in zip(names, visit.texts(".exercise"), strict=True))
+
+
+def test_solutions_are_folded_until_they_are_asked_for(chapter: tuple[Visit, list[str]]) -> None:
+    visit, names = chapter
+    for name in names:
+        solution = visit.page.locator(f"#solution-{name}")
+        verdict = solution.locator(".cell_output", has_text=f"✓ {name} · right.")
+        assert verdict.count() == 1
+        assert not verdict.is_visible()
+        solution.get_by_role("button", name="Toggle hidden content").click()
+        verdict.wait_for(state="visible")
+        assert solution.locator(".cell_input").first.is_visible()
+
+
+def test_a_fold_opens_from_the_keyboard(chapter: tuple[Visit, list[str]], browser: Browser) -> None:
+    for visit in visit_one(browser, chapter[0].host, chapter[0].name):
+        solution = visit.page.locator(f"#solution-{chapter[1][0]}")
+        solution.get_by_role("button", name="Toggle hidden content").press("Enter")
+        solution.locator(".cell_output").first.wait_for(state="visible")
+
+
+def test_neither_hidden_tests_nor_the_marks_of_solutions_are_shown(chapter: tuple[Visit, list[str]]) -> None:
+    text = chapter[0].page.content()
+    assert "HIDDEN TESTS" not in text
+    assert "insist" not in text
+    assert "SOLUTION" not in text
+
+
+def test_the_notebook_to_take_along_has_no_solutions(chapter: tuple[Visit, list[str]]) -> None:
+    visit, names = chapter
+    (address,) = [link for link in visit.links("a.download") if link.endswith("_exercises.ipynb")]
+    downloaded = json.loads(visit.page.request.get(address).body())
+    sources = ["".join(cell["source"]) for cell in downloaded["cells"]]
+    assert sum("raise NotImplementedError()" in source for source in sources) >= len(names)
+    assert "BEGIN" not in json.dumps(downloaded)
+    assert all(cell.get("outputs", []) == [] for cell in downloaded["cells"])
+
+
+def test_the_instructors_page_tells_how_long_each_notebook_took(browser: Browser, host: str) -> None:
+    for visit in visit_one(browser, host, "teaching"):
+        table = visit.page.locator("table", has_text="01_toy_exercises")
+        seconds = table.locator("tbody tr td:nth-child(3), tbody tr td:nth-child(5)").all_inner_texts()
+        assert len(seconds) == 2 * len(CHAPTERS)
+        assert all(text.isdigit() for text in seconds)
+
+
+def cell(kind: str, source: str, grade_id: str = "", **metadata: Any) -> dict[str, Any]:
+    marked = {"nbgrader": {"grade_id": grade_id}} if grade_id else {}
+    return {"cell_type": kind, "source": source, "metadata": marked | metadata, "id": grade_id or "x"}
+
+
+def test_cells_become_exercise_and_solution() -> None:
+    cells = [
+        cell("markdown", "# Opening"),
+        cell("code", "import numpy", "x-setup"),
+        cell("markdown", "## x-1 · A title\n\nDo it. (2 points)", "x-1-task"),
+        cell("code", "def f():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION", "x-1"),
+        cell("code", "### BEGIN HIDDEN TESTS\nassert f()\n### END HIDDEN TESTS\ncheck('x-1', f)", "x-1-test"),
+        cell("markdown", "Because.", tags=["explanation"]),
+        cell("markdown", "## x-2 · Another\n\n::::{note}\nMind.\n::::\n\nDo. (1 point)", "x-2-task"),
+    ]
+    assert [each["source"] for each in extension.as_page(cells)] == [
+        "import numpy",
+        ":::{exercise} A title\n:label: exercise-x-1\n\nDo it. (`x-1`, 2 points)\n:::",
+        "```{solution-start} exercise-x-1\n:label: solution-x-1\n:class: dropdown\n```",
+        "def f():\n    return 1",
+        "check('x-1', f)",
+        "Because.",
+        "```{solution-end}\n```",
+        ":::::{exercise} Another\n:label: exercise-x-2\n\n::::{note}\nMind.\n::::\n\nDo. (`x-2`, 1 point)\n:::::",
+        "```{solution-start} exercise-x-2\n:label: solution-x-2\n:class: dropdown\n```",
+        "```{solution-end}\n```",
+    ]
