@@ -166,7 +166,9 @@ def assign(
     notebook: Annotated[
         list[str] | None, typer.Argument(help="Stems such as 01_toy_exercises; all by default.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")] = Path("_build/assignments"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The folder to write to; default _build/assignments.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files of another content.")] = False,
     root: Root = Path(),
 ) -> None:
@@ -175,7 +177,7 @@ def assign(
     stems = notebook or [path.stem for path in notebooks.chapters(folder)]
     require(bool(stems), "root", "a checkout of the book with exercise notebooks", str(root.resolve()))
     sources = [notebooks.find(stem, folder).path for stem in stems]
-    for written in assignments.write(sources, out, force):
+    for written in assignments.write(sources, out or root / "_build" / "assignments", force):
         typer.echo(written)
 
 
