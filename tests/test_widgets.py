@@ -505,6 +505,7 @@ def test_words_and_marks_stand_out_from_light_and_dark_paper(page: Page, name: s
         marks = main.locator(".lmc-picture :is(.lmc-curve, .lmc-guess, .lmc-train, .lmc-test, .lmc-plumb)")
         stems = main.locator(".lmc-picture :is(.lmc-barrier, .lmc-result) line")
         assert min(words) >= 4.5
+        marks.or_(stems).first.wait_for(state="attached")  # drawn after the words
         assert min(marks.evaluate_all(CONTRAST) + stems.evaluate_all(CONTRAST)) >= 3
 
 
