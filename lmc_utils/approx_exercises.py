@@ -123,8 +123,8 @@ EXERCISES = (
     Exercise(
         "approx-2",
         lambda: _second_order,
-        "The nearer endpoint's Taylor expansion counts for more, so that the curvature of the *farther* one ends up "
-        "with the larger weight.",
+        "The nearer endpoint's Taylor expansion counts for more, and yet the curvature of the *farther* one has the "
+        "larger weight: a quadratic term goes with the square of the distance.",
         (
             Mistake(
                 "The wrong endpoint: the curvature of the first goes with alpha, that of the second with 1 - alpha. "
@@ -155,6 +155,14 @@ EXERCISES = (
                 lambda: _with_slopes(-1.0),
             ),
             Mistake("The half belongs to the curvatures alone.", lambda: _with_slopes(0.5)),
+            Mistake(
+                "From the second end the way leads back: its slope counts with a minus.",
+                lambda: lambda a, s, t, p, q: _with_slopes(1.0)(a, s, -t, p, q),
+            ),
+            Mistake(
+                "The wrong endpoint: the two curvatures are interchanged.",
+                lambda: lambda a, s, t, p, q: _with_slopes(1.0)(a, s, t, q, p),
+            ),
         ),
         probes=_slopes_and_bends,
         tolerance=1e-6,

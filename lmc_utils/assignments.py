@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,17 +36,21 @@ def write(sources: Sequence[Path], folder: Path, force: bool = False) -> list[Pa
         ParameterError: nbgrader is missing, a source has a fault, or a file of another content is in the way. Then
             nothing has been written.
     """
-    texts = {folder / source.name: nbformat.writes(release(source)) + "\n" for source in sources}
-    for target, text in texts.items():
-        same = not target.exists() or (target.is_file() and target.read_text(encoding="utf-8") == text)
+    originals = {source.resolve() for source in sources}
+    contents = {folder / source.name: (nbformat.writes(release(source)) + "\n").encode() for source in sources}
+    for target, content in contents.items():
+        require(target.resolve() not in originals, "out", "another folder than that of the solutions", str(folder))
+        same = not target.exists() or (target.is_file() and target.read_bytes() == content)
         require(force or same, "out", "a folder without other notebooks of these names (or --force)", str(target))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for target, text in texts.items():
-            target.write_text(text, encoding="utf-8")
+        for target, content in contents.items():
+            partial = target.with_name(f"{target.name}.partial")
+            partial.write_bytes(content)
+            partial.replace(target)
     except OSError as error:
         raise ParameterError(f"out: expected a folder to write to, got '{folder}' ({error.strerror})") from error
-    return list(texts)
+    return list(contents)
 
 
 def release(source: Path) -> NotebookNode:
@@ -54,8 +59,8 @@ def release(source: Path) -> NotebookNode:
     Raises:
         ParameterError: nbgrader is missing, or the source has a fault that it names.
     """
-    steps = ["ClearHiddenTests", "ComputeChecksums", "CheckCellMetadata"]
-    notebook = process(marked(source), steps, source.stem)
+    steps = ["LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ComputeChecksums", "CheckCellMetadata"]
+    notebook = process(nbformat.read(source, as_version=4), steps, source.stem)
     notebook.cells = [cell for cell in notebook.cells if EXPLANATION not in cell.metadata.get("tags", [])]
     return notebook
 
@@ -63,11 +68,17 @@ def release(source: Path) -> NotebookNode:
 def marked(source: Path) -> NotebookNode:
     """What a submission is marked by: the exercise notebook without its solutions, but with its hidden tests.
 
+    What follows the hidden tests, the check that students see, is left out: it gives no points, and students may have
+    given its name to something else.
+
     Raises:
         ParameterError: nbgrader is missing, or the source has a fault that it names.
     """
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums"]
-    return process(nbformat.read(source, as_version=4), steps, source.stem)
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        cell.source = re.sub(r"(### END HIDDEN TESTS\n).*", r"\1", cell.source, flags=re.DOTALL).rstrip()
+    return process(notebook, steps, source.stem)
 
 
 def process(notebook: NotebookNode, steps: Iterable[str], name: str, gradebook: Path | None = None) -> NotebookNode:
@@ -109,6 +120,13 @@ def preprocessor(name: str, **traits: Any) -> Any:
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False
     return getattr(preprocessors, name)(log=quiet, **traits)
+
+
+def identity(cell: NotebookNode) -> str:
+    """By what nbgrader knows a cell; empty for one that it does not know."""
+    marked = cell.metadata.get("nbgrader")
+    name = marked.get("grade_id") if isinstance(marked, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def gradebook(source: Path, path: Path) -> None:

@@ -145,6 +145,7 @@ EXERCISES = (
                 lambda: _above_the_chord,
             ),
             Mistake("You have taken away the first end only.", lambda: _minus(lambda ends: float(ends[0]))),
+            Mistake("You have taken away the second end only.", lambda: _minus(lambda ends: float(ends[-1]))),
             Mistake("You have taken away the lower end only.", lambda: _minus(lambda ends: float(ends.min()))),
             Mistake("You have taken away the higher end only.", lambda: _minus(lambda ends: float(ends.max()))),
             Mistake("That is the highest error itself.", lambda: _minus(lambda ends: 0.0)),

@@ -57,7 +57,7 @@ class Desk:
     def key(self, submission: Submission) -> str:
         """Of all that the marks of a submission depend on."""
         words = f"{submission.notebook} {self.prepared(str(submission.notebook)).name} {replace(self.bounds, cores=1)}"
-        return _digest(submission.path.read_bytes(), words)
+        return _digest(submission.content, words)
 
     def marks(self, submission: Submission) -> Marks | None:
         """The marks that were kept, if there are any."""
@@ -97,9 +97,11 @@ def grade(
     """
     desk = Desk(root.resolve(), at_once, bounds or Bounds(), Console(stderr=True, soft_wrap=True))
     require(bool(desk.sources), "root", "a checkout of the book with exercise notebooks", str(desk.root))
-    submissions = collect(paths, desk.sources)
-    require(table.resolve() not in {each.path.resolve() for each in submissions}, "csv", "no submission", str(table))
-    _require_writable(table)
+    _require_writable(table, executed)
+    if executed is not None:
+        around = {executed.resolve()} & {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
+        require(not around, "executed", "a folder that does not hold what was handed in", str(executed))
+    submissions = collect(paths, desk.sources, but=[table, *([executed] if executed else [])])
     desk.kept.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(desk.kept / "lock", timeout=0):
@@ -115,7 +117,7 @@ def grade(
 def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
     """The table: a line for each submission, a column for each exercise that any of them was asked.
 
-    >>> one = Submission("ann.ipynb", Path("ann.ipynb"), "01_toy_exercises", "")
+    >>> one = Submission("ann.ipynb", Path("ann.ipynb"), b"", "01_toy_exercises", "")
     >>> print(as_csv([one], [Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])]))
     submission,notebook,points,out_of,toy-1,toy-2,remarks
     ann.ipynb,01_toy_exercises,1,3,1,0,toy-2: Not answered yet.
@@ -144,7 +146,8 @@ def _mark_all(desk: Desk, submissions: Sequence[Submission], fresh: bool) -> lis
             shutil.move(box.result.with_suffix(".ipynb"), desk.kept / f"{desk.key(each)}.ipynb")
             _write_whole(desk.kept / f"{desk.key(each)}.json", box.result.read_text(encoding="utf-8"))
         else:
-            why = "it took too long in all" if status is None else f"its marking ended with status {status}"
+            said = jobs.last_line(job.log).replace(str(box.folder), "")[:200]
+            why = "it took too long in all" if status is None else said or f"it ended with status {status}"
             unmarked[each.name] = nothing(desk.sources[str(each.notebook)], f"not marked: {why}")
         got = unmarked.get(each.name) or desk.marks(each) or Marks()
         points, out_of = (_number(sum(values.values())) for values in (got.points, got.out_of))
@@ -159,13 +162,13 @@ def _prepare(desk: Desk, stems: Sequence[str]) -> None:
         shutil.rmtree(desk.kept / stem, ignore_errors=True)
         desk.prepared(stem).mkdir(parents=True)
         assignments.gradebook(desk.sources[stem], desk.prepared(stem) / "gradebook.db")
-    own = [Submission(stem, desk.sources[stem], stem, "") for stem in todo]
+    own = [Submission(stem, path := desk.sources[stem], path.read_bytes(), stem, "") for stem in todo]
     for each, box, job, status in _each_in_its_sandbox(desk, own, "solutions"):
         if status != 0:
             raise ParameterError(f"{each.name}: its own solutions cannot be marked ({jobs.last_line(job.log)})")
         marks = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
         if marks.points != marks.out_of:
-            raise ParameterError(f"{each.name}: its own solutions do not get all points: {marks.remarks[0]}")
+            raise ParameterError(f"{each.name}: its own solutions do not get all points: {marks.remarks[-1]}")
         shutil.copytree(box.runs, desk.prepared(each.name) / "runs", dirs_exist_ok=True)
         (desk.prepared(each.name) / "solved").touch()
 
@@ -184,7 +187,7 @@ def _each_in_its_sandbox(
                 prepared = desk.prepared(str(each.notebook))
                 boxes[each.name] = box = sandbox.pitch(Path(within), prepared / "runs")
                 source = desk.sources[str(each.notebook)]
-                yield sandbox.marking(box, each.name, each.path, source, prepared / "gradebook.db", bounds)
+                yield sandbox.marking(box, each.name, each.content, source, prepared / "gradebook.db", bounds)
 
         with closing(jobs.run(waiting(), len(todo), desk.at_once, desk.console, unit)) as finished:
             for job, status in finished:
@@ -197,7 +200,9 @@ def _each_in_its_sandbox(
 def _package() -> str:
     """A digest of the code that marks and of what it rests on."""
     files = sorted(path for path in sandbox.PACKAGE.iterdir() if path.suffix == ".py")
-    beside = " ".join(f"{name} {version(name)}" for name in ("nbgrader", "numpy", "scipy", "torch", "xarray"))
+    beside = " ".join(
+        f"{name} {version(name)}" for name in ("ipykernel", "nbclient", "nbgrader", "numpy", "scipy", "torch", "xarray")
+    )
     return _digest(b"".join(path.name.encode() + path.read_bytes() for path in files), f"{sys.version} {beside}")
 
 
@@ -210,20 +215,24 @@ def _hand_back(desk: Desk, submissions: Sequence[Submission], folder: Path) -> N
     for each in submissions:
         done = desk.kept / f"{desk.key(each)}.ipynb" if each.notebook else None
         if done and done.exists():
-            target = folder / Path(each.name).relative_to(Path(each.name).anchor)
+            target = folder / each.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(done, target)
 
 
-def _require_writable(table: Path) -> None:
-    require(table.suffix == ".csv", "csv", "a file that ends in .csv", str(table))
+def _require_writable(table: Path, executed: Path | None) -> None:
+    """Say now what would otherwise be said when everything is marked."""
+    require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
     require(not table.is_dir(), "csv", "a file, not a folder", str(table))
-    try:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=table.parent):
-            pass
-    except OSError as error:
-        raise ParameterError(f"csv: expected a file that can be written, got '{table}' ({error.strerror})") from error
+    for name, folder in {"csv": table.parent, "executed": executed}.items():
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise ParameterError(f"{name}: expected a folder to write to, got '{folder}' ({error.strerror})") from error
 
 
 def _write_whole(path: Path, text: str) -> None:
@@ -238,4 +247,4 @@ def _number(value: float) -> str:
 
 def _plain(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -46,9 +46,9 @@ class Exercise:
         mistakes: what is told apart from other wrong answers; where several apply, the first is named.
         choices: the words to choose from, where the answer is one of them.
         probes: for a function, the arguments of each call by which it is compared.
-        tolerance: relative, to the largest number where the answer has several.
+        tolerance: relative to the largest number, where there are several: in an array, or for the probes.
         refuse: a hint for an answer that breaks the rules of the exercise, None for any other.
-        view: where many answers are right, what of an answer is compared in its place.
+        view: where many answers are right, a number that is compared in place of the answer; the smaller the better.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Exercise:
     probes: Callable[[], Sequence[tuple[Any, ...]]] | None = None
     tolerance: float = 0.01
     refuse: Callable[[Any], str | None] = lambda answer: None
-    view: Callable[[Any], Any] = lambda answer: answer
+    view: Callable[[Array], float] | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,11 +127,13 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
     for mistake in exercise.mistakes:
         if _same(seen, _observe(exercise, mistake.answer()), exercise.tolerance):
             return mistake.hint
-    return _misfit(exercise, seen, truth) or _common_mistake(seen, truth, exercise.tolerance)
+    if exercise.view is not None:
+        return f"Allowed, but it comes to {seen[0]:.3g}, and {truth[0]:.3g} can be reached."
+    return _misfit(exercise, seen, truth) or _common_mistake(exercise, seen, truth)
 
 
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
-    word = answer.strip().lower() if isinstance(answer, str) else answer
+    word = answer.strip().lower() if isinstance(answer, str) else ""
     if word not in exercise.choices:
         raise _Unfit(f"Expected a word: {unknown(str(answer), exercise.choices)}.")
     if word == exercise.truth():
@@ -142,7 +144,7 @@ def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
 def _observe(exercise: Exercise, answer: Any) -> Observed:
     """An answer as arrays, one, or for a function one for each probe; a single number has no shape, however wrapped."""
     if exercise.probes is None:
-        seen = [_numbers(exercise.view(answer))]
+        seen = [_numbers(answer if exercise.view is None else exercise.view(_numbers(answer)))]
     else:
         asked = exercise.probes()
         seen = [_numbers(_call(answer, probe), f"For {_shown(probe)} your function returns") for probe in asked]
@@ -154,11 +156,11 @@ def _call(function: Callable[..., Any], probe: tuple[Any, ...]) -> Any:
         returned = function(*copy.deepcopy(probe))
     except NotImplementedError as error:
         raise _Unfit(UNANSWERED) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise _Unfit(f"Your function fails for {_shown(probe)}: {said}") from error
     if returned is None:
-        raise _Unfit("Your function returns nothing. Is the `return` missing?")
+        raise _Unfit(f"For {_shown(probe)} your function returns nothing. Is a `return` missing?")
     return returned
 
 
@@ -166,22 +168,21 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
     detached = values.detach().cpu() if hasattr(values, "detach") else values
     try:
         numbers = np.asarray(detached)
-        if np.iscomplexobj(numbers):
+        if numbers.dtype.kind in "cSU":
             raise TypeError
         return numbers.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _Unfit(f"Expected numbers. {subject} of type {type(values).__name__}.") from error
 
 
 def _same(one: Observed, other: Observed, tolerance: float) -> bool:
-    return len(one) == len(other) and all(_close(first, second, tolerance) for first, second in zip(one, other))  # noqa: B905
+    """Equal but for a share of the largest number of the other, so that a zero among larger numbers may be rounded."""
+    slack = tolerance * (max(map(_size, other), default=0.0) or 1.0)
+    return all(_close(first, second, slack) for first, second in zip(one, other, strict=True))
 
 
-def _close(one: Array, other: Array, tolerance: float) -> bool:
-    if one.shape != other.shape:
-        return False
-    slack = tolerance * (_size(other) or 1.0)
-    return np.allclose(one, other, rtol=0, atol=slack, equal_nan=True)
+def _close(one: Array, other: Array, slack: float) -> bool:
+    return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=slack, equal_nan=True)
 
 
 def _size(values: Array) -> float:
@@ -196,10 +197,8 @@ def _misfit(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
     for one, two, probe in zip(seen, truth, probes, strict=True):
         where = f" for {_shown(probe)}" if probe else ""
         if one.shape != two.shape:
-            squeezed = one.squeeze().shape == two.squeeze().shape
-            why = "The numbers fit, the shape does not" if squeezed and _close(
-                one.reshape(two.shape), two, exercise.tolerance
-            ) else "The shape is wrong"  # fmt: skip
+            fits = one.size == two.size and _same([one.reshape(two.shape)], [two], exercise.tolerance)
+            why = "The numbers fit, the shape does not" if fits else "The shape is wrong"
             return f"{why}: expected {two.shape}, got {one.shape}{where}."
         if not np.isfinite(one[np.isfinite(two)]).all():
             return f"The answer is not finite{where} (it holds inf or nan). Is something divided by zero?"
@@ -224,14 +223,15 @@ _COMMON: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 )
 
 
-def _common_mistake(seen: Observed, truth: Observed, tolerance: float) -> str:
+def _common_mistake(exercise: Exercise, seen: Observed, truth: Observed) -> str:
     for hint, transform in _COMMON:
         with np.errstate(all="ignore"):
-            if _same(seen, [transform(true) for true in truth], tolerance):
+            if _same(seen, [transform(true) for true in truth], exercise.tolerance):
                 return hint
-    if _same(seen, truth, 10 * tolerance):
-        return f"Near, but not within {100 * tolerance:.2g} %. Was something rounded, or not followed to its end?"
-    wrong = [not _close(one, two, tolerance) for one, two in zip(seen, truth, strict=True)]
+    if _same(seen, truth, 10 * exercise.tolerance):
+        near = f"Near, but not within {100 * exercise.tolerance:.2g} %"
+        return f"{near}. Was something rounded, or not followed to its end?"
+    wrong = [not _same([one], [two], exercise.tolerance) for one, two in zip(seen, truth, strict=True)]
     if len(wrong) > 1 and not all(wrong):
         return f"Right for {len(wrong) - sum(wrong)} of {len(wrong)} sets of arguments, not for all."
     return "Not right yet, and no mistake that is known here."

@@ -22,7 +22,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils import assignments, judging
+from lmc_utils import assignments, judging, submissions
+from lmc_utils.assignments import identity
 from lmc_utils.notebooks import kernel_of_this_python
 
 _TEST = "-test"
@@ -64,7 +65,8 @@ def mark(
     """
     given, handed_out = assignments.marked(source), assignments.release(source)
     notebook, remarks = restore(submission, given, handed_out)
-    notebook = assignments.process(notebook, ["OverwriteKernelspec", "OverwriteCells"], source.stem, gradebook)
+    steps = ["ClearOutput", "OverwriteKernelspec", "OverwriteCells"]
+    notebook = assignments.process(notebook, steps, source.stem, gradebook)
     stopped = execute(notebook, folder, limit)
     marks = count(notebook, given, stopped, str(folder.parents[1]))
     return Marks(marks.points, marks.out_of, remarks + marks.remarks), notebook
@@ -88,7 +90,7 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
     for cell in reversed(notebook.cells):  # of two the last counts, as with nbgrader
         name = identity(cell)
         if name in seen:
-            remarks.append(f"{name}: this cell is there twice, the last one counts")
+            remarks.append(f"{name}: this cell is there more than once")
         if name not in known or name in seen:
             cell.metadata.pop("nbgrader", None)
             continue
@@ -97,7 +99,7 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
         locked = original.metadata.nbgrader["locked"]
         if locked and original.cell_type == "code" and (name, _bare(cell.source)) not in unchanged:
             remarks.append(f"{name}: this cell was changed and has been put back")
-        cell.metadata["nbgrader"] = copy.deepcopy(original.metadata.nbgrader)
+        cell.metadata = copy.deepcopy(original.metadata)  # a tag could keep a test from being run
     place = 0
     for name, original in known.items():
         if name in seen:
@@ -112,8 +114,8 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
 def execute(notebook: NotebookNode, folder: Path, limit: int) -> dict[int, str]:
     """Execute a notebook in place, every cell of it: errors do not stop it, nor do cells that never end.
 
-    A cell that cannot be interrupted, or that ends the kernel, is replaced by an error, and the notebook runs again
-    from the top.
+    A cell that cannot be interrupted, or that ends the kernel, is replaced by an error, as is every cell that took too
+    long before it, and the notebook runs again from the top.
 
     Args:
         notebook: its outputs are replaced.
@@ -140,7 +142,9 @@ def execute(notebook: NotebookNode, folder: Path, limit: int) -> dict[int, str]:
                 stopped[runner.position] = (
                     _over(limit) if over else "ends the kernel (does it call exit, or take all memory?)"
                 )
-                notebook.cells[runner.position].source = "raise RuntimeError('stopped')"
+                stopped |= {row: _over(limit) for row, cell in enumerate(notebook.cells) if _took_too_long(cell)}
+                for row in stopped:
+                    notebook.cells[row].source = "raise RuntimeError('stopped')"
     for row in stopped:
         notebook.cells[row].source = sources[row]
     assignments.process(notebook, ["LimitOutput"], "submission")
@@ -167,7 +171,8 @@ def count(notebook: NotebookNode, given: NotebookNode, stopped: Mapping[int, str
     for name, test in tests.items():
         exercise = name.removesuffix(_TEST)
         marks.out_of[exercise] = float(test.metadata.nbgrader["points"])
-        points, _ = determine_grade(_errors_only(notebook.cells[rows[name]]))
+        executed = notebook.cells[rows[name]]
+        points = determine_grade(_errors_only(executed))[0] if executed.execution_count else 0.0
         marks.points[exercise] = float(points or 0.0)
         if marks.points[exercise] < marks.out_of[exercise]:
             reasons = (
@@ -189,11 +194,8 @@ def nothing(source: Path, why: str) -> Marks:
     return Marks(dict.fromkeys(out_of, 0.0), out_of, [why])
 
 
-def identity(cell: NotebookNode) -> str:
-    """By what nbgrader knows a cell; empty for one that it does not know."""
-    marked = cell.metadata.get("nbgrader")
-    name = marked.get("grade_id") if isinstance(marked, dict) else None
-    return name if isinstance(name, str) else ""
+def _took_too_long(cell: NotebookNode) -> bool:
+    return any(output.get("ename") == "CellTimeoutError" for output in cell.get("outputs", []))
 
 
 def _is_locked(cell: NotebookNode) -> bool:
@@ -284,12 +286,12 @@ def main(arguments: list[str] | None = None) -> None:
     _adopt_orphans()
     _bound_memory(given.memory)
     try:
-        submission = nbformat.read(given.submission, as_version=4)
+        submission = submissions.read(given.submission.read_bytes())
         marks, executed = mark(submission, given.source, given.gradebook, given.folder, given.limit)
     finally:
         _end_children()
-    nbformat.write(executed, given.result.with_suffix(".ipynb"))
     given.result.write_text(json.dumps(asdict(marks)))
+    nbformat.write(executed, given.result.with_suffix(".ipynb"))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ def _profiles() -> list[tuple[Any, ...]]:
         (heights, np.array([0.5, 0.1, 0.3, 0.3, -0.1]), np.array([0.05, 0.1, 0.05, 0.1, 0.1])),
         (heights, np.array([0.1, 0.5, 0.5, 0.5, 0.5]), np.array([0.1, 0.1, 0.1, 0.1, 0.1])),
         (heights, np.array([0.3, 0.3, 0.3, 0.15, 0.0]), np.array([0.1, 0.1, 0.1, 0.1, 0.1])),
+        (heights, np.array([1.0, 0.75, 0.5, 0.1, 0.0]), np.array([0.25, 0.25, 0.25, 0.25, 0.25])),
     ]
 
 
@@ -203,6 +204,10 @@ EXERCISES = (
                 "Your axes are not of unit length: distances on the map are not those in weight space.",
                 lambda: _unscaled,
             ),
+            Mistake(
+                "The third point should be on the positive side: your second axis is turned round.",
+                lambda: lambda *corners: _coordinates(*corners) * [1, -1],
+            ),
             Mistake("The first sibling is the origin, not the middle between both.", lambda: _from_the_middle),
         ),
         probes=_corners,
@@ -234,6 +239,10 @@ EXERCISES = (
             Mistake(
                 "There is a gap below that height: the ridge has to stand out at every height up to it.",
                 lambda: _highest_that_stands_out,
+            ),
+            Mistake(
+                "*More* than two standard errors: exactly two are not enough.",
+                lambda: lambda heights, ridges, errors: _stands_out_up_to(heights, ridges, errors * (1 - 1e-9)),
             ),
             Mistake(
                 "More than *two* standard errors.",

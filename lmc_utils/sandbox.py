@@ -19,7 +19,7 @@ from lmc_utils.jobs import Job
 
 PACKAGE = Path(__file__).parent
 
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_?KEY", re.IGNORECASE)
+_SECRET = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|AUTH|_PAT$|DATABASE_URL|KRB5", re.IGNORECASE)
 _NOT_PASSED_ON = ("JUPYTER_PATH", "PYTHONSTARTUP", "PYTHONHOME", "MPLCONFIGDIR")
 
 
@@ -76,30 +76,31 @@ def pitch(within: Path, runs: Path | None = None) -> Sandbox:
     return sandbox
 
 
-def marking(sandbox: Sandbox, name: str, submission: Path, source: Path, gradebook: Path, bounds: Bounds) -> Job:
+def marking(sandbox: Sandbox, name: str, submission: bytes, source: Path, gradebook: Path, bounds: Bounds) -> Job:
     """The job that marks a submission in its sandbox, from copies of all files.
 
     Args:
         sandbox: of this submission alone.
         name: of the job.
-        submission: the notebook that was handed in.
+        submission: the content of the notebook that was handed in.
         source: the exercise notebook.
         gradebook: what `assignments.gradebook` wrote of it.
         bounds: what it may take.
     """
-    copies = {"submission.ipynb": submission, source.name: source, "gradebook.db": gradebook}
-    for copied, original in copies.items():
-        shutil.copyfile(original, sandbox.folder / copied)
-    command = [sys.executable, "-m", "lmc_utils.marking", *(str(sandbox.folder / copied) for copied in copies)]
+    copies = [sandbox.folder / name for name in ("submission.ipynb", source.name, "gradebook.db")]
+    copies[0].write_bytes(submission)
+    shutil.copyfile(source, copies[1])
+    shutil.copyfile(gradebook, copies[2])
+    command = [sys.executable, "-m", "lmc_utils.marking", *map(str, copies)]
     command += [str(sandbox.home), str(sandbox.result), "--limit", str(bounds.limit), "--memory", str(bounds.memory)]
-    # Each cell that never ends costs its limit once, and each that ends the kernel a start.
-    in_all = 120 + bounds.limit * source.read_text(encoding="utf-8").count('"cell_type": "code"')
+    # A cell that never ends costs its limit once, and one that ends the kernel a start and what ran before it.
+    in_all = 300 + 2 * bounds.limit * (submission + source.read_bytes()).count(b"cell_type")
     environment = _environment(os.environ, sandbox, bounds.cores)
     return Job(name, command, sandbox.folder / "log", sandbox.folder, environment, in_all)
 
 
 def _environment(inherited: Mapping[str, str], sandbox: Sandbox, cores: int) -> dict[str, str]:
-    """A home and settings of its own, and nothing of whoever marks it that might be secret."""
+    """A home and settings of its own, and none of the variables whose names look like secrets."""
     passed_on = {
         name: value for name, value in inherited.items() if name not in _NOT_PASSED_ON and not _SECRET.search(name)
     }

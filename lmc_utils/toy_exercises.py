@@ -43,6 +43,12 @@ def _swapped(alpha: ArrayLike, theta_1: float, theta_2: float, roots: ArrayLike)
     return on_the_way - (1 - alpha) * toy.value(theta_1, roots) - alpha * toy.value(theta_2, roots)
 
 
+def _chord_turned(alpha: ArrayLike, theta_1: float, theta_2: float, roots: ArrayLike) -> Array:
+    alpha = np.asarray(alpha)
+    chord = alpha * toy.value(theta_1, roots) + (1 - alpha) * toy.value(theta_2, roots)
+    return _on_the_way(alpha, theta_1, theta_2, roots) - chord
+
+
 def _above_the_mean(alpha: ArrayLike, theta_1: float, theta_2: float, roots: ArrayLike) -> Array:
     ends = (toy.value(theta_1, roots) + toy.value(theta_2, roots)) / 2
     return _on_the_way(alpha, theta_1, theta_2, roots) - ends
@@ -131,6 +137,14 @@ EXERCISES = (
                 lambda: _swapped,
             ),
             Mistake(
+                "The chord is interchanged: it should be f(theta_1) at alpha = 0 and f(theta_2) at alpha = 1.",
+                lambda: _chord_turned,
+            ),
+            Mistake(
+                "The wrong endpoint: you start at theta_2. alpha = 0 should be at theta_1.",
+                lambda: lambda alpha, one, two, roots: toy.barrier_curve(two, one, alpha, roots),
+            ),
+            Mistake(
                 "You have taken away the mean of both ends. The chord between them is a straight line in alpha.",
                 lambda: _above_the_mean,
             ),
@@ -188,7 +202,6 @@ EXERCISES = (
                 "These are the points where T_m is largest. Solutions belong where it is zero.",
                 lambda: np.cos(np.pi * np.arange(PLACED) / (PLACED - 1)),
             ),
-            Mistake("All in one place? Look at the ends of the interval.", lambda: np.zeros(PLACED)),
         ),
         refuse=_fits_the_interval,
         view=_highest,

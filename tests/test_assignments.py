@@ -36,7 +36,9 @@ def secrets(path: Path) -> list[str]:
     sources = {cell["id"]: "".join(cell["source"]) for cell in cells(path)}
     explained = [sources[c["id"]] for c in cells(path) if assignments.EXPLANATION in c["metadata"].get("tags", [])]
     parts = [part for source in sources.values() for part in HIDDEN.findall(source)] + explained
-    return [line.strip() for part in parts for line in part.splitlines() if line.strip(" ()[]{},:")]
+    lines = [line.strip() for part in parts for line in part.splitlines() if line.strip(" ()[]{},:")]
+    given = sources["setup"].splitlines()  # imports that hidden tests make once more
+    return [line for line in lines if line not in given]
 
 
 @every_source
@@ -94,6 +96,20 @@ def test_work_that_is_in_the_way_is_not_overwritten(tmp_path: Path) -> None:
     assert (second.read_text(), first.stat().st_mtime_ns) == (worked_on, before)
     assignments.write(SOURCES[:2], tmp_path, force=True)
     assert second.read_text() != worked_on
+
+
+def test_the_solutions_are_never_overwritten(tmp_path: Path) -> None:
+    source = tmp_path / SOURCES[0].name
+    source.write_bytes(SOURCES[0].read_bytes())
+    with pytest.raises(ParameterError, match=r"^out: expected another folder than that of the solutions"):
+        assignments.write([source], tmp_path, force=True)
+    assert source.read_bytes() == SOURCES[0].read_bytes()
+
+
+def test_a_file_that_is_no_text_is_in_the_way_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / SOURCES[0].name).write_bytes(b"\xff\xfe")
+    with pytest.raises(ParameterError, match=r"^out: expected a folder without other notebooks"):
+        assignments.write(SOURCES[:1], tmp_path)
 
 
 def test_a_fault_of_a_source_is_named(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_notebook_without_any_cell_gets_all_of_them(given: NotebookNode, hande
     assert len(remarks) == len(code)
 
 
-def test_of_a_cell_that_is_there_twice_the_last_one_counts(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_cell_that_is_there_twice_is_told_and_kept_once(given: NotebookNode, handed_out: NotebookNode) -> None:
     submission = solved()
     row = names(submission).index("toy-2") + len(submission.cells) - len(names(submission))
     again = copy.deepcopy(submission.cells[row])
@@ -66,7 +66,7 @@ def test_of_a_cell_that_is_there_twice_the_last_one_counts(given: NotebookNode, 
     again.source = "barrier = 0"
     submission.cells.insert(row + 1, again)
     restored, remarks = restore(submission, given, handed_out)
-    assert remarks == ["toy-2: this cell is there twice, the last one counts"]
+    assert remarks == ["toy-2: this cell is there more than once"]
     assert next(cell.source for cell in restored.cells if identity(cell) == "toy-2") == "barrier = 0"
     assert names(restored) == names(given)
 
@@ -84,8 +84,6 @@ def test_points_that_were_changed_and_cells_that_were_made_up_do_not_count(
     submission.cells += [made_up, nonsense]
     restored, _ = restore(submission, given, handed_out)
     assert names(restored) == names(given)
-    for cell in restored.cells:
-        cell.outputs = []
     assert count(restored, given, {}).out_of == count(copy.deepcopy(given), given, {}).out_of
 
 
@@ -98,6 +96,7 @@ def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: N
     assignments.gradebook(SOURCE, tmp_path / "gradebook.db")
     assignments.process(restored, ["OverwriteCells"], SOURCE.stem, tmp_path / "gradebook.db")
     sources = {identity(cell): cell.source for cell in restored.cells}
+    assert sources["toy-2-test"].endswith("### END HIDDEN TESTS")
     assert 'insist("toy-2", barrier)' in sources["toy-2-test"]
     assert "from lmc_utils.exercises import check" in sources["toy-setup"]
 
@@ -108,7 +107,7 @@ def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:
     rows = {identity(cell): row for row, cell in enumerate(executed.cells)}
     for cell in executed.cells:
         if cell.cell_type == "code":
-            cell.outputs = []
+            cell.outputs, cell.execution_count = [], 1
     failing(by_name["toy-1"], "NotImplementedError", "")
     failing(by_name["toy-1-test"], "NameError", "name 'prediction' is not defined")
     failing(by_name["toy-2-test"], "AssertionError", "Mind the chord.")
@@ -127,6 +126,19 @@ def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:
         "toy-3: ValueError: see /x: <object at 0x...> red",
         "toy-6: takes longer than 4 seconds",
     ]
+
+
+def test_a_test_that_was_not_run_gives_no_points(given: NotebookNode, handed_out: NotebookNode) -> None:
+    submission = solved([])
+    for cell in submission.cells:
+        if identity(cell).endswith("-test"):
+            cell.metadata["tags"] = ["skip-execution"]
+            cell.outputs, cell.execution_count = [nbformat.v4.new_output("execute_result", data={"text/plain": "2"})], 7
+    restored, _ = restore(submission, given, handed_out)
+    tests = [cell for cell in restored.cells if identity(cell).endswith("-test")]
+    assert all("skip-execution" not in cell.metadata.get("tags", []) for cell in tests)
+    assignments.process(restored, ["ClearOutput"], SOURCE.stem)
+    assert sum(count(restored, given, {}).points.values()) == 0
 
 
 def test_marks_of_nothing_say_why_and_what_there_was_to_get() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -9,7 +10,7 @@ import pytest
 from handed_in import SOURCE, hand_in, solved, without
 
 from lmc_utils.settings import ParameterError
-from lmc_utils.submissions import collect
+from lmc_utils.submissions import collect, read
 
 SOURCES = {path.stem: path for path in sorted(SOURCE.parent.glob("*.ipynb"))}
 STEM = SOURCE.stem
@@ -20,8 +21,8 @@ def test_files_are_found_at_any_depth_and_named_by_their_place(tmp_path: Path) -
         hand_in(solved([]), tmp_path / name)
     (tmp_path / "dan").mkdir()
     found = collect([tmp_path], SOURCES)
-    assert [each.name for each in found] == ["ann.ipynb", "bob/b/01_toy_exercises.ipynb", "dan/"]
-    assert [each.remark for each in found][1:] == ["", "nothing was handed in"]
+    assert [each.name for each in found] == ["ann.ipynb", "bob/b/01_toy_exercises.ipynb", "cat/", "dan/"]
+    assert [each.remark for each in found][1:] == ["", *["nothing was handed in"] * 2]
 
 
 @pytest.mark.parametrize("name", [f"{STEM}.ipynb", f"ann_{STEM}.ipynb", f"{STEM} (1).ipynb"])
@@ -32,7 +33,7 @@ def test_a_file_may_carry_more_than_its_name(name: str, tmp_path: Path) -> None:
 
 def test_a_renamed_file_is_recognised_by_its_cells(tmp_path: Path) -> None:
     (found,) = collect([hand_in(solved([]), tmp_path / "02_fork_exercises.ipynb")], SOURCES)
-    assert (found.notebook, found.remark) == (STEM, f"the file was renamed: by its cells it is {STEM}")
+    assert (found.notebook, found.remark) == (STEM, f"the file was renamed: it is {STEM}")
 
 
 def test_a_notebook_that_has_lost_all_its_cells_is_recognised_by_what_it_says_of_itself(tmp_path: Path) -> None:
@@ -69,8 +70,47 @@ def test_a_path_that_does_not_exist_is_named_with_the_nearest(tmp_path: Path) ->
         collect([tmp_path / "submissions"], SOURCES)
 
 
-def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+def test_names_tell_students_apart_however_the_files_are_given(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         hand_in(solved([]), tmp_path / folder / "x.ipynb")
-    found = collect([tmp_path / "a", tmp_path / "b", tmp_path / "a"], SOURCES)
-    assert len({each.path for each in found}) == len(found) == 2
+    two = ["a/x.ipynb", "b/x.ipynb"]
+    ways = [[tmp_path], [tmp_path / "a", tmp_path / "b"], [tmp_path / "b", tmp_path / "a", tmp_path / "b" / "x.ipynb"]]
+    ways.append([tmp_path / "a" / "x.ipynb", tmp_path / "b" / "x.ipynb"])
+    assert [[each.name for each in collect(way, SOURCES)] for way in ways] == [two] * 4
+    assert [each.name for each in collect([tmp_path / "a" / "x.ipynb"], SOURCES)] == ["a/x.ipynb"]
+
+
+def test_nothing_that_was_handed_in_goes_without_a_line(tmp_path: Path) -> None:
+    (tmp_path / "finder").mkdir()
+    (tmp_path / "finder" / ".DS_Store").write_bytes(b"x")
+    hand_in(solved([]), tmp_path / "whole" / "x.ipynb")
+    (tmp_path / "linked.ipynb").symlink_to(SOURCE)
+    (tmp_path / "broken.ipynb").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder").symlink_to(tmp_path / "whole")
+    (tmp_path / os.fsdecode(b"m\xfcller.txt")).write_text("x")
+    found = {each.name: each.remark.partition(":")[0] for each in collect([tmp_path], SOURCES)}
+    assert found == {
+        "broken.ipynb": "a link, not the file itself",
+        "finder/": "nothing was handed in",
+        "folder": "a link, not the file itself",
+        "linked.ipynb": "a link, not the file itself",
+        "m\\udcfcller.txt": "not a notebook",
+        "whole/x.ipynb": "the file was renamed",
+    }
+    assert all(name.encode() for name in found)
+
+
+def test_what_marking_writes_is_not_handed_in(tmp_path: Path) -> None:
+    hand_in(solved([]), tmp_path / "a" / "x.ipynb")
+    hand_in(solved([]), tmp_path / "feedback" / "a" / "x.ipynb")
+    (tmp_path / "grades.csv").write_text("")
+    found = collect([tmp_path], SOURCES, but=[tmp_path / "grades.csv", tmp_path / "feedback"])
+    assert [each.name for each in found] == ["a/x.ipynb"]
+
+
+def test_small_faults_of_a_file_are_mended() -> None:
+    text = '{"cells": [{"cell_type": "markdown"}, {"cell_type": "markdown", "source": "a\\ud800b"}], "metadata": {},'
+    notebook = read(b"\xef\xbb\xbf" + text.encode() + b' "nbformat": 4, "nbformat_minor": 5}')
+    assert [cell.source.encode() for cell in notebook.cells] == [b"", "a\ufffdb".encode()]
+    with pytest.raises(ValueError, match="no notebook: JSONDecodeError"):
+        read(b"hello")
