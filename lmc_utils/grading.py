@@ -30,6 +30,8 @@ from lmc_utils.sandbox import Bounds
 from lmc_utils.settings import ParameterError, require
 from lmc_utils.submissions import Submission, collect
 
+_PATIENCE = 600  # seconds a cell of a solution may take: some train the networks
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -163,7 +165,8 @@ def _prepare(desk: Desk, stems: Sequence[str]) -> None:
         desk.prepared(stem).mkdir(parents=True)
         assignments.gradebook(desk.sources[stem], desk.prepared(stem) / "gradebook.db")
     own = [Submission(stem, path := desk.sources[stem], path.read_bytes(), stem, "") for stem in todo]
-    for each, box, job, status in _each_in_its_sandbox(desk, own, "solutions"):
+    patient = replace(desk, bounds=replace(desk.bounds, limit=max(desk.bounds.limit, _PATIENCE)))
+    for each, box, job, status in _each_in_its_sandbox(patient, own, "solutions"):
         if status != 0:
             raise ParameterError(f"{each.name}: its own solutions cannot be marked ({jobs.last_line(job.log)})")
         marks = Marks(**json.loads(box.result.read_text(encoding="utf-8")))

@@ -56,17 +56,15 @@ def test_every_listed_mistake_gets_its_own_hint(exercise: Exercise) -> None:
     assert not any(judge(exercise, mistake.answer()) for mistake in exercise.mistakes)
 
 
-@every_exercise
+@pytest.mark.parametrize("exercise", [each for each in EVERY if not each.probes], ids=lambda exercise: exercise.name)
 def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
     truth = exercise.truth()
-    if callable(truth) or np.size(truth) > 1:
-        pytest.skip("no single word or number to give away")
     hints = " ".join(mistake.hint for mistake in exercise.mistakes)
     if isinstance(truth, str):
         assert f'"{truth}"' not in hints
         return
     numbers = [float(number) for number in re.findall(r"\d+\.\d+|\d+", hints)]
-    assert not [number for number in numbers if math.isclose(number, float(truth), rel_tol=0.02)]
+    assert not [number for number in numbers if np.isclose(number, truth, rtol=0.02, atol=0).any()]
 
 
 @pytest.mark.parametrize(
