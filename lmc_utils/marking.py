@@ -136,12 +136,11 @@ def execute(notebook: NotebookNode, folder: Path, limit: int) -> dict[int, str]:
                 runner.preprocess(notebook, {"metadata": {"path": str(folder)}})
                 break
             except (CellTimeoutError, DeadKernelError, RuntimeError) as error:
-                if runner.position is None or runner.position in stopped:
+                row = _to_blame(notebook, runner.position, stopped)
+                if row is None:
                     raise
                 over = isinstance(error, CellTimeoutError)
-                stopped[runner.position] = (
-                    _over(limit) if over else "ends the kernel (does it call exit, or take all memory?)"
-                )
+                stopped[row] = _over(limit) if over else "ends the kernel (does it take all memory?)"
                 stopped |= {row: _over(limit) for row, cell in enumerate(notebook.cells) if _took_too_long(cell)}
                 for row in stopped:
                     notebook.cells[row].source = "raise RuntimeError('stopped')"
@@ -194,6 +193,14 @@ def nothing(source: Path, why: str) -> Marks:
     return Marks(dict.fromkeys(out_of, 0.0), out_of, [why])
 
 
+def _to_blame(notebook: NotebookNode, position: int | None, stopped: Mapping[int, str]) -> int | None:
+    """The cell that ran when the kernel ended, or, where that one runs no more, the last one before it that does."""
+    if position is None:
+        return None
+    rows = (row for row in range(position, -1, -1) if notebook.cells[row].cell_type == "code")
+    return next((row for row in rows if row not in stopped), None)
+
+
 def _took_too_long(cell: NotebookNode) -> bool:
     return any(output.get("ename") == "CellTimeoutError" for output in cell.get("outputs", []))
 
@@ -213,8 +220,10 @@ def _over(limit: float) -> str:
 
 def _runner(limit: int) -> Any:
     """nbgrader's `Execute`, which knows how far it has come."""
+    # `exit()` leaves a notebook, and would leave the cells behind it without marks.
+    staying = "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None"
     execute = assignments.preprocessor(
-        "Execute", timeout=limit, kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=50"]
+        "Execute", timeout=limit, kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=50", staying]
     )
     execute.position = None
     execute.error_on_timeout = {
