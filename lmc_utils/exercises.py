@@ -60,6 +60,7 @@ def find(name: str) -> Exercise:
     """
     if not isinstance(name, str):
         raise ParameterError(f"exercise: expected a name such as 'toy-2', got {name!r}")
+    name = name.strip().lower().replace("_", "-")
     chapter = name.partition("-")[0]
     require_choice("exercise", chapter if chapter in CHAPTERS else name, CHAPTERS)
     exercises = of_chapter(chapter)

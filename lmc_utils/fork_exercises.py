@@ -185,6 +185,14 @@ EXERCISES = (
                 "Exactly 2 points are not *below* 2 points.",
                 lambda: lambda forks, heights: _stable_from(forks, heights, lambda height: height <= 2),
             ),
+            Mistake(
+                "Where there is none, `math.inf` was asked for.",
+                lambda: (
+                    lambda forks, heights: (
+                        -1 if _stable_from(forks, heights) == math.inf else _stable_from(forks, heights)
+                    )
+                ),
+            ),
             Mistake("You have returned the position in the list. The fork epoch was asked for.", lambda: _position),
         ),
         probes=_family_heights,
@@ -204,6 +212,10 @@ EXERCISES = (
                 lambda: _barrier(learning_rate=SLOW),
             ),
             Mistake("That is the fork at epoch 2.", lambda: _barrier(fork=2, learning_rate=SLOW) / _barrier(fork=2)),
+            Mistake(
+                "That is the share that is gone. Which share is left?",
+                lambda: 1 - _barrier(learning_rate=SLOW) / _barrier(),
+            ),
         ),
         tolerance=0.005,
     ),

@@ -124,11 +124,14 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
     seen, truth = _observe(exercise, answer), _observe(exercise, exercise.truth())
     if _same(seen, truth, exercise.tolerance):
         return None
+    if exercise.view is not None:
+        for mistake in exercise.mistakes:
+            if _same([np.sort(answer)], [np.sort(mistake.answer())], exercise.tolerance):
+                return mistake.hint
+        return f"Allowed, but it comes to {seen[0]:.3g}, and {truth[0]:.3g} can be reached."
     for mistake in exercise.mistakes:
         if _same(seen, _observe(exercise, mistake.answer()), exercise.tolerance):
             return mistake.hint
-    if exercise.view is not None:
-        return f"Allowed, but it comes to {seen[0]:.3g}, and {truth[0]:.3g} can be reached."
     return _misfit(exercise, seen, truth) or _common_mistake(exercise, seen, truth)
 
 
@@ -171,7 +174,7 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
         if numbers.dtype.kind in "cSU":
             raise TypeError
         return numbers.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+    except Exception as error:  # whatever the thing does when it is asked for numbers
         raise _Unfit(f"Expected numbers. {subject} of type {type(values).__name__}.") from error
 
 
@@ -201,7 +204,8 @@ def _misfit(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
             why = "The numbers fit, the shape does not" if fits else "The shape is wrong"
             return f"{why}: expected {two.shape}, got {one.shape}{where}."
         if not np.isfinite(one[np.isfinite(two)]).all():
-            return f"The answer is not finite{where} (it holds inf or nan). Is something divided by zero?"
+            why = "Is something divided by zero, or outside of what a function takes?"
+            return f"The answer is not finite{where} (it holds inf or nan). {why}"
     return None
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
 from lmc_utils import siblings
+from lmc_utils.settings import require_choice
 
 EXPERIMENT = siblings.Experiment(epochs=16, fork_epochs=(0, 2, 8), parents=2)
 
@@ -18,4 +19,7 @@ def family(**changes: Any) -> siblings.Run:
     Raises:
         ParameterError: a parameter is unknown or out of range.
     """
+    known = [field.name for field in fields(EXPERIMENT)]
+    for name in changes:
+        require_choice("parameter", name, known)
     return siblings.run(replace(EXPERIMENT, **changes), progress=False)

@@ -27,6 +27,8 @@ from lmc_utils.assignments import identity
 from lmc_utils.notebooks import kernel_of_this_python
 
 _TEST = "-test"
+_WRONG_FILE = "none of the exercises' cells is in it: is it the wrong file?"
+_PATIENCE = 600  # seconds for a cell that students are given: on a busy machine imports alone may take some
 _LONGEST = 200  # characters of an error that a remark quotes
 
 
@@ -67,6 +69,8 @@ def mark(
     notebook, remarks = restore(submission, given, handed_out)
     steps = ["ClearOutput", "OverwriteKernelspec", "OverwriteCells"]
     notebook = assignments.process(notebook, steps, source.stem, gradebook)
+    if remarks == [_WRONG_FILE]:
+        return nothing(source, _WRONG_FILE), notebook
     stopped = execute(notebook, folder, limit)
     marks = count(notebook, given, stopped, str(folder.parents[1]))
     return Marks(marks.points, marks.out_of, remarks + marks.remarks), notebook
@@ -86,6 +90,10 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
     notebook, remarks = copy.deepcopy(submission), []
     known = {identity(cell): cell for cell in given.cells if identity(cell)}
     unchanged = {(identity(cell), _bare(cell.source)) for cell in (*given.cells, *handed_out.cells)}
+    by_id = {cell.id: cell.metadata.nbgrader for cell in known.values()}
+    for cell in notebook.cells:
+        if not identity(cell) and cell.get("id") in by_id:  # some programs keep the ids and lose the metadata
+            cell.metadata["nbgrader"] = copy.deepcopy(by_id[cell.id])
     seen: set[str] = set()
     for cell in reversed(notebook.cells):  # of two the last counts, as with nbgrader
         name = identity(cell)
@@ -100,6 +108,8 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
         if locked and original.cell_type == "code" and (name, _bare(cell.source)) not in unchanged:
             remarks.append(f"{name}: this cell was changed and has been put back")
         cell.metadata = copy.deepcopy(original.metadata)  # a tag could keep a test from being run
+    if not seen:
+        return copy.deepcopy(given), [_WRONG_FILE]
     place = 0
     for name, original in known.items():
         if name in seen:
@@ -209,6 +219,12 @@ def _is_locked(cell: NotebookNode) -> bool:
     return bool(cell.metadata.nbgrader["locked"])
 
 
+def _is_given(cell: NotebookNode) -> bool:
+    """Whether it is locked, and no test: nothing in it is a student's."""
+    marked = cell.metadata.get("nbgrader", {})
+    return bool(marked.get("locked")) and not marked.get("grade")
+
+
 def _bare(source: str) -> str:
     """Without what an editor may change: spaces at the ends of lines."""
     return "\n".join(line.rstrip() for line in source.strip().splitlines())
@@ -226,6 +242,7 @@ def _runner(limit: int) -> Any:
         "Execute", timeout=limit, kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=50", staying]
     )
     execute.position = None
+    execute.timeout_func = lambda cell: _PATIENCE if _is_given(cell) else limit
     execute.error_on_timeout = {
         "ename": "CellTimeoutError",
         "evalue": _over(limit),

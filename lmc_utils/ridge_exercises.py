@@ -128,6 +128,7 @@ def _profiles() -> list[tuple[Any, ...]]:
         (heights, np.array([0.5, 0.1, 0.3, 0.3, -0.1]), np.array([0.05, 0.1, 0.05, 0.1, 0.1])),
         (heights, np.array([0.1, 0.5, 0.5, 0.5, 0.5]), np.array([0.1, 0.1, 0.1, 0.1, 0.1])),
         (heights, np.array([0.3, 0.3, 0.3, 0.15, 0.0]), np.array([0.1, 0.1, 0.1, 0.1, 0.1])),
+        (heights, np.array([-1.0, -0.8, 0.5, 0.1, 0.0]), np.array([0.1, 0.1, 0.1, 0.1, 0.1])),
         (heights, np.array([1.0, 0.75, 0.5, 0.1, 0.0]), np.array([0.25, 0.25, 0.25, 0.25, 0.25])),
     ]
 
@@ -229,7 +230,7 @@ EXERCISES = (
                 lambda: tracks().loss.sel(track="middle").mean(["parent", "pair"]),
             ),
         ),
-        tolerance=1e-4,
+        tolerance=0.008,
     ),
     Exercise(
         "ridge-6",
@@ -239,6 +240,10 @@ EXERCISES = (
             Mistake(
                 "There is a gap below that height: the ridge has to stand out at every height up to it.",
                 lambda: _highest_that_stands_out,
+            ),
+            Mistake(
+                "A trough is no ridge: mind the sign.",
+                lambda: lambda heights, ridges, errors: _stands_out_up_to(heights, abs(ridges), errors),
             ),
             Mistake(
                 "*More* than two standard errors: exactly two are not enough.",

@@ -94,7 +94,7 @@ def marking(sandbox: Sandbox, name: str, submission: bytes, source: Path, gradeb
     command = [sys.executable, "-m", "lmc_utils.marking", *map(str, copies)]
     command += [str(sandbox.home), str(sandbox.result), "--limit", str(bounds.limit), "--memory", str(bounds.memory)]
     # A cell that never ends costs its limit once, and one that ends the kernel a start and what ran before it.
-    in_all = 300 + 2 * bounds.limit * (submission + source.read_bytes()).count(b"cell_type")
+    in_all = 900 + 2 * bounds.limit * (submission + source.read_bytes()).count(b"cell_type")
     environment = _environment(os.environ, sandbox, bounds.cores)
     return Job(name, command, sandbox.folder / "log", sandbox.folder, environment, in_all)
 

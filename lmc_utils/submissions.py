@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
+import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lmc_utils.assignments import identity
-from lmc_utils.settings import ParameterError, require, unknown
+from lmc_utils.settings import ParameterError, require
 
 _LARGEST = 50 * 2**20  # bytes of a file that may be a notebook
 
@@ -50,8 +52,10 @@ def collect(paths: Sequence[Path], sources: Mapping[str, Path], but: Collection[
     """
     for path in paths:
         if not path.exists():
-            near = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise ParameterError(f"submission: {unknown(path.name, near)}" if near else f"submission: no '{path}'")
+            beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+            near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)
+            guess = f"; did you mean '{path.with_name(near[0])}'?" if near else ""
+            raise ParameterError(f"submission: expected a file or folder that exists, got '{path}'{guess}")
     base, left_out = _base(paths), {path.resolve() for path in but}
     found: dict[Path, Path] = {}
     for path in paths:
@@ -130,6 +134,8 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
         return Submission(f"{name}/", path, b"", None, "nothing was handed in")
     if not path.stat().st_size:
         return nothing("an empty file")
+    if zipfile.is_zipfile(path):
+        return nothing("an archive: unpack it first")
     if path.stat().st_size > _LARGEST:
         return nothing("not a notebook, or far too large a one")
     content = path.read_bytes()
@@ -145,7 +151,7 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
 
 
 def _stem(notebook: NotebookNode, name: str, cells: Mapping[str, set[str]]) -> str | None:
-    handed_in = {identity(cell) for cell in notebook.cells}
+    handed_in = {name for cell in notebook.cells for name in (identity(cell), cell.get("id"))}
     shared = {stem: len(handed_in & known) for stem, known in cells.items()}
     best = max(shared, key=lambda stem: shared[stem])
     if shared[best]:

@@ -163,6 +163,7 @@ def test_the_ridge_of_ridge_3_is_half_as_high_there() -> None:
 
 
 def test_an_unknown_exercise_is_named_with_the_nearest() -> None:
+    assert check("Toy_2", 1.5**4)
     with pytest.raises(ParameterError, match=r"exercise: 'toy-11' is not known; did you mean 'toy-1'\?"):
         check("toy-11", 1)
     with pytest.raises(ParameterError, match="exercise: 'tow-1' is not known; did you mean 'toy'"):

@@ -266,7 +266,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(batch: Batch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["submisions"], "submission: 'submisions' is not known; did you mean 'submissions'?"),
+        (
+            ["submisions"],
+            "submission: expected a file or folder that exists, got 'submisions'; did you mean 'submissions'?",
+        ),
         (["submissions", "--csv", "grades.xlsx"], "csv: expected a file that ends in .csv, got 'grades.xlsx'"),
         (["submissions", "--csv", "/proc/x/grades.csv"], "csv: expected a folder to write to, got '/proc/x'"),
         (["submissions", "--executed", "grades.csv"], "executed: expected a folder to write to, got 'grades.csv'"),

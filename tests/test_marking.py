@@ -51,11 +51,21 @@ def test_a_lost_cell_comes_back_to_its_place(lost: str, given: NotebookNode, han
     assert remark == f"{lost}: this cell is missing" + ("" if lost in ("toy-1", "toy-7") else ", it has been put back")
 
 
-def test_a_notebook_without_any_cell_gets_all_of_them(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_notebook_without_any_cell_of_the_exercises_is_the_wrong_file(
+    given: NotebookNode, handed_out: NotebookNode
+) -> None:
     restored, remarks = restore(without(solved(), lambda name: True), given, handed_out)
-    code = [identity(cell) for cell in given.cells if identity(cell) and cell.cell_type == "code"]
-    assert names(restored) == code
-    assert len(remarks) == len(code)
+    assert names(restored) == names(given)
+    assert remarks == ["none of the exercises' cells is in it: is it the wrong file?"]
+
+
+def test_cells_whose_metadata_were_lost_are_known_by_their_ids(given: NotebookNode, handed_out: NotebookNode) -> None:
+    stripped = solved()
+    for cell in stripped.cells:
+        cell.metadata = nbformat.NotebookNode()
+    restored, remarks = restore(stripped, given, handed_out)
+    assert remarks == []
+    assert names(restored) == names(given)
 
 
 def test_a_cell_that_is_there_twice_is_told_and_kept_once(given: NotebookNode, handed_out: NotebookNode) -> None:

@@ -64,7 +64,10 @@ def test_what_is_no_exercise_notebook_is_told(content: bytes, remark: str, tmp_p
 
 def test_a_path_that_does_not_exist_is_named_with_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "submissions").mkdir()
-    with pytest.raises(ParameterError, match="submission: 'submisions' is not known; did you mean 'submissions'"):
+    with pytest.raises(
+        ParameterError,
+        match=r"submission: expected a file or folder that exists, got .*submisions'; did you mean '.*submissions'",
+    ):
         collect([tmp_path / "submisions"], SOURCES)
     with pytest.raises(ParameterError, match=r"submission: expected files to mark, got '.*submissions'"):
         collect([tmp_path / "submissions"], SOURCES)
