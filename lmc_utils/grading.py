@@ -13,8 +13,9 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -183,12 +184,12 @@ def _each_in_its_sandbox(
     by_name = {each.name: each for each in todo}
     boxes: dict[str, sandbox.Sandbox] = {}
     bounds = replace(desk.bounds, cores=jobs.cores_each(desk.at_once, len(todo)))
-    with tempfile.TemporaryDirectory(prefix="lmc-grade-", ignore_cleanup_errors=True) as within:
+    with _temporary_folder() as within:
 
         def waiting() -> Iterator[jobs.Job]:
             for each in todo:
                 prepared = desk.prepared(str(each.notebook))
-                boxes[each.name] = box = sandbox.pitch(Path(within), prepared / "runs")
+                boxes[each.name] = box = sandbox.pitch(within, prepared / "runs")
                 source = desk.sources[str(each.notebook)]
                 yield sandbox.marking(box, each.name, each.content, source, prepared / "gradebook.db", bounds)
 
@@ -197,6 +198,20 @@ def _each_in_its_sandbox(
                 box = boxes.pop(job.name)
                 yield by_name[job.name], box, job, status
                 shutil.rmtree(box.folder, ignore_errors=True)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder that is gone at the end, also where a kernel that was stopped goes on writing for a moment."""
+    folder = Path(tempfile.mkdtemp(prefix="lmc-grade-"))
+    try:
+        yield folder
+    finally:
+        for _ in range(20):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.1)
 
 
 @cache
