@@ -1,7 +1,19 @@
-"""Helpers behind the book "Landscaping Linear Mode Connectivity".
+"""Helpers behind the book "Landscaping Linear Mode Connectivity", a folder for each part of the work.
 
-Import the room you need: `from lmc_utils import siblings, paths, barriers, plotting`. Nothing is imported here, so that
-`lmc_utils.toy` needs nothing but NumPy.
+From the ground up; a folder imports only from those before it, and those that share a line not from each other:
+
+    settings, provenance        parameter records; what results were made from
+    toy, networks, running      toy landscapes; data, networks, training; the notebooks
+    measure                     loss, error, curvature, distance and angle of pairs of networks
+    forking                     parents, siblings, and the run that they make
+    figures                     labelled arrays in, one figure out
+    widgets                     figures that answer
+    classroom                   exercises, and marking them
+    publishing                  pages and PDF
+    cli                         the `lmc` command
+
+Import what you need: `from lmc_utils.forking import Experiment, train`, `from lmc_utils.measure import lines`. Nothing
+is imported here, so that `lmc_utils.toy` needs nothing but NumPy.
 """
 
 import os

@@ -18,8 +18,12 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from lmc_utils import assignments, grading, notebooks, pdf, publish, results
-from lmc_utils.sandbox import Bounds
+from lmc_utils.classroom import assignments, grading
+from lmc_utils.classroom.sandbox import Bounds
+from lmc_utils.publishing import build as building
+from lmc_utils.publishing import pdf
+from lmc_utils.publishing.site import Site
+from lmc_utils.running import notebooks, results
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 
 app = typer.Typer(
@@ -108,7 +112,7 @@ def build(
     require_choice("preset", preset, PRESET_NAMES)
     config = root / "_config.yml"
     require(config.is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
-    raise typer.Exit(publish.build(root, preset, jobs))
+    raise typer.Exit(building.build(root, preset, jobs))
 
 
 @app.command("pdf")
@@ -131,7 +135,7 @@ def serve(
     root: Root = Path(),
 ) -> None:
     """Serve the published book to a browser on this machine, until Ctrl-C."""
-    html = publish.Site(root.resolve()).html
+    html = Site(root.resolve()).html
     if not (html / "index.html").is_file():
         raise ParameterError(f"root: expected a built book in '{html}', found none; run `lmc build` first")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(html))

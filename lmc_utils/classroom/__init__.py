@@ -1,0 +1,25 @@
+"""Exercises that answer back, and what an instructor needs: to hand them out, and to mark what comes back.
+
+    from lmc_utils.classroom import check
+
+An answer is *judged*: compared with the truth and with common mistakes. A submission is *marked*: executed, its points
+counted. A folder of submissions is *graded*: marked one by one, and summed up in a table. Imports from `provenance`,
+`settings`, `toy`, `running`, `measure` and `forking`; what toy exercises need imports NumPy only.
+"""
+
+from lmc_utils.classroom.checking import check, insist
+
+__all__ = [
+    "check",
+    "insist",
+    "checking",
+    "judging",
+    "lesson",
+    "assignments",
+    "submissions",
+    "restoring",
+    "marking",
+    "sandbox",
+    "table",
+    "grading",
+]

@@ -1,0 +1,242 @@
+"""Mark a folder of submissions, some at a time, and write a table of their marks.
+
+Marks are kept in `_build/grades` under a digest of all that they depend on, so that an interrupted run goes on where it
+stopped, and the table is the same to the byte however often it is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from lmc_utils.classroom import assignments, sandbox
+from lmc_utils.classroom.marking import Marks, nothing
+from lmc_utils.classroom.sandbox import Bounds
+from lmc_utils.classroom.submissions import Submission, collect
+from lmc_utils.classroom.table import as_csv, number
+from lmc_utils.provenance import package_files
+from lmc_utils.running import jobs
+from lmc_utils.running.notebooks import chapters
+from lmc_utils.settings import ParameterError, require
+
+_PATIENCE = 600  # seconds a cell of a solution may take: some train the networks
+
+
+@dataclass(frozen=True)
+class Grading:
+    """Where marking happens: the checkout with the exercise notebooks, and how."""
+
+    root: Path
+    at_once: int
+    bounds: Bounds
+    console: Console
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """The exercise notebooks by stem."""
+        return {path.stem: path for path in chapters(self.root / "notebooks" / "exercises")}
+
+    @property
+    def cache(self) -> Path:
+        """What outlives a run; it can be deleted at any time."""
+        return self.root / "_build" / "grades"
+
+    def prepared(self, stem: str) -> Path:
+        """What was prepared for an exercise notebook, for as long as neither it nor the package changes."""
+        return self.cache / stem / _digest(self.sources[stem].read_bytes(), _package())
+
+    def key(self, submission: Submission) -> str:
+        """Of all that the marks of a submission depend on."""
+        words = f"{submission.notebook} {self.prepared(str(submission.notebook)).name} {replace(self.bounds, cores=1)}"
+        return _digest(submission.content, words)
+
+    def marks(self, submission: Submission) -> Marks | None:
+        """The marks that were kept, if there are any."""
+        try:
+            return Marks(**json.loads((self.cache / f"{self.key(submission)}.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def grade(
+    paths: Sequence[Path],
+    table: Path,
+    root: Path,
+    at_once: int = 2,
+    bounds: Bounds | None = None,
+    fresh: bool = False,
+    executed: Path | None = None,
+) -> int:
+    """Mark submissions and write a table of their marks.
+
+    Args:
+        paths: files, or folders with files at any depth.
+        table: the CSV to write, as `as_csv` lays it out. It is replaced when the new one is whole.
+        root: the checkout.
+        at_once: submissions marked at a time.
+        bounds: what each may take.
+        fresh: mark anew what was marked before.
+        executed: a folder for the submissions as they were executed.
+
+    Returns:
+        How many submissions there are.
+
+    Raises:
+        KeyboardInterrupt: after everything it had started has stopped; a later call goes on from here.
+        ParameterError: a path does not exist, there is nothing to mark, the table cannot be written, another marking is
+            at work, or the exercises' own solutions do not get all points here.
+    """
+    grading = Grading(root.resolve(), at_once, bounds or Bounds(), Console(stderr=True, soft_wrap=True))
+    require(bool(grading.sources), "root", "a checkout of the book with exercise notebooks", str(grading.root))
+    _require_writable(table, executed)
+    if executed is not None:
+        around = {executed.resolve()} & {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
+        require(not around, "executed", "a folder that does not hold what was handed in", str(executed))
+    submissions = collect(paths, grading.sources, ignored=[table, *([executed] if executed else [])])
+    grading.cache.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(grading.cache / "lock", timeout=0):
+            marks = _mark_all(grading, submissions, fresh)
+    except Timeout as error:
+        raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
+    _write_whole(table, as_csv(submissions, marks))
+    if executed is not None:
+        _hand_back(grading, submissions, executed)
+    return len(submissions)
+
+
+def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:
+    known = {each.name: each for each in submissions if each.notebook}
+    todo = [each for each in known.values() if fresh or grading.marks(each) is None]
+    unmarked: dict[str, Marks] = {}
+    _prepare(grading, sorted({str(each.notebook) for each in todo}))
+    for each, box, job, status in _each_in_its_sandbox(grading, todo, "submissions"):
+        if status == 0:
+            shutil.move(box.result.with_suffix(".ipynb"), grading.cache / f"{grading.key(each)}.ipynb")
+            _write_whole(grading.cache / f"{grading.key(each)}.json", box.result.read_text(encoding="utf-8"))
+        else:
+            said = jobs.last_line(job.log).replace(str(box.folder), "")[:200]
+            why = "it took too long in all" if status is None else said or f"it ended with status {status}"
+            unmarked[each.name] = nothing(grading.sources[str(each.notebook)], f"not marked: {why}")
+        got = unmarked.get(each.name) or grading.marks(each) or Marks()
+        points, out_of = (number(sum(values.values())) for values in (got.points, got.out_of))
+        grading.console.print(f"{job.name}: {points} of {out_of}", markup=False, highlight=False)
+    return [
+        unmarked.get(each.name) or (grading.marks(each) if each.notebook else None) or Marks() for each in submissions
+    ]
+
+
+def _prepare(grading: Grading, stems: Sequence[str]) -> None:
+    """Mark the exercise notebooks' own solutions: they get all points, and train the networks for everybody."""
+    todo = [stem for stem in stems if not (grading.prepared(stem) / "solved").exists()]
+    for stem in todo:
+        shutil.rmtree(grading.cache / stem, ignore_errors=True)
+        grading.prepared(stem).mkdir(parents=True)
+        assignments.gradebook(grading.sources[stem], grading.prepared(stem) / "gradebook.db")
+    own = [Submission(stem, path := grading.sources[stem], path.read_bytes(), stem, "") for stem in todo]
+    patient = replace(grading, bounds=replace(grading.bounds, limit=max(grading.bounds.limit, _PATIENCE)))
+    for each, box, job, status in _each_in_its_sandbox(patient, own, "solutions"):
+        if status != 0:
+            raise ParameterError(f"{each.name}: its own solutions cannot be marked ({jobs.last_line(job.log)})")
+        marks = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
+        if marks.points != marks.out_of:
+            raise ParameterError(f"{each.name}: its own solutions do not get all points: {marks.remarks[-1]}")
+        shutil.copytree(box.runs, grading.prepared(each.name) / "runs", dirs_exist_ok=True)
+        (grading.prepared(each.name) / "solved").touch()
+
+
+def _each_in_its_sandbox(
+    grading: Grading, todo: Sequence[Submission], unit: str
+) -> Iterator[tuple[Submission, sandbox.Sandbox, jobs.Job, int | None]]:
+    """Mark submissions, some at a time, each in a sandbox that lives until the next one is asked for."""
+    by_name = {each.name: each for each in todo}
+    boxes: dict[str, sandbox.Sandbox] = {}
+    bounds = replace(grading.bounds, cores=jobs.cores_each(grading.at_once, len(todo)))
+    with _temporary_folder() as within:
+
+        def waiting() -> Iterator[jobs.Job]:
+            for each in todo:
+                prepared = grading.prepared(str(each.notebook))
+                boxes[each.name] = box = sandbox.make(within, prepared / "runs")
+                source = grading.sources[str(each.notebook)]
+                yield sandbox.marking(box, each.name, each.content, source, prepared / "gradebook.db", bounds)
+
+        with closing(jobs.run(waiting(), len(todo), grading.at_once, grading.console, unit)) as finished:
+            for job, status in finished:
+                box = boxes.pop(job.name)
+                yield by_name[job.name], box, job, status
+                shutil.rmtree(box.folder, ignore_errors=True)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder that is gone at the end, also where a kernel that was stopped goes on writing for a moment."""
+    folder = Path(tempfile.mkdtemp(prefix="lmc-grade-"))
+    try:
+        yield folder
+    finally:
+        for _ in range(20):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.1)
+
+
+@cache
+def _package() -> str:
+    """A digest of the code that marks and of what it rests on."""
+    beside = " ".join(
+        f"{name} {version(name)}" for name in ("ipykernel", "nbclient", "nbgrader", "numpy", "scipy", "torch", "xarray")
+    )
+    return _digest(
+        b"".join(name.encode() + path.read_bytes() for name, path in package_files(".py").items()),
+        f"{sys.version} {beside}",
+    )
+
+
+def _digest(content: bytes, words: str) -> str:
+    return hashlib.sha256(content + b"\0" + words.encode()).hexdigest()[:32]
+
+
+def _hand_back(grading: Grading, submissions: Sequence[Submission], folder: Path) -> None:
+    """Copy the submissions as they were executed to a folder."""
+    for each in submissions:
+        done = grading.cache / f"{grading.key(each)}.ipynb" if each.notebook else None
+        if done and done.exists():
+            target = folder / each.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(done, target)
+
+
+def _require_writable(table: Path, executed: Path | None) -> None:
+    """Say now what would otherwise be said when everything is marked."""
+    require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
+    require(not table.is_dir(), "csv", "a file, not a folder", str(table))
+    for name, folder in {"csv": table.parent, "executed": executed}.items():
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise ParameterError(f"{name}: expected a folder to write to, got '{folder}' ({error.strerror})") from error
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,161 @@
+"""Find what was handed in, and tell which exercise notebook it answers."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import zipfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from lmc_utils.classroom.assignments import identity
+from lmc_utils.settings import ParameterError, require
+
+_LARGEST = 50 * 2**20  # bytes of a file that may be a notebook
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One file that was handed in.
+
+    Attributes:
+        name: as the table calls it: its path below the folder that was given.
+        path: where it is; a folder where somebody handed in an empty one.
+        content: of the file, read once, so that what is marked is what was seen; empty where it is no notebook.
+        notebook: the stem of the exercise notebook that it answers; None where it is no such thing.
+        remark: what there is to say of the file itself, or nothing.
+    """
+
+    name: str
+    path: Path
+    content: bytes
+    notebook: str | None
+    remark: str
+
+
+def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collection[Path] = ()) -> list[Submission]:
+    """Find what was handed in, and which exercise notebook each file answers, in the order of their names.
+
+    Args:
+        paths: files, or folders with files at any depth; what begins with a dot is left out.
+        sources: the exercise notebooks by stem.
+        ignored: files and folders that are none, wherever they lie.
+
+    Raises:
+        ParameterError: a path does not exist, or there is nothing in it.
+    """
+    for path in paths:
+        if not path.exists():
+            beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+            near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)
+            guess = f"; did you mean '{path.with_name(near[0])}'?" if near else ""
+            raise ParameterError(f"submission: expected a file or folder that exists, got '{path}'{guess}")
+    base, left_out = _base(paths), {path.resolve() for path in ignored}
+    found: dict[Path, Path] = {}
+    for path in paths:
+        for file in _handed_in(path) if path.is_dir() else [path]:
+            if not left_out & {file.resolve(), *file.resolve().parents}:
+                found.setdefault(file.parent.resolve() / file.name, file)
+    require(bool(found), "submission", "files to mark", ", ".join(map(str, paths)))
+    cells = {stem: _cells(source) for stem, source in sources.items()}
+    named = {_printable(Path(os.path.relpath(place, base))): file for place, file in found.items()}
+    return [_recognise(name, named[name], cells) for name in sorted(named)]
+
+
+def read(content: bytes) -> NotebookNode:
+    """A notebook from the bytes of a file, mended where that is safe: a byte order mark, cells without fields.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        raw = json.loads(content.decode("utf-8-sig"))
+        for row, cell in enumerate(raw["cells"]):
+            cell.setdefault("metadata", {})
+            cell.setdefault("source", "")
+            if (raw["nbformat"], raw["nbformat_minor"]) >= (4, 5):
+                cell.setdefault("id", f"cell-{row}")
+        text = json.dumps(raw, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        notebook: NotebookNode = nbformat.reads(text, as_version=4)
+        str(notebook.metadata), [identity(cell) for cell in notebook.cells]
+    except Exception as error:  # a file of any kind, and nbformat's errors are as many
+        raise ValueError(f"no notebook: {type(error).__name__}") from error
+    return notebook
+
+
+def _base(paths: Sequence[Path]) -> Path:
+    """The folder that names are relative to: the one folder given, else the one that holds all that were."""
+    if len(paths) == 1:
+        return paths[0].resolve() if paths[0].is_dir() else paths[0].resolve().parent.parent
+    return Path(os.path.commonpath([path.resolve().parent for path in paths]))
+
+
+def _handed_in(folder: Path) -> Iterator[Path]:
+    """The files in a folder, at any depth, its links, and the folders that hold none; nothing hidden."""
+    for path in folder.rglob("*"):
+        if _is_hidden(path.relative_to(folder)):
+            continue
+        if path.is_symlink() or path.is_file() or not any(_visible(path)):
+            yield path
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not _is_hidden(Path(path.name)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part in ("__pycache__", "__MACOSX") for part in path.parts)
+
+
+def _printable(path: Path) -> str:
+    """A path as text that can be written, whatever bytes its name is made of."""
+    return path.as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _cells(source: Path) -> set[str]:
+    return {identity(cell) for cell in nbformat.read(source, as_version=4).cells} - {""}
+
+
+def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submission:
+    """Tell which exercise notebook a file answers: by its cells, else by what its metadata or its name says."""
+
+    def nothing(remark: str) -> Submission:
+        return Submission(name, path, b"", None, remark)
+
+    if path.is_symlink():
+        return nothing("a link, not the file itself")
+    if path.is_dir():
+        return Submission(f"{name}/", path, b"", None, "nothing was handed in")
+    if not path.stat().st_size:
+        return nothing("an empty file")
+    if zipfile.is_zipfile(path):
+        return nothing("an archive: unpack it first")
+    if path.stat().st_size > _LARGEST:
+        return nothing("not a notebook, or far too large a one")
+    content = path.read_bytes()
+    try:
+        notebook = read(content)
+    except ValueError:
+        return nothing("not a notebook")
+    stem = _stem(notebook, path.stem, cells)
+    if stem is None:
+        return nothing("not one of the exercise notebooks: none of their cells is in it")
+    renamed = "" if stem in path.stem else f"the file was renamed: it is {stem}"
+    return Submission(name, path, content, stem, renamed)
+
+
+def _stem(notebook: NotebookNode, name: str, cells: Mapping[str, set[str]]) -> str | None:
+    handed_in = {name for cell in notebook.cells for name in (identity(cell), cell.get("id"))}
+    shared = {stem: len(handed_in & known) for stem, known in cells.items()}
+    best = max(shared, key=lambda stem: shared[stem])
+    if shared[best]:
+        return best
+    about: Any = notebook.metadata.get("lmc")
+    says = about.get("exercises") if isinstance(about, dict) else None
+    return next((stem for stem in cells if stem == says or stem in name), None)

@@ -1,0 +1,43 @@
+"""The table of marks: a line for each submission."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from lmc_utils.classroom.marking import Marks
+from lmc_utils.classroom.submissions import Submission
+
+
+def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
+    """The table: a line for each submission, a column for each exercise that any of them was asked.
+
+    >>> from pathlib import Path
+    >>> one = Submission("ann.ipynb", Path("ann.ipynb"), b"", "01_toy_exercises", "")
+    >>> print(as_csv([one], [Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])]))
+    submission,notebook,points,out_of,toy-1,toy-2,remarks
+    ann.ipynb,01_toy_exercises,1,3,1,0,toy-2: Not answered yet.
+    """
+    by_notebook = sorted(zip(map(str, (each.notebook for each in submissions)), marks, strict=True), key=lambda x: x[0])
+    exercises = list(dict.fromkeys(name for _, each in by_notebook for name in each.out_of))
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["submission", "notebook", "points", "out_of", *exercises, "remarks"])
+    for submission, each in zip(submissions, marks, strict=True):
+        points = [number(each.points.get(name, 0.0)) if name in each.out_of else "" for name in exercises]
+        total = number(sum(each.out_of.values())) if each.out_of else ""
+        remarks = "; ".join(remark for remark in (submission.remark, *each.remarks) if remark)
+        row = [submission.name, submission.notebook or "", number(sum(each.points.values())), total]
+        rows.writerow([_plain(cell) for cell in (*row, *points, remarks)])
+    return text.getvalue().rstrip("\n")
+
+
+def number(value: float) -> str:
+    """Points as people write them."""
+    return f"{value:g}"
+
+
+def _plain(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,0 +1,15 @@
+"""One function, one figure: labelled arrays in, a matplotlib figure out.
+
+Imports from `toy` and from the names that `measure` gives to what it measures.
+"""
+
+__all__ = [
+    "theme",
+    "cross_sections",
+    "barriers",
+    "approximations",
+    "distances",
+    "planes",
+    "toy_landscapes",
+    "toy_descents",
+]

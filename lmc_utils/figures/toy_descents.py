@@ -1,0 +1,193 @@
+"""Figures of the toy chapter's siblings: how they walk, and how often a barrier comes up between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import ArrayLike
+
+from lmc_utils.figures.theme import FAINT, INK
+from lmc_utils.toy import fields
+from lmc_utils.toy.descent import wilson
+from lmc_utils.toy.fields import Array
+
+_BLUE, _ORANGE = "#0173b2", "#de8f05"  # of seaborn's colour-blind palette: the first and the second sibling
+_GROUND = "YlGnBu_r"  # deep valleys dark, high ground pale
+_TOP = 2.5  # where the picture of a mountain is cut off, in units of the median barrier
+
+
+def walks_on_a_line(walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0) -> Figure:
+    """One pair of siblings against time, for each fork: both walk together, then each on its own.
+
+    Args:
+        walks: from `toy_descent.paths`, shape (steps + 1, 1 + forks, pairs, 1); one pair is drawn.
+        roots: shape (m, 1).
+        fork_times: shares of the run.
+        pair: which one.
+    """
+    figure = Figure(figsize=(8.6, 3.4), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(fork_times), sharex=True, sharey=True))
+    times = np.linspace(0, 1, len(walks))
+    for axis, row, fork in zip(axes, range(1, len(axes) + 1), fork_times, strict=True):
+        for root in np.asarray(roots).ravel():
+            axis.axhline(root, color=FAINT, lw=1, zorder=0)
+        after = times >= fork
+        axis.plot(times[after], walks[after, 0, pair, 0], color=_BLUE, lw=0.9)
+        axis.plot(times[after], walks[after, row, pair, 0], color=_ORANGE, lw=0.9)
+        axis.plot(times[~after], walks[~after, 0, pair, 0], color=INK, lw=0.9)
+        axis.axvline(fork, color=INK, ls=":", lw=1.4)
+        axis.plot(
+            2 * [1], [walks[-1, 0, pair, 0], walks[-1, row, pair, 0]], "o", color=INK, ms=5, zorder=5, clip_on=False
+        )
+        axis.set(title=f"fork at {fork:.0%} of the run", xlabel="time")
+        axis.xaxis.set_major_formatter(PercentFormatter(1))
+    axes[0].set_ylabel(r"$\theta$")
+    return figure
+
+
+def mountain(roots: ArrayLike, n_points: int = 201) -> Figure:
+    """The isotropic product in the plane, seen from aside and from above.
+
+    Args:
+        roots: shape (m, 2).
+        n_points: along each side of the map.
+
+    Returns:
+        Two panels: the surface, cut off above, and its contour lines; heights in units of the median barrier.
+    """
+    roots = np.asarray(roots, dtype=np.float64)
+    east, north, heights, reach = _map(roots, min(n_points, 201))
+    figure = Figure(figsize=(8.6, 4.0), layout="constrained")
+    left = figure.add_subplot(1, 2, 1, projection="3d")
+    right = figure.add_subplot(1, 2, 2)
+    x, y, z = _bowl(roots, reach)
+    left.plot_surface(x, y, z, cmap=_GROUND, vmin=0, vmax=_TOP, rcount=120, ccount=181, lw=0, antialiased=False,
+                      rasterized=True)  # fmt: skip
+    left.view_init(elev=56, azim=-72)
+    left.set(zlim=(0, _TOP), xticks=[], yticks=[], xlabel=r"$\theta_1$", ylabel=r"$\theta_2$", title="from aside")
+    left.set_zticks([0, 1, 2])
+    left.tick_params(pad=-2, labelsize="small")
+    left.xaxis.labelpad = left.yaxis.labelpad = -12
+    for pane in (left.xaxis.pane, left.yaxis.pane, left.zaxis.pane):
+        pane.set_visible(False)
+    left.grid(False)
+    colours = _ground(right, east, north, heights)
+    right.plot(*roots.T, "o", color="white", mec=INK, ms=6)
+    right.set(xlabel=r"$\theta_1$", ylabel=r"$\theta_2$", title="from above")
+    figure.colorbar(colours, ax=right, label="height / barrier", shrink=0.85)
+    return figure
+
+
+def walks_in_the_plane(
+    walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0, n_points: int = 201
+) -> Figure:
+    """Pairs of siblings on the map of the isotropic product in the plane, a panel for each fork.
+
+    Args:
+        walks: from `toy_descent.paths`, shape (steps + 1, 1 + forks, pairs, 2); one pair is drawn.
+        roots: shape (m, 2).
+        fork_times: shares of the run.
+        pair: which one.
+        n_points: along each side of the map.
+    """
+    roots = np.asarray(roots, dtype=np.float64)
+    east, north, heights, _ = _map(roots, min(n_points, 201))
+    figure = Figure(figsize=(8.6, 3.6), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(fork_times), sharex=True, sharey=True))
+    for axis, row, fork in zip(axes, range(1, len(axes) + 1), fork_times, strict=True):
+        _ground(axis, east, north, heights, alpha=0.55)
+        at = round(fork * (len(walks) - 1))
+        together, first, second = walks[: at + 1, 0, pair], walks[at:, 0, pair], walks[at:, row, pair]
+        for path, colour in ((together, INK), (first, _BLUE), (second, _ORANGE)):
+            axis.plot(*path[::3].T, color=colour, lw=0.7, alpha=0.85)
+        axis.plot(*np.stack([first[-1], second[-1]]).T, color=INK, ls=":", lw=1.6)
+        for path, colour in ((first, _BLUE), (second, _ORANGE)):
+            axis.plot(*path[-1], "o", color=colour, mec="white", ms=9, zorder=6)
+        axis.plot(*first[0], "X", color=INK, mec="white", ms=10, zorder=6)
+        axis.set(title=f"fork at {fork:.0%} of the run", xlabel=r"$\theta_1$")
+    axes[0].set_ylabel(r"$\theta_2$")
+    return figure
+
+
+def parting(panels: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[float], pairs: int) -> Figure:
+    """How often a barrier comes up between siblings, against the time of their fork, with 95 % Wilson intervals.
+
+    Args:
+        panels: for each title, the share of pairs with a barrier at each fork time, by label.
+        fork_times: shares of the run.
+        pairs: behind each share.
+    """
+    figure = Figure(figsize=(8.6, 3.7), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    for axis, (title, curves) in zip(axes, panels.items(), strict=True):
+        colours = [_BLUE, _ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
+        for (label, shares), colour, marker in zip(curves.items(), colours, "os^Dv<>", strict=False):
+            axis.fill_between(fork_times, *wilson(shares, pairs), color=colour, alpha=0.2, lw=0)
+            axis.plot(fork_times, shares, f"{marker}-", color=colour, ms=5, lw=1.8, label=label)
+        axis.set(title=title, xlabel="fork, as a share of the run")
+        axis.xaxis.set_major_formatter(PercentFormatter(1))
+        axis.legend(fontsize="small")
+    axes[0].set(ylim=(-0.02, None), ylabel="share of pairs with a barrier")
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure
+
+
+def between_random_solutions(ranks: Sequence[int], shares: ArrayLike, reliefs: ArrayLike) -> Figure:
+    """Barriers between random solutions of degenerate landscapes, against the rank of their factors.
+
+    Args:
+        ranks: of the A_i, increasing; the largest is the dimension.
+        shares: of pairs with a barrier, shape (ranks, draws).
+        reliefs: median barrier over the typical height of the landscape, shape (ranks, draws).
+
+    Returns:
+        Two panels; a dot for each draw of the degenerate directions, a line through their medians.
+    """
+    figure = Figure(figsize=(8.6, 3.5), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for axis, values in zip(axes, (np.asarray(shares), np.asarray(reliefs)), strict=True):
+        axis.plot(ranks, values, "o", color=_BLUE, ms=4, alpha=0.35, mew=0)
+        axis.plot(ranks, np.median(values, axis=1), color=_BLUE, lw=2)
+        axis.set(xlabel="rank of the factors", xticks=ranks)
+    axes[0].set(ylim=(0, 1), ylabel="share of pairs with a barrier", title="how often")
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes[1].set(yscale="log", ylabel="median barrier / typical height", title="how high")
+    return figure
+
+
+def _map(roots: Array, n_points: int) -> tuple[Array, Array, Array, float]:
+    """A square grid around solutions in the plane, the landscape on it in units of the barrier, and its half-width."""
+    centre = roots.mean(axis=0)
+    reach = 1.45 * float(np.linalg.norm(roots - centre, axis=1).max())
+    side = np.linspace(-reach, reach, n_points)
+    east, north = np.meshgrid(centre[0] + side, centre[1] + side)
+    heights = fields.value(np.stack([east, north], axis=-1), roots) / fields.units(roots)[1]
+    return east, north, heights, reach
+
+
+def _bowl(roots: Array, reach: float) -> tuple[Array, Array, Array]:
+    """The same surface on rays from the centre, each as far as the cut: its rim is a curve, not a row of teeth."""
+    angles = np.linspace(0, 2 * np.pi, 361)
+    rays = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    radii = np.linspace(0, reach, 1001)[:, None]
+    centre, height = roots.mean(axis=0), fields.units(roots)[1]
+    inside = fields.value(centre + radii[..., None] * rays, roots) <= _TOP * height
+    rim = radii[len(radii) - 1 - inside[::-1].argmax(axis=0), 0]
+    places = centre + (np.linspace(0, 1, 120)[:, None] * rim)[..., None] * rays
+    return places[..., 0], places[..., 1], np.minimum(fields.value(places, roots) / height, _TOP)
+
+
+def _ground(axis: Axes, east: Array, north: Array, heights: Array, alpha: float = 1.0) -> QuadContourSet:
+    levels = np.linspace(0, _TOP, 11)
+    filled = axis.contourf(east, north, heights, levels, cmap=_GROUND, alpha=alpha, vmin=0, vmax=_TOP)
+    lines = axis.contour(east, north, heights, levels[1:-1:2], colors="white", linewidths=0.6)
+    for drawn in (filled, lines):
+        drawn.set_rasterized(True)  # as vectors, three such maps would be a megabyte
+    axis.set_aspect("equal")
+    return filled

@@ -1,0 +1,271 @@
+"""Figures of the toy chapter: one function, one figure; roots in, a matplotlib figure out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
+from numpy.typing import ArrayLike
+
+from lmc_utils import toy
+from lmc_utils.figures.theme import FAINT, INK
+
+_BLUE, _ORANGE, _GREEN = "#0173b2", "#de8f05", "#029e73"  # of seaborn's colour-blind palette
+_HEIGHTS = "viridis_r"  # low ridges pale, high ones dark
+
+
+def segment(
+    roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401, second_order: bool = False
+) -> Figure:
+    """The landscape around a segment, and the loss barrier along it.
+
+    Args:
+        roots: solutions of the landscape.
+        theta_1: first endpoint, at alpha = 0.
+        theta_2: second endpoint, at alpha = 1; larger than the first.
+        n_points: points of each curve.
+        second_order: also draw the poster's approximation, and the parabolas that it mixes.
+
+    Returns:
+        Two panels: f(theta) with the chord between the endpoints, and B(alpha).
+    """
+    figure, (left, right) = _two_panels()
+    ends, middle, beyond = np.array([theta_1, theta_2]), (theta_1 + theta_2) / 2, 0.25 * (theta_2 - theta_1)
+    alphas = np.linspace(0, 1, n_points)
+    wide, inside = np.linspace(theta_1 - beyond, theta_2 + beyond, n_points), theta_1 + alphas * (theta_2 - theta_1)
+    chord = np.interp(inside, ends, toy.value(ends, roots))
+    barrier = toy.barrier_curve(theta_1, theta_2, alphas, roots)
+
+    left.fill_between(inside, chord, toy.value(inside, roots), color=_BLUE, alpha=0.15, lw=0)
+    left.plot(wide, toy.value(wide, roots), color=_BLUE, lw=2, label="exact")
+    left.plot(inside, chord, color=INK, ls=":", lw=1.4, label="chord between the endpoints")
+    right.fill_between(alphas, barrier, color=_BLUE, alpha=0.15, lw=0)
+    right.plot(alphas, barrier, color=_BLUE, lw=2)
+    right.axhline(0, color=FAINT, lw=0.8, zorder=0)
+    if second_order:
+        for end, side in ((theta_1, inside <= middle), (theta_2, inside >= middle)):
+            parabola = toy.value(end, roots) + toy.curvature(end, roots) / 2 * (inside - end) ** 2
+            left.plot(inside[side], parabola[side], color=_ORANGE, ls="--", lw=1.6)
+        guess = toy.second_order_barrier(theta_1, theta_2, alphas, roots)
+        right.plot(alphas, guess, color=_ORANGE, ls="--", lw=1.6, label="second order, from the endpoints' curvature")
+    left.plot(ends, toy.value(ends, roots), "o", color=INK, ms=7, zorder=5)
+    left.set(xlabel=r"$\theta$", ylabel=r"$f(\theta)$", title="landscape")
+    right.set(xlabel=r"$\alpha$", ylabel=r"$\mathcal{B}(\alpha)$", title="barrier on the segment")
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+    return figure
+
+
+def negative_curvature(roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401) -> Figure:
+    """Where along a segment its barrier half-way comes from: the exact identity as an area.
+
+    Returns:
+        Two panels: phi''(s) with the tent that weighs it, and their product -G phi'', whose area is B(1/2).
+    """
+    figure, (left, right) = _two_panels()
+    s = np.linspace(0, 1, n_points)
+    bend = (theta_2 - theta_1) ** 2 * toy.curvature(theta_1 + s * (theta_2 - theta_1), roots)
+    weight = toy.tent(0.5, s)
+    for axis, curve in ((left, bend), (right, -weight * bend)):
+        axis.axhline(0, color=INK, lw=0.8)
+        axis.fill_between(s, curve, where=bend >= 0, color=_ORANGE, alpha=0.35, lw=0)
+        axis.fill_between(s, curve, where=bend <= 0, color=_BLUE, alpha=0.3, lw=0)
+        axis.plot(s, curve, color=INK, lw=1.6)
+        axis.set(xlabel="$s$, from one endpoint to the other")
+    left.plot(s, weight / weight.max() * bend.max(), color=INK, ls=":", lw=1.4)
+    left.set(ylabel=r"$\varphi''(s)$", title="curvature, and the tent (dotted)")
+    right.set(ylabel=r"$-G(\frac{1}{2}, s)\,\varphi''(s)$", title="blue minus orange is the barrier")
+    return figure
+
+
+def ridges(roots: ArrayLike, n_points: int = 401) -> Figure:
+    """The landscape over all its minima, with the top of every ridge marked.
+
+    Returns:
+        Two panels of the same curve, with a linear and a logarithmic axis; the higher a ridge, the darker its mark.
+    """
+    figure, axes = _two_panels()
+    low, tops, heights = toy.minima(roots), toy.maxima(roots), toy.neighbour_barriers(roots)
+    grid = _around(low, n_points)
+    for axis in axes:
+        axis.plot(grid, toy.value(grid, roots), color=_BLUE, lw=1.8)
+        axis.vlines(tops, 0, heights, color=FAINT, lw=1.2, zorder=0)
+        axis.scatter(tops, heights, c=heights, cmap=_HEIGHTS, norm=_log_norm(heights), s=55, edgecolor=INK, zorder=4)
+        axis.set(xlabel=r"$\theta$")
+    axes[0].plot(low, np.zeros_like(low), "o", color=INK, ms=6, zorder=5, clip_on=False)
+    axes[0].set(ylim=(0, 1.5 * heights.max()), ylabel=r"$f(\theta)$", title="linear axis")
+    axes[1].set(yscale="log", ylim=(heights.min() / 30, 5 * heights.max()), title="logarithmic axis")
+    return figure
+
+
+def barriers_between(roots: ArrayLike) -> Figure:
+    """The barrier between any two minima as a table in colour: the higher, the darker."""
+    table = toy.pairwise_barriers(roots)
+    apart = ~np.eye(len(table), dtype=bool)
+    figure = Figure(figsize=(5.4, 4.2), layout="constrained")
+    axis = figure.subplots()
+    norm = _log_norm(table[apart])
+    sns.heatmap(table, mask=~apart, cmap=_HEIGHTS, norm=norm, rasterized=True, cbar_kws={"label": "barrier"}, ax=axis)
+    axis.invert_yaxis()
+    axis.set(xlabel="one minimum, counted from the left", ylabel="another one")
+    axis.tick_params(length=0, rotation=0, labelsize="small")
+    return figure
+
+
+def sagging_ridges(counts: Sequence[int], n_points: int = 401) -> Figure:
+    """Landscapes of more and more equally spaced minima on [-1, 1], on one logarithmic axis.
+
+    Args:
+        counts: of the minima, one panel each.
+        n_points: points of each curve.
+    """
+    figure = Figure(figsize=(8.6, 3.2), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(counts), sharex=True, sharey=True))
+    for axis, m in zip(axes, counts, strict=True):
+        roots = toy.on_interval(m)
+        grid = np.union1d(np.linspace(-1.25, 1.25, n_points), toy.stationary_points(roots))
+        axis.plot(grid, toy.value(grid, roots), color=_BLUE, lw=1.1)
+        axis.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o-", color=_ORANGE, ms=4, lw=1.4)
+        axis.set(yscale="log", xlabel=r"$\theta$", title=f"m = {m}")
+    lowest = toy.neighbour_barriers(toy.on_interval(max(counts))).min()
+    axes[0].set(ylim=(lowest / 30, 10), ylabel=r"$f(\theta)$")
+    return figure
+
+
+def fall(m_max: int, spacing: float) -> Figure:
+    """Barriers against the number of minima, for minima that share an interval and for minima that keep their distance.
+
+    Args:
+        m_max: landscapes of 2 to this many minima.
+        spacing: the distance that is kept; the interval is [-1, 1].
+
+    Returns:
+        Two panels: barriers as they are, and as a share of the height of the mountainside.
+    """
+    figure, (left, right) = _two_panels()
+    counts = range(2, m_max + 1)
+    shared = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
+    kept = [toy.neighbour_barriers(toy.equally_spaced(m, spacing)).max() for m in counts]
+    largest, smallest = np.array([np.max(ridge) for ridge in shared]), np.array([np.min(ridge) for ridge in shared])
+    slopes = np.array([toy.mountainside(toy.on_interval(m)) for m in counts])
+    for axis, scale in ((left, np.ones_like(slopes)), (right, slopes)):
+        axis.plot(counts, largest / scale, "o-", color=_BLUE, ms=5, label="largest, minima share $[-1, 1]$")
+        axis.plot(
+            counts, smallest / scale, "o--", color=_BLUE, ms=5, mfc="white", label="smallest, minima share $[-1, 1]$"
+        )
+        axis.set(yscale="log", xlabel="number of minima, $m$")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.plot(counts, kept, "s:", color=_GREEN, ms=5, label=f"largest, minima stay {spacing:g} apart")
+    left.set(ylim=(smallest.min() / 10, 300 * largest.max()), ylabel="barrier", title="as it is")
+    right.set(ylabel="barrier / mountainside", title="as a share of the mountainside")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
+    return figure
+
+
+def placements(m: int, m_max: int, n_points: int = 401) -> Figure:
+    """Equally spaced minima against minima at the Chebyshev points of the same interval.
+
+    Args:
+        m: minima of the landscape on the left.
+        m_max: landscapes of 2 to this many minima on the right.
+        n_points: points of each curve.
+
+    Returns:
+        Two panels: both landscapes, with the tops of their ridges, and the largest and smallest barriers of each.
+    """
+    figure, (left, right) = _two_panels()
+    counts = range(2, m_max + 1)
+    ways = (("equally spaced", toy.on_interval, _BLUE), ("Chebyshev points", toy.chebyshev, _ORANGE))
+    for label, place, colour in ways:
+        roots = place(m)
+        grid = np.union1d(np.linspace(-1.1, 1.1, n_points), toy.stationary_points(roots))
+        left.plot(grid, toy.value(grid, roots), color=colour, lw=1.2)
+        left.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o", color=colour, ms=6, label=label)
+        barriers = [toy.neighbour_barriers(place(count)) for count in counts]
+        right.plot(counts, [np.max(heights) for heights in barriers], "o-", color=colour, ms=5)
+        right.plot(counts, [np.min(heights) for heights in barriers], "o--", color=colour, ms=5, mfc="white")
+    lowest = toy.neighbour_barriers(toy.on_interval(m)).min()
+    left.set(yscale="log", ylim=(lowest / 100, 10), xlabel=r"$\theta$", ylabel=r"$f(\theta)$", title=f"{m} solutions")
+    right.set(yscale="log", xlabel="number of minima, $m$", ylabel="barrier", title="largest (filled) and smallest")
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    return figure
+
+
+def approximation(m_max: int) -> Figure:
+    """The second-order approximation against the exact barrier, for all neighbours on [-1, 1].
+
+    Returns:
+        Two panels: approximation against barrier for every pair of neighbours of every landscape, and their ratio, at
+        the edge and in the middle, against the number of minima.
+    """
+    figure, (left, right) = _two_panels()
+    counts = range(2, m_max + 1)
+    barriers = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
+    factors = [toy.approximation_factors(toy.on_interval(m)) for m in counts]
+    colours = sns.color_palette(_HEIGHTS, len(counts))
+    for m, barrier, factor, colour in zip(counts, barriers, factors, colours, strict=True):
+        left.plot(barrier, barrier * factor, "o", color=colour, ms=5, label=f"{m}" if m in (2, m_max) else None)
+    reach = np.array([min(map(np.min, barriers)), 10 * max(map(np.max, barriers))])
+    left.plot(reach, reach, color=INK, ls=":", lw=1.2)
+    left.set(xscale="log", yscale="log", xlabel="barrier", ylabel="second-order approximation", title="all neighbours")
+    left.xaxis.set_major_locator(LogLocator(numticks=6))
+    left.legend(title="$m$", fontsize="small")
+    middle = [factor[(len(factor) - 1) // 2] for factor in factors]
+    right.plot(counts, [factor[0] for factor in factors], "o-", color=_BLUE, ms=5, label="outermost neighbours")
+    right.plot(counts, middle, "o--", color=_BLUE, ms=5, mfc="white", label="middle neighbours")
+    right.axhline(np.pi**2 / 4, color=_ORANGE, ls="--", lw=1.6, label=r"$\pi^2/4$")
+    right.set(xlabel="number of minima, $m$", ylabel="approximation / barrier", title="times too high", ylim=(0, None))
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.legend(fontsize="small")
+    return figure
+
+
+def merging(gaps: Sequence[float], n_points: int = 401) -> Figure:
+    """Two minima that move closer: their landscape, the barrier between them and the curvature at their feet.
+
+    Args:
+        gaps: distances between the two minima, largest first.
+        n_points: points of each curve.
+    """
+    figure, (left, right) = _two_panels()
+    pairs = [(-gap / 2, gap / 2) for gap in gaps]
+    grid = np.linspace(-0.75 * gaps[0], 0.75 * gaps[0], n_points)
+    for gap, pair, colour in zip(gaps, pairs, sns.color_palette("flare", len(gaps)), strict=True):
+        left.plot(grid, toy.value(grid, pair), color=colour, lw=1.8, label=f"gap {gap:g}")
+    left.plot(grid, toy.value(grid, (0, 0)), color=INK, ls=":", lw=1.6, label="merged")
+    left.set(
+        xlabel=r"$\theta$", ylabel=r"$f(\theta)$", ylim=(0, 1.6 * (gaps[0] / 2) ** 4), title="two minima move closer"
+    )
+    bends, barriers = [toy.curvature(pair[0], pair) for pair in pairs], [toy.neighbour_barriers(pair) for pair in pairs]
+    right.plot(gaps, bends, "s-", color=_GREEN, ms=5, label="curvature at the minima")
+    right.plot(gaps, barriers, "o-", color=_BLUE, ms=5, label="barrier")
+    right.set(xscale="log", yscale="log", xlabel="gap", title="curvature and barrier")
+    right.set_xticks(gaps, [f"{gap:g}" for gap in gaps])
+    right.minorticks_off()
+    right.legend(fontsize="small")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
+    return figure
+
+
+def _two_panels() -> tuple[Figure, tuple[Axes, Axes]]:
+    figure = Figure(figsize=(8.6, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    return figure, (left, right)
+
+
+def _around(roots: toy.Array, n_points: int) -> toy.Array:
+    """Points from a little left of the minima to a little right of them, every stationary point included."""
+    roots = toy.minima(roots)
+    beyond = 0.3 * np.diff(roots).mean()
+    return np.union1d(np.linspace(roots[0] - beyond, roots[-1] + beyond, n_points), toy.stationary_points(roots))
+
+
+def _log_norm(heights: toy.Array) -> LogNorm:
+    return LogNorm(heights.min() / 1.5, heights.max() * 1.5)

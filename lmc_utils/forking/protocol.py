@@ -1,0 +1,111 @@
+"""The forking protocol (Frankle et al. 2020): train parents, fork siblings off them, and keep every epoch of each.
+
+A parent is trained from scratch. At each fork epoch some siblings are copied from it, optimiser state and all, and go
+on with data orders of their own. Up to its fork epoch a sibling *is* its parent.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from lmc_utils.forking import store
+from lmc_utils.forking.experiment import Experiment, members
+from lmc_utils.forking.run import Run
+from lmc_utils.networks import data, models, stack, training
+from lmc_utils.provenance import PACKAGE
+from lmc_utils.settings import ParameterError, require
+
+_TRAINING_CODE = (
+    "networks/data.py",
+    "networks/layers.py",
+    "networks/stack.py",
+    "networks/models.py",
+    "networks/training.py",
+    "forking/experiment.py",
+    "forking/protocol.py",
+)
+
+
+def train(experiment: Experiment, folder: Path | None = None, progress: bool = True) -> Run:
+    """Train a family, or fetch it where it was trained before; an interrupted run goes on where it stopped.
+
+    Args:
+        experiment: what to train.
+        folder: where runs are kept; by default `store.root()`.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        ParameterError: the data are missing, or a parameter does not fit them.
+        training.Diverged: training left the finite numbers; the epochs before are files.
+    """
+    device = experiment.torch_device()
+    dataset = data.load(data.Source.pick(vars(experiment)))
+    samples = len(dataset.train[0])
+    fits = experiment.batch_size <= samples
+    require(fits, "batch_size", f"at most the {samples} training samples of {dataset.name}", experiment.batch_size)
+    try:
+        network = models.build(experiment, dataset.input_shape, dataset.classes)
+    except ValueError as error:
+        raise ParameterError(f"architecture: {error}") from error
+    files = store.RunFolder(_key(experiment, device), folder)
+    if files.newest() != experiment.epochs:
+        with files.lock():
+            _train(experiment, dataset, network, files, device, progress)
+    return Run(experiment, files, dataset, network)
+
+
+def _train(
+    experiment: Experiment,
+    dataset: data.Dataset,
+    network: nn.Module,
+    files: store.RunFolder,
+    device: torch.device,
+    progress: bool,
+) -> None:
+    """Train from the newest epoch saved to the last, saving each."""
+    family = members(experiment)
+    streams = [member.stream(experiment.seed) for member in family]
+    train = dataset.to(device).train
+    start = files.newest()
+    if start is None:
+        seeds = [init_seed(experiment.seed, parent) for parent in range(experiment.parents)]
+        thetas = stack.flatten(stack.initialise(network, seeds))
+        momentum = torch.zeros_like(thetas)
+        files.save(0, thetas.numpy(), momentum.numpy())
+        start = 0
+    thetas, momentum = (
+        torch.from_numpy(np.array(array)).to(device) for array in (files.thetas(start), files.momentum(start))
+    )
+    for epoch in tqdm(
+        range(start, experiment.epochs),
+        f"training {len(family)} networks",
+        total=experiment.epochs,
+        initial=start,
+        unit="epoch",
+        disable=not progress,
+    ):
+        born = [member.parent for member in family[len(thetas) :] if member.exists(epoch)]
+        thetas, momentum = torch.cat([thetas, thetas[born]]), torch.cat([momentum, momentum[born]])
+        thetas, momentum = training.train_epoch(
+            network.to(device), thetas, momentum, train, streams[: len(thetas)], experiment, epoch
+        )
+        files.save(epoch + 1, thetas.cpu().numpy(), momentum.cpu().numpy())
+
+
+def init_seed(seed: int, parent: int) -> int:
+    """The seed of a parent's initialisation."""
+    return int(np.random.SeedSequence([seed, parent]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _key(experiment: Experiment, device: torch.device) -> dict[str, Any]:
+    """Everything that a run's bits depend on: the parameters, the code that trains, torch and the kind of device."""
+    code = store.digest({name: (PACKAGE / name).read_text(encoding="utf-8") for name in _TRAINING_CODE})
+    irrelevant = ("data_dir", "device")
+    settings = {name: value for name, value in experiment.to_json().items() if name not in irrelevant}
+    return {"experiment": settings, "code": code, "torch": torch.__version__, "device": device.type}

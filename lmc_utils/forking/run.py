@@ -1,0 +1,127 @@
+"""A trained family: every epoch of every network on disk, as pairs and walks that can be measured."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lmc_utils.forking.experiment import Experiment, Member, members
+from lmc_utils.forking.store import RunFolder
+from lmc_utils.measure.arrays import Coords, Place
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.projection import THIRDS
+from lmc_utils.measure.walks import Walks, pair_names, sibling_pairs
+from lmc_utils.networks.data import Dataset
+from lmc_utils.networks.stack import layer_slices
+from lmc_utils.settings import require, require_choice
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained family, read from disk as needed.
+
+    Attributes:
+        experiment: what was trained.
+        folder: its files.
+        dataset: what it was trained on.
+        network: its architecture, as a stack of one.
+    """
+
+    experiment: Experiment
+    folder: RunFolder
+    dataset: Dataset
+    network: nn.Module
+
+    @cached_property
+    def _rows(self) -> dict[Member, int]:
+        return {member: row for row, member in enumerate(members(self.experiment))}
+
+    @property
+    def _provenance(self) -> dict[str, str]:
+        return {"experiment": json.dumps(self.experiment.to_json()), "dataset": self.dataset.name}
+
+    def thetas(self, wanted: Sequence[Member], epoch: int) -> Tensor:
+        """Parameter vectors after this many epochs, (members, parameters); up to its fork a sibling is its parent.
+
+        Raises:
+            ParameterError: a member or the epoch is not of this run.
+        """
+        require(0 <= epoch <= self.experiment.epochs, "epoch", f"from 0 to {self.experiment.epochs}", epoch)
+        for member in wanted:
+            require(member in self._rows, "member", "a network of this run", member)
+        # A sibling trained from its fork epoch on: the row of the fork epoch itself is still its parent's.
+        rows = [self._rows[member if member.exists(epoch - 1) else Member(member.parent)] for member in wanted]
+        return torch.from_numpy(np.array(self.folder.thetas(epoch)[rows]))
+
+    def pairs(
+        self, epochs: Sequence[int] | None = None, third: str | None = None, parents: Sequence[int] | None = None
+    ) -> Pairs:
+        """Every pair of siblings at every epoch at which it exists, to be measured.
+
+        Args:
+            epochs: of training; by default the last one only.
+            third: a third point to go with each pair: `fork_point`, where the siblings parted, or `parent`, their
+                parent at the end of training; None for none.
+            parents: whose siblings; by default those of all.
+
+        Returns:
+            Pairs with dimensions fork_epoch, parent, pair, epoch; read from disk one at a time.
+
+        Raises:
+            ParameterError: an unknown third point, or an epoch or a parent that is not of this run.
+        """
+        experiment = self.experiment
+        if third is not None:
+            require_choice("third", third, THIRDS)
+        times = [experiment.epochs] if epochs is None else list(epochs)
+        whose = list(range(experiment.parents)) if parents is None else list(parents)
+        for epoch in times:
+            require(0 <= epoch <= experiment.epochs, "epoch", f"from 0 to {experiment.epochs}", epoch)
+        for parent in whose:
+            require(0 <= parent < experiment.parents, "parent", f"from 0 to {experiment.parents - 1}", parent)
+        forks, both = experiment.fork_epochs, sibling_pairs(experiment.siblings)
+        coords: Coords = {
+            "fork_epoch": list(forks),
+            "parent": whose,
+            "pair": pair_names(experiment.siblings),
+            "epoch": times,
+        }
+
+        def read(place: Place) -> Tensor:
+            fork, parent, epoch = forks[place[0]], whose[place[1]], times[place[3]]
+            ends = self.thetas([Member(parent, fork, sibling) for sibling in both[place[2]]], epoch)
+            if third is None:
+                return ends
+            top = self.thetas([Member(parent)], fork if third == "fork_point" else experiment.epochs)
+            return torch.cat([ends, top])
+
+        everywhere = itertools.product(*(range(len(along)) for along in (forks, whose, both, times)))
+        places = [place for place in everywhere if times[place[3]] >= forks[place[0]]]
+        samples = {"train": self.dataset.train, "test": self.dataset.test}
+        device = experiment.torch_device()
+        return Pairs(self.network, samples, coords, places, read, third, device, self._provenance)
+
+    def walks(self) -> Walks:
+        """The walks of all siblings and their parents, epoch by epoch, to be measured."""
+        experiment = self.experiment
+
+        def read(fork_epoch: int, parent: int, epoch: int) -> Tensor:
+            siblings = [Member(parent, fork_epoch, sibling) for sibling in range(experiment.siblings)]
+            return self.thetas([Member(parent), *siblings], epoch)
+
+        return Walks(
+            experiment.fork_epochs,
+            experiment.parents,
+            experiment.siblings,
+            experiment.epochs,
+            layer_slices(self.network),
+            read,
+            self._provenance,
+        )

@@ -1,0 +1,23 @@
+"""Loss, error, curvature, distance and angle: what is measured of pairs of networks, and of walks.
+
+Measurements take `pairs.Pairs` or `walks.Walks` and do not know who supplies them; they return labelled arrays
+(xarray). What is computed from labelled arrays alone (`barriers`, `approximations`, `chance`, `statistics`) is a pure
+function of them. Imports from `settings` and `networks`.
+"""
+
+__all__ = [
+    "pairs",
+    "evaluation",
+    "lines",
+    "planes",
+    "ridges",
+    "curvature",
+    "taylor",
+    "barriers",
+    "approximations",
+    "walks",
+    "geometry",
+    "projection",
+    "chance",
+    "statistics",
+]

@@ -1,0 +1,208 @@
+"""Approximations of the barrier from curvature: at the endpoints, and exactly, all along the line."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+from numpy.polynomial import legendre
+
+from lmc_utils.measure.barriers import require_alphas
+from lmc_utils.measure.lines import LineGrid
+from lmc_utils.settings import Settings, require, require_choice
+
+
+@dataclass(frozen=True)
+class Approximation(Settings):
+    """How the barrier chapter measures and compares.
+
+    Attributes:
+        alphas: evenly spaced points from one sibling to the other, an odd number, so that the midpoint is one.
+        nodes: of the quadrature of the curvature along the line.
+        smooth_activation: of the family without kinks on which that quadrature is judged: `gelu` or `tanh`.
+        decays: weight decays at which families are trained to see what the approximation depends on.
+        sweep_parents: different initialisations in each of those families.
+
+    >>> Approximation(alphas=20)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: alphas: expected an odd number of at least 3, got 20
+    """
+
+    alphas: int = 21
+    nodes: int = 32
+    smooth_activation: str = "gelu"
+    decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 3e-3)
+    sweep_parents: int = 2
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "smoke": {"alphas": 5, "nodes": 6, "decays": [0.0, 1e-3], "sweep_parents": 1}
+    }
+
+    def check(self) -> None:
+        require(self.alphas >= 3 and self.alphas % 2 == 1, "alphas", "an odd number of at least 3", self.alphas)
+        require(1 <= self.nodes <= 200, "nodes", "from 1 to 200", self.nodes)
+        require_choice("smooth_activation", self.smooth_activation, ("gelu", "tanh"))
+        increasing = all(a < b for a, b in itertools.pairwise(self.decays))
+        good = increasing and len(self.decays) > 0 and self.decays[0] >= 0 and self.decays[-1] < math.inf
+        require(good, "decays", "increasing numbers of at least 0", self.decays)
+        require(self.sweep_parents >= 1, "sweep_parents", "at least 1", self.sweep_parents)
+
+    def line(self) -> LineGrid:
+        """The line from one sibling to the other."""
+        return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
+
+
+def second_order(
+    curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray, slope: xr.DataArray | None = None
+) -> xr.DataArray:
+    """The poster's second-order approximation of the loss barrier, with the gradient term where slopes are given.
+
+    Two Taylor expansions to second order, one at each endpoint, weighted with 1 - a and a, minus the chord:
+
+        B(a) ~ a (1 - a) / 2 * delta^T (a H_1 + (1 - a) H_2) delta  [+ a (1 - a) * (g_1 - g_2)^T delta]
+
+    The first part is printed on the poster (Singh et al., arXiv 2406.16300). With the gradient term it is exact for a
+    quadratic loss.
+
+    Args:
+        curvature: delta^T H delta with a dimension `alpha` that holds 0 and 1.
+        alphas: where to approximate.
+        slope: g^T delta, likewise; leave it out for the poster's formula.
+
+    Returns:
+        The other dimensions of `curvature`, then alpha; its unit.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> curvature = xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})
+    >>> second_order(curvature, [0.0, 0.5, 1.0]).values
+    array([0. , 0.5, 0. ])
+    """
+    (first, second), a = _ends(curvature), _grid(alphas)
+    barrier = a * (1 - a) / 2 * (a * first + (1 - a) * second)
+    if slope is not None:
+        start, end = _ends(xr.align(slope, curvature, join="exact")[0])
+        barrier = barrier + a * (1 - a) * (start - end)
+    return _alpha_last(barrier, curvature)
+
+
+def quintic_hermite(
+    loss: xr.DataArray, slope: xr.DataArray, curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray
+) -> xr.DataArray:
+    """The barrier of the one polynomial of degree five with these values, slopes and curvatures at both endpoints.
+
+    It agrees with the loss to second order at both ends at once, where the poster's formula averages two expansions.
+
+    Args:
+        loss, slope, curvature: phi, phi' and phi'' with a dimension `alpha` that holds 0 and 1.
+        alphas: where to approximate.
+
+    Returns:
+        The other dimensions of `loss`, then alpha; its unit.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing, or the other coordinates differ.
+
+    >>> ends = {"alpha": [0.0, 1.0]}  # phi(a) = a^4: 0, 0, 0 and 1, 4, 12
+    >>> phi, slope, curvature = (xr.DataArray([0.0, value], coords=ends) for value in (1.0, 4.0, 12.0))
+    >>> quintic_hermite(phi, slope, curvature, [0.5]).values  # 1/16 - 1/2
+    array([-0.4375])
+    """
+    loss, slope, curvature = xr.align(loss, slope, curvature, join="exact")
+    (low, high), (start, end), (first, second), a = _ends(loss), _ends(slope), _ends(curvature), _grid(alphas)
+    b, rise = 1 - a, high - low
+    from_first = (start - rise) * a * b**3 * (1 + 3 * a) + first * a**2 * b**3 / 2
+    from_second = (rise - end) * b * a**3 * (1 + 3 * b) + second * b**2 * a**3 / 2
+    return _alpha_last(from_first + from_second, loss)
+
+
+def gauss_legendre(nodes: int) -> np.ndarray:
+    """The Gauss-Legendre nodes on [0, 1], where `from_curvature` wants the curvature.
+
+    >>> gauss_legendre(1)
+    array([0.5])
+    """
+    return np.asarray((1 + legendre.leggauss(nodes)[0]) / 2)
+
+
+def from_curvature(curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray) -> xr.DataArray:
+    """The barrier that the curvature along the line implies, exactly: what is negatively curved stands above its chord.
+
+        B(a) = - integral over s in [0, 1] of G(a, s) phi''(s),   G(a, s) = min(a, s) (1 - max(a, s))
+
+    solves B'' = phi'' with B(0) = B(1) = 0. The curvature is interpolated by a polynomial through the nodes, which is
+    integrated twice in closed form; so the kink of G costs no accuracy, and the error falls faster than any power of
+    the number of nodes where phi is analytic.
+
+    Args:
+        curvature: phi'' with a dimension `alpha` that holds the nodes of `gauss_legendre`, in order.
+        alphas: where to reconstruct the barrier, in [0, 1].
+
+    Returns:
+        The other dimensions of `curvature`, then alpha; its unit.
+
+    Raises:
+        ValueError: the curvature is not given at Gauss-Legendre nodes.
+
+    >>> nodes = gauss_legendre(3)
+    >>> from_curvature(xr.DataArray(12 * nodes**2, coords={"alpha": nodes}), [0.5]).values  # phi = a^4
+    array([-0.4375])
+    """
+    nodes = curvature.alpha.values
+    if len(nodes) == 0 or not np.allclose(nodes, gauss_legendre(len(nodes)), rtol=0, atol=1e-9):
+        raise ValueError("alpha: expected the curvature at the nodes of gauss_legendre")
+    degree, weights = np.arange(len(nodes)), legendre.leggauss(len(nodes))[1]
+    coefficients = legendre.legvander(2 * nodes - 1, len(nodes) - 1) * weights[:, None] * (degree + 0.5)
+    twice = legendre.legint(np.eye(len(nodes)), m=2, axis=0) / 4  # columns: each polynomial, integrated in alpha
+    grid = np.asarray(alphas, dtype=np.float64)
+    at, (low, high) = (legendre.legvander(2 * where - 1, len(nodes) + 1) @ twice for where in (grid, np.array([0, 1])))
+    kernel = (at - np.outer(1 - grid, low) - np.outer(grid, high)) @ coefficients.T
+    return _alpha_last(xr.dot(curvature.rename(alpha="node"), _kernel(kernel, nodes, grid), dim="node"), curvature)
+
+
+def second_order_rise(curvature: xr.DataArray, slope: xr.DataArray | None = None) -> xr.DataArray:
+    """The second-order approximation of `layer_rise`: (q_1 + q_2) / 16 [+ (g_1 - g_2)^T delta_l / 4].
+
+    Half-way from endpoint i, the Taylor expansion there has risen by q_i / 8, with q_i = delta_l^T H_i delta_l; the
+    mean of both ends is (q_1 + q_2) / 16.
+
+    Args:
+        curvature: delta_l^T H delta_l with a dimension `alpha` that holds 0 and 1.
+        slope: g^T delta_l, likewise; leave it out for the curvature alone.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> float(second_order_rise(xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})))
+    0.5
+    """
+    first, second = _ends(curvature)
+    rise = (first + second) / 16
+    if slope is not None:
+        start, end = _ends(xr.align(slope, curvature, join="exact")[0])
+        rise = rise + (start - end) / 4
+    return rise.assign_attrs(curvature.attrs | {"long_name": "rise of the loss half-way"})
+
+
+def _ends(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    require_alphas(values, (0.0, 1.0))
+    return values.sel(alpha=0.0, drop=True), values.sel(alpha=1.0, drop=True)
+
+
+def _grid(alphas: Sequence[float] | np.ndarray) -> xr.DataArray:
+    grid = np.asarray(alphas, dtype=np.float64)
+    return xr.DataArray(grid, coords={"alpha": grid})
+
+
+def _kernel(kernel: np.ndarray, nodes: np.ndarray, grid: np.ndarray) -> xr.DataArray:
+    return xr.DataArray(kernel, coords={"alpha": grid, "node": nodes})
+
+
+def _alpha_last(barrier: xr.DataArray, source: xr.DataArray) -> xr.DataArray:
+    return barrier.transpose(..., "alpha").assign_attrs(source.attrs | {"long_name": "loss barrier"})

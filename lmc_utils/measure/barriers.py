@@ -1,0 +1,122 @@
+"""The definitions of a barrier: pure functions of labelled arrays along a line."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+STABLE_BELOW = 2.0  # percentage points of error: Frankle et al. (2020, section 2) call siblings below it stable
+
+
+def loss_barrier(values: xr.DataArray) -> xr.DataArray:
+    """Height of a curve above the chord between its endpoints, for every alpha.
+
+    B(a) = L(a) - (1 - a) L(0) - a L(1), as on the poster (Singh et al., arXiv 2406.16300).
+
+    Args:
+        values: loss (or error) with a dimension `alpha` that holds 0 and 1.
+
+    Returns:
+        The same shape and unit; zero at both ends; beyond them the chord goes on as a straight line.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> loss_barrier(xr.DataArray([1.0, 5.0, 3.0], coords={"alpha": [0.0, 0.5, 1.0]}))
+    <xarray.DataArray (alpha: 3)> Size: 24B
+    array([0., 3., 0.])
+    Coordinates:
+      * alpha    (alpha) float64 24B 0.0 0.5 1.0
+    """
+    require_alphas(values, (0.0, 1.0))
+    alpha = values.alpha
+    chord = (1 - alpha) * values.sel(alpha=0.0, drop=True) + alpha * values.sel(alpha=1.0, drop=True)
+    barrier: xr.DataArray = (values - chord).transpose(*values.dims)
+    return barrier.assign_attrs(values.attrs)
+
+
+def barrier_height(values: xr.DataArray) -> xr.DataArray:
+    """The largest loss barrier between the endpoints, max over alpha in [0, 1] of B(alpha); never below 0.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> float(barrier_height(xr.DataArray([9.0, 1.0, 5.0, 3.0], coords={"alpha": [-1.0, 0.0, 0.5, 1.0]})))
+    3.0
+    """
+    return between_endpoints(loss_barrier(values)).max("alpha", keep_attrs=True, skipna=False)
+
+
+def barrier_position(values: xr.DataArray) -> xr.DataArray:
+    """The alpha in [0, 1] at which the barrier is highest; the first one of several, NaN where a value is NaN.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> float(barrier_position(xr.DataArray([1.0, 5.0, 4.0, 3.0], coords={"alpha": [0.0, 0.3, 0.6, 1.0]})))
+    0.3
+    """
+    inside = between_endpoints(loss_barrier(values))
+    return inside.idxmax("alpha").where(inside.notnull().all("alpha")).rename("alpha")
+
+
+def midpoint_barrier(values: xr.DataArray) -> xr.DataArray:
+    """The barrier half-way, B(1/2): the value at the average of the siblings minus the average of their values.
+
+    It is signed: where averaging two siblings helps, it is negative.
+
+    Raises:
+        ValueError: alpha = 0, 1/2 or 1 is missing.
+
+    >>> float(midpoint_barrier(xr.DataArray([3.0, 1.0, 5.0], coords={"alpha": [0.0, 0.5, 1.0]})))
+    -3.0
+    """
+    require_alphas(values, (0.0, 0.5, 1.0))
+    return loss_barrier(values).sel(alpha=0.5, drop=True)
+
+
+def error_barrier(errors: xr.DataArray) -> xr.DataArray:
+    """The error barrier of Frankle et al. (2020): the largest error between the endpoints minus the endpoints' mean.
+
+    Args:
+        errors: error in percent, with a dimension `alpha` that holds 0 and 1.
+
+    Returns:
+        Percentage points, without the dimension `alpha`.
+
+    Raises:
+        ValueError: alpha = 0 or alpha = 1 is missing.
+
+    >>> float(error_barrier(xr.DataArray([10.0, 50.0, 30.0], coords={"alpha": [0.0, 0.5, 1.0]})))
+    30.0
+    """
+    require_alphas(errors, (0.0, 1.0))
+    ends = errors.sel(alpha=[0.0, 1.0]).mean("alpha", skipna=False)
+    highest = between_endpoints(errors).max("alpha", skipna=False)
+    return (highest - ends).assign_attrs(errors.attrs | {"units": "percentage points"})
+
+
+def layer_rise(values: xr.DataArray) -> xr.DataArray:
+    """How much the loss (or error) rises when one layer alone goes half-way to the other sibling, mean of both ends.
+
+    Args:
+        values: dimensions end, layer and alpha (holding 0 and 1/2), as `lines.layer_line` measures them.
+
+    Raises:
+        ValueError: alpha = 0 or 1/2 is missing.
+    """
+    require_alphas(values, (0.0, 0.5))
+    rise = values.sel(alpha=0.5, drop=True) - values.sel(alpha=0.0, drop=True)
+    return rise.mean("end", skipna=False).assign_attrs(values.attrs)
+
+
+def between_endpoints(values: xr.DataArray) -> xr.DataArray:
+    """The part of a line from one endpoint to the other."""
+    return values.sel(alpha=(values.alpha >= 0) & (values.alpha <= 1))
+
+
+def require_alphas(values: xr.DataArray, alphas: tuple[float, ...]) -> None:
+    """Raise ValueError, naming what is missing, unless the line holds these alphas."""
+    missing = [alpha for alpha in alphas if not np.any(values.alpha == alpha)]
+    if missing:
+        raise ValueError(f"alpha: expected a line through {list(alphas)}, it lacks {missing}")

@@ -1,0 +1,201 @@
+"""Second derivatives along a direction: the whole network, layer by layer, and layer against layer.
+
+Moving every layer l by its own a_l * delta_l makes the loss a function of as many numbers as the network has layers.
+Its Hessian at a = 0 holds delta_l^T H delta_k for every two layers; its sum over all of them is delta^T H delta. Taylor
+mode computes it where there is a rule for every layer (`measure.taylor`), automatic differentiation anywhere else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lmc_utils.measure import taylor
+from lmc_utils.measure.arrays import Coords, Quantity, blank, require_finite
+from lmc_utils.measure.batching import activations, batches, blocks, check_samples
+from lmc_utils.measure.losses import LOSS, mix
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.networks import stack
+from lmc_utils.networks.layers import Parameters
+from lmc_utils.networks.lifted import as_stack
+from lmc_utils.networks.state import refuse_state
+
+WORKING_MEMORY = 32.0  # MiB of activations and tangents
+
+_SAMPLES_AT_ONCE = 250  # more networks at once beat more samples at once
+_PARAMETERS_AT_ONCE = 2**24
+
+
+class Jet(NamedTuple):
+    """The loss of n networks and its derivatives along k directions, float64.
+
+    Attributes:
+        loss: mean cross-entropy in nats, shape (n,).
+        slope: first derivatives, shape (n, k).
+        curvature: second derivatives, shape (n, k, k), symmetric.
+    """
+
+    loss: Tensor
+    slope: Tensor
+    curvature: Tensor
+
+
+def jet(
+    network: nn.Module,
+    thetas: Tensor,
+    deltas: Tensor,
+    inputs: Tensor,
+    labels: Tensor,
+    by_layer: bool = True,
+    memory: float = WORKING_MEMORY,
+) -> Jet:
+    """Loss, slopes and curvatures of many networks, each along its own direction.
+
+    Args:
+        network: any stack of the architecture, or any module that `networks.lifted.Lifted` takes and torch can
+            differentiate twice (slower).
+        thetas: where, shape (networks, parameters), in the order of the network's parameters.
+        deltas: along what, the same shape.
+        inputs: shape (samples, ...).
+        labels: classes, shape (samples,).
+        by_layer: split each direction into its blocks, one a layer; or take it whole, as a single direction.
+        memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
+
+    Returns:
+        The mean over all samples. With `by_layer`, k counts the layers of `stack.layer_slices` in order: slope l is
+        g^T delta_l and curvature l, k is delta_l^T H delta_k; else k = 1, and they are g^T delta and delta^T H delta.
+        At the very kink of a ReLU its unit counts as switched off.
+
+    Raises:
+        ParameterError: the network has state besides its parameters, as `networks.state.refuse_state` says.
+        ValueError: the shapes of thetas and deltas differ or do not fit the network, there are not as many labels as
+            samples, or a loss, slope or curvature is not finite.
+
+    >>> from lmc_utils.networks.layers import Linear
+    >>> network = nn.Sequential(Linear(1, 1, 2))
+    >>> thetas, deltas = torch.zeros(1, 4), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    >>> jet(network, thetas, deltas, torch.tensor([[2.0]]), torch.tensor([0])).curvature  # x^2 p (1 - p)
+    tensor([[[1.]]], dtype=torch.float64)
+    """
+    found = _jet(network, thetas, deltas, inputs, labels, by_layer, memory)
+    require_finite(_worst(found), {"network": len(thetas)}, ())
+    return found
+
+
+def _jet(
+    network: nn.Module, thetas: Tensor, deltas: Tensor, inputs: Tensor, labels: Tensor, by_layer: bool, memory: float
+) -> Jet:
+    if thetas.shape != deltas.shape:
+        raise ValueError(f"deltas: expected the shape of thetas, {tuple(thetas.shape)}, got {tuple(deltas.shape)}")
+    check_samples(inputs, labels)
+    network = as_stack(network)
+    refuse_state(network, inputs)
+    layers = stack.layer_slices(network)
+    directions = list(range(len(layers))) if by_layer else [0] * len(layers)
+    count = max(directions) + 1
+    derivatives = taylor.derivatives if taylor.applies(network) else _autodiff
+    bytes_each = sum(activations(network, inputs)) * 2 * (1 + count) * thetas.element_size()  # and their adjoints
+    samples_at_once, networks_at_once = batches(bytes_each, min(len(inputs), _SAMPLES_AT_ONCE), memory)
+    sums = [torch.zeros(len(thetas), *(count,) * order, dtype=torch.float64) for order in range(3)]
+    for rows in blocks(len(thetas), networks_at_once):
+        here = stack.load(network, stack.unflatten(thetas[rows].to(inputs.device), network)).requires_grad_(False)
+        moves = stack.unflatten(deltas[rows].to(inputs.device), network)
+        for samples in blocks(len(inputs), samples_at_once):
+            parts = derivatives(here, moves, directions, inputs[samples], labels[samples])
+            for total, part in zip(sums, parts, strict=True):
+                total[rows] += part.cpu()
+    return Jet(*(total / len(labels) for total in sums))
+
+
+def _worst(found: Jet) -> np.ndarray[Any, Any]:
+    """The loss of each network, or a number that is not finite where any of its derivatives is not."""
+    derivatives = found.slope.sum(1) + found.curvature.sum((1, 2))
+    return torch.where(derivatives.isfinite(), found.loss, found.loss + derivatives).numpy()
+
+
+def along(
+    pairs: Pairs,
+    alphas: Sequence[float] | np.ndarray[Any, Any] = (0.0, 1.0),
+    by_layer: bool = True,
+    split: str = "train",
+    memory: float = WORKING_MEMORY,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Loss, its slopes and its curvatures along the line through each pair of networks.
+
+    Args:
+        pairs: what to measure.
+        alphas: where on the line; by default at both endpoints.
+        by_layer: for every layer and every two layers, or for the network as a whole.
+        split: which samples.
+        memory: MiB, see `jet`.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) with the dimensions of the pairs, then alpha; `slope` and `curvature` (nats, per unit of alpha and
+        its square) and `squared_distance` (without alpha). By layer, the latter have a dimension layer, and curvature
+        another, with_layer. NaN where there is no pair.
+
+    Raises:
+        ParameterError: an unknown split, or a network with state besides its parameters.
+        ValueError: a loss, slope or curvature on the line is not finite.
+    """
+    network = pairs.network.to(pairs.device)
+    ((inputs, labels),) = pairs.splits([split]).values()
+    steps = torch.tensor(alphas, dtype=torch.float64)
+    slices = stack.layer_slices(network) if by_layer else {"all": slice(None)}
+    layers = {"layer": list(slices), "with_layer": list(slices)}
+    coords: Coords = {**pairs.coords, "alpha": steps.tolist(), **layers}
+    dims, alone = tuple(pairs.coords), (*pairs.coords, "alpha")
+    quantities = {
+        "loss": Quantity(alone, *LOSS),
+        "slope": Quantity((*alone, "layer"), "nats", "first derivative in alpha"),
+        "curvature": Quantity((*alone, *layers), "nats", "second derivative in alpha"),
+        "squared_distance": Quantity((*dims, "layer"), "", "squared length of delta"),
+    }
+    result = blank(coords, quantities, {**pairs.provenance, "split": split})
+    network_size = sum(value[0].numel() for value in network.parameters())
+    at_once = max(1, _PARAMETERS_AT_ONCE // (len(steps) * network_size))
+    todo = pairs.shown("measuring curvature", "pair", progress)
+    while batch := list(itertools.islice(todo, at_once)):
+        places, ends = [place for place, _ in batch], torch.stack([points[:2] for _, points in batch])
+        deltas = ends[:, 1] - ends[:, 0]
+        points = mix(ends[:, 0], ends[:, 1], steps.to(ends)).flatten(0, 1)
+        found = _jet(network, points, deltas.repeat_interleave(len(steps), 0), inputs, labels, by_layer, memory)
+        for place, worst in zip(places, np.split(_worst(found), len(places)), strict=True):
+            require_finite(worst, {**pairs.coords, "alpha": list(alphas)}, place)
+        for name, part in found._asdict().items():
+            for place, values in zip(places, torch.split(part, len(steps)), strict=True):
+                result[name].values[place] = values.numpy()
+        for place, (first, second) in zip(places, ends.double(), strict=True):
+            lengths = [float((second - first)[block].square().sum()) for block in slices.values()]
+            result.squared_distance.values[place] = lengths
+    return result if by_layer else result.isel(layer=0, with_layer=0, drop=True)
+
+
+def _autodiff(
+    network: nn.Module, deltas: Parameters, directions: Sequence[int], inputs: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """By differentiating twice in the coefficients of the directions: one backward pass for each direction."""
+    thetas = stack.parameters(network)
+    networks = len(next(iter(thetas.values())))
+    first = next(iter(thetas.values()))
+    coefficients = first.new_zeros(networks, max(directions) + 1, requires_grad=True)
+    layers = dict(zip(stack.layer_slices(network), directions, strict=True))
+    points = {}
+    for name, value in thetas.items():
+        own = coefficients[:, layers[name.rpartition(".")[0]]].view(-1, *(1,) * (value.dim() - 1))
+        points[name] = value + own * deltas[name]
+    logits = torch.func.functional_call(network, points, (inputs.expand(networks, *inputs.shape),))
+    targets = labels.expand(networks, -1)
+    losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(networks, -1)
+    (slope,) = torch.autograd.grad(losses.sum(), coefficients, create_graph=True)
+    rows = [torch.autograd.grad(one.sum(), coefficients, retain_graph=True)[0] for one in slope.unbind(1)]
+    return losses.detach().sum(1).double(), slope.detach().double(), torch.stack(rows, 1).double()

@@ -1,0 +1,187 @@
+"""Distances and angles between siblings, their parent and where they came from, in all and layer by layer.
+
+The angle between siblings depends on where one stands: at the fork point it compares their walks since they parted, at
+the initialisation all of training, at the origin the weights themselves. Sums run in float64.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from tqdm import tqdm
+
+from lmc_utils.measure.arrays import Quantity, blank
+from lmc_utils.measure.walks import Walks
+
+APEXES = ("fork_point", "initialisation", "origin")
+WHOLE = "all"
+UNDEFINED = {
+    "undefined": "NaN where a sibling stands at the apex itself, as at its fork, for there it has no direction"
+}
+
+_SIBLING = ("fork_epoch", "parent", "sibling", "epoch", "layer")
+_PAIR = ("fork_epoch", "parent", "pair", "epoch", "layer")
+
+
+def by_layer(products: Tensor, slices: Mapping[str, slice]) -> Tensor:
+    """Sum over the parameters of the whole network and of each layer: (..., parameters) to (..., 1 + layers).
+
+    >>> by_layer(torch.tensor([1.0, 2.0, 4.0]), {"a": slice(0, 1), "b": slice(1, 3)})
+    tensor([7., 1., 6.], dtype=torch.float64)
+    """
+    layers = torch.stack([products[..., block].sum(-1, dtype=torch.float64) for block in slices.values()], -1)
+    return torch.cat([layers.sum(-1, keepdim=True), layers], -1)
+
+
+def cosine(dot: xr.DataArray, first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
+    """The cosine of the angle between two vectors from their product and their lengths, clamped to [-1, 1].
+
+    NaN where one of them has no length, and so no direction.
+
+    >>> one, two = xr.DataArray(1.0), xr.DataArray(2.0)
+    >>> cosine(xr.DataArray(2.0000001), one, two).item(), cosine(0 * one, 0 * one, two).item()
+    (1.0, nan)
+    """
+    lengths = first * second
+    return (dot / lengths.where(lengths > 0)).clip(-1, 1)
+
+
+def track(walks: Walks, progress: bool = True) -> xr.Dataset:
+    """How far siblings walk and which way, at every epoch of training.
+
+    Args:
+        walks: of the siblings.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        For each sibling, with dimensions fork_epoch, parent, sibling, epoch, layer: its distances `norm` (from the
+        origin), `fork_distance`, `initialisation_distance` and `parent_distance` (from the parent at the fork, at
+        initialisation and at the same epoch); `step`, how far the last epoch took it; `path_length`, its steps since
+        the fork together; and `path_ratio`, that over `fork_distance`.
+
+        For each pair, with dimensions fork_epoch, parent, pair, epoch, layer: their `distance`, and with a further
+        dimension apex the `cosine` and the `angle` (degrees) between them as seen from there.
+
+        Layer `all` is the whole network; the other layers' squared distances add up to its own. NaN before the fork,
+        and where there is no direction, as the attribute `undefined` says.
+    """
+    slices = walks.slices
+    coords = {**walks.coords(), "layer": [WHOLE, *slices], "apex": list(APEXES)}
+    lengths = ("step", "parent_distance", *APEXES)
+    quantities = {name: Quantity(_SIBLING) for name in lengths}
+    quantities |= {"distance": Quantity(_PAIR), "dots": Quantity((*_PAIR, "apex"))}
+    squared = blank(coords, quantities, walks.provenance)
+    groups = list(itertools.product(enumerate(walks.fork_epochs), range(walks.parents)))
+    for (fork, fork_epoch), parent in tqdm(groups, "tracking siblings", unit="parent", disable=not progress):
+        start, left = (walks.read(fork_epoch, parent, epoch)[:1].double() for epoch in (0, fork_epoch))
+        before = left
+        for epoch in range(fork_epoch, walks.epochs + 1):
+            thetas = walks.read(fork_epoch, parent, epoch).double()
+            walkers = thetas[1:]
+            seen = {"fork_point": walkers - left, "initialisation": walkers - start, "origin": walkers}
+            moves = seen | {"step": walkers - before, "parent_distance": walkers - thetas[:1]}
+            for name, vectors in moves.items():
+                squared[name].values[fork, parent, :, epoch] = by_layer(vectors.square(), slices)
+            for row, (one, other) in enumerate(walks.pairs):
+                apart = by_layer((walkers[other] - walkers[one]).square(), slices)
+                products = torch.stack([seen[apex][one] * seen[apex][other] for apex in APEXES])
+                squared.distance.values[fork, parent, row, epoch] = apart
+                squared.dots.values[fork, parent, row, epoch] = by_layer(products, slices).T
+            before = walkers
+    far: xr.Dataset = squared.drop_vars("dots").map(np.sqrt)
+    path = far.step.cumsum("epoch").where(far.step.notnull())
+    turns = _turns(squared.dots, {apex: far[apex] for apex in APEXES}, walks.pairs)
+    straight = far.fork_point.where(far.fork_point > 0)
+    return xr.Dataset(
+        {
+            "norm": far.origin,
+            "fork_distance": far.fork_point,
+            "initialisation_distance": far.initialisation,
+            "parent_distance": far.parent_distance,
+            "step": far.step,
+            "path_length": path,
+            "path_ratio": (path / straight).assign_attrs(UNDEFINED),
+            "distance": far.distance,
+            "cosine": turns.assign_attrs(UNDEFINED),
+            "angle": degrees(turns).assign_attrs(UNDEFINED),
+        },
+        attrs=dict(walks.provenance),
+    )
+
+
+def along_the_start(tracked: xr.Dataset) -> xr.Dataset:
+    """What of the siblings' common walk, and of their common place, points along the weights that they forked from.
+
+    Weight decay shrinks all weights alike, whoever walks; so siblings share a walk towards the origin without the
+    landscape having led them there. With `w_i = theta_i - theta_f` and `u = theta_f / |theta_f|`, the walks' parts
+    along the start are `r_i = w_i . u = (|theta_i|^2 - |theta_f|^2 - |w_i|^2) / (2 |theta_f|)`.
+
+    Args:
+        tracked: from `track`.
+
+    Returns:
+        With the dimensions of siblings `start_left`, how much of the start is left in one, `1 + r_i / |theta_f|`. With
+        those of pairs `walk_share`, `r_1 r_2 / (w_1 . w_2)`; `place_share`, `(theta_1 . u)(theta_2 . u)` over
+        `theta_1 . theta_2`; and `cosine`, that of the walks once their parts along the start are taken out. NaN before
+        the fork, and those of pairs at the fork, too.
+    """
+    start = np.sqrt(squared_start(tracked))
+    along = (tracked.norm**2 - start**2 - tracked.fork_distance**2) / (2 * start)
+
+    def product(values: xr.DataArray) -> xr.DataArray:
+        one, other = of_both(values, tracked.pair)
+        return one * other
+
+    turns = {apex: tracked.cosine.sel(apex=apex, drop=True) for apex in ("fork_point", "origin")}
+    walks = turns["fork_point"] * product(tracked.fork_distance)
+    places = turns["origin"] * product(tracked.norm)
+    across = np.sqrt((tracked.fork_distance**2 - along**2).clip(0))
+    return xr.Dataset(
+        {
+            "start_left": 1 + along / start,
+            "walk_share": product(along) / walks,
+            "place_share": product(start + along).where(walks.notnull()) / places,
+            "cosine": cosine(walks - product(along), product(across), xr.ones_like(walks)),
+        }
+    )
+
+
+def degrees(cosines: xr.DataArray) -> xr.DataArray:
+    """The angles with these cosines, in degrees."""
+    return cosines.copy(data=np.degrees(np.arccos(cosines.values))).assign_attrs(units="degrees")
+
+
+def squared_start(tracked: xr.Dataset) -> xr.DataArray:
+    """The squared length of the weights that siblings forked from."""
+    squared: xr.DataArray = (tracked.norm**2).isel(sibling=0, drop=True)
+    return squared.where(tracked.epoch == tracked.fork_epoch).max("epoch")
+
+
+def of_both(values: xr.DataArray, pair: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """The values of the first and of the second sibling of each pair."""
+    one, other = ([int(name.split("-")[end]) for name in pair.values] for end in (0, 1))
+    return of_siblings(values, one, pair), of_siblings(values, other, pair)
+
+
+def of_siblings(values: xr.DataArray, siblings: list[int], pair: xr.DataArray) -> xr.DataArray:
+    """The values of one sibling of each pair."""
+    picked = values.sel(sibling=siblings).rename(sibling="pair")
+    return picked.assign_coords(pair=pair.values)
+
+
+def _turns(dots: xr.DataArray, lengths: Mapping[str, xr.DataArray], pairs: Iterable[tuple[int, int]]) -> xr.DataArray:
+    firsts, seconds = (list(ends) for ends in zip(*pairs, strict=True))
+    each = [
+        cosine(
+            dots.sel(apex=apex),
+            of_siblings(lengths[apex], firsts, dots.pair),
+            of_siblings(lengths[apex], seconds, dots.pair),
+        )
+        for apex in APEXES
+    ]
+    return xr.concat(each, dots.apex).transpose(*dots.dims)

@@ -1,0 +1,109 @@
+"""Loss and error on the straight line between two networks, all layers together or one layer alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from lmc_utils.measure.arrays import Coords, Place
+from lmc_utils.measure.losses import measure, mix
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.networks import stack
+from lmc_utils.settings import Settings, require
+
+
+@dataclass(frozen=True)
+class LineGrid(Settings):
+    """Which points of the line (1 - alpha) * theta_1 + alpha * theta_2 to look at.
+
+    Attributes:
+        alphas: evenly spaced interpolation coefficients; 0, 1/2 and 1 are added where the grid misses them.
+        alpha_range: the first and the last; beyond [0, 1] the line goes on past the endpoints.
+
+    >>> LineGrid(alphas=3, alpha_range=[0, 2]).values().tolist()
+    [0.0, 0.5, 1.0, 2.0]
+    """
+
+    alphas: int = 25
+    alpha_range: tuple[float, ...] = (-0.5, 1.5)
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"alphas": 9}}
+
+    def check(self) -> None:
+        require(self.alphas >= 2, "alphas", "at least 2", self.alphas)
+        ends = self.alpha_range
+        around = len(ends) == 2 and -math.inf < ends[0] <= 0 and 1 <= ends[1] < math.inf
+        require(around, "alpha_range", "two numbers, the first at most 0, the second at least 1", ends)
+
+    def values(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The interpolation coefficients, increasing, shape (n_alphas,)."""
+        even = np.linspace(self.alpha_range[0], self.alpha_range[1], self.alphas).round(12)
+        return np.union1d(even, [0.0, 0.5, 1.0])
+
+
+def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+    """Loss and error along the line through each pair of networks.
+
+    Args:
+        pairs: what to measure.
+        grid: the interpolation coefficients.
+        splits: which samples; all by default.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, alpha. NaN where there is no
+        pair, as before a fork; at a fork itself both endpoints are the parent and the line is one point.
+
+    Raises:
+        ParameterError: an unknown split, or a network with state besides its parameters.
+        ValueError: a loss is not finite.
+    """
+    alphas = torch.from_numpy(grid.values())
+
+    def points(_: Place, ends: Tensor) -> Tensor:
+        return mix(ends[0], ends[1], alphas.to(ends))
+
+    return measure(pairs, {"alpha": alphas.tolist()}, points, splits, progress, "line")
+
+
+def layer_line(
+    pairs: Pairs, alphas: Sequence[float] = (0.0, 0.5), splits: Sequence[str] | None = None, progress: bool = True
+) -> xr.Dataset:
+    """Loss and error while one layer alone walks from one network to the other and all others stay where they are.
+
+    This is the walk of layer-wise linear mode connectivity (Adilova et al., arXiv 2307.06966).
+
+    Args:
+        pairs: what to measure.
+        alphas: how far the layer has gone: 0 at home, 1 at the other network.
+        splits: which samples; all by default.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, end, layer, alpha. At end 0 the
+        other layers are those of the pair's first network, at end 1 those of its second. NaN where there is no pair.
+
+    Raises:
+        ParameterError: an unknown split, or a network with state besides its parameters.
+        ValueError: a loss is not finite.
+    """
+    slices = stack.layer_slices(pairs.network)
+    way = torch.tensor(alphas, dtype=torch.float64)
+
+    def points(_: Place, ends: Tensor) -> Tensor:
+        ends = ends[:2]
+        walked = mix(ends, ends.flip(0), way.to(ends))  # (end, alpha, parameters)
+        moved = ends[:, None, None].repeat(1, len(slices), len(way), 1)
+        for row, block in enumerate(slices.values()):
+            moved[:, row, :, block] = walked[:, :, block]
+        return moved
+
+    inner: Coords = {"end": [0, 1], "layer": list(slices), "alpha": way.tolist()}
+    return measure(pairs, inner, points, splits, progress, "line")

@@ -1,0 +1,126 @@
+"""Pairs of networks: all that a measurement needs, whoever supplies them.
+
+A measurement asks for a network's architecture, samples, a device and labelled pairs of endpoints, some with a third
+point. A forked run supplies them (`forking.Run.pairs`); so do two parameter vectors made by hand (`between`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from lmc_utils.measure.arrays import Coords, Place
+from lmc_utils.settings import ParameterError, require_choice
+
+Samples = tuple[Tensor, Tensor]
+"""Inputs (samples, space..., channels) and labels (samples,)."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Labelled pairs of networks of one architecture, and what they are measured on.
+
+    Attributes:
+        network: any stack of the architecture, or any module that `networks.lifted.Lifted` takes.
+        samples: of each split, under its name.
+        coords: the labels of an array over pairs: for each dimension, in order, the labels along it.
+        places: where in such an array there is a pair, in the order in which they are read.
+        read: the parameter vectors of the pair at a place: its endpoints, shape (2, parameters), or with a third point
+            (3, parameters). Called when a pair is asked for, so that only one needs memory.
+        third: what the third point is, in words; None where there is none.
+        device: where to measure.
+        provenance: attributes of every result: what the pairs are, what the samples are.
+    """
+
+    network: nn.Module
+    samples: Mapping[str, Samples]
+    coords: Coords
+    places: Sequence[Place]
+    read: Callable[[Place], Tensor]
+    third: str | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[tuple[Place, Tensor]]:
+        """Each pair's place, and its parameter vectors, (2, parameters) or (3, parameters)."""
+        return ((place, self.read(place)) for place in self.places)
+
+    def shown(self, words: str, unit: str, progress: bool) -> Iterator[tuple[Place, Tensor]]:
+        """The same with a progress bar on standard error."""
+        return iter(tqdm(self, words, unit=unit, disable=not progress))
+
+    def splits(self, wanted: Sequence[str] | None) -> dict[str, Samples]:
+        """The samples of the splits asked for, by default of all, on the device.
+
+        Raises:
+            ParameterError: there is no such split.
+        """
+        for name in wanted or ():
+            require_choice("split", name, self.samples)
+        chosen = list(self.samples) if wanted is None else wanted
+        return {name: tuple(part.to(self.device) for part in self.samples[name]) for name in chosen}  # type: ignore[misc]
+
+    def require_third(self) -> str:
+        """What the third point is.
+
+        Raises:
+            ParameterError: the pairs have none.
+        """
+        if self.third is None:
+            raise ParameterError("third: expected pairs with a third point, got pairs of endpoints only")
+        return self.third
+
+
+def between(
+    network: nn.Module,
+    firsts: Tensor,
+    seconds: Tensor,
+    samples: Mapping[str, Samples],
+    thirds: Tensor | None = None,
+    third: str = "third",
+    provenance: Mapping[str, str] | None = None,
+) -> Pairs:
+    """Pairs of parameter vectors made by hand, labelled 0, 1, ... along the dimension `pair`.
+
+    Args:
+        network: any stack of the architecture, or any module that `networks.lifted.Lifted` takes.
+        firsts: first endpoints, shape (pairs, parameters).
+        seconds: second endpoints, the same shape.
+        samples: of each split, under its name.
+        thirds: third points, the same shape; or None.
+        third: what they are, in words.
+        provenance: attributes of every result.
+
+    Raises:
+        ValueError: shapes that differ.
+
+    >>> from lmc_utils.networks.layers import Linear
+    >>> samples = {"train": (torch.zeros(5, 2), torch.zeros(5, dtype=torch.int64))}
+    >>> pairs = between(Linear(1, 2, 3), torch.zeros(1, 9), torch.ones(1, 9), samples)
+    >>> [(place, tuple(ends.shape)) for place, ends in pairs]
+    [((0,), (2, 9))]
+    """
+    parts = [firsts, seconds, *([] if thirds is None else [thirds])]
+    shapes: list[Any] = [tuple(part.shape) for part in parts]
+    if firsts.dim() != 2 or len(set(shapes)) > 1:
+        raise ValueError(f"endpoints: expected one shape (pairs, parameters), got {', '.join(map(str, shapes))}")
+    points = torch.stack(parts, 1)
+    count = range(len(points))
+    return Pairs(
+        network,
+        samples,
+        {"pair": list(count)},
+        [(row,) for row in count],
+        lambda place: points[place[0]],
+        None if thirds is None else third,
+        firsts.device,
+        provenance or {},
+    )

@@ -1,0 +1,144 @@
+"""Loss and error on the plane through two networks and a third point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from lmc_utils.measure.arrays import Place, Quantity, blank
+from lmc_utils.measure.losses import measure
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.settings import Settings, require
+
+_ROUNDING = 1e-6  # parameters are float32: what is below their rounding is no height
+
+
+@dataclass(frozen=True)
+class PlaneGrid(Settings):
+    """Which points to look at on the plane through two siblings and a third point.
+
+    Attributes:
+        grid: points along each of the plane's two axes.
+        margin: how far the grid goes beyond the three points, in widths and heights of their triangle.
+
+    >>> PlaneGrid(grid=1)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: grid: expected at least 2, got 1
+    """
+
+    grid: int = 25
+    margin: float = 0.3
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"grid": 5}}
+
+    def check(self) -> None:
+        require(self.grid >= 2, "grid", "at least 2", self.grid)
+        require(0 <= self.margin < math.inf, "margin", "a finite number of at least 0", self.margin)
+
+
+class Colinear(ValueError):
+    """Three points that span no plane."""
+
+
+class Basis(NamedTuple):
+    """Coordinates on the plane through three points.
+
+    Attributes:
+        origin: the first point, shape (parameters,), float64.
+        axes: an orthonormal basis, shape (2, parameters): the first axis points to the second point, and the third
+            point lies on the positive side of the first.
+        corners: where the three points lie, shape (3, 2).
+    """
+
+    origin: Tensor
+    axes: Tensor
+    corners: Tensor
+
+    def locate(self, thetas: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates of the points' projections, shape (points, 2), and their distances from the plane, (points,)."""
+        away = thetas.double() - self.origin
+        inside = away @ self.axes.T
+        return inside, (away - inside @ self.axes).norm(dim=1)
+
+    def points(self, coordinates: Tensor) -> Tensor:
+        """The parameter vectors at these coordinates: (..., 2) to (..., parameters)."""
+        return self.origin + coordinates @ self.axes
+
+
+def basis(corners: Tensor) -> Basis:
+    """An orthonormal basis of the plane through three points, by QR decomposition.
+
+    Args:
+        corners: shape (3, parameters).
+
+    Raises:
+        Colinear: they lie on one line, as far as float32 can tell.
+
+    >>> found = basis(torch.tensor([[1.0, 0.0, 0.0], [1.0, 2.0, 0.0], [1.0, 1.0, -3.0]]))
+    >>> found.corners + 0  # no -0
+    tensor([[0., 0.],
+            [2., 0.],
+            [1., 3.]], dtype=torch.float64)
+    """
+    origin, *others = corners.double()
+    axes, triangle = torch.linalg.qr((torch.stack(others) - origin).T)
+    signs = torch.where(triangle.diagonal() < 0, -1.0, 1.0)
+    axes, triangle = axes * signs, triangle * signs[:, None]
+    rounding = _ROUNDING * float(corners.double().norm(dim=1).max() + triangle.abs().max())
+    if min(triangle.diagonal().tolist()) <= rounding:
+        raise Colinear("points: expected three that span a plane, got three on one line")
+    return Basis(origin, axes.T, torch.cat([triangle.new_zeros(1, 2), triangle.T]))
+
+
+def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+    """Loss and error on the plane through both networks of each pair and its third point.
+
+    Args:
+        pairs: what to measure; pairs with a third point.
+        grid: the points of the plane.
+        splits: which samples; all by default.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, row, column; the distances `x`
+        (of each column) and `y` (of each row) from the first network along axes that are perpendicular to each other;
+        `corner` with dimensions corner (the networks, then the third point) and axis. All are NaN where `colinear` says
+        that the three points lie on one line, as they do where siblings have not yet parted. The attribute `third`
+        says what the third point is.
+
+    Raises:
+        ParameterError: pairs without a third point, an unknown split, or a network with state besides its parameters.
+        ValueError: a loss is not finite.
+    """
+    third, dims, inner = pairs.require_third(), tuple(pairs.coords), {"row": grid.grid, "column": grid.grid}
+    quantities = {
+        "x": Quantity((*dims, "column"), long_name="distance along the line from the first network to the second"),
+        "y": Quantity((*dims, "row"), long_name="distance from that line, on the side of the third point"),
+        "corner": Quantity((*dims, "corner", "axis"), long_name="where the three points lie"),
+    }
+    ground = blank({**pairs.coords, **inner, "corner": 3, "axis": 2}, quantities, {})
+
+    def points(place: Place, corners: Tensor) -> Tensor | None:
+        try:
+            found = basis(corners)
+        except Colinear:
+            return None
+        spots = found.corners.numpy()
+        ground.corner.values[place] = spots
+        for axis, ticks in enumerate((ground.x, ground.y)):
+            low, high = spots[:, axis].min(), spots[:, axis].max()
+            beyond = grid.margin * (high - low)
+            ticks.values[place] = np.linspace(low - beyond, high + beyond, grid.grid)
+        across, up = (torch.from_numpy(ticks.values[place]) for ticks in (ground.x, ground.y))
+        return found.points(torch.stack(torch.meshgrid(across, up, indexing="xy"), -1)).to(corners.dtype)
+
+    heights = measure(pairs, inner, points, splits, progress, "plane")
+    colinear = ground.corner.isnull().any(["corner", "axis"])
+    return heights.assign(ground.data_vars).assign(colinear=colinear).assign_attrs(third=third)

@@ -1,0 +1,101 @@
+"""The ridge between two networks, on the way from the line between them up to a third point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from lmc_utils.measure.arrays import Place
+from lmc_utils.measure.losses import measure, mix
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.settings import Settings, require
+
+TRACKS = ("first", "middle", "second")
+
+
+@dataclass(frozen=True)
+class HeightGrid(Settings):
+    """Which heights to look at between the sibling line (height 0) and a third point (height 1).
+
+    Attributes:
+        heights: how many, evenly spaced; an odd number, so that every other one makes an even grid, too.
+
+    >>> HeightGrid(heights=5).values().tolist(), HeightGrid(heights=5).every_other().tolist()
+    ([0.0, 0.25, 0.5, 0.75, 1.0], [0.0, 0.5, 1.0])
+    """
+
+    heights: int = 11
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"heights": 5}}
+
+    def check(self) -> None:
+        require(self.heights >= 5 and self.heights % 2 == 1, "heights", "an odd number of at least 5", self.heights)
+
+    def values(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """All heights, from 0 to 1, shape (heights,)."""
+        return np.linspace(0, 1, self.heights).round(12)
+
+    def every_other(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Every other height, from 0 to 1, shape ((heights + 1) / 2,)."""
+        return self.values()[::2]
+
+
+def tracks(
+    pairs: Pairs,
+    heights: Sequence[float] | np.ndarray[Any, Any],
+    splits: Sequence[str] | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Loss and error on three tracks from the line up to the third point: the midline and both flanks.
+
+    At height h the flanks are (1 - h) * theta_i + h * third for either network; the middle is half-way between them.
+
+    Args:
+        pairs: what to measure; pairs with a third point.
+        heights: from 0, the line between the networks, to 1, the third point; shape (heights,).
+        splits: which samples; all by default.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, height and track (first, middle,
+        second). NaN where there is no pair. The attribute `third` says what the third point is.
+
+    Raises:
+        ParameterError: pairs without a third point, an unknown split, or a network with state besides its parameters.
+        ValueError: a loss is not finite.
+    """
+    third = pairs.require_third()
+    rise = torch.as_tensor(np.asarray(heights, dtype=np.float64))
+    weights = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+
+    def points(_: Place, corners: Tensor) -> Tensor:
+        feet = weights.to(corners) @ corners[:2]
+        return mix(feet, corners[2].expand_as(feet), rise.to(corners)).transpose(0, 1)
+
+    inner = {"height": rise.tolist(), "track": TRACKS}
+    return measure(pairs, inner, points, splits, progress, "line").assign_attrs(third=third)
+
+
+def ridge(values: xr.DataArray) -> xr.DataArray:
+    """How far the midline stands above the mean of its two flanks, at every height above the line.
+
+    At height 0 it is the barrier half-way between the networks, with its sign; at the third point it is 0.
+
+    Args:
+        values: loss or error with a dimension track (first, middle, second), as `tracks` measures them.
+
+    Returns:
+        The other dimensions; its unit.
+
+    >>> values = xr.DataArray([1.0, 5.0, 3.0], coords={"track": ["first", "middle", "second"]})
+    >>> float(ridge(values))
+    3.0
+    """
+    flanks = values.sel(track=["first", "second"]).mean("track", skipna=False)
+    return (values.sel(track="middle", drop=True) - flanks).assign_attrs(values.attrs)

@@ -1,0 +1,107 @@
+"""The networks, built from the stacked layers; one network is a stack of one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from lmc_utils.networks import layers
+from lmc_utils.settings import Settings, require, require_choice
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+NORMS = ("none", "layer")
+
+
+@dataclass(frozen=True)
+class Architecture(Settings):
+    """Which network.
+
+    Attributes:
+        architecture: `mlp`, a perceptron, or `cnn`, strided convolutions and a linear read-out.
+        widths: hidden units (mlp) or channels (cnn) of each hidden layer.
+        activation: `relu`, `gelu` or `tanh`, after each hidden layer.
+        norm: `none`, or `layer` for layer normalisation over the channels before each activation.
+
+    >>> Architecture(widths=[64, -1])
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: widths: expected at least one hidden layer, each at least 1 wide, got [64, -1]
+    """
+
+    architecture: str = "mlp"
+    widths: tuple[int, ...] = (64, 64, 64)
+    activation: str = "relu"
+    norm: str = "none"
+
+    def check(self) -> None:
+        require_choice("architecture", self.architecture, BUILDERS)
+        wide = len(self.widths) > 0 and min(self.widths) > 0
+        require(wide, "widths", "at least one hidden layer, each at least 1 wide", self.widths)
+        require_choice("activation", self.activation, ACTIVATIONS)
+        require_choice("norm", self.norm, NORMS)
+
+
+def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A stack of one network with zero parameters; `stack.initialise` draws real ones for any number.
+
+    Args:
+        design: which network.
+        input_shape: one sample's shape, (space..., channels).
+        classes: the number of outputs.
+
+    >>> from lmc_utils.networks.stack import flatten, initialise
+    >>> flatten(initialise(build(Architecture(), (40, 1), 10), seeds=[0])).shape  # 40-64-64-64-10
+    torch.Size([1, 11594])
+    """
+    return BUILDERS[design.architecture](design, input_shape, classes)
+
+
+def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Affine maps between activations, on the flattened input; layers are named linear1, linear2, ..."""
+    parts: dict[str, nn.Module] = {"flatten": layers.Flatten()}
+    fan_in = math.prod(input_shape)
+    for depth, width in enumerate(design.widths, start=1):
+        parts[f"linear{depth}"] = layers.Linear(1, fan_in, width)
+        parts |= _after(design, depth, width)
+        fan_in = width
+    parts[f"linear{len(design.widths) + 1}"] = layers.Linear(1, fan_in, classes)
+    return _sequential(parts)
+
+
+def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Convolutions of stride 2, kernel 5 then 3, 3, ..., and an affine read-out of all their last sites.
+
+    Layers are named conv1, conv2, ... and linear.
+
+    Raises:
+        ValueError: a sample is not (space..., channels) with one or two spatial axes.
+    """
+    *spatial, channels = input_shape
+    if len(spatial) not in (1, 2):
+        raise ValueError(f"a cnn needs samples with one or two spatial axes and channels, got the shape {input_shape}")
+    parts: dict[str, nn.Module] = {}
+    for depth, width in enumerate(design.widths, start=1):
+        kernel = 5 if depth == 1 else 3
+        parts[f"conv{depth}"] = layers.Conv(1, len(spatial), kernel, 2, channels, width)
+        parts |= _after(design, depth, width)
+        channels, spatial = width, [(size + 1) // 2 for size in spatial]
+    parts["flatten"] = layers.Flatten()
+    parts["linear"] = layers.Linear(1, math.prod(spatial) * channels, classes)
+    return _sequential(parts)
+
+
+def _after(design: Architecture, depth: int, width: int) -> dict[str, nn.Module]:
+    norm: dict[str, nn.Module] = {f"norm{depth}": layers.LayerNorm(1, width)} if design.norm == "layer" else {}
+    return norm | {f"{design.activation}{depth}": ACTIVATIONS[design.activation]()}
+
+
+def _sequential(parts: dict[str, nn.Module]) -> nn.Module:
+    network = nn.Sequential()
+    for name, layer in parts.items():
+        network.add_module(name, layer)
+    return network
+
+
+BUILDERS = {"mlp": mlp, "cnn": cnn}

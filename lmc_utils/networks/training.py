@@ -1,0 +1,142 @@
+"""SGD on a whole stack at once, each network with its own data order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lmc_utils.networks import stack
+from lmc_utils.networks.lifted import is_stack
+from lmc_utils.networks.state import refuse_state
+from lmc_utils.settings import ParameterError, Settings, require
+
+_GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound memory on large data sets
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """How a network is trained: SGD with momentum, coupled weight decay and a cosine schedule to zero, step by step.
+
+    Attributes:
+        learning_rate: at the first step.
+        momentum: of the heavy ball, without dampening.
+        weight_decay: added to the gradient of every parameter, times the parameter.
+        batch_size: samples in a step; an epoch's last short batch is dropped.
+        epochs: passes over the training data.
+
+    >>> Recipe(momentum=1.5)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: momentum: expected at least 0 and below 1, got 1.5
+    """
+
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 1e-3
+    batch_size: int = 64
+    epochs: int = 40
+
+    def check(self) -> None:
+        require(0 < self.learning_rate < math.inf, "learning_rate", "a number above 0", self.learning_rate)
+        require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1", self.momentum)
+        require(0 <= self.weight_decay < math.inf, "weight_decay", "a number of at least 0", self.weight_decay)
+        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        require(1 <= self.epochs <= 9999, "epochs", "from 1 to 9999", self.epochs)
+
+
+class Diverged(RuntimeError):
+    """Training left the finite numbers."""
+
+
+def cosine(recipe: Recipe, step: int, steps: int) -> float:
+    """The learning rate at a step of `steps`: from the full rate down to zero (Loshchilov and Hutter 2017).
+
+    >>> [round(cosine(Recipe(learning_rate=1.0), step, steps=4), 3) for step in range(5)]
+    [1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+    return recipe.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def data_order(stream: Sequence[int], epoch: int, samples: int) -> Tensor:
+    """The order in which one network sees the samples in one epoch, a permutation of shape (samples,).
+
+    It is a pure function of the stream (the network's seed) and the epoch, so a resumed run needs no generator state.
+
+    >>> data_order((0, 1), epoch=3, samples=4).sort().values
+    tensor([0, 1, 2, 3])
+    """
+    return torch.from_numpy(np.random.default_rng([*stream, epoch]).permutation(samples))
+
+
+def train_epoch(
+    network: nn.Module,
+    thetas: Tensor,
+    momentum: Tensor,
+    train: tuple[Tensor, Tensor],
+    streams: Sequence[Sequence[int]],
+    recipe: Recipe,
+    epoch: int,
+) -> tuple[Tensor, Tensor]:
+    """Train every network of a stack for one epoch, network i in the data order of streams[i].
+
+    The gradient is that of the sum of the networks' mean cross-entropies: each network gets its own. The flat vectors
+    are all the state there is, so that an epoch is a pure function, a fork a copy of rows, and a resumed run the run.
+
+    Args:
+        network: any stack of this architecture; not changed.
+        thetas: parameter vectors, shape (networks, parameters).
+        momentum: the optimiser's momentum buffers, laid out as the parameters.
+        train: inputs (samples, space..., channels) and labels (samples,).
+        streams: one seed a network, see `data_order`.
+        recipe: how to train.
+        epoch: how many epochs these networks have behind them.
+
+    Returns:
+        The parameters and the momentum an epoch later.
+
+    Raises:
+        Diverged: a parameter is no longer finite.
+    """
+    inputs, labels = train
+    if not is_stack(network):
+        raise ParameterError("network: expected one built of stacked layers, this one has parameters of other modules")
+    refuse_state(network, inputs)
+    theta = nn.Parameter(thetas.clone())
+    sgd = torch.optim.SGD(
+        [theta], recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=False
+    )
+    sgd.state[theta]["momentum_buffer"] = momentum.clone()
+    theta.grad = torch.empty_like(theta)
+    trained = stack.bound(network, theta)
+    parameters = list(trained.parameters())
+    orders = torch.stack([data_order(stream, epoch, len(inputs)) for stream in streams]).to(inputs.device)
+    steps = len(inputs) // recipe.batch_size
+    for step, (batch, targets) in enumerate(_batches(inputs, labels, orders, recipe.batch_size)):
+        sgd.param_groups[0]["lr"] = cosine(recipe, epoch * steps + step, recipe.epochs * steps)
+        logits = trained(batch)
+        loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / recipe.batch_size
+        gradients = torch.autograd.grad(loss, parameters)
+        torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=theta.grad)
+        sgd.step()
+    if not bool(theta.isfinite().all()):
+        raise Diverged(
+            f"learning_rate: training diverged in epoch {epoch + 1} of {recipe.epochs}; "
+            f"{recipe.learning_rate:g} with momentum {recipe.momentum:g} is too large here, try a tenth of it"
+        )
+    return theta.detach(), sgd.state[theta]["momentum_buffer"]
+
+
+def _batches(inputs: Tensor, labels: Tensor, orders: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (networks, size, ...) inputs and (networks, size) labels for each step of an epoch."""
+    networks, samples = orders.shape
+    at_once = max(1, _GATHER_BYTES // (networks * size * inputs[0].numel() * inputs.element_size()))
+    steps = samples // size
+    for first in range(0, steps, at_once):
+        count = min(at_once, steps - first)
+        index = orders[:, first * size : (first + count) * size].reshape(networks, count, size).transpose(0, 1)
+        yield from zip(inputs[index], labels[index], strict=True)

@@ -1,0 +1,6 @@
+"""Execute what changed and publish it: the pages, and the PDF.
+
+Imports from `provenance`, `settings`, `running` and `classroom`.
+"""
+
+__all__ = ["site", "build", "pdf"]

@@ -1,0 +1,93 @@
+"""The whole book as one PDF: all pages on one, printed by Chromium, with the mathematics and figures of the screen."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+
+from lmc_utils.publishing.site import Site, sphinx
+from lmc_utils.settings import ParameterError
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_FOOTER = (
+    '<div style="width: 100%; font-size: 8px; color: #3b4252; text-align: center">'
+    '<span class="title"></span> &middot; <span class="pageNumber"></span></div>'
+)
+
+
+def write(root: Path, target: Path) -> None:
+    """Print the book, built from the notebooks that were executed last, with outline and page numbers.
+
+    Args:
+        root: the checkout; `lmc build` has executed its notebooks.
+        target: the PDF; it is replaced when the new one is whole.
+
+    Raises:
+        ParameterError: nothing was executed yet, the pages failed, or there is no browser to print with.
+    """
+    site = Site(root.resolve())
+    executed = list(site.executed.glob("*.ipynb"))
+    if not executed:
+        raise ParameterError(
+            f"root: expected executed notebooks in '{site.executed}', found none; try 'lmc build' first"
+        )
+    browser = find_browser()
+    console = Console(stderr=True, soft_wrap=True)
+    output = site.root / "_build" / "pdf"
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    if not sphinx(site, output, "singlehtml", output / "sphinx.log", console):
+        raise ParameterError(f"root: expected pages without warnings, see '{output / 'sphinx.log'}'")
+    pages = output / "_build" / "singlehtml"
+    (page,) = (path for path in pages.glob("*.html") if path.name != "index.html")
+    with console.status("printing"):
+        print_page(page, output / "book.pdf", browser)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(output / "book.pdf", target)
+
+
+def find_browser() -> str:
+    """Where there is a Chromium.
+
+    Raises:
+        ParameterError: nowhere on the PATH.
+    """
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if found is None:
+        raise ParameterError(f"browser: expected one of {', '.join(_BROWSERS)} on the PATH, found none")
+    return found
+
+
+def print_page(page: Path, target: Path, browser: str) -> None:
+    """Print a page of the disk once its mathematics is drawn.
+
+    Raises:
+        ParameterError: Playwright is not installed.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise ParameterError("browser: expected the package playwright to drive it, found none") from error
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    margins = {"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=quiet)
+        sheet = chromium.new_page(color_scheme="light")
+        sheet.goto(page.as_uri())
+        sheet.evaluate("window.MathJax?.startup?.promise")
+        sheet.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
+        sheet.pdf(
+            path=target,
+            format="A4",
+            scale=0.75,
+            margin=margins,  # type: ignore[arg-type]
+            outline=True,
+            tagged=True,
+            print_background=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=_FOOTER,
+        )
+        chromium.close()

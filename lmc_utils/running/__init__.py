@@ -1,0 +1,10 @@
+"""Find, check and execute the notebooks, and record what they find.
+
+    from lmc_utils.running import record
+
+Imports from `settings`.
+"""
+
+from lmc_utils.running.results import record
+
+__all__ = ["record", "results", "notebooks", "jobs"]

@@ -1,0 +1,164 @@
+"""Barriers of products of local quadratics on a line: exact, from curvature, and to second order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmc_utils.toy.landscape import Array, curvature, floats, from_gaps, increasing, ridge_gaps, value
+
+
+def neighbour_barriers(roots: ArrayLike) -> Array:
+    """Height of the barrier between each two neighbouring minima, from left to right, shape (m - 1,).
+
+    Both minima have f = 0, so the barrier is f at the top of the ridge.
+
+    Raises:
+        ValueError: fewer than two roots, or two that are equal.
+
+    >>> neighbour_barriers([-1.0, 1.0])
+    array([1.])
+    """
+    return from_gaps(ridge_gaps(increasing(roots)))[0]
+
+
+def pairwise_barriers(roots: ArrayLike) -> Array:
+    """Height of the barrier between any two minima: the highest ridge that lies between them.
+
+    Raises:
+        ValueError: fewer than two roots, or two that are equal.
+
+    Returns:
+        Shape (m, m), symmetric, zero on the diagonal; rows and columns in increasing order of the minima.
+
+    >>> pairwise_barriers([-1.0, 0.0, 1.0]).round(3)
+    array([[0.   , 0.148, 0.148],
+           [0.148, 0.   , 0.148],
+           [0.148, 0.148, 0.   ]])
+    """
+    ridges = neighbour_barriers(roots)
+    table = np.zeros((len(ridges) + 1, len(ridges) + 1))
+    for first in range(len(ridges)):
+        table[first, first + 1 :] = np.maximum.accumulate(ridges[first:])
+    return table + table.T
+
+
+def mountainside(roots: ArrayLike) -> float:
+    """Height of the landscape one mean spacing beyond its last minimum: a yardstick that scales as the barriers do.
+
+    Raises:
+        ValueError: fewer than two roots, or two that are equal.
+
+    >>> mountainside([-1.0, 1.0])
+    64.0
+    """
+    roots = increasing(roots)
+    return float(value(roots[-1] + np.diff(roots).mean(), roots))
+
+
+def barrier_curve(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
+    """The loss barrier on the segment: height of the landscape above the chord between two endpoints.
+
+    B(a) = f((1 - a) theta_1 + a theta_2) - (1 - a) f(theta_1) - a f(theta_2).
+
+    Args:
+        theta_1: first endpoints, any shape (...,).
+        theta_2: second endpoints, the same shape.
+        alphas: shape (n,).
+        roots: shape (m,).
+
+    Returns:
+        Shape (..., n).
+
+    >>> barrier_curve(-1.0, 1.0, [0.0, 0.25, 0.5, 1.0], [-1.0, 1.0])
+    array([0.    , 0.5625, 1.    , 0.    ])
+    """
+    first, second, alphas = _segment(theta_1, theta_2, alphas)
+    between = value((1 - alphas) * first + alphas * second, roots)
+    return between - (1 - alphas) * value(first, roots) - alphas * value(second, roots)
+
+
+def second_order_barrier(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
+    """The poster's second-order approximation of the loss barrier, from the curvature at the two endpoints alone.
+
+    B(a) ~ a (1 - a) / 2 * delta^2 * (a f''(theta_1) + (1 - a) f''(theta_2)); shapes as in `barrier_curve`.
+
+    >>> second_order_barrier(-1.0, 1.0, [0.0, 0.25, 0.5, 1.0], [-1.0, 1.0])
+    array([0., 3., 4., 0.])
+    """
+    first, second, alphas = _segment(theta_1, theta_2, alphas)
+    mixed = alphas * curvature(first, roots) + (1 - alphas) * curvature(second, roots)
+    return alphas * (1 - alphas) / 2 * (second - first) ** 2 * mixed
+
+
+def approximation_factors(roots: ArrayLike) -> Array:
+    """How many times too high the second-order approximation is, for neighbouring minima, shape (m - 1,).
+
+    Height of the approximation over height of the barrier, each the largest value over alpha in [0, 1].
+
+    Raises:
+        ValueError: fewer than two roots, or two that are equal.
+
+    >>> approximation_factors([-1.0, 1.0])
+    array([4.])
+    """
+    roots = increasing(roots)
+    bend = curvature(roots, roots)
+    first, second = bend[:-1], bend[1:]
+    # The top of a (1 - a) (a first + (1 - a) second) is at a zero of a quadratic in a; of the two ways to write that
+    # zero, take the one that does not subtract nearly equal numbers.
+    discriminant = np.sqrt(first**2 - first * second + second**2)
+    above = np.where(first > 2 * second, discriminant + first - 2 * second, second)
+    below = np.where(first > 2 * second, 3 * (first - second), discriminant - first + 2 * second)
+    heights = np.diagonal(second_order_barrier(roots[:-1], roots[1:], above / below, roots))
+    return heights / neighbour_barriers(roots)
+
+
+def tent(alpha: ArrayLike, s: ArrayLike) -> Array:
+    """The weight G(a, s) = min(a, s) (1 - max(a, s)) on [0, 1]: straight sides, zero at both ends, its top at s = a.
+
+    >>> tent(0.5, [0.0, 0.25, 0.5, 1.0])
+    array([0.   , 0.125, 0.25 , 0.   ])
+    """
+    alpha, s = floats(alpha), floats(s)
+    weight: Array = np.minimum(alpha, s) * (1 - np.maximum(alpha, s))
+    return weight
+
+
+def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
+    """The loss barrier as negative curvature along the segment: the same numbers as `barrier_curve` by another road.
+
+    B(a) = - int_0^1 G(a, s) phi''(s) ds with phi(s) = f(theta_1 + s delta) and G the `tent`. On either side of s = a
+    the integrand is a polynomial of degree 2 m - 1, which Gauss-Legendre quadrature with m nodes integrates exactly.
+
+    Args:
+        theta_1: first endpoints, any shape (...,).
+        theta_2: second endpoints, the same shape.
+        alphas: in [0, 1], shape (n,).
+        roots: shape (m,).
+
+    Returns:
+        Shape (..., n).
+
+    Raises:
+        ValueError: an alpha beyond the segment.
+
+    >>> barrier_from_curvature(-1.0, 1.0, [0.0, 0.25, 0.5, 1.0], [-1.0, 1.0]).round(12) + 0.0
+    array([0.    , 0.5625, 1.    , 0.    ])
+    """
+    first, second, alphas = _segment(theta_1, theta_2, alphas)
+    if not np.all((alphas >= 0) & (alphas <= 1)):
+        raise ValueError(f"alphas: expected numbers from 0 to 1, got {alphas.tolist()}")
+    nodes, weights = np.polynomial.legendre.leggauss(len(floats(roots)))
+    nodes, weights = (nodes + 1) / 2, weights / 2
+    a = alphas[:, None]
+    s = np.concatenate([a * nodes, a + (1 - a) * nodes], axis=1)
+    ds = np.concatenate([a * weights, (1 - a) * weights], axis=1)
+    delta = (second - first)[..., None]
+    bend = delta**2 * curvature(first[..., None] + s * delta, roots)
+    barrier: Array = -np.sum(ds * tent(a, s) * bend, axis=-1)
+    return barrier
+
+
+def _segment(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike) -> tuple[Array, Array, Array]:
+    return floats(theta_1)[..., None], floats(theta_2)[..., None], floats(alphas)

@@ -1,0 +1,261 @@
+"""Simulated siblings on a toy landscape: noisy gradient descent that shares its noise until the fork, and cools.
+
+As with the networks of this book, one copy keeps the noise of the parent, so that it *is* the parent, and the other one
+draws its own from the fork on. All pairs walk at once. NumPy only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmc_utils.toy import fields
+from lmc_utils.toy.fields import Array
+
+CLIP = 20.0  # longest gradient, in units of height over length: far up the mountainside it would throw a walker across
+
+
+def descend(
+    roots: ArrayLike,
+    directions: ArrayLike | None = None,
+    *,
+    starts: ArrayLike,
+    fork_times: Sequence[float],
+    seed: int,
+    steps: int = 1500,
+    step_size: float = 0.005,
+    temperature: float = 0.3,
+    cooling: float = 1.0,
+) -> Array:
+    """Walk many parents down a landscape, fork a sibling off each of them at each fork time, and return all endpoints.
+
+    theta <- theta - eta grad f + sqrt(2 eta T) xi, with xi standard normal and T = temperature (1 - t / steps)^cooling.
+    Lengths are in units of the median distance between nearest solutions and heights in units of the median barrier
+    between them (`fields.units`); gradients longer than `CLIP` are shortened to it.
+
+    Args:
+        roots: the solutions, shape (m, n).
+        directions: of the degenerate landscape, shape (m, rank, n); None for the isotropic one.
+        starts: of the parents, shape (pairs, n), in the coordinates of the roots.
+        fork_times: increasing, each a share of the run from 0 to 1.
+        seed: of the noise; the noise after a fork depends on it and on the time of the fork alone.
+        steps: of the descent.
+        step_size: eta, in units of length^2 over height.
+        temperature: at the start, in units of height.
+        cooling: exponent of the schedule; the larger, the sooner it is cold.
+
+    Returns:
+        Shape (1 + forks, pairs, n): the parents (each the first sibling of all its pairs), then the second siblings.
+
+    Raises:
+        ValueError: a value out of range, or a step size with which the walk does not settle.
+
+    >>> ends = descend([[-1.0], [1.0]], starts=[[0.1]] * 3, fork_times=[0.0, 1.0], seed=0)
+    >>> bool((ends[0] == ends[2]).all()), bool((ends[0] == ends[1]).any())
+    (True, False)
+    """
+    walk = _walk(roots, directions, starts, fork_times, seed, steps, step_size, temperature, cooling)
+    *_, ends = walk
+    return ends
+
+
+def walks(
+    roots: ArrayLike,
+    directions: ArrayLike | None = None,
+    *,
+    starts: ArrayLike,
+    fork_times: Sequence[float],
+    seed: int,
+    steps: int = 1500,
+    step_size: float = 0.005,
+    temperature: float = 0.3,
+    cooling: float = 1.0,
+) -> Array:
+    """As `descend`, with every step on the way: shape (steps + 1, 1 + forks, pairs, n); for few pairs.
+
+    Until its fork, a sibling is where its parent is.
+    """
+    walk = _walk(roots, directions, starts, fork_times, seed, steps, step_size, temperature, cooling)
+    return np.stack(list(walk))
+
+
+def starts_around(roots: ArrayLike, pairs: int, seed: int) -> Array:
+    """Where parents set out: normally distributed with the mean and spread of the solutions, shape (pairs, n)."""
+    roots = np.asarray(roots, dtype=np.float64)
+    noise = np.random.default_rng([seed, 2]).standard_normal((pairs, roots.shape[1]))
+    starts: Array = roots.mean(axis=0) + roots.std(axis=0) * noise
+    return starts
+
+
+def sibling_barriers(ends: Array, roots: ArrayLike, directions: ArrayLike | None = None, n_alphas: int = 41) -> Array:
+    """Height of the barrier on the straight line between the siblings of each pair.
+
+    Args:
+        ends: from `descend`, shape (1 + forks, pairs, n).
+        roots: shape (m, n).
+        directions: shape (m, rank, n), or None.
+        n_alphas: equally spaced points from one sibling to the other.
+
+    Returns:
+        Shape (forks, pairs), in units of the median barrier between nearest solutions.
+    """
+    parents = np.broadcast_to(ends[0], ends[1:].shape)
+    curves = fields.barrier_curve(parents, ends[1:], np.linspace(0, 1, n_alphas), roots, directions)
+    barriers: Array = curves.max(axis=-1) / fields.units(roots, directions)[1]
+    return barriers
+
+
+def wilson(share: ArrayLike, n: int, z: float = 1.96) -> tuple[Array, Array]:
+    """Confidence interval for a probability of which n trials gave this share (Wilson, 1927, JASA 22:209).
+
+    Args:
+        share: successes over trials, any shape.
+        n: trials.
+        z: half-width in standard errors; 1.96 for 95 %.
+
+    Returns:
+        Lower and upper end, each of the shape of `share`; not empty at shares of 0 and 1, unlike the textbook's.
+
+    >>> [round(float(end), 3) for end in wilson(0.0, 100)]
+    [0.0, 0.037]
+    """
+    share = np.asarray(share, dtype=np.float64)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)
+
+
+def largest_stable_step(roots: ArrayLike) -> float:
+    """The step size above which descent cannot settle in every solution of an isotropic product: 2 over its curvature.
+
+    In units of length^2 over height, as in `descend`.
+
+    >>> largest_stable_step([[-1.0], [1.0]])  # curvature 8, at distance 2 and barrier 1
+    0.0625
+    """
+    length, height = fields.units(roots)
+    bends = fields.hessian(roots, roots) * (length**2 / height)
+    return 2 / float(np.linalg.eigvalsh(bends).max())
+
+
+def _walk(
+    roots: ArrayLike, directions: ArrayLike | None, starts: ArrayLike, fork_times: Sequence[float], seed: int,
+    steps: int, step_size: float, temperature: float, cooling: float,
+) -> Iterator[Array]:  # fmt: skip
+    """The places of parents and siblings before each step and after the last, each a new array."""
+    # degenerate solutions are unbounded, and somewhere on them every step is too long: only the end of a walk can tell
+    limit = largest_stable_step(roots) if directions is None else math.inf
+    _check(fork_times, steps, step_size, temperature, cooling, limit)
+    length, height = fields.units(roots, directions)
+    solutions = np.asarray(roots, dtype=np.float64) / length
+    slope = _slope(solutions, directions, height / length ** (2 * len(solutions)))
+    forks = [round(time * steps) for time in fork_times]
+    places = np.repeat(np.asarray(starts, dtype=np.float64)[None] / length, 1 + len(forks), axis=0)
+    draws = [np.random.default_rng([seed, 3]), *(np.random.default_rng([seed, 4, fork]) for fork in forks)]
+    noise = np.empty_like(places)
+    with np.errstate(over="ignore", invalid="ignore"):  # a walk that diverges is reported below
+        for step in range(steps):
+            yield length * places
+            apart = 1 + sum(fork <= step for fork in forks)
+            for draw, row in zip(draws[:apart], noise, strict=False):
+                draw.standard_normal(out=row)
+            heat = math.sqrt(2 * step_size * temperature * (1 - step / steps) ** cooling)
+            places[:apart] += heat * noise[:apart] - step_size * slope(places[:apart])
+            places[apart:] = places[0]
+        settled = _settles(places, slope, step_size)
+    if not settled:
+        raise ValueError(f"step_size: expected one with which every walk settles, got {step_size:g}; "
+                         f"at the end a walker is still thrown from wall to wall (try {step_size / 4:g})")  # fmt: skip
+    yield length * places
+
+
+def _check(
+    fork_times: Sequence[float], steps: int, step_size: float, temperature: float, cooling: float, limit: float
+) -> None:
+    if steps < 1:
+        raise ValueError(f"steps: expected at least 1, got {steps}")
+    if not all(0 <= time <= 1 for time in fork_times) or list(fork_times) != sorted(fork_times):
+        raise ValueError(f"fork_times: expected increasing shares of the run, from 0 to 1, got {list(fork_times)}")
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature: expected a finite number from 0 on, got {temperature:g}")
+    if not 0 < cooling < math.inf:
+        raise ValueError(f"cooling: expected a finite number above 0, got {cooling:g}")
+    if not 0 < step_size < limit:
+        raise ValueError(f"step_size: expected above 0 and below {limit:.3g}, where descent diverges from the "
+                         f"steepest solution (2 / curvature), got {step_size:g}")  # fmt: skip
+
+
+def _settles(places: Array, slope: Callable[[Array], Array], step_size: float) -> bool:
+    """Whether no walker is so steeply up a wall that the next step throws it as steeply up the opposite one."""
+    if not np.all(np.isfinite(places)):
+        return False
+    here = slope(places)
+    there = slope(places - step_size * here)
+    walls = np.minimum(np.linalg.norm(here, axis=-1), np.linalg.norm(there, axis=-1)) >= CLIP * (1 - 1e-9)
+    return not np.any(walls & (np.sum(here * there, axis=-1) < 0))
+
+
+def _slope(roots: Array, directions: ArrayLike | None, height: float) -> Callable[[Array], Array]:
+    """The clipped gradient as a function of places, shape (..., n): plain products, several times as fast.
+
+    Places are at most some spacings away and m is at most 64, so that nothing comes near the limits of float64.
+    """
+    if directions is None and roots.shape[1] == 1:
+        line = roots[:, 0]
+
+        def on_the_line(places: Array) -> Array:
+            p = places - line[0]
+            slope = np.ones_like(p)
+            for root in line[1:]:
+                gap = places - root
+                slope *= gap
+                slope += p
+                p *= gap
+            p *= slope
+            p *= 2 / height
+            clipped: Array = np.clip(p, -CLIP, CLIP, out=p)
+            return clipped
+
+        return on_the_line
+
+    if directions is None:
+
+        def isotropic(places: Array) -> Array:
+            gaps = [places - root for root in roots]
+            others = _products_of_others([np.einsum("...n,...n->...", gap, gap) for gap in gaps])
+            return _clipped(2 / height * (others.sum(axis=0)[..., None] * places - np.tensordot(others, roots, (0, 0))))
+
+        return isotropic
+
+    directions = np.asarray(directions, dtype=np.float64)
+    stacked = directions.reshape(-1, directions.shape[-1])
+    offsets = np.einsum("irn,in->ir", directions, roots)
+
+    def degenerate(places: Array) -> Array:
+        seen = (places @ stacked.T).reshape(*places.shape[:-1], *offsets.shape) - offsets
+        squares = np.einsum("...ir,...ir->...i", seen, seen)
+        others = _products_of_others([squares[..., i] for i in range(len(offsets))])
+        weighted = np.moveaxis(others, 0, -1)[..., None] * seen
+        return _clipped(2 / height * (weighted.reshape(*places.shape[:-1], -1) @ stacked))
+
+    return degenerate
+
+
+def _products_of_others(factors: list[Array]) -> Array:
+    """For each factor the product of all others, without a division, stacked on a new first axis."""
+    products = np.ones((len(factors), *factors[0].shape))
+    for order in (range(len(factors)), reversed(range(len(factors)))):
+        running = np.ones_like(factors[0])
+        for i in order:
+            products[i] *= running
+            running = running * factors[i]
+    return products
+
+
+def _clipped(slope: Array) -> Array:
+    lengths = np.sqrt(np.einsum("...n,...n->...", slope, slope))[..., None]
+    clipped: Array = slope * np.minimum(1, CLIP / np.maximum(lengths, CLIP))
+    return clipped

@@ -1,0 +1,173 @@
+"""Products of local quadratics on a line: a landscape with as many solutions as one likes.
+
+The poster's toy (Singh et al., arXiv 2406.16300): each solution theta_i* brings its own quadratic, and the landscape is
+their product, f(theta) = prod_i (theta - theta_i*)^2. In one dimension everything about it has a closed form. NumPy
+only, so that it also runs in a browser.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+MOST_MINIMA = 64
+
+_HALVINGS = 54  # of a bracket: one more than the bits of a float64
+
+
+def equally_spaced(m: int, spacing: float) -> Array:
+    """Equally spaced minima, centred on 0, shape (m,).
+
+    >>> equally_spaced(4, 2.0)
+    array([-3., -1.,  1.,  3.])
+    """
+    return spacing * (np.arange(m, dtype=np.float64) - (m - 1) / 2)
+
+
+def on_interval(m: int) -> Array:
+    """Equally spaced minima on [-1, 1], both ends among them, shape (m,).
+
+    >>> on_interval(3)
+    array([-1.,  0.,  1.])
+    """
+    return equally_spaced(m, 2 / (m - 1))
+
+
+def chebyshev(m: int) -> Array:
+    """The zeros of the Chebyshev polynomial T_m, increasing, shape (m,): the placement with the lowest largest barrier.
+
+    As minima on [-1, 1] they make p = T_m / 2^(m - 1) and f = p^2, so that every ridge is 4^(1 - m) high. Of all p with
+    leading coefficient 1, this one strays least from zero on [-1, 1].
+
+    >>> chebyshev(3).round(3) + 0.0
+    array([-0.866,  0.   ,  0.866])
+    """
+    return np.sin(np.pi / (2 * m) * np.arange(1 - m, m, 2, dtype=np.float64))
+
+
+def value(theta: ArrayLike, roots: ArrayLike) -> Array:
+    """The landscape f(theta) = prod_i (theta - theta_i*)^2.
+
+    Args:
+        theta: where to evaluate, any shape.
+        roots: the solutions theta_i*, shape (m,); they may repeat.
+
+    Returns:
+        f, of the shape of `theta`. Like its derivatives below, it comes from a running product with a separate binary
+        exponent, so nothing overflows on the way to a result that does not, and no digits go to logarithms.
+
+    >>> float(value(0.0, [-1.0, 1.0]))
+    1.0
+    """
+    return derivatives(theta, roots)[0]
+
+
+def gradient(theta: ArrayLike, roots: ArrayLike) -> Array:
+    """The first derivative f'(theta), of the shape of `theta`.
+
+    >>> gradient([-1.0, 0.5, 2.0], [-1.0, 1.0])  # of (theta^2 - 1)^2
+    array([ 0. , -1.5, 24. ])
+    """
+    return derivatives(theta, roots)[1]
+
+
+def curvature(theta: ArrayLike, roots: ArrayLike) -> Array:
+    """The second derivative f''(theta), of the shape of `theta`; at a simple root 2 prod_j (theta - theta_j*)^2 > 0.
+
+    >>> curvature([-1.0, 0.0, 1.0], [-1.0, 1.0]).tolist()
+    [8.0, -4.0, 8.0]
+    """
+    return derivatives(theta, roots)[2]
+
+
+def derivatives(theta: ArrayLike, roots: ArrayLike) -> tuple[Array, Array, Array]:
+    """f, f' and f'' at once, each of the shape of `theta`.
+
+    With p(theta) = prod_i (theta - theta_i*): f = p^2, f' = 2 p p', f'' = 2 (p'^2 + p p'').
+    """
+    theta, roots = floats(theta), floats(roots)
+    return from_gaps(theta - roots.reshape(-1, *[1] * theta.ndim))
+
+
+def minima(roots: ArrayLike) -> Array:
+    """The minima of the landscape: its roots, increasing; f = 0 at each of them.
+
+    Raises:
+        ValueError: fewer than two roots, or two that are equal.
+    """
+    return increasing(roots)
+
+
+def maxima(roots: ArrayLike) -> Array:
+    """The tops of the ridges: the one stationary point between each two neighbouring minima.
+
+    Raises:
+        ValueError: fewer than two roots, or two that are equal.
+
+    Returns:
+        Increasing, shape (m - 1,).
+
+    >>> maxima([1.0, -1.0])
+    array([0.])
+    """
+    roots = increasing(roots)
+    return roots[:-1] + np.diagonal(ridge_gaps(roots))
+
+
+def stationary_points(roots: ArrayLike) -> Array:
+    """Every theta with f'(theta) = 0: minima and maxima in turn, increasing, shape (2 m - 1,).
+
+    Raises:
+        ValueError: fewer than two roots, or two that are equal.
+
+    >>> stationary_points([-1.0, 1.0])
+    array([-1.,  0.,  1.])
+    """
+    return np.sort(np.concatenate([minima(roots), maxima(roots)]))
+
+
+def from_gaps(gaps: Array) -> tuple[Array, Array, Array]:
+    """f, f' and f'' from the signed distances theta - theta_i*, shape (m, ...), by the product rule, root by root."""
+    p, slope, bend = np.ones(gaps.shape[1:]), np.zeros(gaps.shape[1:]), np.zeros(gaps.shape[1:])
+    exponent = np.zeros(gaps.shape[1:], dtype=np.int64)
+    for gap in gaps:
+        p, slope, bend = p * gap, slope * gap + p, bend * gap + 2 * slope
+        _, shift = np.frexp(np.maximum(np.maximum(np.abs(p), np.abs(slope)), np.abs(bend)))
+        p, slope, bend = np.ldexp(p, -shift), np.ldexp(slope, -shift), np.ldexp(bend, -shift)
+        exponent += shift
+    f = np.ldexp(p * p, 2 * exponent)
+    return f, np.ldexp(2 * p * slope, 2 * exponent), np.ldexp(2 * (slope * slope + p * bend), 2 * exponent)
+
+
+def ridge_gaps(roots: Array) -> Array:
+    """Signed distance from each root to the top of each ridge, shape (m, m - 1), for increasing roots.
+
+    Between two neighbours p'/p = sum_i 1 / (theta - theta_i*) falls from plus to minus infinity, so that halving the
+    gap always closes in on its only zero. Distances are kept, not positions: they stay precise far from the origin.
+    """
+    left, width = roots[:-1] - roots[:, None], np.diff(roots)
+    low, high = np.zeros_like(width), np.ones_like(width)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        rise = np.sum(1 / (left + middle * width), axis=0)
+        low, high = np.where(rise >= 0, middle, low), np.where(rise <= 0, middle, high)
+    gaps: Array = left + (low + high) / 2 * width
+    return gaps
+
+
+def increasing(roots: ArrayLike) -> Array:
+    """The roots in increasing order; raises ValueError where they are fewer than two, or not distinct and finite."""
+    roots = floats(roots)
+    if roots.ndim != 1 or len(roots) < 2:
+        raise ValueError(f"roots: expected a list of at least two, got {roots.tolist()}")
+    ordered = np.sort(roots)
+    if not (np.all(np.isfinite(ordered)) and np.all(np.diff(ordered) > 0)):
+        raise ValueError(f"roots: expected distinct, finite numbers, got {roots.tolist()}")
+    return ordered
+
+
+def floats(numbers: ArrayLike) -> Array:
+    """Numbers as an array of float64."""
+    return np.asarray(numbers, dtype=np.float64)

@@ -1,0 +1,121 @@
+"""Walk the line between two siblings, with its loss and error, and the place on the plane with the fork."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import anywidget
+import matplotlib as mpl
+import numpy as np
+import traitlets
+import xarray as xr
+
+from lmc_utils.figures.planes import TERRAIN, decades, third_name
+from lmc_utils.figures.theme import fork_colours
+from lmc_utils.settings import ParameterError, require
+from lmc_utils.widgets.scripts import palette, read, script
+
+_PAIR = ("fork_epoch", "parent", "pair")
+_LINES = dict.fromkeys(("loss", "error"), ("split", *_PAIR, "alpha"))
+_PLANES = {
+    "loss": (*_PAIR, "row", "column"),
+    "x": (*_PAIR, "column"),
+    "y": (*_PAIR, "row"),
+    "corner": (*_PAIR, "corner", "axis"),
+}
+
+
+class LineWalk(anywidget.AnyWidget):
+    """Walk the line: from one sibling to the other, with loss and error, and the place on the plane with the fork.
+
+    Between the alphas that were measured, values are interpolated linearly.
+
+    Args:
+        lines: of one epoch after all forks, from `measure.lines.line`; dimensions split, fork_epoch, parent, pair,
+            alpha.
+        planes: from `measure.planes.plane`, of one epoch and the train set; dimensions fork_epoch, parent, pair, row,
+            column. Pairs whose plane is NaN are shown without one.
+
+    Raises:
+        ParameterError: lines and planes that are not of the same forks, parents and pairs, or have other dimensions;
+            lines that are not finite or do not lead from one sibling to the other.
+
+    Attributes:
+        scene: all that is drawn, in numbers; about two kilobytes for each pair.
+    """
+
+    _esm = script("chart.js", "line.js")
+    _css = read("widgets.css")
+
+    scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, lines: xr.Dataset, planes: xr.Dataset) -> None:
+        _require_dimensions("lines", lines, _LINES)
+        _require_dimensions("planes", planes, _PLANES)
+        for name in _PAIR:
+            ours, theirs = lines[name].values.tolist(), planes[name].values.tolist()
+            require(ours == theirs, name, f"the same in lines and planes, {ours}", theirs)
+        _require_walkable(lines)
+        low, high = decades(planes.loss)
+        shape = (planes.sizes["fork_epoch"], planes.sizes["parent"] * planes.sizes["pair"])
+        super().__init__(
+            scene={
+                "alphas": lines.alpha.values.tolist(),
+                "forks": lines.fork_epoch.values.tolist(),
+                "pairs": [f"parent {parent}, {pair}" for parent in lines.parent.values for pair in lines.pair.values],
+                "splits": lines.split.values.tolist(),
+                "loss": _curves(lines.loss),
+                "error": _curves(lines.error),
+                "planes": [[_plane(planes, fork, at, low, high) for at in range(shape[1])] for fork in range(shape[0])],
+                "sides": [planes.sizes["column"], planes.sizes["row"]],
+                "range": [low, high],
+                "third": third_name(planes),
+                "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(lines.fork_epoch.values).values()],
+                "ground": palette(TERRAIN, 128),
+            }
+        )
+
+
+def _require_dimensions(name: str, data: xr.Dataset, parts: Mapping[str, tuple[str, ...]]) -> None:
+    for part, dims in parts.items():
+        found = data[part].dims if part in data else None
+        require(set(dims) == set(found or ()), f"{name}.{part}", f"the dimensions {', '.join(dims)}", found)
+
+
+def _require_walkable(lines: xr.Dataset) -> None:
+    """A NaN is not JSON: one of them in a widget's data would silence every widget of a published page."""
+    alphas = lines.alpha.values
+    complete = alphas[0] <= 0 and alphas[-1] >= 1 and (np.diff(alphas) > 0).all()
+    require(complete, "alpha", "increasing, from 0 or below to 1 or above", alphas.tolist())
+    for part in _LINES:
+        broken = lines[part].where(~np.isfinite(lines[part]), drop=True)
+        labels = ", ".join(f"{name} {broken[name].values.tolist()}" for name in _PAIR)
+        if broken.size:
+            expected = "finite numbers, of one epoch after all forks"
+            raise ParameterError(f"lines.{part}: expected {expected}, got others at {labels}")
+
+
+def _curves(values: xr.DataArray) -> list[Any]:
+    """Numbers to four significant digits: for each split, fork and pair a curve along alpha."""
+    ordered = values.transpose("split", *_PAIR, "alpha").values
+    flat = [float(f"{value:.4g}") for value in ordered.ravel()]
+    split, fork, *pairs, alpha = ordered.shape
+    curves: list[Any] = np.reshape(flat, (split, fork, int(np.prod(pairs)), alpha)).tolist()
+    return curves
+
+
+def _plane(planes: xr.Dataset, fork: int, at: int, low: float, high: float) -> dict[str, Any] | None:
+    """One plane: its ends, its three corners, and a byte for the logarithm of each height; None where there is none."""
+    plane = planes.isel(fork_epoch=fork, parent=at // planes.sizes["pair"], pair=at % planes.sizes["pair"])
+    heights = plane.loss.transpose("row", "column").values
+    if not np.isfinite(heights).all():
+        return None
+    share = np.log(np.clip(heights, low, high) / low) / np.log(high / low)
+    return {
+        "x": plane.x.values[[0, -1]].tolist(),
+        "y": plane.y.values[[0, -1]].tolist(),
+        "corners": plane.corner.transpose("corner", "axis").values.round(5).tolist(),
+        "heights": base64.b64encode((255 * share).round().astype(np.uint8).tobytes()).decode(),
+    }
