@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import curvature, lines, memory, planes, training
 from benchmarks.timing import table
-from lmc_utils.siblings import Experiment
+from lmc_utils.forking import Experiment
 
 PAGE = Path(__file__).parent.parent / "book" / "_generated" / "benchmarks.md"
 NOTEBOOK = "02_sibling_forking"

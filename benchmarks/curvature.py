@@ -18,7 +18,7 @@ from torch.nn import functional
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils import curvature, evaluation, siblings
-from lmc_utils.siblings import Experiment
+from lmc_utils.forking import Experiment
 
 OURS, CURVLINOPS, TWICE = "`curvature.jet` (ours)", "curvlinops, by layer", "double backward, by layer"
 EVERY = "double backward, every block"

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils import evaluation, siblings, stack
-from lmc_utils.siblings import Experiment
+from lmc_utils.forking import Experiment
 
 OURS, PACKAGE, LOADER = "`evaluation.evaluate` (ours)", "loss-landscapes", "loop, DataLoader"
 POINTS = 21

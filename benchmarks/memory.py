@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from lmc_utils import curvature, siblings
-from lmc_utils.siblings import Experiment
+from lmc_utils.forking import Experiment
 
 _FEW = 100  # samples
 

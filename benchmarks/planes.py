@@ -16,7 +16,7 @@ from torch.nn import functional
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils import evaluation, paths, siblings
-from lmc_utils.siblings import Experiment, Run
+from lmc_utils.forking import Experiment, Run
 
 OURS, PACKAGE = "`paths.plane` (ours)", "loss-landscapes"
 GRID = 25

@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils import data, models, siblings, stack
-from lmc_utils.siblings import Experiment, Member
-from lmc_utils.training import cosine, data_order
+from lmc_utils.forking import Experiment, Member
+from lmc_utils.networks.training import cosine, data_order
 
 OURS, IN_MEMORY, LOADER = "one stack (ours)", "loop, in-memory tensors", "loop, DataLoader"
 Batches = Iterator[tuple[Tensor, Tensor]]

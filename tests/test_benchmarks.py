@@ -10,7 +10,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks import curvature, lines, memory, plain, planes, timing, training
 from lmc_utils import siblings
-from lmc_utils.siblings import Experiment
+from lmc_utils.forking import Experiment
 
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
 

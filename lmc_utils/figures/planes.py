@@ -55,7 +55,7 @@ def maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: floa
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
         for step in walks.walk.sel(fork_epoch=fork).transpose("walker", "axis", "epoch").values:
             axis.plot(*step, color="white", lw=1.6)
-        _name_points(axis, planes.corner.sel(fork_epoch=fork).transpose("corner", "axis").values, third_name(planes))
+        _name_points(axis, planes.corner.sel(fork_epoch=fork).transpose("point", "axis").values, third_name(planes))
     colours = mpl.cm.ScalarMappable(scale, mpl.colormaps[TERRAIN])
     figure.colorbar(colours, ax=axes, label=label(planes, show), pad=0.01)
     return figure

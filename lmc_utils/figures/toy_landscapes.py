@@ -136,7 +136,7 @@ def sagging_ridges(counts: Sequence[int], n_points: int = 401) -> Figure:
     return figure
 
 
-def fall(m_max: int, spacing: float) -> Figure:
+def barriers_by_count(m_max: int, spacing: float) -> Figure:
     """Barriers against the number of minima, for minima that share an interval and for minima that keep their distance.
 
     Args:

@@ -109,9 +109,9 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, row, column; the distances `x`
         (of each column) and `y` (of each row) from the first network along axes that are perpendicular to each other;
-        `corner` with dimensions corner (the networks, then the third point) and axis. All are NaN where `colinear` says
-        that the three points lie on one line, as they do where siblings have not yet parted. The attribute `third`
-        says what the third point is.
+        `corner`, where the three points lie, with dimensions point (both networks, then the third point) and axis. All
+        are NaN where `colinear` says that the three points lie on one line, as they do where siblings have not yet
+        parted. The attribute `third` says what the third point is.
 
     Raises:
         ParameterError: pairs without a third point, an unknown split, or a network with state besides its parameters.
@@ -121,9 +121,9 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
     quantities = {
         "x": Quantity((*dims, "column"), long_name="distance along the line from the first network to the second"),
         "y": Quantity((*dims, "row"), long_name="distance from that line, on the side of the third point"),
-        "corner": Quantity((*dims, "corner", "axis"), long_name="where the three points lie"),
+        "corner": Quantity((*dims, "point", "axis"), long_name="where the three points lie"),
     }
-    ground = blank({**pairs.coords, **inner, "corner": 3, "axis": 2}, quantities, {})
+    ground = blank({**pairs.coords, **inner, "point": 3, "axis": 2}, quantities, {})
 
     def points(place: Place, corners: Tensor) -> Tensor | None:
         try:
@@ -140,5 +140,5 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
         return found.points(torch.stack(torch.meshgrid(across, up, indexing="xy"), -1)).to(corners.dtype)
 
     heights = measure(pairs, inner, points, splits, progress, "plane")
-    colinear = ground.corner.isnull().any(["corner", "axis"])
+    colinear = ground.corner.isnull().any(["point", "axis"])
     return heights.assign(ground.data_vars).assign(colinear=colinear).assign_attrs(third=third)

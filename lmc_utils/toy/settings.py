@@ -133,7 +133,7 @@ class Descent(Settings):
         require(self.seed >= 0, "seed", "a whole number from 0 on", self.seed)
         self._check_step()
 
-    def walk(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """The arguments that every descent shares, for `descent.descend` and `descent.walks`."""
         names = ("steps", "step_size", "temperature", "cooling", "fork_times", "seed")
         return {name: getattr(self, name) for name in names}
@@ -143,7 +143,7 @@ class Descent(Settings):
     ) -> landscape.Array:
         """Where parents and their siblings end up, shape (1 + forks, pairs, n), from starts around the minima."""
         starts = descent.starts_around(roots, pairs or self.pairs, self.seed)
-        return descent.descend(roots, directions, starts=starts, **self.walk())
+        return descent.descend(roots, directions, starts=starts, **self.arguments())
 
     def parted(
         self, ends: landscape.Array, roots: landscape.Array, directions: landscape.Array | None = None

@@ -23,7 +23,7 @@ _PLANES = {
     "loss": (*_PAIR, "row", "column"),
     "x": (*_PAIR, "column"),
     "y": (*_PAIR, "row"),
-    "corner": (*_PAIR, "corner", "axis"),
+    "corner": (*_PAIR, "point", "axis"),
 }
 
 
@@ -116,6 +116,6 @@ def _plane(planes: xr.Dataset, fork: int, at: int, low: float, high: float) -> d
     return {
         "x": plane.x.values[[0, -1]].tolist(),
         "y": plane.y.values[[0, -1]].tolist(),
-        "corners": plane.corner.transpose("corner", "axis").values.round(5).tolist(),
+        "corners": plane.corner.transpose("point", "axis").values.round(5).tolist(),
         "heights": base64.b64encode((255 * share).round().astype(np.uint8).tobytes()).decode(),
     }

@@ -70,7 +70,7 @@ class Surface:
             raise ValueError("plane: expected one at least at one fork epoch, got none: all points lie on one line")
         low, high = decades(plane)
         heights = xr.apply_ufunc(np.log10, plane.transpose("fork_epoch", "row", "column").clip(low, high))
-        points = planes.corner.transpose("fork_epoch", "corner", "axis")
+        points = planes.corner.transpose("fork_epoch", "point", "axis")
         steps = walks.walk.transpose("fork_epoch", "walker", "epoch", "axis")
         names = ("sibling 1", "sibling 2", third_name(planes))
         palette = mpl.colormaps[TERRAIN](np.linspace(0, 1, _COLOURS))[:, :3]

@@ -11,10 +11,11 @@ from typing import Any
 import nbformat
 import pytest
 
-from lmc_utils import assignments, notebooks
+from lmc_utils.classroom import assignments
+from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
-FOLDER = Path(__file__).parent.parent / "notebooks" / "exercises"
+FOLDER = Path(__file__).parents[2] / "notebooks" / "exercises"
 SOURCES = notebooks.chapters(FOLDER)
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 

@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from lmc_utils import exercises, notebooks
-from lmc_utils.exercises import CHAPTERS, check, insist
-from lmc_utils.judging import Exercise, judge
+from lmc_utils.classroom import check, checking, insist
+from lmc_utils.classroom.checking import CHAPTERS
+from lmc_utils.classroom.judging import Exercise, judge
+from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
-FOLDER = Path(__file__).parent.parent / "notebooks" / "exercises"
+FOLDER = Path(__file__).parents[2] / "notebooks" / "exercises"
 SOURCES = notebooks.chapters(FOLDER)
-EVERY = [exercise for chapter in CHAPTERS for exercise in exercises.of_chapter(chapter).values()]
+EVERY = [exercise for chapter in CHAPTERS for exercise in checking.of_chapter(chapter).values()]
 
 every_exercise = pytest.mark.parametrize("exercise", EVERY, ids=lambda exercise: exercise.name)
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -155,7 +156,7 @@ def test_another_way_to_write_a_function_is_as_right(name: str, function: Any) -
 
 
 def test_the_ridge_of_ridge_3_is_half_as_high_there() -> None:
-    from lmc_utils.ridge_exercises import _ridge, two_valleys
+    from lmc_utils.classroom.exercises.ridge import _ridge, two_valleys
 
     left, right, top = np.array([-1.0, 0.0]), np.array([1.0, 0.0]), np.array([0.0, 2.0])
     foot, there = (_ridge(two_valleys, left, right, top, h) for h in (0.0, 1 - math.sqrt(1 - math.sqrt(0.5))))
@@ -182,7 +183,7 @@ def test_exercises_on_toy_landscapes_need_nothing_but_numpy() -> None:
     heavy = "torch, xarray, scipy, sklearn, matplotlib, papermill, nbgrader"
     script = f"""
 import sys
-from lmc_utils.exercises import check
+from lmc_utils.classroom import check
 assert check("toy-2", 1.5**4)
 print(*set(sys.modules) & set("{heavy}".split(", ")))
 """
@@ -196,7 +197,7 @@ def test_there_is_an_exercise_notebook_for_each_chapter() -> None:
 
 @pytest.mark.parametrize(("path", "chapter"), list(zip(SOURCES, CHAPTERS, strict=True)), ids=CHAPTERS)
 def test_a_notebook_has_task_answer_and_test_of_every_exercise(path: Path, chapter: str) -> None:
-    names = list(exercises.of_chapter(chapter))
+    names = list(checking.of_chapter(chapter))
     assert len(names) >= 4
     assert list(cells(path)) == [f"{chapter}-setup", *(f"{n}{part}" for n in names for part in ("-task", "", "-test"))]
     for name in names:

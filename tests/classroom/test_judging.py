@@ -11,7 +11,7 @@ import pytest
 import torch
 import xarray as xr
 
-from lmc_utils.judging import Exercise, Mistake, Verdict, judge
+from lmc_utils.classroom.judging import Exercise, Mistake, Verdict, judge
 
 NUMBER = Exercise("x-1", lambda: 0.8, "because", (Mistake("mind the chord", lambda: 3.0),))
 ARRAY = Exercise("x-2", lambda: np.array([1.0, 2.0, 5.0]), "because", tolerance=1e-6)

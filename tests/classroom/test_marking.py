@@ -10,8 +10,9 @@ import pytest
 from handed_in import SOURCE, identity, solved, without
 from nbformat import NotebookNode
 
-from lmc_utils import assignments, marking
-from lmc_utils.marking import count, restore
+from lmc_utils.classroom import assignments, marking
+from lmc_utils.classroom.marking import count
+from lmc_utils.classroom.restoring import restore
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: N
     sources = {identity(cell): cell.source for cell in restored.cells}
     assert sources["toy-2-test"].endswith("### END HIDDEN TESTS")
     assert 'insist("toy-2", barrier)' in sources["toy-2-test"]
-    assert "from lmc_utils.exercises import check" in sources["toy-setup"]
+    assert "from lmc_utils.classroom import check" in sources["toy-setup"]
 
 
 def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:

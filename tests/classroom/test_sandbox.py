@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lmc_utils import sandbox
-from lmc_utils.sandbox import Bounds
+from lmc_utils.classroom import sandbox
+from lmc_utils.classroom.sandbox import Bounds
 
 REPORT = """
 import json, os, tempfile, lmc_utils
-from lmc_utils import store
+from lmc_utils.forking import store
 print(json.dumps({
     "package": lmc_utils.__file__, "runs": str(store.root()), "home": os.path.expanduser("~"),
     "tmp": tempfile.gettempdir(), "variables": sorted(os.environ),
@@ -40,7 +40,7 @@ def test_everything_that_code_finds_is_its_own(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("JUPYTER_PATH", "x")
     monkeypatch.setenv("HARMLESS", "x")
     (tmp_path / "within").mkdir()
-    box = sandbox.pitch(tmp_path / "within")
+    box = sandbox.make(tmp_path / "within")
     report = seen(box, tmp_path)
     for name in ("package", "runs", "home", "tmp"):
         assert report[name].startswith(str(box.folder)), name
@@ -53,7 +53,7 @@ def test_trained_networks_are_copied_not_shared(tmp_path: Path) -> None:
     (runs / "one").mkdir(parents=True)
     (runs / "one" / "epoch.npy").write_text("trained")
     (tmp_path / "within").mkdir()
-    first, second = (sandbox.pitch(tmp_path / "within", runs) for _ in range(2))
+    first, second = (sandbox.make(tmp_path / "within", runs) for _ in range(2))
     (first.runs / "one" / "epoch.npy").write_text("spoilt")
     assert (second.runs / "one" / "epoch.npy").read_text() == "trained"
     assert (runs / "one" / "epoch.npy").read_text() == "trained"
@@ -64,7 +64,7 @@ def test_a_job_ends_at_some_time_whatever_its_cells_do(tmp_path: Path) -> None:
     (tmp_path / "s.ipynb").write_text('{"cells": [{"cell_type": "code"}, {"cell_type": "code"}]}')
     (tmp_path / "g.db").write_text("")
     (tmp_path / "within").mkdir()
-    box = sandbox.pitch(tmp_path / "within")
+    box = sandbox.make(tmp_path / "within")
     submission = b'{"cells": [{"cell_type": "code"}]}'
     job = sandbox.marking(box, "a", submission, tmp_path / "s.ipynb", tmp_path / "g.db", Bounds(limit=7))
     assert job.limit is not None

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from handed_in import SOURCE, hand_in, solved, without
 
+from lmc_utils.classroom.submissions import collect, read
 from lmc_utils.settings import ParameterError
-from lmc_utils.submissions import collect, read
 
 SOURCES = {path.stem: path for path in sorted(SOURCE.parent.glob("*.ipynb"))}
 STEM = SOURCE.stem

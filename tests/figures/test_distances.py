@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from lmc_utils import geometry_plots
-from lmc_utils.association import Correlation
+from lmc_utils.figures import distances
+from lmc_utils.measure.statistics import Correlation
 
 COORDS = {"fork_epoch": [0, 2], "parent": [0, 1, 2], "pair": ["0-1"]}
 EPOCHS = {"epoch": [0, 1, 2, 3]}
@@ -27,7 +27,7 @@ def curve(values: xr.DataArray) -> tuple[float, ...]:
 
 def test_during_training_draws_means_ranges_and_chance() -> None:
     values, guess = random(**EPOCHS), random(1, **EPOCHS)
-    figure = geometry_plots.during_training({"distance": values, "other": random(2, **EPOCHS)}, {"distance": guess})
+    figure = distances.during_training({"distance": values, "other": random(2, **EPOCHS)}, {"distance": guess})
     first, second = figure.axes
     for fork in COORDS["fork_epoch"]:
         for shown in (values, guess):
@@ -43,7 +43,7 @@ def test_during_training_draws_means_ranges_and_chance() -> None:
 def test_final_angles_draws_every_pair_and_chance_where_it_is_known() -> None:
     apexes = ["fork_point", "initialisation"]
     angles, chance = 90 * random(apex=apexes), 90 * random(1, apex=apexes[:1])
-    figure = geometry_plots.final_angles(angles, chance)
+    figure = distances.final_angles(angles, chance)
     for axis, apex in zip(figure.axes, apexes, strict=True):
         assert axis.get_title() == f"from the {apex.replace('_', ' ')}"
         dots = sorted(y for line in axis.lines if line.get_marker() == "o" for y in line.get_ydata())
@@ -54,7 +54,7 @@ def test_final_angles_draws_every_pair_and_chance_where_it_is_known() -> None:
 
 def test_layers_are_written_into_their_cells() -> None:
     values = random(layer=["all", "linear1"])
-    figure = geometry_plots.by_layer({"relative": values, "degrees": 90 * values})
+    figure = distances.by_layer({"relative": values, "degrees": 90 * values})
     mean = values.mean(["parent", "pair"]).transpose("layer", "fork_epoch").values
     for axis, expected, form in zip(figure.axes, (mean, 90 * mean), ("{:.2f}", "{:.0f}"), strict=True):
         assert [text.get_text() for text in axis.texts] == [form.format(value) for value in expected.ravel()]
@@ -62,7 +62,7 @@ def test_layers_are_written_into_their_cells() -> None:
 
 def test_foretelling_draws_estimates_intervals_and_the_rival() -> None:
     found = [Correlation(0.2, 0.1, 0.4), Correlation(0.5, 0.3, 0.9)]
-    axis = geometry_plots.foretelling({"distance": found}, [1, 2], 0.95).axes[0]
+    axis = distances.prediction_by_lag({"distance": found}, [1, 2], 0.95).axes[0]
     assert (0.2, 0.5) in drawn(axis)
     assert (0.95, 0.95) in drawn(axis)
     assert {tuple(point) for point in axis.collections[0].get_paths()[0].vertices} >= {(1, 0.1), (1, 0.4), (2, 0.9)}
@@ -70,7 +70,7 @@ def test_foretelling_draws_estimates_intervals_and_the_rival() -> None:
 
 def test_ways_of_all_pairs_and_their_means() -> None:
     distance, barrier = random(**EPOCHS), random(1, **EPOCHS)
-    axis = geometry_plots.barrier_by_distance(distance, barrier, "points").axes[0]
+    axis = distances.barrier_by_distance(distance, barrier, "points").axes[0]
     for fork in COORDS["fork_epoch"]:
         for parent in COORDS["parent"]:
             where = {"fork_epoch": fork, "parent": parent, "pair": "0-1"}

@@ -3,39 +3,21 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scenery import CORNERS, FORKS, scenery
 
-from lmc_utils import plane_plots
-
-FORKS = [0, 2]
-CORNERS = [[0.0, 0.0], [2.0, 0.0], [1.0, 3.0]]
-
-
-def scenery(grid: int = 4) -> tuple[xr.DataArray, xr.DataArray, xr.Dataset, xr.DataArray]:
-    """A plane, its corners, its ground and two walks that lead from the third corner to the others."""
-    heights = np.random.default_rng(0).uniform(0.01, 3, size=(len(FORKS), grid, grid))
-    plane = xr.DataArray(heights, coords={"fork_epoch": FORKS}, dims=["fork_epoch", "row", "column"])
-    corner = xr.DataArray([CORNERS] * 2, coords={"fork_epoch": FORKS}, dims=["fork_epoch", "corner", "axis"])
-    ground = xr.Dataset(
-        {
-            "x": (("fork_epoch", "column"), [np.linspace(-1, 3, grid)] * 2),
-            "y": (("fork_epoch", "row"), [np.linspace(-1, 4, grid)] * 2),
-        },
-        coords={"fork_epoch": FORKS},
-    )
-    ways = np.array([[CORNERS[2], CORNERS[0]], [CORNERS[2], CORNERS[1]]])
-    walk = xr.DataArray([ways] * 2, coords={"fork_epoch": FORKS}, dims=["fork_epoch", "walker", "epoch", "axis"])
-    return plane, corner, ground, walk
+from lmc_utils.figures import planes as figures
 
 
 def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
-    plane, corner, ground, walk = scenery()
-    figure = plane_plots.maps(plane, corner, ground, walk, "parent", "loss (nats)")
+    planes, walks = scenery(third="parent")
+    figure = figures.maps(planes, walks)
     *panels, bar = figure.axes
-    assert bar.get_ylabel() == "loss (nats)"
+    assert bar.get_ylabel() == "train loss (nats)"
     for axis, fork in zip(panels, FORKS, strict=True):
         mesh = axis.collections[0]
-        np.testing.assert_array_equal(np.asarray(mesh.get_array()).ravel(), plane.sel(fork_epoch=fork).values.ravel())
-        assert (mesh.norm.vmin, mesh.norm.vmax) == plane_plots.decades(plane)
+        shown = planes.loss.sel(fork_epoch=fork).values.ravel()
+        np.testing.assert_array_equal(np.asarray(mesh.get_array()).ravel(), shown)
+        assert (mesh.norm.vmin, mesh.norm.vmax) == figures.decades(planes.loss)
         lines = [line.get_xydata().tolist() for line in axis.lines]
         assert [CORNERS[2], CORNERS[0]] in lines
         assert [CORNERS[2], CORNERS[1]] in lines
@@ -45,9 +27,17 @@ def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
         assert axis.get_aspect() == 1
 
 
+def test_maps_show_the_error_where_it_is_asked_for_and_nothing_below_the_lowest() -> None:
+    planes, walks = scenery()
+    figure = figures.maps(planes, walks, "error", lowest=5.0)
+    assert figure.axes[-1].get_ylabel() == "train error (%)"
+    shown = np.asarray(figure.axes[0].collections[0].get_array()).ravel()
+    np.testing.assert_array_equal(shown, planes.error.sel(fork_epoch=0).clip(5.0).values.ravel())
+
+
 def test_a_plane_that_is_none_says_so() -> None:
-    plane, corner, ground, walk = scenery()
-    figure = plane_plots.maps(plane.where(plane.fork_epoch == 0), corner, ground, walk, "fork_point", "loss")
+    planes, walks = scenery()
+    figure = figures.maps(planes.where(planes.fork_epoch == 0), walks)
     assert [text.get_text() for text in figure.axes[1].texts] == ["on one line:\nno plane"]
     assert not figure.axes[1].collections
 
@@ -57,12 +47,12 @@ def test_a_plane_that_is_none_says_so() -> None:
     [([1e-9, 1.0], (1e-4, 1.0)), ([0.0, 2.0, 4.0], (2.0, 4.0)), ([np.nan, np.inf, 1.0, 2.0], (1.0, 2.0))],
 )
 def test_a_logarithmic_scale_covers_what_can_be_seen(values: list[float], expected: tuple[float, float]) -> None:
-    assert plane_plots.decades(xr.DataArray(values)) == expected
+    assert figures.decades(xr.DataArray(values)) == expected
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [3.0, 3.0], [np.nan]])
 def test_a_flat_landscape_has_a_scale_too(values: list[float]) -> None:
-    low, high = plane_plots.decades(xr.DataArray(values))
+    low, high = figures.decades(xr.DataArray(values))
     assert 0 < low < high
 
 
@@ -70,7 +60,7 @@ def test_profiles_draw_means_and_ranges() -> None:
     heights = {"height": [0.0, 0.5, 1.0]}
     coords = {"fork_epoch": FORKS, "parent": [0, 1, 2], "pair": ["0-1"]} | heights
     values = xr.DataArray(np.random.default_rng(0).uniform(size=(2, 3, 1, 3)), coords=coords)
-    figure = plane_plots.profiles({"ridge (nats)": values, "twice": 2 * values})
+    figure = figures.profiles({"ridge (nats)": values, "twice": 2 * values})
     for axis, factor in zip(figure.axes, (1, 2), strict=True):
         for line, fork in zip(axis.lines, FORKS, strict=False):
             np.testing.assert_allclose(line.get_ydata(), factor * values.sel(fork_epoch=fork).mean(["parent", "pair"]))
@@ -81,7 +71,7 @@ def test_growth_shows_every_epoch_and_marks_the_first_that_lasts() -> None:
     coords = {"fork_epoch": FORKS, "epoch": [0, 1, 2], "height": [0.0, 1.0]}
     values = xr.DataArray(np.random.default_rng(0).normal(size=(2, 3, 2)), coords=coords)
     first = xr.DataArray([[1.0, np.nan], [2.0, 2.0]], coords={"fork_epoch": FORKS, "height": [0.0, 1.0]})
-    figure = plane_plots.growth(values, "points", first)
+    figure = figures.growth(xr.Dataset({"ridge": values, "since": first}), "points")
     for axis, fork in zip(figure.axes[:2], FORKS, strict=True):
         shown = np.asarray(axis.collections[0].get_array()).ravel()
         np.testing.assert_array_equal(shown, values.sel(fork_epoch=fork).transpose("height", "epoch").values.ravel())

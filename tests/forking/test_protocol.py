@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from lmc_utils import siblings, stack, store, training
+from lmc_utils.forking import Experiment, Member, Run, members, store, train
+from lmc_utils.networks import stack, training
 from lmc_utils.settings import ParameterError
-from lmc_utils.siblings import Experiment, Member, Run
 
 SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return siblings.run(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
 
 
 def test_until_the_fork_a_sibling_is_its_parent_and_then_no_longer(run: Run) -> None:
@@ -33,7 +33,7 @@ def test_a_sibling_with_its_parents_data_order_is_its_parent_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Member, "stream", lambda member, seed: (seed, member.parent))
-    run = siblings.run(SMALL, tmp_path, progress=False)
+    run = train(SMALL, tmp_path, progress=False)
     for parent in range(2):
         family = [Member(parent), *(Member(parent, fork, sibling) for fork in (0, 2) for sibling in (0, 1))]
         thetas = run.thetas(family, 4)
@@ -42,9 +42,7 @@ def test_a_sibling_with_its_parents_data_order_is_its_parent_bit_for_bit(
 
 def test_a_fork_copies_the_momentum_too(run: Run) -> None:
     """A sibling's first epoch, retrained by hand from the parent's parameters and momentum at the fork."""
-    parents_only = siblings.run(
-        Experiment(**SMALL.to_json() | {"fork_epochs": [4]}), run.folder.path.parent, progress=False
-    )
+    parents_only = train(Experiment(**SMALL.to_json() | {"fork_epochs": [4]}), run.folder.path.parent, progress=False)
     thetas = parents_only.thetas([Member(0)], 0)
     momentum = torch.zeros_like(thetas)
     for epoch in range(2):
@@ -66,7 +64,7 @@ def test_the_whole_run_fits_the_data_better_than_it_started(run: Run) -> None:
 
 
 def test_equal_seeds_give_equal_bits_in_separate_processes(run: Run, tmp_path: Path) -> None:
-    code = f"from lmc_utils.siblings import Experiment, run; run(Experiment(**{SMALL.to_json()!r}), progress=False)"
+    code = f"from lmc_utils.forking import Experiment, train; train(Experiment(**{SMALL.to_json()!r}), progress=False)"
     for name in ("a", "b"):
         subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"LMC_RUNS": str(tmp_path / name)})
     files = [sorted((tmp_path / name).glob("*/epoch_*.npy")) for name in ("a", "b")]
@@ -89,7 +87,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     with monkeypatch.context() as patched:
         patched.setattr(store.RunFolder, "save", killed)
         with pytest.raises(KeyboardInterrupt):
-            siblings.run(SMALL, tmp_path, progress=False)
+            train(SMALL, tmp_path, progress=False)
     trained: list[int] = []
     train_epoch = training.train_epoch
 
@@ -98,34 +96,34 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
         return train_epoch(*args)
 
     monkeypatch.setattr(training, "train_epoch", counted)
-    resumed = siblings.run(SMALL, tmp_path, progress=False)
+    resumed = train(SMALL, tmp_path, progress=False)
     assert trained == list(range(survives, 4))
-    everyone = siblings.family(SMALL)
+    everyone = members(SMALL)
     assert torch.equal(resumed.thetas(everyone, 4), run.thetas(everyone, 4))
 
 
 def test_a_finished_run_is_fetched_not_trained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "train_epoch", None)
-    again = siblings.run(SMALL, run.folder.path.parent, progress=False)
+    again = train(SMALL, run.folder.path.parent, progress=False)
     assert torch.equal(again.thetas([Member(0)], 4), run.thetas([Member(0)], 4))
 
 
 def test_divergence_keeps_what_was_computed(tmp_path: Path) -> None:
     wild = Experiment(**SMALL.to_json() | {"learning_rate": 1e30})
     with pytest.raises(training.Diverged, match="learning_rate: training diverged in epoch 1"):
-        siblings.run(wild, tmp_path, progress=False)
+        train(wild, tmp_path, progress=False)
     assert len(list(tmp_path.glob("*/epoch_0000.npy"))) == 1
 
 
 def test_seed_zero_is_a_seed_like_any_other(run: Run, tmp_path: Path) -> None:
-    one = siblings.run(Experiment(**SMALL.to_json() | {"seed": 1, "epochs": 2}), tmp_path, progress=False)
+    one = train(Experiment(**SMALL.to_json() | {"seed": 1, "epochs": 2}), tmp_path, progress=False)
     assert not torch.equal(one.thetas([Member(0)], 0), run.thetas([Member(0)], 0))
-    streams = [member.stream(seed) for seed in (0, 1) for member in siblings.family(SMALL)]
+    streams = [member.stream(seed) for seed in (0, 1) for member in members(SMALL)]
     assert len(set(streams)) == len(streams)
 
 
 def test_networks_do_not_depend_on_who_else_is_in_the_run(run: Run, tmp_path: Path) -> None:
-    fewer = siblings.run(Experiment(**SMALL.to_json() | {"parents": 1, "fork_epochs": [2]}), tmp_path, progress=False)
+    fewer = train(Experiment(**SMALL.to_json() | {"parents": 1, "fork_epochs": [2]}), tmp_path, progress=False)
     # Another size of stack may sum in another order; four epochs let that grow a little.
     torch.testing.assert_close(
         fewer.thetas([Member(0, 2, 1)], 4), run.thetas([Member(0, 2, 1)], 4), atol=1e-3, rtol=1e-2
@@ -174,7 +172,7 @@ def test_what_does_not_fit_the_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ParameterError, match="batch_size: expected at most the 1400 training samples of digits, got 2000"
     ):
-        siblings.run(large, tmp_path, progress=False)
+        train(large, tmp_path, progress=False)
 
 
 @pytest.mark.parametrize("preset", ["smoke", "default", "paper"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmc_utils import store
+from lmc_utils.forking import store
 from lmc_utils.settings import ParameterError
 
 KEY = {"seed": 0, "widths": [4, 4]}

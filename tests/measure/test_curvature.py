@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils import barriers, curvature, evaluation, paths, siblings, stack, taylor
-from lmc_utils.models import ACTIVATIONS, Architecture, build
-from lmc_utils.siblings import Experiment, Member, Run
+from lmc_utils.forking import Experiment, Member, Run
+from lmc_utils.networks.models import ACTIVATIONS, Architecture, build
 
 SMALL = Experiment(
     dataset="digits", widths=(8, 8), activation="tanh", epochs=3, fork_epochs=(0, 2), parents=2, device="cpu"

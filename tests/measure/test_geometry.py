@@ -6,8 +6,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lmc_utils import geometry, paths, siblings, stack
-from lmc_utils.siblings import Experiment, Member, Run
+from lmc_utils.forking import Experiment, Member, Run
+from lmc_utils.measure import geometry
+from lmc_utils.networks import stack
 
 SMALL = Experiment(
     dataset="digits", widths=(8,), epochs=5, fork_epochs=(0, 2, 5), parents=2, siblings=3, batch_size=256, device="cpu"

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils import barriers, evaluation, paths, siblings, stack
-from lmc_utils.models import Architecture, build
+from lmc_utils.forking import Experiment, Member, Run
+from lmc_utils.networks.models import Architecture, build
 from lmc_utils.settings import ParameterError
-from lmc_utils.siblings import Experiment, Member, Run
 
 SMALL = Experiment(dataset="digits", widths=(16,), epochs=3, fork_epochs=(0, 2), parents=2, siblings=3, device="cpu")
 WHERE = paths.Line(alphas=5)

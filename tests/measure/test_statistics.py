@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.association import correlation, exceeds_noise, since
+from lmc_utils.measure.statistics import correlation, exceeds_noise, since
 from lmc_utils.settings import ParameterError
 
 

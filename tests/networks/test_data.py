@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from lmc_utils import data
+from lmc_utils.networks import data
 from lmc_utils.settings import ParameterError
 
 
@@ -52,7 +52,7 @@ def test_digits_do_not_leak_between_the_splits() -> None:
 
 
 def test_mnist1d_users_never_pay_for_torchvision() -> None:
-    code = "import sys; from lmc_utils import data; data.load(data.Source()); sys.exit('torchvision' in sys.modules)"
+    code = "import sys; from lmc_utils.networks import data; data.load(data.Source()); sys.exit('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

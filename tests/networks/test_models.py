@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lmc_utils import stack
-from lmc_utils.models import Architecture, build
+from lmc_utils.networks import stack
+from lmc_utils.networks.models import Architecture, build
 from lmc_utils.settings import ParameterError
 
 

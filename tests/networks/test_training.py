@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lmc_utils import stack
-from lmc_utils.models import Architecture, build
+from lmc_utils.networks import layers, stack
+from lmc_utils.networks.models import Architecture, build
+from lmc_utils.networks.training import Diverged, Recipe, cosine, data_order, train_epoch
 from lmc_utils.settings import ParameterError
-from lmc_utils.training import Diverged, Recipe, cosine, data_order, train_epoch
 
 RECIPE = Recipe(learning_rate=0.1, batch_size=8, epochs=3)
 
@@ -63,6 +63,56 @@ def train_alone(theta: Tensor, samples: tuple[Tensor, Tensor], stream: Sequence[
     return torch.cat([part for layer in plain[::2] for part in (layer.weight.T.flatten(), layer.bias)]).detach()
 
 
+def test_any_module_built_of_stacked_layers_trains(samples: tuple[Tensor, Tensor]) -> None:
+    """A residual network, against the same residual network trained by hand, one network at a time."""
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inside, self.last = layers.Linear(1, 6, 6), layers.Linear(1, 6, 3)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            hidden = inputs.flatten(2)
+            logits: Tensor = self.last(hidden + self.inside(hidden).tanh())
+            return logits
+
+    network = Residual().double()
+    thetas = stack.flatten(stack.initialise(network, [1, 2])).double()
+    together = train_stack(network, thetas, samples, [(0, 1), (0, 2)], RECIPE)
+    inputs, labels = samples
+    for row, stream in enumerate([(0, 1), (0, 2)]):
+        alone = stack.load(network, stack.unflatten(thetas[row : row + 1], network))
+        sgd = torch.optim.SGD(alone.parameters(), RECIPE.learning_rate, RECIPE.momentum, weight_decay=1e-3)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, 3 * 5)
+        for epoch in range(3):
+            for rows in data_order(stream, epoch, 44)[:40].split(8):
+                sgd.zero_grad()
+                nn.functional.cross_entropy(alone(inputs[rows][None])[0], labels[rows]).backward()
+                sgd.step()
+                schedule.step()
+        # float64 over 15 steps: the order of summation is all that differs.
+        torch.testing.assert_close(together[row], stack.flatten(stack.parameters(alone))[0], atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("network", "line"),
+    [
+        (nn.Linear(6, 3), "network: expected one built of stacked layers, this one has parameters of other modules"),
+        (nn.Sequential(layers.Flatten(), layers.Linear(1, 6, 3), nn.Dropout(0.5)), "this one draws random numbers"),
+        (
+            nn.Sequential(layers.Flatten(), nn.BatchNorm1d(8, affine=False), layers.Linear(1, 6, 3)),
+            "this one has the buffers 1.running_mean, 1.running_var, 1.num_batches_tracked",
+        ),
+    ],
+)
+def test_what_is_not_understood_is_not_trained(network: nn.Module, line: str, samples: tuple[Tensor, Tensor]) -> None:
+    thetas = torch.zeros(2, 21)
+    with pytest.raises(ParameterError) as caught:
+        train_epoch(network, thetas, thetas, (samples[0].float(), samples[1]), [(0,), (1,)], RECIPE, 0)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
 def test_the_stack_trains_as_an_ordinary_loop_does(
     network: nn.Module, samples: tuple[Tensor, Tensor], momentum: float
@@ -104,7 +154,7 @@ def test_gathering_in_pieces_changes_nothing(
     thetas = stack.flatten(stack.initialise(network, [1, 2])).double()
     streams = [(0,), (1,)]
     at_once = train_stack(network, thetas, samples, streams, RECIPE)
-    monkeypatch.setattr("lmc_utils.training._GATHER_BYTES", 1)
+    monkeypatch.setattr("lmc_utils.networks.training._GATHER_BYTES", 1)
     assert torch.equal(at_once, train_stack(network, thetas, samples, streams, RECIPE))
 
 

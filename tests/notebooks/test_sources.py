@@ -20,7 +20,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from lmc_utils.settings import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 NOTEBOOKS = [*CHAPTERS, *EXERCISES]

@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 from project import lmc, outputs, write_book, write_notebook
 
-from lmc_utils import publish
+from lmc_utils.publishing import build as publish
 
 TOUCH = "import pathlib; p = pathlib.Path('count.txt'); p.write_text(p.read_text() + 'x' if p.exists() else 'x')"
 

@@ -9,7 +9,7 @@ import pypdf
 import pytest
 from project import lmc, write_book
 
-from lmc_utils import pdf
+from lmc_utils.publishing import pdf
 from lmc_utils.settings import ParameterError
 
 needs_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no `chromium` on the PATH")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lmc_utils import jobs
+from lmc_utils.running import jobs
 
 QUIET = Console(quiet=True)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from project import outputs, write_notebook
 
-from lmc_utils import notebooks
+from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
-CHAPTERS = Path(__file__).parent.parent / "notebooks"
+CHAPTERS = Path(__file__).parents[2] / "notebooks"
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_what_is_no_notebook_is_named(text: str, tmp_path: Path) -> None:
         notebooks.find("a", tmp_path)
 
 
-@pytest.mark.parametrize("record", ["nowhere:Thing", "lmc_utils.paths:Thing", "nothing", ""])
+@pytest.mark.parametrize("record", ["nowhere:Thing", "lmc_utils.measure.lines:Thing", "nothing", ""])
 def test_settings_that_do_not_exist_are_named(record: str, tmp_path: Path) -> None:
     found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", settings=(record,)))
     with pytest.raises(ParameterError, match=f"^notebook: its metadata names the settings '{record}', unknown here"):
@@ -156,6 +156,6 @@ def test_every_chapter_runs_with_the_smoke_preset(path: Path, tmp_path: Path, mo
     monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
     found = notebooks.find(str(path), CHAPTERS)
     notebooks.execute(found, found.preset("smoke"), tmp_path / "out.ipynb", timeout=300)
-    from lmc_utils import results
+    from lmc_utils.running import results
 
     assert results.read(tmp_path / "out.ipynb")

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from project import lmc, write_notebook
 
-from lmc_utils import results
+from lmc_utils.running import results
 from lmc_utils.settings import ParameterError
 
 CELL = """
 import numpy, torch, xarray
-from lmc_utils.results import record
+from lmc_utils.running import record
 record(plain=count / 3, numpy=numpy.float32(0.5), tensor=torch.tensor(2))
 record(array=xarray.DataArray(1e-12), gone=float("nan"))
 """

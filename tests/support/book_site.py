@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOC: dict[str, Any] = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 FILES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
 PAGES = [TOC["root"], *FILES]

@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils import assignments
+from lmc_utils.classroom import assignments
 
-SOURCE = Path(__file__).parent.parent / "notebooks" / "exercises" / "01_toy_exercises.ipynb"
+SOURCE = Path(__file__).parents[2] / "notebooks" / "exercises" / "01_toy_exercises.ipynb"
 
 
 @functools.cache

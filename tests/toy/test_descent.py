@@ -9,19 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmc_utils import toy, toy_descent, toy_fields
-from lmc_utils.toy_descent import descend, paths, sibling_barriers, starts_around, wilson
-from lmc_utils.toy_settings import Descent
+from lmc_utils import toy
+from lmc_utils.toy import descent, fields
+from lmc_utils.toy.descent import descend, sibling_barriers, starts_around, wilson
+from lmc_utils.toy.settings import Descent
 
 FIVE = toy.on_interval(5)[:, None]
 FORKS = [0.0, 0.25, 0.5, 1.0]
 
 landscapes = pytest.mark.parametrize(
-    ("roots", "frames"),
+    ("roots", "directions"),
     [
         (FIVE, None),
-        (toy_fields.on_circle(5), None),
-        (toy_fields.simplex(4, 6), toy_fields.random_frames(4, 6, 2, seed=0)),
+        (fields.on_circle(5), None),
+        (fields.simplex(4, 6), fields.random_directions(4, 6, 2, seed=0)),
     ],
     ids=["line", "plane", "degenerate"],
 )
@@ -29,34 +30,34 @@ landscapes = pytest.mark.parametrize(
 
 @landscapes
 def test_siblings_are_one_until_the_fork_and_two_from_the_next_step_on(
-    roots: np.ndarray, frames: np.ndarray | None
+    roots: np.ndarray, directions: np.ndarray | None
 ) -> None:
-    walks = paths(roots, frames, starts=starts_around(roots, 4, 0), fork_times=FORKS, seed=1, steps=40)
-    assert walks.shape == (41, 1 + len(FORKS), 4, roots.shape[1])
+    steps = descent.walks(roots, directions, starts=starts_around(roots, 4, 0), fork_times=FORKS, seed=1, steps=40)
+    assert steps.shape == (41, 1 + len(FORKS), 4, roots.shape[1])
     for row, fork in enumerate(FORKS, start=1):
         at = round(40 * fork)
-        np.testing.assert_array_equal(walks[: at + 1, row], walks[: at + 1, 0])
-        assert np.all(walks[at + 1 :, row] != walks[at + 1 :, 0])
+        np.testing.assert_array_equal(steps[: at + 1, row], steps[: at + 1, 0])
+        assert np.all(steps[at + 1 :, row] != steps[at + 1 :, 0])
 
 
 @landscapes
 def test_endpoints_are_the_ends_of_the_paths_and_equal_seeds_give_equal_bits(
-    roots: np.ndarray, frames: np.ndarray | None
+    roots: np.ndarray, directions: np.ndarray | None
 ) -> None:
     starts = starts_around(roots, 5, 0)
-    ends = descend(roots, frames, starts=starts, fork_times=FORKS, seed=3, steps=30)
-    walks = paths(roots, frames, starts=starts, fork_times=FORKS, seed=3, steps=30)
-    np.testing.assert_allclose(walks[0, 0], starts, rtol=1e-15)
-    np.testing.assert_array_equal(walks[-1], ends)
-    assert np.all(descend(roots, frames, starts=starts, fork_times=FORKS, seed=4, steps=30) != ends)
+    ends = descend(roots, directions, starts=starts, fork_times=FORKS, seed=3, steps=30)
+    steps = descent.walks(roots, directions, starts=starts, fork_times=FORKS, seed=3, steps=30)
+    np.testing.assert_allclose(steps[0, 0], starts, rtol=1e-15)
+    np.testing.assert_array_equal(steps[-1], ends)
+    assert np.all(descend(roots, directions, starts=starts, fork_times=FORKS, seed=4, steps=30) != ends)
 
 
 @landscapes
-def test_a_fork_at_the_end_is_at_distance_0(roots: np.ndarray, frames: np.ndarray | None) -> None:
+def test_a_fork_at_the_end_is_at_distance_0(roots: np.ndarray, directions: np.ndarray | None) -> None:
     starts = starts_around(roots, 50, 0)
-    ends = descend(roots, frames, starts=starts, fork_times=[0.0, 1.0], seed=0, steps=300)
+    ends = descend(roots, directions, starts=starts, fork_times=[0.0, 1.0], seed=0, steps=300)
     np.testing.assert_array_equal(ends[2], ends[0])
-    assert np.all(sibling_barriers(ends, roots, frames)[1] <= 1e-12)
+    assert np.all(sibling_barriers(ends, roots, directions)[1] <= 1e-12)
 
 
 def test_a_fork_does_not_depend_on_which_others_there_are() -> None:
@@ -67,15 +68,17 @@ def test_a_fork_does_not_depend_on_which_others_there_are() -> None:
 
 
 @landscapes
-def test_the_fast_slope_is_the_clipped_exact_gradient(roots: np.ndarray, frames: np.ndarray | None) -> None:
-    length, height = toy_fields.units(roots, frames)
+def test_the_fast_slope_is_the_clipped_exact_gradient(roots: np.ndarray, directions: np.ndarray | None) -> None:
+    length, height = fields.units(roots, directions)
     starts = 1.5 * starts_around(roots, 40, 0)
     step = 1e-3
-    _, after = paths(roots, frames, starts=starts, fork_times=[], seed=0, steps=1, temperature=0, step_size=step)
-    slope = toy_fields.gradient(starts, roots, frames) * length / height
+    _, after = descent.walks(
+        roots, directions, starts=starts, fork_times=[], seed=0, steps=1, temperature=0, step_size=step
+    )
+    slope = fields.gradient(starts, roots, directions) * length / height
     lengths = np.linalg.norm(slope, axis=1, keepdims=True)
-    expected = starts - step * length * slope * np.minimum(1, toy_descent.CLIP / lengths)
-    assert 0 < np.mean(lengths > toy_descent.CLIP) < 1
+    expected = starts - step * length * slope * np.minimum(1, descent.CLIP / lengths)
+    assert 0 < np.mean(lengths > descent.CLIP) < 1
     np.testing.assert_allclose(after[0], expected, rtol=0, atol=1e-14 * np.abs(starts).max() + 1e-15)
 
 
@@ -88,7 +91,7 @@ def test_without_noise_siblings_never_part_and_walk_into_the_nearest_valley() ->
 
 
 def test_moving_and_stretching_the_landscape_moves_and_stretches_the_walk() -> None:
-    roots, starts = toy_fields.on_circle(4), starts_around(toy_fields.on_circle(4), 5, 0)
+    roots, starts = fields.on_circle(4), starts_around(fields.on_circle(4), 5, 0)
     ends = descend(roots, starts=starts, fork_times=FORKS, seed=0, steps=50)
     other = descend(8 * roots, starts=8 * starts, fork_times=FORKS, seed=0, steps=50)
     np.testing.assert_allclose(other, 8 * ends, rtol=1e-9, atol=1e-9)
@@ -99,7 +102,7 @@ def test_at_a_constant_temperature_one_valley_holds_the_boltzmann_distribution()
     pair = np.array([[-1.0], [1.0]])
     ends = descend(pair, starts=np.ones((4000, 1)), fork_times=[], seed=0, steps=400, temperature=0.01, cooling=1e-9,
                    step_size=0.002)  # fmt: skip
-    bend = float(toy_fields.hessian(pair, pair)[0, 0, 0]) * 4
+    bend = float(fields.hessian(pair, pair)[0, 0, 0]) * 4
     # 4000 walkers give a variance to 2 %, the valley's anharmonicity and the finite step about as much
     assert np.var(ends[0] / 2) == pytest.approx(0.01 / bend, rel=0.08)
 
@@ -118,8 +121,8 @@ def test_in_ten_dimensions_isotropic_siblings_never_part_and_degenerate_ones_do(
     descent = Descent(fork_times=[0.0], steps=1000)
     shares = []
     for degenerate in (False, True):
-        roots, frames = descent.field(10, degenerate)
-        shares.append(float(descent.parted(descent.endpoints(roots, frames, pairs=60), roots, frames)[0]))
+        roots, directions = descent.field(10, degenerate)
+        shares.append(float(descent.parted(descent.endpoints(roots, directions, pairs=60), roots, directions)[0]))
     assert shares[0] == 0
     assert shares[1] > 0.1
 
@@ -153,9 +156,9 @@ def test_a_walk_out_of_range_gets_one_line(changed: dict[str, object], line: str
 
 @pytest.mark.parametrize("step_size", [1.0, 1e3, 1e308])
 def test_a_walk_that_diverges_says_so(step_size: float) -> None:
-    roots, frames = toy_fields.simplex(4, 6), toy_fields.random_frames(4, 6, 2, seed=0)
+    roots, directions = fields.simplex(4, 6), fields.random_directions(4, 6, 2, seed=0)
     with pytest.raises(ValueError, match="step_size: expected one with which every walk settles, got") as error:
-        descend(roots, frames, starts=starts_around(roots, 20, 0), fork_times=[0.0], seed=0, step_size=step_size)
+        descend(roots, directions, starts=starts_around(roots, 20, 0), fork_times=[0.0], seed=0, step_size=step_size)
     assert "\n" not in str(error.value)
 
 
@@ -173,7 +176,7 @@ def test_the_wilson_interval_solves_its_equation(successes: int, n: int) -> None
 @given(seed=st.integers(0, 1000), m=st.integers(2, 5), n=st.integers(2, 4))
 def test_the_largest_stable_step_is_where_a_small_step_away_stops_shrinking(seed: int, m: int, n: int) -> None:
     roots = np.random.default_rng(seed).standard_normal((m, n))
-    length, height = toy_fields.units(roots)
-    limit = toy_descent.largest_stable_step(roots) * length**2 / height
+    length, height = fields.units(roots)
+    limit = descent.largest_stable_step(roots) * length**2 / height
     bends = [np.prod(np.delete(np.sum((root - roots) ** 2, axis=1), i)) * 2 for i, root in enumerate(roots)]
     assert limit == pytest.approx(2 / max(bends), rel=1e-9)

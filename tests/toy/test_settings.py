@@ -6,7 +6,7 @@ import pytest
 
 from lmc_utils import toy
 from lmc_utils.settings import ParameterError
-from lmc_utils.toy_settings import Descent, Landscape
+from lmc_utils.toy.settings import Descent, Landscape
 
 LONG = "where descent diverges from the steepest solution (2 / curvature), got"
 

@@ -11,8 +11,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lmc_utils.flipbook import flip_book, render
 from lmc_utils.settings import ParameterError
+from lmc_utils.widgets.flipbook import flip_book, render
 
 
 def drawing(height: float, size: tuple[float, float] = (3, 2)) -> Figure:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
-from test_plane_plots import CORNERS, FORKS, scenery
+from scenery import CORNERS, FORKS, scenery
 
-from lmc_utils.surface import Surface
+from lmc_utils.widgets import Surface
 
 
 @pytest.fixture(scope="module")
 def surface() -> Surface:
-    return Surface(*scenery(), "fork_point", "loss (nats)")
+    return Surface(*scenery())
 
 
 @pytest.fixture
@@ -36,30 +36,30 @@ def show(page: Page, surface: Surface, tmp_path: Path, change: str = "") -> None
 
 
 def test_the_scene_holds_the_numbers_it_was_given(surface: Surface) -> None:
-    plane, _, ground, _ = scenery()
+    planes, _ = scenery()
     found = json.loads(re.findall(r"-scene\">(.*?)</script>", surface._repr_html_())[0])
     assert [panel["label"] for panel in found["panels"]] == [str(fork) for fork in FORKS]
     for panel, fork in zip(found["panels"], FORKS, strict=True):
-        np.testing.assert_allclose(panel["z"], np.log10(plane.sel(fork_epoch=fork)), atol=1e-4)
-        np.testing.assert_allclose(panel["x"], ground.x.sel(fork_epoch=fork), atol=1e-4)
+        np.testing.assert_allclose(panel["z"], np.log10(planes.loss.sel(fork_epoch=fork)), atol=1e-4)
+        np.testing.assert_allclose(panel["x"], planes.x.sel(fork_epoch=fork), atol=1e-4)
         assert panel["corners"] == CORNERS
         assert panel["walks"] == [[CORNERS[2], CORNERS[0]], [CORNERS[2], CORNERS[1]]]
         assert f"Fork at epoch {fork}" in panel["description"]
 
 
 def test_a_fork_without_a_plane_is_left_out_and_none_at_all_is_refused() -> None:
-    plane, *others = scenery()
-    half = Surface(plane.where(plane.fork_epoch == 0), *others, "parent", "loss")
+    planes, walks = scenery()
+    half = Surface(planes.where(planes.fork_epoch == 0), walks)
     assert [panel["label"] for panel in half.scene["panels"]] == ["0"]
     with pytest.raises(ValueError, match="expected one at least at one fork epoch"):
-        Surface(plane.where(plane.fork_epoch < 0), *others, "parent", "loss")
+        Surface(planes.where(planes.fork_epoch < 0), walks)
 
 
 def test_two_figures_of_one_page_do_not_share_a_name(surface: Surface) -> None:
-    plane, *others = scenery()
+    planes, walks = scenery()
     names = {
         re.findall(r'id="(lmc-surface-\w+)"', each._repr_html_())[0]
-        for each in (surface, Surface(2 * plane, *others, "fork_point", "loss (nats)"))
+        for each in (surface, Surface(planes, walks, "error"))
     }
     assert len(names) == 2
 
@@ -98,32 +98,32 @@ def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: S
 
 def test_the_walks_are_drawn_and_hide_behind_what_is_nearer(page: Page, tmp_path: Path) -> None:
     """Two walls run across a plain; from where the reader stands the high near one covers the walk behind it."""
-    plane, corner, ground, walk = scenery()
+    planes, walks = scenery()
     white = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         let count = 0;
         for (let at = 0; at < data.length; at += 4)
             count += data[at] > 245 && data[at + 1] > 245 && data[at + 2] > 245 && data[at + 3] > 250;
         return count; }"""
 
-    def count(heights: Any, steps: Any) -> int:
-        show(page, Surface(heights, corner, ground, steps, "fork_point", "loss (nats)"), tmp_path)
+    def count(heights: Any, seen: Any) -> int:
+        show(page, Surface(planes.assign(loss=heights.assign_attrs(units="nats")), seen), tmp_path)
         found: int = page.locator("canvas").evaluate(white)
         return found
 
-    flat = plane * 0 + 1
+    flat = planes.loss * 0 + 1
     flat[:, -1, -1] = 1.01  # a plain needs a range
-    with_walks, without = count(flat, walk), count(flat, walk * np.nan)
+    with_walks, without = count(flat, walks), count(flat, walks * np.nan)
     assert with_walks > without + 100
     walled = flat.copy()
     walled[{"row": 0}] = 1e4
     far = flat.copy()
     far[{"row": -1}] = 1e4
-    hidden = [count(heights, walk) - count(heights, walk * np.nan) for heights in (walled, far)]
+    hidden = [count(heights, walks) - count(heights, walks * np.nan) for heights in (walled, far)]
     assert min(hidden) < 0.6 * max(hidden), "one of the two walls stands between the reader and the walks"
 
 
 def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface: Surface, tmp_path: Path) -> None:
-    source = Path(__file__).parent.parent.joinpath("lmc_utils", "surface.js").read_text()
+    source = Path(__file__).parents[2].joinpath("lmc_utils", "widgets", "static", "surface.js").read_text()
     page.set_content("<p></p>")
     panel = {"x": [0, 1, 2], "y": [0, 2, 4], "z": [[0, 1, 2], [2, 3, 4], [4, 5, 6]]}  # x + y
     found = page.evaluate(

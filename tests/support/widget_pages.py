@@ -1,0 +1,109 @@
+"""Widgets on a page of their own, in a browser, with a model that knows no kernel; and data for `LineWalk`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from playwright.sync_api import Locator, Page
+
+MODEL = """
+const listeners = {};
+window.model = {
+  values: VALUES,
+  get(name) { return this.values[name]; },
+  set(name, value) { this.values[name] = value; for (const react of listeners[`change:${name}`] ?? []) react(); },
+  save_changes() {},
+  on(name, react) { (listeners[name] ??= []).push(react); },
+  off(name, react) { listeners[name] = (listeners[name] ?? []).filter((each) => each !== react); },
+};
+"""
+
+
+def show(page: Page, widget: Any, style: str = "", **changed: Any) -> Locator:
+    """The widget as its page has it, with a model that knows no kernel."""
+    values = {name: getattr(widget, name) for name in widget.trait_names(sync=True) if not name.startswith("_")}
+    values = {name: value for name, value in values.items() if name not in ("layout", "tabbable", "tooltip", "comm")}
+    page.set_content(f"<style>{style} {widget._css}</style><main></main>")
+    page.evaluate(MODEL.replace("VALUES", json.dumps(values | changed)))
+    page.evaluate(
+        """async (source) => {
+            const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+            window.stop = module.default.render({ model: window.model, el: document.querySelector("main") });
+        }""",
+        widget._esm,
+    )
+    return page.locator("main")
+
+
+def compute(page: Page, *names: str, expression: str, **given: Any) -> Any:
+    """What an expression of the functions in JavaScript files comes to."""
+    return page.evaluate(
+        """async ([source, expression, given]) => {
+            const names = [...source.matchAll(/^export (?:function|const) (\\w+)/gm)].map((match) => match[1]);
+            const all = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+            const known = { ...given, ...Object.fromEntries(names.map((name) => [name, all[name]])) };
+            return new Function(...Object.keys(known), `return ${expression}`)(...Object.values(known));
+        }""",
+        [widgets.script(*names), expression, given],
+    )
+
+
+def drag(page: Page, control: Locator, way: float, steps: int = 4) -> float:
+    """Hold the mouse down in the middle of a control and move it sideways, by so many pixels; returns its last x."""
+    box = control.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + way, y, steps=steps)
+    page.mouse.up()
+    return x + way
+
+
+def reactions(page: Page, control: Locator) -> list[float]:
+    """Milliseconds from each event of a drag to the moment after the frame that shows it."""
+    page.evaluate(
+        """() => {
+            window.took = [];
+            const react = () => {
+                const began = performance.now();
+                const shown = new MessageChannel();
+                shown.port1.onmessage = () => took.push(performance.now() - began);
+                requestAnimationFrame(() => shown.port2.postMessage(0));
+            };
+            for (const kind of ["pointermove", "input"]) window.addEventListener(kind, react, { capture: true });
+        }"""
+    )
+    drag(page, control, 40, steps=20)
+    page.wait_for_function("took.length >= 15")
+    times: list[float] = page.evaluate("took")
+    return times
+
+
+def pairs(
+    forks: tuple[int, ...] = (0, 3), parents: int = 2, steps: int = 13, grid: int = 5
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Lines and planes of made-up networks; the last pair of the last fork has no plane."""
+    random = np.random.default_rng(0)
+    alphas = np.linspace(-0.25, 1.25, steps)
+    place = {"fork_epoch": list(forks), "parent": list(range(parents)), "pair": ["0-1"]}
+    shape = tuple(map(len, place.values()))
+    curves = (("split", *place, "alpha"), random.random((2, *shape, len(alphas))))
+    coords: dict[str, Any] = {"split": ["train", "test"], **place, "alpha": alphas}
+    lines = xr.Dataset({"loss": curves, "error": (curves[0], 100 * curves[1])}, coords=coords)
+    heights = random.uniform(0.1, 10, (*shape, grid, grid))
+    heights[-1, -1] = np.nan
+    planes = xr.Dataset(
+        {
+            "loss": ((*place, "row", "column"), heights),
+            "x": ((*place, "column"), np.broadcast_to(np.linspace(-1, 5, grid), (*shape, grid))),
+            "y": ((*place, "row"), np.broadcast_to(np.linspace(-1, 3, grid), (*shape, grid))),
+            "corner": ((*place, "point", "axis"), np.broadcast_to([[0, 0], [4, 0], [2, 2]], (*shape, 3, 2))),
+        },
+        coords=place,
+        attrs={"third": "fork_point"},
+    )
+    return lines, planes
