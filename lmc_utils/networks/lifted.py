@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lmc_utils.networks.layers import Layer, Parameters
+from lmc_utils.settings import ParameterError
 
 
 class Lifted(nn.Module):
@@ -26,7 +27,7 @@ class Lifted(nn.Module):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self._one = (copy.deepcopy(module).eval(),)  # in a tuple, so that its own parameters are not registered too
+        self._one = (_copied(module).eval(),)  # in a tuple, so that its own parameters are not registered too
         for name, value in module.named_parameters():
             *folders, attribute = name.split(".")
             holder: nn.Module = self
@@ -72,13 +73,16 @@ def is_stack(network: nn.Module) -> bool:
 def as_stack(network: nn.Module) -> nn.Module:
     """A copy of a stack in evaluation mode; of any other module, it lifted to one.
 
+    Raises:
+        ParameterError: the network cannot be copied.
+
     >>> from lmc_utils.networks.layers import Linear
     >>> type(as_stack(Linear(1, 3, 5))).__name__, type(as_stack(nn.Linear(3, 5))).__name__
     ('Linear', 'Lifted')
     """
     if isinstance(network, Lifted):
         return network
-    return copy.deepcopy(network).eval() if is_stack(network) else Lifted(network)
+    return _copied(network).eval() if is_stack(network) else Lifted(network)
 
 
 def leaves(network: nn.Module) -> list[nn.Module]:
@@ -89,3 +93,11 @@ def leaves(network: nn.Module) -> list[nn.Module]:
     """
     runs = network.module if isinstance(network, Lifted) else network
     return [module for module in runs.modules() if not list(module.children())]
+
+
+def _copied(network: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(network)
+    except Exception as error:  # whatever an attribute does when it is copied
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"network: expected one that can be copied, this one cannot ({reason})") from error

@@ -100,28 +100,37 @@ def _state(module: nn.Module) -> dict[str, Any]:
     state: dict[str, Any] = {name: value.detach().clone() for name, value in module.named_parameters()}
     for place, part in module.named_modules():
         own = {name: value for name, value in vars(part).items() if name not in _OF_EVERY_MODULE}
-        state |= {f"{place}.{name}".lstrip("."): _copy(value) for name, value in own.items()}
+        for name, value in own.items():
+            full = f"{place}.{name}".lstrip(".")
+            state[full] = _copy(full, value)
     return state
 
 
-def _copy(value: Any) -> Any:
+def _copy(name: str, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone()
     try:
         return copy.deepcopy(value)
-    except Exception:  # whatever an attribute does when it is copied
-        return value
+    except Exception:  # whatever an attribute does when it is copied: what cannot be compared is not understood
+        _refuse("has an attribute that cannot be copied:", [name])
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(one: Any, other: Any, compared: frozenset[tuple[int, int]] = frozenset()) -> bool:
+    """Whether two attributes hold the same; what leads back to itself is compared once."""
+    both = (id(one), id(other))
+    if one is other or both in compared:
+        return True
     if type(one) is not type(other):
         return False
+    compared |= {both}
     if isinstance(one, Tensor):
         return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
     if isinstance(one, np.ndarray):
         return bool(np.array_equal(one, other))
     if isinstance(one, Mapping):
-        return list(one) == list(other) and all(_equal(one[name], other[name]) for name in one)
+        return list(one) == list(other) and all(_equal(one[name], other[name], compared) for name in one)
     if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        return len(one) == len(other) and all(_equal(*pair, compared) for pair in zip(one, other, strict=True))
     if getattr(type(one), "__eq__", None) is object.__eq__:  # equal only to itself: what it is made of tells
-        return _equal(getattr(one, "__dict__", None), getattr(other, "__dict__", None))
+        return _equal(getattr(one, "__dict__", None), getattr(other, "__dict__", None), compared)
     return bool(one == other)

@@ -178,17 +178,3 @@ def test_what_does_not_fit_the_data_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("preset", ["smoke", "default", "paper"])
 def test_presets_are_valid_parameter_values(preset: str) -> None:
     assert isinstance(Experiment(**Experiment.preset(preset)), Experiment)
-
-
-def test_every_pair_has_its_place_in_an_array_over_pairs(run: Run) -> None:
-    coords, pairs = run.each_pair([1, 2, 4])
-    assert {name: len(values) for name, values in coords.items()} == {
-        "fork_epoch": 2, "parent": 2, "pair": 1, "epoch": 3,
-    }  # fmt: skip
-    seen = dict(pairs)
-    assert len(seen) == len(list(pairs)) == 2 * (3 + 2)  # the fork at epoch 2 has no siblings at epoch 1
-    for (fork, parent, pair, time), ends in seen.items():
-        label = coords["fork_epoch"][fork], coords["parent"][parent], coords["epoch"][time]
-        assert coords["pair"][pair] == "0-1"
-        members = [Member(label[1], label[0], sibling) for sibling in (0, 1)]
-        assert torch.equal(ends, run.thetas(members, label[2]))

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 import xarray as xr
-from numpy.polynomial import Polynomial
-from scipy.interpolate import BPoly
 
-from lmc_utils import barriers
+from lmc_utils.measure import barriers
 
 ALPHA = np.linspace(-0.5, 1.5, 41).round(12)
 
@@ -71,115 +69,3 @@ def test_a_line_without_its_ends_is_named() -> None:
 def test_the_position_is_where_the_barrier_is_highest() -> None:
     lopsided = curve(np.where(np.isclose(ALPHA, 0.3), 5.0, 0.0) + 7 * ALPHA)
     assert float(barriers.barrier_position(lopsided)) == pytest.approx(0.3)
-
-
-def ends(polynomial: Polynomial, order: int) -> xr.DataArray:
-    """A derivative of a polynomial at both endpoints."""
-    return xr.DataArray(polynomial.deriv(order)(np.array([0.0, 1.0])), coords={"alpha": [0.0, 1.0]})
-
-
-def barrier_of(polynomial: Polynomial) -> np.ndarray:
-    return polynomial(INSIDE) - (1 - INSIDE) * polynomial(0.0) - INSIDE * polynomial(1.0)
-
-
-INSIDE = np.linspace(0, 1, 21)
-QUADRATIC, QUINTIC = Polynomial([0.4, -2.0, 3.0]), Polynomial([0.4, -2.0, 3.0, 1.5, -4.0, 2.5])
-
-
-def test_a_quadratic_loss_makes_the_form_with_gradients_exact() -> None:
-    found = barriers.second_order(ends(QUADRATIC, 2), INSIDE, ends(QUADRATIC, 1))
-    np.testing.assert_allclose(found, barrier_of(QUADRATIC), atol=1e-14)
-
-
-def test_without_gradients_a_quadratic_comes_out_with_the_wrong_sign() -> None:
-    # phi'' = q everywhere: B = -q a (1 - a) / 2, while the poster's formula says +q a (1 - a) / 2.
-    found = barriers.second_order(ends(QUADRATIC, 2), INSIDE)
-    np.testing.assert_allclose(found, -barrier_of(QUADRATIC), atol=1e-14)
-
-
-def test_the_printed_weights_pair_alpha_with_the_first_endpoint() -> None:
-    curvature = xr.DataArray([8.0, 0.0], coords={"alpha": [0.0, 1.0]})
-    np.testing.assert_allclose(barriers.second_order(curvature, INSIDE), 4 * INSIDE**2 * (1 - INSIDE))
-
-
-def test_a_quintic_is_interpolated_exactly_and_anything_as_scipy_does() -> None:
-    at_ends = [ends(QUINTIC, order) for order in range(3)]
-    np.testing.assert_allclose(barriers.quintic_hermite(*at_ends, INSIDE), barrier_of(QUINTIC), atol=1e-13)
-    values = np.random.default_rng(0).normal(size=(2, 3))
-    theirs = BPoly.from_derivatives([0, 1], values)
-    ours = barriers.quintic_hermite(*(xr.DataArray(one, coords={"alpha": [0.0, 1.0]}) for one in values.T), INSIDE)
-    chord = (1 - INSIDE) * values[0, 0] + INSIDE * values[1, 0]
-    np.testing.assert_allclose(ours, theirs(INSIDE) - chord, atol=1e-13)
-
-
-def test_endpoint_curvature_counts_in_the_quintic_a_quarter_of_what_it_counts_on_the_poster() -> None:
-    nothing = xr.DataArray([0.0, 0.0], coords={"alpha": [0.0, 1.0]})
-    curvature = xr.DataArray([3.0, 5.0], coords={"alpha": [0.0, 1.0]})
-    assert barriers.quintic_hermite(nothing, nothing, curvature, [0.5]).item() == pytest.approx(8 / 64)
-    assert barriers.second_order(curvature, [0.5]).item() == pytest.approx(8 / 16)
-
-
-def test_arrays_about_different_pairs_are_not_matched_silently() -> None:
-    values = ends(QUINTIC, 2)
-    here, there = values.expand_dims(parent=[0, 1]), values.expand_dims(parent=[1, 2])
-    for approximation in (
-        lambda: barriers.second_order(here, INSIDE, there),
-        lambda: barriers.second_order_rise(here, there),
-        lambda: barriers.quintic_hermite(here, here, there, INSIDE),
-    ):
-        with pytest.raises(ValueError, match="parent"):
-            approximation()
-
-
-def test_approximations_say_that_they_are_barriers() -> None:
-    curvature = ends(QUINTIC, 2).assign_attrs(units="nats", long_name="second derivative in alpha")
-    assert barriers.second_order(curvature, INSIDE).attrs == {"units": "nats", "long_name": "loss barrier"}
-
-
-def test_the_identity_is_exact_for_polynomials_and_converges_for_anything_smooth() -> None:
-    nodes = barriers.gauss_legendre(4)
-    bent = xr.DataArray(QUINTIC.deriv(2)(nodes), coords={"alpha": nodes})
-    np.testing.assert_allclose(barriers.from_curvature(bent, INSIDE), barrier_of(QUINTIC), atol=1e-13)
-    errors = []
-    for count in (8, 16, 32):
-        nodes = barriers.gauss_legendre(count)
-        u = 10 * (nodes - 0.4)
-        wave = xr.DataArray(100 * (4 * u**2 - 2) * np.exp(-(u**2)), coords={"alpha": nodes})  # of exp(-u^2)
-        bump = np.exp(-((10 * (INSIDE - 0.4)) ** 2))
-        chord = (1 - INSIDE) * bump[0] + INSIDE * bump[-1]
-        errors.append(float(abs(barriers.from_curvature(wave, INSIDE) - (bump - chord)).max()))
-    assert errors[1] < errors[0] / 10
-    assert errors[2] < errors[1] / 100
-
-
-def test_the_identity_wants_its_own_nodes() -> None:
-    with pytest.raises(ValueError, match="alpha: expected the curvature at the nodes of gauss_legendre"):
-        barriers.from_curvature(curve(ALPHA), INSIDE)
-
-
-def test_approximations_keep_all_other_dimensions_and_put_alpha_last() -> None:
-    values = ends(QUINTIC, 2).expand_dims(parent=[0, 1], layer=["a", "b", "c"])
-    nodes = barriers.gauss_legendre(5)
-    at_nodes = xr.DataArray(nodes, coords={"alpha": nodes}).expand_dims(parent=[0, 1], layer=["a", "b", "c"])
-    assert barriers.second_order(values, INSIDE).dims == ("parent", "layer", "alpha")
-    assert barriers.quintic_hermite(values, values, values, INSIDE).dims == ("parent", "layer", "alpha")
-    assert barriers.from_curvature(at_nodes, INSIDE).dims == ("parent", "layer", "alpha")
-
-
-def test_half_way_rises_are_those_of_a_quadratic() -> None:
-    # From each end the loss along the layer is g a + q a^2 / 2, seen from that end: at end 1 the slope turns its sign.
-    slope = xr.DataArray([0.3, -0.7], coords={"alpha": [0.0, 1.0]})
-    curvature = xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})
-    half = np.array([0.0, 0.5])
-    home = np.array([1.0, 2.0])[:, None]
-    walked = home + np.array([0.3, 0.7])[:, None] * half + np.array([2.0, 6.0])[:, None] * half**2 / 2
-    measured = xr.DataArray(walked, coords={"end": [0, 1], "alpha": half})
-    assert float(barriers.layer_rise(measured)) == pytest.approx(float(barriers.second_order_rise(curvature, slope)))
-    assert float(barriers.second_order_rise(curvature)) == pytest.approx(0.5)
-
-
-def test_approximations_without_both_ends_are_named() -> None:
-    half = xr.DataArray([1.0], coords={"alpha": [0.0]})
-    for approximation in (barriers.second_order_rise, lambda values: barriers.second_order(values, INSIDE)):
-        with pytest.raises(ValueError, match=r"it lacks \[1.0\]"):
-            approximation(half)

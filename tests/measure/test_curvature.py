@@ -7,8 +7,11 @@ from curvlinops import HessianLinearOperator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lmc_utils import barriers, curvature, evaluation, paths, siblings, stack, taylor
-from lmc_utils.forking import Experiment, Member, Run
+from lmc_utils.forking import Experiment, Member, Run, train
+from lmc_utils.measure import approximations, barriers, curvature, evaluation, lines, taylor
+from lmc_utils.measure.losses import mix
+from lmc_utils.networks import layers, stack
+from lmc_utils.networks.lifted import Lifted
 from lmc_utils.networks.models import ACTIVATIONS, Architecture, build
 
 SMALL = Experiment(
@@ -18,7 +21,7 @@ SMALL = Experiment(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return siblings.run(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
 
 
 def samples(count: int, shape: tuple[int, ...], classes: int) -> tuple[Tensor, Tensor]:
@@ -43,9 +46,9 @@ def dense(network: nn.Module, theta: Tensor, delta: Tensor, inputs: Tensor, labe
         return functional.cross_entropy(logits[0], labels)
 
     hessian, gradient = torch.func.hessian(loss)(theta), torch.func.grad(loss)(theta)
-    layers = list(stack.layer_slices(network).values())
-    slopes = torch.stack([gradient[block] @ delta[block] for block in layers])
-    rows = [torch.stack([delta[one] @ hessian[one, other] @ delta[other] for other in layers]) for one in layers]
+    blocks = list(stack.layer_slices(network).values())
+    slopes = torch.stack([gradient[block] @ delta[block] for block in blocks])
+    rows = [torch.stack([delta[one] @ hessian[one, other] @ delta[other] for other in blocks]) for one in blocks]
     return slopes, torch.stack(rows)
 
 
@@ -87,8 +90,7 @@ class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second, self.out = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
-        self.norm = nn.BatchNorm1d(6)
-        self.norm.running_var *= 2
+        self.norm = nn.GroupNorm(2, 6)
 
     def forward(self, inputs: Tensor) -> Tensor:
         hidden = torch.tanh(self.norm(self.first(inputs)))
@@ -102,16 +104,16 @@ class Doubled(nn.Sequential):
         return logits
 
 
-TANH, SHARED = nn.Tanh(), stack.Linear(1, 4, 4)
+TANH, SHARED = nn.Tanh(), layers.Linear(1, 4, 4)
 
 
 @pytest.mark.parametrize(
     "network",
     [
-        nn.Sequential(stack.Linear(1, 4, 5), TANH, stack.Linear(1, 5, 5), TANH, stack.Linear(1, 5, 3)),
-        nn.Sequential(SHARED, nn.Tanh(), SHARED, stack.LayerNorm(1, 4)),
-        Doubled(stack.Linear(1, 4, 5), nn.Tanh(), stack.Linear(1, 5, 3)),
-        nn.Sequential(nn.Sequential(stack.Linear(1, 4, 5), nn.Softplus()), stack.Linear(1, 5, 3)),
+        nn.Sequential(layers.Linear(1, 4, 5), TANH, layers.Linear(1, 5, 5), TANH, layers.Linear(1, 5, 3)),
+        nn.Sequential(SHARED, nn.Tanh(), SHARED, layers.LayerNorm(1, 4)),
+        Doubled(layers.Linear(1, 4, 5), nn.Tanh(), layers.Linear(1, 5, 3)),
+        nn.Sequential(nn.Sequential(layers.Linear(1, 4, 5), nn.Softplus()), layers.Linear(1, 5, 3)),
     ],
     ids=["an activation twice", "a layer twice", "a forward of its own", "no rule"],
 )
@@ -129,9 +131,9 @@ def test_what_taylor_mode_does_not_cover_is_differentiated_automatically(network
 
 def test_words_can_be_inputs() -> None:
     module = nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 3)).double()
-    thetas, deltas = networks(stack.Lifted(module), count=1)
+    thetas, deltas = networks(Lifted(module), count=1)
     inputs, labels = torch.arange(15).view(5, 3) % 7, torch.arange(5) % 3
-    slopes, curvatures = dense(stack.Lifted(module), thetas[0], deltas[0], inputs, labels)
+    slopes, curvatures = dense(Lifted(module), thetas[0], deltas[0], inputs, labels)
     found = curvature.jet(module, thetas, deltas, inputs, labels)
     torch.testing.assert_close(found.slope[0], slopes, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(found.curvature[0], curvatures, rtol=1e-9, atol=1e-11)
@@ -139,7 +141,7 @@ def test_words_can_be_inputs() -> None:
 
 def test_any_module_works_by_automatic_differentiation() -> None:
     module = Residual().double().eval()
-    lifted = stack.Lifted(module)
+    lifted = Lifted(module)
     assert not taylor.applies(lifted)
     thetas, deltas = networks(lifted)
     inputs, labels = samples(9, (6,), 3)
@@ -153,10 +155,10 @@ def test_any_module_works_by_automatic_differentiation() -> None:
 def test_the_plain_twin_of_a_stack_gives_the_same_numbers() -> None:
     plain = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
     network = build(Architecture(widths=(5,), activation="tanh"), (6, 1), 3).double()
-    theirs, moves = networks(stack.Lifted(plain), count=1)
+    theirs, moves = networks(Lifted(plain), count=1)
 
     def transposed(vectors: Tensor) -> Tensor:  # nn.Linear keeps its weight as (out, in)
-        values = stack.unflatten(vectors, stack.Lifted(plain))
+        values = stack.unflatten(vectors, Lifted(plain))
         return stack.flatten({name: value.mT if value.dim() == 3 else value for name, value in values.items()})
 
     inputs, labels = samples(7, (6, 1), 3)
@@ -167,11 +169,11 @@ def test_the_plain_twin_of_a_stack_gives_the_same_numbers() -> None:
 
 def test_an_independent_library_agrees() -> None:
     plain = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).double()
-    thetas, deltas = networks(stack.Lifted(plain), count=1)
+    thetas, deltas = networks(Lifted(plain), count=1)
     nn.utils.vector_to_parameters(thetas[0], plain.parameters())
     inputs, labels = samples(13, (6,), 3)
     found = curvature.jet(plain, thetas, deltas, inputs, labels)
-    cases = zip(stack.layer_slices(stack.Lifted(plain)).values(), (plain[0], plain[2]), strict=True)
+    cases = zip(stack.layer_slices(Lifted(plain)).values(), (plain[0], plain[2]), strict=True)
     for row, (block, layer) in enumerate(cases):
         operator = HessianLinearOperator(plain, nn.CrossEntropyLoss(), list(layer.parameters()), [(inputs, labels)])
         theirs = deltas[0, block] @ (operator @ deltas[0, block])
@@ -182,7 +184,7 @@ def test_an_independent_library_agrees() -> None:
 
 
 def test_a_linear_network_has_the_closed_form() -> None:
-    network = nn.Sequential(stack.Linear(1, 4, 3)).double()
+    network = nn.Sequential(layers.Linear(1, 4, 3)).double()
     thetas, deltas = networks(network, count=1)
     inputs, labels = samples(10, (4,), 3)
     weight, bias = thetas[0, :12].view(4, 3), thetas[0, 12:]
@@ -242,10 +244,10 @@ def test_the_network_given_is_left_as_it_was() -> None:
 def test_slope_and_curvature_are_the_derivatives_of_the_measured_loss_along_the_line(run: Run) -> None:
     step = 1e-3
     alphas = np.array([-2, -1, 0, 1, 2]) * step + 0.4
-    found = curvature.along(run, [0.4], by_layer=False, progress=False)
+    found = curvature.along(run.pairs(), [0.4], by_layer=False, progress=False)
     for fork, parent in ((0, 0), (2, 1)):
         ends = run.thetas([Member(parent, fork, 0), Member(parent, fork, 1)], 3).double()
-        points = stack.mix(ends[0], ends[1], torch.from_numpy(alphas))
+        points = mix(ends[0], ends[1], torch.from_numpy(alphas))
         inputs, labels = run.dataset.train
         loss = evaluation.evaluate(run.network, points, inputs.double(), labels)[0].numpy()
         slope = (loss[0] - 8 * loss[1] + 8 * loss[3] - loss[4]) / (12 * step)
@@ -257,22 +259,22 @@ def test_slope_and_curvature_are_the_derivatives_of_the_measured_loss_along_the_
 
 
 def test_the_barrier_is_negative_curvature_along_the_line(run: Run) -> None:
-    nodes = barriers.gauss_legendre(24)
-    bent = curvature.along(run, nodes, by_layer=False, progress=False)
-    lines = paths.line(run, paths.Line(alphas=11, alpha_range=(0, 1)), progress=False).sel(split="train")
-    measured = barriers.loss_barrier(lines.loss)
-    implied = barriers.from_curvature(bent.curvature, lines.alpha.values)
+    nodes = approximations.gauss_legendre(24)
+    bent = curvature.along(run.pairs(), nodes, by_layer=False, progress=False)
+    line = lines.line(run.pairs(), lines.LineGrid(alphas=11, alpha_range=(0, 1)), progress=False).sel(split="train")
+    measured = barriers.loss_barrier(line.loss)
+    implied = approximations.from_curvature(bent.curvature, line.alpha.values)
     assert float(abs(measured).max()) > 0.01
     np.testing.assert_allclose(implied.transpose(*measured.dims), measured, atol=2e-5)
 
 
 def test_labels_sums_and_distances(run: Run) -> None:
-    found = curvature.along(run, epochs=[1, 3], progress=False)
+    found = curvature.along(run.pairs([1, 3]), progress=False)
     assert found.sizes == {
         "fork_epoch": 2, "parent": 2, "pair": 1, "epoch": 2, "alpha": 2, "layer": 3, "with_layer": 3,
     }  # fmt: skip
     assert found.curvature.sel(fork_epoch=2, epoch=1).isnull().all()
-    whole = curvature.along(run, epochs=[1, 3], by_layer=False, progress=False)
+    whole = curvature.along(run.pairs([1, 3]), by_layer=False, progress=False)
     assert whole.curvature.dims == ("fork_epoch", "parent", "pair", "epoch", "alpha")
     total = found.curvature.sum(["layer", "with_layer"], skipna=False)
     np.testing.assert_allclose(total, whole.curvature, rtol=1e-4, atol=1e-5)
@@ -295,4 +297,4 @@ def test_what_does_not_fit_is_named(run: Run) -> None:
     with pytest.raises(ValueError, match="labels: expected one for each of at least one sample, got 4 for 5"):
         curvature.jet(network, thetas, deltas, inputs, labels[:4])
     with pytest.raises(ValueError, match="got nan at fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha inf"):
-        curvature.along(run, [0.0, float("inf")], progress=False)
+        curvature.along(run.pairs(), [0.0, float("inf")], progress=False)

@@ -52,7 +52,8 @@ def test_digits_do_not_leak_between_the_splits() -> None:
 
 
 def test_mnist1d_users_never_pay_for_torchvision() -> None:
-    code = "import sys; from lmc_utils.networks import data; data.load(data.Source()); sys.exit('torchvision' in sys.modules)"
+    load = "from lmc_utils.networks import data; data.load(data.Source())"
+    code = f"import sys; {load}; sys.exit('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

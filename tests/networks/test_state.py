@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -65,6 +66,25 @@ class AlwaysDropping(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return functional.dropout(self.linear(inputs), 0.5)
+
+
+class Holding(nn.Module):
+    """Holds something beside its parameters."""
+
+    def __init__(self, held: object) -> None:
+        super().__init__()
+        self.linear, self.held = layers.Linear(1, 4, 3), held
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.linear(inputs)
+        return outputs
+
+
+class Circle:
+    """Leads back to itself."""
+
+    def __init__(self) -> None:
+        self.itself, self.radius = self, [1.0, np.zeros(3), {"none": None}]
 
 
 BATCH_NORM = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3))
@@ -132,8 +152,9 @@ def test_every_measurement_refuses_it_in_one_line(
         nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Dropout(0.5), nn.GELU(), nn.Linear(5, 3)),
         nn.Sequential(layers.Linear(1, 4, 5), layers.LayerNorm(1, 5), nn.ReLU(), layers.Linear(1, 5, 3)),
         nn.Sequential(layers.Linear(1, 4, 3), nn.Dropout(0.5)),
+        Holding(Circle()),
     ],
-    ids=["plain", "stacked", "dropout, switched off"],
+    ids=["plain", "stacked", "dropout, switched off", "an attribute of any kind"],
 )
 def test_what_is_understood_is_let_through_and_left_as_it_was(network: nn.Module) -> None:
     random = torch.get_rng_state()
@@ -151,3 +172,11 @@ def test_few_samples_are_enough_to_be_measured(count: int) -> None:
     thetas = stack.flatten(stack.initialise(network, [0, 1]))
     loss, _ = evaluation.evaluate(network, thetas, inputs[:count], labels[:count])
     assert loss.isfinite().all()
+
+
+@pytest.mark.parametrize("inside", [layers.Linear(1, 4, 3), nn.Linear(4, 3)], ids=["a stack", "any module"])
+def test_what_cannot_be_copied_is_refused_in_one_line(inside: nn.Module) -> None:
+    network = Counting(inside)
+    network.passes = (piece for piece in "abc")
+    with pytest.raises(ParameterError, match="network: expected one that can be copied, this one cannot"):
+        evaluation.evaluate(network, torch.zeros(2, 15), *samples())

@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 from playwright.sync_api import Locator, Page
 
+from lmc_utils.widgets.scripts import script
+
 MODEL = """
 const listeners = {};
 window.model = {
@@ -47,7 +49,7 @@ def compute(page: Page, *names: str, expression: str, **given: Any) -> Any:
             const known = { ...given, ...Object.fromEntries(names.map((name) => [name, all[name]])) };
             return new Function(...Object.keys(known), `return ${expression}`)(...Object.values(known));
         }""",
-        [widgets.script(*names), expression, given],
+        [script(*names), expression, given],
     )
 
 

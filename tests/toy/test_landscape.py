@@ -277,7 +277,7 @@ def test_no_placement_on_an_interval_stays_lower_than_chebyshev(roots: list[floa
     assert highest >= 4.0 ** (1 - len(roots)) * (1 - 1e-3)
 
 
-@pytest.mark.parametrize("module", ["toy", "toy_fields", "toy_descent", "toy_settings"])
+@pytest.mark.parametrize("module", ["toy", "toy.fields", "toy.descent", "toy.settings", "classroom.exercises.toy"])
 def test_the_toy_needs_nothing_but_numpy(module: str) -> None:
     script = f"import sys, lmc_utils.{module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -287,4 +287,5 @@ def test_the_toy_needs_nothing_but_numpy(module: str) -> None:
 def test_the_toy_imports_nothing_else_of_the_package() -> None:
     script = "import sys, lmc_utils.toy; print(*(name for name in sys.modules if name.startswith('lmc_utils')))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["lmc_utils", "lmc_utils.toy"]
+    own = ["toy", "toy.barriers", "toy.landscape"]
+    assert sorted(done.stdout.split()) == ["lmc_utils", *(f"lmc_utils.{name}" for name in own)]

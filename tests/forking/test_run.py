@@ -1,0 +1,58 @@
+"""A run supplies pairs and walks: every pair at its place, read from disk when it is asked for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lmc_utils.forking import Experiment, Member, Run, train
+from lmc_utils.settings import ParameterError
+
+SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+
+
+def test_every_pair_has_its_place_in_an_array_over_pairs(run: Run) -> None:
+    pairs = run.pairs([1, 2, 4])
+    coords = pairs.coords
+    assert {name: len(values) for name, values in coords.items()} == {
+        "fork_epoch": 2, "parent": 2, "pair": 1, "epoch": 3,
+    }  # fmt: skip
+    seen = dict(pairs)
+    assert len(seen) == len(pairs) == 2 * (3 + 2)  # the fork at epoch 2 has no siblings at epoch 1
+    for (fork, parent, pair, time), ends in seen.items():
+        fork_epoch, whose, epoch = coords["fork_epoch"][fork], coords["parent"][parent], coords["epoch"][time]
+        assert coords["pair"][pair] == "0-1"
+        members = [Member(whose, fork_epoch, sibling) for sibling in (0, 1)]
+        assert torch.equal(ends, run.thetas(members, epoch))
+
+
+@pytest.mark.parametrize("third", ["fork_point", "parent"])
+def test_a_third_point_goes_with_each_pair(run: Run, third: str) -> None:
+    pairs = run.pairs(third=third, parents=[1])
+    assert pairs.third == third
+    assert pairs.coords["parent"] == [1]
+    for (fork, _, _, _), points in pairs:
+        (top,) = run.thetas([Member(1)], SMALL.fork_epochs[fork] if third == "fork_point" else SMALL.epochs)
+        assert torch.equal(points[2], top)
+        assert torch.equal(points[:2], run.thetas([Member(1, SMALL.fork_epochs[fork], s) for s in (0, 1)], 4))
+
+
+def test_walks_are_those_of_the_members(run: Run) -> None:
+    walks = run.walks()
+    for epoch in (0, 1, 2, 3, 4):
+        family = [Member(1), Member(1, 2, 0), Member(1, 2, 1)]
+        assert torch.equal(walks.read(2, 1, epoch), run.thetas(family, epoch))
+
+
+def test_what_is_not_of_the_run_is_named(run: Run) -> None:
+    with pytest.raises(ParameterError, match="third: 'fork' is not known; did you mean 'fork_point'"):
+        run.pairs(third="fork")
+    with pytest.raises(ParameterError, match="epoch: expected from 0 to 4, got 9"):
+        run.pairs([2, 9])
+    with pytest.raises(ParameterError, match="parent: expected from 0 to 1, got 2"):
+        run.pairs(parents=[0, 2])

@@ -1,0 +1,104 @@
+"""The seam: two networks made by hand are measured like any siblings, with no training, no run and no store."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from brute import brute_force
+from torch import Tensor, nn
+
+from lmc_utils.measure import approximations, barriers, curvature, lines, planes, ridges
+from lmc_utils.measure.pairs import Pairs, between
+from lmc_utils.networks import layers, stack
+from lmc_utils.settings import ParameterError
+
+NETWORK = nn.Sequential(layers.Linear(1, 4, 5), nn.Tanh(), layers.Linear(1, 5, 3))
+
+
+@pytest.fixture
+def samples() -> dict[str, tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(30, 4, generator=generator, dtype=torch.float64)
+    labels = torch.randint(3, (30,), generator=generator)
+    return {"train": (inputs[:20], labels[:20]), "held out": (inputs[20:], labels[20:])}
+
+
+@pytest.fixture
+def thetas() -> Tensor:
+    """Two pairs and their third points, shape (3, 2, parameters)."""
+    return stack.flatten(stack.initialise(NETWORK, list(range(6)))).double().view(3, 2, -1)
+
+
+@pytest.fixture
+def pairs(samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor) -> Pairs:
+    first, second, third = thetas
+    return between(NETWORK, first, second, samples, third, "a stranger", {"made": "by hand"})
+
+
+def test_lines_are_those_of_the_two_networks(
+    pairs: Pairs, samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor
+) -> None:
+    found = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0, 1)), progress=False)
+    assert found.loss.dims == ("split", "pair", "alpha")
+    assert found.attrs == {"made": "by hand"}
+    first, second, _ = thetas
+    for split, (inputs, labels) in samples.items():
+        for alpha in (0.0, 0.25, 1.0):
+            loss, error = brute_force(NETWORK, (1 - alpha) * first[1] + alpha * second[1], inputs, labels)
+            cut = found.sel(split=split, pair=1, alpha=alpha)
+            assert float(cut.loss) == pytest.approx(loss, rel=1e-10)
+            assert float(cut.error) == pytest.approx(error)
+
+
+def test_every_measurement_takes_them(pairs: Pairs) -> None:
+    plane = planes.plane(pairs, planes.PlaneGrid(grid=3), ["train"], progress=False)
+    assert plane.loss.dims == ("split", "pair", "row", "column")
+    assert plane.attrs["third"] == "a stranger"
+    tracks = ridges.tracks(pairs, [0.0, 1.0], progress=False)
+    np.testing.assert_allclose(ridges.ridge(tracks.loss).sel(height=1), 0, atol=1e-9)
+    walks = lines.layer_line(pairs, progress=False)
+    assert walks.layer.values.tolist() == ["0", "2"]
+    bent = curvature.along(pairs, approximations.gauss_legendre(24), by_layer=False, progress=False)
+    line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0, 1)), progress=False).sel(split="train")
+    implied = approximations.from_curvature(bent.curvature, line.alpha.values)
+    # tanh and float64: the identity is exact up to the quadrature
+    xr.testing.assert_allclose(implied, barriers.loss_barrier(line.loss).drop_vars("split"), atol=1e-6)
+
+
+def test_a_place_without_a_pair_stays_empty(pairs: Pairs) -> None:
+    some = Pairs(pairs.network, pairs.samples, pairs.coords, [(1,)], pairs.read)
+    found = lines.line(some, lines.LineGrid(alphas=3), progress=False)
+    assert found.loss.sel(pair=0).isnull().all()
+    assert found.loss.sel(pair=1).notnull().all()
+
+
+def test_pairs_are_read_when_they_are_asked_for() -> None:
+    read: list[tuple[int, ...]] = []
+
+    def supply(place: tuple[int, ...]) -> Tensor:
+        read.append(place)
+        return torch.zeros(2, 43)
+
+    pairs = Pairs(NETWORK, {}, {"pair": [0, 1, 2]}, [(0,), (2,)], supply)
+    assert len(pairs) == 2
+    assert read == []
+    next(iter(pairs))
+    assert read == [(0,)]
+
+
+def test_what_is_missing_is_named(pairs: Pairs, thetas: Tensor) -> None:
+    first, second, third = thetas
+    bare = between(NETWORK, first, second, pairs.samples)
+    for measure in (lambda: planes.plane(bare, planes.PlaneGrid()), lambda: ridges.tracks(bare, [0.0, 1.0])):
+        with pytest.raises(ParameterError, match="third: expected pairs with a third point, got pairs of"):
+            measure()
+    with pytest.raises(ParameterError, match="split: 'tain' is not known; did you mean 'train'"):
+        lines.line(bare, lines.LineGrid(), ["tain"], progress=False)
+    with pytest.raises(ParameterError, match="split: 'test' is not known"):
+        curvature.along(bare, split="test", progress=False)
+    with pytest.raises(ValueError, match=r"expected one shape \(pairs, parameters\), got \(2, 43\), \(1, 43\)"):
+        between(NETWORK, first, second[:1], pairs.samples)
+    with pytest.raises(ValueError, match="endpoints: expected one shape"):
+        between(NETWORK, first, second, pairs.samples, third[:, 1:])
