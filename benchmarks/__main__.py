@@ -52,7 +52,8 @@ peak (its largest process).
 
 **Curvature.** $\\delta^\\top H \\delta$ and its diagonal blocks, one a layer, at both ends of every pair of siblings of
 the {options.preset} run, on its whole training set. Ours also has the losses, all slopes, and the blocks between
-different layers; of the others, only the one called "every block" was asked for those, too.
+different layers; of the others, only the one called "every block" was asked for those, too. "Without Taylor rules"
+is what happens where a network has a layer for which there is no rule: automatic differentiation.
 
 {table(curvatures, curvature.OURS, curvature.FORWARD)}
 

@@ -17,11 +17,14 @@ from torch.nn import functional
 
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
-from lmc_utils import curvature, evaluation, siblings
-from lmc_utils.forking import Experiment
+from lmc_utils.forking import Experiment, train
+from lmc_utils.measure import curvature, evaluation
+from lmc_utils.networks import stack
+from lmc_utils.networks.lifted import Lifted
 
 OURS, CURVLINOPS, TWICE = "`curvature.jet` (ours)", "curvlinops, by layer", "double backward, by layer"
 EVERY = "double backward, every block"
+AUTOMATIC = "`curvature.jet`, without Taylor rules"
 FORWARD = "forward pass"
 
 
@@ -38,8 +41,8 @@ class Task:
     @classmethod
     def of(cls, experiment: Experiment) -> Task:
         """Both ends of every pair of siblings after training, along the line between them."""
-        run = siblings.run(experiment, progress=False)
-        ends = torch.stack([pair for _, pair in run.each_pair()[1]])
+        run = train(experiment, progress=False)
+        ends = torch.stack([pair for _, pair in run.pairs()])
         deltas = (ends[:, 1] - ends[:, 0]).repeat_interleave(2, 0)
         return cls(run.network, ends.flatten(0, 1), deltas, *run.dataset.train)
 
@@ -55,6 +58,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
     _check_equal(task)
     contenders = {
         OURS: lambda: _jet(task),
+        AUTOMATIC: lambda: _jet(task, automatic=True),
         CURVLINOPS: lambda: _one_by_one(task, _curvlinops),
         TWICE: lambda: _one_by_one(task, _twice),
         EVERY: lambda: _one_by_one(task, _every),
@@ -63,10 +67,26 @@ def compare(experiment: Experiment, repeats: int) -> Times:
     return interleaved(contenders, repeats)
 
 
-def _jet(task: Task) -> Tensor:
-    """The blocks of all layers and the total, shape (networks, layers + 1)."""
-    found = curvature.jet(task.design, task.thetas, task.deltas, task.inputs, task.labels).curvature
+def _jet(task: Task, automatic: bool = False) -> Tensor:
+    """The blocks of all layers and the total, shape (networks, layers + 1).
+
+    Args:
+        task: what to measure.
+        automatic: as for networks with a layer for which there is no Taylor rule: by automatic differentiation.
+    """
+    if not automatic:
+        design, vectors = task.design, (task.thetas, task.deltas)
+    else:
+        design = Lifted(nn.Sequential(nn.Flatten(), *plain.network(task.design, task.thetas[0])))
+        vectors = tuple(_as_plain(task.design, each) for each in (task.thetas, task.deltas))
+    found = curvature.jet(design, *vectors, task.inputs, task.labels).curvature
     return torch.cat([found.diagonal(dim1=1, dim2=2), found.sum((1, 2)).unsqueeze(1)], 1)
+
+
+def _as_plain(design: nn.Module, vectors: Tensor) -> Tensor:
+    """Parameter vectors in the order of torch's own layers, which keep their weights transposed."""
+    values = stack.unflatten(vectors, design)
+    return stack.flatten({name: value.mT if name.endswith("weight") else value for name, value in values.items()})
 
 
 Block = Callable[[nn.Module, Sequence[slice], list[Tensor], Tensor, Tensor], list[Tensor]]
@@ -133,5 +153,6 @@ def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
 def _check_equal(task: Task) -> None:
     exact = task.double()
     ours = _jet(exact)
+    torch.testing.assert_close(_jet(exact, automatic=True), ours, rtol=1e-8, atol=1e-8 * float(ours.abs().max()))
     for measure in (_curvlinops, _twice, _every):
         torch.testing.assert_close(_one_by_one(exact, measure), ours, rtol=1e-8, atol=1e-8 * float(ours.abs().max()))

@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
-from lmc_utils import evaluation, siblings, stack
-from lmc_utils.forking import Experiment
+from lmc_utils.forking import Experiment, train
+from lmc_utils.measure.evaluation import Evaluator
+from lmc_utils.measure.losses import mix
 
-OURS, PACKAGE, LOADER = "`evaluation.evaluate` (ours)", "loss-landscapes", "loop, DataLoader"
+OURS, PACKAGE, LOADER = "`lines.line` (ours)", "loss-landscapes", "loop, DataLoader"
 POINTS = 21
 _BATCH_SIZE = 128
 
@@ -38,12 +39,12 @@ class Task:
     @classmethod
     def of(cls, experiment: Experiment) -> Task:
         """All pairs of siblings after training, on the training set."""
-        run = siblings.run(experiment, progress=False)
-        return cls(run.network, torch.stack([pair for _, pair in run.each_pair()[1]]), *run.dataset.train)
+        run = train(experiment, progress=False)
+        return cls(run.network, torch.stack([pair for _, pair in run.pairs()]), *run.dataset.train)
 
     def points(self, alphas: Tensor) -> Tensor:
         """Shape (pairs, alphas, parameters)."""
-        return stack.mix(self.ends[:, 0], self.ends[:, 1], alphas)
+        return mix(self.ends[:, 0], self.ends[:, 1], alphas)
 
 
 def compare(experiment: Experiment, repeats: int) -> Times:
@@ -59,9 +60,9 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 
 def _stack(task: Task, alphas: Tensor) -> Tensor:
-    """Losses in nats, shape (pairs, alphas); one pair at a time, as in `paths.line`."""
-    found = [evaluation.evaluate(task.design, points, task.inputs, task.labels)[0] for points in task.points(alphas)]
-    return torch.stack(found)
+    """Losses in nats, shape (pairs, alphas); one pair at a time, as `lines.line` does it."""
+    evaluate = Evaluator.of(task.design, task.inputs, task.labels)
+    return torch.stack([evaluate(points)[0] for points in task.points(alphas)])
 
 
 def _loop(task: Task, alphas: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lmc_utils import stack
+from lmc_utils.networks import stack
 
 
 def network(design: nn.Module, theta: Tensor) -> nn.Sequential:

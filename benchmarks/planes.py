@@ -15,21 +15,22 @@ from torch.nn import functional
 
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
-from lmc_utils import evaluation, paths, siblings
-from lmc_utils.forking import Experiment, Run
+from lmc_utils.forking import Experiment, Run, train
+from lmc_utils.measure import evaluation, planes
 
-OURS, PACKAGE = "`paths.plane` (ours)", "loss-landscapes"
+OURS, PACKAGE = "`planes.plane` (ours)", "loss-landscapes"
 GRID = 25
 
 
 def compare(experiment: Experiment, repeats: int, grid: int = GRID) -> Times:
     """Seconds of both, after checking that the peer measures what it should."""
-    run = siblings.run(experiment, progress=False)
+    run = train(experiment, progress=False)
     triangles = _triangles(run)
     _check_equal(run, triangles[0])
-    where = paths.Plane(grid=grid)
+    ground = planes.PlaneGrid(grid=grid)
+    pairs = run.pairs(third="fork_point", parents=[0])
     contenders = {
-        OURS: lambda: paths.plane(run, where, parents=[0], splits=["train"], progress=False),
+        OURS: lambda: planes.plane(pairs, ground, ["train"], progress=False),
         PACKAGE: lambda: [_package(run, triangle, grid) for triangle in triangles],
     }
     return interleaved(contenders, repeats)
@@ -37,8 +38,7 @@ def compare(experiment: Experiment, repeats: int, grid: int = GRID) -> Times:
 
 def _triangles(run: Run) -> list[Tensor]:
     """Both siblings and the fork point for each pair of the first parent, each of shape (3, parameters)."""
-    _, pairs = run.each_pair()
-    return [paths.corners(run, place[:3], ends, "fork_point") for place, ends in pairs if place[1] == 0]
+    return [corners for _, corners in run.pairs(third="fork_point", parents=[0])]
 
 
 def _package(run: Run, triangle: Tensor, steps: int) -> Tensor:

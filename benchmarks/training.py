@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
-from lmc_utils import data, models, siblings, stack
-from lmc_utils.forking import Experiment, Member
+from lmc_utils.forking import Experiment, Member, init_seed, members, train
+from lmc_utils.networks import data, models, stack
 from lmc_utils.networks.training import cosine, data_order
 
 OURS, IN_MEMORY, LOADER = "one stack (ours)", "loop, in-memory tensors", "loop, DataLoader"
@@ -38,16 +38,16 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 def _stack(experiment: Experiment) -> dict[Member, Tensor]:
     with tempfile.TemporaryDirectory() as folder:
-        run = siblings.run(experiment, Path(folder), progress=False)
-        everyone = siblings.family(experiment)
+        run = train(experiment, Path(folder), progress=False)
+        everyone = members(experiment)
         return dict(zip(everyone, run.thetas(everyone, experiment.epochs), strict=True))
 
 
 def _loop(experiment: Experiment, batches: Callable[..., Batches]) -> dict[Member, Tensor]:
     """The same family as most people would write it: nn.Module, torch.optim, one network after the other."""
     dataset = data.load(data.Source.pick(vars(experiment)))
-    train = dataset.train[0].flatten(1), dataset.train[1]
-    steps = len(train[0]) // experiment.batch_size
+    samples = dataset.train[0].flatten(1), dataset.train[1]
+    steps = len(samples[0]) // experiment.batch_size
     kept: list[dict[str, Tensor]] = []
     ends: dict[Member, Tensor] = {}
 
@@ -55,8 +55,8 @@ def _loop(experiment: Experiment, batches: Callable[..., Batches]) -> dict[Membe
         """Train from an epoch to the end; yields each epoch before it is trained, so that forks can be taken."""
         for epoch in range(start, experiment.epochs):
             yield epoch
-            order = data_order(member.stream(experiment.seed), epoch, len(train[0]))
-            for step, (inputs, labels) in enumerate(batches(*train, order, experiment)):
+            order = data_order(member.stream(experiment.seed), epoch, len(samples[0]))
+            for step, (inputs, labels) in enumerate(batches(*samples, order, experiment)):
                 sgd.param_groups[0]["lr"] = cosine(experiment, epoch * steps + step, experiment.epochs * steps)
                 loss = nn.functional.cross_entropy(network(inputs), labels)
                 sgd.zero_grad()
@@ -102,7 +102,7 @@ def _sgd(network: nn.Module, experiment: Experiment) -> torch.optim.SGD:
 
 def _parent(experiment: Experiment, dataset: data.Dataset, parent: int) -> nn.Sequential:
     design = models.build(experiment, dataset.input_shape, dataset.classes)
-    values = stack.initialise(design, [siblings.init_seed(experiment.seed, parent)])
+    values = stack.initialise(design, [init_seed(experiment.seed, parent)])
     return plain.network(design, stack.flatten(values)[0])
 
 

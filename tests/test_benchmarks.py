@@ -9,8 +9,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks import curvature, lines, memory, plain, planes, timing, training
-from lmc_utils import siblings
-from lmc_utils.forking import Experiment
+from lmc_utils.forking import Experiment, train
 
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
 
@@ -53,7 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
     """The small family, trained where runs are looked for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LMC_RUNS", str(tmp_path_factory.mktemp("runs")))
-        siblings.run(SMALL, progress=False)
+        train(SMALL, progress=False)
         yield SMALL
 
 
@@ -88,7 +87,7 @@ def test_losses_from_elsewhere_on_the_line_would_not_pass_for_equal(
 
 
 def test_the_peer_finds_the_losses_that_we_find_on_a_plane(trained: Experiment) -> None:
-    run = siblings.run(trained, progress=False)
+    run = train(trained, progress=False)
     planes._check_equal(run, planes._triangles(run)[1], 3)
     assert {name: len(seconds) for name, seconds in planes.compare(trained, 1, grid=2).items()} == {
         planes.OURS: 1,
@@ -101,7 +100,7 @@ def test_losses_from_elsewhere_on_the_plane_would_not_pass_for_equal(
 ) -> None:
     right = planes._package
     monkeypatch.setattr(planes, "_package", lambda run, triangle, steps: right(run, triangle, steps).T)
-    run = siblings.run(trained, progress=False)
+    run = train(trained, progress=False)
     with pytest.raises(AssertionError, match="not close"):
         planes._check_equal(run, planes._triangles(run)[1], 3)
 

@@ -16,7 +16,6 @@ from sphinx.application import Sphinx
 Cell = dict[str, Any]
 
 _SETUP = "What the solutions begin with"
-_TIMES = "<!-- run times -->"
 _HIDDEN = re.compile(r"^ *### BEGIN HIDDEN TESTS\n.*?^ *### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
 _MARKS = re.compile(r"^ *### (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
 
@@ -25,7 +24,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("builder-inited", share_translators)
     app.connect("source-read", bring_exercises)
-    app.connect("source-read", tell_run_times)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -85,26 +83,6 @@ def as_page(cells: list[Cell]) -> list[Cell]:
     if open_solution:
         shown.append(_text(f"{open_solution}-end", "```{solution-end}\n```"))
     return shown
-
-
-def tell_run_times(app: Sphinx, name: str, content: list[str]) -> None:
-    """Put a table of how long each notebook took into the page that asks for it."""
-    if _TIMES not in content[0]:
-        return
-    folder = Path(app.srcdir, "notebooks")
-    rows = ["| lesson | chapter | seconds | exercises | seconds |", "| ---: | --- | ---: | --- | ---: |"]
-    for chapter in sorted(folder.glob("*.ipynb")):
-        number = chapter.stem.partition("_")[0]
-        both = [chapter, *folder.glob(f"exercises/{number}_*.ipynb")]
-        for path in both:
-            app.env.note_dependency(str(path))
-        rows.append(f"| {int(number)} | " + " | ".join(f"`{path.stem}` | {_seconds(path)}" for path in both) + " |")
-    content[0] = content[0].replace(_TIMES, "\n".join(rows))
-
-
-def _seconds(executed: Path) -> str:
-    taken = json.loads(executed.read_text(encoding="utf-8"))["metadata"].get("papermill", {}).get("duration")
-    return f"{taken:.0f}" if taken else "?"
 
 
 def _handout(stem: str) -> str:

@@ -12,7 +12,6 @@ from lmc_utils.classroom.checking import check, insist
 __all__ = [
     "check",
     "insist",
-    "checking",
     "judging",
     "lesson",
     "assignments",

@@ -1,4 +1,7 @@
-"""Data sets as in-memory tensors: what they are, where they come from, one loader."""
+"""Data sets as in-memory tensors: what they are, where they come from, one function that loads each.
+
+This file is the only one that names them.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,8 @@ class Source(Settings):
     """Which data.
 
     Attributes:
-        dataset: `mnist1d` (generated), `digits` (shipped with scikit-learn), `fashion_mnist` or `cifar10` (your files).
-        data_dir: the folder that holds the files of `fashion_mnist` or `cifar10`; null for the others.
+        dataset: the name of one of `DATASETS`.
+        data_dir: the folder with the files of a data set that comes as files; null for the others.
 
     >>> Source(dataset="mnist")
     Traceback (most recent call last):
@@ -38,8 +41,8 @@ class Source(Settings):
     data_dir: str | None = None
 
     def check(self) -> None:
-        require_choice("dataset", self.dataset, LOADERS)
-        if self.dataset in FROM_FILES:
+        require_choice("dataset", self.dataset, DATASETS)
+        if DATASETS[self.dataset].from_files:
             require(self.data_dir is not None, "data_dir", f"the folder that holds {self.dataset}", self.data_dir)
 
 
@@ -63,6 +66,45 @@ class Dataset:
         return Dataset(self.name, train, test, self.classes)
 
 
+Loader = Callable[[Source], Dataset]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A data set that can be asked for by name.
+
+    Attributes:
+        load: loads it.
+        what: what it is, in Markdown.
+        origin: where it comes from, in Markdown.
+        from_files: whether it needs a `data_dir`.
+    """
+
+    load: Loader
+    what: str
+    origin: str
+    from_files: bool
+
+
+DATASETS: dict[str, Known] = {}
+
+
+def known(what: str, origin: str, from_files: bool = False) -> Callable[[Loader], Loader]:
+    """Make a function that loads a data set known under its own name; the book's table of data sets has it then, too.
+
+    Args:
+        what: what it is, in Markdown.
+        origin: where it comes from, in Markdown.
+        from_files: whether it needs a `data_dir`.
+    """
+
+    def register(load: Loader) -> Loader:
+        DATASETS[load.__name__] = Known(load, what, origin, from_files)
+        return load
+
+    return register
+
+
 @lru_cache(maxsize=2)
 def load(source: Source) -> Dataset:
     """Load a data set; the tensors are shared between callers and must not be written to.
@@ -70,9 +112,10 @@ def load(source: Source) -> Dataset:
     Raises:
         ParameterError: its files are not in `data_dir`; the message says what to put there.
     """
-    return LOADERS[source.dataset](source)
+    return DATASETS[source.dataset].load(source)
 
 
+@known("signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in a second")
 def mnist1d(source: Source) -> Dataset:
     """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated in about a second.
 
@@ -89,6 +132,7 @@ def mnist1d(source: Source) -> Dataset:
     return _dataset("mnist1d", made["x"][..., None], made["y"], made["x_test"][..., None], made["y_test"])
 
 
+@known("handwritten digits, 8 × 8", "shipped with scikit-learn")
 def digits(source: Source) -> Dataset:
     """The 8 x 8 digits that scikit-learn ships: 1,400 train and 397 test samples, split once and for all."""
     from sklearn.datasets import load_digits
@@ -100,6 +144,7 @@ def digits(source: Source) -> Dataset:
     return _standardised("digits", images[train], labels[train], images[test], labels[test])
 
 
+@known("grey images of clothes, 28 × 28 {cite:p}`xiao2017fashion`", "files in your `data_dir`", from_files=True)
 def fashion_mnist(source: Source) -> Dataset:
     """Fashion-MNIST (Xiao et al. 2017): 60,000 + 10,000 grey images of 28 x 28."""
     train, test = _torchvision(
@@ -113,6 +158,7 @@ def fashion_mnist(source: Source) -> Dataset:
     return _standardised("fashion_mnist", images[0], train.targets, images[1], test.targets)
 
 
+@known("colour images, 32 × 32 {cite:p}`krizhevsky2009learning`", "files in your `data_dir`", from_files=True)
 def cifar10(source: Source) -> Dataset:
     """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32."""
     train, test = _torchvision(
@@ -170,12 +216,3 @@ def _dataset(name: str, train: Any, train_labels: Any, test: Any, test_labels: A
 
     classes = int(max(np.max(np.asarray(train_labels)), np.max(np.asarray(test_labels)))) + 1
     return Dataset(name, split(train, train_labels), split(test, test_labels), classes)
-
-
-LOADERS: dict[str, Callable[[Source], Dataset]] = {
-    "mnist1d": mnist1d,
-    "digits": digits,
-    "fashion_mnist": fashion_mnist,
-    "cifar10": cifar10,
-}
-FROM_FILES = ("fashion_mnist", "cifar10")

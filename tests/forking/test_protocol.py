@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lmc_utils.forking import Experiment, Member, Run, members, store, train
-from lmc_utils.networks import stack, training
+from lmc_utils.networks import data, stack, training
 from lmc_utils.settings import ParameterError
 
 SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
@@ -156,8 +156,7 @@ def test_strangers_are_named(run: Run) -> None:
         ({"widths": [-64]}, "widths: expected at least one hidden layer, each at least 1 wide, got [-64]"),
         (
             {"dataset": "minst1d"},
-            "dataset: 'minst1d' is not known; did you mean 'mnist1d'? Choose from mnist1d, "
-            "digits, fashion_mnist, cifar10",
+            "dataset: 'minst1d' is not known; did you mean 'mnist1d'? Choose from " + ", ".join(data.DATASETS),
         ),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from lmc_utils.networks import data
+from lmc_utils.provenance import package_files
 from lmc_utils.settings import ParameterError
 
 
@@ -133,3 +134,22 @@ def test_missing_files_are_named_with_the_way_to_get_them(name: str, tmp_path: P
     assert "\n" not in str(caught.value)
     with pytest.raises(ParameterError, match=f"data_dir: expected the folder that holds {name}, got None"):
         data.Source(dataset=name)
+
+
+def test_a_data_set_is_known_once_its_loader_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "DATASETS", dict(data.DATASETS))
+
+    @data.known("two samples", "made here")
+    def pair(source: data.Source) -> data.Dataset:
+        return data._dataset("pair", np.zeros((2, 3, 1)), [0, 1], np.zeros((2, 3, 1)), [0, 1])
+
+    assert data.load(data.Source(dataset="pair")).input_shape == (3, 1)
+    with pytest.raises(ParameterError, match="dataset: 'pare' is not known; did you mean 'pair'"):
+        data.Source(dataset="pare")
+
+
+def test_only_this_file_of_the_package_names_the_data_sets() -> None:
+    elsewhere = {"forking/experiment.py": {"cifar10"}, "settings.py": {"mnist1d"}}  # the preset `paper`; an example
+    for name, path in package_files(".py").items():
+        named = {known for known in data.DATASETS if f'"{known}"' in path.read_text()}
+        assert name == "networks/data.py" or named <= elsewhere.get(name, set()), name

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from lmc_utils.networks import stack
-from lmc_utils.networks.models import Architecture, build
+from lmc_utils.networks.models import BUILDERS, Architecture, build
 from lmc_utils.settings import ParameterError
 
 
 @pytest.mark.parametrize("shape", [(40, 1), (8, 8, 1), (32, 32, 3), (7, 1)])
-@pytest.mark.parametrize("architecture", ["mlp", "cnn"])
+@pytest.mark.parametrize("architecture", BUILDERS)
 @pytest.mark.parametrize("norm", ["none", "layer"])
 def test_any_design_maps_any_samples_to_logits(shape: tuple[int, ...], architecture: str, norm: str) -> None:
     network = build(Architecture(architecture=architecture, widths=(6, 4), norm=norm, activation="gelu"), shape, 10)
@@ -27,7 +27,7 @@ def test_the_default_network_is_40_64_64_64_10() -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"architecture": "resnet"}, "architecture: 'resnet' is not known; "),
+        ({"architecture": "mpl"}, "architecture: 'mpl' is not known; did you mean 'mlp'?"),
         ({"activation": "rellu"}, "activation: 'rellu' is not known; did you mean 'relu'?"),
         ({"widths": []}, "widths: expected at least one hidden layer"),
         ({"widths": [3, 0]}, r"widths: expected at least one hidden layer, each at least 1 wide, got \[3, 0\]"),

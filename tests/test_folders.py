@@ -1,0 +1,68 @@
+"""The folders of the package: what each offers, that the book describes it, and that the tests mirror it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lmc_utils.provenance import PACKAGE, package_files
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+OF_MORE_THAN_ONE_FILE = {"tests/widgets/test_widgets.py"}  # what holds for every widget
+
+every_folder = pytest.mark.parametrize("name", FOLDERS)
+
+
+@every_folder
+def test_a_folder_says_what_lives_there_and_what_it_imports(name: str) -> None:
+    folder = importlib.import_module(f"lmc_utils.{name}")
+    assert re.search(r"\bImports\s+from\b|\bImports from\b", " ".join(str(folder.__doc__).split()))
+
+
+@every_folder
+def test_a_folder_offers_what_it_names(name: str) -> None:
+    folder = importlib.import_module(f"lmc_utils.{name}")
+    for public in folder.__all__:
+        is_module = importlib.util.find_spec(f"lmc_utils.{name}.{public}") is not None
+        assert is_module or hasattr(folder, public), public
+
+
+@every_folder
+def test_the_book_has_a_page_for_it(name: str) -> None:
+    assert f"<!-- package lmc_utils.{name} -->" in (ROOT / "book" / "api" / f"{name}.md").read_text()
+    toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    (api,) = (chapter for chapter in chapters if chapter["file"] == "api")
+    assert f"api/{name}" in [section["file"] for section in api["sections"]]
+
+
+@every_folder
+def test_its_tests_stand_where_it_does(name: str) -> None:
+    for path in sorted((ROOT / "tests" / name).glob("test_*.py")):
+        mirrored = PACKAGE / name / f"{path.stem.removeprefix('test_')}.py"
+        assert mirrored.exists() or path.relative_to(ROOT).as_posix() in OF_MORE_THAN_ONE_FILE, path
+
+
+def test_no_file_holds_two_ideas() -> None:
+    for name, path in package_files(".py").items():
+        assert len(path.read_text().splitlines()) <= 310, name
+
+
+def test_a_wheel_has_all_files(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    done = subprocess.run([*build, str(ROOT)], capture_output=True, text=True, check=False)
+    if "No module named" in done.stderr or "BackendUnavailable" in done.stderr:
+        pytest.fail(f"the build backend is missing: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"lmc_utils/{name}" for name in package_files()} <= inside
