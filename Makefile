@@ -20,10 +20,11 @@ pdf: $(VENV)/.dev book  ## print the whole book as _build/book.pdf; needs Chromi
 test: $(VENV)/.dev  ## run every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-lint: $(VENV)/.dev  ## check style, types, and that notebooks are stored without outputs
+lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that notebooks are stored without outputs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb notebooks/exercises/*.ipynb
 
 bench: $(VENV)/.dev  ## measure the speed claims against their peers (some ten minutes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -58,10 +59,11 @@ def test_no_file_holds_two_ideas() -> None:
 
 
 def test_a_wheel_has_all_files(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    shutil.copytree(PACKAGE, tmp_path / PACKAGE.name)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
-    done = subprocess.run([*build, str(ROOT)], capture_output=True, text=True, check=False)
-    if "No module named" in done.stderr or "BackendUnavailable" in done.stderr:
-        pytest.fail(f"the build backend is missing: {done.stderr}")
+    done = subprocess.run([*build, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())

@@ -198,14 +198,14 @@ def _misfit(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
     """A hint where an answer has another shape than the truth, or is not finite where the truth is."""
     probes = exercise.probes() if exercise.probes else [()]
     for one, two, probe in zip(seen, truth, probes, strict=True):
-        where = f" for {_shown(probe)}" if probe else ""
+        asked = f" for {_shown(probe)}" if probe else ""
         if one.shape != two.shape:
             fits = one.size == two.size and _same([one.reshape(two.shape)], [two], exercise.tolerance)
             why = "The numbers fit, the shape does not" if fits else "The shape is wrong"
-            return f"{why}: expected {two.shape}, got {one.shape}{where}."
+            return f"{why}: expected {two.shape}, got {one.shape}{asked}."
         if not np.isfinite(one[np.isfinite(two)]).all():
             why = "Is something divided by zero, or outside of what a function takes?"
-            return f"The answer is not finite{where} (it holds inf or nan). {why}"
+            return f"The answer is not finite{asked} (it holds inf or nan). {why}"
     return None
 
 

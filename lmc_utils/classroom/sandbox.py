@@ -1,7 +1,7 @@
 """A folder, a home and a copy of the package for one submission, so that what its code does there concerns no other.
 
-This keeps accidents and pranks apart. It is no wall against somebody who attacks the account that marks: code that was
-handed in runs with all of its rights. Where that is a danger, mark in a container or on a machine of its own.
+This keeps accidents and pranks apart. It does not protect against somebody who attacks the account that marks: code
+that was handed in runs with all of its rights. Where that is a danger, mark in a container or on a machine of its own.
 """
 
 from __future__ import annotations

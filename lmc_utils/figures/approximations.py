@@ -72,8 +72,8 @@ def scatter(
         left_out = int(((measured <= 0) | (prediction <= 0)).sum())
         for fork, colour in colours.items():
             for layer, marker in zip(layers, _MARKERS * len(layers), strict=False):
-                where = {"fork_epoch": fork} | ({} if layer is None else {"layer": layer})
-                x, y = prediction.sel(where), measured.sel(where)
+                label = {"fork_epoch": fork} | ({} if layer is None else {"layer": layer})
+                x, y = prediction.sel(label), measured.sel(label)
                 x, y = xr.broadcast(x, y)
                 seen = ((x > 0) & (y > 0)).values
                 axis.plot(x.values[seen], y.values[seen], marker, color=colour, ms=6, alpha=0.85, mew=0)
@@ -116,16 +116,16 @@ def trend(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figu
     return figure
 
 
-def implied(families: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
+def implied(networks: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
     """Measured barriers, and those that the curvature along the line implies, for each kind of network.
 
     Args:
-        families: under the title of its panel the measured barrier and the implied one, dimensions fork_epoch, parent,
+        networks: under the title of its panel the measured barrier and the implied one, dimensions fork_epoch, parent,
             pair, alpha.
     """
-    figure = Figure(figsize=(4.4 * len(families) + 0.8, 3.6), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(families), sharey=True))
-    for axis, (title, (measured, bent)) in zip(axes, families.items(), strict=True):
+    figure = Figure(figsize=(4.4 * len(networks) + 0.8, 3.6), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(networks), sharey=True))
+    for axis, (title, (measured, bent)) in zip(axes, networks.items(), strict=True):
         for fork, colour in fork_colours(list(measured.fork_epoch.values)).items():
             mean, guess = (values.sel(fork_epoch=fork).mean(_PAIRS) for values in (measured, bent))
             axis.plot(mean.alpha, mean, color=colour, lw=2.5, alpha=0.75, label=f"{fork}")
@@ -182,7 +182,7 @@ def layer_matrix(curvature: xr.DataArray) -> Figure:
 
 
 def sweep(ratio: xr.DataArray, loss: xr.DataArray) -> Figure:
-    """How the approximation's magnitude hangs on weight decay, beside the siblings' own final loss.
+    """How the approximation's magnitude depends on weight decay, beside the siblings' own final loss.
 
     Args:
         ratio: predicted over measured barrier half-way, dimensions weight_decay, fork_epoch.

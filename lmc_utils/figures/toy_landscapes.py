@@ -149,7 +149,7 @@ def barriers_by_count(m_max: int, spacing: float) -> Figure:
     figure, (left, right) = _two_panels()
     counts = range(2, m_max + 1)
     shared = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
-    kept = [toy.neighbour_barriers(toy.equally_spaced(m, spacing)).max() for m in counts]
+    spaced = [toy.neighbour_barriers(toy.equally_spaced(m, spacing)).max() for m in counts]
     largest, smallest = np.array([np.max(ridge) for ridge in shared]), np.array([np.min(ridge) for ridge in shared])
     slopes = np.array([toy.mountainside(toy.on_interval(m)) for m in counts])
     for axis, scale in ((left, np.ones_like(slopes)), (right, slopes)):
@@ -159,7 +159,7 @@ def barriers_by_count(m_max: int, spacing: float) -> Figure:
         )
         axis.set(yscale="log", xlabel="number of minima, $m$")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.plot(counts, kept, "s:", color=_GREEN, ms=5, label=f"largest, minima stay {spacing:g} apart")
+    left.plot(counts, spaced, "s:", color=_GREEN, ms=5, label=f"largest, minima stay {spacing:g} apart")
     left.set(ylim=(smallest.min() / 10, 300 * largest.max()), ylabel="barrier", title="as it is")
     right.set(ylabel="barrier / mountainside", title="as a share of the mountainside")
     handles, labels = left.get_legend_handles_labels()

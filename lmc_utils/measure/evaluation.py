@@ -61,8 +61,8 @@ class Evaluator:
         check_samples(inputs, labels)
         network = as_stack(network)
         refuse_state(network, inputs)
-        each = 2 * max(activations(network, inputs))  # a layer's inputs and its outputs
-        return cls(network, inputs, labels, each, memory)
+        numbers_each = 2 * max(activations(network, inputs))  # a layer's inputs and its outputs
+        return cls(network, inputs, labels, numbers_each, memory)
 
     def __call__(self, thetas: Tensor) -> tuple[Tensor, Tensor]:
         """Loss in nats and error in percent of parameter vectors (networks, parameters); each (networks,), float64."""

@@ -108,11 +108,13 @@ def exceeds_noise(values: xr.DataArray, errors: float = 2.0) -> xr.DataArray:
     >>> exceeds_noise(xr.DataArray([[[1.0, 1.1, 0.9]], [[2.0, -1.0, 0.5]]], dims=["epoch", "pair", "parent"])).values
     array([ True, False])
     """
-    each = values.mean("pair", skipna=False)
-    count = each.sizes["parent"]
+    of_parents = values.mean("pair", skipna=False)
+    count = of_parents.sizes["parent"]
     if count < 2:
-        return xr.zeros_like(each.mean("parent"), dtype=bool)
-    return each.mean("parent", skipna=False) > errors * each.std("parent", ddof=1, skipna=False) / math.sqrt(count)
+        return xr.zeros_like(of_parents.mean("parent"), dtype=bool)
+    return of_parents.mean("parent", skipna=False) > errors * of_parents.std(
+        "parent", ddof=1, skipna=False
+    ) / math.sqrt(count)
 
 
 def since(holds: xr.DataArray, dim: str = "epoch") -> xr.DataArray:

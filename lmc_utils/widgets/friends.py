@@ -97,8 +97,8 @@ class Friends(anywidget.AnyWidget):
         value: float = coerce(name, proposal["value"], int if name in _INTEGERS else float)
         if name == "step_size":
             limit = descent.largest_stable_step(self.solutions)
-            where = "where descent diverges from the steepest solution (2 / curvature)"
-            require(0 < value < limit, name, f"above 0 and below {limit:.3g}, {where}", value)
+            reason = "where descent diverges from the steepest solution (2 / curvature)"
+            require(0 < value < limit, name, f"above 0 and below {limit:.3g}, {reason}", value)
         elif name in _LOWEST:
             require(_LOWEST[name] <= value < np.inf, name, f"a finite number from {_LOWEST[name]:g} on", value)
         else:

@@ -27,7 +27,7 @@ def curve(values: xr.DataArray) -> tuple[float, ...]:
     return tuple(np.round(values.values, 9))
 
 
-def test_along_the_line_draws_measured_and_foretold_means() -> None:
+def test_along_the_line_draws_measured_and_predicted_means() -> None:
     measured, guess = random(alpha=ALPHAS), random(1, alpha=ALPHAS)
     figure = approximations.along_the_line(measured, {"guess": guess})
     for axis, fork in zip(figure.axes, PAIRS["fork_epoch"], strict=True):
@@ -50,7 +50,7 @@ def test_scatter_shows_every_positive_pair_and_counts_the_others() -> None:
     assert "not positive" not in figure.axes[1].get_title()
 
 
-def test_only_a_forecast_in_the_same_unit_gets_the_line_of_exactness() -> None:
+def test_only_a_prediction_in_the_same_unit_gets_the_line_of_exactness() -> None:
     guess, distance = random(1), random(2).assign_attrs(units="")
     axes = approximations.scatter(random(), {"guess": (guess, KNOWN), "distance": (distance, KNOWN)}).axes
     dashed = [[line for line in axis.lines if line.get_linestyle() == "--"] for axis in axes]

@@ -60,7 +60,7 @@ def test_layers_are_written_into_their_cells() -> None:
         assert [text.get_text() for text in axis.texts] == [form.format(value) for value in expected.ravel()]
 
 
-def test_foretelling_draws_estimates_intervals_and_the_rival() -> None:
+def test_prediction_by_lag_draws_estimates_intervals_and_the_rival() -> None:
     found = [Correlation(0.2, 0.1, 0.4), Correlation(0.5, 0.3, 0.9)]
     axis = distances.prediction_by_lag({"distance": found}, [1, 2], 0.95).axes[0]
     assert (0.2, 0.5) in drawn(axis)

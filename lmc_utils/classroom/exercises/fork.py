@@ -40,8 +40,8 @@ def _networks() -> int:
 
 
 def _pairs() -> int:
-    each = math.comb(CLASSROOM.siblings, 2)
-    return each * CLASSROOM.parents * len(CLASSROOM.fork_epochs)
+    of_one_fork = math.comb(CLASSROOM.siblings, 2)
+    return of_one_fork * CLASSROOM.parents * len(CLASSROOM.fork_epochs)
 
 
 def _curves() -> list[tuple[Any, ...]]:
