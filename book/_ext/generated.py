@@ -39,8 +39,8 @@ def described(name: str) -> str:
     parts = [_rst(f".. automodule:: {name}\n   :no-members:")]
     modules = [f"{name}.{each}" for each in public_modules(module)]
     if modules:
-        parts.append(_summary(modules))
-    parts.append(_objects(public_objects(module)))
+        parts.append(_summary(name, modules))
+    parts.append(_objects(name, public_objects(module)))
     for each in modules:
         parts += [f"## {each}", described(each)]
     return "\n\n".join(part for part in parts if part)
@@ -55,13 +55,15 @@ def public_modules(module: ModuleType) -> list[str]:
 def public_objects(module: ModuleType) -> list[tuple[str, Any]]:
     """The functions and classes to describe, by full name.
 
-    Of a folder those in its `__all__` that none of its public modules describes; of a module its own.
+    Of a folder those in its `__all__` that none of its public modules describes; of a module its own, or those in its
+    `__all__` where other modules of the folder need more of it than its readers do.
     """
     if hasattr(module, "__path__"):
         elsewhere = {f"{module.__name__}.{name}" for name in public_modules(module)}
         names = [name for name in module.__all__ if not _is_module(module, name)]
     else:
-        elsewhere, names = set(), [name for name in vars(module) if not name.startswith("_")]
+        own = [name for name in vars(module) if not name.startswith("_")]
+        elsewhere, names = set(), getattr(module, "__all__", own)
     found = ((f"{module.__name__}.{name}", getattr(module, name)) for name in names)
     there = [(name, each) for name, each in found if inspect.isclass(each) or inspect.isfunction(each)]
     if hasattr(module, "__path__"):
@@ -82,15 +84,16 @@ def _is_module(package: ModuleType, name: str) -> bool:
     return importlib.util.find_spec(full) is not None
 
 
-def _objects(objects: list[tuple[str, Any]]) -> str:
+def _objects(module: str, objects: list[tuple[str, Any]]) -> str:
     if not objects:
         return ""
     directives = (f".. auto{'class' if inspect.isclass(each) else 'function'}:: {name}" for name, each in objects)
-    return _summary([name for name, _ in objects]) + "\n\n" + _rst("\n\n".join(directives))
+    return _summary(module, [name for name, _ in objects]) + "\n\n" + _rst("\n\n".join(directives))
 
 
-def _summary(names: list[str]) -> str:
-    lines: Iterator[str] = (f"   ~{name}" for name in names)
+def _summary(module: str, names: list[str]) -> str:
+    """A line for each name; Sphinx wants them as they are called within the module that it is describing."""
+    lines: Iterator[str] = (f"   {name.removeprefix(f'{module}.')}" for name in names)
     return _rst(".. autosummary::\n   :nosignatures:\n\n" + "\n".join(lines))
 
 

@@ -15,6 +15,8 @@ from matplotlib.patheffects import withStroke
 
 from lmc_utils.figures.theme import FAINT, INK, fork_colours
 
+__all__ = ["maps", "profiles", "growth"]
+
 TERRAIN = "viridis"  # valleys dark, peaks bright
 
 _THIRD_NAMES = {"fork_point": "fork"}

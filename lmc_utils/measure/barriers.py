@@ -5,6 +5,16 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+__all__ = [
+    "loss_barrier",
+    "barrier_height",
+    "barrier_position",
+    "midpoint_barrier",
+    "error_barrier",
+    "layer_rise",
+    "between_endpoints",
+]
+
 STABLE_BELOW = 2.0  # percentage points of error: Frankle et al. (2020, section 2) call siblings below it stable
 
 

@@ -18,6 +18,8 @@ from tqdm import tqdm
 from lmc_utils.measure.arrays import Quantity, blank
 from lmc_utils.measure.walks import Walks
 
+__all__ = ["track", "along_the_start", "by_layer", "cosine"]
+
 APEXES = ("fork_point", "initialisation", "origin")
 WHOLE = "all"
 UNDEFINED = {

@@ -10,6 +10,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+__all__ = [
+    "equally_spaced",
+    "on_interval",
+    "chebyshev",
+    "value",
+    "gradient",
+    "curvature",
+    "derivatives",
+    "minima",
+    "maxima",
+    "stationary_points",
+]
+
 Array = NDArray[np.float64]
 
 MOST_MINIMA = 64
