@@ -1,5 +1,7 @@
 """Exercises that answer back, and what an instructor needs: to hand them out, and to mark what comes back.
 
+A student begins with::
+
     from lmc_utils.classroom import check
 
 An answer is *judged*: compared with the truth and with common mistakes. A submission is *marked*: executed, its points

@@ -1,5 +1,7 @@
 """The forking protocol: an experiment is trained to a run, which supplies pairs and walks to measure.
 
+A notebook begins with::
+
     from lmc_utils.forking import Experiment, train
 
 Imports from `settings`, `provenance`, `networks` and `measure`.

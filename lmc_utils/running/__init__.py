@@ -1,5 +1,7 @@
 """Find, check and execute the notebooks, and record what they find.
 
+A notebook records with::
+
     from lmc_utils.running import record
 
 Imports from `settings`.
