@@ -12,7 +12,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 ROOT = Path(__file__).parents[2]
 TOC: dict[str, Any] = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
-FILES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
+ENTRIES = [
+    entry for part in TOC["parts"] for chapter in part["chapters"] for entry in (chapter, *chapter.get("sections", ()))
+]
+FILES = [entry["file"] for entry in ENTRIES]
 PAGES = [TOC["root"], *FILES]
 CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
 DESKTOP, PHONE = (1280, 800), (390, 844)
