@@ -179,7 +179,7 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
 
 
 def _same(one: Observed, other: Observed, tolerance: float) -> bool:
-    """Equal but for a share of the largest number of the other, so that a zero among larger numbers may be rounded."""
+    """Equal up to a share of the largest number of the other, so that a zero among larger numbers may be rounded."""
     slack = tolerance * (max(map(_size, other), default=0.0) or 1.0)
     return all(_close(first, second, slack) for first, second in zip(one, other, strict=True))
 

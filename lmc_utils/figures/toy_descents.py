@@ -26,7 +26,7 @@ def walks_on_a_line(walks: Array, roots: ArrayLike, fork_times: Sequence[float],
     """One pair of siblings against time, for each fork: both walk together, then each on its own.
 
     Args:
-        walks: from `toy_descent.paths`, shape (steps + 1, 1 + forks, pairs, 1); one pair is drawn.
+        walks: from `descent.walks`, shape (steps + 1, 1 + forks, pairs, 1); one pair is drawn.
         roots: shape (m, 1).
         fork_times: shares of the run.
         pair: which one.
@@ -90,7 +90,7 @@ def walks_in_the_plane(
     """Pairs of siblings on the map of the isotropic product in the plane, a panel for each fork.
 
     Args:
-        walks: from `toy_descent.paths`, shape (steps + 1, 1 + forks, pairs, 2); one pair is drawn.
+        walks: from `descent.walks`, shape (steps + 1, 1 + forks, pairs, 2); one pair is drawn.
         roots: shape (m, 2).
         fork_times: shares of the run.
         pair: which one.

@@ -147,7 +147,7 @@ def along(
         ParameterError: an unknown split, or a network with state besides its parameters.
         ValueError: a loss, slope or curvature on the line is not finite.
     """
-    network = pairs.network.to(pairs.device)
+    network = pairs.network
     ((inputs, labels),) = pairs.splits([split]).values()
     steps = torch.tensor(alphas, dtype=torch.float64)
     slices = stack.layer_slices(network) if by_layer else {"all": slice(None)}

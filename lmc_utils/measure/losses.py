@@ -61,8 +61,7 @@ def measure(
         ParameterError: an unknown split, or a network with state besides its parameters.
         ValueError: a loss is not finite.
     """
-    network = pairs.network.to(pairs.device)
-    evaluators = {name: Evaluator.of(network, *samples) for name, samples in pairs.splits(splits).items()}
+    evaluators = {name: Evaluator.of(pairs.network, *samples) for name, samples in pairs.splits(splits).items()}
     coords: Coords = {"split": list(evaluators), **pairs.coords, **inner}
     dims = tuple(coords)
     found = blank(coords, {"loss": Quantity(dims, *LOSS), "error": Quantity(dims, *ERROR)}, pairs.provenance)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from lmc_utils.measure.arrays import Coords, Place
+from lmc_utils.networks.lifted import as_stack
 from lmc_utils.settings import ParameterError, require_choice
 
 Samples = tuple[Tensor, Tensor]
@@ -26,7 +27,8 @@ class Pairs:
     """Labelled pairs of networks of one architecture, and what they are measured on.
 
     Attributes:
-        network: any stack of the architecture, or any module that `networks.lifted.Lifted` takes.
+        network: any stack of the architecture, or any module that `networks.lifted.Lifted` takes; what is kept is a
+            copy as a stack in evaluation mode, so that the order of its parameters is that of the vectors.
         samples: of each split, under its name.
         coords: the labels of an array over pairs: for each dimension, in order, the labels along it.
         places: where in such an array there is a pair, in the order in which they are read.
@@ -46,6 +48,9 @@ class Pairs:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     provenance: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "network", as_stack(self.network).to(self.device))
+
     def __len__(self) -> int:
         return len(self.places)
 
@@ -57,12 +62,13 @@ class Pairs:
         """The same with a progress bar on standard error."""
         return iter(tqdm(self, words, unit=unit, disable=not progress))
 
-    def splits(self, wanted: Sequence[str] | None) -> dict[str, Samples]:
+    def splits(self, wanted: str | Sequence[str] | None) -> dict[str, Samples]:
         """The samples of the splits asked for, by default of all, on the device.
 
         Raises:
             ParameterError: there is no such split.
         """
+        wanted = [wanted] if isinstance(wanted, str) else wanted
         for name in wanted or ():
             require_choice("split", name, self.samples)
         chosen = list(self.samples) if wanted is None else wanted
@@ -112,7 +118,7 @@ def between(
     shapes: list[Any] = [tuple(part.shape) for part in parts]
     if firsts.dim() != 2 or len(set(shapes)) > 1:
         raise ValueError(f"endpoints: expected one shape (pairs, parameters), got {', '.join(map(str, shapes))}")
-    points = torch.stack(parts, 1)
+    points = torch.stack(parts, 1).detach()
     count = range(len(points))
     return Pairs(
         network,

@@ -69,7 +69,7 @@ class Basis(NamedTuple):
 
     def points(self, coordinates: Tensor) -> Tensor:
         """The parameter vectors at these coordinates: (..., 2) to (..., parameters)."""
-        return self.origin + coordinates @ self.axes
+        return self.origin + coordinates.to(self.axes) @ self.axes
 
 
 def basis(corners: Tensor) -> Basis:
@@ -130,7 +130,7 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
             found = basis(corners)
         except Colinear:
             return None
-        spots = found.corners.numpy()
+        spots = found.corners.cpu().numpy()
         ground.corner.values[place] = spots
         for axis, ticks in enumerate((ground.x, ground.y)):
             low, high = spots[:, axis].min(), spots[:, axis].max()

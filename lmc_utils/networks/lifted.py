@@ -37,13 +37,8 @@ class Lifted(nn.Module):
                 holder = holder.get_submodule(folder)
             holder.register_parameter(attribute, nn.Parameter(value.detach().clone().unsqueeze(0)))
 
-    @property
-    def module(self) -> nn.Module:
-        """The module that is run, in evaluation mode."""
-        return self._one[0]
-
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Lifted:
-        self.module._apply(fn, recurse)  # type: ignore[no-untyped-call]  # buffers move with the parameters
+        self._one[0]._apply(fn, recurse)  # type: ignore[no-untyped-call]  # buffers move with the parameters
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
@@ -51,15 +46,23 @@ class Lifted(nn.Module):
         """(networks, samples, ...) to (networks, samples, classes)."""
 
         def one(values: Parameters, samples: Tensor) -> Tensor:
-            logits: Tensor = torch.func.functional_call(self.module, values, (samples,))
+            logits: Tensor = torch.func.functional_call(self._one[0], values, (samples,))
             return logits
 
         outputs: Tensor = torch.func.vmap(one)(dict(self.named_parameters()), inputs)
         return outputs
 
 
+def inside(network: nn.Module) -> nn.Module:
+    """The module that a lifted one runs, in evaluation mode; any other network itself.
+
+    It is a function, since any name on `Lifted` may be that of a child of the module.
+    """
+    return network._one[0] if isinstance(network, Lifted) else network
+
+
 def is_stack(network: nn.Module) -> bool:
-    """Whether all parameters are those of stacked layers; a network may hold these in any way.
+    """Whether it has parameters, and all are those of stacked layers; a network may hold these in any way.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> is_stack(nn.ModuleList([Linear(1, 3, 5)])), is_stack(nn.Linear(3, 5))
@@ -67,7 +70,7 @@ def is_stack(network: nn.Module) -> bool:
     """
     layers = (module for module in network.modules() if isinstance(module, Layer))
     stacked = sum(1 for layer in layers for _ in layer.parameters(recurse=False))
-    return stacked == sum(1 for _ in network.parameters())
+    return 0 < stacked == sum(1 for _ in network.parameters())
 
 
 def as_stack(network: nn.Module) -> nn.Module:
@@ -91,8 +94,7 @@ def leaves(network: nn.Module) -> list[nn.Module]:
     >>> [type(leaf).__name__ for leaf in leaves(Lifted(nn.Sequential(nn.Linear(2, 3), nn.ReLU())))]
     ['Linear', 'ReLU']
     """
-    runs = network.module if isinstance(network, Lifted) else network
-    return [module for module in runs.modules() if not list(module.children())]
+    return [module for module in inside(network).modules() if not list(module.children())]
 
 
 def _copied(network: nn.Module) -> nn.Module:

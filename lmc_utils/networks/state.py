@@ -8,14 +8,17 @@ meet would give numbers that depend on the order of the work. Each of them gets 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import random
+import types
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.networks.lifted import Lifted
+from lmc_utils.networks.layers import Parameters
+from lmc_utils.networks.lifted import Lifted, inside
 from lmc_utils.settings import ParameterError
 
 _FEW = 4  # samples that are enough to see it
@@ -34,36 +37,48 @@ def refuse_buffers(network: nn.Module) -> None:
     lmc_utils.settings.ParameterError: network: expected parameters and no other state, this one has the buffers
     0.running_mean, 0.running_var, 0.num_batches_tracked
     """
-    _refuse("has the buffers", [name for name, _ in _module(network).named_buffers()])
+    _refuse("has the buffers", [name for name, _ in inside(network).named_buffers()])
 
 
 def refuse_state(network: nn.Module, inputs: Tensor) -> None:
     """Refuse a module whose output for a sample depends on more than its parameters and that sample.
 
-    Two forward passes of a few samples tell; they run in the mode, training or evaluation, that the module is in.
+    Forward passes of two networks with parameters drawn at random tell, on copies of a few samples; they run in the
+    mode, training or evaluation, that the module is in.
 
     Args:
         network: a stack, or a lifted module.
         inputs: shape (samples, ...), as one network takes them.
 
     Raises:
-        ParameterError: it has buffers; a forward pass changes a parameter or an attribute; it draws random numbers; or
-            the samples of a batch are not worked on one by one. The line names what it is.
+        ParameterError: it has buffers, or no parameters; a forward pass changes a parameter, an attribute or the
+            samples; it draws random numbers; asked again it answers otherwise; or the samples of a batch, or the
+            networks of a stack, are not worked on one by one. The line names what it is.
     """
     refuse_buffers(network)
-    module, run = _module(network), _run(network)
-    before = _state(module)
-    devices = [inputs.device] if inputs.is_cuda else []
-    with torch.no_grad(), torch.random.fork_rng(devices):
-        random = _generators(devices)
-        few, fewer = run(inputs[:_FEW]), run(inputs[: _FEW // 2])
-        drawn = not all(map(torch.equal, random, _generators(devices)))
-    after = _state(module)
-    changed = [name for name in after if name not in before or not _equal(before[name], after[name])]
-    _refuse("changes in a forward pass:", changed)
-    _refuse("draws random numbers in a forward pass", [""] if drawn else [])
-    alike = torch.allclose(few[: len(fewer)], fewer, rtol=1e-3, atol=1e-4 * float(few.abs().max()), equal_nan=True)
-    _refuse("mixes the samples of a batch", [] if alike else [""])
+    module, run, values = inside(network), _run(network), _two(network, inputs)
+    _refuse("has no parameters", [] if values else [""])
+    few = inputs[:_FEW].clone()
+    fewer = few[: max(1, len(few) // 2)].clone()
+    before = {**_state(module), **_copy_all(values)}
+    as_given = few.clone()
+    with torch.no_grad(), torch.random.fork_rng([inputs.device] if inputs.is_cuda else []):
+        random_before = _generators(inputs)
+        first = run(values, few)
+        drawn = not _equal(random_before, _generators(inputs))
+        after = {**_state(module), **values}
+        changed = [name for name in after if name not in before or not _equal(before[name], after[name])]
+        _refuse("changes in a forward pass:", changed)
+        _refuse("draws random numbers in a forward pass", [""] if drawn else [])
+        alone = run({name: value[:1] for name, value in values.items()}, few)
+        _refuse("changes the samples", [] if _equal(few, as_given) else [""])
+        _refuse("answers otherwise when it is asked again", [] if _equal(first, run(values, few)) else [""])
+        _refuse("mixes the networks of a stack", [] if _near(first[:1], alone) else [""])
+        try:
+            without_others = run(values, fewer)
+        except Exception:  # whatever a layer says that wants more samples
+            _refuse("mixes the samples of a batch", [""])
+        _refuse("mixes the samples of a batch", [] if _near(first[:, : len(fewer)], without_others) else [""])
 
 
 def _refuse(why: str, names: Sequence[str]) -> None:
@@ -73,26 +88,43 @@ def _refuse(why: str, names: Sequence[str]) -> None:
         raise ParameterError(f"network: expected parameters and no other state, this one {why}{named}")
 
 
-def _module(network: nn.Module) -> nn.Module:
-    return network.module if isinstance(network, Lifted) else network
+def _two(network: nn.Module, inputs: Tensor) -> Parameters:
+    """Parameters of two networks, drawn at random, since those of a network may be zero and hide what it does."""
+    generator = torch.Generator().manual_seed(0)
+    like = inputs if inputs.is_floating_point() else inputs.device
+
+    def draw(value: Tensor) -> Tensor:
+        size = value[0].numel()
+        drawn: Tensor = torch.randn(2, *value.shape[1:], generator=generator, dtype=value.dtype) / max(1, size) ** 0.25
+        return drawn.to(like)
+
+    return {name: draw(value.detach()) for name, value in network.named_parameters()}
 
 
-def _run(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The first network of a stack: samples to logits."""
-    if isinstance(network, Lifted):
-        return network.module
+def _run(network: nn.Module) -> Callable[[Parameters, Tensor], Tensor]:
+    """From parameters and samples, which all networks see, to the logits of each network."""
 
-    def first(samples: Tensor) -> Tensor:
-        like = samples if samples.is_floating_point() else samples.device
-        values = {name: value[:1].detach().to(like) for name, value in network.named_parameters()}
-        logits: Tensor = torch.func.functional_call(network, values, (samples.unsqueeze(0),))
-        return logits[0]
+    def run(values: Parameters, samples: Tensor) -> Tensor:
+        count = len(next(iter(values.values())))
+        if isinstance(network, Lifted):
+            each = ({name: value[row] for name, value in values.items()} for row in range(count))
+            rows: list[Tensor] = [torch.func.functional_call(inside(network), one, (samples,)) for one in each]
+            return torch.stack(rows)
+        shared = samples.unsqueeze(0) if count == 1 else samples.repeat(count, *(1,) * samples.dim())
+        logits: Tensor = torch.func.functional_call(network, values, (shared,))
+        return logits
 
-    return first
+    return run
 
 
-def _generators(devices: Iterable[torch.device]) -> list[Tensor]:
-    return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)]
+def _near(one: Tensor, other: Tensor) -> bool:
+    """Equal up to rounding, class by class, so that a large logit of one class hides nothing in the others."""
+    return not bool(((one - other).abs() > 1e-3 * other.abs().flatten(0, -2).amax(0)).any())
+
+
+def _generators(inputs: Tensor) -> list[Any]:
+    states: list[Any] = [torch.get_rng_state(), random.getstate(), np.random.get_state()]  # noqa: NPY002
+    return [*states, torch.cuda.get_rng_state(inputs.device)] if inputs.is_cuda else states
 
 
 def _state(module: nn.Module) -> dict[str, Any]:
@@ -106,6 +138,10 @@ def _state(module: nn.Module) -> dict[str, Any]:
     return state
 
 
+def _copy_all(values: Parameters) -> Parameters:
+    return {name: value.clone() for name, value in values.items()}
+
+
 def _copy(name: str, value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.detach().clone()
@@ -116,7 +152,7 @@ def _copy(name: str, value: Any) -> Any:
 
 
 def _equal(one: Any, other: Any, compared: frozenset[tuple[int, int]] = frozenset()) -> bool:
-    """Whether two attributes hold the same; what leads back to itself is compared once."""
+    """Whether two attributes hold the same; those that cannot be compared do not. A circle is followed once."""
     both = (id(one), id(other))
     if one is other or both in compared:
         return True
@@ -124,13 +160,19 @@ def _equal(one: Any, other: Any, compared: frozenset[tuple[int, int]] = frozense
         return False
     compared |= {both}
     if isinstance(one, Tensor):
-        return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
+        alike = one.shape == other.shape and one.dtype == other.dtype
+        return alike and bool(((one == other) | ((one != one) & (other != other))).all())
     if isinstance(one, np.ndarray):
-        return bool(np.array_equal(one, other))
+        return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
     if isinstance(one, Mapping):
         return list(one) == list(other) and all(_equal(one[name], other[name], compared) for name in one)
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(_equal(*pair, compared) for pair in zip(one, other, strict=True))
+    if isinstance(one, types.MethodType):  # a copy is bound to a copy
+        return one.__func__ is other.__func__
     if getattr(type(one), "__eq__", None) is object.__eq__:  # equal only to itself: what it is made of tells
-        return _equal(getattr(one, "__dict__", None), getattr(other, "__dict__", None), compared)
-    return bool(one == other)
+        return hasattr(one, "__dict__") and _equal(vars(one), vars(other), compared)
+    try:
+        return bool(one == other)
+    except Exception:  # whatever an object does when it is compared
+        return False

@@ -101,6 +101,7 @@ def train_epoch(
 
     Raises:
         Diverged: a parameter is no longer finite.
+        ParameterError: the network is not built of stacked layers, or has state besides its parameters.
     """
     inputs, labels = train
     if not is_stack(network):

@@ -156,7 +156,7 @@ def _digest(paths: Iterable[Path], words: str) -> str:
     state = hashlib.sha256(words.encode())
     for path in paths:
         content = path.read_bytes()
-        state.update(f"\0{path.name}\0{len(content)}\0".encode() + content)
+        state.update(f"\0{path.parent.name}/{path.name}\0{len(content)}\0".encode() + content)
     return state.hexdigest()
 
 

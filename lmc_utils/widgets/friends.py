@@ -31,7 +31,7 @@ def ground_colours() -> list[list[int]]:
 class Friends(anywidget.AnyWidget):
     """Walk down with a friend: two siblings that share their noise until the reader lets them part.
 
-    The descent is that of `toy_descent`.
+    The descent is that of `toy.descent`.
 
     Shows the landscape in the plane from above, one pair at a time or a hundred, and counts how many end in different
     valleys, and how many with a ridge of more than a tenth of the median barrier between them.

@@ -12,8 +12,8 @@ import pytest
 from book_site import CHAPTERS, Visit, visit_one
 from playwright.sync_api import Browser
 
-from lmc_utils.exercises import CHAPTERS as PREFIXES
-from lmc_utils.exercises import of_chapter
+from lmc_utils.classroom.checking import CHAPTERS as PREFIXES
+from lmc_utils.classroom.checking import of_chapter
 
 ROOT = Path(__file__).parent.parent.parent
 

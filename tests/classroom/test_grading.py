@@ -28,8 +28,8 @@ pytestmark = pytest.mark.xdist_group("grading")  # the batch is marked once
 
 VANDAL = """
 import os, pathlib, shutil
-import lmc_utils.classroom
-pathlib.Path(lmc_utils.exercises.__file__).write_text("def check(*_): return True\\ninsist = check")
+import lmc_utils.classroom.checking
+pathlib.Path(lmc_utils.classroom.checking.__file__).write_text("def check(*_): return True\\ninsist = check")
 shutil.rmtree(os.environ["LMC_RUNS"])
 for path in pathlib.Path("..").resolve().rglob("*.ipynb"):
     path.write_text("gone")

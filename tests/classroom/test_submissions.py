@@ -107,7 +107,7 @@ def test_what_marking_writes_is_not_handed_in(tmp_path: Path) -> None:
     hand_in(solved([]), tmp_path / "a" / "x.ipynb")
     hand_in(solved([]), tmp_path / "feedback" / "a" / "x.ipynb")
     (tmp_path / "grades.csv").write_text("")
-    found = collect([tmp_path], SOURCES, but=[tmp_path / "grades.csv", tmp_path / "feedback"])
+    found = collect([tmp_path], SOURCES, ignored=[tmp_path / "grades.csv", tmp_path / "feedback"])
     assert [each.name for each in found] == ["a/x.ipynb"]
 
 

@@ -102,3 +102,29 @@ def test_what_is_missing_is_named(pairs: Pairs, thetas: Tensor) -> None:
         between(NETWORK, first, second[:1], pairs.samples)
     with pytest.raises(ValueError, match="endpoints: expected one shape"):
         between(NETWORK, first, second, pairs.samples, third[:, 1:])
+
+
+def test_a_plain_module_is_measured_as_its_stacked_twin(pairs: Pairs, thetas: Tensor) -> None:
+    """The same networks once in stacked layers and once in torch's own, which keep their weights transposed."""
+    plain = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+
+    def turned(vectors: Tensor) -> Tensor:
+        values = stack.unflatten(vectors, NETWORK)
+        return stack.flatten({name: value.mT if name.endswith("weight") else value for name, value in values.items()})
+
+    first, second, third = (turned(vectors).requires_grad_() for vectors in thetas)
+    twins = between(plain, first, second, pairs.samples, third, "a stranger", {"made": "by hand"})
+    for measure in (
+        lambda of: lines.line(of, lines.LineGrid(alphas=3), progress=False),
+        lambda of: lines.layer_line(of, [0.0, 0.5, 1.0], progress=False),
+        lambda of: planes.plane(of, planes.PlaneGrid(grid=3), progress=False),
+        lambda of: ridges.tracks(of, [0.0, 0.5, 1.0], progress=False),
+        lambda of: curvature.along(of, progress=False),
+    ):
+        # float64: the order of summation is all that differs
+        xr.testing.assert_allclose(measure(twins), measure(pairs), rtol=1e-8, atol=1e-10)
+    assert not any(value.is_cuda or not value.requires_grad for value in plain.parameters())
+
+
+def test_one_split_may_be_named_by_a_word(pairs: Pairs) -> None:
+    assert lines.line(pairs, lines.LineGrid(alphas=3), "held out", progress=False).split.values.tolist() == ["held out"]

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lmc_utils.measure import curvature, evaluation, lines
-from lmc_utils.measure.pairs import between
+from lmc_utils.measure import curvature, evaluation, lines, planes, ridges
+from lmc_utils.measure.pairs import Pairs, between
 from lmc_utils.networks import layers, stack
 from lmc_utils.networks.lifted import as_stack
 from lmc_utils.networks.state import refuse_state
@@ -87,6 +87,45 @@ class Circle:
         self.itself, self.radius = self, [1.0, np.zeros(3), {"none": None}]
 
 
+class Function(nn.Module):
+    """A layer, and whatever a function makes of its outputs."""
+
+    def __init__(self, layer: nn.Module, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.function = layer, function
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.function(self.layer(inputs))
+
+
+class Wrapped(nn.Module):
+    """Its child has a name that other wrappers have taken, too."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.module(inputs)
+        return outputs
+
+
+def counted() -> Callable[[Tensor], Tensor]:
+    """Adds how often it was called, which no attribute shows."""
+    calls: list[int] = []
+
+    def add(outputs: Tensor) -> Tensor:
+        calls.append(1)
+        return outputs + len(calls)
+
+    return add
+
+
+def coarse(outputs: Tensor) -> Tensor:
+    return outputs + (np.random.random() < 0.5)  # noqa: NPY002
+
+
+OFFSET = torch.tensor([0.0, 0.0, -1e6])
 BATCH_NORM = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3))
 CASES = [
     pytest.param(BATCH_NORM, "has the buffers 1.running_mean, 1.running_var, 1.num_batches_tracked", id="batch norm"),
@@ -106,6 +145,26 @@ CASES = [
     pytest.param(Shrinking(), "changes in a forward pass: linear.weight", id="weights"),
     pytest.param(AlwaysDropping(), "draws random numbers in a forward pass", id="dropout for ever"),
     pytest.param(
+        Function(layers.Linear(1, 4, 3), counted()),
+        "answers otherwise when it is asked again",
+        id="a counter in a closure",
+    ),
+    pytest.param(Function(layers.Linear(1, 4, 3), coarse), "draws random numbers", id="numpy's random numbers"),
+    pytest.param(
+        Function(layers.Linear(1, 4, 3), lambda x: x - x.mean(1, keepdim=True)),
+        "mixes the samples of a batch",
+        id="samples in a stack",
+    ),
+    pytest.param(
+        Function(nn.Linear(4, 3), lambda x: x - x.mean(0) + OFFSET),
+        "mixes the samples of a batch",
+        id="samples beside a large logit",
+    ),
+    pytest.param(
+        Function(layers.Linear(1, 4, 3), lambda x: x - x.mean(0)), "mixes the networks of a stack", id="networks"
+    ),
+    pytest.param(nn.Sequential(nn.ReLU(inplace=True), layers.Linear(1, 4, 3)), "changes the samples", id="in place"),
+    pytest.param(
         nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5, track_running_stats=False), nn.Linear(5, 3)),
         "mixes the samples of a batch",
         id="batch statistics",
@@ -122,14 +181,18 @@ def samples() -> tuple[Tensor, Tensor]:
     return torch.randn(12, 4, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
 
 
-def on_a_line(network: nn.Module, ends: Tensor) -> object:
-    return lines.line(between(network, ends[:1], ends[1:], {"train": samples()}), lines.LineGrid(), progress=False)
+def pairs_of(network: nn.Module, ends: Tensor) -> Pairs:
+    return between(network, ends[:1], ends[1:], {"train": samples()}, ends[:1] + torch.randn(1, ends.shape[1]))
 
 
 MEASUREMENTS: dict[str, Callable[[nn.Module, Tensor], object]] = {
     "evaluate": lambda network, ends: evaluation.evaluate(network, ends, *samples()),
     "jet": lambda network, ends: curvature.jet(network, ends, ends, *samples()),
-    "line": on_a_line,
+    "along": lambda network, ends: curvature.along(pairs_of(network, ends), progress=False),
+    "line": lambda network, ends: lines.line(pairs_of(network, ends), lines.LineGrid(), progress=False),
+    "layer_line": lambda network, ends: lines.layer_line(pairs_of(network, ends), progress=False),
+    "plane": lambda network, ends: planes.plane(pairs_of(network, ends), planes.PlaneGrid(grid=2), progress=False),
+    "tracks": lambda network, ends: ridges.tracks(pairs_of(network, ends), [0.0, 1.0], progress=False),
 }
 
 
@@ -153,8 +216,26 @@ def test_every_measurement_refuses_it_in_one_line(
         nn.Sequential(layers.Linear(1, 4, 5), layers.LayerNorm(1, 5), nn.ReLU(), layers.Linear(1, 5, 3)),
         nn.Sequential(layers.Linear(1, 4, 3), nn.Dropout(0.5)),
         Holding(Circle()),
+        Holding(torch.tensor([float("nan")])),
+        Holding(nn.ReLU().forward),
+        Wrapped(nn.Linear(4, 3)),
+        nn.Sequential(
+            nn.Linear(4, 8),
+            nn.Unflatten(1, (2, 4)),
+            nn.TransformerEncoderLayer(4, 2, 8, batch_first=True),
+            nn.Flatten(),
+        ),
     ],
-    ids=["plain", "stacked", "dropout, switched off", "an attribute of any kind"],
+    ids=[
+        "plain",
+        "stacked",
+        "dropout, switched off",
+        "an attribute of any kind",
+        "nan",
+        "a method",
+        "wrapped",
+        "attention",
+    ],
 )
 def test_what_is_understood_is_let_through_and_left_as_it_was(network: nn.Module) -> None:
     random = torch.get_rng_state()
@@ -163,6 +244,19 @@ def test_what_is_understood_is_let_through_and_left_as_it_was(network: nn.Module
     evaluation.evaluate(network, torch.zeros(2, size(network)), *samples())
     assert all(map(torch.equal, before, network.parameters()))
     assert torch.equal(random, torch.get_rng_state())
+
+
+def test_samples_are_never_changed() -> None:
+    inputs, labels = samples()
+    before = inputs.clone()
+    with pytest.raises(ParameterError, match="changes the samples"):
+        evaluation.evaluate(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3)), torch.zeros(1, 15), inputs, labels)
+    assert torch.equal(inputs, before)
+
+
+def test_a_network_without_parameters_is_refused() -> None:
+    with pytest.raises(ParameterError, match="this one has no parameters"):
+        evaluation.evaluate(nn.Flatten(), torch.zeros(1, 0), *samples())
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -16,7 +16,7 @@ from lmc_utils.toy import descent, fields
 
 
 @pytest.mark.parametrize("m", [2, 5, 6])
-def test_the_plane_is_that_of_toy_fields(page: Page, m: int) -> None:
+def test_the_plane_is_that_of_fields(page: Page, m: int) -> None:
     roots = fields.on_circle(m) + np.array([0.3, -0.1])
     points = np.random.default_rng(m).normal(size=(20, 2))
     given = {"points": points.tolist(), "roots": roots.tolist()}
@@ -32,7 +32,7 @@ def test_the_plane_is_that_of_toy_fields(page: Page, m: int) -> None:
     assert between == pytest.approx(float(curve.max()), rel=1e-10, abs=1e-12)
 
 
-def test_one_step_without_noise_is_that_of_toy_descent(page: Page) -> None:
+def test_one_step_without_noise_is_that_of_descent(page: Page) -> None:
     roots, start, step_size = fields.on_circle(5), [1.4, 0.3], 0.005
     given = {"roots": roots.tolist(), "start": start}
     walk = {"steps": 200, "step_size": step_size, "temperature": 0, "cooling": 1, "seed": 0}
@@ -63,7 +63,7 @@ def test_siblings_that_never_part_are_one(page: Page) -> None:
 
 
 @pytest.mark.parametrize("fork", [0.0, 0.4, 0.8])
-def test_ridges_are_as_frequent_as_in_toy_descent(page: Page, fork: float) -> None:
+def test_ridges_are_as_frequent_as_in_descent(page: Page, fork: float) -> None:
     """Noise differs, so shares are compared: within five standard errors of both, wrong in one of a million runs."""
     roots, pairs = fields.on_circle(5), 400
     expression = """Array.from({ length: pairs }, (_, pair) => outcome(land, walkPair(land, walk, { fork, pair }).ends))
@@ -86,7 +86,7 @@ def test_ridges_are_as_frequent_as_in_toy_descent(page: Page, fork: float) -> No
     assert abs(share - ours) < 5 * error
 
 
-def test_wilson_is_that_of_toy_descent(page: Page) -> None:
+def test_wilson_is_that_of_descent(page: Page) -> None:
     for share, n in [(0.0, 10), (0.3, 50), (1.0, 7)]:
         found = compute(page, "walks.js", expression="wilson(share, n)", share=share, n=n)
         np.testing.assert_allclose(found, descent.wilson(share, n), atol=1e-15)

@@ -86,7 +86,7 @@ function median(numbers) {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-// Height of the barrier on the straight line between two points, on 41 alphas as in toy_descent.sibling_barriers.
+// Height of the barrier on the straight line between two points, on 41 alphas as in toy.descent.sibling_barriers.
 export function barrierBetween(first, second, roots, height = 1) {
   const [low, high] = [field(...first, roots), field(...second, roots)];
   let most = 0;

@@ -1,4 +1,4 @@
-// Pairs of siblings that walk down a landscape in the plane, as toy_descent._walk lets them, and what comes of it.
+// Pairs of siblings that walk down a landscape in the plane, as toy.descent._walk lets them, and what comes of it.
 
 // Uniform numbers in [0, 1) from a list of whole numbers: mulberry32, begun where a hash of the list leads.
 export function uniform(...key) {
@@ -88,7 +88,7 @@ export function outcome(land, [first, second]) {
   };
 }
 
-// 95 % interval of a share (Wilson, 1927), as in toy_descent.wilson.
+// 95 % interval of a share (Wilson, 1927), as in toy.descent.wilson.
 export function wilson(share, n, z = 1.96) {
   const centre = (share + z ** 2 / (2 * n)) / (1 + z ** 2 / n);
   const half = (z / (1 + z ** 2 / n)) * Math.sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2));
