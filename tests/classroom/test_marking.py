@@ -17,7 +17,7 @@ from lmc_utils.classroom.restoring import restore
 
 @pytest.fixture(scope="module")
 def given() -> NotebookNode:
-    return assignments.marked(SOURCE)
+    return assignments.with_hidden_tests(SOURCE)
 
 
 @pytest.fixture(scope="module")
