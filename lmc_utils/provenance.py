@@ -1,8 +1,21 @@
-"""What results were made from: the files of this package."""
+"""What results were made from: code, data, versions; a digest that names it, and files that are whole or not there."""
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from modulefinder import ModuleFinder
 from pathlib import Path
+from symtable import SymbolTable, symtable
+from typing import IO, Any
 
 PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent  # where the package is used from a clone
@@ -22,3 +35,211 @@ def package_files(*kinds: str) -> dict[str, Path]:
     wanted = kinds or _KINDS
     found = (path for path in PACKAGE.rglob("*") if path.suffix in wanted and "__pycache__" not in path.parts)
     return dict(sorted((path.relative_to(PACKAGE).as_posix(), path) for path in found))
+
+
+def digest(value: Any) -> str:
+    """Thirty-two hexadecimal digits that name a value.
+
+    Args:
+        value: JSON values, bytes, and paths of files, which stand for their content, in lists, tuples and mappings; the
+            order of a mapping's keys does not matter.
+
+    >>> digest({"a": 1, "b": [b"2"]}) == digest({"b": [b"2"], "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_content).encode()).hexdigest()[:32]
+
+
+def _content(value: bytes | Path) -> list[str]:
+    return ["content", hashlib.sha256(value.read_bytes() if isinstance(value, Path) else value).hexdigest()]
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file so that it appears with all of its content or not at all, also where power fails.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "a"
+    >>> with whole(target) as file:
+    ...     _ = file.write(b"half")
+    ...     target.exists()
+    False
+    >>> target.read_bytes()
+    b'half'
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def versions(modules: Iterable[str]) -> dict[str, str]:
+    """The installed versions of the distributions that these modules come from.
+
+    Args:
+        modules: names of modules; those of Python itself, and those that are not installed, do not count.
+
+    >>> list(versions(["yaml", "json"]))
+    ['PyYAML']
+    """
+    tops = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
+    names = {each for top in tops for each in _distributions().get(top, ())}
+    return {name: version(name) for name in sorted(names)}
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
+def reached(*sources: str) -> dict[str, Any]:
+    """All that code can reach by its imports: this package's modules and their assets, and versions of all others.
+
+    Imports within functions count; nothing is executed.
+
+    Args:
+        sources: Python code, such as the cells of a notebook; what does not parse reaches nothing.
+
+    Returns:
+        For `digest`: the meaning of each module of this package (`meaning`), the path of each file in the folder
+        `static` beside one, and the versions of Python and of all else that is imported.
+    """
+    finder = ModuleFinder(path=[str(CHECKOUT)])
+    main = finder.add_module("__main__")
+    for source in sources:
+        try:
+            finder.scan_code(compile(source, "source", "exec"), main)
+        except SyntaxError:
+            continue
+    own = {Path(module.__file__) for module in finder.modules.values() if module.__file__}  # type: ignore[attr-defined]
+    inside = {path for path in own if PACKAGE in path.parents}
+    assets = {asset for path in inside for asset in (path.parent / "static").glob("*") if asset.suffix in _KINDS}
+    return {
+        "modules": {path.relative_to(PACKAGE).as_posix(): meaning(path) for path in inside},
+        "assets": {path.relative_to(PACKAGE).as_posix(): path for path in assets},
+        "versions": {"python": platform.python_version()} | versions(finder.any_missing()),
+    }
+
+
+@cache
+def meaning(path: Path) -> str:
+    """The code of a module without docstrings, comments and layout."""
+    return ast.unparse(_Bare().visit(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes away what does not change the results of code: docstrings, and the annotations of functions."""
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        return self.generic_visit(node)
+
+
+class Definitions:
+    """The definitions of this package that functions and classes lead to: the code that their results depend on.
+
+    A name that a definition uses leads to its own definition, in the same module or through an import. What is looked
+    up while the code runs, such as an entry of a table or a method of an argument, is not seen: name it as a root.
+
+    Args:
+        roots: functions and classes of this package.
+
+    Attributes:
+        code: of each definition, without docstrings, comments and layout, by its full name.
+        libraries: the modules outside this package that they use.
+
+    >>> list(Definitions(whole).code)
+    ['lmc_utils.provenance.whole']
+    """
+
+    def __init__(self, *roots: Callable[..., Any]) -> None:
+        self.code: dict[str, str] = {}
+        self.libraries: set[str] = set()
+        for root in roots:
+            self._follow(f"{root.__module__}.{root.__qualname__}")
+
+    def _follow(self, full: str) -> None:
+        module, name = _split(full)
+        if not module:
+            self.libraries.add(full.partition(".")[0])
+        elif name and f"{module}.{name}" not in self.code:
+            imported, defined = _names(module)
+            if name in imported:
+                self._follow(imported[name])
+            elif name in defined:
+                self.code[f"{module}.{name}"] = "\n".join(map(ast.unparse, defined[name]))
+                for node in defined[name]:
+                    for used in _uses(node):
+                        first, _, rest = used.partition(".")
+                        if first in imported:
+                            self._follow(f"{imported[first]}.{rest}")
+                        elif first in defined:
+                            self._follow(f"{module}.{first}")
+
+
+def _split(full: str) -> tuple[str, str]:
+    """The module of this package in which a full name lies, and the name's first part in it; empty where there is none.
+
+    >>> _split("lmc_utils.provenance.Definitions.code"), _split("numpy.mean")
+    (('lmc_utils.provenance', 'Definitions'), ('', ''))
+    """
+    parts = full.split(".")
+    if parts[0] != PACKAGE.name:
+        return "", ""
+    depth = max(n for n in range(1, len(parts) + 1) if _source(".".join(parts[:n])))
+    return ".".join(parts[:depth]), parts[depth] if depth < len(parts) else ""
+
+
+@cache
+def _source(module: str) -> Path | None:
+    """The file of a module of this package."""
+    path = CHECKOUT.joinpath(*module.split("."))
+    return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
+
+
+@cache
+def _names(module: str) -> tuple[dict[str, str], dict[str, list[ast.stmt]]]:
+    """What names mean in a module: the full names of what it imports, and the statements that define the others."""
+    source = _source(module)
+    tree = ast.parse(meaning(source)) if source else ast.Module([], [])
+    imported: dict[str, str] = {}
+    defined: dict[str, list[ast.stmt]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            origin = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            imported |= {each.asname or each.name.partition(".")[0]: origin + each.name for each in node.names}
+    for statement in tree.body:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            defined.setdefault(statement.name, []).append(statement)
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for name in (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)):
+                defined.setdefault(name, []).append(statement)
+    return imported, defined
+
+
+def _uses(definition: ast.stmt) -> Iterator[str]:
+    """The names of its module that a definition uses, with the attribute that is taken of them at once."""
+    names = _globals(symtable(ast.unparse(definition), "definition", "exec"))
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+            yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.Name) and node.id in names:
+            yield node.id
+
+
+def _globals(scope: SymbolTable) -> set[str]:
+    """The names that a scope, or one within it, looks up in the module."""
+    outermost = scope.get_type() == "module"
+    here = {each.get_name() for each in scope.get_symbols() if each.is_referenced() and (outermost or each.is_global())}
+    return here.union(*map(_globals, scope.get_children()))

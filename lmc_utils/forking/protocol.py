@@ -6,6 +6,7 @@ on with data orders of their own. Up to its fork epoch a sibling *is* its parent
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,12 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from lmc_utils import provenance
 from lmc_utils.forking import store
 from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
 from lmc_utils.networks import data, models, stack, training
-from lmc_utils.provenance import PACKAGE
 from lmc_utils.settings import ParameterError, require
-
-_TRAINING_CODE = (
-    "networks/data.py",
-    "networks/layers.py",
-    "networks/stack.py",
-    "networks/models.py",
-    "networks/training.py",
-    "forking/experiment.py",
-    "forking/protocol.py",
-)
 
 
 def train(experiment: Experiment, folder: Path | None = None, progress: bool = True) -> Run:
@@ -53,25 +44,22 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
         network = models.build(experiment, dataset.input_shape, dataset.classes)
     except ValueError as error:
         raise ParameterError(f"architecture: {error}") from error
-    files = store.RunFolder(_key(experiment, device), folder)
+    files = store.RunFolder(_key(experiment, dataset, device), folder)
     if files.newest() != experiment.epochs:
         with files.lock():
-            _train(experiment, dataset, network, files, device, progress)
+            epochs = _train(experiment, dataset.to(device), network, files)
+            kept = files.newest() or 0
+            title = f"training {len(members(experiment))} networks"
+            for _ in tqdm(epochs, title, experiment.epochs, initial=kept, unit="epoch", disable=not progress):
+                pass
     return Run(experiment, files, dataset, network)
 
 
-def _train(
-    experiment: Experiment,
-    dataset: data.Dataset,
-    network: nn.Module,
-    files: store.RunFolder,
-    device: torch.device,
-    progress: bool,
-) -> None:
-    """Train from the newest epoch saved to the last, saving each."""
+def _train(experiment: Experiment, dataset: data.Dataset, network: nn.Module, files: store.RunFolder) -> Iterator[None]:
+    """Train from the newest epoch saved to the last and save each; there is one step an epoch."""
     family = members(experiment)
     streams = [member.stream(experiment.seed) for member in family]
-    train = dataset.to(device).train
+    device = dataset.train[0].device
     start = files.newest()
     if start is None:
         seeds = [init_seed(experiment.seed, parent) for parent in range(experiment.parents)]
@@ -79,23 +67,18 @@ def _train(
         momentum = torch.zeros_like(thetas)
         files.save(0, thetas.numpy(), momentum.numpy())
         start = 0
+    network.to(device)
     thetas, momentum = (
         torch.from_numpy(np.array(array)).to(device) for array in (files.thetas(start), files.momentum(start))
     )
-    for epoch in tqdm(
-        range(start, experiment.epochs),
-        f"training {len(family)} networks",
-        total=experiment.epochs,
-        initial=start,
-        unit="epoch",
-        disable=not progress,
-    ):
+    for epoch in range(start, experiment.epochs):
         born = [member.parent for member in family[len(thetas) :] if member.exists(epoch)]
         thetas, momentum = torch.cat([thetas, thetas[born]]), torch.cat([momentum, momentum[born]])
         thetas, momentum = training.train_epoch(
-            network.to(device), thetas, momentum, train, streams[: len(thetas)], experiment, epoch
+            network, thetas, momentum, dataset.train, streams[: len(thetas)], experiment, epoch
         )
         files.save(epoch + 1, thetas.cpu().numpy(), momentum.cpu().numpy())
+        yield
 
 
 def init_seed(seed: int, parent: int) -> int:
@@ -103,9 +86,15 @@ def init_seed(seed: int, parent: int) -> int:
     return int(np.random.SeedSequence([seed, parent]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _key(experiment: Experiment, device: torch.device) -> dict[str, Any]:
-    """Everything that a run's bits depend on: the parameters, the code that trains, torch and the kind of device."""
-    code = store.digest({name: (PACKAGE / name).read_text(encoding="utf-8") for name in _TRAINING_CODE})
+def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) -> dict[str, Any]:
+    """Everything that a run's bits depend on: parameters, data, the code that trains, libraries and kind of device."""
+    used = provenance.Definitions(_train, models.BUILDERS[experiment.architecture])
     irrelevant = ("data_dir", "device")
-    settings = {name: value for name, value in experiment.to_json().items() if name not in irrelevant}
-    return {"experiment": settings, "code": code, "torch": torch.__version__, "device": device.type}
+    samples = [array.numpy() for array in dataset.train]
+    return {
+        "experiment": {name: value for name, value in experiment.to_json().items() if name not in irrelevant},
+        "data": provenance.digest([[str(array.dtype), array.shape, array.tobytes()] for array in samples]),
+        "code": provenance.digest(used.code),
+        "libraries": provenance.versions(used.libraries),
+        "device": device.type,
+    }

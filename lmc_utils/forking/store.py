@@ -12,7 +12,6 @@ Each file appears whole or not at all, the momentum before its epoch. So the new
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -22,8 +21,9 @@ from typing import Any
 
 import filelock
 import numpy as np
+from platformdirs import user_cache_path
 
-from lmc_utils.provenance import CHECKOUT
+from lmc_utils.provenance import CHECKOUT, digest, whole
 from lmc_utils.settings import ParameterError
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -35,17 +35,7 @@ def root() -> Path:
         return Path(chosen).expanduser()
     if (CHECKOUT / "pyproject.toml").exists():
         return CHECKOUT / "_runs"
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "lmc_utils" / "runs"
-
-
-def digest(key: Mapping[str, Any]) -> str:
-    """Sixteen hexadecimal digits that name a mapping of JSON values, whatever the order of its keys.
-
-    >>> digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
-    True
-    """
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    return user_cache_path("lmc_utils") / "runs"
 
 
 class RunFolder:
@@ -60,7 +50,8 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not (self.path / "key.json").exists():
-                self._write("key.json", json.dumps(key, indent=1, sort_keys=True).encode())
+                with whole(self.path / "key.json") as file:
+                    file.write(json.dumps(key, indent=1, sort_keys=True).encode())
         except OSError as error:
             raise ParameterError(f"LMC_RUNS: expected a folder to keep runs in, got '{self.path}' ({error})") from error
 
@@ -77,8 +68,8 @@ class RunFolder:
 
     def save(self, epoch: int, thetas: Array, momentum: Array) -> None:
         """Keep an epoch's parameters, and its momentum in place of the previous one."""
-        self._write_array(f"momentum_{epoch:04d}.npy", momentum)
-        self._write_array(f"epoch_{epoch:04d}.npy", thetas)
+        self._write(f"momentum_{epoch:04d}.npy", momentum)
+        self._write(f"epoch_{epoch:04d}.npy", thetas)
         for old in self.path.glob("momentum_*.npy"):
             if int(old.stem[-4:]) < epoch:
                 old.unlink(missing_ok=True)
@@ -104,15 +95,6 @@ class RunFolder:
         array: Array = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
         return array
 
-    def _write_array(self, name: str, array: Array) -> None:
-        partial = self.path / f".{name}.partial"
-        with partial.open("wb") as file:
+    def _write(self, name: str, array: Array) -> None:
+        with whole(self.path / name) as file:
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path / name)
-
-    def _write(self, name: str, content: bytes) -> None:
-        partial = self.path / f".{name}.{os.getpid()}.partial"
-        partial.write_bytes(content)
-        partial.replace(self.path / name)

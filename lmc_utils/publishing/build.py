@@ -6,24 +6,25 @@ Everything lives in two places that can be deleted at any time: `book/notebooks/
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from IPython.core.inputtransformer2 import TransformerManager
 from rich.console import Console
 
 from lmc_utils.classroom import assignments
-from lmc_utils.provenance import package_files
+from lmc_utils.provenance import digest, package_files, reached, versions, whole
 from lmc_utils.publishing.site import Site, sphinx
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
 from lmc_utils.settings import ParameterError
+
+_TOOLS = ("jupyter_book", "sphinx", "myst_nb", "myst_parser", "sphinx_book_theme", "sphinx_exercise", "sphinxcontrib")
 
 
 def build(root: Path, preset: str = "default", at_once: int = 2) -> int:
@@ -56,7 +57,7 @@ def _build(site: Site, preset: str, at_once: int) -> int:
         site.previous.rename(site.html)
     exercises = chapters(site.sources / "exercises")
     sources = [*chapters(site.sources), *exercises]
-    wanted = {source: _digest([source, *package_files().values()], preset) for source in sources}
+    wanted = {source: digest_of(source, preset) for source in sources}
     wanted_there = {site.target(source) for source in sources}
     for leftover in {*chapters(site.executed), *chapters(site.executed / "exercises")} - wanted_there:
         leftover.unlink()
@@ -71,13 +72,24 @@ def _build(site: Site, preset: str, at_once: int) -> int:
     return _publish(site, console)
 
 
+def digest_of(source: Path, preset: str) -> str:
+    """A digest of all that an executed notebook comes from: its cells, its preset, and what its imports can reach.
+
+    The values of the preset stand in the records of parameters, which the notebook imports.
+    """
+    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    code = [transform("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+    return digest([source, preset, reached(*code)])
+
+
 def _write_handouts(site: Site, exercises: list[Path]) -> None:
     """Student versions of the exercise notebooks; they take nbgrader seconds, so only where something has changed."""
-    stamp, digest = site.work / "handouts.digest", _digest([*exercises, *package_files().values()], "")
-    if exercises and not (stamp.exists() and stamp.read_text() == digest and site.handouts.is_dir()):
+    stamp, wanted = site.work / "handouts.digest", digest([exercises, reached(f"import {assignments.__name__}")])
+    if exercises and not (stamp.exists() and stamp.read_text() == wanted and site.handouts.is_dir()):
         shutil.rmtree(site.handouts, ignore_errors=True)
         assignments.write(exercises, site.handouts)
-        stamp.write_text(digest)
+        stamp.write_text(wanted)
 
 
 def execute_all(
@@ -109,13 +121,14 @@ def _execution(site: Site, source: Path, preset: str, environment: dict[str, str
     return jobs.Job(source.stem, command, site.work / f"{source.stem}.log", site.root, environment)
 
 
-def _accept(finished: Path, target: Path, digest: str) -> None:
+def _accept(finished: Path, target: Path, stamp: str) -> None:
     """Stamp a finished notebook with its digest and put it in its place, whole."""
     notebook = json.loads(finished.read_text())
-    notebook["metadata"].setdefault("lmc", {})["digest"] = digest
-    finished.write_text(json.dumps(notebook, indent=1))
+    notebook["metadata"].setdefault("lmc", {})["digest"] = stamp
     target.parent.mkdir(parents=True, exist_ok=True)
-    finished.replace(target)
+    with whole(target) as file:
+        file.write(json.dumps(notebook, indent=1).encode())
+    finished.unlink()
 
 
 def _publish(site: Site, console: Console) -> int:
@@ -123,13 +136,14 @@ def _publish(site: Site, console: Console) -> int:
     pages = [
         path for path in sorted((site.root / "book").rglob("*")) if path.is_file() and "__pycache__" not in path.parts
     ]
-    digest = _digest([*pages, site.root / "_config.yml", *package_files().values()], "")
+    made_of = {path.relative_to(site.root).as_posix(): path for path in [*pages, site.root / "_config.yml"]}
+    wanted = digest([made_of, package_files(), versions(_TOOLS)])
     stamp = site.html / ".digest"
-    if stamp.exists() and stamp.read_text() == digest:
+    if stamp.exists() and stamp.read_text() == wanted:
         console.print(f"up to date: {site.html / 'index.html'}", highlight=False)
         return 0
     log, complete = site.root / "_build" / "html.log", site.staging / "complete"
-    static = _digest([path for path in pages if path.suffix not in (".md", ".ipynb")], "")
+    static = digest({name: path for name, path in made_of.items() if path.suffix not in (".md", ".ipynb")})
     # Sphinx does not repeat a warning about a page that it need not read again, nor see that a script or style changed.
     if not complete.exists() or complete.read_text() != static:
         shutil.rmtree(site.staging, ignore_errors=True)
@@ -142,7 +156,7 @@ def _publish(site: Site, console: Console) -> int:
     for folder in (fresh, site.previous):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(site.staging / "_build" / "html", fresh)
-    (fresh / ".digest").write_text(digest)
+    (fresh / ".digest").write_text(wanted)
     if site.html.exists():
         site.html.rename(site.previous)
     fresh.rename(site.html)
@@ -151,18 +165,9 @@ def _publish(site: Site, console: Console) -> int:
     return 0
 
 
-def _digest(paths: Iterable[Path], words: str) -> str:
-    """Of file names, file contents and words; reads files only, so that nothing heavy need be imported."""
-    state = hashlib.sha256(words.encode())
-    for path in paths:
-        content = path.read_bytes()
-        state.update(f"\0{path.parent.name}/{path.name}\0{len(content)}\0".encode() + content)
-    return state.hexdigest()
-
-
 def _stamp(executed: Path) -> str | None:
     try:
-        digest: str | None = json.loads(executed.read_text())["metadata"]["lmc"]["digest"]
+        stamp: str | None = json.loads(executed.read_text())["metadata"]["lmc"]["digest"]
     except (OSError, ValueError, KeyError):
         return None
-    return digest
+    return stamp

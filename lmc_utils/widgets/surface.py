@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import io
 import json
@@ -15,6 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from lmc_utils.figures.planes import TERRAIN, decades, label, third_name
+from lmc_utils.provenance import digest
 from lmc_utils.widgets.scripts import script
 
 _COLOURS = 48
@@ -108,7 +108,7 @@ class Surface:
 
     def _repr_html_(self) -> str:
         data = json.dumps(self.scene, separators=(",", ":"))
-        name = f"lmc-surface-{hashlib.sha256(data.encode()).hexdigest()[:12]}"
+        name = f"lmc-surface-{digest(data)[:12]}"
         picture = io.BytesIO()
         self.still().savefig(picture, format="png", dpi=80, metadata={"Software": None})
         source = base64.b64encode(picture.getvalue()).decode()

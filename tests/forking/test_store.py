@@ -47,14 +47,14 @@ def test_a_truncated_file_does_not_count(folder: store.RunFolder, name: str) -> 
 def test_a_crash_between_momentum_and_epoch_leaves_the_epoch_before(
     folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = store.RunFolder._write_array
+    write = store.RunFolder._write
 
     def crash(self: store.RunFolder, name: str, content: np.ndarray) -> None:
         if name.startswith("epoch"):
             raise KeyboardInterrupt
         write(self, name, content)
 
-    monkeypatch.setattr(store.RunFolder, "_write_array", crash)
+    monkeypatch.setattr(store.RunFolder, "_write", crash)
     with pytest.raises(KeyboardInterrupt):
         folder.save(3, array(3), array(-3))
     assert folder.newest() == 2

@@ -110,17 +110,15 @@ def test_a_build_killed_between_its_renames_has_not_lost_the_book(
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    return write_notebook(tmp_path / "a.ipynb", "1")
+    return write_notebook(tmp_path / "a.ipynb", "%pip --version", "if True:\n    import yaml")
 
 
-def test_the_digest_knows_source_parameters_and_package(source: Path, tmp_path: Path) -> None:
-    package = tmp_path / "package.py"
-    package.write_text("x = 1")
-    digests = [publish._digest([source, package], "default"), publish._digest([source, package], "smoke")]
-    package.write_text("x = 2")
-    digests.append(publish._digest([source, package], "default"))
+def test_the_digest_knows_cells_preset_and_versions(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = [publish.digest_of(source, preset) for preset in ("default", "smoke")]
+    monkeypatch.setattr("lmc_utils.provenance.version", lambda name: "99")
+    digests.append(publish.digest_of(source, "default"))
     write_notebook(source, "2")
-    digests.append(publish._digest([source, package], "default"))
+    digests.append(publish.digest_of(source, "default"))
     assert len(set(digests)) == 4
 
 

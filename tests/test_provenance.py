@@ -1,0 +1,161 @@
+"""What can change a result has a part in its name, and nothing else has."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lmc_utils import provenance
+from lmc_utils.forking import Experiment, protocol
+from lmc_utils.networks import data, models
+from lmc_utils.publishing import build
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+Edit = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
+    """Edits a copy of the package, which provenance takes for the package."""
+    package = shutil.copytree(provenance.PACKAGE, tmp_path / provenance.PACKAGE.name)
+
+    def forget() -> None:
+        for cached in (provenance.meaning, provenance._source, provenance._names):
+            cached.cache_clear()
+
+    def change(name: str, old: str, new: str) -> None:
+        text = (package / name).read_text()
+        assert old in text, f"{name} has changed: it does not hold {old!r}"
+        (package / name).write_text(text.replace(old, new, 1))
+        forget()
+
+    forget()
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
+    yield change
+    forget()
+
+
+def executions() -> dict[str, str]:
+    return {path.stem: build.digest_of(path, "default") for path in NOTEBOOKS}
+
+
+def changed(before: dict[str, str]) -> set[str]:
+    return {name for name, digest in executions().items() if digest != before[name]}
+
+
+def run_key(architecture: str = "mlp") -> str:
+    experiment = Experiment(dataset="digits", architecture=architecture)
+    dataset = data.load(data.Source(dataset="digits"))
+    return provenance.digest(protocol._key(experiment, dataset, experiment.torch_device()))
+
+
+def test_a_notebook_is_executed_again_where_it_can_reach_the_change(edit: Edit) -> None:
+    before = executions()
+    edit("classroom/grading.py", "import", "x = 1\nimport")
+    edit("publishing/pdf.py", "import", "x = 1\nimport")
+    edit("measure/lines.py", '"""', '"""Another docstring. ')
+    assert changed(before) == set()
+    edit("measure/ridges.py", "import xarray", "x = 1\nimport xarray")
+    assert changed(before) == {"05_mountainside_and_ridges", "05_ridge_exercises"}
+    edit("widgets/static/line.js", "const", "/* */ const")
+    assert changed(before) == {"01_toy_landscapes", "02_sibling_forking", "05_mountainside_and_ridges"} | {
+        "05_ridge_exercises"
+    }
+
+
+def test_a_new_torch_executes_what_imports_it_and_trains_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, run = executions(), run_key()
+    installed = provenance.version
+    monkeypatch.setattr(provenance, "version", lambda name: "99" if name == "torch" else installed(name))
+    assert changed(before) == {path.stem for path in NOTEBOOKS if not path.stem.startswith("01")}
+    assert run_key() != run
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("networks/training.py", '"""', '"""Another docstring. '),
+        ("networks/training.py", "\n\n\nclass", "\n\n\n# a comment\nclass"),
+        ("networks/data.py", "def known(", "def another(x: int) -> int:\n    return x\n\n\ndef known("),
+        ("networks/models.py", "def cnn(", "def transformer(x: int) -> int:\n    return x\n\n\ndef cnn("),
+        ("networks/models.py", '"cnn": cnn', '"cnn": cnn, "other": cnn'),
+        ("networks/models.py", "kernel = 5", "kernel = 7"),
+        ("forking/run.py", "import", "x = 1\nimport"),
+    ],
+)
+def test_what_training_does_not_use_trains_nothing_again(edit: Edit, name: str, old: str, new: str) -> None:
+    before = run_key()
+    edit(name, old, new)
+    assert run_key() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("networks/training.py", "math.cos", "math.sin"),
+        ("networks/layers.py", "math.sqrt(2 /", "math.sqrt(3 /"),
+        ("networks/layers.py", "torch.baddbmm", "torch.matmul"),
+        ("forking/experiment.py", "1 + self.fork_epoch", "2 + self.fork_epoch"),
+    ],
+)
+def test_what_training_uses_trains_again(edit: Edit, name: str, old: str, new: str) -> None:
+    before = run_key()
+    edit(name, old, new)
+    assert run_key() != before
+
+
+def test_the_kernel_of_a_convolution_is_of_a_cnn_only(edit: Edit) -> None:
+    before = run_key("cnn")
+    edit("networks/models.py", "kernel = 5", "kernel = 7")
+    assert run_key("cnn") != before
+
+
+def test_other_data_are_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, load = run_key(), data.load
+    for split, same in (("test", True), ("train", False)):
+        loaded = load(data.Source(dataset="digits"))
+        inputs, labels = getattr(loaded, split)
+        other = loaded.__dict__ | {split: (inputs + 1e-6, labels)}
+        monkeypatch.setattr(data, "load", lambda source, other=other: data.Dataset(**other))
+        assert (run_key() == before) is same
+
+
+def test_training_rests_on_these_libraries() -> None:
+    used = provenance.Definitions(protocol._train, *models.BUILDERS.values())
+    assert list(provenance.versions(used.libraries)) == ["numpy", "torch"]
+
+
+def test_a_definition_is_found_through_faces_and_attributes() -> None:
+    found = provenance.Definitions(build.digest_of).code
+    assert {"lmc_utils.provenance.reached", "lmc_utils.provenance._content"} <= set(found)
+    assert "lmc_utils.provenance.whole" not in found
+
+
+def test_a_digest_knows_content_and_order() -> None:
+    values = [[1, 2], [2, 1], "1", 1, b"1", {"a": 1}, {"a": "1"}, [b"12", b""], [b"1", b"2"], None]
+    assert len({provenance.digest(value) for value in values}) == len(values)
+
+
+def test_a_file_that_is_not_whole_does_not_take_the_place_of_one_that_is(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt), provenance.whole(target) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"before"}
+
+
+def test_provenance_needs_only_what_python_brings() -> None:
+    code = "import json, sys, lmc_utils.provenance; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert not loaded & {"numpy", "torch", "xarray", "IPython"}
