@@ -7,7 +7,6 @@ import http.server
 import json
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,14 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.publishing import build as building
 from lmc_utils.publishing import pdf
 from lmc_utils.publishing.site import Site
-from lmc_utils.running import notebooks, results
+from lmc_utils.running import notebooks, parameters, results
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 
 app = typer.Typer(
@@ -63,20 +63,34 @@ def _leave(message: object, status: int) -> None:
 @app.command("list")
 @_clear_errors()
 def list_notebooks(root: Root = Path()) -> None:
-    """List the notebooks and their parameters: type, default and meaning."""
+    """List the notebooks and their parameters: type, default, meaning and range."""
     folder = root / "notebooks"
     paths = notebooks.chapters(folder)
     require(bool(paths), "root", "a checkout of the book with notebooks", str(root.resolve()))
     for path in paths:
-        parameters = notebooks.find(str(path), folder).parameters.values()
+        found = notebooks.find(str(path), folder).parameters.values()
         typer.echo(typer.style(path.stem, bold=True))
-        name_width = max((len(parameter.name) for parameter in parameters), default=0)
-        default_width = max((len(json.dumps(parameter.default)) for parameter in parameters), default=0)
-        for parameter in parameters:
-            default = json.dumps(parameter.default)
+        name_width = max((len(parameter.name) for parameter in found), default=0)
+        default_width = max((len(json.dumps(parameter.default)) for parameter in found), default=0)
+        for parameter in found:
+            default, allowed = json.dumps(parameter.default), f" [{parameter.allowed}]" if parameter.allowed else ""
             typer.echo(
-                f"  {parameter.name:{name_width}}  {parameter.type:5}  {default:{default_width}}  {parameter.comment}"
+                f"  {parameter.name:{name_width}}  {parameter.type:5}  {default:{default_width}}  "
+                f"{parameter.meaning}{allowed}"
             )
+
+
+@app.command("parameters")
+@_clear_errors()
+def write_parameters(
+    notebook: Annotated[list[str] | None, typer.Argument(help="Stems or paths; all chapters by default.")] = None,
+    root: Root = Path(),
+) -> None:
+    """Write the parameters cell and the table of notebooks anew, for whoever changes a record of parameters."""
+    folder = root / "notebooks"
+    for path in [notebooks.find(name, folder).path for name in notebook or map(str, notebooks.chapters(folder))]:
+        if parameters.write(path):
+            typer.echo(path)
 
 
 @app.command()
@@ -231,22 +245,13 @@ def _join_parameters(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML, in which 1e-3 is a number: version 1.1, PyYAML's, wants 1.0e-3."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("+-0123456789")
-)
-
-
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ParameterError(f"parameter: expected a name and a value after -p, got '{text}'")
     try:
-        return name, yaml.load(value, _Loader)
-    except yaml.YAMLError as error:
+        return name, YAML(typ="safe", pure=True).load(value)  # of version 1.2: 010 is ten, 1:30 a word, 1e-3 a number
+    except (YAMLError, ValueError) as error:
         raise ParameterError(f"{name}: expected YAML, got {value!r}") from error
 
 

@@ -1,23 +1,27 @@
-"""Parameter records: typed and range-checked, so that a wrong value costs one clear line.
+"""Parameter records: each parameter is said once, and a wrong value costs one clear line.
 
-A notebook's parameters are flat names with JSON types, because that is what papermill can inject. Code wants a
-typed record. `Settings` is the bridge: subclass it as a frozen dataclass, say in `check` what is out of range, and
-the same line appears whether the value came from the command line, from papermill or from Python.
+A notebook's parameters are flat names with JSON types, because that is what papermill can inject. Code wants a typed
+record. `Settings` is the bridge: subclass it as a frozen dataclass whose fields are `parameter`s. Type, default, range,
+unit and meaning stand there and nowhere else: the checks, the documentation, `lmc list` and the notebooks' parameter
+cells and tables are made of them.
 """
 
 from __future__ import annotations
 
 import difflib
+import inspect
+import itertools
+import math
 import types
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Self = TypeVar("Self", bound="Settings")
 
 PRESET_NAMES = ("smoke", "default", "paper")
 
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", type(None): "null"}
+_KINDS = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a word", type(None): "null"}
 
 
 class ParameterError(ValueError):
@@ -25,21 +29,96 @@ class ParameterError(ValueError):
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """Which values a parameter may take.
+
+    Attributes:
+        words: for a value that may, to follow "expected".
+        holds: whether a value may.
+        choices: the words to choose from, where there are some.
+    """
+
+    words: str
+    holds: Callable[[Any], bool] = lambda value: True
+    choices: Callable[[], Iterable[str]] | None = None
+
+    def __str__(self) -> str:
+        return ", ".join(self.choices()) if self.choices else self.words
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise ParameterError where a value may not be taken."""
+        if self.choices:
+            require_choice(name, value, self.choices())
+        require(self.holds(value), name, self.words, value)
+
+
+def at_least(low: float) -> Allowed:
+    """Numbers from `low` on."""
+    return Allowed(f"at least {low:g}", lambda value: value >= low)
+
+
+def above(low: float) -> Allowed:
+    """Numbers greater than `low`."""
+    return Allowed(f"above {low:g}", lambda value: value > low)
+
+
+def between(low: float, high: float) -> Allowed:
+    """Numbers from `low` to `high`, both included."""
+    return Allowed(f"from {low:g} to {high:g}", lambda value: low <= value <= high)
+
+
+def odd_from(low: int) -> Allowed:
+    """Odd numbers from `low` on."""
+    return Allowed(f"an odd number of at least {low}", lambda value: value >= low and value % 2 == 1)
+
+
+def one_of(choices: Iterable[str]) -> Allowed:
+    """Words to choose from; they are looked up as they are needed, so that a table may still grow."""
+    return Allowed("", choices=lambda: choices)
+
+
+def each(allowed: Allowed) -> Allowed:
+    """Lists with at least one item, of which each is allowed."""
+    words = f"a list of at least one, each {allowed.words}"
+    return Allowed(words, lambda values: len(values) > 0 and all(map(allowed.holds, values)))
+
+
+def increasing(allowed: Allowed) -> Allowed:
+    """Lists with at least one item, of which each is allowed and more than the one before."""
+    listed = each(allowed)
+    return Allowed(
+        f"an increasing list of at least one, each {allowed.words}",
+        lambda values: listed.holds(values) and all(a < b for a, b in itertools.pairwise(values)),
+    )
+
+
+def parameter(default: Any, meaning: str, allowed: Allowed | None = None, also: str = "", unit: str = "") -> Any:
+    """A field of a `Settings` record.
+
+    Args:
+        default: its value where none is given.
+        meaning: what it says, as a phrase without a full stop.
+        allowed: the values that it may take besides None; by default all of its type.
+        also: in words, what the record's `check` asks of it besides.
+        unit: of the value.
+    """
+    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "also": also, "unit": unit})
+
+
+@dataclass(frozen=True)
 class Settings:
     """Base of the frozen dataclasses that hold parameters.
 
     Values are coerced to the annotated types (a JSON list becomes a tuple, a whole number becomes a float where a
-    float is wanted), then `check` is called.
+    float is wanted) and compared with what is allowed; then `check` is called, for what concerns several of them.
 
     Raises:
-        ParameterError: a value of the wrong type, or one that `check` rejects.
+        ParameterError: a value of the wrong type, or one that is not allowed or that `check` rejects.
 
     >>> @dataclass(frozen=True)
     ... class Walk(Settings):
-    ...     steps: int = 10
-    ...     pace: float = 1.0
-    ...     def check(self) -> None:
-    ...         require(self.steps > 0, "steps", "at least 1", self.steps)
+    ...     steps: int = parameter(10, "how many", at_least(1))
+    ...     pace: float = parameter(1.0, "of a step", above(0), unit="m/s")
     >>> Walk(pace=2)
     Walk(steps=10, pace=2.0)
     >>> Walk(steps=0)
@@ -49,22 +128,30 @@ class Settings:
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
+    def __init_subclass__(cls) -> None:
+        own = {name: each for name, each in vars(cls).items() if isinstance(each, Field)}
+        listed = "".join(f"\n    {name}: {describe(each)}." for name, each in own.items())
+        cls.__doc__ = inspect.cleandoc(cls.__doc__ or "") + (f"\n\nAttributes:{listed}\n" if own else "")
+
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
-        for field in fields(self):
-            value = coerce(field.name, getattr(self, field.name), hints[field.name])
-            object.__setattr__(self, field.name, value)
+        for each in fields(self):
+            value = coerce(each.name, getattr(self, each.name), hints[each.name])
+            object.__setattr__(self, each.name, value)
+            allowed = each.metadata.get("allowed")
+            if allowed and value is not None:
+                allowed.check(each.name, value)
         for ancestor in reversed(type(self).__mro__):  # a record made of several is checked part by part
             if "check" in vars(ancestor):
                 vars(ancestor)["check"](self)
 
     def check(self) -> None:
-        """Raise ParameterError where a value is out of range."""
+        """Raise ParameterError where values do not go together."""
 
     @classmethod
     def pick(cls: type[Self], values: Mapping[str, Any]) -> Self:
         """Build the record from those entries of a larger mapping that are its fields, e.g. a notebook's globals."""
-        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
+        return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
 
     @classmethod
     def preset(cls, name: str) -> dict[str, Any]:
@@ -81,15 +168,34 @@ class Settings:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
+def describe(each: Field[Any]) -> str:
+    """A parameter's meaning and unit, as a phrase.
+
+    >>> describe(parameter(1.0, "of a step", above(0), unit="m/s"))
+    'of a step (m/s)'
+    """
+    meaning, unit = (each.metadata.get(name, "") for name in ("meaning", "unit"))
+    return f"{meaning} ({unit})" if unit else f"{meaning}"
+
+
+def range_of(each: Field[Any]) -> str:
+    """What a parameter may be, as a phrase; empty where its type says it all.
+
+    >>> range_of(parameter(1.0, "of a step", above(0), also="less than the distance"))
+    'above 0; less than the distance'
+    """
+    return "; ".join(str(part) for part in (each.metadata.get("allowed"), each.metadata.get("also")) if part)
+
+
 def coerce(name: str, value: Any, hint: Any) -> Any:
     """Convert a JSON value to an annotated type: int, float, bool, str, tuple[X, ...] or a union of these.
 
     Raises:
-        ParameterError: the value does not fit the type.
+        ParameterError: the value does not fit the type; no float may be infinite or NaN.
 
     >>> coerce("widths", [64, 64], tuple[int, ...])
     (64, 64)
-    >>> coerce("learning_rate", "1e-3", float)  # YAML 1.1 reads 1e-3 as a word
+    >>> coerce("learning_rate", "1e-3", float)  # to papermill's reader of YAML 1.1 this is a word
     0.001
     """
     if get_origin(hint) in (Union, types.UnionType):
@@ -106,8 +212,9 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
             return value
     elif hint is float:
         try:
-            return float(value)
-        except (TypeError, ValueError):
+            if math.isfinite(float(value)):
+                return float(value)
+        except (TypeError, ValueError, OverflowError):
             pass
     elif isinstance(value, hint):
         return value

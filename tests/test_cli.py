@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
         ),
         (["run", "02_sibling_forking", "-p", "epochs", "3"], "fork_epochs: expected increasing epochs from 0 to 3"),
         (["run", "02_sibling_forking", "-p", "epochs", "many"], "epochs: expected a whole number, got 'many'"),
-        (["run", "02_sibling_forking", "-p", "learning_rate", "-1e-3"], "learning_rate: expected a number above 0"),
+        (["run", "02_sibling_forking", "-p", "learning_rate", "-1e-3"], "learning_rate: expected above 0, got -0.001"),
         (["run", "02_sibling_forking", "-p", "widths", "[64"], "widths: expected YAML, got '[64'"),
         (
             ["run", "02_sibling_forking", "-p", "epochs"],

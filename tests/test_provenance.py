@@ -148,9 +148,14 @@ def test_a_digest_knows_content_and_order() -> None:
 def test_a_file_that_is_not_whole_does_not_take_the_place_of_one_that_is(tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_bytes(b"before")
-    with pytest.raises(KeyboardInterrupt), provenance.whole(target) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+
+    def half() -> None:
+        with provenance.whole(target) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"before"}
 
 

@@ -5,19 +5,33 @@ from typing import Any
 
 import pytest
 
-from lmc_utils.settings import ParameterError, Settings, coerce, require, require_choice
+from lmc_utils.settings import (
+    Allowed,
+    ParameterError,
+    Settings,
+    above,
+    at_least,
+    between,
+    coerce,
+    each,
+    increasing,
+    odd_from,
+    one_of,
+    parameter,
+    require,
+    require_choice,
+)
 
 
 @dataclass(frozen=True)
 class Walk(Settings):
-    steps: int = 10
-    pace: float = 1.0
+    """A walk."""
+
+    steps: int = parameter(10, "how many", at_least(1))
+    pace: float = parameter(1.0, "of a step", unit="m/s")
     names: tuple[str, ...] = ("a",)
     fog: bool = False
-    friend: str | None = None
-
-    def check(self) -> None:
-        require(self.steps > 0, "steps", "at least 1", self.steps)
+    friend: str | None = parameter(None, "who comes along", one_of(("Ann", "Bob")))
 
 
 @dataclass(frozen=True)
@@ -53,8 +67,11 @@ def test_json_values_become_the_annotated_types(hint: Any, value: Any, expected:
         (int, 2.5, "x: expected a whole number, got 2.5"),
         (int, True, "x: expected a whole number, got True"),
         (int, "3", "x: expected a whole number, got '3'"),
-        (float, "fast", "x: expected a number, got 'fast'"),
-        (float, False, "x: expected a number, got False"),
+        (float, "fast", "x: expected a finite number, got 'fast'"),
+        (float, float("nan"), "x: expected a finite number, got nan"),
+        (float, "inf", "x: expected a finite number, got 'inf'"),
+        (float, 10**400, f"x: expected a finite number, got {10**400}"),
+        (float, False, "x: expected a finite number, got False"),
         (bool, 1, "x: expected true or false, got 1"),
         (str, 1, "x: expected a word, got 1"),
         (tuple[int, ...], 4, "x: expected a list, each item a whole number, got 4"),
@@ -92,3 +109,36 @@ def test_unknown_choices_name_the_nearest() -> None:
     assert str(caught.value) == "dataset: 'digit' is not known; did you mean 'digits'? Choose from mnist1d, digits"
     with pytest.raises(ParameterError, match="preset: 'huge' is not known; Choose from smoke, default, paper"):
         Walk.preset("huge")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "inside", "outside"),
+    [
+        (at_least(1), [1, 2], [0, -1]),
+        (above(0), [0.1], [0, -1]),
+        (between(2, 4), [2, 4], [1.9, 4.1]),
+        (odd_from(5), [5, 7], [3, 6]),
+        (each(at_least(1)), [(1,), (2, 1)], [(), (0,), (1, 0)]),
+        (increasing(at_least(0)), [(0,), (0, 1)], [(), (1, 1), (1, 0), (-1, 0)]),
+        (one_of(("a", "b")), ["a"], ["c"]),
+    ],
+    ids=lambda value: str(value) if isinstance(value, Allowed) else "",
+)
+def test_what_is_allowed_passes_and_the_rest_is_named(allowed: Allowed, inside: list[Any], outside: list[Any]) -> None:
+    for value in inside:
+        allowed.check("x", value)
+    for value in outside:
+        with pytest.raises(ParameterError, match="^x: "):
+            allowed.check("x", value)
+
+
+def test_null_needs_no_range() -> None:
+    assert Walk().friend is None
+    with pytest.raises(ParameterError, match="friend: 'Bo' is not known; did you mean 'Bob'"):
+        Walk(friend="Bo")
+
+
+def test_the_documentation_is_made_of_the_parameters() -> None:
+    assert Walk.__doc__ == (
+        "A walk.\n\nAttributes:\n    steps: how many.\n    pace: of a step (m/s).\n    friend: who comes along.\n"
+    )

@@ -11,30 +11,31 @@ import torch
 from lmc_utils.networks.data import Source
 from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Recipe
-from lmc_utils.settings import require, require_choice
+from lmc_utils.settings import at_least, increasing, one_of, parameter, require
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment(Source, Architecture, Recipe):
+class Experiment(Recipe, Architecture, Source):
     """Everything that one run of training depends on, under the names that the notebooks share.
-
-    Attributes:
-        fork_epochs: when siblings part from their parent, in epochs of training, increasing; at most `epochs`.
-        siblings: copies made of each parent at each fork epoch.
-        parents: networks trained from different initialisations.
-        seed: of everything random; equal seeds give equal runs.
-        device: `auto` (a GPU where there is one), `cpu` or `cuda`.
 
     >>> Experiment(epochs=10)
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: fork_epochs: expected increasing epochs from 0 to 10 (epochs), got [0, 1, 2, 15]
     """
 
-    fork_epochs: tuple[int, ...] = (0, 1, 2, 15)
-    siblings: int = 2
-    parents: int = 3
-    seed: int = 0
-    device: str = "auto"
+    fork_epochs: tuple[int, ...] = parameter(
+        (0, 1, 2, 15),
+        "when siblings part from their parent",
+        increasing(at_least(0)),
+        also="at most `epochs`",
+        unit="epochs",
+    )
+    siblings: int = parameter(2, "copies of each parent at each fork epoch", at_least(2))
+    parents: int = parameter(3, "networks of different initialisation", at_least(1))
+    seed: int = parameter(0, "of everything random; equal seeds give equal runs", at_least(0))
+    device: str = parameter(
+        "auto", "where to compute; auto is a GPU where there is one", one_of(("auto", "cpu", "cuda"))
+    )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"epochs": 16, "parents": 2},
@@ -52,14 +53,8 @@ class Experiment(Source, Architecture, Recipe):
     }
 
     def check(self) -> None:
-        forks = self.fork_epochs
-        increasing = len(forks) > 0 and all(a < b for a, b in itertools.pairwise(forks))
-        in_range = increasing and forks[0] >= 0 and forks[-1] <= self.epochs
-        require(in_range, "fork_epochs", f"increasing epochs from 0 to {self.epochs} (epochs)", forks)
-        require(self.siblings >= 2, "siblings", "at least 2", self.siblings)
-        require(self.parents >= 1, "parents", "at least 1", self.parents)
-        require(self.seed >= 0, "seed", "at least 0", self.seed)
-        require_choice("device", self.device, ("auto", "cpu", "cuda"))
+        wanted = f"increasing epochs from 0 to {self.epochs} (epochs)"
+        require(self.fork_epochs[-1] <= self.epochs, "fork_epochs", wanted, self.fork_epochs)
 
     def torch_device(self) -> torch.device:
         """The device to use.

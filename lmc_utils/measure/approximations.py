@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,43 +12,27 @@ from numpy.polynomial import legendre
 
 from lmc_utils.measure.barriers import require_alphas
 from lmc_utils.measure.lines import LineGrid
-from lmc_utils.settings import Settings, require, require_choice
+from lmc_utils.settings import Settings, at_least, between, increasing, odd_from, one_of, parameter
 
 
 @dataclass(frozen=True)
 class Approximation(Settings):
     """How the barrier chapter measures and compares.
 
-    Attributes:
-        alphas: evenly spaced points from one sibling to the other, an odd number, so that the midpoint is one.
-        nodes: of the quadrature of the curvature along the line.
-        smooth_activation: of the family without kinks on which that quadrature is judged: `gelu` or `tanh`.
-        decays: weight decays at which families are trained to see what the approximation depends on.
-        sweep_parents: different initialisations in each of those families.
-
     >>> Approximation(alphas=20)
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: alphas: expected an odd number of at least 3, got 20
     """
 
-    alphas: int = 21
-    nodes: int = 32
-    smooth_activation: str = "gelu"
-    decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 3e-3)
-    sweep_parents: int = 2
+    alphas: int = parameter(21, "evenly spaced points from one sibling to the other", odd_from(3))
+    nodes: int = parameter(32, "points at which the curvature along the line is measured", between(1, 200))
+    smooth_activation: str = parameter("gelu", "of the family without kinks", one_of(("gelu", "tanh")))
+    decays: tuple[float, ...] = parameter((0.0, 1e-4, 1e-3, 3e-3), "weight decays to compare", increasing(at_least(0)))
+    sweep_parents: int = parameter(2, "different initialisations for each of them", at_least(1))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"alphas": 5, "nodes": 6, "decays": [0.0, 1e-3], "sweep_parents": 1}
     }
-
-    def check(self) -> None:
-        require(self.alphas >= 3 and self.alphas % 2 == 1, "alphas", "an odd number of at least 3", self.alphas)
-        require(1 <= self.nodes <= 200, "nodes", "from 1 to 200", self.nodes)
-        require_choice("smooth_activation", self.smooth_activation, ("gelu", "tanh"))
-        increasing = all(a < b for a, b in itertools.pairwise(self.decays))
-        good = increasing and len(self.decays) > 0 and self.decays[0] >= 0 and self.decays[-1] < math.inf
-        require(good, "decays", "increasing numbers of at least 0", self.decays)
-        require(self.sweep_parents >= 1, "sweep_parents", "at least 1", self.sweep_parents)
 
     def line(self) -> LineGrid:
         """The line from one sibling to the other."""

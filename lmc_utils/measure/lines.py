@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,31 +15,28 @@ from lmc_utils.measure.arrays import Coords, Place
 from lmc_utils.measure.losses import measure, mix
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import stack
-from lmc_utils.settings import Settings, require
+from lmc_utils.settings import Allowed, Settings, at_least, parameter
 
 
 @dataclass(frozen=True)
 class LineGrid(Settings):
-    """Which points of the line (1 - alpha) * theta_1 + alpha * theta_2 to look at.
-
-    Attributes:
-        alphas: evenly spaced interpolation coefficients; 0, 1/2 and 1 are added where the grid misses them.
-        alpha_range: the first and the last; beyond [0, 1] the line goes on past the endpoints.
+    """Which points of the line (1 - alpha) * theta_1 + alpha * theta_2 to look at; 0, 1/2 and 1 are always among them.
 
     >>> LineGrid(alphas=3, alpha_range=[0, 2]).values().tolist()
     [0.0, 0.5, 1.0, 2.0]
     """
 
-    alphas: int = 25
-    alpha_range: tuple[float, ...] = (-0.5, 1.5)
+    alphas: int = parameter(25, "evenly spaced points on the line through two siblings", at_least(2))
+    alpha_range: tuple[float, ...] = parameter(
+        (-0.5, 1.5),
+        "where the line starts and ends; the siblings are at 0 and 1",
+        Allowed(
+            "two numbers, the first at most 0, the second at least 1",
+            lambda ends: len(ends) == 2 and ends[0] <= 0 and ends[1] >= 1,
+        ),
+    )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"alphas": 9}}
-
-    def check(self) -> None:
-        require(self.alphas >= 2, "alphas", "at least 2", self.alphas)
-        ends = self.alpha_range
-        around = len(ends) == 2 and -math.inf < ends[0] <= 0 and 1 <= ends[1] < math.inf
-        require(around, "alpha_range", "two numbers, the first at most 0, the second at least 1", ends)
 
     def values(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """The interpolation coefficients, increasing, shape (n_alphas,)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -15,7 +14,7 @@ from torch import Tensor
 from lmc_utils.measure.arrays import Place, Quantity, blank
 from lmc_utils.measure.losses import measure
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.settings import Settings, require
+from lmc_utils.settings import Settings, at_least, parameter
 
 _ROUNDING = 1e-6  # parameters are float32: what is below their rounding is no height
 
@@ -24,23 +23,17 @@ _ROUNDING = 1e-6  # parameters are float32: what is below their rounding is no h
 class PlaneGrid(Settings):
     """Which points to look at on the plane through two siblings and a third point.
 
-    Attributes:
-        grid: points along each of the plane's two axes.
-        margin: how far the grid goes beyond the three points, in widths and heights of their triangle.
-
     >>> PlaneGrid(grid=1)
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: grid: expected at least 2, got 1
     """
 
-    grid: int = 25
-    margin: float = 0.3
+    grid: int = parameter(25, "points along each side of the maps", at_least(2))
+    margin: float = parameter(
+        0.3, "how far the maps go beyond the three points, in widths and heights of their triangle", at_least(0)
+    )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"grid": 5}}
-
-    def check(self) -> None:
-        require(self.grid >= 2, "grid", "at least 2", self.grid)
-        require(0 <= self.margin < math.inf, "margin", "a finite number of at least 0", self.margin)
 
 
 class Colinear(ValueError):

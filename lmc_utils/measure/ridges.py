@@ -14,7 +14,7 @@ from torch import Tensor
 from lmc_utils.measure.arrays import Place
 from lmc_utils.measure.losses import measure, mix
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.settings import Settings, require
+from lmc_utils.settings import Settings, odd_from, parameter
 
 TRACKS = ("first", "middle", "second")
 
@@ -23,19 +23,17 @@ TRACKS = ("first", "middle", "second")
 class HeightGrid(Settings):
     """Which heights to look at between the sibling line (height 0) and a third point (height 1).
 
-    Attributes:
-        heights: how many, evenly spaced; an odd number, so that every other one makes an even grid, too.
+    An odd number, so that every other one makes an even grid, too.
 
     >>> HeightGrid(heights=5).values().tolist(), HeightGrid(heights=5).every_other().tolist()
     ([0.0, 0.25, 0.5, 0.75, 1.0], [0.0, 0.5, 1.0])
     """
 
-    heights: int = 11
+    heights: int = parameter(
+        11, "at how many heights the ridge is measured, from the sibling line to the third point", odd_from(5)
+    )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"heights": 5}}
-
-    def check(self) -> None:
-        require(self.heights >= 5 and self.heights % 2 == 1, "heights", "an odd number of at least 5", self.heights)
 
     def values(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """All heights, from 0 to 1, shape (heights,)."""

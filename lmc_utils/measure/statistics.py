@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,27 +11,23 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.settings import Settings, require, require_choice
+from lmc_utils.settings import Settings, at_least, parameter, require_choice
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class Bootstrap(Settings):
     """How intervals are found.
 
-    Attributes:
-        resamples: bootstrap samples.
-
     >>> Bootstrap(resamples=1)
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: resamples: expected at least 100, got 1
     """
 
-    resamples: int = 2000
+    resamples: int = parameter(2000, "samples of the bootstrap", at_least(100))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"resamples": 200}}
-
-    def check(self) -> None:
-        require(self.resamples >= 100, "resamples", "at least 100", self.resamples)
 
 
 class Correlation(NamedTuple):
@@ -47,52 +44,52 @@ class Correlation(NamedTuple):
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def _values(values: np.ndarray) -> np.ndarray:
-    return values
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    return np.asarray(stats.rankdata(values, axis=-1))
-
-
-METHODS = {"pearson": _values, "spearman": _ranks}
+METHODS: dict[str, Callable[[Array], Array]] = {
+    "pearson": lambda values: values,
+    "spearman": lambda values: np.asarray(stats.rankdata(values, axis=-1, nan_policy="omit")),
+}
 
 
 def correlation(
     prediction: xr.DataArray, truth: xr.DataArray, method: str, resamples: int = 2000, seed: int = 0
 ) -> Correlation:
-    """Correlation of two arrays over all their elements, with a percentile bootstrap interval over elements.
+    """Correlation of two arrays over all their elements, with a percentile bootstrap interval over parents.
 
-    Elements that share a parent are not independent, so the interval is, if anything, too narrow.
+    Elements that share a parent are not independent. So a resample draws as many parents as there are, with
+    replacement, and takes all the elements of each (a cluster bootstrap: Davison and Hinkley 1997, section 3.8). With
+    few parents there are few different resamples, 10 with three, and the interval is coarse.
 
     Args:
-        prediction, truth: the same dimensions in any order; elements that are not finite in either are left out.
+        prediction, truth: the same dimensions in any order, among them `parent`; elements that are not finite in either
+            are left out.
         method: `pearson`, of the values, or `spearman`, of their ranks.
         resamples: bootstrap samples; resamples without any spread are left out.
         seed: of the resampling.
 
     Returns:
-        NaN, all three, where fewer than three elements are left.
+        NaN, all three, where fewer than three elements are left; an interval of NaN where there is but one parent.
 
     Raises:
         ParameterError: the method is not known.
 
-    >>> x = xr.DataArray([1.0, 2.0, 3.0, 4.0], dims="pair")
-    >>> correlation(x, x**3, "spearman").estimate
-    1.0
+    >>> x = xr.DataArray([[1.0, 2.0], [3.0, 4.0]], dims=["parent", "pair"])
+    >>> correlation(x, x**3, "spearman")
+    Correlation(estimate=1.0, low=1.0, high=1.0)
     """
     require_choice("method", method, METHODS)
     first, second = xr.broadcast(*xr.align(prediction, truth, join="exact"))
-    pairs = np.stack([first.values.ravel(), second.transpose(*first.dims).values.ravel()])
-    pairs = pairs[:, np.isfinite(pairs).all(0)]
-    if pairs.shape[1] < 3:
+    parents = first.sizes.get("parent", 1)
+    both = np.stack(
+        [each.transpose("parent", ..., missing_dims="ignore").values.reshape(parents, -1) for each in (first, second)]
+    )
+    finite = np.isfinite(both).all(0)
+    if finite.sum() < 3:
         return Correlation(np.nan, np.nan, np.nan)
-    rows = np.random.default_rng(seed).integers(pairs.shape[1], size=(resamples, pairs.shape[1]))
-    transform = METHODS[method]
-    estimates = _pearson(transform(pairs[0][rows]), transform(pairs[1][rows]))
-    low, high = np.nanquantile(estimates, [0.025, 0.975])
-    estimate = _pearson(transform(pairs[0]), transform(pairs[1]))
-    return Correlation(float(estimate), float(low), float(high))
+    both = np.where(finite, both, np.nan)
+    draws = np.random.default_rng(seed).integers(parents, size=(resamples, parents))
+    resampled = _correlate(both[:, draws].reshape(2, resamples, -1), method)
+    low, high = np.nanquantile(resampled, [0.025, 0.975]) if parents > 1 else (np.nan, np.nan)
+    return Correlation(float(_correlate(both.reshape(2, -1), method)), float(low), float(high))
 
 
 def exceeds_noise(values: xr.DataArray, errors: float = 2.0) -> xr.DataArray:
@@ -128,9 +125,11 @@ def since(holds: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
     return lasts[dim].where(lasts).min(dim)
 
 
-def _pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    first = first - first.mean(-1, keepdims=True)
-    second = second - second.mean(-1, keepdims=True)
-    spread = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
+def _correlate(both: Array, method: str) -> Array:
+    """Correlations of two sets of samples along the last axis, shape (2, ..., samples) to (...)."""
+    first, second = (METHODS[method](values) for values in both)
+    first = first - np.nanmean(first, -1, keepdims=True)
+    second = second - np.nanmean(second, -1, keepdims=True)
+    spread = np.sqrt(np.nansum(first**2, -1) * np.nansum(second**2, -1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((first * second).sum(-1) / spread)
+        return np.asarray(np.nansum(first * second, -1) / spread)

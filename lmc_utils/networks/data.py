@@ -18,32 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmc_utils.settings import ParameterError, Settings, require, require_choice
+from lmc_utils.settings import ParameterError, Settings, one_of, parameter, require
 
 _DIGITS_TRAIN = 1400
 _kept_alive: list[Any] = []
-
-
-@dataclass(frozen=True)
-class Source(Settings):
-    """Which data.
-
-    Attributes:
-        dataset: the name of one of `DATASETS`.
-        data_dir: the folder with the files of a data set that comes as files; null for the others.
-
-    >>> Source(dataset="mnist")
-    Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: dataset: 'mnist' is not known; did you mean 'mnist1d'? Choose from mnist1d, ...
-    """
-
-    dataset: str = "mnist1d"
-    data_dir: str | None = None
-
-    def check(self) -> None:
-        require_choice("dataset", self.dataset, DATASETS)
-        if DATASETS[self.dataset].from_files:
-            require(self.data_dir is not None, "data_dir", f"the folder that holds {self.dataset}", self.data_dir)
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ class Dataset:
         return Dataset(self.name, train, test, self.classes)
 
 
-Loader = Callable[[Source], Dataset]
+Loader = Callable[["Source"], Dataset]
 
 
 @dataclass(frozen=True)
@@ -103,6 +81,23 @@ def known(what: str, origin: str, from_files: bool = False) -> Callable[[Loader]
         return load
 
     return register
+
+
+@dataclass(frozen=True)
+class Source(Settings):
+    """Which data.
+
+    >>> Source(dataset="mnist")
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: dataset: 'mnist' is not known; did you mean 'mnist1d'? Choose from mnist1d, ...
+    """
+
+    dataset: str = parameter("mnist1d", "which data set", one_of(DATASETS))
+    data_dir: str | None = parameter(None, "the folder with its files, where it comes as files")
+
+    def check(self) -> None:
+        if DATASETS[self.dataset].from_files:
+            require(self.data_dir is not None, "data_dir", f"the folder that holds {self.dataset}", self.data_dir)
 
 
 @lru_cache(maxsize=2)

@@ -9,38 +9,38 @@ from dataclasses import dataclass
 from torch import nn
 
 from lmc_utils.networks import layers
-from lmc_utils.settings import Settings, require, require_choice
+from lmc_utils.settings import Settings, at_least, each, one_of, parameter
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 NORMS = ("none", "layer")
+
+Builder = Callable[["Architecture", tuple[int, ...], int], nn.Module]
+
+
+BUILDERS: dict[str, Builder] = {}
+
+
+def builder(make: Builder) -> Builder:
+    """Make a function that builds a network known under its own name, as an `architecture`."""
+    BUILDERS[make.__name__] = make
+    return make
 
 
 @dataclass(frozen=True)
 class Architecture(Settings):
     """Which network.
 
-    Attributes:
-        architecture: `mlp`, a perceptron, or `cnn`, strided convolutions and a linear read-out.
-        widths: hidden units (mlp) or channels (cnn) of each hidden layer.
-        activation: `relu`, `gelu` or `tanh`, after each hidden layer.
-        norm: `none`, or `layer` for layer normalisation over the channels before each activation.
-
     >>> Architecture(widths=[64, -1])
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: widths: expected at least one hidden layer, each at least 1 wide, got [64, -1]
+    lmc_utils.settings.ParameterError: widths: expected a list of at least one, each at least 1, got [64, -1]
     """
 
-    architecture: str = "mlp"
-    widths: tuple[int, ...] = (64, 64, 64)
-    activation: str = "relu"
-    norm: str = "none"
-
-    def check(self) -> None:
-        require_choice("architecture", self.architecture, BUILDERS)
-        wide = len(self.widths) > 0 and min(self.widths) > 0
-        require(wide, "widths", "at least one hidden layer, each at least 1 wide", self.widths)
-        require_choice("activation", self.activation, ACTIVATIONS)
-        require_choice("norm", self.norm, NORMS)
+    architecture: str = parameter("mlp", "a perceptron (mlp), or strided convolutions (cnn)", one_of(BUILDERS))
+    widths: tuple[int, ...] = parameter(
+        (64, 64, 64), "units (mlp) or channels (cnn) of each hidden layer", each(at_least(1))
+    )
+    activation: str = parameter("relu", "after each hidden layer", one_of(ACTIVATIONS))
+    norm: str = parameter("none", "normalisation over the channels before each activation", one_of(NORMS))
 
 
 def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -58,6 +58,7 @@ def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> n
     return BUILDERS[design.architecture](design, input_shape, classes)
 
 
+@builder
 def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Affine maps between activations, on the flattened input; layers are named linear1, linear2, ..."""
     parts: dict[str, nn.Module] = {"flatten": layers.Flatten()}
@@ -70,6 +71,7 @@ def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
     return _sequential(parts)
 
 
+@builder
 def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Convolutions of stride 2, kernel 5 then 3, 3, ..., and an affine read-out of all their last sites.
 
@@ -102,6 +104,3 @@ def _sequential(parts: dict[str, nn.Module]) -> nn.Module:
     for name, layer in parts.items():
         network.add_module(name, layer)
     return network
-
-
-BUILDERS = {"mlp": mlp, "cnn": cnn}

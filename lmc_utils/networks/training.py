@@ -14,7 +14,7 @@ from torch.nn import functional
 from lmc_utils.networks import stack
 from lmc_utils.networks.lifted import is_stack
 from lmc_utils.networks.state import refuse_state
-from lmc_utils.settings import ParameterError, Settings, require
+from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, parameter
 
 _GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound memory on large data sets
 
@@ -23,30 +23,18 @@ _GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound me
 class Recipe(Settings):
     """How a network is trained: SGD with momentum, coupled weight decay and a cosine schedule to zero, step by step.
 
-    Attributes:
-        learning_rate: at the first step.
-        momentum: of the heavy ball, without dampening.
-        weight_decay: added to the gradient of every parameter, times the parameter.
-        batch_size: samples in a step; an epoch's last short batch is dropped.
-        epochs: passes over the training data.
-
     >>> Recipe(momentum=1.5)
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: momentum: expected at least 0 and below 1, got 1.5
     """
 
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 1e-3
-    batch_size: int = 64
-    epochs: int = 40
-
-    def check(self) -> None:
-        require(0 < self.learning_rate < math.inf, "learning_rate", "a number above 0", self.learning_rate)
-        require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1", self.momentum)
-        require(0 <= self.weight_decay < math.inf, "weight_decay", "a number of at least 0", self.weight_decay)
-        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
-        require(1 <= self.epochs <= 9999, "epochs", "from 1 to 9999", self.epochs)
+    learning_rate: float = parameter(0.1, "at the first step; a cosine takes it to zero", above(0))
+    momentum: float = parameter(
+        0.9, "of SGD, without dampening", Allowed("at least 0 and below 1", lambda value: 0 <= value < 1)
+    )
+    weight_decay: float = parameter(1e-3, "coupled, on every parameter", at_least(0))
+    batch_size: int = parameter(64, "samples in a step; the last short batch is dropped", at_least(1))
+    epochs: int = parameter(40, "passes over the training data", between(1, 9999))
 
 
 class Diverged(RuntimeError):

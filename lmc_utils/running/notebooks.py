@@ -19,7 +19,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.settings import PRESET_NAMES, ParameterError, Settings, coerce, require, require_choice, unknown
+from lmc_utils.settings import (
+    PRESET_NAMES,
+    ParameterError,
+    Settings,
+    coerce,
+    describe,
+    range_of,
+    require,
+    require_choice,
+    unknown,
+)
 
 TIMEOUT = 1800  # seconds a cell may take; papermill would wait for ever
 
@@ -30,11 +40,12 @@ class ExecutionError(RuntimeError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One name of a notebook's parameters cell."""
+    """One name of a notebook's parameters cell; meaning and range are those of its record, or its comment."""
 
     name: str
     default: Any
-    comment: str
+    meaning: str
+    allowed: str = ""
 
     @property
     def type(self) -> str:
@@ -58,7 +69,11 @@ class Notebook:
         from papermill import inspect_notebook
 
         found = inspect_notebook(_verbatim(self.path))
-        return {name: Parameter(name, _literal(name, each["default"]), each["help"]) for name, each in found.items()}
+        recorded = {each.name: (describe(each), range_of(each)) for record in self.settings for each in fields(record)}
+        return {
+            name: Parameter(name, _literal(name, each["default"]), *recorded.get(name, (each["help"],)))
+            for name, each in found.items()
+        }
 
     @cached_property
     def settings(self) -> list[type[Settings]]:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from lmc_utils.settings import ParameterError, Settings, require
+from lmc_utils.settings import (
+    Allowed,
+    ParameterError,
+    Settings,
+    above,
+    at_least,
+    between,
+    each,
+    increasing,
+    parameter,
+    require,
+)
 from lmc_utils.toy import barriers, descent, fields, landscape
+from lmc_utils.toy.landscape import MOST_MINIMA
 
 _LINE = 5  # solutions of the one case on a line whose probabilities are headline numbers
 
@@ -18,13 +29,6 @@ _LINE = 5  # solutions of the one case on a line whose probabilities are headlin
 class Landscape(Settings):
     """Which product of quadratics to look at.
 
-    Attributes:
-        m: number of minima, equally spaced around 0.
-        spacing: distance between neighbouring minima.
-        roots: the minima themselves, in any order, in place of `m` and `spacing`.
-        m_max: landscapes of 2 to this many minima are compared.
-        n_points: points at which a curve is drawn.
-
     >>> Landscape(m=3).minima()
     array([-0.5,  0. ,  0.5])
     >>> Landscape(roots=[1, 0.5, 1])
@@ -32,21 +36,22 @@ class Landscape(Settings):
     lmc_utils.settings.ParameterError: roots: expected distinct, finite numbers, got [1.0, 0.5, 1.0]
     """
 
-    m: int = 5
-    spacing: float = 0.5
-    roots: tuple[float, ...] | None = None
-    m_max: int = 16
-    n_points: int = 401
+    m: int = parameter(
+        5, "solutions of the landscape that is looked at closely, equally spaced around 0", between(2, MOST_MINIMA)
+    )
+    spacing: float = parameter(0.5, "distance between neighbouring solutions", above(0))
+    roots: tuple[float, ...] | None = parameter(
+        None,
+        "the solutions themselves, in place of m and spacing",
+        Allowed(f"at most {MOST_MINIMA}", lambda roots: len(roots) <= MOST_MINIMA),
+        also="at least 2, all different",
+    )
+    m_max: int = parameter(16, "landscapes of 2 to this many solutions are compared", between(4, MOST_MINIMA))
+    n_points: int = parameter(401, "points at which a curve is drawn", at_least(10))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"n_points": 51}}
 
     def check(self) -> None:
-        require(2 <= self.m <= landscape.MOST_MINIMA, "m", f"from 2 to {landscape.MOST_MINIMA}", self.m)
-        require(4 <= self.m_max <= landscape.MOST_MINIMA, "m_max", f"from 4 to {landscape.MOST_MINIMA}", self.m_max)
-        require(0 < self.spacing < math.inf, "spacing", "a finite number above 0", self.spacing)
-        require(self.n_points >= 10, "n_points", "at least 10", self.n_points)
-        if self.roots is not None:
-            require(len(self.roots) <= landscape.MOST_MINIMA, "roots", f"at most {landscape.MOST_MINIMA}", self.roots)
         try:
             self._check_range("spacing" if self.roots is None else "roots", self.minima())
             self._check_range("spacing", landscape.equally_spaced(self.m_max, self.spacing))
@@ -72,65 +77,54 @@ class Landscape(Settings):
 class Descent(Settings):
     """How siblings walk, and down which landscapes; lengths and heights in the units of `fields.units`.
 
-    Attributes:
-        steps: of gradient descent.
-        step_size: eta, in units of length^2 over height.
-        temperature: of the noise at the start, in units of height.
-        cooling: the temperature falls as (1 - t / steps) to this power.
-        fork_times: shares of the run after which siblings part.
-        pairs: of siblings on a line and in the plane.
-        pairs_field: of siblings in more dimensions.
-        threshold: a barrier counts from this height on, in units of height.
-        counts: numbers of minima that are compared on a line, at the Chebyshev points.
-        m_field: minima in more dimensions, at the corners of a simplex.
-        dimensions: the numbers of dimensions that are compared.
-        rank: of the A_i of the degenerate landscapes.
-        seed: of the degenerate directions and of all noise.
-
     >>> Descent(fork_times=[0.5, 1.5])
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: fork_times: expected increasing shares of the run, from 0 to 1, got [0.5, 1.5]
+    lmc_utils.settings.ParameterError: fork_times: expected an increasing list of at least one, each from 0 to 1, ...
     """
 
-    steps: int = 1500
-    step_size: float = 0.005
-    temperature: float = 0.3
-    cooling: float = 1.0
-    fork_times: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    pairs: int = 2000
-    pairs_field: int = 400
-    threshold: float = 0.1
-    counts: tuple[int, ...] = (2, 3, 5, 9)
-    m_field: int = 8
-    dimensions: tuple[int, ...] = (10, 20)
-    rank: int = 2
-    seed: int = 0
+    steps: int = parameter(1500, "steps of a simulated descent", between(1, 100_000))
+    step_size: float = parameter(
+        0.005,
+        "how far a step goes down the slope",
+        above(0),
+        also="short enough for every landscape",
+        unit="length² / height",
+    )
+    temperature: float = parameter(0.3, "of the noise at the start", at_least(0), unit="heights")
+    cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
+    fork_times: tuple[float, ...] = parameter(
+        (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+        "when siblings part, as shares of the run",
+        increasing(between(0, 1)),
+        also="at least a percent apart",
+    )
+    pairs: int = parameter(2000, "pairs of siblings on a line and in the plane", at_least(10))
+    pairs_field: int = parameter(400, "pairs of siblings in more dimensions", at_least(10))
+    threshold: float = parameter(0.1, "a barrier counts from this on", above(0), unit="heights")
+    counts: tuple[int, ...] = parameter(
+        (2, 3, 5, 9), "numbers of solutions on a line that are compared", each(between(2, MOST_MINIMA))
+    )
+    m_field: int = parameter(
+        8, "solutions in more dimensions", between(2, MOST_MINIMA), also="at most the smallest of `dimensions`"
+    )
+    dimensions: tuple[int, ...] = parameter((10, 20), "numbers of dimensions that are compared", each(between(2, 200)))
+    rank: int = parameter(
+        2,
+        "directions in which a degenerate factor is not flat",
+        at_least(1),
+        also="at most the smallest of `dimensions`",
+    )
+    seed: int = parameter(0, "of the noise and of the flat directions", at_least(0))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"steps": 300, "pairs": 50, "pairs_field": 10}}
 
     def check(self) -> None:
-        require(1 <= self.steps <= 100_000, "steps", "from 1 to 100000", self.steps)
-        require(0 < self.step_size < math.inf, "step_size", "a finite number above 0", self.step_size)
-        require(0 <= self.temperature < math.inf, "temperature", "a finite number from 0 on", self.temperature)
-        require(0 < self.cooling < math.inf, "cooling", "a finite number above 0", self.cooling)
-        within = all(0 <= time <= 1 for time in self.fork_times) and list(self.fork_times) == sorted(self.fork_times)
-        wanted = "increasing shares of the run, from 0 to 1"
-        require(within and len(self.fork_times) > 0, "fork_times", wanted, self.fork_times)
         percents = [round(100 * time) for time in self.fork_times]
         require(len(set(percents)) == len(percents), "fork_times", "times at least a percent apart", self.fork_times)
-        require(self.pairs >= 10, "pairs", "at least 10", self.pairs)
-        require(self.pairs_field >= 10, "pairs_field", "at least 10", self.pairs_field)
-        require(0 < self.threshold < math.inf, "threshold", "a finite number above 0", self.threshold)
-        most = landscape.MOST_MINIMA
-        fine = len(self.counts) > 0 and all(2 <= count <= most for count in self.counts)
-        require(fine, "counts", f"numbers from 2 to {most}", self.counts)
-        require(len(self.dimensions) > 0 and all(2 <= n <= 200 for n in self.dimensions), "dimensions",
-                "numbers from 2 to 200", self.dimensions)  # fmt: skip
         smallest = min(self.dimensions)
-        limit = f"the smallest of the dimensions, {smallest}"
-        require(2 <= self.m_field <= min(smallest, most), "m_field", f"from 2 to {limit}", self.m_field)
-        require(1 <= self.rank <= smallest, "rank", f"from 1 to {limit}", self.rank)
-        require(self.seed >= 0, "seed", "a whole number from 0 on", self.seed)
+        limit = f"at most the smallest of the dimensions, {smallest}"
+        require(self.m_field <= smallest, "m_field", limit, self.m_field)
+        require(self.rank <= smallest, "rank", limit, self.rank)
         self._check_step()
 
     def arguments(self) -> dict[str, Any]:

@@ -29,8 +29,8 @@ def test_the_default_network_is_40_64_64_64_10() -> None:
     [
         ({"architecture": "mpl"}, "architecture: 'mpl' is not known; did you mean 'mlp'?"),
         ({"activation": "rellu"}, "activation: 'rellu' is not known; did you mean 'relu'?"),
-        ({"widths": []}, "widths: expected at least one hidden layer"),
-        ({"widths": [3, 0]}, r"widths: expected at least one hidden layer, each at least 1 wide, got \[3, 0\]"),
+        ({"widths": []}, "widths: expected a list of at least one"),
+        ({"widths": [3, 0]}, r"widths: expected a list of at least one, each at least 1, got \[3, 0\]"),
         ({"widths": 64}, "widths: expected a list"),
         ({"norm": "batchnorm"}, "norm: 'batchnorm' is not known"),
     ],

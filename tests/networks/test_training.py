@@ -182,11 +182,11 @@ def test_divergence_is_named_and_never_returned(network: nn.Module, samples: tup
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"learning_rate": 0}, "learning_rate: expected a number above 0, got 0.0"),
-        ({"learning_rate": "fast"}, "learning_rate: expected a number, got 'fast'"),
+        ({"learning_rate": 0}, "learning_rate: expected above 0, got 0.0"),
+        ({"learning_rate": "fast"}, "learning_rate: expected a finite number, got 'fast'"),
         ({"momentum": 1}, "momentum: expected at least 0 and below 1, got 1.0"),
-        ({"weight_decay": -1e-3}, "weight_decay: expected a number of at least 0, got -0.001"),
-        ({"weight_decay": float("nan")}, "weight_decay: expected a number of at least 0, got nan"),
+        ({"weight_decay": -1e-3}, "weight_decay: expected at least 0, got -0.001"),
+        ({"weight_decay": float("nan")}, "weight_decay: expected a finite number, got nan"),
         ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
         ({"epochs": 2.5}, "epochs: expected a whole number, got 2.5"),
     ],

@@ -20,7 +20,7 @@ def forking() -> notebooks.Notebook:
 
 def test_parameters_have_names_defaults_and_comments(tmp_path: Path) -> None:
     found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb")).parameters
-    assert [(p.name, p.type, p.default, p.comment) for p in found.values()] == [
+    assert [(p.name, p.type, p.default, p.meaning) for p in found.values()] == [
         ("count", "int", 3, "how many"),
         ("rate", "float", 0.5, "how fast"),
         ("word", "str", "a", "which"),
@@ -64,9 +64,9 @@ def test_a_default_that_is_no_plain_value_is_named(default: str, tmp_path: Path)
     [
         ({"epoch": 3}, "parameter: 'epoch' is not known; did you mean 'epochs'?"),
         ({"epochs": 3}, "fork_epochs: expected increasing epochs from 0 to 3 (epochs), got [0, 1, 2, 15]"),
-        ({"widths": [-1]}, "widths: expected at least one hidden layer, each at least 1 wide, got [-1]"),
+        ({"widths": [-1]}, "widths: expected a list of at least one, each at least 1, got [-1]"),
         ({"dataset": "mnist"}, "dataset: 'mnist' is not known; did you mean 'mnist1d'?"),
-        ({"learning_rate": "fast"}, "learning_rate: expected a number, got 'fast'"),
+        ({"learning_rate": "fast"}, "learning_rate: expected a finite number, got 'fast'"),
         ({"alpha_range": [0.5, 1]}, "alpha_range: expected two numbers, the first at most 0"),
     ],
 )

@@ -8,6 +8,7 @@ from lmc_utils import toy
 from lmc_utils.settings import ParameterError
 from lmc_utils.toy.settings import Descent, Landscape
 
+RISING = "an increasing list of at least one, each from 0 to 1"
 LONG = "where descent diverges from the steepest solution (2 / curvature), got"
 
 
@@ -17,11 +18,11 @@ LONG = "where descent diverges from the steepest solution (2 / curvature), got"
         ({"m": 1}, "m: expected from 2 to 64, got 1"),
         ({"m": 65}, "m: expected from 2 to 64, got 65"),
         ({"m_max": 3}, "m_max: expected from 4 to 64, got 3"),
-        ({"spacing": 0}, "spacing: expected a finite number above 0, got 0.0"),
+        ({"spacing": 0}, "spacing: expected above 0, got 0.0"),
         ({"n_points": 9}, "n_points: expected at least 10, got 9"),
         ({"roots": [1]}, "roots: expected a list of at least two, got [1.0]"),
         ({"roots": [1, 1]}, "roots: expected distinct, finite numbers, got [1.0, 1.0]"),
-        ({"roots": "1, 2"}, "roots: expected a list, each item a number or null, got '1, 2'"),
+        ({"roots": "1, 2"}, "roots: expected a list, each item a finite number or null, got '1, 2'"),
         ({"spacing": 1e30}, "spacing: expected minima whose barriers lie between 1e-300 and 1e300, got 1e+30"),
         ({"roots": [0, 1e-90]}, "roots: expected minima whose barriers lie between 1e-300 and 1e300, got [0.0, 1e-90]"),
     ],
@@ -37,22 +38,28 @@ def test_a_landscape_out_of_range_gets_one_line(parameters: dict[str, object], l
     [
         ({"step_size": 0.02}, f"step_size: expected below 0.00542, {LONG} 0.02"),
         ({"step_size": 0.02, "counts": [3]}, f"step_size: expected below 0.0111, {LONG} 0.02"),
-        ({"step_size": 0}, "step_size: expected a finite number above 0, got 0.0"),
-        ({"rank": 11}, "rank: expected from 1 to the smallest of the dimensions, 10, got 11"),
-        ({"rank": 0}, "rank: expected from 1 to the smallest of the dimensions, 10, got 0"),
-        ({"m_field": 11}, "m_field: expected from 2 to the smallest of the dimensions, 10, got 11"),
-        ({"dimensions": [1, 10]}, "dimensions: expected numbers from 2 to 200, got [1, 10]"),
-        ({"fork_times": [0, 1.5]}, "fork_times: expected increasing shares of the run, from 0 to 1, got [0.0, 1.5]"),
-        ({"fork_times": [0.5, 0]}, "fork_times: expected increasing shares of the run, from 0 to 1, got [0.5, 0.0]"),
-        ({"fork_times": []}, "fork_times: expected increasing shares of the run, from 0 to 1, got []"),
+        ({"step_size": 0}, "step_size: expected above 0, got 0.0"),
+        ({"rank": 11}, "rank: expected at most the smallest of the dimensions, 10, got 11"),
+        ({"rank": 0}, "rank: expected at least 1, got 0"),
+        ({"m_field": 11}, "m_field: expected at most the smallest of the dimensions, 10, got 11"),
+        ({"dimensions": [1, 10]}, "dimensions: expected a list of at least one, each from 2 to 200, got [1, 10]"),
+        (
+            {"fork_times": [0, 1.5]},
+            f"fork_times: expected {RISING}, got [0.0, 1.5]",
+        ),
+        (
+            {"fork_times": [0.5, 0]},
+            f"fork_times: expected {RISING}, got [0.5, 0.0]",
+        ),
+        ({"fork_times": []}, f"fork_times: expected {RISING}, got []"),
         ({"fork_times": [0.5, 0.501]}, "fork_times: expected times at least a percent apart, got [0.5, 0.501]"),
-        ({"counts": [1, 3]}, "counts: expected numbers from 2 to 64, got [1, 3]"),
-        ({"temperature": -1}, "temperature: expected a finite number from 0 on, got -1.0"),
-        ({"cooling": 0}, "cooling: expected a finite number above 0, got 0.0"),
+        ({"counts": [1, 3]}, "counts: expected a list of at least one, each from 2 to 64, got [1, 3]"),
+        ({"temperature": -1}, "temperature: expected at least 0, got -1.0"),
+        ({"cooling": 0}, "cooling: expected above 0, got 0.0"),
         ({"pairs": 0}, "pairs: expected at least 10, got 0"),
         ({"steps": 0}, "steps: expected from 1 to 100000, got 0"),
-        ({"threshold": 0}, "threshold: expected a finite number above 0, got 0.0"),
-        ({"seed": -1}, "seed: expected a whole number from 0 on, got -1"),
+        ({"threshold": 0}, "threshold: expected above 0, got 0.0"),
+        ({"seed": -1}, "seed: expected at least 0, got -1"),
     ],
 )
 def test_a_descent_out_of_range_gets_one_line(parameters: dict[str, object], line: str) -> None:

@@ -1,0 +1,74 @@
+"""A notebook's parameters cell and its table of parameters, written from the records that its metadata names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.provenance import whole
+from lmc_utils.running.notebooks import Notebook
+from lmc_utils.settings import Settings, describe, range_of, require
+
+MARK = "<!-- parameters -->"
+
+
+def cell(records: Sequence[type[Settings]]) -> str:
+    """The parameters cell: a line for each parameter with its default, and its meaning and choices as a comment."""
+    return "\n".join(
+        f"{each.name} = {_literal(each.default)}  # {describe(each)}{_choices(each)}" for each in _parameters(records)
+    )
+
+
+def table(records: Sequence[type[Settings]]) -> str:
+    """The table of parameters, in Markdown: name, meaning and what is allowed."""
+    rows = [f"| `{each.name}` | {describe(each)} | {range_of(each)} |" for each in _parameters(records)]
+    return "\n".join([MARK, "", "| parameter | meaning | allowed |", "| --- | --- | --- |", *rows])
+
+
+def written(path: Path) -> str:
+    """The text of a notebook with its parameters cell and its table as its records have them.
+
+    Raises:
+        ParameterError: it has no cell with the tag `parameters`, or none that begins with the mark of the table.
+    """
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    records = Notebook(path).settings
+    found = {"parameters cell": 0, "table": 0}
+    for each in notebook["cells"]:
+        if "parameters" in each["metadata"].get("tags", ()):
+            each["source"] = cell(records).splitlines(keepends=True)
+            found["parameters cell"] += 1
+        elif "".join(each["source"]).startswith(MARK):
+            each["source"] = table(records).splitlines(keepends=True)
+            found["table"] += 1
+    for name, count in found.items():
+        require(count == 1, "notebook", f"one {name} in '{path}'", count)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def write(path: Path) -> bool:
+    """Bring a notebook's parameters cell and table up to date; whether anything had to change."""
+    text = written(path)
+    if path.read_text(encoding="utf-8") == text:
+        return False
+    with whole(path) as file:
+        file.write(text.encode())
+    return True
+
+
+def _parameters(records: Sequence[type[Settings]]) -> Iterator[Field[Any]]:
+    return (each for record in records for each in fields(record))
+
+
+def _choices(each: Field[Any]) -> str:
+    allowed = each.metadata.get("allowed")
+    return f": {allowed}" if allowed and allowed.choices else ""
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return repr(list(value) if isinstance(value, tuple) else value)
