@@ -148,6 +148,19 @@ def from_curvature(curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray
     return _alpha_last(xr.dot(curvature.rename(alpha="node"), _kernel(kernel, nodes, grid), dim="node"), curvature)
 
 
+def ratio(predicted: xr.DataArray, measured: xr.DataArray) -> xr.DataArray:
+    """Mean prediction over mean measurement, both over all pairs of all parents; NaN where the latter is no barrier.
+
+    A mean below 1e-6 nats in size is rounding.
+
+    >>> both = [xr.DataArray([[value]], dims=["parent", "pair"]) for value in (0.75, 0.5)]
+    >>> float(ratio(*both))
+    1.5
+    """
+    guess, true = (values.mean(["parent", "pair"]) for values in (predicted, measured))
+    return guess / true.where(abs(true) > 1e-6)
+
+
 def second_order_rise(curvature: xr.DataArray, slope: xr.DataArray | None = None) -> xr.DataArray:
     """The second-order approximation of `layer_rise`: (q_1 + q_2) / 16 [+ (g_1 - g_2)^T delta_l / 4].
 

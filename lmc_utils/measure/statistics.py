@@ -29,6 +29,10 @@ class Bootstrap(Settings):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"resamples": 200}}
 
+    def correlation(self, prediction: xr.DataArray, truth: xr.DataArray, method: str = "spearman") -> Correlation:
+        """The correlation of two arrays, with as many resamples; see the function `correlation`."""
+        return correlation(prediction, truth, method, self.resamples)
+
 
 class Correlation(NamedTuple):
     """A correlation coefficient and the ends of its 95 % bootstrap interval."""

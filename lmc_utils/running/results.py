@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import SupportsFloat
+from typing import Any
 
 from lmc_utils.settings import ParameterError
 
 _MIME = "application/papermill.record/text/plain"
 
 
-def record(**numbers: SupportsFloat) -> None:
+def record(**values: Any) -> None:
     """Glue numbers under their names, so that prose can quote them with the `glue` roles of MyST-NB.
 
     Args:
-        numbers: anything that `float` takes: Python and NumPy numbers, tensors and labelled arrays of one element.
+        values: numbers (of Python, NumPy or torch), and what holds several of them, see `numbers`.
     """
     from myst_nb import glue
 
-    for name, number in numbers.items():
-        glue(name, float(number), display=False)
+    for name, value in values.items():
+        for full, number in numbers(name, value):
+            glue(full, number, display=False)
+
+
+def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """All the numbers of a value, each with a name of its own.
+
+    A labelled array has a number for each label: `NAME_train` where labels are words, which come first, `NAME_parent_0`
+    where they are numbers, `NAME_fork_0` for a dimension `fork_epoch`. A mapping has one for each key; a named tuple,
+    such as a correlation with its interval, one for each field, of which the first adds nothing to the name.
+
+    >>> dict(numbers("loss", {"train": 0.5, "test": 0.75}))
+    {'loss_train': 0.5, 'loss_test': 0.75}
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from numbers(f"{name}_{key}", item)
+    elif hasattr(value, "_asdict"):
+        first, *others = value._asdict()
+        yield name, float(getattr(value, first))
+        yield from ((f"{name}_{other}", float(getattr(value, other))) for other in others)
+    elif getattr(value, "dims", ()):
+        dimension = next((dim for dim in value.dims if value[dim].dtype.kind == "U"), value.dims[0])
+        for label in value[dimension].values:
+            word = label if isinstance(label, str) else f"{dimension.removesuffix('_epoch')}_{label:g}"
+            yield from numbers(f"{name}_{word}", value.sel({dimension: label}))
+    else:
+        yield name, float(value)
 
 
 def read(path: Path) -> dict[str, float]:
@@ -37,7 +65,7 @@ def read(path: Path) -> dict[str, float]:
     named = [
         (output.get("metadata", {}).get("scrapbook", {}).get("name"), output.get("data", {})) for output in outputs
     ]
-    numbers = {name: float("".join(data[_MIME])) for name, data in named if name and _MIME in data}
-    if not numbers:
+    found = {name: float("".join(data[_MIME])) for name, data in named if name and _MIME in data}
+    if not found:
         raise ParameterError(f"notebook: expected recorded numbers, found none in '{path}'; was it executed?")
-    return numbers
+    return found

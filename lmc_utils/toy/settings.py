@@ -147,6 +147,10 @@ class Descent(Settings):
         shares: landscape.Array = high.mean(axis=1)
         return shares
 
+    def by_fork(self, shares: landscape.Array) -> dict[str, float]:
+        """Values of the forks, shape (forks,), by the time of each in per cent of the run."""
+        return {f"fork_{round(100 * time)}": share for time, share in zip(self.fork_times, shares, strict=True)}
+
     def line(self) -> landscape.Array:
         """Five equally spaced minima on [-1, 1], shape (5, 1)."""
         return landscape.on_interval(_LINE)[:, None]
