@@ -128,7 +128,7 @@ def test_what_is_allowed_passes_and_the_rest_is_named(allowed: Allowed, inside: 
     for value in inside:
         allowed.check("x", value)
     for value in outside:
-        with pytest.raises(ParameterError, match="^x: "):
+        with pytest.raises(ParameterError, match=r"^x: "):
             allowed.check("x", value)
 
 

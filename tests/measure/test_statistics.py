@@ -12,7 +12,10 @@ from lmc_utils.settings import ParameterError
 def sample(size: int, noise: float, seed: int = 0) -> tuple[xr.DataArray, xr.DataArray]:
     generator = np.random.default_rng(seed)
     x = generator.normal(size=size)
-    return xr.DataArray(x, dims="pair"), xr.DataArray(x + noise * generator.normal(size=size), dims="pair")
+    return (
+        xr.DataArray(x, dims="parent"),
+        xr.DataArray(x + noise * generator.normal(size=size), dims="parent"),
+    )
 
 
 @pytest.mark.parametrize(("method", "peer"), [("pearson", stats.pearsonr), ("spearman", stats.spearmanr)])
@@ -22,21 +25,48 @@ def test_the_estimate_is_scipys(method: str, peer: object) -> None:
     assert float(correlation(x, y, method)) == pytest.approx(peer(x, y)[0], rel=1e-12)
 
 
-def test_the_interval_holds_the_true_correlation_about_as_often_as_it_says() -> None:
-    noise, trials = 1.0, 200
-    true = 1 / np.sqrt(1 + noise**2)
-    intervals = [correlation(*sample(40, noise, seed), "pearson", resamples=400) for seed in range(trials)]
-    held = sum(one.low <= true <= one.high for one in intervals) / trials
-    # A percentile interval of 40 pairs covers a little less than it promises; 5 standard errors of 200 trials are 8 %.
-    assert 0.85 < held < 0.995
+def family(parents: int, pairs: int, shared: float, seed: int = 0) -> tuple[xr.DataArray, xr.DataArray]:
+    """Quantities of unit variance and correlation 1/2, of which parents share so much with their own pairs."""
+    generator = np.random.default_rng(seed)
+    common, own = (generator.normal(size=(3, parents, size)) for size in (1, pairs))
+    both = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
+    x, y = ((both[0] + each) / np.sqrt(2) for each in both[1:])
+    return xr.DataArray(x, dims=["parent", "pair"]), xr.DataArray(y, dims=["parent", "pair"])
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.8])
+def test_the_interval_holds_the_true_correlation_about_as_often_as_it_says(shared: float) -> None:
+    trials = 200
+    intervals = [correlation(*family(30, 4, shared, seed), "pearson", resamples=400) for seed in range(trials)]
+    held = sum(one.low <= 0.5 <= one.high for one in intervals) / trials
+    # A percentile interval of 30 parents covers a little less than it promises; 5 standard errors of trials are 8 %.
+    assert 0.84 < held < 0.995
+
+
+def test_resampling_pairs_as_if_they_were_parents_would_be_too_sure() -> None:
+    x, y = family(30, 4, 0.8)
+    alone = [values.stack(every=["parent", "pair"]).reset_index("every", drop=True) for values in (x, y)]
+    wide = correlation(x, y, "pearson")
+    narrow = correlation(*(values.rename(every="parent") for values in alone), "pearson")
+    assert wide.estimate == pytest.approx(narrow.estimate)
+    assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+
+
+def test_one_parent_has_no_interval() -> None:
+    x, y = family(1, 9, 0.0)
+    found = correlation(x, y, "pearson")
+    assert np.isfinite(found.estimate)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_ranks_do_not_mind_a_monotone_change_and_order_of_dimensions_does_not_matter() -> None:
     x, y = sample(12, 0.5)
     square, other = x.values.reshape(3, 4), y.values.reshape(3, 4)
-    first = xr.DataArray(square, dims=["a", "b"])
-    second = xr.DataArray(np.exp(other).T, dims=["b", "a"])
-    assert correlation(first, second, "spearman") == correlation(x, y, "spearman")
+    first = xr.DataArray(square, dims=["a", "parent"])
+    second = xr.DataArray(np.exp(other).T, dims=["parent", "a"])
+    assert correlation(first, second, "spearman") == correlation(
+        xr.DataArray(square, dims=["a", "parent"]), xr.DataArray(other, dims=["a", "parent"]), "spearman"
+    )
 
 
 def test_what_is_not_finite_is_left_out() -> None:
@@ -44,7 +74,10 @@ def test_what_is_not_finite_is_left_out() -> None:
     holed = x.copy()
     holed[[2, 7]] = [np.nan, np.inf]
     kept = [index for index in range(20) if index not in (2, 7)]
-    assert correlation(holed, y, "pearson") == correlation(x[kept], y[kept], "pearson")
+    for method in ("pearson", "spearman"):
+        found, left = correlation(holed, y, method), correlation(x[kept], y[kept], method)
+        assert found.estimate == pytest.approx(left.estimate, rel=1e-12)
+        assert np.isfinite([found.low, found.high]).all()
 
 
 def test_equal_seeds_give_equal_intervals() -> None:

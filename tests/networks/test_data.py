@@ -137,7 +137,7 @@ def test_missing_files_are_named_with_the_way_to_get_them(name: str, tmp_path: P
 
 
 def test_a_data_set_is_known_once_its_loader_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "DATASETS", dict(data.DATASETS))
+    monkeypatch.setitem(data.DATASETS, "pair", data.DATASETS["digits"])  # so that it is taken away again
 
     @data.known("two samples", "made here")
     def pair(source: data.Source) -> data.Dataset:

@@ -1,8 +1,10 @@
 """Headline numbers are read back as they were recorded."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+import xarray as xr
 from project import lmc, write_notebook
 
 from lmc_utils.running import results
@@ -25,6 +27,35 @@ def test_numbers_come_back_through_the_command(tmp_path: Path) -> None:
     shown = lmc("results", "out.ipynb", "--json", cwd=tmp_path)
     assert '"plain": 0.3333333333333333' in shown.stdout
     assert "array   1e-12" in lmc("results", "out.ipynb", cwd=tmp_path).stdout
+
+
+class Estimate(NamedTuple):
+    value: float
+    low: float
+    high: float
+
+
+def test_labelled_values_get_a_name_for_each_label() -> None:
+    by_split_and_fork = xr.DataArray(
+        [[1.0, 2.0], [3.0, 4.0]],
+        coords={"fork_epoch": [0, 15], "split": ["train", "test"]},
+        dims=["fork_epoch", "split"],
+    )
+    assert dict(results.numbers("error", by_split_and_fork)) == {
+        "error_train_fork_0": 1.0,
+        "error_train_fork_15": 3.0,
+        "error_test_fork_0": 2.0,
+        "error_test_fork_15": 4.0,
+    }
+    nested = {"m": {2: 0.5}, "agreement": Estimate(0.9, 0.8, 1.0)}
+    assert dict(results.numbers("x", nested)) == {
+        "x_m_2": 0.5,
+        "x_agreement": 0.9,
+        "x_agreement_low": 0.8,
+        "x_agreement_high": 1.0,
+    }
+    with pytest.raises(TypeError):
+        dict(results.numbers("x", [1.0, 2.0]))
 
 
 def test_what_has_no_numbers_is_named(tmp_path: Path) -> None:
