@@ -19,9 +19,8 @@ from numpy.typing import ArrayLike
 from lmc_utils.figures import parts
 from lmc_utils.figures.parts import BLUE, ORANGE  # of the first and the second sibling
 from lmc_utils.figures.theme import FAINT, INK
-from lmc_utils.toy import fields
+from lmc_utils.toy import Array, fields
 from lmc_utils.toy.descent import wilson
-from lmc_utils.toy.fields import Array
 
 _GROUND = "YlGnBu_r"  # deep valleys dark, high ground pale
 _TOP = 2.5  # where the picture of a mountain is cut off, in units of the median barrier
