@@ -13,7 +13,7 @@ From the ground up; a folder imports only from those before it, and those that s
     cli                         the `lmc` command
 
 Import what you need: `from lmc_utils.forking import Experiment, train`, `from lmc_utils.measure import lines`. Nothing
-is imported here, so that `lmc_utils.toy` needs nothing but NumPy.
+is imported here, so that `lmc_utils.toy` loads nothing but NumPy.
 """
 
 import os

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from lmc_utils.figures.theme import FAINT, INK, fork_colours
+from lmc_utils.figures import parts
+from lmc_utils.figures.theme import INK
 
 __all__ = ["maps", "profiles", "growth"]
 
@@ -21,11 +22,13 @@ TERRAIN = "viridis"  # valleys dark, peaks bright
 
 _THIRD_NAMES = {"fork_point": "fork"}
 _UNITS = {"percent": "%"}
-_PAIRS = ("parent", "pair")
 
 
 def maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: float = 0.0) -> Figure:
     """The plane through both siblings of a pair and a third point, seen from above, for each fork epoch.
+
+    A panel for each; one logarithmic colour scale and one set of contours for all, and lengths that compare within a
+    panel. White: the walks.
 
     Args:
         planes: of one pair, from `measure.planes.plane`: `loss` and `error` with dimensions fork_epoch, row, column,
@@ -34,32 +37,25 @@ def maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: floa
             axis.
         show: `loss` or `error`.
         lowest: the smallest value that the colours tell apart.
-
-    Returns:
-        A panel for each fork epoch; one logarithmic colour scale and one set of contours for all, and lengths that
-        compare within a panel. White: the walks.
     """
     shown = planes[show].clip(lowest, None)
-    forks = list(shown.fork_epoch.values)
-    figure = Figure(figsize=(3.05 * len(forks) + 1, 3.7), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(forks)))
+    figure, forks = parts.panels(parts.by_fork(shown), 3.05, 1, 3.7, aspect="equal", anchor="S")
     low, high = decades(shown)
     scale = LogNorm(low, high)
     levels = np.geomspace(low, high, 13)
-    for axis, fork in zip(axes, forks, strict=True):
-        axis.set(title=f"fork at epoch {fork}", aspect="equal", anchor="S")
-        heights = shown.sel(fork_epoch=fork).transpose("row", "column").clip(low, None).values
+    for axis, (fork, _, panel) in forks:
+        heights = panel.transpose("row", "column").clip(low, None).values
         if not np.isfinite(heights).all():
             axis.text(0.5, 0.5, "on one line:\nno plane", ha="center", va="center", transform=axis.transAxes)
             continue
-        x, y = planes.x.sel(fork_epoch=fork).values, planes.y.sel(fork_epoch=fork).values
+        plane, steps = (data.sel(fork_epoch=fork) for data in (planes, walks))
+        x, y = plane.x.values, plane.y.values
         axis.pcolormesh(x, y, heights, norm=scale, cmap=TERRAIN, shading="gouraud", rasterized=True)
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
-        for step in walks.walk.sel(fork_epoch=fork).transpose("walker", "axis", "epoch").values:
+        for step in steps.walk.transpose("walker", "axis", "epoch").values:
             axis.plot(*step, color="white", lw=1.6)
-        _name_points(axis, planes.corner.sel(fork_epoch=fork).transpose("point", "axis").values, third_name(planes))
-    colours = mpl.cm.ScalarMappable(scale, mpl.colormaps[TERRAIN])
-    figure.colorbar(colours, ax=axes, label=label(planes, show), pad=0.01)
+        _name_points(axis, plane.corner.transpose("point", "axis").values, third_name(planes))
+    figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, label=label(planes, show), pad=0.01)
     return figure
 
 
@@ -92,51 +88,43 @@ def decades(values: xr.DataArray) -> tuple[float, float]:
     return lowest, max(highest, lowest * (1 + 1e-6))
 
 
-def profiles(panels: Mapping[str, xr.DataArray]) -> Figure:
+def profiles(shown: Mapping[str, xr.DataArray]) -> Figure:
     """Curves over the height above the sibling line: means over parents and pairs as lines, their range as bands.
 
     Args:
-        panels: under the label of its vertical axis what to draw in each, dimensions fork_epoch, parent, pair, height.
+        shown: under the label of its vertical axis what to draw in each, dimensions fork_epoch, parent, pair, height.
     """
-    figure = Figure(figsize=(4.6 * len(panels) + 1, 3.7), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(panels)))
-    for axis, (label, values) in zip(axes, panels.items(), strict=True):
-        for fork, colour in fork_colours(list(values.fork_epoch.values)).items():
-            curves = values.sel(fork_epoch=fork)
-            axis.fill_between(curves.height, curves.min(_PAIRS), curves.max(_PAIRS), color=colour, alpha=0.2, lw=0)
-            axis.plot(curves.height, curves.mean(_PAIRS), color=colour, lw=2, label=f"{fork}")
-        axis.axhline(0, color=FAINT, lw=0.8, zorder=0)
-        axis.set(xlabel="height: sibling line (0) to third point (1)", ylabel=label)
-    axes[-1].legend(title="fork epoch", loc="center left", bbox_to_anchor=(1, 0.5))
+    size, xlabel = (len(shown), 4.6 * len(shown) + 1, 3.7), "height: sibling line (0) to third point (1)"
+    figure, axes = parts.side_by_side(*size, xlabel=xlabel)
+    for axis, (label, values) in zip(axes, shown.items(), strict=True):
+        parts.fork_bands(axis, values, "height")
+        parts.zero_line(axis)
+        axis.set_ylabel(label)
+    parts.fork_legend(axes[-1])
     return figure
 
 
 def growth(grown: xr.Dataset, unit: str) -> Figure:
     """How the ridge grows: height above the sibling line against the epoch of training, a panel for each fork epoch.
 
+    Red above the flanks, blue below them; a symmetric scale, linear near 0 and logarithmic beyond.
+
     Args:
         grown: `ridge`, means over pairs, dimensions fork_epoch, epoch, height, NaN before the fork; and `since`, the
             epoch from which on there is a ridge at that height, dimensions fork_epoch, height, NaN where there is
             none, drawn as dots.
         unit: of the ridge, for the colour bar.
-
-    Returns:
-        Red above the flanks, blue below them; a symmetric scale, linear near 0 and logarithmic beyond.
     """
-    ridge, since = grown.ridge, grown.since
-    forks = list(ridge.fork_epoch.values)
-    figure = Figure(figsize=(2.7 * len(forks) + 1.2, 3.3), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(forks), sharey=True))
-    most = max(float(abs(ridge).max()), 1e-9)
-    scale = SymLogNorm(linthresh=most / 30, vmin=-most, vmax=most)
-    for axis, fork in zip(axes, forks, strict=True):
-        cut = ridge.sel(fork_epoch=fork).transpose("height", "epoch")
-        mesh = {"norm": scale, "cmap": "RdBu_r", "shading": "nearest", "rasterized": True}
+    labels = {"ylabel": "height above the sibling line", "xlabel": "epoch of training"}
+    figure, forks = parts.panels(parts.by_fork(grown.ridge), 2.7, 1.2, 3.3, share="y", **labels)
+    most = max(float(abs(grown.ridge).max()), 1e-9)
+    colours = ScalarMappable(SymLogNorm(linthresh=most / 30, vmin=-most, vmax=most), "RdBu_r")
+    mesh: dict[str, Any] = {"norm": colours.norm, "cmap": colours.cmap, "shading": "nearest", "rasterized": True}
+    for axis, (fork, _, ridge) in forks:
+        cut, since = ridge.transpose("height", "epoch"), grown.since.sel(fork_epoch=fork)
         axis.pcolormesh(cut.epoch, cut.height, cut.values, **mesh)
-        axis.plot(since.sel(fork_epoch=fork), since.height, "o", color=INK, ms=5, mec="white", mew=0.8, clip_on=False)
-        axis.set(title=f"fork at epoch {fork}", xlabel="epoch of training")
-    axes[0].set_ylabel("height above the sibling line")
-    figure.colorbar(mpl.cm.ScalarMappable(scale, mpl.colormaps["RdBu_r"]), ax=axes, label=unit, pad=0.01)
+        axis.plot(since, since.height, "o", color=INK, ms=5, mec="white", mew=0.8, clip_on=False)
+    figure.colorbar(colours, ax=figure.axes, label=unit, pad=0.01)
     return figure
 
 

@@ -1,4 +1,8 @@
-"""Figures of the toy chapter's siblings: how they walk, and how often a barrier comes up between them."""
+"""Figures of the toy chapter's siblings: how they walk, and how often a barrier comes up between them.
+
+`walks` come from `descent.walks`, shape (steps + 1, 1 + forks, pairs, n), n = 1 on a line and 2 in the plane; of them
+one `pair` is drawn. `roots` have the shape (m, n), and `fork_times` are shares of the run.
+"""
 
 from __future__ import annotations
 
@@ -12,57 +16,40 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
+from lmc_utils.figures import parts
+from lmc_utils.figures.parts import BLUE, ORANGE  # of the first and the second sibling
 from lmc_utils.figures.theme import FAINT, INK
-from lmc_utils.toy import fields
+from lmc_utils.toy import Array, fields
 from lmc_utils.toy.descent import wilson
-from lmc_utils.toy.fields import Array
 
-_BLUE, _ORANGE = "#0173b2", "#de8f05"  # of seaborn's colour-blind palette: the first and the second sibling
 _GROUND = "YlGnBu_r"  # deep valleys dark, high ground pale
 _TOP = 2.5  # where the picture of a mountain is cut off, in units of the median barrier
+_PLANE = {"xlabel": r"$\theta_1$", "ylabel": r"$\theta_2$"}
 
 
 def walks_on_a_line(walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0) -> Figure:
-    """One pair of siblings against time, for each fork: both walk together, then each on its own.
-
-    Args:
-        walks: from `descent.walks`, shape (steps + 1, 1 + forks, pairs, 1); one pair is drawn.
-        roots: shape (m, 1).
-        fork_times: shares of the run.
-        pair: which one.
-    """
-    figure = Figure(figsize=(8.6, 3.4), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(fork_times), sharex=True, sharey=True))
+    """One pair of siblings against time, for each fork: both walk together, then each on its own."""
+    figure, axes = _fork_panels(fork_times, 3.4, r"$\theta$", xlabel="time")
     times = np.linspace(0, 1, len(walks))
-    for axis, row, fork in zip(axes, range(1, len(axes) + 1), fork_times, strict=True):
+    for row, (axis, fork) in enumerate(axes, start=1):
         for root in np.asarray(roots).ravel():
             axis.axhline(root, color=FAINT, lw=1, zorder=0)
         after = times >= fork
-        axis.plot(times[after], walks[after, 0, pair, 0], color=_BLUE, lw=0.9)
-        axis.plot(times[after], walks[after, row, pair, 0], color=_ORANGE, lw=0.9)
-        axis.plot(times[~after], walks[~after, 0, pair, 0], color=INK, lw=0.9)
+        for part, sibling, colour in ((after, 0, BLUE), (after, row, ORANGE), (~after, 0, INK)):
+            axis.plot(times[part], walks[part, sibling, pair, 0], color=colour, lw=0.9)
         axis.axvline(fork, color=INK, ls=":", lw=1.4)
-        axis.plot(
-            2 * [1], [walks[-1, 0, pair, 0], walks[-1, row, pair, 0]], "o", color=INK, ms=5, zorder=5, clip_on=False
-        )
-        axis.set(title=f"fork at {fork:.0%} of the run", xlabel="time")
+        axis.plot([1, 1], walks[-1, [0, row], pair, 0], "o", color=INK, ms=5, zorder=5, clip_on=False)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
-    axes[0].set_ylabel(r"$\theta$")
     return figure
 
 
 def mountain(roots: ArrayLike, n_points: int = 201) -> Figure:
-    """The isotropic product in the plane, seen from aside and from above.
+    """The isotropic product in the plane, from aside, cut off above, and from above, as contour lines.
 
-    Args:
-        roots: shape (m, 2).
-        n_points: along each side of the map.
-
-    Returns:
-        Two panels: the surface, cut off above, and its contour lines; heights in units of the median barrier.
+    Heights are in units of the median barrier; there are `n_points` along each side of the map.
     """
     roots = np.asarray(roots, dtype=np.float64)
-    east, north, heights, reach = _map(roots, min(n_points, 201))
+    east, north, heights, reach = _map(roots, n_points)
     figure = Figure(figsize=(8.6, 4.0), layout="constrained")
     left = figure.add_subplot(1, 2, 1, projection="3d")
     right = figure.add_subplot(1, 2, 2)
@@ -70,8 +57,7 @@ def mountain(roots: ArrayLike, n_points: int = 201) -> Figure:
     left.plot_surface(x, y, z, cmap=_GROUND, vmin=0, vmax=_TOP, rcount=120, ccount=181, lw=0, antialiased=False,
                       rasterized=True)  # fmt: skip
     left.view_init(elev=56, azim=-72)
-    left.set(zlim=(0, _TOP), xticks=[], yticks=[], xlabel=r"$\theta_1$", ylabel=r"$\theta_2$", title="from aside")
-    left.set_zticks([0, 1, 2])
+    left.set(**_PLANE, zlim=(0, _TOP), xticks=[], yticks=[], zticks=[0, 1, 2], title="from aside")
     left.tick_params(pad=-2, labelsize="small")
     left.xaxis.labelpad = left.yaxis.labelpad = -12
     for pane in (left.xaxis.pane, left.yaxis.pane, left.zaxis.pane):
@@ -79,7 +65,7 @@ def mountain(roots: ArrayLike, n_points: int = 201) -> Figure:
     left.grid(False)
     colours = _ground(right, east, north, heights)
     right.plot(*roots.T, "o", color="white", mec=INK, ms=6)
-    right.set(xlabel=r"$\theta_1$", ylabel=r"$\theta_2$", title="from above")
+    right.set(**_PLANE, title="from above")
     figure.colorbar(colours, ax=right, label="height / barrier", shrink=0.85)
     return figure
 
@@ -87,50 +73,37 @@ def mountain(roots: ArrayLike, n_points: int = 201) -> Figure:
 def walks_in_the_plane(
     walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0, n_points: int = 201
 ) -> Figure:
-    """Pairs of siblings on the map of the isotropic product in the plane, a panel for each fork.
-
-    Args:
-        walks: from `descent.walks`, shape (steps + 1, 1 + forks, pairs, 2); one pair is drawn.
-        roots: shape (m, 2).
-        fork_times: shares of the run.
-        pair: which one.
-        n_points: along each side of the map.
-    """
-    roots = np.asarray(roots, dtype=np.float64)
-    east, north, heights, _ = _map(roots, min(n_points, 201))
-    figure = Figure(figsize=(8.6, 3.6), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(fork_times), sharex=True, sharey=True))
-    for axis, row, fork in zip(axes, range(1, len(axes) + 1), fork_times, strict=True):
+    """One pair of siblings on the map of the isotropic product in the plane, a panel for each fork."""
+    east, north, heights, _ = _map(np.asarray(roots, dtype=np.float64), n_points)
+    figure, axes = _fork_panels(fork_times, 3.6, **_PLANE)
+    for row, (axis, fork) in enumerate(axes, start=1):
         _ground(axis, east, north, heights, alpha=0.55)
         at = round(fork * (len(walks) - 1))
         together, first, second = walks[: at + 1, 0, pair], walks[at:, 0, pair], walks[at:, row, pair]
-        for path, colour in ((together, INK), (first, _BLUE), (second, _ORANGE)):
+        for path, colour in ((together, INK), (first, BLUE), (second, ORANGE)):
             axis.plot(*path[::3].T, color=colour, lw=0.7, alpha=0.85)
         axis.plot(*np.stack([first[-1], second[-1]]).T, color=INK, ls=":", lw=1.6)
-        for path, colour in ((first, _BLUE), (second, _ORANGE)):
+        for path, colour in ((first, BLUE), (second, ORANGE)):
             axis.plot(*path[-1], "o", color=colour, mec="white", ms=9, zorder=6)
         axis.plot(*first[0], "X", color=INK, mec="white", ms=10, zorder=6)
-        axis.set(title=f"fork at {fork:.0%} of the run", xlabel=r"$\theta_1$")
-    axes[0].set_ylabel(r"$\theta_2$")
     return figure
 
 
-def parting(panels: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[float], pairs: int) -> Figure:
+def parting(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[float], pairs: int) -> Figure:
     """How often a barrier comes up between siblings, against the time of their fork, with 95 % Wilson intervals.
 
     Args:
-        panels: for each title, the share of pairs with a barrier at each fork time, by label.
+        shown: for the title of each panel, the share of pairs with a barrier at each fork time, by label.
         fork_times: shares of the run.
         pairs: behind each share.
     """
-    figure = Figure(figsize=(8.6, 3.7), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
-    for axis, (title, curves) in zip(axes, panels.items(), strict=True):
-        colours = [_BLUE, _ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
+    figure, axes = parts.side_by_side(len(shown), 8.6, 3.7, share="y", xlabel="fork, as a share of the run")
+    for axis, (title, curves) in zip(axes, shown.items(), strict=True):
+        colours = [BLUE, ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
         for (label, shares), colour, marker in zip(curves.items(), colours, "os^Dv<>", strict=False):
             axis.fill_between(fork_times, *wilson(shares, pairs), color=colour, alpha=0.2, lw=0)
             axis.plot(fork_times, shares, f"{marker}-", color=colour, ms=5, lw=1.8, label=label)
-        axis.set(title=title, xlabel="fork, as a share of the run")
+        axis.set_title(title)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.legend(fontsize="small")
     axes[0].set(ylim=(-0.02, None), ylabel="share of pairs with a barrier")
@@ -141,31 +114,35 @@ def parting(panels: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[
 def between_random_solutions(ranks: Sequence[int], shares: ArrayLike, reliefs: ArrayLike) -> Figure:
     """Barriers between random solutions of degenerate landscapes, against the rank of their factors.
 
+    A dot for each draw of the degenerate directions, a line through their medians.
+
     Args:
         ranks: of the A_i, increasing; the largest is the dimension.
         shares: of pairs with a barrier, shape (ranks, draws).
         reliefs: median barrier over the typical height of the landscape, shape (ranks, draws).
-
-    Returns:
-        Two panels; a dot for each draw of the degenerate directions, a line through their medians.
     """
-    figure = Figure(figsize=(8.6, 3.5), layout="constrained")
-    axes = figure.subplots(1, 2)
-    for axis, values in zip(axes, (np.asarray(shares), np.asarray(reliefs)), strict=True):
-        axis.plot(ranks, values, "o", color=_BLUE, ms=4, alpha=0.35, mew=0)
-        axis.plot(ranks, np.median(values, axis=1), color=_BLUE, lw=2)
-        axis.set(xlabel="rank of the factors", xticks=ranks)
-    axes[0].set(ylim=(0, 1), ylabel="share of pairs with a barrier", title="how often")
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes[1].set(yscale="log", ylabel="median barrier / typical height", title="how high")
+    figure, (left, right) = parts.side_by_side(2, 8.6, 3.5, xlabel="rank of the factors", xticks=ranks)
+    for axis, values in ((left, np.asarray(shares)), (right, np.asarray(reliefs))):
+        axis.plot(ranks, values, "o", color=BLUE, ms=4, alpha=0.35, mew=0)
+        axis.plot(ranks, np.median(values, axis=1), color=BLUE, lw=2)
+    left.set(ylim=(0, 1), ylabel="share of pairs with a barrier", title="how often")
+    left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    right.set(yscale="log", ylabel="median barrier / typical height", title="how high")
     return figure
+
+
+def _fork_panels(
+    fork_times: Sequence[float], height: float, ylabel: str, xlabel: str
+) -> tuple[Figure, list[tuple[Axes, float]]]:
+    titled = {f"fork at {fork:.0%} of the run": fork for fork in fork_times}
+    return parts.panels(titled, 8.6 / len(fork_times), 0, height, ylabel, share="xy", xlabel=xlabel)
 
 
 def _map(roots: Array, n_points: int) -> tuple[Array, Array, Array, float]:
     """A square grid around solutions in the plane, the landscape on it in units of the barrier, and its half-width."""
     centre = roots.mean(axis=0)
     reach = 1.45 * float(np.linalg.norm(roots - centre, axis=1).max())
-    side = np.linspace(-reach, reach, n_points)
+    side = np.linspace(-reach, reach, min(n_points, 201))
     east, north = np.meshgrid(centre[0] + side, centre[1] + side)
     heights = fields.value(np.stack([east, north], axis=-1), roots) / fields.units(roots)[1]
     return east, north, heights, reach

@@ -1,4 +1,7 @@
-"""Figures of the toy chapter: one function, one figure; roots in, a matplotlib figure out."""
+"""Figures of the toy chapter: one function, one figure; roots in, a matplotlib figure out.
+
+`n_points` are those at which a curve is drawn.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,19 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 
 from lmc_utils import toy
+from lmc_utils.figures import parts
+from lmc_utils.figures.parts import BLUE, GREEN, ORANGE
 from lmc_utils.figures.theme import FAINT, INK
 
-_BLUE, _ORANGE, _GREEN = "#0173b2", "#de8f05", "#029e73"  # of seaborn's colour-blind palette
 _HEIGHTS = "viridis_r"  # low ridges pale, high ones dark
+_THETA = {"xlabel": r"$\theta$", "ylabel": r"$f(\theta)$"}
+_SIZE = (8.6, 3.6)
 
 
 def segment(
     roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401, second_order: bool = False
 ) -> Figure:
-    """The landscape around a segment, and the loss barrier along it.
+    """The landscape around a segment, with the chord between its endpoints, and the loss barrier along it.
 
     Args:
         roots: solutions of the landscape.
@@ -30,31 +36,28 @@ def segment(
         theta_2: second endpoint, at alpha = 1; larger than the first.
         n_points: points of each curve.
         second_order: also draw the poster's approximation, and the parabolas that it mixes.
-
-    Returns:
-        Two panels: f(theta) with the chord between the endpoints, and B(alpha).
     """
-    figure, (left, right) = _two_panels()
+    figure, (left, right) = parts.side_by_side(2, *_SIZE)
     ends, middle, beyond = np.array([theta_1, theta_2]), (theta_1 + theta_2) / 2, 0.25 * (theta_2 - theta_1)
     alphas = np.linspace(0, 1, n_points)
     wide, inside = np.linspace(theta_1 - beyond, theta_2 + beyond, n_points), theta_1 + alphas * (theta_2 - theta_1)
     chord = np.interp(inside, ends, toy.value(ends, roots))
     barrier = toy.barrier_curve(theta_1, theta_2, alphas, roots)
 
-    left.fill_between(inside, chord, toy.value(inside, roots), color=_BLUE, alpha=0.15, lw=0)
-    left.plot(wide, toy.value(wide, roots), color=_BLUE, lw=2, label="exact")
+    left.fill_between(inside, chord, toy.value(inside, roots), color=BLUE, alpha=0.15, lw=0)
+    left.plot(wide, toy.value(wide, roots), color=BLUE, lw=2, label="exact")
     left.plot(inside, chord, color=INK, ls=":", lw=1.4, label="chord between the endpoints")
-    right.fill_between(alphas, barrier, color=_BLUE, alpha=0.15, lw=0)
-    right.plot(alphas, barrier, color=_BLUE, lw=2)
-    right.axhline(0, color=FAINT, lw=0.8, zorder=0)
+    right.fill_between(alphas, barrier, color=BLUE, alpha=0.15, lw=0)
+    right.plot(alphas, barrier, color=BLUE, lw=2)
+    parts.zero_line(right)
     if second_order:
         for end, side in ((theta_1, inside <= middle), (theta_2, inside >= middle)):
             parabola = toy.value(end, roots) + toy.curvature(end, roots) / 2 * (inside - end) ** 2
-            left.plot(inside[side], parabola[side], color=_ORANGE, ls="--", lw=1.6)
+            left.plot(inside[side], parabola[side], color=ORANGE, ls="--", lw=1.6)
         guess = toy.second_order_barrier(theta_1, theta_2, alphas, roots)
-        right.plot(alphas, guess, color=_ORANGE, ls="--", lw=1.6, label="second order, from the endpoints' curvature")
+        right.plot(alphas, guess, color=ORANGE, ls="--", lw=1.6, label="second order, from the endpoints' curvature")
     left.plot(ends, toy.value(ends, roots), "o", color=INK, ms=7, zorder=5)
-    left.set(xlabel=r"$\theta$", ylabel=r"$f(\theta)$", title="landscape")
+    left.set(**_THETA, title="landscape")
     right.set(xlabel=r"$\alpha$", ylabel=r"$\mathcal{B}(\alpha)$", title="barrier on the segment")
     figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     return figure
@@ -63,19 +66,17 @@ def segment(
 def negative_curvature(roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401) -> Figure:
     """Where along a segment its barrier half-way comes from: the exact identity as an area.
 
-    Returns:
-        Two panels: phi''(s) with the tent that weighs it, and their product -G phi'', whose area is B(1/2).
+    On the left phi''(s) with the tent that weighs it, on the right their product -G phi'', whose area is B(1/2).
     """
-    figure, (left, right) = _two_panels()
+    figure, (left, right) = parts.side_by_side(2, *_SIZE, xlabel="$s$, from one endpoint to the other")
     s = np.linspace(0, 1, n_points)
     bend = (theta_2 - theta_1) ** 2 * toy.curvature(theta_1 + s * (theta_2 - theta_1), roots)
     weight = toy.tent(0.5, s)
     for axis, curve in ((left, bend), (right, -weight * bend)):
         axis.axhline(0, color=INK, lw=0.8)
-        axis.fill_between(s, curve, where=bend >= 0, color=_ORANGE, alpha=0.35, lw=0)
-        axis.fill_between(s, curve, where=bend <= 0, color=_BLUE, alpha=0.3, lw=0)
+        axis.fill_between(s, curve, where=bend >= 0, color=ORANGE, alpha=0.35, lw=0)
+        axis.fill_between(s, curve, where=bend <= 0, color=BLUE, alpha=0.3, lw=0)
         axis.plot(s, curve, color=INK, lw=1.6)
-        axis.set(xlabel="$s$, from one endpoint to the other")
     left.plot(s, weight / weight.max() * bend.max(), color=INK, ls=":", lw=1.4)
     left.set(ylabel=r"$\varphi''(s)$", title="curvature, and the tent (dotted)")
     right.set(ylabel=r"$-G(\frac{1}{2}, s)\,\varphi''(s)$", title="blue minus orange is the barrier")
@@ -83,22 +84,17 @@ def negative_curvature(roots: ArrayLike, theta_1: float, theta_2: float, n_point
 
 
 def ridges(roots: ArrayLike, n_points: int = 401) -> Figure:
-    """The landscape over all its minima, with the top of every ridge marked.
-
-    Returns:
-        Two panels of the same curve, with a linear and a logarithmic axis; the higher a ridge, the darker its mark.
-    """
-    figure, axes = _two_panels()
+    """The landscape over all its minima, on a linear and a logarithmic axis; the higher a ridge, the darker its top."""
+    figure, (left, right) = parts.side_by_side(2, *_SIZE, xlabel=r"$\theta$")
     low, tops, heights = toy.minima(roots), toy.maxima(roots), toy.neighbour_barriers(roots)
-    grid = _around(low, n_points)
-    for axis in axes:
-        axis.plot(grid, toy.value(grid, roots), color=_BLUE, lw=1.8)
+    beyond = 0.3 * np.diff(low).mean()
+    for axis in (left, right):
+        axis.plot(*_curve(roots, low[0] - beyond, low[-1] + beyond, n_points), color=BLUE, lw=1.8)
         axis.vlines(tops, 0, heights, color=FAINT, lw=1.2, zorder=0)
         axis.scatter(tops, heights, c=heights, cmap=_HEIGHTS, norm=_log_norm(heights), s=55, edgecolor=INK, zorder=4)
-        axis.set(xlabel=r"$\theta$")
-    axes[0].plot(low, np.zeros_like(low), "o", color=INK, ms=6, zorder=5, clip_on=False)
-    axes[0].set(ylim=(0, 1.5 * heights.max()), ylabel=r"$f(\theta)$", title="linear axis")
-    axes[1].set(yscale="log", ylim=(heights.min() / 30, 5 * heights.max()), title="logarithmic axis")
+    left.plot(low, np.zeros_like(low), "o", color=INK, ms=6, zorder=5, clip_on=False)
+    left.set(ylim=(0, 1.5 * heights.max()), ylabel=r"$f(\theta)$", title="linear axis")
+    right.set(yscale="log", ylim=(heights.min() / 30, 5 * heights.max()), title="logarithmic axis")
     return figure
 
 
@@ -106,8 +102,7 @@ def barriers_between(roots: ArrayLike) -> Figure:
     """The barrier between any two minima as a table in colour: the higher, the darker."""
     table = toy.pairwise_barriers(roots)
     apart = ~np.eye(len(table), dtype=bool)
-    figure = Figure(figsize=(5.4, 4.2), layout="constrained")
-    axis = figure.subplots()
+    figure, (axis,) = parts.side_by_side(1, 5.4, 4.2)
     norm = _log_norm(table[apart])
     sns.heatmap(table, mask=~apart, cmap=_HEIGHTS, norm=norm, rasterized=True, cbar_kws={"label": "barrier"}, ax=axis)
     axis.invert_yaxis()
@@ -117,94 +112,69 @@ def barriers_between(roots: ArrayLike) -> Figure:
 
 
 def sagging_ridges(counts: Sequence[int], n_points: int = 401) -> Figure:
-    """Landscapes of more and more equally spaced minima on [-1, 1], on one logarithmic axis.
-
-    Args:
-        counts: of the minima, one panel each.
-        n_points: points of each curve.
-    """
-    figure = Figure(figsize=(8.6, 3.2), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(counts), sharex=True, sharey=True))
+    """Landscapes of more and more equally spaced minima on [-1, 1], a panel for each count, on one logarithmic axis."""
+    figure, axes = parts.side_by_side(len(counts), 8.6, 3.2, share="xy", yscale="log", xlabel=r"$\theta$")
     for axis, m in zip(axes, counts, strict=True):
         roots = toy.on_interval(m)
-        grid = np.union1d(np.linspace(-1.25, 1.25, n_points), toy.stationary_points(roots))
-        axis.plot(grid, toy.value(grid, roots), color=_BLUE, lw=1.1)
-        axis.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o-", color=_ORANGE, ms=4, lw=1.4)
-        axis.set(yscale="log", xlabel=r"$\theta$", title=f"m = {m}")
+        axis.plot(*_curve(roots, -1.25, 1.25, n_points), color=BLUE, lw=1.1)
+        axis.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o-", color=ORANGE, ms=4, lw=1.4)
+        axis.set_title(f"m = {m}")
     lowest = toy.neighbour_barriers(toy.on_interval(max(counts))).min()
     axes[0].set(ylim=(lowest / 30, 10), ylabel=r"$f(\theta)$")
     return figure
 
 
 def barriers_by_count(m_max: int, spacing: float) -> Figure:
-    """Barriers against the number of minima, for minima that share an interval and for minima that keep their distance.
+    """Barriers against the number of minima, for minima that share [-1, 1] and for minima that keep their distance.
+
+    On the left as they are, on the right as a share of the height of the mountainside.
 
     Args:
         m_max: landscapes of 2 to this many minima.
-        spacing: the distance that is kept; the interval is [-1, 1].
-
-    Returns:
-        Two panels: barriers as they are, and as a share of the height of the mountainside.
+        spacing: the distance that is kept.
     """
-    figure, (left, right) = _two_panels()
+    figure, (left, right) = parts.side_by_side(2, *_SIZE, yscale="log")
     counts = range(2, m_max + 1)
     shared = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
     spaced = [toy.neighbour_barriers(toy.equally_spaced(m, spacing)).max() for m in counts]
     largest, smallest = np.array([np.max(ridge) for ridge in shared]), np.array([np.min(ridge) for ridge in shared])
     slopes = np.array([toy.mountainside(toy.on_interval(m)) for m in counts])
-    for axis, scale in ((left, np.ones_like(slopes)), (right, slopes)):
-        axis.plot(counts, largest / scale, "o-", color=_BLUE, ms=5, label="largest, minima share $[-1, 1]$")
-        axis.plot(
-            counts, smallest / scale, "o--", color=_BLUE, ms=5, mfc="white", label="smallest, minima share $[-1, 1]$"
-        )
-        axis.set(yscale="log", xlabel="number of minima, $m$")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.plot(counts, spaced, "s:", color=_GREEN, ms=5, label=f"largest, minima stay {spacing:g} apart")
+    names = ("largest, minima share $[-1, 1]$", "smallest, minima share $[-1, 1]$")
+    _two_by_count(left, counts, (largest, smallest), BLUE, names)
+    _two_by_count(right, counts, (largest / slopes, smallest / slopes), BLUE, names)
+    left.plot(counts, spaced, "s:", color=GREEN, ms=5, label=f"largest, minima stay {spacing:g} apart")
     left.set(ylim=(smallest.min() / 10, 300 * largest.max()), ylabel="barrier", title="as it is")
     right.set(ylabel="barrier / mountainside", title="as a share of the mountainside")
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
+    parts.legend_below(figure, left, 3)
     return figure
 
 
 def placements(m: int, m_max: int, n_points: int = 401) -> Figure:
     """Equally spaced minima against minima at the Chebyshev points of the same interval.
 
-    Args:
-        m: minima of the landscape on the left.
-        m_max: landscapes of 2 to this many minima on the right.
-        n_points: points of each curve.
-
-    Returns:
-        Two panels: both landscapes, with the tops of their ridges, and the largest and smallest barriers of each.
+    On the left both landscapes of `m` minima, on the right their largest and smallest barriers for 2 to `m_max`.
     """
-    figure, (left, right) = _two_panels()
+    figure, (left, right) = parts.side_by_side(2, *_SIZE, yscale="log")
     counts = range(2, m_max + 1)
-    ways = (("equally spaced", toy.on_interval, _BLUE), ("Chebyshev points", toy.chebyshev, _ORANGE))
+    ways = (("equally spaced", toy.on_interval, BLUE), ("Chebyshev points", toy.chebyshev, ORANGE))
     for label, place, colour in ways:
         roots = place(m)
-        grid = np.union1d(np.linspace(-1.1, 1.1, n_points), toy.stationary_points(roots))
-        left.plot(grid, toy.value(grid, roots), color=colour, lw=1.2)
+        left.plot(*_curve(roots, -1.1, 1.1, n_points), color=colour, lw=1.2)
         left.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o", color=colour, ms=6, label=label)
         barriers = [toy.neighbour_barriers(place(count)) for count in counts]
-        right.plot(counts, [np.max(heights) for heights in barriers], "o-", color=colour, ms=5)
-        right.plot(counts, [np.min(heights) for heights in barriers], "o--", color=colour, ms=5, mfc="white")
-    lowest = toy.neighbour_barriers(toy.on_interval(m)).min()
-    left.set(yscale="log", ylim=(lowest / 100, 10), xlabel=r"$\theta$", ylabel=r"$f(\theta)$", title=f"{m} solutions")
-    right.set(yscale="log", xlabel="number of minima, $m$", ylabel="barrier", title="largest (filled) and smallest")
-    right.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+        _two_by_count(right, counts, ([max(each) for each in barriers], [min(each) for each in barriers]), colour)
+    left.set(**_THETA, ylim=(toy.neighbour_barriers(toy.on_interval(m)).min() / 100, 10), title=f"{m} solutions")
+    right.set(ylabel="barrier", title="largest (filled) and smallest")
+    parts.legend_below(figure, left, 2)
     return figure
 
 
 def approximation(m_max: int) -> Figure:
-    """The second-order approximation against the exact barrier, for all neighbours on [-1, 1].
+    """The second-order approximation against the exact barrier, for all neighbours on [-1, 1] of 2 to `m_max` minima.
 
-    Returns:
-        Two panels: approximation against barrier for every pair of neighbours of every landscape, and their ratio, at
-        the edge and in the middle, against the number of minima.
+    On the left every pair of neighbours, on the right approximation over barrier, at the edge and in the middle.
     """
-    figure, (left, right) = _two_panels()
+    figure, (left, right) = parts.side_by_side(2, *_SIZE)
     counts = range(2, m_max + 1)
     barriers = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
     factors = [toy.approximation_factors(toy.on_interval(m)) for m in counts]
@@ -216,12 +186,10 @@ def approximation(m_max: int) -> Figure:
     left.set(xscale="log", yscale="log", xlabel="barrier", ylabel="second-order approximation", title="all neighbours")
     left.xaxis.set_major_locator(LogLocator(numticks=6))
     left.legend(title="$m$", fontsize="small")
-    middle = [factor[(len(factor) - 1) // 2] for factor in factors]
-    right.plot(counts, [factor[0] for factor in factors], "o-", color=_BLUE, ms=5, label="outermost neighbours")
-    right.plot(counts, middle, "o--", color=_BLUE, ms=5, mfc="white", label="middle neighbours")
-    right.axhline(np.pi**2 / 4, color=_ORANGE, ls="--", lw=1.6, label=r"$\pi^2/4$")
-    right.set(xlabel="number of minima, $m$", ylabel="approximation / barrier", title="times too high", ylim=(0, None))
-    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    edge, middle = [factor[0] for factor in factors], [factor[(len(factor) - 1) // 2] for factor in factors]
+    _two_by_count(right, counts, (edge, middle), BLUE, ("outermost neighbours", "middle neighbours"))
+    right.axhline(np.pi**2 / 4, color=ORANGE, ls="--", lw=1.6, label=r"$\pi^2/4$")
+    right.set(ylabel="approximation / barrier", title="times too high", ylim=(0, None))
     right.legend(fontsize="small")
     return figure
 
@@ -233,38 +201,42 @@ def merging(gaps: Sequence[float], n_points: int = 401) -> Figure:
         gaps: distances between the two minima, largest first.
         n_points: points of each curve.
     """
-    figure, (left, right) = _two_panels()
+    figure, (left, right) = parts.side_by_side(2, *_SIZE)
     pairs = [(-gap / 2, gap / 2) for gap in gaps]
     grid = np.linspace(-0.75 * gaps[0], 0.75 * gaps[0], n_points)
     for gap, pair, colour in zip(gaps, pairs, sns.color_palette("flare", len(gaps)), strict=True):
         left.plot(grid, toy.value(grid, pair), color=colour, lw=1.8, label=f"gap {gap:g}")
     left.plot(grid, toy.value(grid, (0, 0)), color=INK, ls=":", lw=1.6, label="merged")
-    left.set(
-        xlabel=r"$\theta$", ylabel=r"$f(\theta)$", ylim=(0, 1.6 * (gaps[0] / 2) ** 4), title="two minima move closer"
-    )
+    left.set(**_THETA, ylim=(0, 1.6 * (gaps[0] / 2) ** 4), title="two minima move closer")
     bends, barriers = [toy.curvature(pair[0], pair) for pair in pairs], [toy.neighbour_barriers(pair) for pair in pairs]
-    right.plot(gaps, bends, "s-", color=_GREEN, ms=5, label="curvature at the minima")
-    right.plot(gaps, barriers, "o-", color=_BLUE, ms=5, label="barrier")
+    right.plot(gaps, bends, "s-", color=GREEN, ms=5, label="curvature at the minima")
+    right.plot(gaps, barriers, "o-", color=BLUE, ms=5, label="barrier")
     right.set(xscale="log", yscale="log", xlabel="gap", title="curvature and barrier")
     right.set_xticks(gaps, [f"{gap:g}" for gap in gaps])
     right.minorticks_off()
     right.legend(fontsize="small")
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
+    parts.legend_below(figure, left, len(gaps) + 1)
     return figure
 
 
-def _two_panels() -> tuple[Figure, tuple[Axes, Axes]]:
-    figure = Figure(figsize=(8.6, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    return figure, (left, right)
+def _two_by_count(
+    axis: Axes,
+    counts: range,
+    curves: tuple[ArrayLike, ArrayLike],
+    colour: str,
+    labels: Sequence[str | None] = (None,) * 2,
+) -> None:
+    """Two curves against the number of minima, the first with filled dots."""
+    for curve, label, style, fill in zip(curves, labels, ("o-", "o--"), (colour, "white"), strict=True):
+        axis.plot(counts, curve, style, color=colour, ms=5, mfc=fill, label=label)
+    axis.set_xlabel("number of minima, $m$")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _around(roots: toy.Array, n_points: int) -> toy.Array:
-    """Points from a little left of the minima to a little right of them, every stationary point included."""
-    roots = toy.minima(roots)
-    beyond = 0.3 * np.diff(roots).mean()
-    return np.union1d(np.linspace(roots[0] - beyond, roots[-1] + beyond, n_points), toy.stationary_points(roots))
+def _curve(roots: ArrayLike, low: float, high: float, n_points: int) -> tuple[toy.Array, toy.Array]:
+    """Points of the landscape from low to high, every stationary point among them."""
+    grid = np.union1d(np.linspace(low, high, n_points), toy.stationary_points(roots))
+    return grid, toy.value(grid, roots)
 
 
 def _log_norm(heights: toy.Array) -> LogNorm:

@@ -1,58 +1,13 @@
-"""Products of local quadratics, on a line and in n dimensions, and siblings that walk down them; NumPy only.
+"""Products of local quadratics, on a line and in n dimensions, and siblings that walk down them.
 
 What holds on a line is here by name: `toy.value`, `toy.neighbour_barriers`, ... More dimensions are in `toy.fields`,
-walks in `toy.descent`. Imports from `settings`.
+walks in `toy.descent`. NumPy only, but for SciPy's interval of a share. Imports from `settings`.
 """
 
-from lmc_utils.toy.barriers import (
-    approximation_factors,
-    barrier_curve,
-    barrier_from_curvature,
-    mountainside,
-    neighbour_barriers,
-    pairwise_barriers,
-    second_order_barrier,
-    tent,
-)
-from lmc_utils.toy.landscape import (
-    MOST_MINIMA,
-    Array,
-    chebyshev,
-    curvature,
-    derivatives,
-    equally_spaced,
-    gradient,
-    maxima,
-    minima,
-    on_interval,
-    stationary_points,
-    value,
-)
+from lmc_utils.toy import barriers, landscape
+from lmc_utils.toy.barriers import *  # noqa: F403
+from lmc_utils.toy.landscape import *  # noqa: F403
 
-__all__ = [
-    "MOST_MINIMA",
-    "Array",
-    "approximation_factors",
-    "barrier_curve",
-    "barrier_from_curvature",
-    "barriers",
-    "chebyshev",
-    "curvature",
-    "derivatives",
-    "descent",
-    "equally_spaced",
-    "fields",
-    "gradient",
-    "landscape",
-    "maxima",
-    "minima",
-    "mountainside",
-    "neighbour_barriers",
-    "on_interval",
-    "pairwise_barriers",
-    "second_order_barrier",
-    "settings",
-    "stationary_points",
-    "tent",
-    "value",
-]
+__all__ = ["landscape", "barriers", "fields", "descent", "settings"]  # noqa: F405
+__all__ += landscape.__all__
+__all__ += barriers.__all__

@@ -1,11 +1,26 @@
-"""Barriers of products of local quadratics on a line: exact, from curvature, and to second order."""
+"""Barriers of products of local quadratics on a line: exact, from curvature, and to second order.
+
+`roots` are as in `landscape`, and what is asked of neighbours raises the same errors. Segments lead from `theta_1` to
+`theta_2`, endpoints of any shape (...,), the same for both; at `alphas`, shape (k,), results have the shape (..., k).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lmc_utils.toy.landscape import Array, curvature, floats, from_gaps, increasing, ridge_gaps, value
+from lmc_utils.toy.landscape import Array, curvature, floats, from_gaps, minima, ridge_gaps, value
+
+__all__ = [
+    "neighbour_barriers",
+    "pairwise_barriers",
+    "mountainside",
+    "barrier_curve",
+    "second_order_barrier",
+    "approximation_factors",
+    "tent",
+    "barrier_from_curvature",
+]
 
 
 def neighbour_barriers(roots: ArrayLike) -> Array:
@@ -13,23 +28,16 @@ def neighbour_barriers(roots: ArrayLike) -> Array:
 
     Both minima have f = 0, so the barrier is f at the top of the ridge.
 
-    Raises:
-        ValueError: fewer than two roots, or two that are equal.
-
     >>> neighbour_barriers([-1.0, 1.0])
     array([1.])
     """
-    return from_gaps(ridge_gaps(increasing(roots)))[0]
+    return from_gaps(ridge_gaps(minima(roots)))[0]
 
 
 def pairwise_barriers(roots: ArrayLike) -> Array:
     """Height of the barrier between any two minima: the highest ridge that lies between them.
 
-    Raises:
-        ValueError: fewer than two roots, or two that are equal.
-
-    Returns:
-        Shape (m, m), symmetric, zero on the diagonal; rows and columns in increasing order of the minima.
+    Shape (m, m), symmetric, zero on the diagonal; rows and columns in increasing order of the minima.
 
     >>> pairwise_barriers([-1.0, 0.0, 1.0]).round(3)
     array([[0.   , 0.148, 0.148],
@@ -46,13 +54,10 @@ def pairwise_barriers(roots: ArrayLike) -> Array:
 def mountainside(roots: ArrayLike) -> float:
     """Height of the landscape one mean spacing beyond its last minimum: a yardstick that scales as the barriers do.
 
-    Raises:
-        ValueError: fewer than two roots, or two that are equal.
-
     >>> mountainside([-1.0, 1.0])
     64.0
     """
-    roots = increasing(roots)
+    roots = minima(roots)
     return float(value(roots[-1] + np.diff(roots).mean(), roots))
 
 
@@ -60,15 +65,6 @@ def barrier_curve(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roo
     """The loss barrier on the segment: height of the landscape above the chord between two endpoints.
 
     B(a) = f((1 - a) theta_1 + a theta_2) - (1 - a) f(theta_1) - a f(theta_2).
-
-    Args:
-        theta_1: first endpoints, any shape (...,).
-        theta_2: second endpoints, the same shape.
-        alphas: shape (n,).
-        roots: shape (m,).
-
-    Returns:
-        Shape (..., n).
 
     >>> barrier_curve(-1.0, 1.0, [0.0, 0.25, 0.5, 1.0], [-1.0, 1.0])
     array([0.    , 0.5625, 1.    , 0.    ])
@@ -81,7 +77,7 @@ def barrier_curve(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roo
 def second_order_barrier(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
     """The poster's second-order approximation of the loss barrier, from the curvature at the two endpoints alone.
 
-    B(a) ~ a (1 - a) / 2 * delta^2 * (a f''(theta_1) + (1 - a) f''(theta_2)); shapes as in `barrier_curve`.
+    B(a) ~ a (1 - a) / 2 * delta^2 * (a f''(theta_1) + (1 - a) f''(theta_2)).
 
     >>> second_order_barrier(-1.0, 1.0, [0.0, 0.25, 0.5, 1.0], [-1.0, 1.0])
     array([0., 3., 4., 0.])
@@ -96,13 +92,10 @@ def approximation_factors(roots: ArrayLike) -> Array:
 
     Height of the approximation over height of the barrier, each the largest value over alpha in [0, 1].
 
-    Raises:
-        ValueError: fewer than two roots, or two that are equal.
-
     >>> approximation_factors([-1.0, 1.0])
     array([4.])
     """
-    roots = increasing(roots)
+    roots = minima(roots)
     bend = curvature(roots, roots)
     first, second = bend[:-1], bend[1:]
     # The top of a (1 - a) (a first + (1 - a) second) is at a zero of a quadratic in a; of the two ways to write that
@@ -121,8 +114,7 @@ def tent(alpha: ArrayLike, s: ArrayLike) -> Array:
     array([0.   , 0.125, 0.25 , 0.   ])
     """
     alpha, s = floats(alpha), floats(s)
-    weight: Array = np.minimum(alpha, s) * (1 - np.maximum(alpha, s))
-    return weight
+    return floats(np.minimum(alpha, s) * (1 - np.maximum(alpha, s)))
 
 
 def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
@@ -131,17 +123,8 @@ def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: Array
     B(a) = - int_0^1 G(a, s) phi''(s) ds with phi(s) = f(theta_1 + s delta) and G the `tent`. On either side of s = a
     the integrand is a polynomial of degree 2 m - 1, which Gauss-Legendre quadrature with m nodes integrates exactly.
 
-    Args:
-        theta_1: first endpoints, any shape (...,).
-        theta_2: second endpoints, the same shape.
-        alphas: in [0, 1], shape (n,).
-        roots: shape (m,).
-
-    Returns:
-        Shape (..., n).
-
     Raises:
-        ValueError: an alpha beyond the segment.
+        ValueError: an alpha beyond the segment, [0, 1].
 
     >>> barrier_from_curvature(-1.0, 1.0, [0.0, 0.25, 0.5, 1.0], [-1.0, 1.0]).round(12) + 0.0
     array([0.    , 0.5625, 1.    , 0.    ])
@@ -156,8 +139,7 @@ def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: Array
     ds = np.concatenate([a * weights, (1 - a) * weights], axis=1)
     delta = (second - first)[..., None]
     bend = delta**2 * curvature(first[..., None] + s * delta, roots)
-    barrier: Array = -np.sum(ds * tent(a, s) * bend, axis=-1)
-    return barrier
+    return floats(-np.sum(ds * tent(a, s) * bend, axis=-1))
 
 
 def _segment(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike) -> tuple[Array, Array, Array]:

@@ -1,19 +1,22 @@
 """Simulated siblings on a toy landscape: noisy gradient descent that shares its noise until the fork, and cools.
 
 As with the networks of this book, one copy keeps the noise of the parent, so that it *is* the parent, and the other one
-draws its own from the fork on. All pairs walk at once. NumPy only.
+draws its own from the fork on. All pairs walk at once. `roots`, shape (m, n), and
+`directions`, shape (m, rank, n) or None, are as in `fields`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lmc_utils.settings import require
 from lmc_utils.toy import fields
-from lmc_utils.toy.fields import Array
+from lmc_utils.toy.landscape import Array, floats
 
 CLIP = 20.0  # longest gradient, in units of height over length: far up the mountainside it would throw a walker across
 
@@ -29,6 +32,7 @@ def descend(
     step_size: float = 0.005,
     temperature: float = 0.3,
     cooling: float = 1.0,
+    every_step: bool = False,
 ) -> Array:
     """Walk many parents down a landscape, fork a sibling off each of them at each fork time, and return all endpoints.
 
@@ -37,8 +41,6 @@ def descend(
     between them (`fields.units`); gradients longer than `CLIP` are shortened to it.
 
     Args:
-        roots: the solutions, shape (m, n).
-        directions: of the degenerate landscape, shape (m, rank, n); None for the isotropic one.
         starts: of the parents, shape (pairs, n), in the coordinates of the roots.
         fork_times: increasing, each a share of the run from 0 to 1.
         seed: of the noise; the noise after a fork depends on it and on the time of the fork alone.
@@ -46,9 +48,11 @@ def descend(
         step_size: eta, in units of length^2 over height.
         temperature: at the start, in units of height.
         cooling: exponent of the schedule; the larger, the sooner it is cold.
+        every_step: return the whole walks.
 
     Returns:
-        Shape (1 + forks, pairs, n): the parents (each the first sibling of all its pairs), then the second siblings.
+        Shape (1 + forks, pairs, n): the parents (each the first sibling of all its pairs), then the second siblings;
+        of whole walks, (steps + 1, 1 + forks, pairs, n). Until its fork, a sibling is where its parent is.
 
     Raises:
         ValueError: a value out of range, or a step size with which the walk does not settle.
@@ -57,75 +61,76 @@ def descend(
     >>> bool((ends[0] == ends[2]).all()), bool((ends[0] == ends[1]).any())
     (True, False)
     """
-    walk = _walk(roots, directions, starts, fork_times, seed, steps, step_size, temperature, cooling)
-    *_, ends = walk
-    return ends
+    ordered = all(0 <= time <= 1 for time in fork_times) and list(fork_times) == sorted(fork_times)
+    require(ordered, "fork_times", "increasing shares of the run, from 0 to 1", tuple(fork_times))
+    require(steps >= 1, "steps", "at least 1", steps)
+    require(0 <= temperature < math.inf, "temperature", "a finite number from 0 on", temperature)
+    require(0 < cooling < math.inf, "cooling", "a finite number above 0", cooling)
+    # degenerate solutions are unbounded, and somewhere on them every step is too long: only the end of a walk can tell
+    limit = largest_stable_step(roots) if directions is None else math.inf
+    steepest = f"above 0 and below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"
+    require(0 < step_size < limit, "step_size", steepest, step_size)
+
+    length, height = fields.units(roots, directions)
+    solutions = floats(roots) / length
+    slope = _slope(solutions, directions, height / length ** (2 * len(solutions)))
+    forks = [round(time * steps) for time in fork_times]
+    places = np.repeat(floats(starts)[None] / length, 1 + len(forks), axis=0)
+    draws = [np.random.default_rng([seed, 3]), *(np.random.default_rng([seed, 4, fork]) for fork in forks)]
+    noise, path = np.empty_like(places), []
+    with np.errstate(over="ignore", invalid="ignore"):  # a walk that diverges is reported below
+        for step in range(steps):
+            if every_step:
+                path.append(length * places)
+            apart = 1 + sum(fork <= step for fork in forks)
+            for draw, row in zip(draws[:apart], noise, strict=False):
+                draw.standard_normal(out=row)
+            heat = math.sqrt(2 * step_size * temperature * (1 - step / steps) ** cooling)
+            places[:apart] += heat * noise[:apart] - step_size * slope(places[:apart])
+            places[apart:] = places[0]
+        settled = _settles(places, slope, step_size)
+    if not settled:
+        raise ValueError(f"step_size: expected one with which every walk settles, got {step_size:g}; "
+                         f"at the end a walker is still thrown from wall to wall (try {step_size / 4:g})")  # fmt: skip
+    return np.stack([*path, length * places]) if every_step else length * places
 
 
-def walks(
-    roots: ArrayLike,
-    directions: ArrayLike | None = None,
-    *,
-    starts: ArrayLike,
-    fork_times: Sequence[float],
-    seed: int,
-    steps: int = 1500,
-    step_size: float = 0.005,
-    temperature: float = 0.3,
-    cooling: float = 1.0,
-) -> Array:
-    """As `descend`, with every step on the way: shape (steps + 1, 1 + forks, pairs, n); for few pairs.
-
-    Until its fork, a sibling is where its parent is.
-    """
-    walk = _walk(roots, directions, starts, fork_times, seed, steps, step_size, temperature, cooling)
-    return np.stack(list(walk))
+def walks(roots: ArrayLike, directions: ArrayLike | None = None, **options: Any) -> Array:
+    """As `descend`, with every step on the way: shape (steps + 1, 1 + forks, pairs, n); for few pairs."""
+    return descend(roots, directions, every_step=True, **options)
 
 
 def starts_around(roots: ArrayLike, pairs: int, seed: int) -> Array:
     """Where parents set out: normally distributed with the mean and spread of the solutions, shape (pairs, n)."""
-    roots = np.asarray(roots, dtype=np.float64)
+    roots = floats(roots)
     noise = np.random.default_rng([seed, 2]).standard_normal((pairs, roots.shape[1]))
-    starts: Array = roots.mean(axis=0) + roots.std(axis=0) * noise
-    return starts
+    return floats(roots.mean(axis=0) + roots.std(axis=0) * noise)
 
 
 def sibling_barriers(ends: Array, roots: ArrayLike, directions: ArrayLike | None = None, n_alphas: int = 41) -> Array:
-    """Height of the barrier on the straight line between the siblings of each pair.
+    """Height of the barrier on the straight line between the siblings of each pair, shape (forks, pairs).
 
-    Args:
-        ends: from `descend`, shape (1 + forks, pairs, n).
-        roots: shape (m, n).
-        directions: shape (m, rank, n), or None.
-        n_alphas: equally spaced points from one sibling to the other.
-
-    Returns:
-        Shape (forks, pairs), in units of the median barrier between nearest solutions.
+    In units of the median barrier between nearest solutions, for `ends` from `descend`, shape (1 + forks, pairs, n), at
+    so many equally spaced points from one sibling to the other.
     """
     parents = np.broadcast_to(ends[0], ends[1:].shape)
     curves = fields.barrier_curve(parents, ends[1:], np.linspace(0, 1, n_alphas), roots, directions)
-    barriers: Array = curves.max(axis=-1) / fields.units(roots, directions)[1]
-    return barriers
+    return floats(curves.max(axis=-1) / fields.units(roots, directions)[1])
 
 
-def wilson(share: ArrayLike, n: int, z: float = 1.96) -> tuple[Array, Array]:
-    """Confidence interval for a probability of which n trials gave this share (Wilson, 1927, JASA 22:209).
+def wilson(share: ArrayLike, n: int) -> tuple[Array, Array]:
+    """95 % confidence interval for a probability of which n trials gave this share (Wilson, 1927, JASA 22:209).
 
-    Args:
-        share: successes over trials, any shape.
-        n: trials.
-        z: half-width in standard errors; 1.96 for 95 %.
-
-    Returns:
-        Lower and upper end, each of the shape of `share`; not empty at shares of 0 and 1, unlike the textbook's.
+    Its lower and upper ends, each of the shape of `share`; not empty at shares of 0 and 1, unlike the textbook's.
 
     >>> [round(float(end), 3) for end in wilson(0.0, 100)]
     [0.0, 0.037]
     """
-    share = np.asarray(share, dtype=np.float64)
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)
+    from scipy.stats import binomtest  # here, so that nothing else of the toy waits for SciPy
+
+    ends = [binomtest(round(successes), n).proportion_ci(method="wilson") for successes in n * np.ravel(share)]
+    low, high = np.reshape(np.transpose(ends), (2, *np.shape(share)))
+    return low, high
 
 
 def largest_stable_step(roots: ArrayLike) -> float:
@@ -137,55 +142,7 @@ def largest_stable_step(roots: ArrayLike) -> float:
     0.0625
     """
     length, height = fields.units(roots)
-    bends = fields.hessian(roots, roots) * (length**2 / height)
-    return 2 / float(np.linalg.eigvalsh(bends).max())
-
-
-def _walk(
-    roots: ArrayLike, directions: ArrayLike | None, starts: ArrayLike, fork_times: Sequence[float], seed: int,
-    steps: int, step_size: float, temperature: float, cooling: float,
-) -> Iterator[Array]:  # fmt: skip
-    """The places of parents and siblings before each step and after the last, each a new array."""
-    # degenerate solutions are unbounded, and somewhere on them every step is too long: only the end of a walk can tell
-    limit = largest_stable_step(roots) if directions is None else math.inf
-    _check(fork_times, steps, step_size, temperature, cooling, limit)
-    length, height = fields.units(roots, directions)
-    solutions = np.asarray(roots, dtype=np.float64) / length
-    slope = _slope(solutions, directions, height / length ** (2 * len(solutions)))
-    forks = [round(time * steps) for time in fork_times]
-    places = np.repeat(np.asarray(starts, dtype=np.float64)[None] / length, 1 + len(forks), axis=0)
-    draws = [np.random.default_rng([seed, 3]), *(np.random.default_rng([seed, 4, fork]) for fork in forks)]
-    noise = np.empty_like(places)
-    with np.errstate(over="ignore", invalid="ignore"):  # a walk that diverges is reported below
-        for step in range(steps):
-            yield length * places
-            apart = 1 + sum(fork <= step for fork in forks)
-            for draw, row in zip(draws[:apart], noise, strict=False):
-                draw.standard_normal(out=row)
-            heat = math.sqrt(2 * step_size * temperature * (1 - step / steps) ** cooling)
-            places[:apart] += heat * noise[:apart] - step_size * slope(places[:apart])
-            places[apart:] = places[0]
-        settled = _settles(places, slope, step_size)
-    if not settled:
-        raise ValueError(f"step_size: expected one with which every walk settles, got {step_size:g}; "
-                         f"at the end a walker is still thrown from wall to wall (try {step_size / 4:g})")  # fmt: skip
-    yield length * places
-
-
-def _check(
-    fork_times: Sequence[float], steps: int, step_size: float, temperature: float, cooling: float, limit: float
-) -> None:
-    if steps < 1:
-        raise ValueError(f"steps: expected at least 1, got {steps}")
-    if not all(0 <= time <= 1 for time in fork_times) or list(fork_times) != sorted(fork_times):
-        raise ValueError(f"fork_times: expected increasing shares of the run, from 0 to 1, got {list(fork_times)}")
-    if not 0 <= temperature < math.inf:
-        raise ValueError(f"temperature: expected a finite number from 0 on, got {temperature:g}")
-    if not 0 < cooling < math.inf:
-        raise ValueError(f"cooling: expected a finite number above 0, got {cooling:g}")
-    if not 0 < step_size < limit:
-        raise ValueError(f"step_size: expected above 0 and below {limit:.3g}, where descent diverges from the "
-                         f"steepest solution (2 / curvature), got {step_size:g}")  # fmt: skip
+    return 2 / float(np.linalg.eigvalsh(fields.hessian(roots, roots) * (length**2 / height)).max())
 
 
 def _settles(places: Array, slope: Callable[[Array], Array], step_size: float) -> bool:
@@ -204,20 +161,15 @@ def _slope(roots: Array, directions: ArrayLike | None, height: float) -> Callabl
     Places are at most some spacings away and m is at most 64, so that nothing comes near the limits of float64.
     """
     if directions is None and roots.shape[1] == 1:
-        line = roots[:, 0]
 
         def on_the_line(places: Array) -> Array:
-            p = places - line[0]
-            slope = np.ones_like(p)
-            for root in line[1:]:
+            p, slope = np.ones_like(places), np.zeros_like(places)
+            for root in roots[:, 0]:
                 gap = places - root
                 slope *= gap
                 slope += p
                 p *= gap
-            p *= slope
-            p *= 2 / height
-            clipped: Array = np.clip(p, -CLIP, CLIP, out=p)
-            return clipped
+            return np.clip(p * slope * (2 / height), -CLIP, CLIP)
 
         return on_the_line
 
@@ -230,7 +182,7 @@ def _slope(roots: Array, directions: ArrayLike | None, height: float) -> Callabl
 
         return isotropic
 
-    directions = np.asarray(directions, dtype=np.float64)
+    directions = floats(directions)
     stacked = directions.reshape(-1, directions.shape[-1])
     offsets = np.einsum("irn,in->ir", directions, roots)
 
@@ -257,5 +209,4 @@ def _products_of_others(factors: list[Array]) -> Array:
 
 def _clipped(slope: Array) -> Array:
     lengths = np.sqrt(np.einsum("...n,...n->...", slope, slope))[..., None]
-    clipped: Array = slope * np.minimum(1, CLIP / np.maximum(lengths, CLIP))
-    return clipped
+    return floats(slope * np.minimum(1, CLIP / np.maximum(lengths, CLIP)))

@@ -1,8 +1,10 @@
 """Products of local quadratics on a line: a landscape with as many solutions as one likes.
 
 The poster's toy (Singh et al., arXiv 2406.16300): each solution theta_i* brings its own quadratic, and the landscape is
-their product, f(theta) = prod_i (theta - theta_i*)^2. In one dimension everything about it has a closed form. NumPy
-only, so that it also runs in a browser.
+their product, f(theta) = prod_i (theta - theta_i*)^2. In one dimension everything about it has a closed form.
+
+`roots` are the solutions theta_i*, shape (m,), in any order. They may repeat where f and its derivatives are asked for;
+what is asked of minima and ridges needs at least two, distinct and finite, and raises ValueError otherwise.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "Array",
+    "MOST_MINIMA",
     "equally_spaced",
     "on_interval",
     "chebyshev",
@@ -51,8 +55,7 @@ def on_interval(m: int) -> Array:
 def chebyshev(m: int) -> Array:
     """The zeros of the Chebyshev polynomial T_m, increasing, shape (m,): the placement with the lowest largest barrier.
 
-    As minima on [-1, 1] they make p = T_m / 2^(m - 1) and f = p^2, so that every ridge is 4^(1 - m) high. Of all p with
-    leading coefficient 1, this one strays least from zero on [-1, 1].
+    As minima on [-1, 1] they make p = T_m / 2^(m - 1) and f = p^2, so that every ridge is 4^(1 - m) high.
 
     >>> chebyshev(3).round(3) + 0.0
     array([-0.866,  0.   ,  0.866])
@@ -61,15 +64,10 @@ def chebyshev(m: int) -> Array:
 
 
 def value(theta: ArrayLike, roots: ArrayLike) -> Array:
-    """The landscape f(theta) = prod_i (theta - theta_i*)^2.
+    """The landscape f(theta) = prod_i (theta - theta_i*)^2, of the shape of `theta`, which may be any.
 
-    Args:
-        theta: where to evaluate, any shape.
-        roots: the solutions theta_i*, shape (m,); they may repeat.
-
-    Returns:
-        f, of the shape of `theta`. Like its derivatives below, it comes from a running product with a separate binary
-        exponent, so nothing overflows on the way to a result that does not, and no digits go to logarithms.
+    Like its derivatives below, it comes from a running product with a separate binary exponent, so nothing overflows on
+    the way to a result that does not, and no digits go to logarithms.
 
     >>> float(value(0.0, [-1.0, 1.0]))
     1.0
@@ -105,35 +103,28 @@ def derivatives(theta: ArrayLike, roots: ArrayLike) -> tuple[Array, Array, Array
 
 
 def minima(roots: ArrayLike) -> Array:
-    """The minima of the landscape: its roots, increasing; f = 0 at each of them.
-
-    Raises:
-        ValueError: fewer than two roots, or two that are equal.
-    """
-    return increasing(roots)
+    """The minima of the landscape: its roots, increasing; f = 0 at each of them."""
+    roots = floats(roots)
+    if roots.ndim != 1 or len(roots) < 2:
+        raise ValueError(f"roots: expected a list of at least two, got {roots.tolist()}")
+    ordered = np.sort(roots)
+    if not (np.all(np.isfinite(ordered)) and np.all(np.diff(ordered) > 0)):
+        raise ValueError(f"roots: expected distinct, finite numbers, got {roots.tolist()}")
+    return ordered
 
 
 def maxima(roots: ArrayLike) -> Array:
-    """The tops of the ridges: the one stationary point between each two neighbouring minima.
-
-    Raises:
-        ValueError: fewer than two roots, or two that are equal.
-
-    Returns:
-        Increasing, shape (m - 1,).
+    """The tops of the ridges: the one stationary point between each two neighbouring minima, shape (m - 1,).
 
     >>> maxima([1.0, -1.0])
     array([0.])
     """
-    roots = increasing(roots)
+    roots = minima(roots)
     return roots[:-1] + np.diagonal(ridge_gaps(roots))
 
 
 def stationary_points(roots: ArrayLike) -> Array:
     """Every theta with f'(theta) = 0: minima and maxima in turn, increasing, shape (2 m - 1,).
-
-    Raises:
-        ValueError: fewer than two roots, or two that are equal.
 
     >>> stationary_points([-1.0, 1.0])
     array([-1.,  0.,  1.])
@@ -143,7 +134,7 @@ def stationary_points(roots: ArrayLike) -> Array:
 
 def from_gaps(gaps: Array) -> tuple[Array, Array, Array]:
     """f, f' and f'' from the signed distances theta - theta_i*, shape (m, ...), by the product rule, root by root."""
-    p, slope, bend = np.ones(gaps.shape[1:]), np.zeros(gaps.shape[1:]), np.zeros(gaps.shape[1:])
+    p, slope, bend = (np.full(gaps.shape[1:], start) for start in (1.0, 0.0, 0.0))
     exponent = np.zeros(gaps.shape[1:], dtype=np.int64)
     for gap in gaps:
         p, slope, bend = p * gap, slope * gap + p, bend * gap + 2 * slope
@@ -166,19 +157,7 @@ def ridge_gaps(roots: Array) -> Array:
         middle = (low + high) / 2
         rise = np.sum(1 / (left + middle * width), axis=0)
         low, high = np.where(rise >= 0, middle, low), np.where(rise <= 0, middle, high)
-    gaps: Array = left + (low + high) / 2 * width
-    return gaps
-
-
-def increasing(roots: ArrayLike) -> Array:
-    """The roots in increasing order; raises ValueError where they are fewer than two, or not distinct and finite."""
-    roots = floats(roots)
-    if roots.ndim != 1 or len(roots) < 2:
-        raise ValueError(f"roots: expected a list of at least two, got {roots.tolist()}")
-    ordered = np.sort(roots)
-    if not (np.all(np.isfinite(ordered)) and np.all(np.diff(ordered) > 0)):
-        raise ValueError(f"roots: expected distinct, finite numbers, got {roots.tolist()}")
-    return ordered
+    return left + (low + high) / 2 * width
 
 
 def floats(numbers: ArrayLike) -> Array:

@@ -15,7 +15,6 @@ from PIL import Image
 from lmc_utils.settings import require
 
 DPI = 130
-_COLOURS = 48  # of a frame; flat colours and anti-aliased lines need no more
 
 
 def flip_book(
@@ -45,28 +44,23 @@ def flip_book(
     require(len(labels) == len(pictures), "labels", f"as many as figures, {len(pictures)}", len(labels))
     sizes = {picture.size for picture in pictures}
     require(len(sizes) == 1, "figures", "all of one size", sorted(sizes))
-    ((width, _),) = sizes
     words = [f"{caption} {name.capitalize()} {label}." for label in labels]
-    frames = [_frame(*frame) for frame in zip(pictures, words, strict=True)]
+    frames = list(map(_frame, pictures, words))
     last = len(frames) - 1  # what is shown first; Play begins anew from there
     play = ipywidgets.Play(value=last, max=last, interval=interval, tooltip=f"play through every {name}")
-    slider = ipywidgets.SelectionSlider(
-        options=[(str(label), index) for index, label in enumerate(labels)],
-        description=name,
-        index=last,
-        layout={"flex": "1 1 15rem", "min_width": "15rem"},
-    )
+    layout = {"flex": "1 1 15rem", "min_width": "15rem"}
+    options = [(str(label), index) for index, label in enumerate(labels)]
+    slider = ipywidgets.SelectionSlider(options=options, description=name, index=last, layout=layout)
     stack = ipywidgets.Stack(frames, selected_index=last)
     ipywidgets.jslink((play, "value"), (slider, "index"))
     ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     bar = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap", "align_items": "center"})
-    return ipywidgets.VBox(
-        [bar, stack, ipywidgets.HTML(f"<p>{html.escape(caption)}</p>")], layout={"max_width": f"{width}px"}
-    )
+    below = ipywidgets.HTML(f"<p>{html.escape(caption)}</p>")
+    return ipywidgets.VBox([bar, stack, below], layout={"max_width": f"{pictures[0].width}px"})
 
 
 def render(figure: Figure) -> Image.Image:
-    """A figure as a picture of at most 48 colours.
+    """A figure as a picture of at most 48 colours: flat colours and anti-aliased lines need no more.
 
     >>> render(Figure(figsize=(2, 1))).size
     (260, 130)
@@ -76,7 +70,7 @@ def render(figure: Figure) -> Image.Image:
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
     picture = Image.frombuffer("RGBA", canvas.get_width_height(), pixels).convert("RGB")
-    return picture.quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    return picture.quantize(48, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 def _frame(picture: Image.Image, words: str) -> ipywidgets.HTML:
@@ -84,6 +78,5 @@ def _frame(picture: Image.Image, words: str) -> ipywidgets.HTML:
     file = io.BytesIO()
     picture.convert("RGB").save(file, "WEBP", lossless=True, method=6)  # a tenth smaller than PNG
     source = f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
-    width, height = picture.size
-    size = f'width="{width}" height="{height}" style="width: 100%; height: auto; background: white"'
+    size = f'width="{picture.width}" height="{picture.height}" style="width: 100%; height: auto; background: white"'
     return ipywidgets.HTML(f'<img src="{source}" alt="{html.escape(words)}" {size}>', layout={"margin": "0"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 import anywidget
@@ -33,10 +32,8 @@ class LineWalk(anywidget.AnyWidget):
     Between the alphas that were measured, values are interpolated linearly.
 
     Args:
-        lines: of one epoch after all forks, from `measure.lines.line`; dimensions split, fork_epoch, parent, pair,
-            alpha.
-        planes: from `measure.planes.plane`, of one epoch and the train set; dimensions fork_epoch, parent, pair, row,
-            column. Pairs whose plane is NaN are shown without one.
+        lines: of one epoch after all forks, from `measure.lines.line`.
+        planes: of one epoch and the train set, from `measure.planes.plane`. Pairs whose plane is NaN are shown without.
 
     Raises:
         ParameterError: lines and planes that are not of the same forks, parents and pairs, or have other dimensions;
@@ -52,14 +49,10 @@ class LineWalk(anywidget.AnyWidget):
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(self, lines: xr.Dataset, planes: xr.Dataset) -> None:
-        _require_dimensions("lines", lines, _LINES)
-        _require_dimensions("planes", planes, _PLANES)
-        for name in _PAIR:
-            ours, theirs = lines[name].values.tolist(), planes[name].values.tolist()
-            require(ours == theirs, name, f"the same in lines and planes, {ours}", theirs)
-        _require_walkable(lines)
+        _check(lines, planes)
         low, high = decades(planes.loss)
-        shape = (planes.sizes["fork_epoch"], planes.sizes["parent"] * planes.sizes["pair"])
+        each = planes.stack(each=["parent", "pair"])
+        forks, pairs = range(each.sizes["fork_epoch"]), range(each.sizes["each"])
         super().__init__(
             scene={
                 "alphas": lines.alpha.values.tolist(),
@@ -68,7 +61,9 @@ class LineWalk(anywidget.AnyWidget):
                 "splits": lines.split.values.tolist(),
                 "loss": _curves(lines.loss),
                 "error": _curves(lines.error),
-                "planes": [[_plane(planes, fork, at, low, high) for at in range(shape[1])] for fork in range(shape[0])],
+                "planes": [
+                    [_plane(each[{"fork_epoch": fork, "each": pair}], low, high) for pair in pairs] for fork in forks
+                ],
                 "sides": [planes.sizes["column"], planes.sizes["row"]],
                 "range": [low, high],
                 "third": third_name(planes),
@@ -78,37 +73,34 @@ class LineWalk(anywidget.AnyWidget):
         )
 
 
-def _require_dimensions(name: str, data: xr.Dataset, parts: Mapping[str, tuple[str, ...]]) -> None:
-    for part, dims in parts.items():
-        found = data[part].dims if part in data else None
-        require(set(dims) == set(found or ()), f"{name}.{part}", f"the dimensions {', '.join(dims)}", found)
-
-
-def _require_walkable(lines: xr.Dataset) -> None:
-    """A NaN is not JSON: one of them in a widget's data would silence every widget of a published page."""
+def _check(lines: xr.Dataset, planes: xr.Dataset) -> None:
+    for name, data, dimensions in (("lines", lines, _LINES), ("planes", planes, _PLANES)):
+        for part, dims in dimensions.items():
+            found = data[part].dims if part in data else None
+            require(set(dims) == set(found or ()), f"{name}.{part}", f"the dimensions {', '.join(dims)}", found)
+    for name in _PAIR:
+        ours, theirs = lines[name].values.tolist(), planes[name].values.tolist()
+        require(ours == theirs, name, f"the same in lines and planes, {ours}", theirs)
     alphas = lines.alpha.values
     complete = alphas[0] <= 0 and alphas[-1] >= 1 and (np.diff(alphas) > 0).all()
     require(complete, "alpha", "increasing, from 0 or below to 1 or above", alphas.tolist())
-    for part in _LINES:
+    for part in _LINES:  # a NaN is not JSON: one of them in its data would silence every widget of a published page
         broken = lines[part].where(~np.isfinite(lines[part]), drop=True)
-        labels = ", ".join(f"{name} {broken[name].values.tolist()}" for name in _PAIR)
+        where = ", ".join(f"{name} {broken[name].values.tolist()}" for name in _PAIR)
         if broken.size:
-            expected = "finite numbers, of one epoch after all forks"
-            raise ParameterError(f"lines.{part}: expected {expected}, got others at {labels}")
+            raise ParameterError(
+                f"lines.{part}: expected finite numbers, of one epoch after all forks, got others at {where}"
+            )
 
 
-def _curves(values: xr.DataArray) -> list[Any]:
+def _curves(values: xr.DataArray) -> Any:
     """Numbers to four significant digits: for each split, fork and pair a curve along alpha."""
-    ordered = values.transpose("split", *_PAIR, "alpha").values
-    flat = [float(f"{value:.4g}") for value in ordered.ravel()]
-    split, fork, *pairs, alpha = ordered.shape
-    curves: list[Any] = np.reshape(flat, (split, fork, int(np.prod(pairs)), alpha)).tolist()
-    return curves
+    ordered = values.stack(each=["parent", "pair"]).transpose("split", "fork_epoch", "each", "alpha").values
+    return np.vectorize(lambda value: float(f"{value:.4g}"))(ordered).tolist()
 
 
-def _plane(planes: xr.Dataset, fork: int, at: int, low: float, high: float) -> dict[str, Any] | None:
+def _plane(plane: xr.Dataset, low: float, high: float) -> dict[str, Any] | None:
     """One plane: its ends, its three corners, and a byte for the logarithm of each height; None where there is none."""
-    plane = planes.isel(fork_epoch=fork, parent=at // planes.sizes["pair"], pair=at % planes.sizes["pair"])
     heights = plane.loss.transpose("row", "column").values
     if not np.isfinite(heights).all():
         return None

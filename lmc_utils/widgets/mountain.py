@@ -9,8 +9,7 @@ import numpy as np
 import traitlets
 
 from lmc_utils.settings import require
-from lmc_utils.widgets.numbers import as_array
-from lmc_utils.widgets.scripts import read, script
+from lmc_utils.widgets.scripts import as_array, read, script
 
 MOST_HANDLES = 8
 
@@ -40,9 +39,8 @@ class Mountain(anywidget.AnyWidget):
     roots = traitlets.Any(default_value=(-1.0, 0.0, 1.0)).tag(sync=True)
 
     @traitlets.validate("roots")
-    def _check_roots(self, proposal: Any) -> list[float]:
+    def _check_roots(self, proposal: Any) -> Any:
         roots = as_array(proposal["value"])
         fine = roots.ndim == 1 and 2 <= len(np.unique(roots)) == len(roots) <= MOST_HANDLES
         require(fine, "roots", f"2 to {MOST_HANDLES} distinct finite numbers", proposal["value"])
-        ordered: list[float] = np.sort(roots).tolist()
-        return ordered
+        return np.sort(roots).tolist()

@@ -1,11 +1,14 @@
-"""What widgets bring along: their scripts and style sheet, and colours."""
+"""What widgets bring along: their scripts and style sheet, colours, and numbers that come from a reader."""
 
 from __future__ import annotations
 
 from importlib import resources
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+
+from lmc_utils.toy.landscape import Array
 
 
 def read(name: str) -> str:
@@ -33,3 +36,12 @@ def palette(name: str, count: int, pale: float = 0.0) -> list[list[int]]:
     colour_map = mpl.colormaps[name](np.linspace(0, 1, count))[:, :3]
     colours: list[list[int]] = (255 * (pale + (1 - pale) * colour_map)).round().astype(int).tolist()
     return colours
+
+
+def as_array(value: Any) -> Array:
+    """Numbers in any nesting as an array; of no dimension where they are not numbers, or not all finite."""
+    try:
+        numbers = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.array(np.nan)
+    return numbers if np.isfinite(numbers).all() else np.array(np.nan)

@@ -8,42 +8,13 @@ import io
 import json
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from lmc_utils.figures.planes import TERRAIN, decades, label, third_name
 from lmc_utils.provenance import digest
-from lmc_utils.widgets.scripts import script
-
-_COLOURS = 48
-
-_PAGE = """
-<div class="lmc-surface" id="{name}">{still}</div>
-<style>
-.lmc-surface {{ max-width: 46rem; color: inherit; }}
-.lmc-surface-canvas {{ width: 100%; height: 26rem; touch-action: pan-y; cursor: grab; display: block; }}
-.lmc-surface-bar {{ display: flex; flex-wrap: wrap; gap: 1rem; align-items: end; justify-content: space-between; }}
-.lmc-surface-bar fieldset {{ border: 0; padding: 0; margin: 0; }}
-.lmc-surface-bar legend {{ font-size: 1em; margin: 0; }}
-.lmc-surface-bar label {{ margin-right: 1rem; }}
-</style>
-<script type="application/json" id="{name}-scene">{scene}</script>
-<script type="module">
-{script}
-const el = document.getElementById("{name}");
-const still = [...el.childNodes];
-try {{
-  const scene = JSON.parse(document.getElementById("{name}-scene").textContent);
-  render({{ model: {{ get: () => scene }}, el }});
-}} catch (error) {{
-  const note = document.createElement("p");
-  note.textContent = `This figure could not be made to turn (${{error.message}}). It stands still instead:`;
-  el.replaceChildren(note, ...still);
-}}
-</script>
-"""
+from lmc_utils.widgets.scripts import palette, read, script
 
 
 class Surface:
@@ -52,10 +23,7 @@ class Surface:
     Where no script runs, it is a still figure.
 
     Args:
-        planes: of one pair, from `measure.planes.plane`: `loss` and `error` with dimensions fork_epoch, row, column,
-            and `x`, `y`, `corner`; fork epochs where they are NaN are left out.
-        walks: of the same pair, from `measure.projection.project`: `walk` with dimensions fork_epoch, walker, epoch,
-            axis.
+        planes, walks: of one pair, as for `figures.planes.maps`; fork epochs where planes are NaN are left out.
         show: `loss` or `error`, drawn on a logarithmic scale.
 
     Raises:
@@ -63,34 +31,18 @@ class Surface:
     """
 
     def __init__(self, planes: xr.Dataset, walks: xr.Dataset, show: str = "loss") -> None:
-        plane, unit = planes[show], label(planes, show)
-        there = plane.notnull().all(["row", "column"])
-        forks = [int(fork) for fork in plane.fork_epoch.values[there.values]]
-        if not forks:
+        forks = planes.fork_epoch.values[planes[show].notnull().all(["row", "column"]).values]
+        if not len(forks):
             raise ValueError("plane: expected one at least at one fork epoch, got none: all points lie on one line")
-        low, high = decades(plane)
-        heights = xr.apply_ufunc(np.log10, plane.transpose("fork_epoch", "row", "column").clip(low, high))
-        points = planes.corner.transpose("fork_epoch", "point", "axis")
-        steps = walks.walk.transpose("fork_epoch", "walker", "epoch", "axis")
-        names = ("sibling 1", "sibling 2", third_name(planes))
-        palette = mpl.colormaps[TERRAIN](np.linspace(0, 1, _COLOURS))[:, :3]
+        low, high = decades(planes[show])
         self.scene: dict[str, Any] = {
             "name": "fork epoch",
-            "unit": unit,
-            "corners": names,
+            "unit": label(planes, show),
+            "corners": ("sibling 1", "sibling 2", third_name(planes)),
             "range": [float(np.log10(low)), float(np.log10(high))],
-            "colours": (255 * palette).round().astype(int).tolist(),
+            "colours": palette(TERRAIN, 48),
             "panels": [
-                {
-                    "label": str(fork),
-                    "description": _describe(fork, plane.sel(fork_epoch=fork), names[2], unit),
-                    "x": _short(planes.x.sel(fork_epoch=fork)),
-                    "y": _short(planes.y.sel(fork_epoch=fork)),
-                    "z": _short(heights.sel(fork_epoch=fork)),
-                    "corners": _short(points.sel(fork_epoch=fork)),
-                    "walks": [_short(one.dropna("epoch")) for one in steps.sel(fork_epoch=fork)],
-                }
-                for fork in forks
+                _panel(planes.sel(fork_epoch=fork), walks.walk.sel(fork_epoch=fork), show, low, high) for fork in forks
             ],
         }
 
@@ -113,7 +65,7 @@ class Surface:
         self.still().savefig(picture, format="png", dpi=80, metadata={"Software": None})
         source = base64.b64encode(picture.getvalue()).decode()
         alt = html.escape(self.scene["panels"][0]["description"], quote=True)
-        return _PAGE.format(
+        return read("surface.html").format(
             name=name,
             still=f'<img alt="{alt}" src="data:image/png;base64,{source}">',
             scene=data.replace("<", "\\u003c"),
@@ -121,12 +73,19 @@ class Surface:
         )
 
 
-def _describe(fork: int, plane: xr.DataArray, third: str, unit: str) -> str:
-    low, high = float(plane.min()), float(plane.max())
-    return (
-        f"Fork at epoch {fork}: the surface of the {unit} over the plane through both siblings and the {third}, "
-        f"from {low:.2g} to {high:.2g}, with both walks on it."
-    )
+def _panel(plane: xr.Dataset, walks: xr.DataArray, show: str, low: float, high: float) -> dict[str, Any]:
+    heights, fork = plane[show].transpose("row", "column"), int(plane.fork_epoch)
+    return {
+        "label": str(fork),
+        "description": f"Fork at epoch {fork}: the surface of the {label(plane, show)} over the plane through both "
+        f"siblings and the {third_name(plane)}, "
+        f"from {heights.min():.2g} to {heights.max():.2g}, with both walks on it.",
+        "x": _short(plane.x),
+        "y": _short(plane.y),
+        "z": _short(xr.apply_ufunc(np.log10, heights.clip(low, high))),
+        "corners": _short(plane.corner.transpose("point", "axis")),
+        "walks": [_short(one.dropna("epoch")) for one in walks.transpose("walker", "epoch", "axis")],
+    }
 
 
 def _short(values: xr.DataArray) -> Any:

@@ -278,7 +278,7 @@ def test_no_placement_on_an_interval_stays_lower_than_chebyshev(roots: list[floa
 
 
 @pytest.mark.parametrize("module", ["toy", "toy.fields", "toy.descent", "toy.settings", "classroom.exercises.toy"])
-def test_the_toy_needs_nothing_but_numpy(module: str) -> None:
+def test_the_toy_waits_for_nothing_but_numpy(module: str) -> None:
     script = f"import sys, lmc_utils.{module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {"torch", "xarray", "matplotlib", "scipy", "pandas", "seaborn"}.isdisjoint(done.stdout.split())
