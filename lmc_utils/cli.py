@@ -1,4 +1,4 @@
-"""The `lmc` command: a thin face on the notebooks."""
+"""Run, check and publish the notebooks of the book."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+import typer.core
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from typer import Argument, Option
-from typer.core import TyperGroup
 
 from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
-from lmc_utils.publishing import build as building
-from lmc_utils.publishing import pdf
+from lmc_utils.publishing import build, pdf
 from lmc_utils.publishing.site import Site
 from lmc_utils.running import notebooks, parameters, results
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 
 
-class _Commands(TyperGroup):
+class _Commands(typer.core.TyperGroup):
     """Commands that turn what a user can mend into one line on standard error."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -46,11 +44,7 @@ class _Commands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Run, check and publish the notebooks of the book.",
+    cls=_Commands, help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
 Preset = Annotated[str, Option(help="Parameter values: smoke (seconds), default (the book), paper (a GPU).")]
@@ -60,11 +54,10 @@ Root = Annotated[Path, Option(help="The checkout to work on.")]
 @app.command("list")
 def list_notebooks(root: Root = Path()) -> None:
     """List the notebooks and their parameters: type, default, meaning and range."""
-    folder = root / "notebooks"
-    paths = notebooks.chapters(folder)
+    paths = notebooks.chapters(root / "notebooks")
     require(bool(paths), "root", "a checkout of the book with notebooks", str(root.resolve()))
     for path in paths:
-        found = notebooks.find(str(path), folder).parameters.values()
+        found = notebooks.find(str(path), path.parent).parameters.values()
         typer.echo(typer.style(path.stem, bold=True))
         rows = [(each.name, each.type, json.dumps(each.default), each.meaning, each.allowed) for each in found]
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -106,8 +99,8 @@ def run(
     typer.echo(target)
 
 
-@app.command()
-def build(
+@app.command("build")
+def build_book(
     preset: Preset = "default",
     jobs: Annotated[int, Option(min=1, help="Notebooks executed at a time.")] = 2,
     root: Root = Path(),
@@ -115,7 +108,7 @@ def build(
     """Execute the notebooks that changed, then build and publish the HTML in _build/html."""
     require_choice("preset", preset, PRESET_NAMES)
     require((root / "_config.yml").is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
-    raise typer.Exit(building.build(root, preset, jobs))
+    raise typer.Exit(build.build(root, preset, jobs))
 
 
 @app.command("pdf")
@@ -124,10 +117,9 @@ def print_pdf(
     root: Root = Path(),
 ) -> None:
     """Print the whole book, as its notebooks were executed last, as one PDF."""
-    target = out if out.is_absolute() or root == Path() else root / out
-    require(target.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
-    pdf.write(root, target)
-    typer.echo(target)
+    require(out.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
+    pdf.write(root, root / out)
+    typer.echo(root / out)
 
 
 @app.command()
@@ -156,9 +148,8 @@ def show_results(
 ) -> None:
     """Print the headline numbers that an executed notebook recorded."""
     numbers = results.read(notebook)
-    width = max(map(len, numbers))
-    lines = "\n".join(f"{name:{width}}  {number:.6g}" for name, number in numbers.items())
-    typer.echo(json.dumps(numbers, indent=1) if as_json else lines)
+    lines = (f"{name:{max(map(len, numbers))}}  {number:.6g}" for name, number in numbers.items())
+    typer.echo(json.dumps(numbers, indent=1) if as_json else "\n".join(lines))
 
 
 @app.command()
@@ -197,9 +188,9 @@ def grade(
 
 def main() -> None:
     """The entry point of `lmc`; exits with 0, 1 (a notebook or the build failed), 2 (a wrong parameter) or 130."""
-    for name in ("SIGTERM", "SIGHUP"):  # stopped politely, or the terminal closed: leave nothing running either
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall
+    # Stopped politely, or the terminal closed: leave nothing running either.
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall
             signal.signal(number, signal.default_int_handler)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the one line says it
     app(_join_parameters(sys.argv[1:]))
@@ -214,10 +205,8 @@ def _join_parameters(arguments: Sequence[str]) -> list[str]:
     joined: list[str] = []
     for word in arguments:
         named = joined[-2:-1] in (["-p"], ["--parameter"]) and "=" not in joined[-1]
-        if named and not word.startswith(("--", "-o", "-p")):
-            joined[-1] += f"={word}"
-        else:
-            joined.append(word)
+        name = f"{joined.pop()}=" if named and not word.startswith(("--", "-o", "-p")) else ""
+        joined.append(name + word)
     return joined
 
 
