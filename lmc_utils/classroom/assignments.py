@@ -12,6 +12,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from lmc_utils.provenance import whole
 from lmc_utils.settings import ParameterError, require
 
 EXPLANATION = "explanation"  # the tag of a cell that goes with a solution
@@ -40,7 +41,8 @@ def write(sources: Sequence[Path], folder: Path, force: bool = False) -> list[Pa
         require(force or same, "out", "a folder without other notebooks of these names (or --force)", str(target))
     with writing_to("out", folder):
         for target, content in contents.items():
-            write_whole(target, content)
+            with whole(target) as file:
+                file.write(content)
     return list(contents)
 
 
@@ -56,13 +58,6 @@ def writing_to(name: str, folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ParameterError(f"{name}: expected a folder to write to, got '{folder}' ({error.strerror})") from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def release(source: Path) -> NotebookNode:

@@ -6,7 +6,6 @@ stopped, and the table is the same to the byte however often it is made.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,7 +25,7 @@ from lmc_utils.classroom.marking import Marks, nothing
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.classroom.submissions import Submission, collect
 from lmc_utils.classroom.table import as_csv, number
-from lmc_utils.provenance import package_files
+from lmc_utils.provenance import digest, package_files, versions, whole
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
 from lmc_utils.settings import ParameterError, require
@@ -59,12 +57,12 @@ class Grading:
 
         It is there once these solutions have got all points.
         """
-        return self.cache / stem / _digest(self.sources[stem].read_bytes(), _package()) / "runs"
+        return self.cache / stem / digest([self.sources[stem], _package()]) / "runs"
 
     def key(self, submission: Submission) -> str:
         """Of all that the marks of a submission depend on."""
-        words = f"{self.trained(str(submission.notebook)).relative_to(self.cache)} {replace(self.bounds, cores=1)}"
-        return _digest(submission.content, words)
+        source = self.sources[str(submission.notebook)]
+        return digest([submission.content, source, _package(), self.bounds.limit, self.bounds.memory])
 
     def marks(self, submission: Submission) -> Marks | None:
         """The marks that were kept, if there are any."""
@@ -120,7 +118,8 @@ def grade(
             marks = _mark_all(grading, submissions, fresh)
     except Timeout as error:
         raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
-    assignments.write_whole(table, as_csv(submissions, marks).encode())
+    with whole(table) as file:
+        file.write(as_csv(submissions, marks).encode())
     if executed is not None:
         for each in submissions:
             if each.notebook and (done := grading.cache / f"{grading.key(each)}.ipynb").exists():
@@ -137,7 +136,8 @@ def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) 
     for each, box, job, status in _each_in_its_sandbox(grading, todo, "submissions"):
         if status == 0:
             shutil.move(box.result.with_suffix(".ipynb"), grading.cache / f"{grading.key(each)}.ipynb")
-            assignments.write_whole(grading.cache / f"{grading.key(each)}.json", box.result.read_bytes())
+            with whole(grading.cache / f"{grading.key(each)}.json") as file:
+                file.write(box.result.read_bytes())
         else:
             said = jobs.last_line(job.log).replace(str(box.folder), "")[:200]
             why = "it took too long in all" if status is None else said or f"it ended with status {status}"
@@ -203,14 +203,5 @@ def _temporary_folder() -> Iterator[Path]:
 @cache
 def _package() -> str:
     """A digest of the code that marks and of what it rests on."""
-    beside = " ".join(
-        f"{name} {version(name)}" for name in ("ipykernel", "nbclient", "nbgrader", "numpy", "scipy", "torch", "xarray")
-    )
-    return _digest(
-        b"".join(name.encode() + path.read_bytes() for name, path in package_files(".py").items()),
-        f"{sys.version} {beside}",
-    )
-
-
-def _digest(content: bytes, words: str) -> str:
-    return hashlib.sha256(content + b"\0" + words.encode()).hexdigest()[:32]
+    beside = versions(("ipykernel", "nbclient", "nbgrader", "numpy", "scipy", "torch", "xarray"))
+    return digest([package_files(".py"), beside, sys.version])
