@@ -1,4 +1,4 @@
-"""The `lmc` command: a thin face on the notebooks."""
+"""Run, check and publish the notebooks of the book."""
 
 from __future__ import annotations
 
@@ -9,81 +9,66 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+import typer.core
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from typer import Argument, Option
 
 from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
-from lmc_utils.publishing import build as building
-from lmc_utils.publishing import pdf
+from lmc_utils.publishing import build, pdf
 from lmc_utils.publishing.site import Site
 from lmc_utils.running import notebooks, parameters, results
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 
+
+class _Commands(typer.core.TyperGroup):
+    """Commands that turn what a user can mend into one line on standard error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except (ParameterError, notebooks.ExecutionError, OSError) as error:  # the last: a full disk, a locked folder
+            message, status = str(error), 2 if isinstance(error, ParameterError) else 1
+        except KeyboardInterrupt as interrupt:
+            message, status = f"interrupted; {str(interrupt) or 'what was finished is kept'}", 130
+        sys.stderr.write(f"lmc: {message}\n")
+        sys.exit(status)
+
+
 app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Run, check and publish the notebooks of the book.",
+    cls=_Commands, help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
-Preset = Annotated[str, typer.Option(help="Parameter values: smoke (seconds), default (the book), paper (a GPU).")]
-Root = Annotated[Path, typer.Option(help="The checkout to work on.")]
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn what a user can mend into one line on standard error."""
-    try:
-        yield
-    except ParameterError as error:
-        _leave(error, 2)
-    except notebooks.ExecutionError as error:
-        _leave(error, 1)
-    except KeyboardInterrupt as interrupt:
-        _leave(f"interrupted; {str(interrupt) or 'what was finished is kept'}", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:  # a full disk, a folder that may not be written
-        _leave(error, 1)
-
-
-def _leave(message: object, status: int) -> None:
-    sys.stderr.write(f"lmc: {message}\n")
-    sys.exit(status)
+Preset = Annotated[str, Option(help="Parameter values: smoke (seconds), default (the book), paper (a GPU).")]
+Root = Annotated[Path, Option(help="The checkout to work on.")]
 
 
 @app.command("list")
-@_clear_errors()
 def list_notebooks(root: Root = Path()) -> None:
     """List the notebooks and their parameters: type, default, meaning and range."""
-    folder = root / "notebooks"
-    paths = notebooks.chapters(folder)
+    paths = notebooks.chapters(root / "notebooks")
     require(bool(paths), "root", "a checkout of the book with notebooks", str(root.resolve()))
     for path in paths:
-        found = notebooks.find(str(path), folder).parameters.values()
+        found = notebooks.find(str(path), path.parent).parameters.values()
         typer.echo(typer.style(path.stem, bold=True))
-        name_width = max((len(parameter.name) for parameter in found), default=0)
-        default_width = max((len(json.dumps(parameter.default)) for parameter in found), default=0)
-        for parameter in found:
-            default, allowed = json.dumps(parameter.default), f" [{parameter.allowed}]" if parameter.allowed else ""
-            typer.echo(
-                f"  {parameter.name:{name_width}}  {parameter.type:5}  {default:{default_width}}  "
-                f"{parameter.meaning}{allowed}"
-            )
+        rows = [(each.name, each.type, json.dumps(each.default), each.meaning, each.allowed) for each in found]
+        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for name, kind, default, meaning, allowed in rows:
+            said = f"{meaning} [{allowed}]" if allowed else meaning
+            typer.echo(f"  {name:{wide[0]}}  {kind:5}  {default:{wide[2]}}  {said}")
 
 
 @app.command("parameters")
-@_clear_errors()
 def write_parameters(
-    notebook: Annotated[list[str] | None, typer.Argument(help="Stems or paths; all chapters by default.")] = None,
+    notebook: Annotated[list[str] | None, Argument(help="Stems or paths; all chapters by default.")] = None,
     root: Root = Path(),
 ) -> None:
     """Write the parameters cell and the table of notebooks anew, for whoever changes a record of parameters."""
@@ -94,15 +79,14 @@ def write_parameters(
 
 
 @app.command()
-@_clear_errors()
 def run(
-    notebook: Annotated[str, typer.Argument(help="A stem such as 02_sibling_forking, or a path.")],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="The result; default STEM.out.ipynb.")] = None,
+    notebook: Annotated[str, Argument(help="A stem such as 02_sibling_forking, or a path.")],
+    out: Annotated[Path | None, Option("-o", "--out", help="The result; default STEM.out.ipynb.")] = None,
     parameter: Annotated[
-        list[str] | None, typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set one; the value is YAML.")
+        list[str] | None, Option("-p", "--parameter", metavar="NAME VALUE", help="Set one; the value is YAML.")
     ] = None,
     preset: Preset = "default",
-    timeout: Annotated[int, typer.Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
+    timeout: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
     root: Root = Path(),
 ) -> None:
     """Execute a notebook with parameters of your own; they are checked before a kernel starts."""
@@ -115,37 +99,32 @@ def run(
     typer.echo(target)
 
 
-@app.command()
-@_clear_errors()
-def build(
+@app.command("build")
+def build_book(
     preset: Preset = "default",
-    jobs: Annotated[int, typer.Option(min=1, help="Notebooks executed at a time.")] = 2,
+    jobs: Annotated[int, Option(min=1, help="Notebooks executed at a time.")] = 2,
     root: Root = Path(),
 ) -> None:
     """Execute the notebooks that changed, then build and publish the HTML in _build/html."""
     require_choice("preset", preset, PRESET_NAMES)
-    config = root / "_config.yml"
-    require(config.is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
-    raise typer.Exit(building.build(root, preset, jobs))
+    require((root / "_config.yml").is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
+    raise typer.Exit(build.build(root, preset, jobs))
 
 
 @app.command("pdf")
-@_clear_errors()
 def print_pdf(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("_build/book.pdf"),
+    out: Annotated[Path, Option("--out", "-o", help="The file to write.")] = Path("_build/book.pdf"),
     root: Root = Path(),
 ) -> None:
     """Print the whole book, as its notebooks were executed last, as one PDF."""
-    target = out if out.is_absolute() or root == Path() else root / out
-    require(target.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
-    pdf.write(root, target)
-    typer.echo(target)
+    require(out.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
+    pdf.write(root, root / out)
+    typer.echo(root / out)
 
 
 @app.command()
-@_clear_errors()
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine only; 0 picks a free one.")] = 8000,
+    port: Annotated[int, Option(min=0, max=65535, help="On this machine only; 0 picks a free one.")] = 8000,
     root: Root = Path(),
 ) -> None:
     """Serve the published book to a browser on this machine, until Ctrl-C."""
@@ -163,31 +142,23 @@ def serve(
 
 
 @app.command("results")
-@_clear_errors()
 def show_results(
-    notebook: Annotated[Path, typer.Argument(help="An executed notebook.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    notebook: Annotated[Path, Argument(help="An executed notebook.")],
+    as_json: Annotated[bool, Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Print the headline numbers that an executed notebook recorded."""
     numbers = results.read(notebook)
-    if as_json:
-        typer.echo(json.dumps(numbers, indent=1))
-        return
-    width = max(map(len, numbers))
-    for name, number in numbers.items():
-        typer.echo(f"{name:{width}}  {number:.6g}")
+    lines = (f"{name:{max(map(len, numbers))}}  {number:.6g}" for name, number in numbers.items())
+    typer.echo(json.dumps(numbers, indent=1) if as_json else "\n".join(lines))
 
 
 @app.command()
-@_clear_errors()
 def assign(
-    notebook: Annotated[
-        list[str] | None, typer.Argument(help="Stems such as 01_toy_exercises; all by default.")
-    ] = None,
+    notebook: Annotated[list[str] | None, Argument(help="Stems such as 01_toy_exercises; all by default.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The folder to write to; default _build/assignments.")
+        Path | None, Option("--out", "-o", help="The folder to write to; default _build/assignments.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files of another content.")] = False,
+    force: Annotated[bool, Option("--force", help="Replace files of another content.")] = False,
     root: Root = Path(),
 ) -> None:
     """Write the student versions of the exercise notebooks: without solutions and hidden tests."""
@@ -200,28 +171,26 @@ def assign(
 
 
 @app.command()
-@_clear_errors()
 def grade(
-    submission: Annotated[list[Path], typer.Argument(help="Files, or folders of files, one or more of a student.")],
-    table: Annotated[Path, typer.Option("--csv", help="The table to write.")] = Path("grades.csv"),
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions marked at a time.")] = 2,
-    limit: Annotated[int, typer.Option(min=1, help="Seconds a single cell may take.")] = Bounds.limit,
-    memory: Annotated[int, typer.Option(min=512, help="MiB of memory a submission may take.")] = Bounds.memory,
-    executed: Annotated[Path | None, typer.Option(help="A folder for the submissions as they were executed.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Mark anew what was marked before.")] = False,
+    submission: Annotated[list[Path], Argument(help="Files, or folders of files, one or more of a student.")],
+    table: Annotated[Path, Option("--csv", help="The table to write.")] = Path("grades.csv"),
+    jobs: Annotated[int, Option(min=1, help="Submissions marked at a time.")] = 2,
+    limit: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = Bounds.limit,
+    memory: Annotated[int, Option(min=512, help="MiB of memory a submission may take.")] = Bounds.memory,
+    executed: Annotated[Path | None, Option(help="A folder for the submissions as they were executed.")] = None,
+    fresh: Annotated[bool, Option("--fresh", help="Mark anew what was marked before.")] = False,
     root: Root = Path(),
 ) -> None:
     """Mark submissions of exercise notebooks: a CSV with points and with a reason for each that was lost."""
-    bounds = Bounds(limit, memory)
-    count = grading.grade(submission, table, root, jobs, bounds, fresh, executed)
+    count = grading.grade(submission, table, root, jobs, Bounds(limit, memory), fresh, executed)
     typer.echo(f"{table}: {count} submission{'' if count == 1 else 's'}")
 
 
 def main() -> None:
     """The entry point of `lmc`; exits with 0, 1 (a notebook or the build failed), 2 (a wrong parameter) or 130."""
-    for name in ("SIGTERM", "SIGHUP"):  # stopped politely, or the terminal closed: leave nothing running either
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall
+    # Stopped politely, or the terminal closed: leave nothing running either.
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall
             signal.signal(number, signal.default_int_handler)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the one line says it
     app(_join_parameters(sys.argv[1:]))
@@ -234,14 +203,10 @@ def _join_parameters(arguments: Sequence[str]) -> list[str]:
     ['run', 'x', '-p', 'widths=[8, 8]', '-p', 'seed=1']
     """
     joined: list[str] = []
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        joined.append(word)
-        if word in ("-p", "--parameter") and rest:
-            name = rest.pop(0)
-            takes_value = "=" not in name and rest and not rest[0].startswith(("--", "-o", "-p"))
-            joined.append(f"{name}={rest.pop(0)}" if takes_value else name)
+    for word in arguments:
+        named = joined[-2:-1] in (["-p"], ["--parameter"]) and "=" not in joined[-1]
+        name = f"{joined.pop()}=" if named and not word.startswith(("--", "-o", "-p")) else ""
+        joined.append(name + word)
     return joined
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +12,10 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from lmc_utils.provenance import whole
 from lmc_utils.settings import ParameterError, require
 
 EXPLANATION = "explanation"  # the tag of a cell that goes with a solution
-
-_COURSE = "lmc"
 
 
 def write(sources: Sequence[Path], folder: Path, force: bool = False) -> list[Path]:
@@ -42,15 +39,25 @@ def write(sources: Sequence[Path], folder: Path, force: bool = False) -> list[Pa
         require(target.resolve() not in originals, "out", "another folder than that of the solutions", str(folder))
         same = not target.exists() or (target.is_file() and target.read_bytes() == content)
         require(force or same, "out", "a folder without other notebooks of these names (or --force)", str(target))
+    with writing_to("out", folder):
+        for target, content in contents.items():
+            with whole(target) as file:
+                file.write(content)
+    return list(contents)
+
+
+@contextmanager
+def writing_to(name: str, folder: Path) -> Iterator[None]:
+    """Make a folder, for what is written to it in this context.
+
+    Raises:
+        ParameterError: it cannot be written; the message begins with `name`.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for target, content in contents.items():
-            partial = target.with_name(f"{target.name}.partial")
-            partial.write_bytes(content)
-            partial.replace(target)
+        yield
     except OSError as error:
-        raise ParameterError(f"out: expected a folder to write to, got '{folder}' ({error.strerror})") from error
-    return list(contents)
+        raise ParameterError(f"{name}: expected a folder to write to, got '{folder}' ({error.strerror})") from error
 
 
 def release(source: Path) -> NotebookNode:
@@ -81,26 +88,20 @@ def with_hidden_tests(source: Path) -> NotebookNode:
     return process(notebook, steps, source.stem)
 
 
-def process(notebook: NotebookNode, steps: Iterable[str], name: str, gradebook: Path | None = None) -> NotebookNode:
+def process(notebook: NotebookNode, steps: Iterable[str], name: str) -> NotebookNode:
     """Lead a notebook through some of nbgrader's preprocessors.
 
     Args:
         notebook: it is changed in place, too.
         steps: their names, in order.
         name: of the exercise notebook.
-        gradebook: the database of those that use one.
 
     Raises:
         ParameterError: nbgrader is missing, or it complains.
     """
-    resources: dict[str, Any] = {
-        "nbgrader": {"notebook": name, "assignment": _COURSE, "db_url": f"sqlite:///{gradebook}"}
-    }
-    for step in steps:
+    for step, preprocess in [(step, preprocessor(step).preprocess) for step in steps]:
         try:
-            notebook, resources = preprocessor(step).preprocess(notebook, resources)
-        except ParameterError:
-            raise
+            notebook, _ = preprocess(notebook, {})
         except Exception as error:  # nbgrader's own kinds are many
             raise ParameterError(f"{name}: {step} of nbgrader says: {' '.join(str(error).split())}") from error
     return notebook
@@ -127,29 +128,3 @@ def identity(cell: NotebookNode) -> str:
     known = cell.metadata.get("nbgrader")
     name = known.get("grade_id") if isinstance(known, dict) else None
     return name if isinstance(name, str) else ""
-
-
-def gradebook(source: Path, path: Path) -> None:
-    """Write nbgrader's database of an exercise notebook's cells, from which `OverwriteCells` restores them.
-
-    Raises:
-        ParameterError: nbgrader is missing, or the source has a fault that it names.
-    """
-    notebook = with_hidden_tests(source)  # also says so where nbgrader is missing
-    from nbgrader.api import Gradebook
-
-    path.unlink(missing_ok=True)
-    with _programs_of_this_python(), Gradebook(f"sqlite:///{path}") as book:
-        book.add_assignment(_COURSE)
-    process(notebook, ["SaveCells"], source.stem, path)
-
-
-@contextmanager
-def _programs_of_this_python() -> Iterator[None]:
-    """Put this environment's programs on the PATH: nbgrader starts `alembic` by its bare name."""
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + before
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before

@@ -6,7 +6,6 @@ stopped, and the table is the same to the byte however often it is made.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,7 +25,7 @@ from lmc_utils.classroom.marking import Marks, nothing
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.classroom.submissions import Submission, collect
 from lmc_utils.classroom.table import as_csv, number
-from lmc_utils.provenance import package_files
+from lmc_utils.provenance import digest, package_files, versions, whole
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
 from lmc_utils.settings import ParameterError, require
@@ -54,14 +52,17 @@ class Grading:
         """What outlives a run; it can be deleted at any time."""
         return self.root / "_build" / "grades"
 
-    def prepared(self, stem: str) -> Path:
-        """What was prepared for an exercise notebook, for as long as neither it nor the package changes."""
-        return self.cache / stem / _digest(self.sources[stem].read_bytes(), _package())
+    def trained(self, stem: str) -> Path:
+        """The networks that an exercise notebook's own solutions train, for as long as nothing that they need changes.
+
+        It is there once these solutions have got all points.
+        """
+        return self.cache / stem / digest([self.sources[stem], _package()]) / "runs"
 
     def key(self, submission: Submission) -> str:
         """Of all that the marks of a submission depend on."""
-        words = f"{submission.notebook} {self.prepared(str(submission.notebook)).name} {replace(self.bounds, cores=1)}"
-        return _digest(submission.content, words)
+        source = self.sources[str(submission.notebook)]
+        return digest([submission.content, source, _package(), self.bounds.limit, self.bounds.memory])
 
     def marks(self, submission: Submission) -> Marks | None:
         """The marks that were kept, if there are any."""
@@ -101,7 +102,12 @@ def grade(
     """
     grading = Grading(root.resolve(), at_once, bounds or Bounds(), Console(stderr=True, soft_wrap=True))
     require(bool(grading.sources), "root", "a checkout of the book with exercise notebooks", str(grading.root))
-    _require_writable(table, executed)
+    require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
+    require(not table.is_dir(), "csv", "a file, not a folder", str(table))
+    for name, folder in {"csv": table.parent, "executed": executed}.items():
+        if folder is not None:  # what would otherwise be said when everything is marked
+            with assignments.writing_to(name, folder), tempfile.NamedTemporaryFile(dir=folder):
+                pass
     if executed is not None:
         around = {executed.resolve()} & {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
         require(not around, "executed", "a folder that does not hold what was handed in", str(executed))
@@ -112,21 +118,26 @@ def grade(
             marks = _mark_all(grading, submissions, fresh)
     except Timeout as error:
         raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
-    _write_whole(table, as_csv(submissions, marks))
+    with whole(table) as file:
+        file.write(as_csv(submissions, marks).encode())
     if executed is not None:
-        _hand_back(grading, submissions, executed)
+        for each in submissions:
+            if each.notebook and (done := grading.cache / f"{grading.key(each)}.ipynb").exists():
+                (executed / each.name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(done, executed / each.name)
     return len(submissions)
 
 
 def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:
-    known = {each.name: each for each in submissions if each.notebook}
-    todo = [each for each in known.values() if fresh or grading.marks(each) is None]
+    known = [each for each in submissions if each.notebook]
+    todo = [each for each in known if fresh or grading.marks(each) is None]
     unmarked: dict[str, Marks] = {}
     _prepare(grading, sorted({str(each.notebook) for each in todo}))
     for each, box, job, status in _each_in_its_sandbox(grading, todo, "submissions"):
         if status == 0:
             shutil.move(box.result.with_suffix(".ipynb"), grading.cache / f"{grading.key(each)}.ipynb")
-            _write_whole(grading.cache / f"{grading.key(each)}.json", box.result.read_text(encoding="utf-8"))
+            with whole(grading.cache / f"{grading.key(each)}.json") as file:
+                file.write(box.result.read_bytes())
         else:
             said = jobs.last_line(job.log).replace(str(box.folder), "")[:200]
             why = "it took too long in all" if status is None else said or f"it ended with status {status}"
@@ -134,19 +145,14 @@ def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) 
         got = unmarked.get(each.name) or grading.marks(each) or Marks()
         points, out_of = (number(sum(values.values())) for values in (got.points, got.out_of))
         grading.console.print(f"{job.name}: {points} of {out_of}", markup=False, highlight=False)
-    return [
-        unmarked.get(each.name) or (grading.marks(each) if each.notebook else None) or Marks() for each in submissions
-    ]
+    found = unmarked | {each.name: grading.marks(each) for each in known if each.name not in unmarked}
+    return [found.get(each.name) or Marks() for each in submissions]
 
 
 def _prepare(grading: Grading, stems: Sequence[str]) -> None:
     """Mark the exercise notebooks' own solutions: they get all points, and train the networks for everybody."""
-    todo = [stem for stem in stems if not (grading.prepared(stem) / "solved").exists()]
-    for stem in todo:
-        shutil.rmtree(grading.cache / stem, ignore_errors=True)
-        grading.prepared(stem).mkdir(parents=True)
-        assignments.gradebook(grading.sources[stem], grading.prepared(stem) / "gradebook.db")
-    own = [Submission(stem, path := grading.sources[stem], path.read_bytes(), stem, "") for stem in todo]
+    todo = {stem: grading.sources[stem] for stem in stems if not grading.trained(stem).exists()}
+    own = [Submission(stem, path, path.read_bytes(), stem, "") for stem, path in todo.items()]
     patient = replace(grading, bounds=replace(grading.bounds, limit=max(grading.bounds.limit, _PATIENCE)))
     for each, box, job, status in _each_in_its_sandbox(patient, own, "solutions"):
         if status != 0:
@@ -154,30 +160,29 @@ def _prepare(grading: Grading, stems: Sequence[str]) -> None:
         marks = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
         if marks.points != marks.out_of:
             raise ParameterError(f"{each.name}: its own solutions do not get all points: {marks.remarks[-1]}")
-        shutil.copytree(box.runs, grading.prepared(each.name) / "runs", dirs_exist_ok=True)
-        (grading.prepared(each.name) / "solved").touch()
+        shutil.rmtree(grading.cache / each.name, ignore_errors=True)
+        partial = shutil.copytree(box.runs, grading.trained(each.name).with_suffix(".partial"))
+        partial.rename(grading.trained(each.name))
 
 
 def _each_in_its_sandbox(
     grading: Grading, todo: Sequence[Submission], unit: str
 ) -> Iterator[tuple[Submission, sandbox.Sandbox, jobs.Job, int | None]]:
     """Mark submissions, some at a time, each in a sandbox that lives until the next one is asked for."""
-    by_name = {each.name: each for each in todo}
-    boxes: dict[str, sandbox.Sandbox] = {}
+    boxes: dict[str, tuple[Submission, sandbox.Sandbox]] = {}
     bounds = replace(grading.bounds, cores=jobs.cores_each(grading.at_once, len(todo)))
     with _temporary_folder() as within:
 
         def waiting() -> Iterator[jobs.Job]:
             for each in todo:
-                prepared = grading.prepared(str(each.notebook))
-                boxes[each.name] = box = sandbox.make(within, prepared / "runs")
-                source = grading.sources[str(each.notebook)]
-                yield sandbox.marking(box, each.name, each.content, source, prepared / "gradebook.db", bounds)
+                box = sandbox.make(within, grading.trained(str(each.notebook)))
+                boxes[each.name] = each, box
+                yield sandbox.marking(box, each.name, each.content, grading.sources[str(each.notebook)], bounds)
 
         with closing(jobs.run(waiting(), len(todo), grading.at_once, grading.console, unit)) as finished:
             for job, status in finished:
-                box = boxes.pop(job.name)
-                yield by_name[job.name], box, job, status
+                each, box = boxes.pop(job.name)
+                yield each, box, job, status
                 shutil.rmtree(box.folder, ignore_errors=True)
 
 
@@ -198,45 +203,5 @@ def _temporary_folder() -> Iterator[Path]:
 @cache
 def _package() -> str:
     """A digest of the code that marks and of what it rests on."""
-    beside = " ".join(
-        f"{name} {version(name)}" for name in ("ipykernel", "nbclient", "nbgrader", "numpy", "scipy", "torch", "xarray")
-    )
-    return _digest(
-        b"".join(name.encode() + path.read_bytes() for name, path in package_files(".py").items()),
-        f"{sys.version} {beside}",
-    )
-
-
-def _digest(content: bytes, words: str) -> str:
-    return hashlib.sha256(content + b"\0" + words.encode()).hexdigest()[:32]
-
-
-def _hand_back(grading: Grading, submissions: Sequence[Submission], folder: Path) -> None:
-    """Copy the submissions as they were executed to a folder."""
-    for each in submissions:
-        done = grading.cache / f"{grading.key(each)}.ipynb" if each.notebook else None
-        if done and done.exists():
-            target = folder / each.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(done, target)
-
-
-def _require_writable(table: Path, executed: Path | None) -> None:
-    """Say now what would otherwise be said when everything is marked."""
-    require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
-    require(not table.is_dir(), "csv", "a file, not a folder", str(table))
-    for name, folder in {"csv": table.parent, "executed": executed}.items():
-        if folder is None:
-            continue
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise ParameterError(f"{name}: expected a folder to write to, got '{folder}' ({error.strerror})") from error
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path)
+    beside = versions(("ipykernel", "nbclient", "nbgrader", "numpy", "scipy", "torch", "xarray"))
+    return digest([package_files(".py"), beside, sys.version])

@@ -8,8 +8,8 @@ compared by what they return for the same arguments.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,43 +23,42 @@ UNANSWERED = "Not answered yet."
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A mistake that is often made.
-
-    Attributes:
-        hint: what to say to whoever makes it; it does not give the answer away.
-        answer: computes the answer that it leads to.
-    """
-
-    hint: str
-    answer: Callable[[], Any]
-
-
-@dataclass(frozen=True)
 class Exercise:
     """What an answer is judged by.
 
+    The truth and the answers that mistakes lead to are stated as they are, or as a function without arguments that
+    computes them, called only when there is an answer to judge; where a function is asked for, as that function.
+
     Attributes:
         name: of the exercise, such as toy-2.
-        truth: computes the right answer; called only when there is an answer to judge.
+        truth: the right answer.
         because: why it is right; said to whoever finds it.
-        mistakes: what is told apart from other wrong answers; where several apply, the first is named.
+        mistakes: what is told apart from other wrong answers: hints that do not give the answer away, each with the
+            answer that a common mistake leads to; where several apply, the first is said.
         choices: the words to choose from, where the answer is one of them.
         probes: for a function, the arguments of each call by which it is compared.
-        tolerance: relative to the largest number, where there are several: in an array, or for the probes.
+        tolerance: relative to the largest number, where there are several: in an array, or for the probes. By default
+            a hundredth, for functions a millionth.
         refuse: a hint for an answer that breaks the rules of the exercise, None for any other.
         view: where many answers are right, a number that is compared in place of the answer; the smaller the better.
     """
 
     name: str
-    truth: Callable[[], Any]
+    truth: Any
     because: str
-    mistakes: tuple[Mistake, ...] = ()
+    mistakes: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
-    probes: Callable[[], Sequence[tuple[Any, ...]]] | None = None
-    tolerance: float = 0.01
-    refuse: Callable[[Any], str | None] = lambda answer: None
-    view: Callable[[Array], float] | None = None
+    probes: tuple[tuple[Any, ...], ...] = ()
+    tolerance: float = 0.0
+    refuse: Callable[[Array], str | None] = lambda answer: None
+    view: Callable[[Array], Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tolerance", self.tolerance or (1e-6 if self.probes else 0.01))
+
+    def answer(self, stated: Any) -> Any:
+        """The truth, or what a mistake leads to, computed."""
+        return stated() if callable(stated) and not self.probes else stated
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,7 +88,7 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
         answer: a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None and `...` stand
             for none yet.
 
-    >>> half = Exercise("x-1", lambda: 0.5, "Half of it.", (Mistake("Mind the chord.", lambda: 1.5),))
+    >>> half = Exercise("x-1", 0.5, "Half of it.", {"Mind the chord.": 1.5})
     >>> judge(half, 0.5), judge(half, 1.5)
     (✓ x-1 · right. Half of it., ✗ x-1 · Mind the chord.)
     >>> judge(half, -0.5)
@@ -109,48 +108,44 @@ class _Unfit(Exception):
 def _hint(exercise: Exercise, answer: Any) -> str | None:
     """None where the answer is right."""
     if answer is None or answer is ...:
-        raise _Unfit(UNANSWERED)
+        return UNANSWERED
     if exercise.choices:
         return _hint_for_word(exercise, answer)
-    if exercise.probes is None and callable(answer):
-        raise _Unfit("Expected numbers, got a function. Call it, and hand over what it returns.")
-    if exercise.probes is not None and not callable(answer):
-        kind = type(answer).__name__
-        raise _Unfit(f"Expected a function, got {kind}. Hand over the function's name, without calling it.")
-    if exercise.probes is None:
+    if not exercise.probes:
+        if callable(answer):
+            return "Expected numbers, got a function. Call it, and hand over what it returns."
         answer = _numbers(answer)
+    elif not callable(answer):
+        kind = type(answer).__name__
+        return f"Expected a function, got {kind}. Hand over the function's name, without calling it."
     if (refusal := exercise.refuse(answer)) is not None:
-        raise _Unfit(refusal)
-    seen, truth = _observe(exercise, answer), _observe(exercise, exercise.truth())
+        return refusal
+    seen, truth = _observe(exercise, answer), _observe(exercise, exercise.answer(exercise.truth))
     if _same(seen, truth, exercise.tolerance):
         return None
-    if exercise.view is not None:
-        for mistake in exercise.mistakes:
-            if _same([np.sort(answer)], [np.sort(mistake.answer())], exercise.tolerance):
-                return mistake.hint
+    placed = [np.sort(answer)] if exercise.view else seen
+    for hint, stated in exercise.mistakes.items():
+        wrong = exercise.answer(stated)
+        if _same(placed, [np.sort(wrong)] if exercise.view else _observe(exercise, wrong), exercise.tolerance):
+            return hint
+    if exercise.view:
         return f"Allowed, but it comes to {seen[0]:.3g}, and {truth[0]:.3g} can be reached."
-    for mistake in exercise.mistakes:
-        if _same(seen, _observe(exercise, mistake.answer()), exercise.tolerance):
-            return mistake.hint
     return _misfit(exercise, seen, truth) or _common_mistake(exercise, seen, truth)
 
 
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
     word = answer.strip().lower() if isinstance(answer, str) else ""
     if word not in exercise.choices:
-        raise _Unfit(f"Expected a word: {unknown(str(answer), exercise.choices)}.")
-    if word == exercise.truth():
-        return None
-    return next((mistake.hint for mistake in exercise.mistakes if mistake.answer() == word), "Not so. Look again.")
+        return f"Expected a word: {unknown(str(answer), exercise.choices)}."
+    hints = {exercise.answer(stated): hint for hint, stated in exercise.mistakes.items()}
+    return None if word == exercise.answer(exercise.truth) else hints.get(word, "Not so. Look again.")
 
 
 def _observe(exercise: Exercise, answer: Any) -> Observed:
     """An answer as arrays, one, or for a function one for each probe; a single number has no shape, however wrapped."""
-    if exercise.probes is None:
-        seen = [_numbers(answer if exercise.view is None else exercise.view(_numbers(answer)))]
-    else:
-        asked = exercise.probes()
-        seen = [_numbers(_call(answer, probe), f"For {_shown(probe)} your function returns") for probe in asked]
+    seen = [
+        _numbers(_call(answer, probe), f"For {_shown(probe)} your function returns") for probe in exercise.probes
+    ] or [_numbers(exercise.view(_numbers(answer)) if exercise.view else answer)]
     return [one.reshape(()) if one.size == 1 else one for one in seen]
 
 
@@ -180,24 +175,17 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
 
 def _same(one: Observed, other: Observed, tolerance: float) -> bool:
     """Equal up to a share of the largest number of the other, so that a zero among larger numbers may be rounded."""
-    slack = tolerance * (max(map(_size, other), default=0.0) or 1.0)
-    return all(_close(first, second, slack) for first, second in zip(one, other, strict=True))
-
-
-def _close(one: Array, other: Array, slack: float) -> bool:
-    return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=slack, equal_nan=True)
-
-
-def _size(values: Array) -> float:
-    """The largest finite absolute value."""
-    finite = np.abs(values[np.isfinite(values)])
-    return float(finite.max()) if finite.size else 0.0
+    finite = (np.abs(values[np.isfinite(values)]) for values in other)
+    slack = tolerance * (max(values.max(initial=0.0) for values in finite) or 1.0)
+    return all(
+        first.shape == second.shape and np.allclose(first, second, rtol=0, atol=slack, equal_nan=True)
+        for first, second in zip(one, other, strict=True)
+    )
 
 
 def _misfit(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
     """A hint where an answer has another shape than the truth, or is not finite where the truth is."""
-    probes = exercise.probes() if exercise.probes else [()]
-    for one, two, probe in zip(seen, truth, probes, strict=True):
+    for one, two, probe in zip(seen, truth, exercise.probes or ((),), strict=True):
         asked = f" for {_shown(probe)}" if probe else ""
         if one.shape != two.shape:
             fits = one.size == two.size and _same([one.reshape(two.shape)], [two], exercise.tolerance)

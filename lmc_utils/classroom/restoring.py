@@ -12,7 +12,7 @@ WRONG_FILE = "none of the exercises' cells is in it: is it the wrong file?"
 
 
 def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookNode) -> tuple[NotebookNode, list[str]]:
-    """Put back the cells that a submission has lost, and the metadata by which cells are told apart.
+    """Put back the cells that a submission has lost, the source of those that are locked, and the metadata of all.
 
     Args:
         submission: as it was handed in.
@@ -23,6 +23,7 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
         A notebook that holds every exercise's cells once, and a line for each that was lost, doubled or changed.
     """
     notebook, remarks = copy.deepcopy(submission), []
+    notebook.metadata["kernelspec"] = copy.deepcopy(given.metadata.kernelspec)
     known = {identity(cell): cell for cell in given.cells if identity(cell)}
     unchanged = {(identity(cell), _bare(cell.source)) for cell in (*given.cells, *handed_out.cells)}
     by_id = {cell.id: cell.metadata.nbgrader for cell in known.values()}
@@ -30,7 +31,7 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
         if not identity(cell) and cell.get("id") in by_id:  # some programs keep the ids and lose the metadata
             cell.metadata["nbgrader"] = copy.deepcopy(by_id[cell.id])
     seen: set[str] = set()
-    for cell in reversed(notebook.cells):  # of two the last counts, as with nbgrader
+    for row, cell in reversed(list(enumerate(notebook.cells))):  # of two the last counts, as with nbgrader
         name = identity(cell)
         if name in seen:
             remarks.append(f"{name}: this cell is there more than once")
@@ -39,10 +40,12 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
             continue
         seen.add(name)
         original = known[name]
-        locked = original.metadata.nbgrader["locked"]
-        if locked and original.cell_type == "code" and (name, _bare(cell.source)) not in unchanged:
+        if _is_locked(original) and original.cell_type == "code" and (name, _bare(cell.source)) not in unchanged:
             remarks.append(f"{name}: this cell was changed and has been put back")
-        cell.metadata = copy.deepcopy(original.metadata)  # a tag could keep a test from being run
+        # Not the metadata: a tag could keep a test from being run.
+        own = ("id",) if _is_locked(original) else ("id", "source")
+        others = {key: copy.deepcopy(value) for key, value in original.items() if key not in own}
+        notebook.cells[row] = NotebookNode(others | {key: cell[key] for key in own if key in cell})
     if not seen:
         return copy.deepcopy(given), [WRONG_FILE]
     place = 0

@@ -75,7 +75,7 @@ def make(within: Path, runs: Path | None = None) -> Sandbox:
     return sandbox
 
 
-def marking(sandbox: Sandbox, name: str, submission: bytes, source: Path, gradebook: Path, bounds: Bounds) -> Job:
+def marking(sandbox: Sandbox, name: str, submission: bytes, source: Path, bounds: Bounds) -> Job:
     """The job that marks a submission in its sandbox, from copies of all files.
 
     Args:
@@ -83,15 +83,12 @@ def marking(sandbox: Sandbox, name: str, submission: bytes, source: Path, gradeb
         name: of the job.
         submission: the content of the notebook that was handed in.
         source: the exercise notebook.
-        gradebook: what `assignments.gradebook` wrote of it.
         bounds: what it may take.
     """
-    copies = [sandbox.folder / name for name in ("submission.ipynb", source.name, "gradebook.db")]
-    copies[0].write_bytes(submission)
-    shutil.copyfile(source, copies[1])
-    shutil.copyfile(gradebook, copies[2])
-    command = [sys.executable, "-m", "lmc_utils.classroom.marking", *map(str, copies)]
-    command += [str(sandbox.home), str(sandbox.result), "--limit", str(bounds.limit), "--memory", str(bounds.memory)]
+    (sandbox.folder / "submission.ipynb").write_bytes(submission)
+    shutil.copyfile(source, sandbox.folder / source.name)
+    given = ["submission.ipynb", source.name, sandbox.home, sandbox.result, bounds.limit, bounds.memory]
+    command = [sys.executable, "-m", "lmc_utils.classroom.marking", *map(str, given)]
     # A cell that never ends costs its limit once, and one that ends the kernel a start and what ran before it.
     in_all = 900 + 2 * bounds.limit * (submission + source.read_bytes()).count(b"cell_type")
     environment = _environment(os.environ, sandbox, bounds.cores)
@@ -110,9 +107,7 @@ def _environment(inherited: Mapping[str, str], sandbox: Sandbox, cores: int) -> 
         "XDG_CACHE_HOME": sandbox.home / ".cache",
         "XDG_CONFIG_HOME": sandbox.home / ".config",
         "IPYTHONDIR": sandbox.home / ".ipython",
-        "JUPYTER_CONFIG_DIR": sandbox.home / ".jupyter",
-        "JUPYTER_DATA_DIR": sandbox.home / ".jupyter",
-        "JUPYTER_RUNTIME_DIR": sandbox.home / ".jupyter",
+        **{f"JUPYTER_{kind}_DIR": sandbox.home / ".jupyter" for kind in ("CONFIG", "DATA", "RUNTIME")},
         "LMC_RUNS": sandbox.runs,
         "PYTHONPATH": sandbox.folder / "package",
         "PYTHONHASHSEED": 0,

@@ -63,8 +63,11 @@ def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collect
             if not left_out & {file.resolve(), *file.resolve().parents}:
                 found.setdefault(file.parent.resolve() / file.name, file)
     require(bool(found), "submission", "files to mark", ", ".join(map(str, paths)))
-    cells = {stem: _cells(source) for stem, source in sources.items()}
-    named = {_printable(Path(os.path.relpath(place, base))): file for place, file in found.items()}
+    cells = {stem: {identity(cell) for cell in nbformat.read(path, 4).cells} - {""} for stem, path in sources.items()}
+    named = {  # text that can be written, whatever bytes a name is made of
+        Path(os.path.relpath(place, base)).as_posix().encode("utf-8", "backslashreplace").decode(): file
+        for place, file in found.items()
+    }
     return [_recognise(name, named[name], cells) for name in sorted(named)]
 
 
@@ -99,55 +102,38 @@ def _base(paths: Sequence[Path]) -> Path:
 def _handed_in(folder: Path) -> Iterator[Path]:
     """The files in a folder, at any depth, its links, and the folders that hold none; nothing hidden."""
     for path in folder.rglob("*"):
-        if _is_hidden(path.relative_to(folder)):
-            continue
-        if path.is_symlink() or path.is_file() or not any(_visible(path)):
+        if not _is_hidden(path.relative_to(folder)) and (
+            path.is_symlink() or path.is_file() or all(_is_hidden(Path(each.name)) for each in path.iterdir())
+        ):
             yield path
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if not _is_hidden(Path(path.name)))
 
 
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") or part in ("__pycache__", "__MACOSX") for part in path.parts)
 
 
-def _printable(path: Path) -> str:
-    """A path as text that can be written, whatever bytes its name is made of."""
-    return path.as_posix().encode("utf-8", "backslashreplace").decode()
-
-
-def _cells(source: Path) -> set[str]:
-    return {identity(cell) for cell in nbformat.read(source, as_version=4).cells} - {""}
-
-
 def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submission:
     """Tell which exercise notebook a file answers: by its cells, else by what its metadata or its name says."""
-
-    def nothing(remark: str) -> Submission:
-        return Submission(name, path, b"", None, remark)
-
     if path.is_symlink():
-        return nothing("a link, not the file itself")
+        return Submission(name, path, b"", None, "a link, not the file itself")
     if path.is_dir():
         return Submission(f"{name}/", path, b"", None, "nothing was handed in")
+    stem, content = None, path.read_bytes() if path.stat().st_size <= _LARGEST else b""
     if not path.stat().st_size:
-        return nothing("an empty file")
-    if zipfile.is_zipfile(path):
-        return nothing("an archive: unpack it first")
-    if path.stat().st_size > _LARGEST:
-        return nothing("not a notebook, or far too large a one")
-    content = path.read_bytes()
-    try:
-        notebook = read(content)
-    except ValueError:
-        return nothing("not a notebook")
-    stem = _stem(notebook, path.stem, cells)
+        remark = "an empty file"
+    elif zipfile.is_zipfile(path):
+        remark = "an archive: unpack it first"
+    elif not content:
+        remark = "not a notebook, or far too large a one"
+    else:
+        try:
+            stem = _stem(read(content), path.stem, cells)
+            remark = "not one of the exercise notebooks: none of their cells is in it"
+        except ValueError:
+            remark = "not a notebook"
     if stem is None:
-        return nothing("not one of the exercise notebooks: none of their cells is in it")
-    renamed = "" if stem in path.stem else f"the file was renamed: it is {stem}"
-    return Submission(name, path, content, stem, renamed)
+        return Submission(name, path, b"", None, remark)
+    return Submission(name, path, content, stem, "" if stem in path.stem else f"the file was renamed: it is {stem}")
 
 
 def _stem(notebook: NotebookNode, name: str, cells: Mapping[str, set[str]]) -> str | None:

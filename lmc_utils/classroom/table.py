@@ -15,7 +15,8 @@ def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
 
     >>> from pathlib import Path
     >>> one = Submission("ann.ipynb", Path("ann.ipynb"), b"", "01_toy_exercises", "")
-    >>> print(as_csv([one], [Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])]))
+    >>> marks = Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])
+    >>> print(as_csv([one], [marks]), end="")
     submission,notebook,points,out_of,toy-1,toy-2,remarks
     ann.ipynb,01_toy_exercises,1,3,1,0,toy-2: Not answered yet.
     """
@@ -30,7 +31,7 @@ def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
         remarks = "; ".join(remark for remark in (submission.remark, *each.remarks) if remark)
         row = [submission.name, submission.notebook or "", number(sum(each.points.values())), total]
         rows.writerow([_plain(cell) for cell in (*row, *points, remarks)])
-    return text.getvalue().rstrip("\n")
+    return text.getvalue()
 
 
 def number(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
+import itertools
 
 import nbformat
 import pytest
@@ -37,7 +37,10 @@ def test_what_is_whole_is_left_as_it_is(given: NotebookNode, handed_out: Noteboo
     submission = solved()
     restored, remarks = restore(submission, given, handed_out)
     assert remarks == []
-    assert [cell.source for cell in restored.cells] == [cell.source for cell in submission.cells]
+    hidden = {identity(cell): cell.source for cell in given.cells if identity(cell).endswith("-test")}
+    assert [cell.source for cell in restored.cells] == [
+        hidden.get(identity(cell), cell.source) for cell in submission.cells
+    ]
 
 
 def test_spaces_at_the_ends_of_lines_are_no_change(given: NotebookNode, handed_out: NotebookNode) -> None:
@@ -98,18 +101,30 @@ def test_points_that_were_changed_and_cells_that_were_made_up_do_not_count(
     assert count(restored, given, {}).out_of == count(copy.deepcopy(given), given, {}).out_of
 
 
-def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: NotebookNode, tmp_path: Path) -> None:
+def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: NotebookNode) -> None:
     restored, remarks = restore(solved(toy_2_test="pass", toy_setup="check = print"), given, handed_out)
     assert remarks == [
         "toy-setup: this cell was changed and has been put back",
         "toy-2-test: this cell was changed and has been put back",
     ]
-    assignments.gradebook(SOURCE, tmp_path / "gradebook.db")
-    assignments.process(restored, ["OverwriteCells"], SOURCE.stem, tmp_path / "gradebook.db")
     sources = {identity(cell): cell.source for cell in restored.cells}
     assert sources["toy-2-test"].endswith("### END HIDDEN TESTS")
     assert 'insist("toy-2", barrier)' in sources["toy-2-test"]
     assert "from lmc_utils.classroom import check" in sources["toy-setup"]
+
+
+def test_a_cell_of_another_type_gets_its_own_type_back(given: NotebookNode, handed_out: NotebookNode) -> None:
+    submission = solved()
+    cells = {identity(cell): cell for cell in submission.cells}
+    for name, kind in {"toy-2": "markdown", "toy-3-test": "markdown", "toy-4-task": "code"}.items():
+        cells[name].cell_type = kind
+    for name, key in itertools.product(("toy-2", "toy-3-test"), ("outputs", "execution_count")):
+        del cells[name][key]
+    cells["toy-4-task"].update(outputs=[], execution_count=None)
+    restored, _ = restore(submission, given, handed_out)
+    assert [cell.cell_type for cell in restored.cells] == [cell.cell_type for cell in solved().cells]
+    assert {identity(cell): cell.source for cell in restored.cells}["toy-2"] == cells["toy-2"].source
+    nbformat.validate(restored)
 
 
 def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:

@@ -23,9 +23,8 @@ print(json.dumps({
 
 
 def seen(box: sandbox.Sandbox, tmp_path: Path) -> dict[str, str]:
-    for name in ("s.ipynb", "g.db"):
-        (tmp_path / name).write_text("{}")
-    job = sandbox.marking(box, "ann", b"{}", tmp_path / "s.ipynb", tmp_path / "g.db", Bounds())
+    (tmp_path / "s.ipynb").write_text("{}")
+    job = sandbox.marking(box, "ann", b"{}", tmp_path / "s.ipynb", Bounds())
     done = subprocess.run(
         [sys.executable, "-c", REPORT], cwd=job.folder, env=dict(job.environment), capture_output=True, check=True
     )
@@ -62,10 +61,9 @@ def test_trained_networks_are_copied_not_shared(tmp_path: Path) -> None:
 
 def test_a_job_ends_at_some_time_whatever_its_cells_do(tmp_path: Path) -> None:
     (tmp_path / "s.ipynb").write_text('{"cells": [{"cell_type": "code"}, {"cell_type": "code"}]}')
-    (tmp_path / "g.db").write_text("")
     (tmp_path / "within").mkdir()
     box = sandbox.make(tmp_path / "within")
     submission = b'{"cells": [{"cell_type": "code"}]}'
-    job = sandbox.marking(box, "a", submission, tmp_path / "s.ipynb", tmp_path / "g.db", Bounds(limit=7))
+    job = sandbox.marking(box, "a", submission, tmp_path / "s.ipynb", Bounds(limit=7))
     assert job.limit is not None
     assert job.limit > 2 * 3 * 7, "each cell may cost its limit once, and some of them a start of the kernel"

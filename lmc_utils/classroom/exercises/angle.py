@@ -2,88 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from lmc_utils.classroom import lesson
-from lmc_utils.classroom.judging import Array, Exercise, Mistake
+from lmc_utils.classroom.judging import Array, Exercise
 from lmc_utils.measure import geometry
 
-STEPS, STEP = 25, 2.0
-_LATE = lesson.EXPERIMENT.fork_epochs[-1]
-_PAIRED = ["parent", "pair"]
+_STEPS, _STEP = 25, 2.0
+_LATE, _LAST = lesson.EXPERIMENT.fork_epochs[-1], lesson.EXPERIMENT.epochs
+_BESIDE = np.random.default_rng(0).random((20, 3))
 
 
 @cache
 def tracked() -> xr.Dataset:
-    """Distances and angles of the lesson's siblings, the whole network."""
-    return geometry.track(lesson.family().walks(), progress=False).sel(layer=geometry.WHOLE)
+    """Distances and angles of the lesson's siblings, the whole network, mean over all pairs."""
+    found = geometry.track(lesson.family().walks(), progress=False)
+    return found.sel(layer=geometry.WHOLE).mean(["parent", "pair"])
 
 
 def _course() -> str:
     """What the angle between the siblings that part last does, from one epoch after the fork on."""
-    angle = tracked().angle.sel(apex="fork_point", fork_epoch=_LATE).mean(_PAIRED)
-    return "opens" if angle.sel(epoch=lesson.EXPERIMENT.epochs) > angle.sel(epoch=_LATE + 1) else "closes"
+    angle = tracked().angle.sel(apex="fork_point", fork_epoch=_LATE)
+    return "opens" if angle.sel(epoch=_LAST) > angle.sel(epoch=_LATE + 1) else "closes"
 
 
-def _triangles() -> list[tuple[Any, ...]]:
-    # Two vectors in one direction: rounding takes the cosine of some of them above 1, whatever the machine.
-    alike = [(along, 3 * along, np.zeros(3)) for along in np.random.default_rng(0).random((20, 3))]
-    return [
-        (np.array([3.0, 1.0]), np.array([1.0, 4.0]), np.array([1.0, 1.0])),
-        (np.array([2.0, 0.0, 1.0]), np.array([-1.0, 1.0, 1.0]), np.array([0.5, 0.0, 1.0])),
-        *alike,
-    ]
-
-
-def _angle(theta_1: Array, theta_2: Array, apex: Array) -> float:
+def _cosine(theta_1: Array, theta_2: Array, apex: Array) -> float:
     one, other = theta_1 - apex, theta_2 - apex
-    return float(np.degrees(np.arccos(np.clip(_cosine(one, other), -1, 1))))
-
-
-def _cosine(one: Array, other: Array) -> float:
     return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
 
 
+def _angle(theta_1: Array, theta_2: Array, apex: Array) -> float:
+    return float(np.degrees(np.arccos(np.clip(_cosine(theta_1, theta_2, apex), -1, 1))))
+
+
+@np.errstate(invalid="ignore")
 def _unclamped(theta_1: Array, theta_2: Array, apex: Array) -> float:
-    with np.errstate(invalid="ignore"):
-        return float(np.degrees(np.arccos(_cosine(theta_1 - apex, theta_2 - apex))))
-
-
-def _at(corner: int) -> Callable[[Array, Array, Array], float]:
-    """The angle at another corner of the triangle."""
-
-    def angle(*corners: Array) -> float:
-        first, second = (corners[other] for other in range(3) if other != corner)
-        return _angle(first, second, corners[corner])
-
-    return angle
-
-
-def _ways() -> list[tuple[Any, ...]]:
-    zigzag = np.array([[1.0, 1.0], [2.0, 3.0], [4.0, 2.0], [5.0, 5.0]])
-    return [
-        (zigzag,),
-        (np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 2.0]]),),
-        (np.cumsum(np.sin(np.arange(12.0)).reshape(6, 2), 0),),
-    ]
-
-
-def _path_ratio(path: Array) -> float:
-    return float(_length(path) / np.linalg.norm(path[-1] - path[0]))
+    return float(np.degrees(np.arccos(_cosine(theta_1, theta_2, apex))))
 
 
 def _length(path: Array) -> float:
     return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
-
-
-def _final_cosines(apex: str = "fork_point", epoch: int = lesson.EXPERIMENT.epochs) -> Array:
-    cosines: Array = tracked().cosine.sel(apex=apex, epoch=epoch).mean(_PAIRED).values
-    return cosines
 
 
 EXERCISES = (
@@ -91,88 +52,85 @@ EXERCISES = (
         "angle-1",
         _course,
         "They leave at a wide angle, and the share of the way that they have in common grows from then on.",
-        (
-            Mistake(
-                "That is what siblings do that part at initialisation. Late in training, what decides the first steps "
-                "after the fork: slope or noise?",
-                lambda: "opens",
-            ),
-            Mistake("If both walks were random, it would stay a right angle. They are not.", lambda: "stays"),
-        ),
+        {
+            "That is what siblings do that part at initialisation. Late in training, what decides the first steps "
+            "after the fork: slope or noise?": "opens",
+            "If both walks were random, it would stay a right angle. They are not.": "stays",
+        },
         choices=("opens", "closes", "stays"),
     ),
     Exercise(
         "angle-2",
-        lambda: _angle,
+        _angle,
         "The cosine is clamped to [-1, 1], for rounding may take it beyond.",
-        (
-            Mistake(
-                "For two vectors in the same direction you return nan: rounding takes their cosine a little above 1. "
-                "Clamp it first.",
-                lambda: _unclamped,
+        {
+            "For two vectors in the same direction you return nan: rounding takes their cosine a little above 1. Clamp "
+            "it first.": _unclamped,
+            "The wrong apex: that is the angle seen from the origin. Subtract the apex from both.": (
+                lambda one, two, apex: _angle(one, two, 0 * apex)
             ),
-            Mistake(
-                "The wrong apex: that is the angle seen from the origin. Subtract the apex from both.",
-                lambda: lambda one, two, apex: _angle(one, two, np.zeros_like(one)),
+            "That is the angle at the first sibling. The apex was asked for.": lambda one, two, apex: _angle(
+                two, apex, one
             ),
-            Mistake("That is the angle at the first sibling. The apex was asked for.", lambda: _at(0)),
-            Mistake("That is the angle at the second sibling. The apex was asked for.", lambda: _at(1)),
-            Mistake("That is the cosine.", lambda: lambda one, two, apex: _cosine(one - apex, two - apex)),
+            "That is the angle at the second sibling. The apex was asked for.": lambda one, two, apex: _angle(
+                one, apex, two
+            ),
+            "That is the cosine.": _cosine,
+        },
+        probes=(
+            (np.array([3.0, 1.0]), np.array([1.0, 4.0]), np.array([1.0, 1.0])),
+            (np.array([2.0, 0.0, 1.0]), np.array([-1.0, 1.0, 1.0]), np.array([0.5, 0.0, 1.0])),
+            # Two vectors in one direction: rounding takes the cosine of some of them above 1, whatever the machine.
+            *((along, 3 * along, 0 * along) for along in _BESIDE),
         ),
-        probes=_triangles,
-        tolerance=1e-6,
     ),
     Exercise(
         "angle-3",
-        lambda: np.sqrt(2 * STEPS) * STEP,
+        np.sqrt(2 * _STEPS) * _STEP,
         "All squared steps of both walks add up.",
-        (
-            Mistake("That is how far *one* of them is from the start.", lambda: np.sqrt(STEPS) * STEP),
-            Mistake(
-                "They do not walk in opposite directions: at a right angle, squares add up.",
-                lambda: 2 * np.sqrt(STEPS) * STEP,
-            ),
-            Mistake("That is the way they have walked. A random walk gets less far.", lambda: STEPS * STEP),
-            Mistake("That is the way of both together. A random walk gets less far.", lambda: 2 * STEPS * STEP),
-            Mistake("That is the mean *squared* distance.", lambda: 2 * STEPS * STEP**2),
-            Mistake("How long is a step?", lambda: np.sqrt(2 * STEPS)),
-        ),
+        {
+            "That is how far *one* of them is from the start.": np.sqrt(_STEPS) * _STEP,
+            "They do not walk in opposite directions: at a right angle, squares add up.": 2 * np.sqrt(_STEPS) * _STEP,
+            "That is the way they have walked. A random walk gets less far.": _STEPS * _STEP,
+            "That is the way of both together. A random walk gets less far.": 2 * _STEPS * _STEP,
+            "That is the mean *squared* distance.": 2 * _STEPS * _STEP**2,
+            "How long is a step?": np.sqrt(2 * _STEPS),
+        },
     ),
     Exercise(
         "angle-4",
-        lambda: _path_ratio,
+        lambda path: _length(path) / np.linalg.norm(path[-1] - path[0]),
         "One for a straight walk; the square root of the number of steps for an average random one of equal steps.",
-        (
-            Mistake("That is the length of the path. How does it compare with the straight way?", lambda: _length),
-            Mistake(
-                "The straight way leads from the *start* of the walk to its end, not from the origin.",
-                lambda: lambda path: _length(path) / np.linalg.norm(path[-1]),
+        {
+            "That is the length of the path. How does it compare with the straight way?": _length,
+            "The straight way leads from the *start* of the walk to its end, not from the origin.": lambda path: (
+                _length(path) / np.linalg.norm(path[-1])
             ),
-            Mistake(
-                "You have added up squared steps.",
-                lambda: lambda path: (np.diff(path, axis=0) ** 2).sum() / np.linalg.norm(path[-1] - path[0]),
+            "You have added up squared steps.": lambda path: (
+                (np.diff(path, axis=0) ** 2).sum() / np.linalg.norm(path[-1] - path[0])
             ),
+        },
+        probes=(
+            (np.array([[1.0, 1.0], [2.0, 3.0], [4.0, 2.0], [5.0, 5.0]]),),
+            (np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 2.0]]),),
+            (np.cumsum(np.sin(np.arange(12.0)).reshape(6, 2), 0),),
         ),
-        probes=_ways,
-        tolerance=1e-6,
     ),
     Exercise(
         "angle-5",
-        _final_cosines,
+        lambda: tracked().cosine.sel(apex="fork_point", epoch=_LAST),
         "The later they part, the larger the share of their squared walk that they have in common.",
-        (
-            Mistake(
-                "Those are the cosines from the origin. Stand at the fork point.", lambda: _final_cosines("origin")
+        {
+            "Those are the cosines from the origin. Stand at the fork point.": lambda: tracked().cosine.sel(
+                apex="origin", epoch=_LAST
             ),
-            Mistake(
-                "Those are the cosines from the initialisation. Stand at the fork point.",
-                lambda: _final_cosines("initialisation"),
+            "Those are the cosines from the initialisation. Stand at the fork point.": lambda: tracked().cosine.sel(
+                apex="initialisation", epoch=_LAST
             ),
-            Mistake(
-                "Those are angles in degrees. Cosines were asked for.",
-                lambda: tracked().angle.sel(apex="fork_point", epoch=lesson.EXPERIMENT.epochs).mean(_PAIRED),
+            "Those are angles in degrees. Cosines were asked for.": lambda: tracked().angle.sel(
+                apex="fork_point", epoch=_LAST
             ),
-        ),
+        },
         tolerance=0.006,
     ),
 )
