@@ -11,7 +11,7 @@ VENV   := .venv
 TORCH  := torch==2.13.0\ntorchvision==0.28.0\n
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test lint bench serve clean lock
+.PHONY: help book pdf browser test lint bench serve clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +19,14 @@ help:  ## list the targets
 book: $(VENV)/.book  ## execute the notebooks that changed and build _build/html/index.html
 	@$(BIN)/lmc build
 
-pdf: $(VENV)/.dev book  ## print the whole book as _build/book.pdf; needs Chromium
+pdf: browser book  ## print the whole book as _build/book.pdf
 	@$(BIN)/lmc pdf
 
+browser: $(VENV)/.dev  ## find Chromium, Chrome or Edge, which PDF and tests need, or fetch one
+	@$(BIN)/python -m lmc_utils.publishing.browser
+
 test: $(VENV)/.dev  ## run every test
+	@$(BIN)/python -m lmc_utils.publishing.browser >/dev/null || true  # its tests are left out
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that notebooks are stored without outputs
