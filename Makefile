@@ -1,12 +1,17 @@
 # One command for each job; each works on a fresh clone with Python 3.10 or later, make and a package registry.
 
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN    := .venv/Scripts
+else
 PYTHON ?= python3
+BIN    := .venv/bin
+endif
 VENV   := .venv
-BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+TORCH  := torch==2.13.0\ntorchvision==0.28.0\n
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test lint bench serve clean lock
+.PHONY: help book pdf browser test lint bench serve clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,10 +19,14 @@ help:  ## list the targets
 book: $(VENV)/.book  ## execute the notebooks that changed and build _build/html/index.html
 	@$(BIN)/lmc build
 
-pdf: $(VENV)/.dev book  ## print the whole book as _build/book.pdf; needs Chromium
+pdf: browser book  ## print the whole book as _build/book.pdf
 	@$(BIN)/lmc pdf
 
+browser: $(VENV)/.dev  ## find Chromium, Chrome or Edge, which PDF and tests need, or fetch one
+	@$(BIN)/python -m lmc_utils.publishing.browser
+
 test: $(VENV)/.dev  ## run every test
+	@$(BIN)/python -m lmc_utils.publishing.browser >/dev/null || true  # its tests are left out
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that notebooks are stored without outputs
@@ -36,13 +45,12 @@ serve: $(VENV)/.book  ## serve the built book on this machine
 clean:  ## delete everything that is built: pages, executed notebooks, trained runs
 	rm -rf _build _runs book/notebooks
 
-lock: $(VENV)/.dev  ## resolve constraints.txt anew
-	@$(PIP) uv
-	@head -n 1 constraints.txt > $(VENV)/lock.txt
-	@printf 'torch==2.13.0\ntorchvision==0.28.0\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
-		--extra teach --extra dev --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-		--constraints - pyproject.toml >> $(VENV)/lock.txt
-	@mv $(VENV)/lock.txt constraints.txt
+lock: $(VENV)/.uv  ## resolve lock.txt anew, and constraints.txt, the same without hashes
+	@{ grep '^#' lock.txt; printf '$(TORCH)'; printf '$(TORCH)' | $(BIN)/python -m uv pip compile --quiet --universal \
+		--python-version 3.10 --extra teach --extra dev --generate-hashes --no-annotate --no-header --constraints - \
+		--no-emit-package torch --no-emit-package torchvision pyproject.toml; } > $(VENV)/lock.txt
+	@{ grep '^#' constraints.txt; sed -e '/^#/d' -e '/^ *--hash/d' -e 's/ \\$$//' $(VENV)/lock.txt; } > $(VENV)/constraints.txt
+	@mv $(VENV)/lock.txt $(VENV)/constraints.txt .
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -50,12 +58,16 @@ $(VENV)/.venv:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.book: $(VENV)/.venv pyproject.toml constraints.txt
+$(VENV)/.uv: $(VENV)/.venv constraints.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt uv
+	@touch $@
+
+$(VENV)/.book: $(VENV)/.uv install.py pyproject.toml lock.txt
 	@echo "installing the book's packages (a minute or two)"
-	@$(PIP) -e '.[teach]'
+	@$(BIN)/python install.py teach
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.book
 	@echo "installing the tools of the tests"
-	@$(PIP) -e '.[teach,dev]'
+	@$(BIN)/python install.py teach dev
 	@touch $@

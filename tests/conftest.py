@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+
+from lmc_utils.publishing.browser import advice, find, opened
 
 # Workers share the cores: two that each keep all of them busy take several times as long as two with half each. It is
 # read once, when torch is first imported, and passed on to kernels.
@@ -19,14 +20,27 @@ os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WO
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+NO_BROWSER = "there is no browser"
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; one for each process, as Playwright's synchronous interface bears no second."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no `chromium` on the PATH")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=quiet)
-        yield opened
-        opened.close()
+def browser_program() -> str:
+    """What a test asks for that runs a browser by other means."""
+    return find() or pytest.skip(NO_BROWSER)
+
+
+@pytest.fixture(scope="session")
+def browser(browser_program: str) -> Iterator[Browser]:
+    """One for each process, as Playwright's synchronous interface bears no second."""
+    with opened() as browser:
+        yield browser
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line tells which tests did not run; pytest's own summary has been written by now."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is None or hasattr(config, "workerinput"):
+        return
+    skipped = [report for report in terminal.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
+    if skipped:
+        terminal.write_line(f"{len(skipped)} tests did not run, as {NO_BROWSER}: {advice()}", yellow=True)

@@ -81,6 +81,13 @@ def test_the_lock_works_for_any_index(locked: list[str]) -> None:
     assert "torch==2.13.0" in locked
 
 
+def test_the_lock_has_the_same_versions_each_with_its_hashes(locked: list[str]) -> None:
+    text = (ROOT / "lock.txt").read_text()
+    entries = re.findall(r"^([^#\s][^\n]*?)((?: \\\n    --hash=sha256:[0-9a-f]{64})*)$", text, re.MULTILINE)
+    assert [pin for pin, _ in entries] == locked
+    assert {pin for pin, hashes in entries if not hashes} == {"torch==2.13.0", "torchvision==0.28.0"}
+
+
 def test_commits_are_checked_by_the_locked_tools(locked: list[str]) -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     revisions = {hook["id"]: repo["rev"] for repo in config["repos"] for hook in repo["hooks"]}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lmc_utils.publishing import browser
 from lmc_utils.publishing.site import Site, sphinx
 from lmc_utils.settings import ParameterError
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FOOTER = (
     '<div style="width: 100%; font-size: 8px; color: #3b4252; text-align: center">'
     '<span class="title"></span> &middot; <span class="pageNumber"></span></div>'
@@ -33,7 +33,7 @@ def write(root: Path, target: Path) -> None:
         raise ParameterError(
             f"root: expected executed notebooks in '{site.executed}', found none; try 'lmc build' first"
         )
-    browser = find_browser()
+    browser.needed()
     console = Console(stderr=True, soft_wrap=True)
     output = site.root / "_build" / "pdf"
     shutil.rmtree(output, ignore_errors=True)
@@ -43,37 +43,19 @@ def write(root: Path, target: Path) -> None:
     pages = output / "_build" / "singlehtml"
     (page,) = (path for path in pages.glob("*.html") if path.name != "index.html")
     with console.status("printing"):
-        print_page(page, output / "book.pdf", browser)
+        print_page(page, output / "book.pdf")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(output / "book.pdf", target)
 
 
-def find_browser() -> str:
-    """Where there is a Chromium.
-
-    Raises:
-        ParameterError: nowhere on the PATH.
-    """
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
-        raise ParameterError(f"browser: expected one of {', '.join(_BROWSERS)} on the PATH, found none")
-    return found
-
-
-def print_page(page: Path, target: Path, browser: str) -> None:
+def print_page(page: Path, target: Path) -> None:
     """Print a page of the disk once its mathematics is drawn.
 
     Raises:
-        ParameterError: Playwright is not installed.
+        ParameterError: there is no browser, or no Playwright to drive it.
     """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        raise ParameterError("browser: expected the package playwright to drive it, found none") from error
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     margins = {"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=quiet)
+    with browser.opened() as chromium:
         sheet = chromium.new_page(color_scheme="light")
         sheet.goto(page.as_uri())
         sheet.evaluate("window.MathJax?.startup?.promise")
@@ -90,4 +72,3 @@ def print_page(page: Path, target: Path, browser: str) -> None:
             header_template="<span></span>",
             footer_template=_FOOTER,
         )
-        chromium.close()

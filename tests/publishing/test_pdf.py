@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pypdf
 import pytest
-from project import lmc, write_book
+from project import lmc, write_book, write_notebook
 
 from lmc_utils.publishing import pdf
 from lmc_utils.settings import ParameterError
-
-needs_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no `chromium` on the PATH")
 
 
 def titles(outline: list[object]) -> list[str]:
@@ -22,7 +19,7 @@ def titles(outline: list[object]) -> list[str]:
     return found
 
 
-@needs_browser
+@pytest.mark.usefixtures("browser_program")
 def test_the_book_is_printed_with_its_outline(tmp_path: Path) -> None:
     write_book(tmp_path, first="print(6 * 7)", second="count")
     (tmp_path / "book" / "intro.md").write_text("# Welcome\n\n$$ x^2 + y^2 = z^2 $$\n\n## A part\n")
@@ -51,7 +48,9 @@ def test_a_file_that_is_no_pdf_is_refused(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "lmc: out: expected a file that ends in .pdf, got 'book.html'\n")
 
 
-def test_without_a_browser_it_says_which_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(ParameterError, match=r"^browser: expected one of chromium, .* on the PATH, found none$"):
-        pdf.find_browser()
+def test_without_a_browser_it_says_so_before_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_notebook(tmp_path / "book" / "notebooks" / "first.ipynb")
+    monkeypatch.setattr("lmc_utils.publishing.browser.find", lambda: None)
+    with pytest.raises(ParameterError, match=r"^browser: expected Chromium, Chrome or Edge, found none; try `"):
+        pdf.write(tmp_path, tmp_path / "book.pdf")
+    assert not (tmp_path / "_build").exists()

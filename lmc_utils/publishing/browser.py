@@ -1,0 +1,136 @@
+"""Where there is a browser that can be driven: Chromium, Chrome or Edge, found on this machine or fetched.
+
+`python -m lmc_utils.publishing.browser` writes where it is, and fetches one first if there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmc_utils.settings import ParameterError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+VARIABLE = "LMC_BROWSER"
+"""The environment variable that names a browser of one's own, as a path or a command."""
+
+_COMMANDS = (
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"),
+    *("microsoft-edge", "microsoft-edge-stable", "msedge"),
+)
+_MAC = ("Google Chrome", "Chromium", "Microsoft Edge")
+_WINDOWS = (r"Google\Chrome\Application\chrome.exe", r"Microsoft\Edge\Application\msedge.exe")
+_PLAYWRIGHTS = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def find() -> str | None:
+    """The program: what `LMC_BROWSER` names, else one on the PATH or where installers put it, else Playwright's.
+
+    Raises:
+        ParameterError: `LMC_BROWSER` names no program.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        program = shutil.which(named)
+        if program is None:
+            raise ParameterError(f"{VARIABLE}: expected a browser's program, got '{named}'")
+        return program
+    return next(filter(None, map(shutil.which, (*_COMMANDS, *_places()))), None) or _playwrights()
+
+
+def _places() -> Iterator[str]:
+    for folder in ("/Applications", str(Path.home() / "Applications")):
+        yield from (f"{folder}/{name}.app/Contents/MacOS/{name}" for name in _MAC)
+    for variable in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"):
+        if variable in os.environ:
+            yield from (os.path.join(os.environ[variable], path) for path in _WINDOWS)
+
+
+def _playwrights() -> str | None:
+    """In a process of its own, as Playwright cannot be asked from within a running one."""
+    asked = subprocess.run([sys.executable, "-c", _PLAYWRIGHTS], capture_output=True, text=True, check=False)
+    return shutil.which(asked.stdout.strip())
+
+
+def needed() -> str:
+    """As `find`, where nothing can be done without.
+
+    Raises:
+        ParameterError: there is none; it says what to type.
+    """
+    program = find()
+    if program is None:
+        raise ParameterError(f"browser: expected Chromium, Chrome or Edge, found none; {advice()}")
+    return program
+
+
+def advice() -> str:
+    """What to type where there is no browser."""
+    if shutil.which("apt-get"):
+        install = f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install chromium"
+    else:
+        install = f"{sys.executable} -m playwright install chromium"
+    return f"try `{install}`, or name one with `export {VARIABLE}=...`"
+
+
+def fetch() -> str:
+    """As `needed`, but where there is none, ask Playwright's installer for one, then Debian's if it may."""
+    if find() is None:
+        print("fetching a browser (a minute or two)", file=sys.stderr)  # noqa: T201
+        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in _installers():
+            subprocess.run(command, capture_output=True, check=False, env=quiet)
+            program = find()
+            if program and _starts(program):
+                break
+    return needed()
+
+
+def _installers() -> Iterator[Sequence[str]]:
+    yield [sys.executable, "-m", "playwright", "install", "chromium"]
+    if shutil.which("apt-get"):
+        as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]  # which fails where it would ask
+        if not as_root or shutil.which("sudo"):
+            yield [*as_root, "apt-get", "update", "--quiet"]
+            yield [*as_root, "apt-get", "install", "--quiet", "--yes", "chromium"]
+
+
+def _starts(program: str) -> bool:
+    """Whether it has all libraries: Playwright's brings none along."""
+    tried = [program, "--headless", *_ARGUMENTS, "--dump-dom", "about:blank"]
+    return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def opened() -> Iterator[Browser]:
+    """The browser, without a window, driven by Playwright; one at a time in a process.
+
+    Raises:
+        ParameterError: there is no browser, or Playwright is not installed.
+    """
+    program = needed()
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise ParameterError("browser: expected the package playwright to drive it, found none") from error
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=program, args=_ARGUMENTS) as browser,
+    ):
+        yield browser
+
+
+if __name__ == "__main__":
+    try:
+        print(fetch())  # noqa: T201
+    except ParameterError as error:
+        sys.exit(f"lmc: {error}")
