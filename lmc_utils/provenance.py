@@ -20,7 +20,7 @@ from typing import IO, Any
 PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent  # where the package is used from a clone
 
-_KINDS = (".py", ".js", ".css")
+_KINDS = (".py", ".js", ".css", ".html")
 
 
 def package_files(*kinds: str) -> dict[str, Path]:
