@@ -92,7 +92,8 @@ def run(
     """Execute a notebook with parameters of your own; they are checked before a kernel starts."""
     found = notebooks.find(notebook, root / "notebooks")
     values = found.preset(preset) | dict(_assignment(text) for text in parameter or [])
-    found.check(values)
+    if values:  # the notebook as it stands checks itself, and need not wait for torch here
+        found.check(values)
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
     notebooks.execute(found, values, target, timeout)

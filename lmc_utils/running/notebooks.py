@@ -92,6 +92,8 @@ class Notebook:
             ParameterError: no preset has this name.
         """
         require_choice("preset", name, PRESET_NAMES)
+        if name == "default":  # the notebook as it stands; its records, and torch with them, need not be imported
+            return {}
         return {parameter: value for record in self.settings for parameter, value in record.preset(name).items()}
 
     def check(self, values: Mapping[str, Any]) -> None:
