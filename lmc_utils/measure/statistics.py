@@ -61,7 +61,7 @@ def correlation(
 
     Elements that share a parent are not independent. So a resample draws as many parents as there are, with
     replacement, and takes all the elements of each (a cluster bootstrap: Davison and Hinkley 1997, section 3.8). With
-    few parents there are few different resamples, 10 with three, and the interval is coarse.
+    few parents there are few different resamples, 10 with three, and the interval is coarse and too narrow.
 
     Args:
         prediction, truth: the same dimensions in any order, among them `parent`; elements that are not finite in either

@@ -43,6 +43,11 @@ def test_the_interval_holds_the_true_correlation_about_as_often_as_it_says(share
     assert 0.84 < held < 0.995
 
 
+def test_three_parents_make_an_interval_that_is_too_sure_of_itself() -> None:
+    intervals = [correlation(*family(3, 4, 0.0, seed), "pearson", resamples=200) for seed in range(200)]
+    assert 0.6 < sum(one.low <= 0.5 <= one.high for one in intervals) / 200 < 0.92  # 95 % less two standard errors
+
+
 def test_resampling_pairs_as_if_they_were_parents_would_be_too_sure() -> None:
     x, y = family(30, 4, 0.8)
     alone = [values.stack(every=["parent", "pair"]).reset_index("every", drop=True) for values in (x, y)]
