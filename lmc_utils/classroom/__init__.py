@@ -9,13 +9,7 @@ counted. A folder of submissions is *graded*: marked one by one, and summed up i
 `settings`, `toy`, `running`, `measure` and `forking`; what toy exercises need imports NumPy only.
 """
 
-import sys
-
 from lmc_utils.classroom.checking import check, insist
-
-# Where it finds this package, jsonschema builds a grammar of web addresses as it is imported, with nbformat, and every
-# `lmc` command takes seconds longer. Notebooks hold no address that anybody checks.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 __all__ = [
     "check",
