@@ -7,14 +7,14 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent  # where the package is used from a clone
 
-_KINDS = (".py", ".js", ".css")
+_KINDS = (".py", ".js", ".css", ".html")
 
 
 def package_files(*kinds: str) -> dict[str, Path]:
     """The files of this package in all its folders, by their paths below it, in the order of these.
 
     Args:
-        kinds: the endings that count; by default those of code, scripts and style sheets.
+        kinds: the endings that count; by default those of code, scripts, style sheets and pages.
 
     >>> "measure/lines.py" in package_files(".py"), "widgets/static/line.js" in package_files(".py")
     (True, False)
