@@ -27,7 +27,7 @@ def package_files(*kinds: str) -> dict[str, Path]:
     """The files of this package in all its folders, by their paths below it, in the order of these.
 
     Args:
-        kinds: the endings that count; by default those of code, scripts and style sheets.
+        kinds: the endings that count; by default those of code, scripts, style sheets and pages.
 
     >>> "measure/lines.py" in package_files(".py"), "widgets/static/line.js" in package_files(".py")
     (True, False)

@@ -57,11 +57,12 @@ def scatter(
             was measured gets the line on which it would be exact.
         unit: of what was measured.
     """
-    figure, axes = parts.side_by_side(len(predicted), 3.3 * len(predicted) + 0.9, 3.6, share="y")
+    options = {"key": "xlabel", "share": "y", "xscale": "log", "yscale": "log"}
+    figure, axes = parts.panels(predicted, 3.3, 0.9, 3.6, f"measured ({unit})", **options)
     colours = fork_colours(measured.fork_epoch.values)
     layers = measured.layer.values if "layer" in measured.dims else []
     markers = dict(zip(layers, _MARKERS * len(layers), strict=False))
-    for axis, (name, (prediction, correlation)) in zip(axes, predicted.items(), strict=True):
+    for axis, (prediction, correlation) in axes:
         left_out = int(((measured <= 0) | (prediction <= 0)).sum())
         for fork, colour in colours.items():
             for layer, marker in markers.items() or [(None, "o")]:
@@ -69,19 +70,17 @@ def scatter(
                 x, y = xr.broadcast(prediction.sel(label), measured.sel(label))
                 seen = ((x > 0) & (y > 0)).values
                 axis.plot(x.values[seen], y.values[seen], marker, color=colour, ms=6, alpha=0.85, mew=0)
-        axis.set(xscale="log", yscale="log", xlabel=name)
         axis.xaxis.set_minor_formatter(NullFormatter())
         if prediction.attrs.get("units") == unit:
             low, high = axis.get_ylim()
             axis.axline((low, low), (high, high), color=FAINT, lw=1, ls="--", zorder=0)
         note = f"\n({left_out} not positive)" if left_out else ""
         axis.set_title(f"rank correlation {correlation}{note}", fontsize="small")
-    axes[0].set_ylabel(f"measured ({unit})")
     for fork, colour in colours.items():
-        axes[-1].plot([], [], "o", color=colour, label=f"fork {fork}")
+        axis.plot([], [], "o", color=colour, label=f"fork {fork}")
     for layer, marker in markers.items():
-        axes[-1].plot([], [], marker, color=INK, label=layer)
-    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
+        axis.plot([], [], marker, color=INK, label=layer)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
     return figure
 
 
@@ -106,8 +105,7 @@ def trend(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figu
 def implied(networks: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
     """Measured barriers, and those that the curvature along the line implies, for each kind of network.
 
-    Args:
-        networks: under the title of its panel the measured barrier and the implied one; one more dimension, alpha.
+    Under the title of its panel the measured barrier and the implied one; one more dimension, alpha.
     """
     label = "loss barrier (nats)"
     figure, shown = parts.panels(networks, 4.4, 0.8, 3.6, label, share="y", xlabel=r"$\alpha$")
@@ -142,10 +140,8 @@ def layer_heatmap(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
 def layer_matrix(curvature: xr.DataArray) -> Figure:
     """Every two layers' share of the curvature along delta: delta_l^T H delta_k over delta^T H delta.
 
-    A panel for each fork epoch; blue adds curvature, red takes it away; the shares of a panel sum to 1.
-
-    Args:
-        curvature: dimensions fork_epoch, layer, with_layer; the means to compare.
+    A panel for each fork epoch; blue adds curvature, red takes it away; the shares of a panel sum to 1. What is
+    compared are means, dimensions fork_epoch, layer, with_layer.
     """
     total = curvature.sum(["layer", "with_layer"])
     shares = (curvature / total.where(total != 0)).transpose("fork_epoch", "layer", "with_layer")

@@ -88,7 +88,7 @@ def final_lines(values: xr.DataArray, unit: str) -> Figure:
     for axis, curves in axes:
         parts.fork_bands(axis, curves, "alpha")
         _dash_siblings(axis)
-    parts.fork_legend(figure.axes[-1])
+    parts.fork_legend(axis)
     return figure
 
 

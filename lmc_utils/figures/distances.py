@@ -25,18 +25,17 @@ def during_training(
         chance: under the same labels, where there is one, what chance would give: means are drawn, dotted.
         sharey: one scale for all panels.
     """
-    size = (len(shown), 4.6 * len(shown) + 0.8, 3.6)
-    figure, axes = parts.side_by_side(*size, "y" if sharey else "", xlabel="epoch of training")
-    for axis, (label, values) in zip(axes, shown.items(), strict=True):
+    options = {"key": "ylabel", "share": "y" if sharey else "", "xlabel": "epoch of training"}
+    figure, axes = parts.panels(shown, 4.6, 0.8, 3.6, **options)
+    for label, (axis, values) in zip(shown, axes, strict=True):
         for fork, colour, curves in parts.each_fork(values):
             parts.band(axis, curves, "epoch", colour, label=f"{fork}")
             if chance and label in chance:
                 guess = chance[label].sel(fork_epoch=fork)
                 axis.plot(guess.epoch, guess.mean({*guess.dims} - {"epoch"}), color=colour, ls=":", lw=1.6)
-        axis.set_ylabel(label)
     if chance:
-        axes[-1].plot([], [], color=INK, ls=":", lw=1.6, label="chance")
-    parts.fork_legend(axes[-1])
+        axis.plot([], [], color=INK, ls=":", lw=1.6, label="chance")
+    parts.fork_legend(axis)
     return figure
 
 
@@ -68,8 +67,7 @@ def final_angles(angles: xr.DataArray, chance: xr.DataArray) -> Figure:
 def by_layer(shown: Mapping[str, xr.DataArray]) -> Figure:
     """Heat maps of layers against fork epochs: means over parents and siblings or pairs.
 
-    Args:
-        shown: under its title what to show in each panel, dimensions fork_epoch, layer and any others.
+    Under its title what to show in each panel, dimensions fork_epoch, layer and any others.
     """
     rows = max(values.sizes["layer"] for values in shown.values())
     figure, axes = parts.panels(shown, 4.4, 0, 0.5 * rows + 1.4, share="y")

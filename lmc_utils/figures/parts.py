@@ -26,13 +26,17 @@ def side_by_side(count: int, width: float, height: float, share: str = "", **eac
 
 
 def panels(
-    parts: Mapping[str, Part], each: float, beside: float, height: float, ylabel: str = "", **options: Any
-) -> tuple[Figure, list[tuple[Axes, Part]]]:
-    """A panel under each title, `each` so wide, in inches, with room `beside` them all; only the first has a label."""
+    parts: Mapping[str, Part], each: float, beside: float, height: float, ylabel: str = "", key: str = "title",
+    **options: Any,
+) -> tuple[Figure, list[tuple[Axes, Part]]]:  # fmt: skip
+    """A panel for each part, its key as title, or as label of an axis; `each` so wide, and so much `beside` them all.
+
+    Only the first panel has the `ylabel`; other options as for `side_by_side`.
+    """
     figure, axes = side_by_side(len(parts), each * len(parts) + beside, height, **options)
     axes[0].set_ylabel(ylabel)
-    for axis, title in zip(axes, parts, strict=True):
-        axis.set_title(title)
+    for axis, name in zip(axes, parts, strict=True):
+        axis.set(**{key: name})
     return figure, list(zip(axes, parts.values(), strict=True))
 
 

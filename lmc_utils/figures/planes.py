@@ -91,16 +91,14 @@ def decades(values: xr.DataArray) -> tuple[float, float]:
 def profiles(shown: Mapping[str, xr.DataArray]) -> Figure:
     """Curves over the height above the sibling line: means over parents and pairs as lines, their range as bands.
 
-    Args:
-        shown: under the label of its vertical axis what to draw in each, dimensions fork_epoch, parent, pair, height.
+    Under the label of its vertical axis what to draw in each panel, dimensions fork_epoch, parent, pair, height.
     """
-    size, xlabel = (len(shown), 4.6 * len(shown) + 1, 3.7), "height: sibling line (0) to third point (1)"
-    figure, axes = parts.side_by_side(*size, xlabel=xlabel)
-    for axis, (label, values) in zip(axes, shown.items(), strict=True):
+    xlabel = "height: sibling line (0) to third point (1)"
+    figure, axes = parts.panels(shown, 4.6, 1, 3.7, key="ylabel", xlabel=xlabel)
+    for axis, values in axes:
         parts.fork_bands(axis, values, "height")
         parts.zero_line(axis)
-        axis.set_ylabel(label)
-    parts.fork_legend(axes[-1])
+    parts.fork_legend(figure.axes[-1])
     return figure
 
 

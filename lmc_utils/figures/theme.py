@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import seaborn as sns
@@ -19,13 +20,9 @@ def use_theme() -> None:
         rc={
             "axes.spines.right": False,
             "axes.spines.top": False,
-            "axes.edgecolor": INK,
-            "axes.labelcolor": INK,
+            **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK),
             "axes.titlesize": "medium",
             "axes.titleweight": "bold",
-            "text.color": INK,
-            "xtick.color": INK,
-            "ytick.color": INK,
             "figure.dpi": 110,
             "figure.constrained_layout.use": True,
             "svg.fonttype": "path",
@@ -33,11 +30,10 @@ def use_theme() -> None:
             "legend.frameon": False,
         },
     )
-    try:
+    with suppress(ImportError):  # outside Jupyter
         from matplotlib_inline.backend_inline import set_matplotlib_formats
-    except ImportError:  # outside Jupyter
-        return
-    set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
+
+        set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
 
 
 def fork_colours(fork_epochs: Sequence[int]) -> dict[int, Any]:

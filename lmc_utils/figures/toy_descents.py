@@ -92,22 +92,19 @@ def walks_in_the_plane(
 def parting(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[float], pairs: int) -> Figure:
     """How often a barrier comes up between siblings, against the time of their fork, with 95 % Wilson intervals.
 
-    Args:
-        shown: for the title of each panel, the share of pairs with a barrier at each fork time, by label.
-        fork_times: shares of the run.
-        pairs: behind each share.
+    Under the title of each panel, the share of so many `pairs` with a barrier at each fork time, by label.
     """
-    figure, axes = parts.side_by_side(len(shown), 8.6, 3.7, share="y", xlabel="fork, as a share of the run")
-    for axis, (title, curves) in zip(axes, shown.items(), strict=True):
+    label, xlabel = "share of pairs with a barrier", "fork, as a share of the run"
+    figure, axes = parts.panels(shown, 8.6 / len(shown), 0, 3.7, label, share="y", xlabel=xlabel)
+    for axis, curves in axes:
         colours = [BLUE, ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
         for (label, shares), colour, marker in zip(curves.items(), colours, "os^Dv<>", strict=False):
             axis.fill_between(fork_times, *wilson(shares, pairs), color=colour, alpha=0.2, lw=0)
             axis.plot(fork_times, shares, f"{marker}-", color=colour, ms=5, lw=1.8, label=label)
-        axis.set_title(title)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.legend(fontsize="small")
-    axes[0].set(ylim=(-0.02, None), ylabel="share of pairs with a barrier")
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.set_ylim(-0.02, None)
+    figure.axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
 
 

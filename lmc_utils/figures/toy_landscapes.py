@@ -30,12 +30,8 @@ def segment(
 ) -> Figure:
     """The landscape around a segment, with the chord between its endpoints, and the loss barrier along it.
 
-    Args:
-        roots: solutions of the landscape.
-        theta_1: first endpoint, at alpha = 0.
-        theta_2: second endpoint, at alpha = 1; larger than the first.
-        n_points: points of each curve.
-        second_order: also draw the poster's approximation, and the parabolas that it mixes.
+    The endpoints are at alpha = 0 and 1, the second larger than the first. With `second_order` there are also the
+    poster's approximation, and the parabolas that it mixes.
     """
     figure, (left, right) = parts.side_by_side(2, *_SIZE)
     ends, middle, beyond = np.array([theta_1, theta_2]), (theta_1 + theta_2) / 2, 0.25 * (theta_2 - theta_1)
@@ -113,25 +109,20 @@ def barriers_between(roots: ArrayLike) -> Figure:
 
 def sagging_ridges(counts: Sequence[int], n_points: int = 401) -> Figure:
     """Landscapes of more and more equally spaced minima on [-1, 1], a panel for each count, on one logarithmic axis."""
-    figure, axes = parts.side_by_side(len(counts), 8.6, 3.2, share="xy", yscale="log", xlabel=r"$\theta$")
-    for axis, m in zip(axes, counts, strict=True):
-        roots = toy.on_interval(m)
+    titled = {f"m = {m}": toy.on_interval(m) for m in counts}
+    figure, axes = parts.panels(titled, 8.6 / len(counts), 0, 3.2, share="xy", yscale="log", **_THETA)
+    for axis, roots in axes:
         axis.plot(*_curve(roots, -1.25, 1.25, n_points), color=BLUE, lw=1.1)
         axis.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o-", color=ORANGE, ms=4, lw=1.4)
-        axis.set_title(f"m = {m}")
-    lowest = toy.neighbour_barriers(toy.on_interval(max(counts))).min()
-    axes[0].set(ylim=(lowest / 30, 10), ylabel=r"$f(\theta)$")
+    axis.set_ylim(toy.neighbour_barriers(toy.on_interval(max(counts))).min() / 30, 10)
     return figure
 
 
 def barriers_by_count(m_max: int, spacing: float) -> Figure:
     """Barriers against the number of minima, for minima that share [-1, 1] and for minima that keep their distance.
 
-    On the left as they are, on the right as a share of the height of the mountainside.
-
-    Args:
-        m_max: landscapes of 2 to this many minima.
-        spacing: the distance that is kept.
+    On the left as they are, on the right as a share of the height of the mountainside; for 2 to `m_max` minima, and
+    with `spacing` as the distance that is kept.
     """
     figure, (left, right) = parts.side_by_side(2, *_SIZE, yscale="log")
     counts = range(2, m_max + 1)
@@ -197,9 +188,7 @@ def approximation(m_max: int) -> Figure:
 def merging(gaps: Sequence[float], n_points: int = 401) -> Figure:
     """Two minima that move closer: their landscape, the barrier between them and the curvature at their feet.
 
-    Args:
-        gaps: distances between the two minima, largest first.
-        n_points: points of each curve.
+    `gaps` are the distances between the two, largest first.
     """
     figure, (left, right) = parts.side_by_side(2, *_SIZE)
     pairs = [(-gap / 2, gap / 2) for gap in gaps]
