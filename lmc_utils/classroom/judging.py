@@ -83,10 +83,7 @@ class Verdict:
 def judge(exercise: Exercise, answer: Any) -> Verdict:
     """Say whether an answer is right, and if not, give the hint that fits it best.
 
-    Args:
-        exercise: what was asked.
-        answer: a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None and `...` stand
-            for none yet.
+    It is a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None and `...`: none yet.
 
     >>> half = Exercise(0.5, "Half of it.", {"Mind the chord.": 1.5}, name="x-1")
     >>> judge(half, 0.5), judge(half, 1.5)
@@ -221,8 +218,8 @@ def _common_mistake(exercise: Exercise, seen: Observed, truth: Observed) -> str:
             if _same(seen, [transform(true) for true in truth], exercise.tolerance):
                 return hint
     if _same(seen, truth, 10 * exercise.tolerance):
-        near = f"Near, but not within {100 * exercise.tolerance:.2g} %"
-        return f"{near}. Was something rounded, or not followed to its end?"
+        share = f"{100 * exercise.tolerance:.2g} %"
+        return f"Near, but not within {share}. Was something rounded, or not followed to its end?"
     wrong = [not _same([one], [two], exercise.tolerance) for one, two in zip(seen, truth, strict=True)]
     if len(wrong) > 1 and not all(wrong):
         return f"Right for {len(wrong) - sum(wrong)} of {len(wrong)} sets of arguments, not for all."
