@@ -48,11 +48,7 @@ def write(sources: Sequence[Path], folder: Path, force: bool = False) -> list[Pa
 
 @contextmanager
 def writing_to(name: str, folder: Path) -> Iterator[None]:
-    """Make a folder, for what is written to it in this context.
-
-    Raises:
-        ParameterError: it cannot be written; the message begins with `name`.
-    """
+    """Make a folder to write to in this context; raises ParameterError, which begins with `name`, where that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -61,11 +57,7 @@ def writing_to(name: str, folder: Path) -> Iterator[None]:
 
 
 def release(source: Path) -> NotebookNode:
-    """The student version of an exercise notebook.
-
-    Raises:
-        ParameterError: nbgrader is missing, or the source has a fault that it names.
-    """
+    """The student version of an exercise notebook; raises ParameterError as `process` does."""
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ComputeChecksums", "CheckCellMetadata"]
     notebook = process(nbformat.read(source, as_version=4), steps, source.stem)
     notebook.cells = [cell for cell in notebook.cells if EXPLANATION not in cell.metadata.get("tags", [])]
@@ -76,10 +68,7 @@ def with_hidden_tests(source: Path) -> NotebookNode:
     """What a submission is marked by: the exercise notebook without its solutions, but with its hidden tests.
 
     What follows the hidden tests, the check that students see, is left out: it gives no points, and students may have
-    given its name to something else.
-
-    Raises:
-        ParameterError: nbgrader is missing, or the source has a fault that it names.
+    given its name to something else. Raises ParameterError as `process` does.
     """
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums"]
     notebook = nbformat.read(source, as_version=4)
@@ -89,15 +78,10 @@ def with_hidden_tests(source: Path) -> NotebookNode:
 
 
 def process(notebook: NotebookNode, steps: Iterable[str], name: str) -> NotebookNode:
-    """Lead a notebook through some of nbgrader's preprocessors.
-
-    Args:
-        notebook: it is changed in place, too.
-        steps: their names, in order.
-        name: of the exercise notebook.
+    """Lead a notebook, which is changed in place, too, through some of nbgrader's preprocessors.
 
     Raises:
-        ParameterError: nbgrader is missing, or it complains.
+        ParameterError: nbgrader is missing, or it complains; the message begins with `name`.
     """
     for step, preprocess in [(step, preprocessor(step).preprocess) for step in steps]:
         try:
@@ -108,11 +92,7 @@ def process(notebook: NotebookNode, steps: Iterable[str], name: str) -> Notebook
 
 
 def preprocessor(name: str, **traits: Any) -> Any:
-    """One of nbgrader's preprocessors, quiet.
-
-    Raises:
-        ParameterError: nbgrader is missing.
-    """
+    """One of nbgrader's preprocessors, quiet; raises ParameterError where nbgrader is missing."""
     try:
         from nbgrader import preprocessors
     except ImportError as error:

@@ -7,6 +7,7 @@ exercises is first asked for, so that those on toy landscapes need nothing but N
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 from lmc_utils.classroom.judging import Exercise, Verdict, judge
@@ -76,4 +77,4 @@ def of_chapter(chapter: str) -> dict[str, Exercise]:
     ['toy-1', 'toy-2']
     """
     module = importlib.import_module(f"lmc_utils.classroom.exercises.{chapter}")
-    return {exercise.name: exercise for exercise in module.EXERCISES}
+    return {name: replace(exercise, name=name) for name, exercise in module.EXERCISES.items()}

@@ -81,19 +81,15 @@ def grade(
     fresh: bool = False,
     executed: Path | None = None,
 ) -> int:
-    """Mark submissions and write a table of their marks.
+    """Mark submissions, write a table of their marks, and say how many there are.
 
     Args:
         paths: files, or folders with files at any depth.
         table: the CSV to write, as `as_csv` lays it out. It is replaced when the new one is whole.
         root: the checkout.
-        at_once: submissions marked at a time.
-        bounds: what each may take.
+        at_once: submissions marked at a time, each within its bounds.
         fresh: mark anew what was marked before.
         executed: a folder for the submissions as they were executed.
-
-    Returns:
-        How many submissions there are.
 
     Raises:
         KeyboardInterrupt: after everything it had started has stopped; a later call goes on from here.

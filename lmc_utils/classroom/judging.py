@@ -30,7 +30,6 @@ class Exercise:
     computes them, called only when there is an answer to judge; where a function is asked for, as that function.
 
     Attributes:
-        name: of the exercise, such as toy-2.
         truth: the right answer.
         because: why it is right; said to whoever finds it.
         mistakes: what is told apart from other wrong answers: hints that do not give the answer away, each with the
@@ -41,9 +40,9 @@ class Exercise:
             a hundredth, for functions a millionth.
         refuse: a hint for an answer that breaks the rules of the exercise, None for any other.
         view: where many answers are right, a number that is compared in place of the answer; the smaller the better.
+        name: of the exercise, such as toy-2.
     """
 
-    name: str
     truth: Any
     because: str
     mistakes: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +51,7 @@ class Exercise:
     tolerance: float = 0.0
     refuse: Callable[[Array], str | None] = lambda answer: None
     view: Callable[[Array], Any] | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tolerance", self.tolerance or (1e-6 if self.probes else 0.01))
@@ -83,12 +83,9 @@ class Verdict:
 def judge(exercise: Exercise, answer: Any) -> Verdict:
     """Say whether an answer is right, and if not, give the hint that fits it best.
 
-    Args:
-        exercise: what was asked.
-        answer: a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None and `...` stand
-            for none yet.
+    It is a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None and `...`: none yet.
 
-    >>> half = Exercise("x-1", 0.5, "Half of it.", {"Mind the chord.": 1.5})
+    >>> half = Exercise(0.5, "Half of it.", {"Mind the chord.": 1.5}, name="x-1")
     >>> judge(half, 0.5), judge(half, 1.5)
     (✓ x-1 · right. Half of it., ✗ x-1 · Mind the chord.)
     >>> judge(half, -0.5)
@@ -221,8 +218,8 @@ def _common_mistake(exercise: Exercise, seen: Observed, truth: Observed) -> str:
             if _same(seen, [transform(true) for true in truth], exercise.tolerance):
                 return hint
     if _same(seen, truth, 10 * exercise.tolerance):
-        near = f"Near, but not within {100 * exercise.tolerance:.2g} %"
-        return f"{near}. Was something rounded, or not followed to its end?"
+        share = f"{100 * exercise.tolerance:.2g} %"
+        return f"Near, but not within {share}. Was something rounded, or not followed to its end?"
     wrong = [not _same([one], [two], exercise.tolerance) for one, two in zip(seen, truth, strict=True)]
     if len(wrong) > 1 and not all(wrong):
         return f"Right for {len(wrong) - sum(wrong)} of {len(wrong)} sets of arguments, not for all."

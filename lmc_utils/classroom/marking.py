@@ -33,13 +33,7 @@ _ENDS = "ends the kernel (does it take all memory?)"
 
 @dataclass
 class Marks:
-    """What one submission gets.
-
-    Attributes:
-        points: for each exercise, what its tests gave.
-        out_of: for each exercise, what they could have given.
-        remarks: a line for whatever cost points or was put right.
-    """
+    """What one submission gets: points of each exercise, out of how many, and a line for all that cost some."""
 
     points: dict[str, float] = field(default_factory=dict)
     out_of: dict[str, float] = field(default_factory=dict)
@@ -47,16 +41,9 @@ class Marks:
 
 
 def mark(submission: NotebookNode, source: Path, folder: Path, limit: int) -> tuple[Marks, NotebookNode]:
-    """Mark one submission.
+    """Mark a submission, which is not changed, by its exercise notebook: the marks, and it as it was executed.
 
-    Args:
-        submission: as it was handed in; it is not changed.
-        source: the exercise notebook, with its hidden tests.
-        folder: where the submission's code runs.
-        limit: seconds a single cell may take.
-
-    Returns:
-        The marks, and the notebook as it was executed.
+    Its code runs in the folder, each cell for at most `limit` seconds.
 
     Raises:
         ParameterError: nbgrader is missing, or complains about the source.
@@ -75,12 +62,7 @@ def execute(notebook: NotebookNode, folder: Path, limit: int) -> dict[int, str]:
     """Execute a notebook in place, every cell of it: errors do not stop it, nor do cells that never end.
 
     A cell that cannot be interrupted, or that ends the kernel, is replaced by an error, as is every cell that took too
-    long before it, and the notebook runs again from the top.
-
-    Args:
-        notebook: its outputs are replaced.
-        folder: where it runs.
-        limit: seconds a single cell may take.
+    long before it, and the notebook runs again from the top. `limit` is the seconds that a cell may take.
 
     Returns:
         For the positions of the cells that were replaced, why.
@@ -115,13 +97,8 @@ def execute(notebook: NotebookNode, folder: Path, limit: int) -> dict[int, str]:
 def count(notebook: NotebookNode, given: NotebookNode, stopped: Mapping[int, str], private: str = "") -> Marks:
     """Count the points of an executed notebook, and say what cost some: a test that ran without an error gives its own.
 
-    A warning on standard error costs no points, and no output gives any.
-
-    Args:
-        notebook: executed.
-        given: the exercise notebook, for what there is to get.
-        stopped: from `execute`.
-        private: a folder that is not named in a remark, as it is another one each time.
+    A warning on standard error costs no points, and no output gives any. `given`, the exercise notebook, says what
+    there is to get, `stopped` what `execute` did; the folder `private`, another one each time, is not named.
     """
     marks, rows = Marks(out_of=_out_of(given)), {identity(cell): row for row, cell in enumerate(notebook.cells)}
     cells = {exercise: [rows[n] for n in (exercise, exercise + _TEST) if n in rows] for exercise in marks.out_of}
@@ -187,10 +164,7 @@ def _complaint(cell: NotebookNode, private: str) -> str:
 
 
 def _contain(mebibytes: int) -> None:
-    """Bound what the kernel may allocate, and let what a submission leaves running be found below this process.
-
-    Either where the system can; the second is Linux's.
-    """
+    """Where the system can, bound what the kernel allocates, and keep what is left running below this process."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -199,28 +173,23 @@ def _contain(mebibytes: int) -> None:
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
-def _end_children() -> None:
+def main(arguments: Sequence[str]) -> None:
+    """Mark a submission and write its marks as JSON, then the executed notebook, as `sandbox.marking` asks for it.
+
+    The arguments: paths of the submission, the exercise notebook, the folder where it runs and the JSON; the seconds
+    that a cell, and the MiB that all of it may take.
+    """
     import psutil
 
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            child.kill()
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Mark a submission and write its marks as JSON, then the executed notebook.
-
-    Args:
-        arguments: paths of the submission, the exercise notebook, the folder where it runs and the JSON; the seconds
-            that a cell, and the MiB that all of it may take. So `sandbox.marking` calls it.
-    """
     submission, source, folder, result = map(Path, arguments[:4])
     limit, memory = map(int, arguments[4:])
     _contain(memory)
     try:
         marks, executed = mark(submissions.read(submission.read_bytes()), source, folder, limit)
     finally:
-        _end_children()
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
     result.write_text(json.dumps(asdict(marks)))
     nbformat.write(executed, result.with_suffix(".ipynb"))
 

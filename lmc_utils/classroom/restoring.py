@@ -14,10 +14,7 @@ WRONG_FILE = "none of the exercises' cells is in it: is it the wrong file?"
 def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookNode) -> tuple[NotebookNode, list[str]]:
     """Put back the cells that a submission has lost, the source of those that are locked, and the metadata of all.
 
-    Args:
-        submission: as it was handed in.
-        given: the exercise notebook without its solutions.
-        handed_out: as students got it: without the hidden tests, too.
+    `given` is the exercise notebook without its solutions, `handed_out` what students got: no hidden tests either.
 
     Returns:
         A notebook that holds every exercise's cells once, and a line for each that was lost, doubled or changed.

@@ -24,13 +24,7 @@ _NOT_PASSED_ON = ("JUPYTER_PATH", "PYTHONSTARTUP", "PYTHONHOME", "MPLCONFIGDIR")
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a submission may take.
-
-    Attributes:
-        limit: seconds for each cell.
-        memory: MiB for all of it.
-        cores: for all of it.
-    """
+    """What a submission may take: seconds for each cell (`limit`), MiB of memory and cores for all of it."""
 
     limit: int = 60
     memory: int = 4096
@@ -60,12 +54,7 @@ class Sandbox:
 
 
 def make(within: Path, runs: Path | None = None) -> Sandbox:
-    """Make a sandbox.
-
-    Args:
-        within: the folder that it is made in, under a name that cannot be guessed.
-        runs: trained networks to begin with; they are copied.
-    """
+    """Make a sandbox in a folder, under a name that cannot be guessed, with copies of the networks in `runs`."""
     sandbox = Sandbox(Path(tempfile.mkdtemp(dir=within)))
     (sandbox.home / ".tmp").mkdir(parents=True)
     if runs is not None and runs.is_dir():
@@ -76,15 +65,7 @@ def make(within: Path, runs: Path | None = None) -> Sandbox:
 
 
 def marking(sandbox: Sandbox, name: str, submission: bytes, source: Path, bounds: Bounds) -> Job:
-    """The job that marks a submission in its sandbox, from copies of all files.
-
-    Args:
-        sandbox: of this submission alone.
-        name: of the job.
-        submission: the content of the notebook that was handed in.
-        source: the exercise notebook.
-        bounds: what it may take.
-    """
+    """The job that marks the content of a submission by its exercise notebook, in a sandbox of its own, from copies."""
     (sandbox.folder / "submission.ipynb").write_bytes(submission)
     shutil.copyfile(source, sandbox.folder / source.name)
     given = ["submission.ipynb", source.name, sandbox.home, sandbox.result, bounds.limit, bounds.memory]

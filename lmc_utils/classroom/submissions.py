@@ -42,10 +42,8 @@ class Submission:
 def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collection[Path] = ()) -> list[Submission]:
     """Find what was handed in, and which exercise notebook each file answers, in the order of their names.
 
-    Args:
-        paths: files, or folders with files at any depth; what begins with a dot is left out.
-        sources: the exercise notebooks by stem.
-        ignored: files and folders that are none, wherever they lie.
+    The paths are files, or folders with files at any depth; what begins with a dot is left out, and what is `ignored`.
+    The sources are the exercise notebooks by stem.
 
     Raises:
         ParameterError: a path does not exist, or there is nothing in it.

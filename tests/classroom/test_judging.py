@@ -13,11 +13,15 @@ import xarray as xr
 
 from lmc_utils.classroom.judging import Exercise, Verdict, judge
 
-NUMBER = Exercise("x-1", 0.8, "because", {"mind the chord": 3.0})
-ARRAY = Exercise("x-2", lambda: np.array([1.0, 2.0, 5.0]), "because", tolerance=1e-6)
-WORD = Exercise("x-3", lambda: "falls", "because", {"look again": "rises"}, ("rises", "falls", "stays"))
+NUMBER = Exercise(0.8, "because", {"mind the chord": 3.0}, name="x-1")
+ARRAY = Exercise(lambda: np.array([1.0, 2.0, 5.0]), "because", tolerance=1e-6, name="x-2")
+WORD = Exercise(lambda: "falls", "because", {"look again": "rises"}, ("rises", "falls", "stays"), name="x-3")
 FUNCTION = Exercise(
-    "x-4", np.multiply, "because", {"a product, not a sum": np.add}, probes=((2.0, 3.0), (np.arange(3.0), 4.0))
+    np.multiply,
+    "because",
+    {"a product, not a sum": np.add},
+    probes=((2.0, 3.0), (np.arange(3.0), 4.0)),
+    name="x-4",
 )
 
 
@@ -48,11 +52,11 @@ def test_an_answer_is_computed_only_when_there_is_one_to_judge() -> None:
     def never() -> float:
         raise AssertionError("computed")
 
-    exercise = Exercise("x-1", never, "because", {"mind the chord": never})
+    exercise = Exercise(never, "because", {"mind the chord": never})
     assert hint(exercise, None) == "Not answered yet."
     with pytest.raises(AssertionError, match="computed"):
         judge(exercise, 1.0)
-    later = Exercise("x-1", lambda: 0.8, "because", {"mind the chord": lambda: 3.0})
+    later = Exercise(lambda: 0.8, "because", {"mind the chord": lambda: 3.0})
     assert judge(later, 0.8)
     assert hint(later, 3.0) == "mind the chord"
 
@@ -94,7 +98,7 @@ def test_more_common_mistakes_of_numbers_and_arrays() -> None:
     assert "the square of" in hint(NUMBER, 0.8**2)
     assert "square root" in hint(NUMBER, 0.8**0.5)
     assert "reverse" in hint(ARRAY, [5, 2, 1])
-    table = Exercise("x-5", np.array([[1.0, 2.0], [3.0, 4.0]]), "because", tolerance=1e-6)
+    table = Exercise(np.array([[1.0, 2.0], [3.0, 4.0]]), "because", tolerance=1e-6)
     assert "rows and columns" in hint(table, [[1, 3], [2, 4]])
 
 
@@ -137,7 +141,7 @@ def test_an_answer_that_is_not_finite_is_named() -> None:
 
 
 def test_an_infinite_truth_can_be_found() -> None:
-    assert judge(Exercise("x-6", np.inf, "because"), np.inf)
+    assert judge(Exercise(np.inf, "because"), np.inf)
 
 
 def test_near_and_partly_right_are_told_apart_from_wrong() -> None:
@@ -147,7 +151,7 @@ def test_near_and_partly_right_are_told_apart_from_wrong() -> None:
 
 
 def test_rounding_of_a_zero_among_larger_numbers_is_no_mistake() -> None:
-    angles = Exercise("x-9", np.abs, "because", probes=((90.0,), (0.0,)))
+    angles = Exercise(np.abs, "because", probes=((90.0,), (0.0,)))
     assert judge(angles, lambda a: abs(a) + 1e-6)
     assert not judge(angles, lambda a: abs(a) + 1e-3)
 
@@ -160,7 +164,7 @@ def test_a_function_cannot_change_the_arguments_of_its_check() -> None:
         return product
 
     probes = ((np.arange(3.0), 4.0),)
-    exercise = Exercise("x-7", np.multiply, "because", probes=probes)
+    exercise = Exercise(np.multiply, "because", probes=probes)
     assert judge(exercise, greedy)
     assert judge(exercise, greedy)
     assert probes[0][0].tolist() == [0, 1, 2]
@@ -168,7 +172,6 @@ def test_a_function_cannot_change_the_arguments_of_its_check() -> None:
 
 def test_an_answer_may_be_one_of_many_and_may_be_refused() -> None:
     anywhere = Exercise(
-        "x-8",
         [3.0, 4.0],
         "because",
         {"straight up": [0.0, 7.0]},

@@ -47,9 +47,8 @@ def _length(path: Array) -> float:
     return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
 
 
-EXERCISES = (
-    Exercise(
-        "angle-1",
+EXERCISES = {
+    "angle-1": Exercise(
         _course,
         "They leave at a wide angle, and the share of the way that they have in common grows from then on.",
         {
@@ -59,8 +58,7 @@ EXERCISES = (
         },
         choices=("opens", "closes", "stays"),
     ),
-    Exercise(
-        "angle-2",
+    "angle-2": Exercise(
         _angle,
         "The cosine is clamped to [-1, 1], for rounding may take it beyond.",
         {
@@ -69,12 +67,8 @@ EXERCISES = (
             "The wrong apex: that is the angle seen from the origin. Subtract the apex from both.": (
                 lambda one, two, apex: _angle(one, two, 0 * apex)
             ),
-            "That is the angle at the first sibling. The apex was asked for.": lambda one, two, apex: _angle(
-                two, apex, one
-            ),
-            "That is the angle at the second sibling. The apex was asked for.": lambda one, two, apex: _angle(
-                one, apex, two
-            ),
+            "That is the angle at the first sibling. The apex was asked for.": lambda p, q, apex: _angle(q, apex, p),
+            "That is the angle at the second sibling. The apex was asked for.": lambda p, q, apex: _angle(p, apex, q),
             "That is the cosine.": _cosine,
         },
         probes=(
@@ -84,8 +78,7 @@ EXERCISES = (
             *((along, 3 * along, 0 * along) for along in _BESIDE),
         ),
     ),
-    Exercise(
-        "angle-3",
+    "angle-3": Exercise(
         np.sqrt(2 * _STEPS) * _STEP,
         "All squared steps of both walks add up.",
         {
@@ -97,8 +90,7 @@ EXERCISES = (
             "How long is a step?": np.sqrt(2 * _STEPS),
         },
     ),
-    Exercise(
-        "angle-4",
+    "angle-4": Exercise(
         lambda path: _length(path) / np.linalg.norm(path[-1] - path[0]),
         "One for a straight walk; the square root of the number of steps for an average random one of equal steps.",
         {
@@ -116,8 +108,7 @@ EXERCISES = (
             (np.cumsum(np.sin(np.arange(12.0)).reshape(6, 2), 0),),
         ),
     ),
-    Exercise(
-        "angle-5",
+    "angle-5": Exercise(
         lambda: tracked().cosine.sel(apex="fork_point", epoch=_LAST),
         "The later they part, the larger the share of their squared walk that they have in common.",
         {
@@ -133,4 +124,4 @@ EXERCISES = (
         },
         tolerance=0.006,
     ),
-)
+}

@@ -84,9 +84,12 @@ def predicted(part: str = "all", long: bool = False) -> float:
     return float(approximations.second_order(bend, [0.5], slope).mean())
 
 
-EXERCISES = (
-    Exercise(
-        "approx-1",
+def _ratio(part: str = "all", split: str = "train", long: bool = False) -> float:
+    return predicted(part, long) / measured(split, long)
+
+
+EXERCISES = {
+    "approx-1": Exercise(
         _of_a_quadratic,
         "A parabola that opens upwards lies below its chord: its barrier is negative, and the formula is never "
         "negative where both ends bend upwards. The gradient term puts that right.",
@@ -96,8 +99,7 @@ EXERCISES = (
         },
         choices=("the barrier", "minus the barrier", "zero"),
     ),
-    Exercise(
-        "approx-2",
+    "approx-2": Exercise(
         _second_order,
         "The nearer endpoint's Taylor expansion counts for more, and yet the curvature of the *farther* one has the "
         "larger weight: a quadratic term goes with the square of the distance.",
@@ -111,8 +113,7 @@ EXERCISES = (
         },
         probes=((0.5, 8.0, 8.0), (_ALPHAS, 2.0, 6.0), (0.25, 5.0, -1.0)),
     ),
-    Exercise(
-        "approx-3",
+    "approx-3": Exercise(
         _with_slopes,
         "For a quadratic loss it is exact: the term with the slopes is twice as large as the other and has its sign "
         "turned round.",
@@ -131,8 +132,7 @@ EXERCISES = (
         },
         probes=((_ALPHAS, 0.0, 2.0, 2.0, 2.0), (0.5, -1.0, 1.0, 8.0, 4.0), (0.25, 0.5, -0.25, 1.0, 3.0)),
     ),
-    Exercise(
-        "approx-4",
+    "approx-4": Exercise(
         _from_curvature,
         "A barrier is negative curvature along the line, weighted with a tent.",
         {
@@ -144,38 +144,30 @@ EXERCISES = (
         probes=((squared, 0.5), (squared, 0.2), (wave, 0.5), (wave, 0.3)),
         tolerance=0.002,
     ),
-    Exercise(
-        "approx-5",
-        lambda: predicted() / measured(),
+    "approx-5": Exercise(
+        _ratio,
         "After this short training the formula overrates the barrier. The next exercise shows what such a number is "
         "worth.",
         {
-            "Is that with the gradient term? The poster's formula goes without.": lambda: (
-                predicted("gradient") / measured()
-            ),
-            "Those are the layers' own blocks. Layers that move together count as well.": lambda: (
-                predicted("diagonal") / measured()
-            ),
-            "You have measured on the test set. The curvatures are those of the train loss.": lambda: (
-                predicted() / measured("test")
+            "Is that with the gradient term? The poster's formula goes without.": lambda: _ratio("gradient"),
+            "Those are the layers' own blocks. Layers that move together count as well.": lambda: _ratio("diagonal"),
+            "You have measured on the test set. The curvatures are those of the train loss.": lambda: _ratio(
+                split="test"
             ),
             "That is the approximation itself. Divide it by the barrier.": predicted,
             "That is the barrier itself.": measured,
         },
         tolerance=0.005,
     ),
-    Exercise(
-        "approx-6",
-        lambda: predicted(long=True) / measured(long=True),
+    "approx-6": Exercise(
+        lambda: _ratio(long=True),
         "Too high before, far too low now: longer training without decay flattens the endpoints, not the ridge between "
         "them.",
         {
-            "That is the ratio of the exercise before.": lambda: predicted() / measured(),
+            "That is the ratio of the exercise before.": _ratio,
             "You have divided by the barrier of the other family.": lambda: predicted(long=True) / measured(),
-            "Is that with the gradient term? The poster's formula goes without.": lambda: (
-                predicted("gradient", long=True) / measured(long=True)
-            ),
+            "Is that with the gradient term? The poster's formula goes without.": lambda: _ratio("gradient", long=True),
         },
         tolerance=0.005,
     ),
-)
+}

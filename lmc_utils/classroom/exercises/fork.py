@@ -59,9 +59,8 @@ def _stable_from(
     return min((fork for row, fork in enumerate(forks) if all(map(below, heights[row:]))), default=otherwise)
 
 
-EXERCISES = (
-    Exercise(
-        "fork-1",
+EXERCISES = {
+    "fork-1": Exercise(
         lambda: "higher" if _barrier("test") > _barrier("train") else "lower",
         "On the test set the siblings themselves make many errors, so that less is left for the middle of the line to "
         "do worse. The ridge has high feet there.",
@@ -72,8 +71,7 @@ EXERCISES = (
         },
         choices=("higher", "lower", "equal"),
     ),
-    Exercise(
-        "fork-2",
+    "fork-2": Exercise(
         _NETWORKS,
         "Each parent, and for each of its forks each sibling. All of them train as one stack.",
         {
@@ -86,8 +84,7 @@ EXERCISES = (
         },
         tolerance=1e-6,
     ),
-    Exercise(
-        "fork-3",
+    "fork-3": Exercise(
         _by(barriers.error_barrier),
         "It is never below zero, for the higher of the two ends is on the way, too.",
         {
@@ -106,8 +103,7 @@ EXERCISES = (
             (np.array([2.0, 9.0, 4.0]), np.array([0.0, 0.5, 1.0])),
         ),
     ),
-    Exercise(
-        "fork-4",
+    "fork-4": Exercise(
         _barrier,
         "Siblings that part at initialisation, and end with a ridge between them.",
         {
@@ -123,20 +119,15 @@ EXERCISES = (
         },
         tolerance=0.002,
     ),
-    Exercise(
-        "fork-5",
+    "fork-5": Exercise(
         _stable_from,
         "A fork that happens to lie below the line before one that does not is luck, not stability.",
         {
             "The first fork below 2 points is not enough: all later ones have to be below as well.": (
                 lambda forks, heights: min((f for f, h in zip(forks, heights, strict=True) if h < 2), default=math.inf)
             ),
-            "Exactly 2 points are not *below* 2 points.": lambda forks, heights: _stable_from(
-                forks, heights, lambda height: height <= 2
-            ),
-            "Where there is none, `math.inf` was asked for.": lambda forks, heights: _stable_from(
-                forks, heights, otherwise=-1
-            ),
+            "Exactly 2 points are not *below* 2 points.": lambda f, h: _stable_from(f, h, lambda height: height <= 2),
+            "Where there is none, `math.inf` was asked for.": lambda f, h: _stable_from(f, h, otherwise=-1),
             "You have returned the position in the list. The fork epoch was asked for.": lambda forks, heights: (
                 _stable_from(range(len(forks)), heights)
             ),
@@ -149,8 +140,7 @@ EXERCISES = (
             ([0, 5], [1.0, 9.0]),
         ),
     ),
-    Exercise(
-        "fork-6",
+    "fork-6": Exercise(
         lambda: _slow() / _barrier(),
         "Forking at initialisation does not make a barrier by itself: how far the siblings walk matters, too.",
         {
@@ -161,4 +151,4 @@ EXERCISES = (
         },
         tolerance=0.005,
     ),
-)
+}

@@ -72,9 +72,8 @@ def _stands_out_up_to(
     return float(max(heights[accumulate(ridges > bound * errors).astype(bool)], default=-1.0))
 
 
-EXERCISES = (
-    Exercise(
-        "ridge-1",
+EXERCISES = {
+    "ridge-1": Exercise(
         lambda: "above" if ridges.ridge(tracks(fork=2, epoch=3).loss).sel(height=0) > 0 else "below",
         "There is a trough between them, not a ridge: their average walks ahead of both. The ridge comes up later.",
         {
@@ -84,8 +83,7 @@ EXERCISES = (
         },
         choices=("above", "below", "level"),
     ),
-    Exercise(
-        "ridge-2",
+    "ridge-2": Exercise(
         _ridge,
         "At h = 0 it is the barrier half-way, at h = 1 it is zero. On a convex loss it is never positive.",
         {
@@ -106,8 +104,7 @@ EXERCISES = (
             (two_valleys, _LEFT, _RIGHT, _TOP, 1.0),
         ),
     ),
-    Exercise(
-        "ridge-3",
+    "ridge-3": Exercise(
         1 - _HALF_WIDTH,
         "Where the ridge has lost half of its height, the valleys are still more than half as far apart.",
         {
@@ -116,8 +113,7 @@ EXERCISES = (
             "So it would be if the ridge fell as (1 - h)². Here its cross-section is no parabola.": 1 - math.sqrt(0.5),
         },
     ),
-    Exercise(
-        "ridge-4",
+    "ridge-4": Exercise(
         _coordinates,
         "An orthonormal basis: lengths and angles on the map are those in weight space.",
         {
@@ -138,8 +134,7 @@ EXERCISES = (
             (np.array([0.0, 2.0, 1.0]), np.array([1.0, 2.0, 3.0]), np.array([-2.0, 0.0, 1.0])),
         ),
     ),
-    Exercise(
-        "ridge-5",
+    "ridge-5": Exercise(
         lambda: ridges.ridge(tracks().loss),
         "Highest at the foot, and next to nothing near the top.",
         {
@@ -150,23 +145,18 @@ EXERCISES = (
         },
         tolerance=0.008,
     ),
-    Exercise(
-        "ridge-6",
+    "ridge-6": Exercise(
         _stands_out_up_to,
         "From the foot up, without a gap: the convention of the chapter's fourth statement.",
         {
             "There is a gap below that height: the ridge has to stand out at every height up to it.": (
-                lambda heights, ridges, errors: _stands_out_up_to(heights, ridges, errors, accumulate=np.asarray)
+                lambda h, r, e: _stands_out_up_to(h, r, e, accumulate=np.asarray)
             ),
-            "A trough is no ridge: mind the sign.": lambda heights, ridges, errors: _stands_out_up_to(
-                heights, abs(ridges), errors
+            "A trough is no ridge: mind the sign.": lambda h, r, e: _stands_out_up_to(h, abs(r), e),
+            "*More* than two standard errors: exactly two are not enough.": lambda h, r, e: _stands_out_up_to(
+                h, r, e * (1 - 1e-9)
             ),
-            "*More* than two standard errors: exactly two are not enough.": lambda heights, ridges, errors: (
-                _stands_out_up_to(heights, ridges, errors * (1 - 1e-9))
-            ),
-            "More than *two* standard errors.": lambda heights, ridges, errors: _stands_out_up_to(
-                heights, ridges, errors, 1.0
-            ),
+            "More than *two* standard errors.": lambda h, r, e: _stands_out_up_to(h, r, e, 1.0),
         },
         probes=(
             (_HEIGHTS, np.array([1.2, 0.9, 0.4, 0.1, 0.0]), np.full(5, 0.1)),
@@ -177,4 +167,4 @@ EXERCISES = (
             (_HEIGHTS, np.array([1.0, 0.75, 0.5, 0.1, 0.0]), np.full(5, 0.25)),
         ),
     ),
-)
+}

@@ -46,9 +46,8 @@ def _fits_the_interval(roots: Array) -> str | None:
     return None if (np.abs(roots) <= 1).all() else "One of them is not between -1 and 1."
 
 
-EXERCISES = (
-    Exercise(
-        "toy-1",
+EXERCISES = {
+    "toy-1": Exercise(
         "rises" if toy.neighbour_barriers(PULLED).max() > toy.neighbour_barriers(FIVE).max() else "falls",
         "The outer ridges are the highest, and they sink when their outer foot comes nearer to all other solutions. "
         "The inner ridges sink as well.",
@@ -59,8 +58,7 @@ EXERCISES = (
         },
         choices=("rises", "falls", "stays"),
     ),
-    Exercise(
-        "toy-2",
+    "toy-2": Exercise(
         toy.neighbour_barriers([-1.5, 1.5])[0],
         "Every length has grown by 1.5, and f is a product of four lengths.",
         {
@@ -70,8 +68,7 @@ EXERCISES = (
             "That is the second-order approximation. The exact height is f at the top.": 4 * 1.5**4,
         },
     ),
-    Exercise(
-        "toy-3",
+    "toy-3": Exercise(
         toy.value,
         "One axis more for the roots, the product along it: that is all.",
         {
@@ -86,8 +83,7 @@ EXERCISES = (
             (np.ones((2, 3)), [0.0, 3.0]),
         ),
     ),
-    Exercise(
-        "toy-4",
+    "toy-4": Exercise(
         lambda alpha, theta_1, theta_2, roots: toy.barrier_curve(theta_1, theta_2, alpha, roots),
         "At both ends it is zero, whatever the endpoints, and it may be negative in between.",
         {
@@ -106,8 +102,7 @@ EXERCISES = (
         },
         probes=((_ALPHAS, -1.0, 1.0, [-1.0, 1.0]), (_ALPHAS, -1.2, 0.4, [-1.0, 1.0]), (0.25, 0.9, -0.3, THREE)),
     ),
-    Exercise(
-        "toy-5",
+    "toy-5": Exercise(
         toy.approximation_factors(THREE)[1],
         "At the outer solution the landscape bends four times as much as at the inner one. Both curves are lopsided, "
         "and each has its top at another alpha.",
@@ -121,8 +116,7 @@ EXERCISES = (
             ),
         },
     ),
-    Exercise(
-        "toy-6",
+    "toy-6": Exercise(
         _STRETCH**10,
         "Stretching by s multiplies a product of ten lengths by s to the tenth, on every ridge alike: they stay equal.",
         {
@@ -132,8 +126,7 @@ EXERCISES = (
         },
         tolerance=0.005,
     ),
-    Exercise(
-        "toy-7",
+    "toy-7": Exercise(
         toy.chebyshev(PLACED),
         "Nobody can place them so that the landscape stays lower on the whole of [-1, 1].",
         {
@@ -149,4 +142,4 @@ EXERCISES = (
         refuse=_fits_the_interval,
         view=lambda roots: toy.value(np.linspace(-1, 1, 4001), roots).max(),
     ),
-)
+}
