@@ -85,9 +85,12 @@ def test_a_new_torch_executes_what_imports_it_and_trains_again(monkeypatch: pyte
     [
         ("networks/training.py", '"""', '"""Another docstring. '),
         ("networks/training.py", "\n\n\nclass", "\n\n\n# a comment\nclass"),
-        ("networks/data.py", "def known(", "def another(x: int) -> int:\n    return x\n\n\ndef known("),
-        ("networks/models.py", "def cnn(", "def transformer(x: int) -> int:\n    return x\n\n\ndef cnn("),
-        ("networks/models.py", '"cnn": cnn', '"cnn": cnn, "other": cnn'),
+        ("networks/data.py", "@known", "@known('', '')\ndef other(x: int) -> int:\n    return x\n\n\n@known"),
+        (
+            "networks/models.py",
+            "@builder\ndef cnn(",
+            "@builder\ndef other(x: int) -> int:\n    return x\n\n\n@builder\ndef cnn(",
+        ),
         ("networks/models.py", "kernel = 5", "kernel = 7"),
         ("forking/run.py", "import", "x = 1\nimport"),
     ],
