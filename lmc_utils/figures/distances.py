@@ -42,8 +42,8 @@ def during_training(
 def final_angles(angles: xr.DataArray, chance: xr.DataArray) -> Figure:
     """The angle between siblings at the end, as seen from each apex, against the fork epoch.
 
-    A panel for each apex: every pair a dot, their means a line; dotted, for those apexes for which it is known, `chance`,
-    what random walks would give. Degrees, dimensions fork_epoch, parent, pair, apex.
+    A panel for each apex: every pair a dot, their means a line; dotted, for those apexes for which it is known, the
+    `chance` of random walks. Degrees, dimensions fork_epoch, parent, pair, apex.
     """
     x = np.arange(angles.sizes["fork_epoch"])
     ticks = {"xticks": x, "xticklabels": angles.fork_epoch.values, "xlabel": "fork epoch", "ylim": (0, 95)}
