@@ -158,9 +158,8 @@ def layer_matrix(curvature: xr.DataArray) -> Figure:
 def sweep(ratio: xr.DataArray, loss: xr.DataArray) -> Figure:
     """How the approximation's magnitude depends on weight decay, beside the siblings' own final loss.
 
-    Args:
-        ratio: predicted over measured barrier half-way, dimensions weight_decay, fork_epoch.
-        loss: of the siblings on the training set, nats, the same dimensions.
+    `ratio` is the predicted over the measured barrier half-way, `loss` that of the siblings on the training set, in
+    nats; both have the dimensions weight_decay, fork_epoch.
     """
     x = np.arange(ratio.sizes["weight_decay"])
     ticks: dict[str, Any] = {"xticks": x, "xticklabels": [f"{value:g}" for value in ratio.weight_decay.values]}

@@ -1,4 +1,4 @@
-"""Figures of barriers: by fork epoch, and during training."""
+"""Figures of barriers: by fork epoch, and during training. Values come with their `unit`, for the axis."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ from lmc_utils.figures.theme import INK
 def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = None) -> Figure:
     """A barrier against the fork epoch: every pair a dot, mean and standard deviation over all pairs joined by a line.
 
-    Colour tells the split; fork epochs are evenly spaced, whatever their distance.
-
-    Args:
-        values: dimensions split, fork_epoch, parent, pair.
-        unit: of the values, for the axis.
-        threshold: drawn as a horizontal line, where there is one: Frankle et al.'s bound for stable siblings.
+    Colour tells the split; fork epochs are evenly spaced, whatever their distance. Dimensions: split, fork_epoch,
+    parent, pair. A `threshold` is drawn as a horizontal line: Frankle et al.'s bound for stable siblings.
     """
     figure, (axis,) = parts.side_by_side(1, 6.4, 3.8)
     table = values.to_dataframe("barrier").reset_index()
@@ -40,9 +36,7 @@ def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = N
 def barrier_during_training(values: xr.DataArray, unit: str) -> Figure:
     """A signed barrier against the epoch of training: mean over parents and pairs as a line, their range as a band.
 
-    Args:
-        values: dimensions fork_epoch, parent, pair, epoch; NaN before the fork.
-        unit: of the values, for the axis.
+    Dimensions: fork_epoch, parent, pair, epoch; NaN before the fork.
     """
     figure, (axis,) = parts.side_by_side(1, 6.4, 3.6)
     parts.fork_bands(axis, values, "epoch")

@@ -1,4 +1,8 @@
-"""Figures of loss and error along the line between siblings, during training and at its end."""
+"""Figures of loss and error along the line between siblings, during training and at its end.
+
+Values come with their `unit`, for the axis. During training they have the dimensions fork_epoch, epoch and alpha, and
+are NaN before the fork.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,6 @@ def cross_section(values: xr.DataArray, unit: str) -> Figure:
     """The cross-sectional sibling landscape: a curve along the line through the siblings for every epoch of training.
 
     A panel for each fork epoch, side by side; colour tells the epoch; dashed lines mark the siblings.
-
-    Args:
-        values: dimensions fork_epoch, epoch, alpha; NaN before the fork.
-        unit: of the values, for the axis.
     """
     figure, forks = parts.panels(parts.by_fork(values), 2.7, 1.2, 3.4, unit, share="y", xlabel=r"$\alpha$")
     first, last = values.epoch.values[[0, -1]]
@@ -41,11 +41,6 @@ def cross_section_until(values: xr.DataArray, unit: str, epoch: int) -> Figure:
 
     A panel for each fork epoch, in that fork's colour; empty before the fork. The axes are those of all epochs, so that
     the figures of a run are the frames of one film.
-
-    Args:
-        values: dimensions fork_epoch, epoch, alpha; NaN before the fork.
-        unit: of the values, for the axis.
-        epoch: the last one drawn.
     """
     forks = values.sizes["fork_epoch"]
     columns = min(2, forks)
@@ -77,11 +72,8 @@ def cross_section_until(values: xr.DataArray, unit: str, epoch: int) -> Figure:
 def final_lines(values: xr.DataArray, unit: str) -> Figure:
     """Curves along the sibling line at one epoch: a line for the mean over parents and pairs, a band for their range.
 
-    A panel for each split, side by side; colour tells the fork epoch.
-
-    Args:
-        values: dimensions split, fork_epoch, parent, pair, alpha.
-        unit: of the values, for the axis.
+    A panel for each split, side by side; colour tells the fork epoch. Dimensions: split, fork_epoch, parent, pair,
+    alpha.
     """
     splits = {f"{split} set": values.sel(split=split) for split in values.split.values}
     figure, axes = parts.panels(splits, 4.6, 0, 3.6, unit, share="y", xlabel=r"$\alpha$")

@@ -42,11 +42,8 @@ def during_training(
 def final_angles(angles: xr.DataArray, chance: xr.DataArray) -> Figure:
     """The angle between siblings at the end, as seen from each apex, against the fork epoch.
 
-    A panel for each apex: every pair a dot, their means a line, chance dotted.
-
-    Args:
-        angles: degrees, dimensions fork_epoch, parent, pair, apex.
-        chance: what random walks would give, for those apexes for which it is known.
+    A panel for each apex: every pair a dot, their means a line; dotted, for those apexes for which it is known, the
+    `chance` of random walks. Degrees, dimensions fork_epoch, parent, pair, apex.
     """
     x = np.arange(angles.sizes["fork_epoch"])
     ticks = {"xticks": x, "xticklabels": angles.fork_epoch.values, "xlabel": "fork epoch", "ylim": (0, 95)}
@@ -105,12 +102,8 @@ def prediction_by_lag(
 def barrier_by_distance(distance: xr.DataArray, barrier: xr.DataArray, unit: str) -> Figure:
     """The barrier half-way against the siblings' distance, epoch after epoch: one way for each pair.
 
-    Thin lines are pairs, thick ones means over them; a dot marks the last epoch.
-
-    Args:
-        distance: dimensions fork_epoch, parent, pair, epoch; NaN before the fork.
-        barrier: with its sign, the same dimensions.
-        unit: of the barrier.
+    Thin lines are pairs, thick ones means over them; a dot marks the last epoch. Dimensions: fork_epoch, parent, pair,
+    epoch; NaN before the fork. The barrier has its sign and the unit named.
     """
     figure, (axis,) = parts.side_by_side(1, 6.8, 4.2)
     pairs = (values.stack(each=["parent", "pair"]) for values in (distance, barrier))
