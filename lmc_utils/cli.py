@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -132,9 +132,8 @@ def serve(
     html = Site(root.resolve()).html
     if not (html / "index.html").is_file():
         raise ParameterError(f"root: expected a built book in '{html}', found none; run `lmc build` first")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(html))
     try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(html)))
     except OSError as error:
         raise ParameterError(f"port: expected a free one, got {port} ({error.strerror})") from error
     with server:

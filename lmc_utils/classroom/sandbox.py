@@ -11,7 +11,6 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,15 +71,12 @@ def marking(sandbox: Sandbox, name: str, submission: bytes, source: Path, bounds
     command = [sys.executable, "-m", "lmc_utils.classroom.marking", *map(str, given)]
     # A cell that never ends costs its limit once, and one that ends the kernel a start and what ran before it.
     in_all = 900 + 2 * bounds.limit * (submission + source.read_bytes()).count(b"cell_type")
-    environment = _environment(os.environ, sandbox, bounds.cores)
-    return Job(name, command, sandbox.folder / "log", sandbox.folder, environment, in_all)
+    return Job(name, command, sandbox.folder / "log", sandbox.folder, _environment(sandbox, bounds.cores), in_all)
 
 
-def _environment(inherited: Mapping[str, str], sandbox: Sandbox, cores: int) -> dict[str, str]:
+def _environment(sandbox: Sandbox, cores: int) -> dict[str, str]:
     """A home and settings of its own, and none of the variables whose names look like secrets."""
-    passed_on = {
-        name: value for name, value in inherited.items() if name not in _NOT_PASSED_ON and not _SECRET.search(name)
-    }
+    names = [name for name in os.environ if name not in _NOT_PASSED_ON and not _SECRET.search(name)]
     own = {
         "HOME": sandbox.home,
         "USERPROFILE": sandbox.home,
@@ -95,4 +91,4 @@ def _environment(inherited: Mapping[str, str], sandbox: Sandbox, cores: int) -> 
         "PYTHONNOUSERSITE": 1,
         "OMP_NUM_THREADS": cores,
     }
-    return passed_on | {name: str(value) for name, value in own.items()}
+    return {name: os.environ[name] for name in names} | {name: str(value) for name, value in own.items()}

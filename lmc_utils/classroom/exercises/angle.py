@@ -47,6 +47,10 @@ def _length(path: Array) -> float:
     return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
 
 
+def _at_the_end(of: str = "cosine", apex: str = "fork_point") -> xr.DataArray:
+    return tracked()[of].sel(apex=apex, epoch=_LAST)
+
+
 EXERCISES = {
     "angle-1": Exercise(
         _course,
@@ -109,18 +113,14 @@ EXERCISES = {
         ),
     ),
     "angle-5": Exercise(
-        lambda: tracked().cosine.sel(apex="fork_point", epoch=_LAST),
+        _at_the_end,
         "The later they part, the larger the share of their squared walk that they have in common.",
         {
-            "Those are the cosines from the origin. Stand at the fork point.": lambda: tracked().cosine.sel(
-                apex="origin", epoch=_LAST
+            "Those are the cosines from the origin. Stand at the fork point.": lambda: _at_the_end(apex="origin"),
+            "Those are the cosines from the initialisation. Stand at the fork point.": (
+                lambda: _at_the_end(apex="initialisation")
             ),
-            "Those are the cosines from the initialisation. Stand at the fork point.": lambda: tracked().cosine.sel(
-                apex="initialisation", epoch=_LAST
-            ),
-            "Those are angles in degrees. Cosines were asked for.": lambda: tracked().angle.sel(
-                apex="fork_point", epoch=_LAST
-            ),
+            "Those are angles in degrees. Cosines were asked for.": lambda: _at_the_end("angle"),
         },
         tolerance=0.006,
     ),
