@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import matplotlib as mpl
@@ -44,20 +45,21 @@ def cross_section(values: xr.DataArray, unit: str) -> Figure:
     return figure
 
 
-def cross_section_until(values: xr.DataArray, unit: str, epoch: int) -> Figure:
-    """The cross-sectional sibling landscape as it is at one epoch, over the faint curves of the epochs before.
+def cross_section_film(values: xr.DataArray, unit: str) -> Iterator[Figure]:
+    """The cross-sectional sibling landscape epoch by epoch, each over the faint curves of the epochs before.
 
-    The axes are those of all epochs, so that the figures of a run are the frames of one film.
+    The axes are those of all epochs, and drawn once: what changes from one epoch to the next is animated, as matplotlib
+    calls artists that are left out of a figure's ground.
 
     Args:
         values: dimensions fork_epoch, epoch, alpha; NaN before the fork.
         unit: of the values, for the axis.
-        epoch: the last one drawn.
 
-    Returns:
-        A panel for each fork epoch, side by side, in that fork's colour; empty before the fork.
+    Yields:
+        The same figure, changed, for each epoch, a frame for `widgets.flip_book`: a panel for each fork epoch, side by
+        side, in that fork's colour; empty before the fork.
     """
-    forks = values.fork_epoch.values
+    forks, alphas = values.fork_epoch.values, values.alpha.values
     columns = min(2, len(forks))
     rows = -(-len(forks) // columns)
     with mpl.rc_context({"figure.constrained_layout.use": False}):  # nothing may move between frames
@@ -68,21 +70,34 @@ def cross_section_until(values: xr.DataArray, unit: str, epoch: int) -> Figure:
     top = 1.05 * max(float(values.max()), 1e-9)
     for axis in axes[len(forks) :]:
         axis.remove()
+    panels = []
     for axis, (fork, colour) in zip(axes, fork_colours(list(forks)).items(), strict=False):
-        before = values.sel(fork_epoch=fork, epoch=(values.epoch >= fork) & (values.epoch < epoch))
-        curves = [np.column_stack([values.alpha, curve]) for curve in before.transpose("epoch", "alpha").values]
-        axis.add_collection(LineCollection(curves, colors=FAINT, linewidths=0.6))
-        if epoch >= fork:
-            axis.plot(values.alpha, values.sel(fork_epoch=fork, epoch=epoch), color=colour, linewidth=2.4)
-        else:
-            axis.text(0.5, 0.5, "not yet\nparted", ha="center", va="center", color=INK, transform=axis.transAxes)
+        before = axis.add_collection(LineCollection([], colors=FAINT, linewidths=0.6, animated=True))
+        (now,) = axis.plot([], [], color=colour, linewidth=2.4, animated=True)
+        where = {"ha": "center", "va": "center", "transform": axis.transAxes}
+        waiting = axis.text(0.5, 0.5, "not yet\nparted", color=INK, animated=True, **where)
+        panels.append((fork, values.sel(fork_epoch=fork).transpose("epoch", "alpha").values, before, now, waiting))
         _dash_siblings(axis)
-        axis.set(title=f"fork at epoch {fork}", ylim=(0, top), xlim=values.alpha.values[[0, -1]])
+        axis.set(title=f"fork at epoch {fork}", ylim=(0, top), xlim=alphas[[0, -1]])
         axis.set_xticks([0, 0.5, 1])
     figure.supxlabel(r"$\alpha$", y=0.02, fontsize="medium")
     figure.supylabel(unit, x=0.02, fontsize="medium")
-    figure.text(0.02, 0.02, f"epoch {epoch}", weight="bold")
-    return figure
+    name = figure.text(0.02, 0.02, "", weight="bold", animated=True)
+    epochs = values.epoch.values
+    for row, epoch in enumerate(epochs):
+        name.set_text(f"epoch {epoch}")
+        for fork, curves, before, now, waiting in panels:
+            past = curves[:row][epochs[:row] >= fork]
+            before.set_segments([np.column_stack([alphas, curve]) for curve in past])
+            now.set_data(*((alphas, curves[row]) if epoch >= fork else ([], [])))
+            waiting.set_visible(epoch < fork)
+        yield figure
+
+
+def cross_section_until(values: xr.DataArray, unit: str, epoch: int) -> Figure:
+    """The frame of `cross_section_film` at one epoch."""
+    film = zip(values.epoch.values, cross_section_film(values, unit), strict=True)
+    return next(figure for at, figure in film if at == epoch)
 
 
 def final_lines(values: xr.DataArray, unit: str) -> Figure:

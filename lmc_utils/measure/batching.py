@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lmc_utils.networks import stack
 from lmc_utils.networks.lifted import leaves
 
-_SAMPLES_AT_ONCE = 1000
+_SAMPLES_AT_ONCE = 500
 
 
 def check_samples(inputs: Tensor, labels: Tensor) -> None:
@@ -38,7 +38,7 @@ def batches(bytes_each: int, samples: int, memory: float) -> tuple[int, int]:
         memory: MiB.
 
     >>> batches(bytes_each=2**10, samples=4000, memory=4.0)
-    (1000, 4)
+    (500, 8)
     """
     fit = max(1, int(memory * 2**20 / bytes_each))
     at_once = min(samples, fit, _SAMPLES_AT_ONCE)
