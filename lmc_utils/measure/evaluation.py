@@ -49,7 +49,7 @@ def evaluator(
     numbers_each = 2 * max(activations(network, inputs))  # a layer's inputs and its outputs
 
     def means(thetas: Tensor) -> tuple[Tensor, Tensor]:
-        thetas, places = thetas.unique_consecutive(dim=0, return_inverse=True)
+        thetas, places = thetas.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
         sums = torch.zeros(2, len(thetas), dtype=torch.float64)
         samples_at_once, at_once = batches(numbers_each * thetas.element_size(), len(inputs), memory, _SAMPLES_AT_ONCE)
         with torch.no_grad():
