@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure.evaluation import Evaluator
+from lmc_utils.measure.evaluation import evaluator
 from lmc_utils.measure.losses import mix
 
 OURS, PACKAGE, LOADER = "`lines.line` (ours)", "loss-landscapes", "loop, DataLoader"
@@ -61,7 +61,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 def _stack(task: Task, alphas: Tensor) -> Tensor:
     """Losses in nats, shape (pairs, alphas); one pair at a time, as `lines.line` does it."""
-    evaluate = Evaluator.of(task.design, task.inputs, task.labels)
+    evaluate = evaluator(task.design, task.inputs, task.labels)
     return torch.stack([evaluate(points)[0] for points in task.points(alphas)])
 
 

@@ -6,6 +6,8 @@ are NaN before the fork.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
@@ -36,13 +38,14 @@ def cross_section(values: xr.DataArray, unit: str) -> Figure:
     return figure
 
 
-def cross_section_until(values: xr.DataArray, unit: str, epoch: int) -> Figure:
-    """The cross-sectional sibling landscape as it is at one epoch, over the faint curves of the epochs before.
+def cross_section_film(values: xr.DataArray, unit: str) -> Iterator[Figure]:
+    """The cross-sectional sibling landscape epoch by epoch, each over the faint curves of the epochs before.
 
-    A panel for each fork epoch, in that fork's colour; empty before the fork. The axes are those of all epochs, so that
-    the figures of a run are the frames of one film.
+    A panel for each fork epoch, in that fork's colour; empty before the fork. The axes are those of all epochs, and
+    drawn once; what changes is animated, as matplotlib calls artists that are left out of a figure's ground. So the
+    same figure, changed, comes for each epoch: a frame for `widgets.flip_book`.
     """
-    forks = values.sizes["fork_epoch"]
+    forks, alphas, epochs = values.sizes["fork_epoch"], values.alpha.values, values.epoch.values
     columns = min(2, forks)
     rows = -(-forks // columns)
     with mpl.rc_context({"figure.constrained_layout.use": False}):  # nothing may move between frames
@@ -53,20 +56,27 @@ def cross_section_until(values: xr.DataArray, unit: str, epoch: int) -> Figure:
     top = 1.05 * max(float(values.max()), 1e-9)
     for axis in axes[forks:]:
         axis.remove()
+    panels = []
     for axis, (fork, colour, curves) in zip(axes, parts.each_fork(values), strict=False):
-        before = curves.sel(epoch=(curves.epoch >= fork) & (curves.epoch < epoch)).transpose("epoch", "alpha")
-        past = [np.column_stack([values.alpha, curve]) for curve in before.values]
-        axis.add_collection(LineCollection(past, colors=FAINT, linewidths=0.6))
-        if epoch >= fork:
-            axis.plot(values.alpha, curves.sel(epoch=epoch), color=colour, linewidth=2.4)
-        else:
-            axis.text(0.5, 0.5, "not yet\nparted", ha="center", va="center", color=INK, transform=axis.transAxes)
+        before = axis.add_collection(LineCollection([], colors=FAINT, linewidths=0.6, animated=True))
+        (now,) = axis.plot([], [], color=colour, linewidth=2.4, animated=True)
+        waiting = axis.text(
+            *(0.5, 0.5, "not yet\nparted"), ha="center", va="center", color=INK, transform=axis.transAxes, animated=True
+        )
+        panels.append((fork, curves.transpose("epoch", "alpha").values, before, now, waiting))
         _dash_siblings(axis)
-        axis.set(title=f"fork at epoch {fork}", ylim=(0, top), xlim=values.alpha.values[[0, -1]], xticks=[0, 0.5, 1])
+        axis.set(title=f"fork at epoch {fork}", ylim=(0, top), xlim=alphas[[0, -1]], xticks=[0, 0.5, 1])
     figure.supxlabel(r"$\alpha$", y=0.02, fontsize="medium")
     figure.supylabel(unit, x=0.02, fontsize="medium")
-    figure.text(0.02, 0.02, f"epoch {epoch}", weight="bold")
-    return figure
+    name = figure.text(0.02, 0.02, "", weight="bold", animated=True)
+    for row, epoch in enumerate(epochs):
+        name.set_text(f"epoch {epoch}")
+        for fork, curves, before, now, waiting in panels:
+            past = curves[:row][epochs[:row] >= fork]
+            before.set_segments([np.column_stack([alphas, curve]) for curve in past])
+            now.set_data(*((alphas, curves[row]) if epoch >= fork else ([], [])))
+            waiting.set_visible(epoch < fork)
+        yield figure
 
 
 def final_lines(values: xr.DataArray, unit: str) -> Figure:

@@ -1,4 +1,7 @@
-"""Approximations of the barrier from curvature: at the endpoints, and exactly, all along the line."""
+"""Approximations of the barrier from curvature: at the endpoints, and exactly, all along the line.
+
+Those from the endpoints raise ValueError where alpha = 0 or alpha = 1 is missing, or other coordinates differ.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +62,6 @@ def second_order(
     Returns:
         The other dimensions of `curvature`, then alpha; its unit.
 
-    Raises:
-        ValueError: alpha = 0 or alpha = 1 is missing.
-
     >>> curvature = xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})
     >>> second_order(curvature, [0.0, 0.5, 1.0]).values
     array([0. , 0.5, 0. ])
@@ -87,9 +87,6 @@ def quintic_hermite(
 
     Returns:
         The other dimensions of `loss`, then alpha; its unit.
-
-    Raises:
-        ValueError: alpha = 0 or alpha = 1 is missing, or the other coordinates differ.
 
     >>> ends = {"alpha": [0.0, 1.0]}  # phi(a) = a^4: 0, 0, 0 and 1, 4, 12
     >>> phi, slope, curvature = (xr.DataArray([0.0, value], coords=ends) for value in (1.0, 4.0, 12.0))
@@ -145,7 +142,8 @@ def from_curvature(curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray
     grid = np.asarray(alphas, dtype=np.float64)
     at, (low, high) = (legendre.legvander(2 * where - 1, len(nodes) + 1) @ twice for where in (grid, np.array([0, 1])))
     kernel = (at - np.outer(1 - grid, low) - np.outer(grid, high)) @ coefficients.T
-    return _alpha_last(xr.dot(curvature.rename(alpha="node"), _kernel(kernel, nodes, grid), dim="node"), curvature)
+    weighted = xr.DataArray(kernel, coords={"alpha": grid, "node": nodes})
+    return _alpha_last(xr.dot(curvature.rename(alpha="node"), weighted, dim="node"), curvature)
 
 
 def ratio(predicted: xr.DataArray, measured: xr.DataArray) -> xr.DataArray:
@@ -171,9 +169,6 @@ def second_order_rise(curvature: xr.DataArray, slope: xr.DataArray | None = None
         curvature: delta_l^T H delta_l with a dimension `alpha` that holds 0 and 1.
         slope: g^T delta_l, likewise; leave it out for the curvature alone.
 
-    Raises:
-        ValueError: alpha = 0 or alpha = 1 is missing.
-
     >>> float(second_order_rise(xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})))
     0.5
     """
@@ -193,10 +188,6 @@ def _ends(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
 def _grid(alphas: Sequence[float] | np.ndarray) -> xr.DataArray:
     grid = np.asarray(alphas, dtype=np.float64)
     return xr.DataArray(grid, coords={"alpha": grid})
-
-
-def _kernel(kernel: np.ndarray, nodes: np.ndarray, grid: np.ndarray) -> xr.DataArray:
-    return xr.DataArray(kernel, coords={"alpha": grid, "node": nodes})
 
 
 def _alpha_last(barrier: xr.DataArray, source: xr.DataArray) -> xr.DataArray:

@@ -1,4 +1,7 @@
-"""The definitions of a barrier: pure functions of labelled arrays along a line."""
+"""The definitions of a barrier: pure functions of labelled arrays along a line.
+
+Each raises ValueError where the line lacks an alpha that it needs: 0 and 1, and 1/2 for what is measured half-way.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,6 @@ def loss_barrier(values: xr.DataArray) -> xr.DataArray:
     Returns:
         The same shape and unit; zero at both ends; beyond them the chord goes on as a straight line.
 
-    Raises:
-        ValueError: alpha = 0 or alpha = 1 is missing.
-
     >>> loss_barrier(xr.DataArray([1.0, 5.0, 3.0], coords={"alpha": [0.0, 0.5, 1.0]}))
     <xarray.DataArray (alpha: 3)> Size: 24B
     array([0., 3., 0.])
@@ -48,9 +48,6 @@ def loss_barrier(values: xr.DataArray) -> xr.DataArray:
 def barrier_height(values: xr.DataArray) -> xr.DataArray:
     """The largest loss barrier between the endpoints, max over alpha in [0, 1] of B(alpha); never below 0.
 
-    Raises:
-        ValueError: alpha = 0 or alpha = 1 is missing.
-
     >>> float(barrier_height(xr.DataArray([9.0, 1.0, 5.0, 3.0], coords={"alpha": [-1.0, 0.0, 0.5, 1.0]})))
     3.0
     """
@@ -59,9 +56,6 @@ def barrier_height(values: xr.DataArray) -> xr.DataArray:
 
 def barrier_position(values: xr.DataArray) -> xr.DataArray:
     """The alpha in [0, 1] at which the barrier is highest; the first one of several, NaN where a value is NaN.
-
-    Raises:
-        ValueError: alpha = 0 or alpha = 1 is missing.
 
     >>> float(barrier_position(xr.DataArray([1.0, 5.0, 4.0, 3.0], coords={"alpha": [0.0, 0.3, 0.6, 1.0]})))
     0.3
@@ -74,9 +68,6 @@ def midpoint_barrier(values: xr.DataArray) -> xr.DataArray:
     """The barrier half-way, B(1/2): the value at the average of the siblings minus the average of their values.
 
     It is signed: where averaging two siblings helps, it is negative.
-
-    Raises:
-        ValueError: alpha = 0, 1/2 or 1 is missing.
 
     >>> float(midpoint_barrier(xr.DataArray([3.0, 1.0, 5.0], coords={"alpha": [0.0, 0.5, 1.0]})))
     -3.0
@@ -94,9 +85,6 @@ def error_barrier(errors: xr.DataArray) -> xr.DataArray:
     Returns:
         Percentage points, without the dimension `alpha`.
 
-    Raises:
-        ValueError: alpha = 0 or alpha = 1 is missing.
-
     >>> float(error_barrier(xr.DataArray([10.0, 50.0, 30.0], coords={"alpha": [0.0, 0.5, 1.0]})))
     30.0
     """
@@ -111,9 +99,6 @@ def layer_rise(values: xr.DataArray) -> xr.DataArray:
 
     Args:
         values: dimensions end, layer and alpha (holding 0 and 1/2), as `lines.layer_line` measures them.
-
-    Raises:
-        ValueError: alpha = 0 or 1/2 is missing.
     """
     require_alphas(values, (0.0, 0.5))
     rise = values.sel(alpha=0.5, drop=True) - values.sel(alpha=0.0, drop=True)

@@ -8,7 +8,7 @@ mode computes it where there is a rule for every layer (`measure.taylor`), autom
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +19,11 @@ from torch.nn import functional
 
 from lmc_utils.measure import taylor
 from lmc_utils.measure.arrays import Coords, Quantity, blank, require_finite
-from lmc_utils.measure.batching import activations, batches, blocks, check_samples
+from lmc_utils.measure.evaluation import activations, batches, blocks, checked
 from lmc_utils.measure.losses import LOSS, mix
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import stack
 from lmc_utils.networks.layers import Parameters
-from lmc_utils.networks.lifted import as_stack
-from lmc_utils.networks.state import refuse_state
 
 WORKING_MEMORY = 32.0  # MiB of activations and tangents
 
@@ -84,34 +82,37 @@ def jet(
     >>> jet(network, thetas, deltas, torch.tensor([[2.0]]), torch.tensor([0])).curvature  # x^2 p (1 - p)
     tensor([[[1.]]], dtype=torch.float64)
     """
-    found = _jet(network, thetas, deltas, inputs, labels, by_layer, memory)
+    if thetas.shape != deltas.shape:
+        raise ValueError(f"deltas: expected the shape of thetas, {tuple(thetas.shape)}, got {tuple(deltas.shape)}")
+    found = _jets(network, inputs, labels, by_layer, memory)(thetas, deltas)
     require_finite(_worst(found), {"network": len(thetas)}, ())
     return found
 
 
-def _jet(
-    network: nn.Module, thetas: Tensor, deltas: Tensor, inputs: Tensor, labels: Tensor, by_layer: bool, memory: float
-) -> Jet:
-    if thetas.shape != deltas.shape:
-        raise ValueError(f"deltas: expected the shape of thetas, {tuple(thetas.shape)}, got {tuple(deltas.shape)}")
-    check_samples(inputs, labels)
-    network = as_stack(network)
-    refuse_state(network, inputs)
+def _jets(
+    network: nn.Module, inputs: Tensor, labels: Tensor, by_layer: bool, memory: float
+) -> Callable[[Tensor, Tensor], Jet]:
+    """`jet` for one network and its samples, checked once; whether what it finds is finite is not."""
+    network = checked(network, inputs, labels)
     layers = stack.layer_slices(network)
     directions = list(range(len(layers))) if by_layer else [0] * len(layers)
     count = max(directions) + 1
     derivatives = taylor.derivatives if taylor.applies(network) else _autodiff
-    bytes_each = sum(activations(network, inputs)) * 2 * (1 + count) * thetas.element_size()  # and their adjoints
-    samples_at_once, networks_at_once = batches(bytes_each, min(len(inputs), _SAMPLES_AT_ONCE), memory)
-    sums = [torch.zeros(len(thetas), *(count,) * order, dtype=torch.float64) for order in range(3)]
-    for rows in blocks(len(thetas), networks_at_once):
-        here = stack.load(network, stack.unflatten(thetas[rows].to(inputs.device), network)).requires_grad_(False)
-        moves = stack.unflatten(deltas[rows].to(inputs.device), network)
-        for samples in blocks(len(inputs), samples_at_once):
-            parts = derivatives(here, moves, directions, inputs[samples], labels[samples])
-            for total, part in zip(sums, parts, strict=True):
-                total[rows] += part.cpu()
-    return Jet(*(total / len(labels) for total in sums))
+    numbers_each = sum(activations(network, inputs)) * 2 * (1 + count)  # activations, tangents and their adjoints
+
+    def means(thetas: Tensor, deltas: Tensor) -> Jet:
+        samples_at_once, at_once = batches(numbers_each * thetas.element_size(), len(inputs), memory, _SAMPLES_AT_ONCE)
+        sums = [torch.zeros(len(thetas), *(count,) * order, dtype=torch.float64) for order in range(3)]
+        for rows in blocks(len(thetas), at_once):
+            here = stack.load(network, stack.unflatten(thetas[rows].to(inputs.device), network)).requires_grad_(False)
+            moves = stack.unflatten(deltas[rows].to(inputs.device), network)
+            for samples in blocks(len(inputs), samples_at_once):
+                parts = derivatives(here, moves, directions, inputs[samples], labels[samples])
+                for total, part in zip(sums, parts, strict=True):
+                    total[rows] += part.cpu()
+        return Jet(*(total / len(labels) for total in sums))
+
+    return means
 
 
 def _worst(found: Jet) -> np.ndarray[Any, Any]:
@@ -147,10 +148,10 @@ def along(
         ParameterError: an unknown split, or a network with state besides its parameters.
         ValueError: a loss, slope or curvature on the line is not finite.
     """
-    network = pairs.network
-    ((inputs, labels),) = pairs.splits([split]).values()
+    ((inputs, labels),) = pairs.splits(split).values()
+    jets = _jets(pairs.network, inputs, labels, by_layer, memory)
     steps = torch.tensor(alphas, dtype=torch.float64)
-    slices = stack.layer_slices(network) if by_layer else {"all": slice(None)}
+    slices = stack.layer_slices(pairs.network) if by_layer else {"all": slice(None)}
     layers = {"layer": list(slices), "with_layer": list(slices)}
     coords: Coords = {**pairs.coords, "alpha": steps.tolist(), **layers}
     dims, alone = tuple(pairs.coords), (*pairs.coords, "alpha")
@@ -161,22 +162,21 @@ def along(
         "squared_distance": Quantity((*dims, "layer"), "", "squared length of delta"),
     }
     result = blank(coords, quantities, {**pairs.provenance, "split": split})
-    network_size = sum(value[0].numel() for value in network.parameters())
+    network_size = sum(value[0].numel() for value in pairs.network.parameters())
     at_once = max(1, _PARAMETERS_AT_ONCE // (len(steps) * network_size))
     todo = pairs.shown("measuring curvature", "pair", progress)
     while batch := list(itertools.islice(todo, at_once)):
         places, ends = [place for place, _ in batch], torch.stack([points[:2] for _, points in batch])
         deltas = ends[:, 1] - ends[:, 0]
         points = mix(ends[:, 0], ends[:, 1], steps.to(ends)).flatten(0, 1)
-        found = _jet(network, points, deltas.repeat_interleave(len(steps), 0), inputs, labels, by_layer, memory)
-        for place, worst in zip(places, np.split(_worst(found), len(places)), strict=True):
-            require_finite(worst, {**pairs.coords, "alpha": list(alphas)}, place)
-        for name, part in found._asdict().items():
-            for place, values in zip(places, torch.split(part, len(steps)), strict=True):
+        found = jets(points, deltas.repeat_interleave(len(steps), 0))
+        lengths = [(ends[:, 1].double() - ends[:, 0].double())[:, block].square().sum(1) for block in slices.values()]
+        for row, place in enumerate(places):
+            here = Jet(*(part[row * len(steps) : (row + 1) * len(steps)] for part in found))
+            require_finite(_worst(here), {**pairs.coords, "alpha": list(alphas)}, place)
+            for name, values in here._asdict().items():
                 result[name].values[place] = values.numpy()
-        for place, (first, second) in zip(places, ends.double(), strict=True):
-            lengths = [float((second - first)[block].square().sum()) for block in slices.values()]
-            result.squared_distance.values[place] = lengths
+            result.squared_distance.values[place] = [float(length[row]) for length in lengths]
     return result if by_layer else result.isel(layer=0, with_layer=0, drop=True)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.measure.batching import activations, batches, blocks, check_samples
 from lmc_utils.networks import stack
-from lmc_utils.networks.lifted import as_stack
+from lmc_utils.networks.lifted import as_stack, leaves
 from lmc_utils.networks.state import refuse_state
 
-WORKING_MEMORY = 8.0  # MiB of activations: less is slower, more is no faster
+WORKING_MEMORY = 4.0  # MiB of activations, so that they stay in the cache: less and more are slower
+_SAMPLES_AT_ONCE = 500
 
 
 def evaluate(
@@ -34,53 +35,89 @@ def evaluate(
         ParameterError: the network has state besides its parameters, as `networks.state.refuse_state` says.
         ValueError: there are no samples, not as many labels as samples, or vectors of another length.
     """
-    return Evaluator.of(network, inputs, labels, memory)(thetas)
+    return evaluator(network, inputs, labels, memory)(thetas)
 
 
-@dataclass(frozen=True)
-class Evaluator:
+def evaluator(
+    network: nn.Module, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """`evaluate` for one network and its samples, checked once, for as many parameter vectors as come.
 
-    Attributes:
-        network: a stack in evaluation mode.
-        inputs: shape (samples, space..., channels).
-        labels: shape (samples,).
-        numbers_each: activations of one network for one sample that are kept at a time.
-        memory: MiB.
+    Equal vectors that follow one another, as on a line at the fork itself, are evaluated once.
     """
+    network = checked(network, inputs, labels)
+    numbers_each = 2 * max(activations(network, inputs))  # a layer's inputs and its outputs
 
-    network: nn.Module
-    inputs: Tensor
-    labels: Tensor
-    numbers_each: int
-    memory: float
-
-    @classmethod
-    def of(cls, network: nn.Module, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY) -> Evaluator:
-        """Check network and samples; raises what `evaluate` does."""
-        check_samples(inputs, labels)
-        network = as_stack(network)
-        refuse_state(network, inputs)
-        numbers_each = 2 * max(activations(network, inputs))  # a layer's inputs and its outputs
-        return cls(network, inputs, labels, numbers_each, memory)
-
-    def __call__(self, thetas: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss in nats and error in percent of parameter vectors (networks, parameters); each (networks,), float64."""
-        losses = torch.zeros(len(thetas), dtype=torch.float64)
-        errors = torch.zeros(len(thetas), dtype=torch.float64)
-        bytes_each = self.numbers_each * thetas.element_size()
-        samples_at_once, networks_at_once = batches(bytes_each, len(self.inputs), self.memory)
+    def means(thetas: Tensor) -> tuple[Tensor, Tensor]:
+        thetas, places = thetas.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+        sums = torch.zeros(2, len(thetas), dtype=torch.float64)
+        samples_at_once, at_once = batches(numbers_each * thetas.element_size(), len(inputs), memory, _SAMPLES_AT_ONCE)
         with torch.no_grad():
-            for rows in blocks(len(thetas), networks_at_once):
-                values = stack.unflatten(thetas[rows].to(self.inputs.device), self.network)
-                for samples in blocks(len(self.inputs), samples_at_once):
-                    count = len(values[next(iter(values))])
-                    shared = self.inputs[samples].expand(count, *self.inputs[samples].shape)
-                    logits = torch.func.functional_call(self.network, values, (shared,))
-                    loss, wrong = _mistakes(logits, self.labels[samples])
-                    losses[rows] += loss.sum(1, dtype=torch.float64).cpu()
-                    errors[rows] += wrong.sum(1).cpu()
-        return losses / len(self.labels), 100 * errors / len(self.labels)
+            for rows in blocks(len(thetas), at_once):
+                values = stack.unflatten(thetas[rows].to(inputs.device), network)
+                for samples in blocks(len(inputs), samples_at_once):
+                    shared = inputs[samples].expand(rows.stop - rows.start, *inputs[samples].shape)
+                    logits = torch.func.functional_call(network, values, (shared,))
+                    for total, part in zip(sums, _mistakes(logits, labels[samples]), strict=True):
+                        total[rows] += part.sum(1, dtype=torch.float64).cpu()
+        loss, wrong = sums[:, places.cpu()]
+        return loss / len(labels), 100 * wrong / len(labels)
+
+    return means
+
+
+def checked(network: nn.Module, inputs: Tensor, labels: Tensor) -> nn.Module:
+    """The network as a stack in evaluation mode; raises what `evaluate` does of it and of the samples."""
+    if len(inputs) == 0 or len(labels) != len(inputs):
+        raise ValueError(f"labels: expected one for each of at least one sample, got {len(labels)} for {len(inputs)}")
+    network = as_stack(network)
+    refuse_state(network, inputs)
+    return network
+
+
+def blocks(length: int, size: int) -> Iterator[slice]:
+    """Slices of this size that cover a range; the last may be shorter.
+
+    >>> list(blocks(5, 3))
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))
+
+
+def batches(bytes_each: int, samples: int, memory: float, most: int) -> tuple[int, int]:
+    """How many samples, at most so many, and how many networks go at once.
+
+    Args:
+        bytes_each: what one network takes for one sample.
+        samples: how many there are.
+        memory: MiB.
+        most: samples at once.
+
+    >>> batches(bytes_each=2**10, samples=4000, memory=4.0, most=500)
+    (500, 8)
+    """
+    fit = max(1, int(memory * 2**20 / bytes_each))
+    at_once = min(samples, fit, most)
+    return at_once, max(1, fit // at_once)
+
+
+def activations(network: nn.Module, inputs: Tensor) -> list[int]:
+    """How many numbers one network makes of one sample: the input first, then the output of every module."""
+    sizes = [inputs[0].numel()]
+
+    def note(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        sizes.append(output.numel())
+
+    hooks = [module.register_forward_hook(note) for module in leaves(network)]
+    try:
+        like = inputs if inputs.is_floating_point() else inputs.device
+        values = {name: value[:1].to(like) for name, value in stack.parameters(network).items()}
+        with torch.no_grad():
+            torch.func.functional_call(network, values, (inputs[:1].unsqueeze(0),))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sizes
 
 
 def _mistakes(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

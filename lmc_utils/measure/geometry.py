@@ -7,7 +7,7 @@ the initialisation all of training, at the origin the weights themselves. Sums r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -95,24 +95,16 @@ def track(walks: Walks, progress: bool = True) -> xr.Dataset:
                 squared.distance.values[fork, parent, row, epoch] = apart
                 squared.dots.values[fork, parent, row, epoch] = by_layer(products, slices).T
             before = walkers
-    far: xr.Dataset = squared.drop_vars("dots").map(np.sqrt)
+    far: xr.Dataset = squared.drop_vars("dots").map(np.sqrt).assign_attrs(walks.provenance)
     path = far.step.cumsum("epoch").where(far.step.notnull())
-    turns = _turns(squared.dots, {apex: far[apex] for apex in APEXES}, walks.pairs)
-    straight = far.fork_point.where(far.fork_point > 0)
-    return xr.Dataset(
-        {
-            "norm": far.origin,
-            "fork_distance": far.fork_point,
-            "initialisation_distance": far.initialisation,
-            "parent_distance": far.parent_distance,
-            "step": far.step,
-            "path_length": path,
-            "path_ratio": (path / straight).assign_attrs(UNDEFINED),
-            "distance": far.distance,
-            "cosine": turns.assign_attrs(UNDEFINED),
-            "angle": degrees(turns).assign_attrs(UNDEFINED),
-        },
-        attrs=dict(walks.provenance),
+    seen_from = [cosine(squared.dots.sel(apex=apex), *of_both(far[apex], squared.pair)) for apex in APEXES]
+    turns = xr.concat(seen_from, squared.apex).transpose(*squared.dots.dims)
+    names = {"origin": "norm", "fork_point": "fork_distance", "initialisation": "initialisation_distance"}
+    return far.rename(names).assign(
+        path_length=path,
+        path_ratio=(path / far.fork_point.where(far.fork_point > 0)).assign_attrs(UNDEFINED),
+        cosine=turns.assign_attrs(UNDEFINED),
+        angle=degrees(turns).assign_attrs(UNDEFINED),
     )
 
 
@@ -166,24 +158,6 @@ def squared_start(tracked: xr.Dataset) -> xr.DataArray:
 
 def of_both(values: xr.DataArray, pair: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """The values of the first and of the second sibling of each pair."""
-    one, other = ([int(name.split("-")[end]) for name in pair.values] for end in (0, 1))
-    return of_siblings(values, one, pair), of_siblings(values, other, pair)
-
-
-def of_siblings(values: xr.DataArray, siblings: list[int], pair: xr.DataArray) -> xr.DataArray:
-    """The values of one sibling of each pair."""
-    picked = values.sel(sibling=siblings).rename(sibling="pair")
-    return picked.assign_coords(pair=pair.values)
-
-
-def _turns(dots: xr.DataArray, lengths: Mapping[str, xr.DataArray], pairs: Iterable[tuple[int, int]]) -> xr.DataArray:
-    firsts, seconds = (list(ends) for ends in zip(*pairs, strict=True))
-    each = [
-        cosine(
-            dots.sel(apex=apex),
-            of_siblings(lengths[apex], firsts, dots.pair),
-            of_siblings(lengths[apex], seconds, dots.pair),
-        )
-        for apex in APEXES
-    ]
-    return xr.concat(each, dots.apex).transpose(*dots.dims)
+    siblings = [[int(sibling) for sibling in name.split("-")] for name in pair.values]
+    one, other = (values.sel(sibling=list(end)).rename(sibling="pair") for end in zip(*siblings, strict=True))
+    return one.assign_coords(pair=pair.values), other.assign_coords(pair=pair.values)

@@ -50,16 +50,11 @@ def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, prog
     Args:
         pairs: what to measure.
         grid: the interpolation coefficients.
-        splits: which samples; all by default.
-        progress: show a progress bar on standard error.
+        splits, progress: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
-        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, alpha. NaN where there is no
-        pair, as before a fork; at a fork itself both endpoints are the parent and the line is one point.
-
-    Raises:
-        ParameterError: an unknown split, or a network with state besides its parameters.
-        ValueError: a loss is not finite.
+        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, alpha. At a fork itself both
+        endpoints are the parent and the line is one point.
     """
     alphas = torch.from_numpy(grid.values())
 
@@ -79,16 +74,11 @@ def layer_line(
     Args:
         pairs: what to measure.
         alphas: how far the layer has gone: 0 at home, 1 at the other network.
-        splits: which samples; all by default.
-        progress: show a progress bar on standard error.
+        splits, progress: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, end, layer, alpha. At end 0 the
-        other layers are those of the pair's first network, at end 1 those of its second. NaN where there is no pair.
-
-    Raises:
-        ParameterError: an unknown split, or a network with state besides its parameters.
-        ValueError: a loss is not finite.
+        other layers are those of the pair's first network, at end 1 those of its second.
     """
     slices = stack.layer_slices(pairs.network)
     way = torch.tensor(alphas, dtype=torch.float64)

@@ -9,7 +9,7 @@ import xarray as xr
 from torch import Tensor
 
 from lmc_utils.measure.arrays import Coords, Place, Quantity, blank, require_finite
-from lmc_utils.measure.evaluation import Evaluator
+from lmc_utils.measure.evaluation import evaluator
 from lmc_utils.measure.pairs import Pairs
 
 LOSS = ("nats", "cross-entropy, without weight decay")
@@ -54,14 +54,14 @@ def measure(
         unit: what the bar counts.
 
     Returns:
-        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, and the inner ones; NaN where
-        there are no points.
+        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, and the inner ones. NaN where
+        there is no pair, as before a fork, or no points.
 
     Raises:
         ParameterError: an unknown split, or a network with state besides its parameters.
         ValueError: a loss is not finite.
     """
-    evaluators = {name: Evaluator.of(pairs.network, *samples) for name, samples in pairs.splits(splits).items()}
+    evaluators = {name: evaluator(pairs.network, *samples) for name, samples in pairs.splits(splits).items()}
     coords: Coords = {"split": list(evaluators), **pairs.coords, **inner}
     dims = tuple(coords)
     found = blank(coords, {"loss": Quantity(dims, *LOSS), "error": Quantity(dims, *ERROR)}, pairs.provenance)

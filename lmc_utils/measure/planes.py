@@ -96,8 +96,7 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
     Args:
         pairs: what to measure; pairs with a third point.
         grid: the points of the plane.
-        splits: which samples; all by default.
-        progress: show a progress bar on standard error.
+        splits, progress: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, row, column; the distances `x`
@@ -107,8 +106,7 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
         parted. The attribute `third` says what the third point is.
 
     Raises:
-        ParameterError: pairs without a third point, an unknown split, or a network with state besides its parameters.
-        ValueError: a loss is not finite.
+        ParameterError: pairs without a third point.
     """
     third, dims, inner = pairs.require_third(), tuple(pairs.coords), {"row": grid.grid, "column": grid.grid}
     quantities = {

@@ -57,16 +57,14 @@ def tracks(
     Args:
         pairs: what to measure; pairs with a third point.
         heights: from 0, the line between the networks, to 1, the third point; shape (heights,).
-        splits: which samples; all by default.
-        progress: show a progress bar on standard error.
+        splits, progress: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, height and track (first, middle,
-        second). NaN where there is no pair. The attribute `third` says what the third point is.
+        second). The attribute `third` says what the third point is.
 
     Raises:
-        ParameterError: pairs without a third point, an unknown split, or a network with state besides its parameters.
-        ValueError: a loss is not finite.
+        ParameterError: pairs without a third point.
     """
     third = pairs.require_third()
     rise = torch.as_tensor(np.asarray(heights, dtype=np.float64))

@@ -49,8 +49,29 @@ class Rule(Protocol):
         """The tangents at the output, given the inputs, their tangents and the change of the layer's parameters."""
 
     @staticmethod
-    def pair(layer: Any, inputs: Tensor, tangents: Tensor, change: Any, adjoint: Tensor) -> Tensor:
-        """The output's second derivative along every two directions, weighted with the adjoint and summed."""
+    def pair(layer: Any, inputs: Tensor, tangents: Tensor, change: Any, adjoint: Tensor) -> Tensor | None:
+        """The output's second derivative along every two directions, weighted with the adjoint and summed.
+
+        None where it is zero. There are tangents, or it is not asked for.
+        """
+
+
+def _joined(moved: Tensor, own: Tensor, change: Change) -> Tensor:
+    """The tangents that a layer passes on, with those that its own change makes."""
+    if change.direction == moved.shape[1]:
+        return torch.cat([moved, own.unsqueeze(1)], 1)
+    moved[:, change.direction] += own
+    return moved
+
+
+def _crossed(meeting: Tensor, change: Change) -> Tensor:
+    """A Hessian from what each direction that has been met and a layer's own give together, (networks, directions)."""
+    count = meeting.shape[1]
+    directions = max(count, change.direction + 1)
+    hessian = meeting.new_zeros(len(meeting), directions, directions)
+    hessian[:, :count, change.direction] += meeting
+    hessian[:, change.direction, :count] += meeting
+    return hessian
 
 
 class Affine:
@@ -66,24 +87,14 @@ class Affine:
             return own.unsqueeze(1)
         through = Affine.seen(layer, tangents.flatten(1, 2))
         moved = torch.bmm(through.flatten(1, -2), layer.weight)
-        moved = moved.view(*tangents.shape[:3], *own.shape[2:])
-        if change.direction == tangents.shape[1]:
-            return torch.cat([moved, own.unsqueeze(1)], 1)
-        moved[:, change.direction] += own
-        return moved
+        return _joined(moved.view(*tangents.shape[:3], *own.shape[2:]), own, change)
 
     @staticmethod
     def pair(layer: layers.Linear, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
         """y is bilinear in x and W, so directions l and k meet in (tangent of x along l) dW_k and the reverse."""
-        directions = max(tangents.shape[1], change.direction + 1)
-        hessian = inputs.new_zeros(len(inputs), directions, directions)
-        if tangents.shape[1]:
-            through = Affine.seen(layer, tangents.flatten(1, 2)).reshape(*tangents.shape[:2], -1)
-            worth = torch.bmm(adjoint.flatten(1, -2), change.weight.transpose(1, 2)).flatten(1)
-            meeting = torch.bmm(worth.unsqueeze(1), through.transpose(1, 2)).squeeze(1)
-            hessian[:, : tangents.shape[1], change.direction] += meeting
-            hessian[:, change.direction, : tangents.shape[1]] += meeting
-        return hessian
+        through = Affine.seen(layer, tangents.flatten(1, 2)).reshape(*tangents.shape[:2], -1)
+        worth = torch.bmm(adjoint.flatten(1, -2), change.weight.transpose(1, 2)).flatten(1)
+        return _crossed(torch.bmm(worth.unsqueeze(1), through.transpose(1, 2)).squeeze(1), change)
 
     @staticmethod
     def seen(layer: layers.Linear, inputs: Tensor) -> Tensor:
@@ -98,10 +109,12 @@ class Elementwise:
         return tangents * Elementwise.derivatives(layer, inputs)[0].unsqueeze(1)
 
     @staticmethod
-    def pair(layer: nn.Module, inputs: Tensor, tangents: Tensor, change: Change | None, adjoint: Tensor) -> Tensor:
+    def pair(
+        layer: nn.Module, inputs: Tensor, tangents: Tensor, change: Change | None, adjoint: Tensor
+    ) -> Tensor | None:
         second = Elementwise.derivatives(layer, inputs)[1]
         if second is None:
-            return inputs.new_zeros(len(inputs), tangents.shape[1], tangents.shape[1])
+            return None
         weighted = tangents * (adjoint * second).unsqueeze(1)
         return torch.bmm(weighted.flatten(2), tangents.flatten(2).transpose(1, 2))
 
@@ -130,10 +143,7 @@ class Norm:
         if not tangents.shape[1]:
             return own.unsqueeze(1)
         moved = Norm.derivative(normal, deviation, tangents)[0] * Norm.spread(layer.weight, inputs).unsqueeze(1)
-        if change.direction == tangents.shape[1]:
-            return torch.cat([moved, own.unsqueeze(1)], 1)
-        moved[:, change.direction] += own
-        return moved
+        return _joined(moved, own, change)
 
     @staticmethod
     def pair(layer: layers.LayerNorm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
@@ -141,11 +151,6 @@ class Norm:
 
         n''[u, v] = -(n'[v] a_u + n'[u] a_v + n mean(n'[v] u)) / s, as differentiating n' once more gives.
         """
-        count = tangents.shape[1]
-        directions = max(count, change.direction + 1)
-        hessian = inputs.new_zeros(len(inputs), directions, directions)
-        if not count:
-            return hessian
         normal, deviation = Norm.normal(inputs)
         moved, along = Norm.derivative(normal, deviation, tangents)
         scaled = adjoint * Norm.spread(layer.weight, inputs)
@@ -153,10 +158,9 @@ class Norm:
         crossed = torch.bmm((along / deviation.unsqueeze(1)).flatten(2), worth.transpose(1, 2))
         share = (scaled * normal).mean(-1, keepdim=True) / deviation
         bent = torch.bmm((moved * share.unsqueeze(1)).flatten(2), tangents.flatten(2).transpose(1, 2))
-        hessian[:, :count, :count] -= crossed + crossed.transpose(1, 2) + bent
         own = (moved * (adjoint * Norm.spread(change.weight, inputs)).unsqueeze(1)).flatten(2).sum(2)
-        hessian[:, :count, change.direction] += own
-        hessian[:, change.direction, :count] += own
+        hessian = _crossed(own, change)
+        hessian[:, : own.shape[1], : own.shape[1]] -= crossed + crossed.transpose(1, 2) + bent
         return hessian
 
     @staticmethod
@@ -184,8 +188,8 @@ class Reshape:
         return tangents.flatten(3)
 
     @staticmethod
-    def pair(layer: nn.Module, inputs: Tensor, tangents: Tensor, change: Change | None, adjoint: Tensor) -> Tensor:
-        return inputs.new_zeros(len(inputs), tangents.shape[1], tangents.shape[1])
+    def pair(layer: nn.Module, inputs: Tensor, tangents: Tensor, change: Change | None, adjoint: Tensor) -> None:
+        return None
 
 
 RULES: dict[type[nn.Module], type[Rule]] = {
@@ -251,6 +255,7 @@ def derivatives(
     hessian = torch.bmm((chances * centred).flatten(2), centred.flatten(2).transpose(1, 2)).double()
     for (layer, before, moving, change, _), adjoint in zip(passed, adjoints[1:], strict=True):
         bent = RULES[type(layer)].pair(layer, before, moving, change, adjoint)
-        hessian[:, : bent.shape[1], : bent.shape[1]] += bent
+        if bent is not None:
+            hessian[:, : bent.shape[1], : bent.shape[1]] += bent
     slope = (tangents * adjoints[0].unsqueeze(1)).flatten(2).sum(2, dtype=torch.float64)
     return losses.detach().sum(1, dtype=torch.float64), slope[:, :count], hessian

@@ -95,29 +95,27 @@ def train_epoch(
     if not is_stack(network):
         raise ParameterError("network: expected one built of stacked layers, this one has parameters of other modules")
     refuse_state(network, inputs)
-    theta = nn.Parameter(thetas.clone())
-    sgd = torch.optim.SGD(
-        [theta], recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=False
-    )
-    sgd.state[theta]["momentum_buffer"] = momentum.clone()
-    theta.grad = torch.empty_like(theta)
+    theta, momentum = thetas.clone(), momentum.clone()
+    slope = torch.empty_like(theta)  # every step's gradient
     trained = stack.bound(network, theta)
     parameters = list(trained.parameters())
     orders = torch.stack([data_order(stream, epoch, len(inputs)) for stream in streams]).to(inputs.device)
     steps = len(inputs) // recipe.batch_size
     for step, (batch, targets) in enumerate(_batches(inputs, labels, orders, recipe.batch_size)):
-        sgd.param_groups[0]["lr"] = cosine(recipe, epoch * steps + step, recipe.epochs * steps)
         logits = trained(batch)
         loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / recipe.batch_size
         gradients = torch.autograd.grad(loss, parameters)
-        torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=theta.grad)
-        sgd.step()
+        torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=slope)
+        # In place, which `torch.optim.SGD` is not; the order of its sums, and so its bits.
+        slope.add_(theta, alpha=recipe.weight_decay)
+        momentum.mul_(recipe.momentum).add_(slope)
+        theta.sub_(momentum, alpha=cosine(recipe, epoch * steps + step, recipe.epochs * steps))
     if not bool(theta.isfinite().all()):
         raise Diverged(
             f"learning_rate: training diverged in epoch {epoch + 1} of {recipe.epochs}; "
             f"{recipe.learning_rate:g} with momentum {recipe.momentum:g} is too large here, try a tenth of it"
         )
-    return theta.detach(), sgd.state[theta]["momentum_buffer"]
+    return theta, momentum
 
 
 def _batches(inputs: Tensor, labels: Tensor, orders: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:

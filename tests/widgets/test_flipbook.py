@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -32,12 +33,34 @@ def test_frames_are_the_figures_with_words_for_them() -> None:
     _, stack, caption = book.children
     for k, (frame, label) in enumerate(zip(stack.children, [0, 5, 10], strict=True)):
         assert f'alt="Up &amp; down. Epoch {label}."' in frame.value
-        assert np.array_equal(picture(frame.value).convert("RGB"), render(drawing(k)).convert("RGB"))
+        assert np.array_equal(picture(frame.value).convert("RGB"), next(render([drawing(k)])).convert("RGB"))
     assert caption.value == "<p>Up &amp; down.</p>"
 
 
+def test_a_figure_that_changes_gives_the_frames_of_figures_of_their_own() -> None:
+    figure = drawing(2)
+    (line,) = figure.axes[0].lines
+    line.set_animated(True)
+
+    def changed() -> Iterator[Figure]:
+        for height in (2, 1, 0.5):
+            line.set_ydata([0, height, 0])
+            yield figure
+
+    def separate() -> Iterator[Figure]:
+        for height in (2, 1, 0.5):
+            alone = drawing(2)
+            alone.axes[0].lines[0].set_ydata([0, height, 0])
+            yield alone
+
+    frames = [np.asarray(frame.convert("RGB")) for frame in render(changed())]
+    for frame, wanted in zip(frames, render(separate()), strict=True):
+        assert np.array_equal(frame, wanted.convert("RGB"))
+    assert not np.array_equal(frames[0], frames[1])
+
+
 def test_a_frame_keeps_its_looks_with_few_colours() -> None:
-    exact = np.asarray(render(drawing(1)).convert("RGB"), dtype=float)
+    exact = np.asarray(next(render([drawing(1)])).convert("RGB"), dtype=float)
     figure = drawing(1)
     figure.set_dpi(130)
     file = io.BytesIO()
