@@ -71,10 +71,10 @@ def cross_section_film(values: xr.DataArray, unit: str) -> Iterator[Figure]:
     name = figure.text(0.02, 0.02, "", weight="bold", animated=True)
     for row, epoch in enumerate(epochs):
         name.set_text(f"epoch {epoch}")
-        for fork, curves, before, now, waiting in panels:
-            past = curves[:row][epochs[:row] >= fork]
+        for fork, rows_of_epochs, before, now, waiting in panels:
+            past = rows_of_epochs[:row][epochs[:row] >= fork]
             before.set_segments([np.column_stack([alphas, curve]) for curve in past])
-            now.set_data(*((alphas, curves[row]) if epoch >= fork else ([], [])))
+            now.set_data(*((alphas, rows_of_epochs[row]) if epoch >= fork else ([], [])))
             waiting.set_visible(epoch < fork)
         yield figure
 
