@@ -162,6 +162,7 @@ def test_a_walk_that_diverges_says_so(step_size: float) -> None:
     assert "\n" not in str(error.value)
 
 
+@settings(deadline=None)  # the first call waits for SciPy
 @given(successes=st.integers(0, 50), n=st.integers(50, 500))
 def test_the_wilson_interval_solves_its_equation(successes: int, n: int) -> None:
     share = successes / n
