@@ -68,10 +68,7 @@ def second_order(
     """
     (first, second), a = _ends(curvature), _grid(alphas)
     barrier = a * (1 - a) / 2 * (a * first + (1 - a) * second)
-    if slope is not None:
-        start, end = _ends(xr.align(slope, curvature, join="exact")[0])
-        barrier = barrier + a * (1 - a) * (start - end)
-    return _alpha_last(barrier, curvature)
+    return _alpha_last(barrier + a * (1 - a) * _fall(slope, curvature), curvature)
 
 
 def quintic_hermite(
@@ -173,16 +170,21 @@ def second_order_rise(curvature: xr.DataArray, slope: xr.DataArray | None = None
     0.5
     """
     first, second = _ends(curvature)
-    rise = (first + second) / 16
-    if slope is not None:
-        start, end = _ends(xr.align(slope, curvature, join="exact")[0])
-        rise = rise + (start - end) / 4
+    rise = (first + second) / 16 + _fall(slope, curvature) / 4
     return rise.assign_attrs(curvature.attrs | {"long_name": "rise of the loss half-way"})
 
 
 def _ends(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     require_alphas(values, (0.0, 1.0))
     return values.sel(alpha=0.0, drop=True), values.sel(alpha=1.0, drop=True)
+
+
+def _fall(slope: xr.DataArray | None, curvature: xr.DataArray) -> xr.DataArray | float:
+    """How much less the slope is at the end than at the start; 0 where it is left out."""
+    if slope is None:
+        return 0.0
+    start, end = _ends(xr.align(slope, curvature, join="exact")[0])
+    return start - end
 
 
 def _grid(alphas: Sequence[float] | np.ndarray) -> xr.DataArray:

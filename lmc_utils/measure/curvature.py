@@ -16,6 +16,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 from torch.nn import functional
+from tqdm import tqdm
 
 from lmc_utils.measure import taylor
 from lmc_utils.measure.arrays import Coords, Quantity, blank, require_finite
@@ -64,7 +65,7 @@ def jet(
         inputs: shape (samples, ...).
         labels: classes, shape (samples,).
         by_layer: split each direction into its blocks, one a layer; or take it whole, as a single direction.
-        memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
+        memory: MiB of activations to keep at a time, as in `evaluation.evaluate`.
 
     Returns:
         The mean over all samples. With `by_layer`, k counts the layers of `stack.layer_slices` in order: slope l is
@@ -164,7 +165,7 @@ def along(
     result = blank(coords, quantities, {**pairs.provenance, "split": split})
     network_size = sum(value[0].numel() for value in pairs.network.parameters())
     at_once = max(1, _PARAMETERS_AT_ONCE // (len(steps) * network_size))
-    todo = pairs.shown("measuring curvature", "pair", progress)
+    todo = iter(tqdm(pairs, "measuring curvature", unit="pair", disable=not progress))
     while batch := list(itertools.islice(todo, at_once)):
         places, ends = [place for place, _ in batch], torch.stack([points[:2] for _, points in batch])
         deltas = ends[:, 1] - ends[:, 0]

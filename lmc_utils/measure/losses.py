@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 import xarray as xr
 from torch import Tensor
+from tqdm import tqdm
 
 from lmc_utils.measure.arrays import Coords, Place, Quantity, blank, require_finite
 from lmc_utils.measure.evaluation import evaluator
@@ -65,7 +66,7 @@ def measure(
     coords: Coords = {"split": list(evaluators), **pairs.coords, **inner}
     dims = tuple(coords)
     found = blank(coords, {"loss": Quantity(dims, *LOSS), "error": Quantity(dims, *ERROR)}, pairs.provenance)
-    for place, ends in pairs.shown(f"evaluating {unit}s", unit, progress):
+    for place, ends in tqdm(pairs, f"evaluating {unit}s", unit=unit, disable=not progress):
         thetas = points(place, ends)
         if thetas is None:
             continue

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from lmc_utils.measure.arrays import Coords, Place
 from lmc_utils.networks.lifted import as_stack
@@ -58,10 +57,6 @@ class Pairs:
         """Each pair's place, and its parameter vectors, (2, parameters) or (3, parameters)."""
         return ((place, self.read(place)) for place in self.places)
 
-    def shown(self, words: str, unit: str, progress: bool) -> Iterator[tuple[Place, Tensor]]:
-        """The same with a progress bar on standard error."""
-        return iter(tqdm(self, words, unit=unit, disable=not progress))
-
     def splits(self, wanted: str | Sequence[str] | None) -> dict[str, Samples]:
         """The samples of the splits asked for, by default of all, on the device.
 
@@ -97,13 +92,10 @@ def between(
     """Pairs of parameter vectors made by hand, labelled 0, 1, ... along the dimension `pair`.
 
     Args:
-        network: any stack of the architecture, or any module that `networks.lifted.Lifted` takes.
-        firsts: first endpoints, shape (pairs, parameters).
-        seconds: second endpoints, the same shape.
-        samples: of each split, under its name.
-        thirds: third points, the same shape; or None.
-        third: what they are, in words.
-        provenance: attributes of every result.
+        network, samples, provenance: as in `Pairs`.
+        firsts, seconds: their endpoints, shape (pairs, parameters).
+        thirds: their third points, the same shape; or None.
+        third: what these are, in words.
 
     Raises:
         ValueError: shapes that differ.

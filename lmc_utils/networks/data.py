@@ -68,13 +68,7 @@ DATASETS: dict[str, Known] = {}
 
 
 def known(what: str, origin: str, from_files: bool = False) -> Callable[[Loader], Loader]:
-    """Make a function that loads a data set known under its own name; the book's table of data sets has it then, too.
-
-    Args:
-        what: what it is, in Markdown.
-        origin: where it comes from, in Markdown.
-        from_files: whether it needs a `data_dir`.
-    """
+    """Make a function that loads a data set known under its own name, see `Known`; the book's table has it then, too."""
 
     def register(load: Loader) -> Loader:
         DATASETS[load.__name__] = Known(load, what, origin, from_files)
@@ -209,5 +203,5 @@ def _dataset(name: str, train: Any, train_labels: Any, test: Any, test_labels: A
     def split(inputs: Any, labels: Any) -> tuple[Tensor, Tensor]:
         return torch.as_tensor(np.asarray(inputs, np.float32)), torch.as_tensor(np.asarray(labels, np.int64))
 
-    classes = int(max(np.max(np.asarray(train_labels)), np.max(np.asarray(test_labels)))) + 1
-    return Dataset(name, split(train, train_labels), split(test, test_labels), classes)
+    splits = split(train, train_labels), split(test, test_labels)
+    return Dataset(name, *splits, classes=1 + max(int(labels.max()) for _, labels in splits))

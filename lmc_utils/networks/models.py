@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch import nn
 from lmc_utils.networks import layers
 from lmc_utils.settings import Settings, at_least, each, one_of, parameter
 
+Parts = dict[str, nn.Module]
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 NORMS = ("none", "layer")
 
@@ -61,14 +63,14 @@ def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> n
 @builder
 def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Affine maps between activations, on the flattened input; layers are named linear1, linear2, ..."""
-    parts: dict[str, nn.Module] = {"flatten": layers.Flatten()}
+    parts: Parts = {"flatten": layers.Flatten()}
     fan_in = math.prod(input_shape)
     for depth, width in enumerate(design.widths, start=1):
         parts[f"linear{depth}"] = layers.Linear(1, fan_in, width)
         parts |= _after(design, depth, width)
         fan_in = width
     parts[f"linear{len(design.widths) + 1}"] = layers.Linear(1, fan_in, classes)
-    return _sequential(parts)
+    return nn.Sequential(OrderedDict(parts))
 
 
 @builder
@@ -83,7 +85,7 @@ def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
     *spatial, channels = input_shape
     if len(spatial) not in (1, 2):
         raise ValueError(f"a cnn needs samples with one or two spatial axes and channels, got the shape {input_shape}")
-    parts: dict[str, nn.Module] = {}
+    parts: Parts = {}
     for depth, width in enumerate(design.widths, start=1):
         kernel = 5 if depth == 1 else 3
         parts[f"conv{depth}"] = layers.Conv(1, len(spatial), kernel, 2, channels, width)
@@ -91,16 +93,9 @@ def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
         channels, spatial = width, [(size + 1) // 2 for size in spatial]
     parts["flatten"] = layers.Flatten()
     parts["linear"] = layers.Linear(1, math.prod(spatial) * channels, classes)
-    return _sequential(parts)
+    return nn.Sequential(OrderedDict(parts))
 
 
-def _after(design: Architecture, depth: int, width: int) -> dict[str, nn.Module]:
-    norm: dict[str, nn.Module] = {f"norm{depth}": layers.LayerNorm(1, width)} if design.norm == "layer" else {}
+def _after(design: Architecture, depth: int, width: int) -> Parts:
+    norm: Parts = {f"norm{depth}": layers.LayerNorm(1, width)} if design.norm == "layer" else {}
     return norm | {f"{design.activation}{depth}": ACTIVATIONS[design.activation]()}
-
-
-def _sequential(parts: dict[str, nn.Module]) -> nn.Module:
-    network = nn.Sequential()
-    for name, layer in parts.items():
-        network.add_module(name, layer)
-    return network

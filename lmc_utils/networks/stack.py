@@ -26,15 +26,10 @@ def load(network: nn.Module, values: Parameters) -> nn.Module:
     Raises:
         ValueError: the names are not those of the network.
     """
-    if list(values) != [name for name, _ in network.named_parameters()]:
-        raise ValueError(
-            f"expected the parameters {[name for name, _ in network.named_parameters()]}, got {list(values)}"
-        )
-    loaded = copy.deepcopy(network)
-    for name, value in values.items():
-        module, _, attribute = name.rpartition(".")
-        setattr(loaded.get_submodule(module), attribute, nn.Parameter(value.detach().clone()))
-    return loaded
+    names = [name for name, _ in network.named_parameters()]
+    if list(values) != names:
+        raise ValueError(f"expected the parameters {names}, got {list(values)}")
+    return _holding(network, {name: value.detach().clone() for name, value in values.items()})
 
 
 def initialise(network: nn.Module, seeds: list[int]) -> Parameters:
@@ -47,18 +42,13 @@ def initialise(network: nn.Module, seeds: list[int]) -> Parameters:
     >>> torch.equal(three["weight"][0], three["weight"][2]), torch.equal(three["weight"][0], three["weight"][1])
     (True, False)
     """
-    drawn: list[Parameters] = []
+    drawn: dict[str, list[Tensor]] = {name: [] for name, _ in network.named_parameters()}
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
-        layers = ((name, module) for name, module in network.named_modules() if isinstance(module, Layer))
-        drawn.append(
-            {
-                f"{prefix}.{name}".lstrip("."): value
-                for prefix, layer in layers
-                for name, value in layer.draw(generator).items()
-            }
-        )
-    return {name: torch.stack([one[name] for one in drawn]) for name, _ in network.named_parameters()}
+        for prefix, layer in network.named_modules():
+            for name, value in layer.draw(generator).items() if isinstance(layer, Layer) else ():
+                drawn[f"{prefix}.{name}".lstrip(".")].append(value)
+    return {name: torch.stack(values) for name, values in drawn.items()}
 
 
 def flatten(values: Parameters) -> Tensor:
@@ -98,8 +88,13 @@ def bound(network: nn.Module, thetas: Tensor) -> nn.Module:
     >>> layer(torch.ones(2, 1, 2)).tolist()  # 1 + 1, and the bias
     [[[3.0, 3.0]], [[3.0, 3.0]]]
     """
+    return _holding(network, unflatten(thetas.detach(), network))
+
+
+def _holding(network: nn.Module, values: Parameters) -> nn.Module:
+    """A copy of the network with these very tensors as its parameters."""
     copied = copy.deepcopy(network)
-    for name, value in unflatten(thetas.detach(), network).items():
+    for name, value in values.items():
         module, _, attribute = name.rpartition(".")
         setattr(copied.get_submodule(module), attribute, nn.Parameter(value))
     return copied

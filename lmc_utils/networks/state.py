@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 import random
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,11 @@ def refuse_state(network: nn.Module, inputs: Tensor) -> None:
             networks of a stack, are not worked on one by one. The line names what it is.
     """
     refuse_buffers(network)
-    module, run, values = inside(network), _run(network), _two(network, inputs)
+    module, run, values = inside(network), partial(_run, network), _two(network, inputs)
     _refuse("has no parameters", [] if values else [""])
     few = inputs[:_FEW].clone()
     fewer = few[: max(1, len(few) // 2)].clone()
-    before = {**_state(module), **_copy_all(values)}
+    before = {**_state(module), **{name: value.clone() for name, value in values.items()}}
     as_given = few.clone()
     with torch.no_grad(), torch.random.fork_rng([inputs.device] if inputs.is_cuda else []):
         random_before = _generators(inputs)
@@ -101,20 +102,15 @@ def _two(network: nn.Module, inputs: Tensor) -> Parameters:
     return {name: draw(value.detach()) for name, value in network.named_parameters()}
 
 
-def _run(network: nn.Module) -> Callable[[Parameters, Tensor], Tensor]:
+def _run(network: nn.Module, values: Parameters, samples: Tensor) -> Tensor:
     """From parameters and samples, which all networks see, to the logits of each network."""
-
-    def run(values: Parameters, samples: Tensor) -> Tensor:
-        count = len(next(iter(values.values())))
-        if isinstance(network, Lifted):
-            each = ({name: value[row] for name, value in values.items()} for row in range(count))
-            rows: list[Tensor] = [torch.func.functional_call(inside(network), one, (samples,)) for one in each]
-            return torch.stack(rows)
-        shared = samples.unsqueeze(0) if count == 1 else samples.repeat(count, *(1,) * samples.dim())
-        logits: Tensor = torch.func.functional_call(network, values, (shared,))
-        return logits
-
-    return run
+    count = len(next(iter(values.values())))
+    if isinstance(network, Lifted):
+        each = ({name: value[row] for name, value in values.items()} for row in range(count))
+        return torch.stack([torch.func.functional_call(inside(network), one, (samples,)) for one in each])
+    shared = samples.unsqueeze(0) if count == 1 else samples.repeat(count, *(1,) * samples.dim())
+    logits: Tensor = torch.func.functional_call(network, values, (shared,))
+    return logits
 
 
 def _near(one: Tensor, other: Tensor) -> bool:
@@ -131,15 +127,10 @@ def _state(module: nn.Module) -> dict[str, Any]:
     """Copies of all parameters, and of the attributes that are a module's own, by their full names."""
     state: dict[str, Any] = {name: value.detach().clone() for name, value in module.named_parameters()}
     for place, part in module.named_modules():
-        own = {name: value for name, value in vars(part).items() if name not in _OF_EVERY_MODULE}
-        for name, value in own.items():
+        for name, value in vars(part).items():
             full = f"{place}.{name}".lstrip(".")
-            state[full] = _copy(full, value)
+            state |= {} if name in _OF_EVERY_MODULE else {full: _copy(full, value)}
     return state
-
-
-def _copy_all(values: Parameters) -> Parameters:
-    return {name: value.clone() for name, value in values.items()}
 
 
 def _copy(name: str, value: Any) -> Any:
@@ -159,11 +150,9 @@ def _equal(one: Any, other: Any, compared: frozenset[tuple[int, int]] = frozense
     if type(one) is not type(other):
         return False
     compared |= {both}
-    if isinstance(one, Tensor):
-        alike = one.shape == other.shape and one.dtype == other.dtype
+    if isinstance(one, (Tensor, np.ndarray)):
+        alike = one.shape == other.shape and (one.dtype == other.dtype or isinstance(one, np.ndarray))
         return alike and bool(((one == other) | ((one != one) & (other != other))).all())
-    if isinstance(one, np.ndarray):
-        return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
     if isinstance(one, Mapping):
         return list(one) == list(other) and all(_equal(one[name], other[name], compared) for name in one)
     if isinstance(one, (list, tuple)):
