@@ -68,7 +68,7 @@ DATASETS: dict[str, Known] = {}
 
 
 def known(what: str, origin: str, from_files: bool = False) -> Callable[[Loader], Loader]:
-    """Make a function that loads a data set known under its own name, see `Known`; the table of data sets has it, too."""
+    """Make a function that loads a data set known under its own name, see `Known`, and to the book's table of them."""
 
     def register(load: Loader) -> Loader:
         DATASETS[load.__name__] = Known(load, what, origin, from_files)
