@@ -13,6 +13,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from book_site import CHAPTERS, PAGES, Visit, settled, visit_one
+from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -25,7 +27,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("notebooks", "__pycache__"))
     command = [sys.executable, "-m", "lmc_utils.cli", "build", "--root", str(root), "--preset", "smoke"]
-    environment = os.environ | {"LMC_RUNS": str(root / "_runs")}
+    runs = tmp_path_factory.getbasetemp().parent / "exercise-runs"  # as other tests of exercises: each is trained once
+    environment = os.environ | {"LMC_RUNS": str(runs)}
     built = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return root / "_build" / "html"
@@ -38,6 +41,18 @@ def host(site: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(scope="session", params=PAGES)
+def visit(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[Visit]:
+    """Every page in turn; it is opened once for the tests of all files."""
+    yield from map(settled, visit_one(browser, host, request.param))
+
+
+@pytest.fixture(scope="session", params=CHAPTERS)
+def chapter(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[Visit]:
+    """Every chapter in turn."""
+    yield from visit_one(browser, host, request.param)
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,59 +15,67 @@ from lmc_utils.classroom.checking import CHAPTERS as PREFIXES
 from lmc_utils.classroom.checking import of_chapter
 
 ROOT = Path(__file__).parent.parent.parent
+PREFIX_OF = dict(zip(CHAPTERS, PREFIXES, strict=True))
 
 pytestmark = pytest.mark.xdist_group("book")
 
 
-@pytest.fixture(scope="module", params=list(zip(CHAPTERS, PREFIXES, strict=True)), ids=PREFIXES)
-def chapter(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[tuple[Visit, list[str]]]:
-    page, prefix = request.param
-    for visit in visit_one(browser, host, page):
-        yield visit, list(of_chapter(prefix))
+@pytest.fixture
+def names(chapter: Visit) -> list[str]:
+    """The exercises of the chapter."""
+    return list(of_chapter(PREFIX_OF[chapter.name]))
 
 
-def test_every_exercise_is_there_in_order_and_numbered_by_chapter(chapter: tuple[Visit, list[str]]) -> None:
-    visit, names = chapter
-    ids = visit.page.locator(".exercise").evaluate_all("all => all.map(({ id }) => id)")
+def test_every_exercise_is_there_in_order_and_numbered_by_chapter(chapter: Visit, names: list[str]) -> None:
+    ids = chapter.page.locator(".exercise").evaluate_all("all => all.map(({ id }) => id)")
     assert ids == [f"exercise-{name}" for name in names]
-    number = int(Path(visit.name).stem[:2])
-    titles = visit.texts(".exercise .admonition-title")
+    number = int(Path(chapter.name).stem[:2])
+    titles = chapter.texts(".exercise .admonition-title")
     assert [title.partition(" (")[0] for title in titles] == [
         f"Exercise {number}.{row}" for row in range(1, len(names) + 1)
     ]
-    assert all(name in text for name, text in zip(names, visit.texts(".exercise"), strict=True))
+    assert all(name in text for name, text in zip(names, chapter.texts(".exercise"), strict=True))
 
 
-def test_solutions_are_folded_until_they_are_asked_for(chapter: tuple[Visit, list[str]]) -> None:
-    visit, names = chapter
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_every_solution_passes_its_own_check(site: Path, page: str) -> None:
+    source = next((ROOT / "notebooks" / "exercises").glob(f"{Path(page).stem[:2]}_*.ipynb"))
+    executed = json.loads((site.parents[1] / "book" / "notebooks" / "exercises" / source.name).read_text())
+    said = {
+        each["metadata"]["nbgrader"]["grade_id"]: "".join(output["data"]["text/plain"])
+        for each in executed["cells"]
+        for output in each.get("outputs", [])
+        if each["metadata"].get("nbgrader", {}).get("grade_id", "").endswith("-test")
+    }
+    assert len(said) == len(of_chapter(PREFIX_OF[page]))
+    assert all(line.startswith(f"✓ {name.removesuffix('-test')} · right.") for name, line in said.items()), said
+
+
+def test_solutions_are_folded_until_they_are_asked_for_by_keyboard_or_mouse(chapter: Visit, names: list[str]) -> None:
     for name in names:
-        solution = visit.page.locator(f"#solution-{name}")
+        solution = chapter.page.locator(f"#solution-{name}")
         verdict = solution.locator(".cell_output", has_text=f"✓ {name} · right.")
         assert verdict.count() == 1
         assert not verdict.is_visible()
-        solution.get_by_role("button", name="Toggle hidden content").click()
+        fold = solution.get_by_role("button", name="Toggle hidden content")
+        if name == names[0]:
+            fold.press("Enter")
+        else:
+            fold.click()
         verdict.wait_for(state="visible")
         assert solution.locator(".cell_input").first.is_visible()
 
 
-def test_a_fold_opens_from_the_keyboard(chapter: tuple[Visit, list[str]], browser: Browser) -> None:
-    for visit in visit_one(browser, chapter[0].host, chapter[0].name):
-        solution = visit.page.locator(f"#solution-{chapter[1][0]}")
-        solution.get_by_role("button", name="Toggle hidden content").press("Enter")
-        solution.locator(".cell_output").first.wait_for(state="visible")
-
-
-def test_neither_hidden_tests_nor_the_marks_of_solutions_are_shown(chapter: tuple[Visit, list[str]]) -> None:
-    text = chapter[0].page.content()
+def test_neither_hidden_tests_nor_the_marks_of_solutions_are_shown(chapter: Visit) -> None:
+    text = chapter.page.content()
     assert "HIDDEN TESTS" not in text
     assert "insist" not in text
     assert "SOLUTION" not in text
 
 
-def test_the_notebook_to_take_along_has_no_solutions(chapter: tuple[Visit, list[str]]) -> None:
-    visit, names = chapter
-    (address,) = [link for link in visit.links("a.download") if link.endswith("_exercises.ipynb")]
-    downloaded = json.loads(visit.page.request.get(address).body())
+def test_the_notebook_to_take_along_has_no_solutions(chapter: Visit, names: list[str]) -> None:
+    (address,) = [link for link in chapter.links("a.download") if link.endswith("_exercises.ipynb")]
+    downloaded = json.loads(chapter.page.request.get(address).body())
     sources = ["".join(cell["source"]) for cell in downloaded["cells"]]
     assert sum("raise NotImplementedError()" in source for source in sources) >= len(names)
     assert "BEGIN" not in json.dumps(downloaded)

@@ -7,80 +7,68 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from book_site import PAGES, Visit, visit_one
-from playwright.sync_api import Browser, Response
+from book_site import IMPATIENT, PAGES, Visit, settled, visit_one
+from playwright.sync_api import Browser
 
 MEGABYTE = 2**20
-IMPATIENT = ".widget-missing { animation: none !important; }"  # notes keep still for five seconds otherwise
 VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
 
 pytestmark = pytest.mark.xdist_group("book")
 
 
-@pytest.fixture(scope="module", params=["http", "file"])
-def road(request: pytest.FixtureRequest, site: Path, host: str) -> str:
-    return host if request.param == "http" else site.as_uri()
+class Offline:
+    """What holds for every page, however it is opened."""
+
+    def test_a_page_needs_nothing_but_the_book(self, visit: Visit) -> None:
+        visit.page.wait_for_load_state("networkidle")
+        assert visit.outside == []
+        assert visit.missing == []
+        assert visit.script_errors == []
+
+    def test_every_equation_is_drawn(self, visit: Visit) -> None:
+        equations = visit.page.locator("article .math")
+        drawn = equations.filter(has=visit.page.locator("mjx-container > svg"))
+        assert drawn.count() == equations.count()
+        assert visit.page.locator("[data-mjx-error]").count() == 0
+        sizes = drawn.locator("mjx-container > svg").evaluate_all(
+            "all => all.map(one => one.getBoundingClientRect().height)"
+        )
+        assert all(size > 0 for size in sizes)
+
+    def test_every_widget_appears_and_needs_no_note(self, visit: Visit) -> None:
+        views = visit.page.locator(VIEW).count()
+        shown = visit.page.locator(".widget-subarea > :not(:empty)")
+        if views:
+            shown.nth(views - 1).wait_for()
+        assert shown.count() == views
+        assert visit.page.locator(".jupyter-widgets-error-widget").count() == 0
+        assert visit.page.locator(".widget-missing:visible").count() == 0
+        assert visit.page.locator("article .lmc-note:visible").count() == 0
+
+    def test_icons_are_drawn(self, visit: Visit) -> None:
+        icons = visit.page.locator("button svg[data-icon]")
+        heights = icons.evaluate_all(
+            "all => all.map((one) => one.getBoundingClientRect().height).filter((each) => each > 0)"
+        )
+        assert len(heights) >= 4, "sidebar, source, full screen, theme"
+        assert visit.page.locator("button:not(.jupyter-button) i[class*=fa-]").count() == 0, "all are drawings by now"
+        if visit.page.locator(".jupyter-button i").count():  # letters of a font that lies beside the widgets' script
+            states = "document.fonts.ready.then((all) => [...all].filter(({ family }) => /Awesome/.test(family)))"
+            assert "loaded" in visit.page.evaluate(f"{states}.then((some) => some.map(({{ status }}) => status))")
 
 
-@pytest.fixture(scope="module", params=PAGES)
-def visit(request: pytest.FixtureRequest, browser: Browser, road: str) -> Iterator[Visit]:
-    for visit in visit_one(browser, road, request.param):
-        visit.page.evaluate("window.MathJax?.startup?.promise")
-        visit.page.add_style_tag(content=IMPATIENT)
-        yield visit
+class TestServed(Offline):
+    def test_a_first_visit_stays_light(self, visit: Visit) -> None:
+        """What comes over the wire for one page, with nothing in the cache and each answer gzipped."""
+        visit.page.wait_for_load_state("networkidle")
+        weights = {answer.url: len(gzip.compress(answer.body())) for answer in visit.answers if answer.ok}
+        assert sum(weights.values()) < 5 * MEGABYTE, weights
 
 
-def test_a_page_needs_nothing_but_the_book(visit: Visit) -> None:
-    visit.page.wait_for_load_state("networkidle")
-    assert visit.outside == []
-    assert visit.missing == []
-    assert visit.script_errors == []
-
-
-def test_every_equation_is_drawn(visit: Visit) -> None:
-    equations = visit.page.locator("article .math")
-    drawn = equations.filter(has=visit.page.locator("mjx-container > svg"))
-    assert drawn.count() == equations.count()
-    assert visit.page.locator("[data-mjx-error]").count() == 0
-    sizes = drawn.locator("mjx-container > svg").evaluate_all(
-        "all => all.map(one => one.getBoundingClientRect().height)"
-    )
-    assert all(size > 0 for size in sizes)
-
-
-def test_every_widget_appears_and_needs_no_note(visit: Visit) -> None:
-    views = visit.page.locator(VIEW).count()
-    shown = visit.page.locator(".widget-subarea > :not(:empty)")
-    if views:
-        shown.nth(views - 1).wait_for()
-    assert shown.count() == views
-    assert visit.page.locator(".jupyter-widgets-error-widget").count() == 0
-    assert visit.page.locator(".widget-missing:visible").count() == 0
-    assert visit.page.locator("article .lmc-note:visible").count() == 0
-
-
-def test_icons_are_drawn(visit: Visit) -> None:
-    icons = visit.page.locator("button svg[data-icon]")
-    heights = icons.evaluate_all(
-        "all => all.map((one) => one.getBoundingClientRect().height).filter((each) => each > 0)"
-    )
-    assert len(heights) >= 4, "sidebar, source, full screen, theme"
-    assert visit.page.locator("button:not(.jupyter-button) i[class*=fa-]").count() == 0, "all are drawings by now"
-    if visit.page.locator(".jupyter-button i").count():  # letters of a font that lies beside the widgets' script
-        states = "document.fonts.ready.then((all) => [...all].filter(({ family }) => /Awesome/.test(family)))"
-        assert "loaded" in visit.page.evaluate(f"{states}.then((some) => some.map(({{ status }}) => status))")
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_first_visit_stays_light(browser: Browser, host: str, name: str) -> None:
-    """What comes over the wire for one page, with nothing in the cache and each answer gzipped."""
-    answers: list[Response] = []
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.on("response", lambda answer: answers.append(answer))
-        page.goto(f"{host}/{name}.html", wait_until="networkidle")
-        weights = {answer.url: len(gzip.compress(answer.body())) for answer in answers if answer.ok}
-    assert sum(weights.values()) < 5 * MEGABYTE, weights
+class TestOpenedFromDisk(Offline):
+    @pytest.fixture(scope="class", params=PAGES)
+    def visit(self, request: pytest.FixtureRequest, browser: Browser, site: Path) -> Iterator[Visit]:
+        yield from map(settled, visit_one(browser, site.as_uri(), request.param))
 
 
 def with_widgets(site: Path) -> list[str]:

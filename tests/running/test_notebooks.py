@@ -149,13 +149,3 @@ def test_plain_papermill_fails_just_as_clearly(tmp_path: Path) -> None:
         execute_notebook(str(source), str(tmp_path / "b.ipynb"), parameters={"siblings": 1}, progress_bar=False)
     assert caught.value.ename == "ParameterError"
     assert caught.value.evalue == "siblings: expected at least 2, got 1"
-
-
-@pytest.mark.parametrize("path", notebooks.chapters(CHAPTERS), ids=lambda path: path.stem)
-def test_every_chapter_runs_with_the_smoke_preset(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
-    found = notebooks.find(str(path), CHAPTERS)
-    notebooks.execute(found, found.preset("smoke"), tmp_path / "out.ipynb", timeout=300)
-    from lmc_utils.running import results
-
-    assert results.read(tmp_path / "out.ipynb")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
 
 ROOT = Path(__file__).parents[2]
 TOC: dict[str, Any] = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
@@ -18,6 +19,7 @@ ENTRIES = [
 FILES = [entry["file"] for entry in ENTRIES]
 PAGES = [TOC["root"], *FILES]
 CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
+IMPATIENT = ".widget-missing { animation: none !important; }"  # notes keep still for five seconds otherwise
 DESKTOP, PHONE = (1280, 800), (390, 844)
 
 
@@ -32,6 +34,7 @@ class Visit:
         script_errors: what scripts threw or wrote to the console as an error.
         missing: requests within the book that were not answered.
         outside: requests to other hosts; they are stopped.
+        answers: all that came for the page, over an empty cache.
     """
 
     name: str
@@ -40,12 +43,13 @@ class Visit:
     script_errors: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    answers: list[Response] = field(default_factory=list)
 
     def open(self) -> Visit:
-        self.page.route("**/*", self._stay_here)
+        self.page.route(re.compile(f"^(?!{re.escape(self.host)}|data:|blob:)"), self._stay_here)
         self.page.on("pageerror", lambda error: self.script_errors.append(str(error)))
         self.page.on("console", self._listen)
-        self.page.on("response", lambda answer: self._note(answer.url, answer.status >= 400))
+        self.page.on("response", self._keep)
         self.page.on("requestfailed", lambda request: self._note(request.url, True))
         self.page.goto(f"{self.host}/{self.name}.html", wait_until="load")
         return self
@@ -59,19 +63,27 @@ class Visit:
 
     def _stay_here(self, route: Route) -> None:
         """Other hosts are not reached, whatever the network allows."""
-        if route.request.url.startswith((self.host, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.outside.append(route.request.url)
-            route.abort()
+        self.outside.append(route.request.url)
+        route.abort()
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.script_errors.append(message.text)
 
+    def _keep(self, answer: Response) -> None:
+        self.answers.append(answer)
+        self._note(answer.url, answer.status >= 400)
+
     def _note(self, url: str, failed: bool) -> None:
         if failed and url.startswith(self.host):
             self.missing.append(url)
+
+
+def settled(visit: Visit) -> Visit:
+    """With its mathematics drawn, and notes that do not wait."""
+    visit.page.evaluate("window.MathJax?.startup?.promise")
+    visit.page.add_style_tag(content=IMPATIENT)
+    return visit
 
 
 def visit_one(browser: Browser, host: str, name: str) -> Iterator[Visit]:
