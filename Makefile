@@ -9,6 +9,8 @@ BIN    := .venv/bin
 endif
 VENV   := .venv
 TORCH  := torch==2.13.0\ntorchvision==0.28.0\n
+# Later ones read a grammar whenever they are imported, which costs each command and each notebook two seconds.
+QUICK  := jsonschema<4.25\n
 
 .DEFAULT_GOAL := help
 .PHONY: help book pdf browser test lint bench serve clean lock
@@ -46,7 +48,7 @@ clean:  ## delete everything that is built: pages, executed notebooks, trained r
 	rm -rf _build _runs book/notebooks
 
 lock: $(VENV)/.uv  ## resolve lock.txt anew, and constraints.txt, the same without hashes
-	@{ grep '^#' lock.txt; printf '$(TORCH)'; printf '$(TORCH)' | $(BIN)/python -m uv pip compile --quiet --universal \
+	@{ grep '^#' lock.txt; printf '$(TORCH)'; printf '$(TORCH)$(QUICK)' | $(BIN)/python -m uv pip compile --quiet --universal \
 		--python-version 3.10 --extra teach --extra dev --generate-hashes --no-annotate --no-header --constraints - \
 		--no-emit-package torch --no-emit-package torchvision pyproject.toml; } > $(VENV)/lock.txt
 	@{ grep '^#' constraints.txt; sed -e '/^#/d' -e '/^ *--hash/d' -e 's/ \\$$//' $(VENV)/lock.txt; } > $(VENV)/constraints.txt
