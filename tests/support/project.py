@@ -46,7 +46,7 @@ def lmc(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the `lmc` command as a user would."""
     command = [sys.executable, "-m", "lmc_utils.cli", *map(str, arguments)]
     environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=900, env=environment)
 
 
 def outputs(path: Path) -> str:
