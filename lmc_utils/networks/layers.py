@@ -16,7 +16,7 @@ from torch.nn import functional
 Parameters = dict[str, Tensor]
 """Parameters by name, each of shape (networks, ...), in the order of the module."""
 
-_NARROW = 16  # below so many columns the product of the transposes takes a quarter of the time, with other rounding
+_NARROW = 16  # below so many columns the product of the transposes takes a quarter of the time; it rounds otherwise
 
 
 class Layer(nn.Module):
@@ -47,7 +47,7 @@ class Linear(Layer):
         return {"weight": weight, "bias": torch.zeros(1, fan_out)}
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if self.weight.shape[-1] < _NARROW and not torch.is_grad_enabled():
+        if self.weight.shape[-1] < _NARROW and not torch.is_grad_enabled():  # training keeps its bits
             return torch.baddbmm(self.bias.mT, self.weight.mT, inputs.mT).mT
         return torch.baddbmm(self.bias, inputs, self.weight)
 
