@@ -66,7 +66,7 @@ class TestServed(Offline):
 
 
 class TestOpenedFromDisk(Offline):
-    @pytest.fixture(scope="class", params=PAGES)
+    @pytest.fixture(scope="module", params=PAGES)
     def visit(self, request: pytest.FixtureRequest, browser: Browser, site: Path) -> Iterator[Visit]:
         yield from map(settled, visit_one(browser, site.as_uri(), request.param))
 
