@@ -2,7 +2,8 @@
 
     python install.py teach dev
 
-uv verifies the hashes of lock.txt. It does not read what pip was told, so that is handed on. On Linux without an NVIDIA
+uv verifies the hashes of lock.txt. It does not read what pip was told, so its indexes, folders of wheels, certificates
+and proxy are handed on; a constraint of pip's is not, as the lock says it all. On Linux without an NVIDIA
 GPU it takes PyTorch's CPU wheels, a quarter of the size, if their index answers.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,10 +26,11 @@ CPU_WHEELS = "https://download.pytorch.org/whl/cpu/"
 PATIENCE = 3.0  # seconds to wait for the answer of an index
 UV_NAMES = {  # pip's name of a setting: uv's names, the one to use first, and what separates several values
     "cert": (("SSL_CERT_FILE",), ""),
+    "client-cert": (("SSL_CLIENT_CERT",), ""),
     "extra-index-url": (("UV_INDEX", "UV_EXTRA_INDEX_URL"), " "),
     "find-links": (("UV_FIND_LINKS",), ","),
     "index-url": (("UV_DEFAULT_INDEX", "UV_INDEX_URL"), ""),
-    "no-index": (("UV_NO_INDEX",), ""),
+    "proxy": (("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"), ""),
     "trusted-host": (("UV_INSECURE_HOST",), " "),
 }
 
@@ -54,6 +57,11 @@ def uv_settings(configuration: str, environment: Mapping[str, str]) -> dict[str,
         if said.get(name) and not any(name in environment for name in names)
     }
     return {name: value for name, value in settings.items() if name not in environment}
+
+
+def forbids_indexes(configuration: str) -> bool:
+    """Whether pip was told to ask no index; for uv this is an option, not a variable."""
+    return re.search(r"(?im)^\S+\.no-index='?(1|true|yes|on)'?$", configuration) is not None
 
 
 def answers(address: str) -> bool:
@@ -96,6 +104,7 @@ def main(extras: Sequence[str]) -> int:
     told = uv_settings(configuration, os.environ) | torch_backend(os.environ)
     project = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     options = ["--quiet", "--compile-bytecode", "--python", sys.executable, "--constraints", str(ROOT / "lock.txt")]
+    options += ["--no-index"] if forbids_indexes(configuration) else []
     command = [sys.executable, "-m", "uv", "pip", "install", *options, "--editable", project]
     return subprocess.call(command, env=os.environ | told)
 

@@ -87,12 +87,13 @@ def run(
     ] = None,
     preset: Preset = "default",
     timeout: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
+    check: Annotated[bool, Option(hidden=True, help="Also where no value differs, as a build need not.")] = True,
     root: Root = Path(),
 ) -> None:
     """Execute a notebook with parameters of your own; they are checked before a kernel starts."""
     found = notebooks.find(notebook, root / "notebooks")
     values = found.preset(preset) | dict(_assignment(text) for text in parameter or [])
-    if values:  # the notebook as it stands checks itself, and need not wait for torch here
+    if check or values:
         found.check(values)
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
@@ -216,7 +217,7 @@ def _assignment(text: str) -> tuple[str, Any]:
         raise ParameterError(f"parameter: expected a name and a value after -p, got '{text}'")
     try:
         return name, YAML(typ="safe", pure=True).load(value)  # of version 1.2: 010 is ten, 1:30 a word, 1e-3 a number
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, LookupError) as error:
         raise ParameterError(f"{name}: expected YAML, got {value!r}") from error
 
 

@@ -50,7 +50,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=_content).encode()).hexdigest()[:32]
 
 
-def _content(value: bytes | Path) -> list[str]:
+def _content(value: bytes | memoryview | Path) -> list[str]:
     return ["content", hashlib.sha256(value.read_bytes() if isinstance(value, Path) else value).hexdigest()]
 
 
@@ -109,11 +109,11 @@ def reached(*sources: str) -> dict[str, Any]:
         For `digest`: the meaning of each module of this package (`meaning`), the path of each file in the folder
         `static` beside one, and the versions of Python and of all else that is imported.
     """
-    finder = ModuleFinder(path=[str(CHECKOUT)])
+    finder = _Finder(path=[str(CHECKOUT)])
     main = finder.add_module("__main__")
     for source in sources:
         try:
-            finder.scan_code(compile(source, "source", "exec"), main)
+            finder.scan_code(compile(source, "source", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), main)
         except SyntaxError:
             continue
     own = {Path(module.__file__) for module in finder.modules.values() if module.__file__}  # type: ignore[attr-defined]
@@ -124,6 +124,15 @@ def reached(*sources: str) -> dict[str, Any]:
         "assets": {path.relative_to(PACKAGE).as_posix(): path for path in assets},
         "versions": {"python": platform.python_version()} | versions(finder.any_missing()),
     }
+
+
+class _Finder(ModuleFinder):
+    """Looks into this package only, also where others are installed beside it."""
+
+    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
+        if parent is None and name != PACKAGE.name:
+            raise ImportError(name)
+        return super().find_module(name, path, parent)
 
 
 @cache
@@ -154,6 +163,9 @@ class Definitions:
     Args:
         roots: functions and classes of this package.
 
+    Raises:
+        ValueError: a root is of another package, or a module on the way does more than import and define.
+
     Attributes:
         code: of each definition, without docstrings, comments and layout, by its full name.
         libraries: the modules outside this package that they use.
@@ -166,6 +178,8 @@ class Definitions:
         self.code: dict[str, str] = {}
         self.libraries: set[str] = set()
         for root in roots:
+            if root.__module__.partition(".")[0] != PACKAGE.name:
+                raise ValueError(f"expected code of {PACKAGE.name}, got {root.__qualname__} of {root.__module__}")
             self._follow(f"{root.__module__}.{root.__qualname__}")
 
     def _follow(self, full: str) -> None:
@@ -216,6 +230,7 @@ def _names(module: str) -> tuple[dict[str, str], dict[str, list[ast.stmt]]]:
     defined: dict[str, list[ast.stmt]] = {}
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
+            _require_plain(node, module)
             origin = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
             imported |= {each.asname or each.name.partition(".")[0]: origin + each.name for each in node.names}
     for statement in tree.body:
@@ -225,7 +240,16 @@ def _names(module: str) -> tuple[dict[str, str], dict[str, list[ast.stmt]]]:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for name in (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)):
                 defined.setdefault(name, []).append(statement)
+        elif not isinstance(statement, (ast.Import, ast.ImportFrom)):
+            raise ValueError(f"{module}: expected imports and definitions, found `{ast.unparse(statement)}`")
     return imported, defined
+
+
+def _require_plain(node: ast.Import | ast.ImportFrom, module: str) -> None:
+    """Refuse imports whose names cannot be told apart by reading one module."""
+    hidden = isinstance(node, ast.Import) and any(each.name.startswith(f"{PACKAGE.name}.") for each in node.names)
+    if hidden or any(each.name == "*" for each in node.names):
+        raise ValueError(f"{module}: expected `from {PACKAGE.name}.… import NAME`, found `{ast.unparse(node)}`")
 
 
 def _uses(definition: ast.stmt) -> Iterator[str]:

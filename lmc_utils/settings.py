@@ -74,7 +74,7 @@ def odd_from(low: int) -> Allowed:
 
 def one_of(choices: Iterable[str]) -> Allowed:
     """Words to choose from; they are looked up as they are needed, so that a table may still grow."""
-    return Allowed("", choices=lambda: choices)
+    return Allowed("one of those that are known", lambda value: value in choices, lambda: choices)
 
 
 def each(allowed: Allowed) -> Allowed:
@@ -184,7 +184,8 @@ def range_of(each: Field[Any]) -> str:
     >>> range_of(parameter(1.0, "of a step", above(0), also="less than the distance"))
     'above 0; less than the distance'
     """
-    return "; ".join(str(part) for part in (each.metadata.get("allowed"), each.metadata.get("also")) if part)
+    said = "; ".join(str(part) for part in (each.metadata.get("allowed"), each.metadata.get("also")) if part)
+    return f"null, or {said}" if said and each.default is None else said
 
 
 def coerce(name: str, value: Any, hint: Any) -> Any:

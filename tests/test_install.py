@@ -34,6 +34,12 @@ def test_uv_is_told_what_pip_was_told() -> None:
     }
 
 
+def test_an_index_that_pip_may_not_ask_is_not_asked_by_uv() -> None:
+    assert install.forbids_indexes(CONFIGURATION + "global.no-index='true'\n")
+    assert not install.forbids_indexes(CONFIGURATION + "global.no-index='false'\n")
+    assert install.uv_settings("global.proxy='http://proxy:3128'", {})["ALL_PROXY"] == "http://proxy:3128"
+
+
 @pytest.mark.parametrize(
     ("own", "not_told"),
     [

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from lmc_utils import provenance
 from lmc_utils.forking import Experiment, protocol
 from lmc_utils.networks import data, models
 from lmc_utils.publishing import build
+from lmc_utils.settings import ParameterError
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
@@ -64,6 +66,10 @@ def test_a_notebook_is_executed_again_where_it_can_reach_the_change(edit: Edit) 
     edit("publishing/pdf.py", "import", "x = 1\nimport")
     edit("measure/lines.py", '"""', '"""Another docstring. ')
     assert changed(before) == set()
+    exercises = {name for name in before if name.endswith("exercises")}
+    edit("classroom/exercises/toy.py", "import", "x = 1\nimport")
+    assert changed(before) == exercises
+    before = executions()
     edit("measure/ridges.py", "import xarray", "x = 1\nimport xarray")
     assert changed(before) == {"05_mountainside_and_ridges", "05_ridge_exercises"}
     edit("widgets/static/line.js", "const", "/* */ const")
@@ -108,12 +114,43 @@ def test_what_training_does_not_use_trains_nothing_again(edit: Edit, name: str, 
         ("networks/layers.py", "math.sqrt(2 /", "math.sqrt(3 /"),
         ("networks/layers.py", "torch.baddbmm", "torch.matmul"),
         ("forking/experiment.py", "1 + self.fork_epoch", "2 + self.fork_epoch"),
+        ("networks/data.py", "inputs.to(device)", "inputs.to(device) / 2"),
     ],
 )
 def test_what_training_uses_trains_again(edit: Edit, name: str, old: str, new: str) -> None:
     before = run_key()
     edit(name, old, new)
     assert run_key() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("networks/training.py", "\n\n\nclass", "\n\n\ntorch.set_default_dtype(torch.float64)\n\n\nclass"),
+        ("networks/training.py", "import math", "import math\nfrom lmc_utils.networks.layers import *"),
+        ("networks/training.py", "import math", "import math\nimport lmc_utils.networks.layers"),
+    ],
+    ids=["a statement", "a star", "a dotted name"],
+)
+def test_what_cannot_be_told_apart_is_refused(edit: Edit, name: str, old: str, new: str) -> None:
+    edit(name, old, new)
+    with pytest.raises(ParameterError, match=r"^architecture: lmc_utils\.networks\.training: expected "):
+        run_key()
+
+
+def test_a_network_built_by_code_outside_the_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mine(design: models.Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+        return models.mlp(design, input_shape, classes)
+
+    monkeypatch.setitem(models.BUILDERS, "mine", mine)
+    with pytest.raises(ParameterError, match=r"architecture: expected code of lmc_utils, got .*mine of "):
+        run_key("mine")
+
+
+def test_other_packages_beside_this_one_are_not_looked_into(edit: Edit, tmp_path: Path) -> None:
+    (tmp_path / "yaml.py").write_text("import numpy")
+    found = provenance.reached("import yaml\nawait something()")
+    assert (set(found["versions"]), found["modules"]) == ({"python", "PyYAML"}, {})
 
 
 def test_the_kernel_of_a_convolution_is_of_a_cnn_only(edit: Edit) -> None:

@@ -87,13 +87,21 @@ def init_seed(seed: int, parent: int) -> int:
 
 
 def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) -> dict[str, Any]:
-    """Everything that a run's bits depend on: parameters, data, the code that trains, libraries and kind of device."""
-    used = provenance.Definitions(_train, models.BUILDERS[experiment.architecture])
+    """What a run's bits depend on: parameters, data, the code that trains, libraries and kind of device.
+
+    Raises:
+        ParameterError: the network is built by code outside this package, which cannot be told from its next version.
+    """
+    build = models.BUILDERS[experiment.architecture]
+    try:
+        used = provenance.Definitions(_train, models.build, build, data.Dataset)
+    except ValueError as error:
+        raise ParameterError(f"architecture: {error}") from error
     irrelevant = ("data_dir", "device")
-    samples = [array.numpy() for array in dataset.train]
+    samples = [np.ascontiguousarray(array.numpy()) for array in dataset.train]
     return {
         "experiment": {name: value for name, value in experiment.to_json().items() if name not in irrelevant},
-        "data": provenance.digest([[str(array.dtype), array.shape, array.tobytes()] for array in samples]),
+        "data": provenance.digest([[str(array.dtype), array.shape, array.data] for array in samples]),
         "code": provenance.digest(used.code),
         "libraries": provenance.versions(used.libraries),
         "device": device.type,

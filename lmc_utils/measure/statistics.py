@@ -92,7 +92,8 @@ def correlation(
     both = np.where(finite, both, np.nan)
     draws = np.random.default_rng(seed).integers(parents, size=(resamples, parents))
     resampled = _correlate(both[:, draws].reshape(2, resamples, -1), method)
-    low, high = np.nanquantile(resampled, [0.025, 0.975]) if parents > 1 else (np.nan, np.nan)
+    kept = resampled[np.isfinite(resampled)]
+    low, high = np.quantile(kept, [0.025, 0.975]) if parents > 1 and len(kept) else (np.nan, np.nan)
     return Correlation(float(_correlate(both.reshape(2, -1), method)), float(low), float(high))
 
 
@@ -130,10 +131,11 @@ def since(holds: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
 
 
 def _correlate(both: Array, method: str) -> Array:
-    """Correlations of two sets of samples along the last axis, shape (2, ..., samples) to (...)."""
-    first, second = (METHODS[method](values) for values in both)
-    first = first - np.nanmean(first, -1, keepdims=True)
-    second = second - np.nanmean(second, -1, keepdims=True)
-    spread = np.sqrt(np.nansum(first**2, -1) * np.nansum(second**2, -1))
+    """Correlations of two sets of samples along the last axis, shape (2, ..., samples) to (...); NaN without spread."""
+    values = np.stack([METHODS[method](each) for each in both])
+    there = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.nansum(first * second, -1) / spread)
+        first, second = values - np.nansum(values, -1, keepdims=True) / there.sum(-1, keepdims=True)
+        found = np.nansum(first * second, -1) / np.sqrt(np.nansum(first**2, -1) * np.nansum(second**2, -1))
+    lowest, highest = np.where(there, values, np.inf).min(-1), np.where(there, values, -np.inf).max(-1)
+    return np.where((lowest < highest).all(0), found, np.nan)

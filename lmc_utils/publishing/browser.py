@@ -29,6 +29,7 @@ _COMMANDS = (
 _MAC = ("Google Chrome", "Chromium", "Microsoft Edge")
 _WINDOWS = (r"Google\Chrome\Application\chrome.exe", r"Microsoft\Edge\Application\msedge.exe")
 _PLAYWRIGHTS = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
+_PATIENCE = 120  # seconds that a browser may take to start, on a busy machine
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -44,7 +45,8 @@ def find() -> str | None:
         if program is None:
             raise ParameterError(f"{VARIABLE}: expected a browser's program, got '{named}'")
         return program
-    return next(filter(None, map(shutil.which, (*_COMMANDS, *_places()))), None) or _playwrights()
+    programs = (shutil.which(name) for name in (*_COMMANDS, *_places()))
+    return next((program for program in programs if program and _starts(program)), None) or _playwrights()
 
 
 def _places() -> Iterator[str]:
@@ -58,7 +60,8 @@ def _places() -> Iterator[str]:
 def _playwrights() -> str | None:
     """In a process of its own, as Playwright cannot be asked from within a running one."""
     asked = subprocess.run([sys.executable, "-c", _PLAYWRIGHTS], capture_output=True, text=True, check=False)
-    return shutil.which(asked.stdout.strip())
+    program = shutil.which(asked.stdout.strip())
+    return program if program and _starts(program) else None
 
 
 def needed() -> str:
@@ -89,8 +92,7 @@ def fetch() -> str:
         quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for command in _installers():
             subprocess.run(command, capture_output=True, check=False, env=quiet)
-            program = find()
-            if program and _starts(program):
+            if find() is not None:
                 break
     return needed()
 
@@ -107,7 +109,10 @@ def _installers() -> Iterator[Sequence[str]]:
 def _starts(program: str) -> bool:
     """Whether it has all libraries: Playwright's brings none along."""
     tried = [program, "--headless", *_ARGUMENTS, "--dump-dom", "about:blank"]
-    return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+    try:
+        return subprocess.run(tried, capture_output=True, check=False, timeout=_PATIENCE).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 @contextmanager

@@ -4,9 +4,9 @@ A notebook records with::
 
     from lmc_utils.running import record
 
-Imports from `settings`.
+Imports from `settings` and `provenance`.
 """
 
 from lmc_utils.running.results import record
 
-__all__ = ["record", "results", "notebooks", "jobs"]
+__all__ = ["record", "results", "notebooks", "parameters", "jobs"]

@@ -1,7 +1,8 @@
 """Figures that answer: everything is computed in the browser, so that they live in the published page as in Jupyter.
 
 The mathematics is that of `toy`, once more in plain JavaScript (`static`); tests compare the numbers. With a kernel,
-what the reader does is seen from Python, and the other way round. Imports from `settings`, `toy` and `figures`.
+what the reader does is seen from Python, and the other way round. Imports from `settings`,
+`provenance`, `toy` and `figures`.
 """
 
 from lmc_utils.widgets.flipbook import flip_book

@@ -57,6 +57,16 @@ def test_resampling_pairs_as_if_they_were_parents_would_be_too_sure() -> None:
     assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
 
 
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+@pytest.mark.filterwarnings("error")
+def test_without_spread_there_is_no_correlation(method: str) -> None:
+    ones = xr.DataArray(np.ones((3, 2)), dims=["parent", "pair"])
+    assert np.isnan(correlation(0.1 * ones, 0.7 * ones, method)).all()  # 0.1 and 0.7 have means that round
+    x, y = family(3, 4, 0.0)
+    x[0] = np.nan
+    assert np.isfinite(correlation(x, y, method)).all()
+
+
 def test_one_parent_has_no_interval() -> None:
     x, y = family(1, 9, 0.0)
     found = correlation(x, y, "pearson")

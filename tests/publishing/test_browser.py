@@ -73,6 +73,13 @@ def test_one_that_is_named_goes_first(path: Path, tmp_path: Path, monkeypatch: p
         browser.find()
 
 
+def test_one_that_does_not_start_is_not_there(path: Path) -> None:
+    program(path / "chromium", "exit 127")
+    assert browser.find() is None
+    expected = program(path / "google-chrome")
+    assert browser.find() == expected
+
+
 def test_what_is_there_is_not_fetched(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = program(path / "chromium")
     monkeypatch.setattr(browser, "_installers", lambda: pytest.fail("nothing is to be installed"))
