@@ -130,7 +130,7 @@ class _Finder(ModuleFinder):
     """Looks into this package only, also where others are installed beside it."""
 
     def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
-        if parent is None and name != PACKAGE.name:
+        if path is None and parent is None and name != PACKAGE.name:
             raise ImportError(name)
         return super().find_module(name, path, parent)
 
@@ -240,9 +240,14 @@ def _names(module: str) -> tuple[dict[str, str], dict[str, list[ast.stmt]]]:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for name in (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)):
                 defined.setdefault(name, []).append(statement)
-        elif not isinstance(statement, (ast.Import, ast.ImportFrom)):
+        elif not isinstance(statement, (ast.Import, ast.ImportFrom)) and not _is_text(statement):
             raise ValueError(f"{module}: expected imports and definitions, found `{ast.unparse(statement)}`")
     return imported, defined
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether it is the description of a name that stands above it."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _require_plain(node: ast.Import | ast.ImportFrom, module: str) -> None:
