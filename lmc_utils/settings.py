@@ -13,7 +13,7 @@ import inspect
 import itertools
 import math
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -40,15 +40,15 @@ class Allowed:
 
     words: str
     holds: Callable[[Any], bool] = lambda value: True
-    choices: Callable[[], Iterable[str]] | None = None
+    choices: Collection[str] | None = None
 
     def __str__(self) -> str:
-        return ", ".join(self.choices()) if self.choices else self.words
+        return self.words if self.choices is None else ", ".join(self.choices)
 
     def check(self, name: str, value: Any) -> None:
         """Raise ParameterError where a value may not be taken."""
-        if self.choices:
-            require_choice(name, value, self.choices())
+        if self.choices is not None:
+            require_choice(name, value, self.choices)
         require(self.holds(value), name, self.words, value)
 
 
@@ -72,9 +72,9 @@ def odd_from(low: int) -> Allowed:
     return Allowed(f"an odd number of at least {low}", lambda value: value >= low and value % 2 == 1)
 
 
-def one_of(choices: Iterable[str]) -> Allowed:
-    """Words to choose from; they are looked up as they are needed, so that a table may still grow."""
-    return Allowed("one of those that are known", lambda value: value in choices, lambda: choices)
+def one_of(choices: Collection[str]) -> Allowed:
+    """Words to choose from; where they are the keys of a table, it may still grow."""
+    return Allowed("one of those that are known", lambda value: value in choices, choices)
 
 
 def each(allowed: Allowed) -> Allowed:

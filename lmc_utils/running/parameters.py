@@ -65,7 +65,7 @@ def _parameters(records: Sequence[type[Settings]]) -> Iterator[Field[Any]]:
 
 def _choices(each: Field[Any]) -> str:
     allowed = each.metadata.get("allowed")
-    return f": {allowed}" if allowed and allowed.choices else ""
+    return f": {allowed}" if allowed and allowed.choices is not None else ""
 
 
 def _literal(value: Any) -> str:

@@ -45,7 +45,7 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
     elif getattr(value, "dims", ()):
         dimension = next((dim for dim in value.dims if value[dim].dtype.kind == "U"), value.dims[0])
         for label in value[dimension].values:
-            word = label if isinstance(label, str) else f"{dimension.removesuffix('_epoch')}_{label:g}"
+            word = label if isinstance(label, str) else f"{dimension.removesuffix('_epoch')}_{label}"
             yield from numbers(f"{name}_{word}", value.sel({dimension: label}))
     else:
         yield name, float(value)

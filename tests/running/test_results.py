@@ -47,6 +47,8 @@ def test_labelled_values_get_a_name_for_each_label() -> None:
         "error_test_fork_0": 2.0,
         "error_test_fork_15": 4.0,
     }
+    seeds = xr.DataArray([1.0, 2.0], {"seed": [1234567, 1234568]}, dims=["seed"])
+    assert dict(results.numbers("x", seeds)) == {"x_seed_1234567": 1.0, "x_seed_1234568": 2.0}
     nested = {"m": {2: 0.5}, "agreement": Estimate(0.9, 0.8, 1.0)}
     assert dict(results.numbers("x", nested)) == {
         "x_m_2": 0.5,
