@@ -13,6 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated, Any
 
+import typer
 import typer.core
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -22,6 +23,7 @@ from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.publishing import build, pdf
 from lmc_utils.publishing.site import Site
+from lmc_utils.room import readable
 from lmc_utils.running import notebooks, parameters, results
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 
@@ -46,6 +48,9 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(
     cls=_Commands, help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+
+runs = typer.Typer(help="List and remove the trained runs that are kept.")
+app.add_typer(runs, name="runs")
 
 Preset = Annotated[str, Option(help="Parameter values: smoke (seconds), default (the book), paper (a GPU).")]
 Root = Annotated[Path, Option(help="The checkout to work on.")]
@@ -151,6 +156,49 @@ def show_results(
     numbers = results.read(notebook)
     lines = (f"{name:{max(map(len, numbers))}}  {number:.6g}" for name, number in numbers.items())
     typer.echo(json.dumps(numbers, indent=1) if as_json else "\n".join(lines))
+
+
+@runs.callback(invoke_without_command=True)
+def list_runs(
+    context: typer.Context, check: Annotated[bool, Option("--check", help="Read every file.")] = False
+) -> None:
+    """List the trained runs that are kept: their name, size, age, how far they were trained, and what they are."""
+    if context.invoked_subcommand is not None:
+        return
+    from lmc_utils.forking import kept, store
+
+    found = kept.kept(store.root())
+    for each in found:
+        faults = each.faults() if check else {}
+        sound = f"  {'; '.join(f'epoch {epoch}: {why}' for epoch, why in faults.items()) or 'sound'}" if check else ""
+        size, age = readable(each.size), f"{each.age:.1f} days"
+        typer.echo(f"{each.path.name}  {size:>10}  {age:>11}  epoch {each.epochs:>10}{sound}  {each.describe()}")
+    total = readable(sum(each.size for each in found))
+    typer.echo(f"{len(found)} runs, {total}, in {store.root()}", err=True)
+
+
+@runs.command("rm")
+def remove_runs(name: Annotated[list[str], Argument(help="Names of runs, or how they begin.")]) -> None:
+    """Remove runs; whoever needs one again trains it again."""
+    from lmc_utils.forking import kept, store
+
+    for each in list(kept.pick(kept.kept(store.root()), name)):
+        each.remove()
+        typer.echo(each.path.name)
+
+
+@runs.command("gc")
+def collect_runs(
+    older_than: Annotated[float, Option(min=0, metavar="DAYS", help="Those that were not used for so many days.")],
+) -> None:
+    """Remove all runs that were not used for some days."""
+    from lmc_utils.forking import kept, store
+
+    for each in kept.kept(store.root()):
+        if each.age > older_than:
+            size = readable(each.size)
+            each.remove()
+            typer.echo(f"{each.path.name}  {size}")
 
 
 @app.command()

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from modulefinder import ModuleFinder
 from pathlib import Path
 from symtable import SymbolTable, symtable
-from typing import IO, Any
+from typing import Any
+
+from lmc_utils import room
 
 PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent  # where the package is used from a clone
 
+_PARTIAL = ".partial"
 _KINDS = (".py", ".js", ".css", ".html")
+
+
+class DiskFull(OSError):
+    """A file did not fit on its disk; the message is one line."""
 
 
 def package_files(*kinds: str) -> dict[str, Path]:
@@ -54,27 +62,39 @@ def _content(value: bytes | memoryview | Path) -> list[str]:
     return ["content", hashlib.sha256(value.read_bytes() if isinstance(value, Path) else value).hexdigest()]
 
 
-@contextmanager
-def whole(path: Path) -> Iterator[IO[bytes]]:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it appears with all of its content or not at all, also where power fails.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "a"
-    >>> with whole(target) as file:
-    ...     _ = file.write(b"half")
-    ...     target.exists()
-    False
+    >>> write_whole(target, b"all of it")
     >>> target.read_bytes()
-    b'half'
+    b'all of it'
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
     try:
         with partial.open("wb") as file:
-            yield file
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        partial.unlink(missing_ok=True)
+        need, free = room.readable(len(content)), room.readable(shutil.disk_usage(path.parent).free)
+        line = f"the disk is full: '{path.name}' takes {need}, and '{path.parent}' has {free} left"
+        raise DiskFull(line) from error
     finally:
+        partial.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `write_whole` left half where a process was killed; call it while nobody else writes there."""
+    for partial in folder.glob(f".*{_PARTIAL}"):
         partial.unlink(missing_ok=True)
 
 
@@ -170,8 +190,8 @@ class Definitions:
         code: of each definition, without docstrings, comments and layout, by its full name.
         libraries: the modules outside this package that they use.
 
-    >>> list(Definitions(whole).code)
-    ['lmc_utils.provenance.whole']
+    >>> list(Definitions(digest).code)
+    ['lmc_utils.provenance.digest', 'lmc_utils.provenance._content']
     """
 
     def __init__(self, *roots: Callable[..., Any]) -> None:

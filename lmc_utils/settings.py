@@ -15,7 +15,10 @@ import math
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from lmc_utils import room
 
 Self = TypeVar("Self", bound="Settings")
 
@@ -92,7 +95,9 @@ def increasing(allowed: Allowed) -> Allowed:
     )
 
 
-def parameter(default: Any, meaning: str, allowed: Allowed | None = None, also: str = "", unit: str = "") -> Any:
+def parameter(
+    default: Any, meaning: str, allowed: Allowed | None = None, also: str = "", unit: str = "", bytes_each: int = 0
+) -> Any:
     """A field of a `Settings` record.
 
     Args:
@@ -101,8 +106,10 @@ def parameter(default: Any, meaning: str, allowed: Allowed | None = None, also: 
         allowed: the values that it may take besides None; by default all of its type.
         also: in words, what the record's `check` asks of it besides.
         unit: of the value.
+        bytes_each: memory that the work takes at least for each of a number of things.
     """
-    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "also": also, "unit": unit})
+    said = {"meaning": meaning, "allowed": allowed, "also": also, "unit": unit}
+    return field(default=default, metadata=said | ({"bytes_each": bytes_each} if bytes_each else {}))
 
 
 @dataclass(frozen=True)
@@ -150,8 +157,20 @@ class Settings:
 
     @classmethod
     def pick(cls: type[Self], values: Mapping[str, Any]) -> Self:
-        """Build the record from those entries of a larger mapping that are its fields, e.g. a notebook's globals."""
-        return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
+        """Build the record from those entries of a larger mapping that are its fields, e.g. a notebook's globals.
+
+        Raises:
+            ParameterError: also where this machine has no room for the work.
+        """
+        record = cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
+        record.check_room()
+        return record
+
+    def check_room(self) -> None:
+        """Raise ParameterError where this machine has no room for the work that these values ask for at least."""
+        for each in fields(self):
+            if size := each.metadata.get("bytes_each"):
+                require_room(each.name, memory=size * getattr(self, each.name))
 
     @classmethod
     def preset(cls, name: str) -> dict[str, Any]:
@@ -226,6 +245,12 @@ def require(condition: bool, name: str, expected: str, value: Any) -> None:
     """Raise ParameterError, naming the parameter, what was expected and what it got, unless the condition holds."""
     if not condition:
         raise ParameterError(f"{name}: expected {expected}, got {_show(value)}")
+
+
+def require_room(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> None:
+    """Raise ParameterError, naming what is needed and what is free, unless there is room, see `room.lack`."""
+    if line := room.lack(what, memory, disk, folder):
+        raise ParameterError(line)
 
 
 def require_choice(name: str, value: str, choices: Iterable[str]) -> None:

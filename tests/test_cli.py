@@ -1,5 +1,6 @@
 """The `lmc` command: one clear line for every mistake, exit status 2, and no kernel started for it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from project import lmc, outputs, write_book, write_notebook
 
 from lmc_utils import cli
+from lmc_utils.forking import Experiment, train
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,6 +42,10 @@ ROOT = Path(__file__).parent.parent
         ),
         (["run", "02_sibling_forking", "--preset", "tiny"], "preset: 'tiny' is not known; Choose from smoke, default"),
         (["run", "01_toy_landscapes", "-p", "m", "1"], "m: expected from 2 to 64, got 1"),
+        (["run", "01_toy_landscapes", "-p", "n_points", "2000000000"], "n_points: expected work that fits into memory"),
+        (["run", "02_sibling_forking", "-p", "parents", "1000000000000"], "experiment (9,000,000,000,000 networks of"),
+        (["run", "02_sibling_forking", "-p", "widths=[100000000000000000000]"], "experiment (27 networks of at least"),
+        (["runs", "rm", "nothing"], "run: 'nothing' is not known"),
         (["run", "01_toy_landscapes", "-o", "out.html"], "out: expected a name that ends in .ipynb, got 'out.html'"),
         (["run", "01_toy_landscapes", "-o", "/proc/no/x.ipynb"], "out: expected a file that can be written"),
         (["run", "01_toy_landscapes", "-o", "notebooks/01_toy_landscapes.ipynb"], "out: expected another file"),
@@ -75,6 +81,31 @@ def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:
     done = lmc("run", "a.ipynb", *options, "-o", "b.ipynb", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "b.ipynb\n"), done.stderr
     assert outputs(tmp_path / "b.ipynb") == "[7, 0.001, 'yes it is']\n"
+
+
+def test_runs_are_listed_checked_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as left:
+            cli.app(["runs", *arguments])
+        assert left.value.code == 0
+        return capsys.readouterr().out
+
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path))
+    small = Experiment(dataset="digits", widths=(4,), epochs=1, fork_epochs=(0,), parents=1, device="cpu")
+    name = train(small, progress=False).folder.path.name
+    assert run().startswith(f"{name} ")
+    assert "  sound  dataset=" in run("--check")
+    (tmp_path / name / "epoch_0001.safetensors").write_bytes(b"")
+    assert "  epoch 1: its file cannot be read  dataset=" in run("--check")
+    assert run("gc", "--older-than", "1") == ""
+    os.utime(tmp_path / name, (0, time.time() - 2 * 86400))
+    assert run("gc", "--older-than", "1").startswith(name)
+    assert run() == ""
+    train(small, progress=False)
+    assert run("rm", name[:8]) == f"{name}\n"
+    assert not (tmp_path / name).exists()
 
 
 def test_an_interrupted_run_says_where_its_unfinished_output_is(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils.provenance import whole
+from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
 
 EXPLANATION = "explanation"  # the tag of a cell that goes with a solution
@@ -41,8 +41,7 @@ def write(sources: Sequence[Path], folder: Path, force: bool = False) -> list[Pa
         require(force or same, "out", "a folder without other notebooks of these names (or --force)", str(target))
     with writing_to("out", folder):
         for target, content in contents.items():
-            with whole(target) as file:
-                file.write(content)
+            write_whole(target, content)
     return list(contents)
 
 
@@ -53,7 +52,9 @@ def writing_to(name: str, folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise ParameterError(f"{name}: expected a folder to write to, got '{folder}' ({error.strerror})") from error
+        raise ParameterError(
+            f"{name}: expected a folder to write to, got '{folder}' ({error.strerror or error})"
+        ) from error
 
 
 def release(source: Path) -> NotebookNode:

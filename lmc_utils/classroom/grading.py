@@ -25,7 +25,7 @@ from lmc_utils.classroom.marking import Marks, nothing
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.classroom.submissions import Submission, collect
 from lmc_utils.classroom.table import as_csv, number
-from lmc_utils.provenance import digest, package_files, versions, whole
+from lmc_utils.provenance import digest, package_files, versions, write_whole
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
 from lmc_utils.settings import ParameterError, require
@@ -114,8 +114,7 @@ def grade(
             marks = _mark_all(grading, submissions, fresh)
     except Timeout as error:
         raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
-    with whole(table) as file:
-        file.write(as_csv(submissions, marks).encode())
+    write_whole(table, as_csv(submissions, marks).encode())
     if executed is not None:
         for each in submissions:
             if each.notebook and (done := grading.cache / f"{grading.key(each)}.ipynb").exists():
@@ -132,8 +131,7 @@ def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) 
     for each, box, job, status in _each_in_its_sandbox(grading, todo, "submissions"):
         if status == 0:
             shutil.move(box.result.with_suffix(".ipynb"), grading.cache / f"{grading.key(each)}.ipynb")
-            with whole(grading.cache / f"{grading.key(each)}.json") as file:
-                file.write(box.result.read_bytes())
+            write_whole(grading.cache / f"{grading.key(each)}.json", box.result.read_bytes())
         else:
             said = jobs.last_line(job.log).replace(str(box.folder), "")[:200]
             why = "it took too long in all" if status is None else said or f"it ended with status {status}"

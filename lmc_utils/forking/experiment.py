@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
+from lmc_utils.forking import store
 from lmc_utils.networks.data import Source
 from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Recipe
-from lmc_utils.settings import at_least, increasing, one_of, parameter, require
+from lmc_utils.settings import at_least, increasing, one_of, parameter, require, require_room
+
+_NUMBER = 4  # bytes of a float32
+_COPIES = 9  # of a network's parameters while it is trained and saved: also momentum, gradients, old and new ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,9 @@ class Experiment(Recipe, Architecture, Source):
     siblings: int = parameter(2, "copies of each parent at each fork epoch", at_least(2))
     parents: int = parameter(3, "networks of different initialisation", at_least(1))
     seed: int = parameter(0, "of everything random; equal seeds give equal runs", at_least(0))
+    keep: int = parameter(
+        1, "every how many epochs the networks stay on disk; the first, the last and the forks always do", at_least(1)
+    )
     device: str = parameter(
         "auto", "where to compute; auto is a GPU where there is one", one_of(("auto", "cpu", "cuda"))
     )
@@ -55,6 +63,40 @@ class Experiment(Recipe, Architecture, Source):
     def check(self) -> None:
         wanted = f"increasing epochs from 0 to {self.epochs} (epochs)"
         require(self.fork_epochs[-1] <= self.epochs, "fork_epochs", wanted, self.fork_epochs)
+
+    def kept(self) -> list[int]:
+        """The epochs that stay on disk, in order.
+
+        >>> Experiment(epochs=16, keep=10).kept()
+        [0, 1, 2, 10, 15, 16]
+        """
+        return sorted({*range(0, self.epochs, self.keep), *self.fork_epochs, self.epochs})
+
+    def alive(self, epoch: int) -> int:
+        """How many networks there are after so many epochs.
+
+        >>> [Experiment().alive(epoch) for epoch in (0, 1, 40)]
+        [3, 9, 27]
+        """
+        return self.parents * (1 + self.siblings * sum(fork < epoch for fork in self.fork_epochs))
+
+    def check_room(self) -> None:
+        """Raise ParameterError where even networks with nothing but the weights between hidden layers do not fit."""
+        self.require_room(sum(self.widths) + sum(a * b for a, b in itertools.pairwise(self.widths)), store.root())
+
+    def require_room(self, parameters: int, folder: Path, activations: int = 0) -> None:
+        """Raise ParameterError unless there is room to train, in memory and on disk.
+
+        Args:
+            parameters: of each network.
+            folder: where the run is kept.
+            activations: numbers that one network makes of one sample.
+        """
+        largest, kept = self.alive(self.epochs), self.kept()
+        what = f"experiment ({largest:,} networks of at least {parameters:,} parameters, {len(kept):,} epochs kept)"
+        memory = _NUMBER * largest * (_COPIES * parameters + 2 * self.batch_size * activations)
+        disk = _NUMBER * 2 * parameters * sum(map(self.alive, kept))
+        require_room(what, memory, disk, folder)
 
     def torch_device(self) -> torch.device:
         """The device to use.

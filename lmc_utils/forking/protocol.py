@@ -6,7 +6,8 @@ on with data orders of their own. Up to its fork epoch a sibling *is* its parent
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from lmc_utils import provenance
 from lmc_utils.forking import store
 from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
+from lmc_utils.measure import evaluation
 from lmc_utils.networks import data, models, stack, training
 from lmc_utils.settings import ParameterError, require
+
+_log = logging.getLogger(__name__)
 
 
 def train(experiment: Experiment, folder: Path | None = None, progress: bool = True) -> Run:
@@ -32,10 +36,11 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
         progress: show a progress bar on standard error.
 
     Raises:
-        ParameterError: the data are missing, or a parameter does not fit them.
+        ParameterError: the data are missing, a parameter does not fit them, or there is no room for the run.
         training.Diverged: training left the finite numbers; the epochs before are files.
     """
     device = experiment.torch_device()
+    experiment.check_room()
     dataset = data.load(data.Source.pick(vars(experiment)))
     samples = len(dataset.train[0])
     fits = experiment.batch_size <= samples
@@ -45,40 +50,58 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
     except ValueError as error:
         raise ParameterError(f"architecture: {error}") from error
     files = store.RunFolder(_key(experiment, dataset, device), folder)
-    if files.newest() != experiment.epochs:
+    if any(files.fault(epoch) for epoch in experiment.kept()):
+        numbers = sum(evaluation.activations(network, dataset.train[0]))
+        parameters = sum(value.numel() for value in network.parameters())
+        experiment.require_room(parameters, files.path.parent, numbers)
         with files.lock():
-            epochs = _train(experiment, dataset.to(device), network, files)
-            kept = files.newest() or 0
+            found = {
+                epoch: files.fault(epoch) for epoch in experiment.kept() if epoch <= max(files.epochs(), default=-1)
+            }
+            _report({epoch: why for epoch, why in found.items() if why}, files.path.name)
             title = f"training {len(members(experiment))} networks"
-            for _ in tqdm(epochs, title, experiment.epochs, initial=kept, unit="epoch", disable=not progress):
-                pass
+            with tqdm(total=experiment.epochs, desc=title, unit="epoch", disable=not progress) as bar:
+                for epoch in _train(experiment, dataset.to(device), network, files):
+                    bar.update(epoch - bar.n)
+    files.visited()
     return Run(experiment, files, dataset, network)
 
 
-def _train(experiment: Experiment, dataset: data.Dataset, network: nn.Module, files: store.RunFolder) -> Iterator[None]:
-    """Train from the newest epoch saved to the last and save each; there is one step an epoch."""
+def _train(experiment: Experiment, dataset: data.Dataset, network: nn.Module, files: store.RunFolder) -> Iterator[int]:
+    """Train each epoch that is kept but not sound, from the last sound one before it; yield those that there are."""
     family = members(experiment)
     streams = [member.stream(experiment.seed) for member in family]
-    device = dataset.train[0].device
-    start = files.newest()
-    if start is None:
+    kept, device = experiment.kept(), dataset.train[0].device
+    if files.fault(0):
         seeds = [init_seed(experiment.seed, parent) for parent in range(experiment.parents)]
-        thetas = stack.flatten(stack.initialise(network, seeds))
-        momentum = torch.zeros_like(thetas)
-        files.save(0, thetas.numpy(), momentum.numpy())
-        start = 0
+        drawn = stack.flatten(stack.initialise(network, seeds)).numpy()
+        files.save(0, drawn, np.zeros_like(drawn))
     network.to(device)
-    thetas, momentum = (
-        torch.from_numpy(np.array(array)).to(device) for array in (files.thetas(start), files.momentum(start))
-    )
-    for epoch in range(start, experiment.epochs):
-        born = [member.parent for member in family[len(thetas) :] if member.exists(epoch)]
-        thetas, momentum = torch.cat([thetas, thetas[born]]), torch.cat([momentum, momentum[born]])
-        thetas, momentum = training.train_epoch(
-            network, thetas, momentum, dataset.train, streams[: len(thetas)], experiment, epoch
-        )
-        files.save(epoch + 1, thetas.cpu().numpy(), momentum.cpu().numpy())
-        yield
+    reached: int | None = None  # the epoch of the state in memory
+    for wanted in kept:
+        if files.fault(wanted):
+            start = files.newest(wanted) or 0
+            if start != reached:
+                thetas, momentum = (torch.from_numpy(array).to(device) for array in files.state(start))
+            for epoch in range(start, wanted):
+                born = [member.parent for member in family[len(thetas) :] if member.exists(epoch)]
+                thetas, momentum = torch.cat([thetas, thetas[born]]), torch.cat([momentum, momentum[born]])
+                thetas, momentum = training.train_epoch(
+                    network, thetas, momentum, dataset.train, streams[: len(thetas)], experiment, epoch
+                )
+                files.save(epoch + 1, thetas.cpu().numpy(), momentum.cpu().numpy())
+                if epoch not in kept:
+                    files.drop(epoch)
+                yield epoch + 1
+            reached = wanted
+        yield wanted
+
+
+def _report(faults: Mapping[int, str], run: str) -> None:
+    """Say which epochs of a run were found damaged, a line for each kind of damage."""
+    for why in dict.fromkeys(faults.values()):
+        epochs = ", ".join(str(epoch) for epoch, each in faults.items() if each == why)
+        _log.warning(f"run {run}: damaged, so trained again: epoch {epochs} ({why})")
 
 
 def init_seed(seed: int, parent: int) -> int:
@@ -97,7 +120,7 @@ def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) ->
         used = provenance.Definitions(_train, models.build, build, data.Dataset)
     except ValueError as error:
         raise ParameterError(f"architecture: {error}") from error
-    irrelevant = ("data_dir", "device")
+    irrelevant = ("data_dir", "device", "keep")
     samples = [np.ascontiguousarray(array.numpy()) for array in dataset.train]
     return {
         "experiment": {name: value for name, value in experiment.to_json().items() if name not in irrelevant},

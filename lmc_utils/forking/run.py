@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -51,14 +50,22 @@ class Run:
         """Parameter vectors after this many epochs, (members, parameters); up to its fork a sibling is its parent.
 
         Raises:
-            ParameterError: a member or the epoch is not of this run.
+            ParameterError: a member or the epoch is not of this run, or the epoch is not kept.
+            store.Damaged: its file is no longer what was saved; the message is one line.
         """
-        require(0 <= epoch <= self.experiment.epochs, "epoch", f"from 0 to {self.experiment.epochs}", epoch)
+        self._require_kept([epoch])
         for member in wanted:
             require(member in self._rows, "member", "a network of this run", member)
         # A sibling trained from its fork epoch on: the row of the fork epoch itself is still its parent's.
         rows = [self._rows[member if member.exists(epoch - 1) else Member(member.parent)] for member in wanted]
-        return torch.from_numpy(np.array(self.folder.thetas(epoch)[rows]))
+        return torch.from_numpy(self.folder.thetas(epoch, rows))
+
+    def _require_kept(self, epochs: Iterable[int]) -> None:
+        experiment, kept = self.experiment, set(self.experiment.kept())
+        for epoch in epochs:
+            require(0 <= epoch <= experiment.epochs, "epoch", f"from 0 to {experiment.epochs}", epoch)
+            wanted = f"1, as epoch {epoch} is needed and stays on disk with no other"
+            require(epoch in kept, "keep", wanted, experiment.keep)
 
     def pairs(
         self, epochs: Sequence[int] | None = None, third: str | None = None, parents: Sequence[int] | None = None
@@ -75,15 +82,14 @@ class Run:
             Pairs with dimensions fork_epoch, parent, pair, epoch; read from disk one at a time.
 
         Raises:
-            ParameterError: an unknown third point, or an epoch or a parent that is not of this run.
+            ParameterError: an unknown third point, or an epoch or a parent that is not of this run, or not kept.
         """
         experiment = self.experiment
         if third is not None:
             require_choice("third", third, THIRDS)
         times = [experiment.epochs] if epochs is None else list(epochs)
         whose = list(range(experiment.parents)) if parents is None else list(parents)
-        for epoch in times:
-            require(0 <= epoch <= experiment.epochs, "epoch", f"from 0 to {experiment.epochs}", epoch)
+        self._require_kept(times)
         for parent in whose:
             require(0 <= parent < experiment.parents, "parent", f"from 0 to {experiment.parents - 1}", parent)
         forks, both = experiment.fork_epochs, sibling_pairs(experiment.siblings)
@@ -109,8 +115,13 @@ class Run:
         return Pairs(self.network, samples, coords, places, read, third, device, self._provenance)
 
     def walks(self) -> Walks:
-        """The walks of all siblings and their parents, epoch by epoch, to be measured."""
+        """The walks of all siblings and their parents, epoch by epoch, to be measured.
+
+        Raises:
+            ParameterError: not every epoch is kept.
+        """
         experiment = self.experiment
+        self._require_kept(range(experiment.epochs + 1))
 
         def read(fork_epoch: int, parent: int, epoch: int) -> Tensor:
             siblings = [Member(parent, fork_epoch, sibling) for sibling in range(experiment.siblings)]

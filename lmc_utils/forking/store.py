@@ -1,32 +1,47 @@
-"""Runs on disk: content-addressed, crash-safe, resumable, no pickle.
+"""Runs on disk: content-addressed, crash-safe, resumable, no pickle; damage is seen and never measured.
 
 A run is a folder named by a digest of everything that its numbers depend on. It holds
 
-    key.json            what the digest was taken of, to read
-    epoch_0007.npy      every network's parameter vector after 7 epochs, shape (networks alive, parameters), float32
-    momentum_0007.npy   the optimiser's state at the newest epoch, the same shape
-    lock                taken while somebody trains
+    key.json                  what the digest was taken of, to read
+    epoch_0007.safetensors    every living network after 7 epochs: `theta`, its parameter vector, and `momentum`, the
+                              optimiser's state, both of shape (networks, parameters), float32
+    lock                      taken while somebody trains
 
-Each file appears whole or not at all, the momentum before its epoch. So the newest epoch is always one to go on from.
+Each file appears whole or not at all, and says of itself which run and epoch it is, a digest of its content, and that
+of the epoch that it was trained from. All of it is checked when a process first reads the file, so that a file that
+was damaged, renamed or left behind by other training is none.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import filelock
 import numpy as np
 from platformdirs import user_cache_path
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
 
-from lmc_utils.provenance import CHECKOUT, digest, whole
+from lmc_utils.provenance import CHECKOUT, digest, sweep, write_whole
 from lmc_utils.settings import ParameterError
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
+
+_log = logging.getLogger(__name__)
+_ABOUT = "lmc"
+_NAME = "epoch_{:04d}.safetensors"
+
+
+class Damaged(OSError):
+    """An epoch cannot be read; the message is one line, and to train the run again mends it."""
 
 
 def root() -> Path:
@@ -47,54 +62,148 @@ class RunFolder:
 
     def __init__(self, key: Mapping[str, Any], folder: Path | None = None) -> None:
         self.path = (folder or root()) / digest(key)
+        text = json.dumps(key, indent=1, sort_keys=True)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if not (self.path / "key.json").exists():
-                with whole(self.path / "key.json") as file:
-                    file.write(json.dumps(key, indent=1, sort_keys=True).encode())
+            if _text(self.path / "key.json") != text:
+                if os.path.lexists(self.path / "key.json"):
+                    _log.warning(f"run {self.path.name}: damaged, so written again: key.json (it is of something else)")
+                _remove(self.path / "key.json")
+                write_whole(self.path / "key.json", text.encode())
         except OSError as error:
             raise ParameterError(f"LMC_RUNS: expected a folder to keep runs in, got '{self.path}' ({error})") from error
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run for oneself; whoever else wants it waits. A crash releases it."""
-        with filelock.FileLock(self.path / "lock"):
+    def lock(self, timeout: float = -1) -> Iterator[None]:
+        """Hold the run for oneself; whoever else wants it waits. A crash releases it, and what it left half goes.
+
+        Raises:
+            filelock.Timeout: somebody else still holds it after so many seconds.
+        """
+        if (self.path / "lock").is_dir():
+            _remove(self.path / "lock")
+        with filelock.FileLock(self.path / "lock", timeout=timeout):
+            sweep(self.path)
             yield
 
-    def newest(self) -> int | None:
-        """The last epoch that was saved with its momentum, or None; files that cannot be read do not count."""
-        epochs = sorted((int(path.stem[-4:]) for path in self.path.glob("momentum_*.npy")), reverse=True)
-        return next((epoch for epoch in epochs if self._sound(epoch)), None)
+    def visited(self) -> None:
+        """Note that the run was used, for who removes those that were not."""
+        with suppress(OSError):
+            os.utime(self.path)
+
+    def epochs(self) -> list[int]:
+        """The epochs that have a file, sound or not, in order."""
+        stems = (path.stem.removeprefix("epoch_") for path in self.path.glob("epoch_*.safetensors"))
+        return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+    def newest(self, before: int) -> int | None:
+        """The last sound epoch before this one, or None."""
+        earlier = reversed([epoch for epoch in self.epochs() if epoch < before])
+        return next((epoch for epoch in earlier if self.fault(epoch) is None), None)
+
+    def fault(self, epoch: int) -> str | None:
+        """Why an epoch cannot be used, in words; None where it is sound.
+
+        It is sound where its content is what was saved, and was trained from the epoch before as it is here, if it is.
+        """
+        try:
+            _, after = self._checked(epoch)
+            with suppress(OSError):
+                if epoch > 0 and self._checked(epoch - 1)[0] != after:
+                    return f"it was not trained from epoch {epoch - 1} as it is here"
+        except OSError as error:
+            return str(error)
+        return None
 
     def save(self, epoch: int, thetas: Array, momentum: Array) -> None:
-        """Keep an epoch's parameters, and its momentum in place of the previous one."""
-        self._write(f"momentum_{epoch:04d}.npy", momentum)
-        self._write(f"epoch_{epoch:04d}.npy", thetas)
-        for old in self.path.glob("momentum_*.npy"):
-            if int(old.stem[-4:]) < epoch:
-                old.unlink(missing_ok=True)
+        """Keep the state after an epoch that was trained from the one before.
 
-    def thetas(self, epoch: int) -> Array:
-        """Every living network's parameter vector after this many epochs; read from disk as it is used."""
-        return self._read(f"epoch_{epoch:04d}.npy")
+        Raises:
+            provenance.DiskFull: it does not fit.
+        """
+        arrays = {"theta": np.ascontiguousarray(thetas), "momentum": np.ascontiguousarray(momentum)}
+        after = ""
+        with suppress(OSError):
+            after = self._checked(epoch - 1)[0] if epoch > 0 else ""
+        about = {"run": self.path.name, "epoch": epoch, "after": after}
+        path = self.path / _NAME.format(epoch)
+        if path.is_dir():
+            _remove(path)
+        about["digest"] = _digest(about, arrays)
+        write_whole(path, to_bytes(arrays, {_ABOUT: json.dumps(about)}))  # one entry: the order of several is random
 
-    def momentum(self, epoch: int) -> Array:
-        """The optimiser's state at the newest epoch, laid out as the parameters."""
-        return self._read(f"momentum_{epoch:04d}.npy")
+    def drop(self, epoch: int) -> None:
+        """Remove an epoch that need not be kept."""
+        _remove(self.path / _NAME.format(epoch))
 
-    def _sound(self, epoch: int) -> bool:
+    def thetas(self, epoch: int, rows: Sequence[int]) -> Array:
+        """The parameter vectors of these networks after so many epochs, shape (rows, parameters).
+
+        Raises:
+            Damaged: the epoch cannot be read.
+        """
+        with self._open(epoch) as file:
+            vectors = file.get_slice("theta")
+            return np.stack([vectors[row] for row in rows])
+
+    def state(self, epoch: int) -> tuple[Array, Array]:
+        """The parameters and the momentum of all living networks after so many epochs.
+
+        Raises:
+            Damaged: the epoch cannot be read.
+        """
+        with self._open(epoch) as file:
+            return file.get_tensor("theta"), file.get_tensor("momentum")
+
+    def _open(self, epoch: int) -> Any:
         try:
-            self.momentum(epoch)
-            for earlier in range(epoch + 1):
-                self.thetas(earlier)
-        except (OSError, ValueError):
-            return False
-        return True
+            self._checked(epoch)
+            return safe_open(self.path / _NAME.format(epoch), "np")
+        except OSError as error:
+            hint = "train the run again to have it mended"
+            raise Damaged(f"run {self.path.name}, epoch {epoch}: {error}; {hint}") from error
 
-    def _read(self, name: str) -> Array:
-        array: Array = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
-        return array
+    def _checked(self, epoch: int) -> tuple[str, str]:
+        """The digests of an epoch and of the one that it was trained from; it raises OSError where it is not sound."""
+        path = self.path / _NAME.format(epoch)
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            raise Damaged("it is missing") from None
+        return _check(path, self.path.name, epoch, (found.st_ino, found.st_mtime_ns, found.st_size))
 
-    def _write(self, name: str, array: Array) -> None:
-        with whole(self.path / name) as file:
-            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+
+@cache
+def _check(path: Path, run: str, epoch: int, _version: tuple[int, ...]) -> tuple[str, str]:
+    """Read a file as a whole once in a process, and again where its version shows that it was written anew."""
+    try:
+        with safe_open(path, "np") as file:
+            about = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise Damaged("its file cannot be read") from error
+    kept = about.pop("digest", None)
+    if kept != _digest(about, arrays):
+        raise Damaged("its content is not what was saved")
+    if (about["run"], about["epoch"]) != (run, epoch):
+        raise Damaged(f"its file is that of epoch {about['epoch']} of run {about['run']}")
+    return kept, about["after"]
+
+
+def _digest(about: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+    return digest([about, {name: [str(array.dtype), array.shape, array.data] for name, array in arrays.items()}])
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ def blank(coords: Coords, quantities: Mapping[str, Quantity], attrs: Mapping[str
     >>> found.loss.values, found.loss.attrs, found.attrs
     (array([nan, nan]), {'units': 'nats'}, {'split': 'train'})
     """
-    sizes = {name: len(_labels(along)) for name, along in coords.items()}
+    sizes = {name: size(along) for name, along in coords.items()}
     arrays = {
         name: (quantity.dims, np.full([sizes[dim] for dim in quantity.dims], np.nan), quantity.attrs())
         for name, quantity in quantities.items()
@@ -74,6 +74,11 @@ def require_finite(values: np.ndarray[Any, Any], coords: Coords, place: Place) -
         positions = zip(coords.items(), (*place, *broken[0]), strict=True)
         labels = ", ".join(f"{name} {_labels(along)[index]}" for (name, along), index in positions)
         raise ValueError(f"loss: expected finite numbers, got {values[tuple(broken[0])]:g} at {labels}")
+
+
+def size(along: Sequence[Any] | int) -> int:
+    """How long a dimension is, by its labels or their number."""
+    return along if isinstance(along, int) else len(along)
 
 
 def _labels(along: Sequence[Any] | int) -> Sequence[Any]:

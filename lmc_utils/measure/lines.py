@@ -26,7 +26,7 @@ class LineGrid(Settings):
     [0.0, 0.5, 1.0, 2.0]
     """
 
-    alphas: int = parameter(25, "evenly spaced points on the line through two siblings", at_least(2))
+    alphas: int = parameter(25, "evenly spaced points on the line through two siblings", at_least(2), bytes_each=64)
     alpha_range: tuple[float, ...] = parameter(
         (-0.5, 1.5),
         "where the line starts and ends; the siblings are at 0 and 1",

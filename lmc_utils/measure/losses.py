@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,12 +10,16 @@ import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
-from lmc_utils.measure.arrays import Coords, Place, Quantity, blank, require_finite
+from lmc_utils.measure.arrays import Coords, Place, Quantity, blank, require_finite, size
 from lmc_utils.measure.evaluation import evaluator
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.settings import require_room
 
 LOSS = ("nats", "cross-entropy, without weight decay")
 ERROR = ("percent", "misclassified samples")
+
+_NUMBER = 8  # bytes of a result
+_POINT = 12  # bytes of each parameter of a point: float64 while it is laid, float32 to be measured
 
 
 def mix(first: Tensor, second: Tensor, alphas: Tensor) -> Tensor:
@@ -59,12 +64,17 @@ def measure(
         there is no pair, as before a fork, or no points.
 
     Raises:
-        ParameterError: an unknown split, or a network with state besides its parameters.
+        ParameterError: an unknown split, a network with state besides its parameters, or more points than memory holds.
         ValueError: a loss is not finite.
     """
     evaluators = {name: evaluator(pairs.network, *samples) for name, samples in pairs.splits(splits).items()}
     coords: Coords = {"split": list(evaluators), **pairs.coords, **inner}
     dims = tuple(coords)
+    points_each = math.prod(size(along) for along in inner.values())
+    parameters = sum(value.numel() for value in pairs.network.parameters())
+    results = 2 * _NUMBER * math.prod(size(along) for along in coords.values())
+    what = f"{', '.join(inner)} ({points_each:,} points of {parameters:,} parameters for each pair)"
+    require_room(what, memory=results + _POINT * points_each * parameters)
     found = blank(coords, {"loss": Quantity(dims, *LOSS), "error": Quantity(dims, *ERROR)}, pairs.provenance)
     for place, ends in tqdm(pairs, f"evaluating {unit}s", unit=unit, disable=not progress):
         thetas = points(place, ends)

@@ -28,7 +28,7 @@ class PlaneGrid(Settings):
     lmc_utils.settings.ParameterError: grid: expected at least 2, got 1
     """
 
-    grid: int = parameter(25, "points along each side of the maps", at_least(2))
+    grid: int = parameter(25, "points along each side of the maps", at_least(2), bytes_each=64)
     margin: float = parameter(
         0.3, "how far the maps go beyond the three points, in widths and heights of their triangle", at_least(0)
     )

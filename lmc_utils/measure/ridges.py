@@ -30,7 +30,10 @@ class HeightGrid(Settings):
     """
 
     heights: int = parameter(
-        11, "at how many heights the ridge is measured, from the sibling line to the third point", odd_from(5)
+        11,
+        "at how many heights the ridge is measured, from the sibling line to the third point",
+        odd_from(5),
+        bytes_each=64,
     )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"heights": 5}}

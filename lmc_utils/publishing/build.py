@@ -18,7 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from rich.console import Console
 
 from lmc_utils.classroom import assignments
-from lmc_utils.provenance import digest, package_files, reached, versions, whole
+from lmc_utils.provenance import digest, package_files, reached, versions, write_whole
 from lmc_utils.publishing.site import Site, sphinx
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
@@ -130,8 +130,7 @@ def _accept(finished: Path, target: Path, stamp: str) -> None:
     notebook = json.loads(finished.read_text())
     notebook["metadata"].setdefault("lmc", {})["digest"] = stamp
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole(target) as file:
-        file.write(json.dumps(notebook, indent=1).encode())
+    write_whole(target, json.dumps(notebook, indent=1).encode())
     finished.unlink()
 
 

@@ -8,7 +8,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.provenance import whole
+from lmc_utils.provenance import write_whole
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import Settings, describe, range_of, require
 
@@ -54,8 +54,7 @@ def write(path: Path) -> bool:
     text = written(path)
     if path.read_text(encoding="utf-8") == text:
         return False
-    with whole(path) as file:
-        file.write(text.encode())
+    write_whole(path, text.encode())
     return True
 
 

@@ -47,7 +47,7 @@ class Landscape(Settings):
         also="at least 2, all different",
     )
     m_max: int = parameter(16, "landscapes of 2 to this many solutions are compared", between(4, MOST_MINIMA))
-    n_points: int = parameter(401, "points at which a curve is drawn", at_least(10))
+    n_points: int = parameter(401, "points at which a curve is drawn", at_least(10), bytes_each=400)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"n_points": 51}}
 
@@ -98,8 +98,8 @@ class Descent(Settings):
         increasing(between(0, 1)),
         also="at least a percent apart",
     )
-    pairs: int = parameter(2000, "pairs of siblings on a line and in the plane", at_least(10))
-    pairs_field: int = parameter(400, "pairs of siblings in more dimensions", at_least(10))
+    pairs: int = parameter(2000, "pairs of siblings on a line and in the plane", at_least(10), bytes_each=400)
+    pairs_field: int = parameter(400, "pairs of siblings in more dimensions", at_least(10), bytes_each=4000)
     threshold: float = parameter(0.1, "a barrier counts from this on", above(0), unit="heights")
     counts: tuple[int, ...] = parameter(
         (2, 3, 5, 9), "numbers of solutions on a line that are compared", each(between(2, MOST_MINIMA))

@@ -68,7 +68,7 @@ def test_equal_seeds_give_equal_bits_in_separate_processes(run: Run, tmp_path: P
     code = f"from lmc_utils.forking import Experiment, train; train(Experiment(**{SMALL.to_json()!r}), progress=False)"
     for name in ("a", "b"):
         subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"LMC_RUNS": str(tmp_path / name)})
-    files = [sorted((tmp_path / name).glob("*/epoch_*.npy")) for name in ("a", "b")]
+    files = [sorted((tmp_path / name).glob("*/epoch_*.safetensors")) for name in ("a", "b")]
     assert len(files[0]) == 5
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
@@ -113,7 +113,7 @@ def test_divergence_keeps_what_was_computed(tmp_path: Path) -> None:
     wild = Experiment(**SMALL.to_json() | {"learning_rate": 1e30})
     with pytest.raises(training.Diverged, match="learning_rate: training diverged in epoch 1"):
         train(wild, tmp_path, progress=False)
-    assert len(list(tmp_path.glob("*/epoch_0000.npy"))) == 1
+    assert len(list(tmp_path.glob("*/epoch_0000.safetensors"))) == 1
 
 
 def test_seed_zero_is_a_seed_like_any_other(run: Run, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Runs on disk appear whole or not at all, and never hide damage."""
 
+import errno
 import threading
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
+from lmc_utils import provenance
 from lmc_utils.forking import store
 from lmc_utils.settings import ParameterError
 
@@ -25,39 +28,98 @@ def folder(tmp_path: Path) -> store.RunFolder:
 
 
 def test_what_was_saved_is_read_back(folder: store.RunFolder) -> None:
-    assert folder.newest() == 2
+    assert folder.epochs() == [0, 1, 2]
     for epoch in range(3):
-        assert np.array_equal(folder.thetas(epoch), array(epoch))
-    assert np.array_equal(folder.momentum(2), array(-2))
-    assert len(list(folder.path.glob("momentum_*"))) == 1
+        assert folder.fault(epoch) is None
+        assert np.array_equal(folder.thetas(epoch, [1, 0, 1]), array(epoch)[[1, 0, 1]])
+        thetas, momentum = folder.state(epoch)
+        assert np.array_equal(thetas, array(epoch))
+        assert np.array_equal(momentum, array(-epoch))
+    assert [folder.newest(before) for before in range(4)] == [None, 0, 1, 2]
+
+
+def test_rows_are_those_that_were_asked_for(tmp_path: Path) -> None:
+    made = store.RunFolder(KEY, tmp_path)
+    values = np.arange(40, dtype=np.float32).reshape(8, 5)
+    made.save(0, values, -values)
+    assert np.array_equal(made.thetas(0, [6, 1, 1]), values[[6, 1, 1]])
 
 
 def test_other_settings_are_another_run(tmp_path: Path) -> None:
     assert store.RunFolder(KEY, tmp_path).path != store.RunFolder(KEY | {"seed": 1}, tmp_path).path
-    assert store.RunFolder(KEY, tmp_path).newest() is None
+    assert store.RunFolder(KEY, tmp_path).epochs() == []
 
 
-@pytest.mark.parametrize("name", ["epoch_0002.npy", "epoch_0001.npy", "momentum_0002.npy"])
-def test_a_truncated_file_does_not_count(folder: store.RunFolder, name: str) -> None:
-    path = folder.path / name
+def test_a_damaged_epoch_is_named_and_the_one_before_is_the_newest(folder: store.RunFolder) -> None:
+    path = folder.path / "epoch_0002.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
-    assert folder.newest() is None
+    assert folder.fault(2) == "its file cannot be read"
+    assert folder.newest(3) == 1
+    with pytest.raises(
+        store.Damaged, match=f"^run {folder.path.name}, epoch 2: its file cannot be read; train the run"
+    ):
+        folder.thetas(2, [0])
 
 
-def test_a_crash_between_momentum_and_epoch_leaves_the_epoch_before(
+def test_an_epoch_trained_from_another_one_is_not_sound(folder: store.RunFolder) -> None:
+    folder.save(1, array(5), array(5))
+    assert folder.fault(1) is None
+    assert folder.fault(2) == "it was not trained from epoch 1 as it is here"
+    folder.drop(1)
+    assert folder.fault(2) is None  # nothing there that speaks against it
+
+
+def test_a_file_is_read_once_in_a_process_until_it_changes(
     folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = store.RunFolder._write
+    opened: list[Path] = []
+    real = store.safe_open
 
-    def crash(self: store.RunFolder, name: str, content: np.ndarray) -> None:
-        if name.startswith("epoch"):
-            raise KeyboardInterrupt
-        write(self, name, content)
+    def counted(path: Path, framework: str) -> object:
+        opened.append(path)
+        return real(path, framework)
 
-    monkeypatch.setattr(store.RunFolder, "_write", crash)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(store, "safe_open", counted)
+    again = store.RunFolder(KEY, folder.path.parent)
+    assert again.fault(0) is None and again.fault(0) is None  # noqa: PT018
+    assert len(opened) <= 1
+    path = folder.path / "epoch_0000.safetensors"
+    changed = bytearray(path.read_bytes())
+    changed[-1] ^= 1
+    path.unlink()
+    path.write_bytes(changed)
+    assert again.fault(0) == "its content is not what was saved"
+
+
+def test_a_crash_while_an_epoch_is_written_leaves_the_epoch_before(
+    folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(path: Path, content: bytes) -> None:
+        path.with_name(f".{path.name}.4711.partial").write_bytes(content[:20])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "write_whole", crash)
+        with pytest.raises(KeyboardInterrupt):
+            folder.save(3, array(3), array(-3))
+    assert folder.newest(4) == 2
+    assert len(list(folder.path.glob(".*"))) == 1
+    with folder.lock():
+        assert not list(folder.path.glob(".*"))
+
+
+def test_a_full_disk_is_called_so(folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(provenance.os, "fsync", full)
+    with pytest.raises(provenance.DiskFull) as caught:
         folder.save(3, array(3), array(-3))
-    assert folder.newest() == 2
+    line = str(caught.value)
+    assert line.startswith("the disk is full: 'epoch_0003.safetensors' takes ")
+    assert str(folder.path) in line
+    assert folder.epochs() == [0, 1, 2]
+    assert not list(folder.path.glob(".*"))
 
 
 def test_the_lock_makes_others_wait(folder: store.RunFolder) -> None:
@@ -71,14 +133,26 @@ def test_the_lock_makes_others_wait(folder: store.RunFolder) -> None:
     with folder.lock():
         other.start()
         assert not entered.wait(0.3)
+        with pytest.raises(filelock.Timeout), store.RunFolder(KEY, folder.path.parent).lock(timeout=0):
+            pass
     other.join(timeout=10)
     assert entered.is_set()
 
 
 def test_nothing_is_pickled(folder: store.RunFolder) -> None:
-    np.save(folder.path / "epoch_0002.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="Array can't be memory-mapped"):
-        folder.thetas(2)
+    with (folder.path / "epoch_0002.safetensors").open("wb") as file:
+        np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(store.Damaged, match="its file cannot be read"):
+        folder.thetas(2, [0])
+
+
+def test_a_run_that_cannot_be_written_to_can_be_read(folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is to be written")
+
+    monkeypatch.setattr(store, "write_whole", refuse)
+    again = store.RunFolder(KEY, folder.path.parent)
+    assert np.array_equal(again.thetas(2, [0]), array(2)[:1])
 
 
 def test_an_impossible_folder_is_named(tmp_path: Path) -> None:

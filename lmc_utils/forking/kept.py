@@ -1,0 +1,121 @@
+"""The runs that are kept on disk: what they are, whether they are sound, and how to be rid of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+
+from lmc_utils.forking.experiment import Experiment
+from lmc_utils.forking.store import RunFolder
+from lmc_utils.provenance import digest
+from lmc_utils.settings import ParameterError, unknown
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run's folder, whatever is in it.
+
+    Attributes:
+        path: the folder.
+        key: what its name was made of; empty where that cannot be read, or is not what the name was made of.
+    """
+
+    path: Path
+    key: dict[str, Any]
+
+    @property
+    def files(self) -> RunFolder | None:
+        """Its epochs; None where the key does not say which run it is."""
+        return RunFolder(self.key, self.path.parent) if self.key else None
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
+    @property
+    def age(self) -> float:
+        """Days since it was trained or used last."""
+        return (time.time() - self.path.stat().st_mtime) / 86400
+
+    @property
+    def epochs(self) -> str:
+        """How far it was trained, such as `40 of 40`."""
+        trained = [] if self.files is None else self.files.epochs()
+        return f"{max(trained)} of {self.key['experiment']['epochs']}" if trained else "-"
+
+    def describe(self) -> str:
+        """What was trained: the parameters that differ from the defaults, as they are given to `lmc run`."""
+        if not self.key:
+            return "unknown: its key.json is damaged, or of an earlier version"
+        trained = self.key["experiment"]
+        chosen = {
+            name: trained[name] for name, usual in Experiment().to_json().items() if trained.get(name, usual) != usual
+        }
+        return (
+            " ".join(f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in chosen.items())
+            or "defaults"
+        )
+
+    def faults(self) -> dict[int, str]:
+        """Which of its epochs cannot be used, and why; every file is read."""
+        files = self.files
+        found = {} if files is None else {epoch: files.fault(epoch) for epoch in files.epochs()}
+        return {epoch: why for epoch, why in found.items() if why}
+
+    def remove(self) -> None:
+        """Remove it from disk.
+
+        Raises:
+            ParameterError: it is being trained.
+        """
+        try:
+            if self.files is not None:
+                with self.files.lock(timeout=0):
+                    for epoch in self.files.epochs():
+                        self.files.drop(epoch)
+        except Timeout as error:
+            raise ParameterError(f"run: expected one that nobody trains, got {self.path.name}") from error
+        shutil.rmtree(self.path)
+
+
+def kept(folder: Path) -> list[Kept]:
+    """The runs in a folder, those used last first."""
+    found = [Kept(path, _key(path)) for path in folder.iterdir() if _is_run(path)] if folder.is_dir() else []
+    return sorted(found, key=lambda run: run.age)
+
+
+def pick(runs: Iterable[Kept], names: Iterable[str]) -> Iterator[Kept]:
+    """The runs of these names, or of names that begin so.
+
+    Raises:
+        ParameterError: no run, or more than one, has such a name.
+    """
+    by_name = {run.path.name: run for run in runs}
+    for name in names:
+        fitting = [each for each in by_name if each.startswith(name)]
+        if len(fitting) > 1:
+            raise ParameterError(f"run: expected the name of one run, {name!r} begins {', '.join(fitting)}")
+        if not fitting:
+            raise ParameterError(f"run: {unknown(name, by_name)}")
+        yield by_name[fitting[0]]
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and len(path.name) in (16, 32) and set(path.name) <= set("0123456789abcdef")
+
+
+def _key(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError, RecursionError, LookupError, TypeError):
+        key = json.loads((path / "key.json").read_text(encoding="utf-8"))
+        if digest(key) == path.name and isinstance(key["experiment"]["epochs"], int):
+            return dict(key)
+    return {}

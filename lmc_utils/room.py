@@ -1,0 +1,64 @@
+"""Whether there is room for some work, in memory and on disk, before it starts."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
+_GROUP = Path("/sys/fs/cgroup")  # on Linux, what a container may take
+
+
+def lack(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> str | None:
+    """What some work lacks in order to start, as one line; None where there is room.
+
+    Where it takes more than half of what is free, a warning is logged, and on it goes.
+
+    Args:
+        what: the parameters that say how large it is, and its size in words.
+        memory: bytes that it takes at least, at one time.
+        disk: bytes that it writes.
+        folder: where it writes; it need not exist yet.
+
+    >>> lack("n_points", memory=8 * 401)
+    >>> lack("n_points", memory=1e30)
+    'n_points: expected work that fits into memory, got 1e+12 EB where ... are free'
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    places = [
+        (memory, free_memory, "into memory"),
+        (disk, lambda: shutil.disk_usage(there).free, f"on the disk of '{folder}'"),
+    ]
+    for need, measure, place in places:
+        free = measure() if need else 0
+        sizes = f"{readable(need)} where {readable(free)} are free"
+        if need > free:
+            return f"{what}: expected work that fits {place}, got {sizes}"
+        if need > free / 2:
+            logging.getLogger(__name__).warning(f"{what}: this takes more than half of what fits {place}: {sizes}")
+    return None
+
+
+def free_memory() -> int:
+    """Bytes of memory that a process can still have, also within a container."""
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError):  # no such bound: "max", or no such file
+        free = min(free, int((_GROUP / "memory.max").read_text()) - int((_GROUP / "memory.current").read_text()))
+    return max(0, free)
+
+
+def readable(size: float) -> str:
+    """A number of bytes in a decimal unit.
+
+    >>> readable(512), readable(1.25e9)
+    ('512 bytes', '1.25 GB')
+    """
+    if size < 1000:
+        return f"{size:.0f} bytes"
+    step = min(int(math.log10(size) / 3), len(_UNITS))
+    return f"{size / 1000**step:.3g} {_UNITS[step - 1]}"

@@ -1,0 +1,129 @@
+"""Whatever happens to the files of a finished run: it is seen, named in one line, and mended to the same bits."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import damage
+import pytest
+
+from lmc_utils.forking import Experiment, Run, store, train
+from lmc_utils.networks import training
+
+SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+
+
+@pytest.fixture
+def copy(run: Run, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run.folder.path, tmp_path / run.folder.path.name))
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The epochs that are trained from now on."""
+    epochs: list[int] = []
+    real = training.train_epoch
+
+    def counted(*arguments: object) -> object:
+        epochs.append(arguments[-1] + 1)
+        return real(*arguments)
+
+    monkeypatch.setattr(training, "train_epoch", counted)
+    return epochs
+
+
+@pytest.mark.parametrize("name", damage.DAMAGES)
+def test_damage_is_named_and_mended(
+    name: str, run: Run, copy: Path, trained: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    hurt, again = damage.DAMAGES[name]
+    hurt(copy)
+    with caplog.at_level(logging.WARNING):
+        train(SMALL, copy.parent, progress=False)
+    assert trained == list(again)
+    assert damage.equal(copy, run.folder.path)
+    assert (copy / "key.json").read_bytes() == (run.folder.path / "key.json").read_bytes()
+    assert {path.name for path in copy.iterdir()} - {"lock"} == {
+        path.name for path in run.folder.path.iterdir()
+    } - {"lock"}  # fmt: skip
+    lines = [record.getMessage() for record in caplog.records]
+    assert all(line.startswith(f"run {copy.name}: damaged, so ") for line in lines)
+    assert all("\n" not in line for line in lines)
+    assert bool(lines) is (name not in ("the_last_epochs_deleted", "a_folder_in_the_locks_place"))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_damage_is_mended(seed: int, run: Run, copy: Path) -> None:
+    damage.random_damage(copy, seed)
+    train(SMALL, copy.parent, progress=False)
+    assert damage.equal(copy, run.folder.path)
+
+
+def test_what_is_damaged_while_it_is_measured_is_not_measured(run: Run, copy: Path) -> None:
+    opened = train(SMALL, copy.parent, progress=False)
+    damage.a_bit_of_the_parameters(copy)
+    with pytest.raises(store.Damaged, match="epoch 2: its content is not what was saved"):
+        list(opened.pairs([2]))
+
+
+def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path, trained: list[int]) -> None:
+    """Where the same training gives other bits, nothing of the old run follows an epoch of the new one."""
+    damage.epoch_file(copy, 2).unlink()
+    real = training.train_epoch
+
+    def elsewhere(*arguments: object) -> object:
+        thetas, momentum = real(*arguments)
+        return thetas * (1 + 1e-6), momentum
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "train_epoch", elsewhere)
+        train(SMALL, copy.parent, progress=False)
+    assert trained == [2, 3, 4]
+    assert damage.equal(copy, run.folder.path, [0, 1])
+    assert not damage.equal(copy, run.folder.path, [4])
+
+
+def test_thinned_runs_keep_what_they_say_and_can_be_filled_up(
+    run: Run, tmp_path: Path, trained: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    thin = Experiment(**SMALL.to_json() | {"keep": 3})
+    assert thin.kept() == [0, 2, 3, 4]
+    folder = train(thin, tmp_path, progress=False).folder
+    assert folder.path.name == run.folder.path.name
+    assert folder.epochs() == thin.kept()
+    assert damage.equal(folder.path, run.folder.path, thin.kept())
+    assert trained == [1, 2, 3, 4]
+    train(SMALL, tmp_path, progress=False)
+    assert trained == [1, 2, 3, 4, 1]
+    assert damage.equal(folder.path, run.folder.path)
+    train(thin, tmp_path, progress=False)
+    assert folder.epochs() == [0, 1, 2, 3, 4]  # somebody asked for them
+
+
+def test_a_thinned_run_goes_on_where_it_was_interrupted(
+    run: Run, tmp_path: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thin = Experiment(**SMALL.to_json() | {"keep": 9, "fork_epochs": [0, 2]})
+    save = store.RunFolder.save
+
+    def killed(self: store.RunFolder, epoch: int, *arrays: object) -> None:
+        if epoch > 3:
+            raise KeyboardInterrupt
+        save(self, epoch, *arrays)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.RunFolder, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(thin, tmp_path, progress=False)
+    assert trained == [1, 2, 3, 4]
+    folder = train(thin, tmp_path, progress=False).folder
+    assert trained == [1, 2, 3, 4, 4]
+    assert folder.epochs() == [0, 2, 4]
+    assert damage.equal(folder.path, run.folder.path, [0, 2, 4])
