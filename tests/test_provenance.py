@@ -185,7 +185,9 @@ def test_a_digest_knows_content_and_order() -> None:
     assert len({provenance.digest(value) for value in values}) == len(values)
 
 
-def test_a_file_that_is_not_whole_does_not_take_the_place_of_one_that_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_whole_does_not_take_the_place_of_one_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "a"
     target.write_bytes(b"before")
 
