@@ -94,3 +94,10 @@ def test_commits_are_checked_by_the_locked_tools(locked: list[str]) -> None:
     pins = versions(locked)
     assert [Version(revisions["ruff-check"])] == pins["ruff"]
     assert [Version(revisions["nbstripout"])] == pins["nbstripout"]
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    for workflow in (ROOT / ".github" / "workflows").iterdir():
+        used = re.findall(r"uses: (\S+)", workflow.read_text())
+        assert used
+        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each) for each in used), used

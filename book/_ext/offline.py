@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
-from vendor import Package, VendorError, unpack
+from vendor import Package, VendorError, integrity, unpack
 
 MATHJAX = Package(
     "mathjax",
@@ -30,6 +31,10 @@ REQUIRE = Package(
     "2.3.8",
     "sha512-7/cTSLOdYkNBNJcDMWf+luFvMriVm7eYxp4BcFCsAX0wF421Vyce5SXP17c+Jd5otXKGNehIonFlyQXSowL6Mw==",
     {"require.js": "widgets/require.js"},
+)
+ANYWIDGET = (
+    "0.11.0",
+    "sha512-6VKFs6N8SBLqjP/j0KeCcB6FPN/+lBbUCo+oBJuVwcKyXgFggsYasWgAevmvNsWs6SsmJ8EYiWrjFtqO1faFCg==",
 )
 FONTS = ("1551f4f60c37af51121f", "7a3337626410ca2f4071", "d878b0a6a1144760244f")  # the icons of Play and its kin
 MANAGER = Package(
@@ -66,13 +71,21 @@ def bring_along(app: Sphinx, config: Config) -> None:
     except VendorError as error:
         raise ExtensionError(f"the book's scripts: {error}") from error
     _find_fonts_on_disk(static / "widgets" / "embed-amd.js")
-    anywidget = resources.files("anywidget") / "nbextension" / "index.js"
-    (static / "widgets" / "anywidget.js").write_text(anywidget.read_text(encoding="utf-8"), encoding="utf-8")
+    (static / "widgets" / "anywidget.js").write_bytes(_anywidget())
     shutil.copyfile(Path(__file__).with_name("offline.js"), static / "widgets" / "offline.js")
     config.html_static_path = [*config.html_static_path, str(static)]
     config.mathjax_path = "mathjax/tex-svg-full.js"
     scripts = ("require", "offline", "embed-amd")
     config.nb_ipywidgets_js = {f"widgets/{name}.js": {"defer": "defer"} for name in scripts}
+
+
+def _anywidget() -> bytes:
+    """The script of the installed anywidget, which in the locked version is the one that was pinned."""
+    script = (resources.files("anywidget") / "nbextension" / "index.js").read_bytes()
+    pinned, wanted = ANYWIDGET
+    if version("anywidget") == pinned and (got := integrity(script)) != wanted:
+        raise ExtensionError(f"the book's scripts: anywidget {pinned}: expected the script {wanted}, got {got}")
+    return script
 
 
 def _find_fonts_on_disk(script: Path) -> None:

