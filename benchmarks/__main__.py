@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import curvature, lines, memory, planes, training
+from benchmarks import curvature, lines, memory, planes, store, training
 from benchmarks.timing import table
 from lmc_utils.forking import Experiment
 
@@ -31,6 +31,8 @@ def main() -> None:
     times = training.compare(experiment, options.repeats)
     print(f"Executing {NOTEBOOK}:", flush=True)
     peak = memory.peak_of_notebook(NOTEBOOK)
+    print("What it costs to keep runs, and to check them:", flush=True)
+    kept = store.shares(experiment, NOTEBOOK, options.repeats)
     print("Curvature at both ends of every pair of siblings:", flush=True)
     curvatures = curvature.compare(experiment, options.repeats)
     growth = memory.growth_of_curvature(experiment, ALLOWED)
@@ -49,6 +51,11 @@ torch {torch.__version__} with {torch.get_num_threads()} threads, {options.repea
 
 **Memory.** Executing `{NOTEBOOK}` with its default parameters, training included, took {peak:.2f} GB at its
 peak (its largest process).
+
+**Keeping runs.** What digests and whole-file writes cost, of training the run and of executing `{NOTEBOOK}` with its
+default parameters where the run is there:
+
+{store.table(kept)}
 
 **Curvature.** $\\delta^\\top H \\delta$ and its diagonal blocks, one a layer, at both ends of every pair of siblings of
 the {options.preset} run, on its whole training set. Ours also has the losses, all slopes, and the blocks between

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks import curvature, lines, memory, plain, planes, timing, training
+from benchmarks import curvature, lines, memory, plain, planes, store, timing, training
 from lmc_utils.forking import Experiment, train
 
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
@@ -118,3 +118,14 @@ def test_growth_is_measured_in_a_process_of_its_own(trained: Experiment) -> None
     growth = memory.growth_of_curvature(trained, [4])
     assert 0 <= growth[4] < 100
     assert memory.table({8: 7.6, 0.5: 1.2}).splitlines()[2:] == ["| 8 | 8 |", "| 0.5 | 1 |"]
+
+
+def test_the_store_is_timed_while_it_keeps_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path))
+    monkeypatch.setattr(store, "_execute", lambda _: None)
+    found = store.shares(SMALL, "any", repeats=2)
+    assert 0 < found["saving"] < found["training"]
+    assert found["checking"] > 0
+    assert store.table({"saving": 1.0, "training": 20.0, "checking": 0.5, "chapter": 50.0}).endswith("""\
+| saving every epoch, digests included | 1.00 | 5.0 % of training (20.0 s) |
+| reading and checking every file of the run | 0.50 | 1.0 % of the chapter (50 s) |""")

@@ -1,0 +1,76 @@
+"""What it costs that runs are kept and checked: shares of training, and of executing a chapter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from lmc_utils.forking import Experiment, store, train
+
+
+def shares(experiment: Experiment, notebook: str, repeats: int) -> dict[str, float]:
+    """Seconds, the fastest of some repeats: a training, what of it went into saving, reading and checking all of the
+    run's files in a process that has not done so yet, and executing a notebook whose run is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        trained, saved = zip(*(_training(experiment, Path(folder) / str(n)) for n in range(repeats)), strict=True)
+        run = train(experiment, Path(folder) / "0", progress=False)
+        checked = min(_seconds(_check, run.folder, experiment.kept()) for _ in range(repeats))
+    train(experiment, progress=False)
+    return {
+        "training": min(trained),
+        "saving": min(saved),
+        "checking": checked,
+        "chapter": _seconds(_execute, notebook),
+    }
+
+
+def table(seconds: dict[str, float]) -> str:
+    """A Markdown table of the shares."""
+    return "\n".join(
+        [
+            "| | seconds | share |",
+            "| --- | ---: | ---: |",
+            f"| saving every epoch, digests included | {seconds['saving']:.2f} | "
+            f"{100 * seconds['saving'] / seconds['training']:.1f} % of training ({seconds['training']:.1f} s) |",
+            f"| reading and checking every file of the run | {seconds['checking']:.2f} | "
+            f"{100 * seconds['checking'] / seconds['chapter']:.1f} % of the chapter ({seconds['chapter']:.0f} s) |",
+        ]
+    )
+
+
+def _training(experiment: Experiment, folder: Path) -> tuple[float, float]:
+    """Seconds of a training, and of its calls to `save`."""
+    spent: list[float] = []
+    save = store.RunFolder.save
+
+    def timed(*arguments: Any) -> None:
+        spent.append(_seconds(save, *arguments))
+
+    with mock.patch.object(store.RunFolder, "save", timed):
+        whole = _seconds(train, experiment, folder, False)
+    return whole, sum(spent)
+
+
+def _check(files: store.RunFolder, epochs: list[int]) -> None:
+    store._check.cache_clear()
+    found = {epoch: files.fault(epoch) for epoch in epochs}
+    if any(found.values()):
+        raise ValueError(f"expected a sound run, found {found}")
+
+
+def _execute(notebook: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "lmc_utils.cli", "run", notebook, "-o", f"{folder}/out.ipynb"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _seconds(work: Callable[..., object], *arguments: Any) -> float:
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start
