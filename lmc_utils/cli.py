@@ -174,7 +174,7 @@ def list_runs(
         size, age = readable(each.size), f"{each.age:.1f} days"
         typer.echo(f"{each.path.name}  {size:>10}  {age:>11}  epoch {each.epochs:>10}{sound}  {each.describe()}")
     total = readable(sum(each.size for each in found))
-    typer.echo(f"{len(found)} runs, {total}, in {store.root()}", err=True)
+    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}, {total}, in {store.root()}", err=True)
 
 
 @runs.command("rm")

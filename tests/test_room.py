@@ -60,8 +60,12 @@ def test_sizes_are_readable(size: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("record", "values", "named"),
     [
-        (Experiment, {"parents": 10**12}, "experiment (9,000,000,000,000 networks of at least 8,384 parameters, "),
-        (Experiment, {"parents": 10**5}, "experiment (900,000 networks of at least 8,384 parameters, 41 epochs kept)"),
+        (Experiment, {"parents": 10**12}, "experiment (9,000,000,000,000 networks of at least 8,384 parameters): "),
+        (
+            Experiment,
+            {"parents": 10**7},
+            "experiment (90,000,000 networks of at least 8,384 parameters): expected work that fits into memory",
+        ),
         (Experiment, {"widths": [10**20]}, "experiment (27 networks of at least 100,000,000,000,000,000,000 param"),
         (Experiment, {"siblings": 10**9}, "experiment (12,000,000,003 networks"),
         (Landscape, {"n_points": 2 * 10**9}, "n_points: expected work that fits into memory, got 800 GB where "),

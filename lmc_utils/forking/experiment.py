@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
-from lmc_utils.forking import store
 from lmc_utils.networks.data import Source
 from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Recipe
@@ -81,21 +81,24 @@ class Experiment(Recipe, Architecture, Source):
         return self.parents * (1 + self.siblings * sum(fork < epoch for fork in self.fork_epochs))
 
     def check_room(self) -> None:
-        """Raise ParameterError where even networks with nothing but the weights between hidden layers do not fit."""
-        self.require_room(sum(self.widths) + sum(a * b for a, b in itertools.pairwise(self.widths)), store.root())
+        """Raise ParameterError where the networks of one epoch, of weights between hidden layers only, do not fit."""
+        least = sum(self.widths) + sum(a * b for a, b in itertools.pairwise(self.widths))
+        largest = self.alive(self.epochs)
+        require_room(f"experiment ({largest:,} networks of at least {least:,} parameters)", _NUMBER * largest * least)
 
-    def require_room(self, parameters: int, folder: Path, activations: int = 0) -> None:
+    def require_room(self, parameters: int, activations: int, epochs: Sequence[int], folder: Path) -> None:
         """Raise ParameterError unless there is room to train, in memory and on disk.
 
         Args:
             parameters: of each network.
-            folder: where the run is kept.
             activations: numbers that one network makes of one sample.
+            epochs: those that are to be written.
+            folder: where the run is kept.
         """
-        largest, kept = self.alive(self.epochs), self.kept()
-        what = f"experiment ({largest:,} networks of at least {parameters:,} parameters, {len(kept):,} epochs kept)"
+        largest = self.alive(self.epochs)
+        what = f"experiment ({largest:,} networks of {parameters:,} parameters, {len(epochs):,} epochs to keep)"
         memory = _NUMBER * largest * (_COPIES * parameters + 2 * self.batch_size * activations)
-        disk = _NUMBER * 2 * parameters * sum(map(self.alive, kept))
+        disk = _NUMBER * 2 * parameters * sum(map(self.alive, epochs))
         require_room(what, memory, disk, folder)
 
     def torch_device(self) -> torch.device:

@@ -7,7 +7,7 @@ on with data orders of their own. Up to its fork epoch a sibling *is* its parent
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,12 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
     except ValueError as error:
         raise ParameterError(f"architecture: {error}") from error
     files = store.RunFolder(_key(experiment, dataset, device), folder)
-    if any(files.fault(epoch) for epoch in experiment.kept()):
-        numbers = sum(evaluation.activations(network, dataset.train[0]))
+    if lacking := [epoch for epoch in experiment.kept() if files.fault(epoch)]:
         parameters = sum(value.numel() for value in network.parameters())
-        experiment.require_room(parameters, files.path.parent, numbers)
+        activations = sum(evaluation.activations(network, dataset.train[0]))
+        experiment.require_room(parameters, activations, lacking, files.path.parent)
         with files.lock():
-            found = {
-                epoch: files.fault(epoch) for epoch in experiment.kept() if epoch <= max(files.epochs(), default=-1)
-            }
-            _report({epoch: why for epoch, why in found.items() if why}, files.path.name)
+            _report(files, experiment.kept())
             title = f"training {len(members(experiment))} networks"
             with tqdm(total=experiment.epochs, desc=title, unit="epoch", disable=not progress) as bar:
                 for epoch in _train(experiment, dataset.to(device), network, files):
@@ -97,11 +94,13 @@ def _train(experiment: Experiment, dataset: data.Dataset, network: nn.Module, fi
         yield wanted
 
 
-def _report(faults: Mapping[int, str], run: str) -> None:
-    """Say which epochs of a run were found damaged, a line for each kind of damage."""
-    for why in dict.fromkeys(faults.values()):
-        epochs = ", ".join(str(epoch) for epoch, each in faults.items() if each == why)
-        _log.warning(f"run {run}: damaged, so trained again: epoch {epochs} ({why})")
+def _report(files: store.RunFolder, kept: Sequence[int]) -> None:
+    """Say which epochs that were trained are damaged, a line for each kind of damage."""
+    last = max(files.epochs(), default=-1)
+    faults = {epoch: why for epoch in kept if epoch <= last and (why := files.fault(epoch))}
+    for kind in dict.fromkeys(faults.values()):
+        epochs = ", ".join(str(epoch) for epoch, why in faults.items() if why == kind)
+        _log.warning(f"run {files.path.name}: damaged, so trained again: epoch {epochs} ({kind})")
 
 
 def init_seed(seed: int, parent: int) -> int:

@@ -1,6 +1,7 @@
 """The forking protocol: siblings are their parent until they part, equal seeds give equal bits, runs resume."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -181,3 +182,20 @@ def test_what_does_not_fit_the_data_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("preset", ["smoke", "default", "paper"])
 def test_presets_are_valid_parameter_values(preset: str) -> None:
     assert isinstance(Experiment(**Experiment.preset(preset)), Experiment)
+
+
+def test_a_run_that_does_not_fit_on_the_disk_is_not_started_and_a_finished_one_needs_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 250_000))
+    with pytest.raises(ParameterError) as caught:
+        train(SMALL, tmp_path / "runs", progress=False)
+    assert str(caught.value) == (  # 2, 6, 6, 10, 10 networks of 1,210 parameters, each with its momentum
+        "experiment (10 networks of 1,210 parameters, 5 epochs to keep): "
+        f"expected work that fits on the disk of '{tmp_path / 'runs'}', got 329 kB where 250 kB are free"
+    )
+    assert not list(tmp_path.glob("runs/*/epoch_*"))
+    monkeypatch.undo()
+    train(SMALL, tmp_path / "runs", progress=False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 0))
+    train(SMALL, tmp_path / "runs", progress=False)
