@@ -98,10 +98,15 @@ def preprocessor(name: str, **traits: Any) -> Any:
         from nbgrader import preprocessors
     except ImportError as error:
         raise ParameterError("nbgrader: expected to be installed; pip install 'lmc-utils[teach]' does it") from error
-    quiet = logging.getLogger("lmc_utils.nbgrader")
-    quiet.addHandler(logging.NullHandler())
-    quiet.propagate = False
-    return getattr(preprocessors, name)(log=quiet, **traits)
+    return getattr(preprocessors, name)(log=quiet(), **traits)
+
+
+def quiet() -> logging.Logger:
+    """A log for nbgrader that says nothing."""
+    log = logging.getLogger("lmc_utils.nbgrader")
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+    return log
 
 
 def identity(cell: NotebookNode) -> str:

@@ -1,7 +1,8 @@
 """Mark a folder of submissions, some at a time, and write a table of their marks.
 
 Marks are kept in `_build/grades` under a digest of all that they depend on, so that an interrupted run goes on where it
-stopped, and the table is the same to the byte however often it is made.
+stopped, and the table is the same to the byte however often it is made. The table is made of what is in memory: marks
+that were kept are read before any submission runs.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from lmc_utils.classroom import assignments, sandbox
+from lmc_utils.classroom import assignments, keeping, sandbox, wall
 from lmc_utils.classroom.marking import Marks, nothing
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.classroom.submissions import Submission, collect
 from lmc_utils.classroom.table import as_csv, number
-from lmc_utils.provenance import digest, package_files, versions, write_whole
+from lmc_utils.provenance import digest, package_files, sweep, versions, write_whole
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
 from lmc_utils.settings import ParameterError, require
 
+_NO_WALL = "marked without a wall, so that a submission could read and change what the account that marks can"
 _PATIENCE = 600  # seconds a cell of a solution may take: some train the networks
 
 
@@ -41,6 +43,7 @@ class Grading:
     at_once: int
     bounds: Bounds
     console: Console
+    wall: str | None
 
     @property
     def sources(self) -> dict[str, Path]:
@@ -62,14 +65,8 @@ class Grading:
     def key(self, submission: Submission) -> str:
         """Of all that the marks of a submission depend on."""
         source = self.sources[str(submission.notebook)]
-        return digest([submission.content, source, _package(), self.bounds.limit, self.bounds.memory])
-
-    def marks(self, submission: Submission) -> Marks | None:
-        """The marks that were kept, if there are any."""
-        try:
-            return Marks(**json.loads((self.cache / f"{self.key(submission)}.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
+        bounds = (self.bounds.limit, self.bounds.memory, self.bounds.disk)
+        return digest([submission.content, source, _package(), bounds, self.wall is not None])
 
 
 def grade(
@@ -96,7 +93,8 @@ def grade(
         ParameterError: a path does not exist, there is nothing to mark, the table cannot be written, another marking is
             at work, or the exercises' own solutions do not get all points here.
     """
-    grading = Grading(root.resolve(), at_once, bounds or Bounds(), Console(stderr=True, soft_wrap=True))
+    console = Console(stderr=True, soft_wrap=True)
+    grading = Grading(root.resolve(), at_once, bounds or Bounds(), console, None)
     require(bool(grading.sources), "root", "a checkout of the book with exercise notebooks", str(grading.root))
     require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
     require(not table.is_dir(), "csv", "a file, not a folder", str(table))
@@ -111,6 +109,10 @@ def grade(
     grading.cache.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(grading.cache / "lock", timeout=0):
+            sweep(grading.cache)
+            grading = replace(grading, wall=wall.find(grading.cache / "lock"))
+            if grading.wall is None:
+                console.print(f"lmc: {_NO_WALL}: {wall.advice()}", markup=False, highlight=False)
             marks = _mark_all(grading, submissions, fresh)
     except Timeout as error:
         raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
@@ -125,22 +127,26 @@ def grade(
 
 def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:
     known = [each for each in submissions if each.notebook]
-    todo = [each for each in known if fresh or grading.marks(each) is None]
-    unmarked: dict[str, Marks] = {}
+    kept = {each.name: None if fresh else keeping.get(grading.cache, grading.key(each)) for each in known}
+    found = {name: marks for name, marks in kept.items() if marks is not None}
+    todo = [each for each in known if each.name not in found]
     _prepare(grading, sorted({str(each.notebook) for each in todo}))
     for each, box, job, status in _each_in_its_sandbox(grading, todo, "submissions"):
         if status == 0:
-            shutil.move(box.result.with_suffix(".ipynb"), grading.cache / f"{grading.key(each)}.ipynb")
-            write_whole(grading.cache / f"{grading.key(each)}.json", box.result.read_bytes())
+            got = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
+            keeping.put(grading.cache, grading.key(each), got, box.result.with_suffix(".ipynb").read_bytes())
         else:
             said = jobs.last_line(job.log).replace(str(box.folder), "")[:200]
             why = "it took too long in all" if status is None else said or f"it ended with status {status}"
-            unmarked[each.name] = nothing(grading.sources[str(each.notebook)], f"not marked: {why}")
-        got = unmarked.get(each.name) or grading.marks(each) or Marks()
+            got = nothing(grading.sources[str(each.notebook)], f"not marked: {why}")
+        found[each.name] = got
         points, out_of = (number(sum(values.values())) for values in (got.points, got.out_of))
         grading.console.print(f"{job.name}: {points} of {out_of}", markup=False, highlight=False)
-    found = unmarked | {each.name: grading.marks(each) for each in known if each.name not in unmarked}
-    return [found.get(each.name) or Marks() for each in submissions]
+    without = [] if grading.wall else [_NO_WALL]
+    return [
+        Marks(marks.points, marks.out_of, marks.remarks + without) if (marks := found.get(each.name)) else Marks()
+        for each in submissions
+    ]
 
 
 def _prepare(grading: Grading, stems: Sequence[str]) -> None:
@@ -169,9 +175,11 @@ def _each_in_its_sandbox(
 
         def waiting() -> Iterator[jobs.Job]:
             for each in todo:
-                box = sandbox.make(within, grading.trained(str(each.notebook)))
+                box = sandbox.make(within, grading.trained(str(each.notebook)), grading.wall is not None)
                 boxes[each.name] = each, box
-                yield sandbox.marking(box, each.name, each.content, grading.sources[str(each.notebook)], bounds)
+                yield sandbox.marking(
+                    box, each.name, each.content, grading.sources[str(each.notebook)], bounds, grading.wall
+                )
 
         with closing(jobs.run(waiting(), len(todo), grading.at_once, grading.console, unit)) as finished:
             for job, status in finished:
@@ -183,7 +191,7 @@ def _each_in_its_sandbox(
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
     """A folder that is gone at the end, also where a kernel that was stopped goes on writing for a moment."""
-    folder = Path(tempfile.mkdtemp(prefix="lmc-grade-"))
+    folder = Path(tempfile.mkdtemp(prefix="lmc-"))  # short, as names of sockets must be
     try:
         yield folder
     finally:

@@ -1,7 +1,7 @@
 """Mark one submission: restore what may not be changed, execute it, and count the points of its hidden tests.
 
-It runs in a process of its own (`python -m lmc_utils.classroom.marking`), so that what a submission does to Python, to
-its folder or to the package ends with it. nbgrader's preprocessors do the work; here is what they leave open: cells
+It runs in a process of its own (`python -m lmc_utils.classroom.marking`), outside of the wall, and hears of the code
+that was handed in only what its kernel says. nbgrader's preprocessors do the work; here is what they leave open: cells
 that never end, and cells that take the kernel with them.
 """
 
@@ -11,19 +11,19 @@ import ctypes
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils.classroom import assignments, judging, submissions
+from lmc_utils.classroom import assignments, judging, kernel, submissions, wall
 from lmc_utils.classroom.assignments import identity
 from lmc_utils.classroom.restoring import WRONG_FILE, restore
-from lmc_utils.running.notebooks import kernel_of_this_python
+from lmc_utils.classroom.sandbox import Bounds, Sandbox
 
 _TEST = "-test"
 _PATIENCE = 600  # seconds for a cell that students are given: on a busy machine imports alone may take some
@@ -40,10 +40,23 @@ class Marks:
     remarks: list[str] = field(default_factory=list)
 
 
-def mark(submission: NotebookNode, source: Path, folder: Path, limit: int) -> tuple[Marks, NotebookNode]:
-    """Mark a submission, which is not changed, by its exercise notebook: the marks, and it as it was executed.
+@dataclass(frozen=True)
+class Place:
+    """Where the code of a submission runs, and what bounds it.
 
-    Its code runs in the folder, each cell for at most `limit` seconds.
+    Attributes:
+        box: its sandbox.
+        bounds: what it may take.
+        wall: the program that builds the wall around it; None where there is none.
+    """
+
+    box: Sandbox
+    bounds: Bounds
+    wall: str | None = None
+
+
+def mark(submission: NotebookNode, source: Path, place: Place) -> tuple[Marks, NotebookNode]:
+    """Mark a submission, which is not changed, by its exercise notebook: the marks, and it as it was executed.
 
     Raises:
         ParameterError: nbgrader is missing, or complains about the source.
@@ -53,29 +66,39 @@ def mark(submission: NotebookNode, source: Path, folder: Path, limit: int) -> tu
     notebook = assignments.process(notebook, ["ClearOutput"], source.stem)
     if remarks == [WRONG_FILE]:
         return nothing(source, WRONG_FILE), notebook
-    stopped = execute(notebook, folder, limit)
-    marks = count(notebook, given, stopped, str(folder.parents[1]))
+    stopped = execute(notebook, place)
+    marks = count(notebook, given, stopped, str(place.box.folder))
     return Marks(marks.points, marks.out_of, remarks + marks.remarks), notebook
 
 
-def execute(notebook: NotebookNode, folder: Path, limit: int) -> dict[int, str]:
+def execute(notebook: NotebookNode, place: Place) -> dict[int, str]:
     """Execute a notebook in place, every cell of it: errors do not stop it, nor do cells that never end.
 
     A cell that cannot be interrupted, or that ends the kernel, is replaced by an error, as is every cell that took too
-    long before it, and the notebook runs again from the top. `limit` is the seconds that a cell may take.
+    long before it, and the notebook runs again from the top.
 
     Returns:
         For the positions of the cells that were replaced, why.
     """
     from nbclient.exceptions import CellTimeoutError
 
+    limit, all_messages = place.bounds.limit, place.box.folder / "m"
     over, stopped = f"takes longer than {limit:g} seconds", dict[int, str]()
     sources = [cell.source for cell in notebook.cells]
-    with kernel_of_this_python():
+
+    def seconds(cell: NotebookNode) -> int:
+        marked = cell.metadata.get("nbgrader", {})
+        return _PATIENCE if marked.get("locked") and not marked.get("grade") else limit
+
+    all_messages.mkdir()
+    with kernel.watched(place.bounds.memory, all_messages):
         while True:
             begun: list[int] = []
+            messages = Path(tempfile.mkdtemp(prefix="", dir=all_messages))
+            before = wall.around(place.wall, place.box, messages, place.bounds.disk) if place.wall else []
             try:
-                _runner(limit, over, begun).preprocess(notebook, {"metadata": {"path": str(folder)}})
+                runner = kernel.executing(before, messages, seconds, over, begun)
+                runner.preprocess(notebook, {"metadata": {"path": str(place.box.home)}})
                 break
             except (CellTimeoutError, RuntimeError) as error:  # the second, also where the kernel has died
                 left = [row for row in begun if notebook.cells[row].cell_type == "code" and row not in stopped]
@@ -127,25 +150,6 @@ def _out_of(given: NotebookNode) -> dict[str, float]:
     return {each["grade_id"].removesuffix(_TEST): float(each["points"]) for each in marked if each.get("grade")}
 
 
-def _runner(limit: int, over: str, begun: list[int]) -> Any:
-    """nbgrader's `Execute`, which notes the position of each cell that it begins."""
-
-    def seconds(cell: NotebookNode) -> int:
-        marked = cell.metadata.get("nbgrader", {})
-        return _PATIENCE if marked.get("locked") and not marked.get("grade") else limit
-
-    # `exit()` leaves a notebook, and would leave the cells behind it without marks.
-    staying = "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None"
-    return assignments.preprocessor(
-        "Execute",
-        kernel_name="python3",
-        extra_arguments=["--IPKernelApp.log_level=50", staying],
-        timeout_func=seconds,
-        error_on_timeout={"ename": "CellTimeoutError", "evalue": over, "traceback": [f"CellTimeoutError: {over}"]},
-        on_cell_start=lambda cell, cell_index: begun.append(cell_index),
-    )
-
-
 def _errors(cell: NotebookNode) -> list[NotebookNode]:
     return [output for output in cell.get("outputs", []) if output.output_type == "error"]
 
@@ -163,35 +167,33 @@ def _complaint(cell: NotebookNode, private: str) -> str:
     return said if said and error.ename in ("AssertionError", "CellTimeoutError") else f"{error.ename}: {said}"
 
 
-def _contain(mebibytes: int) -> None:
-    """Where the system can, bound what the kernel allocates, and keep what is left running below this process."""
+def _contain(bounds: Bounds) -> None:
+    """Where the system can, bound what each process allocates and writes, and keep what it leaves running below it."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (mebibytes * 2**20, mebibytes * 2**20))
+        for kind, mebibytes in {resource.RLIMIT_DATA: bounds.memory, resource.RLIMIT_FSIZE: bounds.disk}.items():
+            resource.setrlimit(kind, (mebibytes * 2**20, mebibytes * 2**20))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Mark a submission and write its marks as JSON, then the executed notebook, as `sandbox.marking` asks for it.
+    """Mark the submission of the sandbox that this is run in: its marks as JSON, then the executed notebook.
 
-    The arguments: paths of the submission, the exercise notebook, the folder where it runs and the JSON; the seconds
-    that a cell, and the MiB that all of it may take.
+    The arguments are those of `sandbox.marking`: the exercise notebook, the folder of trained runs, the seconds that a
+    cell, the MiB of memory and of disk that all of it may take, and the program that builds the wall.
     """
-    import psutil
-
-    submission, source, folder, result = map(Path, arguments[:4])
-    limit, memory = map(int, arguments[4:])
-    _contain(memory)
-    try:
-        marks, executed = mark(submissions.read(submission.read_bytes()), source, folder, limit)
-    finally:
-        for child in psutil.Process().children(recursive=True):
-            with suppress(psutil.Error):
-                child.kill()
-    result.write_text(json.dumps(asdict(marks)))
-    nbformat.write(executed, result.with_suffix(".ipynb"))
+    source, trained = Path(arguments[0]), Path(arguments[1]) if arguments[1] else None
+    limit, memory, disk = map(int, arguments[2:5])
+    place = Place(Sandbox(Path.cwd(), trained), Bounds(limit, memory, disk), arguments[5] or None)
+    _contain(place.bounds)
+    submission = submissions.read(Path("submission.ipynb").read_bytes())
+    marks, executed = mark(submission, source, place)
+    text = nbformat.writes(executed)
+    place.box.result.with_suffix(".ipynb").write_bytes(text.encode("utf-8", "replace"))
+    place.box.result.write_text(json.dumps(asdict(marks)))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """A folder, a home and a copy of the package for one submission, so that what its code does there concerns no other.
 
-This keeps accidents and pranks apart. It does not protect against somebody who attacks the account that marks: code
-that was handed in runs with all of its rights. Where that is a danger, mark in a container or on a machine of its own.
+Where there is a wall (`classroom.wall`), code sees nothing else. Where there is none, this keeps accidents and pranks
+apart, but does not protect against somebody who attacks the account that marks: code runs with all of its rights.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -17,24 +16,31 @@ from pathlib import Path
 from lmc_utils.provenance import PACKAGE
 from lmc_utils.running.jobs import Job
 
-_SECRET = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|AUTH|_PAT$|DATABASE_URL|KRB5", re.IGNORECASE)
-_NOT_PASSED_ON = ("JUPYTER_PATH", "PYTHONSTARTUP", "PYTHONHOME", "MPLCONFIGDIR")
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "PYTHONDONTWRITEBYTECODE")
+_FEW = 4  # times as many cells as the exercise notebook has: time for more there is none
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a submission may take: seconds for each cell (`limit`), MiB of memory and cores for all of it."""
+    """What a submission may take: seconds for each cell (`limit`); MiB of memory, of disk and cores for all of it."""
 
     limit: int = 60
     memory: int = 4096
+    disk: int = 256
     cores: int = 1
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The folder of one submission."""
+    """The folder of one submission.
+
+    Attributes:
+        folder: where it is.
+        trained: the runs that it finds, to read; where there are none, it trains them, and they are kept in `runs`.
+    """
 
     folder: Path
+    trained: Path | None = None
 
     @property
     def home(self) -> Path:
@@ -42,9 +48,19 @@ class Sandbox:
         return self.folder / "work" / "home"
 
     @property
+    def temporary(self) -> Path:
+        """For temporary files."""
+        return self.home / ".tmp"
+
+    @property
     def runs(self) -> Path:
         """Where it finds, and keeps, trained networks."""
         return self.folder / "runs"
+
+    @property
+    def package(self) -> Path:
+        """The folder with its copy of this package."""
+        return self.folder / "package"
 
     @property
     def result(self) -> Path:
@@ -52,43 +68,46 @@ class Sandbox:
         return self.folder / "result.json"
 
 
-def make(within: Path, runs: Path | None = None) -> Sandbox:
-    """Make a sandbox in a folder, under a name that cannot be guessed, with copies of the networks in `runs`."""
-    sandbox = Sandbox(Path(tempfile.mkdtemp(dir=within)))
-    (sandbox.home / ".tmp").mkdir(parents=True)
-    if runs is not None and runs.is_dir():
-        shutil.copytree(runs, sandbox.runs)
+def make(within: Path, trained: Path | None = None, walled: bool = False) -> Sandbox:
+    """Make a sandbox in a folder, under a name that cannot be guessed; without a wall, trained runs are copied."""
+    there = trained if trained is not None and trained.is_dir() else None
+    sandbox = Sandbox(Path(tempfile.mkdtemp(prefix="", dir=within)), there)
+    sandbox.temporary.mkdir(parents=True)
+    if there is not None and not walled:
+        shutil.copytree(there, sandbox.runs)
     sandbox.runs.mkdir(exist_ok=True)
-    shutil.copytree(PACKAGE, sandbox.folder / "package" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, sandbox.package / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     return sandbox
 
 
-def marking(sandbox: Sandbox, name: str, submission: bytes, source: Path, bounds: Bounds) -> Job:
+def marking(box: Sandbox, name: str, submission: bytes, source: Path, bounds: Bounds, wall: str | None = None) -> Job:
     """The job that marks the content of a submission by its exercise notebook, in a sandbox of its own, from copies."""
-    (sandbox.folder / "submission.ipynb").write_bytes(submission)
-    shutil.copyfile(source, sandbox.folder / source.name)
-    given = ["submission.ipynb", source.name, sandbox.home, sandbox.result, bounds.limit, bounds.memory]
+    (box.folder / "submission.ipynb").write_bytes(submission)
+    shutil.copyfile(source, box.folder / source.name)
+    given = [source.name, box.trained or "", bounds.limit, bounds.memory, bounds.disk, wall or ""]
     command = [sys.executable, "-m", "lmc_utils.classroom.marking", *map(str, given)]
     # A cell that never ends costs its limit once, and one that ends the kernel a start and what ran before it.
-    in_all = 900 + 2 * bounds.limit * (submission + source.read_bytes()).count(b"cell_type")
-    return Job(name, command, sandbox.folder / "log", sandbox.folder, _environment(sandbox, bounds.cores), in_all)
+    expected, found = (content.count(b"cell_type") for content in (source.read_bytes(), submission))
+    in_all = 900 + 2 * bounds.limit * (expected + min(found, _FEW * expected))
+    return Job(name, command, box.folder / "log", box.folder, _environment(box, bounds.cores), in_all)
 
 
-def _environment(sandbox: Sandbox, cores: int) -> dict[str, str]:
-    """A home and settings of its own, and none of the variables whose names look like secrets."""
-    names = [name for name in os.environ if name not in _NOT_PASSED_ON and not _SECRET.search(name)]
+def _environment(box: Sandbox, cores: int) -> dict[str, str]:
+    """A home and settings of its own, and of the grader's variables only what Python needs."""
     own = {
-        "HOME": sandbox.home,
-        "USERPROFILE": sandbox.home,
-        "TMPDIR": sandbox.home / ".tmp",
-        "XDG_CACHE_HOME": sandbox.home / ".cache",
-        "XDG_CONFIG_HOME": sandbox.home / ".config",
-        "IPYTHONDIR": sandbox.home / ".ipython",
-        **{f"JUPYTER_{kind}_DIR": sandbox.home / ".jupyter" for kind in ("CONFIG", "DATA", "RUNTIME")},
-        "LMC_RUNS": sandbox.runs,
-        "PYTHONPATH": sandbox.folder / "package",
+        "HOME": box.home,
+        "USERPROFILE": box.home,
+        "USER": "student",
+        "TMPDIR": box.temporary,
+        "XDG_CACHE_HOME": box.home / ".cache",
+        "XDG_CONFIG_HOME": box.home / ".config",
+        "IPYTHONDIR": box.home / ".ipython",
+        **{f"JUPYTER_{kind}_DIR": box.home / ".jupyter" for kind in ("CONFIG", "DATA", "RUNTIME")},
+        "LMC_RUNS": box.runs,
+        "PYTHONPATH": box.package,
         "PYTHONHASHSEED": 0,
         "PYTHONNOUSERSITE": 1,
         "OMP_NUM_THREADS": cores,
     }
-    return {name: os.environ[name] for name in names} | {name: str(value) for name, value in own.items()}
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return passed_on | {name: str(value) for name, value in own.items()}

@@ -1,0 +1,112 @@
+"""A wall around the code of a submission: bubblewrap, with own namespaces for users, files, processes and network.
+
+Inside there is what Python needs, to read; a home, a folder for temporary files and one for runs, all in memory, of a
+bounded size and gone at the end; and the folder through which messages come and go. There is nothing of another
+submission, of the grader, of the home of whoever marks, and no network.
+
+`python -m lmc_utils.classroom.wall` says whether a wall can be had here, and installs bubblewrap first where it may.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lmc_utils.classroom.sandbox import Sandbox
+
+_SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
+    *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts", "/etc/localtime"),
+)
+_SHARED_MEMORY = 64  # MiB of /dev/shm
+_PATIENCE = 120  # seconds that Python may take to start, on a busy machine
+_PROBE = "import os, sys, ipykernel, numpy; sys.exit(os.path.exists(sys.argv[1]) or os.path.exists('/etc/passwd'))"
+
+
+def find(hidden: Path | None = None) -> str | None:
+    """The program that builds the wall, tried out; None where none can be had.
+
+    Args:
+        hidden: a file that must not be seen from inside; by default one that is made for the trial.
+    """
+    program = shutil.which("bwrap")
+    return program if program and _stands(program, hidden) else None
+
+
+def around(program: str, box: Sandbox, messages: Path, disk: int) -> list[str]:
+    """The words to put before a command so that it runs inside.
+
+    Args:
+        program: as `find` has it.
+        box: what is to be seen of it: its package and trained runs, to read; its home and runs.
+        messages: the folder through which messages come and go.
+        disk: MiB that each of the folders in memory may hold.
+    """
+    here = [program, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
+    here += ["--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]
+    here += ["--unsetenv", "JPY_PARENT_PID"]  # a process outside, which a kernel would take for dead
+    here += ["--tmpfs", "/etc", *_in_memory("/tmp", disk)]
+    for path in [*_SYSTEM, *_pythons(), str(box.package)]:
+        here += ["--ro-bind-try", path, path]
+    here += ["--proc", "/proc", "--dev", "/dev", *_in_memory("/dev/shm", _SHARED_MEMORY), "--remount-ro", "/dev"]
+    here += [*_in_memory(str(box.home), disk), "--dir", str(box.temporary), "--bind", str(messages), str(messages)]
+    if box.trained is None:
+        here += ["--bind", str(box.runs), str(box.runs)]
+    else:
+        here += _in_memory(str(box.runs), disk)
+        for run in sorted(box.trained.iterdir()):
+            here += ["--ro-bind", str(run), str(box.runs / run.name)]
+    return [*here, "--remount-ro", "/etc", "--remount-ro", "/", "--chdir", str(box.home), "--"]
+
+
+def advice() -> str:
+    """What to type where there is no wall."""
+    if not sys.platform.startswith("linux"):
+        return "there is none for this system; mark on Linux, in a container or on a machine of its own"
+    return f"try `{'' if os.geteuid() == 0 else 'sudo '}apt-get install bubblewrap`, which needs user namespaces"
+
+
+def fetch() -> str | None:
+    """As `find`, but where there is none, ask Debian's packages for it if that may be done."""
+    if find() is None and shutil.which("apt-get"):
+        as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for arguments in (["update", "--quiet"], ["install", "--quiet", "--yes", "bubblewrap"]):
+            if not as_root or shutil.which("sudo"):
+                subprocess.run([*as_root, "apt-get", *arguments], capture_output=True, check=False, env=quiet)
+    return find()
+
+
+def _pythons() -> Iterator[str]:
+    """Where this Python and its packages are."""
+    for path in {sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()}:
+        yield from {path, os.path.realpath(path)}
+
+
+def _in_memory(folder: str, mebibytes: int) -> list[str]:
+    return ["--size", str(mebibytes * 2**20), "--tmpfs", folder]
+
+
+def _stands(program: str, hidden: Path | None) -> bool:
+    """Whether Python starts behind it and sees nothing of a file outside."""
+    with tempfile.TemporaryDirectory(prefix="lmc-") as within:
+        outside = hidden or Path(within, "outside")
+        outside.touch()
+        box = Sandbox(Path(within, "box"))
+        for folder in (box.package, box.runs):
+            folder.mkdir(parents=True)
+        command = [*around(program, box, box.runs, 16), sys.executable, "-c", _PROBE, str(outside.resolve())]
+        try:
+            return subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+
+
+if __name__ == "__main__":
+    print(fetch() or f"no wall: {advice()}")  # noqa: T201
