@@ -13,7 +13,7 @@ TORCH  := torch==2.13.0\ntorchvision==0.28.0\n
 QUICK  := jsonschema<4.25\n
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf browser test lint bench serve clean lock
+.PHONY: help book pdf browser test lint bench attack serve clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,7 @@ browser: $(VENV)/.dev  ## find Chromium, Chrome or Edge, which PDF and tests nee
 
 test: $(VENV)/.dev  ## run every test
 	@$(BIN)/python -m lmc_utils.publishing.browser >/dev/null || true  # its tests are left out
+	@$(BIN)/python -m lmc_utils.classroom.wall >/dev/null
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that notebooks are stored without outputs
@@ -40,6 +41,10 @@ lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that no
 
 bench: $(VENV)/.dev  ## measure the speed claims against their peers (some ten minutes)
 	@$(BIN)/python -m benchmarks
+
+attack: $(VENV)/.dev  ## try to break what SECURITY.md promises (some twenty minutes)
+	@$(BIN)/python -m lmc_utils.classroom.wall >/dev/null
+	@$(BIN)/python tests/attack
 
 serve: $(VENV)/.book  ## serve the built book on this machine
 	@$(BIN)/lmc serve

@@ -1,4 +1,4 @@
-"""What tests of several modules share: one browser for each worker."""
+"""What tests of several modules share: one browser for each worker, and a wall."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from lmc_utils.publishing.browser import advice, find, opened
+from lmc_utils.classroom import wall
+from lmc_utils.publishing import browser as browsers
 
 # Workers share the cores: two that each keep all of them busy take several times as long as two with half each. It is
 # read once, when torch is first imported, and passed on to kernels.
@@ -20,27 +21,34 @@ os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WO
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-NO_BROWSER = "there is no browser"
+NO_BROWSER, NO_WALL = "there is no browser", "there is no wall"
 
 
 @pytest.fixture(scope="session")
 def browser_program() -> str:
     """What a test asks for that runs a browser by other means."""
-    return find() or pytest.skip(NO_BROWSER)
+    return browsers.find() or pytest.skip(NO_BROWSER)
 
 
 @pytest.fixture(scope="session")
 def browser(browser_program: str) -> Iterator[Browser]:
     """One for each process, as Playwright's synchronous interface bears no second."""
-    with opened() as browser:
+    with browsers.opened() as browser:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def wall_program() -> str:
+    """What a test asks for that marks behind a wall."""
+    return wall.find() or pytest.skip(NO_WALL)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The last line tells which tests did not run; pytest's own summary has been written by now."""
+    """The last lines tell which tests did not run; pytest's own summary has been written by now."""
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return
-    skipped = [report for report in terminal.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
-    if skipped:
-        terminal.write_line(f"{len(skipped)} tests did not run, as {NO_BROWSER}: {advice()}", yellow=True)
+    for missing, advice in {NO_BROWSER: browsers.advice, NO_WALL: wall.advice}.items():
+        skipped = [report for report in terminal.stats.get("skipped", []) if missing in str(report.longrepr)]
+        if skipped:
+            terminal.write_line(f"{len(skipped)} tests did not run, as {missing}: {advice()}", yellow=True)

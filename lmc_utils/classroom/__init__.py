@@ -21,6 +21,9 @@ __all__ = [
     "restoring",
     "marking",
     "sandbox",
+    "wall",
+    "kernel",
+    "keeping",
     "table",
     "grading",
 ]

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lmc_utils.classroom.sandbox import Sandbox
+from lmc_utils.running import debian
 
 _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
@@ -66,20 +67,17 @@ def around(program: str, box: Sandbox, messages: Path, disk: int) -> list[str]:
 
 
 def advice() -> str:
-    """What to type where there is no wall."""
-    if not sys.platform.startswith("linux"):
-        return "there is none for this system; mark on Linux, in a container or on a machine of its own"
-    return f"try `{'' if os.geteuid() == 0 else 'sudo '}apt-get install bubblewrap`, which needs user namespaces"
+    """What to do where there is no wall."""
+    command = debian.advice("bubblewrap")
+    if not sys.platform.startswith("linux") or not command:
+        return "mark on Linux with bubblewrap, in a container or on a machine of its own"
+    return f"try `{command}`, which needs user namespaces"
 
 
 def fetch() -> str | None:
-    """As `find`, but where there is none, ask Debian's packages for it if that may be done."""
-    if find() is None and shutil.which("apt-get"):
-        as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
-        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for arguments in (["update", "--quiet"], ["install", "--quiet", "--yes", "bubblewrap"]):
-            if not as_root or shutil.which("sudo"):
-                subprocess.run([*as_root, "apt-get", *arguments], capture_output=True, check=False, env=quiet)
+    """As `find`, but where there is none, ask Debian's packages for it."""
+    if find() is None:
+        debian.install("bubblewrap")
     return find()
 
 

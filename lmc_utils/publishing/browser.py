@@ -9,11 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmc_utils.running import debian
 from lmc_utils.settings import ParameterError
 
 if TYPE_CHECKING:
@@ -78,32 +79,19 @@ def needed() -> str:
 
 def advice() -> str:
     """What to type where there is no browser."""
-    if shutil.which("apt-get"):
-        install = f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install chromium"
-    else:
-        install = f"{sys.executable} -m playwright install chromium"
-    return f"try `{install}`, or name one with `export {VARIABLE}=...`"
+    command = debian.advice("chromium") or f"{sys.executable} -m playwright install chromium"
+    return f"try `{command}`, or name one with `export {VARIABLE}=...`"
 
 
 def fetch() -> str:
     """As `needed`, but where there is none, ask Playwright's installer for one, then Debian's if it may."""
     if find() is None:
         print("fetching a browser (a minute or two)", file=sys.stderr)  # noqa: T201
-        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in _installers():
-            subprocess.run(command, capture_output=True, check=False, env=quiet)
-            if find() is not None:
-                break
+        command = [sys.executable, "-m", "playwright", "install", "chromium"]
+        subprocess.run(command, capture_output=True, check=False)
+        if find() is None:
+            debian.install("chromium")
     return needed()
-
-
-def _installers() -> Iterator[Sequence[str]]:
-    yield [sys.executable, "-m", "playwright", "install", "chromium"]
-    if shutil.which("apt-get"):
-        as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]  # which fails where it would ask
-        if not as_root or shutil.which("sudo"):
-            yield [*as_root, "apt-get", "update", "--quiet"]
-            yield [*as_root, "apt-get", "install", "--quiet", "--yes", "chromium"]
 
 
 def _starts(program: str) -> bool:
