@@ -10,8 +10,6 @@ from typing import Any
 from lmc_utils.settings import ParameterError, require
 from lmc_utils.showing import LONGEST_VALUE, one_line
 
-_DEEPEST = 100  # levels of lists and mappings; a few hundred are too many for what executes notebooks
-
 
 def read(path: Path, wanted: str = "a Jupyter notebook") -> dict[str, Any]:
     """The content of a notebook of version 4 of Jupyter's format.
@@ -27,7 +25,6 @@ def read(path: Path, wanted: str = "a Jupyter notebook") -> dict[str, Any]:
 
     try:
         notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        require(not _is_deeper_than(_DEEPEST, notebook), "levels", f"at most {_DEEPEST}", "more")
         require(notebook["nbformat"] == 4, "nbformat", "4", notebook["nbformat"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that cells lack, which it adds
@@ -36,15 +33,3 @@ def read(path: Path, wanted: str = "a Jupyter notebook") -> dict[str, Any]:
         reason = one_line(str(error).partition("\n")[0] or type(error).__name__, LONGEST_VALUE)
         raise ParameterError(f"notebook: expected {wanted}, '{path}' is none ({reason})") from error
     return notebook
-
-
-def _is_deeper_than(most: int, value: Any) -> bool:
-    level = [value]
-    for _ in range(most):
-        level = [
-            item
-            for each in level
-            if isinstance(each, (dict, list))
-            for item in (each.values() if isinstance(each, dict) else each)
-        ]
-    return bool(level)

@@ -10,7 +10,9 @@ import copy
 import functools
 import io
 import json
+import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -27,11 +29,13 @@ import typer.main
 from hypothesis import strategies as st
 
 from lmc_utils import cli
-from lmc_utils.classroom import submissions
+from lmc_utils.classroom import grading
+from lmc_utils.classroom.marking import Marks
 from lmc_utils.running import notebooks, values
 from lmc_utils.settings import ParameterError
 
 ROOT = Path(__file__).parents[2]
+EXERCISES = ROOT / "notebooks" / "exercises" / "01_toy_exercises.ipynb"
 SOON = 10.0  # seconds, on a busy machine
 
 BOMB = "[" + ",".join(f"&a{n} [{','.join([f'*a{n - 1}'] * 9)}]" if n else "&a0 [lol]" for n in range(10)) + "]"
@@ -107,9 +111,7 @@ yaml_texts = st.one_of(
     st.text(max_size=30),
 )
 
-_words = st.one_of(
-    st.text(max_size=8), st.sampled_from(["name", "module:Class", "\ud800", "a\nb", "\x1b[31m", "x" * 3000])
-)
+_words = st.one_of(st.text(max_size=8), st.sampled_from(["name", "os:a\nb", "\ud800", "a\nb", "\x1b[31m", "x" * 3000]))
 _numbers = st.one_of(st.integers(), st.sampled_from([0, -1, 2**63, 10**300, 10**18]), st.floats())
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), _numbers, _words),
@@ -130,27 +132,17 @@ class Row:
 
 def attack(count: int, seed: int) -> list[Row]:
     """Try so many cases of each kind, from a seed."""
-    with tempfile.TemporaryDirectory(prefix="lmc-junk-") as folder, _nothing_executed():
-        path = Path(folder) / "a.ipynb"
-        out = str(path.with_name("b.ipynb"))
-        sources = {"01_toy_exercises": ROOT / "notebooks" / "exercises" / "01_toy_exercises.ipynb"}
+    return [tried(kind, count, seed) for kind in KINDS]
 
-        def command(*arguments: str) -> Callable[[bytes], None]:
-            return functools.partial(_check_command, path, arguments)
 
-        def collect(content: bytes) -> None:
-            path.write_bytes(content)
-            with contextlib.suppress(ParameterError):
-                submissions.collect([path], sources)
-
-        return [
-            _try("a value of YAML", yaml_texts, check_yaml, count, seed),
-            _try("a parameter of a chapter", parameters(), check_parameter, count, seed),
-            _try("lmc results NOTEBOOK", contents(), command("results", str(path)), count, seed),
-            _try("lmc results NOTEBOOK --json", contents(), command("results", str(path), "--json"), count, seed),
-            _try("lmc run NOTEBOOK", contents(), command("run", str(path), "-p", "m", "4", "-o", out), count, seed),
-            _try("lmc grade NOTEBOOK: what it answers", contents(), collect, count, seed),
-        ]
+def tried(kind: str, count: int, seed: int) -> Row:
+    """Try so many cases of one kind, from a seed."""
+    cases, truth = KINDS[kind]
+    with _temporary_folder(), _nothing_executed():
+        source = Path("notebooks", "exercises", EXERCISES.name)
+        source.parent.mkdir(parents=True)
+        shutil.copyfile(EXERCISES, source)
+        return _try(kind, cases, truth, count, seed)
 
 
 def _try(what: str, cases: st.SearchStrategy[Any], truth: Callable[[Any], None], count: int, seed: int) -> Row:
@@ -251,8 +243,9 @@ def contents(draw: st.DrawFn) -> bytes:
     if kind == 1:
         return _encoded(json.dumps(draw(json_values)))
     notebook = copy.deepcopy(EXECUTED)
+    parts = [notebook, notebook["metadata"], notebook["cells"][1], notebook["cells"][2]["outputs"]]
     for _ in range(draw(st.integers(1, 3))):
-        _damage(draw, notebook)
+        _damage(draw, draw(st.sampled_from(parts)))
     text = json.dumps(notebook)
     if kind == 2:
         return _encoded(text)[: draw(st.integers(0, len(text)))]
@@ -272,9 +265,9 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _damage(draw: st.DrawFn, notebook: dict[str, Any]) -> None:
-    """Replace or remove an item at any depth."""
-    places = list(_places(notebook))
+def _damage(draw: st.DrawFn, part: Any) -> None:
+    """Replace or remove an item of a part of a notebook, at any depth."""
+    places = list(_places(part))
     if places:
         holder, key = places[draw(st.integers(0, len(places) - 1))]
         if draw(st.booleans()) and isinstance(holder, dict):
@@ -291,25 +284,44 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @contextlib.contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """The working directory for a while."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="lmc-junk-") as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+@contextlib.contextmanager
 def _nothing_executed() -> Iterator[None]:
-    """Papermill goes as far as it can without a kernel."""
-    with patch.object(papermill, "execute_notebook", functools.partial(papermill.execute_notebook, prepare_only=True)):
+    """Papermill goes as far as it can without a kernel, and nothing is marked."""
+    prepare = functools.partial(papermill.execute_notebook, prepare_only=True)
+    unmarked = patch.object(grading, "_mark_all", lambda _, submissions, *__: [Marks()] * len(submissions))
+    with patch.object(papermill, "execute_notebook", prepare), unmarked:
         yield
 
 
-def _check_command(path: Path, arguments: tuple[str, ...], content: bytes) -> None:
-    path.write_bytes(content)
-    status, out, err = lmc_here(*arguments)
-    assert status in (0, 1, 2), status
-    if status:
-        assert out == "", out
-        assert err.startswith("lmc: "), err
-        assert err.endswith("\n"), err
-        _require_one_line(err.removeprefix("lmc: ").removesuffix("\n"))
-    else:
-        assert err == "", err
-        if "--json" in arguments:
-            json.loads(out, parse_constant=lambda word: 1 / 0)
+def check_command(*arguments: str) -> Callable[[bytes], None]:
+    """What holds for a command on a file `a.ipynb` of any content."""
+
+    def check(content: bytes) -> None:
+        Path("a.ipynb").write_bytes(content)
+        status, out, err = lmc_here(*arguments)
+        assert status in (0, 1, 2), status
+        if status:
+            assert out == "", out
+            assert err.startswith("lmc: "), err
+            assert err.endswith("\n"), err
+            _require_one_line(err.removeprefix("lmc: ").removesuffix("\n"))
+        else:
+            assert err == "", err
+            if "--json" in arguments:
+                json.loads(out, parse_constant=lambda word: 1 / 0)
+
+    return check
 
 
 @functools.cache
@@ -334,3 +346,13 @@ def lmc_here(*arguments: str) -> tuple[int, str, str]:
         stream.seek(0)
         texts.append(stream.read())
     return status, texts[0], texts[1]
+
+
+KINDS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], None]]] = {
+    "a value of YAML": (yaml_texts, check_yaml),
+    "a parameter of a chapter": (parameters(), check_parameter),
+    "lmc results": (contents(), check_command("results", "a.ipynb")),
+    "lmc results --json": (contents(), check_command("results", "a.ipynb", "--json")),
+    "lmc run": (contents(), check_command("run", "a.ipynb", "-p", "m", "4", "-o", "b.ipynb")),
+    "lmc grade": (contents(), check_command("grade", "a.ipynb")),
+}
