@@ -243,13 +243,15 @@ def contents(draw: st.DrawFn) -> bytes:
     if kind == 1:
         return _encoded(json.dumps(draw(json_values)))
     notebook = copy.deepcopy(EXECUTED)
+    if kind == 2:
+        notebook["cells"][2]["outputs"] = [_output(draw(_words), draw(st.one_of(_words, st.floats().map(str))))]
     parts = [notebook, notebook["metadata"], notebook["cells"][1], notebook["cells"][2]["outputs"]]
     for _ in range(draw(st.integers(1, 3))):
         _damage(draw, draw(st.sampled_from(parts)))
     text = json.dumps(notebook)
-    if kind == 2:
-        return _encoded(text)[: draw(st.integers(0, len(text)))]
     if kind == 3:
+        return _encoded(text)[: draw(st.integers(0, len(text)))]
+    if kind == 4:
         numbers = list(re.finditer(r"\d+|null|\"\w+\"", text))
         spot = draw(st.sampled_from(numbers))
         large = draw(
