@@ -82,4 +82,7 @@ def print_page(page: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    print_page(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        print_page(Path(sys.argv[1]), Path(sys.argv[2]))
+    except ParameterError as error:
+        sys.exit(f"lmc: {error}")

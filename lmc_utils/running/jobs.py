@@ -84,7 +84,7 @@ def cores_each(at_once: int, jobs: int) -> int:
 
 
 def stop(processes: Collection[subprocess.Popen[bytes]]) -> None:
-    """End watched processes so that they shut their kernels down; kill those that do not listen, or all if told twice."""
+    """End jobs so that they shut their kernels down; kill those that do not listen, or all if told twice."""
     alive = [process for process in processes if process.poll() is None]
     for process in alive:
         os.killpg(process.pid, signal.SIGTERM)  # the child takes it for Ctrl-C, which a job of a script ignores

@@ -18,7 +18,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -27,6 +26,7 @@ import hypothesis
 import papermill
 import typer.main
 from hypothesis import strategies as st
+from rows import Row
 
 from lmc_utils import cli
 from lmc_utils.classroom import grading
@@ -118,16 +118,6 @@ json_values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_words, inner, max_size=3)),
     max_leaves=6,
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """What was tried, how often, how often it held, and the shortest case in which it did not."""
-
-    what: str
-    tried: int
-    held: int
-    worst: str = ""
 
 
 def attack(count: int, seed: int) -> list[Row]:
