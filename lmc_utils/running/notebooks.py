@@ -197,19 +197,30 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
 
 @contextmanager
 def kernel_of_this_python() -> Iterator[None]:
-    """Make `python3` name this interpreter; Jupyter's search path may lead to the kernel of another one."""
+    """Make `python3` name this interpreter; Jupyter's search path may lead to the kernel of another one.
+
+    What Jupyter writes to reach the kernel goes into the same temporary folder.
+    """
     from ipykernel.kernelspec import write_kernel_spec
 
-    before = os.environ.get("JUPYTER_PATH")
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         write_kernel_spec(Path(folder) / "kernels" / "python3")
-        os.environ["JUPYTER_PATH"] = folder + (os.pathsep + before if before else "")
-        try:
+        path = os.pathsep.join([folder, *filter(None, [os.environ.get("JUPYTER_PATH")])])
+        with _environment(JUPYTER_PATH=path, JUPYTER_RUNTIME_DIR=str(Path(folder) / "runtime")):
             yield
-        finally:
-            del os.environ["JUPYTER_PATH"]
-            if before is not None:
-                os.environ["JUPYTER_PATH"] = before
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _verbatim(path: Path) -> str:

@@ -125,11 +125,14 @@ def test_execution_uses_this_python_and_these_values(tmp_path: Path, monkeypatch
     decoy.parent.mkdir(parents=True)
     decoy.write_text('{"argv": ["false"], "display_name": "another Python", "language": "python"}')
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     path = write_notebook(tmp_path / "{x}" / "a.ipynb", "import sys; print(sys.executable, count, word)")
     notebooks.execute(notebooks.Notebook(path), {"count": 7}, tmp_path / "{out}" / "b.ipynb")
     assert outputs(tmp_path / "{out}" / "b.ipynb") == f"{sys.executable} 7 a\n"
     assert [path.name for path in (tmp_path / "{out}").iterdir()] == ["b.ipynb"]
     assert os.environ["JUPYTER_PATH"] == str(tmp_path)
+    assert os.environ["JUPYTER_RUNTIME_DIR"] == str(tmp_path / "runtime")
+    assert not (tmp_path / "runtime").exists(), "a kernel that is killed would leave a file there"
 
 
 def test_the_result_takes_no_place_that_is_taken(tmp_path: Path) -> None:
