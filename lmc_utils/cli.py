@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -15,8 +16,6 @@ from typing import Annotated, Any
 
 import typer
 import typer.core
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from typer import Argument, Option
 
 from lmc_utils.classroom import assignments, grading
@@ -24,8 +23,9 @@ from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.publishing import build, pdf
 from lmc_utils.publishing.site import Site
 from lmc_utils.room import readable
-from lmc_utils.running import notebooks, parameters, results
+from lmc_utils.running import notebooks, parameters, results, values
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
+from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
 
 class _Commands(typer.core.TyperGroup):
@@ -41,7 +41,7 @@ class _Commands(typer.core.TyperGroup):
             message, status = str(error), 2 if isinstance(error, ParameterError) else 1
         except KeyboardInterrupt as interrupt:
             message, status = f"interrupted; {str(interrupt) or 'what was finished is kept'}", 130
-        sys.stderr.write(f"lmc: {message}\n")
+        sys.stderr.write(f"lmc: {one_line(message)}\n")
         sys.exit(status)
 
 
@@ -64,7 +64,9 @@ def list_notebooks(root: Root = Path()) -> None:
     for path in paths:
         found = notebooks.find(str(path), path.parent).parameters.values()
         typer.echo(typer.style(path.stem, bold=True))
-        rows = [(each.name, each.type, json.dumps(each.default), each.meaning, each.allowed) for each in found]
+        rows = [
+            (each.name, each.type, json.dumps(each.default, default=repr), each.meaning, each.allowed) for each in found
+        ]
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for name, kind, default, meaning, allowed in rows:
             said = f"{meaning} [{allowed}]" if allowed else meaning
@@ -97,12 +99,12 @@ def run(
 ) -> None:
     """Execute a notebook with parameters of your own; they are checked before a kernel starts."""
     found = notebooks.find(notebook, root / "notebooks")
-    values = found.preset(preset) | dict(_assignment(text) for text in parameter or [])
-    if check or values:
-        found.check(values)
+    given = found.preset(preset) | dict(_assignment(text) for text in parameter or [])
+    if check or given:
+        found.check(given)
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
-    notebooks.execute(found, values, target, timeout)
+    notebooks.execute(found, given, target, timeout)
     typer.echo(target)
 
 
@@ -150,12 +152,16 @@ def serve(
 @app.command("results")
 def show_results(
     notebook: Annotated[Path, Argument(help="An executed notebook.")],
-    as_json: Annotated[bool, Option("--json", help="As one JSON object.")] = False,
+    as_json: Annotated[bool, Option("--json", help="As one JSON object; what is not finite is null.")] = False,
 ) -> None:
     """Print the headline numbers that an executed notebook recorded."""
     numbers = results.read(notebook)
-    lines = (f"{name:{max(map(len, numbers))}}  {number:.6g}" for name, number in numbers.items())
-    typer.echo(json.dumps(numbers, indent=1) if as_json else "\n".join(lines))
+    if as_json:
+        typer.echo(results.as_json(numbers))
+    else:
+        names = [one_line(name, LONGEST_VALUE) for name in numbers]
+        for name, number in zip(names, numbers.values(), strict=True):
+            typer.echo(f"{name:{max(map(len, names))}}  {number:.6g}")
 
 
 @runs.callback(invoke_without_command=True)
@@ -242,6 +248,9 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall
             signal.signal(number, signal.default_int_handler)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the one line says it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files and of numbers may hold anything
     app(_join_parameters(sys.argv[1:]))
 
 
@@ -262,11 +271,8 @@ def _join_parameters(arguments: Sequence[str]) -> list[str]:
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise ParameterError(f"parameter: expected a name and a value after -p, got '{text}'")
-    try:
-        return name, YAML(typ="safe", pure=True).load(value)  # of version 1.2: 010 is ten, 1:30 a word, 1e-3 a number
-    except (YAMLError, ValueError, LookupError) as error:
-        raise ParameterError(f"{name}: expected YAML, got {value!r}") from error
+        raise ParameterError(f"parameter: expected a name and a value after -p, got {shown(text)}")
+    return name, values.parse(name, value)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,15 @@ import types
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lmc_utils import room
+from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
 Self = TypeVar("Self", bound="Settings")
+
+_PACKAGE = Path(__file__).parent
 
 PRESET_NAMES = ("smoke", "default", "paper")
 
@@ -28,7 +32,19 @@ _KINDS = {int: "a whole number", float: "a finite number", bool: "true or false"
 
 
 class ParameterError(ValueError):
-    """A parameter with an unknown name, a wrong type or a value out of range; the message is one line."""
+    """A parameter with an unknown name, a wrong type or a value out of range; the message is one line.
+
+    So is what a notebook shows of it, below the line of the notebook that led to it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        frames = extract_tb(self.__traceback__)
+        before = list(itertools.takewhile(lambda frame: _PACKAGE not in Path(frame.filename).parents, frames))
+        return [*(f"line {frame.lineno}: {frame.line}" for frame in before[-1:]), f"{type(self).__name__}: {self}"]
 
 
 @dataclass(frozen=True)
@@ -237,14 +253,15 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
         except (TypeError, ValueError, OverflowError):
             pass
     elif isinstance(value, hint):
+        require(hint is not int or abs(value) < 2**63, name, "a whole number between -2**63 and 2**63", value)
         return value
-    raise ParameterError(f"{name}: expected {_describe(hint)}, got {value!r}")
+    raise ParameterError(f"{name}: expected {_describe(hint)}, got {shown(value)}")
 
 
 def require(condition: bool, name: str, expected: str, value: Any) -> None:
     """Raise ParameterError, naming the parameter, what was expected and what it got, unless the condition holds."""
     if not condition:
-        raise ParameterError(f"{name}: expected {expected}, got {_show(value)}")
+        raise ParameterError(f"{name}: expected {expected}, got {shown(value)}")
 
 
 def require_room(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> None:
@@ -268,9 +285,9 @@ def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
 def unknown(value: str, choices: Iterable[str]) -> str:
     """The words for a value that is not among the choices, with the nearest one where there is one."""
     choices = list(choices)
-    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
-    guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"{value!r} is not known; {guess}Choose from {', '.join(choices)}"
+    near = difflib.get_close_matches(value[:LONGEST_VALUE], choices, n=1, cutoff=0.5)
+    guess = f"did you mean {shown(near[0])}? " if near else ""
+    return f"{shown(value)} is not known; {guess}Choose from {', '.join(choices)}"
 
 
 def _describe(hint: Any) -> str:
@@ -279,7 +296,3 @@ def _describe(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return f"a list, each item {_describe(get_args(hint)[0])}"
     return _KINDS.get(hint, getattr(hint, "__name__", str(hint)))
-
-
-def _show(value: Any) -> str:
-    return repr(list(value)) if isinstance(value, tuple) else repr(value)

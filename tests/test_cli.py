@@ -9,6 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import junk
 import pytest
 from project import lmc, outputs, write_book, write_notebook
 
@@ -32,6 +33,11 @@ ROOT = Path(__file__).parent.parent
         (["run", "02_sibling_forking", "-p", "epochs", "many"], "epochs: expected a whole number, got 'many'"),
         (["run", "02_sibling_forking", "-p", "learning_rate", "-1e-3"], "learning_rate: expected above 0, got -0.001"),
         (["run", "02_sibling_forking", "-p", "widths", "[64"], "widths: expected YAML, got '[64'"),
+        (["run", "02_sibling_forking", "-p", "seed=2026-99-99"], "seed: expected a whole number, got '2026-99-99'"),
+        (
+            ["run", "02_sibling_forking", "-p", "seed", "x" * 5000],
+            f"seed: expected a whole number, got '{'x' * 198}…\n",
+        ),
         (
             ["run", "02_sibling_forking", "-p", "epochs"],
             "parameter: expected a name and a value after -p",
@@ -73,6 +79,12 @@ def test_a_mistake_costs_one_line(
     assert said.err.count("\n") == 1
     assert said.out == ""
     assert not list(ROOT.glob("*.partial.ipynb"))  # which comes before the kernel
+
+
+@pytest.mark.parametrize("kind", junk.KINDS)
+def test_text_from_outside_makes_no_traceback(kind: str) -> None:
+    row = junk.tried(kind, count=350, seed=0)
+    assert row.held == row.tried >= 300, row.worst
 
 
 def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def read(content: bytes) -> NotebookNode:
                 cell.setdefault("id", f"cell-{row}")
         text = json.dumps(raw, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         notebook: NotebookNode = nbformat.reads(text, as_version=4)
-        str(notebook.metadata), [identity(cell) for cell in notebook.cells]
+        str(notebook.metadata), {(identity(cell), cell.get("id")) for cell in notebook.cells}
     except Exception as error:  # a file of any kind, and nbformat's errors are as many
         raise ValueError(f"no notebook: {type(error).__name__}") from error
     return notebook

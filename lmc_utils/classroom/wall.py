@@ -52,6 +52,7 @@ def around(program: str, box: Sandbox, messages: Path, disk: int) -> list[str]:
     here = [program, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
     here += ["--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]
     here += ["--unsetenv", "JPY_PARENT_PID"]  # a process outside, which a kernel would take for dead
+    here += ["--setenv", "TMPDIR", str(box.temporary)]
     here += ["--tmpfs", "/etc", *_in_memory("/tmp", disk)]
     for path in [*_SYSTEM, *_pythons(), str(box.package)]:
         here += ["--ro-bind-try", path, path]

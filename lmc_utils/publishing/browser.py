@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmc_utils.running import debian
+from lmc_utils.running import debian, watchdog
 from lmc_utils.settings import ParameterError
 
 if TYPE_CHECKING:
@@ -97,10 +97,11 @@ def fetch() -> str:
 def _starts(program: str) -> bool:
     """Whether it has all libraries: Playwright's brings none along."""
     tried = [program, "--headless", *_ARGUMENTS, "--dump-dom", "about:blank"]
-    try:
-        return subprocess.run(tried, capture_output=True, check=False, timeout=_PATIENCE).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+    with watchdog.start(tried, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            return process.wait(_PATIENCE) == 0
+        except subprocess.TimeoutExpired:
+            return False
 
 
 @contextmanager

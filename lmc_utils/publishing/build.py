@@ -13,16 +13,15 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from IPython.core.inputtransformer2 import TransformerManager
 from rich.console import Console
 
 from lmc_utils.classroom import assignments
 from lmc_utils.provenance import digest, package_files, reached, versions, write_whole
-from lmc_utils.publishing.site import Site, sphinx
+from lmc_utils.publishing import swap
+from lmc_utils.publishing.site import Site, alone, sphinx
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
-from lmc_utils.settings import ParameterError
 
 _TOOLS = ("jupyter_book", "sphinx", "myst_nb", "myst_parser", "sphinx_book_theme", "sphinx_exercise", "sphinxcontrib")
 
@@ -43,18 +42,13 @@ def build(root: Path, preset: str = "default", at_once: int = 2) -> int:
         ParameterError: another build of this checkout is at work.
     """
     site = Site(root.resolve())
-    site.work.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(site.work.with_name("lock"), timeout=0):
-            return _build(site, preset, at_once)
-    except Timeout as error:
-        raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
+    with alone(site):
+        return _build(site, preset, at_once)
 
 
 def _build(site: Site, preset: str, at_once: int) -> int:
     console = Console(stderr=True, soft_wrap=True)
-    if site.previous.exists() and not site.html.exists():  # a build was killed between its two renames
-        site.previous.rename(site.html)
+    _clear(site)
     exercises = chapters(site.sources / "exercises")
     sources = [*chapters(site.sources), *exercises]
     wanted = {source: digest_of(source, preset) for source in sources}
@@ -70,6 +64,13 @@ def _build(site: Site, preset: str, at_once: int) -> int:
         return 1
     _write_handouts(site, exercises)
     return _publish(site, console)
+
+
+def _clear(site: Site) -> None:
+    """Put away what a build that was killed, or in which a notebook failed, has left."""
+    swap.restore(site.html, site.fresh, site.previous)
+    for leftover in [*site.work.glob("*.ipynb"), *site.executed.rglob(".*.partial")]:
+        leftover.unlink()
 
 
 def digest_of(source: Path, preset: str) -> str:
@@ -91,6 +92,7 @@ def _write_handouts(site: Site, exercises: list[Path]) -> None:
         digest([{path.name: path for path in exercises}, reached(f"import {assignments.__name__}")]),
     )
     if exercises and not (stamp.exists() and stamp.read_text() == wanted and site.handouts.is_dir()):
+        stamp.unlink(missing_ok=True)
         shutil.rmtree(site.handouts, ignore_errors=True)
         assignments.write(exercises, site.handouts)
         stamp.write_text(wanted)
@@ -148,22 +150,17 @@ def _publish(site: Site, console: Console) -> int:
     log, complete = site.root / "_build" / "html.log", site.staging / "complete"
     static = digest({name: path for name, path in made_of.items() if path.suffix not in (".md", ".ipynb")})
     # Sphinx does not repeat a warning about a page that it need not read again, nor see that a script or style changed.
-    if not complete.exists() or complete.read_text() != static:
-        shutil.rmtree(site.staging, ignore_errors=True)
+    goes_on = complete.exists() and complete.read_text() == static
     complete.unlink(missing_ok=True)
+    if not goes_on:
+        shutil.rmtree(site.staging, ignore_errors=True)
     if not sphinx(site, site.staging, "html", log, console):
         console.print(f"lmc: the HTML failed, see {log}; the published book is unchanged", highlight=False)
         return 1
     complete.write_text(static)
-    fresh = site.html.with_name("html.new")
-    for folder in (fresh, site.previous):
-        shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(site.staging / "_build" / "html", fresh)
-    (fresh / ".digest").write_text(wanted)
-    if site.html.exists():
-        site.html.rename(site.previous)
-    fresh.rename(site.html)
-    shutil.rmtree(site.previous, ignore_errors=True)
+    shutil.copytree(site.staging / "_build" / "html", site.fresh)
+    (site.fresh / ".digest").write_text(wanted)
+    swap.replace(site.html, site.fresh, site.previous)
     console.print(f"published {site.html / 'index.html'}", highlight=False)
     return 0
 
@@ -171,6 +168,6 @@ def _publish(site: Site, console: Console) -> int:
 def _stamp(executed: Path) -> str | None:
     try:
         stamp: str | None = json.loads(executed.read_text())["metadata"]["lmc"]["digest"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return stamp

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from lmc_utils.provenance import write_whole
 from lmc_utils.publishing import browser
-from lmc_utils.publishing.site import Site, sphinx
+from lmc_utils.publishing.site import Site, alone, sphinx, succeeds
+from lmc_utils.running import jobs
 from lmc_utils.settings import ParameterError
 
 _FOOTER = (
@@ -36,16 +40,18 @@ def write(root: Path, target: Path) -> None:
     browser.needed()
     console = Console(stderr=True, soft_wrap=True)
     output = site.root / "_build" / "pdf"
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
-    if not sphinx(site, output, "singlehtml", output / "sphinx.log", console):
-        raise ParameterError(f"root: expected pages without warnings, see '{output / 'sphinx.log'}'")
-    pages = output / "_build" / "singlehtml"
-    (page,) = (path for path in pages.glob("*.html") if path.name != "index.html")
-    with console.status("printing"):
-        print_page(page, output / "book.pdf")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(output / "book.pdf", target)
+    with alone(site):
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir(parents=True)
+        if not sphinx(site, output, "singlehtml", output / "sphinx.log", console):
+            raise ParameterError(f"root: expected pages without warnings, see '{output / 'sphinx.log'}'")
+        (page,) = (path for path in output.glob("_build/singlehtml/*.html") if path.name != "index.html")
+        command = [sys.executable, "-m", __name__, str(page), str(output / "book.pdf")]
+        printing = jobs.Job("printing", command, output / "print.log", site.root, os.environ)
+        if not succeeds(printing, console):
+            raise ParameterError(jobs.last_line(printing.log))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, (output / "book.pdf").read_bytes())
 
 
 def print_page(page: Path, target: Path) -> None:
@@ -72,3 +78,10 @@ def print_page(page: Path, target: Path) -> None:
             header_template="<span></span>",
             footer_template=_FOOTER,
         )
+
+
+if __name__ == "__main__":
+    try:
+        print_page(Path(sys.argv[1]), Path(sys.argv[2]))
+    except ParameterError as error:
+        sys.exit(f"lmc: {error}")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
+
+from lmc_utils.running import jobs, locks
+from lmc_utils.settings import ParameterError
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,29 @@ class Site:
         return self.root / "_build" / "html"
 
     @property
+    def fresh(self) -> Path:
+        """The next book, until it is whole and takes the place of the published one."""
+        return self.root / "_build" / "html.new"
+
+    @property
     def previous(self) -> Path:
-        """The published book before, for the moment between the two renames that replace it."""
+        """The published book before, for the moment between two renames, where one is not enough."""
         return self.root / "_build" / "html.old"
+
+
+@contextmanager
+def alone(site: Site) -> Iterator[None]:
+    """Keep others from building this checkout, and wait for what a killed build leaves behind to end.
+
+    Raises:
+        ParameterError: another build of this checkout is at work.
+    """
+    site.work.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(site.work.with_name("lock"), timeout=0), locks.until_all_ended(site.work.with_name("lock.jobs")):
+            yield
+    except Timeout as error:
+        raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
 
 
 def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console) -> bool:
@@ -68,10 +94,16 @@ def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console) 
     """
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", "_config.yml"]
     command += ["--builder", builder, "--path-output", str(output), "--warningiserror", "--keep-going"]
-    with log.open("wb") as file, console.status(f"building the pages ({builder})"):
-        done = subprocess.run(command, cwd=site.root, stdout=file, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        complaints = [line for line in log.read_text().splitlines() if "WARNING" in line or "ERROR" in line]
-        for line in complaints or log.read_text().splitlines()[-5:]:
+    job = jobs.Job(f"building the pages ({builder})", command, log, site.root, os.environ)
+    good = succeeds(job, console)
+    if not good:
+        lines = log.read_text(errors="replace").splitlines()
+        for line in [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-5:]:
             console.print(line, style="red", markup=False, highlight=False)
-    return done.returncode == 0
+    return good
+
+
+def succeeds(job: jobs.Job, console: Console) -> bool:
+    """Run one job, and say whether it came to a good end."""
+    with closing(jobs.run([job], 1, 1, console, "steps")) as finished:
+        return all(status == 0 for _, status in finished)

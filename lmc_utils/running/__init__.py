@@ -4,9 +4,9 @@ A notebook records with::
 
     from lmc_utils.running import record
 
-Imports from `settings` and `provenance`.
+Imports from `settings`, `showing` and `provenance`.
 """
 
 from lmc_utils.running.results import record
 
-__all__ = ["record", "results", "notebooks", "parameters", "jobs"]
+__all__ = ["record", "results", "notebooks", "parameters", "reading", "values", "jobs", "watchdog", "locks"]

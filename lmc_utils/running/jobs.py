@@ -1,4 +1,4 @@
-"""Run commands, some at a time, each in a process group of its own, with progress; nothing is left running."""
+"""Run commands, some at a time, with progress; nothing is left running, also where this process is killed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lmc_utils.running import watchdog
 
 _GRACE = 15  # seconds an interrupted notebook has to shut its kernel down
 
@@ -66,8 +68,7 @@ def run(
                     late = job.limit is not None and time.monotonic() - since > job.limit
                     if process.poll() is None and not late:
                         continue
-                    if late:
-                        stop([process])
+                    stop([process])
                     del running[process]
                     progress.advance(bar)
                     yield job, None if late else process.returncode
@@ -82,8 +83,8 @@ def cores_each(at_once: int, jobs: int) -> int:
     return max(1, (os.cpu_count() or 1) // max(1, min(at_once, jobs)))
 
 
-def stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End processes so that they shut their kernels down; kill those that do not listen, or all if told twice."""
+def stop(processes: Collection[subprocess.Popen[bytes]]) -> None:
+    """End jobs so that they shut their kernels down; kill those that do not listen, or all if told twice."""
     alive = [process for process in processes if process.poll() is None]
     for process in alive:
         os.killpg(process.pid, signal.SIGTERM)  # the child takes it for Ctrl-C, which a job of a script ignores
@@ -92,10 +93,7 @@ def stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
         while any(process.poll() is None for process in alive) and time.monotonic() < deadline:
             time.sleep(0.05)
     finally:
-        for process in alive:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # the kernel sees its parent go and ends itself
-                process.wait()
+        watchdog.end(processes)
 
 
 def last_line(log: Path) -> str:
@@ -107,15 +105,7 @@ def last_line(log: Path) -> str:
 
 def _start(job: Job) -> subprocess.Popen[bytes]:
     with job.log.open("wb") as log:
-        return subprocess.Popen(
-            list(job.command),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=job.folder,
-            env=dict(job.environment),
-            start_new_session=True,
-        )
+        return watchdog.start(job.command, stdout=log, stderr=log, cwd=job.folder, env=dict(job.environment))
 
 
 def _progress(console: Console) -> Progress:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import ast
 import importlib
-import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from lmc_utils.running import reading
 from lmc_utils.settings import (
     PRESET_NAMES,
     ParameterError,
@@ -30,6 +31,7 @@ from lmc_utils.settings import (
     require_choice,
     unknown,
 )
+from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
 TIMEOUT = 1800  # seconds a cell may take; papermill would wait for ever
 
@@ -64,11 +66,14 @@ class Notebook:
         """The parameters by name, in the order of the cell, as papermill reads them.
 
         Raises:
-            ParameterError: a default is not a plain value on one line.
+            ParameterError: a default is not a plain value on one line, or papermill cannot read the cell.
         """
         from papermill import inspect_notebook
 
-        found = inspect_notebook(_verbatim(self.path))
+        try:
+            found = inspect_notebook(_verbatim(self.path))
+        except Exception as error:  # of metadata that papermill expects to be otherwise: its errors are of every kind
+            raise ParameterError(f"notebook: expected parameters that papermill can read ({error})") from error
         recorded = {each.name: (describe(each), range_of(each)) for record in self.settings for each in fields(record)}
         return {
             name: Parameter(name, _literal(name, each["default"]), *recorded.get(name, (each["help"],)))
@@ -80,9 +85,12 @@ class Notebook:
         """The records that the parameters feed, which the metadata names as module:Class.
 
         Raises:
-            ParameterError: a record that the metadata names does not exist.
+            ParameterError: a record that the metadata names does not exist, or it names none where it should.
         """
-        names = json.loads(self.path.read_text())["metadata"].get("lmc", {}).get("settings", [])
+        about = reading.read(self.path)["metadata"].get("lmc", {})
+        names = about.get("settings", []) if isinstance(about, dict) else about
+        wanted = "its metadata `lmc` to hold `settings`, a list of words such as 'module:Class'"
+        require(isinstance(names, list) and all(isinstance(each, str) for each in names), "notebook", wanted, about)
         return [_record(name) for name in names]
 
     def preset(self, name: str) -> dict[str, Any]:
@@ -121,18 +129,12 @@ def find(name: str, folder: Path) -> Notebook:
     Raises:
         ParameterError: there is none, or it is not a notebook; the message names the nearest stem.
     """
-    from nbformat import ValidationError, validate
-
     path = Path(name) if Path(name).suffix == ".ipynb" else folder / f"{name}.ipynb"
     if not path.is_file():
         stems = [found.stem for found in chapters(folder)]
         require(bool(stems), "notebook", f"a path, or a stem in '{folder}', which holds no notebooks", name)
         raise ParameterError(f"notebook: {unknown(name, stems)}")
-    try:
-        validate(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError, AttributeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise ParameterError(f"notebook: expected a Jupyter notebook, '{path}' is none ({reason})") from error
+    reading.read(path)
     return Notebook(path)
 
 
@@ -158,7 +160,6 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
         KeyboardInterrupt: after the kernel has stopped; the message names the unfinished file.
         ParameterError: `out` cannot be written, or is the notebook itself.
     """
-    from nbclient.exceptions import CellTimeoutError
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
 
@@ -184,10 +185,10 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
                 extra_arguments=["--IPKernelApp.log_level=50"],
             )
     except PapermillExecutionError as error:
-        line = " ".join(f"{error.ename}: {error.evalue}".split())
+        line = one_line(" ".join(f"{error.ename}: {error.evalue}".split()), LONGEST_VALUE)
         raise ExecutionError(f"{notebook.path.stem}: In [{error.exec_count}]: {line} (see {partial})") from error
-    except (CellTimeoutError, RuntimeError) as error:  # what nbclient says of a kernel that dies, or does not start
-        line = str(error).strip().splitlines()[0]
+    except Exception as error:  # a cell took too long, the kernel died or did not start, papermill met odd metadata
+        line = one_line(str(error).strip().partition("\n")[0] or type(error).__name__, LONGEST_VALUE)
         raise ExecutionError(f"{notebook.path.stem}: {line} (see {partial})") from error
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"{notebook.path.stem}: what was executed is in {partial}") from error
@@ -196,19 +197,30 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
 
 @contextmanager
 def kernel_of_this_python() -> Iterator[None]:
-    """Make `python3` name this interpreter; Jupyter's search path may lead to the kernel of another one."""
+    """Make `python3` name this interpreter; Jupyter's search path may lead to the kernel of another one.
+
+    What Jupyter writes to reach the kernel goes into the same temporary folder.
+    """
     from ipykernel.kernelspec import write_kernel_spec
 
-    before = os.environ.get("JUPYTER_PATH")
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         write_kernel_spec(Path(folder) / "kernels" / "python3")
-        os.environ["JUPYTER_PATH"] = folder + (os.pathsep + before if before else "")
-        try:
+        path = os.pathsep.join([folder, *filter(None, [os.environ.get("JUPYTER_PATH")])])
+        with _environment(JUPYTER_PATH=path, JUPYTER_RUNTIME_DIR=str(Path(folder) / "runtime")):
             yield
-        finally:
-            del os.environ["JUPYTER_PATH"]
-            if before is not None:
-                os.environ["JUPYTER_PATH"] = before
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _verbatim(path: Path) -> str:
@@ -218,15 +230,21 @@ def _verbatim(path: Path) -> str:
 
 def _literal(name: str, source: str) -> Any:
     try:
-        return ast.literal_eval(source)
-    except (ValueError, SyntaxError) as error:
-        raise ParameterError(f"{name}: expected a plain default on one line, the notebook has {source!r}") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of backslashes
+            return ast.literal_eval(source)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        line = f"expected a plain default on one line, the notebook has {shown(source)}"
+        raise ParameterError(f"{one_line(name, LONGEST_VALUE)}: {line}") from error
 
 
 def _record(name: str) -> type[Settings]:
     module, _, attribute = name.partition(":")
     try:
-        record: type[Settings] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise ParameterError(f"notebook: its metadata names the settings {name!r}, unknown here ({error})") from error
-    return record
+        record = getattr(importlib.import_module(module), attribute)
+        require(isinstance(record, type) and issubclass(record, Settings), attribute, "a record of settings", record)
+    except Exception as error:  # a module may fail in any way when it is imported
+        raise ParameterError(
+            f"notebook: its metadata names the settings {shown(name)}, unknown here ({error})"
+        ) from error
+    return cast("type[Settings]", record)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lmc_utils.running import reading
 from lmc_utils.settings import ParameterError
+from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
 _MIME = "application/papermill.record/text/plain"
 
@@ -55,17 +58,35 @@ def read(path: Path) -> dict[str, float]:
     """The numbers that an executed notebook recorded, in the order in which it did.
 
     Raises:
-        ParameterError: there is no such notebook, or it recorded nothing.
+        ParameterError: there is no such notebook, or it recorded nothing, or something that is no number.
     """
-    try:
-        cells = json.loads(path.read_text())["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ParameterError(f"notebook: expected an executed notebook, '{path}' is none ({error})") from error
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    named = [
-        (output.get("metadata", {}).get("scrapbook", {}).get("name"), output.get("data", {})) for output in outputs
-    ]
-    found = {name: float("".join(data[_MIME])) for name, data in named if name and _MIME in data}
+    found: dict[str, float] = {}
+    for cell in reading.read(path, "an executed notebook")["cells"]:
+        for output in cell.get("outputs", []):
+            about, said = output.get("metadata", {}).get("scrapbook"), output.get("data", {}).get(_MIME)
+            if isinstance(about, dict) and isinstance(about.get("name"), str) and said:
+                found[about["name"]] = _number(about["name"], "".join(said))
     if not found:
         raise ParameterError(f"notebook: expected recorded numbers, found none in '{path}'; was it executed?")
     return found
+
+
+def as_json(numbers: Mapping[str, float]) -> str:
+    """Numbers as one JSON object; JSON has no NaN and no infinity, so they become null.
+
+    >>> print(as_json({"barrier": 0.5, "correlation": float("nan")}))
+    {
+     "barrier": 0.5,
+     "correlation": null
+    }
+    """
+    finite = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+    return json.dumps(finite, indent=1, allow_nan=False)
+
+
+def _number(name: str, said: str) -> float:
+    try:
+        return float(said)
+    except ValueError as error:
+        name = one_line(name, LONGEST_VALUE)
+        raise ParameterError(f"{name}: expected a recorded number, the notebook has {shown(said)}") from error

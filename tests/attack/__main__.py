@@ -19,7 +19,7 @@ PAGE = ROOT / "book" / "_generated" / "attack.md"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import damage
-import kills
+import killed_training
 
 from lmc_utils.forking import train
 
@@ -67,7 +67,7 @@ def page(rows: list[Row], seed: int, dose: float, minutes: float) -> str:
 def runs(dose: float, seed: int) -> Iterator[Row]:
     """Damage a finished run in every way of the list, then at random, and have it mended."""
     with _folder() as folder:
-        whole = train(kills.SMALL, folder / "whole", progress=False).folder.path
+        whole = train(killed_training.SMALL, folder / "whole", progress=False).folder.path
         names = list(damage.DAMAGES)
         failed = [name for name in names if not _mended(whole, folder, damage.DAMAGES[name][0])]
         yield "a run damaged in one way", len(names), len(names) - len(failed), ", ".join(failed)
@@ -80,13 +80,13 @@ def _mended(whole: Path, folder: Path, hurt: Callable[[Path], None]) -> bool:
     with tempfile.TemporaryDirectory(dir=folder) as copies:
         copy = Path(shutil.copytree(whole, Path(copies) / whole.name))
         hurt(copy)
-        train(kills.SMALL, copy.parent, progress=False)
+        train(killed_training.SMALL, copy.parent, progress=False)
         return damage.equal(copy, whole)
 
 
 def training(dose: float, seed: int) -> Iterator[Row]:
     """Kill a process that trains."""
     with _folder() as folder:
-        held = kills.kill_training(folder, max(1, round(50 * dose)), seed)
+        held = killed_training.kill_training(folder, max(1, round(50 * dose)), seed)
     yield "training killed at a random instant", len(held) - 1, sum(held[:-1]), ""
     yield "the bits of the run in the end", 1, int(held[-1]), ""

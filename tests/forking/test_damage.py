@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 import damage
-import kills
+import killed_training
 import pytest
 
 from lmc_utils.forking import Experiment, Run, store, train
 from lmc_utils.networks import training
 
-SMALL = kills.SMALL
+SMALL = killed_training.SMALL
 
 
 @pytest.fixture(scope="module")
@@ -131,4 +131,4 @@ def test_a_thinned_run_goes_on_where_it_was_interrupted(
 
 
 def test_kills_at_random_instants_leave_whole_files_and_equal_bits(tmp_path: Path) -> None:
-    assert all(kills.kill_training(tmp_path, times=3, seed=0))
+    assert all(killed_training.kill_training(tmp_path, times=3, seed=0))

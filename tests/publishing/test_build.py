@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import kills
 import pytest
 from filelock import FileLock
 from project import lmc, outputs, write_book, write_notebook
@@ -106,6 +107,23 @@ def test_a_build_killed_between_its_renames_has_not_lost_the_book(
     monkeypatch.setattr(publish, "_publish", lambda *_: 1)
     assert publish.build(tmp_path) == 1
     assert (tmp_path / "_build" / "html" / "index.html").read_text() == "last good"
+
+
+def test_builds_that_are_killed_leave_nothing_behind_and_never_break_the_pages() -> None:
+    row = kills.at_any_instant(count=3, seed=0, good_after=3, seconds=6)
+    assert row.held == row.tried == 3, row.worst
+
+
+def test_a_build_clears_what_a_killed_one_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_book(tmp_path)
+    left = ["_build/html.new/a.html", "_build/executed/a.partial.ipynb", "_build/executed/a.ipynb"]
+    left += ["book/notebooks/.a.ipynb.1.partial", "book/notebooks/exercises/.a.ipynb.1.partial"]
+    for path in [tmp_path / name for name in left]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.setattr(publish, "_publish", lambda *_: 0)
+    assert publish.build(tmp_path) == 0
+    assert not [name for name in left if (tmp_path / name).exists()]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lmc_utils.running import jobs
+from lmc_utils.running import jobs, watchdog
 
 QUIET = Console(quiet=True)
 
@@ -66,7 +66,7 @@ def test_whoever_stops_listening_stops_the_rest(tmp_path: Path) -> None:
 def test_what_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_GRACE", 0.2)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True)
+    process = watchdog.start([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
     assert process.stdout
     process.stdout.readline()
     jobs.stop([process])

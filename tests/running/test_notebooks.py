@@ -1,6 +1,8 @@
 """Notebooks are found, checked before a kernel starts, and finished whole or not at all."""
 
+import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -44,14 +46,37 @@ def test_what_is_no_notebook_is_named(text: str, tmp_path: Path) -> None:
         notebooks.find("a", tmp_path)
 
 
-@pytest.mark.parametrize("record", ["nowhere:Thing", "lmc_utils.measure.lines:Thing", "nothing", ""])
+@pytest.mark.parametrize(
+    "record", ["nowhere:Thing", "os:path", "pathlib:Path", "..x:y", "lmc_utils.measure.lines:Thing", "nothing", ""]
+)
 def test_settings_that_do_not_exist_are_named(record: str, tmp_path: Path) -> None:
     found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", settings=(record,)))
     with pytest.raises(ParameterError, match=f"^notebook: its metadata names the settings '{record}', unknown here"):
         found.check({})
 
 
-@pytest.mark.parametrize("default", ["3 * 2", "numpy.pi"])
+@pytest.mark.parametrize("about", [None, 3, {"settings": None}, {"settings": [3]}, {"settings": "a:b"}])
+def test_metadata_of_another_form_is_named(about: object, tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "a.ipynb")
+    notebook = json.loads(path.read_text())
+    notebook["metadata"]["lmc"] = about
+    path.write_text(json.dumps(notebook))
+    with pytest.raises(ParameterError, match=r"^notebook: expected its metadata `lmc` to hold `settings`, a list of"):
+        notebooks.find("a", tmp_path).check({})
+
+
+def test_a_notebook_whose_parameters_papermill_cannot_read_is_named(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "a.ipynb")
+    notebook = json.loads(path.read_text())
+    del notebook["metadata"]["kernelspec"]
+    path.write_text(json.dumps(notebook))
+    with pytest.raises(
+        ParameterError, match=r"^notebook: expected parameters that papermill can read \(No kernel name"
+    ):
+        notebooks.find("a", tmp_path).check({"count": 1})
+
+
+@pytest.mark.parametrize("default", ["3 * 2", "numpy.pi", "{[]: 1}", "-" * 9999 + "1"])
 def test_a_default_that_is_no_plain_value_is_named(default: str, tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "a.ipynb")
     path.write_text(path.read_text().replace("count = 3", f"count = {default}"))
@@ -100,11 +125,14 @@ def test_execution_uses_this_python_and_these_values(tmp_path: Path, monkeypatch
     decoy.parent.mkdir(parents=True)
     decoy.write_text('{"argv": ["false"], "display_name": "another Python", "language": "python"}')
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     path = write_notebook(tmp_path / "{x}" / "a.ipynb", "import sys; print(sys.executable, count, word)")
     notebooks.execute(notebooks.Notebook(path), {"count": 7}, tmp_path / "{out}" / "b.ipynb")
     assert outputs(tmp_path / "{out}" / "b.ipynb") == f"{sys.executable} 7 a\n"
     assert [path.name for path in (tmp_path / "{out}").iterdir()] == ["b.ipynb"]
     assert os.environ["JUPYTER_PATH"] == str(tmp_path)
+    assert os.environ["JUPYTER_RUNTIME_DIR"] == str(tmp_path / "runtime")
+    assert not (tmp_path / "runtime").exists(), "a kernel that is killed would leave a file there"
 
 
 def test_the_result_takes_no_place_that_is_taken(tmp_path: Path) -> None:
@@ -149,3 +177,6 @@ def test_plain_papermill_fails_just_as_clearly(tmp_path: Path) -> None:
         execute_notebook(str(source), str(tmp_path / "b.ipynb"), parameters={"siblings": 1}, progress_bar=False)
     assert caught.value.ename == "ParameterError"
     assert caught.value.evalue == "siblings: expected at least 2, got 1"
+    call, line = caught.value.traceback
+    assert re.fullmatch(r"line \d+: experiment = Experiment\.pick\(globals\(\)\)", call)
+    assert line == "ParameterError: siblings: expected at least 2, got 1"

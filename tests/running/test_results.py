@@ -1,8 +1,11 @@
 """Headline numbers are read back as they were recorded."""
 
+import copy
+import json
 from pathlib import Path
 from typing import NamedTuple
 
+import junk
 import pytest
 import xarray as xr
 from project import lmc, write_notebook
@@ -26,6 +29,7 @@ def test_numbers_come_back_through_the_command(tmp_path: Path) -> None:
     assert numbers == {"plain": 1 / 3, "numpy": 0.5, "tensor": 2.0, "array": 1e-12}
     shown = lmc("results", "out.ipynb", "--json", cwd=tmp_path)
     assert '"plain": 0.3333333333333333' in shown.stdout
+    assert '"gone": null' in shown.stdout, "JSON has no NaN"
     assert "array   1e-12" in lmc("results", "out.ipynb", cwd=tmp_path).stdout
 
 
@@ -68,3 +72,21 @@ def test_what_has_no_numbers_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.ipynb").write_text("hello")
     with pytest.raises(ParameterError, match="expected an executed notebook"):
         results.read(tmp_path / "text.ipynb")
+    for text in ('{"cells": [1, 2]}', '{"cells": [{"outputs": null}]}'):
+        (tmp_path / "junk.ipynb").write_text(text)
+        with pytest.raises(ParameterError, match="expected an executed notebook"):
+            results.read(tmp_path / "junk.ipynb")
+
+
+def test_a_record_that_is_no_number_is_named(tmp_path: Path) -> None:
+    notebook = copy.deepcopy(junk.EXECUTED)
+    output = notebook["cells"][2]["outputs"][0]
+    (mime,) = output["data"]
+    for said, line in {"many": "'many'", "9" * 10**5 + "x": "'999"}.items():
+        output["data"][mime] = said
+        (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
+        with pytest.raises(ParameterError, match=f"^loss: expected a recorded number, the notebook has {line}"):
+            results.read(tmp_path / "a.ipynb")
+    output["data"][mime] = ["0.", "25"]  # as Jupyter may write it
+    (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
+    assert results.read(tmp_path / "a.ipynb")["loss"] == 0.25

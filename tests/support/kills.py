@@ -1,66 +1,199 @@
-"""Kill training at random instants: what is on disk is sound each time, and the finished run has equal bits."""
+"""Builds that are killed at random instants: nothing of them lives on, the pages stay whole, the next build is good.
+
+`attack(count, seed)` kills so many builds of a small book, each followed at once by one that shall be good.
+"""
 
 from __future__ import annotations
 
 import os
 import random
+import re
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import damage
+import psutil
+from project import write_book, write_notebook
+from rows import Row
 
-from lmc_utils.forking import Experiment, Run, train
+SOON = 2.0  # seconds in which what a killed build has started ends
+_MARK = "LMC_KILLED"
+_BUILD = (sys.executable, "-m", "lmc_utils.cli", "build", "--preset", "smoke")
+BETWEEN_RENAMES = """
+import os, signal
+from pathlib import Path
+from lmc_utils import cli
+from lmc_utils.publishing import swap
 
-SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
-_CODE = """
-import sys
-from lmc_utils.forking import Experiment, train
-from lmc_utils.networks import data
-experiment = Experiment(**{values!r})
-data.load(data.Source.pick(vars(experiment)))
-print("ready", flush=True)
-train(experiment, progress=False)
+def rename(path, target, rename=Path.rename):
+    if path.name == "html.new":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, target)
+
+swap._exchange = lambda one, other: False
+Path.rename = rename
+cli.app(["build", "--preset", "smoke"])
 """
 
 
-def kill_training(folder: Path, times: int, seed: int) -> list[bool]:
-    """Whether each kill left only sound files, and, as the last, whether the run then ended at the bits of one that was
-    never killed."""
-    draw = random.Random(seed)
-    whole = train(SMALL, folder / "whole", progress=False)
-    started = time.monotonic()
-    train(SMALL, folder / "timed", progress=False)
-    seconds = time.monotonic() - started
-    killed, held = folder / "killed", []
-    for _ in range(times):
-        if draw.random() < 0.5:  # or else go on with what the last kill left
-            for path in killed.glob("*/epoch_*"):
-                path.unlink()
-        _start_and_kill(killed, draw.uniform(0, 1.5 * seconds))
-        held.append(_is_sound(killed, whole))
-    train(SMALL, killed, progress=False)
-    run = killed / whole.folder.path.name
-    same_names = {path.name for path in run.iterdir()} == {path.name for path in whole.folder.path.iterdir()}
-    return [*held, same_names and damage.equal(run, whole.folder.path)]
+@dataclass
+class Victim:
+    """A small book whose builds are killed.
+
+    Attributes:
+        root: its folder.
+        number: of the version that is built; its page says it.
+        published: versions that the page may say at this moment.
+        faults: what did not hold.
+    """
+
+    root: Path
+    number: int = 0
+    published: set[int] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+
+    def write(self) -> None:
+        """The next version."""
+        self.number += 1
+        self.published.add(self.number)
+        write_notebook(self.root / "notebooks" / "b.ipynb", f"print('version', {self.number}, 'end')")
+
+    def start(self, command: Sequence[str] = _BUILD) -> tuple[subprocess.Popen[bytes], str]:
+        """A build at work, and the mark by which what it starts is known."""
+        mark = os.urandom(8).hex()
+        environment = os.environ | {_MARK: mark, "TMPDIR": str(self.root / "tmp")}
+        with (self.root / "log").open("wb") as log:
+            return subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log), mark
+
+    def build(self) -> None:
+        """One build that shall be good: its page is there, and nothing else."""
+        process, _ = self.start()
+        self._expect(process.wait() == 0, (self.root / "log").read_text())
+        self.published = {self.number}
+        self._expect(self._says() in self.published, "the page has an old version")
+        left = [*self.root.glob("_build/html.*"), *self.root.glob("_build/executed/*.ipynb"), *self.root.glob("tmp/*")]
+        left += self.root.rglob(".*.partial")
+        self._expect([path.name for path in left] == ["html.log"], f"left behind: {left}")
+
+    def ended(self, mark: str) -> None:
+        """All that bore a mark ends soon."""
+        deadline = time.monotonic() + SOON
+        while found := list(_alive(mark)):
+            if time.monotonic() > deadline:
+                self.faults.append(f"alive after {SOON} s: {found}")
+                return
+            time.sleep(0.02)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look at the published pages all the time."""
+        done = threading.Event()
+
+        def look() -> None:
+            while not done.wait(0.001):
+                self._expect(self._says() in self.published, f"the page is not whole: {self._says()}")
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+    def _says(self) -> int | None:
+        pages = self.root / "_build" / "html"
+        try:
+            index, page = ((pages / name).read_text() for name in ("intro.html", "notebooks/b.html"))
+        except OSError:
+            return None
+        found = re.search(r"version (\d+) end", page)
+        whole = all(text.rstrip().endswith("</html>") for text in (index, page))
+        return int(found[1]) if found and whole and (pages / "index.html").exists() else None
+
+    def _expect(self, holds: bool, fault: str) -> None:
+        if not holds:
+            self.faults.append(fault)
 
 
-def _start_and_kill(folder: Path, seconds: float) -> None:
-    code = _CODE.format(values=SMALL.to_json())
-    environment = os.environ | {"LMC_RUNS": str(folder), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(seconds)
-    process.kill()
-    process.wait()
-    process.stdout.close()
+def attack(count: int, seed: int) -> list[Row]:
+    """Kill so many builds of a small book at instants from a seed, and one between its two renames."""
+    return [between_renames(), at_any_instant(count, seed)]
 
 
-def _is_sound(folder: Path, whole: Run) -> bool:
-    """Whether every file that a kill left has the bytes that it has in a run that was never killed."""
-    return all(
-        path.read_bytes() == (whole.folder.path / path.name).read_bytes()
-        for path in folder.glob("*/epoch_*.safetensors")
-    )
+def at_any_instant(count: int, seed: int, good_after: int = 1, seconds: float | None = None) -> Row:
+    """Kill builds of a small book.
+
+    Args:
+        count: builds that are killed.
+        seed: of the instants.
+        good_after: so many kills are followed by one build that shall be good.
+        seconds: from the start in which they are killed; by default as many as a build takes.
+    """
+    instants = random.Random(seed)
+    held, worst = 0, list[str]()
+    with _victim() as victim:
+        if seconds is None:
+            start = time.monotonic()
+            victim.build()
+            seconds = time.monotonic() - start
+        for number in range(1, count + 1):
+            after = instants.uniform(0, seconds)
+            with victim.watched():
+                victim.write()
+                process, mark = victim.start()
+                time.sleep(after)
+                process.kill()
+                process.wait()
+                ending = threading.Thread(target=victim.ended, args=[mark])
+                ending.start()
+                if number % good_after == 0:
+                    victim.build()
+                ending.join()
+            held += not victim.faults
+            worst += [f"killed after {after:.2f} s: {fault}" for fault in victim.faults]
+            victim.faults = []
+    return Row(f"a build, killed in its first {seconds:.1f} s", count, held, min(worst, key=len, default=""))
+
+
+def between_renames() -> Row:
+    """Kill a build between its two renames, where the system cannot exchange folders in one step."""
+    with _victim() as victim:
+        process, mark = victim.start((sys.executable, "-c", BETWEEN_RENAMES))
+        if process.wait() != -signal.SIGKILL:
+            victim.faults.append("was not killed")
+        victim.ended(mark)
+        victim.build()
+        return Row("a build, killed between its two renames", 1, int(not victim.faults), "; ".join(victim.faults))
+
+
+@contextmanager
+def _victim() -> Iterator[Victim]:
+    """A book with pages of an earlier version, which was published by hand."""
+    with tempfile.TemporaryDirectory(prefix="lmc-kills-") as folder:
+        victim = Victim(Path(folder))
+        write_book(victim.root, b="")
+        for name in ("tmp/-", "_build/html/index.html", "_build/html/intro.html", "_build/html/notebooks/b.html"):
+            path = victim.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("version 0 end</html>")
+        victim.published.add(0)
+        (victim.root / "tmp" / "-").unlink()
+        victim.write()
+        yield victim
+
+
+def _alive(mark: str) -> Iterator[str]:
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                yield f"{process.pid} {' '.join(process.cmdline())[:100]}"
+        except (psutil.Error, OSError):
+            continue

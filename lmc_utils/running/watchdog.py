@@ -1,0 +1,129 @@
+"""Start a command that ends with whoever started it, and with it all that it started, in whatever session.
+
+A process of its own, this file run as a script, stands between the two. Its standard input is a pipe that nobody writes
+to and that the parent alone holds open: where that ends, the parent is gone, however it ended, and all is killed. So is
+what is left when the command has ended by itself, whose exit status is passed on. What the command started is known by
+descent, and by a mark in its environment, which stays where a process outlives its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+_MARK = "LMC_WATCHED_AS"
+_PATIENCE = 5  # seconds that the system may take to end what was killed
+
+
+def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a command with a watchdog; closing the standard input of the process that comes back ends all of it.
+
+    It has a process group, a session and a folder for temporary files of its own; the folder goes with it. Files that
+    may be inherited stay open in it, such as those of `locks.until_all_ended`.
+
+    Args:
+        command: and its arguments; its standard input is empty.
+        options: of `subprocess.Popen`.
+
+    >>> with start(["sleep", "60"]) as process:
+    ...     process.poll() is None
+    True
+    >>> process.returncode == -signal.SIGKILL
+    True
+    """
+    import psutil
+
+    # Python starts in half the time without its packages; this one is needed only to end something.
+    packages = os.path.dirname(os.path.dirname(psutil.__file__))
+    watched = [sys.executable, "-I", "-S", __file__, packages, *command]
+    return subprocess.Popen(watched, stdin=subprocess.PIPE, start_new_session=True, close_fds=False, **options)
+
+
+def end(processes: Collection[subprocess.Popen[bytes]]) -> None:
+    """Kill what is left of commands that were started with a watchdog, and wait until it has ended."""
+    for process in processes:
+        if process.stdin:
+            process.stdin.close()
+    for process in processes:
+        process.wait()
+
+
+def main(packages: str, *command: str) -> None:
+    """Watch over a command until all of it has ended, then end as it did."""
+    sys.path.append(packages)
+    mark = os.urandom(8).hex()
+    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"lmc-{mark}")
+    environment = os.environ | {_MARK: mark, "TMPDIR": folder}
+    no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    os.mkdir(folder, mode=0o700)
+    try:
+        child = os.posix_spawnp(command[0], command, environment, file_actions=[no_input])
+    except OSError as error:
+        os.rmdir(folder)
+        sys.exit(f"lmc: {error}")
+    signal.signal(signal.SIGTERM, lambda *_: None)  # the command obeys, which has got it as well
+    threading.Thread(target=_end_with_parent, args=[mark], daemon=True).start()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _end_all(mark)
+    _remove(folder)
+    if status < 0:  # by a signal
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    sys.exit(status)
+
+
+def _end_with_parent(mark: str) -> None:
+    os.read(0, 1)
+    _end_all(mark)
+
+
+def _end_all(mark: str) -> None:
+    """Kill what is left; all of it is stopped first, as what runs on could start another process meanwhile."""
+    import psutil
+
+    def left() -> set[psutil.Process]:
+        marked = [each for each in psutil.process_iter() if (_try(each.environ) or {}).get(_MARK) == mark]
+        return {*psutil.Process().children(recursive=True), *marked}
+
+    found: set[psutil.Process] = set()
+    while fresh := left() - found:
+        found |= fresh
+        for process in fresh:
+            _try(process.suspend)
+    for process in found:
+        _try(process.kill)
+    deadline = time.monotonic() + _PATIENCE
+    while any(_try(process.status) not in (None, psutil.STATUS_ZOMBIE) for process in found):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+
+
+def _try(ask: Callable[[], Any]) -> Any:
+    """What a process says; None where it has gone or is somebody else's."""
+    import psutil
+
+    try:
+        return ask()
+    except (psutil.Error, OSError):
+        return None
+
+
+def _remove(folder: str) -> None:
+    try:
+        os.rmdir(folder)
+    except OSError:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

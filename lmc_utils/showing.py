@@ -1,0 +1,54 @@
+"""Values and messages of any size and kind as one short line, for people to read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+LONGEST_VALUE = 200
+LONGEST_MESSAGE = 600
+
+
+def shown(value: Any) -> str:
+    """A value as Python would write it, cut at 200 characters, in a time that does not depend on how large it is.
+
+    >>> shown((1, "a")), shown("x" * 10**6)[-5:], shown(10**5000)
+    ("[1, 'a']", 'xxxx…', 'a whole number of 16610 bits')
+    """
+    return one_line("".join(itertools.islice(_pieces(value), LONGEST_VALUE + 1)), LONGEST_VALUE)
+
+
+def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    r"""A text as one line that can be printed, cut at some characters.
+
+    >>> one_line("two\nlines and a bell: \a"), one_line("cut here", 5)
+    ('two lines and a bell: \\x07', 'cut …')
+    """
+    characters = (each if each.isprintable() else " " if each.isspace() else ascii(each)[1:-1] for each in text)
+    line = "".join(itertools.islice(characters, longest + 1))
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """The text of a value, none of the pieces empty, so that few are needed; a small one may unfold into gigabytes."""
+    if isinstance(value, dict):
+        yield "{"
+        for row, (key, item) in enumerate(value.items()):
+            yield from [", "] if row else []
+            yield from _pieces(key)
+            yield ": "
+            yield from _pieces(item)
+        yield "}"
+    elif isinstance(value, (list, tuple)):
+        yield "["
+        for row, item in enumerate(value):
+            yield from [", "] if row else []
+            yield from _pieces(item)
+        yield "]"
+    elif isinstance(value, (str, bytes)):
+        yield repr(value[: LONGEST_VALUE + 1])
+    elif isinstance(value, int) and value.bit_length() > 10_000:  # Python refuses to write more than 4300 digits
+        yield f"a whole number of {value.bit_length()} bits"
+    else:
+        yield repr(value)
