@@ -95,12 +95,18 @@ def _in_memory(folder: str, mebibytes: int) -> list[str]:
 def _stands(program: str, hidden: Path | None) -> bool:
     """Whether Python starts behind it and sees nothing of a file outside."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as within:
-        outside = hidden or Path(within, "outside")
+        outside = Path(within, "outside")
         outside.touch()
         box = Sandbox(Path(within, "box"))
         for folder in (box.package, box.runs):
             folder.mkdir(parents=True)
-        command = [*around(program, box, box.runs, 16), sys.executable, "-c", _PROBE, str(outside.resolve())]
+        command = [
+            *around(program, box, box.runs, 16),
+            sys.executable,
+            "-c",
+            _PROBE,
+            str((hidden or outside).resolve()),
+        ]
         try:
             return subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE).returncode == 0
         except (OSError, subprocess.TimeoutExpired):

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,11 +19,13 @@ PAGE = ROOT / "book" / "_generated" / "attack.md"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import damage
+import hostile
+import junk
 import killed_training
+import kills
+from rows import Row
 
 from lmc_utils.forking import train
-
-Row = tuple[str, int, int, str]  # what was tried, how often, how often it held, and what happened where it did not
 
 
 def main() -> None:
@@ -40,40 +42,36 @@ def main() -> None:
     for name in [options.only] if options.only else GROUPS:
         for row in GROUPS[name](options.dose, options.seed):
             rows.append(row)
-            print(f"  {row[0]}: {row[2]} of {row[1]} held{f' ({row[3]})' if row[3] else ''}", flush=True)
-    minutes = (time.monotonic() - started) / 60
+            print(f"  {row.what}: {row.held} of {row.tried} held{f'; {row.worst}' if row.worst else ''}", flush=True)
     if not options.only:
+        minutes = (time.monotonic() - started) / 60
         options.page.write_text(page(rows, options.seed, options.dose, minutes))
         print(f"Written to {options.page}")
-    sys.exit(any(held < tried for _, tried, held, _ in rows))
+    sys.exit(any(row.held < row.tried for row in rows))
 
 
-def page(rows: list[Row], seed: int, dose: float, minutes: float) -> str:
+def page(rows: Iterable[Row], seed: int, dose: float, minutes: float) -> str:
     """The table in Markdown."""
-    lines = [f"| {what} | {tried:,} | {held:,} |" for what, tried, held, _ in rows]
-    return "\n".join(
-        [
-            f"Attacked on {datetime.date.today():%d %B %Y} with seed {seed} and dose {dose:g}, on {os.cpu_count()} cores "
-            f"({platform.system()}, {platform.machine()}, Python {platform.python_version()}), in {minutes:.0f} minutes.",
-            "",
-            "| what | tried | held |",
-            "| --- | ---: | ---: |",
-            *lines,
-            "",
-        ]
-    )
+    machine = f"{os.cpu_count()} cores, {platform.system()}, {platform.machine()}, Python {platform.python_version()}"
+    today = f"{datetime.date.today():%d %B %Y}"
+    said = f"Attacked on {today} in {minutes:.0f} minutes ({machine}), seed {seed}, dose {dose:g}."
+    table = [f"| {row.what} | {row.tried:,} | {row.held:,} |" for row in rows]
+    return "\n".join([said, "", "| what | tried | held |", "| --- | ---: | ---: |", *table, ""])
 
 
 def runs(dose: float, seed: int) -> Iterator[Row]:
     """Damage a finished run in every way of the list, then at random, and have it mended."""
-    with _folder() as folder:
-        whole = train(killed_training.SMALL, folder / "whole", progress=False).folder.path
-        names = list(damage.DAMAGES)
-        failed = [name for name in names if not _mended(whole, folder, damage.DAMAGES[name][0])]
-        yield "a run damaged in one way", len(names), len(names) - len(failed), ", ".join(failed)
-        seeds = range(seed, seed + max(1, round(200 * dose)))
-        failed = [str(n) for n in seeds if not _mended(whole, folder, lambda run, n=n: damage.random_damage(run, n))]
-        yield "one to three files of a run damaged at random", len(seeds), len(seeds) - len(failed), ", ".join(failed)
+    with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
+        whole = train(killed_training.SMALL, Path(folder, "whole"), progress=False).folder.path
+
+        def tried(what: str, damages: dict[str, Callable[[Path], None]]) -> Row:
+            failed = [name for name, hurt in damages.items() if not _mended(whole, Path(folder), hurt)]
+            return Row(what, len(damages), len(damages) - len(failed), ", ".join(failed))
+
+        yield tried("damaged runs: one way each", {name: hurt for name, (hurt, _) in damage.DAMAGES.items()})
+        seeds = range(seed, seed + _times(200, dose))
+        at_random = {str(n): lambda run, n=n: damage.random_damage(run, n) for n in seeds}
+        yield tried("damaged runs: one to three files at random", at_random)
 
 
 def _mended(whole: Path, folder: Path, hurt: Callable[[Path], None]) -> bool:
@@ -86,7 +84,45 @@ def _mended(whole: Path, folder: Path, hurt: Callable[[Path], None]) -> bool:
 
 def training(dose: float, seed: int) -> Iterator[Row]:
     """Kill a process that trains."""
-    with _folder() as folder:
-        held = killed_training.kill_training(folder, max(1, round(50 * dose)), seed)
-    yield "training killed at a random instant", len(held) - 1, sum(held[:-1]), ""
-    yield "the bits of the run in the end", 1, int(held[-1]), ""
+    with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
+        held = killed_training.kill_training(Path(folder), _times(50, dose), seed)
+    yield Row("killed training: only whole files on disk", len(held) - 1, sum(held[:-1]))
+    yield Row("killed training: the bits of the run in the end", 1, int(held[-1]))
+
+
+def text(dose: float, seed: int) -> Iterable[Row]:
+    """Junk as values, notebooks, results and submissions."""
+    return (Row(f"junk: {row.what}", row.tried, row.held, row.worst) for row in junk.attack(_times(1000, dose), seed))
+
+
+def builds(dose: float, seed: int) -> Iterable[Row]:
+    """Kill a build."""
+    return (
+        Row(f"killed builds: {row.what}", row.tried, row.held, row.worst)
+        for row in kills.attack(_times(50, dose), seed)
+    )
+
+
+def submissions(dose: float, seed: int) -> Iterator[Row]:
+    """Hand in hostile submissions beside honest ones."""
+    names = list(hostile.HOSTILE)[: _times(len(hostile.HOSTILE), dose)]
+    with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
+        rows = hostile.attack(Path(folder), names, seed)
+    failed = [f"{name}: {why}" for name, held, why in rows if not held]
+    yield Row("hostile submissions", len(rows), len(rows) - len(failed), "; ".join(failed))
+
+
+def _times(count: int, dose: float) -> int:
+    return max(1, round(count * dose))
+
+
+GROUPS: dict[str, Callable[[float, int], Iterable[Row]]] = {
+    "runs": runs,
+    "training": training,
+    "text": text,
+    "builds": builds,
+    "submissions": submissions,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Marks that were kept come back; marks that somebody else wrote do not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lmc_utils.classroom import keeping
+from lmc_utils.classroom.marking import Marks
+
+MARKS = Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "user_state_path", lambda _: tmp_path / "state")
+
+
+def test_marks_come_back(tmp_path: Path) -> None:
+    assert keeping.get(tmp_path, "key") is None
+    keeping.put(tmp_path, "key", MARKS, b"executed")
+    assert keeping.get(tmp_path, "key") == MARKS
+    assert (tmp_path / "key.ipynb").read_bytes() == b"executed"
+    assert (tmp_path / "state" / "grading.secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_changed_does_not_count(tmp_path: Path) -> None:
+    keeping.put(tmp_path, "key", MARKS, b"executed")
+    sealed = (tmp_path / "key.json").read_text()
+    kept = json.loads(sealed)
+    kept["marks"]["points"]["toy-2"] = 2.0
+    for content in (json.dumps(kept), "", "[]", "{}", "[" * 100_000, sealed.replace("seal", "sael")):
+        (tmp_path / "key.json").write_text(content)
+        assert keeping.get(tmp_path, "key") is None
+    (tmp_path / "key.json").write_text(sealed)
+    assert keeping.get(tmp_path, "key") == MARKS
+    (tmp_path / "key.ipynb").write_bytes(b"something else")
+    assert keeping.get(tmp_path, "key") is None
+
+
+def test_marks_of_one_submission_are_not_those_of_another(tmp_path: Path) -> None:
+    keeping.put(tmp_path, "mine", MARKS, b"executed")
+    for suffix in (".json", ".ipynb"):
+        (tmp_path / f"yours{suffix}").write_bytes((tmp_path / f"mine{suffix}").read_bytes())
+    assert keeping.get(tmp_path, "yours") is None
+
+
+def test_with_another_secret_nothing_counts(tmp_path: Path) -> None:
+    keeping.put(tmp_path, "key", MARKS, b"executed")
+    (tmp_path / "state" / "grading.secret").write_bytes(b"guessed")
+    assert keeping.get(tmp_path, "key") is None

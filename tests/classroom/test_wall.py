@@ -1,0 +1,123 @@
+"""Behind the wall there is what Python needs, and nothing of whoever marks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lmc_utils.classroom import sandbox, wall
+
+REPORT = """
+import json, os, socket, sys
+
+def can_write(path):
+    try:
+        with open(path, "wb") as file:
+            file.write(b"x" * 20_000_000)
+        return "all"
+    except OSError as error:
+        return error.strerror
+
+def can_connect(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return True
+    except OSError:
+        return False
+
+arguments = json.loads(sys.argv[1])
+print(json.dumps({
+    "seen": [path for path in arguments["paths"] if os.path.lexists(path)],
+    "written": {path: can_write(path) for path in arguments["write"]},
+    "connected": can_connect(arguments["port"]),
+    "processes": len([name for name in os.listdir("/proc") if name.isdecimal()]),
+    "user": os.getuid(), "runs": os.listdir(os.environ["LMC_RUNS"]), "folder": os.getcwd(),
+    "read": open(os.environ["LMC_RUNS"] + "/one/epoch").read(),
+}))
+"""
+
+
+def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_path: Path) -> None:
+    import socketserver
+    import threading
+
+    trained = tmp_path / "trained"
+    (trained / "one").mkdir(parents=True)
+    (trained / "one" / "epoch").write_text("networks")
+    (tmp_path / "within").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    box = sandbox.make(tmp_path / "within", trained, walled=True)
+    neighbour = sandbox.make(tmp_path / "within", trained, walled=True)
+    messages = box.folder / "m"
+    messages.mkdir()
+    outside = [tmp_path / "secret", neighbour.folder, Path.home() / ".bashrc", Path("/etc/passwd"), box.result, trained]
+    spots = ["/x", "/dev/x", "/etc/x", "/usr/x", sys.prefix + "/x", str(box.package / "x"), str(box.runs / "one" / "x")]
+    small = ["/tmp/x", str(box.home / "x"), str(box.runs / "x")]
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        told = {"paths": list(map(str, outside)), "write": spots + small, "port": server.server_address[1]}
+        command = [*wall.around(wall_program, box, messages, disk=16), sys.executable, "-c", REPORT, json.dumps(told)]
+        environment = dict(sandbox.marking(box, "a", b"", Path(__file__), sandbox.Bounds()).environment)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["seen"] == []
+    assert {report["written"][path] for path in spots} == {"Read-only file system"}
+    assert {report["written"][path] for path in small} == {"No space left on device"}
+    assert report["connected"] is False
+    assert report["processes"] <= 3
+    assert report["user"] == 1000
+    assert report["folder"] == str(box.home)
+    assert "one" in report["runs"]
+    assert report["read"] == "networks"
+    assert (trained / "one" / "epoch").read_text() == "networks"
+    assert list(box.runs.iterdir()) == []
+
+
+def test_what_trains_the_networks_for_all_keeps_them(wall_program: str, tmp_path: Path) -> None:
+    (tmp_path / "within").mkdir()
+    box = sandbox.make(tmp_path / "within", tmp_path / "nothing there", walled=True)
+    messages = box.folder / "m"
+    messages.mkdir()
+    code = "import os, pathlib; pathlib.Path(os.environ['LMC_RUNS'], 'trained').write_text('networks')"
+    command = [*wall.around(wall_program, box, messages, disk=16), sys.executable, "-c", code]
+    environment = dict(sandbox.marking(box, "a", b"", Path(__file__), sandbox.Bounds()).environment)
+    subprocess.run(command, env=environment, check=True)
+    assert (box.runs / "trained").read_text() == "networks"
+
+
+def test_all_that_runs_inside_ends_with_what_started_it(wall_program: str, tmp_path: Path) -> None:
+    import psutil
+
+    (tmp_path / "within").mkdir()
+    box = sandbox.make(tmp_path / "within", walled=True)
+    messages = box.folder / "m"
+    messages.mkdir()
+    daemon = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)\nprint('up', flush=True)\ntime.sleep(60)"
+    command = [*wall.around(wall_program, box, messages, disk=16), sys.executable, "-c", daemon]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) >= 3
+        process.kill()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+
+
+def test_a_wall_that_shows_what_it_must_hide_is_none(wall_program: str) -> None:
+    assert wall.find(Path(sys.prefix) / "pyvenv.cfg") is None
+
+
+def test_where_there_is_none_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert wall.find() is None
+    assert wall.advice() == "mark on Linux with bubblewrap, in a container or on a machine of its own"
+    (tmp_path / "bwrap").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    assert wall.find() is None
