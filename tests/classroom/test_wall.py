@@ -98,7 +98,7 @@ def test_all_that_runs_inside_ends_with_what_started_it(wall_program: str, tmp_p
     box = sandbox.make(tmp_path / "within", walled=True)
     messages = box.folder / "m"
     messages.mkdir()
-    daemon = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)\nprint('up', flush=True)\ntime.sleep(60)"
+    daemon = "import os, time\nif os.fork() == 0: os.setsid()\nelse: print('up', flush=True)\ntime.sleep(60)"
     command = [*wall.around(wall_program, box, messages, disk=16), sys.executable, "-c", daemon]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
