@@ -18,7 +18,11 @@ from lmc_utils.provenance import PACKAGE, package_files
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-OF_MORE_THAN_ONE_FILE = {"tests/forking/test_damage.py", "tests/widgets/test_widgets.py"}  # what holds for every widget
+OF_MORE_THAN_ONE_FILE = {
+    "tests/classroom/test_hostile.py",
+    "tests/forking/test_damage.py",
+    "tests/widgets/test_widgets.py",
+}  # what holds for every widget
 
 every_folder = pytest.mark.parametrize("name", FOLDERS)
 

@@ -62,10 +62,7 @@ def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collect
                 found.setdefault(file.parent.resolve() / file.name, file)
     require(bool(found), "submission", "files to mark", ", ".join(map(str, paths)))
     cells = {stem: {identity(cell) for cell in nbformat.read(path, 4).cells} - {""} for stem, path in sources.items()}
-    named = {  # text that can be written, whatever bytes a name is made of
-        Path(os.path.relpath(place, base)).as_posix().encode("utf-8", "backslashreplace").decode(): file
-        for place, file in found.items()
-    }
+    named = {_written(Path(os.path.relpath(place, base)).as_posix()): file for place, file in found.items()}
     return [_recognise(name, named[name], cells) for name in sorted(named)]
 
 
@@ -90,6 +87,11 @@ def read(content: bytes) -> NotebookNode:
     return notebook
 
 
+def _written(name: str) -> str:
+    """A name on one line of plain text, whatever bytes it is made of."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
+
+
 def _base(paths: Sequence[Path]) -> Path:
     """The folder that names are relative to: the one folder given, else the one that holds all that were."""
     if len(paths) == 1:
@@ -101,7 +103,7 @@ def _handed_in(folder: Path) -> Iterator[Path]:
     """The files in a folder, at any depth, its links, and the folders that hold none; nothing hidden."""
     for path in folder.rglob("*"):
         if not _is_hidden(path.relative_to(folder)) and (
-            path.is_symlink() or path.is_file() or all(_is_hidden(Path(each.name)) for each in path.iterdir())
+            path.is_symlink() or not path.is_dir() or all(_is_hidden(Path(each.name)) for each in path.iterdir())
         ):
             yield path
 
@@ -116,7 +118,12 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
         return Submission(name, path, b"", None, "a link, not the file itself")
     if path.is_dir():
         return Submission(f"{name}/", path, b"", None, "nothing was handed in")
-    stem, content = None, path.read_bytes() if path.stat().st_size <= _LARGEST else b""
+    if not path.is_file():
+        return Submission(name, path, b"", None, "not a file")  # a pipe would keep who reads it waiting
+    try:
+        stem, content = None, path.read_bytes() if path.stat().st_size <= _LARGEST else b""
+    except OSError as error:
+        return Submission(name, path, b"", None, f"it cannot be read ({error.strerror})")
     if not path.stat().st_size:
         remark = "an empty file"
     elif zipfile.is_zipfile(path):

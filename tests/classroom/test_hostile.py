@@ -1,0 +1,33 @@
+"""Hostile submissions are held off: each gets what it deserves, and nobody else's marks, files or processes are touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hostile
+import pytest
+
+pytestmark = pytest.mark.xdist_group("hostile")  # they are handed in once
+
+DOSE = [name for name in hostile.HOSTILE if name not in hostile.WAITING]
+
+
+@pytest.fixture(scope="module")
+def held(wall_program: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bool, str]]:
+    rows = hostile.attack(tmp_path_factory.mktemp("h"), DOSE)
+    return {name: (held, why) for name, held, why in rows}
+
+
+@pytest.mark.parametrize("name", DOSE)
+def test_it_is_held_off(name: str, held: dict[str, tuple[bool, str]]) -> None:
+    assert held[name] == (True, "")
+
+
+def test_an_attack_that_gets_in_is_seen(tmp_path: Path) -> None:
+    """Without a wall; none that would hurt this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hostile.grading.wall, "find", lambda _: None)
+        rows = hostile.attack(
+            tmp_path, ["neighbour read", "solutions read", "files of the home read", "table overwritten"]
+        )
+    assert {name for name, held, _ in rows if held} == {"table overwritten"}, "the table is made when all have run"

@@ -1,0 +1,522 @@
+"""Hostile submissions, and what holds whatever they do: nobody else's marks, files or processes are touched.
+
+`attack` hands them in beside honest ones and says of each whether it was held off. Code finds the names of things
+outside in `OUTSIDE`, and calls `breach` where it has got something that it should not have.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import nbformat
+import psutil
+from handed_in import SOURCE, hand_in, identity, solved, without
+from nbformat import NotebookNode
+
+from lmc_utils.classroom import grading
+from lmc_utils.classroom.sandbox import Bounds
+
+ALL = 14.0
+LIMIT = 20  # seconds that a cell may take; honest ones take few, but a busy machine holds everything up
+CANARY = "canary-4d1c"
+MARK = "lmc-hostile"
+HONEST = ("aaa honest", "zzz honest")
+_BEGIN = """
+import ctypes, glob, json, os, pathlib, signal, socket, subprocess, sys, time
+OUTSIDE = json.loads({outside!r})
+def breach(name, what=""):
+    print("BREACH", name, what)
+def tried(name, attack):
+    try:
+        if attack():
+            breach(name)
+    except Exception as error:
+        print(name, type(error).__name__)
+def write(path, text="changed by hostile code"):
+    try:
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(path).write_text(text)
+    except OSError as error:
+        print(path, error.strerror)
+def read(path):
+    try:
+        return pathlib.Path(path).read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+"""
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A way to attack.
+
+    Attributes:
+        code: a cell that does it and then goes on; None where it is not code, or ends or holds up its kernel.
+        notebook: from what is known outside to what is handed in, where it is more than such a cell.
+        file: writes what is handed in, where it is not a notebook of that name.
+        most: points that it may get.
+    """
+
+    code: str | None = None
+    notebook: Callable[[], NotebookNode] | None = None
+    file: Callable[[Path], None] | None = None
+    most: float = ALL
+
+
+# What a cell can do and then go on; several of these fit into one notebook.
+CODE = {
+    "marks overwritten": """
+for path in glob.glob(OUTSIDE["root"] + "/_build/grades/*"):
+    write(path, "{}")
+write(OUTSIDE["root"] + "/_build/grades/forged.json")""",
+    "table overwritten": 'write(OUTSIDE["table"])',
+    "neighbour changed": 'write(OUTSIDE["neighbour"])',
+    "neighbour read": 'tried("neighbour read", lambda: OUTSIDE["canary"] in read(OUTSIDE["neighbour"]))',
+    "solutions read": 'tried("solutions read", lambda: "BEGIN SOLUTION" in read(OUTSIDE["exercises"]))',
+    "package changed": """
+import lmc_utils.classroom.checking
+write(OUTSIDE["package"] + "/classroom/hostile.py")
+write(lmc_utils.classroom.checking.__file__, "def check(*_): return True\\ninsist = check")""",
+    "site-packages changed": """
+import numpy
+write(pathlib.Path(numpy.__file__).parents[1] / "lmc_hostile.pth", "import os")
+write(pathlib.Path(numpy.__file__).parents[1] / "sitecustomize.py", "import os")""",
+    "start-up files written": """
+for home in {OUTSIDE["home"], os.path.expanduser("~"), "/root"}:
+    for name in (".bashrc", ".profile", ".lmc_hostile", ".ipython/profile_default/startup/00.py"):
+        write(home + "/" + name, "raise SystemExit")""",
+    "environment read": 'tried("environment read", lambda: OUTSIDE["canary"] in str(dict(os.environ)))',
+    "environments of others read": """
+found = [read(path) for path in glob.glob("/proc/*/environ")]
+tried("environments of others read", lambda: OUTSIDE["canary"] in str(found))""",
+    "command lines of others read": """
+found = [read(path) for path in glob.glob("/proc/*/cmdline")]
+tried("command lines of others read", lambda: "classroom.marking" in str(found))""",
+    "files of the home read": 'tried("files of the home read", lambda: OUTSIDE["canary"] in read(OUTSIDE["secret"]))',
+    "files read through /proc": """
+found = [read(path + OUTSIDE["secret"]) for path in glob.glob("/proc/*/root") + glob.glob("/proc/*/cwd")]
+tried("files read through /proc", lambda: OUTSIDE["canary"] in str(found))""",
+    "all processes killed": """
+def kill_all():
+    killed = 0
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):
+        if pid not in (1, os.getpid()) and pid in OUTSIDE["processes"]:
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+    return killed
+tried("all processes killed", kill_all)""",
+    "grader killed": 'tried("grader killed", lambda: os.kill(OUTSIDE["grader"], 9) is None)',
+    "process traced": """
+libc = ctypes.CDLL(None)
+tried("process traced", lambda: libc.ptrace(16, OUTSIDE["grader"], 0, 0) == 0)""",
+    "socket on this machine": """
+tried("socket on this machine", lambda: socket.create_connection(("127.0.0.1", OUTSIDE["port"]), timeout=2))""",
+    "abstract socket": """
+def connect():
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(OUTSIDE["abstract"])
+    return True
+tried("abstract socket", connect)""",
+    "network seen": 'tried("network seen", lambda: len(socket.if_nameindex()) > 1)',
+    "daemon left": """
+command = [sys.executable, "-c", "import time; time.sleep(300)", "lmc-hostile daemon"]
+subprocess.Popen(command, start_new_session=True)""",
+    "daemon that writes later": """
+later = "import sys, time, pathlib; time.sleep(8); pathlib.Path(sys.argv[2]).write_text('changed by hostile code')"
+subprocess.Popen([sys.executable, "-c", later, "lmc-hostile writer", OUTSIDE["table"]], start_new_session=True)""",
+    "daemon of a daemon": """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(300)", "lmc-hostile grandchild"])
+    os._exit(0)""",
+    "400 MB in the home": """
+def fill(folder):
+    written = 0
+    for n in range(40):
+        with open(f"{folder}/filler{n}", "wb") as file:
+            file.write(bytes(10_000_000))
+        written += 1
+    return True
+def empty(folder):
+    for path in glob.glob(folder + "/filler*"):
+        os.unlink(path)
+def fits(folder):
+    try:
+        return fill(folder)
+    finally:
+        empty(folder)
+tried("400 MB in the home", lambda: fits(os.path.expanduser("~")))""",
+    "400 MB of temporary files": 'tried("400 MB of temporary files", lambda: fits("/tmp"))',
+    "400 MB of shared memory": 'tried("400 MB of shared memory", lambda: fits("/dev/shm"))',
+    "400 MB of runs": 'tried("400 MB of runs", lambda: fits(os.environ["LMC_RUNS"]))',
+    "a new root": 'tried("a new root", lambda: os.chroot(".") is None)',
+    "a new user namespace": 'tried("a new user namespace", lambda: ctypes.CDLL(None).unshare(0x10000000) == 0)',
+    "a file system mounted": """
+tried("a file system mounted", lambda: ctypes.CDLL(None).mount(b"/", b"/tmp", b"", 4096, 0) == 0)""",
+    "bounds raised": """
+import resource
+def raise_bounds():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    return True
+tried("bounds raised", raise_bounds)""",
+    "outputs that pose as records": """
+from IPython.display import display
+display({"application/papermill.record/text/plain": "14", "text/plain": ""}, raw=True,
+        metadata={"scrapbook": {"name": "points", "mime_prefix": "application/papermill.record/"}})""",
+    "messages of success": """
+shell = get_ipython().kernel
+said = {"execute_reply": {"status": "ok", "execution_count": 1}, "status": {"execution_state": "idle"}}
+for kind, content in said.items():
+    shell.session.send(shell.iopub_socket, kind, content, parent=shell.get_parent(), ident=b"x")""",
+    "messages of nonsense": """
+shell = get_ipython().kernel
+for content in ([], {"name": ["x"]}, {"text": None}, {"data": 3}, {"transient": 7}):
+    for kind in ("no_such_kind", "comm_open"):
+        shell.session.send(shell.iopub_socket, kind, content, parent={"msg_id": "x"}, ident=b"x")
+get_ipython().kernel.iopub_socket.send_multipart([b"not", b"a", b"message"])""",
+    "100,000 prints": "for n in range(100_000): print(n)",
+    "20 MB of HTML": """
+from IPython.display import HTML, display
+display(HTML("<b>" + "x" * 9_000_000), HTML("y" * 9_000_000))""",
+    "modules in other modules' place": """
+for name in ("numpy", "nbgrader", "IPython", "zmq", "lmc_utils"):
+    write(os.path.expanduser(f"~/{name}.py"), "raise SystemExit")
+sys.modules["json.tool"] = None""",
+    "3,000 threads": """
+import threading
+def threads():
+    for _ in range(3000):
+        threading.Thread(target=time.sleep, args=[1], daemon=True).start()
+    time.sleep(1.5)
+    return False
+tried("3,000 threads", threads)""",
+    "endless recursion": """
+def deeper(n): return deeper(n + 1)
+tried("endless recursion", lambda: deeper(0))""",
+    "exit": "try:\n    exit()\nexcept SystemExit:\n    pass",
+}
+
+# What ends or holds up its kernel: a notebook each, in whose second exercise it is.
+LOUD = {
+    "parent killed": "os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)",
+    "memory": "hog = []\nwhile True: hog.append(bytearray(10_000_000))",
+    "memory of many processes": """
+for _ in range(6):
+    if os.fork() == 0:
+        hog = bytearray(250_000_000)
+        for n in range(0, len(hog), 4096): hog[n] = 1
+        time.sleep(60)
+        os._exit(0)
+time.sleep(60)""",
+    "fork storm": """
+for _ in range(2000):
+    if os.fork() == 0:
+        time.sleep(30)
+        os._exit(0)""",
+    "endless loop": "while True: pass",
+    "loop that hears nothing": """
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+while True:
+    try: time.sleep(60)
+    except BaseException: pass""",
+    "loop in C": "sum(range(10**13))",
+    "segfault": "ctypes.string_at(0)",
+    "stack overflow": "sys.setrecursionlimit(10**9)\ndef deeper(n): return [deeper(n + 1)]\ndeeper(0)",
+    "os._exit": "os._exit(0)",
+    "own SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
+    "own SIGSTOP": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "200 MB printed": "print('x' * 200_000_000)",
+    "sockets closed": "get_ipython().kernel.iopub_socket.close(); os.closerange(3, 200); time.sleep(60)",
+    "folder of messages filled": """
+folder = os.path.dirname(next(word for word in sys.argv + os.sys.orig_argv if word.endswith("k.json")))
+for n in range(40):
+    pathlib.Path(folder, f"filler{n}").write_bytes(bytes(10_000_000))
+time.sleep(60)""",
+    "connection file that is a link": """
+path = next(word for word in sys.argv + sys.orig_argv if word.endswith("k.json"))
+os.unlink(path); os.symlink(OUTSIDE["table"], path)
+for n in range(20):
+    for name in ("m", "x"):
+        try: os.symlink(OUTSIDE["table"], os.path.join(os.path.dirname(path), f"k-ipc-{n}{name}"))
+        except OSError: pass
+os._exit(0)""",
+}
+# Those that are stopped only after their time; two are enough where time is short.
+WAITING = (
+    "parent killed",
+    "endless loop",
+    "loop in C",
+    "stack overflow",
+    "200 MB printed",
+    "sockets closed",
+    "fork storm",
+)
+HOSTILE = {name: Hostile(code=code) for name, code in CODE.items()}
+
+
+def _loud(code: str) -> Callable[[], NotebookNode]:
+    return lambda: solved(["toy-1", "toy-5"], toy_2=code)
+
+
+HOSTILE |= {name: Hostile(notebook=_loud(code), most=3.0) for name, code in LOUD.items()}
+
+
+def _cheating_points() -> NotebookNode:
+    notebook = solved(["toy-1"])
+    for cell in notebook.cells:
+        if identity(cell).endswith("-test"):
+            cell.metadata.nbgrader.points = 100
+    return notebook
+
+
+def _doubled() -> NotebookNode:
+    notebook = solved(["toy-1"])
+    notebook.cells += [cell for cell in notebook.cells if identity(cell) == "toy-1-test"] * 20
+    return notebook
+
+
+def _skipping() -> NotebookNode:
+    notebook = solved([])
+    for cell in notebook.cells:
+        cell.metadata["tags"] = ["skip-execution", "raises-exception"]
+    return notebook
+
+
+def _many_cells() -> NotebookNode:
+    notebook = solved(["toy-1"])
+    notebook.cells += [nbformat.v4.new_code_cell("pass") for _ in range(1000)]
+    return notebook
+
+
+def _ugly_error() -> NotebookNode:
+    said = '"=HYPERLINK(\\"http://x\\")\\r\\n\\x1b[31m,;\\n" + "\\u202e" + "x" * 100_000'
+    return solved(["toy-1"], toy_2=f"raise AssertionError({said})")
+
+
+HOSTILE |= {
+    "points raised": Hostile(notebook=_cheating_points, most=1.0),
+    "tests doubled": Hostile(notebook=_doubled, most=1.0),
+    "tests deleted": Hostile(notebook=lambda: without(solved([]), lambda cell: cell.endswith("-test")), most=0.0),
+    "tests told not to run": Hostile(notebook=_skipping, most=0.0),
+    "1,000 cells": Hostile(notebook=_many_cells, most=1.0),
+    "an ugly error": Hostile(notebook=_ugly_error, most=1.0),
+    "check changed": Hostile(notebook=lambda: solved([], toy_1="import builtins\nprediction = 1\ncheck = print")),
+}
+
+
+def _junk(text: str | bytes) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    return write
+
+
+def _odd(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None]:
+    """A notebook whose JSON was changed."""
+
+    def write(path: Path) -> None:
+        notebook = json.loads(nbformat.writes(solved(["toy-1"])))
+        change(notebook)
+        path.write_text(json.dumps(notebook))
+
+    return write
+
+
+def _renamed(name: str) -> Callable[[Path], None]:
+    return lambda path: os.replace(hand_in(solved(["toy-1"]), path), path.with_name(name))
+
+
+def _large(notebook: dict[str, object]) -> None:
+    notebook["metadata"]["ballast"] = "x" * 45_000_000
+
+
+def _deep(notebook: dict[str, object]) -> None:
+    nested: list[object] = []
+    for _ in range(400):
+        nested = [nested]
+    notebook["metadata"]["deep"] = nested
+
+
+HOSTILE |= {
+    "brackets, 100,000 deep": Hostile(file=_junk("[" * 100_000), most=0.0),
+    "metadata, 400 deep": Hostile(file=_odd(_deep), most=1.0),
+    "metadata of other kinds": Hostile(file=_odd(lambda book: book.update(metadata=[1])), most=0.0),
+    "cells of other kinds": Hostile(file=_odd(lambda book: book.update(cells=[1, None, {"cell_type": 7}])), most=0.0),
+    "45 MB of metadata": Hostile(file=_odd(_large), most=1.0),
+    "a zip archive": Hostile(file=_junk(b"PK\x05\x06" + bytes(18)), most=0.0),
+    "bytes": Hostile(file=_junk(bytes(range(256)) * 100), most=0.0),
+    "a link to the secret": Hostile(file=lambda path: path.symlink_to(path.parents[2] / "home" / "secret"), most=0.0),
+    "a pipe": Hostile(file=lambda path: os.mkfifo(path), most=0.0),
+    "a folder": Hostile(file=lambda path: path.mkdir(), most=0.0),
+    "a name that is a formula": Hostile(file=_renamed("=HYPERLINK(1)+cmd|x.ipynb"), most=1.0),
+    "a name of two lines": Hostile(file=_renamed("a\n=1,2,b\r.ipynb"), most=1.0),
+    "a name of no letters": Hostile(file=_renamed(os.fsdecode(b"\xff\xfe\x1b[31m.ipynb")), most=1.0),
+    "a long name": Hostile(file=_renamed("x" * 240 + ".ipynb"), most=1.0),
+}
+
+
+def attack(folder: Path, names: Sequence[str], at_once: int = 2, packed: bool = True) -> list[tuple[str, bool, str]]:
+    """Hand in hostile submissions beside honest ones: of each its name, whether it was held off, and what happened.
+
+    Args:
+        folder: an empty one, for all of it.
+        names: of `HOSTILE`.
+        at_once: submissions marked at a time.
+        packed: several cells in one notebook, where they go on afterwards; else a notebook each.
+    """
+    root, home = folder / "course", folder / "home"
+    exercises = root / "notebooks" / "exercises" / SOURCE.name
+    exercises.parent.mkdir(parents=True)
+    exercises.write_bytes(SOURCE.read_bytes())
+    home.mkdir()
+    (home / "secret").write_text(CANARY)
+    for name in HONEST:
+        hand_in(solved(toy_2=f"barrier = 1.5**4  # {CANARY}"), root / "submissions" / name / SOURCE.name)
+    table, executed = root / "grades.csv", folder / "executed"
+    with _listening() as (port, abstract, heard):
+        outside = {
+            "root": str(root), "table": str(table), "exercises": str(exercises), "home": str(Path.home()), "port": port,
+            "secret": str(home / "secret"), "package": str(Path(grading.__file__).parents[1]), "abstract": abstract,
+            "neighbour": str(root / "submissions" / HONEST[-1] / SOURCE.name), "grader": os.getpid(), "canary": CANARY,
+            "processes": [process.pid for process in psutil.process_iter() if process.pid != os.getpid()],
+        }  # fmt: skip
+        where = _write(root / "submissions", names, _BEGIN.format(outside=json.dumps(outside)), packed)
+        before = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
+        secrets = {"LMC_TEST_SECRET": CANARY, "HARMLESS": CANARY, "AWS_PROFILE": CANARY}
+        with mock.patch.dict(os.environ, secrets):
+            bounds = Bounds(LIMIT, memory=1024)
+            grading.grade([root / "submissions"], table, root, at_once, bounds, executed=executed)
+        after = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
+    rows = {row["submission"].partition("/")[0]: row for row in _read(table)}
+    everywhere = _common_faults(rows, names, where, before, after, heard)
+    return [
+        (name, not (faults := [*everywhere, *_faults(name, where[name], rows, executed)]), "; ".join(faults))
+        for name in names
+    ]
+
+
+def _write(folder: Path, names: Sequence[str], begin: str, packed: bool) -> dict[str, str]:
+    """Write what is handed in; the folder in which each is."""
+    where: dict[str, str] = {}
+    cells: dict[str, list[str]] = {}
+    for number, name in enumerate(names):
+        hostile, place = HOSTILE[name], f"h{number:02d}"
+        target = folder / place / SOURCE.name
+        if hostile.code is not None:
+            place = "packed" if packed else place
+            cells.setdefault(place, []).append(hostile.code)
+        elif hostile.notebook is not None:
+            notebook = hostile.notebook()
+            for cell in notebook.cells:
+                if identity(cell) == "toy-2":
+                    cell.source = f"{begin}\n{cell.source}"
+            hand_in(notebook, target)
+        elif hostile.file is not None:
+            target.parent.mkdir(parents=True)
+            hostile.file(target)
+        where[name] = place
+    for place, sources in cells.items():
+        notebook = solved()
+        (answer,) = (cell for cell in notebook.cells if identity(cell) == "toy-2")
+        row = notebook.cells.index(answer)
+        needed = [CODE["400 MB in the home"]] if any("fits(" in source for source in sources) else []
+        extra = [begin, *needed, *sources]
+        notebook.cells[row:row] = [nbformat.v4.new_code_cell(source) for source in extra]
+        hand_in(notebook, folder / place / SOURCE.name)
+    return where
+
+
+def _read(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _faults(name: str, place: str, rows: dict[str, dict[str, str]], executed: Path) -> Iterator[str]:
+    """What is wrong with the marks of one, or with what it could see."""
+    if place not in rows:
+        yield "it has no line"
+        return
+    row = rows[place]
+    if float(row["points"] or 0) > HOSTILE[name].most:
+        yield f"it got {row['points']} points"
+    said = "".join(path.read_text(errors="replace") for path in (executed / place).rglob("*.ipynb")) + str(row)
+    if f"BREACH {name}" in said:
+        yield "it got in"
+    if HOSTILE[name].code is None and CANARY in "".join(_outputs(executed / place)) + str(row):
+        yield "it shows a secret"
+    if any(cell[:1] in tuple("=+-@\t\r") or "Traceback" in cell for cell in row.values() if cell):
+        yield "its line is not plain"
+
+
+def _outputs(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*.ipynb"):
+        yield from (json.dumps(cell.get("outputs")) for cell in nbformat.read(path, 4).cells)
+
+
+def _common_faults(
+    rows: dict[str, dict[str, str]],
+    names: Sequence[str],
+    where: dict[str, str],
+    before: dict[str, str],
+    after: dict[str, str],
+    heard: list[str],
+) -> list[str]:
+    """What concerns all: honest marks, files, processes and sockets."""
+    honest = {name: rows.get(name, {}).get("points") for name in HONEST}
+    faults = [f"{name} got {points}" for name, points in honest.items() if points != "14"]
+    faults += [f"changed: {path}" for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+    faults += [f"heard by {each}" for each in heard]
+    faults += [f"left running: {' '.join(each)[-60:]}" for each in _running()]
+    expected = {*HONEST, *where.values()}
+    faults += [f"line of {name}" for name in rows.keys() - expected]
+    left = [str(path) for path in (Path.home() / ".lmc_hostile", Path("/root/.lmc_hostile")) if path.exists()]
+    return faults + [f"written: {path}" for path in left]
+
+
+def _running() -> Iterator[list[str]]:
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if any(word.startswith(MARK) for word in words):
+            yield words
+
+
+def _fingerprints(*folders: Path) -> dict[str, str]:
+    """Digests of all files."""
+    files = (path for folder in folders for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts)
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
+
+
+@contextmanager
+def _listening() -> Iterator[tuple[int, str, list[str]]]:
+    """A TCP socket and an abstract one, and which of them somebody has reached."""
+    heard: list[str] = []
+    name = f"\0lmc-hostile-{os.getpid()}-{random.randrange(10**9)}"
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as abstract:
+        abstract.bind(name)
+        abstract.listen()
+
+        def accept(listener: socket.socket, what: str) -> None:
+            try:
+                listener.accept()
+                heard.append(what)
+            except OSError:
+                pass  # closed
+
+        for listener, what in ((tcp, "a port"), (abstract, "an abstract socket")):
+            threading.Thread(target=accept, args=[listener, what], daemon=True).start()
+        yield tcp.getsockname()[1], name, heard
