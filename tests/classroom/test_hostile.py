@@ -1,4 +1,4 @@
-"""Hostile submissions are held off: each gets what it deserves, and nobody else's marks, files or processes are touched."""
+"""Hostile submissions are held off: each gets what it deserves, and nothing that belongs to anybody else is touched."""
 
 from __future__ import annotations
 
