@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ def until_all_ended(path: Path) -> Iterator[None]:
     Args:
         path: the file of the lock; it stays.
     """
+    import fcntl  # which Windows lacks; there notebooks can be run one by one, and no book be built
+
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         os.set_inheritable(file.fileno(), True)

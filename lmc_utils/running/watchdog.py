@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+__all__ = ["start", "end"]
+
 _MARK = "LMC_WATCHED_AS"
 _PATIENCE = 5  # seconds that the system may take to end what was killed
 
@@ -58,7 +60,8 @@ def main(packages: str, *command: str) -> None:
     """Watch over a command until all of it has ended, then end as it did."""
     sys.path.append(packages)
     mark = os.urandom(8).hex()
-    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"lmc-{mark}")
+    within = os.environ.get("TMPDIR", "")
+    folder = os.path.join(within if os.access(within, os.W_OK) else "/tmp", f"lmc-{mark}")
     environment = os.environ | {_MARK: mark, "TMPDIR": folder}
     no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     os.mkdir(folder, mode=0o700)
