@@ -39,6 +39,8 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     >>> process.returncode == -signal.SIGKILL
     True
     """
+    if os.name != "posix":  # there a process has no group: who is killed leaves behind what it started
+        return subprocess.Popen(command, stdin=subprocess.PIPE, **options)
     import psutil
 
     # Python starts in half the time without its packages; this one is needed only to end something.
@@ -52,6 +54,8 @@ def end(processes: Collection[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         if process.stdin:
             process.stdin.close()
+        if os.name != "posix":
+            process.kill()
     for process in processes:
         process.wait()
 
