@@ -107,7 +107,7 @@ def submissions(dose: float, seed: int) -> Iterator[Row]:
     """Hand in hostile submissions beside honest ones."""
     names = list(hostile.HOSTILE)[: _times(len(hostile.HOSTILE), dose)]
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
-        rows = hostile.attack(Path(folder), names, seed)
+        rows = hostile.attack(Path(folder), names, packed=False)
     failed = [f"{name}: {why}" for name, held, why in rows if not held]
     yield Row("hostile submissions", len(rows), len(rows) - len(failed), "; ".join(failed))
 

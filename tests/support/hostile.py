@@ -367,14 +367,16 @@ HOSTILE |= {
 }
 
 
-def attack(folder: Path, names: Sequence[str], at_once: int = 2, packed: bool = True) -> list[tuple[str, bool, str]]:
+def attack(
+    folder: Path, names: Sequence[str], packed: bool = True, honest: Sequence[str] = HONEST
+) -> list[tuple[str, bool, str]]:
     """Hand in hostile submissions beside honest ones: of each its name, whether it was held off, and what happened.
 
     Args:
         folder: an empty one, for all of it.
         names: of `HOSTILE`.
-        at_once: submissions marked at a time.
         packed: several cells in one notebook, where they go on afterwards; else a notebook each.
+        honest: the names of whoever else hands in.
     """
     root, home = folder / "course", folder / "home"
     exercises = root / "notebooks" / "exercises" / SOURCE.name
@@ -382,7 +384,7 @@ def attack(folder: Path, names: Sequence[str], at_once: int = 2, packed: bool = 
     exercises.write_bytes(SOURCE.read_bytes())
     home.mkdir()
     (home / "secret").write_text(CANARY)
-    for name in HONEST:
+    for name in honest:
         hand_in(solved(toy_2=f"barrier = 1.5**4  # {CANARY}"), root / "submissions" / name / SOURCE.name)
     table, executed = root / "grades.csv", folder / "executed"
     with _listening() as (port, abstract, heard):
@@ -397,10 +399,10 @@ def attack(folder: Path, names: Sequence[str], at_once: int = 2, packed: bool = 
         secrets = {"LMC_TEST_SECRET": CANARY, "HARMLESS": CANARY, "AWS_PROFILE": CANARY}
         with mock.patch.dict(os.environ, secrets):
             bounds = Bounds(LIMIT, memory=1024)
-            grading.grade([root / "submissions"], table, root, at_once, bounds, executed=executed)
+            grading.grade([root / "submissions"], table, root, 2, bounds, executed=executed)
         after = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
     rows = {row["submission"].partition("/")[0]: row for row in _read(table)}
-    everywhere = _common_faults(rows, names, where, before, after, heard)
+    everywhere = _common_faults(rows, honest, where, before, after, heard)
     return [
         (name, not (faults := [*everywhere, *_faults(name, where[name], rows, executed)]), "; ".join(faults))
         for name in names
@@ -467,19 +469,19 @@ def _outputs(folder: Path) -> Iterator[str]:
 
 def _common_faults(
     rows: dict[str, dict[str, str]],
-    names: Sequence[str],
+    honest: Sequence[str],
     where: dict[str, str],
     before: dict[str, str],
     after: dict[str, str],
     heard: list[str],
 ) -> list[str]:
     """What concerns all: honest marks, files, processes and sockets."""
-    honest = {name: rows.get(name, {}).get("points") for name in HONEST}
-    faults = [f"{name} got {points}" for name, points in honest.items() if points != "14"]
+    points = {name: rows.get(name, {}).get("points") for name in honest}
+    faults = [f"{name} got {got}" for name, got in points.items() if got != "14"]
     faults += [f"changed: {path}" for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
     faults += [f"heard by {each}" for each in heard]
     faults += [f"left running: {' '.join(each)[-60:]}" for each in _running()]
-    expected = {*HONEST, *where.values()}
+    expected = {*honest, *where.values()}
     faults += [f"line of {name}" for name in rows.keys() - expected]
     left = [str(path) for path in (Path.home() / ".lmc_hostile", Path("/root/.lmc_hostile")) if path.exists()]
     return faults + [f"written: {path}" for path in left]
