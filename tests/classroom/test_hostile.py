@@ -27,7 +27,5 @@ def test_an_attack_that_gets_in_is_seen(tmp_path: Path) -> None:
     """Without a wall; none that would hurt this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hostile.grading.wall, "find", lambda _: None)
-        rows = hostile.attack(
-            tmp_path, ["neighbour read", "solutions read", "files of the home read", "table overwritten"]
-        )
-    assert {name for name, held, _ in rows if held} == {"table overwritten"}, "the table is made when all have run"
+        rows = hostile.attack(tmp_path, ["solutions read", "files of the home read", "a new root"], honest=[])
+    assert {name for name, held, _ in rows if not held} >= {"solutions read", "files of the home read"}
