@@ -30,6 +30,7 @@ from lmc_utils.provenance import digest, package_files, sweep, versions, write_w
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
 from lmc_utils.settings import ParameterError, require
+from lmc_utils.showing import one_line
 
 _NO_WALL = "marked without a wall, so that a submission could read and change what the account that marks can"
 _PATIENCE = 600  # seconds a cell of a solution may take: some train the networks
@@ -120,8 +121,13 @@ def grade(
     if executed is not None:
         for each in submissions:
             if each.notebook and (done := grading.cache / f"{grading.key(each)}.ipynb").exists():
-                (executed / each.name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(done, executed / each.name)
+                try:
+                    (executed / each.name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(done, executed / each.name)
+                except OSError as error:  # such as a name that is too long
+                    console.print(
+                        f"lmc: executed: {one_line(each.name)}: {error.strerror}", markup=False, highlight=False
+                    )
     return len(submissions)
 
 

@@ -88,8 +88,9 @@ def read(content: bytes) -> NotebookNode:
 
 
 def _written(name: str) -> str:
-    """A name on one line of plain text, whatever bytes it is made of."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
+    """A name on one line of plain text, whatever bytes it is made of; that of no other file."""
+    plain = (each if each.isprintable() and each != "\\" else each.encode("unicode_escape").decode() for each in name)
+    return "".join(plain)
 
 
 def _base(paths: Sequence[Path]) -> Path:

@@ -117,3 +117,15 @@ def test_small_faults_of_a_file_are_mended() -> None:
     assert [cell.source.encode() for cell in notebook.cells] == [b"", "a\ufffdb".encode()]
     with pytest.raises(ValueError, match="no notebook: JSONDecodeError"):
         read(b"hello")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of any bytes, and pipes")
+def test_files_of_any_kind_and_name_have_a_line_each(tmp_path: Path) -> None:
+    for name in (b"a\n.ipynb", b"a\\n.ipynb", b"\xff.ipynb", b"\\udcff.ipynb"):
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_text("[]")
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    found = collect([tmp_path], {})
+    assert [each.name for each in found] == [
+        "\\\\udcff.ipynb", "\\udcff.ipynb", "a\\\\n.ipynb", "a\\n.ipynb", "pipe.ipynb",
+    ]  # fmt: skip
+    assert {each.remark for each in found} == {"not a notebook", "not a file"}

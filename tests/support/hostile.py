@@ -363,6 +363,8 @@ HOSTILE |= {
     "a name that is a formula": Hostile(file=_renamed("=HYPERLINK(1)+cmd|x.ipynb"), most=1.0),
     "a name of two lines": Hostile(file=_renamed("a\n=1,2,b\r.ipynb"), most=1.0),
     "a name of no letters": Hostile(file=_renamed(os.fsdecode(b"\xff\xfe\x1b[31m.ipynb")), most=1.0),
+    "a name that is too long as text": Hostile(file=_renamed(os.fsdecode(b"\xff" * 80) + ".ipynb"), most=1.0),
+    "a name with a backslash": Hostile(file=_renamed("a\\n.ipynb"), most=1.0),
     "a long name": Hostile(file=_renamed("x" * 240 + ".ipynb"), most=1.0),
 }
 
