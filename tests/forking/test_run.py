@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -56,3 +58,13 @@ def test_what_is_not_of_the_run_is_named(run: Run) -> None:
         run.pairs([2, 9])
     with pytest.raises(ParameterError, match="parent: expected from 0 to 1, got 2"):
         run.pairs(parents=[0, 2])
+
+
+def test_what_needs_an_epoch_that_is_not_kept_says_so(tmp_path: Path) -> None:
+    thin = train(Experiment(**SMALL.to_json() | {"keep": 3}), tmp_path, progress=False)
+    assert len(list(thin.pairs([0, 2, 3, 4]))) == 2 * (4 + 3)
+    line = "keep: expected 1, as epoch 1 is needed and stays on disk with no other, got 3"
+    for ask in (lambda: thin.pairs(range(5)), thin.walks, lambda: thin.thetas([Member(0)], 1)):
+        with pytest.raises(ParameterError) as caught:
+            ask()
+        assert str(caught.value) == line
