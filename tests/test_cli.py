@@ -77,8 +77,8 @@ def test_a_mistake_costs_one_line(
 
 @pytest.mark.parametrize("kind", junk.KINDS)
 def test_text_from_outside_makes_no_traceback(kind: str) -> None:
-    row = junk.tried(kind, count=350, seed=0)
-    assert row.held == row.tried >= 300, row.worst
+    row = junk.tried(kind, count=300, seed=0)
+    assert row.held == row.tried >= 250, row.worst
 
 
 def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:

@@ -31,12 +31,15 @@ from rows import Row
 from lmc_utils import cli
 from lmc_utils.classroom import grading
 from lmc_utils.classroom.marking import Marks
+from lmc_utils.publishing import build
 from lmc_utils.running import notebooks, values
 from lmc_utils.settings import ParameterError
 
 ROOT = Path(__file__).parents[2]
 EXERCISES = ROOT / "notebooks" / "exercises" / "01_toy_exercises.ipynb"
 SOON = 10.0  # seconds, on a busy machine
+
+JUNK = Path("notebooks", "a.ipynb")
 
 BOMB = "[" + ",".join(f"&a{n} [{','.join([f'*a{n - 1}'] * 9)}]" if n else "&a0 [lol]" for n in range(10)) + "]"
 SEEN = [
@@ -233,6 +236,9 @@ def contents(draw: st.DrawFn) -> bytes:
     if kind == 1:
         return _encoded(json.dumps(draw(json_values)))
     notebook = copy.deepcopy(EXECUTED)
+    if kind == 5:
+        code = st.sampled_from(["x = '\ud800'", "-" * 50000 + "1", "(" * 300, "a\x00b", "%%", "import ..x", "\\"])
+        notebook["cells"][draw(st.integers(1, 2))]["source"] = draw(code)
     if kind == 2:
         notebook["cells"][2]["outputs"] = [_output(draw(_words), draw(st.one_of(_words, st.floats().map(str))))]
     parts = [notebook, notebook["metadata"], notebook["cells"][1], notebook["cells"][2]["outputs"]]
@@ -300,7 +306,7 @@ def check_command(*arguments: str) -> Callable[[bytes], None]:
     """What holds for a command on a file `a.ipynb` of any content."""
 
     def check(content: bytes) -> None:
-        Path("a.ipynb").write_bytes(content)
+        JUNK.write_bytes(content)
         status, out, err = lmc_here(*arguments)
         assert status in (0, 1, 2), status
         if status:
@@ -320,6 +326,14 @@ def check_command(*arguments: str) -> Callable[[bytes], None]:
 def _command() -> Any:
     """Typer would build it anew for each call, which takes longer than most calls."""
     return typer.main.get_command(cli.app)
+
+
+def check_digest(content: bytes) -> None:
+    JUNK.write_bytes(content)
+    try:
+        build.digest_of(JUNK, "smoke")
+    except ParameterError as error:
+        _require_one_line(str(error))
 
 
 def lmc_here(*arguments: str) -> tuple[int, str, str]:
@@ -343,8 +357,10 @@ def lmc_here(*arguments: str) -> tuple[int, str, str]:
 KINDS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], None]]] = {
     "a value of YAML": (yaml_texts, check_yaml),
     "a parameter of a chapter": (parameters(), check_parameter),
-    "lmc results": (contents(), check_command("results", "a.ipynb")),
-    "lmc results --json": (contents(), check_command("results", "a.ipynb", "--json")),
-    "lmc run": (contents(), check_command("run", "a.ipynb", "-p", "m", "4", "-o", "b.ipynb")),
-    "lmc grade": (contents(), check_command("grade", "a.ipynb")),
+    "lmc results": (contents(), check_command("results", str(JUNK))),
+    "lmc results --json": (contents(), check_command("results", str(JUNK), "--json")),
+    "lmc run": (contents(), check_command("run", str(JUNK), "-p", "m", "4", "-o", "b.ipynb")),
+    "lmc grade": (contents(), check_command("grade", str(JUNK))),
+    "lmc list": (contents(), check_command("list")),
+    "lmc build, as it looks for changes": (contents(), check_digest),
 }
