@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import junk
+import junk_attack
 import pytest
 
 from lmc_utils.running.values import parse
@@ -51,4 +52,4 @@ def test_what_is_none_is_named(text: str, line: str) -> None:
 
 @pytest.mark.parametrize("text", junk.SEEN, ids=lambda text: ascii(text)[:20])
 def test_what_once_made_a_traceback_makes_none(text: str) -> None:
-    junk.check_yaml(text)
+    junk_attack.check_yaml(text)
