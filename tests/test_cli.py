@@ -9,7 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-import junk
+import junk_attack
 import pytest
 from project import lmc, outputs, write_book, write_notebook
 
@@ -81,10 +81,10 @@ def test_a_mistake_costs_one_line(
     assert not list(ROOT.glob("*.partial.ipynb"))  # which comes before the kernel
 
 
-@pytest.mark.parametrize("kind", junk.KINDS)
+@pytest.mark.parametrize("kind", junk_attack.KINDS)
 def test_text_from_outside_makes_no_traceback(kind: str) -> None:
-    row = junk.tried(kind, count=350, seed=0)
-    assert row.held == row.tried >= 300, row.worst
+    row = junk_attack.tried(kind, count=300, seed=0)
+    assert row.held == row.tried >= 250, row.worst
 
 
 def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from lmc_utils.provenance import digest, package_files, reached, versions, write
 from lmc_utils.publishing import swap
 from lmc_utils.publishing.site import Site, alone, sphinx
 from lmc_utils.running import jobs
-from lmc_utils.running.notebooks import chapters
+from lmc_utils.running.notebooks import Notebook, chapters
+from lmc_utils.settings import ParameterError
 
 _TOOLS = ("jupyter_book", "sphinx", "myst_nb", "myst_parser", "sphinx_book_theme", "sphinx_exercise", "sphinxcontrib")
 
@@ -77,12 +78,18 @@ def digest_of(source: Path, preset: str) -> str:
     """A digest of all that an executed notebook comes from: its cells, its preset, and what its imports can reach.
 
     The values of the preset stand in the records of parameters.
+
+    Raises:
+        ParameterError: it is not a notebook, or its cells cannot be code.
     """
     transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
-    notebook = json.loads(source.read_text(encoding="utf-8"))
-    cells = [transform("".join(cell["source"])) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    records = notebook["metadata"].get("lmc", {}).get("settings", [])
-    return digest([source, preset, reached(*cells, *(f"import {name.partition(':')[0]}" for name in records))])
+    notebook = Notebook(source)
+    cells = [transform("".join(cell["source"])) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
+    modules = [f"import {name.partition(':')[0]}" for name in notebook.records]
+    try:
+        return digest([source, preset, reached(*cells, *modules)])
+    except (ValueError, MemoryError, RecursionError) as error:  # what no compiler takes, such as half a character
+        raise ParameterError(f"notebook: expected cells of Python in '{source}' ({error})") from error
 
 
 def _write_handouts(site: Site, exercises: list[Path]) -> None:

@@ -81,17 +81,35 @@ class Notebook:
         }
 
     @cached_property
-    def settings(self) -> list[type[Settings]]:
-        """The records that the parameters feed, which the metadata names as module:Class.
+    def content(self) -> dict[str, Any]:
+        """What the file holds.
 
         Raises:
-            ParameterError: a record that the metadata names does not exist, or it names none where it should.
+            ParameterError: it is not a notebook.
         """
-        about = reading.read(self.path)["metadata"].get("lmc", {})
+        return reading.read(self.path)
+
+    @property
+    def records(self) -> list[str]:
+        """The names of the records that the parameters feed, as module:Class.
+
+        Raises:
+            ParameterError: the metadata has something else in their place.
+        """
+        about = self.content["metadata"].get("lmc", {})
         names = about.get("settings", []) if isinstance(about, dict) else about
         wanted = "its metadata `lmc` to hold `settings`, a list of words such as 'module:Class'"
         require(isinstance(names, list) and all(isinstance(each, str) for each in names), "notebook", wanted, about)
-        return [_record(name) for name in names]
+        return list(names)
+
+    @cached_property
+    def settings(self) -> list[type[Settings]]:
+        """The records that the parameters feed.
+
+        Raises:
+            ParameterError: a record that the metadata names does not exist.
+        """
+        return [_record(name) for name in self.records]
 
     def preset(self, name: str) -> dict[str, Any]:
         """The parameter values that a preset changes.

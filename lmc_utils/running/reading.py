@@ -25,7 +25,8 @@ def read(path: Path, wanted: str = "a Jupyter notebook") -> dict[str, Any]:
 
     try:
         notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        require(notebook["nbformat"] == 4, "nbformat", "4", notebook["nbformat"])
+        require(isinstance(notebook, dict), "content", "a mapping", notebook)
+        require(notebook.get("nbformat") == 4, "nbformat", "4", notebook.get("nbformat"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that cells lack, which it adds
             validate(notebook)

@@ -7,12 +7,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from lmc_utils.settings import ParameterError, require
 from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
 _LONGEST = 10_000  # characters; the parser takes a second for them at worst, and its time grows with their square
+_WANTED = "words, finite numbers (whole ones from -2**63 to 2**63), or lists of these"
 _DEEPEST = 20  # lists within lists
 
 
@@ -47,9 +48,11 @@ def parse(name: str, text: str) -> Any:
         value = yaml.load(text)
     except ParameterError:
         raise
+    except ValueError as error:  # a number with more digits than Python reads
+        raise ParameterError(f"{name}: expected {_WANTED}, got {shown(text)}") from error
     except Exception as error:  # the parser's own, and whatever it meets in a text that it does not foresee
         raise ParameterError(f"{name}: expected YAML, got {shown(text)}") from error
-    require(_is_json(value), name, "words, finite numbers (whole ones from -2**63 to 2**63), or lists of these", text)
+    require(_is_json(value), name, _WANTED, text)
     return value
 
 
@@ -57,9 +60,7 @@ def _check_form(name: str, text: str, yaml: YAML) -> None:
     """Refuse, before it is built, a value that would be large or is none of JSON's."""
     depth = 0
     for event in yaml.parse(text):
-        plain = (
-            not isinstance(event, AliasEvent) and not getattr(event, "anchor", None) and not getattr(event, "tag", None)
-        )
+        plain = not any(getattr(event, what, None) for what in ("anchor", "tag"))  # an alias has an anchor as well
         require(plain, name, "a value without anchors and tags", text)
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         require(depth <= _DEEPEST, name, f"lists of at most {_DEEPEST} levels", text)

@@ -14,6 +14,7 @@ from filelock import FileLock
 from project import lmc, outputs, write_book, write_notebook
 
 from lmc_utils.publishing import build as publish
+from lmc_utils.settings import ParameterError
 
 TOUCH = "import pathlib; p = pathlib.Path('count.txt'); p.write_text(p.read_text() + 'x' if p.exists() else 'x')"
 
@@ -110,7 +111,7 @@ def test_a_build_killed_between_its_renames_has_not_lost_the_book(
 
 
 def test_builds_that_are_killed_leave_nothing_behind_and_never_break_the_pages() -> None:
-    row = kills.at_any_instant(count=3, seed=0, good_after=3, seconds=6)
+    row = kills.at_any_instant(count=3, seed=40, good_after=3, seconds=6)
     assert row.held == row.tried == 3, row.worst
 
 
@@ -138,6 +139,15 @@ def test_the_digest_knows_cells_preset_and_versions(source: Path, monkeypatch: p
     write_notebook(source, "2")
     digests.append(publish.digest_of(source, "default"))
     assert len(set(digests)) == 4
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"nbformat": 4}', '{"cells": [1], "metadata": {}, "nbformat": 4}'])
+def test_a_source_that_is_no_notebook_costs_one_line(content: str, tmp_path: Path) -> None:
+    write_book(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "a.ipynb").write_text(content)
+    with pytest.raises(ParameterError, match=r"^notebook: expected a Jupyter notebook, '.*a\.ipynb' is none \(.+\)$"):
+        publish.build(tmp_path)
 
 
 def test_an_executed_notebook_without_a_whole_stamp_does_not_count(source: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import junk
+import junk_attack
 import pytest
 
 from lmc_utils.running.values import parse
@@ -28,7 +29,10 @@ def test_values_are_those_of_yaml_and_json(text: str, value: Any) -> None:
     ("text", "line"),
     [
         ("[64", "x: expected YAML, got '[64'"),
-        ("9" * 5000, "x: expected YAML, got '999"),
+        (
+            "9" * 5000,
+            "x: expected words, finite numbers (whole ones from -2**63 to 2**63), or lists of these, got '999",
+        ),
         ("!!int '3'", "x: expected a value without anchors and tags, got \"!!int '3'\""),
         (junk.BOMB, "x: expected a value without anchors and tags, got '[&a0 [lol]"),
         ("[" * 3000, "x: expected lists of at most 20 levels, got '[[["),
@@ -48,4 +52,4 @@ def test_what_is_none_is_named(text: str, line: str) -> None:
 
 @pytest.mark.parametrize("text", junk.SEEN, ids=lambda text: ascii(text)[:20])
 def test_what_once_made_a_traceback_makes_none(text: str) -> None:
-    junk.check_yaml(text)
+    junk_attack.check_yaml(text)
