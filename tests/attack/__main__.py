@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import damage
 import hostile
-import junk
+import junk_attack
 import killed_training
 import kills
 from rows import Row
@@ -92,7 +92,9 @@ def training(dose: float, seed: int) -> Iterator[Row]:
 
 def text(dose: float, seed: int) -> Iterable[Row]:
     """Junk as values, notebooks, results and submissions."""
-    return (Row(f"junk: {row.what}", row.tried, row.held, row.worst) for row in junk.attack(_times(1000, dose), seed))
+    return (
+        Row(f"junk: {row.what}", row.tried, row.held, row.worst) for row in junk_attack.attack(_times(1000, dose), seed)
+    )
 
 
 def builds(dose: float, seed: int) -> Iterable[Row]:
