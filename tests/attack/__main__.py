@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -64,22 +64,21 @@ def runs(dose: float, seed: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         whole = train(killed_training.SMALL, Path(folder, "whole"), progress=False).folder.path
 
-        def tried(what: str, damages: dict[str, Callable[[Path], None]]) -> Row:
-            failed = [name for name, hurt in damages.items() if not _mended(whole, Path(folder), hurt)]
-            return Row(what, len(damages), len(damages) - len(failed), ", ".join(failed))
+        def mended(hurt: Callable[[Path], None], again: Sequence[int] | None, said: bool) -> bool:
+            with tempfile.TemporaryDirectory(dir=folder) as copies:
+                copy = Path(shutil.copytree(whole, Path(copies) / whole.name))
+                hurt(copy)
+                done = damage.mend(killed_training.SMALL, copy.parent)
+                return damage.equal(copy, whole) and again in (None, tuple(done.trained)) and bool(done.lines) is said
 
-        yield tried("damaged runs: one way each", {name: hurt for name, (hurt, _) in damage.DAMAGES.items()})
+        def tried(what: str, held: dict[str, bool]) -> Row:
+            return Row(what, len(held), sum(held.values()), ", ".join(name for name in held if not held[name]))
+
+        one_way = {name: mended(*which, name not in damage.UNSAID) for name, which in damage.DAMAGES.items()}
+        yield tried("damaged runs: one way each", one_way)
         seeds = range(seed, seed + _times(200, dose))
-        at_random = {str(n): lambda run, n=n: damage.random_damage(run, n) for n in seeds}
+        at_random = {str(n): mended(lambda run, n=n: damage.random_damage(run, n), None, True) for n in seeds}
         yield tried("damaged runs: one to three files at random", at_random)
-
-
-def _mended(whole: Path, folder: Path, hurt: Callable[[Path], None]) -> bool:
-    with tempfile.TemporaryDirectory(dir=folder) as copies:
-        copy = Path(shutil.copytree(whole, Path(copies) / whole.name))
-        hurt(copy)
-        train(killed_training.SMALL, copy.parent, progress=False)
-        return damage.equal(copy, whole)
 
 
 def training(dose: float, seed: int) -> Iterator[Row]:

@@ -6,16 +6,22 @@ The functions take the folder of a run of four epochs whose epochs 0 to 4 are al
 from __future__ import annotations
 
 import json
+import logging
 import random
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from lmc_utils.forking import Experiment, train
 from lmc_utils.forking.store import RunFolder
+from lmc_utils.networks import training
 
 Damage = Callable[[Path], None]
 DAMAGES: dict[str, tuple[Damage, tuple[int, ...]]] = {}
@@ -314,3 +320,40 @@ def random_damage(run: Path, seed: int) -> None:
 def equal(one: Path, other: Path, epochs: Iterable[int] = range(5)) -> bool:
     """Whether two folders hold the same epochs, to the byte."""
     return all(epoch_file(one, epoch).read_bytes() == epoch_file(other, epoch).read_bytes() for epoch in epochs)
+
+
+# What is not said: an unfinished run is no damaged one, and a lock holds nothing.
+UNSAID = ("the_last_epochs_deleted", "a_folder_in_the_locks_place")
+
+
+@dataclass
+class Mending:
+    """What training did to a run that was hurt: the epochs that it trained, and the lines that it logged."""
+
+    trained: list[int]
+    lines: list[str]
+
+
+def mend(experiment: Experiment, folder: Path) -> Mending:
+    """Train a run that was hurt, and note what that took."""
+    done = Mending([], [])
+    real, log = training.train_epoch, logging.getLogger("lmc_utils.forking")
+
+    def counted(*arguments: Any) -> Any:
+        done.trained.append(arguments[-1] + 1)
+        return real(*arguments)
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            done.lines.append(record.getMessage())
+
+    handler, propagate = Noting(), log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        with mock.patch.object(training, "train_epoch", counted):
+            train(experiment, folder, progress=False)
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagate
+    return done
