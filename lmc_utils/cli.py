@@ -175,8 +175,7 @@ def list_runs(
 
     found = kept.kept(store.root())
     for each in found:
-        faults = each.faults() if check else {}
-        sound = f"  {'; '.join(f'epoch {epoch}: {why}' for epoch, why in faults.items()) or 'sound'}" if check else ""
+        sound = f"  {each.check()}" if check else ""
         size, age = readable(each.size), f"{each.age:.1f} days"
         typer.echo(f"{each.path.name}  {size:>10}  {age:>11}  epoch {each.epochs:>10}{sound}  {each.describe()}")
     total = readable(sum(each.size for each in found))
@@ -202,9 +201,12 @@ def collect_runs(
 
     for each in kept.kept(store.root()):
         if each.age > older_than:
-            size = readable(each.size)
-            each.remove()
-            typer.echo(f"{each.path.name}  {size}")
+            try:
+                size = readable(each.size)
+                each.remove()
+                typer.echo(f"{each.path.name}  {size}")
+            except (ParameterError, OSError) as error:
+                typer.echo(f"lmc: {error}", err=True)
 
 
 @app.command()

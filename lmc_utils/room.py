@@ -48,7 +48,9 @@ def free_memory() -> int:
     """Bytes of memory that a process can still have, also within a container."""
     free = int(psutil.virtual_memory().available)
     with suppress(OSError, ValueError):  # no such bound: "max", or no such file
-        free = min(free, int((_GROUP / "memory.max").read_text()) - int((_GROUP / "memory.current").read_text()))
+        within = int((_GROUP / "memory.max").read_text()) - int((_GROUP / "memory.current").read_text())
+        counts = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
+        free = min(free, within + int(counts.get("inactive_file", 0)))  # the last: copies of files, given up on demand
     return max(0, free)
 
 

@@ -46,7 +46,8 @@ def test_a_containers_bound_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "memory.max").write_text("max\n")
     assert room.free_memory() > 2**20
     (tmp_path / "memory.max").write_text("1000\n")
-    assert room.free_memory() == 400
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 60\n")
+    assert room.free_memory() == 460
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -145,6 +146,7 @@ def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) 
             said = jobs.last_line(job.log).replace(str(box.folder), "")[:200]
             why = "it took too long in all" if status is None else said or f"it ended with status {status}"
             got = nothing(grading.sources[str(each.notebook)], f"not marked: {why}")
+            keeping.drop(grading.cache, grading.key(each))
         found[each.name] = got
         points, out_of = (number(sum(values.values())) for values in (got.points, got.out_of))
         grading.console.print(f"{job.name}: {points} of {out_of}", markup=False, highlight=False)
@@ -191,7 +193,7 @@ def _each_in_its_sandbox(
             for job, status in finished:
                 each, box = boxes.pop(job.name)
                 yield each, box, job, status
-                shutil.rmtree(box.folder, ignore_errors=True)
+                _remove(box.folder)
 
 
 @contextmanager
@@ -202,10 +204,17 @@ def _temporary_folder() -> Iterator[Path]:
         yield folder
     finally:
         for _ in range(20):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             if not folder.exists():
                 break
             time.sleep(0.1)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:  # before Python 3.13, of folders within folders
+        subprocess.run(["rm", "-rf", folder], check=False)
 
 
 @cache

@@ -6,7 +6,7 @@ Whatever comes from it is data: messages that are too large are not taken, and o
 from __future__ import annotations
 
 import os
-import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +20,13 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
+from lmc_utils import room
 from lmc_utils.classroom import assignments
 
 _LARGEST = 16 * 2**20  # bytes of a message
 _KEPT = 2 * 2**20  # characters of all outputs
-_FOLDER = (16 * 2**20, 50)  # bytes and files in the folder for messages
+_QUOTED = 2000  # characters of an error
+_SPARE = 256 * 2**20  # bytes of memory that are to be left on the machine
 _PROCESSES = 200
 _EVERY = 0.1  # seconds between two looks at what it takes
 # `exit()` leaves a notebook, and would leave the cells behind it without marks.
@@ -54,6 +56,12 @@ def executing(
             super().__init__(**traits, transport=transport, connection_file=str(messages / "k.json"))
             self.context.setsockopt(zmq.MAXMSGSIZE, _LARGEST)
 
+        def client(self, **options: Any) -> Any:
+            return super().client(**{"context": self.context, **options})
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            await super()._async_start_kernel(**options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
         @property
         def kernel_spec(self) -> KernelSpec:
             argv = [*around, sys.executable, "-m", "ipykernel_launcher", *_ARGUMENTS]
@@ -65,8 +73,11 @@ def executing(
         said = 0
 
         def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-            if msg["msg_type"] not in ("status", "execute_input", "error"):
-                self.said += len(str(msg["content"]))
+            content = msg["content"]
+            if msg["msg_type"] == "error":  # what a remark may quote of it is short, too
+                content["evalue"], content["traceback"] = str(content["evalue"])[:_QUOTED], []
+            elif msg["msg_type"] not in ("status", "execute_input"):
+                self.said += len(str(content))
                 if self.said > _KEPT:
                     return None
             output: NotebookNode | None = super().process_message(msg, cell, cell_index)
@@ -83,22 +94,16 @@ def executing(
 
 
 @contextmanager
-def watched(memory: int, messages: Path) -> Iterator[None]:
-    """End all processes below this one that together take more than they may, and, at the end, those that are left.
-
-    Args:
-        memory: MiB for all of them.
-        messages: the folder with those through which they are heard, which is to hold little.
-    """
+def watched(memory: int) -> Iterator[None]:
+    """End all processes below this one that together take more than so many MiB, and those that are left at the end."""
     stop = threading.Event()
 
     def look() -> None:
         while not stop.wait(_EVERY):
             family = psutil.Process().children(recursive=True)
-            if len(family) > _PROCESSES or _memory(family) > memory * 2**20 or not _holds_little(messages):
+            takes_too_much = len(family) > _PROCESSES or _memory(family) > memory * 2**20
+            if takes_too_much or room.free_memory() < _SPARE:  # the second, of what belongs to no process
                 _end(family)
-                for path in messages.iterdir():
-                    shutil.rmtree(path, ignore_errors=True)
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
@@ -118,16 +123,6 @@ def _memory(family: Sequence[psutil.Process]) -> int:
         with suppress(psutil.Error):
             taken += process.memory_info().rss
     return taken
-
-
-def _holds_little(folder: Path) -> bool:
-    size, count = 0, 0
-    with suppress(OSError):
-        for path in folder.rglob("*"):
-            size, count = size + path.lstat().st_size, count + 1
-            if size > _FOLDER[0] or count > _FOLDER[1]:
-                return False
-    return True
 
 
 def _end(family: Sequence[psutil.Process]) -> None:

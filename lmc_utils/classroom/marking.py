@@ -82,7 +82,7 @@ def execute(notebook: NotebookNode, place: Place) -> dict[int, str]:
     """
     from nbclient.exceptions import CellTimeoutError
 
-    limit, all_messages = place.bounds.limit, place.box.folder / "m"
+    limit, all_messages = place.bounds.limit, place.box.messages
     over, stopped = f"takes longer than {limit:g} seconds", dict[int, str]()
     sources = [cell.source for cell in notebook.cells]
 
@@ -90,8 +90,8 @@ def execute(notebook: NotebookNode, place: Place) -> dict[int, str]:
         marked = cell.metadata.get("nbgrader", {})
         return _PATIENCE if marked.get("locked") and not marked.get("grade") else limit
 
-    all_messages.mkdir()
-    with kernel.watched(place.bounds.memory, all_messages):
+    all_messages.mkdir(exist_ok=True)
+    with kernel.watched(place.bounds.memory):
         while True:
             begun: list[int] = []
             messages = Path(tempfile.mkdtemp(prefix="", dir=all_messages))

@@ -17,6 +17,7 @@ from lmc_utils.provenance import PACKAGE
 from lmc_utils.running.jobs import Job
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "PYTHONDONTWRITEBYTECODE")
+_MESSAGES = 16 * 2**20  # bytes on the disk for messages
 _FEW = 4  # times as many cells as the exercise notebook has: time for more there is none
 
 
@@ -63,6 +64,11 @@ class Sandbox:
         return self.folder / "package"
 
     @property
+    def messages(self) -> Path:
+        """For folders through which the marker hears kernels; with a short name, as those of sockets must be."""
+        return self.folder / "m"
+
+    @property
     def result(self) -> Path:
         """Its marks as JSON; beside it, under .ipynb, the notebook as it was executed."""
         return self.folder / "result.json"
@@ -76,6 +82,7 @@ def make(within: Path, trained: Path | None = None, walled: bool = False) -> San
     if there is not None and not walled:
         shutil.copytree(there, sandbox.runs)
     sandbox.runs.mkdir(exist_ok=True)
+    sandbox.messages.mkdir()
     shutil.copytree(PACKAGE, sandbox.package / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     return sandbox
 
@@ -86,10 +93,17 @@ def marking(box: Sandbox, name: str, submission: bytes, source: Path, bounds: Bo
     shutil.copyfile(source, box.folder / source.name)
     given = [source.name, box.trained or "", bounds.limit, bounds.memory, bounds.disk, wall or ""]
     command = [sys.executable, "-m", "lmc_utils.classroom.marking", *map(str, given)]
+    command = [*own_disk(wall, box.messages), *command] if wall else command
     # A cell that never ends costs its limit once, and one that ends the kernel a start and what ran before it.
     expected, found = (content.count(b"cell_type") for content in (source.read_bytes(), submission))
     in_all = 900 + 2 * bounds.limit * (expected + min(found, _FEW * expected))
     return Job(name, command, box.folder / "log", box.folder, _environment(box, bounds.cores), in_all)
+
+
+def own_disk(wall: str, folder: Path) -> list[str]:
+    """The words to put before a command so that a folder, to which a kernel can write, is a small disk in memory."""
+    everything = ["--bind", "/", "/", "--dev-bind", "/dev", "/dev", "--die-with-parent"]
+    return [wall, *everything, "--size", str(_MESSAGES), "--tmpfs", str(folder), "--"]
 
 
 def _environment(box: Sandbox, cores: int) -> dict[str, str]:

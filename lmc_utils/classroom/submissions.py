@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from lmc_utils.classroom.assignments import identity
 from lmc_utils.settings import ParameterError, require
 
+_MOST = 2000  # cells of a notebook
 _LARGEST = 50 * 2**20  # bytes of a file that may be a notebook
 
 
@@ -74,6 +75,8 @@ def read(content: bytes) -> NotebookNode:
     """
     try:
         raw = json.loads(content.decode("utf-8-sig"))
+        if len(raw["cells"]) > _MOST:
+            raise ValueError(f"{len(raw['cells'])} cells")
         for row, cell in enumerate(raw["cells"]):
             cell.setdefault("metadata", {})
             cell.setdefault("source", "")
@@ -104,9 +107,17 @@ def _handed_in(folder: Path) -> Iterator[Path]:
     """The files in a folder, at any depth, its links, and the folders that hold none; nothing hidden."""
     for path in folder.rglob("*"):
         if not _is_hidden(path.relative_to(folder)) and (
-            path.is_symlink() or not path.is_dir() or all(_is_hidden(Path(each.name)) for each in path.iterdir())
+            path.is_symlink() or not path.is_dir() or all(map(_is_hidden, _names(path)))
         ):
             yield path
+
+
+def _names(folder: Path) -> list[Path]:
+    """The names in a folder; none where it cannot be read."""
+    try:
+        return [Path(name) for name in os.listdir(folder)]
+    except OSError:
+        return []
 
 
 def _is_hidden(path: Path) -> bool:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from lmc_utils.classroom.marking import Marks
 from lmc_utils.classroom.submissions import Submission
+from lmc_utils.showing import one_line
+
+_LONGEST = 20_000  # characters of a cell; a spreadsheet takes some more
 
 
 def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
@@ -40,5 +43,6 @@ def number(value: float) -> str:
 
 
 def _plain(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+    """A cell on one line that no spreadsheet takes for a formula, whatever came out of a kernel."""
+    line = one_line(cell, _LONGEST)
+    return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line

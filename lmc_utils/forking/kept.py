@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.store import RunFolder
@@ -65,11 +65,15 @@ class Kept:
             or "defaults"
         )
 
-    def faults(self) -> dict[int, str]:
-        """Which of its epochs cannot be used, and why; every file is read."""
-        files = self.files
-        found = {} if files is None else {epoch: files.fault(epoch) for epoch in files.epochs()}
-        return {epoch: why for epoch, why in found.items() if why}
+    def check(self) -> str:
+        """Whether it is sound, in words; every file is read."""
+        if self.files is None:
+            return "cannot be checked"
+        there = self.files.epochs()
+        faults = [f"epoch {epoch}: {why}" for epoch in there if (why := self.files.fault(epoch))]
+        gaps = ", ".join(str(epoch) for epoch in range(max(there, default=0)) if epoch not in there)
+        without = [f"without epoch {gaps}, which `keep` left out or which are lost"] if gaps else []
+        return "; ".join([*(faults or ["sound"]), *without])
 
     def remove(self) -> None:
         """Remove it from disk.
@@ -77,14 +81,14 @@ class Kept:
         Raises:
             ParameterError: it is being trained.
         """
+        if self.path.is_symlink():  # its epochs are elsewhere, and stay
+            self.path.unlink()
+            return
         try:
-            if self.files is not None:
-                with self.files.lock(timeout=0):
-                    for epoch in self.files.epochs():
-                        self.files.drop(epoch)
+            with FileLock(self.path / "lock", timeout=0):
+                shutil.rmtree(self.path)
         except Timeout as error:
             raise ParameterError(f"run: expected one that nobody trains, got {self.path.name}") from error
-        shutil.rmtree(self.path)
 
 
 def kept(folder: Path) -> list[Kept]:
@@ -110,7 +114,8 @@ def pick(runs: Iterable[Kept], names: Iterable[str]) -> Iterator[Kept]:
 
 
 def _is_run(path: Path) -> bool:
-    return path.is_dir() and len(path.name) in (16, 32) and set(path.name) <= set("0123456789abcdef")
+    named = path.is_dir() and len(path.name) in (16, 32) and set(path.name) <= set("0123456789abcdef")
+    return named and any(path.glob("epoch_*")) | (path / "key.json").exists()
 
 
 def _key(path: Path) -> dict[str, Any]:

@@ -46,12 +46,17 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
     fits = experiment.batch_size <= samples
     require(fits, "batch_size", f"at most the {samples} training samples of {dataset.name}", experiment.batch_size)
     try:
-        network = models.build(experiment, dataset.input_shape, dataset.classes)
+        with torch.device("meta"):  # without its numbers
+            outline = models.build(experiment, dataset.input_shape, dataset.classes)
     except ValueError as error:
         raise ParameterError(f"architecture: {error}") from error
     files = store.RunFolder(_key(experiment, dataset, device), folder)
-    if lacking := [epoch for epoch in experiment.kept() if files.fault(epoch)]:
-        parameters = sum(value.numel() for value in network.parameters())
+    lacking = [epoch for epoch in experiment.kept() if files.fault(epoch)]
+    parameters = sum(value.numel() for value in outline.parameters())
+    if lacking:
+        experiment.require_room(parameters, 0, lacking, files.path.parent)
+    network = models.build(experiment, dataset.input_shape, dataset.classes)
+    if lacking:
         activations = sum(evaluation.activations(network, dataset.train[0]))
         experiment.require_room(parameters, activations, lacking, files.path.parent)
         with files.lock():
@@ -86,7 +91,8 @@ def _train(experiment: Experiment, dataset: data.Dataset, network: nn.Module, fi
                 thetas, momentum = training.train_epoch(
                     network, thetas, momentum, dataset.train, streams[: len(thetas)], experiment, epoch
                 )
-                files.save(epoch + 1, thetas.cpu().numpy(), momentum.cpu().numpy())
+                behind = (epoch, max(each for each in kept if each <= epoch))
+                files.save(epoch + 1, thetas.cpu().numpy(), momentum.cpu().numpy(), behind)
                 if epoch not in kept:
                     files.drop(epoch)
                 yield epoch + 1

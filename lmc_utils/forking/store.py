@@ -7,8 +7,8 @@ A run is a folder named by a digest of everything that its numbers depend on. It
                               optimiser's state, both of shape (networks, parameters), float32
     lock                      taken while somebody trains
 
-Each file appears whole or not at all, and says of itself which run and epoch it is, a digest of its content, and that
-of the epoch that it was trained from. All of it is checked when a process first reads the file, so that a file that
+Each file appears whole or not at all, and says of itself which run and epoch it is, a digest of its content, and those
+of the epochs that it was trained from. All of it is checked when a process first reads the file, so that a file that
 was damaged, renamed or left behind by other training is none.
 """
 
@@ -18,7 +18,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -104,28 +104,33 @@ class RunFolder:
     def fault(self, epoch: int) -> str | None:
         """Why an epoch cannot be used, in words; None where it is sound.
 
-        It is sound where its content is what was saved, and was trained from the epoch before as it is here, if it is.
+        It is sound where its content is what was saved, and where the epochs that it was trained from are the same here.
         """
         try:
             _, after = self._checked(epoch)
-            with suppress(OSError):
-                if epoch > 0 and self._checked(epoch - 1)[0] != after:
-                    return f"it was not trained from epoch {epoch - 1} as it is here"
         except OSError as error:
             return str(error)
+        for earlier, digest_then in after:
+            with suppress(OSError):
+                if self._checked(earlier)[0] != digest_then:
+                    return f"it was not trained from epoch {earlier} as it is here"
         return None
 
-    def save(self, epoch: int, thetas: Array, momentum: Array) -> None:
-        """Keep the state after an epoch that was trained from the one before.
+    def save(self, epoch: int, thetas: Array, momentum: Array, after: Iterable[int] = ()) -> None:
+        """Keep the state after an epoch.
+
+        Args:
+            epoch: how many there were.
+            thetas: the parameters of the living networks.
+            momentum: the optimiser's state, of the same shape.
+            after: earlier epochs that it was trained from; it is sound as long as they are the same.
 
         Raises:
             provenance.DiskFull: it does not fit.
         """
         arrays = {"theta": np.ascontiguousarray(thetas), "momentum": np.ascontiguousarray(momentum)}
-        after = ""
-        with suppress(OSError):
-            after = self._checked(epoch - 1)[0] if epoch > 0 else ""
-        about = {"run": self.path.name, "epoch": epoch, "after": after}
+        trained_from = [[earlier, self._checked(earlier)[0]] for earlier in sorted(set(after))]
+        about: dict[str, Any] = {"run": self.path.name, "epoch": epoch, "after": trained_from}
         path = self.path / _NAME.format(epoch)
         if path.is_dir():
             _remove(path)
@@ -163,8 +168,8 @@ class RunFolder:
             hint = "train the run again to have it mended"
             raise Damaged(f"run {self.path.name}, epoch {epoch}: {error}; {hint}") from error
 
-    def _checked(self, epoch: int) -> tuple[str, str]:
-        """The digests of an epoch and of the one that it was trained from; it raises OSError where it is not sound."""
+    def _checked(self, epoch: int) -> tuple[str, list[list[Any]]]:
+        """The digest of an epoch, and those of the ones that it was trained from; OSError where it is damaged."""
         path = self.path / _NAME.format(epoch)
         try:
             found = path.stat()
@@ -174,7 +179,7 @@ class RunFolder:
 
 
 @cache
-def _check(path: Path, run: str, epoch: int, _version: tuple[int, ...]) -> tuple[str, str]:
+def _check(path: Path, run: str, epoch: int, _version: tuple[int, ...]) -> tuple[str, list[list[Any]]]:
     """Read a file as a whole once in a process, and again where its version shows that it was written anew."""
     try:
         with safe_open(path, "np") as file:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from lmc_utils.running import watchdog
 
+_TAIL = 2**16  # bytes of a log that are looked at
 _GRACE = 15  # seconds an interrupted notebook has to shut its kernel down
 
 
@@ -98,7 +99,10 @@ def stop(processes: Collection[subprocess.Popen[bytes]]) -> None:
 
 def last_line(log: Path) -> str:
     """What a job said last; of an `lmc` command, the one line that tells what was wrong."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL))
+        said_last = file.read(_TAIL).decode(errors="replace")
+    lines = [line.strip() for line in said_last.splitlines() if line.strip()]
     said = [line for line in lines if line.startswith("lmc: ")]
     return (said or lines or [""])[-1].removeprefix("lmc: ")
 

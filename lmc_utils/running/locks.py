@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+from lmc_utils.settings import ParameterError
+
+_PATIENCE = 60  # seconds that what a killed command has left may take to end
 
 
 @contextmanager
@@ -17,13 +23,28 @@ def until_all_ended(path: Path) -> Iterator[None]:
 
     Args:
         path: the file of the lock; it stays.
+
+    Raises:
+        ParameterError: it is held for longer than a minute.
     """
     if os.name != "posix":  # no such locks there, nor a watchdog
         yield
         return
-    import fcntl
-
     with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        deadline = time.monotonic() + _PATIENCE
+        while not _held(file):
+            if time.monotonic() > deadline:
+                raise ParameterError(f"root: expected what a killed command has left to end; '{path}' is still held")
+            time.sleep(0.1)
         os.set_inheritable(file.fileno(), True)
         yield
+
+
+def _held(file: IO[bytes]) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -69,12 +69,13 @@ def main(packages: str, *command: str) -> None:
     environment = os.environ | {_MARK: mark, "TMPDIR": folder}
     no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     os.mkdir(folder, mode=0o700)
+    _adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: None)  # the command obeys, which gets it as well
     try:
         child = os.posix_spawnp(command[0], command, environment, file_actions=[no_input])
     except OSError as error:
         os.rmdir(folder)
         sys.exit(f"lmc: {error}")
-    signal.signal(signal.SIGTERM, lambda *_: None)  # the command obeys, which has got it as well
     threading.Thread(target=_end_with_parent, args=[mark], daemon=True).start()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     _end_all(mark)
@@ -84,6 +85,16 @@ def main(packages: str, *command: str) -> None:
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     sys.exit(status)
+
+
+def _adopt_orphans() -> None:
+    """On Linux, become the parent of what outlives its own."""
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    except (OSError, AttributeError):
+        pass
 
 
 def _end_with_parent(mark: str) -> None:

@@ -5,17 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from lmc_utils.classroom import keeping
 from lmc_utils.classroom.marking import Marks
 
 MARKS = Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])
-
-
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "user_state_path", lambda _: tmp_path / "state")
 
 
 def test_marks_come_back(tmp_path: Path) -> None:
@@ -23,7 +16,9 @@ def test_marks_come_back(tmp_path: Path) -> None:
     keeping.put(tmp_path, "key", MARKS, b"executed")
     assert keeping.get(tmp_path, "key") == MARKS
     assert (tmp_path / "key.ipynb").read_bytes() == b"executed"
-    assert (tmp_path / "state" / "grading.secret").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    keeping.drop(tmp_path, "key")
+    assert keeping.get(tmp_path, "key") is None
 
 
 def test_what_was_changed_does_not_count(tmp_path: Path) -> None:
@@ -49,5 +44,7 @@ def test_marks_of_one_submission_are_not_those_of_another(tmp_path: Path) -> Non
 
 def test_with_another_secret_nothing_counts(tmp_path: Path) -> None:
     keeping.put(tmp_path, "key", MARKS, b"executed")
-    (tmp_path / "state" / "grading.secret").write_bytes(b"guessed")
+    (tmp_path / "secret").write_bytes(bytes(32))
+    assert keeping.get(tmp_path, "key") is None
+    (tmp_path / "secret").write_bytes(b"")  # killed while it was written
     assert keeping.get(tmp_path, "key") is None

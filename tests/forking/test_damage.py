@@ -84,6 +84,24 @@ def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path
     assert not damage.equal(copy, run.folder.path, [4])
 
 
+def test_mending_a_thinned_run_on_another_machine_trains_all_that_follows(tmp_path: Path, trained: list[int]) -> None:
+    thin = Experiment(**SMALL.to_json() | {"keep": 3, "fork_epochs": [0], "epochs": 7})
+    folder = train(thin, tmp_path, progress=False).folder
+    assert folder.epochs() == [0, 3, 6, 7]
+    folder.drop(3)
+    trained.clear()
+    real = training.train_epoch
+
+    def elsewhere(*arguments: object) -> object:
+        thetas, momentum = real(*arguments)
+        return thetas * (1 + 1e-6), momentum
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "train_epoch", elsewhere)
+        train(thin, tmp_path, progress=False)
+    assert trained == [1, 2, 3, 4, 5, 6, 7]
+
+
 def test_thinned_runs_keep_what_they_say_and_can_be_filled_up(run: Run, tmp_path: Path, trained: list[int]) -> None:
     thin = Experiment(**SMALL.to_json() | {"keep": 3})
     assert thin.kept() == [0, 2, 3, 4]

@@ -29,7 +29,7 @@ def test_runs_say_what_they_are(folder: Path) -> None:
     assert newest.epochs == oldest.epochs == "2 of 2"
     assert oldest.describe() == 'dataset="digits" widths=[4] epochs=2 fork_epochs=[0] parents=1'
     assert newest.describe() == oldest.describe() + " seed=3"
-    assert newest.faults() == {}
+    assert newest.check() == "sound"
     assert newest.size == sum(path.stat().st_size for path in newest.path.iterdir())
     assert 0 <= newest.age < 0.1
 
@@ -37,9 +37,10 @@ def test_runs_say_what_they_are(folder: Path) -> None:
 def test_damage_is_seen(folder: Path) -> None:
     path = kept.kept(folder)[0].path / "epoch_0001.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    assert {epoch: why for run in kept.kept(folder) for epoch, why in run.faults().items()} == {
-        1: "its file cannot be read"
-    }
+    assert {run.check() for run in kept.kept(folder)} == {"sound", "epoch 1: its file cannot be read"}
+    path.unlink()
+    gap = "sound; without epoch 1, which `keep` left out or which are lost"
+    assert {run.check() for run in kept.kept(folder)} == {"sound", gap}
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"experiment": {}}', "[" * 5000])
@@ -49,6 +50,7 @@ def test_a_key_that_is_none_is_called_so(folder: Path, content: str) -> None:
     again = next(each for each in kept.kept(folder) if each.path == run.path)
     assert again.epochs == "-"
     assert again.describe().startswith("unknown: ")
+    assert again.check() == "cannot be checked"
     again.remove()
     assert run.path not in [each.path for each in kept.kept(folder)]
 
@@ -88,6 +90,19 @@ def test_age_counts_from_the_last_use(folder: Path) -> None:
     assert [round(run.age) for run in kept.kept(folder)] == [10, 10]
     train(TINY, folder, progress=False)
     assert sorted(round(run.age) for run in kept.kept(folder)) == [0, 10]
+
+
+def test_only_runs_are_runs_and_links_are_taken_away_without_what_they_lead_to(folder: Path, tmp_path: Path) -> None:
+    (folder / "deadbeefdeadbeef").mkdir()
+    (folder / "deadbeefdeadbeef" / "thesis.txt").write_text("")
+    assert len(kept.kept(folder)) == 2
+    run = kept.kept(folder)[0]
+    elsewhere = run.path.rename(folder / "elsewhere")
+    run.path.symlink_to(elsewhere)
+    again = next(each for each in kept.kept(folder) if each.path == run.path)
+    again.remove()
+    assert len(list(elsewhere.glob("epoch_*"))) == 3
+    assert not run.path.is_symlink()
 
 
 def test_no_folder_holds_no_runs(tmp_path: Path) -> None:

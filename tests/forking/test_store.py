@@ -23,7 +23,7 @@ def array(value: float) -> np.ndarray:
 def folder(tmp_path: Path) -> store.RunFolder:
     made = store.RunFolder(KEY, tmp_path)
     for epoch in range(3):
-        made.save(epoch, array(epoch), array(-epoch))
+        made.save(epoch, array(epoch), array(-epoch), after=range(max(0, epoch - 1), epoch))
     return made
 
 
@@ -62,7 +62,7 @@ def test_a_damaged_epoch_is_named_and_the_one_before_is_the_newest(folder: store
 
 
 def test_an_epoch_trained_from_another_one_is_not_sound(folder: store.RunFolder) -> None:
-    folder.save(1, array(5), array(5))
+    folder.save(1, array(5), array(5), after=[0])
     assert folder.fault(1) is None
     assert folder.fault(2) == "it was not trained from epoch 1 as it is here"
     folder.drop(1)

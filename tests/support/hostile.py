@@ -161,6 +161,13 @@ tried("400 MB in the home", lambda: fits(os.path.expanduser("~")))""",
     "400 MB of temporary files": 'tried("400 MB of temporary files", lambda: fits("/tmp"))',
     "400 MB of shared memory": 'tried("400 MB of shared memory", lambda: fits("/dev/shm"))',
     "400 MB of runs": 'tried("400 MB of runs", lambda: fits(os.environ["LMC_RUNS"]))',
+    "folders within folders": """
+place = os.getcwd()
+try:
+    for n in range(3000):
+        os.mkdir("d"); os.chdir("d")
+finally:
+    os.chdir(place)""",
     "a new root": 'tried("a new root", lambda: os.chroot(".") is None)',
     "a new user namespace": 'tried("a new user namespace", lambda: ctypes.CDLL(None).unshare(0x10000000) == 0)',
     "a file system mounted": """
@@ -180,12 +187,6 @@ shell = get_ipython().kernel
 said = {"execute_reply": {"status": "ok", "execution_count": 1}, "status": {"execution_state": "idle"}}
 for kind, content in said.items():
     shell.session.send(shell.iopub_socket, kind, content, parent=shell.get_parent(), ident=b"x")""",
-    "messages of nonsense": """
-shell = get_ipython().kernel
-for content in ([], {"name": ["x"]}, {"text": None}, {"data": 3}, {"transient": 7}):
-    for kind in ("no_such_kind", "comm_open"):
-        shell.session.send(shell.iopub_socket, kind, content, parent={"msg_id": "x"}, ident=b"x")
-get_ipython().kernel.iopub_socket.send_multipart([b"not", b"a", b"message"])""",
     "100,000 prints": "for n in range(100_000): print(n)",
     "20 MB of HTML": """
 from IPython.display import HTML, display
@@ -236,6 +237,37 @@ while True:
     "stack overflow": "sys.setrecursionlimit(10**9)\ndef deeper(n): return [deeper(n + 1)]\ndeeper(0)",
     "os._exit": "os._exit(0)",
     "own SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
+    "messages of nonsense": """
+shell = get_ipython().kernel
+for content in ([], {"name": ["x"]}, {"text": None}, {"data": 3}, {"transient": 7}):
+    for kind in ("stream", "no_such_kind", "comm_open"):
+        shell.session.send(shell.iopub_socket, kind, content, parent=shell.get_parent(), ident=b"x")
+shell.iopub_socket.send_multipart([b"not", b"a", b"message"])""",
+    "half characters in an error": """
+session = get_ipython().kernel.session
+session.pack = lambda said: json.dumps(said, default=str).encode()
+raise AssertionError("\\ud800 =1+1")""",
+    "lines of the grader's own": """
+for name in ("stdout", "stderr"):
+    with open("/proc/self/fd/" + {"stdout": "1", "stderr": "2"}[name], "wb") as file:
+        file.write(b"ab\\n" * 20_000_000 + b"lmc: =well done, 14 of 14\\n")
+shell = get_ipython().kernel
+shell.session.send(shell.iopub_socket, "stream", {}, parent=shell.get_parent(), ident=b"x")
+raise AssertionError("said")""",
+    "12 MB of an error": "raise ValueError('x' * 12_000_000)",
+    "unlinked files of messages": """
+folder = os.path.dirname(next(word for word in sys.orig_argv if word.endswith("k.json")))
+held, written = [], 0
+try:
+    for n in range(6):
+        held.append(open(f"{folder}/filler", "wb"))
+        os.unlink(f"{folder}/filler")
+        for _ in range(20):
+            held[-1].write(bytes(5_000_000)); held[-1].flush(); written += 5_000_000
+except OSError as error:
+    pass
+assert written < 20_000_000, breach("unlinked files of messages")
+raise AssertionError("as it should be")""",
     "own SIGSTOP": "os.kill(os.getpid(), signal.SIGSTOP)",
     "200 MB printed": "print('x' * 200_000_000)",
     "sockets closed": "get_ipython().kernel.iopub_socket.close(); os.closerange(3, 200); time.sleep(60)",
