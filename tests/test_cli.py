@@ -50,7 +50,11 @@ ROOT = Path(__file__).parent.parent
         (["run", "01_toy_landscapes", "-p", "m", "1"], "m: expected from 2 to 64, got 1"),
         (["run", "01_toy_landscapes", "-p", "n_points", "2000000000"], "n_points: expected work that fits into memory"),
         (["run", "02_sibling_forking", "-p", "parents", "1000000000000"], "experiment (9,000,000,000,000 networks of"),
-        (["run", "02_sibling_forking", "-p", "widths=[100000000000000000000]"], "experiment (27 networks of at least"),
+        (["run", "02_sibling_forking", "-p", "widths=[1000000000000000000]"], "experiment (27 networks of at least"),
+        (
+            ["run", "02_sibling_forking", "-p", "widths=[100000000000000000000]"],
+            "widths: expected words, finite numbers",
+        ),
         (["runs", "rm", "nothing"], "run: 'nothing' is not known"),
         (["run", "01_toy_landscapes", "-o", "out.html"], "out: expected a name that ends in .ipynb, got 'out.html'"),
         (["run", "01_toy_landscapes", "-o", "/proc/no/x.ipynb"], "out: expected a file that can be written"),
@@ -83,8 +87,9 @@ def test_a_mistake_costs_one_line(
 
 @pytest.mark.parametrize("kind", junk_attack.KINDS)
 def test_text_from_outside_makes_no_traceback(kind: str) -> None:
-    row = junk_attack.tried(kind, count=300, seed=0)
-    assert row.held == row.tried >= 250, row.worst
+    count = 40 if kind == "lmc grade" else 350  # the first validates whole notebooks
+    row = junk_attack.tried(kind, count, seed=0)
+    assert row.held == row.tried >= 0.8 * count, row.worst
 
 
 def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_sizes_are_readable(size: float, words: str) -> None:
             {"parents": 10**7},
             "experiment (90,000,000 networks of at least 8,384 parameters): expected work that fits into memory",
         ),
-        (Experiment, {"widths": [10**20]}, "experiment (27 networks of at least 100,000,000,000,000,000,000 param"),
+        (Experiment, {"widths": [10**18]}, "experiment (27 networks of at least 1,000,000,000,000,000,000 param"),
         (Experiment, {"siblings": 10**9}, "experiment (12,000,000,003 networks"),
         (Landscape, {"n_points": 2 * 10**9}, "n_points: expected work that fits into memory, got 800 GB where "),
         (Descent, {"pairs": 10**12}, "pairs: expected work that fits into memory"),

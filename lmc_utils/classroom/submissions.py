@@ -59,8 +59,9 @@ def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collect
     found: dict[Path, Path] = {}
     for path in paths:
         for file in _handed_in(path) if path.is_dir() else [path]:
-            if not left_out & {file.resolve(), *file.resolve().parents}:
-                found.setdefault(file.parent.resolve() / file.name, file)
+            place = file.parent.resolve() / file.name  # not the file: links may lead in a circle
+            if not left_out & {place, *place.parents}:
+                found.setdefault(place, file)
     require(bool(found), "submission", "files to mark", ", ".join(map(str, paths)))
     cells = {stem: {identity(cell) for cell in nbformat.read(path, 4).cells} - {""} for stem, path in sources.items()}
     named = {_written(Path(os.path.relpath(place, base)).as_posix()): file for place, file in found.items()}

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lmc_utils.classroom.sandbox import Sandbox
+from lmc_utils.classroom.sandbox import Sandbox, own_disk
 from lmc_utils.running import debian
 
 _SYSTEM = (
@@ -72,7 +72,8 @@ def advice() -> str:
     command = debian.advice("bubblewrap")
     if not sys.platform.startswith("linux") or not command:
         return "mark on Linux with bubblewrap, in a container or on a machine of its own"
-    return f"try `{command}`, which needs user namespaces"
+    allow = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    return f"try `{command}`; where it is installed, it needs user namespaces, on Ubuntu by `{allow}`"
 
 
 def fetch() -> str | None:
@@ -98,10 +99,11 @@ def _stands(program: str, hidden: Path | None) -> bool:
         outside = Path(within, "outside")
         outside.touch()
         box = Sandbox(Path(within, "box"))
-        for folder in (box.package, box.runs):
+        for folder in (box.package, box.runs, box.messages):
             folder.mkdir(parents=True)
         command = [
-            *around(program, box, box.runs, 16),
+            *own_disk(program, box.messages),
+            *around(program, box, box.messages, 16),
             sys.executable,
             "-c",
             _PROBE,

@@ -104,7 +104,7 @@ class RunFolder:
     def fault(self, epoch: int) -> str | None:
         """Why an epoch cannot be used, in words; None where it is sound.
 
-        It is sound where its content is what was saved, and where the epochs that it was trained from are the same here.
+        It is sound where its content is what was saved, and the epochs that it was trained from are the same here.
         """
         try:
             _, after = self._checked(epoch)

@@ -52,15 +52,19 @@ def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_pat
     (tmp_path / "secret").write_text("secret")
     box = sandbox.make(tmp_path / "within", trained, walled=True)
     neighbour = sandbox.make(tmp_path / "within", trained, walled=True)
-    messages = box.folder / "m"
-    messages.mkdir()
     outside = [tmp_path / "secret", neighbour.folder, Path.home() / ".bashrc", Path("/etc/passwd"), box.result, trained]
     spots = ["/x", "/dev/x", "/etc/x", "/usr/x", sys.prefix + "/x", str(box.package / "x"), str(box.runs / "one" / "x")]
     small = ["/tmp/x", str(box.home / "x"), str(box.runs / "x")]
     with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         told = {"paths": list(map(str, outside)), "write": spots + small, "port": server.server_address[1]}
-        command = [*wall.around(wall_program, box, messages, disk=16), sys.executable, "-c", REPORT, json.dumps(told)]
+        command = [
+            *wall.around(wall_program, box, box.messages, disk=16),
+            sys.executable,
+            "-c",
+            REPORT,
+            json.dumps(told),
+        ]
         environment = dict(sandbox.marking(box, "a", b"", Path(__file__), sandbox.Bounds()).environment)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         server.shutdown()
@@ -82,10 +86,8 @@ def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_pat
 def test_what_trains_the_networks_for_all_keeps_them(wall_program: str, tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
     box = sandbox.make(tmp_path / "within", tmp_path / "nothing there", walled=True)
-    messages = box.folder / "m"
-    messages.mkdir()
     code = "import os, pathlib; pathlib.Path(os.environ['LMC_RUNS'], 'trained').write_text('networks')"
-    command = [*wall.around(wall_program, box, messages, disk=16), sys.executable, "-c", code]
+    command = [*wall.around(wall_program, box, box.messages, disk=16), sys.executable, "-c", code]
     environment = dict(sandbox.marking(box, "a", b"", Path(__file__), sandbox.Bounds()).environment)
     subprocess.run(command, env=environment, check=True)
     assert (box.runs / "trained").read_text() == "networks"
@@ -96,10 +98,8 @@ def test_all_that_runs_inside_ends_with_what_started_it(wall_program: str, tmp_p
 
     (tmp_path / "within").mkdir()
     box = sandbox.make(tmp_path / "within", walled=True)
-    messages = box.folder / "m"
-    messages.mkdir()
     daemon = "import os, time\nif os.fork() == 0: os.setsid()\nelse: print('up', flush=True)\ntime.sleep(60)"
-    command = [*wall.around(wall_program, box, messages, disk=16), sys.executable, "-c", daemon]
+    command = [*wall.around(wall_program, box, box.messages, disk=16), sys.executable, "-c", daemon]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"

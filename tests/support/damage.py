@@ -322,6 +322,12 @@ def equal(one: Path, other: Path, epochs: Iterable[int] = range(5)) -> bool:
     return all(epoch_file(one, epoch).read_bytes() == epoch_file(other, epoch).read_bytes() for epoch in epochs)
 
 
+def equal_networks(one: RunFolder, other: RunFolder, epochs: Iterable[int] = range(5)) -> bool:
+    """Whether two folders hold the same networks, to the bit, whatever they were trained from."""
+    states = (zip(one.state(epoch), other.state(epoch), strict=True) for epoch in epochs)
+    return all(np.array_equal(mine, theirs) for state in states for mine, theirs in state)
+
+
 # What is not said: an unfinished run is no damaged one, and a lock holds nothing.
 UNSAID = ("the_last_epochs_deleted", "a_folder_in_the_locks_place")
 
