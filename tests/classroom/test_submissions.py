@@ -129,3 +129,18 @@ def test_files_of_any_kind_and_name_have_a_line_each(tmp_path: Path) -> None:
         "\\\\udcff.ipynb", "\\udcff.ipynb", "a\\\\n.ipynb", "a\\n.ipynb", "pipe.ipynb",
     ]  # fmt: skip
     assert {each.remark for each in found} == {"not a notebook", "not a file"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links may be made by anybody")
+def test_links_that_lead_in_a_circle_have_a_line_each(tmp_path: Path) -> None:
+    for name, target in {"a.ipynb": "b.ipynb", "b.ipynb": "a.ipynb", "self": "self", "up": ".."}.items():
+        (tmp_path / name).symlink_to(target)
+    found = collect([tmp_path], {})
+    assert [each.name for each in found] == ["a.ipynb", "b.ipynb", "self", "up"]
+    assert {each.remark for each in found} == {"a link, not the file itself"}
+
+
+def test_a_notebook_of_too_many_cells_is_none() -> None:
+    cells = ", ".join(['{"cell_type": "raw", "metadata": {}, "source": ""}'] * 2001)
+    with pytest.raises(ValueError, match="no notebook: ValueError"):
+        read(f'{{"cells": [{cells}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 4}}'.encode())
