@@ -42,7 +42,7 @@ lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that no
 bench: $(VENV)/.dev  ## measure the speed claims against their peers (some ten minutes)
 	@$(BIN)/python -m benchmarks
 
-attack: $(VENV)/.dev  ## try to break what SECURITY.md promises (some twenty minutes)
+attack: $(VENV)/.dev  ## try to break what SECURITY.md promises (about an hour)
 	@$(BIN)/python -m lmc_utils.classroom.wall >/dev/null
 	@$(BIN)/python tests/attack
 
