@@ -79,7 +79,8 @@ def advice() -> str:
 def fetch() -> str | None:
     """As `find`, but where there is none, ask Debian's packages for it."""
     if find() is None:
-        debian.install("bubblewrap")
+        for command in debian.commands("bubblewrap"):
+            debian.run(command)
     return find()
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,11 +87,16 @@ def fetch() -> str:
     """As `needed`, but where there is none, ask Playwright's installer for one, then Debian's if it may."""
     if find() is None:
         print("fetching a browser (a minute or two)", file=sys.stderr)  # noqa: T201
-        command = [sys.executable, "-m", "playwright", "install", "chromium"]
-        subprocess.run(command, capture_output=True, check=False)
-        if find() is None:
-            debian.install("chromium")
+        for command in _installers():
+            debian.run(command)
+            if find() is not None:
+                break
     return needed()
+
+
+def _installers() -> Iterator[Sequence[str]]:
+    yield [sys.executable, "-m", "playwright", "install", "chromium"]
+    yield from debian.commands("chromium")
 
 
 def _starts(program: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 
 def advice(package: str) -> str | None:
@@ -12,12 +13,18 @@ def advice(package: str) -> str | None:
     return f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install {package}" if shutil.which("apt-get") else None
 
 
-def install(package: str) -> None:
-    """Install a package as far as that is possible without asking; nothing is said, so look whether it is there now."""
-    if not shutil.which("apt-get"):
-        return
-    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]  # which fails where it would ask
-    if not as_root or shutil.which("sudo"):
-        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update", "--quiet"], ["install", "--quiet", "--yes", package]):
-            subprocess.run([*as_root, "apt-get", *words], capture_output=True, check=False, env=quiet)
+def commands(package: str) -> list[list[str]]:
+    """What installs a package without asking, in order; nothing where that cannot be done."""
+    as_root = (
+        [] if os.name == "posix" and os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    )  # fails where it would ask
+    if not shutil.which("apt-get") or (as_root and not shutil.which("sudo")):
+        return []
+    update, install = ["apt-get", "update", "--quiet"], ["apt-get", "install", "--quiet", "--yes", package]
+    return [[*as_root, *update], [*as_root, *install]]
+
+
+def run(command: Sequence[str]) -> None:
+    """Run an installer that says nothing and asks nothing; whether it helped is to be seen."""
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(command, capture_output=True, check=False, env=quiet)
