@@ -58,7 +58,7 @@ def _training(experiment: Experiment, folder: Path) -> tuple[float, float]:
 
 
 def _check(files: store.RunFolder, epochs: list[int]) -> None:
-    store._check.cache_clear()
+    store._known.clear()
     found = {epoch: files.fault(epoch) for epoch in epochs}
     if any(found.values()):
         raise ValueError(f"expected a sound run, found {found}")

@@ -20,7 +20,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 _log = logging.getLogger(__name__)
 _ABOUT = "lmc"
+_known: dict[tuple[Path, int, int, int], tuple[str, list[list[Any]]]] = {}  # what this process has checked or written
 _NAME = "epoch_{:04d}.safetensors"
 
 
@@ -134,8 +134,10 @@ class RunFolder:
         path = self.path / _NAME.format(epoch)
         if path.is_dir():
             _remove(path)
-        about["digest"] = _digest(about, arrays)
+        found = _digest(about, arrays)
+        about["digest"] = found
         write_whole(path, to_bytes(arrays, {_ABOUT: json.dumps(about)}))  # one entry: the order of several is random
+        _known[_version(path)] = found, trained_from
 
     def drop(self, epoch: int) -> None:
         """Remove an epoch that need not be kept."""
@@ -172,15 +174,22 @@ class RunFolder:
         """The digest of an epoch, and those of the ones that it was trained from; OSError where it is damaged."""
         path = self.path / _NAME.format(epoch)
         try:
-            found = path.stat()
+            version = _version(path)
         except FileNotFoundError:
             raise Damaged("it is missing") from None
-        return _check(path, self.path.name, epoch, (found.st_ino, found.st_mtime_ns, found.st_size))
+        if version not in _known:
+            _known[version] = _check(path, self.path.name, epoch)
+        return _known[version]
 
 
-@cache
-def _check(path: Path, run: str, epoch: int, _version: tuple[int, ...]) -> tuple[str, list[list[Any]]]:
-    """Read a file as a whole once in a process, and again where its version shows that it was written anew."""
+def _version(path: Path) -> tuple[Path, int, int, int]:
+    """The file, and what changes where it is written anew."""
+    found = path.stat()
+    return path, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _check(path: Path, run: str, epoch: int) -> tuple[str, list[list[Any]]]:
+    """Read a file as a whole: its digest, and those of the epochs that it was trained from."""
     try:
         with safe_open(path, "np") as file:
             about = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
