@@ -23,6 +23,7 @@ __all__ = [
     "marking",
     "sandbox",
     "wall",
+    "refused",
     "kernel",
     "keeping",
     "table",

@@ -2,7 +2,8 @@
 
 Inside there is what Python needs, to read; a home, a folder for temporary files and one for runs, all in memory, of a
 bounded size and gone at the end; and the folder through which messages come and go. There is nothing of another
-submission, of the grader, of the home of whoever marks, and no network.
+submission, of the grader, of the home of whoever marks, and no network. Nothing else can be written or changed, also
+where root marks, to whom the settings of the system and the devices belong; and some system calls are refused.
 
 `python -m lmc_utils.classroom.wall` says whether a wall can be had here, and installs bubblewrap first where it may.
 """
@@ -18,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from lmc_utils.classroom import refused
 from lmc_utils.classroom.sandbox import Sandbox, own_disk
 from lmc_utils.running import debian
 
@@ -25,6 +27,9 @@ _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts", "/etc/localtime"),
 )
+# What belongs to root outside belongs to the user inside where root marks, who could change the mode of /dev/null for
+# everybody. bubblewrap shows devices as it finds them; its own way to have something only to read makes no devices.
+_DEVICES_TO_READ = "mount --rbind /dev /dev && mount -o remount,bind,ro /dev; "
 _SHARED_MEMORY = 64  # MiB of /dev/shm
 _PATIENCE = 120  # seconds that Python may take to start, on a busy machine
 _PROBE = "import os, sys, ipykernel, numpy; sys.exit(os.path.exists(sys.argv[1]) or os.path.exists('/etc/passwd'))"
@@ -48,15 +53,19 @@ def around(program: str, box: Sandbox, messages: Path, disk: int) -> list[str]:
         box: what is to be seen of it: its package and trained runs, to read; its home and runs.
         messages: the folder through which messages come and go.
         disk: MiB that each of the folders in memory may hold.
+
+    A file in the sandbox's folder, which is not to be seen from inside, gets the system calls that are refused.
     """
-    here = [program, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
+    here = [*_started(program, box), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
+    here += ["--new-session"]
     here += ["--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]
     here += ["--unsetenv", "JPY_PARENT_PID"]  # a process outside, which a kernel would take for dead
     here += ["--setenv", "TMPDIR", str(box.temporary)]
     here += ["--tmpfs", "/etc", *_in_memory("/tmp", disk)]
     for path in [*_SYSTEM, *_pythons(), str(box.package)]:
         here += ["--ro-bind-try", path, path]
-    here += ["--proc", "/proc", "--dev", "/dev", *_in_memory("/dev/shm", _SHARED_MEMORY), "--remount-ro", "/dev"]
+    here += ["--proc", "/proc", "--dev", "/dev", *_in_memory("/dev/shm", _SHARED_MEMORY)]
+    here += ["--remount-ro", "/proc", "--remount-ro", "/dev"]  # as for /dev: to write to /proc/sys needs no capability
     here += [*_in_memory(str(box.home), disk), "--dir", str(box.temporary), "--bind", str(messages), str(messages)]
     if box.trained is None:
         here += ["--bind", str(box.runs), str(box.runs)]
@@ -82,6 +91,20 @@ def fetch() -> str | None:
         for command in debian.commands("bubblewrap"):
             debian.run(command)
     return find()
+
+
+def _started(program: str, box: Sandbox) -> list[str]:
+    """The words that start bubblewrap, with the filter of system calls as its ninth file where there is one."""
+    path, filtering = box.folder / "refused", refused.program()
+    path.write_bytes(filtering or b"")
+    filtered = ["--seccomp", "9"] if filtering else []
+    as_root = os.geteuid() == 0
+    before = ["unshare", "--mount"] if as_root else []
+    return [
+        *before,
+        *("/bin/sh", "-c", f'{_DEVICES_TO_READ if as_root else ""}exec 9<"$0" "$@"', str(path)),
+        *(program, *filtered),
+    ]
 
 
 def _pythons() -> Iterator[str]:

@@ -22,6 +22,16 @@ def can_write(path):
     except OSError as error:
         return error.strerror
 
+def can_change(path):  # without changing anything
+    try:
+        if path.startswith("/dev/"):
+            os.chmod(path, os.stat(path).st_mode & 0o7777)
+        else:
+            os.close(os.open(path, os.O_WRONLY))
+        return True
+    except OSError:
+        return False
+
 def can_connect(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=2).close()
@@ -33,6 +43,8 @@ arguments = json.loads(sys.argv[1])
 print(json.dumps({
     "seen": [path for path in arguments["paths"] if os.path.lexists(path)],
     "written": {path: can_write(path) for path in arguments["write"]},
+    "changed": [path for path in arguments["change"] if can_change(path)],
+    "devices": [os.write(os.open("/dev/null", os.O_WRONLY), b"x"), len(os.read(os.open("/dev/zero", os.O_RDONLY), 9))],
     "connected": can_connect(arguments["port"]),
     "processes": len([name for name in os.listdir("/proc") if name.isdecimal()]),
     "user": os.getuid(), "runs": os.listdir(os.environ["LMC_RUNS"]), "folder": os.getcwd(),
@@ -54,10 +66,13 @@ def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_pat
     neighbour = sandbox.make(tmp_path / "within", trained, walled=True)
     outside = [tmp_path / "secret", neighbour.folder, Path.home() / ".bashrc", Path("/etc/passwd"), box.result, trained]
     spots = ["/x", "/dev/x", "/etc/x", "/usr/x", sys.prefix + "/x", str(box.package / "x"), str(box.runs / "one" / "x")]
+    system = ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/self/oom_score_adj"]
+    system += [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty")]
     small = ["/tmp/x", str(box.home / "x"), str(box.runs / "x")]
     with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        told = {"paths": list(map(str, outside)), "write": spots + small, "port": server.server_address[1]}
+        told = {"paths": list(map(str, outside)), "write": spots + small, "change": system}
+        told["port"] = server.server_address[1]
         command = [
             *wall.around(wall_program, box, box.messages, disk=16),
             sys.executable,
@@ -73,6 +88,8 @@ def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_pat
     assert report["seen"] == []
     assert {report["written"][path] for path in spots} == {"Read-only file system"}
     assert {report["written"][path] for path in small} == {"No space left on device"}
+    assert report["changed"] == []
+    assert report["devices"] == [1, 9]
     assert report["connected"] is False
     assert report["processes"] <= 3
     assert report["user"] == 1000
