@@ -27,7 +27,7 @@ _LARGEST = 16 * 2**20  # bytes of a message
 _KEPT = 2 * 2**20  # characters of all outputs
 _QUOTED = 2000  # characters of an error
 _SPARE = 256 * 2**20  # bytes of memory that are to be left on the machine
-_PROCESSES = 200
+_PROCESSES, _THREADS = 200, 2000
 _EVERY = 0.1  # seconds between two looks at what it takes
 # `exit()` leaves a notebook, and would leave the cells behind it without marks.
 _STAYING = "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None"
@@ -101,7 +101,8 @@ def watched(memory: int) -> Iterator[None]:
     def look() -> None:
         while not stop.wait(_EVERY):
             family = psutil.Process().children(recursive=True)
-            takes_too_much = len(family) > _PROCESSES or _memory(family) > memory * 2**20
+            memory_taken, threads = _taken(family)
+            takes_too_much = len(family) > _PROCESSES or threads > _THREADS or memory_taken > memory * 2**20
             if takes_too_much or room.free_memory() < _SPARE:  # the second, of what belongs to no process
                 _end(family)
 
@@ -116,13 +117,13 @@ def watched(memory: int) -> Iterator[None]:
             _end(family)
 
 
-def _memory(family: Sequence[psutil.Process]) -> int:
-    """Bytes of memory that processes take; what they share counts for each."""
-    taken = 0
+def _taken(family: Sequence[psutil.Process]) -> tuple[int, int]:
+    """Bytes of memory that processes take, where what they share counts for each, and their threads."""
+    memory, threads = 0, 0
     for process in family:
-        with suppress(psutil.Error):
-            taken += process.memory_info().rss
-    return taken
+        with suppress(psutil.Error), process.oneshot():
+            memory, threads = memory + process.memory_info().rss, threads + process.num_threads()
+    return memory, threads
 
 
 def _end(family: Sequence[psutil.Process]) -> None:

@@ -168,7 +168,12 @@ def _complaint(cell: NotebookNode, private: str) -> str:
 
 
 def _contain(bounds: Bounds) -> None:
-    """Where the system can, bound what each process allocates and writes, and keep what it leaves running below it."""
+    """Where the system can, bound what each process allocates and writes, and keep what it leaves running below it.
+
+    Where the machine has no memory left all the same, these are the first to be ended.
+    """
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lmc_utils.settings import ParameterError, require
 
 _MOST = 2000  # cells of a notebook
 _LARGEST = 50 * 2**20  # bytes of a file that may be a notebook
+_BRACKETS = 500_000  # each stands for far more memory than it has bytes
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collect
 
 
 def read(content: bytes) -> NotebookNode:
-    """A notebook from the bytes of a file, mended where that is safe: a byte order mark, cells without fields.
+    """A notebook without outputs from the bytes of a file, mended where that is safe: byte order mark, missing fields.
 
     Raises:
         ValueError: it is none.
@@ -79,16 +81,25 @@ def read(content: bytes) -> NotebookNode:
         if len(raw["cells"]) > _MOST:
             raise ValueError(f"{len(raw['cells'])} cells")
         for row, cell in enumerate(raw["cells"]):
+            if cell.get("outputs"):
+                cell["outputs"] = []  # they are made anew, and may be of any size
             cell.setdefault("metadata", {})
             cell.setdefault("source", "")
             if (raw["nbformat"], raw["nbformat_minor"]) >= (4, 5):
                 cell.setdefault("id", f"cell-{row}")
         text = json.dumps(raw, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        notebook: NotebookNode = nbformat.reads(text, as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a line for each of thousands of cells that have one name
+            notebook: NotebookNode = nbformat.reads(text, as_version=4)
         str(notebook.metadata), {(identity(cell), cell.get("id")) for cell in notebook.cells}
     except Exception as error:  # a file of any kind, and nbformat's errors are as many
         raise ValueError(f"no notebook: {type(error).__name__}") from error
     return notebook
+
+
+def _is_far_too_large(content: bytes) -> bool:
+    """Whether to read it would take minutes and gigabytes, which is told without reading it."""
+    return content.count(b"{") + content.count(b"[") > _BRACKETS
 
 
 def _written(name: str) -> str:
@@ -141,7 +152,7 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
         remark = "an empty file"
     elif zipfile.is_zipfile(path):
         remark = "an archive: unpack it first"
-    elif not content:
+    elif not content or _is_far_too_large(content):
         remark = "not a notebook, or far too large a one"
     else:
         try:

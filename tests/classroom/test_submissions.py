@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -144,3 +147,25 @@ def test_a_notebook_of_too_many_cells_is_none() -> None:
     cells = ", ".join(['{"cell_type": "raw", "metadata": {}, "source": ""}'] * 2001)
     with pytest.raises(ValueError, match="no notebook: ValueError"):
         read(f'{{"cells": [{cells}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 4}}'.encode())
+
+
+def test_what_would_take_gigabytes_to_read_is_not_read(tmp_path: Path) -> None:
+    many = b'{"cells": [' + b"{}," * 1_000_000 + b'{}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    (tmp_path / f"{STEM}.ipynb").write_bytes(many)
+    begun = time.process_time()
+    (found,) = collect([tmp_path], SOURCES)
+    assert time.process_time() - begun < 5, "to read it takes a minute"
+    assert (found.notebook, found.remark) == (None, "not a notebook, or far too large a one")
+
+
+def test_outputs_of_any_kind_and_cells_of_one_name_are_read(tmp_path: Path) -> None:
+    handed_in = solved()
+    for cell in handed_in.cells:
+        cell.id = "one"
+        if cell.cell_type == "code":
+            cell.outputs = [{"output_type": "nonsense"}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notebook = read(json.dumps(handed_in).encode())
+    assert all(cell.outputs == [] for cell in notebook.cells if cell.cell_type == "code")
+    assert [cell.source for cell in notebook.cells] == [cell.source for cell in handed_in.cells]
