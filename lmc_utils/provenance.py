@@ -62,7 +62,7 @@ def _content(value: bytes | memoryview | Path) -> list[str]:
     return ["content", hashlib.sha256(value.read_bytes() if isinstance(value, Path) else value).hexdigest()]
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, *content: bytes | memoryview) -> None:
     """Write a file so that it appears with all of its content or not at all, also where power fails.
 
     Raises:
@@ -77,7 +77,8 @@ def write_whole(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
     try:
         with partial.open("wb") as file:
-            file.write(content)
+            for part in content:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -85,7 +86,10 @@ def write_whole(path: Path, content: bytes) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         partial.unlink(missing_ok=True)
-        need, free = room.readable(len(content)), room.readable(shutil.disk_usage(path.parent).free)
+        need, free = (
+            room.readable(sum(memoryview(part).nbytes for part in content)),
+            room.readable(shutil.disk_usage(path.parent).free),
+        )
         line = f"the disk is full: '{path.name}' takes {need}, and '{path.parent}' has {free} left"
         raise DiskFull(line) from error
     finally:

@@ -27,7 +27,6 @@ import filelock
 import numpy as np
 from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_bytes
 
 from lmc_utils.provenance import CHECKOUT, digest, sweep, write_whole
 from lmc_utils.settings import ParameterError
@@ -128,7 +127,10 @@ class RunFolder:
         Raises:
             provenance.DiskFull: it does not fit.
         """
-        arrays = {"theta": np.ascontiguousarray(thetas), "momentum": np.ascontiguousarray(momentum)}
+        arrays = {
+            "theta": np.ascontiguousarray(thetas, np.float32),
+            "momentum": np.ascontiguousarray(momentum, np.float32),
+        }
         trained_from = [[earlier, self._checked(earlier)[0]] for earlier in sorted(set(after))]
         about: dict[str, Any] = {"run": self.path.name, "epoch": epoch, "after": trained_from}
         path = self.path / _NAME.format(epoch)
@@ -136,7 +138,7 @@ class RunFolder:
             _remove(path)
         found = _digest(about, arrays)
         about["digest"] = found
-        write_whole(path, to_bytes(arrays, {_ABOUT: json.dumps(about)}))  # one entry: the order of several is random
+        write_whole(path, *_parts(arrays, about))
         _known[_version(path)] = found, trained_from
 
     def drop(self, epoch: int) -> None:
@@ -202,6 +204,19 @@ def _check(path: Path, run: str, epoch: int) -> tuple[str, list[list[Any]]]:
     if (about["run"], about["epoch"]) != (run, epoch):
         raise Damaged(f"its file is that of epoch {about['epoch']} of run {about['run']}")
     return kept, about["after"]
+
+
+def _parts(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+    """A file in the format of safetensors, without copying the arrays, which its library does twice."""
+    header: dict[str, Any] = {"__metadata__": {_ABOUT: json.dumps(about)}}
+    end = 0
+    for name, array in arrays.items():
+        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [end, end := end + array.nbytes]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little")
+    yield text
+    yield from (array.data for array in arrays.values())
 
 
 def _digest(about: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:

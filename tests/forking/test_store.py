@@ -94,8 +94,8 @@ def test_a_file_is_read_once_in_a_process_until_it_changes(
 def test_a_crash_while_an_epoch_is_written_leaves_the_epoch_before(
     folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(path: Path, content: bytes) -> None:
-        path.with_name(f".{path.name}.4711.partial").write_bytes(content[:20])
+    def crash(path: Path, *content: bytes) -> None:
+        path.with_name(f".{path.name}.4711.partial").write_bytes(content[0])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
