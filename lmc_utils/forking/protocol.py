@@ -21,6 +21,7 @@ from lmc_utils.forking import store
 from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
 from lmc_utils.measure import evaluation
+from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.networks import data, models, stack, training
 from lmc_utils.settings import ParameterError, require
 
@@ -42,14 +43,13 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
     device = experiment.torch_device()
     experiment.check_room()
     dataset = data.load(data.Source.pick(vars(experiment)))
+    if experiment.train_samples is not None:
+        dataset = dataset.subset(experiment.train_samples, experiment.seed)
     samples = len(dataset.train[0])
     fits = experiment.batch_size <= samples
     require(fits, "batch_size", f"at most the {samples} training samples of {dataset.name}", experiment.batch_size)
-    try:
-        with torch.device("meta"):  # without its numbers
-            outline = models.build(experiment, dataset.input_shape, dataset.classes)
-    except ValueError as error:
-        raise ParameterError(f"architecture: {error}") from error
+    with torch.device("meta"):  # without its numbers
+        outline = models.build(experiment, dataset.input_shape, dataset.classes)
     files = store.RunFolder(_key(experiment, dataset, device), folder)
     lacking = [epoch for epoch in experiment.kept() if files.fault(epoch)]
     parameters = sum(value.numel() for value in outline.parameters())
@@ -76,28 +76,32 @@ def _train(experiment: Experiment, dataset: data.Dataset, network: nn.Module, fi
     kept, device = experiment.kept(), dataset.train[0].device
     if files.fault(0):
         seeds = [init_seed(experiment.seed, parent) for parent in range(experiment.parents)]
-        drawn = stack.flatten(stack.initialise(network, seeds)).numpy()
-        files.save(0, drawn, np.zeros_like(drawn))
+        drawn = stack.flatten(stack.initialise(network, seeds))
+        files.save(0, _arrays(training.start(network, drawn)))
     network.to(device)
     reached: int | None = None  # the epoch of the state in memory
     for wanted in kept:
         if files.fault(wanted):
             start = files.newest(wanted) or 0
             if start != reached:
-                thetas, momentum = (torch.from_numpy(array).to(device) for array in files.state(start))
+                arrays = files.state(start)
+                state = training.State(*(torch.from_numpy(arrays[name]).to(device) for name in training.State._fields))
             for epoch in range(start, wanted):
-                born = [member.parent for member in family[len(thetas) :] if member.exists(epoch)]
-                thetas, momentum = torch.cat([thetas, thetas[born]]), torch.cat([momentum, momentum[born]])
-                thetas, momentum = training.train_epoch(
-                    network, thetas, momentum, dataset.train, streams[: len(thetas)], experiment, epoch
-                )
+                born = [member.parent for member in family[len(state.theta) :] if member.exists(epoch)]
+                state = training.State.joined([state, state.rows(born)])
+                own = streams[: len(state.theta)]
+                state = training.train_epoch(network, state, dataset.train, own, experiment, epoch)
                 behind = (epoch, max(each for each in kept if each <= epoch))
-                files.save(epoch + 1, thetas.cpu().numpy(), momentum.cpu().numpy(), behind)
+                files.save(epoch + 1, _arrays(state), behind)
                 if epoch not in kept:
                     files.drop(epoch)
                 yield epoch + 1
             reached = wanted
         yield wanted
+
+
+def _arrays(state: training.State) -> dict[str, Any]:
+    return {name: part.cpu().numpy() for name, part in state._asdict().items()}
 
 
 def _report(files: store.RunFolder, kept: Sequence[int]) -> None:
@@ -120,12 +124,12 @@ def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) ->
     Raises:
         ParameterError: the network is built by code outside this package, which cannot be told from its next version.
     """
-    build = models.BUILDERS[experiment.architecture]
+    build = models.BUILDERS[experiment.architecture].build
     try:
         used = provenance.Definitions(_train, models.build, build, data.Dataset)
     except ValueError as error:
         raise ParameterError(f"architecture: {error}") from error
-    irrelevant = ("data_dir", "device", "keep")
+    irrelevant = ("data_dir", "device", "keep", *Convention.__dataclass_fields__)
     samples = [np.ascontiguousarray(array.numpy()) for array in dataset.train]
     return {
         "experiment": {name: value for name, value in experiment.to_json().items() if name not in irrelevant},

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lmc_utils.forking.experiment import Experiment, Member, members
 from lmc_utils.forking.store import RunFolder
 from lmc_utils.measure.arrays import Coords, Place
+from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.projection import THIRDS
 from lmc_utils.measure.walks import Walks, pair_names, sibling_pairs
@@ -53,12 +54,19 @@ class Run:
             ParameterError: a member or the epoch is not of this run, or the epoch is not kept.
             store.Damaged: its file is no longer what was saved; the message is one line.
         """
+        return self._read("theta", wanted, epoch)
+
+    def buffers(self, wanted: Sequence[Member], epoch: int) -> Tensor:
+        """Running statistics after this many epochs, (members, numbers), as `thetas`; no numbers where there are none."""
+        return self._read("buffers", wanted, epoch)
+
+    def _read(self, name: str, wanted: Sequence[Member], epoch: int) -> Tensor:
         self._require_kept([epoch])
         for member in wanted:
             require(member in self._rows, "member", "a network of this run", member)
         # A sibling trained from its fork epoch on: the row of the fork epoch itself is still its parent's.
         rows = [self._rows[member if member.exists(epoch - 1) else Member(member.parent)] for member in wanted]
-        return torch.from_numpy(self.folder.thetas(epoch, rows))
+        return torch.from_numpy(self.folder.rows(epoch, name, rows))
 
     def _require_kept(self, epochs: Iterable[int]) -> None:
         experiment, kept = self.experiment, set(self.experiment.kept())
@@ -68,7 +76,11 @@ class Run:
             require(epoch in kept, "keep", wanted, experiment.keep)
 
     def pairs(
-        self, epochs: Sequence[int] | None = None, third: str | None = None, parents: Sequence[int] | None = None
+        self,
+        epochs: Sequence[int] | None = None,
+        third: str | None = None,
+        parents: Sequence[int] | None = None,
+        batchnorm: str | None = None,
     ) -> Pairs:
         """Every pair of siblings at every epoch at which it exists, to be measured.
 
@@ -77,6 +89,7 @@ class Run:
             third: a third point to go with each pair: `fork_point`, where the siblings parted, or `parent`, their
                 parent at the end of training; None for none.
             parents: whose siblings; by default those of all.
+            batchnorm: a convention of `measure.batchnorm.Convention`; by default that of the experiment.
 
         Returns:
             Pairs with dimensions fork_epoch, parent, pair, epoch; read from disk one at a time.
@@ -100,19 +113,29 @@ class Run:
             "epoch": times,
         }
 
-        def read(place: Place) -> Tensor:
+        def read(name: str, place: Place) -> Tensor:
             fork, parent, epoch = forks[place[0]], whose[place[1]], times[place[3]]
-            ends = self.thetas([Member(parent, fork, sibling) for sibling in both[place[2]]], epoch)
+            ends = self._read(name, [Member(parent, fork, sibling) for sibling in both[place[2]]], epoch)
             if third is None:
                 return ends
-            top = self.thetas([Member(parent)], fork if third == "fork_point" else experiment.epochs)
+            top = self._read(name, [Member(parent)], fork if third == "fork_point" else experiment.epochs)
             return torch.cat([ends, top])
 
         everywhere = itertools.product(*(range(len(along)) for along in (forks, whose, both, times)))
         places = [place for place in everywhere if times[place[3]] >= forks[place[0]]]
         samples = {"train": self.dataset.train, "test": self.dataset.test}
-        device = experiment.torch_device()
-        return Pairs(self.network, samples, coords, places, read, third, device, self._provenance)
+        return Pairs(
+            self.network,
+            samples,
+            coords,
+            places,
+            partial(read, "theta"),
+            third,
+            experiment.torch_device(),
+            self._provenance,
+            Convention.pick(vars(experiment) | ({} if batchnorm is None else {"batchnorm": batchnorm})),
+            partial(read, "buffers"),
+        )
 
     def walks(self) -> Walks:
         """The walks of all siblings and their parents, epoch by epoch, to be measured.

@@ -3,8 +3,8 @@
 A run is a folder named by a digest of everything that its numbers depend on. It holds
 
     key.json                  what the digest was taken of, to read
-    epoch_0007.safetensors    every living network after 7 epochs: `theta`, its parameter vector, and `momentum`, the
-                              optimiser's state, both of shape (networks, parameters), float32
+    epoch_0007.safetensors    every living network after 7 epochs: `theta`, its parameter vector, `momentum`, the
+                              optimiser's state, and `buffers`, its running statistics, float32, a row for each network
     lock                      taken while somebody trains
 
 Each file appears whole or not at all, and says of itself which run and epoch it is, a digest of its content, and those
@@ -115,22 +115,18 @@ class RunFolder:
                     return f"it was not trained from epoch {earlier} as it is here"
         return None
 
-    def save(self, epoch: int, thetas: Array, momentum: Array, after: Iterable[int] = ()) -> None:
+    def save(self, epoch: int, state: Mapping[str, Array], after: Iterable[int] = ()) -> None:
         """Keep the state after an epoch.
 
         Args:
             epoch: how many there were.
-            thetas: the parameters of the living networks.
-            momentum: the optimiser's state, of the same shape.
+            state: arrays by name, a row for each living network; `theta` is that of the parameters.
             after: earlier epochs that it was trained from; it is sound as long as they are the same.
 
         Raises:
             provenance.DiskFull: it does not fit.
         """
-        arrays = {
-            "theta": np.ascontiguousarray(thetas, np.float32),
-            "momentum": np.ascontiguousarray(momentum, np.float32),
-        }
+        arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in state.items()}
         trained_from = [[earlier, self._checked(earlier)[0]] for earlier in sorted(set(after))]
         about: dict[str, Any] = {"run": self.path.name, "epoch": epoch, "after": trained_from}
         path = self.path / _NAME.format(epoch)
@@ -145,24 +141,24 @@ class RunFolder:
         """Remove an epoch that need not be kept."""
         _remove(self.path / _NAME.format(epoch))
 
-    def thetas(self, epoch: int, rows: Sequence[int]) -> Array:
-        """The parameter vectors of these networks after so many epochs, shape (rows, parameters).
+    def rows(self, epoch: int, name: str, wanted: Sequence[int]) -> Array:
+        """What these networks have in the array of this name after so many epochs, shape (rows, numbers).
 
         Raises:
             Damaged: the epoch cannot be read.
         """
         with self._open(epoch) as file:
-            vectors = file.get_slice("theta")
-            return np.stack([vectors[row] for row in rows])
+            vectors = file.get_slice(name)
+            return np.stack([vectors[row] for row in wanted])
 
-    def state(self, epoch: int) -> tuple[Array, Array]:
-        """The parameters and the momentum of all living networks after so many epochs.
+    def state(self, epoch: int) -> dict[str, Array]:
+        """All arrays of all living networks after so many epochs, see `save`.
 
         Raises:
             Damaged: the epoch cannot be read.
         """
         with self._open(epoch) as file:
-            return file.get_tensor("theta"), file.get_tensor("momentum")
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
 
     def _open(self, epoch: int) -> Any:
         try:

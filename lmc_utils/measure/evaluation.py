@@ -17,7 +17,12 @@ _SAMPLES_AT_ONCE = 500
 
 
 def evaluate(
-    network: nn.Module, thetas: Tensor, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY
+    network: nn.Module,
+    thetas: Tensor,
+    inputs: Tensor,
+    labels: Tensor,
+    memory: float = WORKING_MEMORY,
+    buffers: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy and error of many networks on the same samples.
 
@@ -27,6 +32,8 @@ def evaluate(
         inputs: shape (samples, space..., channels).
         labels: shape (samples,).
         memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
+        buffers: what the networks keep besides, such as running statistics: shape (networks, numbers), laid out as
+            `stack.fresh_buffers` has them. Where a network keeps something, it is needed.
 
     Returns:
         Loss in nats and error in percent, each of shape (networks,), float64, averaged over the samples.
@@ -35,12 +42,13 @@ def evaluate(
         ParameterError: the network has state besides its parameters, as `networks.state.refuse_state` says.
         ValueError: there are no samples, not as many labels as samples, or vectors of another length.
     """
-    return evaluator(network, inputs, labels, memory)(thetas)
+    return evaluator(network, inputs, labels, memory)(thetas, buffers)
 
 
-def evaluator(
-    network: nn.Module, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY
-) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+Evaluator = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def evaluator(network: nn.Module, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY) -> Evaluator:
     """`evaluate` for one network and its samples, checked once, for as many parameter vectors as come.
 
     Equal vectors that follow one another, as on a line at the fork itself, are evaluated once.
@@ -48,13 +56,18 @@ def evaluator(
     network = checked(network, inputs, labels)
     numbers_each = 2 * max(activations(network, inputs))  # a layer's inputs and its outputs
 
-    def means(thetas: Tensor) -> tuple[Tensor, Tensor]:
-        thetas, places = thetas.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+    def means(thetas: Tensor, buffers: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        kept = thetas.new_zeros(len(thetas), 0) if buffers is None else buffers
+        if kept.shape[1] != stack.fresh_buffers(network, 1).shape[1]:
+            raise ValueError(f"buffers: expected those of a network with running statistics, got {tuple(kept.shape)}")
+        whole = torch.cat([thetas, kept], 1) if kept.shape[1] else thetas
+        whole, places = whole.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+        thetas, kept = whole.split([thetas.shape[1], kept.shape[1]], 1)
         sums = torch.zeros(2, len(thetas), dtype=torch.float64)
         samples_at_once, at_once = batches(numbers_each * thetas.element_size(), len(inputs), memory, _SAMPLES_AT_ONCE)
         with torch.no_grad():
             for rows in blocks(len(thetas), at_once):
-                values = stack.unflatten(thetas[rows].to(inputs.device), network)
+                values = stack.unflatten(thetas[rows].to(inputs.device), network, kept[rows].to(inputs.device))
                 for samples in blocks(len(inputs), samples_at_once):
                     shared = inputs[samples].expand(rows.stop - rows.start, *inputs[samples].shape)
                     logits = torch.func.functional_call(network, values, (shared,))

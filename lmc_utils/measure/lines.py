@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from lmc_utils.measure.arrays import Coords, Place
-from lmc_utils.measure.losses import measure, mix
+from lmc_utils.measure.losses import Points, along, measure, mix
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import stack
 from lmc_utils.settings import Allowed, Settings, at_least, parameter
@@ -58,8 +58,10 @@ def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, prog
     """
     alphas = torch.from_numpy(grid.values())
 
-    def points(_: Place, ends: Tensor) -> Tensor:
-        return mix(ends[0], ends[1], alphas.to(ends))
+    def points(_: Place, ends: Tensor) -> Points:
+        return Points(
+            (len(alphas),), lambda chosen: mix(ends[0], ends[1], alphas[chosen].to(ends)), along(alphas, ends)
+        )
 
     return measure(pairs, {"alpha": alphas.tolist()}, points, splits, progress, "line")
 
@@ -83,13 +85,23 @@ def layer_line(
     slices = stack.layer_slices(pairs.network)
     way = torch.tensor(alphas, dtype=torch.float64)
 
-    def points(_: Place, ends: Tensor) -> Tensor:
-        ends = ends[:2]
-        walked = mix(ends, ends.flip(0), way.to(ends))  # (end, alpha, parameters)
-        moved = ends[:, None, None].repeat(1, len(slices), len(way), 1)
-        for row, block in enumerate(slices.values()):
-            moved[:, row, :, block] = walked[:, :, block]
-        return moved
+    shape, blocks = (2, len(slices), len(way)), list(slices.values())
+    owners = torch.tensor([list(slices).index(layer) for layer in stack.buffer_layers(pairs.network)])
+    end, layer, step = (each.flatten() for each in torch.meshgrid(*map(torch.arange, shape), indexing="ij"))
+    gone = torch.where(owners == layer[:, None], way[step, None], 0.0)  # each number of the buffers goes with its layer
+    first = torch.where(end[:, None] == 0, 1 - gone, gone)
+    weights = torch.stack([first, 1 - first], 1)
+
+    def points(_: Place, ends: Tensor) -> Points:
+        def lay(chosen: Tensor) -> Tensor:
+            moved = ends[end[chosen]]
+            for row, point in enumerate(chosen.tolist()):
+                block = blocks[layer[point]]
+                home, away = ends[end[point], block], ends[1 - end[point], block]
+                moved[row, block] = mix(home, away, way[step[point], None].to(ends))[0]
+            return moved
+
+        return Points(shape, lay, weights, end)
 
     inner: Coords = {"end": [0, 1], "layer": list(slices), "alpha": way.tolist()}
     return measure(pairs, inner, points, splits, progress, "line")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
 from lmc_utils.measure.arrays import Coords, Place, Quantity, blank, require_finite, size
-from lmc_utils.measure.evaluation import evaluator
+from lmc_utils.measure.evaluation import blocks, evaluator
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.settings import require_room
 
@@ -19,6 +21,7 @@ LOSS = ("nats", "cross-entropy, without weight decay")
 ERROR = ("percent", "misclassified samples")
 
 _NUMBER = 8  # bytes of a result
+_LAID = 2**28  # bytes of points that are laid at a time
 _POINT = 12  # bytes of each parameter of a point: float64 while it is laid, float32 to be measured
 
 
@@ -40,10 +43,34 @@ def mix(first: Tensor, second: Tensor, alphas: Tensor) -> Tensor:
     return torch.lerp(first.unsqueeze(-2), second.unsqueeze(-2), alphas.unsqueeze(-1))
 
 
+def along(alphas: Tensor, corners: Tensor) -> Tensor:
+    """The weights of the corners at these points of the line between the first two, shape (points, corners)."""
+    return torch.stack([1 - alphas, alphas, *[torch.zeros_like(alphas)] * (len(corners) - 2)], 1)
+
+
+class Points(NamedTuple):
+    """The points of a pair.
+
+    Attributes:
+        shape: how many there are along each inner dimension.
+        lay: from numbers of points, counted along the inner dimensions, to their parameter vectors, (points,
+            parameters); a few points are laid at a time.
+        weights: of each corner in each point, (points, corners), or (points, corners, numbers) where they differ from
+            one number of the buffers to the next. A corner is a network of the pair, or its third point.
+        homes: the corner whose statistics each point keeps under the convention `keep`, (points,), or -1 for both in
+            turn; by default that of points which are a corner.
+    """
+
+    shape: tuple[int, ...]
+    lay: Callable[[Tensor], Tensor]
+    weights: Tensor
+    homes: Tensor | None = None
+
+
 def measure(
     pairs: Pairs,
     inner: Coords,
-    points: Callable[[Place, Tensor], Tensor | None],
+    points: Callable[[Place, Tensor], Points | None],
     splits: Sequence[str] | None,
     progress: bool,
     unit: str,
@@ -53,36 +80,55 @@ def measure(
     Args:
         pairs: what to measure.
         inner: the labels of the points of one pair.
-        points: from a pair's place and its parameter vectors to the points, shape (inner..., parameters), or to None
-            where it has none.
+        points: from a pair's place and its parameter vectors to its points, or to None where it has none.
         splits: which samples; all by default.
         progress: show a progress bar on standard error.
         unit: what the bar counts.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, and the inner ones. NaN where
-        there is no pair, as before a fork, or no points.
+        there is no pair, as before a fork, or no points. The attribute `batchnorm` says where statistics of batch
+        normalisation come from. Where they are kept, there are also `loss_kept` and `error_kept` with a last dimension
+        `kept` (first, second): all points with the statistics of one network of the pair, but for the networks
+        themselves, which have their own; `loss` and `error` are the means of both.
 
     Raises:
-        ParameterError: an unknown split, a network with state besides its parameters, or more points than memory holds.
+        ParameterError: an unknown split, a network with state that is not understood, or more points than memory holds.
         ValueError: a loss is not finite.
     """
-    evaluators = {name: evaluator(pairs.network, *samples) for name, samples in pairs.splits(splits).items()}
-    coords: Coords = {"split": list(evaluators), **pairs.coords, **inner}
+    named = pairs.splits(splits)
+    evaluators = [evaluator(pairs.network, *samples) for samples in named.values()]
+    coords: Coords = {"split": list(named), **pairs.coords, **inner}
     dims = tuple(coords)
-    points_each = math.prod(size(along) for along in inner.values())
+    count = math.prod(size(along) for along in inner.values())
     parameters = sum(value.numel() for value in pairs.network.parameters())
+    at_once = min(count, max(1, _LAID // (_POINT * parameters)))
     results = 2 * _NUMBER * math.prod(size(along) for along in coords.values())
-    what = f"{', '.join(inner)} ({points_each:,} points of {parameters:,} parameters for each pair)"
-    require_room(what, memory=results + _POINT * points_each * parameters)
-    found = blank(coords, {"loss": Quantity(dims, *LOSS), "error": Quantity(dims, *ERROR)}, pairs.provenance)
+    what = f"{', '.join(inner)} ({count:,} points of {parameters:,} parameters for each pair)"
+    require_room(what, memory=results + _POINT * at_once * parameters)
+    quantities = {"loss": Quantity(dims, *LOSS), "error": Quantity(dims, *ERROR)}
+    statistics = pairs.statistics()
+    kept = statistics.kept
+    if kept:
+        quantities |= {f"{name}_kept": Quantity((*dims, "kept"), *each[1:]) for name, each in quantities.items()}
+    found = blank({**coords, **({"kept": kept} if kept else {})}, quantities, pairs.provenance)
     for place, ends in tqdm(pairs, f"evaluating {unit}s", unit=unit, disable=not progress):
-        thetas = points(place, ends)
-        if thetas is None:
+        laid = points(place, ends)
+        if laid is None:
             continue
-        for row, evaluate in enumerate(evaluators.values()):
-            at = (row, *place)
-            loss, error = (values.view(thetas.shape[:-1]).numpy() for values in evaluate(thetas.flatten(0, -2)))
-            found.loss.values[at], found.error.values[at] = loss, error
-            require_finite(loss, coords, at)
+        values = np.empty((len(evaluators), 2, max(1, len(kept)), count))
+        for block in blocks(count, at_once):
+            chosen = torch.arange(block.start, block.stop)
+            thetas = laid.lay(chosen)
+            homes = None if laid.homes is None else laid.homes[chosen]
+            for row, buffers in enumerate(statistics.at(place, thetas, laid.weights[chosen], homes)):
+                for split, evaluate in enumerate(evaluators):
+                    values[split, :, row, block] = torch.stack(evaluate(thetas, buffers)).numpy()
+        for split in range(len(evaluators)):
+            at = (split, *place)
+            for name, each in zip(("loss", "error"), values[split], strict=True):
+                if kept:
+                    found[f"{name}_kept"].values[at] = np.moveaxis(each, 0, -1).reshape(*laid.shape, -1)
+                found[name].values[at] = each.mean(0).reshape(laid.shape)
+            require_finite(found.loss.values[at], coords, at)
     return found

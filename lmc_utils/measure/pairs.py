@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lmc_utils.measure import batchnorm
 from lmc_utils.measure.arrays import Coords, Place
+from lmc_utils.measure.batchnorm import Convention, Statistics
 from lmc_utils.networks.lifted import as_stack
 from lmc_utils.settings import ParameterError, require_choice
 
@@ -35,7 +37,10 @@ class Pairs:
             (3, parameters). Called when a pair is asked for, so that only one needs memory.
         third: what the third point is, in words; None where there is none.
         device: where to measure.
-        provenance: attributes of every result: what the pairs are, what the samples are.
+        provenance: attributes of every result: what the pairs are, what the samples are; the convention is added to it.
+        convention: where statistics of batch normalisation come from, where the network has it.
+        read_buffers: as `read`, what the networks at a place keep besides their parameters, (2 or 3, numbers); None
+            where that is nothing, or is to be re-estimated everywhere.
     """
 
     network: nn.Module
@@ -46,9 +51,17 @@ class Pairs:
     third: str | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     provenance: Mapping[str, str] = field(default_factory=dict)
+    convention: Convention = field(default_factory=Convention)
+    read_buffers: Callable[[Place], Tensor] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "network", as_stack(self.network).to(self.device))
+        has_norms = bool(batchnorm.norms(self.network))
+        if has_norms and self.read_buffers is None and self.convention.batchnorm != "reestimate":
+            expected = "reestimate, as the networks come without their running statistics"
+            raise ParameterError(f"batchnorm: expected {expected}, got {self.convention.batchnorm!r}")
+        said = self.convention.describe() if has_norms else "none"
+        object.__setattr__(self, "provenance", {**self.provenance, "batchnorm": said})
 
     def __len__(self) -> int:
         return len(self.places)
@@ -69,6 +82,14 @@ class Pairs:
         chosen = list(self.samples) if wanted is None else wanted
         return {name: tuple(part.to(self.device) for part in self.samples[name]) for name in chosen}  # type: ignore[misc]
 
+    def statistics(self) -> Statistics:
+        """Where points between these networks have their statistics of batch normalisation from.
+
+        Raises:
+            ParameterError: they are to be re-estimated, and there is no split `train`.
+        """
+        return Statistics(self.network, self.convention, self.samples, self.read_buffers)
+
     def require_third(self) -> str:
         """What the third point is.
 
@@ -88,6 +109,8 @@ def between(
     thirds: Tensor | None = None,
     third: str = "third",
     provenance: Mapping[str, str] | None = None,
+    convention: Convention | None = None,
+    buffers: Tensor | None = None,
 ) -> Pairs:
     """Pairs of parameter vectors made by hand, labelled 0, 1, ... along the dimension `pair`.
 
@@ -96,6 +119,8 @@ def between(
         firsts, seconds: their endpoints, shape (pairs, parameters).
         thirds: their third points, the same shape; or None.
         third: what these are, in words.
+        convention: as in `Pairs`.
+        buffers: what the networks keep besides, shape (pairs, 2 or 3, numbers); or None.
 
     Raises:
         ValueError: shapes that differ.
@@ -121,4 +146,6 @@ def between(
         None if thirds is None else third,
         firsts.device,
         provenance or {},
+        convention or Convention(),
+        None if buffers is None else lambda place: buffers[place[0]],
     )

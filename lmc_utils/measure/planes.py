@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from lmc_utils.measure.arrays import Place, Quantity, blank
-from lmc_utils.measure.losses import measure
+from lmc_utils.measure.losses import Points, measure
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.settings import Settings, at_least, parameter
 
@@ -63,6 +63,13 @@ class Basis(NamedTuple):
     def points(self, coordinates: Tensor) -> Tensor:
         """The parameter vectors at these coordinates: (..., 2) to (..., parameters)."""
         return self.origin + coordinates.to(self.axes) @ self.axes
+
+    def weights(self, coordinates: Tensor) -> Tensor:
+        """Of the three points in those at these coordinates: (points, 2) to (points, 3); each row adds up to 1."""
+        ones = self.corners.new_ones(len(coordinates), 1)
+        square = torch.cat([self.corners, ones[:3]], 1)
+        found: Tensor = torch.linalg.solve(square.T, torch.cat([coordinates.to(square), ones], 1).T).T
+        return found
 
 
 def basis(corners: Tensor) -> Basis:
@@ -116,7 +123,7 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
     }
     ground = blank({**pairs.coords, **inner, "point": 3, "axis": 2}, quantities, {})
 
-    def points(place: Place, corners: Tensor) -> Tensor | None:
+    def points(place: Place, corners: Tensor) -> Points | None:
         try:
             found = basis(corners)
         except Colinear:
@@ -128,7 +135,9 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
             beyond = grid.margin * (high - low)
             ticks.values[place] = np.linspace(low - beyond, high + beyond, grid.grid)
         across, up = (torch.from_numpy(ticks.values[place]) for ticks in (ground.x, ground.y))
-        return found.points(torch.stack(torch.meshgrid(across, up, indexing="xy"), -1)).to(corners.dtype)
+        spread = torch.stack(torch.meshgrid(across, up, indexing="xy"), -1).flatten(0, 1).to(corners.device)
+        shape = (grid.grid, grid.grid)
+        return Points(shape, lambda chosen: found.points(spread[chosen]).to(corners), found.weights(spread))
 
     heights = measure(pairs, inner, points, splits, progress, "plane")
     colinear = ground.corner.isnull().any(["point", "axis"])

@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from lmc_utils.measure.arrays import Place
-from lmc_utils.measure.losses import measure, mix
+from lmc_utils.measure.losses import Points, measure
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.settings import Settings, odd_from, parameter
 
@@ -71,11 +71,18 @@ def tracks(
     """
     third = pairs.require_third()
     rise = torch.as_tensor(np.asarray(heights, dtype=np.float64))
-    weights = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    sides = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    shape = (len(rise), len(TRACKS))
+    height, track = (each.flatten() for each in torch.meshgrid(*map(torch.arange, shape), indexing="ij"))
+    weights = torch.cat([(1 - rise[height, None]) * sides[track], rise[height, None]], 1)
 
-    def points(_: Place, corners: Tensor) -> Tensor:
-        feet = weights.to(corners) @ corners[:2]
-        return mix(feet, corners[2].expand_as(feet), rise.to(corners)).transpose(0, 1)
+    def points(_: Place, corners: Tensor) -> Points:
+        feet = sides.to(corners) @ corners[:2]
+
+        def lay(chosen: Tensor) -> Tensor:
+            return torch.lerp(feet[track[chosen]], corners[2], rise[height[chosen], None].to(corners))
+
+        return Points(shape, lay, weights)
 
     inner = {"height": rise.tolist(), "track": TRACKS}
     return measure(pairs, inner, points, splits, progress, "line").assign_attrs(third=third)

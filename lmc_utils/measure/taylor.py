@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lmc_utils.networks import layers
+from lmc_utils.networks import layers, norms
 from lmc_utils.networks.layers import Parameters
 
 # Shapes: activations (networks, samples, ...), tangents (networks, directions, samples, ...), Hessians
@@ -98,7 +98,7 @@ class Affine:
 
     @staticmethod
     def seen(layer: layers.Linear, inputs: Tensor) -> Tensor:
-        return layer.patches(inputs) if isinstance(layer, layers.Conv) else inputs
+        return inputs
 
 
 class Elementwise:
@@ -137,7 +137,7 @@ class Norm:
     EPS = 1e-5  # what `functional.layer_norm` adds by default
 
     @staticmethod
-    def push(layer: layers.LayerNorm, inputs: Tensor, tangents: Tensor, change: Change) -> Tensor:
+    def push(layer: norms.LayerNorm, inputs: Tensor, tangents: Tensor, change: Change) -> Tensor:
         normal, deviation = Norm.normal(inputs)
         own = Norm.spread(change.weight, inputs) * normal + Norm.spread(change.bias, inputs)
         if not tangents.shape[1]:
@@ -146,7 +146,7 @@ class Norm:
         return _joined(moved, own, change)
 
     @staticmethod
-    def pair(layer: layers.LayerNorm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
+    def pair(layer: norms.LayerNorm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
         """With a_u = mean(n u), n'[u] = (u - mean(u) - n a_u) / s, the second derivative of n along u and v is
 
         n''[u, v] = -(n'[v] a_u + n'[u] a_v + n mean(n'[v] u)) / s, as differentiating n' once more gives.
@@ -194,8 +194,6 @@ class Reshape:
 
 RULES: dict[type[nn.Module], type[Rule]] = {
     layers.Linear: Affine,
-    layers.Conv: Affine,
-    layers.LayerNorm: Norm,
     layers.Flatten: Reshape,
     nn.ReLU: Elementwise,
     nn.Tanh: Elementwise,

@@ -87,6 +87,7 @@ class Source(Settings):
     """
 
     dataset: str = parameter("mnist1d", "which data set", one_of(DATASETS))
+    train_samples: int | None = parameter(None, "x")
     data_dir: str | None = parameter(None, "the folder with its files, where it comes as files")
 
     def check(self) -> None:

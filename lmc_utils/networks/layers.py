@@ -1,8 +1,16 @@
 """Stacked layers: n networks at once, whose parameters carry a leading network axis.
 
-A *stack* of n networks is one `nn.Module` in which every parameter has shape (n, ...). It maps activations of shape
-(n, samples, space..., channels) to the same, network by network, with one batched matrix product a layer; channels
-come last. The sum of the networks' losses gives each network its own gradient, since no parameter is shared.
+A *stack* of n networks is one `nn.Module` in which every parameter has shape (n, ...). It maps inputs of shape
+(n, samples, space..., channels) to logits (n, samples, classes), network by network. The sum of the networks' losses
+gives each network its own gradient, since no parameter is shared. Inside, activations have one of two shapes, each
+the one in which its layers are fastest:
+
+    vectors     (n, samples, features)               one batched matrix product a layer
+    images      (samples, n, channels, space...)     one grouped convolution a layer, with one or two spatial axes
+
+`Images` goes from the inputs to the second, `Vectors` and `SpaceMean` go back to the first. In both, axis 2 is that of
+the channels. Convolutions are grouped ones, not products with unfolded patches, which are slower but for few channels
+in one dimension: `benchmarks/convolutions.py` measures both, and the page *Benchmarks* has the table.
 """
 
 from __future__ import annotations
@@ -14,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Parameters = dict[str, Tensor]
-"""Parameters by name, each of shape (networks, ...), in the order of the module."""
+"""Parameters, or buffers, by name, each of shape (networks, ...), in the order of the module."""
 
 _NARROW = 16  # below so many columns the product of the transposes takes a quarter of the time; it rounds otherwise
 
@@ -52,59 +60,133 @@ class Linear(Layer):
         return torch.baddbmm(self.bias, inputs, self.weight)
 
 
-class Conv(Linear):
-    """n convolutions over one or two spatial axes, zero-padded by kernel // 2, as a product with unfolded patches.
+class Conv(Layer):
+    """n convolutions over one or two spatial axes, zero-padded by kernel // 2.
 
-    Maps (n, samples, space..., channels_in) to (n, samples, space / stride, channels_out).
+    Maps (samples, n, channels_in, space...) to (samples, n, channels_out, space / stride...).
+
+    Args:
+        bias: whether it has one; a normalisation that follows makes it idle.
+        silent: whether it begins at zero rather than at random, as the last of a residual block without normalisation.
 
     >>> layer = Conv(networks=2, spatial_axes=2, kernel=3, stride=2, channels_in=1, channels_out=4)
-    >>> layer(torch.zeros(2, 5, 8, 8, 1)).shape
-    torch.Size([2, 5, 4, 4, 4])
+    >>> layer(torch.zeros(5, 2, 1, 8, 8)).shape
+    torch.Size([5, 2, 4, 4, 4])
     """
 
     def __init__(
-        self, networks: int, spatial_axes: int, kernel: int, stride: int, channels_in: int, channels_out: int
+        self,
+        networks: int,
+        spatial_axes: int,
+        kernel: int,
+        stride: int,
+        channels_in: int,
+        channels_out: int,
+        bias: bool = True,
+        silent: bool = False,
     ) -> None:
-        super().__init__(networks, channels_in * kernel**spatial_axes, channels_out)
-        self.spatial_axes, self.kernel, self.stride = spatial_axes, kernel, stride
-
-    def patches(self, inputs: Tensor) -> Tensor:
-        """What each output site sees: (n, samples, space..., channels) to (n, samples, space / stride, fan_in)."""
-        half = self.kernel // 2
-        patches = functional.pad(inputs, (0, 0) + (half, half) * self.spatial_axes)
-        for axis in range(2, 2 + self.spatial_axes):
-            patches = patches.unfold(axis, self.kernel, self.stride)
-        return patches.flatten(2 + self.spatial_axes)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        patches = self.patches(inputs)
-        outputs = super().forward(patches.flatten(1, -2))
-        return outputs.view(*patches.shape[:-1], outputs.shape[-1])
-
-
-class LayerNorm(Layer):
-    """n layer normalisations over the channels (Ba et al. 2016), each with its own scale and shift.
-
-    >>> layer = LayerNorm(networks=1, channels=4)
-    >>> nn.init.ones_(layer.weight).shape
-    torch.Size([1, 1, 4])
-    >>> layer(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]])).sum().abs() < 1e-6
-    tensor(True)
-    """
-
-    def __init__(self, networks: int, channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(networks, 1, channels))
-        self.bias = nn.Parameter(torch.zeros(networks, 1, channels))
+        self.weight = nn.Parameter(torch.zeros(networks, channels_out, channels_in, *(kernel,) * spatial_axes))
+        self.bias = nn.Parameter(torch.zeros(networks, channels_out)) if bias else None
+        self.stride, self.silent = stride, silent
 
     def draw(self, generator: torch.Generator) -> Parameters:
-        """Scale 1, shift 0."""
-        return {"weight": torch.ones(self.weight.shape[1:]), "bias": torch.zeros(self.bias.shape[1:])}
+        """He initialisation (He et al. 2015), fan_in = channels_in * kernel^axes; biases 0; all 0 where silent."""
+        shape = self.weight.shape[1:]
+        size = 0.0 if self.silent else math.sqrt(2 / math.prod(shape[1:]))
+        weight = torch.randn(shape, generator=generator) * size
+        return {"weight": weight} | ({} if self.bias is None else {"bias": torch.zeros(shape[0])})
 
     def forward(self, inputs: Tensor) -> Tensor:
-        normal = functional.layer_norm(inputs, inputs.shape[-1:])
-        broadcast = (len(self.weight),) + (1,) * (inputs.dim() - 2) + (-1,)
-        return torch.addcmul(self.bias.view(broadcast), normal, self.weight.view(broadcast))
+        return self.convolved(inputs, self.weight, self.bias)
+
+    def convolved(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The same with other parameters of these shapes."""
+        convolve = functional.conv1d if weight.dim() == 4 else functional.conv2d
+        flat = None if bias is None else bias.flatten()
+        outputs: Tensor = convolve(
+            inputs.flatten(1, 2), weight.flatten(0, 1), flat, self.stride, weight.shape[-1] // 2, groups=len(weight)
+        )
+        return outputs.unflatten(1, weight.shape[:2])
+
+
+class MaxPool(nn.Module):
+    """The largest of each 2 or 2 x 2 neighbours: (samples, n, channels, space...) to half the space, rounded up."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        pool = functional.max_pool1d if inputs.dim() == 4 else functional.max_pool2d
+        outputs: Tensor = pool(inputs.flatten(1, 2), 2, ceil_mode=True)
+        return outputs.unflatten(1, inputs.shape[1:3])
+
+
+class Dropout(nn.Module):
+    """In training, leave out each number with a probability and scale up the others (Srivastava et al. 2014).
+
+    Each network draws from a generator of its own, so that what it drops depends on its own seed alone.
+
+    Args:
+        share: the probability, at least 0 and below 1.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.generators: list[torch.Generator] = []
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Vectors to vectors; in evaluation mode as they are."""
+        if not self.training:
+            return inputs
+        if len(self.generators) != len(inputs):
+            raise ValueError(f"generators: expected one for each of {len(inputs)} networks, got {len(self.generators)}")
+        like = {"dtype": inputs.dtype, "device": inputs.device}
+        drawn = [torch.rand(inputs.shape[1:], generator=generator, **like) for generator in self.generators]
+        return inputs * (torch.stack(drawn) >= self.share) / (1 - self.share)
+
+
+class Residual(nn.Sequential):
+    """Layers whose outputs are added to their inputs, (samples, n, channels, space...) (He et al. 2016).
+
+    Where the layers halve the space or widen the channels, the inputs are read at every `stride`-th place and filled up
+    with channels of zeros: the shortcut without parameters, "option A" in section 4.2 there.
+    """
+
+    def __init__(self, layers: dict[str, nn.Module], stride: int) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.stride = stride
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = super().forward(inputs)
+        return outputs + self.shortcut(inputs, outputs.shape[2])
+
+    def shortcut(self, inputs: Tensor, channels: int) -> Tensor:
+        """The inputs as they are added to outputs of so many channels."""
+        axes = inputs.dim() - 3
+        read = inputs[(slice(None),) * 3 + (slice(None, None, self.stride),) * axes]
+        return functional.pad(read, (0, 0) * axes + (0, channels - inputs.shape[2]))
+
+
+class Images(nn.Module):
+    """Inputs (n, samples, space..., channels) as images (samples, n, channels, space...)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.movedim(-1, 2).transpose(0, 1).contiguous()
+
+
+class Vectors(nn.Module):
+    """Images (samples, n, channels, space...) as vectors (n, samples, features), site by site within a channel."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.transpose(0, 1).flatten(2)
+
+
+class SpaceMean(nn.Module):
+    """The mean over space of images (samples, n, channels, space...): vectors (n, samples, channels)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.flatten(3).mean(3).transpose(0, 1)
 
 
 class Flatten(nn.Module):

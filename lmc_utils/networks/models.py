@@ -4,28 +4,54 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
-from lmc_utils.networks import layers
-from lmc_utils.settings import Settings, at_least, each, one_of, parameter
+from lmc_utils.networks import layers, norms
+from lmc_utils.settings import ParameterError, Settings, at_least, each, one_of, parameter, require
 
 Parts = dict[str, nn.Module]
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
-NORMS = ("none", "layer")
+NORMS: dict[str, Callable[["Architecture", int], nn.Module | None]] = {
+    "none": lambda design, channels: None,
+    "batch": lambda design, channels: norms.BatchNorm(1, channels),
+    "group": lambda design, channels: norms.GroupNorm(1, channels, design.norm_groups),
+    "layer": lambda design, channels: norms.LayerNorm(1, channels),
+}
+VGG11 = (1, None, 2, None, 4, 4, None, 8, 8, None, 8, 8, None)
+"""Channels of each convolution, in first widths, and None for pooling (Simonyan and Zisserman 2015, table 1, A)."""
 
 Builder = Callable[["Architecture", tuple[int, ...], int], nn.Module]
 
 
-BUILDERS: dict[str, Builder] = {}
+@dataclass(frozen=True)
+class Known:
+    """A network that can be asked for by name.
+
+    Attributes:
+        build: builds it.
+        halvings: how often the design halves the space of its samples.
+        stage: whether `widths` is one number, the width of its first stage.
+    """
+
+    build: Builder
+    halvings: Callable[["Architecture"], int]
+    stage: bool
 
 
-def builder(make: Builder) -> Builder:
-    """Make a function that builds a network known under its own name, as an `architecture`."""
-    BUILDERS[make.__name__] = make
-    return make
+BUILDERS: dict[str, Known] = {}
+
+
+def builder(halvings: Callable[["Architecture"], int], stage: bool = False) -> Callable[[Builder], Builder]:
+    """Make a function that builds a network known under its own name, as an `architecture`, see `Known`."""
+
+    def register(build: Builder) -> Builder:
+        BUILDERS[build.__name__] = Known(build, halvings, stage)
+        return build
+
+    return register
 
 
 @dataclass(frozen=True)
@@ -37,12 +63,45 @@ class Architecture(Settings):
     lmc_utils.settings.ParameterError: widths: expected a list of at least one, each at least 1, got [64, -1]
     """
 
-    architecture: str = parameter("mlp", "a perceptron (mlp), or strided convolutions (cnn)", one_of(BUILDERS))
+    architecture: str = parameter(
+        "mlp",
+        "a perceptron (mlp), strided convolutions (cnn), residual networks (resnet8, resnet20), or vgg11",
+        one_of(BUILDERS),
+    )
     widths: tuple[int, ...] = parameter(
-        (64, 64, 64), "units (mlp) or channels (cnn) of each hidden layer", each(at_least(1))
+        (64, 64, 64),
+        "units (mlp) or channels (cnn) of each hidden layer",
+        each(at_least(1)),
+        also="one number, the channels of the first stage, for resnet8, resnet20, vgg11",
     )
     activation: str = parameter("relu", "after each hidden layer", one_of(ACTIVATIONS))
-    norm: str = parameter("none", "normalisation over the channels before each activation", one_of(NORMS))
+    norm: str = parameter("none", "normalisation before each activation", one_of(NORMS))
+    norm_groups: int = parameter(1, "groups of channels in group normalisation", at_least(1))
+
+    def check(self) -> None:
+        name, given = self.architecture, list(self.widths)
+        if BUILDERS[name].stage:
+            expected = f"one number for {name}, the channels of its first stage, such as [8]"
+            require(len(given) == 1, "widths", expected, given)
+        if self.norm == "group":
+            divides = not any(width % self.norm_groups for width in given)
+            require(divides, "norm_groups", f"a number that divides every width of {given}", self.norm_groups)
+
+    def require_fit(self, shape: Sequence[int]) -> None:
+        """Raise ParameterError unless the network can take samples of this shape, (space..., channels)."""
+        halvings, spatial = BUILDERS[self.architecture].halvings(self), shape[:-1]
+        if not halvings:
+            return
+        if len(spatial) not in (1, 2):
+            line = f"a {self.architecture} needs samples with one or two spatial axes and channels"
+            raise ParameterError(f"architecture: {line}, got the shape {tuple(shape)}")
+        least = 2 ** (halvings - 1) + 1
+        line = f"a network that samples of {' x '.join(map(str, spatial))} are large enough for"
+        if min(spatial) < least:
+            raise ParameterError(
+                f"architecture: expected {line}, got {self.architecture}, which halves them {halvings} times and needs "
+                f"at least {least}"
+            )
 
 
 def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -53,14 +112,18 @@ def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> n
         input_shape: one sample's shape, (space..., channels).
         classes: the number of outputs.
 
+    Raises:
+        ParameterError: the samples have no space, or too little of it.
+
     >>> from lmc_utils.networks.stack import flatten, initialise
     >>> flatten(initialise(build(Architecture(), (40, 1), 10), seeds=[0])).shape  # 40-64-64-64-10
     torch.Size([1, 11594])
     """
-    return BUILDERS[design.architecture](design, input_shape, classes)
+    design.require_fit(input_shape)
+    return BUILDERS[design.architecture].build(design, input_shape, classes)
 
 
-@builder
+@builder(halvings=lambda design: 0)
 def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Affine maps between activations, on the flattened input; layers are named linear1, linear2, ..."""
     parts: Parts = {"flatten": layers.Flatten()}
@@ -73,29 +136,94 @@ def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
     return nn.Sequential(OrderedDict(parts))
 
 
-@builder
+@builder(halvings=lambda design: len(design.widths))
 def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Convolutions of stride 2, kernel 5 then 3, 3, ..., and an affine read-out of all their last sites.
 
     Layers are named conv1, conv2, ... and linear.
-
-    Raises:
-        ValueError: a sample is not (space..., channels) with one or two spatial axes.
     """
     *spatial, channels = input_shape
-    if len(spatial) not in (1, 2):
-        raise ValueError(f"a cnn needs samples with one or two spatial axes and channels, got the shape {input_shape}")
-    parts: Parts = {}
+    parts: Parts = {"images": layers.Images()}
     for depth, width in enumerate(design.widths, start=1):
         kernel = 5 if depth == 1 else 3
-        parts[f"conv{depth}"] = layers.Conv(1, len(spatial), kernel, 2, channels, width)
+        parts[f"conv{depth}"] = _conv(design, len(spatial), channels, width, stride=2, kernel=kernel)
         parts |= _after(design, depth, width)
         channels, spatial = width, [(size + 1) // 2 for size in spatial]
-    parts["flatten"] = layers.Flatten()
+    parts["vectors"] = layers.Vectors()
     parts["linear"] = layers.Linear(1, math.prod(spatial) * channels, classes)
     return nn.Sequential(OrderedDict(parts))
 
 
+@builder(halvings=lambda design: 2, stage=True)
+def resnet8(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A residual network of three stages of one block each, see `_resnet`."""
+    return _resnet(design, input_shape, classes, blocks=1)
+
+
+@builder(halvings=lambda design: 2, stage=True)
+def resnet20(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A residual network of three stages of three blocks each, see `_resnet`; with width 16 that of He et al. (2016)."""
+    return _resnet(design, input_shape, classes, blocks=3)
+
+
+@builder(halvings=lambda design: VGG11.count(None), stage=True)
+def vgg11(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Eight convolutions and five poolings, read out by one affine map, as it is usual for images of 32 x 32.
+
+    Layers are named conv1 to conv8 and linear; with width 64 they are those of Simonyan and Zisserman (2015).
+    """
+    *spatial, channels = input_shape
+    parts: Parts = {"images": layers.Images()}
+    depth = 0
+    for place, times in enumerate(VGG11):
+        if times is None:
+            parts[f"pool{place}"] = layers.MaxPool()
+            spatial = [(size + 1) // 2 for size in spatial]
+            continue
+        depth, width = depth + 1, times * design.widths[0]
+        parts[f"conv{depth}"] = _conv(design, len(spatial), channels, width)
+        parts |= _after(design, depth, width)
+        channels = width
+    parts["vectors"] = layers.Vectors()
+    parts["linear"] = layers.Linear(1, math.prod(spatial) * channels, classes)
+    return nn.Sequential(OrderedDict(parts))
+
+
+def _resnet(design: Architecture, input_shape: tuple[int, ...], classes: int, blocks: int) -> nn.Module:
+    """A residual network for small images (He et al. 2016, section 4.2): w, 2w, 4w channels in three stages.
+
+    Layers are named conv0, then conv1 and conv2 within block1, block2, ..., and linear. Without normalisation, the last
+    convolution of each block begins at zero, or deep ones would begin with far too large activations.
+    """
+    *spatial, channels = input_shape
+    axes, width = len(spatial), design.widths[0]
+    parts: Parts = {"images": layers.Images(), "conv0": _conv(design, axes, channels, width)}
+    parts |= _after(design, 0, width)
+    channels = width
+    for depth in range(3 * blocks):
+        width, stride = design.widths[0] * 2 ** (depth // blocks), 2 if depth and depth % blocks == 0 else 1
+        inner: Parts = {"conv1": _conv(design, axes, channels, width, stride)}
+        inner |= _after(design, 1, width)
+        inner["conv2"] = _conv(design, axes, width, width, silent=design.norm == "none")
+        inner |= _norm(design, 2, width)
+        parts[f"block{depth + 1}"] = layers.Residual(inner, stride)
+        parts[f"{design.activation}{depth + 1}"] = ACTIVATIONS[design.activation]()
+        channels = width
+    parts["mean"] = layers.SpaceMean()
+    parts["linear"] = layers.Linear(1, channels, classes)
+    return nn.Sequential(OrderedDict(parts))
+
+
+def _conv(
+    design: Architecture, axes: int, fan_in: int, width: int, stride: int = 1, kernel: int = 3, silent: bool = False
+) -> layers.Conv:
+    return layers.Conv(1, axes, kernel, stride, fan_in, width, bias=design.norm == "none", silent=silent)
+
+
+def _norm(design: Architecture, depth: int, width: int) -> Parts:
+    norm = NORMS[design.norm](design, width)
+    return {} if norm is None else {f"norm{depth}": norm}
+
+
 def _after(design: Architecture, depth: int, width: int) -> Parts:
-    norm: Parts = {f"norm{depth}": layers.LayerNorm(1, width)} if design.norm == "layer" else {}
-    return norm | {f"{design.activation}{depth}": ACTIVATIONS[design.activation]()}
+    return _norm(design, depth, width) | {f"{design.activation}{depth}": ACTIVATIONS[design.activation]()}

@@ -1,13 +1,12 @@
-"""The algebra of stacks: parameters by name, as flat vectors, layer by layer.
+"""The algebra of stacks: parameters and buffers by name, as flat vectors, layer by layer.
 
-The parameters of a stack are a plain `dict` from name to tensor of shape (networks, ...), in the order of the module.
-The functions below take such dicts apart and put them together, and never change their arguments.
+The parameters of a stack, and its buffers, are a plain `dict` from name to tensor of shape (networks, ...), in the order
+of the module. The functions below take such dicts apart and put them together, and never change their arguments.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 
 import torch
 from torch import Tensor, nn
@@ -20,16 +19,39 @@ def parameters(network: nn.Module) -> Parameters:
     return {name: value.detach() for name, value in network.named_parameters()}
 
 
+def buffers(network: nn.Module) -> Parameters:
+    """The buffers of a stack, such as running statistics, sharing memory with it; a lifted module has none."""
+    return dict(network.named_buffers())
+
+
+def fresh_buffers(network: nn.Module, networks: int) -> Tensor:
+    """The buffers of so many networks before any training, those of the first in this stack: (networks, numbers).
+
+    >>> from lmc_utils.networks.layers import Linear
+    >>> fresh_buffers(Linear(1, 3, 5), networks=2).shape  # it has none
+    torch.Size([2, 0])
+    """
+    like = next(network.parameters())
+    first = [value[:1].flatten(1) for value in buffers(network).values()]
+    return torch.cat([like.new_zeros(1, 0), *first], 1).repeat(networks, 1)
+
+
 def load(network: nn.Module, values: Parameters) -> nn.Module:
-    """A copy of the network that holds these parameters, of any number of networks; the parameters are copied too.
+    """A copy of the network that holds these, for any number of networks; they are copied too.
+
+    Args:
+        network: any stack of the architecture.
+        values: its parameters, and its buffers after them; without buffers, all have those of its first network.
 
     Raises:
         ValueError: the names are not those of the network.
     """
-    names = [name for name, _ in network.named_parameters()]
-    if list(values) != names:
+    names, kept = list(parameters(network)), buffers(network)
+    if list(values) not in (names, [*names, *kept]):
         raise ValueError(f"expected the parameters {names}, got {list(values)}")
-    return _holding(network, {name: value.detach().clone() for name, value in values.items()})
+    count = len(next(iter(values.values())))
+    own = {name: value[:1].expand(count, *value.shape[1:]) for name, value in kept.items()}
+    return _holding(network, {name: value.detach().clone() for name, value in {**own, **values}.items()})
 
 
 def initialise(network: nn.Module, seeds: list[int]) -> Parameters:
@@ -60,26 +82,28 @@ def flatten(values: Parameters) -> Tensor:
     return torch.cat([value.flatten(1) for value in values.values()], dim=1)
 
 
-def unflatten(thetas: Tensor, network: nn.Module) -> Parameters:
+def unflatten(thetas: Tensor, network: nn.Module, flat_buffers: Tensor | None = None) -> Parameters:
     """Undo `flatten`, given any stack of the same architecture; views of the vectors where possible.
+
+    Args:
+        thetas: parameter vectors, shape (networks, parameters).
+        network: any stack of the architecture.
+        flat_buffers: also its buffers, as `fresh_buffers` lays them out, (networks, numbers); they come last.
 
     Raises:
         ValueError: the vectors are too long or too short for the architecture.
     """
-    shapes = {name: value.shape[1:] for name, value in network.named_parameters()}
-    sizes = [math.prod(shape) for shape in shapes.values()]
-    if thetas.shape[-1] != sum(sizes):
-        raise ValueError(f"expected parameter vectors of length {sum(sizes)}, got {thetas.shape[-1]}")
-    blocks = torch.split(thetas, sizes, dim=1)
-    return {name: block.reshape(-1, *shape) for (name, shape), block in zip(shapes.items(), blocks, strict=True)}
+    named = _named(thetas, parameters(network), "parameter")
+    return named if flat_buffers is None else named | _named(flat_buffers, buffers(network), "buffer")
 
 
-def bound(network: nn.Module, thetas: Tensor) -> nn.Module:
-    """A copy of the network whose parameters are views of these vectors: who changes a vector changes the network.
+def bound(network: nn.Module, thetas: Tensor, flat_buffers: Tensor | None = None) -> nn.Module:
+    """A copy of the network that is made of views of these vectors: who changes a vector changes the network.
 
     Args:
         network: any stack of the architecture.
         thetas: parameter vectors, shape (networks, parameters).
+        flat_buffers: its buffers, (networks, numbers), where it has some.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> thetas = torch.zeros(2, 6)
@@ -88,15 +112,27 @@ def bound(network: nn.Module, thetas: Tensor) -> nn.Module:
     >>> layer(torch.ones(2, 1, 2)).tolist()  # 1 + 1, and the bias
     [[[3.0, 3.0]], [[3.0, 3.0]]]
     """
-    return _holding(network, unflatten(thetas.detach(), network))
+    return _holding(network, unflatten(thetas.detach(), network, flat_buffers))
+
+
+def _named(flat: Tensor, like: Parameters, what: str) -> Parameters:
+    """The pieces of flat vectors, (networks, numbers), under the names and in the shapes of these."""
+    sizes = [value[0].numel() for value in like.values()]
+    if flat.shape[-1] != sum(sizes):
+        raise ValueError(f"expected {what} vectors of length {sum(sizes)}, got {flat.shape[-1]}")
+    blocks = torch.split(flat, sizes, dim=1) if sizes else ()
+    return {
+        name: block.reshape(-1, *value.shape[1:]) for (name, value), block in zip(like.items(), blocks, strict=True)
+    }
 
 
 def _holding(network: nn.Module, values: Parameters) -> nn.Module:
-    """A copy of the network with these very tensors as its parameters."""
+    """A copy of the network with these very tensors as its parameters and buffers."""
     copied = copy.deepcopy(network)
+    kept = buffers(network)
     for name, value in values.items():
         module, _, attribute = name.rpartition(".")
-        setattr(copied.get_submodule(module), attribute, nn.Parameter(value))
+        setattr(copied.get_submodule(module), attribute, value if name in kept else nn.Parameter(value))
     return copied
 
 
@@ -115,3 +151,13 @@ def layer_slices(network: nn.Module) -> dict[str, slice]:
         slices[layer] = slice(slices[layer].start if layer in slices else start, stop)
         start = stop
     return slices
+
+
+def buffer_layers(network: nn.Module) -> list[str]:
+    """The layer to which each number of the flat buffers belongs, in order.
+
+    >>> from lmc_utils.networks.norms import BatchNorm
+    >>> buffer_layers(nn.Sequential(BatchNorm(1, 2)))  # two means, two variances
+    ['0', '0', '0', '0']
+    """
+    return [name.rpartition(".")[0] for name, value in buffers(network).items() for _ in range(value[0].numel())]

@@ -1,7 +1,7 @@
-"""Refuse what is not understood: a network here is its parameters and nothing else.
+"""Refuse what is not understood: a network here is its parameters, the statistics of `norms.BatchNorm`, and nothing else.
 
-Measurements run many networks through one module, in batches of their own choosing. A module with buffers would lend
-the first network's to all of them; one that changes in a forward pass, draws random numbers, or lets samples of a batch
+Measurements run many networks through one module, in batches of their own choosing. A module with other buffers would
+lend the first network's to all of them; one that changes in a forward pass, draws random numbers, or lets samples of a batch
 meet would give numbers that depend on the order of the work. Each of them gets one line instead of a wrong number.
 """
 
@@ -18,8 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.networks.layers import Parameters
+from lmc_utils.networks import stack
+from lmc_utils.networks.layers import Dropout, Parameters
 from lmc_utils.networks.lifted import Lifted, inside
+from lmc_utils.networks.norms import BatchNorm
 from lmc_utils.settings import ParameterError
 
 _FEW = 4  # samples that are enough to see it
@@ -28,7 +30,7 @@ _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
 
 def refuse_buffers(network: nn.Module) -> None:
-    """Refuse a module with buffers, such as the running statistics of batch normalisation.
+    """Refuse a module with buffers that are not understood; the running statistics of `norms.BatchNorm` are.
 
     Raises:
         ParameterError: it has some; the line names them.
@@ -37,26 +39,37 @@ def refuse_buffers(network: nn.Module) -> None:
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: network: expected parameters and no other state, this one has the buffers
     0.running_mean, 0.running_var, 0.num_batches_tracked
+    >>> refuse_buffers(nn.Sequential(BatchNorm(1, 3)))
     """
-    _refuse("has the buffers", [name for name, _ in inside(network).named_buffers()])
+    norms = dict(network.named_modules()) if not isinstance(network, Lifted) else {}
+    understood = {
+        f"{place}.{name}".lstrip(".")
+        for place, part in norms.items()
+        if type(part) is BatchNorm
+        for name in ("running_mean", "running_var")
+    }
+    names = [name for name, _ in inside(network).named_buffers()]
+    _refuse("has the buffers", [name for name in names if name not in understood])
 
 
 def refuse_state(network: nn.Module, inputs: Tensor) -> None:
     """Refuse a module whose output for a sample depends on more than its parameters and that sample.
 
     Forward passes of two networks with parameters drawn at random tell, on copies of a few samples; they run in the
-    mode, training or evaluation, that the module is in.
+    mode, training or evaluation, that the module is in, but for `norms.BatchNorm` and `layers.Dropout`: what these do in
+    training is understood.
 
     Args:
         network: a stack, or a lifted module.
         inputs: shape (samples, ...), as one network takes them.
 
     Raises:
-        ParameterError: it has buffers, or no parameters; a forward pass changes a parameter, an attribute or the
+        ParameterError: it has other buffers, or no parameters; a forward pass changes a parameter, an attribute or the
             samples; it draws random numbers; asked again it answers otherwise; or the samples of a batch, or the
             networks of a stack, are not worked on one by one. The line names what it is.
     """
     refuse_buffers(network)
+    network = _settled(network)
     module, run, values = inside(network), partial(_run, network), _two(network, inputs)
     _refuse("has no parameters", [] if values else [""])
     few = inputs[:_FEW].clone()
@@ -89,8 +102,20 @@ def _refuse(why: str, names: Sequence[str]) -> None:
         raise ParameterError(f"network: expected parameters and no other state, this one {why}{named}")
 
 
+def _settled(network: nn.Module) -> nn.Module:
+    """The network, or a copy of it in which what is understood is in evaluation mode."""
+    understood = (BatchNorm, Dropout)
+    if not any(type(part) in understood and part.training for part in network.modules()):
+        return network
+    copied = copy.deepcopy(network)
+    for part in copied.modules():
+        if type(part) in understood:
+            part.eval()
+    return copied
+
+
 def _two(network: nn.Module, inputs: Tensor) -> Parameters:
-    """Parameters of two networks, drawn at random, since those of a network may be zero and hide what it does."""
+    """Parameters and buffers of two networks, drawn at random, since those of a network may be zero and hide what it does."""
     generator = torch.Generator().manual_seed(0)
     like = inputs if inputs.is_floating_point() else inputs.device
 
@@ -99,7 +124,11 @@ def _two(network: nn.Module, inputs: Tensor) -> Parameters:
         drawn: Tensor = torch.randn(2, *value.shape[1:], generator=generator, dtype=value.dtype) / max(1, size) ** 0.25
         return drawn.to(like)
 
-    return {name: draw(value.detach()) for name, value in network.named_parameters()}
+    values = {name: draw(value.detach()) for name, value in network.named_parameters()}
+    if isinstance(network, Lifted):
+        return values
+    statistics = {name: draw(value) for name, value in stack.buffers(network).items()}
+    return values | {name: 1 + value.abs() if name.endswith("_var") else value for name, value in statistics.items()}
 
 
 def _run(network: nn.Module, values: Parameters, samples: Tensor) -> Tensor:

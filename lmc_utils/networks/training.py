@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lmc_utils.networks import stack
+from lmc_utils.networks import layers, stack
+from lmc_utils.networks.augmentation import AUGMENTATIONS, augment, draws
 from lmc_utils.networks.lifted import is_stack
 from lmc_utils.networks.state import refuse_state
-from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, parameter
+from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
 
 _GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound memory on large data sets
 
@@ -35,19 +37,64 @@ class Recipe(Settings):
     weight_decay: float = parameter(1e-3, "coupled, on every parameter", at_least(0))
     batch_size: int = parameter(64, "samples in a step; the last short batch is dropped", at_least(1))
     epochs: int = parameter(40, "passes over the training data", between(1, 9999))
+    warmup: int = parameter(0, "first epochs in which the learning rate grows from zero", at_least(0), unit="epochs")
+    augmentation: str = parameter(
+        "none", "how each training sample is changed at random, whenever it is seen", one_of(AUGMENTATIONS)
+    )
+    precision: str = parameter(
+        "float32",
+        "of matrix products and convolutions in training; bfloat16 is for GPUs that are made for it",
+        one_of(("float32", "bfloat16")),
+    )
+
+    def check(self) -> None:
+        require(self.warmup < self.epochs, "warmup", f"fewer than the {self.epochs} epochs", self.warmup)
+
+
+class State(NamedTuple):
+    """All that training goes on from, a row for each network.
+
+    Attributes:
+        theta: parameter vectors, shape (networks, parameters).
+        momentum: the optimiser's momentum, laid out as the parameters.
+        buffers: what the networks keep besides, such as running statistics: (networks, numbers), see
+            `stack.fresh_buffers`; no numbers where they keep nothing.
+    """
+
+    theta: Tensor
+    momentum: Tensor
+    buffers: Tensor
+
+    def rows(self, wanted: Sequence[int] | slice) -> State:
+        """Some of the networks, or some of them several times."""
+        return State(*(part[wanted] for part in self))
+
+    @staticmethod
+    def joined(states: Sequence[State]) -> State:
+        """The networks of several."""
+        return State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
+
+
+def start(network: nn.Module, thetas: Tensor) -> State:
+    """The state of networks with these parameters before any training."""
+    return State(thetas, torch.zeros_like(thetas), stack.fresh_buffers(network, len(thetas)).to(thetas))
 
 
 class Diverged(RuntimeError):
     """Training left the finite numbers."""
 
 
-def cosine(recipe: Recipe, step: int, steps: int) -> float:
+def rate(recipe: Recipe, step: int, steps: int) -> float:
     """The learning rate at a step of `steps`: from the full rate down to zero (Loshchilov and Hutter 2017).
 
-    >>> [round(cosine(Recipe(learning_rate=1.0), step, steps=4), 3) for step in range(5)]
+    In the epochs of warm-up it is less, in proportion to the steps that were made (Goyal et al. 2017).
+
+    >>> [round(rate(Recipe(learning_rate=1.0), step, steps=4), 3) for step in range(5)]
     [1.0, 0.854, 0.5, 0.146, 0.0]
     """
-    return recipe.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
+    whole = recipe.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
+    warm = recipe.warmup * steps / recipe.epochs
+    return whole * min(1.0, (step + 1) / warm) if warm else whole
 
 
 def data_order(stream: Sequence[int], epoch: int, samples: int) -> Tensor:
@@ -63,64 +110,101 @@ def data_order(stream: Sequence[int], epoch: int, samples: int) -> Tensor:
 
 def train_epoch(
     network: nn.Module,
-    thetas: Tensor,
-    momentum: Tensor,
+    state: State,
     train: tuple[Tensor, Tensor],
     streams: Sequence[Sequence[int]],
     recipe: Recipe,
     epoch: int,
-) -> tuple[Tensor, Tensor]:
-    """Train every network of a stack for one epoch, network i in the data order of streams[i].
+) -> State:
+    """Train every network of a stack for one epoch, network i with the data order and the draws of streams[i].
 
-    The gradient is that of the sum of the networks' mean cross-entropies: each network gets its own. The flat vectors
-    are all the state there is, so that an epoch is a pure function, a fork a copy of rows, and a resumed run the run.
+    The gradient is that of the sum of the networks' mean cross-entropies: each network gets its own. The state is all
+    that there is, so that an epoch is a pure function, a fork a copy of rows, and a resumed run the run.
 
     Args:
         network: any stack of this architecture; not changed.
-        thetas: parameter vectors, shape (networks, parameters).
-        momentum: the optimiser's momentum buffers, laid out as the parameters.
+        state: of the networks; not changed.
         train: inputs (samples, space..., channels) and labels (samples,).
         streams: one seed a network, see `data_order`.
         recipe: how to train.
         epoch: how many epochs these networks have behind them.
 
     Returns:
-        The parameters and the momentum an epoch later.
+        The state an epoch later.
 
     Raises:
         Diverged: a parameter is no longer finite.
-        ParameterError: the network is not built of stacked layers, or has state besides its parameters.
+        ParameterError: the network is not built of stacked layers, or has state that is not understood.
     """
-    inputs, labels = train
     if not is_stack(network):
         raise ParameterError("network: expected one built of stacked layers, this one has parameters of other modules")
-    refuse_state(network, inputs)
-    theta, momentum = thetas.clone(), momentum.clone()
+    refuse_state(network, train[0])
+    size = at_once(network, train[0], len(streams))
+    parts = [slice(first, first + size) for first in range(0, len(streams), size)]
+    after = [_train(network, state.rows(part), train, streams[part], recipe, epoch) for part in parts]
+    return State.joined(after)
+
+
+def at_once(network: nn.Module, inputs: Tensor, networks: int) -> int:
+    """How many networks are trained as one: by the kind of network and device, never by a clock, so that bits repeat.
+
+    On a CPU, two-dimensional convolutions of many networks take no less time than one network's after the other
+    (`benchmarks/training.py`), so that each is trained alone; all else is faster together.
+    """
+    flat = any(isinstance(layer, layers.Conv) and layer.weight.dim() == 5 for layer in network.modules())
+    return 1 if flat and not inputs.is_cuda else networks
+
+
+def _train(
+    network: nn.Module,
+    state: State,
+    train: tuple[Tensor, Tensor],
+    streams: Sequence[Sequence[int]],
+    recipe: Recipe,
+    epoch: int,
+) -> State:
+    """`train_epoch`, all networks as one."""
+    inputs, labels = train
+    theta, momentum, buffers = (part.clone() for part in state)
     slope = torch.empty_like(theta)  # every step's gradient
-    trained = stack.bound(network, theta)
+    trained = stack.bound(network, theta, buffers).train()
+    _seed_dropout(trained, streams, epoch, inputs.device)
     parameters = list(trained.parameters())
-    orders = torch.stack([data_order(stream, epoch, len(inputs)) for stream in streams]).to(inputs.device)
     steps = len(inputs) // recipe.batch_size
-    for step, (batch, targets) in enumerate(_batches(inputs, labels, orders, recipe.batch_size)):
-        logits = trained(batch)
-        loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / recipe.batch_size
+    for step, (batch, targets) in enumerate(_batches(inputs, labels, streams, recipe, epoch)):
+        with torch.autocast(inputs.device.type, torch.bfloat16, recipe.precision == "bfloat16"):
+            logits = trained(batch)
+        flat = logits.flatten(0, 1).to(theta)
+        loss = functional.cross_entropy(flat, targets.flatten(), reduction="sum") / recipe.batch_size
         gradients = torch.autograd.grad(loss, parameters)
         torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=slope)
         # In place, which `torch.optim.SGD` is not; the order of its sums, and so its bits.
         slope.add_(theta, alpha=recipe.weight_decay)
         momentum.mul_(recipe.momentum).add_(slope)
-        theta.sub_(momentum, alpha=cosine(recipe, epoch * steps + step, recipe.epochs * steps))
-    if not bool(theta.isfinite().all()):
+        theta.sub_(momentum, alpha=rate(recipe, epoch * steps + step, recipe.epochs * steps))
+    if not bool(theta.isfinite().all() & buffers.isfinite().all()):
         raise Diverged(
             f"learning_rate: training diverged in epoch {epoch + 1} of {recipe.epochs}; "
             f"{recipe.learning_rate:g} with momentum {recipe.momentum:g} is too large here, try a tenth of it"
         )
-    return theta, momentum
+    return State(theta, momentum, buffers)
 
 
-def _batches(inputs: Tensor, labels: Tensor, orders: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _seed_dropout(network: nn.Module, streams: Sequence[Sequence[int]], epoch: int, device: torch.device) -> None:
+    """Give each dropout layer a generator for each network, seeded by the network's stream, the epoch and the layer."""
+    dropping = [layer for layer in network.modules() if isinstance(layer, layers.Dropout)]
+    for place, layer in enumerate(dropping):
+        seeds = [np.random.SeedSequence([*stream, epoch, 2 + place]).generate_state(1)[0] for stream in streams]
+        layer.generators = [torch.Generator(device).manual_seed(int(seed)) for seed in seeds]
+
+
+def _batches(
+    inputs: Tensor, labels: Tensor, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (networks, size, ...) inputs and (networks, size) labels for each step of an epoch."""
-    networks, samples = orders.shape
+    samples, networks, size = len(inputs), len(streams), recipe.batch_size
+    orders = torch.stack([data_order(stream, epoch, samples) for stream in streams]).to(inputs.device)
+    drawn = draws(recipe.augmentation, streams, epoch, samples, inputs.shape[1:-1])
     at_once = max(1, _GATHER_BYTES // (networks * size * inputs[0].numel() * inputs.element_size()))
     steps = samples // size
     for first in range(0, steps, at_once):
