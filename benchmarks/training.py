@@ -19,7 +19,7 @@ from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils.forking import Experiment, Member, init_seed, members, train
 from lmc_utils.networks import data, models, stack
-from lmc_utils.networks.training import cosine, data_order
+from lmc_utils.networks.training import data_order, rate
 
 OURS, IN_MEMORY, LOADER = "one stack (ours)", "loop, in-memory tensors", "loop, DataLoader"
 Batches = Iterator[tuple[Tensor, Tensor]]
@@ -57,7 +57,7 @@ def _loop(experiment: Experiment, batches: Callable[..., Batches]) -> dict[Membe
             yield epoch
             order = data_order(member.stream(experiment.seed), epoch, len(samples[0]))
             for step, (inputs, labels) in enumerate(batches(*samples, order, experiment)):
-                sgd.param_groups[0]["lr"] = cosine(experiment, epoch * steps + step, experiment.epochs * steps)
+                sgd.param_groups[0]["lr"] = rate(experiment, epoch * steps + step, experiment.epochs * steps)
                 loss = nn.functional.cross_entropy(network(inputs), labels)
                 sgd.zero_grad()
                 loss.backward()

@@ -42,7 +42,7 @@ def test_the_loops_train_the_family_that_the_stack_trains(batches: object) -> No
 
 
 def test_another_training_would_not_pass_for_equal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "cosine", lambda recipe, step, steps: recipe.learning_rate)
+    monkeypatch.setattr(training, "rate", lambda recipe, step, steps: recipe.learning_rate)
     with pytest.raises(AssertionError, match="not close"):
         training._check_equal(SMALL)
 

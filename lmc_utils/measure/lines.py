@@ -15,6 +15,7 @@ from lmc_utils.measure.arrays import Coords, Place
 from lmc_utils.measure.losses import Points, along, measure, mix
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import stack
+from lmc_utils.networks.state import refuse_buffers
 from lmc_utils.settings import Allowed, Settings, at_least, parameter
 
 
@@ -82,6 +83,7 @@ def layer_line(
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, end, layer, alpha. At end 0 the
         other layers are those of the pair's first network, at end 1 those of its second.
     """
+    refuse_buffers(pairs.network)
     slices = stack.layer_slices(pairs.network)
     way = torch.tensor(alphas, dtype=torch.float64)
 

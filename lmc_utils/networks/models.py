@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from lmc_utils.networks import layers, norms
-from lmc_utils.settings import ParameterError, Settings, at_least, each, one_of, parameter, require
+from lmc_utils.settings import Allowed, ParameterError, Settings, at_least, each, one_of, parameter, require
 
 Parts = dict[str, nn.Module]
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
-NORMS: dict[str, Callable[["Architecture", int], nn.Module | None]] = {
+NORMS: dict[str, Callable[[Architecture, int], nn.Module | None]] = {
     "none": lambda design, channels: None,
     "batch": lambda design, channels: norms.BatchNorm(1, channels),
     "group": lambda design, channels: norms.GroupNorm(1, channels, design.norm_groups),
@@ -37,14 +37,14 @@ class Known:
     """
 
     build: Builder
-    halvings: Callable[["Architecture"], int]
+    halvings: Callable[[Architecture], int]
     stage: bool
 
 
 BUILDERS: dict[str, Known] = {}
 
 
-def builder(halvings: Callable[["Architecture"], int], stage: bool = False) -> Callable[[Builder], Builder]:
+def builder(halvings: Callable[[Architecture], int], stage: bool = False) -> Callable[[Builder], Builder]:
     """Make a function that builds a network known under its own name, as an `architecture`, see `Known`."""
 
     def register(build: Builder) -> Builder:
@@ -77,6 +77,11 @@ class Architecture(Settings):
     activation: str = parameter("relu", "after each hidden layer", one_of(ACTIVATIONS))
     norm: str = parameter("none", "normalisation before each activation", one_of(NORMS))
     norm_groups: int = parameter(1, "groups of channels in group normalisation", at_least(1))
+    dropout: float = parameter(
+        0.0,
+        "share of features that are left out before the read-out, in training",
+        Allowed("at least 0 and below 1", lambda value: 0 <= value < 1),
+    )
 
     def check(self) -> None:
         name, given = self.architecture, list(self.widths)
@@ -132,6 +137,7 @@ def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
         parts[f"linear{depth}"] = layers.Linear(1, fan_in, width)
         parts |= _after(design, depth, width)
         fan_in = width
+    parts |= _dropout(design)
     parts[f"linear{len(design.widths) + 1}"] = layers.Linear(1, fan_in, classes)
     return nn.Sequential(OrderedDict(parts))
 
@@ -150,6 +156,7 @@ def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
         parts |= _after(design, depth, width)
         channels, spatial = width, [(size + 1) // 2 for size in spatial]
     parts["vectors"] = layers.Vectors()
+    parts |= _dropout(design)
     parts["linear"] = layers.Linear(1, math.prod(spatial) * channels, classes)
     return nn.Sequential(OrderedDict(parts))
 
@@ -185,6 +192,7 @@ def vgg11(design: Architecture, input_shape: tuple[int, ...], classes: int) -> n
         parts |= _after(design, depth, width)
         channels = width
     parts["vectors"] = layers.Vectors()
+    parts |= _dropout(design)
     parts["linear"] = layers.Linear(1, math.prod(spatial) * channels, classes)
     return nn.Sequential(OrderedDict(parts))
 
@@ -210,6 +218,7 @@ def _resnet(design: Architecture, input_shape: tuple[int, ...], classes: int, bl
         parts[f"{design.activation}{depth + 1}"] = ACTIVATIONS[design.activation]()
         channels = width
     parts["mean"] = layers.SpaceMean()
+    parts |= _dropout(design)
     parts["linear"] = layers.Linear(1, channels, classes)
     return nn.Sequential(OrderedDict(parts))
 
@@ -218,6 +227,10 @@ def _conv(
     design: Architecture, axes: int, fan_in: int, width: int, stride: int = 1, kernel: int = 3, silent: bool = False
 ) -> layers.Conv:
     return layers.Conv(1, axes, kernel, stride, fan_in, width, bias=design.norm == "none", silent=silent)
+
+
+def _dropout(design: Architecture) -> Parts:
+    return {"dropout": layers.Dropout(design.dropout)} if design.dropout else {}
 
 
 def _norm(design: Architecture, depth: int, width: int) -> Parts:

@@ -95,14 +95,16 @@ class BatchNorm(Norm):
         self.estimate_from: int | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
-        images = inputs if inputs.dim() > 3 else inputs.transpose(0, 1)
-        outputs = self._images(images)
-        return outputs if inputs.dim() > 3 else outputs.transpose(0, 1)
+        if inputs.dim() == 3:
+            return self._images(inputs.transpose(0, 1)).transpose(0, 1)
+        return self._images(inputs)
 
     def _images(self, inputs: Tensor) -> Tensor:
+        """Of shape (samples, n, channels, space...), with or without space."""
         if self.estimate_from is not None and not self.training:
             away, inverse = centred(inputs, self.estimate_from)
-            return torch.addcmul(by_channel(self.bias, inputs), away * inverse, by_channel(self.weight, inputs))
+            space = (...,) + (None,) * (inputs.dim() - 3)
+            return torch.addcmul(self.bias[space], away * inverse, self.weight[space])
         mean, variance = self.running_mean.flatten().clone(), self.running_var.flatten().clone()
         outputs = functional.batch_norm(
             inputs.flatten(1, 2),

@@ -73,8 +73,8 @@ def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path
     real = training.train_epoch
 
     def elsewhere(*arguments: object) -> object:
-        thetas, momentum = real(*arguments)
-        return thetas * (1 + 1e-6), momentum
+        state = real(*arguments)
+        return state._replace(theta=state.theta * (1 + 1e-6))
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(training, "train_epoch", elsewhere)
@@ -93,8 +93,8 @@ def test_mending_a_thinned_run_on_another_machine_trains_all_that_follows(tmp_pa
     real = training.train_epoch
 
     def elsewhere(*arguments: object) -> object:
-        thetas, momentum = real(*arguments)
-        return thetas * (1 + 1e-6), momentum
+        state = real(*arguments)
+        return state._replace(theta=state.theta * (1 + 1e-6))
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(training, "train_epoch", elsewhere)

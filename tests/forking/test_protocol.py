@@ -12,9 +12,19 @@ import torch
 from lmc_utils.forking import Experiment, Member, Run, members, store, train
 from lmc_utils.networks import data, stack, training
 from lmc_utils.settings import ParameterError
+from tests.support import damage
 
 SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
+WITH_STATE = Experiment(
+    architecture="resnet8", widths=(4,), norm="batch", dropout=0.2, augmentation="crop_flip", train_samples=600,
+    dataset="mnist1d", epochs=4, fork_epochs=(0, 2), parents=2, device="cpu",
+)  # fmt: skip
 RISING = "an increasing list of at least one, each at least 0"
+
+
+@pytest.fixture(scope="module", params=[SMALL, WITH_STATE], ids=["mlp", "resnet"])
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(request.param, tmp_path_factory.mktemp("runs"), progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -22,38 +32,42 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
 
 
-def test_until_the_fork_a_sibling_is_its_parent_and_then_no_longer(run: Run) -> None:
-    parent, sibling, other = Member(1), Member(1, 2, 0), Member(1, 2, 1)
+def test_until_the_fork_a_sibling_is_its_parent_and_then_no_longer(either: Run) -> None:
+    family = [Member(1), Member(1, 2, 0), Member(1, 2, 1)]
     for epoch in range(5):
-        thetas = run.thetas([parent, sibling, other], epoch)
-        parted = epoch > 2
-        assert torch.equal(thetas[0], thetas[1]) is not parted
-        assert torch.equal(thetas[1], thetas[2]) is not parted
+        for vectors in (either.thetas(family, epoch), either.buffers(family, epoch)):
+            parted = epoch > 2 and vectors.shape[1] > 0
+            assert torch.equal(vectors[0], vectors[1]) is not parted
+            assert torch.equal(vectors[1], vectors[2]) is not parted
 
 
-def test_a_sibling_with_its_parents_data_order_is_its_parent_bit_for_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("experiment", [SMALL, WITH_STATE], ids=["mlp", "resnet"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_sibling_with_its_parents_seed_is_its_parent_bit_for_bit(
+    experiment: Experiment, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Member, "stream", lambda member, seed: (seed, member.parent))
-    run = train(SMALL, tmp_path, progress=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        run = train(experiment, tmp_path, progress=False)
+    finally:
+        torch.set_num_threads(before)
     for parent in range(2):
         family = [Member(parent), *(Member(parent, fork, sibling) for fork in (0, 2) for sibling in (0, 1))]
-        thetas = run.thetas(family, 4)
-        assert all(torch.equal(thetas[0], theta) for theta in thetas)
+        for vectors in (run.thetas(family, 4), run.buffers(family, 4)):
+            assert all(torch.equal(vectors[0], vector) for vector in vectors)
 
 
 def test_a_fork_copies_the_momentum_too(run: Run) -> None:
     """A sibling's first epoch, retrained by hand from the parent's parameters and momentum at the fork."""
     parents_only = train(Experiment(**SMALL.to_json() | {"fork_epochs": [4]}), run.folder.path.parent, progress=False)
-    thetas = parents_only.thetas([Member(0)], 0)
-    momentum = torch.zeros_like(thetas)
+    state = training.start(run.network, parents_only.thetas([Member(0)], 0))
     for epoch in range(2):
-        thetas, momentum = training.train_epoch(
-            run.network, thetas, momentum, run.dataset.train, [Member(0).stream(0)], SMALL, epoch
-        )
-    assert momentum.abs().sum() > 0
+        state = training.train_epoch(run.network, state, run.dataset.train, [Member(0).stream(0)], SMALL, epoch)
+    assert state.momentum.abs().sum() > 0
     sibling = Member(0, 2, 1)
-    expected, _ = training.train_epoch(run.network, thetas, momentum, run.dataset.train, [sibling.stream(0)], SMALL, 2)
+    expected = training.train_epoch(run.network, state, run.dataset.train, [sibling.stream(0)], SMALL, 2).theta
     # float32, another size of stack: a batched product may sum in another order.
     torch.testing.assert_close(run.thetas([sibling], 3), expected, atol=1e-5, rtol=1e-4)
 
@@ -77,8 +91,9 @@ def test_equal_seeds_give_equal_bits_in_separate_processes(run: Run, tmp_path: P
 
 @pytest.mark.parametrize("survives", [0, 1, 2, 3])
 def test_an_interrupted_run_resumes_to_the_same_bits(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survives: int
+    either: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survives: int
 ) -> None:
+    run, experiment = either, either.experiment
     save = store.RunFolder.save
 
     def killed(self: store.RunFolder, epoch: int, *arrays: object) -> None:
@@ -89,19 +104,18 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     with monkeypatch.context() as patched:
         patched.setattr(store.RunFolder, "save", killed)
         with pytest.raises(KeyboardInterrupt):
-            train(SMALL, tmp_path, progress=False)
+            train(experiment, tmp_path, progress=False)
     trained: list[int] = []
     train_epoch = training.train_epoch
 
-    def counted(*args: object) -> tuple[torch.Tensor, torch.Tensor]:
+    def counted(*args: object) -> training.State:
         trained.append(args[-1])
         return train_epoch(*args)
 
     monkeypatch.setattr(training, "train_epoch", counted)
-    resumed = train(SMALL, tmp_path, progress=False)
+    resumed = train(experiment, tmp_path, progress=False)
     assert trained == list(range(survives, 4))
-    everyone = members(SMALL)
-    assert torch.equal(resumed.thetas(everyone, 4), run.thetas(everyone, 4))
+    assert damage.equal_networks(resumed.folder, run.folder)
 
 
 def test_a_finished_run_is_fetched_not_trained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,15 @@ def array(value: float) -> np.ndarray:
     return np.full((2, 3), value, np.float32)
 
 
+def state(value: float) -> dict[str, np.ndarray]:
+    return {"theta": array(value), "momentum": array(-value), "buffers": np.zeros((2, 0), np.float32)}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> store.RunFolder:
     made = store.RunFolder(KEY, tmp_path)
     for epoch in range(3):
-        made.save(epoch, array(epoch), array(-epoch), after=range(max(0, epoch - 1), epoch))
+        made.save(epoch, state(epoch), after=range(max(0, epoch - 1), epoch))
     return made
 
 
@@ -31,18 +35,18 @@ def test_what_was_saved_is_read_back(folder: store.RunFolder) -> None:
     assert folder.epochs() == [0, 1, 2]
     for epoch in range(3):
         assert folder.fault(epoch) is None
-        assert np.array_equal(folder.thetas(epoch, [1, 0, 1]), array(epoch)[[1, 0, 1]])
-        thetas, momentum = folder.state(epoch)
-        assert np.array_equal(thetas, array(epoch))
-        assert np.array_equal(momentum, array(-epoch))
+        assert np.array_equal(folder.rows(epoch, "theta", [1, 0, 1]), array(epoch)[[1, 0, 1]])
+        found = folder.state(epoch)
+        assert set(found) == set(state(epoch))
+        assert all(np.array_equal(found[name], values) for name, values in state(epoch).items())
     assert [folder.newest(before) for before in range(4)] == [None, 0, 1, 2]
 
 
 def test_rows_are_those_that_were_asked_for(tmp_path: Path) -> None:
     made = store.RunFolder(KEY, tmp_path)
     values = np.arange(40, dtype=np.float32).reshape(8, 5)
-    made.save(0, values, -values)
-    assert np.array_equal(made.thetas(0, [6, 1, 1]), values[[6, 1, 1]])
+    made.save(0, {"theta": values, "momentum": -values})
+    assert np.array_equal(made.rows(0, "theta", [6, 1, 1]), values[[6, 1, 1]])
 
 
 def test_other_settings_are_another_run(tmp_path: Path) -> None:
@@ -58,11 +62,11 @@ def test_a_damaged_epoch_is_named_and_the_one_before_is_the_newest(folder: store
     with pytest.raises(
         store.Damaged, match=f"^run {folder.path.name}, epoch 2: its file cannot be read; train the run"
     ):
-        folder.thetas(2, [0])
+        folder.rows(2, "theta", [0])
 
 
 def test_an_epoch_trained_from_another_one_is_not_sound(folder: store.RunFolder) -> None:
-    folder.save(1, array(5), array(5), after=[0])
+    folder.save(1, state(5), after=[0])
     assert folder.fault(1) is None
     assert folder.fault(2) == "it was not trained from epoch 1 as it is here"
     folder.drop(1)
@@ -101,7 +105,7 @@ def test_a_crash_while_an_epoch_is_written_leaves_the_epoch_before(
     with monkeypatch.context() as patched:
         patched.setattr(store, "write_whole", crash)
         with pytest.raises(KeyboardInterrupt):
-            folder.save(3, array(3), array(-3))
+            folder.save(3, state(3))
     assert folder.newest(4) == 2
     assert len(list(folder.path.glob(".*"))) == 1
     with folder.lock():
@@ -114,7 +118,7 @@ def test_a_full_disk_is_called_so(folder: store.RunFolder, monkeypatch: pytest.M
 
     monkeypatch.setattr(provenance.os, "fsync", full)
     with pytest.raises(provenance.DiskFull) as caught:
-        folder.save(3, array(3), array(-3))
+        folder.save(3, state(3))
     line = str(caught.value)
     assert line.startswith("the disk is full: 'epoch_0003.safetensors' takes ")
     assert str(folder.path) in line
@@ -143,7 +147,7 @@ def test_nothing_is_pickled(folder: store.RunFolder) -> None:
     with (folder.path / "epoch_0002.safetensors").open("wb") as file:
         np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(store.Damaged, match="its file cannot be read"):
-        folder.thetas(2, [0])
+        folder.rows(2, "theta", [0])
 
 
 def test_a_run_that_cannot_be_written_to_can_be_read(folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +156,7 @@ def test_a_run_that_cannot_be_written_to_can_be_read(folder: store.RunFolder, mo
 
     monkeypatch.setattr(store, "write_whole", refuse)
     again = store.RunFolder(KEY, folder.path.parent)
-    assert np.array_equal(again.thetas(2, [0]), array(2)[:1])
+    assert np.array_equal(again.rows(2, "theta", [0]), array(2)[:1])
 
 
 def test_an_impossible_folder_is_named(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_lines_are_those_of_the_two_networks(
 ) -> None:
     found = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0, 1)), progress=False)
     assert found.loss.dims == ("split", "pair", "alpha")
-    assert found.attrs == {"made": "by hand"}
+    assert found.attrs == {"made": "by hand", "batchnorm": "none"}
     first, second, _ = thetas
     for split, (inputs, labels) in samples.items():
         for alpha in (0.0, 0.25, 1.0):

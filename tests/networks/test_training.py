@@ -1,14 +1,18 @@
 """The stack trains as an ordinary loop trains each network alone."""
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks import plain
 from lmc_utils.networks import layers, stack
 from lmc_utils.networks.models import Architecture, build
-from lmc_utils.networks.training import Diverged, Recipe, cosine, data_order, train_epoch
+from lmc_utils.networks.training import Diverged, Recipe, State, at_once, data_order, rate, start, train_epoch
 from lmc_utils.settings import ParameterError
 
 RECIPE = Recipe(learning_rate=0.1, batch_size=8, epochs=3)
@@ -29,10 +33,10 @@ def samples() -> tuple[Tensor, Tensor]:
 def train_stack(
     network: nn.Module, thetas: Tensor, samples: tuple[Tensor, Tensor], streams: Sequence[Sequence[int]], recipe: Recipe
 ) -> Tensor:
-    momentum = torch.zeros_like(thetas)
+    state = start(network, thetas)
     for epoch in range(recipe.epochs):
-        thetas, momentum = train_epoch(network, thetas, momentum, samples, streams, recipe, epoch)
-    return thetas
+        state = train_epoch(network, state, samples, streams, recipe, epoch)
+    return state.theta
 
 
 def train_alone(theta: Tensor, samples: tuple[Tensor, Tensor], stream: Sequence[int], recipe: Recipe) -> Tensor:
@@ -106,9 +110,9 @@ def test_any_module_built_of_stacked_layers_trains(samples: tuple[Tensor, Tensor
     ],
 )
 def test_what_is_not_understood_is_not_trained(network: nn.Module, line: str, samples: tuple[Tensor, Tensor]) -> None:
-    thetas = torch.zeros(2, 21)
+    thetas, few = torch.zeros(2, 21), (samples[0].float(), samples[1])
     with pytest.raises(ParameterError) as caught:
-        train_epoch(network, thetas, thetas, (samples[0].float(), samples[1]), [(0,), (1,)], RECIPE, 0)
+        train_epoch(network, State(thetas, thetas, torch.zeros(2, 0)), few, [(0,), (1,)], RECIPE, 0)
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -140,12 +144,13 @@ def test_the_same_start_and_the_same_order_give_the_same_bits(
 
 
 def test_arguments_are_never_changed(network: nn.Module, samples: tuple[Tensor, Tensor]) -> None:
-    thetas = stack.flatten(stack.initialise(network, [1])).double()
-    momentum = torch.ones_like(thetas)
-    kept = [value.clone() for value in (thetas, momentum, *samples)]
-    train_epoch(network, thetas, momentum, samples, [(0,)], RECIPE, 0)
-    assert all(torch.equal(old, new) for old, new in zip(kept, (thetas, momentum, *samples), strict=True))
+    network = build(Architecture(widths=(7, 5), norm="batch"), (6, 1), 3).double()
+    state = start(network, stack.flatten(stack.initialise(network, [1])).double())
+    kept = [value.clone() for value in (*state, *samples)]
+    train_epoch(network, state, samples, [(0,)], RECIPE, 0)
+    assert all(torch.equal(old, new) for old, new in zip(kept, (*state, *samples), strict=True))
     assert all(parameter.abs().sum() == 0 for parameter in network.parameters())
+    assert torch.equal(stack.fresh_buffers(network, 1).unique(), torch.tensor([0.0, 1.0], dtype=torch.float64))
 
 
 def test_gathering_in_pieces_changes_nothing(
@@ -165,11 +170,72 @@ def test_every_order_is_a_permutation_of_its_own() -> None:
 
 
 def test_the_schedule_is_a_cosine_from_the_full_rate_to_zero() -> None:
-    rates = [cosine(RECIPE, step, 10) for step in range(11)]
+    rates = [rate(RECIPE, step, 10) for step in range(11)]
     assert rates[0] == RECIPE.learning_rate
     assert rates[10] == pytest.approx(0, abs=1e-17)
     assert rates[5] == pytest.approx(RECIPE.learning_rate / 2)
     assert rates == sorted(rates, reverse=True)
+
+
+def test_the_rate_grows_in_the_epochs_of_warm_up_and_then_follows_the_cosine() -> None:
+    warm, cold = (Recipe(learning_rate=0.8, epochs=10, warmup=warmup) for warmup in (2, 0))
+    shares = [rate(warm, step, 40) / rate(cold, step, 40) for step in range(40)]
+    assert shares == pytest.approx([(step + 1) / 8 for step in range(8)] + [1] * 32)
+
+
+NETWORKS = [
+    *[("resnet8", norm, axes) for norm in ("none", "batch", "group", "layer") for axes in (1, 2)],
+    *[("mlp", "batch", 1), ("cnn", "batch", 2), ("vgg11", "batch", 1), ("vgg11", "group", 2)],
+]
+
+
+@pytest.mark.parametrize(("architecture", "norm", "axes"), NETWORKS)
+def test_every_network_trains_as_torchs_own(architecture: str, norm: str, axes: int) -> None:
+    """Parameters, momentum and running statistics, after two epochs of a loop over torch.nn's layers."""
+    widths = (4, 4) if architecture in ("mlp", "cnn") else (4,)
+    shape = (17, 2) if axes == 1 else (18, 17, 2)
+    design = Architecture(architecture=architecture, widths=widths, norm=norm, norm_groups=2, activation="tanh")
+    network = build(design, shape, 3).double()
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(20, *shape, generator=generator, dtype=torch.float64)
+    labels = torch.randint(3, (20,), generator=generator)
+    recipe = Recipe(learning_rate=0.05, batch_size=8, epochs=2)
+    thetas = stack.flatten(stack.initialise(network, [1, 2])).double()
+    streams, state = [(0, 1), (0, 2)], start(network, thetas)
+    for epoch in range(2):
+        state = train_epoch(network, state, (inputs, labels), streams, recipe, epoch)
+    for row, stream in enumerate(streams):
+        alone = plain.network(network, thetas[row]).train()
+        sgd = torch.optim.SGD(alone.parameters(), 0.05, 0.9, weight_decay=recipe.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, 4)
+        for epoch in range(2):
+            for rows in data_order(stream, epoch, 20)[:16].split(8):
+                sgd.zero_grad()
+                batch = inputs[rows].flatten(1) if architecture == "mlp" else inputs[rows]
+                nn.functional.cross_entropy(alone(batch), labels[rows]).backward()
+                sgd.step()
+                schedule.step()
+        # float64 over 4 steps: the order of summation is all that differs.
+        torch.testing.assert_close(state.theta[row], plain.theta(alone), atol=1e-9, rtol=1e-9)
+        torch.testing.assert_close(state.buffers[row], plain.buffers(alone).double(), atol=1e-9, rtol=1e-9)
+
+
+def test_how_many_are_trained_as_one_is_a_matter_of_the_network() -> None:
+    for architecture, shape, expected in [("mlp", (8, 8, 1), 9), ("resnet8", (40, 1), 9), ("resnet8", (8, 8, 1), 1)]:
+        network = build(Architecture(architecture=architecture, widths=(4,)), shape, 10)
+        assert at_once(network, torch.zeros(2, *shape), 9) == expected
+
+
+def test_bfloat16_is_near_float32(network: nn.Module, samples: tuple[Tensor, Tensor]) -> None:
+    samples = samples[0].float(), samples[1]
+    thetas = stack.flatten(stack.initialise(network, [1, 2]))
+    exact, rough = (
+        train_stack(network, thetas, samples, [(0,), (1,)], Recipe(batch_size=8, epochs=3, precision=precision))
+        for precision in ("float32", "bfloat16")
+    )
+    assert not torch.equal(exact, rough)
+    # bfloat16 has 8 bits; over 15 steps the errors are still a small part of the way.
+    assert (exact - rough).norm() < 0.1 * (exact - thetas).norm()
 
 
 def test_divergence_is_named_and_never_returned(network: nn.Module, samples: tuple[Tensor, Tensor]) -> None:
@@ -189,6 +255,11 @@ def test_divergence_is_named_and_never_returned(network: nn.Module, samples: tup
         ({"weight_decay": float("nan")}, "weight_decay: expected a finite number, got nan"),
         ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
         ({"epochs": 2.5}, "epochs: expected a whole number, got 2.5"),
+        ({"warmup": 40}, "warmup: expected fewer than the 40 epochs, got 40"),
+        (
+            {"precision": "float16"},
+            "precision: 'float16' is not known; did you mean 'bfloat16'? Choose from float32, bfloat16",
+        ),
     ],
 )
 def test_a_bad_recipe_is_named(change: dict[str, object], line: str) -> None:

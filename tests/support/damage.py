@@ -230,7 +230,7 @@ def a_file_of_another_run(run: Path) -> None:
     other = RunFolder({"another": "run"}, run.parent)
     shutil.copy(run / "key.json", other.path)  # whatever else lies there
     for epoch in range(3):
-        other.save(epoch, np.ones((6, 8), np.float32), np.ones((6, 8), np.float32))
+        other.save(epoch, {"theta": np.ones((6, 8)), "momentum": np.ones((6, 8))})
     shutil.copy(epoch_file(other.path, 2), epoch_file(run, 2))
     shutil.rmtree(other.path)
 
@@ -324,7 +324,7 @@ def equal(one: Path, other: Path, epochs: Iterable[int] = range(5)) -> bool:
 
 def equal_networks(one: RunFolder, other: RunFolder, epochs: Iterable[int] = range(5)) -> bool:
     """Whether two folders hold the same networks, to the bit, whatever they were trained from."""
-    states = (zip(one.state(epoch), other.state(epoch), strict=True) for epoch in epochs)
+    states = (zip(one.state(epoch).values(), other.state(epoch).values(), strict=True) for epoch in epochs)
     return all(np.array_equal(mine, theirs) for state in states for mine, theirs in state)
 
 
