@@ -116,7 +116,7 @@ def batches(bytes_each: int, samples: int, memory: float, most: int) -> tuple[in
 
 def activations(network: nn.Module, inputs: Tensor) -> list[int]:
     """How many numbers one network makes of one sample: the input first, then the output of every module."""
-    sizes = [inputs[0].numel()]
+    network, sizes = as_stack(network), [inputs[0].numel()]  # a copy: what a pass in training mode notes stays there
 
     def note(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
         sizes.append(output.numel())

@@ -66,9 +66,11 @@ class Basis(NamedTuple):
 
     def weights(self, coordinates: Tensor) -> Tensor:
         """Of the three points in those at these coordinates: (points, 2) to (points, 3); each row adds up to 1."""
-        ones = self.corners.new_ones(len(coordinates), 1)
-        square = torch.cat([self.corners, ones[:3]], 1)
-        found: Tensor = torch.linalg.solve(square.T, torch.cat([coordinates.to(square), ones], 1).T).T
+        square, spots = (
+            torch.cat([each.to(self.corners), self.corners.new_ones(len(each), 1)], 1)
+            for each in (self.corners, coordinates)
+        )
+        found: Tensor = torch.linalg.solve(square, spots, left=False)
         return found
 
 
