@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from lmc_utils.networks.data import Source
+from lmc_utils.measure.batchnorm import Convention
+from lmc_utils.networks.augmentation import require_space
+from lmc_utils.networks.data import DATASETS, Source
 from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import at_least, increasing, one_of, parameter, require, require_room
@@ -20,8 +22,8 @@ _COPIES = 9  # of a network's parameters while it is trained and saved: also mom
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment(Recipe, Architecture, Source):
-    """Everything that one run of training depends on, under the names that the notebooks share.
+class Experiment(Recipe, Architecture, Source, Convention):
+    """Everything that one run of training depends on, under the names that the notebooks share, and how it is measured.
 
     >>> Experiment(epochs=10)
     Traceback (most recent call last):
@@ -50,19 +52,26 @@ class Experiment(Recipe, Architecture, Source):
         "paper": {
             "dataset": "cifar10",
             "data_dir": "data",
-            "architecture": "cnn",
-            "widths": [64, 128, 256, 256],
-            "norm": "layer",
-            "learning_rate": 0.05,
+            "architecture": "resnet20",
+            "widths": [16],
+            "norm": "batch",
+            "augmentation": "crop_flip",
+            "weight_decay": 1e-4,
             "batch_size": 128,
-            "epochs": 60,
-            "parents": 5,
+            "epochs": 160,
+            "precision": "bfloat16",
+            "keep": 10,
         },
     }
 
     def check(self) -> None:
         wanted = f"increasing epochs from 0 to {self.epochs} (epochs)"
         require(self.fork_epochs[-1] <= self.epochs, "fork_epochs", wanted, self.fork_epochs)
+        alone = self.norm == "batch" and self.batch_size == 1
+        require(not alone, "batch_size", "at least 2, as batch normalisation needs samples to compare", self.batch_size)
+        shape = DATASETS[self.dataset].shape
+        self.require_fit(shape)
+        require_space(self.augmentation, shape)
 
     def kept(self) -> list[int]:
         """The epochs that stay on disk, in order.

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import plain
-from lmc_utils.measure import batchnorm, evaluation, lines, planes, ridges
+from lmc_utils.measure import batchnorm, evaluation, lines, planes, ridges, variances
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.pairs import Pairs, between
 from lmc_utils.networks import stack
@@ -233,3 +233,47 @@ def test_as_many_samples_as_asked_for_and_always_the_same(samples: dict[str, tup
     assert all(any(torch.equal(one, each) for each in inputs) for one in few)
     assert torch.equal(few, Convention(batchnorm_samples=7).samples(samples))
     assert torch.equal(Convention(batchnorm_samples=500).samples(samples), inputs)
+
+
+@pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
+def test_variances_of_activations_are_those_of_torch(
+    network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
+) -> None:
+    made = pairs(how, count=30)
+    found = variances.variances(made, progress=False).isel(pair=0)
+    assert list(found.layer.values) == [name for name, layer in network.named_modules() if hasattr(layer, "momentum")]
+    inputs = made.samples["train"][0]
+    for alpha in (0.0, 0.5, 1.0):
+        theta, mixture = (1 - alpha) * thetas[0] + alpha * thetas[1], (1 - alpha) * buffers[0] + alpha * buffers[1]
+        alone = refreshed(network, theta, inputs)
+        rows = {"reestimate": [plain.buffers(alone)], "interpolate": [mixture]}.get(how, [*buffers[:2]])
+        rows = [buffers[int(alpha)]] if how == "keep" and alpha != 0.5 else rows
+        values = []
+        for own in rows:
+            seen: list[tuple[float, float]] = []
+            one = plain.network(network, theta, own).eval()
+            for layer in one.modules():
+                if isinstance(layer, nn.BatchNorm1d):
+                    layer.register_forward_pre_hook(
+                        lambda layer, given, seen=seen: seen.append(
+                            (
+                                float(given[0].var((0, 2), correction=0).mean()),
+                                float((given[0].var((0, 2), correction=0) / (layer.running_var + layer.eps)).mean()),
+                            )
+                        )
+                    )
+            with torch.no_grad():
+                one(inputs)
+            values.append(seen)
+        expected_values = torch.tensor(values).mean(0)
+        here = found.sel(alpha=alpha)
+        torch.testing.assert_close(torch.from_numpy(here.variance.values).float(), expected_values[:, 0])
+        torch.testing.assert_close(torch.from_numpy(here.normalised.values).float(), expected_values[:, 1])
+
+
+def test_networks_without_batch_normalisation_have_no_such_variances(samples: dict[str, tuple[Tensor, Tensor]]) -> None:
+    plain_one = build(Architecture(widths=(2,)), SHAPE, 3).double()
+    size = sum(value.numel() for value in plain_one.parameters())
+    made = between(plain_one, torch.zeros(1, size), torch.ones(1, size), samples)
+    with pytest.raises(ParameterError, match="norm: expected a network with batch normalisation"):
+        variances.variances(made, progress=False)
