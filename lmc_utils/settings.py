@@ -128,6 +128,21 @@ def parameter(
     return field(default=default, metadata=said | ({"bytes_each": bytes_each} if bytes_each else {}))
 
 
+def anew(record: type[Settings], name: str, default: Any) -> Any:
+    """A field of a record of this kind, as it is said there, with another default.
+
+    >>> @dataclass(frozen=True)
+    ... class Walk(Settings):
+    ...     steps: int = parameter(10, "how many", at_least(1))
+    >>> @dataclass(frozen=True)
+    ... class Hike(Walk):
+    ...     steps: int = anew(Walk, "steps", 10_000)
+    >>> Hike(), describe(fields(Hike)[0])
+    (Hike(steps=10000), 'how many')
+    """
+    return field(default=default, metadata=record.__dataclass_fields__[name].metadata)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Base of the frozen dataclasses that hold parameters.

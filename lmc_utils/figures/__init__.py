@@ -7,6 +7,7 @@ __all__ = [
     "theme",
     "cross_sections",
     "barriers",
+    "conventions",
     "approximations",
     "distances",
     "planes",

@@ -10,15 +10,16 @@ from lmc_utils.figures import parts
 from lmc_utils.figures.theme import INK
 
 
-def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = None) -> Figure:
+def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = None, colour: str = "split") -> Figure:
     """A barrier against the fork epoch: every pair a dot, mean and standard deviation over all pairs joined by a line.
 
-    Colour tells the split; fork epochs are evenly spaced, whatever their distance. Dimensions: split, fork_epoch,
-    parent, pair. A `threshold` is drawn as a horizontal line: Frankle et al.'s bound for stable siblings.
+    Colour tells the split, or another dimension; fork epochs are evenly spaced, whatever their distance. Dimensions:
+    this one, fork_epoch, parent, pair. A `threshold` is drawn as a horizontal line: Frankle et al.'s bound for stable
+    siblings.
     """
     figure, (axis,) = parts.side_by_side(1, 6.4, 3.8)
     table = values.to_dataframe("barrier").reset_index()
-    shown = {"data": table, "x": "fork_epoch", "y": "barrier", "hue": "split", "ax": axis}
+    shown = {"data": table, "x": "fork_epoch", "y": "barrier", "hue": colour, "ax": axis}
     sns.pointplot(**shown, errorbar="sd", dodge=0.2, capsize=0.06)
     sns.stripplot(**shown, dodge=True, size=3.5, alpha=0.55, legend=False, jitter=False)
     if threshold is not None:

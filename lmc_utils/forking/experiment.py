@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
 from lmc_utils.measure.batchnorm import Convention
+from lmc_utils.measure.lines import LineGrid
+from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks.augmentation import require_space
 from lmc_utils.networks.data import DATASETS, Source
-from lmc_utils.networks.models import Architecture
+from lmc_utils.networks.models import NORMS, Architecture
 from lmc_utils.networks.training import Recipe
-from lmc_utils.settings import at_least, increasing, one_of, parameter, require, require_room
+from lmc_utils.settings import (
+    Allowed,
+    Settings,
+    above,
+    anew,
+    at_least,
+    increasing,
+    odd_from,
+    one_of,
+    parameter,
+    require,
+    require_room,
+)
 
 _NUMBER = 4  # bytes of a float32
 _COPIES = 9  # of a network's parameters while it is trained and saved: also momentum, gradients, old and new ones
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment(Recipe, Architecture, Source, Convention):
+class Experiment(Convention, Recipe, Architecture, Source):
     """Everything that one run of training depends on, under the names that the notebooks share, and how it is measured.
 
     >>> Experiment(epochs=10)
@@ -119,6 +133,58 @@ class Experiment(Recipe, Architecture, Source, Convention):
         available = torch.cuda.is_available()
         require(available or self.device != "cuda", "device", "auto or cpu, as torch finds no GPU", self.device)
         return torch.device("cuda" if available and self.device != "cpu" else "cpu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualExperiment(Experiment):
+    """An experiment with the defaults of the chapter on residual networks with batch normalisation.
+
+    >>> ResidualExperiment(norm="group")
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: norm: expected batch, as its statistics are what is compared, got 'group'
+    """
+
+    architecture: str = anew(Experiment, "architecture", "resnet8")
+    widths: tuple[int, ...] = anew(Experiment, "widths", (8,))
+    norm: str = anew(Experiment, "norm", "batch")
+    learning_rate: float = anew(Experiment, "learning_rate", 0.4)
+    epochs: int = anew(Experiment, "epochs", 20)
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "smoke": {"epochs": 16, "parents": 2, "widths": [4], "train_samples": 256},
+        "paper": Experiment.PRESETS["paper"] | {"learning_rate": 0.1},
+    }
+
+    def check(self) -> None:
+        require(self.norm == "batch", "norm", "batch, as its statistics are what is compared", self.norm)
+
+
+@dataclass(frozen=True)
+class Comparison(Settings):
+    """What the chapter on residual networks measures, and which other families it compares."""
+
+    alphas: int = parameter(9, "evenly spaced points from one sibling to the other", odd_from(3), bytes_each=64)
+    few_samples: int = parameter(
+        1000, "training samples for what is costly: during training, curvature, layer by layer", at_least(2)
+    )
+    compare_rate: float = parameter(0.1, "learning rate of the other families", above(0))
+    compare_norms: tuple[str, ...] = parameter(
+        ("batch", "group", "none"),
+        "normalisation of each of them",
+        Allowed("a list of words from none, batch, group, layer", lambda names: all(name in NORMS for name in names)),
+    )
+    compare_parents: int = parameter(1, "different initialisations for each of them", at_least(1))
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"alphas": 3, "few_samples": 64}}
+
+    def line(self) -> LineGrid:
+        """The line from one sibling to the other."""
+        return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
+
+    def few(self, pairs: Pairs) -> Pairs:
+        """The same pairs, to be measured on the first of their training samples only."""
+        inputs, labels = pairs.samples["train"]
+        return replace(pairs, samples={"train": (inputs[: self.few_samples], labels[: self.few_samples])})
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Run:
         return self._read("theta", wanted, epoch)
 
     def buffers(self, wanted: Sequence[Member], epoch: int) -> Tensor:
-        """Running statistics after this many epochs, (members, numbers), as `thetas`; no numbers where there are none."""
+        """Running statistics after this many epochs, (members, numbers), as `thetas`; without any, no numbers."""
         return self._read("buffers", wanted, epoch)
 
     def _read(self, name: str, wanted: Sequence[Member], epoch: int) -> Tensor:

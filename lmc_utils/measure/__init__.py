@@ -8,6 +8,8 @@ function of them. Imports from `settings` and `networks`.
 __all__ = [
     "pairs",
     "evaluation",
+    "batchnorm",
+    "variances",
     "lines",
     "planes",
     "ridges",

@@ -1,7 +1,19 @@
 """Data, stacked layers, the networks, and training: many networks as one.
 
 A *stack* of n networks is one module whose parameters carry a leading network axis; any other module can be lifted to
-one. What has state besides its parameters is refused. Imports from `settings`.
+one. State besides parameters is the running statistics of batch normalisation; any other is refused. Imports from
+`settings`.
 """
 
-__all__ = ["data", "layers", "stack", "lifted", "state", "models", "training"]
+__all__ = [
+    "data",
+    "augmentation",
+    "layers",
+    "norms",
+    "stack",
+    "lifted",
+    "state",
+    "models",
+    "symmetry",
+    "training",
+]

@@ -5,10 +5,12 @@ This file is the only one that names them.
 
 from __future__ import annotations
 
+import gzip
 import random
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -18,9 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmc_utils.settings import ParameterError, Settings, one_of, parameter, require
+from lmc_utils.settings import ParameterError, Settings, at_least, one_of, parameter, require
 
 _DIGITS_TRAIN = 1400
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of its package dataset-fashion-mnist
 _kept_alive: list[Any] = []
 
 
@@ -41,7 +44,18 @@ class Dataset:
     def to(self, device: torch.device) -> Dataset:
         """The same data on another device."""
         train, test = ((inputs.to(device), labels.to(device)) for inputs, labels in (self.train, self.test))
-        return Dataset(self.name, train, test, self.classes)
+        return replace(self, train=train, test=test)
+
+    def subset(self, samples: int, seed: int) -> Dataset:
+        """The same data with so many of the training samples, drawn at random; the same ones for equal seeds.
+
+        Raises:
+            ParameterError: there are not so many.
+        """
+        inputs, labels = self.train
+        require(1 <= samples <= len(inputs), "train_samples", f"from 1 to the {len(inputs)} of {self.name}", samples)
+        chosen = torch.from_numpy(np.random.default_rng(seed).permutation(len(inputs))[:samples])
+        return replace(self, train=(inputs[chosen], labels[chosen]))
 
 
 Loader = Callable[["Source"], Dataset]
@@ -53,25 +67,25 @@ class Known:
 
     Attributes:
         load: loads it.
+        shape: one sample's, (space..., channels).
         what: what it is, in Markdown.
         origin: where it comes from, in Markdown.
-        from_files: whether it needs a `data_dir`.
     """
 
     load: Loader
+    shape: tuple[int, ...]
     what: str
     origin: str
-    from_files: bool
 
 
 DATASETS: dict[str, Known] = {}
 
 
-def known(what: str, origin: str, from_files: bool = False) -> Callable[[Loader], Loader]:
+def known(shape: tuple[int, ...], what: str, origin: str) -> Callable[[Loader], Loader]:
     """Make a function that loads a data set known under its own name, see `Known`, and to the book's table of them."""
 
     def register(load: Loader) -> Loader:
-        DATASETS[load.__name__] = Known(load, what, origin, from_files)
+        DATASETS[load.__name__] = Known(load, shape, what, origin)
         return load
 
     return register
@@ -87,25 +101,29 @@ class Source(Settings):
     """
 
     dataset: str = parameter("mnist1d", "which data set", one_of(DATASETS))
-    train_samples: int | None = parameter(None, "x")
-    data_dir: str | None = parameter(None, "the folder with its files, where it comes as files")
+    train_samples: int | None = parameter(
+        None, "how many of its training samples, drawn at random; all by default", at_least(1)
+    )
+    data_dir: str | None = parameter(
+        None, "the folder with its files, where it comes as files; by default `data`, or where Debian puts them"
+    )
 
-    def check(self) -> None:
-        if DATASETS[self.dataset].from_files:
-            require(self.data_dir is not None, "data_dir", f"the folder that holds {self.dataset}", self.data_dir)
 
-
-@lru_cache(maxsize=2)
 def load(source: Source) -> Dataset:
-    """Load a data set; the tensors are shared between callers and must not be written to.
+    """Load a data set, whole; the tensors are shared between callers and must not be written to.
 
     Raises:
         ParameterError: its files are not in `data_dir`; the message says what to put there.
     """
-    return DATASETS[source.dataset].load(source)
+    return _load(source.dataset, source.data_dir)
 
 
-@known("signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in a second")
+@lru_cache(maxsize=2)
+def _load(dataset: str, data_dir: str | None) -> Dataset:
+    return DATASETS[dataset].load(Source(dataset=dataset, data_dir=data_dir))
+
+
+@known((40, 1), "signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in a second")
 def mnist1d(source: Source) -> Dataset:
     """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated in about a second.
 
@@ -122,7 +140,7 @@ def mnist1d(source: Source) -> Dataset:
     return _dataset("mnist1d", made["x"][..., None], made["y"], made["x_test"][..., None], made["y_test"])
 
 
-@known("handwritten digits, 8 × 8", "shipped with scikit-learn")
+@known((8, 8, 1), "handwritten digits, 8 × 8", "shipped with scikit-learn")
 def digits(source: Source) -> Dataset:
     """The 8 x 8 digits that scikit-learn ships: 1,400 train and 397 test samples, split once and for all."""
     from sklearn.datasets import load_digits
@@ -134,30 +152,84 @@ def digits(source: Source) -> Dataset:
     return _standardised("digits", images[train], labels[train], images[test], labels[test])
 
 
-@known("grey images of clothes, 28 × 28 {cite:p}`xiao2017fashion`", "files in your `data_dir`", from_files=True)
+@known((28, 28, 1), "grey images of clothes, 28 × 28 {cite:p}`xiao2017fashion`", "files in your `data_dir`")
 def fashion_mnist(source: Source) -> Dataset:
-    """Fashion-MNIST (Xiao et al. 2017): 60,000 + 10,000 grey images of 28 x 28."""
-    train, test = _torchvision(
-        "FashionMNIST",
-        source,
-        "the files {train,t10k}-images-idx3-ubyte and {train,t10k}-labels-idx1-ubyte, gunzipped, in FashionMNIST/raw/ "
-        "below it (Debian: apt install dataset-fashion-mnist; "
-        "anywhere: torchvision.datasets.FashionMNIST(data_dir, download=True))",
-    )
-    images = (train.data[..., None].numpy(), test.data[..., None].numpy())
-    return _standardised("fashion_mnist", images[0], train.targets, images[1], test.targets)
+    """Fashion-MNIST (Xiao et al. 2017): 60,000 + 10,000 grey images of 28 x 28.
+
+    Its four files may lie in `data_dir` or in FashionMNIST/raw below it, gzipped or not.
+    """
+    arrays = [
+        _idx(source, f"{split}-{kind}-ubyte") for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+    ]
+    for images, labels in (arrays[:2], arrays[2:]):
+        alike = images.ndim == 3 and labels.shape == images.shape[:1] and len(labels) > 0
+        found = f"{' x '.join(map(str, images.shape))} and {len(labels)} labels"
+        require(alike, "data_dir", "images of Fashion-MNIST and a label for each", found)
+    return _standardised("fashion_mnist", arrays[0][..., None], arrays[1], arrays[2][..., None], arrays[3])
 
 
-@known("colour images, 32 × 32 {cite:p}`krizhevsky2009learning`", "files in your `data_dir`", from_files=True)
+@known(
+    (32, 32, 3), "colour images in ten classes, 32 × 32 {cite:p}`krizhevsky2009learning`", "files in your `data_dir`"
+)
 def cifar10(source: Source) -> Dataset:
     """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32."""
-    train, test = _torchvision(
-        "CIFAR10",
-        source,
-        "the folder cifar-10-batches-py of cifar-10-python.tar.gz "
-        "(anywhere: torchvision.datasets.CIFAR10(data_dir, download=True))",
+    return _cifar("CIFAR10", "cifar-10-batches-py of cifar-10-python.tar.gz", source)
+
+
+@known((32, 32, 3), "the same kind of images in a hundred classes", "files in your `data_dir`")
+def cifar100(source: Source) -> Dataset:
+    """CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32, with their fine labels."""
+    return _cifar("CIFAR100", "cifar-100-python of cifar-100-python.tar.gz", source)
+
+
+def _places(source: Source, *more: Path) -> list[Path]:
+    """The folders in which files may lie."""
+    return [Path("data"), *more] if source.data_dir is None else [Path(source.data_dir).expanduser()]
+
+
+def _idx(source: Source, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A file of Fashion-MNIST: two zeros, the type 8 of bytes, the number of axes, their sizes, the numbers.
+
+    Raises:
+        ParameterError: it is not there, or not whole.
+    """
+    places = _places(source, _DEBIAN)
+    for path in (
+        place / inner / f"{name}{end}" for place in places for inner in ("", "FashionMNIST/raw") for end in ("", ".gz")
+    ):
+        if not path.is_file():
+            continue
+        try:
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            axes = content[3]
+            shape = tuple(np.frombuffer(content, ">u4", axes, offset=4).tolist())
+            if content[:3] == b"\0\0\x08":
+                return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
+        except (OSError, EOFError, ValueError, IndexError, zlib.error):
+            pass
+        raise ParameterError(f"data_dir: expected {path.name} of Fashion-MNIST, got a file that is damaged, '{path}'")
+    raise ParameterError(
+        "data_dir: expected the four files {train,t10k}-{images-idx3,labels-idx1}-ubyte, gzipped or not, found no "
+        f"{name} in {_named(places)} (Debian: apt install dataset-fashion-mnist; "
+        "anywhere: torchvision.datasets.FashionMNIST(data_dir, download=True))"
     )
-    return _standardised("cifar10", train.data, train.targets, test.data, test.targets)
+
+
+def _cifar(name: str, folder: str, source: Source) -> Dataset:
+    places = _places(source)
+    load_split = getattr(import_torchvision().datasets, name)
+    try:
+        train, test = load_split(places[0], train=True), load_split(places[0], train=False)
+    except (RuntimeError, OSError) as error:
+        raise ParameterError(
+            f"data_dir: expected the folder {folder}, found no such files in {_named(places)} "
+            f"(anywhere: torchvision.datasets.{name}(data_dir, download=True))"
+        ) from error
+    return _standardised(name.lower(), train.data, train.targets, test.data, test.targets)
+
+
+def _named(places: Sequence[Path]) -> str:
+    return " or ".join(f"'{place}'" for place in places)
 
 
 def import_torchvision() -> ModuleType:
@@ -180,15 +252,6 @@ def import_torchvision() -> ModuleType:
         import torchvision
     module: ModuleType = torchvision
     return module
-
-
-def _torchvision(name: str, source: Source, wanted: str) -> tuple[Any, Any]:
-    root = Path(source.data_dir or "").expanduser()
-    load_split = getattr(import_torchvision().datasets, name)
-    try:
-        return load_split(root, train=True), load_split(root, train=False)
-    except (RuntimeError, OSError) as error:
-        raise ParameterError(f"data_dir: expected {wanted}, found no such files in '{root}'") from error
 
 
 def _standardised(name: str, train: Any, train_labels: Any, test: Any, test_labels: Any) -> Dataset:

@@ -107,7 +107,7 @@ class Conv(Layer):
         outputs: Tensor = convolve(
             inputs.flatten(1, 2), weight.flatten(0, 1), flat, self.stride, weight.shape[-1] // 2, groups=len(weight)
         )
-        return outputs.unflatten(1, weight.shape[:2])
+        return torch.unflatten(outputs, 1, weight.shape[:2])
 
 
 class MaxPool(nn.Module):
@@ -116,7 +116,7 @@ class MaxPool(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         pool = functional.max_pool1d if inputs.dim() == 4 else functional.max_pool2d
         outputs: Tensor = pool(inputs.flatten(1, 2), 2, ceil_mode=True)
-        return outputs.unflatten(1, inputs.shape[1:3])
+        return torch.unflatten(outputs, 1, inputs.shape[1:3])
 
 
 class Dropout(nn.Module):
@@ -139,8 +139,8 @@ class Dropout(nn.Module):
             return inputs
         if len(self.generators) != len(inputs):
             raise ValueError(f"generators: expected one for each of {len(inputs)} networks, got {len(self.generators)}")
-        like = {"dtype": inputs.dtype, "device": inputs.device}
-        drawn = [torch.rand(inputs.shape[1:], generator=generator, **like) for generator in self.generators]
+        shape, dtype, device = inputs.shape[1:], inputs.dtype, inputs.device
+        drawn = [torch.rand(shape, generator=each, dtype=dtype, device=device) for each in self.generators]
         return inputs * (torch.stack(drawn) >= self.share) / (1 - self.share)
 
 
@@ -158,7 +158,7 @@ class Residual(nn.Sequential):
         self.stride = stride
 
     def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = super().forward(inputs)
+        outputs: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
         return outputs + self.shortcut(inputs, outputs.shape[2])
 
     def shortcut(self, inputs: Tensor, channels: int) -> Tensor:

@@ -169,7 +169,7 @@ def resnet8(design: Architecture, input_shape: tuple[int, ...], classes: int) ->
 
 @builder(halvings=lambda design: 2, stage=True)
 def resnet20(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """A residual network of three stages of three blocks each, see `_resnet`; with width 16 that of He et al. (2016)."""
+    """A residual network of three stages of three blocks each, see `_resnet`; of width 16 that of He et al. (2016)."""
     return _resnet(design, input_shape, classes, blocks=3)
 
 

@@ -16,10 +16,10 @@ MOMENTUM = 0.1  # how much of a batch's statistics enters the running ones at ea
 
 
 def by_channel(values: Tensor, like: Tensor) -> Tensor:
-    """Numbers of each network and channel, (n, channels), shaped to meet vectors or images (or, above, their tangents).
+    """Numbers of each network and channel, (n, channels), shaped to meet vectors or images.
 
-    >>> by_channel(torch.zeros(2, 3), torch.zeros(2, 5, 3)).shape, by_channel(torch.zeros(2, 3), torch.zeros(5, 2, 3, 8)).shape
-    (torch.Size([2, 1, 3]), torch.Size([2, 3, 1]))
+    >>> [by_channel(torch.zeros(2, 3), torch.zeros(shape)).shape for shape in [(2, 5, 3), (5, 2, 3, 8)]]
+    [torch.Size([2, 1, 3]), torch.Size([2, 3, 1])]
     """
     return values.unsqueeze(1) if like.dim() == 3 else values[(...,) + (None,) * (like.dim() - 3)]
 
@@ -68,7 +68,7 @@ class GroupNorm(Norm):
 
     def forward(self, inputs: Tensor) -> Tensor:
         joined = functional.group_norm(inputs.flatten(0, 1), self.groups, eps=EPS)
-        return self.scaled(joined.unflatten(0, inputs.shape[:2]))
+        return self.scaled(torch.unflatten(joined, 0, inputs.shape[:2]))
 
 
 class BatchNorm(Norm):
@@ -119,7 +119,7 @@ class BatchNorm(Norm):
         if self.training:
             self.running_mean.copy_(mean.view_as(self.running_mean))
             self.running_var.copy_(variance.view_as(self.running_var))
-        return outputs.unflatten(1, inputs.shape[1:3])
+        return torch.unflatten(outputs, 1, inputs.shape[1:3])
 
 
 def centred(images: Tensor, count: int) -> tuple[Tensor, Tensor]:

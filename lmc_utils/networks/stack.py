@@ -1,7 +1,7 @@
 """The algebra of stacks: parameters and buffers by name, as flat vectors, layer by layer.
 
-The parameters of a stack, and its buffers, are a plain `dict` from name to tensor of shape (networks, ...), in the order
-of the module. The functions below take such dicts apart and put them together, and never change their arguments.
+The parameters of a stack, and its buffers, are a plain `dict` from name to tensor of shape (networks, ...), in the
+order of the module. The functions below take such dicts apart and put them together, and never change their arguments.
 """
 
 from __future__ import annotations

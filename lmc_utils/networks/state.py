@@ -1,8 +1,8 @@
-"""Refuse what is not understood: a network here is its parameters, the statistics of `norms.BatchNorm`, and nothing else.
+"""Refuse what is not understood: a network is its parameters, the statistics of `norms.BatchNorm`, and nothing else.
 
 Measurements run many networks through one module, in batches of their own choosing. A module with other buffers would
-lend the first network's to all of them; one that changes in a forward pass, draws random numbers, or lets samples of a batch
-meet would give numbers that depend on the order of the work. Each of them gets one line instead of a wrong number.
+lend the first network's to all of them; one that changes in a forward pass, draws random numbers, or lets samples of a
+batch meet would give numbers that depend on the order of the work. Each gets one line instead of a wrong number.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def refuse_state(network: nn.Module, inputs: Tensor) -> None:
     """Refuse a module whose output for a sample depends on more than its parameters and that sample.
 
     Forward passes of two networks with parameters drawn at random tell, on copies of a few samples; they run in the
-    mode, training or evaluation, that the module is in, but for `norms.BatchNorm` and `layers.Dropout`: what these do in
-    training is understood.
+    mode, training or evaluation, that the module is in, but for `norms.BatchNorm` and `layers.Dropout`: what these do
+    in training is understood.
 
     Args:
         network: a stack, or a lifted module.
@@ -115,7 +115,7 @@ def _settled(network: nn.Module) -> nn.Module:
 
 
 def _two(network: nn.Module, inputs: Tensor) -> Parameters:
-    """Parameters and buffers of two networks, drawn at random, since those of a network may be zero and hide what it does."""
+    """Parameters and buffers of two networks, drawn at random: those of a network may be zero and hide what it does."""
     generator = torch.Generator().manual_seed(0)
     like = inputs if inputs.is_floating_point() else inputs.device
 

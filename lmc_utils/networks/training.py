@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils.networks import layers, stack
-from lmc_utils.networks.augmentation import AUGMENTATIONS, draws
+from lmc_utils.networks.augmentation import AUGMENTATIONS, augment, draws
 from lmc_utils.networks.lifted import is_stack
 from lmc_utils.networks.state import refuse_state
 from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
@@ -210,4 +210,6 @@ def _batches(
     for first in range(0, steps, at_once):
         count = min(at_once, steps - first)
         index = orders[:, first * size : (first + count) * size].reshape(networks, count, size).transpose(0, 1)
-        yield from zip(inputs[index], labels[index], strict=True)
+        for step, (batch, targets) in enumerate(zip(inputs[index], labels[index], strict=True), start=first):
+            own = drawn and drawn.part(slice(step * size, (step + 1) * size))
+            yield augment(batch, recipe.augmentation, own), targets

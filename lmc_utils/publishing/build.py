@@ -17,7 +17,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from rich.console import Console
 
 from lmc_utils.classroom import assignments
-from lmc_utils.provenance import digest, package_files, reached, versions, write_whole
+from lmc_utils.provenance import CHECKOUT, digest, package_files, reached, versions, write_whole
 from lmc_utils.publishing import swap
 from lmc_utils.publishing.site import Site, alone, sphinx
 from lmc_utils.running import jobs
@@ -77,7 +77,7 @@ def _clear(site: Site) -> None:
 def digest_of(source: Path, preset: str) -> str:
     """A digest of all that an executed notebook comes from: its cells, its preset, and what its imports can reach.
 
-    The values of the preset stand in the records of parameters.
+    Tables of long runs count where a cell names them. The values of the preset stand in the records of parameters.
 
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.
@@ -86,8 +86,9 @@ def digest_of(source: Path, preset: str) -> str:
     notebook = Notebook(source)
     cells = [transform("".join(cell["source"])) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
     modules = [f"import {name.partition(':')[0]}" for name in notebook.records]
+    tables = {path.name: path for path in (CHECKOUT / "results").glob("*.nc") if path.stem in "".join(cells)}
     try:
-        return digest([source, preset, reached(*cells, *modules)])
+        return digest([source, preset, reached(*cells, *modules), tables])
     except (ValueError, MemoryError, RecursionError) as error:  # what no compiler takes, such as half a character
         raise ParameterError(f"notebook: expected cells of Python in '{source}' ({error})") from error
 

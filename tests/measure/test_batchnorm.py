@@ -1,4 +1,4 @@
-"""At every point of every path, statistics are those that the convention says: against torch.nn, one point at a time."""
+"""At every point of every path, statistics are what the convention says: against torch.nn, one point at a time."""
 
 import sys
 from collections.abc import Callable
@@ -99,7 +99,7 @@ def test_re_estimated_statistics_are_those_of_a_fresh_pass_of_torch(
 def expected(
     how: str, network: nn.Module, theta: Tensor, mixture: Tensor, corners: Tensor, pairs: Pairs, split: str, home: int
 ) -> list[tuple[float, float]]:
-    """Loss and error at one point, by the convention, with torch.nn: one, or one for each network whose own are kept."""
+    """Loss and error at one point with torch.nn: by the convention one, or one for each network whose own are kept."""
     if how == "reestimate":
         assert pairs.statistics().estimation is not None
         return [loss_of(refreshed(network, theta, pairs.statistics().estimation), pairs.samples[split])]

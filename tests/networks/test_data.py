@@ -24,7 +24,7 @@ from lmc_utils.settings import ParameterError
 def test_data_that_need_no_files(name: str, train: int, test: int, shape: tuple[int, ...]) -> None:
     dataset = data.load(data.Source(dataset=name))
     assert (len(dataset.train[1]), len(dataset.test[1])) == (train, test)
-    assert dataset.input_shape == shape
+    assert dataset.input_shape == data.DATASETS[name].shape == shape
     assert dataset.classes == 10
     for inputs, labels in (dataset.train, dataset.test):
         assert inputs.dtype == torch.float32
@@ -58,25 +58,46 @@ def test_mnist1d_users_never_pay_for_torchvision() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_subset_is_some_of_the_training_samples_and_the_same_for_equal_seeds() -> None:
+    dataset = data.load(data.Source(dataset="digits"))
+    few = dataset.subset(100, seed=3)
+    whole = {(sample.numpy().tobytes(), int(label)) for sample, label in zip(*dataset.train, strict=True)}
+    chosen = {(sample.numpy().tobytes(), int(label)) for sample, label in zip(*few.train, strict=True)}
+    assert len(chosen) == len(few.train[0]) == 100
+    assert chosen <= whole
+    assert torch.equal(few.train[0], dataset.subset(100, seed=3).train[0])
+    assert not torch.equal(few.train[0], dataset.subset(100, seed=4).train[0])
+    assert few.test is dataset.test
+    with pytest.raises(ParameterError, match="train_samples: expected from 1 to the 1400 of digits, got 1401"):
+        dataset.subset(1401, seed=0)
+
+
 def test_torchvision_imports_beside_this_torch() -> None:
     assert hasattr(data.import_torchvision().datasets, "CIFAR10")
 
 
-def write_idx(path: Path, array: np.ndarray) -> None:
-    path.write_bytes(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())
+def write_idx(path: Path, array: np.ndarray, packed: bool = False) -> None:
+    content = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+    path.with_name(path.name + ".gz" * packed).write_bytes(gzip.compress(content) if packed else content)
 
 
-def test_fashion_mnist_reads_its_own_file_format(tmp_path: Path) -> None:
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    numbers = np.random.default_rng(0)
-    images = numbers.integers(0, 256, (12, 28, 28), dtype=np.uint8)
-    labels = (np.arange(12) % 10).astype(np.uint8)
+def write_fashion(folder: Path, labels: np.ndarray, packed: bool = False) -> np.ndarray:
+    """Twelve images in the two splits' files; the images."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
     for split in ("train", "t10k"):
-        write_idx(raw / f"{split}-images-idx3-ubyte", images)
-        write_idx(raw / f"{split}-labels-idx1-ubyte", labels)
+        write_idx(folder / f"{split}-images-idx3-ubyte", images, packed)
+        write_idx(folder / f"{split}-labels-idx1-ubyte", labels, packed)
+    return images
+
+
+@pytest.mark.parametrize("folder", [".", "FashionMNIST/raw"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_fashion_mnist_reads_its_own_file_format(tmp_path: Path, folder: str, packed: bool) -> None:
+    labels = (np.arange(12) % 10).astype(np.uint8)
+    images = write_fashion(tmp_path / folder, labels, packed)
     dataset = data.load(data.Source(dataset="fashion_mnist", data_dir=str(tmp_path)))
-    assert dataset.input_shape == (28, 28, 1)
+    assert dataset.input_shape == data.DATASETS["fashion_mnist"].shape == (28, 28, 1)
     assert dataset.train[1].tolist() == labels.tolist()
     # Standardised in float32: a few units in the last place of numbers of order one.
     torch.testing.assert_close(dataset.train[0].mean(), torch.tensor(0.0), atol=1e-5, rtol=0)
@@ -85,61 +106,93 @@ def test_fashion_mnist_reads_its_own_file_format(tmp_path: Path) -> None:
     assert (dataset.train[0].reshape(-1)[order].diff() >= 0).all()
 
 
-def test_real_fashion_mnist_where_debian_has_put_it(tmp_path: Path) -> None:
-    found = sorted(Path("/usr/share").glob("**/fashion-mnist/**/*-ubyte.gz")) if sys.platform == "linux" else []
-    if len(found) < 4:
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("damage", ["cut", "empty", "kind", "axes"])
+def test_a_damaged_file_of_fashion_mnist_is_named(tmp_path: Path, packed: bool, damage: str) -> None:
+    write_fashion(tmp_path, np.zeros(12, np.uint8), packed)
+    path = tmp_path / f"train-images-idx3-ubyte{'.gz' * packed}"
+    content = path.read_bytes()
+    hurt = {
+        "cut": content[:-20],
+        "empty": b"",
+        "kind": b"\x00\x00\x0d" + content[3:],
+        "axes": content[:3] + b"\xff" + content[4:],
+    }
+    path.write_bytes(hurt[damage])
+    with pytest.raises(
+        ParameterError, match=r"data_dir: expected train-images-idx3-ubyte.* a file that is damaged"
+    ) as caught:
+        data.load(data.Source(dataset="fashion_mnist", data_dir=str(tmp_path)))
+    assert "\n" not in str(caught.value)
+
+
+def test_images_without_as_many_labels_are_refused(tmp_path: Path) -> None:
+    write_fashion(tmp_path, np.zeros(11, np.uint8))
+    with pytest.raises(ParameterError, match="a label for each, got '12 x 28 x 28 and 11 labels'"):
+        data.load(data.Source(dataset="fashion_mnist", data_dir=str(tmp_path)))
+
+
+def test_real_fashion_mnist_where_debian_has_put_it() -> None:
+    if not data._DEBIAN.is_dir():
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    for packed in found:
-        (raw / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
-    dataset = data.load(data.Source(dataset="fashion_mnist", data_dir=str(tmp_path)))
+    dataset = data.load(data.Source(dataset="fashion_mnist"))
     assert (len(dataset.train[1]), len(dataset.test[1])) == (60000, 10000)
     assert dataset.train[1].bincount().tolist() == [6000] * 10
 
 
-def test_cifar10_reads_its_own_file_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cifar10 = data.import_torchvision().datasets.CIFAR10
-    folder = tmp_path / cifar10.base_folder
+@pytest.mark.parametrize(
+    ("name", "class_name", "key"), [("cifar10", "CIFAR10", "labels"), ("cifar100", "CIFAR100", "fine_labels")]
+)
+def test_cifar_reads_its_own_file_format(
+    name: str, class_name: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cifar = getattr(data.import_torchvision().datasets, class_name)
+    folder = tmp_path / cifar.base_folder
     folder.mkdir()
     numbers = np.random.default_rng(0)
 
-    def write(name: str, content: object) -> str:
-        (folder / name).write_bytes(pickle.dumps(content))
-        return hashlib.md5((folder / name).read_bytes()).hexdigest()
+    def write(file: str, content: object) -> str:
+        (folder / file).write_bytes(pickle.dumps(content))
+        return hashlib.md5((folder / file).read_bytes()).hexdigest()
 
-    def batch(name: str) -> str:
+    def batch(file: str) -> str:
         pixels = numbers.integers(0, 256, (10, 3072), dtype=np.uint8)
-        return write(name, {"data": pixels, "labels": list(range(10))})
+        return write(file, {"data": pixels, key: list(range(10))})
 
     # The loader checks the real files' checksums; the tiny ones have their own.
-    monkeypatch.setattr(cifar10, "train_list", [(name, batch(name)) for name, _ in cifar10.train_list])
-    monkeypatch.setattr(cifar10, "test_list", [(name, batch(name)) for name, _ in cifar10.test_list])
-    names = [f"class {index}" for index in range(10)]
-    monkeypatch.setattr(cifar10, "meta", cifar10.meta | {"md5": write("batches.meta", {"label_names": names})})
+    monkeypatch.setattr(cifar, "train_list", [(file, batch(file)) for file, _ in cifar.train_list])
+    monkeypatch.setattr(cifar, "test_list", [(file, batch(file)) for file, _ in cifar.test_list])
+    names = {cifar.meta["key"]: [f"class {index}" for index in range(10)]}
+    monkeypatch.setattr(cifar, "meta", cifar.meta | {"md5": write(cifar.meta["filename"], names)})
 
-    dataset = data.load(data.Source(dataset="cifar10", data_dir=str(tmp_path)))
-    assert dataset.input_shape == (32, 32, 3)
-    assert (len(dataset.train[1]), len(dataset.test[1])) == (50, 10)
+    dataset = data.load(data.Source(dataset=name, data_dir=str(tmp_path)))
+    assert dataset.name == name
+    assert dataset.input_shape == data.DATASETS[name].shape == (32, 32, 3)
+    assert (len(dataset.train[1]), len(dataset.test[1])) == (10 * len(cifar.train_list), 10)
+    assert dataset.test[1].tolist() == list(range(10))
     per_channel = dataset.train[0].flatten(0, 2)
     torch.testing.assert_close(per_channel.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(per_channel.std(0, correction=0), torch.ones(3), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10"])
-def test_missing_files_are_named_with_the_way_to_get_them(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"data_dir: expected .* found no such files in") as caught:
-        data.load(data.Source(dataset=name, data_dir=str(tmp_path / "nowhere")))
+@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10", "cifar100"])
+@pytest.mark.parametrize("named", [True, False])
+def test_missing_files_are_named_with_the_way_to_get_them(
+    name: str, named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "_DEBIAN", tmp_path / "debian")
+    data._load.cache_clear()
+    with pytest.raises(ParameterError, match=r"data_dir: expected the .*, found no .* in '.*(nowhere|data)'") as caught:
+        data.load(data.Source(dataset=name, data_dir=str(tmp_path / "nowhere") if named else None))
     assert "torchvision.datasets" in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(ParameterError, match=f"data_dir: expected the folder that holds {name}, got None"):
-        data.Source(dataset=name)
 
 
 def test_a_data_set_is_known_once_its_loader_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.DATASETS, "pair", data.DATASETS["digits"])  # so that it is taken away again
 
-    @data.known("two samples", "made here")
+    @data.known((3, 1), "two samples", "made here")
     def pair(source: data.Source) -> data.Dataset:
         return data._dataset("pair", np.zeros((2, 3, 1)), [0, 1], np.zeros((2, 3, 1)), [0, 1])
 
@@ -149,7 +202,11 @@ def test_a_data_set_is_known_once_its_loader_is_written(monkeypatch: pytest.Monk
 
 
 def test_only_this_file_of_the_package_names_the_data_sets() -> None:
-    elsewhere = {"forking/experiment.py": {"cifar10"}, "settings.py": {"mnist1d"}}  # the preset `paper`; an example
+    elsewhere = {  # the preset `paper`; an example; a long run
+        "forking/experiment.py": {"cifar10"},
+        "settings.py": {"mnist1d"},
+        "forking/tables.py": {"fashion_mnist"},
+    }
     for name, path in package_files(".py").items():
         named = {known for known in data.DATASETS if f'"{known}"' in path.read_text()}
         assert name == "networks/data.py" or named <= elsewhere.get(name, set()), name

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lmc_utils.measure import curvature, evaluation, lines, planes, ridges
 from lmc_utils.measure.pairs import Pairs, between
-from lmc_utils.networks import layers, stack
+from lmc_utils.networks import layers, norms, stack
 from lmc_utils.networks.lifted import as_stack
 from lmc_utils.networks.state import refuse_state
 from lmc_utils.settings import ParameterError
@@ -213,7 +213,7 @@ def test_every_measurement_refuses_it_in_one_line(
     "network",
     [
         nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Dropout(0.5), nn.GELU(), nn.Linear(5, 3)),
-        nn.Sequential(layers.Linear(1, 4, 5), layers.LayerNorm(1, 5), nn.ReLU(), layers.Linear(1, 5, 3)),
+        nn.Sequential(layers.Linear(1, 4, 5), norms.LayerNorm(1, 5), nn.ReLU(), layers.Linear(1, 5, 3)),
         nn.Sequential(layers.Linear(1, 4, 3), nn.Dropout(0.5)),
         Holding(Circle()),
         Holding(torch.tensor([float("nan")])),

@@ -42,7 +42,9 @@ def test_every_group_can_be_permuted_by_itself(design: Architecture, shape: tupl
 def test_all_hidden_channels_are_in_some_group() -> None:
     assert symmetry.groups(build(DESIGNS[0], (33, 2), 3)) == {"linear1": 5, "linear2": 4}
     assert symmetry.groups(build(DESIGNS[1], (33, 2), 3)) == {"conv1": 4, "conv2": 6}
-    streams = {name: size for name, size in symmetry.groups(build(DESIGNS[3], (33, 2), 3)).items() if ".conv" not in name}
+    streams = {
+        name: size for name, size in symmetry.groups(build(DESIGNS[3], (33, 2), 3)).items() if ".conv" not in name
+    }
     assert streams == {"conv0": 2, "block4": 2, "block7": 4}  # 2, 4 and 8 channels in three stages
 
 
