@@ -129,17 +129,7 @@ def parameter(
 
 
 def anew(record: type[Settings], name: str, default: Any) -> Any:
-    """A field of a record of this kind, as it is said there, with another default.
-
-    >>> @dataclass(frozen=True)
-    ... class Walk(Settings):
-    ...     steps: int = parameter(10, "how many", at_least(1))
-    >>> @dataclass(frozen=True)
-    ... class Hike(Walk):
-    ...     steps: int = anew(Walk, "steps", 10_000)
-    >>> Hike(), describe(fields(Hike)[0])
-    (Hike(steps=10000), 'how many')
-    """
+    """A field of a record, as it is said there, with another default."""
     return field(default=default, metadata=record.__dataclass_fields__[name].metadata)
 
 

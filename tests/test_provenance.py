@@ -94,8 +94,9 @@ def test_a_new_torch_executes_what_imports_it_and_trains_again(monkeypatch: pyte
         ("networks/data.py", "@known", "@known('', '')\ndef other(x: int) -> int:\n    return x\n\n\n@known"),
         (
             "networks/models.py",
-            "@builder\ndef cnn(",
-            "@builder\ndef other(x: int) -> int:\n    return x\n\n\n@builder\ndef cnn(",
+            "@builder(halvings=lambda design: len(design.widths))\ndef cnn(",
+            "@builder(halvings=lambda design: 0)\ndef other(x: int) -> int:\n    return x\n\n\n"
+            "@builder(halvings=lambda design: len(design.widths))\ndef cnn(",
         ),
         ("networks/models.py", "kernel = 5", "kernel = 7"),
         ("forking/run.py", "import", "x = 1\nimport"),
@@ -142,7 +143,7 @@ def test_a_network_built_by_code_outside_the_package_is_refused(monkeypatch: pyt
     def mine(design: models.Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         return models.mlp(design, input_shape, classes)
 
-    monkeypatch.setitem(models.BUILDERS, "mine", mine)
+    monkeypatch.setitem(models.BUILDERS, "mine", models.Known(mine, lambda design: 0, stage=False))
     with pytest.raises(ParameterError, match=r"architecture: expected code of lmc_utils, got .*mine of "):
         run_key("mine")
 
@@ -170,7 +171,7 @@ def test_other_data_are_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_training_rests_on_these_libraries() -> None:
-    used = provenance.Definitions(protocol._train, *models.BUILDERS.values())
+    used = provenance.Definitions(protocol._train, *(known.build for known in models.BUILDERS.values()))
     assert list(provenance.versions(used.libraries)) == ["numpy", "torch"]
 
 

@@ -1,6 +1,6 @@
 """Parameter records take what papermill injects and name what is wrong in one line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
@@ -10,9 +10,11 @@ from lmc_utils.settings import (
     ParameterError,
     Settings,
     above,
+    anew,
     at_least,
     between,
     coerce,
+    describe,
     each,
     increasing,
     odd_from,
@@ -32,6 +34,11 @@ class Walk(Settings):
     names: tuple[str, ...] = ("a",)
     fog: bool = False
     friend: str | None = parameter(None, "who comes along", one_of(("Ann", "Bob")))
+
+
+@dataclass(frozen=True)
+class Trek(Walk):
+    steps: int = anew(Walk, "steps", 10_000)
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def test_a_wrong_type_is_named(hint: Any, value: Any, line: str) -> None:
 def test_a_record_of_several_is_checked_part_by_part() -> None:
     assert Hike(steps=2).height == 1.0
     with pytest.raises(ParameterError, match="steps: expected at least 1, got 0"):
-        Hike(steps=0)
+        Trek(steps=0)
     with pytest.raises(ParameterError, match=r"height: expected above 0, got -1\.0"):
         Hike(height=-1)
 
@@ -143,3 +150,10 @@ def test_the_documentation_is_made_of_the_parameters() -> None:
     assert Walk.__doc__ == (
         "A walk.\n\nAttributes:\n    steps: how many.\n    pace: of a step (m/s).\n    friend: who comes along.\n"
     )
+
+
+def test_a_parameter_that_is_said_anew_differs_in_its_default_only() -> None:
+    assert (Walk().steps, Trek().steps) == (10, 10_000)
+    assert describe(fields(Trek)[0]) == "how many"
+    with pytest.raises(ParameterError, match="steps: expected at least 1, got 0"):
+        Trek(steps=0)

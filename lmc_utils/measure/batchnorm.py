@@ -22,9 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from lmc_utils.measure.arrays import Place
-from lmc_utils.measure.evaluation import activations, batches, blocks
+from lmc_utils.measure.evaluation import batches, blocks
 from lmc_utils.networks import stack
 from lmc_utils.networks.norms import BatchNorm
+from lmc_utils.networks.sizes import activations
 from lmc_utils.settings import ParameterError, Settings, at_least, one_of, parameter
 
 WORKING_MEMORY = 32.0  # MiB of activations

@@ -20,11 +20,12 @@ from tqdm import tqdm
 
 from lmc_utils.measure import taylor
 from lmc_utils.measure.arrays import Coords, Quantity, blank, require_finite
-from lmc_utils.measure.evaluation import activations, batches, blocks, checked
+from lmc_utils.measure.evaluation import batches, blocks, checked
 from lmc_utils.measure.losses import LOSS, mix
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import stack
 from lmc_utils.networks.layers import Parameters
+from lmc_utils.networks.sizes import activations
 
 WORKING_MEMORY = 32.0  # MiB of activations and tangents
 

@@ -12,6 +12,7 @@ __all__ = [
     "norms",
     "stack",
     "lifted",
+    "sizes",
     "state",
     "models",
     "symmetry",

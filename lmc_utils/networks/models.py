@@ -14,7 +14,7 @@ from lmc_utils.settings import Allowed, ParameterError, Settings, at_least, each
 
 Parts = dict[str, nn.Module]
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
-NORMS: dict[str, Callable[[Architecture, int], nn.Module | None]] = {
+NORMS: dict[str, Callable[..., nn.Module | None]] = {  # from a design and channels
     "none": lambda design, channels: None,
     "batch": lambda design, channels: norms.BatchNorm(1, channels),
     "group": lambda design, channels: norms.GroupNorm(1, channels, design.norm_groups),
@@ -32,19 +32,19 @@ class Known:
 
     Attributes:
         build: builds it.
-        halvings: how often the design halves the space of its samples.
+        halvings: from a design to how often it halves the space of its samples.
         stage: whether `widths` is one number, the width of its first stage.
     """
 
     build: Builder
-    halvings: Callable[[Architecture], int]
+    halvings: Callable[..., int]
     stage: bool
 
 
 BUILDERS: dict[str, Known] = {}
 
 
-def builder(halvings: Callable[[Architecture], int], stage: bool = False) -> Callable[[Builder], Builder]:
+def builder(halvings: Callable[..., int], stage: bool = False) -> Callable[[Builder], Builder]:
     """Make a function that builds a network known under its own name, as an `architecture`, see `Known`."""
 
     def register(build: Builder) -> Builder:

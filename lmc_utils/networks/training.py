@@ -15,9 +15,11 @@ from torch.nn import functional
 from lmc_utils.networks import layers, stack
 from lmc_utils.networks.augmentation import AUGMENTATIONS, augment, draws
 from lmc_utils.networks.lifted import is_stack
+from lmc_utils.networks.sizes import activations
 from lmc_utils.networks.state import refuse_state
 from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
 
+_COPIES = 9  # of a network's parameters while it is trained: also momentum, gradients, old and new ones
 _GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound memory on large data sets
 
 
@@ -139,20 +141,26 @@ def train_epoch(
     if not is_stack(network):
         raise ParameterError("network: expected one built of stacked layers, this one has parameters of other modules")
     refuse_state(network, train[0])
-    size = at_once(network, train[0], len(streams))
+    size = at_once(network, train[0], len(streams), recipe.batch_size)
     parts = [slice(first, first + size) for first in range(0, len(streams), size)]
     after = [_train(network, state.rows(part), train, streams[part], recipe, epoch) for part in parts]
     return State.joined(after)
 
 
-def at_once(network: nn.Module, inputs: Tensor, networks: int) -> int:
-    """How many networks are trained as one: by the kind of network and device, never by a clock, so that bits repeat.
+def at_once(network: nn.Module, inputs: Tensor, networks: int, batch_size: int) -> int:
+    """How many networks are trained as one: by network and device, never by a clock, so that bits repeat.
 
     On a CPU, two-dimensional convolutions of many networks take no less time than one network's after the other
-    (`benchmarks/training.py`), so that each is trained alone; all else is faster together.
+    (`benchmarks/residual.py`), so that each is trained alone; all else is faster together. On a GPU as many as fit.
     """
+    if inputs.is_cuda:
+        memory = torch.cuda.get_device_properties(inputs.device).total_memory
+        each = 2 * batch_size * sum(activations(network, inputs)) + _COPIES * sum(
+            value[0].numel() for value in network.parameters()
+        )
+        return max(1, min(networks, memory // 2 // (each * inputs.element_size())))
     flat = any(isinstance(layer, layers.Conv) and layer.weight.dim() == 5 for layer in network.modules())
-    return 1 if flat and not inputs.is_cuda else networks
+    return 1 if flat else networks
 
 
 def _train(
