@@ -173,7 +173,7 @@ class Images(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         images = inputs.movedim(-1, 2).transpose(0, 1).contiguous()
-        if images.dim() == 5 and images.is_cuda:  # there convolutions are faster with the channels last in memory
+        if images.dim() == 5 and images.is_cuda:  # channels last in memory, as its libraries advise
             flat = images.flatten(1, 2).contiguous(memory_format=torch.channels_last)
             return torch.unflatten(flat, 1, images.shape[1:3])
         return images

@@ -65,7 +65,7 @@ class Architecture(Settings):
 
     architecture: str = parameter(
         "mlp",
-        "a perceptron (mlp), strided convolutions (cnn), residual networks (resnet8, resnet20), or vgg11",
+        "a perceptron, strided convolutions, residual networks, or VGG",
         one_of(BUILDERS),
     )
     widths: tuple[int, ...] = parameter(

@@ -45,7 +45,7 @@ class Recipe(Settings):
     )
     precision: str = parameter(
         "float32",
-        "of matrix products and convolutions in training; bfloat16 is for GPUs that are made for it",
+        "of products in training; bfloat16 is meant for GPUs",
         one_of(("float32", "bfloat16")),
     )
 
@@ -155,9 +155,8 @@ def at_once(network: nn.Module, inputs: Tensor, networks: int, batch_size: int) 
     """
     if inputs.is_cuda:
         memory = torch.cuda.get_device_properties(inputs.device).total_memory
-        each = 2 * batch_size * sum(activations(network, inputs)) + _COPIES * sum(
-            value[0].numel() for value in network.parameters()
-        )
+        parameters = sum(value[0].numel() for value in network.parameters())
+        each = 2 * batch_size * sum(activations(network, inputs)) + _COPIES * parameters
         return max(1, min(networks, memory // 2 // (each * inputs.element_size())))
     flat = any(isinstance(layer, layers.Conv) and layer.weight.dim() == 5 for layer in network.modules())
     return 1 if flat else networks
