@@ -15,6 +15,7 @@ __all__ = [
     "ridges",
     "curvature",
     "taylor",
+    "rules",
     "barriers",
     "approximations",
     "walks",

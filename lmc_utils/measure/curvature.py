@@ -19,13 +19,15 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from lmc_utils.measure import taylor
-from lmc_utils.measure.arrays import Coords, Quantity, blank, require_finite
+from lmc_utils.measure.arrays import Coords, Place, Quantity, blank, require_finite
+from lmc_utils.measure.batchnorm import Statistics, norms
 from lmc_utils.measure.evaluation import batches, blocks, checked
 from lmc_utils.measure.losses import LOSS, mix
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import stack
 from lmc_utils.networks.layers import Parameters
 from lmc_utils.networks.sizes import activations
+from lmc_utils.settings import require_room
 
 WORKING_MEMORY = 32.0  # MiB of activations and tangents
 
@@ -55,6 +57,8 @@ def jet(
     labels: Tensor,
     by_layer: bool = True,
     memory: float = WORKING_MEMORY,
+    buffers: Tensor | None = None,
+    estimation: Tensor | None = None,
 ) -> Jet:
     """Loss, slopes and curvatures of many networks, each along its own direction.
 
@@ -66,7 +70,11 @@ def jet(
         inputs: shape (samples, ...).
         labels: classes, shape (samples,).
         by_layer: split each direction into its blocks, one a layer; or take it whole, as a single direction.
-        memory: MiB of activations to keep at a time, as in `evaluation.evaluate`.
+        memory: MiB of activations to keep at a time, as in `evaluation.evaluate`; more where statistics are
+            re-estimated, since these are of all their samples at once.
+        buffers: what the networks keep besides, as in `evaluation.evaluate`: constants.
+        estimation: inputs on which batch normalisation takes its statistics instead, (samples, ...): they are
+            functions of theta, and differentiated.
 
     Returns:
         The mean over all samples. With `by_layer`, k counts the layers of `stack.layer_slices` in order: slope l is
@@ -86,14 +94,14 @@ def jet(
     """
     if thetas.shape != deltas.shape:
         raise ValueError(f"deltas: expected the shape of thetas, {tuple(thetas.shape)}, got {tuple(deltas.shape)}")
-    found = _jets(network, inputs, labels, by_layer, memory)(thetas, deltas)
+    found = _jets(network, inputs, labels, by_layer, memory, estimation)(thetas, deltas, buffers)
     require_finite(_worst(found), {"network": len(thetas)}, ())
     return found
 
 
 def _jets(
-    network: nn.Module, inputs: Tensor, labels: Tensor, by_layer: bool, memory: float
-) -> Callable[[Tensor, Tensor], Jet]:
+    network: nn.Module, inputs: Tensor, labels: Tensor, by_layer: bool, memory: float, estimation: Tensor | None
+) -> Callable[[Tensor, Tensor, Tensor | None], Jet]:
     """`jet` for one network and its samples, checked once; whether what it finds is finite is not."""
     network = checked(network, inputs, labels)
     layers = stack.layer_slices(network)
@@ -101,15 +109,31 @@ def _jets(
     count = max(directions) + 1
     derivatives = taylor.derivatives if taylor.applies(network) else _autodiff
     numbers_each = sum(activations(network, inputs)) * 2 * (1 + count)  # activations, tangents and their adjoints
+    first = inputs[:0] if estimation is None else estimation
+    skipped = len(first)
 
-    def means(thetas: Tensor, deltas: Tensor) -> Jet:
-        samples_at_once, at_once = batches(numbers_each * thetas.element_size(), len(inputs), memory, _SAMPLES_AT_ONCE)
+    def means(thetas: Tensor, deltas: Tensor, buffers: Tensor | None) -> Jet:
+        needs, kept = stack.fresh_buffers(network, 1).shape[1], 0 if buffers is None else buffers.shape[1]
+        if estimation is None and kept != needs:
+            raise ValueError(f"buffers: expected {needs} numbers a network, or samples to estimate on, got {kept}")
+        bytes_each = numbers_each * thetas.element_size()
+        samples_at_once, at_once = batches(bytes_each, len(inputs), memory, _SAMPLES_AT_ONCE)
+        if skipped:  # these go with every batch, which must be worth it
+            samples_at_once = min(len(inputs), 2 * skipped)
+            together = skipped + samples_at_once
+            at_once = max(1, int(memory * 2**20 / bytes_each) // together)
+            require_room(f"batchnorm_samples ({together:,} samples at once)", memory=bytes_each * together)
         sums = [torch.zeros(len(thetas), *(count,) * order, dtype=torch.float64) for order in range(3)]
         for rows in blocks(len(thetas), at_once):
-            here = stack.load(network, stack.unflatten(thetas[rows].to(inputs.device), network)).requires_grad_(False)
+            own = None if buffers is None else buffers[rows].to(inputs.device)
+            values = stack.unflatten(thetas[rows].to(inputs.device), network, own)
+            here = stack.load(network, values).requires_grad_(False)
+            for layer in norms(here):
+                layer.estimate_from = skipped or None
             moves = stack.unflatten(deltas[rows].to(inputs.device), network)
             for samples in blocks(len(inputs), samples_at_once):
-                parts = derivatives(here, moves, directions, inputs[samples], labels[samples])
+                batch = torch.cat([first, inputs[samples]]) if skipped else inputs[samples]
+                parts = derivatives(here, moves, directions, batch, labels[samples], skipped)
                 for total, part in zip(sums, parts, strict=True):
                     total[rows] += part.cpu()
         return Jet(*(total / len(labels) for total in sums))
@@ -144,14 +168,17 @@ def along(
     Returns:
         `loss` (nats) with the dimensions of the pairs, then alpha; `slope` and `curvature` (nats, per unit of alpha and
         its square) and `squared_distance` (without alpha). By layer, the latter have a dimension layer, and curvature
-        another, with_layer. NaN where there is no pair.
+        another, with_layer. NaN where there is no pair. The attribute `batchnorm` says where statistics of batch
+        normalisation come from, and `differentiated` whether they are functions of the parameters here, as they are
+        where they are re-estimated, or constants. Where each network's own are kept in turn, means over both.
 
     Raises:
         ParameterError: an unknown split, or a network with state besides its parameters.
         ValueError: a loss, slope or curvature on the line is not finite.
     """
     ((inputs, labels),) = pairs.splits(split).values()
-    jets = _jets(pairs.network, inputs, labels, by_layer, memory)
+    statistics = pairs.statistics()
+    jets = _jets(pairs.network, inputs, labels, by_layer, memory, statistics.estimation)
     steps = torch.tensor(alphas, dtype=torch.float64)
     slices = stack.layer_slices(pairs.network) if by_layer else {"all": slice(None)}
     layers = {"layer": list(slices), "with_layer": list(slices)}
@@ -163,7 +190,9 @@ def along(
         "curvature": Quantity((*alone, *layers), "nats", "second derivative in alpha"),
         "squared_distance": Quantity((*dims, "layer"), "", "squared length of delta"),
     }
-    result = blank(coords, quantities, {**pairs.provenance, "split": split})
+    how = "functions of the parameters" if statistics.estimation is not None else "constants"
+    said = {"differentiated": f"statistics as {how}"} if norms(pairs.network) else {}
+    result = blank(coords, quantities, {**pairs.provenance, "split": split, **said})
     network_size = sum(value[0].numel() for value in pairs.network.parameters())
     at_once = max(1, _PARAMETERS_AT_ONCE // (len(steps) * network_size))
     todo = iter(tqdm(pairs, "measuring curvature", unit="pair", disable=not progress))
@@ -171,7 +200,9 @@ def along(
         places, ends = [place for place, _ in batch], torch.stack([points[:2] for _, points in batch])
         deltas = ends[:, 1] - ends[:, 0]
         points = mix(ends[:, 0], ends[:, 1], steps.to(ends)).flatten(0, 1)
-        found = jets(points, deltas.repeat_interleave(len(steps), 0))
+        along_each = deltas.repeat_interleave(len(steps), 0)
+        kept = _buffers(statistics, places, points, steps)
+        found = _mean([jets(points, along_each, buffers) for buffers in kept])
         lengths = [(ends[:, 1].double() - ends[:, 0].double())[:, block].square().sum(1) for block in slices.values()]
         for row, place in enumerate(places):
             here = Jet(*(part[row * len(steps) : (row + 1) * len(steps)] for part in found))
@@ -182,8 +213,29 @@ def along(
     return result if by_layer else result.isel(layer=0, with_layer=0, drop=True)
 
 
+def _buffers(statistics: Statistics, places: Sequence[Place], points: Tensor, steps: Tensor) -> list[Tensor | None]:
+    """The constant statistics of points on the lines of several pairs: one for each, or one for each that is kept."""
+    if statistics.estimation is not None:
+        return [None]
+    weights = torch.stack([1 - steps, steps], 1)
+    parts = [
+        statistics.at(place, points[row * len(steps) : (row + 1) * len(steps)], weights)
+        for row, place in enumerate(places)
+    ]
+    return [None if rows[0] is None else torch.cat(rows) for rows in zip(*parts, strict=True)]
+
+
+def _mean(jets: Sequence[Jet]) -> Jet:
+    return Jet(*(torch.stack(parts).mean(0) for parts in zip(*jets, strict=True))) if len(jets) > 1 else jets[0]
+
+
 def _autodiff(
-    network: nn.Module, deltas: Parameters, directions: Sequence[int], inputs: Tensor, labels: Tensor
+    network: nn.Module,
+    deltas: Parameters,
+    directions: Sequence[int],
+    inputs: Tensor,
+    labels: Tensor,
+    skipped: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """By differentiating twice in the coefficients of the directions: one backward pass for each direction."""
     thetas = stack.parameters(network)
@@ -195,7 +247,7 @@ def _autodiff(
     for name, value in thetas.items():
         own = coefficients[:, layers[name.rpartition(".")[0]]].view(-1, *(1,) * (value.dim() - 1))
         points[name] = value + own * deltas[name]
-    logits = torch.func.functional_call(network, points, (inputs.expand(networks, *inputs.shape),))
+    logits = torch.func.functional_call(network, points, (inputs.expand(networks, *inputs.shape),))[:, skipped:]
     targets = labels.expand(networks, -1)
     losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(networks, -1)
     (slope,) = torch.autograd.grad(losses.sum(), coefficients, create_graph=True)

@@ -7,6 +7,7 @@ order of the module. The functions below take such dicts apart and put them toge
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -93,7 +94,7 @@ def unflatten(thetas: Tensor, network: nn.Module, flat_buffers: Tensor | None = 
     Raises:
         ValueError: the vectors are too long or too short for the architecture.
     """
-    named = _named(thetas, parameters(network), "parameter")
+    named = _named(thetas, dict(network.named_parameters()), "parameter")
     return named if flat_buffers is None else named | _named(flat_buffers, buffers(network), "buffer")
 
 
@@ -117,7 +118,7 @@ def bound(network: nn.Module, thetas: Tensor, flat_buffers: Tensor | None = None
 
 def _named(flat: Tensor, like: Parameters, what: str) -> Parameters:
     """The pieces of flat vectors, (networks, numbers), under the names and in the shapes of these."""
-    sizes = [value[0].numel() for value in like.values()]
+    sizes = [math.prod(value.shape[1:]) for value in like.values()]
     if flat.shape[-1] != sum(sizes):
         raise ValueError(f"expected {what} vectors of length {sum(sizes)}, got {flat.shape[-1]}")
     blocks = torch.split(flat, sizes, dim=1) if sizes else ()

@@ -1,5 +1,8 @@
 """Curvature against dense Hessians, closed forms, an independent library and itself in other batches."""
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +12,10 @@ from torch.nn import functional
 
 from lmc_utils.forking import Experiment, Member, Run, train
 from lmc_utils.measure import approximations, barriers, curvature, evaluation, lines, taylor
+from lmc_utils.measure.batchnorm import CONVENTIONS, Convention
 from lmc_utils.measure.losses import mix
-from lmc_utils.networks import layers, stack
+from lmc_utils.measure.pairs import between
+from lmc_utils.networks import layers, norms, stack
 from lmc_utils.networks.lifted import Lifted
 from lmc_utils.networks.models import ACTIVATIONS, Architecture, build
 
@@ -38,12 +43,21 @@ def networks(network: nn.Module, count: int = 3) -> tuple[Tensor, Tensor]:
     return 0.5 * thetas, deltas
 
 
-def dense(network: nn.Module, theta: Tensor, delta: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Slopes and curvatures by layer from the gradient and the whole Hessian matrix."""
+def dense(
+    network: nn.Module,
+    theta: Tensor,
+    delta: Tensor,
+    inputs: Tensor,
+    labels: Tensor,
+    kept: Tensor | None = None,
+    skipped: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Slopes and curvatures by layer from the gradient and the whole Hessian matrix, of all but the first samples."""
 
     def loss(vector: Tensor) -> Tensor:
-        logits = torch.func.functional_call(network, stack.unflatten(vector[None], network), (inputs[None],))
-        return functional.cross_entropy(logits[0], labels)
+        values = stack.unflatten(vector[None], network, None if kept is None else kept[None])
+        logits = torch.func.functional_call(network, values, (inputs[None],))
+        return functional.cross_entropy(logits[0, skipped:], labels)
 
     hessian, gradient = torch.func.hessian(loss)(theta), torch.func.grad(loss)(theta)
     blocks = list(stack.layer_slices(network).values())
@@ -52,36 +66,103 @@ def dense(network: nn.Module, theta: Tensor, delta: Tensor, inputs: Tensor, labe
     return slopes, torch.stack(rows)
 
 
+def designs() -> Iterator[tuple[Architecture, tuple[int, ...]]]:
+    for name, activation, norm in itertools.product(("mlp", "cnn"), ACTIVATIONS, ("none", "layer")):
+        yield Architecture(architecture=name, widths=(5, 4), activation=activation, norm=norm), (6, 2)
+    for name, shape, norm in [("cnn", (7, 6, 1), "batch"), ("cnn", (7, 6, 1), "group"), ("cnn", (7, 6, 1), "layer"),
+                              ("mlp", (6, 1), "batch"), ("mlp", (6, 1), "group")]:  # fmt: skip
+        yield Architecture(architecture=name, widths=(4, 6), activation="tanh", norm=norm, norm_groups=2), shape
+    for activation, norm in itertools.product(("gelu", "relu"), ("none", "batch", "group", "layer")):
+        design = Architecture(architecture="resnet8", widths=(2,), activation=activation, norm=norm, norm_groups=2)
+        yield design, (7, 2)
+    yield Architecture(architecture="resnet8", widths=(2,), activation="tanh", norm="batch"), (5, 6, 1)
+    yield Architecture(architecture="vgg11", widths=(1,), activation="gelu", norm="batch", dropout=0.5), (17, 1)
+
+
+CASES = [
+    pytest.param(design, shape, how, id=f"{design.architecture}-{design.activation}-{design.norm}-{how}")
+    for design, shape in designs()
+    for how in (("functions", "constants") if design.norm == "batch" else ("none",))
+]
+
+
 @pytest.mark.filterwarnings("ignore:There is a performance drop")  # the dense Hessian of a convolution
-@pytest.mark.parametrize("norm", ["none", "layer"])
-@pytest.mark.parametrize("activation", list(ACTIVATIONS))
-@pytest.mark.parametrize("architecture", ["mlp", "cnn"])
-def test_every_architecture_agrees_with_its_dense_hessian(architecture: str, activation: str, norm: str) -> None:
-    design = Architecture(architecture=architecture, widths=(5, 4), activation=activation, norm=norm)
-    network = build(design, (6, 2), 3).double()
+@pytest.mark.parametrize(("design", "shape", "how"), CASES)
+def test_every_network_agrees_with_its_dense_hessian(design: Architecture, shape: tuple[int, ...], how: str) -> None:
+    """Statistics of batch normalisation as functions of theta, of a first part of the samples, and as constants."""
+    network = build(design, shape, 3).double().eval()
     assert taylor.applies(network)
-    thetas, deltas = networks(network)
-    inputs, labels = samples(11, (6, 2), 3)
-    found = curvature.jet(network, thetas, deltas, inputs, labels)
-    whole = curvature.jet(network, thetas, deltas, inputs, labels, by_layer=False)
+    thetas, deltas = networks(network, count=2)
+    inputs, labels = samples(11, shape, 3)
+    skipped = 5 if how == "functions" else 0
+    kept = 0.5 + torch.rand(2, stack.fresh_buffers(network, 1).shape[1], dtype=torch.float64)
+    given = {"estimation": inputs[:skipped]} if skipped else {"buffers": kept}
+    later = inputs[skipped:], labels[skipped:]
+    found = curvature.jet(network, thetas, deltas, *later, **given)
+    whole = curvature.jet(network, thetas, deltas, *later, by_layer=False, **given)
+    for layer in network.modules():
+        if isinstance(layer, norms.BatchNorm):
+            layer.estimate_from = skipped or None
     for row, (theta, delta) in enumerate(zip(thetas, deltas, strict=True)):
-        slopes, curvatures = dense(network, theta, delta, inputs, labels)
-        scale = curvatures.abs().max()
-        torch.testing.assert_close(found.slope[row], slopes, rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(found.curvature[row], curvatures, rtol=1e-9, atol=float(1e-12 * scale))
-        torch.testing.assert_close(whole.slope[row, 0], slopes.sum(), rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(whole.curvature[row, 0, 0], curvatures.sum(), rtol=1e-9, atol=float(1e-12 * scale))
+        slopes, curvatures = dense(network, theta, delta, inputs, labels[skipped:], kept[row], skipped)
+        scale, steep = float(curvatures.abs().max()), float(slopes.abs().max())
+        torch.testing.assert_close(found.slope[row], slopes, rtol=1e-9, atol=1e-12 * steep)
+        torch.testing.assert_close(found.curvature[row], curvatures, rtol=1e-9, atol=1e-11 * scale)
+        torch.testing.assert_close(whole.slope[row, 0], slopes.sum(), rtol=1e-9, atol=1e-11 * steep)
+        torch.testing.assert_close(whole.curvature[row, 0, 0], curvatures.sum(), rtol=1e-9, atol=1e-11 * scale)
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
-def test_images_go_the_same_way() -> None:
-    network = build(Architecture(architecture="cnn", widths=(2, 3), activation="gelu"), (5, 5, 1), 3).double()
+@pytest.mark.parametrize("by_layer", [True, False])
+@pytest.mark.parametrize("how", ["functions", "constants"])
+def test_taylor_mode_and_automatic_differentiation_agree_on_a_residual_network(
+    by_layer: bool, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build(Architecture(architecture="resnet8", widths=(4,), norm="batch"), (20, 1), 3).double()
+    thetas, deltas = networks(network, count=3)
+    inputs, labels = samples(30, (20, 1), 3)
+    kept = 0.5 + torch.rand(3, stack.fresh_buffers(network, 1).shape[1], dtype=torch.float64)
+    given = {"estimation": inputs[:8]} if how == "functions" else {"buffers": kept}
+    ours = curvature.jet(network, thetas, deltas, inputs, labels, by_layer, **given)
+    monkeypatch.setattr(taylor, "applies", lambda network: False)
+    automatic = curvature.jet(network, thetas, deltas, inputs, labels, by_layer, **given)
+    for one, other in zip(ours, automatic, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-9)
+
+
+def test_pairs_are_differentiated_by_their_convention() -> None:
+    """On the line between two networks: statistics as the convention has them, also where they are kept in turn."""
+    design = Architecture(architecture="resnet8", widths=(2,), norm="batch", activation="tanh")
+    network = build(design, (7, 1), 3).double()
+    thetas, _ = networks(network, count=2)
+    train = samples(12, (7, 1), 3)
+    kept = 0.5 + torch.rand(1, 2, stack.fresh_buffers(network, 1).shape[1], dtype=torch.float64)
+    alphas, delta = (0.0, 0.25, 1.0), (thetas[1] - thetas[0])[None]
+    for how in CONVENTIONS:
+        convention = Convention(how, batchnorm_samples=5)
+        pairs = between(network, thetas[:1], thetas[1:], {"train": train}, convention=convention, buffers=kept)
+        found = curvature.along(pairs, alphas, progress=False).isel(pair=0)
+        assert found.attrs["batchnorm"].startswith(how)
+        said = "functions of the parameters" if how == "reestimate" else "constants"
+        assert found.attrs["differentiated"] == f"statistics as {said}"
+        for alpha in alphas:
+            theta = ((1 - alpha) * thetas[0] + alpha * thetas[1])[None]
+            mixed = (1 - alpha) * kept[:, 0] + alpha * kept[:, 1]
+            ends = [kept[:, 0], kept[:, 1]] if alpha == 0.25 else [mixed]
+            given = {
+                "reestimate": [{"estimation": convention.samples({"train": train})}],
+                "interpolate": [{"buffers": mixed}],
+                "keep": [{"buffers": end} for end in ends],
+            }[how]
+            jets = [curvature.jet(network, theta, delta, *train, **each) for each in given]
+            expected = torch.stack([each.curvature[0] for each in jets]).mean(0)
+            np.testing.assert_allclose(found.curvature.sel(alpha=alpha), expected, rtol=1e-8, atol=1e-9)
+
+
+def test_a_network_with_statistics_is_not_differentiated_without_them() -> None:
+    network = build(Architecture(architecture="resnet8", widths=(2,), norm="batch"), (7, 1), 3).double()
     thetas, deltas = networks(network, count=1)
-    inputs, labels = samples(4, (5, 5, 1), 3)
-    slopes, curvatures = dense(network, thetas[0], deltas[0], inputs, labels)
-    found = curvature.jet(network, thetas, deltas, inputs, labels)
-    torch.testing.assert_close(found.slope[0], slopes, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(found.curvature[0], curvatures, rtol=1e-9, atol=1e-10)
+    with pytest.raises(ValueError, match="buffers: expected 60 numbers a network, or samples to estimate on, got 0"):
+        curvature.jet(network, thetas, deltas, *samples(9, (7, 1), 3))
 
 
 class Residual(nn.Module):
@@ -111,7 +192,7 @@ TANH, SHARED = nn.Tanh(), layers.Linear(1, 4, 4)
     "network",
     [
         nn.Sequential(layers.Linear(1, 4, 5), TANH, layers.Linear(1, 5, 5), TANH, layers.Linear(1, 5, 3)),
-        nn.Sequential(SHARED, nn.Tanh(), SHARED, layers.LayerNorm(1, 4)),
+        nn.Sequential(SHARED, nn.Tanh(), SHARED, norms.LayerNorm(1, 4)),
         Doubled(layers.Linear(1, 4, 5), nn.Tanh(), layers.Linear(1, 5, 3)),
         nn.Sequential(nn.Sequential(layers.Linear(1, 4, 5), nn.Softplus()), layers.Linear(1, 5, 3)),
     ],
