@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -23,11 +23,16 @@ from lmc_utils.networks import layers, norms
 
 @dataclass(frozen=True)
 class Change:
-    """The change of one layer's parameters, and the number of the direction to which it belongs."""
+    """The change of one layer's parameters, and the number of the direction to which it belongs.
+
+    Attributes:
+        notes: what `push` has found on its way that `pair` needs again.
+    """
 
     direction: int
     weight: Tensor
     bias: Tensor | None
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 class Rule(Protocol):
@@ -204,30 +209,31 @@ class Normal:
 
     @staticmethod
     def push(layer: norms.Norm, inputs: Tensor, tangents: Tensor | None, change: Change) -> Tensor:
+        assert change.bias is not None
         sets = Sets(layer, inputs)
         c, r, bend = sets.centred(inputs)
-        normal = sets.closed(c * r).select(1 if sets.vectors else 0, 0)
-        own = _scaled(normal, change.weight, change.bias)
+        own = c * r * change.weight.unsqueeze(-1) + change.bias.unsqueeze(-1)
         if tangents is None:
-            return _joined(None, own, change)
-        away, slope = sets.moved(tangents, c)
-        weight = sets.by_channel(layer.weight)
-        moved = (away * (r * weight)).addcmul_(bend * weight, slope, value=-1)
-        return _joined(sets.closed(moved), own, change)
+            return sets.closed(own)
+        away, slope = change.notes["moved"] = sets.moved(tangents, c)
+        count, weight = len(away), layer.weight.unsqueeze(-1)
+        moved = away.new_empty(max(count, change.direction + 1), *away.shape[1:])
+        torch.mul(away, r * weight, out=moved[:count]).addcmul_(bend * weight, slope, value=-1)
+        moved[count:] = 0
+        moved[change.direction] += own[0]
+        return sets.closed(moved)
 
     @staticmethod
     def pair(layer: norms.Norm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
         sets = Sets(layer, inputs)
-        c, r, bend = sets.centred(inputs)
-        away, slope = sets.moved(tangents, c)
+        _, r, bend = sets.centred(inputs)
+        away, slope = change.notes["moved"]
         opened = sets.opened(_beside(adjoint))
-        worth, scaled = (opened * sets.by_channel(values) for values in (change.weight, layer.weight))
+        worth, scaled = (opened * values.unsqueeze(-1) for values in (change.weight, layer.weight))
         falling = slope * sets.total(worth * bend) / sets.copies
         hessian = _crossed(((away * (worth * r)).sum((1, 3, 4)) - falling.sum((1, 3, 4))).T, change)
-        by_slope = (
-            sets.total(away * (scaled * sets.k * r**3)) / -2 + slope * sets.total(scaled * bend * sets.k * r**2) * 3 / 4
-        )
-        met = sets.gram(by_slope, slope) / sets.copies
+        rises = sets.total(scaled * bend * sets.k * r**2) * 3 / 4
+        met = sets.gram(sets.total(away * (scaled * sets.k * r**3)) / -2 + slope * rises, slope) / sets.copies
         among = sets.first(away)
         spread = sets.gram(among * (sets.total(scaled * bend) * -2 / sets.few), among)
         count = len(slope)
@@ -265,9 +271,6 @@ class Sets:
     def closed(self, opened: Tensor) -> Tensor:
         """Undo `opened`."""
         return opened.squeeze(4).permute(2, 0, 1, 3) if self.vectors else opened.view(len(opened), *self.shape)
-
-    def by_channel(self, values: Tensor) -> Tensor:
-        return values.unsqueeze(-1)
 
     def first(self, opened: Tensor) -> Tensor:
         """Those samples whose statistics are taken."""
