@@ -75,7 +75,7 @@ def scatter(
             low, high = axis.get_ylim()
             axis.axline((low, low), (high, high), color=FAINT, lw=1, ls="--", zorder=0)
         note = f"\n({left_out} not positive)" if left_out else ""
-        axis.set_title(f"rank correlation {correlation}{note}", fontsize="small")
+        axis.set_title(f"rank correlation\n{correlation}{note}", fontsize="small")
     for fork, colour in colours.items():
         axis.plot([], [], "o", color=colour, label=f"fork {fork}")
     for layer, marker in markers.items():

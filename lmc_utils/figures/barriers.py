@@ -20,7 +20,7 @@ def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = N
     figure, (axis,) = parts.side_by_side(1, 6.4, 3.8)
     table = values.to_dataframe("barrier").reset_index()
     shown = {"data": table, "x": "fork_epoch", "y": "barrier", "hue": colour, "ax": axis}
-    sns.pointplot(**shown, errorbar="sd", dodge=0.2, capsize=0.06)
+    sns.pointplot(**shown, errorbar="sd", dodge=0.8 * (1 - 1 / values.sizes[colour]), capsize=0.06)
     sns.stripplot(**shown, dodge=True, size=3.5, alpha=0.55, legend=False, jitter=False)
     if threshold is not None:
         axis.axhline(threshold, color=INK, linestyle=":", linewidth=1.2)

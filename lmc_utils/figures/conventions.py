@@ -52,3 +52,21 @@ def by_layer(values: Mapping[str, xr.DataArray], unit: str) -> Figure:
         axis.set_xticks(places, first.layer.values, rotation=90, fontsize="x-small")
     parts.legend_below(figure, figure.axes[0], 3)
     return figure
+
+
+def side_by_side(shown: Mapping[str, xr.DataArray], unit: str) -> Figure:
+    """Barriers against the fork epoch under each convention, a panel for each family, under its title.
+
+    Every pair a dot, their means joined by a line. Dimensions batchnorm, fork_epoch, parent, pair.
+    """
+    figure, axes = parts.panels(shown, 4.4, 0.4, 3.6, unit, share="y", xlabel="fork epoch")
+    for axis, values in axes:
+        places = np.arange(values.sizes["fork_epoch"])
+        for name, colour in zip(values.batchnorm.values, sns.color_palette("colorblind"), strict=False):
+            own = values.sel(batchnorm=name).transpose("fork_epoch", "parent", "pair")
+            axis.plot(places, own.mean(["parent", "pair"]), "o-", color=colour, lw=2, label=str(name))
+            axis.plot(places, own.values.reshape(len(places), -1), ".", color=colour, ms=5, alpha=0.5)
+        axis.set_xticks(places, values.fork_epoch.values)
+        parts.zero_line(axis)
+    parts.legend_below(figure, figure.axes[0], 3)
+    return figure

@@ -32,3 +32,16 @@ def test_by_layer_draws_means_over_pairs_and_names_the_layers() -> None:
         np.testing.assert_allclose(lines["reestimate"], 1)
         assert [tick.get_text() for tick in axis.get_xticklabels()] == LAYERS
         assert axis.get_yscale() == "log"
+
+
+def test_side_by_side_draws_means_and_pairs_of_each_family() -> None:
+    numbers = np.random.default_rng(0).uniform(0, 50, (2, 2, 3, 1))
+    dims = {"batchnorm": ["reestimate", "keep"], "fork_epoch": FORKS, "parent": [0, 1, 2], "pair": ["0-1"]}
+    values = xr.DataArray(numbers, coords=dims)
+    figure = conventions.side_by_side({"here": values, "there": 2 * values}, "points")
+    for axis, times in zip(figure.axes, (1, 2), strict=True):
+        lines = {line.get_label(): np.asarray(line.get_ydata()) for line in axis.lines}
+        for how in ("reestimate", "keep"):
+            np.testing.assert_allclose(lines[how], times * values.sel(batchnorm=how).mean(["parent", "pair"]))
+        dots = np.concatenate([line.get_ydata() for line in axis.lines if line.get_marker() == "."])
+        np.testing.assert_allclose(np.sort(dots), np.sort(times * numbers.ravel()))
