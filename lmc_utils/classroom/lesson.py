@@ -10,6 +10,10 @@ from lmc_utils.forking import Experiment, Run, train
 from lmc_utils.settings import require_choice
 
 EXPERIMENT = Experiment(epochs=16, fork_epochs=(0, 2, 8), parents=2)
+RESIDUAL = replace(
+    EXPERIMENT, architecture="resnet8", widths=(8,), norm="batch", learning_rate=0.4, epochs=10, fork_epochs=(0, 2),
+    train_samples=1000,
+)  # fmt: skip
 
 
 @cache
@@ -19,7 +23,17 @@ def family(**changes: Any) -> Run:
     Raises:
         ParameterError: a parameter is unknown or out of range.
     """
-    known = [field.name for field in fields(EXPERIMENT)]
+    return _trained(EXPERIMENT, changes)
+
+
+@cache
+def residual_family(**changes: Any) -> Run:
+    """The same of small residual networks with batch normalisation, `RESIDUAL`."""
+    return _trained(RESIDUAL, changes)
+
+
+def _trained(experiment: Experiment, changes: dict[str, Any]) -> Run:
+    known = [field.name for field in fields(experiment)]
     for name in changes:
         require_choice("parameter", name, known)
-    return train(replace(EXPERIMENT, **changes), progress=False)
+    return train(replace(experiment, **changes), progress=False)

@@ -1,0 +1,144 @@
+"""Exercises on batch normalisation between two networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from lmc_utils.classroom import lesson
+from lmc_utils.classroom.judging import Array, Exercise
+from lmc_utils.forking import Run
+from lmc_utils.measure import barriers, lines
+from lmc_utils.measure.batchnorm import CONVENTIONS
+from lmc_utils.measure.variances import variances
+
+_NUMBERS = np.random.default_rng(0)
+_PROBES = tuple((_NUMBERS.normal(2, 3, shape),) for shape in ((5, 3, 4), (2, 1, 2), (7, 2, 1)))
+_LINE = lines.LineGrid(alphas=11, alpha_range=(0.0, 1.0))
+
+
+@cache
+def _family(rate: float = 0.4) -> Run:
+    return lesson.residual_family(learning_rate=rate)
+
+
+@cache
+def barrier(how: str = "reestimate", fork: int = 0, split: str = "train", rate: float = 0.4) -> float:
+    """The error barrier by a convention, mean over all pairs, in points; kept statistics are each network's in turn."""
+    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, progress=False).sel(fork_epoch=fork, split=split)
+    errors = found.get("error_kept", found.error)
+    return float(barriers.error_barrier(errors).mean())
+
+
+@cache
+def _left(layer: int = -1, fork: int = 0, end: float | None = None, quantity: str = "variance") -> float:
+    """What is left half-way of the variance at the ends, or at one of them."""
+    found = variances(_family().pairs(), progress=False)[quantity].sel(fork_epoch=fork).isel(layer=layer, epoch=0)
+    ends = found.sel(alpha=[0, 1]).mean("alpha") if end is None else found.sel(alpha=end)
+    return float((found.sel(alpha=0.5) / ends).mean())
+
+
+def _highest() -> str:
+    return max(CONVENTIONS, key=lambda how: barrier(how, fork=2))
+
+
+def _statistics(correction: int = 1, over: tuple[int, ...] = (0, 2)) -> Callable[[Array], Any]:
+    """Mean and variance of activations (samples, channels, space), a row each."""
+
+    def found(activations: Array) -> Any:
+        mean, varies = activations.mean(over), activations.var(over, ddof=correction)
+        return np.stack([mean, varies])
+
+    return found
+
+
+def _deviation(activations: Array) -> Any:
+    mean, varies = _statistics()(activations)
+    return np.stack([mean, np.sqrt(varies)])
+
+
+def _half_way(v_1: Any, v_2: Any, rho: Any, cross: float = 2.0, share: float = 0.25) -> Any:
+    return share * (v_1 + v_2 + cross * rho * np.sqrt(v_1 * v_2))
+
+
+EXERCISES = {
+    "norm-1": Exercise(
+        _highest,
+        "Next to the other network, the weights are nearly its own, and the statistics belong to somebody else.",
+        {
+            "Those fit the point at which they are taken. What do statistics do that fit another one?": "reestimate",
+            "They are off half-way, but at both ends they are right. Which ones are wrong at an end?": "interpolate",
+        },
+        choices=CONVENTIONS,
+    ),
+    "norm-2": Exercise(
+        _statistics(),
+        "One pass over a batch, N / (N - 1) for the variance: that is all that re-estimation does, layer by layer.",
+        {
+            "The variance is that of these numbers. As an estimate it is larger by N / (N - 1).": _statistics(
+                0
+            ),
+            "Each place in space has statistics of its own in your answer. A channel has one mean.": lambda a: np.stack(
+                [a.mean((0, 2)), a.var(0, ddof=1).mean(-1)]
+            ),
+            "That is the standard deviation. The variance is its square.": _deviation,
+        },
+        probes=_PROBES,
+    ),
+    "norm-3": Exercise(
+        _half_way,
+        "Half of it for strangers, all of it for equals, nothing for opposites.",
+        {
+            "Averaging halves the numbers. What does that do to their squares?": lambda a, b, r: _half_way(
+                a, b, r, share=0.5
+            ),
+            "That is the mean of both variances: what interpolated statistics believe.": lambda a, b, r: (a + b) / 2,
+            "(x + y)² has its mixed term twice.": lambda a, b, r: _half_way(a, b, r, cross=1.0),
+            "Where is the correlation? Your answer does not depend on it.": lambda a, b, r: _half_way(a, b, 0.0),
+            "The covariance is rho times both standard *deviations*.": lambda a, b, r: (a + b + 2 * r * a * b) / 4,
+        },
+        probes=((1.0, 1.0, 0.0), (1.0, 4.0, 0.5), (2.0, 3.0, -1.0), (np.array([1.0, 2.0]), 9.0, 0.25)),
+    ),
+    "norm-4": Exercise(
+        lambda: barrier("interpolate") - barrier(),
+        "So many points are a matter of bookkeeping, not of the loss.",
+        {
+            "That is the barrier with interpolated statistics. How much of it goes away?": lambda: barrier(
+                "interpolate"
+            ),
+            "That is the barrier with re-estimated statistics.": barrier,
+            "Those are siblings that part after two epochs.": lambda: barrier("interpolate", 2) - barrier(fork=2),
+            "You have measured on the test set.": lambda: barrier("interpolate", 0, "test") - barrier(split="test"),
+            "That is the difference to kept statistics.": lambda: barrier("keep") - barrier(),
+        },
+    ),
+    "norm-5": Exercise(
+        _left,
+        "The statistics before it were right, so this is what one layer's averaging leaves.",
+        {
+            "That is the first normalisation. The last one was asked for.": lambda: _left(0),
+            "Those are siblings that part after two epochs.": lambda: _left(fork=2),
+            "You have compared with one end only. Take the mean of both.": lambda: _left(end=0.0),
+            "With the other end only. Take the mean of both.": lambda: _left(end=1.0),
+            "After a normalisation with the right statistics there is always one. Look at what comes in.": lambda: (
+                _left(quantity="normalised")
+            ),
+        },
+    ),
+    "norm-6": Exercise(
+        lambda: barrier() / barrier(rate=0.1),
+        "The rate was raised by four. The convention was the same, so this time it is the landscape that differs.",
+        {
+            "That is the barrier of the slower family. Compare it with the other's.": lambda: barrier(rate=0.1),
+            "The other way round: by how much is the *faster* family's barrier higher?": lambda: (
+                barrier(rate=0.1) / barrier()
+            ),
+            "Are these interpolated statistics? Re-estimate them.": lambda: (
+                barrier("interpolate") / barrier("interpolate", rate=0.1)
+            ),
+        },
+    ),
+}
