@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import curvature, lines, memory, planes, store, training
+from benchmarks import convolutions, curvature, lines, memory, planes, store, training
 from benchmarks.timing import table
 from lmc_utils.forking import Experiment
 
@@ -33,6 +33,12 @@ def main() -> None:
     peak = memory.peak_of_notebook(NOTEBOOK)
     print("What it costs to keep runs, and to check them:", flush=True)
     kept = store.shares(experiment, NOTEBOOK, options.repeats)
+    print("Convolutions of many networks:", flush=True)
+    convolved = {axes: convolutions.compare(axes, options.repeats) for axes in (1, 2)}
+    print("Training residual networks:", flush=True)
+    residual = {axes: training.compare_residual(axes, options.repeats) for axes in (1, 2)}
+    print("Curvature of a residual network:", flush=True)
+    bent = {how: curvature.compare_residual(how, options.repeats) for how in curvature.STATISTICS}
     print("Curvature at both ends of every pair of siblings:", flush=True)
     curvatures = curvature.compare(experiment, options.repeats)
     growth = memory.growth_of_curvature(experiment, ALLOWED)
@@ -56,6 +62,27 @@ peak (its largest process).
 default parameters where the run is there:
 
 {store.table(kept)}
+
+**Convolutions.** Ten passes, forward and backward, through one convolution of each stage of a ResNet, for
+{convolutions.NETWORKS} networks and {convolutions.SAMPLES} samples; in one dimension, then in two:
+
+{table(convolved[1], convolutions.GROUPED)}
+
+{table(convolved[2], convolutions.GROUPED)}
+
+**Residual networks.** A family of ResNet-8s with batch normalisation, two epochs, end to end; on MNIST-1D, then on the
+digits, which are images of 8 x 8. Where images are large, ours trains one network after the other as well:
+
+{table(residual[1], training.OURS)}
+
+{table(residual[2], training.OURS)}
+
+**Curvature of residual networks.** All blocks of ResNet-8 (w = 8, batch normalisation, MNIST-1D), by Taylor mode and by
+automatic differentiation; with statistics as functions of the parameters, then as constants:
+
+{table(bent["functions"], curvature.TAYLOR)}
+
+{table(bent["constants"], curvature.TAYLOR)}
 
 **Curvature.** $\\delta^\\top H \\delta$ and its diagonal blocks, one a layer, at both ends of every pair of siblings of
 the {options.preset} run, on its whole training set. Ours also has the losses, all slopes, and the blocks between

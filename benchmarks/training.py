@@ -36,6 +36,16 @@ def compare(experiment: Experiment, repeats: int) -> Times:
     return interleaved(contenders, repeats)
 
 
+def compare_residual(axes: int, repeats: int) -> Times:
+    """The same of a family of ResNet-8s with batch normalisation, on signals or on images; without a DataLoader."""
+    data_of = {"dataset": "mnist1d"} if axes == 1 else {"dataset": "digits"}
+    design = {"architecture": "resnet8", "widths": [8], "norm": "batch", "epochs": 2, "fork_epochs": [0, 1]}
+    experiment = Experiment(**data_of, **design, device="cpu")
+    _check_equal(Experiment(**experiment.to_json() | {"learning_rate": 0.01, "train_samples": 640}))
+    contenders = {OURS: lambda: _stack(experiment), IN_MEMORY: lambda: _loop(experiment, _in_memory)}
+    return interleaved(contenders, repeats)
+
+
 def _stack(experiment: Experiment) -> dict[Member, Tensor]:
     with tempfile.TemporaryDirectory() as folder:
         run = train(experiment, Path(folder), progress=False)
@@ -46,7 +56,10 @@ def _stack(experiment: Experiment) -> dict[Member, Tensor]:
 def _loop(experiment: Experiment, batches: Callable[..., Batches]) -> dict[Member, Tensor]:
     """The same family as most people would write it: nn.Module, torch.optim, one network after the other."""
     dataset = data.load(data.Source.pick(vars(experiment)))
-    samples = dataset.train[0].flatten(1), dataset.train[1]
+    if experiment.train_samples is not None:
+        dataset = dataset.subset(experiment.train_samples, experiment.seed)
+    flat = experiment.architecture == "mlp"
+    samples = dataset.train[0].flatten(1) if flat else dataset.train[0], dataset.train[1]
     steps = len(samples[0]) // experiment.batch_size
     kept: list[dict[str, Tensor]] = []
     ends: dict[Member, Tensor] = {}

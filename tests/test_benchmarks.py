@@ -8,7 +8,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks import curvature, lines, memory, plain, planes, store, timing, training
+from benchmarks import convolutions, curvature, lines, memory, plain, planes, store, timing, training
 from lmc_utils.forking import Experiment, train
 
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
@@ -129,3 +129,31 @@ def test_the_store_is_timed_while_it_keeps_a_run(tmp_path: Path, monkeypatch: py
     assert store.table({"saving": 1.0, "training": 20.0, "checking": 0.5, "chapter": 50.0}).endswith("""\
 | saving every epoch, digests included | 1.00 | 5.0 % of training (20.0 s) |
 | reading and checking every file of the run | 0.50 | 1.0 % of the chapter (50 s) |""")
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_convolutions_in_groups_unfolded_and_alone_are_the_same(axes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolutions, "SIZES", {1: [(2, 5)], 2: [(2, 4)]})
+    case = convolutions._Case(axes, 2, 5)
+    for one in (case.unfolded(), case.alone()):
+        for ours, theirs in zip(case.grouped(), one, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    assert list(convolutions.compare(axes, 1)) == [convolutions.GROUPED, convolutions.UNFOLDED, convolutions.ALONE]
+
+
+@pytest.mark.parametrize("dataset", ["mnist1d", "digits"])
+def test_the_loop_trains_the_residual_networks_that_the_stack_trains(dataset: str) -> None:
+    training._check_equal(
+        Experiment(
+            dataset=dataset,
+            architecture="resnet8",
+            widths=(2,),
+            norm="batch",
+            learning_rate=0.01,
+            epochs=2,
+            fork_epochs=(0, 1),
+            parents=1,
+            train_samples=320,
+            device="cpu",
+        )  # fmt: skip
+    )

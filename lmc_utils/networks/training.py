@@ -20,6 +20,7 @@ from lmc_utils.networks.state import refuse_state
 from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
 
 _COPIES = 9  # of a network's parameters while it is trained: also momentum, gradients, old and new ones
+_TOGETHER = 2**17  # numbers of one network's largest layer, up to which several gain from going together
 _GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound memory on large data sets
 
 
@@ -150,16 +151,16 @@ def train_epoch(
 def at_once(network: nn.Module, inputs: Tensor, networks: int, batch_size: int) -> int:
     """How many networks are trained as one: by network and device, never by a clock, so that bits repeat.
 
-    On a CPU, two-dimensional convolutions of many networks take no less time than one network's after the other
-    (`benchmarks/residual.py`), so that each is trained alone; all else is faster together. On a GPU as many as fit.
+    On a CPU, convolutions of large images gain nothing from going together, and leave the cache (`benchmarks/training.py`):
+    such networks are trained one after the other, all else together. On a GPU as many as fit.
     """
     if inputs.is_cuda:
         memory = torch.cuda.get_device_properties(inputs.device).total_memory
         parameters = sum(value[0].numel() for value in network.parameters())
         each = 2 * batch_size * sum(activations(network, inputs)) + _COPIES * parameters
         return max(1, min(networks, memory // 2 // (each * inputs.element_size())))
-    flat = any(isinstance(layer, layers.Conv) and layer.weight.dim() == 5 for layer in network.modules())
-    return 1 if flat else networks
+    convolves = any(isinstance(layer, layers.Conv) for layer in network.modules())
+    return 1 if convolves and batch_size * max(activations(network, inputs)) > _TOGETHER else networks
 
 
 def _train(

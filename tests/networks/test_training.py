@@ -221,7 +221,11 @@ def test_every_network_trains_as_torchs_own(architecture: str, norm: str, axes: 
 
 
 def test_how_many_are_trained_as_one_is_a_matter_of_the_network() -> None:
-    for architecture, shape, expected in [("mlp", (8, 8, 1), 9), ("resnet8", (40, 1), 9), ("resnet8", (8, 8, 1), 1)]:
+    for architecture, shape, expected in [
+        ("mlp", (90, 90, 1), 9),
+        ("resnet8", (40, 1), 9),
+        ("resnet8", (90, 90, 1), 1),
+    ]:
         network = build(Architecture(architecture=architecture, widths=(4,)), shape, 10)
         assert at_once(network, torch.zeros(2, *shape), 9, 64) == expected
 

@@ -78,9 +78,7 @@ EXERCISES = {
         _statistics(),
         "One pass over a batch, N / (N - 1) for the variance: that is all that re-estimation does, layer by layer.",
         {
-            "The variance is that of these numbers. As an estimate it is larger by N / (N - 1).": _statistics(
-                0
-            ),
+            "The variance is that of these numbers. As an estimate it is larger by N / (N - 1).": _statistics(0),
             "Each place in space has statistics of its own in your answer. A channel has one mean.": lambda a: np.stack(
                 [a.mean((0, 2)), a.var(0, ddof=1).mean(-1)]
             ),
