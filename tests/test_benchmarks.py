@@ -155,5 +155,5 @@ def test_the_loop_trains_the_residual_networks_that_the_stack_trains(dataset: st
             parents=1,
             train_samples=320,
             device="cpu",
-        )  # fmt: skip
+        )
     )

@@ -65,7 +65,7 @@ class Architecture(Settings):
 
     architecture: str = parameter(
         "mlp",
-        "a perceptron, strided convolutions, residual networks, or VGG",
+        "perceptron, convolutions, residual network, VGG",
         one_of(BUILDERS),
     )
     widths: tuple[int, ...] = parameter(

@@ -151,8 +151,8 @@ def train_epoch(
 def at_once(network: nn.Module, inputs: Tensor, networks: int, batch_size: int) -> int:
     """How many networks are trained as one: by network and device, never by a clock, so that bits repeat.
 
-    On a CPU, convolutions of large images gain nothing from going together, and leave the cache (`benchmarks/training.py`):
-    such networks are trained one after the other, all else together. On a GPU as many as fit.
+    On a CPU, convolutions of large images gain nothing from going together, and leave the cache: such networks are
+    trained one after the other, all else together (`benchmarks/training.py`). On a GPU as many as fit.
     """
     if inputs.is_cuda:
         memory = torch.cuda.get_device_properties(inputs.device).total_memory

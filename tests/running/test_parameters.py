@@ -38,7 +38,7 @@ def test_the_cell_gives_every_parameter_its_default_and_its_meaning() -> None:
     lines = parameters.cell(records).splitlines()
     given = {name: ast.literal_eval(value) for name, value in (line.split("  # ")[0].split(" = ") for line in lines)}
     assert given == Experiment().to_json() | LineGrid().to_json()
-    assert 'norm = "none"  # normalisation over the channels before each activation: none, layer' in lines
+    assert 'norm = "none"  # normalisation before each activation: none, batch, group, layer' in lines
 
 
 def test_the_table_says_what_is_allowed() -> None:
