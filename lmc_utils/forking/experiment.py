@@ -15,12 +15,10 @@ from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks.augmentation import require_space
 from lmc_utils.networks.data import DATASETS, Source
-from lmc_utils.networks.models import NORMS, Architecture
+from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import (
-    Allowed,
     Settings,
-    above,
     anew,
     at_least,
     increasing,
@@ -160,20 +158,13 @@ class ResidualExperiment(Experiment):
 
 
 @dataclass(frozen=True)
-class Comparison(Settings):
-    """What the chapter on residual networks measures, and which other families it compares."""
+class Residuals(Settings):
+    """What the chapter on residual networks measures."""
 
     alphas: int = parameter(9, "evenly spaced points from one sibling to the other", odd_from(3), bytes_each=64)
     few_samples: int = parameter(
         1000, "training samples for what is costly: during training, curvature, layer by layer", at_least(2)
     )
-    compare_rate: float = parameter(0.1, "learning rate of the other families", above(0))
-    compare_norms: tuple[str, ...] = parameter(
-        ("batch", "group", "none"),
-        "normalisation of each of them",
-        Allowed("a list of words from none, batch, group, layer", lambda names: all(name in NORMS for name in names)),
-    )
-    compare_parents: int = parameter(1, "different initialisations for each of them", at_least(1))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"alphas": 3, "few_samples": 64}}
 
