@@ -13,10 +13,10 @@ TORCH  := torch==2.13.0\ntorchvision==0.28.0\n
 QUICK  := jsonschema<4.25\n
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf browser test lint bench attack serve clean lock
+.PHONY: help book pdf browser test test-gpu lint bench attack serve clean lock
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(VENV)/.book  ## execute the notebooks that changed and build _build/html/index.html
 	@$(BIN)/lmc build
@@ -31,6 +31,10 @@ test: $(VENV)/.dev  ## run every test
 	@$(BIN)/python -m lmc_utils.publishing.browser >/dev/null || true  # its tests are left out
 	@$(BIN)/python -m lmc_utils.classroom.wall >/dev/null
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+test-gpu: $(VENV)/.dev  ## run the tests of networks, measurements and runs on a GPU
+	@$(BIN)/python -c 'import torch, sys; torch.cuda.is_available() or sys.exit("make: no GPU was found by torch")'
+	@LMC_TEST_DEVICE=cuda $(BIN)/python -m pytest -q tests/networks tests/measure tests/forking
 
 lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that notebooks are stored without outputs
 	@$(BIN)/ruff check .

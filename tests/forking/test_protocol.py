@@ -6,18 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import damage
 import pytest
 import torch
+from device import DEVICE
 
 from lmc_utils.forking import Experiment, Member, Run, members, store, train
 from lmc_utils.networks import data, stack, training
 from lmc_utils.settings import ParameterError
-from tests.support import damage
 
-SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
+SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device=DEVICE)
 WITH_STATE = Experiment(
     architecture="resnet8", widths=(4,), norm="batch", dropout=0.2, augmentation="crop_flip", train_samples=600,
-    dataset="mnist1d", epochs=4, fork_epochs=(0, 2), parents=2, device="cpu",
+    dataset="mnist1d", epochs=4, fork_epochs=(0, 2), parents=2, device=DEVICE,
 )  # fmt: skip
 RISING = "an increasing list of at least one, each at least 0"
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from device import DEVICE
 
 from lmc_utils.forking import Experiment, Member, Run, train
 from lmc_utils.settings import ParameterError
 
-SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device="cpu")
+SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2), parents=2, device=DEVICE)
 
 
 @pytest.fixture(scope="module")

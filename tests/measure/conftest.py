@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from device import DEVICE
 
 from lmc_utils.forking import Experiment, Run, train
 
-SMALL = Experiment(dataset="digits", widths=(16,), epochs=3, fork_epochs=(0, 2), parents=2, siblings=3, device="cpu")
+SMALL = Experiment(dataset="digits", widths=(16,), epochs=3, fork_epochs=(0, 2), parents=2, siblings=3, device=DEVICE)
 
 
 @pytest.fixture(scope="session")

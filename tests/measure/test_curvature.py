@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from curvlinops import HessianLinearOperator
+from device import DEVICE
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,7 +21,7 @@ from lmc_utils.networks.lifted import Lifted
 from lmc_utils.networks.models import ACTIVATIONS, Architecture, build
 
 SMALL = Experiment(
-    dataset="digits", widths=(8, 8), activation="tanh", epochs=3, fork_epochs=(0, 2), parents=2, device="cpu"
+    dataset="digits", widths=(8, 8), activation="tanh", epochs=3, fork_epochs=(0, 2), parents=2, device=DEVICE
 )
 
 

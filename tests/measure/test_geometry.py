@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from device import DEVICE
 from made_up_walks import SIZE, triangle, walks_of
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from lmc_utils.measure import geometry
 from lmc_utils.networks import stack
 
 SMALL = Experiment(
-    dataset="digits", widths=(8,), epochs=5, fork_epochs=(0, 2, 5), parents=2, siblings=3, batch_size=256, device="cpu"
+    dataset="digits", widths=(8,), epochs=5, fork_epochs=(0, 2, 5), parents=2, siblings=3, batch_size=256, device=DEVICE
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from device import DEVICE
 from made_up_walks import SIZE, walks_of
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from lmc_utils.measure import planes, projection
 from lmc_utils.settings import ParameterError
 
 SMALL = Experiment(
-    dataset="digits", widths=(8,), epochs=5, fork_epochs=(0, 2, 5), parents=2, siblings=3, batch_size=256, device="cpu"
+    dataset="digits", widths=(8,), epochs=5, fork_epochs=(0, 2, 5), parents=2, siblings=3, batch_size=256, device=DEVICE
 )
 
 
