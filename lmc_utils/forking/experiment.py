@@ -107,7 +107,9 @@ class Experiment(Convention, Recipe, Architecture, Source):
         largest = self.alive(self.epochs)
         require_room(f"experiment ({largest:,} networks of at least {least:,} parameters)", _NUMBER * largest * least)
 
-    def require_room(self, parameters: int, activations: int, epochs: Sequence[int], folder: Path) -> None:
+    def require_room(
+        self, parameters: int, activations: int, epochs: Sequence[int], folder: Path, buffers: int = 0
+    ) -> None:
         """Raise ParameterError unless there is room to train, in memory and on disk.
 
         Args:
@@ -115,11 +117,12 @@ class Experiment(Convention, Recipe, Architecture, Source):
             activations: numbers that one network makes of one sample.
             epochs: those that are to be written.
             folder: where the run is kept.
+            buffers: numbers that each network keeps besides.
         """
         largest = self.alive(self.epochs)
         what = f"experiment ({largest:,} networks of {parameters:,} parameters, {len(epochs):,} epochs to keep)"
         memory = _NUMBER * largest * (_COPIES * parameters + 2 * self.batch_size * activations)
-        disk = _NUMBER * 2 * parameters * sum(map(self.alive, epochs))
+        disk = _NUMBER * (2 * parameters + buffers) * sum(map(self.alive, epochs))
         require_room(what, memory, disk, folder)
 
     def torch_device(self) -> torch.device:

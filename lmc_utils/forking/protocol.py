@@ -52,12 +52,13 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
     files = store.RunFolder(_key(experiment, dataset, device), folder)
     lacking = [epoch for epoch in experiment.kept() if files.fault(epoch)]
     parameters = sum(value.numel() for value in outline.parameters())
+    buffers = stack.fresh_buffers(outline, 1).shape[1]
     if lacking:
-        experiment.require_room(parameters, 0, lacking, files.path.parent)
+        experiment.require_room(parameters, 0, lacking, files.path.parent, buffers)
     network = models.build(experiment, dataset.input_shape, dataset.classes)
     if lacking:
         activations = sum(sizes.activations(network, dataset.train[0]))
-        experiment.require_room(parameters, activations, lacking, files.path.parent)
+        experiment.require_room(parameters, activations, lacking, files.path.parent, buffers)
         with files.lock():
             _report(files, experiment.kept())
             title = f"training {len(members(experiment))} networks"

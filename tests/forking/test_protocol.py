@@ -12,6 +12,7 @@ import torch
 from device import DEVICE
 
 from lmc_utils.forking import Experiment, Member, Run, members, store, train
+from lmc_utils.measure import lines
 from lmc_utils.networks import data, stack, training
 from lmc_utils.settings import ParameterError
 
@@ -117,6 +118,25 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     resumed = train(experiment, tmp_path, progress=False)
     assert trained == list(range(survives, 4))
     assert damage.equal_networks(resumed.folder, run.folder)
+
+
+def test_conventions_for_measuring_train_nothing_again(either: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "train_epoch", None)
+    other = Experiment(**either.experiment.to_json() | {"batchnorm": "keep", "batchnorm_samples": 20})
+    assert train(other, either.folder.path.parent, progress=False).folder.path == either.folder.path
+
+
+def test_what_is_interpolated_is_at_its_ends_each_siblings_own_network(either: Run) -> None:
+    """And so are kept statistics: with the running statistics that training left, in evaluation mode."""
+    network, siblings = either.network, [Member(1, 0, 0), Member(1, 0, 1)]
+    values = stack.unflatten(either.thetas(siblings, 4), network, either.buffers(siblings, 4))
+    inputs, labels = either.dataset.test
+    logits = stack.load(network, values).eval()(inputs.expand(2, *inputs.shape))
+    wrong = 100 * (logits.argmax(-1) != labels).double().mean(1)
+    for how in ("interpolate", "keep"):
+        found = lines.line(either.pairs(batchnorm=how), lines.LineGrid(alphas=2, alpha_range=(0, 1)), progress=False)
+        ends = found.error.sel(split="test", fork_epoch=0, parent=1, pair="0-1", epoch=4, alpha=[0, 1])
+        assert ends.values.tolist() == pytest.approx(wrong.tolist())
 
 
 def test_a_finished_run_is_fetched_not_trained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
