@@ -1,0 +1,60 @@
+"""Tables of long runs say how they were made, and hold what was measured."""
+
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from lmc_utils.forking import Experiment, store, tables, train
+from lmc_utils.measure import lines
+from lmc_utils.settings import ParameterError
+
+SMALL = Experiment(
+    architecture="resnet8", widths=(2,), norm="batch", epochs=2, fork_epochs=(0, 1), parents=1, train_samples=128,
+    device="cpu",
+)  # fmt: skip
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
+    def tiny() -> xr.Dataset:
+        """A tiny one."""
+        return tables.on_lines(SMALL)
+
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setitem(tables.TABLES, "tiny", tiny)
+    monkeypatch.setattr(tables, "PLACES", (tmp_path / "results",))
+    tables.make("tiny", tmp_path / "results")
+    return tables.read("tiny")
+
+
+def test_a_table_has_what_was_measured_under_each_convention(made: xr.Dataset) -> None:
+    run = train(SMALL, store.root(), progress=False)
+    assert made.batchnorm.values.tolist() == ["reestimate", "interpolate", "keep"]
+    for how in made.batchnorm.values:
+        found = lines.line(run.pairs(batchnorm=how), tables.LINE, progress=False).isel(epoch=0)
+        xr.testing.assert_allclose(made.error.sel(batchnorm=how, drop=True), found.error.drop_vars("epoch"), rtol=1e-6)
+
+
+def test_a_table_says_how_it_was_made(made: xr.Dataset) -> None:
+    assert made.attrs["title"] == "A tiny one."
+    assert made.attrs["command"] == "python -m lmc_utils.forking.tables tiny"
+    assert "torch" in made.attrs["versions"]
+    assert {"commit", "machine", "date", "wall_time"} <= set(made.attrs)
+
+
+def test_the_tables_of_the_book_are_there_and_are_those_of_their_commands() -> None:
+    for name, table in tables.TABLES.items():
+        found = tables.read(name)
+        assert found.attrs["command"].endswith(f" {name}")
+        assert found.attrs["title"] == " ".join(str(table.__doc__).split())
+        assert (tables.PLACES[0] / f"{name}.nc").stat().st_size < 1e6
+        assert bool(found.error.notnull().any())
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "PLACES", (tmp_path,))
+    with pytest.raises(ParameterError, match=r"table: expected resnet8_norms.nc in .* makes it"):
+        tables.read("resnet8_norms")
+    with pytest.raises(ParameterError, match="table: 'resnet8_norm' is not known; did you mean 'resnet8_norms'"):
+        tables.read("resnet8_norm")
