@@ -20,7 +20,7 @@ from lmc_utils.networks.state import refuse_state
 from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
 
 _COPIES = 9  # of a network's parameters while it is trained: also momentum, gradients, old and new ones
-_TOGETHER = 2**17  # numbers of one network's largest layer, up to which several gain from going together
+_TOGETHER = 7 * 10**6  # activations of a batch: 5 to 8 million are as fast, 4 and 12 slower (27 ResNet-8s, 1 MiB of L2)
 _GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound memory on large data sets
 
 
@@ -143,24 +143,27 @@ def train_epoch(
         raise ParameterError("network: expected one built of stacked layers, this one has parameters of other modules")
     refuse_state(network, train[0])
     size = at_once(network, train[0], len(streams), recipe.batch_size)
-    parts = [slice(first, first + size) for first in range(0, len(streams), size)]
-    after = [_train(network, state.rows(part), train, streams[part], recipe, epoch) for part in parts]
-    return State.joined(after)
+    after = []
+    for first in range(0, len(streams), size):
+        # All parts are of one size, the last filled up: a convolution may round otherwise in a stack of another size.
+        rows = [min(row, len(streams) - 1) for row in range(first, first + size)]
+        after.append(_train(network, state.rows(rows), train, [streams[row] for row in rows], recipe, epoch))
+    return State.joined(after).rows(slice(len(streams)))
 
 
 def at_once(network: nn.Module, inputs: Tensor, networks: int, batch_size: int) -> int:
     """How many networks are trained as one: by network and device, never by a clock, so that bits repeat.
 
-    On a CPU, convolutions of large images gain nothing from going together, and leave the cache: such networks are
-    trained one after the other, all else together (`benchmarks/training.py`). On a GPU as many as fit.
+    On a CPU as many as keep the activations of a batch in its cache: more are slower, and large images go one network
+    at a time, where going together gains nothing (`benchmarks/training.py`). On a GPU as many as fit into half of it.
     """
+    each = batch_size * sum(activations(network, inputs))
+    most = _TOGETHER // each
     if inputs.is_cuda:
         memory = torch.cuda.get_device_properties(inputs.device).total_memory
         parameters = sum(value[0].numel() for value in network.parameters())
-        each = 2 * batch_size * sum(activations(network, inputs)) + _COPIES * parameters
-        return max(1, min(networks, memory // 2 // (each * inputs.element_size())))
-    convolves = any(isinstance(layer, layers.Conv) for layer in network.modules())
-    return 1 if convolves and batch_size * max(activations(network, inputs)) > _TOGETHER else networks
+        most = memory // 2 // ((2 * each + _COPIES * parameters) * inputs.element_size())
+    return math.ceil(networks / math.ceil(networks / max(1, most)))
 
 
 def _train(

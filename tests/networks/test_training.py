@@ -133,6 +133,32 @@ def test_the_stack_trains_as_an_ordinary_loop_does(
         assert not torch.allclose(together[row], thetas[row], atol=1e-3)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_networks_that_are_trained_in_parts_are_the_same_networks(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit where their start and their seed are the same, whatever part they are in."""
+    network = build(Architecture(architecture="resnet8", widths=(8,), norm="batch"), (40, 1), 3)
+    generator = torch.Generator().manual_seed(0)
+    few = torch.randn(128, 40, 1, generator=generator), torch.randint(3, (128,), generator=generator)
+    state = start(network, stack.flatten(stack.initialise(network, [1, 2, 1, 3, 1])))
+    streams, before = [(1,), (2,), (1,), (3,), (1,)], torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        together = train_epoch(network, state, few, streams, Recipe(), 0)
+        monkeypatch.setattr("lmc_utils.networks.training._TOGETHER", 2 * 450_000)
+        assert at_once(network, few[0], 5, 64) == 2
+        apart = train_epoch(network, state, few, streams, Recipe(), 0)
+    finally:
+        torch.set_num_threads(before)
+    for first, second in zip(together, apart, strict=True):
+        assert len(first) == len(second) == 5
+        assert torch.equal(second[0], second[2])
+        assert torch.equal(second[0], second[4])
+        # float32, two steps: another size of stack may sum in another order.
+        torch.testing.assert_close(first, second, atol=1e-3, rtol=1e-3)
+
+
 def test_the_same_start_and_the_same_order_give_the_same_bits(
     network: nn.Module, samples: tuple[Tensor, Tensor]
 ) -> None:
@@ -221,13 +247,11 @@ def test_every_network_trains_as_torchs_own(architecture: str, norm: str, axes: 
 
 
 def test_how_many_are_trained_as_one_is_a_matter_of_the_network() -> None:
-    for architecture, shape, expected in [
-        ("mlp", (90, 90, 1), 9),
-        ("resnet8", (40, 1), 9),
-        ("resnet8", (90, 90, 1), 1),
-    ]:
+    for architecture, shape, expected in [("mlp", (40, 1), 27), ("resnet8", (40, 1), 27), ("resnet8", (90, 90, 1), 1)]:
         network = build(Architecture(architecture=architecture, widths=(4,)), shape, 10)
-        assert at_once(network, torch.zeros(2, *shape), 9, 64) == expected
+        assert at_once(network, torch.zeros(2, *shape), 27, 64) == expected
+    wide = build(Architecture(architecture="resnet8", widths=(8,), norm="batch"), (40, 1), 10)
+    assert at_once(wide, torch.zeros(2, 40, 1), 27, 64) == 14  # two parts of nearly the same size, not 15 and a rest
 
 
 def test_bfloat16_is_near_float32(network: nn.Module, samples: tuple[Tensor, Tensor]) -> None:
