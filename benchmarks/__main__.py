@@ -24,8 +24,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="how often each contender runs, in turn")
     parser.add_argument("--preset", default="default", help="the experiment: smoke, default or paper")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the tables are written")
+    parser.add_argument("--only", choices=["residual"], help="residual networks alone (some three minutes)")
     options = parser.parse_args()
 
+    _write(options.page.with_name("benchmarks_residual.md"), _residual(options.repeats))
+    if options.only == "residual":
+        return
     experiment = Experiment(**Experiment.preset(options.preset))
     print(f"Training the {options.preset} run ({options.repeats} repeats):", flush=True)
     times = training.compare(experiment, options.repeats)
@@ -33,12 +37,6 @@ def main() -> None:
     peak = memory.peak_of_notebook(NOTEBOOK)
     print("What it costs to keep runs, and to check them:", flush=True)
     kept = store.shares(experiment, NOTEBOOK, options.repeats)
-    print("Convolutions of many networks:", flush=True)
-    convolved = {axes: convolutions.compare(axes, options.repeats) for axes in (1, 2)}
-    print("Training residual networks:", flush=True)
-    residual = {axes: training.compare_residual(axes, options.repeats) for axes in (1, 2)}
-    print("Curvature of a residual network:", flush=True)
-    bent = {how: curvature.compare_residual(how, options.repeats) for how in curvature.STATISTICS}
     print("Curvature at both ends of every pair of siblings:", flush=True)
     curvatures = curvature.compare(experiment, options.repeats)
     growth = memory.growth_of_curvature(experiment, ALLOWED)
@@ -48,8 +46,7 @@ def main() -> None:
     flat = planes.compare(experiment, options.repeats)
 
     page = f"""\
-Measured on {datetime.date.today():%d %B %Y}, on {os.cpu_count()} cores ({platform.machine()}),
-torch {torch.__version__} with {torch.get_num_threads()} threads, {options.repeats} repeats in turn.
+{_where(options.repeats)}
 
 **Training the {options.preset} run, end to end.** Ours includes writing every epoch to disk.
 
@@ -62,27 +59,6 @@ peak (its largest process).
 default parameters where the run is there:
 
 {store.table(kept)}
-
-**Convolutions.** Ten passes, forward and backward, through one convolution of each stage of a ResNet, for
-{convolutions.NETWORKS} networks and {convolutions.SAMPLES} samples; in one dimension, then in two:
-
-{table(convolved[1], convolutions.GROUPED)}
-
-{table(convolved[2], convolutions.GROUPED)}
-
-**Residual networks.** A family of ResNet-8s with batch normalisation, two epochs, end to end; on MNIST-1D, then on the
-digits, which are images of 8 x 8. Where images are large, ours trains one network after the other as well:
-
-{table(residual[1], training.OURS)}
-
-{table(residual[2], training.OURS)}
-
-**Curvature of residual networks.** All blocks of ResNet-8 (w = 8, batch normalisation, MNIST-1D), by Taylor mode and by
-automatic differentiation; with statistics as functions of the parameters, then as constants:
-
-{table(bent["functions"], curvature.TAYLOR)}
-
-{table(bent["constants"], curvature.TAYLOR)}
 
 **Curvature.** $\\delta^\\top H \\delta$ and its diagonal blocks, one a layer, at both ends of every pair of siblings of
 the {options.preset} run, on its whole training set. Ours also has the losses, all slopes, and the blocks between
@@ -104,9 +80,53 @@ for every fork epoch of one parent. Ours also lays the plane and has the errors.
 
 {table(flat, planes.OURS)}
 """
-    options.page.parent.mkdir(parents=True, exist_ok=True)
-    options.page.write_text(page)
-    print(f"\n{page}\nWritten to {options.page}")
+    _write(options.page, page)
+
+
+def _where(repeats: int) -> str:
+    return (
+        f"Measured on {datetime.date.today():%d %B %Y}, on {os.cpu_count()} cores ({platform.machine()}),\n"
+        f"torch {torch.__version__} with {torch.get_num_threads()} threads, {repeats} repeats in turn."
+    )
+
+
+def _residual(repeats: int) -> str:
+    print("Convolutions of many networks:", flush=True)
+    convolved = {axes: convolutions.compare(axes, repeats) for axes in (1, 2)}
+    print("Training residual networks:", flush=True)
+    residual = {axes: training.compare_residual(axes, repeats) for axes in (1, 2)}
+    print("Curvature of a residual network:", flush=True)
+    bent = {how: curvature.compare_residual(how, repeats) for how in curvature.STATISTICS}
+    return f"""\
+{_where(repeats)}
+
+**Convolutions.** Ten passes, forward and backward, through one convolution of each stage of a ResNet, for
+{convolutions.NETWORKS} networks and {convolutions.SAMPLES} samples; in one dimension, then in two:
+
+{table(convolved[1], convolutions.GROUPED)}
+
+{table(convolved[2], convolutions.GROUPED)}
+
+**Residual networks.** A family of ResNet-8s with batch normalisation, two epochs, end to end; on MNIST-1D, then on the
+digits, which are images of 8 x 8. Where images are large, ours trains one network after the other as well:
+
+{table(residual[1], training.OURS)}
+
+{table(residual[2], training.OURS)}
+
+**Curvature of residual networks.** All blocks of ResNet-8 (w = 8, batch normalisation, MNIST-1D), by Taylor mode and by
+automatic differentiation; with statistics as functions of the parameters, then as constants:
+
+{table(bent["functions"], curvature.TAYLOR)}
+
+{table(bent["constants"], curvature.TAYLOR)}
+"""
+
+
+def _write(path: Path, page: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page)
+    print(f"\n{page}\nWritten to {path}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lmc_utils.measure.rules import RULES, Change, tangents_of_images
+from lmc_utils.measure.rules import RULES
+from lmc_utils.measure.tangents import Change, tangents_of_images
 from lmc_utils.networks import layers
 from lmc_utils.networks.layers import Parameters
 
