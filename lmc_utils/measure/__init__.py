@@ -13,6 +13,7 @@ __all__ = [
     "lines",
     "planes",
     "ridges",
+    "passes",
     "curvature",
     "taylor",
     "tangents",

@@ -8,6 +8,7 @@ another share their permutation; where a shortcut fills up with channels of zero
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -50,11 +51,22 @@ def axes(network: nn.Module) -> dict[str, tuple[Axis, ...]]:
     >>> axes(nn.Sequential(Linear(1, 3, 5), nn.ReLU(), Linear(1, 5, 2)))["2.weight"]
     ((Segment(group='0', size=5, repeats=1),), ())
     """
-    found: dict[str, tuple[Axis, ...]] = {}
-    same: dict[str, Axis] = {}  # what a group turned out to be
-    outputs = _walk(network, "", (), found, same)
-    same |= {segment.group: () for segment in _settled(outputs, same)}
-    return {name: tuple(_settled(axis, same) for axis in each) for name, each in found.items()}
+    seen = _seen(network)
+    return {name: tuple(_settled(axis, seen.same) for axis in each) for name, each in seen.axes.items()}
+
+
+def channels(network: nn.Module) -> dict[str, Axis]:
+    """What the channels permute with that each part of a network puts out; empty where they keep their order.
+
+    Raises:
+        ParameterError: as for `axes`.
+
+    >>> from lmc_utils.networks.layers import Linear
+    >>> channels(nn.Sequential(Linear(1, 3, 5), nn.ReLU(), Linear(1, 5, 2)))["1"]
+    (Segment(group='0', size=5, repeats=1),)
+    """
+    seen = _seen(network)
+    return {name: _settled(axis, seen.same) for name, axis in seen.outputs.items()}
 
 
 def groups(network: nn.Module) -> dict[str, int]:
@@ -107,39 +119,61 @@ def _settled(axis: Axis, same: Mapping[str, Axis]) -> Axis:
     return tuple(parts)
 
 
-def _walk(
-    layer: nn.Module, name: str, channels: Axis, found: dict[str, tuple[Axis, ...]], same: dict[str, Axis]
-) -> Axis:
+@dataclass
+class _Seen:
+    """What a walk through a network notes: of each parameter its axes, of each part the channels at its output.
+
+    `same` says what a group turned out to be.
+    """
+
+    axes: dict[str, tuple[Axis, ...]] = field(default_factory=dict)
+    outputs: dict[str, Axis] = field(default_factory=dict)
+    same: dict[str, Axis] = field(default_factory=dict)
+
+
+def _seen(network: nn.Module) -> _Seen:
+    seen = _Seen()
+    outputs = _walk(network, "", (), seen)
+    seen.same |= {segment.group: () for segment in _settled(outputs, seen.same)}
+    return seen
+
+
+def _walk(layer: nn.Module, name: str, channels: Axis, seen: _Seen) -> Axis:
     """Note what the axes of a layer are, given its channels at the input; those at its output."""
+    seen.outputs[name] = _through(layer, name, channels, seen)
+    return seen.outputs[name]
+
+
+def _through(layer: nn.Module, name: str, channels: Axis, seen: _Seen) -> Axis:
     if isinstance(layer, nn.Sequential):  # a residual block, too
         after = channels
         for part, inside in layer.named_children():
-            after = _walk(inside, f"{name}.{part}".lstrip("."), after, found, same)
+            after = _walk(inside, f"{name}.{part}".lstrip("."), after, seen)
         if isinstance(layer, layers.Residual):
             (last,) = after
-            extra = last.size - sum(segment.size for segment in _settled(channels, same))
+            extra = last.size - sum(segment.size for segment in _settled(channels, seen.same))
             shortcut = (*channels, Segment(name, extra)) if extra else channels
-            same[last.group] = shortcut if channels else ()
+            seen.same[last.group] = shortcut if channels else ()
             return shortcut
         return after
     if isinstance(layer, layers.Conv):
         new = (Segment(name, layer.weight.shape[1]),)
-        found[f"{name}.weight"] = (new, channels, *((),) * (layer.weight.dim() - 3))
+        seen.axes[f"{name}.weight"] = (new, channels, *((),) * (layer.weight.dim() - 3))
         if layer.bias is not None:
-            found[f"{name}.bias"] = (new,)
+            seen.axes[f"{name}.bias"] = (new,)
         return new
     if isinstance(layer, layers.Linear):
         fan_in, fan_out = layer.weight.shape[1:]
         width = sum(segment.size for segment in channels)
         before = tuple(Segment(part.group, part.size, fan_in // width) for part in channels)
         new = (Segment(name, fan_out),)
-        found[f"{name}.weight"], found[f"{name}.bias"] = (before, new), ((), new)
+        seen.axes[f"{name}.weight"], seen.axes[f"{name}.bias"] = (before, new), ((), new)
         return new
     if isinstance(layer, norms.Norm):
         if isinstance(layer, norms.GroupNorm) and layer.groups > 1:
-            same |= {segment.group: () for segment in _settled(channels, same)}
+            seen.same |= {segment.group: () for segment in _settled(channels, seen.same)}
         own = [*layer.named_parameters(), *stack.buffers(layer).items()]
-        found |= {f"{name}.{part}": (channels,) for part, _ in own}
+        seen.axes |= {f"{name}.{part}": (channels,) for part, _ in own}
         return channels
     if isinstance(layer, (*_PASSING, nn.ReLU, nn.GELU, nn.Tanh)):
         return channels

@@ -179,16 +179,10 @@ def _train(
     theta, momentum, buffers = (part.clone() for part in state)
     slope = torch.empty_like(theta)  # every step's gradient
     trained = stack.bound(network, theta, buffers).train()
-    _seed_dropout(trained, streams, epoch, inputs.device)
-    parameters = list(trained.parameters())
+    seed_dropout(trained, streams, epoch, inputs.device)
     steps = len(inputs) // recipe.batch_size
-    for step, (batch, targets) in enumerate(_batches(inputs, labels, streams, recipe, epoch)):
-        with torch.autocast(inputs.device.type, torch.bfloat16, recipe.precision == "bfloat16"):
-            logits = trained(batch)
-        flat = logits.flatten(0, 1).to(theta)
-        loss = functional.cross_entropy(flat, targets.flatten(), reduction="sum") / recipe.batch_size
-        gradients = torch.autograd.grad(loss, parameters)
-        torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=slope)
+    for step, (batch, targets) in enumerate(batches(inputs, labels, streams, recipe, epoch)):
+        slopes(trained, batch, targets, recipe.precision, slope)
         # In place, which `torch.optim.SGD` is not; the order of its sums, and so its bits.
         slope.add_(theta, alpha=recipe.weight_decay)
         momentum.mul_(recipe.momentum).add_(slope)
@@ -201,7 +195,25 @@ def _train(
     return State(theta, momentum, buffers)
 
 
-def _seed_dropout(network: nn.Module, streams: Sequence[Sequence[int]], epoch: int, device: torch.device) -> None:
+def slopes(network: nn.Module, batch: Tensor, targets: Tensor, precision: str, out: Tensor) -> None:
+    """The gradient of each network's mean cross-entropy on its own batch.
+
+    Args:
+        network: a stack in training mode.
+        batch: inputs, shape (networks, size, ...).
+        targets: labels, (networks, size).
+        precision: of products, see `Recipe`.
+        out: where the gradients are written, (networks, parameters).
+    """
+    with torch.autocast(batch.device.type, torch.bfloat16, precision == "bfloat16"):
+        logits = network(batch)
+    flat = logits.flatten(0, 1).to(out)
+    loss = functional.cross_entropy(flat, targets.flatten(), reduction="sum") / batch.shape[1]
+    gradients = torch.autograd.grad(loss, list(network.parameters()))
+    torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=out)
+
+
+def seed_dropout(network: nn.Module, streams: Sequence[Sequence[int]], epoch: int, device: torch.device) -> None:
     """Give each dropout layer a generator for each network, seeded by the network's stream, the epoch and the layer."""
     dropping = [layer for layer in network.modules() if isinstance(layer, layers.Dropout)]
     for place, layer in enumerate(dropping):
@@ -209,7 +221,7 @@ def _seed_dropout(network: nn.Module, streams: Sequence[Sequence[int]], epoch: i
         layer.generators = [torch.Generator(device).manual_seed(int(seed)) for seed in seeds]
 
 
-def _batches(
+def batches(
     inputs: Tensor, labels: Tensor, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (networks, size, ...) inputs and (networks, size) labels for each step of an epoch."""

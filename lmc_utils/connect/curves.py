@@ -1,0 +1,242 @@
+"""A bent way between two networks, found by training its bends (Garipov et al. 2018; Draxler et al. 2018).
+
+A way is made of nodes: the two networks, which stay, and bends between them, which are trained. Its points are mixtures
+of the nodes,
+
+    bezier   (1 - t)^2 theta_1 + 2 t (1 - t) bend + t^2 theta_2        (one bend)
+    chain    straight from node to node, each leg in an equal share of t   (one bend or more)
+
+and training lowers the mean loss over t: each step draws a t and a batch for each pair.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from tqdm import tqdm
+
+from lmc_utils.measure.arrays import Place, Quantity, blank
+from lmc_utils.measure.batchnorm import Convention
+from lmc_utils.measure.losses import Points, measure
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.networks import stack
+from lmc_utils.networks.lifted import is_stack
+from lmc_utils.networks.state import refuse_state
+from lmc_utils.networks.training import Diverged, Recipe, at_once, batches, rate, seed_dropout, slopes
+from lmc_utils.settings import ParameterError, Settings, at_least, between, one_of, parameter, require
+
+KINDS = ("bezier", "chain")
+_FINE = 2001  # values of t by which the length is measured
+_DRAW = 77  # tells the draws of t from those of the data order, which have the same seeds
+
+
+@dataclass(frozen=True)
+class Bending(Settings):
+    """How a way between two networks is bent.
+
+    >>> Bending(curve="bezier", bends=2)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: bends: expected 1 for a bezier, got 2
+    """
+
+    curve: str = parameter("bezier", "kind of the way around", one_of(KINDS))
+    bends: int = parameter(1, "points between the networks that are trained", at_least(1), also="1 for a bezier")
+    curve_epochs: int = parameter(60, "passes over the training data to bend it", between(1, 9999), unit="epochs")
+    curve_rate: float = parameter(0.1, "learning rate at the first step; a cosine takes it to zero", at_least(0))
+    curve_points: int = parameter(21, "points along it that are measured, evenly spaced", at_least(3), bytes_each=64)
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"curve_epochs": 2, "curve_points": 5}}
+
+    def check(self) -> None:
+        require(self.curve == "chain" or self.bends == 1, "bends", "1 for a bezier", self.bends)
+
+    def weights(self, t: Tensor) -> Tensor:
+        """How much of each node the points at these t are made of: (points,) to (points, 2 + bends).
+
+        Raises:
+            ParameterError: a t outside [0, 1].
+
+        >>> Bending().weights(torch.tensor([0.0, 0.5, 1.0])).tolist()  # first network, bend, second network
+        [[1.0, 0.0, 0.0], [0.25, 0.5, 0.25], [0.0, 0.0, 1.0]]
+        """
+        outside = t[(t < 0) | (t > 1) | t.isnan()]
+        if len(outside):
+            raise ParameterError(f"t: expected from 0 to 1, got {outside[0].item():g}")
+        if self.curve == "bezier":
+            return torch.stack([(1 - t).square(), 2 * t * (1 - t), t.square()], 1)
+        legs = 1 + self.bends
+        return (1 - (t[:, None] * legs - torch.arange(1 + legs).to(t)).abs()).clamp(min=0)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A way between the networks of each pair.
+
+    Attributes:
+        pairs: the networks that they join; statistics of batch normalisation are re-estimated at every point.
+        how: of which kind.
+        bends: what was trained, shape (pairs, bends, parameters), in the order of the pairs.
+    """
+
+    pairs: Pairs
+    how: Bending
+    bends: Tensor
+
+    def nodes(self, place: Place) -> Tensor:
+        """The nodes of one pair's way: first network, bends, second network, (2 + bends, parameters)."""
+        first, second = self.pairs.read(place)[:2]
+        return torch.stack([first, *self.bends[list(self.pairs.places).index(place)], second])
+
+    def points(self, place: Place, t: Tensor) -> Tensor:
+        """The parameter vectors at these t, (points, parameters); at 0 and 1 the networks themselves, to the bit.
+
+        Raises:
+            ParameterError: a t outside [0, 1].
+        """
+        nodes = self.nodes(place)
+        return self.how.weights(t).to(nodes) @ nodes
+
+    def bent(self) -> Pairs:
+        """The pairs with their first bend as third point, for planes through it."""
+        rows = {place: row for row, place in enumerate(self.pairs.places)}
+
+        def read(place: Place) -> Tensor:
+            return torch.cat([self.pairs.read(place)[:2], self.bends[rows[place]][:1]])
+
+        return replace(self.pairs, read=read, third="bend")
+
+    def measure(self, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+        """Loss and error along each way, at points that are evenly spaced by the length of the way.
+
+        Args:
+            splits, progress: as in `losses.measure`, which says what is raised.
+
+        Returns:
+            `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, and `alpha`, the share of the
+            way's length that lies behind: so the definitions of a barrier hold for it. Also `t`, where these points
+            are; `length`, of the way, and `off_line`, how far it goes from the straight line through the networks, both
+            in units of the networks' distance; NaN where the two are the same network.
+        """
+        alphas = np.linspace(0, 1, self.how.curve_points)
+        dims = tuple(self.pairs.coords)
+        quantities = {
+            "t": Quantity((*dims, "alpha"), long_name="parameter of the way"),
+            "length": Quantity(dims, long_name="length of the way over the distance of the networks"),
+            "off_line": Quantity(dims, long_name="farthest from the line over the distance of the networks"),
+        }
+        ground = blank({**self.pairs.coords, "alpha": alphas.tolist()}, quantities, {})
+        fine = torch.linspace(0, 1, _FINE, dtype=torch.float64)
+
+        def points(place: Place, _: Tensor) -> Points:
+            # Lengths and distances need the nodes' coordinates in the few dimensions that they span, no more.
+            triangle = torch.linalg.qr((self.nodes(place)[1:] - self.nodes(place)[0]).double().cpu().T, mode="r")[1]
+            way, chord = self.how.weights(fine)[:, 1:] @ triangle.T, triangle[:, -1]
+            behind = torch.cat([fine.new_zeros(1), way.diff(dim=0).norm(dim=1).cumsum(0)])
+            distance = chord.norm()
+            if distance > 0:
+                aside = way - (way @ chord / distance.square())[:, None] * chord
+                ground.length.values[place] = behind[-1] / distance
+                ground.off_line.values[place] = aside.norm(dim=1).max() / distance
+            steps = np.interp(alphas * float(behind[-1]), behind.numpy(), fine.numpy()) if behind[-1] > 0 else alphas
+            steps[[0, -1]] = 0, 1
+            ground.t.values[place] = steps
+            t = torch.from_numpy(steps)
+            return Points((len(t),), lambda chosen: self.points(place, t[chosen]), torch.zeros(len(t), 2))
+
+        found = measure(self.pairs, {"alpha": alphas.tolist()}, points, splits, progress, "way")
+        named = f"{self.how.curve}, {self.how.bends} trained for {self.how.curve_epochs} epochs"
+        return found.assign(ground.data_vars).assign_attrs(curve=named)
+
+
+def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bool = True) -> Curves:
+    """Train the bends of all pairs as one stack, from the straight line on, by SGD on the loss at random t.
+
+    Args:
+        pairs: what is to be joined; networks of this package, and with a split `train`.
+        how: what kind of way, and how long to train it.
+        recipe: of the networks: batch size, momentum, augmentation and precision are its own. There is no weight decay:
+            it would draw the bend to the origin.
+        seed: of the draws; each pair has its own, by its labels.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        ParameterError: a network that is not of this package, no training samples, or fewer than a batch.
+        training.Diverged: training left the finite numbers.
+    """
+    network, inputs, labels = pairs.network, *pairs.splits("train")["train"]
+    if not is_stack(network):
+        raise ParameterError("network: expected one built of stacked layers, this one has parameters of other modules")
+    refuse_state(network, inputs)
+    fits = recipe.batch_size <= len(inputs)
+    require(fits, "batch_size", f"at most the {len(inputs)} training samples", recipe.batch_size)
+    own = replace(recipe, learning_rate=how.curve_rate, weight_decay=0.0, epochs=how.curve_epochs, warmup=0)
+    pairs = replace(pairs, convention=Convention("reestimate", pairs.convention.batchnorm_samples))
+    places = list(pairs.places)
+    streams = [(seed, _name(pairs, place)) for place in places]
+    size = at_once(network, inputs, len(places), recipe.batch_size)
+    bends: list[Tensor] = []
+    parts = range(0, len(places), size)
+    with tqdm(total=len(parts) * own.epochs, desc="bending ways", unit="epoch", disable=not progress) as bar:
+        for first in parts:
+            rows = [min(row, len(places) - 1) for row in range(first, first + size)]  # see `training.train_epoch`
+            ends = torch.stack([pairs.read(places[row])[:2] for row in rows]).to(pairs.device)
+            shares = torch.arange(1, 1 + how.bends).to(ends) / (1 + how.bends)
+            trained = torch.lerp(ends[:, :1], ends[:, 1:], shares[:, None])
+            momentum = torch.zeros_like(trained)
+            for epoch in range(own.epochs):
+                _epoch(
+                    pairs, how, own, ends, trained, momentum, [streams[row] for row in rows], (inputs, labels), epoch
+                )
+                bar.update()
+            bends.append(trained)
+    joined = torch.cat(bends)[: len(places)] if bends else torch.zeros(0, how.bends, 0)
+    return Curves(pairs, how, joined.to(pairs.read(places[0]).device) if places else joined)
+
+
+def _epoch(
+    pairs: Pairs,
+    how: Bending,
+    recipe: Recipe,
+    ends: Tensor,
+    bends: Tensor,
+    momentum: Tensor,
+    streams: Sequence[Sequence[int]],
+    train: tuple[Tensor, Tensor],
+    epoch: int,
+) -> None:
+    """Train the bends, and change their momentum, in place."""
+    inputs, labels = train
+    theta, slope = torch.empty_like(ends[:, 0]), torch.empty_like(ends[:, 0])
+    moving = stack.bound(pairs.network, theta, stack.fresh_buffers(pairs.network, len(ends)).to(ends)).train()
+    seed_dropout(moving, streams, epoch, inputs.device)
+    steps = len(inputs) // recipe.batch_size
+    drawn = torch.from_numpy(np.stack([np.random.default_rng([*each, epoch, _DRAW]).random(steps) for each in streams]))
+    for step, (batch, targets) in enumerate(batches(inputs, labels, streams, recipe, epoch)):
+        weights = how.weights(drawn[:, step]).to(ends)
+        ways = torch.cat([ends[:, :1], bends, ends[:, 1:]], 1)
+        theta.copy_(torch.bmm(weights[:, None], ways)[:, 0])
+        slopes(moving, batch, targets, recipe.precision, slope)
+        momentum.mul_(recipe.momentum).add_(weights[:, 1:-1, None] * slope[:, None])
+        bends.sub_(momentum, alpha=rate(recipe, epoch * steps + step, recipe.epochs * steps))
+    if not bool(bends.isfinite().all()):
+        raise Diverged(
+            f"curve_rate: training of the bends diverged in epoch {epoch + 1} of {recipe.epochs}; "
+            f"{recipe.learning_rate:g} is too large here, try a tenth of it"
+        )
+
+
+def _name(pairs: Pairs, place: Place) -> int:
+    """A number of a pair that depends on its labels alone."""
+    labels = {
+        name: along if isinstance(along, int) else str(along[index])
+        for (name, along), index in zip(pairs.coords.items(), place, strict=True)
+    }
+    return zlib.crc32(json.dumps(labels).encode())

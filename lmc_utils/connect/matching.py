@@ -1,0 +1,195 @@
+"""Which channel of one network is which of another: permutations by weights, and by activations.
+
+Hidden channels can be renamed without a change of what a network computes (`networks.symmetry`). Two networks that are
+the same up to such names may look far apart. Matching looks for the names under which the second is most like the
+first: in its weights, or in what its channels do on samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from lmc_utils.measure.evaluation import blocks
+from lmc_utils.networks import stack, symmetry
+from lmc_utils.networks.layers import Parameters
+from lmc_utils.settings import ParameterError
+
+Permutations = dict[str, Tensor]
+"""For each group the order of the second network's channels: channel i is what permutations[group][i] was."""
+
+_ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh)
+_SAMPLES_AT_ONCE = 250
+_ROUNDING = 1e-12  # a gain below this share of the networks' lengths is none
+
+
+def groups(network: nn.Module) -> dict[str, int]:
+    """How many channels each group has, see `networks.symmetry.groups`.
+
+    Raises:
+        ParameterError: nothing in the network can be permuted, or it holds layers that are not of this package.
+    """
+    found = symmetry.groups(network)
+    if not found:
+        raise ParameterError("network: expected one with channels that can be permuted, all of this one keep an order")
+    return found
+
+
+def by_weights(network: nn.Module, ends: Tensor, starts: int = 4, seed: Sequence[int] = (0,)) -> Permutations:
+    """The permutations that bring the second network's parameters nearest to the first's, as far as they are found.
+
+    Group after group, in random order, the assignment is the best one for the others as they are (Ainsworth et al.
+    2022, section 3.2), until none of them changes. That is a local optimum, and from the identity it may be the
+    identity itself; so the search is repeated from random permutations, and the best end is taken. It is never worse
+    than the identity.
+
+    Args:
+        network: any stack of the architecture.
+        ends: two parameter vectors, shape (2, parameters).
+        starts: random starts besides the identity.
+        seed: of the starts and of the order of groups.
+
+    Raises:
+        ParameterError: as for `groups`, or vectors that are not two of this architecture.
+    """
+    sizes = groups(network)
+    first, second = _both(network, ends)
+    places = {group: list(_places(network, group)) for group in sizes}
+    meets = {group: {name for name, *_ in found} for group, found in places.items()}
+    random = np.random.default_rng(seed)
+    best: tuple[float, Permutations] | None = None
+    for start in range(1 + starts):
+        orders = {
+            group: torch.from_numpy(np.arange(size) if start == 0 else random.permutation(size))
+            for group, size in sizes.items()
+        }
+        moved = symmetry.permuted(second, network, orders)
+        open_ones = set(sizes)  # groups that may have a better order since something that they meet has moved
+        while open_ones:
+            group = str(random.choice(sorted(open_ones)))
+            open_ones.remove(group)
+            order = _best(first, moved, places[group])
+            after = symmetry.permuted({name: moved[name] for name in meets[group]}, network, {group: order})
+            gain = sum(float((first[name] * (after[name] - moved[name])).sum()) for name in after)
+            if gain > _ROUNDING * sum(float(first[name].square().sum()) for name in after):
+                orders[group] = orders[group][order]
+                moved |= after
+                open_ones |= {other for other in sizes if other != group and meets[other] & meets[group]}
+        likeness = sum(float((first[name] * moved[name]).sum()) for name in first)
+        if best is None or likeness > best[0]:
+            best = likeness, orders
+    assert best is not None
+    return best[1]
+
+
+def by_activations(network: nn.Module, ends: Tensor, buffers: Tensor | None, inputs: Tensor) -> Permutations:
+    """The permutations under which the second network's activations correlate best with the first's.
+
+    For each group the sum of correlations over samples and space, after every activation function that its channels
+    meet, is as large as it can be (Li et al. 2015; Ainsworth et al. 2022, section 3.1). It needs no start: no group
+    depends on another. The networks' distance is not looked at, and can grow. Channels that never vary, as dead units,
+    correlate with none.
+
+    Args:
+        network: any stack of the architecture.
+        ends: two parameter vectors, shape (2, parameters).
+        buffers: what the networks keep besides, (2, numbers); None where that is nothing.
+        inputs: shape (samples, space..., channels).
+
+    Raises:
+        ParameterError: as for `by_weights`.
+    """
+    sizes, axes = groups(network), symmetry.channels(network)
+    _both(network, ends)
+    kept = stack.fresh_buffers(network, 2).to(ends) if buffers is None else buffers
+    pair = stack.bound(network, ends, kept).eval()
+    watched = {name: layer for name, layer in pair.named_modules() if isinstance(layer, _ACTIVATIONS) and axes[name]}
+    moments: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def watch(name: str) -> Any:
+        def hook(_: nn.Module, __: Any, outputs: Tensor) -> None:
+            vectors = outputs if outputs.dim() == 3 else outputs.flatten(3).permute(1, 0, 3, 2).flatten(1, 2)
+            wide = vectors.double()
+            products = torch.stack([wide[0].T @ wide[1], wide[0].T @ wide[0], wide[1].T @ wide[1]])
+            if name in moments:
+                moments[name] = moments[name][0] + wide.sum(1), moments[name][1] + products
+            else:
+                moments[name] = wide.sum(1), products
+            counted[name] = counted.get(name, 0) + wide.shape[1]
+
+        return hook
+
+    counted: dict[str, int] = {}
+    for name, layer in watched.items():
+        layer.register_forward_hook(watch(name))
+    with torch.no_grad():
+        for part in blocks(len(inputs), _SAMPLES_AT_ONCE):
+            pair(inputs[part].expand(2, *inputs[part].shape))
+    alike = {group: torch.zeros(size, size, dtype=torch.float64) for group, size in sizes.items()}
+    for name, (sums, products) in moments.items():
+        correlations, start = _correlations(sums.cpu(), products.cpu(), counted[name]), 0
+        for part_of in axes[name]:
+            chosen = slice(start, start + part_of.size)
+            alike[part_of.group] += correlations[chosen, chosen]
+            start += part_of.size
+    return {group: _assigned(scores) for group, scores in alike.items()}
+
+
+def _both(network: nn.Module, ends: Tensor) -> tuple[Parameters, Parameters]:
+    """The parameters of both networks by name, in float64 on the CPU."""
+    length = sum(value[0].numel() for value in network.parameters())
+    if ends.shape != (2, length):
+        raise ParameterError(
+            f"endpoints: expected two vectors of {length} parameters, got the shape {tuple(ends.shape)}"
+        )
+    if not bool(ends.isfinite().all()):
+        raise ParameterError("endpoints: expected finite parameters, got others")
+    values = stack.unflatten(ends.detach().double().cpu(), network)
+    first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
+    return first, second
+
+
+def _places(network: nn.Module, group: str) -> Iterator[tuple[str, int, int, int, int]]:
+    """Where a group's channels are: parameter, axis, first place on it, channels, neighbours of each channel."""
+    parameters = dict(network.named_parameters())
+    for name, each in symmetry.axes(network).items():
+        for axis, parts in enumerate(each, start=1):
+            start = 0
+            for part in parts:
+                if part.group == group and name in parameters:
+                    yield name, axis, start, part.size, part.repeats
+                start += part.size * part.repeats
+
+
+def _best(first: Parameters, moved: Parameters, places: Sequence[tuple[str, int, int, int, int]]) -> Tensor:
+    """The best order of one group's channels while all others keep theirs."""
+    scores: Tensor | int = 0
+    for name, axis, start, size, repeats in places:
+        ours, theirs = (
+            values[name].narrow(axis, start, size * repeats).movedim(axis, 0).reshape(size, -1)
+            for values in (first, moved)
+        )
+        scores = scores + ours @ theirs.T
+    assert isinstance(scores, Tensor)
+    return _assigned(scores)
+
+
+def _assigned(scores: Tensor) -> Tensor:
+    """For each row the column that it is assigned to, so that the sum of their scores is largest."""
+    _, columns = linear_sum_assignment(scores.numpy(), maximize=True)
+    return torch.from_numpy(columns)
+
+
+def _correlations(sums: Tensor, products: Tensor, count: int) -> Tensor:
+    """Of each channel of the first network with each of the second; 0 for channels that never vary."""
+    means = sums / count
+    variances = products[1:].diagonal(dim1=1, dim2=2) / count - means.square()
+    varies = variances > 1e-12 * means.square().clamp(min=1e-12)
+    inverse = torch.where(varies, variances.clamp(min=1e-300).rsqrt(), 0.0)
+    covariance = products[0] / count - means[0][:, None] * means[1]
+    return covariance * inverse[0][:, None] * inverse[1]

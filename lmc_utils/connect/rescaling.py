@@ -1,0 +1,152 @@
+"""The second step after alignment: give the activations between two networks the statistics that they have at the ends.
+
+Half-way, contributions cancel where the two networks disagree, and activations vary less than at either end (see
+`measure.variances`). Jordan et al. (2023) mend it: at each point of the line, and layer after layer, every channel is
+shifted and scaled so that its mean and its standard deviation are the mixtures of those at the ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from lmc_utils.measure import lines
+from lmc_utils.measure.arrays import Place
+from lmc_utils.measure.batchnorm import WORKING_MEMORY, Convention, norms
+from lmc_utils.measure.evaluation import batches, blocks
+from lmc_utils.measure.lines import LineGrid
+from lmc_utils.measure.losses import Points, along, measure, mix
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.networks import layers, stack, symmetry
+from lmc_utils.networks.layers import Parameters
+from lmc_utils.networks.norms import Norm, by_channel
+from lmc_utils.networks.sizes import activations
+from lmc_utils.settings import ParameterError
+
+_STILL = 1e-6  # a channel that varies less, in standard deviations, is shifted only
+
+
+def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+    """Loss and error along the line through each pair, with the statistics of activations mended at every point.
+
+    Where the network has batch normalisation, its statistics are re-estimated, which does the same. Where it has none,
+    the outputs of every hidden layer are shifted and scaled, on as many training samples as the convention of the pairs
+    says; that changes weights and biases only, so that what is measured is a network of the same architecture. The ends
+    stay as they are, and beyond them, where mixed deviations could turn negative, those of the nearest end are wanted.
+
+    Args:
+        pairs: what to measure, aligned or not.
+        grid: the interpolation coefficients.
+        splits, progress: as in `losses.measure`, which says what is returned and raised.
+
+    Returns:
+        As `lines.line`; the attribute `rescaled` says how.
+
+    Raises:
+        ParameterError: the network has another normalisation, or layers that are not of this package.
+    """
+    convention = Convention("reestimate", pairs.convention.batchnorm_samples)
+    if norms(pairs.network):
+        found = lines.line(replace(pairs, convention=convention), grid, splits, progress)
+        return found.assign_attrs(rescaled=convention.describe())
+    others = sorted({type(layer).__name__ for layer in pairs.network.modules() if isinstance(layer, Norm)})
+    if others:
+        raise ParameterError(f"norm: expected none or batch for activations to be rescaled, got {', '.join(others)}")
+    inputs = convention.samples(pairs.samples).to(pairs.device)
+    alphas = torch.from_numpy(grid.values())
+
+    def points(_: Place, ends: Tensor) -> Points:
+        at_ends = moments(pairs.network, ends[:2], inputs)
+
+        def lay(chosen: Tensor) -> Tensor:
+            steps = alphas[chosen].to(ends)
+            thetas = mix(ends[0], ends[1], steps)
+            within = (steps != 0) & (steps != 1)
+            inside = steps[within].clamp(0, 1)
+            wanted = {name: mix(both[:, 0], both[:, 1], inside) for name, both in at_ends.items()}
+            thetas[within] = rescale(pairs.network, thetas[within], wanted, inputs)
+            return thetas
+
+        return Points((len(alphas),), lay, along(alphas, ends))
+
+    found = measure(pairs, {"alpha": alphas.tolist()}, points, splits, progress, "line")
+    return found.assign_attrs(rescaled=f"means and deviations of activations, on {len(inputs)} training samples")
+
+
+def moments(network: nn.Module, thetas: Tensor, inputs: Tensor) -> Parameters:
+    """Mean and standard deviation of every channel over samples and space, at the output of every hidden layer.
+
+    Args:
+        network: a stack without normalisation.
+        thetas: parameter vectors, shape (networks, parameters).
+        inputs: shape (samples, space..., channels).
+
+    Returns:
+        For each layer that is affine, but for the read-out: shape (2, networks, channels).
+    """
+    return _passed(network, thetas, inputs, {})[0]
+
+
+def rescale(network: nn.Module, thetas: Tensor, wanted: Parameters, inputs: Tensor) -> Tensor:
+    """Networks whose activations have these means and standard deviations, layer after layer, on these samples.
+
+    Channels that do not vary are shifted only.
+
+    Args:
+        network, thetas, inputs: as for `moments`.
+        wanted: of each hidden layer, shape (2, networks, channels), as `moments` has them.
+
+    Returns:
+        Parameter vectors of the same shape.
+    """
+    _, changes = _passed(network, thetas, inputs, wanted)
+    values = dict(stack.unflatten(thetas.clone(), network))
+    for name, (scale, shift) in changes.items():
+        weight, bias = values[f"{name}.weight"], values[f"{name}.bias"]
+        linear = weight.dim() == 3  # (networks, fan_in, fan_out); else (networks, channels_out, ...)
+        values[f"{name}.weight"] = weight * (scale[:, None] if linear else scale[(...,) + (None,) * (weight.dim() - 2)])
+        values[f"{name}.bias"] = bias * scale.view_as(bias) + shift.view_as(bias)
+    return stack.flatten(values)
+
+
+def _passed(
+    network: nn.Module, thetas: Tensor, inputs: Tensor, wanted: Parameters
+) -> tuple[Parameters, dict[str, tuple[Tensor, Tensor]]]:
+    """The moments of hidden layers, and the scales and shifts, each (networks, channels), that gave those wanted."""
+    channels = symmetry.channels(network)
+    numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
+    _, at_once = batches(numbers_each * thetas.element_size(), 1, WORKING_MEMORY, 1)
+    found: dict[str, list[Tensor]] = {}
+    changes: dict[str, list[Tensor]] = {}
+
+    def watch(name: str, rows: slice) -> Any:
+        def hook(_: nn.Module, __: Any, outputs: Tensor) -> Tensor | None:
+            over = (1,) if outputs.dim() == 3 else (0, *range(3, outputs.dim()))
+            mean, deviation = outputs.mean(over), outputs.std(over, correction=0)
+            found.setdefault(name, []).append(torch.stack([mean, deviation]))
+            if name not in wanted:
+                return None
+            mean_wanted, deviation_wanted = wanted[name][:, rows]
+            scale = torch.where(deviation > _STILL, deviation_wanted / deviation.clamp(min=_STILL), 1.0)
+            shift = mean_wanted - mean * scale
+            changes.setdefault(name, []).append(torch.stack([scale, shift]))
+            return outputs * by_channel(scale, outputs) + by_channel(shift, outputs)
+
+        return hook
+
+    for rows in blocks(len(thetas), at_once):
+        passing = stack.bound(network, thetas[rows].to(inputs.device)).eval()
+        for name, layer in passing.named_modules():
+            if isinstance(layer, (layers.Linear, layers.Conv)) and channels[name]:
+                layer.register_forward_hook(watch(name, rows))
+        with torch.no_grad():
+            passing(inputs.expand(len(thetas[rows]), *inputs.shape))
+    return (
+        {name: torch.cat(parts, 1) for name, parts in found.items()},
+        {name: (whole[0], whole[1]) for name, parts in changes.items() for whole in [torch.cat(parts, 1)]},
+    )

@@ -1,0 +1,122 @@
+"""The lowest pass between two networks on a measured plane: how high must one climb, if one need not walk straight?
+
+Of all ways over the points of the grid, from each to one of its eight neighbours, take the one whose highest point is
+lowest (the minimax path). It runs along the minimum spanning tree (Hu 1961): no way between two places of a tree has a
+lower highest point than the one along it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from scipy.interpolate import RegularGridInterpolator
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import depth_first_order, minimum_spanning_tree
+
+from lmc_utils.settings import ParameterError
+
+Array = np.ndarray[Any, Any]
+
+_ALONG = 201  # points of the straight line that are compared
+
+
+class Pass(NamedTuple):
+    """A way over a grid.
+
+    Attributes:
+        height: of its highest point.
+        way: rows and columns of its points, shape (points, 2).
+    """
+
+    height: float
+    way: Array
+
+
+def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -> Pass:
+    """The way over a grid whose highest point is lowest.
+
+    Args:
+        heights: shape (rows, columns).
+        start, stop: row and column of its ends.
+
+    Raises:
+        ParameterError: an end outside the grid, or heights that are not finite.
+
+    >>> wall = np.array([[0.0, 9.0, 0.0], [0.0, 9.0, 0.0], [0.0, 2.0, 0.0]])
+    >>> found = lowest_pass(wall, (0, 0), (0, 2))
+    >>> found.height, found.way.tolist()
+    (2.0, [[0, 0], [1, 0], [2, 1], [1, 2], [0, 2]])
+    """
+    shape = heights.shape
+    for end in (start, stop):
+        if not all(0 <= at < length for at, length in zip(end, shape, strict=True)):
+            raise ParameterError(f"plane: expected one with both networks on it, got one without {tuple(end)}")
+    if not np.isfinite(heights).all():
+        raise ParameterError("plane: expected finite heights, got others")
+    numbers, flat = np.arange(heights.size).reshape(shape), heights.ravel()
+    steps = [
+        (numbers[:, :-1], numbers[:, 1:]),
+        (numbers[:-1], numbers[1:]),
+        (numbers[:-1, :-1], numbers[1:, 1:]),
+        (numbers[:-1, 1:], numbers[1:, :-1]),
+    ]
+    ones, others = (np.concatenate([each[side].ravel() for each in steps]) for side in (0, 1))
+    # By rank, as a weight of 0 would be no edge; equal heights have equal ranks.
+    rank = np.unique(np.maximum(flat[ones], flat[others]), return_inverse=True)[1] + 1.0
+    tree = minimum_spanning_tree(coo_array((rank, (ones, others)), shape=(heights.size,) * 2).tocsr())
+    first, last = numbers[start], numbers[stop]
+    before = depth_first_order(tree, first, directed=False)[1]
+    way = [last]
+    while way[-1] != first:
+        way.append(before[way[-1]])
+    return Pass(float(flat[way].max()), np.array(np.unravel_index(way[::-1], shape)).T)
+
+
+def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
+    """How much lower than the straight line the lowest pass between both networks of each pair is, on its plane.
+
+    Both are read off the same grid: the line by linear interpolation between its points, the pass from point to point,
+    from the one nearest to the first network to the one nearest to the second. So the pass is at least as high as the
+    lower of these two, and what lies between the points of the grid is not seen.
+
+    Args:
+        planes: from `planes.plane`.
+        show: `loss` or `error`.
+
+    Returns:
+        With the dimensions of the pairs, and of the split, `line` and `pass`, the highest points of either, in the unit
+        of what is shown; NaN where there is no plane. `way`, with the dimensions step and axis, is the way of the pass,
+        NaN after its end.
+
+    Raises:
+        ParameterError: a plane that does not reach both networks, or none at all.
+    """
+    heights = planes[show].transpose(..., "row", "column")
+    over = heights.dims[:-2]
+    found = {name: xr.full_like(heights.isel(row=0, column=0, drop=True), np.nan) for name in ("line", "pass")}
+    ways = np.full((*(heights.sizes[dim] for dim in over), planes.row.size * planes.column.size, 2), np.nan)
+    longest = 1
+    for index in np.ndindex(*(heights.sizes[dim] for dim in over)):
+        at = dict(zip(over, index, strict=True))
+        plane = planes.isel({dim: place for dim, place in at.items() if dim in planes.x.dims})
+        if bool(plane.x.isnull().any()):
+            continue
+        x, y, spots = plane.x.values, plane.y.values, plane.corner.transpose("point", "axis").values[:2]
+        for spot, name in zip(spots, ("first", "second"), strict=True):
+            if not (x[0] <= spot[0] <= x[-1] and y[0] <= spot[1] <= y[-1]):
+                raise ParameterError(f"plane: expected one with both networks on it, got one without the {name}")
+        values = heights.isel(at).values
+        first, last = ((int(abs(y - spot[1]).argmin()), int(abs(x - spot[0]).argmin())) for spot in spots)
+        crossing = lowest_pass(values, first, last)
+        straight = np.linspace(spots[0], spots[1], _ALONG)
+        line = RegularGridInterpolator((y, x), values)(straight[:, ::-1])
+        found["line"][at], found["pass"][at] = line.max(), crossing.height
+        rows, columns = crossing.way.T
+        ways[index][: len(rows)] = np.stack([x[columns], y[rows]], 1)
+        longest = max(longest, len(rows))
+    if bool(found["pass"].isnull().all()):
+        raise ParameterError("plane: expected one at least with both networks on it, got none")
+    way = xr.DataArray(ways[..., :longest, :], dims=(*over, "step", "axis"))
+    return xr.Dataset({**found, "way": way}, attrs=planes.attrs)

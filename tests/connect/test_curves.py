@@ -1,0 +1,149 @@
+"""Ways between two networks: what they are made of, how they are trained, and what is measured along them."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from made_up_pairs import made
+from torch.nn import functional
+
+from lmc_utils.connect import curves as curves_file
+from lmc_utils.connect.curves import Bending, Curves, bend
+from lmc_utils.measure import lines
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.networks import stack
+from lmc_utils.networks.models import Architecture
+from lmc_utils.networks.training import Diverged, Recipe, batches, rate
+from lmc_utils.settings import ParameterError
+
+MLP = Architecture(widths=(8, 8))
+RECIPE = Recipe(batch_size=16)
+SHORT = Bending(curve_epochs=3, curve_points=5)
+KINDS = [SHORT, replace(SHORT, curve="chain"), replace(SHORT, curve="chain", bends=3)]
+every_kind = pytest.mark.parametrize("how", KINDS, ids=lambda how: f"{how.curve}-{how.bends}")
+
+
+@every_kind
+def test_points_are_mixtures_of_the_nodes_and_ends_are_the_networks_to_the_bit(how: Bending) -> None:
+    pairs = made(MLP)
+    curves = bend(pairs, how, RECIPE, progress=False)
+    for place in pairs.places:
+        ends = curves.points(place, torch.tensor([0.0, 1.0]))
+        assert torch.equal(ends, pairs.read(place))
+    nodes = curves.nodes((0,)).double()
+    t = torch.linspace(0, 1, 9, dtype=torch.float64)
+    if how.curve == "bezier":
+        wanted = torch.stack([(1 - s) ** 2 * nodes[0] + 2 * s * (1 - s) * nodes[1] + s**2 * nodes[2] for s in t])
+    else:
+        legs = 1 + how.bends
+        leg = [min(int(s * legs), legs - 1) for s in t]
+        wanted = torch.stack([torch.lerp(nodes[k], nodes[k + 1], s * legs - k) for k, s in zip(leg, t, strict=True)])
+    torch.testing.assert_close(curves.points((0,), t).double(), wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(how.weights(t).sum(1), torch.ones(9, dtype=torch.float64))
+
+
+@every_kind
+def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: Bending) -> None:
+    """Garipov-style: one pair, one point, one batch, the chain rule by autograd, plain SGD with momentum."""
+    pairs = made(MLP)
+    found = bend(pairs, how, RECIPE, seed=5, progress=False)
+
+    (inputs, labels), steps = pairs.samples["train"], 60 // 16
+    own = replace(RECIPE, learning_rate=how.curve_rate, weight_decay=0.0, epochs=how.curve_epochs)
+    for row, place in enumerate(pairs.places):
+        first, second = pairs.read(place).double()
+        shares = [k / (1 + how.bends) for k in range(1, 1 + how.bends)]
+        bends = [torch.lerp(first, second, share).requires_grad_() for share in shares]
+        optimiser = torch.optim.SGD(bends, lr=how.curve_rate, momentum=RECIPE.momentum)
+        stream = (5, curves_file._name(pairs, place))
+        for epoch in range(how.curve_epochs):
+            drawn = np.random.default_rng([*stream, epoch, curves_file._DRAW]).random(steps)
+            for step, (batch, targets) in enumerate(batches(inputs, labels, [stream], own, epoch)):
+                weights = how.weights(torch.tensor([drawn[step]], dtype=torch.float64))[0]
+                theta = sum(weight * node for weight, node in zip(weights, [first, *bends, second], strict=True))
+                values = stack.unflatten(theta[None], pairs.network)
+                logits = torch.func.functional_call(pairs.network, values, (batch.double(),))[0]
+                optimiser.zero_grad()
+                functional.cross_entropy(logits, targets[0]).backward()
+                optimiser.param_groups[0]["lr"] = rate(own, epoch * steps + step, own.epochs * steps)
+                optimiser.step()
+        torch.testing.assert_close(found.bends[row].double(), torch.stack(bends).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_pair_does_not_depend_on_the_others_and_equal_seeds_give_equal_bits() -> None:
+    pairs = made(MLP)
+    both, again = (bend(pairs, SHORT, RECIPE, progress=False).bends for _ in range(2))
+    alone = bend(replace(pairs, places=[(1,)]), SHORT, RECIPE, progress=False).bends
+    other = bend(pairs, SHORT, RECIPE, seed=1, progress=False).bends
+    assert torch.equal(both, again)
+    torch.testing.assert_close(alone[0], both[1])
+    assert not torch.equal(both, other)
+
+
+def straight(pairs: Pairs, how: Bending) -> Curves:
+    """Ways whose bends lie evenly on the line."""
+    shares = torch.arange(1, 1 + how.bends) / (1 + how.bends)
+    ends = torch.stack([pairs.read(place)[:2] for place in pairs.places])
+    return Curves(pairs, how, torch.lerp(ends[:, :1], ends[:, 1:], shares[:, None]))
+
+
+@every_kind
+@pytest.mark.parametrize("architecture", ["mlp", "resnet8"])
+def test_along_a_straight_way_is_the_line(how: Bending, architecture: str) -> None:
+    pairs = made(MLP if architecture == "mlp" else Architecture(architecture="resnet8", widths=(4,), norm="batch"))
+    along = straight(pairs, how).measure(progress=False)
+    line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0.0, 1.0)), progress=False)
+    assert abs(along.loss - line.loss).max() < 1e-4
+    assert along.length.values[:2] == pytest.approx(1, abs=1e-6)
+    assert along.off_line.values[:2] == pytest.approx(0, abs=1e-6)
+    assert along.length.isnull().values.tolist() == [False, False, True]  # a network with itself
+
+
+def test_points_are_evenly_spaced_by_length_and_length_is_that_of_the_way() -> None:
+    pairs = made(MLP)
+    how = replace(SHORT, curve="chain", curve_points=9)
+    first, second = pairs.read((0,))
+    aside = torch.randn(first.shape, generator=torch.Generator().manual_seed(1))
+    chord = (second - first).double()
+    aside = (aside.double() - (aside.double() @ chord) / chord.square().sum() * chord).float()
+    aside *= float(chord.norm()) / aside.norm()  # the bend stands above the first network, as far as the second is
+    curves = Curves(replace(pairs, places=[(0,)]), how, (first + aside)[None, None])
+    found = curves.measure(progress=False)
+    assert found.length.values[0] == pytest.approx(1 + math.sqrt(2), rel=1e-4)
+    assert found.off_line.values[0] == pytest.approx(1, rel=1e-4)
+    points = curves.points((0,), torch.from_numpy(found.t.values[0])).double()
+    legs = points.diff(dim=0).norm(dim=1)
+    inside = torch.cat([legs[:3], legs[4:]])  # the leg with the corner is cut
+    assert (abs(inside / inside.mean() - 1) < 1e-3).all()
+
+
+def test_training_lowers_the_way() -> None:
+    pairs = made(MLP)
+    how = replace(SHORT, curve_epochs=30)
+    ways = straight(pairs, how), bend(pairs, how, RECIPE, progress=False)
+    before, after = (each.measure(["train"], progress=False) for each in ways)
+    assert (after.loss.sel(alpha=0.5, pair=[0, 1]) < before.loss.sel(alpha=0.5, pair=[0, 1]) - 0.05).all()
+    assert (after.length.values[:2] > 1).all()
+
+
+def test_the_bend_can_be_a_third_point() -> None:
+    pairs = made(MLP)
+    curves = bend(pairs, SHORT, RECIPE, progress=False)
+    third = curves.bent()
+    assert third.third == "bend"
+    assert torch.equal(third.read((1,)), torch.stack([*pairs.read((1,)), curves.bends[1, 0]]))
+
+
+@pytest.mark.parametrize("t", [-0.1, 1.5, math.nan])
+def test_a_t_outside_is_refused(t: float) -> None:
+    with pytest.raises(ParameterError, match=r"t: expected from 0 to 1, got"):
+        Bending().weights(torch.tensor([0.5, t]))
+
+
+def test_too_large_a_rate_and_too_few_samples_are_told_in_a_line() -> None:
+    with pytest.raises(Diverged, match="curve_rate: training of the bends diverged in epoch"):
+        bend(made(MLP), replace(SHORT, curve_rate=1e20), RECIPE, progress=False)
+    with pytest.raises(ParameterError, match="batch_size: expected at most the 60 training samples, got 64"):
+        bend(made(MLP), SHORT, Recipe(batch_size=64), progress=False)

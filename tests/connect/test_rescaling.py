@@ -1,0 +1,73 @@
+"""Rescaled networks have the activations' statistics that were asked for, and stay networks of the architecture."""
+
+import pytest
+import torch
+from made_up_pairs import made
+from torch import Tensor
+
+from lmc_utils.connect import rescaling
+from lmc_utils.measure import lines
+from lmc_utils.measure.lines import LineGrid
+from lmc_utils.networks import stack
+from lmc_utils.networks.models import Architecture
+from lmc_utils.settings import ParameterError
+
+DESIGNS = [
+    Architecture(widths=(8, 8)),
+    Architecture(architecture="cnn", widths=(4, 6), activation="tanh"),
+    Architecture(architecture="resnet8", widths=(4,), norm="none", activation="gelu"),
+]
+every_design = pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.architecture)
+
+
+@every_design
+def test_moments_after_rescaling_are_those_wanted(design: Architecture) -> None:
+    pairs = made(design)
+    network, inputs = pairs.network.double(), pairs.samples["train"][0].double()
+    ends = pairs.read((0,)).double()
+    middle = ends.mean(0, keepdim=True)
+    at_ends = rescaling.moments(network, ends, inputs)
+    drawn = [name for name, layer in network.named_modules() if hasattr(layer, "draw")]
+    assert list(at_ends) == drawn[:-1], "all but the read-out"
+    wanted = {name: both.mean(1, keepdim=True) for name, both in at_ends.items()}
+    mended = rescaling.rescale(network, middle, wanted, inputs)
+    varies = {name: each[1] > 1e-3 for name, each in rescaling.moments(network, middle, inputs).items()}
+    for name, found in rescaling.moments(network, mended, inputs).items():
+        assert varies[name].any()
+        torch.testing.assert_close(found[:, varies[name]], wanted[name][:, varies[name]], rtol=1e-5, atol=1e-5)
+
+
+def test_moments_are_those_of_a_plain_forward_pass() -> None:
+    pairs = made(DESIGNS[0])
+    theta, inputs = pairs.read((0,))[:1].double(), pairs.samples["train"][0].double()
+    values = stack.unflatten(theta, pairs.network)
+    hidden: Tensor = inputs.flatten(1) @ values["linear1.weight"][0] + values["linear1.bias"][0]
+    found = rescaling.moments(pairs.network.double(), theta, inputs)
+    torch.testing.assert_close(found["linear1"][:, 0], torch.stack([hidden.mean(0), hidden.std(0, correction=0)]))
+    assert set(found) == {"linear1", "linear2"}, "the read-out is left as it is"
+
+
+@every_design
+def test_ends_stay_as_they_are(design: Architecture) -> None:
+    pairs, grid = made(design), LineGrid(alphas=5, alpha_range=(-0.5, 1.5))
+    plain = lines.line(pairs, grid, progress=False)
+    mended = rescaling.line(pairs, grid, progress=False)
+    assert (plain.loss == mended.loss).sel(alpha=[0.0, 1.0]).all()
+    assert (plain.loss != mended.loss).sel(alpha=0.5, pair=[0, 1]).all()
+    same = abs(plain.loss - mended.loss).sel(pair=2)
+    assert (same < 1e-3).all(), "a network with itself has nothing to mend"
+    assert "rescaled" in mended.attrs
+
+
+@pytest.mark.parametrize("batchnorm", ["reestimate", "keep"])
+def test_batch_normalisation_is_re_estimated(batchnorm: str) -> None:
+    design, grid = Architecture(architecture="resnet8", widths=(4,), norm="batch"), LineGrid(alphas=3)
+    mended = rescaling.line(made(design, batchnorm), grid, progress=False)
+    assert mended.loss.equals(lines.line(made(design), grid, progress=False).loss)
+    assert mended.rescaled.startswith("reestimate")
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_other_normalisations_are_refused(norm: str) -> None:
+    with pytest.raises(ParameterError, match="norm: expected none or batch for activations to be rescaled, got"):
+        rescaling.line(made(Architecture(architecture="cnn", widths=(4, 4), norm=norm)), LineGrid(), progress=False)
