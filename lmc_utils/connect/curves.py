@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from lmc_utils.measure.arrays import Place, Quantity, blank
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.losses import Points, measure
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.planes import Colinear, basis
 from lmc_utils.networks import stack
 from lmc_utils.networks.lifted import is_stack
 from lmc_utils.networks.state import refuse_state
@@ -35,6 +37,7 @@ from lmc_utils.settings import ParameterError, Settings, at_least, between, one_
 
 KINDS = ("bezier", "chain")
 _FINE = 2001  # values of t by which the length is measured
+_SEEN = 101  # values of t that are looked at
 _DRAW = 77  # tells the draws of t from those of the data order, which have the same seeds
 
 
@@ -49,7 +52,7 @@ class Bending(Settings):
 
     curve: str = parameter("bezier", "kind of the way around", one_of(KINDS))
     bends: int = parameter(1, "points between the networks that are trained", at_least(1), also="1 for a bezier")
-    curve_epochs: int = parameter(60, "passes over the training data to bend it", between(1, 9999), unit="epochs")
+    curve_epochs: int = parameter(100, "passes over the training data to bend it", between(1, 9999), unit="epochs")
     curve_rate: float = parameter(0.1, "learning rate at the first step; a cosine takes it to zero", at_least(0))
     curve_points: int = parameter(21, "points along it that are measured, evenly spaced", at_least(3), bytes_each=64)
 
@@ -154,6 +157,57 @@ class Curves:
         found = measure(self.pairs, {"alpha": alphas.tolist()}, points, splits, progress, "way")
         named = f"{self.how.curve}, {self.how.bends} trained for {self.how.curve_epochs} epochs"
         return found.assign(ground.data_vars).assign_attrs(curve=named)
+
+
+def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
+    """How far each way goes from the plane through its two networks and a third point, over the networks' distance.
+
+    Args:
+        curves: the ways.
+        thirds: the same pairs with a third point.
+
+    Returns:
+        With the dimensions of the pairs; NaN where the three points lie on one line.
+
+    Raises:
+        ParameterError: pairs without a third point, or others than those of the ways.
+    """
+    thirds.require_third()
+    require(list(thirds.places) == list(curves.pairs.places), "thirds", "the pairs of the ways", len(thirds))
+    dims = tuple(curves.pairs.coords)
+    quantities = {"off_plane": Quantity(dims, long_name="farthest from the plane over the distance of the networks")}
+    found: xr.DataArray = blank(curves.pairs.coords, quantities, curves.pairs.provenance).off_plane
+    for place, corners in thirds:
+        with suppress(Colinear):
+            plane = basis(corners)
+            away = plane.locate(curves.points(place, torch.linspace(0, 1, _SEEN)).to(corners))[1].max()
+            found.values[place] = away / (corners[1].double() - corners[0].double()).norm()
+    return found
+
+
+def drawn(planes: xr.Dataset, how: Bending) -> xr.Dataset:
+    """The straight line and the way, as walks on the planes through both networks and the bend.
+
+    A way with one bend lies on its plane as a whole.
+
+    Args:
+        planes: of `Curves.bent`, from `measure.planes.plane`.
+        how: of which kind the ways are.
+
+    Returns:
+        `walk` with the dimensions of the planes' corners, where `point` becomes walker (0 the line, 1 the way) and
+        epoch (the steps of either); the attribute `third` is that of the planes.
+
+    Raises:
+        ParameterError: more than one bend.
+    """
+    require(how.bends == 1, "bends", "1, as a way with more of them leaves the plane", how.bends)
+    t = torch.linspace(0, 1, _SEEN, dtype=torch.float64)
+    way = how.weights(t)[:, [0, 2, 1]]  # corners: both networks, then the bend
+    line = torch.stack([1 - t, t, torch.zeros_like(t)], 1)
+    weights = xr.DataArray(torch.stack([line, way]).numpy(), dims=["walker", "epoch", "point"])
+    walk = xr.dot(weights, planes.corner, dim="point").transpose(..., "walker", "epoch", "axis")
+    return xr.Dataset({"walk": walk}, attrs={"third": planes.attrs["third"]})
 
 
 def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bool = True) -> Curves:

@@ -8,6 +8,7 @@ __all__ = [
     "cross_sections",
     "barriers",
     "conventions",
+    "detours",
     "approximations",
     "distances",
     "planes",

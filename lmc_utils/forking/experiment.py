@@ -182,6 +182,26 @@ class Residuals(Settings):
 
 
 @dataclass(frozen=True)
+class Detours(Settings):
+    """What the chapter on symmetry and detours trains and measures besides."""
+
+    wide: int = parameter(256, "units or channels of each hidden layer of the wide family", at_least(1))
+    wide_forks: int = parameter(2, "how many of the fork epochs the wide family has, the first ones", at_least(1))
+    alphas: int = parameter(21, "evenly spaced points from one network to the other", odd_from(3), bytes_each=64)
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"wide": 16, "wide_forks": 1, "alphas": 5}}
+
+    def line(self) -> LineGrid:
+        """The line from one network to the other."""
+        return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
+
+    def widened(self, experiment: Experiment) -> Experiment:
+        """The same experiment with wide networks and its first fork epochs."""
+        widths, forks = (self.wide,) * len(experiment.widths), experiment.fork_epochs[: self.wide_forks]
+        return replace(experiment, widths=widths, fork_epochs=forks)
+
+
+@dataclass(frozen=True)
 class Member:
     """One network of a run: a parent, or, with a fork epoch, the sibling of that number."""
 

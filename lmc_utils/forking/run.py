@@ -137,6 +137,38 @@ class Run:
             partial(read, "buffers"),
         )
 
+    def strangers(self, batchnorm: str | None = None) -> Pairs:
+        """Every pair of parents at the end of training: networks of different initialisation and data order.
+
+        Args:
+            batchnorm: as for `pairs`.
+
+        Returns:
+            Pairs with the dimension pair, labelled as "0-1".
+
+        Raises:
+            ParameterError: there is but one parent.
+        """
+        experiment = self.experiment
+        require(experiment.parents > 1, "parents", "at least 2, as strangers are parents", experiment.parents)
+        both = sibling_pairs(experiment.parents)
+
+        def read(name: str, place: Place) -> Tensor:
+            return self._read(name, [Member(parent) for parent in both[place[0]]], experiment.epochs)
+
+        return Pairs(
+            self.network,
+            {"train": self.dataset.train, "test": self.dataset.test},
+            {"pair": pair_names(experiment.parents)},
+            [(row,) for row in range(len(both))],
+            partial(read, "theta"),
+            None,
+            experiment.torch_device(),
+            self._provenance,
+            Convention.pick(vars(experiment) | ({} if batchnorm is None else {"batchnorm": batchnorm})),
+            partial(read, "buffers"),
+        )
+
     def walks(self) -> Walks:
         """The walks of all siblings and their parents, epoch by epoch, to be measured.
 

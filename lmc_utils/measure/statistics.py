@@ -119,6 +119,30 @@ def exceeds_noise(values: xr.DataArray, errors: float = 2.0) -> xr.DataArray:
     ) / math.sqrt(count)
 
 
+def bounds(values: xr.DataArray, share: float = 0.95) -> xr.DataArray:
+    """The ends of the interval that holds the mean over parents with this confidence, by Student's t distribution.
+
+    Each parent counts once, with the mean of its pairs, see `exceeds_noise`. It supposes that parents' means scatter as
+    a normal distribution does, and with few parents it is wide: with three, 2.5 standard deviations either way.
+
+    Args:
+        values: dimensions parent and pair, and any others.
+        share: the confidence.
+
+    Returns:
+        The other dimensions, then `bound` (low, high); NaN where there are fewer than two parents.
+
+    >>> bounds(xr.DataArray([[1.0], [2.0], [3.0]], dims=["parent", "pair"])).values.round(2).tolist()
+    [-0.48, 4.48]
+    """
+    of_parents = values.mean("pair", skipna=False)
+    count, middle = of_parents.sizes["parent"], of_parents.mean("parent", skipna=False)
+    error = of_parents.std("parent", ddof=min(1, count - 1), skipna=False) / math.sqrt(count)
+    away = error * (stats.t.ppf((1 + share) / 2, count - 1) if count > 1 else np.nan)
+    found = xr.concat([middle - away, middle + away], xr.Variable("bound", ["low", "high"]))
+    return found.transpose(..., "bound")
+
+
 def since(holds: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
     """From which coordinate on something holds without a break up to the last; NaN where it does not hold there.
 

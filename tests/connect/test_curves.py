@@ -10,8 +10,8 @@ from made_up_pairs import made
 from torch.nn import functional
 
 from lmc_utils.connect import curves as curves_file
-from lmc_utils.connect.curves import Bending, Curves, bend
-from lmc_utils.measure import lines
+from lmc_utils.connect.curves import Bending, Curves, bend, drawn, off_plane
+from lmc_utils.measure import lines, planes
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import stack
 from lmc_utils.networks.models import Architecture
@@ -147,3 +147,37 @@ def test_too_large_a_rate_and_too_few_samples_are_told_in_a_line() -> None:
         bend(made(MLP), replace(SHORT, curve_rate=1e20), RECIPE, progress=False)
     with pytest.raises(ParameterError, match="batch_size: expected at most the 60 training samples, got 64"):
         bend(made(MLP), SHORT, Recipe(batch_size=64), progress=False)
+
+
+def test_a_way_with_one_bend_lies_on_its_plane_and_is_drawn_where_it_is() -> None:
+    pairs = made(MLP)
+    curves = bend(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE, progress=False)
+    measured = planes.plane(curves.bent(), planes.PlaneGrid(grid=3), ["train"], progress=False)
+    walk = drawn(measured, SHORT).walk
+    t = torch.linspace(0, 1, walk.sizes["epoch"], dtype=torch.float64)
+    for place in [(0,), (1,)]:
+        ground = planes.basis(curves.bent().read(place))
+        spots, away = ground.locate(curves.points(place, t))
+        assert away.max() < 1e-5
+        np.testing.assert_allclose(walk[place].sel(walker=1), spots, atol=1e-5)
+        first, second = measured.corner[place].values[:2]
+        np.testing.assert_allclose(walk[place].sel(walker=0), np.linspace(first, second, len(t)), atol=1e-12)
+    assert walk[2].isnull().all(), "no pair, no walk"
+    with pytest.raises(ParameterError, match="bends: expected 1, as a way with more of them leaves the plane, got 3"):
+        drawn(measured, replace(SHORT, curve="chain", bends=3))
+
+
+def test_the_distance_from_another_plane_is_in_units_of_that_of_the_networks() -> None:
+    pairs = made(MLP, thirds=True)
+    curves = bend(pairs, SHORT, RECIPE, progress=False)
+    found = off_plane(curves, pairs)
+    ground = planes.basis(pairs.read((0,)))
+    away = ground.locate(curves.points((0,), torch.linspace(0, 1, 2001)))[1].max()
+    assert found.values[0] == pytest.approx(float(away / ground.corners[1, 0]), rel=1e-3)
+    assert np.isnan(found.values[2]), "a network with itself and a third span no plane"
+    on_it = off_plane(curves, curves.bent())
+    assert on_it.values[:2] == pytest.approx(0, abs=1e-5)
+    with pytest.raises(ParameterError, match="third: expected pairs with a third point"):
+        off_plane(curves, made(MLP))
+    with pytest.raises(ParameterError, match="thirds: expected the pairs of the ways, got 1"):
+        off_plane(curves, replace(pairs, places=[(0,)]))

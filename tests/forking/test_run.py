@@ -69,3 +69,13 @@ def test_what_needs_an_epoch_that_is_not_kept_says_so(tmp_path: Path) -> None:
         with pytest.raises(ParameterError) as caught:
             ask()
         assert str(caught.value) == line
+
+
+def test_strangers_are_all_pairs_of_parents_at_the_end(run: Run) -> None:
+    pairs, last = run.strangers(), run.experiment.epochs
+    assert pairs.coords == {"pair": ["0-1"]}
+    ((place, ends),) = pairs
+    assert place == (0,)
+    assert torch.equal(ends, run.thetas([Member(0), Member(1)], last))
+    with pytest.raises(ParameterError, match="parents: expected at least 2, as strangers are parents, got 1"):
+        Run(Experiment(parents=1), run.folder, run.dataset, run.network).strangers()

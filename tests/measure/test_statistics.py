@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.measure.statistics import correlation, exceeds_noise, since
+from lmc_utils.measure.statistics import bounds, correlation, exceeds_noise, since
 from lmc_utils.settings import ParameterError
 
 
@@ -131,3 +131,21 @@ def test_since_is_the_start_of_the_last_unbroken_stretch() -> None:
     rows = [[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 0, 0]]
     holds = xr.DataArray(np.array(rows, bool), dims=["fork_epoch", "epoch"], coords={"epoch": [4, 6, 9]})
     np.testing.assert_array_equal(since(holds), [4, 6, 9, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("share", [0.95, 0.5])
+def test_bounds_are_scipys_t_interval_of_the_parents_means(share: float) -> None:
+    values = xr.DataArray(np.random.default_rng(0).normal(size=(2, 5, 3)), dims=["fork_epoch", "parent", "pair"])
+    found = bounds(values, share)
+    for fork in range(2):
+        own = values[fork].mean("pair").values
+        wanted = stats.t.interval(share, 4, own.mean(), stats.sem(own))
+        np.testing.assert_allclose(found[fork].sel(bound=["low", "high"]), wanted)
+
+
+def test_bounds_hold_the_true_mean_as_often_as_they_say_and_one_parent_has_none() -> None:
+    values = xr.DataArray(np.random.default_rng(1).normal(3, 2, size=(4000, 3, 1)), dims=["run", "parent", "pair"])
+    found = bounds(values)
+    holds = (found.sel(bound="low") < 3) & (found.sel(bound="high") > 3)
+    assert float(holds.mean()) == pytest.approx(0.95, abs=0.015)
+    assert bounds(values.isel(parent=[0])).isnull().all()
