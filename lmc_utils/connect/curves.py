@@ -206,7 +206,8 @@ def drawn(planes: xr.Dataset, how: Bending) -> xr.Dataset:
     way = how.weights(t)[:, [0, 2, 1]]  # corners: both networks, then the bend
     line = torch.stack([1 - t, t, torch.zeros_like(t)], 1)
     weights = xr.DataArray(torch.stack([line, way]).numpy(), dims=["walker", "epoch", "point"])
-    walk = xr.dot(weights, planes.corner, dim="point").transpose(..., "walker", "epoch", "axis")
+    corners = planes.corner.drop_vars("epoch", errors="ignore")  # of training; here it counts steps
+    walk = xr.dot(weights, corners, dim="point").transpose(..., "walker", "epoch", "axis")
     return xr.Dataset({"walk": walk}, attrs={"third": planes.attrs["third"]})
 
 
@@ -231,7 +232,8 @@ def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bo
     refuse_state(network, inputs)
     fits = recipe.batch_size <= len(inputs)
     require(fits, "batch_size", f"at most the {len(inputs)} training samples", recipe.batch_size)
-    own = replace(recipe, learning_rate=how.curve_rate, weight_decay=0.0, epochs=how.curve_epochs, warmup=0)
+    changed = {"learning_rate": how.curve_rate, "weight_decay": 0.0, "epochs": how.curve_epochs, "warmup": 0}
+    own = Recipe.pick(vars(recipe) | changed)
     pairs = replace(pairs, convention=Convention("reestimate", pairs.convention.batchnorm_samples))
     places = list(pairs.places)
     streams = [(seed, _name(pairs, place)) for place in places]
