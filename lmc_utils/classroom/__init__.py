@@ -6,8 +6,8 @@ A student begins with::
 
 An answer is *judged*: compared with the truth and with common mistakes. A submission is *marked*: executed, its points
 counted. A folder of submissions is *graded*: marked one by one, and summed up in a table. Imports from `room`,
-`showing`, `provenance`, `settings`, `toy`, `running`, `measure` and `forking`; what toy exercises need imports NumPy
-only.
+`showing`, `provenance`, `settings`, `toy`, `running`, `measure`, `forking` and `connect`; what toy exercises need
+imports NumPy only.
 """
 
 from lmc_utils.classroom.checking import check, insist

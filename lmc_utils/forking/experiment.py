@@ -189,7 +189,7 @@ class Detours(Settings):
     wide_forks: int = parameter(2, "how many of the fork epochs the wide family has, the first ones", at_least(1))
     alphas: int = parameter(21, "evenly spaced points from one network to the other", odd_from(3), bytes_each=64)
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"wide": 16, "wide_forks": 1, "alphas": 5}}
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"wide": 16, "wide_forks": 2, "alphas": 5}}
 
     def line(self) -> LineGrid:
         """The line from one network to the other."""
