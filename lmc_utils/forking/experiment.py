@@ -60,7 +60,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
     )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "smoke": {"epochs": 16, "parents": 2},
+        "smoke": {"epochs": 16, "parents": 2, "train_samples": 1000},
         "paper": {
             "dataset": "cifar10",
             "data_dir": "data",

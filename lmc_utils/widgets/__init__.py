@@ -5,10 +5,11 @@ what the reader does is seen from Python, and the other way round. Imports from 
 `provenance`, `toy` and `figures`.
 """
 
+from lmc_utils.widgets.bend import Bend
 from lmc_utils.widgets.flipbook import flip_book
 from lmc_utils.widgets.friends import Friends
 from lmc_utils.widgets.line_walk import LineWalk
 from lmc_utils.widgets.mountain import MOST_HANDLES, Mountain
 from lmc_utils.widgets.surface import Surface
 
-__all__ = ["Mountain", "Friends", "LineWalk", "Surface", "flip_book", "MOST_HANDLES"]
+__all__ = ["Mountain", "Friends", "LineWalk", "Bend", "Surface", "flip_book", "MOST_HANDLES"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import anywidget
@@ -14,6 +13,7 @@ import xarray as xr
 from lmc_utils.figures.planes import TERRAIN, decades, third_name
 from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
+from lmc_utils.widgets.ground import ground
 from lmc_utils.widgets.scripts import palette, read, script
 
 _PAIR = ("fork_epoch", "parent", "pair")
@@ -43,7 +43,7 @@ class LineWalk(anywidget.AnyWidget):
         scene: all that is drawn, in numbers; about two kilobytes for each pair.
     """
 
-    _esm = script("chart.js", "line.js")
+    _esm = script("chart.js", "ground.js", "line.js")
     _css = read("widgets.css")
 
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
@@ -62,7 +62,7 @@ class LineWalk(anywidget.AnyWidget):
                 "loss": _curves(lines.loss),
                 "error": _curves(lines.error),
                 "planes": [
-                    [_plane(each[{"fork_epoch": fork, "each": pair}], low, high) for pair in pairs] for fork in forks
+                    [ground(each[{"fork_epoch": fork, "each": pair}], low, high) for pair in pairs] for fork in forks
                 ],
                 "sides": [planes.sizes["column"], planes.sizes["row"]],
                 "range": [low, high],
@@ -97,17 +97,3 @@ def _curves(values: xr.DataArray) -> Any:
     """Numbers to four significant digits: for each split, fork and pair a curve along alpha."""
     ordered = values.stack(each=["parent", "pair"]).transpose("split", "fork_epoch", "each", "alpha").values
     return np.vectorize(lambda value: float(f"{value:.4g}"))(ordered).tolist()
-
-
-def _plane(plane: xr.Dataset, low: float, high: float) -> dict[str, Any] | None:
-    """One plane: its ends, its three corners, and a byte for the logarithm of each height; None where there is none."""
-    heights = plane.loss.transpose("row", "column").values
-    if not np.isfinite(heights).all():
-        return None
-    share = np.log(np.clip(heights, low, high) / low) / np.log(high / low)
-    return {
-        "x": plane.x.values[[0, -1]].tolist(),
-        "y": plane.y.values[[0, -1]].tolist(),
-        "corners": plane.corner.transpose("point", "axis").values.round(5).tolist(),
-        "heights": base64.b64encode((255 * share).round().astype(np.uint8).tobytes()).decode(),
-    }

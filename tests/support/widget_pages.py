@@ -1,4 +1,4 @@
-"""Widgets on a page of their own, in a browser, with a model that knows no kernel; and data for `LineWalk`."""
+"""Widgets on a page of their own, in a browser, with a model that knows no kernel; and data for `LineWalk` and `Bend`."""
 
 from __future__ import annotations
 
@@ -109,3 +109,20 @@ def pairs(
         attrs={"third": "fork_point"},
     )
     return lines, planes
+
+
+def bend_planes(forks: tuple[int, ...] = (0, 3), grid: int = 9) -> xr.Dataset:
+    """Planes of made-up networks, 4 apart, with a bend half-way and 3 to the side."""
+    random = np.random.default_rng(1)
+    shape = (len(forks), grid, grid)
+    return xr.Dataset(
+        {
+            "loss": (("fork_epoch", "row", "column"), random.uniform(0.1, 10, shape)),
+            "error": (("fork_epoch", "row", "column"), random.uniform(0, 90, shape)),
+            "x": (("fork_epoch", "column"), np.tile(np.linspace(-1, 5, grid), (len(forks), 1))),
+            "y": (("fork_epoch", "row"), np.tile(np.linspace(-1, 4, grid), (len(forks), 1))),
+            "corner": (("fork_epoch", "point", "axis"), np.tile([[0.0, 0], [4, 0], [2, 3]], (len(forks), 1, 1))),
+        },
+        coords={"fork_epoch": list(forks)},
+        attrs={"third": "bend"},
+    )

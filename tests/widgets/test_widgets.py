@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page
-from widget_pages import pairs, reactions, show
+from widget_pages import bend_planes, pairs, reactions, show
 
 from lmc_utils import toy, widgets
 
@@ -19,6 +19,7 @@ WIDGETS = {
     "mountain": (lambda: widgets.Mountain(roots=list(toy.on_interval(8))), "[aria-label='minimum 4 of 8']"),
     "friends": (lambda: widgets.Friends(), "input[type=range]"),
     "line": (lambda: widgets.LineWalk(*pairs((0, 1, 2, 15), 3, steps=33, grid=25)), ".lmc-plane"),
+    "bend": (lambda: widgets.Bend(bend_planes((0, 1, 2, 15))), ".lmc-plane"),
 }
 
 

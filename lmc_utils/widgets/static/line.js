@@ -27,113 +27,15 @@ export function reading(alphas, values, alpha) {
   return { here, above: here - (1 - alpha) * first - alpha * second };
 }
 
-// Bytes 0 to 255, one for each point of the grid, row by row from below.
-function heightsOf(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+function onLine(alpha, [first, second]) {
+  return [0, 1].map((axis) => (1 - alpha) * first[axis] + alpha * second[axis]);
 }
 
-function groundMap(scene) {
-  const canvas = html("canvas", { className: "lmc-ground" });
-  const lines = svg("g");
-  const knob = svg("g", { class: "lmc-handle lmc-here" });
-  knob.append(svg("circle", { r: 18, class: "lmc-grip" }), svg("circle", { r: 7 }));
-  const over = svg("svg", { class: "lmc-over" }, lines, knob);
-  const holder = html("div", { className: "lmc-map lmc-plane" }, canvas, over);
-  let [side, across, down, corners] = [0, null, null, null];
-
-  // Both axes on one scale, so that angles are what they are; the middle of the grid in the middle of the picture.
-  function aim(plane) {
-    const spans = [plane.x, plane.y].map(([low, high]) => high - low);
-    const half = Math.max(...spans) / 2;
-    const [x, y] = [plane.x, plane.y].map(([low, high]) => (low + high) / 2);
-    [across, down] = [linear([x - half, x + half], [0, side]), linear([y - half, y + half], [side, 0])];
-    corners = plane.corners;
-  }
-
-  // For each pixel of one axis the grid point before it and the share of the way to the next; null beyond the grid.
-  function onGrid([first, last], count, size) {
-    return Array.from({ length: size }, (_, pixel) => {
-      const at = ((((pixel + 0.5) * side) / size - first) / (last - first)) * (count - 1);
-      if (at < 0 || at > count - 1) return null;
-      const before = Math.min(count - 2, Math.floor(at));
-      return [before, at - before];
-    });
-  }
-
-  function paint(plane, now) {
-    side = now;
-    aim(plane);
-    over.setAttribute("viewBox", `0 0 ${side} ${side}`);
-    const heights = heightsOf(plane.heights);
-    const [columns, rows] = scene.sides;
-    const size = Math.round(side * Math.min(2, window.devicePixelRatio || 1));
-    canvas.width = canvas.height = size;
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(size, size);
-    const pixels = new Uint32Array(image.data.buffer);
-    const shades = scene.ground.map((colour) => new Uint32Array(Uint8Array.of(...colour, 255).buffer)[0]);
-    const sideways = onGrid(plane.x.map(across), columns, size);
-    onGrid(plane.y.map(down), rows, size).forEach((upward, row) => {
-      if (!upward) return;
-      const [below, v] = upward;
-      const at = (column) => (1 - v) * heights[below * columns + column] + v * heights[(below + 1) * columns + column];
-      const line = Array.from({ length: columns }, (_, column) => (at(column) / 255) * (shades.length - 1));
-      sideways.forEach((place, column) => {
-        if (!place) return;
-        const [left, u] = place;
-        pixels[row * size + column] = shades[Math.round((1 - u) * line[left] + u * line[left + 1])];
-      });
-    });
-    context.putImageData(image, 0, 0);
-    const spots = corners.map(spot);
-    const names = ["1", "2", scene.third];
-    lines.replaceChildren(
-      path([spots[0], spots[1]], { class: "lmc-sibling-line" }),
-      ...spots.map(([cx, cy]) => svg("circle", { cx, cy, r: 4, class: "lmc-corner" })),
-      ...spots.map(([x, y], index) =>
-        svg("text", { x, y: y + (index < 2 ? 22 : -11), "text-anchor": "middle", class: "lmc-name" }, names[index])));
-  }
-
-  const spot = ([x, y]) => [across(x), down(y)];
-
-  // A line without a plane, where the three points lie on one line, has no picture.
-  function show(plane) {
-    holder.hidden = !plane;
-  }
-
-  function stand(alpha) {
-    const [first, second] = corners;
-    const place = [0, 1].map((axis) => (1 - alpha) * first[axis] + alpha * second[axis]);
-    const [x, y] = spot(place);
-    knob.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)})`);
-    return place;
-  }
-
-  // The alpha nearest to a place on the screen.
-  function alphaAt(clientX, clientY) {
-    const box = over.getBoundingClientRect();
-    const at = [((clientX - box.left) / box.width) * side, ((clientY - box.top) / box.height) * side];
-    const [first, second] = corners.slice(0, 2).map(spot);
-    const way = [0, 1].map((axis) => second[axis] - first[axis]);
-    const dot = (one, other) => one[0] * other[0] + one[1] * other[1];
-    return dot([at[0] - first[0], at[1] - first[1]], way) / dot(way, way);
-  }
-
-  return { holder, knob, paint, show, stand, alphaAt };
-}
-
-function scaleOf({ ground, range: [low, high] }) {
-  const ramp = html("div", { className: "lmc-ramp" });
-  ramp.style.background = `linear-gradient(to right, ${ground.map((colour) => `rgb(${colour.join(" ")})`).join(", ")})`;
-  const words = [short(low, 2), "train loss (nats), log", short(high, 2)].map((text) => html("span", {}, text));
-  const ends = html("div", { className: "lmc-ends-of-scale" }, ...words);
-  return html("div", { className: "lmc-scale" }, ramp, ends);
-}
-
-function choice(text, names, changed) {
-  const select = html("select", {}, ...names.map((name, value) => html("option", { textContent: name, value })));
-  select.addEventListener("change", () => changed(Number(select.value)));
-  return { label: html("label", {}, `${text} `, select), select };
+// The alpha of the place on the line that is nearest to a place on the plane.
+function alphaNear(place, [first, second]) {
+  const way = [0, 1].map((axis) => second[axis] - first[axis]);
+  const dot = (one, other) => one[0] * other[0] + one[1] * other[1];
+  return dot([place[0] - first[0], place[1] - first[1]], way) / dot(way, way);
 }
 
 function line({ model, el }, safely) {
@@ -253,34 +155,22 @@ function line({ model, el }, safely) {
       said.textContent = "These siblings and the point where they parted lie on one line: there is no plane to show.";
       return;
     }
-    const along = short(ground.stand(alpha)[0]);
+    const place = onLine(alpha, plane().corners);
+    ground.stand(place);
+    const along = short(place[0]);
     const apart = short(plane().corners[1][0]);
     said.textContent = `On the plane: ${along} from sibling 1 along the line; the siblings are ${apart} apart.`;
     const map = `Map of the train loss on the plane through both siblings and the ${scene.third}.`;
     ground.holder.setAttribute("aria-label", `${map} ${said.textContent}`);
   }
 
-  // Held down anywhere on a picture, the pointer takes the network along.
-  function follow(target, alphaAt) {
-    let held = false;
-    const drag = safely((event) => {
-      if (!held) return;
-      alpha = clamp(alphaAt(event));
-      step();
-    });
-    target.addEventListener("pointerdown", (event) => {
-      held = true;
-      target.setPointerCapture(event.pointerId);
-      event.preventDefault();
-      drag(event);
-    });
-    target.addEventListener("pointermove", drag);
-    for (const end of ["pointerup", "pointercancel"]) target.addEventListener(end, () => (held = false));
-  }
-
-  follow(ground.holder, ({ clientX, clientY }) => ground.alphaAt(clientX, clientY));
+  const go = (alphaAt) => safely((event) => {
+    alpha = clamp(alphaAt(event));
+    step();
+  });
+  follow(ground.holder, go((event) => alphaNear(ground.placeAt(event), plane().corners)));
   pictures.forEach((picture, index) =>
-    follow(picture, ({ clientX }) => scales[index].back(clientX - picture.getBoundingClientRect().left)));
+    follow(picture, go(({ clientX }) => scales[index].back(clientX - picture.getBoundingClientRect().left))));
   return onResize(el, safely((now) => {
     width = now;
     draw();
