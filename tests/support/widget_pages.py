@@ -1,4 +1,4 @@
-"""Widgets on a page of their own, in a browser, with a model that knows no kernel; and data for `LineWalk` and `Bend`."""
+"""Widgets on a page of their own, in a browser, with a model that knows no kernel; and data for some of them."""
 
 from __future__ import annotations
 

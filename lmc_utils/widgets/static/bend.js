@@ -69,6 +69,7 @@ function bending({ model, el }, safely) {
   }));
   const plane = () => scene.planes[fork];
   const along = (bend) => walked(plane(), logs[fork], scene.sides, bend);
+  const colour = () => `color-mix(in oklab, ${scene.colours[fork]} 75%, currentColor)`;
   const middle = () => [0, 1].map((axis) => (plane().corners[0][axis] + plane().corners[1][axis]) / 2);
   const moves = ["along the line", "away from the line"].map((text, axis) => {
     const moved = safely((share) => {
@@ -110,13 +111,14 @@ function bending({ model, el }, safely) {
       const [least, most] = [Math.min(0, ...all), Math.max(...all)];
       const box = [52, 30, room - 14, TALL - 50];
       const [x, y] = [linear([0, 1], [box[0], box[2]]), linear([least, most * 1.25 || 1], [box[3], box[1]])];
-      const curve = (way, kind) => path(way.shares.map((share, at) => [x(share), y(way[name][at])]), { class: kind });
+      const points = (way) => way.shares.map((share, at) => [x(share), y(way[name][at])]);
       pictures[index].setAttribute("width", room);
       pictures[index].setAttribute("height", TALL);
       pictures[index].replaceChildren(
         axis("left", y, ticks(least, most, 3), box, title),
         axis("bottom", x, [0, 0.5, 1], box, "share of the way"),
-        curve(fixed[1], "lmc-chord"), curve(fixed[0], "lmc-test"), curves[index]);
+        path(points(fixed[1]), { class: "lmc-chord" }),
+        path(points(fixed[0]), { class: "lmc-test", style: `stroke: ${colour()}` }), curves[index]);
       return { x, y, box };
     });
     step();
@@ -125,11 +127,10 @@ function bending({ model, el }, safely) {
   function step() {
     if (!width) return;
     const mine = along(place);
-    const colour = `color-mix(in oklab, ${scene.colours[fork]} 75%, currentColor)`;
     MEASURES.forEach(([name, title], index) => {
       const { x, y, box } = scales[index];
       const points = mine.shares.map((share, at) => [x(share), Math.max(box[1] - 8, y(mine[name][at]))]);
-      curves[index].replaceChildren(path(points, { class: "lmc-train", style: `stroke: ${colour}` }));
+      curves[index].replaceChildren(path(points, { class: "lmc-train", style: `stroke: ${colour()}` }));
       pictures[index].setAttribute("aria-label", `${title} along the way; at most ${short(Math.max(...mine[name]))}`);
     });
     ground.stand(place);
