@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import convolutions, curvature, lines, memory, planes, store, training
+from benchmarks import convolutions, curvature, detours, lines, memory, planes, store, training
 from benchmarks.timing import table
 from lmc_utils.forking import Experiment
 
@@ -24,13 +24,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="how often each contender runs, in turn")
     parser.add_argument("--preset", default="default", help="the experiment: smoke, default or paper")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the tables are written")
-    parser.add_argument("--only", choices=["residual"], help="residual networks alone (some three minutes)")
+    parser.add_argument("--only", choices=["residual", "detours"], help="one page alone (some minutes each)")
     options = parser.parse_args()
 
-    _write(options.page.with_name("benchmarks_residual.md"), _residual(options.repeats))
-    if options.only == "residual":
-        return
     experiment = Experiment(**Experiment.preset(options.preset))
+    if options.only != "detours":
+        _write(options.page.with_name("benchmarks_residual.md"), _residual(options.repeats))
+    if options.only != "residual":
+        _write(options.page.with_name("benchmarks_detours.md"), _detours(experiment, options.repeats))
+    if options.only:
+        return
     print(f"Training the {options.preset} run ({options.repeats} repeats):", flush=True)
     times = training.compare(experiment, options.repeats)
     print(f"Executing {NOTEBOOK}:", flush=True)
@@ -120,6 +123,25 @@ automatic differentiation; with statistics as functions of the parameters, then 
 {table(bent["functions"], curvature.TAYLOR)}
 
 {table(bent["constants"], curvature.TAYLOR)}
+"""
+
+
+def _detours(experiment: Experiment, repeats: int) -> str:
+    print("Matching, and the lowest pass:", flush=True)
+    costs = detours.costs(experiment, repeats)
+    print("Bending ways:", flush=True)
+    bent = detours.compare(experiment, repeats)
+    return f"""\
+{_where(repeats)}
+
+**Bent ways.** Bezier curves between the siblings of three parents of the default family, and between these parents: for
+fifteen pairs, 100 epochs each.
+
+{table(bent, detours.OURS)}
+
+**Matching, and the lowest pass.** One pair of networks with 256 units a layer; one map of 25 x 25 points.
+
+{table(costs, detours.PASS)}
 """
 
 

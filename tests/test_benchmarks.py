@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks import convolutions, curvature, lines, memory, plain, planes, store, timing, training
+from benchmarks import convolutions, curvature, detours, lines, memory, plain, planes, store, timing, training
+from lmc_utils.connect.curves import Bending
 from lmc_utils.forking import Experiment, train
 
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
@@ -157,3 +159,11 @@ def test_the_loop_trains_the_residual_networks_that_the_stack_trains(dataset: st
             device="cpu",
         )
     )
+
+
+def test_the_loop_bends_the_ways_that_the_stack_bends(trained: Experiment) -> None:
+    families, how = [train(trained, progress=False).pairs()], Bending(curve_epochs=2)
+    ours, theirs = detours._stack(families, how, trained), detours._loop(families, how, trained)
+    assert ours.shape == (2, theirs.shape[1])
+    torch.testing.assert_close(theirs, ours, atol=1e-3, rtol=1e-2)
+    assert not torch.allclose(ours, detours._stack(families, replace(how, curve_epochs=1), trained), atol=1e-3)

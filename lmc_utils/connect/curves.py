@@ -236,7 +236,7 @@ def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bo
     own = Recipe.pick(vars(recipe) | changed)
     pairs = replace(pairs, convention=Convention("reestimate", pairs.convention.batchnorm_samples))
     places = list(pairs.places)
-    streams = [(seed, _name(pairs, place)) for place in places]
+    streams = [(seed, name_of(pairs, place)) for place in places]
     size = at_once(network, inputs, len(places), recipe.batch_size)
     bends: list[Tensor] = []
     parts = range(0, len(places), size)
@@ -245,14 +245,12 @@ def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bo
             rows = [min(row, len(places) - 1) for row in range(first, first + size)]  # see `training.train_epoch`
             ends = torch.stack([pairs.read(places[row])[:2] for row in rows]).to(pairs.device)
             shares = torch.arange(1, 1 + how.bends).to(ends) / (1 + how.bends)
-            trained = torch.lerp(ends[:, :1], ends[:, 1:], shares[:, None])
-            momentum = torch.zeros_like(trained)
+            middle = torch.lerp(ends[:, :1], ends[:, 1:], shares[:, None])
+            nodes, momentum = torch.cat([ends[:, :1], middle, ends[:, 1:]], 1), torch.zeros_like(middle)
             for epoch in range(own.epochs):
-                _epoch(
-                    pairs, how, own, ends, trained, momentum, [streams[row] for row in rows], (inputs, labels), epoch
-                )
+                _epoch(pairs, how, own, nodes, momentum, [streams[row] for row in rows], (inputs, labels), epoch)
                 bar.update()
-            bends.append(trained)
+            bends.append(nodes[:, 1:-1])
     joined = torch.cat(bends)[: len(places)] if bends else torch.zeros(0, how.bends, 0)
     return Curves(pairs, how, joined.to(pairs.read(places[0]).device) if places else joined)
 
@@ -261,24 +259,23 @@ def _epoch(
     pairs: Pairs,
     how: Bending,
     recipe: Recipe,
-    ends: Tensor,
-    bends: Tensor,
+    nodes: Tensor,
     momentum: Tensor,
     streams: Sequence[Sequence[int]],
     train: tuple[Tensor, Tensor],
     epoch: int,
 ) -> None:
-    """Train the bends, and change their momentum, in place."""
+    """Train the bends, which are the nodes between the first and the last, and change their momentum, in place."""
     inputs, labels = train
-    theta, slope = torch.empty_like(ends[:, 0]), torch.empty_like(ends[:, 0])
-    moving = stack.bound(pairs.network, theta, stack.fresh_buffers(pairs.network, len(ends)).to(ends)).train()
+    bends = nodes[:, 1:-1]
+    theta, slope = torch.empty_like(nodes[:, :1]), torch.empty_like(nodes[:, 0])
+    moving = stack.bound(pairs.network, theta[:, 0], stack.fresh_buffers(pairs.network, len(nodes)).to(nodes)).train()
     seed_dropout(moving, streams, epoch, inputs.device)
     steps = len(inputs) // recipe.batch_size
-    drawn = torch.from_numpy(np.stack([np.random.default_rng([*each, epoch, _DRAW]).random(steps) for each in streams]))
+    drawn = torch.from_numpy(np.stack([draws_of_t(each, epoch, steps) for each in streams]))
     for step, (batch, targets) in enumerate(batches(inputs, labels, streams, recipe, epoch)):
-        weights = how.weights(drawn[:, step]).to(ends)
-        ways = torch.cat([ends[:, :1], bends, ends[:, 1:]], 1)
-        theta.copy_(torch.bmm(weights[:, None], ways)[:, 0])
+        weights = how.weights(drawn[:, step]).to(nodes)
+        torch.bmm(weights[:, None], nodes, out=theta)
         slopes(moving, batch, targets, recipe.precision, slope)
         momentum.mul_(recipe.momentum).add_(weights[:, 1:-1, None] * slope[:, None])
         bends.sub_(momentum, alpha=rate(recipe, epoch * steps + step, recipe.epochs * steps))
@@ -289,8 +286,13 @@ def _epoch(
         )
 
 
-def _name(pairs: Pairs, place: Place) -> int:
-    """A number of a pair that depends on its labels alone."""
+def draws_of_t(stream: Sequence[int], epoch: int, steps: int) -> np.ndarray[Any, Any]:
+    """Where on its way a pair stands at each step of an epoch, (steps,), uniform in [0, 1)."""
+    return np.random.default_rng([*stream, epoch, _DRAW]).random(steps)
+
+
+def name_of(pairs: Pairs, place: Place) -> int:
+    """A number of a pair that depends on its labels alone: with the seed, the stream of its draws."""
     labels = {
         name: along if isinstance(along, int) else str(along[index])
         for (name, along), index in zip(pairs.coords.items(), place, strict=True)

@@ -57,7 +57,7 @@ def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: Bending) -> N
         shares = [k / (1 + how.bends) for k in range(1, 1 + how.bends)]
         bends = [torch.lerp(first, second, share).requires_grad_() for share in shares]
         optimiser = torch.optim.SGD(bends, lr=how.curve_rate, momentum=RECIPE.momentum)
-        stream = (5, curves_file._name(pairs, place))
+        stream = (5, curves_file.name_of(pairs, place))
         for epoch in range(how.curve_epochs):
             drawn = np.random.default_rng([*stream, epoch, curves_file._DRAW]).random(steps)
             for step, (batch, targets) in enumerate(batches(inputs, labels, [stream], own, epoch)):

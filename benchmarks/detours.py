@@ -1,0 +1,102 @@
+"""Bent ways of many pairs at once against one pair after the other; and what matching and a lowest pass cost.
+
+The peer is the loop that most people would write after Garipov et al. (2018): one module, its parameters mixed from
+those of both networks and of the bend, `torch.optim.SGD` on the bend. It draws the same t and the same batches, cut
+from tensors in memory, so it must end at the same bends, up to rounding; that is checked first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from benchmarks import plain
+from benchmarks.timing import Times, interleaved
+from lmc_utils.connect import curves
+from lmc_utils.connect.alignment import Matching, align
+from lmc_utils.forking import Experiment, train
+from lmc_utils.measure import passes, planes
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.networks.training import data_order, rate
+
+OURS, LOOP = "all pairs as one stack (ours)", "loop, one pair after the other"
+PASS = "lowest pass on a map"
+_CHECKED = 2  # epochs
+
+
+def families(experiment: Experiment) -> list[Pairs]:
+    """Siblings of three parents, and the parents as strangers: fifteen pairs with the default forks and siblings."""
+    run = train(replace(experiment, parents=3), progress=False)
+    return [run.pairs(), run.strangers()]
+
+
+def compare(experiment: Experiment, repeats: int) -> Times:
+    """Seconds to bend all ways, after checking that both contenders bend them alike."""
+    pairs = families(experiment)
+    short = curves.Bending(curve_epochs=_CHECKED)
+    # float32: the order of summation differs.
+    torch.testing.assert_close(_loop(pairs, short, experiment), _stack(pairs, short, experiment), atol=1e-3, rtol=1e-2)
+    how = curves.Bending()
+    contenders: dict[str, Callable[[], object]] = {
+        OURS: lambda: _stack(pairs, how, experiment),
+        LOOP: lambda: _loop(pairs, how, experiment),
+    }
+    return interleaved(contenders, repeats)
+
+
+def costs(experiment: Experiment, repeats: int) -> Times:
+    """Seconds for one pair of wide networks to be matched, and for one map to be searched for its lowest pass."""
+    wide = train(replace(experiment, widths=(256,) * len(experiment.widths), fork_epochs=(0,)), progress=False).pairs()
+    one = replace(wide, places=wide.places[:1])
+    narrow = train(experiment, progress=False).pairs(third="fork_point")
+    plane = planes.plane(replace(narrow, places=narrow.places[:1]), planes.PlaneGrid(), ["train"], progress=False)
+    shown = plane.isel(dict(zip(narrow.coords, narrow.places[0], strict=True)), missing_dims="ignore").squeeze(
+        drop=True
+    )
+    tasks: dict[str, Callable[[], object]] = {
+        "matching by weights, from the names as they are": lambda: align(one, Matching(starts=0), progress=False),
+        "matching by weights, four random starts more": lambda: align(one, Matching(), progress=False),
+        "matching by activations": lambda: align(one, Matching(matching="activations"), progress=False),
+        PASS: lambda: passes.across(shown),
+    }
+    return interleaved(tasks, repeats)
+
+
+def _stack(families: list[Pairs], how: curves.Bending, experiment: Experiment) -> Tensor:
+    """Bends, shape (pairs, parameters)."""
+    return torch.cat([curves.bend(pairs, how, experiment, progress=False).bends[:, 0] for pairs in families])
+
+
+def _loop(families: list[Pairs], how: curves.Bending, experiment: Experiment) -> Tensor:
+    return torch.stack([_bend(pairs, place, how, experiment) for pairs in families for place in pairs.places])
+
+
+def _bend(pairs: Pairs, place: tuple[int, ...], how: curves.Bending, experiment: Experiment) -> Tensor:
+    inputs, labels = pairs.samples["train"]
+    inputs, size = inputs.flatten(1), experiment.batch_size
+    steps = len(inputs) // size
+    first, second = (plain.network(pairs.network, theta) for theta in pairs.read(place)[:2])
+    bend = plain.network(pairs.network, torch.lerp(*pairs.read(place)[:2], 0.5))
+    names = [name for name, _ in bend.named_parameters()]
+    ends = [[value.detach() for value in network.parameters()] for network in (first, second)]
+    moving = list(bend.parameters())
+    sgd = torch.optim.SGD(moving, lr=how.curve_rate, momentum=experiment.momentum)
+    recipe = replace(experiment, learning_rate=how.curve_rate, epochs=how.curve_epochs, fork_epochs=(0,))
+    stream = (0, curves.name_of(pairs, place))
+    for epoch in range(how.curve_epochs):
+        order = data_order(stream, epoch, len(inputs))
+        for step, t in enumerate(curves.draws_of_t(stream, epoch, steps).tolist()):
+            rows = order[step * size : (step + 1) * size]
+            triples = zip(ends[0], moving, ends[1], strict=True)
+            mixed = [(1 - t) ** 2 * one + 2 * t * (1 - t) * bent + t**2 * other for one, bent, other in triples]
+            logits = functional_call(bend, dict(zip(names, mixed, strict=True)), (inputs[rows],))
+            loss = nn.functional.cross_entropy(logits, labels[rows])
+            sgd.param_groups[0]["lr"] = rate(recipe, epoch * steps + step, how.curve_epochs * steps)
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+    return plain.theta(bend)
