@@ -134,8 +134,8 @@ def _detours(experiment: Experiment, repeats: int) -> str:
     return f"""\
 {_where(repeats)}
 
-**Bent ways.** Bezier curves between the siblings of three parents of the default family, and between these parents: for
-fifteen pairs, 100 epochs each.
+**Bent ways.** Bezier curves between siblings of the {experiment.dataset} family: three parents, five fork epochs, that
+is, fifteen pairs, for 100 epochs.
 
 {table(bent, detours.OURS)}
 

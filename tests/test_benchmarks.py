@@ -162,8 +162,8 @@ def test_the_loop_trains_the_residual_networks_that_the_stack_trains(dataset: st
 
 
 def test_the_loop_bends_the_ways_that_the_stack_bends(trained: Experiment) -> None:
-    families, how = [train(trained, progress=False).pairs()], Bending(curve_epochs=2)
-    ours, theirs = detours._stack(families, how, trained), detours._loop(families, how, trained)
+    pairs, how = train(trained, progress=False).pairs(), Bending(curve_epochs=2)
+    ours, theirs = detours._stack(pairs, how, trained), detours._loop(pairs, how, trained)
     assert ours.shape == (2, theirs.shape[1])
     torch.testing.assert_close(theirs, ours, atol=1e-3, rtol=1e-2)
-    assert not torch.allclose(ours, detours._stack(families, replace(how, curve_epochs=1), trained), atol=1e-3)
+    assert not torch.allclose(ours, detours._stack(pairs, replace(how, curve_epochs=1), trained), atol=1e-3)
