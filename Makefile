@@ -43,7 +43,7 @@ lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that no
 	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb notebooks/exercises/*.ipynb
 
-bench: $(VENV)/.dev  ## measure the speed claims against their peers (some ten minutes)
+bench: $(VENV)/.dev  ## measure the speed claims against their peers (some half an hour)
 	@$(BIN)/python -m benchmarks
 
 attack: $(VENV)/.dev  ## try to break what SECURITY.md promises (about an hour)

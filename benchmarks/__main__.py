@@ -12,7 +12,9 @@ import torch
 
 from benchmarks import convolutions, curvature, detours, lines, memory, planes, store, training
 from benchmarks.timing import table
+from lmc_utils.connect.curves import Bending
 from lmc_utils.forking import Experiment
+from lmc_utils.measure.planes import PlaneGrid
 
 PAGE = Path(__file__).parent.parent / "book" / "_generated" / "benchmarks.md"
 NOTEBOOK = "02_sibling_forking"
@@ -135,11 +137,12 @@ def _detours(experiment: Experiment, repeats: int) -> str:
 {_where(repeats)}
 
 **Bent ways.** Bezier curves between siblings of the {experiment.dataset} family: three parents, five fork epochs, that
-is, fifteen pairs, for 100 epochs.
+is, fifteen pairs, for {Bending().curve_epochs} epochs.
 
 {table(bent, detours.OURS)}
 
-**Matching, and the lowest pass.** One pair of networks with 256 units a layer; one map of 25 x 25 points.
+**Matching, and the lowest pass.** One pair of networks with 256 units a layer; one map of {PlaneGrid().grid} x
+{PlaneGrid().grid} points.
 
 {table(costs, detours.PASS)}
 """

@@ -13,7 +13,7 @@ import xarray as xr
 from lmc_utils.figures.planes import TERRAIN, decades, third_name
 from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.widgets.ground import ground
+from lmc_utils.widgets.ground import ground, require_dims
 from lmc_utils.widgets.scripts import palette, read, script
 
 _PARTS = {
@@ -68,9 +68,7 @@ class Bend(anywidget.AnyWidget):
 
 
 def _check(planes: xr.Dataset) -> None:
-    for part, dims in _PARTS.items():
-        found = planes[part].dims if part in planes else None
-        require(set(dims) == set(found or ()), f"planes.{part}", f"the dimensions {', '.join(dims)}", found)
+    require_dims(planes, "planes", _PARTS)
     require(planes.attrs.get("third") == "bend", "planes", "ones through a bend", planes.attrs.get("third"))
     require((planes.loss > 0).where(planes.loss.notnull(), True).all(), "planes.loss", "numbers above 0", "others")
     for fork in planes.fork_epoch.values:

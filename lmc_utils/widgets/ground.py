@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from lmc_utils.settings import require
 
 
 def ground(plane: xr.Dataset, low: float, high: float) -> dict[str, Any] | None:
@@ -26,3 +29,14 @@ def ground(plane: xr.Dataset, low: float, high: float) -> dict[str, Any] | None:
         "corners": plane.corner.transpose("point", "axis").values.round(5).tolist(),
         "heights": base64.b64encode((255 * share).round().astype(np.uint8).tobytes()).decode(),
     }
+
+
+def require_dims(data: xr.Dataset, name: str, parts: Mapping[str, Sequence[str]]) -> None:
+    """Refuse data that lack a part, or have one of other dimensions, whatever their order.
+
+    Raises:
+        ParameterError: which part, and what dimensions it was to have.
+    """
+    for part, dims in parts.items():
+        found = data[part].dims if part in data else None
+        require(set(dims) == set(found or ()), f"{name}.{part}", f"the dimensions {', '.join(dims)}", found)

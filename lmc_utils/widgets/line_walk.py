@@ -13,7 +13,7 @@ import xarray as xr
 from lmc_utils.figures.planes import TERRAIN, decades, third_name
 from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.widgets.ground import ground
+from lmc_utils.widgets.ground import ground, require_dims
 from lmc_utils.widgets.scripts import palette, read, script
 
 _PAIR = ("fork_epoch", "parent", "pair")
@@ -75,9 +75,7 @@ class LineWalk(anywidget.AnyWidget):
 
 def _check(lines: xr.Dataset, planes: xr.Dataset) -> None:
     for name, data, dimensions in (("lines", lines, _LINES), ("planes", planes, _PLANES)):
-        for part, dims in dimensions.items():
-            found = data[part].dims if part in data else None
-            require(set(dims) == set(found or ()), f"{name}.{part}", f"the dimensions {', '.join(dims)}", found)
+        require_dims(data, name, dimensions)
     for name in _PAIR:
         ours, theirs = lines[name].values.tolist(), planes[name].values.tolist()
         require(ours == theirs, name, f"the same in lines and planes, {ours}", theirs)

@@ -31,6 +31,18 @@ def expected(plane: xr.Dataset, bend: tuple[float, float]) -> list[float]:
     return [np.exp(loss.max()), error.max() - (error[0] + error[-1]) / 2, length / 4]
 
 
+def drag_bend(page: Page, main: Locator, across: float, down: float) -> None:
+    """Press in the middle of the map, and let go at these shares of its width and height."""
+    ground = main.locator(".lmc-plane")
+    ground.scroll_into_view_if_needed()
+    box = ground.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down, steps=3)
+    page.mouse.up()
+
+
 def table(main: Locator) -> list[list[float]]:
     rows = main.locator(".lmc-numbers tbody tr").all()
     return [[float(cell.replace("−", "-")) for cell in row.locator("td").all_inner_texts()] for row in rows]
@@ -56,15 +68,8 @@ def test_the_numbers_are_those_of_the_curve_on_the_grid(page: Page) -> None:
 def test_the_bend_is_dragged_on_the_plane_and_moved_by_key(page: Page) -> None:
     data = bend_planes()
     main = show(page, widgets.Bend(data))
-    ground = main.locator(".lmc-plane")
-    ground.scroll_into_view_if_needed()
-    box = ground.bounding_box()
-    assert box is not None
     # The map shows 6 by 6 around (2, 1.5), and its upper side is up.
-    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * (1 + 3) / 6, box["y"] + box["height"] * (4.5 - 2) / 6, steps=3)
-    page.mouse.up()
+    drag_bend(page, main, (1 + 3) / 6, (4.5 - 2) / 6)
     assert agrees(table(main)[0], expected(data.isel(fork_epoch=0), (3, 2)))
     sideways = main.get_by_role("slider", name="Bend away from the line")
     before = float(sideways.input_value())
@@ -82,14 +87,7 @@ def test_the_bend_is_dragged_on_the_plane_and_moved_by_key(page: Page) -> None:
 def test_a_bend_dragged_off_the_map_stops_at_its_edge(page: Page) -> None:
     data = bend_planes()
     main = show(page, widgets.Bend(data))
-    ground = main.locator(".lmc-plane")
-    ground.scroll_into_view_if_needed()
-    box = ground.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 1.5, box["y"] + box["height"] * 0.5, steps=3)
-    page.mouse.up()
+    drag_bend(page, main, 1.5, 0.5)
     assert agrees(table(main)[0], expected(data.isel(fork_epoch=0), (5, 1.5)))
 
 

@@ -1,19 +1,12 @@
 // Bend the way: a quadratic Bezier curve on the plane, with loss and error along it.
 
+const NEEDED = ["forks", "planes", "sides", "range", "third", "colours", "ground"];
 const STEPS = 200; // pieces of a curve
 const TALL = 190; // of each of the two charts
 const MEASURES = [
   ["loss", "train loss (nats)"],
   ["error", "train error (%)"],
 ];
-
-function bendScene(model) {
-  const scene = model.get("scene");
-  const parts = ["forks", "planes", "sides", "range", "third", "colours", "ground"];
-  const lost = parts.filter((name) => scene?.[name] === undefined);
-  if (lost.length) throw new Error(`scene: expected ${lost.join(", ")}, found nothing there`);
-  return scene;
-}
 
 // The value at a place, bilinear between the four points of the grid around it.
 export function onPlane(values, [columns, rows], plane, [x, y]) {
@@ -55,7 +48,7 @@ export function walked(plane, logs, sides, bend) {
 }
 
 function bending({ model, el }, safely) {
-  const scene = bendScene(model);
+  const scene = sceneOf(model, NEEDED);
   const logs = scene.planes.map((plane) => plane.loss.map(Math.log));
   let [fork, width, place, scales] = [0, 0, [...scene.planes[0].corners[2]], []];
 
@@ -150,13 +143,11 @@ function bending({ model, el }, safely) {
 
   function table(ways) {
     const titles = ["", "highest loss (nats)", "error barrier (points)", "length over distance"];
-    const head = titles.map((text) => html("th", { scope: "col" }, text));
     const rows = ways.map(([name, { highest, barrier, longer }]) => {
       const cells = [highest.toFixed(3), barrier.toFixed(1).replace(/^-0\.0$/, "0.0"), longer.toFixed(2)];
-      const shown = cells.map((text) => html("td", {}, text.replace("-", "−")));
-      return html("tr", {}, html("th", { scope: "row" }, name), ...shown);
+      return [name, ...cells.map((text) => text.replace("-", "−"))];
     });
-    numbers.replaceChildren(html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)));
+    numbers.replaceChildren(numbersTable(titles, rows));
   }
 
   follow(ground.holder, safely((event) => {

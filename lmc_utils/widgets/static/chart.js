@@ -105,6 +105,33 @@ export function button(text, press, className = "") {
   return made;
 }
 
+export function choice(text, names, changed) {
+  const select = html("select", {}, ...names.map((name, value) => html("option", { textContent: name, value })));
+  select.addEventListener("change", () => changed(Number(select.value)));
+  return { label: html("label", {}, `${text} `, select), select };
+}
+
+// Held down anywhere on an element, the pointer takes something along.
+export function follow(target, drag) {
+  let held = false;
+  target.addEventListener("pointerdown", (event) => {
+    held = true;
+    target.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    drag(event);
+  });
+  target.addEventListener("pointermove", (event) => held && drag(event));
+  for (const end of ["pointerup", "pointercancel"]) target.addEventListener(end, () => (held = false));
+}
+
+// A table: titles of the columns, the first of which is empty, and rows of a name and texts.
+export function numbersTable(titles, rows) {
+  const head = titles.map((text) => html("th", { scope: "col" }, text));
+  const body = rows.map(([name, ...cells]) =>
+    html("tr", {}, html("th", { scope: "row" }, name), ...cells.map((text) => html("td", {}, text))));
+  return html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body));
+}
+
 // Draws again whenever the width of an element changes; gives back the way to stop.
 export function onResize(element, draw) {
   let before = 0;

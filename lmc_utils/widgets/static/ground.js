@@ -1,5 +1,12 @@
 // The plane through two networks and a third point, seen from above, in the colours of its heights.
 
+export function sceneOf(model, parts) {
+  const scene = model.get("scene");
+  const lost = parts.filter((name) => scene?.[name] === undefined);
+  if (lost.length) throw new Error(`scene: expected ${lost.join(", ")}, found nothing there`);
+  return scene;
+}
+
 // Bytes 0 to 255, one for each point of the grid, row by row from below.
 function heightsOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -97,23 +104,4 @@ export function scaleOf({ ground, range: [low, high] }) {
   const words = [short(low, 2), "train loss (nats), log", short(high, 2)].map((text) => html("span", {}, text));
   const ends = html("div", { className: "lmc-ends-of-scale" }, ...words);
   return html("div", { className: "lmc-scale" }, ramp, ends);
-}
-
-export function choice(text, names, changed) {
-  const select = html("select", {}, ...names.map((name, value) => html("option", { textContent: name, value })));
-  select.addEventListener("change", () => changed(Number(select.value)));
-  return { label: html("label", {}, `${text} `, select), select };
-}
-
-// Held down anywhere on an element, the pointer takes something along.
-export function follow(target, drag) {
-  let held = false;
-  target.addEventListener("pointerdown", (event) => {
-    held = true;
-    target.setPointerCapture(event.pointerId);
-    event.preventDefault();
-    drag(event);
-  });
-  target.addEventListener("pointermove", (event) => held && drag(event));
-  for (const end of ["pointerup", "pointercancel"]) target.addEventListener(end, () => (held = false));
 }

@@ -1,18 +1,11 @@
 // Walk the line: from one sibling to the other, on the curves of loss and error and on the plane with their fork point.
 
+const PARTS = ["alphas", "forks", "pairs", "splits", "colours", "ground", "range", "sides", "third"];
 const HEIGHT = 205; // of each of the two charts
 const QUANTITIES = [
   ["loss", "loss (nats)", 3],
   ["error", "error (%)", 1],
 ];
-
-function sceneOf(model) {
-  const scene = model.get("scene");
-  const parts = ["alphas", "forks", "pairs", "splits", "colours", "ground", "range", "sides", "third"];
-  const lost = parts.filter((name) => scene?.[name] === undefined);
-  if (lost.length) throw new Error(`scene: expected ${lost.join(", ")}, found nothing there`);
-  return scene;
-}
 
 // The value at alpha, linear between the neighbours that were measured.
 export function between(alphas, values, alpha) {
@@ -39,7 +32,7 @@ function alphaNear(place, [first, second]) {
 }
 
 function line({ model, el }, safely) {
-  let scene = sceneOf(model);
+  const scene = sceneOf(model, PARTS);
   let [fork, pair, alpha] = [0, 0, 0.5];
   let width = 0;
 
@@ -139,15 +132,14 @@ function line({ model, el }, safely) {
 
   function table(read) {
     const titles = ["", ...QUANTITIES.flatMap(([, title]) => [title, "above the chord"])];
-    const head = titles.map((text) => html("th", { scope: "col" }, text));
     const rows = scene.splits.map((split, index) => {
       const cells = QUANTITIES.flatMap(([, , digits], which) => {
         const { here, above } = read[which][index];
-        return [here, above].map((value) => html("td", {}, signed(value, digits)));
+        return [here, above].map((value) => signed(value, digits));
       });
-      return html("tr", {}, html("th", { scope: "row" }, split), ...cells);
+      return [split, ...cells];
     });
-    numbers.replaceChildren(html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)));
+    numbers.replaceChildren(numbersTable(titles, rows));
   }
 
   function locate() {
