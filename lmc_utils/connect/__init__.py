@@ -1,7 +1,16 @@
-"""What lies between two networks, whoever trained them: permutations that bring them together, and ways around.
+"""What lies between two networks, whoever trained them: lines, permutations that bring them together, and ways around.
 
-It takes pairs of networks (`measure.pairs.Pairs`) and gives pairs, or paths between them that can be measured.
-Imports from `settings`, `networks` and `measure`.
+Two networks of any kind are measured in three lines::
+
+    from lmc_utils import connect
+
+    report = connect.pair(first, second, data)
+
+The other files take pairs of networks of this package (`measure.pairs.Pairs`) and give pairs, or paths between them
+that can be measured. Imports from `settings`, `provenance`, `networks`, `measure` and `figures`.
 """
 
-__all__ = ["alignment", "matching", "rescaling", "curves"]
+from lmc_utils.connect.pairing import Interrupted, pair
+from lmc_utils.connect.report import Report
+
+__all__ = ["pair", "Report", "Interrupted", "alignment", "matching", "rescaling", "curves", "feeding", "scoring"]

@@ -1,0 +1,56 @@
+"""What lies between two networks of any kind: loss and error along the line, and what was asked for besides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import seaborn as sns
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lmc_utils.figures import parts
+from lmc_utils.figures.theme import INK
+
+_ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope": "with the gradient term"}
+
+
+def line_between(found: xr.Dataset) -> Figure:
+    """Loss and, where there is one, error along the line between two networks, each with the chord of its ends.
+
+    Where they are there, the second-order approximation of the loss, and the rise of the loss when one layer alone
+    goes half-way. Variables: as in `connect.report.Report`.
+    """
+    curves = [name for name in ("loss", "error") if name in found]
+    layers = ["layer_rise"] if "layer_rise" in found else []
+    panels = len(curves) + len(layers)
+    figure, axes = parts.side_by_side(panels, 4.2 * panels, 3.4)
+    figure.set_layout_engine("constrained")
+    for axis, name in zip(axes, curves, strict=False):
+        _curve(axis, found, name)
+    if layers:
+        values = found.layer_rise
+        axes[-1].barh([str(layer) for layer in values.layer.values], values.values, color=sns.color_palette()[2])
+        axes[-1].invert_yaxis()
+        axes[-1].axvline(0, color=INK, linewidth=0.8)
+        axes[-1].set(xlabel="rise of the loss, one layer half-way")
+        axes[-1].tick_params(axis="y", labelsize="x-small")
+    return figure
+
+
+def _curve(axis: Axes, found: xr.Dataset, name: str) -> None:
+    values = found[name].dropna("alpha")
+    colour: Any = sns.color_palette()[0 if name == "loss" else 3]
+    axis.plot(values.alpha, values, color=colour, marker="o", markersize=3, label="measured")
+    ends = found[name].sel(alpha=[0.0, 1.0])
+    axis.plot([0, 1], ends, color=INK, alpha=0.5, linestyle="--", label="chord")
+    if name == "loss":
+        chord = (1 - found.alpha) * ends.values[0] + found.alpha * ends.values[1]
+        for row, (estimate, label) in enumerate(_ESTIMATES.items()):
+            if estimate in found:
+                style = {"color": sns.color_palette()[1 + row], "linestyle": ":"}
+                axis.plot(found.alpha, chord + found[estimate], label=label, **style)
+    units = found[name].attrs.get("units", "")
+    axis.set(xlabel="alpha (0: the first network, 1: the second)", ylabel=f"{name} ({units})" if units else name)
+    if name == "loss" and any(estimate in found for estimate in _ESTIMATES):
+        axis.legend(fontsize="x-small")
