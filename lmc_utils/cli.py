@@ -18,6 +18,7 @@ import typer
 import typer.core
 from typer import Argument, Option
 
+from lmc_utils import cli_connect
 from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.publishing import build, pdf
@@ -48,6 +49,8 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(
     cls=_Commands, help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+
+app.command("connect")(cli_connect.connect)
 
 runs = typer.Typer(help="List and remove the trained runs that are kept.")
 app.add_typer(runs, name="runs")

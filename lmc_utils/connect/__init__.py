@@ -7,10 +7,22 @@ Two networks of any kind are measured in three lines::
     report = connect.pair(first, second, data)
 
 The other files take pairs of networks of this package (`measure.pairs.Pairs`) and give pairs, or paths between them
-that can be measured. Imports from `settings`, `provenance`, `networks`, `measure` and `figures`.
+that can be measured. Imports from `showing`, `settings`, `provenance`, `networks`, `measure` and `figures`.
 """
 
 from lmc_utils.connect.pairing import Interrupted, pair
 from lmc_utils.connect.report import Report
 
-__all__ = ["pair", "Report", "Interrupted", "alignment", "matching", "rescaling", "curves", "feeding", "scoring"]
+__all__ = [
+    "pair",
+    "Report",
+    "Interrupted",
+    "alignment",
+    "matching",
+    "rescaling",
+    "curves",
+    "feeding",
+    "scoring",
+    "checkpoints",
+    "matrix",
+]

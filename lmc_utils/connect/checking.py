@@ -17,6 +17,7 @@ from lmc_utils.connect.ends import WHICH, Ends
 from lmc_utils.connect.feeding import Batch, Feed, unchanged_random
 from lmc_utils.connect.states import listed, tensors
 from lmc_utils.settings import ParameterError
+from lmc_utils.showing import one_line
 
 
 @contextmanager
@@ -102,7 +103,7 @@ def _settled(module: nn.Module, batch: Batch, which: str, number: int) -> list[T
         try:
             first = [value.clone() for value in outputs(batch.run(module))]
         except Exception as error:  # whatever a network says of inputs that it does not take
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = one_line(f"{type(error).__name__}: {error}", 300)
             raise ParameterError(
                 f"data: expected inputs that the network takes, batch {number} gave {reason}"
             ) from error

@@ -23,6 +23,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.data import DataLoader, Dataset
 
 from lmc_utils.settings import ParameterError, require
+from lmc_utils.showing import one_line
 
 BATCH = 256
 KEPT = 2**30  # bytes of samples that are kept in memory
@@ -112,6 +113,9 @@ def feed(data: Any, name: str = "data", kept: int = KEPT) -> Feed:
                 second = _read(source, -1)
         except ParameterError as error:
             raise ParameterError(f"{name}: {error}") from None
+        except Exception as error:  # whatever data of the user's do when they are read
+            said = one_line(f"{type(error).__name__}: {error}", 200)
+            raise ParameterError(f"{name}: expected samples that can be read, reading them gave {said}") from error
     if not first.samples:
         raise ParameterError(f"{name}: expected at least one sample, got none")
     said = f"{first.samples:,} samples in {first.pieces:,} batch{'es' if first.pieces > 1 else ''}"

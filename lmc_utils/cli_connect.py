@@ -1,0 +1,167 @@
+"""`lmc connect`: what lies between checkpoints in files."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from lmc_utils.provenance import write_whole
+from lmc_utils.settings import ParameterError, require, unknown
+from lmc_utils.showing import one_line
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from lmc_utils.connect import Report
+
+CHECKPOINT = Annotated[list[Path], Argument(help="Two files: .safetensors, or what torch.save wrote; more: all pairs.")]
+
+
+def connect(
+    checkpoint: CHECKPOINT,
+    model: Annotated[str, Option(metavar="MODULE:NAME", help="What makes a network of the architecture.")],
+    data: Annotated[
+        str, Option(metavar="MODULE:NAME", help="Samples: tensors, a Dataset, batches, or what makes them.")
+    ],
+    loss: Annotated[
+        str | None, Option(metavar="MODULE:NAME", help="From output and target to one value a sample.")
+    ] = None,
+    error: Annotated[str | None, Option(metavar="MODULE:NAME", help="Likewise, from 0 to 1.")] = None,
+    batchnorm: Annotated[str, Option(help="Running statistics: reestimate, interpolate or keep.")] = "reestimate",
+    alphas: Annotated[int, Option(help="Points on the line.")] = 21,
+    layers: Annotated[bool, Option("--layers", help="Also one layer at a time, half-way.")] = False,
+    curvature: Annotated[bool, Option("--curvature", help="Also second order at both ends.")] = False,
+    as_json: Annotated[bool, Option("--json", help="As one JSON object; what is not finite is null.")] = False,
+    page: Annotated[Path | None, Option("--html", help="Also write a page with the picture.")] = None,
+) -> None:
+    """Measure the straight line between two checkpoints of yours, or between all pairs of several."""
+    require(len(checkpoint) > 1, "checkpoint", "at least two files", len(checkpoint))
+    require(page is None or page.suffix == ".html", "html", "a name that ends in .html", str(page))
+    from lmc_utils.connect import Interrupted, checkpoints, matrix, pair  # here, as torch takes long to import
+
+    states = [checkpoints.read(path) for path in checkpoint]
+    for line in (line for _, said in states for line in said):
+        typer.echo(f"lmc: {line}", err=True)
+    network = _made("model", model)
+    options: dict[str, Any] = {
+        "model": network,
+        "loss": _found("loss", loss) if loss else None,
+        "error": _found("error", error) if error else None,
+        "alphas": alphas,
+        "batchnorm": batchnorm,
+        "layers": layers,
+        "curvature": curvature,
+        "progress": sys.stderr.isatty(),
+    }
+    samples = _made("data", data)
+    if len(states) > 2:
+        names = [path.name for path in checkpoint]
+        names = names if len(set(names)) == len(names) else [str(path) for path in checkpoint]
+        require(len(set(names)) == len(names), "checkpoint", "different files", names)
+        _tell_matrix(
+            matrix.pairwise(dict(zip(names, (state for state, _ in states), strict=True)), samples, **options),
+            as_json,
+            page,
+        )
+        return
+    try:
+        report = pair(states[0][0], states[1][0], samples, **options)
+    except Interrupted as stop:
+        _tell(stop.report, as_json, page, checkpoint)
+        raise KeyboardInterrupt("what was measured is above") from stop
+    _tell(report, as_json, page, checkpoint)
+
+
+def _tell(report: Report, as_json: bool, page: Path | None, checkpoint: list[Path]) -> None:
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), allow_nan=False))
+    else:
+        typer.echo(report.sentence)
+        found = report.dataset
+        columns = ["loss", *(["error"] if "error" in found else [])]
+        typer.echo("".join(f"{name:>10}" for name in ("alpha", *columns)))
+        for row, alpha in enumerate(found.alpha.values):
+            typer.echo(f"{alpha:10.3g}" + "".join(f"{float(found[name][row]):10.4g}" for name in columns))
+        if "layer_rise" in found:
+            typer.echo("one layer half-way: rise of the loss")
+            for layer, rise in zip(found.layer.values, found.layer_rise.values, strict=True):
+                typer.echo(f"{rise:10.4g}  {layer}")
+        for name, value in report.attrs.items():
+            typer.echo(f"{name}: {value}")
+    if page is not None:
+        title = " and ".join(path.name for path in checkpoint)
+        _write_page(page, title, report._repr_html_())
+
+
+def _tell_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
+    names = found.first.values.tolist()
+    if as_json:
+        squares = {str(name): each.values.tolist() for name, each in found.data_vars.items()}
+        typer.echo(json.dumps({"checkpoints": names, **squares, **{str(k): v for k, v in found.attrs.items()}}))
+    else:
+        for name, square in found.data_vars.items():
+            typer.echo(str(name))
+            for row, values in zip(names, square.values, strict=True):
+                typer.echo("".join(f"{value:10.4g}" for value in values) + f"  {row}")
+    if page is not None:
+        tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in found.data_vars.items())
+        _write_page(page, ", ".join(names), tables)
+
+
+def _write_page(page: Path, title: str, body: str) -> None:
+    style = (
+        "body{font-family:sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%;height:auto}"
+    )
+    head = f"<meta charset='utf-8'><title>{html.escape(title)}</title><style>{style}</style>"
+    text = f"<!doctype html><html lang='en'><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>"
+    write_whole(page, text.encode())
+    typer.echo(page, err=True)
+
+
+def _found(name: str, place: str) -> Any:
+    """What `package.module:name` stands for; modules are looked for in the current folder, too."""
+    module, colon, attribute = place.partition(":")
+    require(bool(module and colon and attribute), name, "MODULE:NAME, as in package.module:function", place)
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        holder = importlib.import_module(module)
+    except Exception as problem:  # whatever a module of the user's does when it is imported
+        said = one_line(f"{type(problem).__name__}: {problem}", 200)
+        raise ParameterError(f"{name}: expected a module that can be imported, '{module}' says {said}") from problem
+    if not hasattr(holder, attribute):
+        raise ParameterError(
+            f"{name}: in {module}, {unknown(attribute, [each for each in vars(holder) if each[:1] != '_'])}"
+        )
+    return getattr(holder, attribute)
+
+
+def _made(name: str, place: str) -> Any:
+    """What a factory makes; samples may stand there themselves."""
+    found = _found(name, place)
+    if name == "data" and not _is_factory(found):
+        return found
+    require(callable(found), name, "a function that makes it", type(found).__name__)
+    try:
+        made = found()
+    except Exception as problem:  # whatever a function of the user's does
+        said = one_line(f"{type(problem).__name__}: {problem}", 200)
+        raise ParameterError(f"{name}: expected a function without arguments, {place} says {said}") from problem
+    if name == "model":
+        from torch import nn
+
+        require(isinstance(made, nn.Module), name, "a function that makes a torch module", type(made).__name__)
+    return made
+
+
+def _is_factory(found: Callable[..., Any] | Any) -> bool:
+    return callable(found) and not hasattr(found, "__iter__")
