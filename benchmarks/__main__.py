@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import convolutions, curvature, detours, lines, memory, planes, store, training
+from benchmarks import connections, convolutions, curvature, detours, lines, memory, planes, store, training
 from benchmarks.timing import table
 from lmc_utils.connect.curves import Bending
 from lmc_utils.forking import Experiment
@@ -26,14 +26,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="how often each contender runs, in turn")
     parser.add_argument("--preset", default="default", help="the experiment: smoke, default or paper")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the tables are written")
-    parser.add_argument("--only", choices=["residual", "detours"], help="one page alone (some minutes each)")
+    parser.add_argument("--only", choices=list(_PAGES), help="one page alone (some minutes each)")
     options = parser.parse_args()
 
     experiment = Experiment(**Experiment.preset(options.preset))
-    if options.only != "detours":
-        _write(options.page.with_name("benchmarks_residual.md"), _residual(options.repeats))
-    if options.only != "residual":
-        _write(options.page.with_name("benchmarks_detours.md"), _detours(experiment, options.repeats))
+    for name, measured in _PAGES.items():
+        if options.only in (None, name):
+            _write(options.page.with_name(f"benchmarks_{name}.md"), measured(experiment, options.repeats))
     if options.only:
         return
     print(f"Training the {options.preset} run ({options.repeats} repeats):", flush=True)
@@ -95,7 +94,7 @@ def _where(repeats: int) -> str:
     )
 
 
-def _residual(repeats: int) -> str:
+def _residual(_: Experiment, repeats: int) -> str:
     print("Convolutions of many networks:", flush=True)
     convolved = {axes: convolutions.compare(axes, repeats) for axes in (1, 2)}
     print("Training residual networks:", flush=True)
@@ -146,6 +145,25 @@ is, fifteen pairs, for {Bending().curve_epochs} epochs.
 
 {table(costs, detours.PASS)}
 """
+
+
+def _connections(_: Experiment, repeats: int) -> str:
+    print("Two checkpoints of somebody's:", flush=True)
+    small = connections.compare(*connections.perceptron(), repeats)
+    large = connections.compare(*connections.resnet(), repeats)
+    return f"""\
+{_where(repeats)}
+
+**The line between two networks of any kind.** {connections.POINTS} points; a perceptron of three layers on 4,000
+samples, then torchvision's ResNet-18 on 256 images of 64 x 64. Ours includes all its checks.
+
+{table(small, connections.OURS)}
+
+{table(large, connections.OURS)}
+"""
+
+
+_PAGES = {"residual": _residual, "detours": _detours, "connections": _connections}
 
 
 def _write(path: Path, page: str) -> None:

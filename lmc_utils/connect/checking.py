@@ -19,6 +19,8 @@ from lmc_utils.connect.states import listed, tensors
 from lmc_utils.settings import ParameterError
 from lmc_utils.showing import one_line
 
+_FEW = 16  # samples of a batch that are enough to see a difference
+
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
@@ -35,15 +37,15 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 def endpoint_difference(ends: Ends, feed: Feed) -> float:
     """The largest difference between an output of the copy and of the network itself, over the largest output.
 
-    On the first and the last batch, with each network's own statistics. States are compared with a copy into which
-    torch itself has loaded them.
+    On some samples of the first and of the last batch, with each network's own statistics. States are compared with a
+    copy into which torch itself has loaded them.
 
     Raises:
         ParameterError: a difference beyond rounding; the line says where. Or a network that cannot be run on the
             samples, changes what it holds in a forward pass, draws random numbers, or answers otherwise when it is
             asked again.
     """
-    shown = list(_first_and_last(feed))
+    shown = [(number, batch.first(_FEW)) for number, batch in _first_and_last(feed)]
     worst = 0.0
     for corner, which in enumerate(WHICH):
         ends.lay_end(corner, [*ends.parameters, *ends.statistics])

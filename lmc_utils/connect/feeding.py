@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler, TensorDataset, default_collate
 
 from lmc_utils.settings import ParameterError, require
 from lmc_utils.showing import one_line
@@ -53,6 +53,13 @@ class Batch(NamedTuple):
         if isinstance(self.inputs, Mapping):
             return network(**self.inputs)
         return network(*self.inputs) if isinstance(self.inputs, (tuple, list)) else network(self.inputs)
+
+    def first(self, samples: int) -> Batch:
+        """Its first samples, or all of them where its tensors are not one row a sample."""
+        if any(part.dim() == 0 or len(part) != self.size for part in self.parts()):
+            return self
+        inputs, target = pytree.tree_map_only(Tensor, lambda part: part[:samples], (self.inputs, self.target))
+        return Batch(inputs, target, min(samples, self.size))
 
     def parts(self) -> list[Tensor]:
         """All its tensors."""
@@ -145,16 +152,58 @@ def _source(data: Any, name: str) -> Iterable[Batch]:
         if inputs.dim() == 0 or target.dim() == 0 or len(inputs) != len(target):
             shapes = f"{tuple(inputs.shape)} and {tuple(target.shape)}"
             raise ParameterError(f"{name}: expected as many targets as inputs, got the shapes {shapes}")
-        parts = range(0, len(inputs), BATCH)
-        whole = [(inputs[at : at + BATCH], target[at : at + BATCH]) for at in parts]
-        return [Batch(*both, len(both[0])) for both in whole]
+        return _cut(inputs, target, BATCH)
     if isinstance(data, Dataset):
         data = DataLoader(data, BATCH)
+    if _is_plain(data):
+        inputs, target = data.dataset.tensors
+        return _cut(inputs, target, data.batch_size, data.drop_last)
     expected = "two tensors, or batches that can be read more than once"
     require(isinstance(data, Iterable) and not isinstance(data, (str, bytes, Mapping, Tensor)), name, expected, data)
     if isinstance(data, Iterator):
         raise ParameterError(f"{name}: expected {expected}, got a {type(data).__name__}, which can be read only once")
     return _Source(data)
+
+
+def _is_plain(data: Any) -> bool:
+    """Whether a loader does no more than cut two tensors into batches, in their order."""
+    return (
+        type(data) is DataLoader
+        and type(data.dataset) is TensorDataset
+        and type(data.sampler) is SequentialSampler
+        and type(data.batch_sampler) is BatchSampler
+        and data.collate_fn is default_collate
+        and data.batch_size is not None
+        and len(data.dataset.tensors) == 2
+    )
+
+
+def _cut(inputs: Tensor, target: Tensor, size: int, drop_last: bool = False) -> list[Batch]:
+    both = zip(torch.split(inputs, size), torch.split(target, size), strict=True)
+    return [Batch(*each, len(each[0])) for each in both if len(each[0]) == size or (len(each[0]) and not drop_last)]
+
+
+def joined(batches: Iterable[Batch], samples: int) -> Iterator[Batch]:
+    """Neighbours of one tensor each joined to batches of at least so many samples, as far as that goes."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        alike = all(isinstance(part, Tensor) and len(part) == batch.size for part in (batch.inputs, batch.target))
+        if not alike or (waiting and batch.inputs.shape[1:] != waiting[0].inputs.shape[1:]):
+            yield from waiting
+            waiting = []
+        waiting.append(batch)
+        if not alike or sum(each.size for each in waiting) >= samples:
+            yield _one_of(waiting)
+            waiting = []
+    if waiting:
+        yield _one_of(waiting)
+
+
+def _one_of(batches: Sequence[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    inputs, target = (torch.cat([getattr(batch, part) for batch in batches]) for part in ("inputs", "target"))
+    return Batch(inputs, target, len(inputs))
 
 
 def _batch(given: Any, row: int) -> Batch:

@@ -73,6 +73,7 @@ def pair(
         ParameterError: something that is not understood, in one line; before or while both ends are compared.
         Interrupted: the work was stopped; it has a report of what was done.
 
+    >>> import torch
     >>> _ = torch.manual_seed(0)
     >>> samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
     >>> report = pair(nn.Linear(3, 2), nn.Linear(3, 2), samples, progress=False)
@@ -160,18 +161,21 @@ def _kept(units: Mapping[str, Quantity]) -> dict[str, Quantity]:
 
 
 def _with_barriers(found: xr.Dataset) -> xr.Dataset:
+    curves = found[[name for name in ("loss", "error") if name in found]].to_array("of")
+    heights, halves = barriers.barrier_height(curves), barriers.midpoint_barrier(curves)
     more = {
-        "loss_barrier": barriers.barrier_height(found.loss),
-        "loss_at_half": barriers.midpoint_barrier(found.loss),
+        "loss_barrier": heights.sel(of="loss", drop=True),
+        "loss_at_half": halves.sel(of="loss", drop=True),
         "highest_at": barriers.barrier_position(found.loss).drop_vars("alpha", errors="ignore"),
     }
     if "error" in found:
         more |= {
             "error_barrier": barriers.error_barrier(found.error),
-            "error_barrier_above_chord": barriers.barrier_height(found.error),
-            "error_at_half": barriers.midpoint_barrier(found.error),
+            "error_barrier_above_chord": heights.sel(of="error", drop=True),
+            "error_at_half": halves.sel(of="error", drop=True),
         }
-    return found.assign(more)
+    units = {name: found["loss" if name.startswith("loss") else "error"].attrs for name in more if name != "highest_at"}
+    return found.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
 
 
 def _own_scores(walker: Walker) -> dict[str, Any]:

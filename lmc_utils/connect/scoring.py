@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils import _pytree as pytree
 
 from lmc_utils.connect.feeding import Batch
 from lmc_utils.settings import ParameterError
@@ -115,6 +116,19 @@ class Scores:
         if not bool(((error >= 0) & (error <= 1)).all()):
             raise ParameterError("error: expected values from 0 to 1 for each sample, got others")
         return torch.stack([loss.sum(), 100 * error.sum()])
+
+    def sums_of_each(self, output: Any, batch: Batch, networks: int) -> Tensor:
+        """`sums` of each network of a stack, (networks, scores); its outputs have a leading network axis."""
+        if self != Scores() or not isinstance(output, Tensor):
+            return torch.stack([self.sums(of_one(output, place), batch) for place in range(networks)])
+        target = batch.target.repeat(networks, *(1,) * (batch.target.dim() - 1))
+        loss, wrong = (score(output.flatten(0, 1), target).double() for score in (self.loss, misclassified))
+        return torch.stack([loss.view(networks, -1).sum(1), 100 * wrong.view(networks, -1).sum(1)], 1)
+
+
+def of_one(outputs: Any, place: int) -> Any:
+    """What one network of a stack put out."""
+    return pytree.tree_map(lambda part: part[place], outputs)
 
 
 def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:

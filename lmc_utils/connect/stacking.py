@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from lmc_utils.connect.checking import alike, outputs
 from lmc_utils.connect.ends import Ends, Point
-from lmc_utils.connect.feeding import Batch, Feed
-from lmc_utils.connect.scoring import Scores
+from lmc_utils.connect.feeding import Batch, Feed, joined
+from lmc_utils.connect.scoring import Scores, of_one
 from lmc_utils.connect.states import State, tensors
 
 _LAYERS = (nn.Linear, nn.LayerNorm, nn.BatchNorm1d)  # with others, many passes were as fast as one of many
 _PARAMETERS = 2**20  # of the largest network that goes as a stack
+_SAMPLES = 1024  # that go at once, where batches are smaller
 _WORKING = 2**28  # bytes of activations of a stack
 
 
@@ -46,11 +46,11 @@ def scores(ends: Ends, feed: Feed, measured: Scores, points: Sequence[Point]) ->
     total = torch.zeros(len(points), len(measured.names), dtype=torch.float64)
     at_once = 0
     with torch.no_grad(), _without_fallback():
-        for batch in feed:
+        for batch in joined(feed, _SAMPLES):
             there = batch.to(ends.device)
             if not at_once:
                 found = _together(ends.module, stack, rest, there, slice(len(points) - 1, len(points)))
-                if found is None or not alike(_of(found, 0), there.run(ends.module)):
+                if found is None or not alike(of_one(found, 0), there.run(ends.module)):
                     return None
                 at_once = max(1, _WORKING // max(1, _bytes_of(ends.module, there)))
             for start in range(0, len(points), at_once):
@@ -58,8 +58,7 @@ def scores(ends: Ends, feed: Feed, measured: Scores, points: Sequence[Point]) ->
                 found = _together(ends.module, stack, rest, there, slice(rows.start, rows.stop))
                 if found is None:
                     return None
-                for place, row in enumerate(rows):
-                    total[row] += measured.sums(_of(found, place), there).cpu()
+                total[rows.start : rows.stop] += measured.sums_of_each(found, there, len(rows)).cpu()
     return total / feed.samples
 
 
@@ -67,11 +66,6 @@ def _suits(module: nn.Module) -> bool:
     holders = [part for part in module.modules() if any(True for _ in part.parameters(recurse=False))]
     size = sum(value.numel() for value in module.parameters())
     return size <= _PARAMETERS and all(type(part) in _LAYERS for part in holders)
-
-
-def _of(outputs: Any, place: int) -> Any:
-    """What one network of a stack put out."""
-    return pytree.tree_map(lambda part: part[place], outputs)
 
 
 @contextmanager
