@@ -8,7 +8,7 @@ From the ground up; a folder imports only from those before it, and those that s
     measure                     loss, error, curvature, distance and angle of pairs of networks
     forking                     parents, siblings, and the run that they make
     figures                     labelled arrays in, one figure out
-    widgets                     figures that answer
+    connect, widgets            two networks of any kind, and ways between them; figures that answer
     classroom                   exercises, and marking them
     publishing                  pages and PDF
     cli                         the `lmc` command

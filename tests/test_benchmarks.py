@@ -5,11 +5,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks import convolutions, curvature, detours, lines, memory, plain, planes, store, timing, training
+from benchmarks import (
+    connections,
+    convolutions,
+    curvature,
+    detours,
+    lines,
+    memory,
+    plain,
+    planes,
+    store,
+    timing,
+    training,
+)
 from lmc_utils.connect.curves import Bending
 from lmc_utils.forking import Experiment, train
 
@@ -167,3 +180,9 @@ def test_the_loop_bends_the_ways_that_the_stack_bends(trained: Experiment) -> No
     assert ours.shape == (2, theirs.shape[1])
     torch.testing.assert_close(theirs, ours, atol=1e-3, rtol=1e-2)
     assert not torch.allclose(ours, detours._stack(pairs, replace(how, curve_epochs=1), trained), atol=1e-3)
+
+
+def test_the_line_between_two_networks_is_that_of_the_loop() -> None:
+    ours, theirs = (measured(*connections.perceptron(), 3) for measured in (connections._ours, connections._loop))
+    assert ours.shape == (2, 3)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)

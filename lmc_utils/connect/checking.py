@@ -19,7 +19,7 @@ from lmc_utils.connect.states import listed, tensors
 from lmc_utils.settings import ParameterError
 from lmc_utils.showing import one_line
 
-_FEW = 16  # samples of a batch that are enough to see a difference
+_FEW = 4  # samples of a batch that are enough to see a difference
 
 
 @contextmanager

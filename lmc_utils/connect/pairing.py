@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import nn
 from tqdm import tqdm
@@ -21,7 +23,6 @@ from lmc_utils.connect.walking import Walker, at, order_of
 from lmc_utils.measure import approximations, barriers
 from lmc_utils.measure.arrays import Quantity, blank
 from lmc_utils.measure.batchnorm import CONVENTIONS
-from lmc_utils.provenance import versions
 from lmc_utils.settings import ParameterError, require, require_choice
 
 
@@ -126,7 +127,7 @@ def _attributes(walker: Walker, difference: float, loss: Callable[..., Any] | No
         "endpoint_difference": difference,
         **({"read": "; ".join(both.said)} if both.said else {}),
         "device": str(both.device),
-        "versions": ", ".join(f"{name} {each}" for name, each in versions(["lmc_utils", "torch"]).items()),
+        "versions": f"lmc-utils {version('lmc-utils')}, torch {torch.__version__}",
     }
 
 
@@ -166,7 +167,7 @@ def _with_barriers(found: xr.Dataset) -> xr.Dataset:
     more = {
         "loss_barrier": heights.sel(of="loss", drop=True),
         "loss_at_half": halves.sel(of="loss", drop=True),
-        "highest_at": barriers.barrier_position(found.loss).drop_vars("alpha", errors="ignore"),
+        "highest_at": barriers.barrier_position(curves.sel(of="loss", drop=True)),
     }
     if "error" in found:
         more |= {

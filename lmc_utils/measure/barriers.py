@@ -112,6 +112,6 @@ def between_endpoints(values: xr.DataArray) -> xr.DataArray:
 
 def require_alphas(values: xr.DataArray, alphas: tuple[float, ...]) -> None:
     """Raise ValueError, naming what is missing, unless the line holds these alphas."""
-    missing = [alpha for alpha in alphas if not np.any(values.alpha == alpha)]
+    missing = np.setdiff1d(alphas, values.alpha.values).tolist()
     if missing:
         raise ValueError(f"alpha: expected a line through {list(alphas)}, it lacks {missing}")

@@ -239,6 +239,11 @@ def test_whoever_stops_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> No
         ),
         ({"error": lambda out, _: out[:, 0] + 9}, "error: expected values from 0 to 1"),
         ({"layers": ["hea"]}, "layers: 'hea' is not known"),
+        ({"loss": lambda out, _: 1 / out[:, 0] ** 999}, "loss: expected finite numbers, got others at alpha 0"),
+        (
+            {"loss": lambda out, _: out.argmax(1), "curvature": True},
+            "curvature: expected what torch differentiates twice",
+        ),
     ],
 )
 def test_bad_input_is_one_line(change: dict[str, object], line: str) -> None:
