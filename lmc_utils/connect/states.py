@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -58,7 +59,6 @@ def state_of(given: nn.Module | State, module: nn.Module, which: str) -> tuple[S
         ParameterError: other names, shapes or types, parameters that are shared in one only, or weights that are not
             finite.
 
-    >>> import torch
     >>> state_of({"module.weight": torch.ones(1, 2), "module.bias": torch.zeros(1)}, nn.Linear(2, 1), "first")
     ({'weight': tensor([[1., 1.]]), 'bias': tensor([0.])}, ['first: the prefix module. was left out'])
     """
@@ -118,14 +118,16 @@ def require_understood(module: nn.Module, first: State, second: State) -> None:
 def same(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors hold the same numbers, in the type of the first.
 
-    >>> import torch
     >>> same(torch.tensor([1.0, torch.nan]), torch.tensor([1.0, torch.nan], dtype=torch.float64))
     True
     """
     if one is other or one.shape != other.shape:
         return one is other
     other = other.to(one)
-    return bool(((one == other) | ((one != one) & (other != other))).all())
+    if torch.equal(one, other) or not one.is_floating_point():
+        return torch.equal(one, other)
+    empty = one.isnan()  # where both are, they are the same
+    return bool(empty.any()) and torch.equal(empty, other.isnan()) and torch.equal(one[~empty], other[~empty])
 
 
 def listed(names: Sequence[str]) -> str:

@@ -47,6 +47,7 @@ def test_networks_of_torchvision(name: str) -> None:
 
 
 def test_a_network_of_transformers() -> None:
+    import_torchvision()  # which transformers imports, too
     transformers = pytest.importorskip("transformers")
     small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     config = transformers.BertConfig(vocab_size=20, num_labels=strangers.CLASSES, **small)
