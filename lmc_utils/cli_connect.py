@@ -40,6 +40,7 @@ def connect(
     alphas: Annotated[int, Option(help="Points on the line.")] = 21,
     layers: Annotated[bool, Option("--layers", help="Also one layer at a time, half-way.")] = False,
     curvature: Annotated[bool, Option("--curvature", help="Also second order at both ends.")] = False,
+    align: Annotated[bool, Option("--align", help="Rename the second's channels to be most like the first's.")] = False,
     as_json: Annotated[bool, Option("--json", help="As one JSON object; what is not finite is null.")] = False,
     page: Annotated[Path | None, Option("--html", help="Also write a page with the picture.")] = None,
 ) -> None:
@@ -60,6 +61,7 @@ def connect(
         "batchnorm": batchnorm,
         "layers": layers,
         "curvature": curvature,
+        "align": align,
         "progress": sys.stderr.isatty(),
     }
     samples = _made("data", data)

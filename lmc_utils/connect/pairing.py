@@ -13,9 +13,11 @@ from torch import nn
 from tqdm import tqdm
 
 from lmc_utils.connect import layerwise, second_order
+from lmc_utils.connect.alignment import Matching
 from lmc_utils.connect.checking import endpoint_difference
 from lmc_utils.connect.ends import Point, ends
 from lmc_utils.connect.feeding import feed, unchanged_random
+from lmc_utils.connect.renaming import renamed
 from lmc_utils.connect.report import Report
 from lmc_utils.connect.scoring import Score, Scores, cross_entropy, misclassified
 from lmc_utils.connect.states import State
@@ -46,6 +48,7 @@ def pair(
     estimated_on: Any = None,
     layers: bool | Sequence[str] = False,
     curvature: bool = False,
+    align: bool | Matching = False,
     progress: bool = True,
 ) -> Report:
     """Measure the straight line between two networks of one architecture, of whatever kind.
@@ -68,6 +71,8 @@ def pair(
             these names (Adilova et al., arXiv 2307.06966).
         curvature: also slope and curvature along the line at both ends, and the second-order approximations of the
             barrier that they give (Singh et al., arXiv 2406.16300).
+        align: rename the channels of the second network first, so that its weights are most like the first's, see
+            `renaming.renamed`; for sequences of torch's fully connected and convolutional layers.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -84,14 +89,16 @@ def pair(
     require_choice("batchnorm", batchnorm, CONVENTIONS)
     grid = _grid(alphas)
     with unchanged_random():
-        both = ends(first, second, model)
+        both, names = ends(first, second, model), dict[str, Any]()
+        if align:
+            both, names = renamed(both, align if isinstance(align, Matching) else Matching())
         samples = feed(data)
         own = samples if estimated_on is None else feed(estimated_on, "estimated_on")
         chosen = misclassified if loss is None and error is None else error
         walker = Walker(both, samples, Scores(loss or cross_entropy, chosen), batchnorm, own)
         groups = layerwise.groups(both, layers) if layers else {}
         difference = endpoint_difference(both, samples)
-        attrs = _attributes(walker, difference, loss)
+        attrs = _attributes(walker, difference, loss) | names
         found = _line(walker, grid, attrs, progress)
         found = found.assign_attrs(**_own_scores(walker))
         if curvature:

@@ -16,9 +16,19 @@ from torch import Tensor, nn
 
 from lmc_utils.networks import layers, norms, stack
 from lmc_utils.networks.layers import Parameters
+from lmc_utils.networks.lifted import inside, is_stack
 from lmc_utils.settings import ParameterError
 
 _PASSING = (layers.Flatten, layers.Images, layers.Vectors, layers.SpaceMean, layers.MaxPool, layers.Dropout)
+_ELEMENTWISE = (nn.ReLU, nn.GELU, nn.Tanh, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Sigmoid, nn.Identity, nn.Flatten)
+_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+_POOLING = tuple(
+    getattr(nn, f"{kind}{axes}d")
+    for kind in ("MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool")
+    for axes in (1, 2, 3)
+)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class Segment(NamedTuple):
@@ -42,7 +52,8 @@ Axis = tuple[Segment, ...]
 def axes(network: nn.Module) -> dict[str, tuple[Axis, ...]]:
     """For each parameter and buffer of a network, what each of its axes permutes with, that of the networks left out.
 
-    Inputs and outputs keep their order, and so do channels under a group normalisation of several groups.
+    Inputs and outputs keep their order, and so do channels under a group normalisation of several groups. A lifted
+    network may hold torch's own layers, too, in sequences.
 
     Raises:
         ParameterError: the network holds a layer that this function does not know.
@@ -59,12 +70,14 @@ def channels(network: nn.Module) -> dict[str, Axis]:
     """What the channels permute with that each part of a network puts out; empty where they keep their order.
 
     Raises:
-        ParameterError: as for `axes`.
+        ParameterError: as for `axes`, or a network that is lifted.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> channels(nn.Sequential(Linear(1, 3, 5), nn.ReLU(), Linear(1, 5, 2)))["1"]
     (Segment(group='0', size=5, repeats=1),)
     """
+    if not is_stack(network):
+        raise ParameterError(f"network: expected layers of this package, got {type(inside(network)).__name__}")
     seen = _seen(network)
     return {name: _settled(axis, seen.same) for name, axis in seen.outputs.items()}
 
@@ -133,7 +146,7 @@ class _Seen:
 
 def _seen(network: nn.Module) -> _Seen:
     seen = _Seen()
-    outputs = _walk(network, "", (), seen)
+    outputs = _walk(inside(network), "", (), seen)
     seen.same |= {segment.group: () for segment in _settled(outputs, seen.same)}
     return seen
 
@@ -177,4 +190,29 @@ def _through(layer: nn.Module, name: str, channels: Axis, seen: _Seen) -> Axis:
         return channels
     if isinstance(layer, (*_PASSING, nn.ReLU, nn.GELU, nn.Tanh)):
         return channels
-    raise ParameterError(f"network: expected layers of this package, got {type(layer).__name__} at '{name}'")
+    if type(layer) in (*_ELEMENTWISE, *_DROPOUT, *_POOLING):
+        return channels
+    if type(layer) in (*_CONVOLUTIONS, *_BATCH_NORMS, nn.Linear):
+        return _of_torch(layer, name, channels, seen)
+    raise ParameterError(f"network: expected a sequence of known layers, got {type(layer).__name__} at '{name}'")
+
+
+def _of_torch(layer: nn.Module, name: str, channels: Axis, seen: _Seen) -> Axis:
+    """As `_through`, of torch's own layers, which have outputs before inputs."""
+    if type(layer) in _BATCH_NORMS:
+        own = [part for part, value in [*layer.named_parameters(), *layer.named_buffers()] if value.dim()]
+        seen.axes |= {f"{name}.{part}".lstrip("."): (channels,) for part in own}
+        return channels
+    if getattr(layer, "groups", 1) > 1:
+        raise ParameterError(f"network: expected convolutions of one group, got another at '{name}'")
+    assert isinstance(layer.weight, Tensor), "all that come here have one"
+    fan_out, fan_in = layer.weight.shape[:2]
+    width = sum(segment.size for segment in channels)
+    new = (Segment(name, fan_out),)
+    before = tuple(Segment(part.group, part.size, fan_in // width) for part in channels)
+    if width and fan_in % width:
+        raise ParameterError(f"network: expected a multiple of {width} inputs at '{name}', got {fan_in}")
+    seen.axes[f"{name}.weight".lstrip(".")] = (new, before, *((),) * (layer.weight.dim() - 2))
+    if layer.bias is not None:
+        seen.axes[f"{name}.bias".lstrip(".")] = (new,)
+    return new

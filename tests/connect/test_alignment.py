@@ -60,8 +60,17 @@ def test_equal_seeds_give_equal_names_and_a_pair_does_not_depend_on_the_others()
     assert torch.equal(alone.read((1,)), first.read((1,)))
 
 
-def test_modules_of_others_are_refused() -> None:
-    samples = {"train": (torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64))}
-    pairs = between(nn.Linear(3, 2), torch.zeros(1, 8), torch.ones(1, 8), samples)
-    with pytest.raises(ParameterError, match="network: expected layers of this package, got Lifted"):
-        align(pairs, progress=False)
+def test_sequences_of_torch_are_matched_by_weights_and_other_modules_refused() -> None:
+    samples = {"train": (torch.randn(9, 3), torch.zeros(9, dtype=torch.int64))}
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    first = torch.randn(1, 26)
+    second = torch.cat([first[:, :12].view(1, 4, 3).flip(1).flatten(1), first[:, 12:16].flip(1)], 1)
+    second = torch.cat([second, first[:, 16:24].view(1, 2, 4).flip(2).flatten(1), first[:, 24:]], 1)
+    pairs = between(network, first, second, samples)
+    found = align(pairs, progress=False)
+    assert torch.equal(found.pairs.read((0,))[1], first[0])
+    with pytest.raises(ParameterError, match="network: expected layers of this package, got Sequential"):
+        align(pairs, Matching(matching="activations"), progress=False)
+    other = between(nn.Bilinear(3, 3, 2), torch.zeros(1, 20), torch.ones(1, 20), samples)
+    with pytest.raises(ParameterError, match="network: expected a sequence of known layers, got Bilinear"):
+        align(other, progress=False)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from lmc_utils.networks import layers, stack, symmetry
+from lmc_utils.networks.lifted import Lifted
 from lmc_utils.networks.models import Architecture, build
 from lmc_utils.settings import ParameterError
 
@@ -54,5 +55,12 @@ def test_channels_under_several_groups_of_normalisation_keep_their_order() -> No
 
 
 def test_what_is_not_known_is_refused() -> None:
-    with pytest.raises(ParameterError, match="network: expected layers of this package, got Softplus at '1'"):
+    with pytest.raises(ParameterError, match="network: expected a sequence of known layers, got Softplus at '1'"):
         symmetry.axes(nn.Sequential(layers.Linear(1, 2, 3), nn.Softplus()))
+
+
+def test_what_channels_do_is_known_of_stacks_only() -> None:
+    lifted = Lifted(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)))
+    assert symmetry.groups(lifted) == {"0": 4}
+    with pytest.raises(ParameterError, match="network: expected layers of this package, got Sequential"):
+        symmetry.channels(lifted)
