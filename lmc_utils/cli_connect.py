@@ -41,6 +41,7 @@ def connect(
     layers: Annotated[bool, Option("--layers", help="Also one layer at a time, half-way.")] = False,
     curvature: Annotated[bool, Option("--curvature", help="Also second order at both ends.")] = False,
     align: Annotated[bool, Option("--align", help="Rename the second's channels to be most like the first's.")] = False,
+    curve: Annotated[bool, Option("--curve", help="Also train a bent way, 100 passes over the samples.")] = False,
     as_json: Annotated[bool, Option("--json", help="As one JSON object; what is not finite is null.")] = False,
     page: Annotated[Path | None, Option("--html", help="Also write a page with the picture.")] = None,
 ) -> None:
@@ -62,6 +63,7 @@ def connect(
         "layers": layers,
         "curvature": curvature,
         "align": align,
+        "curve": curve,
         "progress": sys.stderr.isatty(),
     }
     samples = _made("data", data)

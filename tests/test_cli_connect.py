@@ -64,7 +64,9 @@ def run(
 
 
 def test_numbers_are_those_of_the_library_and_the_page_needs_no_host(folder: Path) -> None:
-    done = run(folder, "0.pt", "1.pt", "--json", "--layers", "--curvature", "--alphas", "5", "--html", "report.html")
+    done = run(
+        folder, "0.pt", "1.pt", "--json", "--layers", "--curvature", "--curve", "--alphas", "5", "--html", "report.html"
+    )
     assert done.returncode == 0, done.stderr
     assert "1.pt: what it holds as state_dict was taken" in done.stderr
     told = json.loads(done.stdout)
@@ -74,7 +76,9 @@ def test_numbers_are_those_of_the_library_and_the_page_needs_no_host(folder: Pat
     expected = connect.pair(*states, scope["samples"](), scope["net"](), alphas=5, progress=False)  # type: ignore[operator]
     assert told["loss"] == expected.loss.values.tolist()
     assert told["error_barrier"] == float(expected.error_barrier)
-    assert {"alphas", "error", "loss_barrier", "highest_at", "batchnorm", "curvature"} <= set(told)
+    assert {"alphas", "error", "loss_barrier", "highest_at", "batchnorm", "curvature", "curve_loss_barrier"} <= set(
+        told
+    )
     assert set(told["layers"]) == {"0", "1", "3"}
     page = (folder / "report.html").read_text()
     assert expected.sentence in page

@@ -24,6 +24,7 @@ import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
+from lmc_utils.connect.ways import laid
 from lmc_utils.measure.arrays import Place, Quantity, blank
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.losses import Points, measure
@@ -36,7 +37,6 @@ from lmc_utils.networks.training import Diverged, Recipe, at_once, batches, rate
 from lmc_utils.settings import ParameterError, Settings, at_least, between, one_of, parameter, require
 
 KINDS = ("bezier", "chain")
-_FINE = 2001  # values of t by which the length is measured
 _SEEN = 101  # values of t that are looked at
 _DRAW = 77  # tells the draws of t from those of the data order, which have the same seeds
 
@@ -136,22 +136,14 @@ class Curves:
             "off_line": Quantity(dims, long_name="farthest from the line over the distance of the networks"),
         }
         ground = blank({**self.pairs.coords, "alpha": alphas.tolist()}, quantities, {})
-        fine = torch.linspace(0, 1, _FINE, dtype=torch.float64)
 
         def points(place: Place, _: Tensor) -> Points:
-            # Lengths and distances need the nodes' coordinates in the few dimensions that they span, no more.
-            triangle = torch.linalg.qr((self.nodes(place)[1:] - self.nodes(place)[0]).double().cpu().T, mode="r")[1]
-            way, chord = self.how.weights(fine)[:, 1:] @ triangle.T, triangle[:, -1]
-            behind = torch.cat([fine.new_zeros(1), way.diff(dim=0).norm(dim=1).cumsum(0)])
-            distance = chord.norm()
-            if distance > 0:
-                aside = way - (way @ chord / distance.square())[:, None] * chord
-                ground.length.values[place] = behind[-1] / distance
-                ground.off_line.values[place] = aside.norm(dim=1).max() / distance
-            steps = np.interp(alphas * float(behind[-1]), behind.numpy(), fine.numpy()) if behind[-1] > 0 else alphas
-            steps[[0, -1]] = 0, 1
-            ground.t.values[place] = steps
-            t = torch.from_numpy(steps)
+            nodes = self.nodes(place)
+            triangle = torch.linalg.qr((nodes[1:] - nodes[0]).double().cpu().T, mode="r")[1]
+            way = laid(self.how.weights, triangle, alphas)
+            for name, value in way._asdict().items():
+                ground[name].values[place] = value
+            t = torch.from_numpy(way.t)
             return Points((len(t),), lambda chosen: self.points(place, t[chosen]), torch.zeros(len(t), 2))
 
         found = measure(self.pairs, {"alpha": alphas.tolist()}, points, splits, progress, "way")

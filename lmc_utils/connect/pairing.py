@@ -12,9 +12,10 @@ import xarray as xr
 from torch import nn
 from tqdm import tqdm
 
-from lmc_utils.connect import layerwise, second_order
+from lmc_utils.connect import bending, layerwise, second_order
 from lmc_utils.connect.alignment import Matching
 from lmc_utils.connect.checking import endpoint_difference
+from lmc_utils.connect.curves import Bending
 from lmc_utils.connect.ends import Point, ends
 from lmc_utils.connect.feeding import feed, unchanged_random
 from lmc_utils.connect.renaming import renamed
@@ -49,6 +50,7 @@ def pair(
     layers: bool | Sequence[str] = False,
     curvature: bool = False,
     align: bool | Matching = False,
+    curve: bool | Bending = False,
     progress: bool = True,
 ) -> Report:
     """Measure the straight line between two networks of one architecture, of whatever kind.
@@ -73,6 +75,7 @@ def pair(
             barrier that they give (Singh et al., arXiv 2406.16300).
         align: rename the channels of the second network first, so that its weights are most like the first's, see
             `renaming.renamed`; for sequences of torch's fully connected and convolutional layers.
+        curve: also train a bent way between the networks, on the samples to estimate on, and measure it, see `bending`.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -103,6 +106,9 @@ def pair(
         found = found.assign_attrs(**_own_scores(walker))
         if curvature:
             found = found.assign(_curvature(walker, grid)).assign_attrs(differentiated=_differentiated(walker))
+        if curve:
+            how = curve if isinstance(curve, Bending) else Bending()
+            found = _with_way(found, bending.along(walker, how, bending.bent(walker, how, progress=progress), progress))
         if groups:
             found = found.merge(_layers(walker, groups, found, progress))
     return Report(found)
@@ -184,6 +190,15 @@ def _with_barriers(found: xr.Dataset) -> xr.Dataset:
         }
     units = {name: found["loss" if name.startswith("loss") else "error"].attrs for name in more if name != "highest_at"}
     return found.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
+
+
+def _with_way(found: xr.Dataset, way: xr.Dataset) -> xr.Dataset:
+    """With the scores along a bent way, and its barriers by the definitions of the straight line's."""
+    curves = {name: way[name].rename(way="alpha") for name in map(str, way.data_vars)}
+    more = {"curve_loss_barrier": barriers.barrier_height(curves["curve_loss"])}
+    if "curve_error" in curves:
+        more["curve_error_barrier"] = barriers.error_barrier(curves["curve_error"])
+    return found.merge(way.assign(more)).assign_attrs(way.attrs)
 
 
 def _own_scores(walker: Walker) -> dict[str, Any]:

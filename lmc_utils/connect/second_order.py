@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lmc_utils.connect.ends import Ends
+from lmc_utils.connect.states import require_single
 from lmc_utils.connect.walking import Walker
 from lmc_utils.settings import ParameterError
 
@@ -36,11 +37,7 @@ def derivatives(walker: Walker, end: int) -> tuple[float, float]:
             differentiate twice.
     """
     ends = walker.ends
-    types = {
-        str(value.dtype) for value in ends.module.parameters() if value.dtype not in (torch.float32, torch.float64)
-    }
-    if types:
-        raise ParameterError(f"curvature: expected parameters in float32 or float64, got {', '.join(sorted(types))}")
+    require_single(ends.module, "curvature")
     names = list(ends.parameters)
     batchwise = walker.batchnorm == "reestimate" and bool(ends.norms)
     if walker.batchnorm == "interpolate":

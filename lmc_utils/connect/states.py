@@ -115,6 +115,13 @@ def require_understood(module: nn.Module, first: State, second: State) -> None:
         raise ParameterError(f"network: expected {expected}; these differ: {listed(fixed)}")
 
 
+def require_single(module: nn.Module, what: str) -> None:
+    """Raise ParameterError, naming what was asked for, where parameters have less than single precision."""
+    others = {str(value.dtype) for value in module.parameters() if value.dtype not in (torch.float32, torch.float64)}
+    if others:
+        raise ParameterError(f"{what}: expected parameters in float32 or float64, got {', '.join(sorted(others))}")
+
+
 def same(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors hold the same numbers, in the type of the first.
 
