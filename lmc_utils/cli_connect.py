@@ -86,6 +86,9 @@ def connect(
 
 
 def _tell(report: Report, as_json: bool, page: Path | None, checkpoint: list[Path]) -> None:
+    if page is not None:
+        title = " and ".join(path.name for path in checkpoint)
+        _write_page(page, title, report._repr_html_())
     if as_json:
         typer.echo(json.dumps(report.to_json(), allow_nan=False))
     else:
@@ -101,13 +104,13 @@ def _tell(report: Report, as_json: bool, page: Path | None, checkpoint: list[Pat
                 typer.echo(f"{rise:10.4g}  {layer}")
         for name, value in report.attrs.items():
             typer.echo(f"{name}: {value}")
-    if page is not None:
-        title = " and ".join(path.name for path in checkpoint)
-        _write_page(page, title, report._repr_html_())
 
 
 def _tell_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
     names = found.first.values.tolist()
+    if page is not None:
+        tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in found.data_vars.items())
+        _write_page(page, ", ".join(names), tables)
     if as_json:
         squares = {str(name): each.values.tolist() for name, each in found.data_vars.items()}
         typer.echo(json.dumps({"checkpoints": names, **squares, **{str(k): v for k, v in found.attrs.items()}}))
@@ -116,9 +119,6 @@ def _tell_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
             typer.echo(str(name))
             for row, values in zip(names, square.values, strict=True):
                 typer.echo("".join(f"{value:10.4g}" for value in values) + f"  {row}")
-    if page is not None:
-        tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in found.data_vars.items())
-        _write_page(page, ", ".join(names), tables)
 
 
 def _write_page(page: Path, title: str, body: str) -> None:
