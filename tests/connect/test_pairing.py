@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import strangers
 import torch
+import xarray as xr
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -213,6 +215,28 @@ def test_whoever_stops_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_array_equal(done, whole.loss.sel(alpha=done.alpha))
 
 
+class Untrainable(nn.BatchNorm1d):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            raise RuntimeError("no")
+        return super().forward(inputs)
+
+
+def test_what_a_network_says_in_a_later_batch_or_in_training_mode_is_one_line() -> None:
+    first, second, (inputs, labels) = strangers.two("normalised")
+    batches = [(inputs, labels), (inputs[:, :, :3], labels), (inputs, labels)]
+    with pytest.raises(
+        ParameterError, match=r"^data: expected inputs that the network takes, batch 1 gave RuntimeError"
+    ):
+        connect.pair(first, second, batches, batchnorm="interpolate", progress=False)
+    first, second = (nn.Sequential(nn.Linear(3, 4), Untrainable(4)) for _ in range(2))
+    samples = torch.randn(6, 3), torch.zeros(6, dtype=torch.int64)
+    with pytest.raises(
+        ParameterError, match=r"^batchnorm: expected statistics that can be re-estimated, .* RuntimeError: no"
+    ):
+        connect.pair(first, second, samples, progress=False)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -256,13 +280,15 @@ def test_bad_input_is_one_line(change: dict[str, object], line: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_a_report_is_drawn_and_told() -> None:
+def test_a_report_is_drawn_kept_and_told(tmp_path: Path) -> None:
     first, second, samples = strangers.two("perceptron")
     found = connect.pair(first, second, samples, alphas=5, layers=True, curvature=True, progress=False)
     assert found["loss"].attrs["units"] == "nats"
     page = found._repr_html_()
     assert "<svg" in page
     assert found.sentence.split(";")[0] in page
+    found.to_netcdf(tmp_path / "found.nc")
+    xr.testing.assert_equal(xr.load_dataset(tmp_path / "found.nc"), found.dataset)
     told = found.to_json()
     assert {"alphas", "loss", "error", "loss_barrier", "error_barrier", "highest_at", "batchnorm", "layers"} <= set(
         told
