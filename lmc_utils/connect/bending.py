@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -51,7 +52,7 @@ def bent(walker: Walker, how: Bending, seed: int = 0, progress: bool = True) -> 
     speeds = [{name: torch.zeros_like(value) for name, value in bend.items()} for bend in bends]
     recipe = Recipe(learning_rate=how.curve_rate, epochs=how.curve_epochs)
     module = copy.deepcopy(ends.module).requires_grad_(True)
-    moving = Ends(module, ends.states, ends.originals)
+    moving = replace(ends, module=module)
     for norm in moving.norms:
         norm.train()
     corners = [ends.states[0], *bends, ends.states[1]]

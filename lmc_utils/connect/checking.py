@@ -160,4 +160,4 @@ def _difference(one: Tensor, other: Tensor) -> tuple[float, tuple[int, ...]]:
 
 def _saved(ends: Ends, corner: int) -> dict[str, Tensor]:
     own = ends.module.state_dict()
-    return {name: value for name, value in ends.states[corner].items() if name in own}
+    return {name: value for name, value in ends.given[corner].items() if name in own}

@@ -46,12 +46,14 @@ class Ends:
         module: a copy in evaluation mode; `lay` changes what it holds.
         states: parameters and buffers of both, which nothing here changes.
         originals: the networks as they were given: modules, or None for states.
+        given: their states as they were given, also where those to be measured have other names of channels.
         said: what was done to read them, in words.
     """
 
     module: nn.Module
     states: tuple[State, State]
     originals: tuple[nn.Module | None, nn.Module | None]
+    given: tuple[State, State]
     said: tuple[str, ...] = ()
 
     @property
@@ -133,7 +135,7 @@ def ends(first: nn.Module | State, second: nn.Module | State, model: nn.Module |
     mixing = [*dict(module.named_parameters()), *statistics(module)]
     if all(same(one[name], other[name]) for name in mixing):
         raise ParameterError("second: expected another network than the first, the two are the same")
-    found = Ends(module, (one, other), _modules(given), (*said, *more))
+    found = Ends(module, (one, other), _modules(given), (one, other), (*said, *more))
     found.lay_end(0, one)
     return found
 

@@ -105,3 +105,20 @@ def test_activations_are_compared_only_in_networks_of_this_package() -> None:
     network, samples = made()
     with pytest.raises(ParameterError, match=r"^align: expected matching by weights, got 'activations'"):
         connect.pair(network, by_hand(network), samples, align=Matching(matching="activations"), progress=False)
+
+
+@pytest.mark.parametrize("as_states", [False, True])
+def test_other_names_that_would_compute_something_else_are_seen(
+    monkeypatch: pytest.MonkeyPatch, as_states: bool
+) -> None:
+    network, samples = made()
+    other = convolutional()
+    monkeypatch.setattr(
+        "lmc_utils.connect.renaming.symmetry.permuted", lambda values, *_: values | {"7.bias": values["7.bias"].flip(1)}
+    )
+    monkeypatch.setattr("lmc_utils.connect.matching.by_weights", lambda *_: {"0.0": torch.arange(5)})
+    given = (network.state_dict(), other.state_dict()) if as_states else (network, other)
+    with pytest.raises(
+        ParameterError, match=r"^second: expected the outputs of the network itself, the copy .* batch 0"
+    ):
+        connect.pair(*given, samples, network, align=True, progress=False)
