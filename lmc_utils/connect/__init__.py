@@ -6,8 +6,9 @@ Two networks of any kind are measured in three lines::
 
     report = connect.pair(first, second, data)
 
-`alignment`, `matching`, `rescaling` and `curves` take many pairs of networks of this package (`measure.pairs.Pairs`) and
-give pairs, or paths between them that can be measured. Imports from `showing`, `settings`, `networks`, `measure` and `figures`.
+`alignment`, `matching`, `rescaling` and `curves` take many pairs of networks of this package (`measure.pairs.Pairs`),
+and give pairs, or paths between them that can be measured. Imports from `showing`, `settings`, `networks`, `measure`
+and `figures`.
 """
 
 from lmc_utils.connect.pairing import Interrupted, pair
