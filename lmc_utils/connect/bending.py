@@ -55,11 +55,11 @@ def bent(walker: Walker, how: Bending, seed: int = 0, progress: bool = True) -> 
     moving = replace(ends, module=module)
     for norm in moving.norms:
         norm.train()
-    corners = [ends.states[0], *bends, ends.states[1]]
+    corners, steps = [ends.states[0], *bends, ends.states[1]], walker.estimated_on.count
     bar = tqdm(range(how.curve_epochs), "bending the way", unit="epoch", disable=not progress)
     for epoch in bar:
-        batches = list(_order(walker, seed, epoch))
-        for step, (batch, t) in enumerate(zip(batches, draws_of_t((seed,), epoch, len(batches)), strict=True)):
+        draws = draws_of_t((seed,), epoch, steps)
+        for step, (batch, t) in enumerate(zip(_order(walker, seed, epoch), draws, strict=True)):
             if batch.size < 2 and moving.norms:
                 continue
             weights = how.weights(torch.tensor([t]))[0].tolist()
@@ -67,7 +67,7 @@ def bent(walker: Walker, how: Bending, seed: int = 0, progress: bool = True) -> 
             there = batch.to(ends.device)
             loss = walker.scores.loss(there.run(module), there.target).mean()
             slopes = torch.autograd.grad(loss, [value for _, value in module.named_parameters()], allow_unused=True)
-            pace = rate(recipe, epoch * len(batches) + step, how.curve_epochs * len(batches))
+            pace = rate(recipe, epoch * steps + step, how.curve_epochs * steps)
             for bend, speed, weight in zip(bends, speeds, weights[1:-1], strict=True):
                 _step(bend, speed, dict(zip(names, slopes, strict=True)), weight, pace)
         if not all(bool(value.isfinite().all()) for bend in bends for value in bend.values()):
@@ -106,7 +106,7 @@ def along(walker: Walker, how: Bending, bends: Sequence[State], progress: bool =
         found[row] = scores.mean(0)
     arrays = {f"curve_{name}": ("way", found[:, column]) for column, name in enumerate(walker.scores.names)}
     attrs = {
-        "curve": f"{how.curve}, {how.bends} trained for {how.curve_epochs} epochs",
+        "curve": f"{how.curve}, {how.bends} trained for {how.curve_epochs} epochs on {walker.estimated_on.said}",
         "curve_length": way.length,
         "curve_off_line": way.off_line,
     }

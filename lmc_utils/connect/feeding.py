@@ -73,11 +73,13 @@ class Feed:
     Attributes:
         batches: to be read again and again.
         samples: how many there are in all.
+        count: how many batches.
         said: what was noticed of the data, in words.
     """
 
     batches: Iterable[Batch]
     samples: int
+    count: int
     said: str
 
     def __iter__(self) -> Iterator[Batch]:
@@ -135,13 +137,12 @@ def feed(data: Any, name: str = "data", kept: int = KEPT) -> Feed:
                 if order != second.order
                 else ""
             )
-        return Feed(first.batches, first.samples, said)
+        return Feed(first.batches, first.samples, first.pieces, said)
     if first.sums != second.sums:
         few = f"the same samples at each reading, or at most {kept / 2**30:.3g} GiB of them, which are kept"
         raise ParameterError(f"{name}: expected {few}; these are more, and others at each reading")
-    return Feed(
-        source, first.samples, said + ("; in another order at each reading" if first.order != second.order else "")
-    )
+    said += "; in another order at each reading" if first.order != second.order else ""
+    return Feed(source, first.samples, first.pieces, said)
 
 
 def _source(data: Any, name: str) -> Iterable[Batch]:
@@ -188,8 +189,8 @@ def joined(batches: Iterable[Batch], samples: int) -> Iterator[Batch]:
     waiting: list[Batch] = []
     for batch in batches:
         alike = all(isinstance(part, Tensor) and len(part) == batch.size for part in (batch.inputs, batch.target))
-        if not alike or (waiting and batch.inputs.shape[1:] != waiting[0].inputs.shape[1:]):
-            yield from waiting
+        if waiting and not (alike and _kind(batch) == _kind(waiting[0])):
+            yield _one_of(waiting)
             waiting = []
         waiting.append(batch)
         if not alike or sum(each.size for each in waiting) >= samples:
@@ -197,6 +198,10 @@ def joined(batches: Iterable[Batch], samples: int) -> Iterator[Batch]:
             waiting = []
     if waiting:
         yield _one_of(waiting)
+
+
+def _kind(batch: Batch) -> list[Any]:
+    return [(part.shape[1:], part.dtype) for part in (batch.inputs, batch.target)]
 
 
 def _one_of(batches: Sequence[Batch]) -> Batch:

@@ -26,6 +26,7 @@ from lmc_utils.connect.walking import Walker, at, order_of
 from lmc_utils.measure import approximations, barriers
 from lmc_utils.measure.arrays import Quantity, blank
 from lmc_utils.measure.batchnorm import CONVENTIONS
+from lmc_utils.measure.lines import LineGrid
 from lmc_utils.settings import ParameterError, require, require_choice
 
 
@@ -102,22 +103,27 @@ def pair(
         groups = layerwise.groups(both, layers) if layers else {}
         difference = endpoint_difference(both, samples)
         attrs = _attributes(walker, difference, loss) | names
-        found = _line(walker, grid, attrs, progress)
-        found = found.assign_attrs(**_own_scores(walker))
-        if curvature:
-            found = found.assign(_curvature(walker, grid)).assign_attrs(differentiated=_differentiated(walker))
-        if curve:
-            how = curve if isinstance(curve, Bending) else Bending()
-            found = _with_way(found, bending.along(walker, how, bending.bent(walker, how, progress=progress), progress))
-        if groups:
-            found = found.merge(_layers(walker, groups, found, progress))
+        # What may be refused comes before the line, so that nothing is lost.
+        estimates = _curvature(walker, grid) if curvature else {}
+        how = curve if isinstance(curve, Bending) else Bending()
+        bends = bending.bent(walker, how, progress=progress) if curve else []
+        found = _line(walker, grid, attrs, progress).assign(estimates)
+        try:
+            found = found.assign_attrs(**_own_scores(walker))
+            if curvature:
+                found = found.assign_attrs(differentiated=_differentiated(walker))
+            if bends:
+                found = _with_way(found, bending.along(walker, how, bends, progress))
+            if groups:
+                found = found.merge(_layers(walker, groups, found, progress))
+        except KeyboardInterrupt as stop:
+            raise Interrupted(Report(found)) from stop
     return Report(found)
 
 
 def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
     if isinstance(alphas, int):
-        require(alphas >= 2, "alphas", "at least 2 points, or a list of them", alphas)
-        return np.union1d(np.linspace(0, 1, alphas).round(12), [0.0, 0.5, 1.0])
+        return LineGrid(alphas=alphas, alpha_range=(0.0, 1.0)).values()
     given = np.asarray(list(alphas), dtype=np.float64)
     require(bool(((given >= 0) & (given <= 1)).all()), "alphas", "points from 0 to 1", given.tolist())
     return np.union1d(given, [0.0, 0.5, 1.0])

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from lmc_utils.measure.barriers import STABLE_BELOW
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-STABLE_BELOW = 2.0  # percentage points of error: see `measure.barriers`
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def scores(ends: Ends, feed: Feed, measured: Scores, points: Sequence[Point]) ->
     total = torch.zeros(len(points), len(measured.names), dtype=torch.float64)
     at_once = 0
     with torch.no_grad(), _without_fallback():
-        for batch in joined(feed, _SAMPLES):
+        for batch in joined(feed, _SAMPLES) if _one_by_one(ends, feed) else feed:
             there = batch.to(ends.device)
             if not at_once:
                 found = _together(ends.module, stack, rest, there, slice(len(points) - 1, len(points)))
@@ -60,6 +60,13 @@ def scores(ends: Ends, feed: Feed, measured: Scores, points: Sequence[Point]) ->
                     return None
                 total[rows.start : rows.stop] += measured.sums_of_each(found, there, len(rows)).cpu()
     return total / feed.samples
+
+
+def _one_by_one(ends: Ends, feed: Feed) -> bool:
+    """Whether samples do not meet in the network: a batch joined to others gives what it gives alone."""
+    alone, together = (next(iter(each)).to(ends.device) for each in (feed.batches, joined(feed, _SAMPLES)))
+    first, whole = outputs(alone.run(ends.module)), outputs(together.run(ends.module))
+    return alike(first, [part[: alone.size] for part in whole])
 
 
 def _suits(module: nn.Module) -> bool:

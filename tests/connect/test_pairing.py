@@ -237,6 +237,28 @@ def test_what_a_network_says_in_a_later_batch_or_in_training_mode_is_one_line() 
         connect.pair(first, second, samples, progress=False)
 
 
+def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() -> None:
+    torch.manual_seed(0)
+    first, second = (
+        nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Linear(8, 4)) for _ in range(2)
+    )
+    inputs, labels = torch.randn(24, 3), torch.randint(0, 4, (24,))
+    batches = [(inputs[:8], labels[:8]), (5 * inputs[8:], labels[8:])]
+    found = connect.pair(first, second, batches, alphas=ALPHAS, progress=False)
+    np.testing.assert_allclose(found.loss, np.array(strangers.by_loop(first, second, ALPHAS, batches))[:, 0], rtol=2e-6)
+
+
+def test_whoever_stops_after_the_line_keeps_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    first, second, samples = strangers.two("perceptron")
+    monkeypatch.setattr("lmc_utils.connect.pairing._layers", stopped)
+    with pytest.raises(connect.Interrupted, match="Averaging") as stop:
+        connect.pair(first, second, samples, alphas=3, layers=True, progress=False)
+    assert np.isfinite(stop.value.report.loss).all()
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -248,7 +270,7 @@ def test_what_a_network_says_in_a_later_batch_or_in_training_mode_is_one_line() 
         ({"second": nn.Linear(3, 4).double()}, "second: expected the types of the network's tensors; weight is"),
         ({"second": {"weight": torch.ones(4, 3)}}, "it lacks bias$"),
         ({"second": 3}, "second: expected a module or a state dict, got a int"),
-        ({"alphas": 1}, "alphas: expected at least 2 points"),
+        ({"alphas": 1}, "alphas: expected at least 2, got 1"),
         ({"alphas": [2.0]}, "alphas: expected points from 0 to 1"),
         ({"batchnorm": "keeps"}, "batchnorm: 'keeps' is not known; did you mean 'keep'"),
         (
