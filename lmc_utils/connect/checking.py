@@ -15,9 +15,9 @@ from torch.utils import _pytree as pytree
 
 from lmc_utils.connect.ends import WHICH, Ends
 from lmc_utils.connect.feeding import Batch, Feed, unchanged_random
+from lmc_utils.connect.saying import expected
 from lmc_utils.connect.states import listed, tensors
 from lmc_utils.settings import ParameterError
-from lmc_utils.showing import one_line
 
 _FEW = 4  # samples of a batch that are enough to see a difference
 
@@ -102,13 +102,8 @@ def _settled(module: nn.Module, batch: Batch, which: str, number: int) -> list[T
     before = {name: value._version for name, value in tensors(module).items()}
     with torch.no_grad(), unchanged_random():
         random = torch.get_rng_state()
-        try:
+        with expected(f"data: expected inputs that the network takes, batch {number} gave"):
             first = [value.clone() for value in outputs(batch.run(module))]
-        except Exception as error:  # whatever a network says of inputs that it does not take
-            reason = one_line(f"{type(error).__name__}: {error}", 300)
-            raise ParameterError(
-                f"data: expected inputs that the network takes, batch {number} gave {reason}"
-            ) from error
         drawn = not torch.equal(random, torch.get_rng_state())
         second = outputs(batch.run(module))
     changed = [name for name, value in tensors(module).items() if value._version != before.get(name)]

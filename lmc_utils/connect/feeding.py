@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler, TensorDataset, default_collate
 
+from lmc_utils.connect.saying import expected
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.showing import one_line
 
 BATCH = 256
 KEPT = 2**30  # bytes of samples that are kept in memory
@@ -113,7 +113,7 @@ def feed(data: Any, name: str = "data", kept: int = KEPT) -> Feed:
     ([256, 256, 88], 600, '600 samples in 3 batches')
     """
     source = _source(data, name)
-    with unchanged_random():
+    with unchanged_random(), expected(f"{name}: expected samples that can be read, reading them gave"):
         try:
             first = _read(source, kept)
             if isinstance(source, list) or (first.batches is not None and _equal(first.batches, source)):
@@ -122,9 +122,6 @@ def feed(data: Any, name: str = "data", kept: int = KEPT) -> Feed:
                 second = _read(source, -1)
         except ParameterError as error:
             raise ParameterError(f"{name}: {error}") from None
-        except Exception as error:  # whatever data of the user's do when they are read
-            said = one_line(f"{type(error).__name__}: {error}", 200)
-            raise ParameterError(f"{name}: expected samples that can be read, reading them gave {said}") from error
     if not first.samples:
         raise ParameterError(f"{name}: expected at least one sample, got none")
     said = f"{first.samples:,} samples in {first.pieces:,} batch{'es' if first.pieces > 1 else ''}"
@@ -159,10 +156,10 @@ def _source(data: Any, name: str) -> Iterable[Batch]:
     if _is_plain(data):
         inputs, target = data.dataset.tensors
         return _cut(inputs, target, data.batch_size, data.drop_last)
-    expected = "two tensors, or batches that can be read more than once"
-    require(isinstance(data, Iterable) and not isinstance(data, (str, bytes, Mapping, Tensor)), name, expected, data)
+    asked = "two tensors, or batches that can be read more than once"
+    require(isinstance(data, Iterable) and not isinstance(data, (str, bytes, Mapping, Tensor)), name, asked, data)
     if isinstance(data, Iterator):
-        raise ParameterError(f"{name}: expected {expected}, got a {type(data).__name__}, which can be read only once")
+        raise ParameterError(f"{name}: expected {asked}, got a {type(data).__name__}, which can be read only once")
     return _Source(data)
 
 

@@ -12,8 +12,8 @@ from torch.nn import functional
 from torch.utils import _pytree as pytree
 
 from lmc_utils.connect.feeding import Batch
+from lmc_utils.connect.saying import expected
 from lmc_utils.settings import ParameterError
-from lmc_utils.showing import one_line
 
 Score = Callable[[Any, Any], Tensor]
 """From what a network puts out for a batch, and its targets, to one number a sample, shape (samples,)."""
@@ -132,13 +132,8 @@ def of_one(outputs: Any, place: int) -> Any:
 
 
 def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:
-    try:
+    with expected(f"{name}: expected a function of output and target, it gave"):
         found = score(output, batch.target)
-    except ParameterError:
-        raise
-    except Exception as error:  # whatever a function of the user's does
-        said = one_line(f"{type(error).__name__}: {error}", 200)
-        raise ParameterError(f"{name}: expected a function of output and target, it gave {said}") from error
     if not isinstance(found, Tensor) or found.shape != (batch.size,):
         got = f"the shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
         hint = '; with torch\'s own losses use reduction="none"'

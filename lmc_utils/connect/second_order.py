@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lmc_utils.connect.ends import Ends
+from lmc_utils.connect.saying import expected
 from lmc_utils.connect.states import require_single
 from lmc_utils.connect.walking import Walker
-from lmc_utils.settings import ParameterError
 
 DIFFERENTIATED = {
     "reestimate": "each batch's own statistics, as functions of the parameters",
@@ -65,14 +65,11 @@ def _moved(ends: Ends, name: str, end: int, step: Tensor) -> Tensor:
 
 
 def _both(loss: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-    try:
+    with expected("curvature: expected what torch differentiates twice, here it says"):
         (slope,) = torch.autograd.grad(loss, step, create_graph=True)
         if not slope.requires_grad:
             return slope, torch.zeros_like(slope)
         (curvature,) = torch.autograd.grad(slope, step)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise ParameterError(f"curvature: expected what torch differentiates twice, here it says: {reason}") from error
     return slope.detach(), curvature
 
 

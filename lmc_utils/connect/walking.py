@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,11 +11,11 @@ from torch import Tensor, nn
 from lmc_utils.connect import stacking
 from lmc_utils.connect.ends import Ends, Point
 from lmc_utils.connect.feeding import Feed
+from lmc_utils.connect.saying import expected
 from lmc_utils.connect.scoring import Scores
 from lmc_utils.connect.states import State
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.settings import ParameterError, require_choice
-from lmc_utils.showing import one_line
 
 
 def at(states: Sequence[State], alpha: float) -> Point:
@@ -82,7 +81,7 @@ class Walker:
         with torch.no_grad():
             for number, batch in enumerate(self.feed):
                 there = batch.to(self.ends.device)
-                with _said(f"data: expected inputs that the network takes, batch {number} gave"):
+                with expected(f"data: expected inputs that the network takes, batch {number} gave"):
                     output = there.run(module)
                 total += self.scores.sums(output, there).cpu()
         return total / self.feed.samples
@@ -110,22 +109,13 @@ def reestimate(module: nn.Module, norms: Sequence[nn.Module], feed: Feed, device
                 seen += batch.size
                 for norm in norms:
                     norm.momentum = batch.size / seen  # type: ignore[assignment]
-                with _said("batchnorm: expected statistics that can be re-estimated, a batch in training mode gave"):
+                with expected("batchnorm: expected statistics that can be re-estimated, a batch in training mode gave"):
                     batch.to(device).run(module)
     finally:
         for norm, (training, momentum) in before.items():
             norm.training, norm.momentum = training, momentum
     if not seen:
         raise ParameterError("batchnorm: expected a batch of at least two samples to re-estimate on, got none")
-
-
-@contextmanager
-def _said(expected: str) -> Iterator[None]:
-    """Turn whatever a network of the user's raises into one line."""
-    try:
-        yield
-    except Exception as error:
-        raise ParameterError(f"{expected} {one_line(f'{type(error).__name__}: {error}', 300)}") from error
 
 
 def order_of(alphas: Sequence[float]) -> list[int]:
