@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import html
-import importlib
 import json
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +12,7 @@ import typer
 from typer import Argument, Option
 
 from lmc_utils.provenance import write_whole
-from lmc_utils.settings import ParameterError, require, unknown
-from lmc_utils.showing import one_line
+from lmc_utils.settings import require
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,16 +44,16 @@ def connect(
     """Measure the straight line between two checkpoints of yours, or between all pairs of several."""
     require(len(checkpoint) > 1, "checkpoint", "at least two files", len(checkpoint))
     require(page is None or page.suffix == ".html", "html", "a name that ends in .html", str(page))
-    from lmc_utils.connect import Interrupted, checkpoints, matrix, pair  # here, as torch takes long to import
+    from lmc_utils.connect import Interrupted, checkpoints, matrix, named, pair  # here, as torch takes long to import
 
     states = [checkpoints.read(path) for path in checkpoint]
     for line in (line for _, said in states for line in said):
         typer.echo(f"lmc: {line}", err=True)
-    network = _made("model", model)
+    network = named.network(model)
     options: dict[str, Any] = {
         "model": network,
-        "loss": _found("loss", loss) if loss else None,
-        "error": _found("error", error) if error else None,
+        "loss": named.found("loss", loss) if loss else None,
+        "error": named.found("error", error) if error else None,
         "alphas": alphas,
         "batchnorm": batchnorm,
         "layers": layers,
@@ -66,7 +62,7 @@ def connect(
         "curve": curve,
         "progress": sys.stderr.isatty(),
     }
-    samples = _made("data", data)
+    samples = named.samples(data)
     if len(states) > 2:
         names = [path.name for path in checkpoint]
         names = names if len(set(names)) == len(names) else [str(path) for path in checkpoint]
@@ -129,43 +125,3 @@ def _write_page(page: Path, title: str, body: str) -> None:
     text = f"<!doctype html><html lang='en'><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>"
     write_whole(page, text.encode())
     typer.echo(page, err=True)
-
-
-def _found(name: str, place: str) -> Any:
-    """What `package.module:name` stands for; modules are looked for in the current folder, too."""
-    module, colon, attribute = place.partition(":")
-    require(bool(module and colon and attribute), name, "MODULE:NAME, as in package.module:function", place)
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        holder = importlib.import_module(module)
-    except Exception as problem:  # whatever a module of the user's does when it is imported
-        said = one_line(f"{type(problem).__name__}: {problem}", 200)
-        raise ParameterError(f"{name}: expected a module that can be imported, '{module}' says {said}") from problem
-    if not hasattr(holder, attribute):
-        raise ParameterError(
-            f"{name}: in {module}, {unknown(attribute, [each for each in vars(holder) if each[:1] != '_'])}"
-        )
-    return getattr(holder, attribute)
-
-
-def _made(name: str, place: str) -> Any:
-    """What a factory makes; samples may stand there themselves."""
-    found = _found(name, place)
-    if name == "data" and not _is_factory(found):
-        return found
-    require(callable(found), name, "a function that makes it", type(found).__name__)
-    try:
-        made = found()
-    except Exception as problem:  # whatever a function of the user's does
-        said = one_line(f"{type(problem).__name__}: {problem}", 200)
-        raise ParameterError(f"{name}: expected a function without arguments, {place} says {said}") from problem
-    if name == "model":
-        from torch import nn
-
-        require(isinstance(made, nn.Module), name, "a function that makes a torch module", type(made).__name__)
-    return made
-
-
-def _is_factory(found: Callable[..., Any] | Any) -> bool:
-    return callable(found) and not hasattr(found, "__iter__")

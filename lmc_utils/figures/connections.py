@@ -1,7 +1,11 @@
-"""What lies between two networks of any kind: loss and error along the line, and what was asked for besides."""
+"""What lies between two networks of any kind: loss and error along the line, and what was asked for besides.
+
+Also of several such pairs, side by side.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import seaborn as sns
@@ -10,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lmc_utils.figures import parts
-from lmc_utils.figures.theme import INK
+from lmc_utils.figures.theme import FAINT, INK
 
 _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope": "with the gradient term"}
 
@@ -56,3 +60,38 @@ def _curve(axis: Axes, found: xr.Dataset, name: str) -> None:
     axis.set(xlabel="alpha (0: the first network, 1: the second)", ylabel=f"{name} ({units})" if units else name)
     if name == "loss" and any(each in found for each in (*_ESTIMATES, "curve_loss")):
         axis.legend(fontsize="x-small")
+
+
+def by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
+    """Curves along the lines between networks from one start and from two: a panel for each mapping's key, its title.
+
+    Dimensions start, whose labels are words, family and alpha: a thin line for each family, and their mean.
+    """
+    figure, panels = parts.panels(curves, 3.2, 0.6, 3.4, unit, share="y", xlabel=r"$\alpha$")
+    for axis, values in panels:
+        for start, colour in zip(values.start.values, (parts.BLUE, parts.ORANGE), strict=False):
+            lines = values.sel(start=start)
+            axis.plot(lines.alpha, lines.transpose("alpha", "family"), color=colour, lw=0.8, alpha=0.6)
+            axis.plot(lines.alpha, lines.mean("family"), color=colour, lw=2.5, label=start.replace("_", " "))
+        parts.zero_line(axis)
+    parts.legend_below(figure, figure.axes[0], 2)
+    return figure
+
+
+def foretold(estimates: xr.DataArray, barriers: xr.DataArray, rises: xr.DataArray) -> Figure:
+    """Left, measured loss barriers against those foretold, a dot a pair; right, what one layer alone half-way costs.
+
+    Dimensions of the first two: start and family; of the rises: family and layer.
+    """
+    figure, (left, right) = parts.side_by_side(2, 8.4, 4.2)
+    for start, colour in zip(barriers.start.values, (parts.BLUE, parts.ORANGE), strict=False):
+        left.scatter(estimates.sel(start=start), barriers.sel(start=start), color=colour, label=start.replace("_", " "))
+    left.set(xlabel="foretold by the ends (nats)", ylabel="barrier (nats)")
+    left.legend(fontsize="small")
+    names = rises.layer.values.tolist()
+    right.plot(rises.transpose("layer", "family"), range(len(names)), "o", color=parts.ORANGE, ms=4, alpha=0.7)
+    right.axvline(float(barriers.sel(start=barriers.start[-1]).mean()), color=FAINT, ls="--")
+    right.set_yticks(range(len(names)), names, fontsize="x-small")
+    right.invert_yaxis()
+    right.set(xlabel="rise of the loss, one layer half-way (nats)")
+    return figure
