@@ -12,7 +12,7 @@ from typing import Any
 from lmc_utils.classroom.judging import Exercise, Verdict, judge
 from lmc_utils.settings import ParameterError, require_choice, unknown
 
-CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour")
+CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "merge")
 
 
 def check(name: str, answer: Any) -> Verdict:
@@ -84,7 +84,15 @@ def _imported(chapter: str) -> Any:
         from lmc_utils.classroom.exercises import toy
 
         return toy
-    from lmc_utils.classroom.exercises import angle, approx, detour, fork, norm, ridge
+    from lmc_utils.classroom.exercises import angle, approx, detour, fork, merge, norm, ridge
 
-    known = {"angle": angle, "approx": approx, "fork": fork, "ridge": ridge, "norm": norm, "detour": detour}
+    known = {
+        "angle": angle,
+        "approx": approx,
+        "fork": fork,
+        "ridge": ridge,
+        "norm": norm,
+        "detour": detour,
+        "merge": merge,
+    }
     return known[chapter]

@@ -26,4 +26,7 @@ __all__ = [
     "scoring",
     "checkpoints",
     "matrix",
+    "named",
+    "files",
+    "tuning",
 ]

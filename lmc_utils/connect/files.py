@@ -58,6 +58,6 @@ class Files(Settings):
             ParameterError: none are given, or one of them is not what it should be; in one line.
         """
         if self.checkpoint_a is None or self.checkpoint_b is None or self.model is None or self.data is None:
-            raise ParameterError("model: expected MODULE:NAME, got null, as no files are given")
+            raise ParameterError("model: expected MODULE:NAME, got None, as no files are given")
         first, second = (checkpoints.read(Path(path))[0] for path in (self.checkpoint_a, self.checkpoint_b))
         return Loaded(first, second, named.samples(self.data), named.network(self.model))

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from lmc_utils.figures.connections import line_between
+from lmc_utils.figures.connections import by_start, foretold, line_between
 
 
 def test_each_curve_has_its_points_and_its_chord_and_layers_a_panel() -> None:
@@ -31,3 +31,31 @@ def test_a_line_without_an_error_is_one_panel() -> None:
     found = xr.Dataset({"loss": ("alpha", [1.0, 2.0, 1.0])}, {"alpha": [0.0, 0.5, 1.0]})
     (axis,) = line_between(found).axes
     assert axis.get_ylabel() == "loss"
+
+
+def test_each_start_has_a_line_a_family_and_their_mean() -> None:
+    values = np.arange(12.0).reshape(2, 2, 3)
+    errors = xr.DataArray(
+        values, {"start": ["same_start", "two_starts"], "alpha": [0.0, 0.5, 1.0]}, ("start", "family", "alpha")
+    )
+    figure = by_start({"kept": errors, "interpolated": errors + 1}, "error (%)")
+    kept, interpolated = figure.axes
+    drawn = [line.get_ydata().tolist() for line in kept.lines[:6]]
+    assert drawn == [[0, 1, 2], [3, 4, 5], [1.5, 2.5, 3.5], [6, 7, 8], [9, 10, 11], [7.5, 8.5, 9.5]]
+    assert interpolated.lines[0].get_ydata().tolist() == [1, 2, 3]
+    assert [axis.get_title() for axis in figure.axes] == ["kept", "interpolated"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["same start", "two starts"]
+
+
+def test_pairs_stand_at_what_is_foretold_and_measured_and_layers_in_their_order() -> None:
+    starts = {"start": ["same_start", "two_starts"]}
+    estimates = xr.DataArray([[0.1, 0.2], [5.0, 6.0]], starts, ("start", "family"))
+    rises = xr.DataArray([[0.5, 0.25], [1.5, 2.0]], {"layer": ["a", "b"]}, ("family", "layer"))
+    left, right = foretold(estimates, estimates / 2, rises).axes
+    assert [dots.get_offsets().tolist() for dots in left.collections] == [
+        [[0.1, 0.05], [0.2, 0.1]],
+        [[5.0, 2.5], [6.0, 3.0]],
+    ]
+    assert [line.get_xdata().tolist() for line in right.lines[:2]] == [[0.5, 0.25], [1.5, 2.0]]
+    assert [label.get_text() for label in right.get_yticklabels()] == ["a", "b"]
+    assert right.lines[2].get_xdata() == [2.75, 2.75]  # the mean barrier of the second kind of pairs

@@ -60,11 +60,14 @@ def test_every_parameter_has_a_meaning_and_one_record(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
-def test_every_command_to_copy_is_accepted(path: Path) -> None:
+def test_every_command_to_copy_is_accepted(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for command in re.findall(r"\blmc run \d[^`\n]*", text_of(path).replace("\\\n", " ")):
         name, *options = shlex.split(command, comments=True)[2:]
         starts = [at for at, option in enumerate(options) if option == "-p"]
         given = {options[at + 1]: yaml.safe_load(options[at + 2]) for at in starts}
+        for each in given.keys() & {"checkpoint_a", "checkpoint_b"}:
+            Path(given[each]).touch()
         notebook = ROOT / "notebooks" / f"{name}.ipynb"
         values = parameters_of(notebook)
         assert set(given) <= set(values), command
