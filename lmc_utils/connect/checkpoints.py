@@ -65,10 +65,10 @@ def _safetensors(path: Path) -> Mapping[str, Tensor]:
 def _saved(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        advice = "save `network.state_dict()` instead of the network" if "GLOBAL" in str(error) else "of torch.save"
-        raise ParameterError(
-            f"checkpoint: expected tensors and plain values in '{path}', it holds more; {advice}"
-        ) from error
     except Exception as error:  # whatever a reader says of bytes that are no checkpoint
+        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
+            raise ParameterError(
+                f"checkpoint: expected tensors and plain values in '{path}', it holds more; "
+                "save `network.state_dict()` instead of the network"
+            ) from error
         raise ParameterError(f"checkpoint: expected a file that torch.save wrote, '{path}' is none") from error

@@ -85,7 +85,8 @@ class Report:
         picture = io.StringIO()
         figure.savefig(picture, format="svg", bbox_inches="tight")
         plt.close(figure)
-        svg = picture.getvalue()[picture.getvalue().index("<svg") :]
+        said = f'role="img" aria-label="{html.escape(self.sentence)}" style="max-width: 100%; height: auto"'
+        svg = f"<svg {said} " + picture.getvalue().partition("<svg ")[2]
         rows = "".join(
             f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
             for name, value in self.dataset.attrs.items()

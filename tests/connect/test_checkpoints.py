@@ -59,6 +59,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
+        ("x.pt", b"x", "expected a file that torch.save wrote, '.*' is none"),
         ("x.pt", b"hello", "expected a file that torch.save wrote, '.*' is none"),
         ("x.pt", b"", "expected a file that torch.save wrote, '.*' is none"),
         ("x.safetensors", b"hello", "expected safetensors in '.*', it says: "),
