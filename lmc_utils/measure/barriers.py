@@ -39,10 +39,10 @@ def loss_barrier(values: xr.DataArray) -> xr.DataArray:
       * alpha    (alpha) float64 24B 0.0 0.5 1.0
     """
     require_alphas(values, (0.0, 1.0))
-    alpha = values.alpha
-    chord = (1 - alpha) * values.sel(alpha=0.0, drop=True) + alpha * values.sel(alpha=1.0, drop=True)
-    barrier: xr.DataArray = (values - chord).transpose(*values.dims)
-    return barrier.assign_attrs(values.attrs)
+    alpha = values.alpha.variable  # without labels, which would be compared at every step
+    first, last = (values.sel(alpha=end).variable for end in (0.0, 1.0))
+    above = values.variable - ((1 - alpha) * first + alpha * last)
+    return xr.DataArray(above.transpose(*values.dims), values.coords, attrs=values.attrs)
 
 
 def barrier_height(values: xr.DataArray) -> xr.DataArray:
@@ -107,7 +107,8 @@ def layer_rise(values: xr.DataArray) -> xr.DataArray:
 
 def between_endpoints(values: xr.DataArray) -> xr.DataArray:
     """The part of a line from one endpoint to the other."""
-    return values.sel(alpha=(values.alpha >= 0) & (values.alpha <= 1))
+    alpha = values.alpha.values
+    return values.isel(alpha=np.flatnonzero((alpha >= 0) & (alpha <= 1)))
 
 
 def require_alphas(values: xr.DataArray, alphas: tuple[float, ...]) -> None:
