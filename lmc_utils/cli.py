@@ -21,10 +21,11 @@ from typer import Argument, Option
 from lmc_utils import cli_connect
 from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
+from lmc_utils.provenance import write_whole
 from lmc_utils.publishing import build, pdf
 from lmc_utils.publishing.site import Site
 from lmc_utils.room import readable
-from lmc_utils.running import notebooks, parameters, results, values
+from lmc_utils.running import legible, notebooks, parameters, reading, results, values
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
@@ -98,6 +99,9 @@ def run(
     preset: Preset = "default",
     timeout: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
     check: Annotated[bool, Option(hidden=True, help="Also where no value differs, as a build need not.")] = True,
+    as_source: Annotated[
+        bool, Option(hidden=True, help="With the prose of the source, for a page of the book.")
+    ] = False,
     root: Root = Path(),
 ) -> None:
     """Execute a notebook with parameters of your own; they are checked before a kernel starts."""
@@ -108,6 +112,10 @@ def run(
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
     notebooks.execute(found, given, target, timeout)
+    if not as_source:
+        book = {name: each.default for name, each in found.parameters.items()}
+        told = legible.legible(reading.read(target), given, book, found.path)
+        write_whole(target, json.dumps(told, indent=1, ensure_ascii=False).encode())
     typer.echo(target)
 
 

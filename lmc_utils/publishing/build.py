@@ -131,7 +131,12 @@ def execute_all(
 
 def _execution(site: Site, source: Path, preset: str, environment: dict[str, str]) -> jobs.Job:
     command = [sys.executable, "-m", "lmc_utils.cli", "run", str(source), "--preset", preset]
-    command += ["--out", str(site.work / source.name), "--no-check"]  # which imports torch; the notebook does so anyway
+    command += [
+        "--out",
+        str(site.work / source.name),
+        "--as-source",
+        "--no-check",
+    ]  # which imports torch; the notebook does so anyway
     return jobs.Job(source.stem, command, site.work / f"{source.stem}.log", site.root, environment)
 
 

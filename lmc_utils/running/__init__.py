@@ -9,4 +9,17 @@ Imports from `settings`, `showing` and `provenance`.
 
 from lmc_utils.running.results import record
 
-__all__ = ["record", "results", "notebooks", "parameters", "reading", "values", "jobs", "watchdog", "locks"]
+__all__ = [
+    "record",
+    "results",
+    "notebooks",
+    "parameters",
+    "reading",
+    "values",
+    "prose",
+    "plain",
+    "legible",
+    "jobs",
+    "watchdog",
+    "locks",
+]

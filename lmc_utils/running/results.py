@@ -60,14 +60,24 @@ def read(path: Path) -> dict[str, float]:
     Raises:
         ParameterError: there is no such notebook, or it recorded nothing, or something that is no number.
     """
+    found = recorded(reading.read(path, "an executed notebook"))
+    if not found:
+        raise ParameterError(f"notebook: expected recorded numbers, found none in '{path}'; was it executed?")
+    return found
+
+
+def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers in the content of an executed notebook; empty where there are none.
+
+    Raises:
+        ParameterError: something is recorded that is no number.
+    """
     found: dict[str, float] = {}
-    for cell in reading.read(path, "an executed notebook")["cells"]:
+    for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             about, said = output.get("metadata", {}).get("scrapbook"), output.get("data", {}).get(_MIME)
             if isinstance(about, dict) and isinstance(about.get("name"), str) and said:
                 found[about["name"]] = _number(about["name"], "".join(said))
-    if not found:
-        raise ParameterError(f"notebook: expected recorded numbers, found none in '{path}'; was it executed?")
     return found
 
 

@@ -1,0 +1,133 @@
+"""An executed notebook as something to read: its own numbers in its prose, and first of all what was run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.running import plain, prose, reading, results
+
+_BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
+_SEEN = "**What we see.**"
+_SEEN_OTHERWISE = (
+    "**What was seen with the book's parameters;** the numbers, and what stands in tables, are this run's."
+)
+_VERDICT = "*The verdicts are those on the book's run; the numbers are this run's.*"
+
+
+def legible(
+    executed: dict[str, Any], given: Mapping[str, Any], book: Mapping[str, Any], source: Path
+) -> dict[str, Any]:
+    """The notebook in plain Markdown that holds the numbers of its own run, with a first cell that says what was run.
+
+    What a cell said before stands in its metadata as `lmc.template`, see `template`.
+
+    Args:
+        executed: the notebook as papermill wrote it.
+        given: the parameters that were given.
+        book: all parameters as they are in the source.
+        source: the notebook's source; beside it, in `book/references.bib`, are the works that it cites.
+    """
+    numbers = results.recorded(executed)
+    differ = {name: value for name, value in given.items() if value != book.get(name)}
+    forks = (dict(book) | dict(given)).get("fork_epochs")
+    equations = _equations(executed, source)
+    works = plain.bibliography(source.parent.parent / "book" / "references.bib")
+
+    def told(text: str) -> str:
+        text = prose.with_forks(text, forks) if isinstance(forks, list | tuple) else text
+        text = prose.without_missing(prose.with_numbers(text, numbers), ())
+        if differ:
+            text = text.replace(_SEEN, _SEEN_OTHERWISE)
+            text = text.replace("## The verdict\n", f"## The verdict\n\n{_VERDICT}\n")
+        return plain.markdown(text, equations, works)
+
+    cells = [_cell(cell, told) for cell in template(executed)["cells"]]
+    heading = _heading(executed, differ, book, source)
+    if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):
+        heading["id"] = "lmc-what-was-run"
+    return {**executed, "cells": [heading, *cells]}
+
+
+def template(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook as it was before `legible`: its cells say again what they said."""
+    cells = []
+    for cell in notebook["cells"]:
+        about = dict(cell["metadata"].get("lmc") or {})
+        if about.pop("written", False):
+            continue
+        before = about.pop("template", None)
+        metadata = (
+            {**cell["metadata"], "lmc": about} if about else {k: v for k, v in cell["metadata"].items() if k != "lmc"}
+        )
+        cells.append(cell if before is None else {**cell, "source": before, "metadata": metadata})
+    return {**notebook, "cells": cells}
+
+
+def _cell(cell: dict[str, Any], told: Any) -> dict[str, Any]:
+    if cell["cell_type"] == "code":
+        return {**cell, "outputs": [each for each in cell["outputs"] if not _is_bar(each)]}
+    before = "".join(cell["source"])
+    said = told(before)
+    if said == before:
+        return cell
+    about = {**(cell["metadata"].get("lmc") or {}), "template": before}
+    return {**cell, "source": said, "metadata": {**cell["metadata"], "lmc": about}}
+
+
+def _is_bar(output: Mapping[str, Any]) -> bool:
+    """Whether an output is nothing but what a progress bar wrote."""
+    if output.get("output_type") != "stream" or output.get("name") != "stderr":
+        return False
+    lines = re.split(r"[\r\n]", "".join(output["text"]))
+    return all(not line.strip() or _BAR.search(line) for line in lines)
+
+
+def _equations(executed: Mapping[str, Any], source: Path) -> dict[str, str]:
+    """What each equation is called: its chapter and its place in it; of other chapters as well."""
+    found: dict[str, str] = {}
+    for path in [*sorted(source.parent.glob("*.ipynb")), source]:
+        cells = executed["cells"] if path == source else _cells(path)
+        begins = re.match(r"\d+", path.stem)
+        chapter = f"{int(begins[0])}." if begins else ""
+        listed = [label for cell in cells if cell["cell_type"] == "markdown" for label in plain.labels(_text(cell))]
+        found |= {label: f"{chapter}{number}" for number, label in enumerate(listed, 1)}
+    return found
+
+
+def _cells(path: Path) -> Sequence[Mapping[str, Any]]:
+    try:
+        return reading.read(path)["cells"]  # type: ignore[no-any-return]
+    except ValueError:
+        return []
+
+
+def _text(cell: Mapping[str, Any]) -> str:
+    before = (cell["metadata"].get("lmc") or {}).get("template")
+    return "".join(cell["source"] if before is None else before)
+
+
+def _heading(
+    executed: Mapping[str, Any], differ: Mapping[str, Any], book: Mapping[str, Any], source: Path
+) -> dict[str, Any]:
+    about = executed["metadata"].get("papermill", {})
+    when, took = (about.get("end_time") or "")[:16].replace("T", " "), about.get("duration") or 0.0
+    rows = [f"| `{name}` | {_value(book.get(name))} | {_value(value)} |" for name, value in differ.items()]
+    table = ["| parameter | in the book | in this run |", "| --- | --- | --- |", *rows]
+    said = [
+        f"**A run of `{source.stem}`**, finished {when} UTC, {took:.0f} seconds; "
+        + ", ".join(f"{name} {version(name)}" for name in ("lmc-utils", "torch", "numpy"))
+        + ".",
+        "",
+        *(table if rows else ["All parameters are as in the book."]),
+    ]
+    metadata = {"lmc": {"written": True}}
+    return {"cell_type": "markdown", "metadata": metadata, "source": "\n".join(said)}
+
+
+def _value(value: Any) -> str:
+    return f"`{json.dumps(value, ensure_ascii=False)}`"

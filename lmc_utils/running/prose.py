@@ -1,0 +1,99 @@
+"""The prose of a notebook and the numbers of its run: rows for the forks that it has, a dash for what it has not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+DASH = "–"
+_QUOTED = re.compile(r"\{glue:text\}`([^`]*)`")
+_ROW = re.compile(r"\| (fork )?(\d+) \|")
+_FORK = re.compile(r"_fork_(\d+)$")
+
+
+def names(text: str) -> list[str]:
+    """The names of the numbers that a text quotes, without their formats.
+
+    >>> names("of {glue:text}`width:.0f` units, {glue:text}`other.ipynb::share`")
+    ['width', 'other.ipynb::share']
+    """
+    return [_split(quoted)[0] for quoted in _QUOTED.findall(text)]
+
+
+def with_forks(text: str, forks: Sequence[int]) -> str:
+    """The text with a row for each fork of the run, in every table that has a row for each fork of the book.
+
+    Such a row begins with its fork, and all numbers that it quotes are of that fork. New rows are made from the one
+    that quotes most.
+
+    >>> print(with_forks("| 0 | {glue:text}`a_fork_0:.1f` |\\n| 2 | {glue:text}`a_fork_2:.2f` |", [0, 8]))
+    | 0 | {glue:text}`a_fork_0:.1f` |
+    | 8 | {glue:text}`a_fork_8:.1f` |
+    """
+    lines, found, row = text.split("\n"), [], 0
+    while row < len(lines):
+        table: dict[int, str] = {}
+        while row < len(lines) and (fork := _fork_of(lines[row])) is not None:
+            table[fork] = lines[row]
+            row += 1
+        if table:
+            model = max(table, key=lambda fork: len(names(table[fork])))
+            found += [table[fork] if fork in table else _renamed(table[model], model, fork) for fork in forks]
+        else:
+            found.append(lines[row])
+            row += 1
+    return "\n".join(found)
+
+
+def without_missing(text: str, known: Collection[str] | Callable[[str], bool]) -> str:
+    """The text with a dash for each number that the run does not have, and below it the reason.
+
+    >>> print(without_missing("a {glue:text}`a:.1f`, b {glue:text}`b`", ["b"]))
+    a –, b {glue:text}`b`
+    <BLANKLINE>
+    *–: this run has no number named `a`.*
+    """
+    has = known if callable(known) else known.__contains__
+    missing = list(dict.fromkeys(name for name in names(text) if not has(name)))
+    if not missing:
+        return text
+    dashed = _QUOTED.sub(lambda quoted: quoted[0] if has(_split(quoted[1])[0]) else DASH, text)
+    said = ", ".join(f"`{name}`" for name in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return f"{dashed.rstrip()}\n\n*{DASH}: this run has no number named {said}{more}.*"
+
+
+def with_numbers(text: str, numbers: Mapping[str, float]) -> str:
+    """The text with the numbers themselves in place of their names; those that are missing stay.
+
+    >>> with_numbers("{glue:text}`a:.1f` of {glue:text}`b`", {"a": 0.25})
+    '0.2 of {glue:text}`b`'
+    """
+
+    def number(quoted: re.Match[str]) -> str:
+        name, form = _split(quoted[1])
+        try:
+            return format(numbers[name], form) if name in numbers else quoted[0]
+        except ValueError:  # a format for something else than numbers
+            return f"{numbers[name]:g}"
+
+    return _QUOTED.sub(number, text)
+
+
+def _split(quoted: str) -> tuple[str, str]:
+    """Name and format; a name may tell its file, with two colons."""
+    place, colons, rest = quoted.rpartition("::")
+    name, _, form = rest.partition(":")
+    return place + colons + name, form
+
+
+def _fork_of(line: str) -> int | None:
+    """The fork whose row of a table this is."""
+    begins, quoted = _ROW.match(line), [_FORK.search(name) for name in names(line)]
+    of = {int(each[1]) if each else None for each in quoted}
+    return int(begins[2]) if begins and of == {int(begins[2])} else None
+
+
+def _renamed(line: str, old: int, new: int) -> str:
+    label, rest = line.split(" |", 1)
+    return f"{label.removesuffix(str(old))}{new} |{re.sub(rf'_fork_{old}(?=[:`])', f'_fork_{new}', rest)}"
