@@ -88,12 +88,12 @@ def _is_bar(output: Mapping[str, Any]) -> bool:
 
 
 def _equations(executed: Mapping[str, Any], source: Path) -> dict[str, str]:
-    """What each equation is called: its chapter and its place in it; of other chapters as well."""
+    """What each equation is called: its chapter's place in the book and its own in it; of other chapters as well."""
     found: dict[str, str] = {}
-    for path in [*sorted(source.parent.glob("*.ipynb")), source]:
+    chapters = sorted(path for path in {*source.parent.glob("*.ipynb"), source} if path.stem[:1].isdigit())
+    for path in [*chapters, *({source} - set(chapters))]:
         cells = executed["cells"] if path == source else _cells(path)
-        begins = re.match(r"\d+", path.stem)
-        chapter = f"{int(begins[0])}." if begins else ""
+        chapter = f"{chapters.index(path) + 1}." if path in chapters else ""
         listed = [label for cell in cells if cell["cell_type"] == "markdown" for label in plain.labels(_text(cell))]
         found |= {label: f"{chapter}{number}" for number, label in enumerate(listed, 1)}
     return found
