@@ -18,14 +18,14 @@ import typer
 import typer.core
 from typer import Argument, Option
 
-from lmc_utils import cli_connect
+from lmc_utils import cli_compare, cli_connect
 from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.provenance import write_whole
 from lmc_utils.publishing import build, pdf
 from lmc_utils.publishing.site import Site
 from lmc_utils.room import readable
-from lmc_utils.running import legible, notebooks, parameters, reading, results, values
+from lmc_utils.running import comparing, legible, notebooks, parameters, reading, results, values
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
 from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
@@ -52,6 +52,7 @@ app = typer.Typer(
 )
 
 app.command("connect")(cli_connect.connect)
+app.command("compare")(cli_compare.compare)
 
 runs = typer.Typer(help="List and remove the trained runs that are kept.")
 app.add_typer(runs, name="runs")
@@ -162,17 +163,31 @@ def serve(
 
 @app.command("results")
 def show_results(
-    notebook: Annotated[Path, Argument(help="An executed notebook.")],
+    notebook: Annotated[list[Path], Argument(help="Executed notebooks.")],
     as_json: Annotated[bool, Option("--json", help="As one JSON object; what is not finite is null.")] = False,
+    with_parameters: Annotated[bool, Option("--parameters", help="Also the parameters of the run.")] = False,
 ) -> None:
-    """Print the headline numbers that an executed notebook recorded."""
-    numbers = results.read(notebook)
+    """Print the headline numbers that executed notebooks recorded."""
+    found = {str(path): results.read(path) for path in notebook}
+    used = {str(path): comparing.parameters(path) if with_parameters else {} for path in notebook}
+    if as_json and len(notebook) == 1 and not with_parameters:
+        typer.echo(results.as_json(found[str(notebook[0])]))
+        return
     if as_json:
-        typer.echo(results.as_json(numbers))
-    else:
-        names = [one_line(name, LONGEST_VALUE) for name in numbers]
-        for name, number in zip(names, numbers.values(), strict=True):
-            typer.echo(f"{name:{max(map(len, names))}}  {number:.6g}")
+        told = {
+            path: {**({"parameters": used[path]} if with_parameters else {}), "numbers": results.finite(numbers)}
+            for path, numbers in found.items()
+        }
+        typer.echo(json.dumps(told, indent=1, allow_nan=False))
+        return
+    for path, numbers in found.items():
+        if len(notebook) > 1:
+            typer.echo(typer.style(path, bold=True))
+        said = {name: json.dumps(value, ensure_ascii=False) for name, value in used[path].items()}
+        said |= {name: f"{number:.6g}" for name, number in numbers.items()}
+        names = [one_line(name, LONGEST_VALUE) for name in said]
+        for name, value in zip(names, said.values(), strict=True):
+            typer.echo(f"{name:{max(map(len, names))}}  {value}")
 
 
 @runs.callback(invoke_without_command=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from lmc_utils.provenance import write_whole
+from lmc_utils.publishing import standalone
 from lmc_utils.settings import require
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def connect(
 ) -> None:
     """Measure the straight line between two checkpoints of yours, or between all pairs of several."""
     require(len(checkpoint) > 1, "checkpoint", "at least two files", len(checkpoint))
-    require(page is None or page.suffix == ".html", "html", "a name that ends in .html", str(page))
+    standalone.require_name(page)
     from lmc_utils.connect import Interrupted, checkpoints, matrix, named, pair  # here, as torch takes long to import
 
     states = [checkpoints.read(path) for path in checkpoint]
@@ -84,7 +83,8 @@ def connect(
 def _tell(report: Report, as_json: bool, page: Path | None, checkpoint: list[Path]) -> None:
     if page is not None:
         title = " and ".join(path.name for path in checkpoint)
-        _write_page(page, title, report._repr_html_())
+        standalone.write(page, title, report._repr_html_())
+        typer.echo(page, err=True)
     if as_json:
         typer.echo(json.dumps(report.to_json(), allow_nan=False))
     else:
@@ -106,7 +106,8 @@ def _tell_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
     names = found.first.values.tolist()
     if page is not None:
         tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in found.data_vars.items())
-        _write_page(page, ", ".join(names), tables)
+        standalone.write(page, ", ".join(names), tables)
+        typer.echo(page, err=True)
     if as_json:
         squares = {str(name): each.values.tolist() for name, each in found.data_vars.items()}
         typer.echo(json.dumps({"checkpoints": names, **squares, **{str(k): v for k, v in found.attrs.items()}}))
@@ -115,13 +116,3 @@ def _tell_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
             typer.echo(str(name))
             for row, values in zip(names, square.values, strict=True):
                 typer.echo("".join(f"{value:10.4g}" for value in values) + f"  {row}")
-
-
-def _write_page(page: Path, title: str, body: str) -> None:
-    style = (
-        "body{font-family:sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%;height:auto}"
-    )
-    head = f"<meta charset='utf-8'><title>{html.escape(title)}</title><style>{style}</style>"
-    text = f"<!doctype html><html lang='en'><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>"
-    write_whole(page, text.encode())
-    typer.echo(page, err=True)

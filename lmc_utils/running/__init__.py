@@ -19,6 +19,7 @@ __all__ = [
     "prose",
     "plain",
     "legible",
+    "comparing",
     "jobs",
     "watchdog",
     "locks",

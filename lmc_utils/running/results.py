@@ -90,8 +90,12 @@ def as_json(numbers: Mapping[str, float]) -> str:
      "correlation": null
     }
     """
-    finite = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
-    return json.dumps(finite, indent=1, allow_nan=False)
+    return json.dumps(finite(numbers), indent=1, allow_nan=False)
+
+
+def finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """The numbers, and None for what JSON cannot say."""
+    return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 
 def _number(name: str, said: str) -> float:

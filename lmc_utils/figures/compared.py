@@ -1,0 +1,36 @@
+"""Numbers of several runs in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from lmc_utils.figures.theme import FAINT
+
+
+def by_fork(
+    series: Mapping[str, Mapping[int, Sequence[float | None]]], runs: Sequence[str], columns: int = 2
+) -> Figure:
+    """Numbers against the fork epoch: a panel for each quantity, a line for each run through the forks that it has.
+
+    Args:
+        series: by quantity and fork, a number for each run, None where it has none.
+        runs: their names.
+        columns: panels side by side.
+    """
+    rows = -(-len(series) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.8 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axis, (name, forks) in zip(axes, series.items(), strict=False):
+        for run, colour in zip(range(len(runs)), sns.color_palette("colorblind"), strict=False):
+            there = [(fork, each[run]) for fork, each in sorted(forks.items()) if each[run] is not None]
+            axis.plot(*zip(*there, strict=True) if there else ([], []), "o-", color=colour, ms=4, label=runs[run])
+        axis.axhline(0, color=FAINT, lw=0.8, zorder=0)
+        axis.set(title=name.replace("_", " "), xlabel="fork epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    for axis in axes[len(series) :]:
+        axis.set_axis_off()
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(runs))
+    return figure

@@ -1,0 +1,26 @@
+"""A page in one file."""
+
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from lmc_utils.publishing import standalone
+from lmc_utils.settings import ParameterError
+
+
+def test_a_page_holds_its_title_as_text_and_its_picture(tmp_path: Path) -> None:
+    page = tmp_path / "x.html"
+    figure = Figure()
+    figure.subplots()
+    standalone.write(page, "a < b", standalone.picture(figure, 'of "a"'))
+    text = page.read_text()
+    assert "<h1>a &lt; b</h1>" in text
+    assert 'aria-label="of &quot;a&quot;"' in text
+    assert "<script" not in text
+
+
+def test_a_page_has_the_name_of_one() -> None:
+    standalone.require_name(None)
+    with pytest.raises(ParameterError, match=r"^html: expected a name that ends in \.html, got 'x\.pdf'$"):
+        standalone.require_name(Path("x.pdf"))

@@ -1,0 +1,77 @@
+"""`lmc compare` and `lmc results`: tables, JSON, CSV and a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from project import lmc, write_book
+
+CELL = """from lmc_utils.running import record
+record(barrier={"fork_0": 4.0 * rate, f"fork_{count}": 2.0}, width=64)"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("compared")
+    write_book(root, one=CELL)
+    for name, rate in (("slow", "0.5"), ("fast", "1.5")):
+        done = lmc(
+            "run", "one", "-p", "rate", rate, "-p", "count", rate[0].replace("0", "8"), "-o", f"{name}.ipynb", cwd=root
+        )
+        assert done.returncode == 0, done.stderr
+    return root
+
+
+def test_the_table_and_the_page_hold_what_differs_and_every_number(folder: Path) -> None:
+    done = lmc("compare", "slow.ipynb", "fast.ipynb", "--html", "page.html", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["rate", "0.5", "1.5"] in lines
+    assert ["barrier_fork_0", "2", "6", "4"] in lines
+    assert ["barrier_fork_1", "–", "2", "–"] in lines
+    page = (folder / "page.html").read_text()
+    assert page.count("<svg ") == 1
+    assert "<td>barrier_fork_0</td><td>2</td><td>6</td><td>4</td>" in page
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+
+
+def test_json_and_csv(folder: Path) -> None:
+    told = json.loads(lmc("compare", "slow.ipynb", "fast.ipynb", "--json", cwd=folder).stdout)
+    assert told["differences"]["barrier_fork_0"] == {"fast": 4.0}
+    rows = list(csv.reader(io.StringIO(lmc("compare", "slow.ipynb", "fast.ipynb", "--csv", cwd=folder).stdout)))
+    assert rows[0] == ["number", "slow", "fast", "fast minus slow"]
+    assert ["barrier_fork_8", "2.0", "", ""] in rows
+
+
+def test_results_of_several_files_and_with_parameters(folder: Path) -> None:
+    several = lmc("results", "slow.ipynb", "fast.ipynb", "--parameters", cwd=folder).stdout
+    assert [line for line in several.splitlines() if line.startswith("rate")] == [
+        "rate            0.5",
+        "rate            1.5",
+    ]
+    told = json.loads(lmc("results", "slow.ipynb", "fast.ipynb", "--parameters", "--json", cwd=folder).stdout)
+    assert told["fast.ipynb"]["parameters"]["rate"] == 1.5
+    assert told["slow.ipynb"]["numbers"]["barrier_fork_0"] == 2.0
+    assert json.loads(lmc("results", "slow.ipynb", "--json", cwd=folder).stdout)["width"] == 64.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["slow.ipynb"], "lmc: notebook: expected at least two executed notebooks, got 1"),
+        (["slow.ipynb", "none.ipynb"], "lmc: notebook: expected an executed notebook, 'none.ipynb' is none"),
+        (["slow.ipynb", "fast.ipynb", "--json", "--csv"], "lmc: json: expected one of --json and --csv, got 'both'"),
+        (["slow.ipynb", "fast.ipynb", "--html", "page.pdf"], "lmc: html: expected a name that ends in .html"),
+    ],
+)
+def test_a_mistake_costs_one_line(folder: Path, arguments: list[str], line: str) -> None:
+    done = lmc("compare", *arguments, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
