@@ -102,7 +102,7 @@ class Source(Settings):
 
     dataset: str = parameter("mnist1d", "which data set", one_of(DATASETS))
     train_samples: int | None = parameter(
-        None, "how many of its training samples, drawn at random; all by default", at_least(1)
+        None, "how many training samples, drawn at random; all by default", at_least(1)
     )
     data_dir: str | None = parameter(
         None, "the folder with its files, where it comes as files; by default `data`, or where Debian puts them"

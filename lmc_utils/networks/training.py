@@ -46,7 +46,7 @@ class Recipe(Settings):
     )
     precision: str = parameter(
         "float32",
-        "of products in training; bfloat16 is meant for GPUs",
+        "of products in training; bfloat16 for GPUs",
         one_of(("float32", "bfloat16")),
     )
 
