@@ -30,7 +30,7 @@ class Matching(Settings):
     lmc_utils.settings.ParameterError: matching: 'weight' is not known; did you mean 'weights'? Choose from weights, ...
     """
 
-    matching: str = parameter("weights", "what the channels of two networks are matched by", one_of(METHODS))
+    matching: str = parameter("weights", "what channels of two networks are matched by", one_of(METHODS))
     starts: int = parameter(
         4, "random starts of matching by weights, besides the one from the names as they are", at_least(0)
     )
