@@ -13,13 +13,15 @@ from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import Settings, describe, range_of, require
 
 MARK = "<!-- parameters -->"
+_ONE_LINE_EACH = "# fmt: off"  # else the formatter breaks some of them
 
 
 def cell(records: Sequence[type[Settings]]) -> str:
     """The parameters cell: a line for each parameter with its default, and its meaning and choices as a comment."""
-    return "\n".join(
+    lines = (
         f"{each.name} = {_literal(each.default)}  # {describe(each)}{_choices(each)}" for each in _parameters(records)
     )
+    return "\n".join([_ONE_LINE_EACH, *lines])
 
 
 def table(records: Sequence[type[Settings]]) -> str:
