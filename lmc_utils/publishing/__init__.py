@@ -3,4 +3,4 @@
 Imports from `provenance`, `settings`, `running` and `classroom`.
 """
 
-__all__ = ["site", "swap", "build", "browser", "pdf", "standalone"]
+__all__ = ["site", "swap", "build", "browser", "pdf", "standalone", "address"]

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from lmc_utils.classroom import assignments
 from lmc_utils.provenance import CHECKOUT, digest, package_files, reached, versions, write_whole
-from lmc_utils.publishing import swap
+from lmc_utils.publishing import address, swap
 from lmc_utils.publishing.site import Site, alone, sphinx
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import Notebook, chapters
@@ -155,13 +155,14 @@ def _publish(site: Site, console: Console) -> int:
         path for path in sorted((site.root / "book").rglob("*")) if path.is_file() and "__pycache__" not in path.parts
     ]
     made_of = {path.relative_to(site.root).as_posix(): path for path in [*pages, site.root / "_config.yml"]}
-    wanted = digest([made_of, package_files(), versions(_TOOLS)])
+    where = address.of(site.root) or ""
+    wanted = digest([made_of, package_files(), versions(_TOOLS), where])
     stamp = site.html / ".digest"
     if stamp.exists() and stamp.read_text() == wanted:
         console.print(f"up to date: {site.html / 'index.html'}", highlight=False)
         return 0
     log, complete = site.root / "_build" / "html.log", site.staging / "complete"
-    static = digest({name: path for name, path in made_of.items() if path.suffix not in (".md", ".ipynb")})
+    static = digest([where, {name: path for name, path in made_of.items() if path.suffix not in (".md", ".ipynb")}])
     # Sphinx does not repeat a warning about a page that it need not read again, nor see that a script or style changed.
     goes_on = complete.exists() and complete.read_text() == static
     complete.unlink(missing_ok=True)

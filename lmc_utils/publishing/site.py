@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from lmc_utils.publishing import address
 from lmc_utils.running import jobs, locks
 from lmc_utils.settings import ParameterError
 
@@ -45,6 +46,11 @@ class Site:
     def work(self) -> Path:
         """Where notebooks are executed; what failed stays here as NAME.partial.ipynb, beside NAME.log."""
         return self.root / "_build" / "executed"
+
+    @property
+    def config(self) -> Path:
+        """The configuration of the book, with what is known of this checkout."""
+        return self.root / "_build" / "config.yml"
 
     @property
     def staging(self) -> Path:
@@ -92,7 +98,8 @@ def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console) 
         log: the file for all that it says.
         console: for its complaints.
     """
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", "_config.yml"]
+    address.write_config(site.root, site.config)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", str(site.config)]
     command += ["--builder", builder, "--path-output", str(output), "--warningiserror", "--keep-going"]
     job = jobs.Job(f"building the pages ({builder})", command, log, site.root, os.environ)
     good = succeeds(job, console)

@@ -9,14 +9,12 @@ import re
 import shlex
 import subprocess
 import sys
-import types
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from IPython.core.inputtransformer2 import TransformerManager
 
 from lmc_utils.running import parameters
 from lmc_utils.settings import Settings
@@ -82,18 +80,9 @@ def test_the_python_to_copy_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @every_notebook
-@pytest.mark.parametrize("missing", [True, False])
-def test_the_first_cell_installs_the_package_where_it_is_missing(
-    path: Path, missing: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-    asked: list[tuple[str, str]] = []
-    shell = types.SimpleNamespace(run_line_magic=lambda name, line: asked.append((name, line)))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if missing and name == "lmc_utils" else object())
-    exec(TransformerManager().transform_cell("".join(cells[0]["source"])), {"get_ipython": lambda: shell})
-    repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
-    assert asked == ([("pip", f"install --quiet git+{repository}")] if missing else [])
-    assert cells[0]["metadata"]["tags"] == ["remove-cell"]
+def test_nothing_is_installed_from_an_address(path: Path) -> None:
+    code = "\n".join("".join(cell["source"]) for cell in cells_of(path) if cell["cell_type"] == "code")
+    assert not re.search(r"\bpip\b|\bconda\b|https?://", code)
 
 
 @every_chapter

@@ -1,0 +1,85 @@
+"""Where the sources of a checkout are on the web, as far as that can be known, and the book's configuration with it.
+
+No address stands in the sources: a name that nobody owns belongs to whoever registers it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from lmc_utils.provenance import write_whole
+from lmc_utils.settings import require
+
+_WEB = re.compile(r"https://[\w.-]+(/[\w.~-]+){2,}")
+_ORIGIN = re.compile(r"(?:https?://|ssh://|git@)(?:[^@/]*@)?([\w.-]+)(?::\d+)?[:/](.+?)(?:\.git)?/?")
+
+
+def of(root: Path) -> str | None:
+    """The web address of a checkout's repository: `repository: url` of its `_config.yml`, or where its `origin` is.
+
+    Raises:
+        ParameterError: the configuration has something else than an address.
+    """
+    said = (_settings(root).get("repository") or {}).get("url")
+    if said:
+        require(
+            isinstance(said, str) and bool(_WEB.fullmatch(said)), "repository", "https://HOST/OWNER/NAME, or null", said
+        )
+        return str(said)
+    if not (root / ".git").exists():  # a folder within another checkout is none
+        return None
+    try:
+        command = ["git", "-C", str(root), "config", "--local", "--get", "remote.origin.url"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):  # no git
+        return None
+    return from_origin(done.stdout.strip())
+
+
+def from_origin(origin: str) -> str | None:
+    """The web address of what git calls the origin, without names and passwords; None for a folder.
+
+    >>> from_origin("git@example.org:ada/book.git")
+    'https://example.org/ada/book'
+    >>> from_origin("https://ada:secret@example.org/ada/book.git")
+    'https://example.org/ada/book'
+    >>> from_origin("/srv/book.git")
+    """
+    found = _ORIGIN.fullmatch(origin)
+    address = f"https://{found[1]}/{found[2]}" if found else ""
+    return address if _WEB.fullmatch(address) else None
+
+
+def write_config(root: Path, path: Path) -> None:
+    """Write the configuration of the book with its address: buttons that lead to it where there is one, else none.
+
+    Args:
+        root: the checkout.
+        path: the file to write.
+    """
+    settings, url = _settings(root), of(root)
+    parse = settings.setdefault("parse", {})
+    parse["myst_substitutions"] = {**(parse.get("myst_substitutions") or {}), "repository": url or ""}
+    if url:
+        settings["repository"] = {**(settings.get("repository") or {}), "url": url}
+    else:
+        settings.pop("repository", None)
+    if not (url or "").startswith("https://github.com/"):  # the only place that Binder's buttons know
+        settings.pop("launch_buttons", None)
+    html = settings.setdefault("html", {})
+    html["use_repository_button"] = html["use_issues_button"] = bool(url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = io.BytesIO()
+    YAML(typ="safe", pure=True).dump(settings, text)
+    write_whole(path, text.getvalue())
+
+
+def _settings(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe", pure=True).load((root / "_config.yml").read_bytes()) or {}
+    return found
