@@ -61,7 +61,7 @@ def test_the_setting_comes_before_the_origin(checkout: Path) -> None:
     (checkout / "_config.yml").write_text(CONFIG.replace("null", "https://example.org/own/book"))
     assert address.of(checkout) == "https://example.org/own/book"
     (checkout / "_config.yml").write_text(CONFIG.replace("null", "javascript:alert(1)"))
-    with pytest.raises(ParameterError, match=r"^repository: expected https://HOST/OWNER/NAME, or null, got 'javascript"):
+    with pytest.raises(ParameterError, match=r"^repository: expected https://HOST/OWNER/NAME, or null"):
         address.of(checkout)
 
 
