@@ -75,6 +75,8 @@ def write_config(root: Path, path: Path) -> None:
     html = settings.setdefault("html", {})
     html["use_repository_button"] = html["use_issues_button"] = bool(url)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if extensions := (settings.get("sphinx") or {}).get("local_extensions"):  # they are looked for beside the file
+        extensions.update({name: str(root.resolve() / folder) for name, folder in extensions.items()})
     text = io.BytesIO()
     YAML(typ="safe", pure=True).dump(settings, text)
     write_whole(path, text.getvalue())

@@ -72,7 +72,7 @@ def test_tasks_checks_and_names_stay(path: Path, tmp_path: Path) -> None:
 @every_source
 def test_a_released_notebook_runs_up_to_the_first_unsolved_cell(path: Path, tmp_path: Path) -> None:
     (written,) = assignments.write([path], tmp_path)
-    first = [cell["id"] for cell in cells(written)].index(cells(path)[4]["id"])
+    first = [cell["id"] for cell in cells(written)].index(cells(path)[3]["id"])
     with pytest.raises(notebooks.ExecutionError, match=r"exercises: In \[\d+\]: NotImplementedError"):
         notebooks.execute(notebooks.Notebook(written), {}, tmp_path / "out.ipynb", timeout=300)
     executed = [cell for cell in cells(tmp_path / "out.partial.ipynb") if "papermill-error-cell-tag" not in str(cell)]
