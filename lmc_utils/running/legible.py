@@ -32,7 +32,8 @@ def legible(
         book: all parameters as they are in the source.
         source: the notebook's source; beside it, in `book/references.bib`, are the works that it cites.
     """
-    numbers = results.recorded(executed)
+    said = dict(results.said_of(executed))
+    numbers = {name: number for name, text in said.items() if (number := _number(text)) is not None}
     differ = {name: value for name, value in given.items() if value != book.get(name)}
     forks = (dict(book) | dict(given)).get("fork_epochs")
     equations = _equations(executed, source)
@@ -40,7 +41,7 @@ def legible(
 
     def told(text: str) -> str:
         text = prose.with_forks(text, forks) if isinstance(forks, list | tuple) else text
-        text = prose.without_missing(prose.with_numbers(text, numbers), ())
+        text = prose.without_missing(prose.with_numbers(text, numbers), said)
         if differ:
             text = text.replace(_SEEN, _SEEN_OTHERWISE)
             text = text.replace("## The verdict\n", f"## The verdict\n\n{_VERDICT}\n")
@@ -57,7 +58,7 @@ def template(notebook: dict[str, Any]) -> dict[str, Any]:
     """The notebook as it was before `legible`: its cells say again what they said."""
     cells = []
     for cell in notebook["cells"]:
-        about = dict(cell["metadata"].get("lmc") or {})
+        about = _about(cell)
         if about.pop("written", False):
             continue
         before = about.pop("template", None)
@@ -75,8 +76,21 @@ def _cell(cell: dict[str, Any], told: Any) -> dict[str, Any]:
     said = told(before)
     if said == before:
         return cell
-    about = {**(cell["metadata"].get("lmc") or {}), "template": before}
+    about = {**_about(cell), "template": before}
     return {**cell, "source": said, "metadata": {**cell["metadata"], "lmc": about}}
+
+
+def _about(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """What a cell's metadata say of it to this package; others may have put anything there."""
+    about = cell["metadata"].get("lmc")
+    return dict(about) if isinstance(about, dict) else {}
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:  # notebooks of others record more than numbers
+        return None
 
 
 def _is_bar(output: Mapping[str, Any]) -> bool:
@@ -107,7 +121,7 @@ def _cells(path: Path) -> Sequence[Mapping[str, Any]]:
 
 
 def _text(cell: Mapping[str, Any]) -> str:
-    before = (cell["metadata"].get("lmc") or {}).get("template")
+    before = _about(cell).get("template")
     return "".join(cell["source"] if before is None else before)
 
 

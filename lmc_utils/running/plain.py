@@ -45,14 +45,18 @@ def markdown(text: str, equations: Mapping[str, str], works: Mapping[str, tuple[
 
 
 def bibliography(path: Path) -> dict[str, tuple[str, str, str]]:
-    """Authors, year and address of the works in a file of BibTeX, by key; empty where there is none."""
+    """Authors, year and address of the works in a file of BibTeX, by key; empty where there is no such file."""
     if not path.is_file():
         return {}
     from pybtex.database import parse_file
     from pybtex.richtext import Text
 
+    try:
+        entries = parse_file(path).entries
+    except Exception:  # whatever a parser says of what is no BibTeX; works are then called by their keys
+        return {}
     found = {}
-    for key, entry in parse_file(path).entries.items():
+    for key, entry in entries.items():
         persons = entry.persons.get("author", [])
         last = [str(Text.from_latex(" ".join(person.last_names))) for person in persons]
         who = f"{last[0]} et al." if len(last) > 2 else " and ".join(last)

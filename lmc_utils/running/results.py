@@ -72,13 +72,16 @@ def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:
     Raises:
         ParameterError: something is recorded that is no number.
     """
-    found: dict[str, float] = {}
+    return {name: _number(name, said) for name, said in said_of(notebook)}
+
+
+def said_of(notebook: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The name of all that is recorded in the content of an executed notebook, and what it says, as text."""
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             about, said = output.get("metadata", {}).get("scrapbook"), output.get("data", {}).get(_MIME)
             if isinstance(about, dict) and isinstance(about.get("name"), str) and said:
-                found[about["name"]] = _number(about["name"], "".join(said))
-    return found
+                yield about["name"], "".join(said)
 
 
 def as_json(numbers: Mapping[str, float]) -> str:

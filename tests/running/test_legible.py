@@ -62,6 +62,16 @@ def test_what_the_book_saw_is_marked_where_parameters_differ(tmp_path: Path) -> 
     assert "those on the book's run" in other.partition("## The verdict")[2]
 
 
+def test_what_others_record_and_mark_does_no_harm(tmp_path: Path) -> None:
+    word = {"output_type": "display_data", "metadata": {"scrapbook": {"name": "w"}}}
+    word["data"] = {"application/papermill.record/text/plain": "'a word'"}
+    notebook = executed("{glue:text}`w`, {glue:text}`width:.0f`", outputs=[word])
+    notebook["cells"][0]["metadata"] = {"lmc": "mine"}
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "references.bib").write_text("@misc{a, author=")
+    assert told(notebook, {}, tmp_path)[1] == "{glue:text}`w`, 64"
+
+
 def test_progress_bars_are_not_kept_and_all_else_is(tmp_path: Path) -> None:
     bar = "training:  50%|#####     | 1/2 [00:01<00:01,  1.0s/epoch]\rtraining: 100%|##########| 2/2 [00:02<00:00]\n"
     outputs = [stream(bar), stream("UserWarning: half of it\n"), stream("50%| of it\n", "stdout")]
@@ -98,7 +108,7 @@ def test_equations_have_the_number_of_their_chapter_also_from_elsewhere(tmp_path
 def test_every_chapter_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = reading.read(path)
     text = "\n".join("".join(cell["source"]) for cell in source["cells"] if cell["cell_type"] == "markdown")
-    monkeypatch.setattr(results, "recorded", lambda notebook: dict.fromkeys(prose.names(text), 1.5))
+    monkeypatch.setattr(results, "said_of", lambda notebook: [(name, "1.5") for name in prose.names(text)])
     told = legible.legible(source, {}, {}, path)
     cells = ["".join(cell["source"]) for cell in told["cells"] if cell["cell_type"] == "markdown"]
     roles = r"\{[a-z:]+\}`|```\{|this run has no|\]\([^h#][^)]*\.(?:md|ipynb)|\((?:eq|fig)-"
