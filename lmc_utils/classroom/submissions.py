@@ -162,7 +162,10 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
             remark = "not a notebook"
     if stem is None:
         return Submission(name, path, b"", None, remark)
-    return Submission(name, path, content, stem, "" if stem in path.stem else f"the file was renamed: it is {stem}")
+    misnamed = stem not in path.stem and any(other in path.stem for other in cells)
+    return Submission(
+        name, path, content, stem, f"the file is named after another notebook: it is {stem}" if misnamed else ""
+    )
 
 
 def _stem(notebook: NotebookNode, name: str, cells: Mapping[str, set[str]]) -> str | None:

@@ -31,10 +31,23 @@ def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
     for submission, each in zip(submissions, marks, strict=True):
         points = [number(each.points.get(name, 0.0)) if name in each.out_of else "" for name in exercises]
         total = number(sum(each.out_of.values())) if each.out_of else ""
-        remarks = "; ".join(remark for remark in (submission.remark, *each.remarks) if remark)
+        remarks = "; ".join(remark for remark in (submission.remark, *gathered(each.remarks)) if remark)
         row = [submission.name, submission.notebook or "", number(sum(each.points.values())), total]
         rows.writerow([_plain(cell) for cell in (*row, *points, remarks)])
     return text.getvalue()
+
+
+def gathered(remarks: Sequence[str]) -> list[str]:
+    """The remarks, and those that say the same of several exercises as one.
+
+    >>> gathered(["toy-1: Not answered yet.", "toy-2: That is the square.", "toy-3: Not answered yet."])
+    ['toy-1, toy-3: Not answered yet.', 'toy-2: That is the square.']
+    """
+    names: dict[str, list[str]] = {}
+    for remark in remarks:
+        name, colon, said = remark.partition(": ")
+        names.setdefault(said if colon else remark, []).append(name if colon else "")
+    return [f"{', '.join(of)}: {said}" if any(of) else said for said, of in names.items()]
 
 
 def number(value: float) -> str:
