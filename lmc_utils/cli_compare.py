@@ -37,32 +37,31 @@ def compare(
     elif as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(found.rows())
     else:
-        typer.echo(
-            _table(
-                [["parameter", *found.runs], *([name, *map(_value, each)] for name, each in found.differing.items())]
-            )
-            if found.differing
-            else "no parameter differs"
-        )
+        typer.echo(_table(_parameters(found)) if found.differing else "no parameter differs")
         typer.echo()
-        typer.echo(_table([list(map(_number, row)) for row in found.rows()]))
+        typer.echo(_table(_numbers(found)))
+
+
+def _parameters(found: comparing.Comparison) -> list[list[str]]:
+    return [["parameter", *found.runs], *([name, *map(_value, each)] for name, each in found.differing.items())]
+
+
+def _numbers(found: comparing.Comparison) -> list[list[str]]:
+    return [list(map(_number, row)) for row in found.rows()]
 
 
 def _write(page: Path, found: comparing.Comparison) -> None:
-    from lmc_utils.figures import compared, theme  # here, as drawing takes long to import
+    from lmc_utils.figures import compared, parts, theme  # here, as drawing takes long to import
 
     theme.use_theme()
-    parameters = [["parameter", *found.runs], *([name, *map(_value, each)] for name, each in found.differing.items())]
     barriers = {name: each for name, each in found.forks.items() if "barrier" in name and len(each) > 1}
-    said = "Barriers against the fork epoch, a line for each run"
-    drawn = standalone.picture(compared.by_fork(barriers, found.runs), said) if barriers else ""
-    numbers = [list(map(_number, row)) for row in found.rows()]
-    body = (
-        f"<h2>What differs</h2>{_html(parameters)}<h2>Barriers by fork</h2>{drawn}<h2>All numbers</h2>{_html(numbers)}"
-    )
-    standalone.write(
-        page, " and ".join(found.runs), body if barriers else body.replace("<h2>Barriers by fork</h2>", "")
-    )
+    sections = {"What differs": _html(_parameters(found))}
+    if barriers:
+        drawn = compared.by_fork(barriers, found.runs)
+        sections["Barriers by fork"] = parts.svg(drawn, "Barriers against the fork epoch, a line for each run")
+    sections["All numbers"] = _html(_numbers(found))
+    body = "".join(f"<h2>{title}</h2>{section}" for title, section in sections.items())
+    standalone.write(page, " and ".join(found.runs), body)
 
 
 def _html(rows: Sequence[Sequence[str]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,14 +78,9 @@ class Report:
         return line_between(self.dataset)
 
     def _repr_html_(self) -> str:
-        import matplotlib.pyplot as plt
+        from lmc_utils.figures import parts  # here, as drawing takes long to import
 
-        figure = self.plot()
-        picture = io.StringIO()
-        figure.savefig(picture, format="svg", bbox_inches="tight")
-        plt.close(figure)
-        said = f'role="img" aria-label="{html.escape(self.sentence)}" style="max-width: 100%; height: auto"'
-        svg = f"<svg {said} " + picture.getvalue().partition("<svg ")[2]
+        svg = parts.svg(self.plot(), self.sentence)
         rows = "".join(
             f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
             for name, value in self.dataset.attrs.items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -62,6 +64,14 @@ def fork_bands(axis: Axes, values: xr.DataArray, along: str) -> None:
     """A band for each fork epoch, named for the legend."""
     for fork, colour, curves in each_fork(values):
         band(axis, curves, along, colour, label=f"{fork}")
+
+
+def svg(figure: Figure, said: str) -> str:
+    """A figure as part of a page, no wider than its column, with what it shows in words."""
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", bbox_inches="tight")
+    about = f'role="img" aria-label="{html.escape(said)}" style="max-width: 100%; height: auto"'
+    return f"<svg {about} " + drawn.getvalue().partition("<svg ")[2]
 
 
 def zero_line(axis: Axes) -> None:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import html
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import require
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _STYLE = (
     "body{font-family:sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#3b4252}"
@@ -38,11 +33,3 @@ def write(page: Path, title: str, body: str) -> None:
     head += f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
     text = f"<!doctype html><html lang='en'><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>"
     write_whole(page, text.encode())
-
-
-def picture(figure: Figure, said: str) -> str:
-    """A figure as HTML, with what it shows in words."""
-    written = io.StringIO()
-    figure.savefig(written, format="svg", bbox_inches="tight")
-    svg = written.getvalue().partition("<svg ")[2]
-    return f'<svg role="img" aria-label="{html.escape(said)}" {svg}'

@@ -1,6 +1,9 @@
 """Numbers of several runs: each run's line goes through the forks that it has."""
 
+from matplotlib.figure import Figure
+
 from lmc_utils.figures.compared import by_fork
+from lmc_utils.figures.parts import svg
 
 
 def test_a_line_has_the_forks_of_its_run() -> None:
@@ -14,3 +17,9 @@ def test_a_line_has_the_forks_of_its_run() -> None:
     assert [axis.get_title() for axis in figure.axes] == ["error barrier", "loss", "x", ""]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "two"]
     assert not figure.axes[3].axison
+
+
+def test_a_picture_on_a_page_says_what_it_shows() -> None:
+    drawn = svg(Figure(), 'of "a"')
+    assert drawn.startswith('<svg role="img" aria-label="of &quot;a&quot;" style="max-width')
+    assert drawn.rstrip().endswith("</svg>")

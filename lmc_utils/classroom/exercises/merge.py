@@ -63,8 +63,8 @@ def _merged(both: float = 1.0, from_start: float = 1.0, second: float = 1.0) -> 
     return merge
 
 
-def _share(**options: Any) -> float:
-    return 1 - barrier(align=True, **options) / barrier(**options)
+def _share() -> float:
+    return 1 - barrier(align=True) / barrier()
 
 
 EXERCISES = {
@@ -130,7 +130,6 @@ EXERCISES = {
         {
             "Those are points. Which share of the barrier is it?": lambda: barrier() - barrier(align=True),
             "That share is left. Which one has gone?": lambda: 1 - _share(),
-            "That is the pair from one start.": lambda: _share(of="second"),
         },
     ),
 }
