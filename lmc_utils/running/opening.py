@@ -1,0 +1,54 @@
+"""The picture that a notebook opens with: a copy of one of its own figures, below its title."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SHOWN = ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "image/png")
+
+Cell = dict[str, Any]
+
+
+def with_picture(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook with the picture that its metadata name, and what it shows, after its first cell.
+
+    The metadata name it as `lmc.picture`: `cell`, the id of the cell that draws it, and `caption`. Where nothing is
+    named, or nothing was drawn, the notebook stays as it is.
+
+    >>> drawn = {"cell_type": "code", "id": "map", "metadata": {}, "source": "draw()", "execution_count": 1,
+    ...          "outputs": [{"output_type": "display_data", "data": {"image/png": "…"}, "metadata": {}}]}
+    >>> title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A map"}
+    >>> metadata = {"lmc": {"picture": {"cell": "map", "caption": "Low is dark."}}}
+    >>> [each["id"] for each in with_picture({"cells": [title, drawn], "metadata": metadata})["cells"]]
+    ['title', 'lmc-picture', 'lmc-caption', 'map']
+    """
+    about = notebook["metadata"].get("lmc")
+    picture = about.get("picture") if isinstance(about, dict) else None
+    if not isinstance(picture, dict):
+        return notebook
+    drawn = [_copy(cell) for cell in notebook["cells"] if cell.get("id") == picture.get("cell")]
+    if not drawn or not drawn[0]["outputs"]:
+        return notebook
+    caption = {
+        "cell_type": "markdown",
+        "id": "lmc-caption",
+        "metadata": {"lmc": {"written": True}},
+        "source": str(picture.get("caption", "")),
+    }
+    first, *rest = notebook["cells"]
+    return {**notebook, "cells": [first, drawn[0], caption, *rest]}
+
+
+def _copy(cell: Mapping[str, Any]) -> Cell:
+    """A cell without code that shows the figures of another."""
+    drawn = [each["data"] for each in cell.get("outputs", []) if any(kind in each.get("data", {}) for kind in _SHOWN)]
+    metadata = {key: value for key, value in cell["metadata"].items() if key == "mystnb"}
+    return {
+        "cell_type": "code",
+        "id": "lmc-picture",
+        "metadata": metadata | {"tags": ["remove-input"], "lmc": {"written": True}},
+        "source": "# drawn below",  # a cell without any is not shown on a page
+        "execution_count": None,
+        "outputs": [{"output_type": "display_data", "data": data, "metadata": {}} for data in drawn[-1:]],
+    }
