@@ -1,8 +1,8 @@
 """Sphinx extension: a chapter's page opens with its picture, and what few readers need is folded where it stands.
 
-A notebook has its parameters at the top, where papermill and a rerunner look for them. On the page they belong to how to
-rerun the chapter, near the end. A part of the text whose heading has `lmc.fold` in its cell's metadata can be unfolded;
-it ends before the next cell that begins with a heading.
+A notebook has its parameters at the top, where papermill and a rerunner look for them. On the page they belong to how
+to rerun the chapter, near the end. A part of the text whose heading has `lmc.fold` in its cell's metadata can be
+unfolded; it ends before the next cell that begins with a heading.
 """
 
 from __future__ import annotations
