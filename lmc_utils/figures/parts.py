@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-import numpy as np
 import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
@@ -22,24 +21,48 @@ Part = TypeVar("Part")
 
 def side_by_side(count: int, width: float, height: float, share: str = "", **each: Any) -> tuple[Figure, list[Axes]]:
     """A figure, in inches, and its panels in one row, which `share` the axes "x", "y", "xy"; properties of `each`."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, count, sharex="x" in share, sharey="y" in share, subplot_kw=each)
-    return figure, list(np.atleast_1d(axes))
+    return _grid(1, count, width, height, share, each)
 
 
 def panels(
     parts: Mapping[str, Part], each: float, beside: float, height: float, ylabel: str = "", key: str = "title",
-    **options: Any,
+    share: str = "", **options: Any,
 ) -> tuple[Figure, list[tuple[Axes, Part]]]:  # fmt: skip
     """A panel for each part, its key as title, or as label of an axis; `each` so wide, and so much `beside` them all.
 
-    Only the first panel has the `ylabel`; other options as for `side_by_side`.
+    Only the first of a row, see `columns_of`, has the `ylabel`, only the last row an `xlabel`; other options as for
+    `side_by_side`.
     """
-    figure, axes = side_by_side(len(parts), each * len(parts) + beside, height, **options)
-    axes[0].set_ylabel(ylabel)
-    for axis, name in zip(axes, parts, strict=True):
+    columns = columns_of(len(parts))
+    rows = -(-len(parts) // columns)
+    width, height = each * columns + beside, height * (1 if rows == 1 else 0.85 * rows)
+    figure, axes = _grid(rows, columns, width, height, share, options)
+    for spare in axes[len(parts) :]:
+        spare.remove()
+    for axis in axes[: len(parts) - columns]:
+        axis.set_xlabel("")
+    for axis in axes[::columns]:
+        axis.set_ylabel(ylabel)
+    for axis, name in zip(axes, parts, strict=False):
         axis.set(**{key: name})
-    return figure, list(zip(axes, parts.values(), strict=True))
+    return figure, list(zip(axes, parts.values(), strict=False))
+
+
+def columns_of(count: int) -> int:
+    """How many panels stand in a row: up to three, but four two by two, so that they can be read on a phone.
+
+    >>> [columns_of(count) for count in (1, 3, 4, 5)]
+    [1, 3, 2, 3]
+    """
+    return 2 if count == 4 else min(count, 3)
+
+
+def _grid(
+    rows: int, columns: int, width: float, height: float, share: str, each: dict[str, Any]
+) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex="x" in share, sharey="y" in share, subplot_kw=each, squeeze=False)
+    return figure, axes.ravel().tolist()
 
 
 def each_fork(values: xr.DataArray) -> Iterator[tuple[int, Any, xr.DataArray]]:

@@ -95,7 +95,7 @@ def parting(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[f
     Under the title of each panel, the share of so many `pairs` with a barrier at each fork time, by label.
     """
     label, xlabel = "share of pairs with a barrier", "fork, as a share of the run"
-    figure, axes = parts.panels(shown, 8.6 / len(shown), 0, 3.7, label, share="y", xlabel=xlabel)
+    figure, axes = parts.panels(shown, 8.6 / parts.columns_of(len(shown)), 0, 3.7, label, share="y", xlabel=xlabel)
     for axis, curves in axes:
         colours = [BLUE, ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
         for (label, shares), colour, marker in zip(curves.items(), colours, "os^Dv<>", strict=False):
@@ -132,7 +132,7 @@ def _fork_panels(
     fork_times: Sequence[float], height: float, ylabel: str, xlabel: str
 ) -> tuple[Figure, list[tuple[Axes, float]]]:
     titled = {f"fork at {fork:.0%} of the run": fork for fork in fork_times}
-    return parts.panels(titled, 8.6 / len(fork_times), 0, height, ylabel, share="xy", xlabel=xlabel)
+    return parts.panels(titled, 8.6 / parts.columns_of(len(fork_times)), 0, height, ylabel, share="xy", xlabel=xlabel)
 
 
 def _map(roots: Array, n_points: int) -> tuple[Array, Array, Array, float]:

@@ -110,7 +110,7 @@ def barriers_between(roots: ArrayLike) -> Figure:
 def sagging_ridges(counts: Sequence[int], n_points: int = 401) -> Figure:
     """Landscapes of more and more equally spaced minima on [-1, 1], a panel for each count, on one logarithmic axis."""
     titled = {f"m = {m}": toy.on_interval(m) for m in counts}
-    figure, axes = parts.panels(titled, 8.6 / len(counts), 0, 3.2, share="xy", yscale="log", **_THETA)
+    figure, axes = parts.panels(titled, 8.6 / parts.columns_of(len(counts)), 0, 2.6, share="xy", yscale="log", **_THETA)
     for axis, roots in axes:
         axis.plot(*_curve(roots, -1.25, 1.25, n_points), color=BLUE, lw=1.1)
         axis.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o-", color=ORANGE, ms=4, lw=1.4)
