@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 DASH = "–"
 _QUOTED = re.compile(r"\{glue:text\}`([^`]*)`")
 _ROW = re.compile(r"\| (fork )?(\d+) \|")
+_POWER = re.compile(r"(-?[\d.]+)e([+-]\d+)")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FORK = re.compile(r"_fork_(\d+)$")
 
 
@@ -73,11 +75,24 @@ def with_numbers(text: str, numbers: Mapping[str, float]) -> str:
     def number(quoted: re.Match[str]) -> str:
         name, form = _split(quoted[1])
         try:
-            return format(numbers[name], form) if name in numbers else quoted[0]
+            return typeset(format(numbers[name], form)) if name in numbers else quoted[0]
         except ValueError:  # a format for something else than numbers
-            return f"{numbers[name]:g}"
+            return typeset(f"{numbers[name]:g}")
 
     return _QUOTED.sub(number, text)
+
+
+def typeset(number: str) -> str:
+    """A number as it is printed: with minus signs instead of hyphens, and powers of ten.
+
+    >>> typeset("-1,500.0"), typeset("2e-16"), typeset("-12%"), typeset("nan")
+    ('−1,500.0', '2 × 10⁻¹⁶', '−12%', 'nan')
+    """
+    found = _POWER.fullmatch(number)
+    if found:
+        power = str(int(found[2])).translate(_RAISED)
+        number = f"{found[1]} × 10{power}" if int(found[2]) else found[1]
+    return number.replace("-", "−")
 
 
 def _split(quoted: str) -> tuple[str, str]:

@@ -66,7 +66,7 @@ def test_figures_are_drawn_and_told_in_words(chapter: Visit) -> None:
 def test_quoted_results_are_numbers(chapter: Visit) -> None:
     quoted = chapter.texts("article .pasted-text")
     assert quoted
-    assert [text for text in quoted if not re.fullmatch(r"-?[\d,]*\.?\d+(e[+-]\d+)?%?", text)] == []
+    assert [text for text in quoted if not re.fullmatch(r"−?[\d,]*\.?\d+( × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?%?", text)] == []
 
 
 def test_equations_are_there_and_numbered(chapter: Visit) -> None:
