@@ -31,12 +31,8 @@ def arrange(app: Sphinx, name: str, content: list[str]) -> None:
     """Put the cells of a chapter into the order of its page."""
     if not app.env.doc2path(name).endswith(".ipynb"):
         return
-    notebook = json.loads(content[0])
-    picture = notebook["metadata"].get("lmc", {}).get("picture", {})
-    cells = with_picture(notebook)["cells"]
-    if picture.get("moved"):  # else it stands on the page a second time, where it is drawn
-        cells = [cell for cell in cells if cell["id"] != picture["cell"]]
-    content[0] = json.dumps(notebook | {"cells": folded(parameters_last(cells))})
+    notebook = with_picture(json.loads(content[0]))
+    content[0] = json.dumps(notebook | {"cells": folded(parameters_last(notebook["cells"]))})
 
 
 def parameters_last(cells: list[Cell]) -> list[Cell]:

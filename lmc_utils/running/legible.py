@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lmc_utils.running import plain, prose, reading, results
+from lmc_utils.running.opening import with_picture
 
 _BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
 _SEEN = "**What we see.**"
@@ -47,7 +48,7 @@ def legible(
             text = text.replace("## The verdict\n", f"## The verdict\n\n{_VERDICT}\n")
         return plain.markdown(text, equations, works)
 
-    cells = [_cell(cell, told) for cell in template(executed)["cells"]]
+    cells = [_cell(cell, told) for cell in with_picture(template(executed), moved=False)["cells"]]
     heading = _heading(executed, differ, book, source)
     if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):
         heading["id"] = "lmc-what-was-run"

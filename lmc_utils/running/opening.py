@@ -10,11 +10,12 @@ _SHOWN = ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "image/pn
 Cell = dict[str, Any]
 
 
-def with_picture(notebook: dict[str, Any]) -> dict[str, Any]:
+def with_picture(notebook: dict[str, Any], moved: bool = True) -> dict[str, Any]:
     """The notebook with the picture that its metadata name, and what it shows, after its first cell.
 
-    The metadata name it as `lmc.picture`: `cell`, the id of the cell that draws it, and `caption`. Where nothing is
-    named, or nothing was drawn, the notebook stays as it is.
+    The metadata name it as `lmc.picture`: `cell`, the id of the cell that draws it; `caption`; and `moved` where it is
+    drawn so early that it need not be shown twice. Then that cell is left out, or, unless `moved` here as well, stays
+    as it is without a copy. Where nothing is named, or nothing was drawn, nothing changes.
 
     >>> drawn = {"cell_type": "code", "id": "map", "metadata": {}, "source": "draw()", "execution_count": 1,
     ...          "outputs": [{"output_type": "display_data", "data": {"image/png": "…"}, "metadata": {}}]}
@@ -25,7 +26,7 @@ def with_picture(notebook: dict[str, Any]) -> dict[str, Any]:
     """
     about = notebook["metadata"].get("lmc")
     picture = about.get("picture") if isinstance(about, dict) else None
-    if not isinstance(picture, dict):
+    if not isinstance(picture, dict) or (picture.get("moved") and not moved):
         return notebook
     drawn = [_copy(cell) for cell in notebook["cells"] if cell.get("id") == picture.get("cell")]
     if not drawn or not drawn[0]["outputs"]:
@@ -36,7 +37,7 @@ def with_picture(notebook: dict[str, Any]) -> dict[str, Any]:
         "metadata": {"lmc": {"written": True}},
         "source": str(picture.get("caption", "")),
     }
-    first, *rest = notebook["cells"]
+    first, *rest = [cell for cell in notebook["cells"] if not picture.get("moved") or cell["id"] != picture["cell"]]
     return {**notebook, "cells": [first, drawn[0], caption, *rest]}
 
 

@@ -86,20 +86,46 @@ def test_nothing_is_installed_from_an_address(path: Path) -> None:
 
 
 @every_chapter
-def test_a_chapter_opens_with_question_runtime_and_parameters_and_says_what_comes_next(path: Path) -> None:
-    cells = json.loads(path.read_text())["cells"]
-    opening, ending = "".join(cells[0]["source"]), text_of(path)[-7000:]
+def test_a_chapter_opens_with_its_question_and_a_picture(path: Path) -> None:
+    notebook = json.loads(path.read_text())
+    opening = "".join(notebook["cells"][0]["source"])
     assert re.match(r"# .+\?\n", opening)
-    assert "| run time |" in opening
-    assert "| parameters |" in opening
-    assert "## Try it" in ending
+    assert len(opening.split()) < 120, "else the picture begins too far down on a phone"
+    picture = notebook["metadata"]["lmc"]["picture"]
+    (drawn,) = [cell for cell in notebook["cells"] if cell["id"] == picture["cell"]]
+    assert drawn["cell_type"] == "code"
+    assert picture["caption"]
+
+
+@every_chapter
+def test_a_chapter_ends_with_how_to_rerun_it_and_says_what_comes_next(path: Path) -> None:
+    _, _, ending = text_of(path).partition("## Rerun this chapter\n")
     assert "```bash" in ending
+    assert "### Run time and parameters" in ending
+    assert "| run time |" in ending
     assert "## What comes next" in ending
+
+
+@every_notebook
+def test_code_is_no_wider_than_its_box_on_a_page(path: Path) -> None:
+    code = [cell for cell in cells_of(path) if cell["cell_type"] == "code"]
+    shown = [cell for cell in code if "parameters" not in cell["metadata"].get("tags", [])]
+    assert [line for cell in shown for line in "".join(cell["source"]).splitlines() if len(line) > 88] == []
+
+
+@every_chapter
+def test_what_only_records_is_left_out_of_the_page(path: Path) -> None:
+    recording = [
+        cell for cell in cells_of(path) if "record(" in "".join(cell["source"]) and cell["cell_type"] == "code"
+    ]
+    assert recording
+    assert [cell["id"] for cell in recording if cell["metadata"].get("tags") != ["remove-cell"]] == []
 
 
 @every_chapter
 def test_a_chapter_names_its_exercises(path: Path) -> None:
-    named = [cell["metadata"]["lmc"]["exercises"] for cell in cells_of(path) if "lmc" in cell["metadata"]]
+    about = [cell["metadata"].get("lmc", {}) for cell in cells_of(path)]
+    named = [each["exercises"] for each in about if "exercises" in each]
     assert [exercises.stem for exercises in EXERCISES if exercises.stem.startswith(path.stem[:2])] == named
 
 

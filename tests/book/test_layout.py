@@ -1,0 +1,117 @@
+"""How pages are laid out, measured in a real browser at the width of a desk and of a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from book_site import CHAPTERS, TOC, Visit, settled, visit_one
+from playwright.sync_api import Browser
+
+DESK, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+FIGURES = "article img, article .widget-subarea"
+TOPS = "all => all.map(one => one.getBoundingClientRect().top + scrollY)"
+SIDEWAYS = """all => all.filter((one) => one.scrollWidth > one.clientWidth + 1)
+                        .map((one) => one.textContent.trim().slice(0, 60))"""
+UNFOLD = "all => all.forEach((one) => (one.open = true))"
+
+pytestmark = pytest.mark.xdist_group("book")
+
+
+@pytest.fixture(scope="module", params=[TOC["root"], *CHAPTERS])
+def opening(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[Visit]:
+    """The intro, and every chapter in turn."""
+    yield from map(settled, visit_one(browser, host, request.param))
+
+
+@pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
+def wide(request: pytest.FixtureRequest, opening: Visit) -> Visit:
+    """At either width."""
+    opening.page.set_viewport_size(request.param)
+    opening.page.locator("article details").evaluate_all(UNFOLD.replace("true", "false"))
+    return opening
+
+
+def width(visit: Visit) -> int:
+    size = visit.page.viewport_size
+    assert size
+    return size["width"]
+
+
+def test_a_page_opens_with_its_picture(wide: Visit) -> None:
+    first = min(wide.page.locator(FIGURES).evaluate_all(TOPS))
+    assert first < (800 if width(wide) == DESK["width"] else 1000)
+
+
+def test_no_equation_has_to_be_read_sideways(wide: Visit) -> None:
+    wide.page.locator("article details").evaluate_all(UNFOLD)
+    assert wide.page.locator("article div.math, article div.math mjx-container").evaluate_all(SIDEWAYS) == []
+
+
+def test_code_fits_its_box_on_a_desk(opening: Visit) -> None:
+    opening.page.set_viewport_size(DESK)
+    shown = opening.page.locator("article .cell_input pre, article .highlight-bash pre").filter(visible=True)
+    assert shown.evaluate_all(SIDEWAYS) == []
+
+
+def test_a_lower_heading_is_lighter(opening: Visit) -> None:
+    style = "(one) => parseFloat(getComputedStyle(one).fontSize)"
+    for lower, higher in (("h3", "h2"), ("h2", "h1")):
+        if opening.page.locator(f"article {lower}").count():
+            sizes = [opening.page.locator(f"article {each}").first.evaluate(style) for each in (lower, higher)]
+            assert sizes[0] < sizes[1]
+
+
+def test_the_footer_names_nobody(opening: Visit) -> None:
+    (footer,) = opening.texts("footer.bd-footer-content, footer .bd-footer-content__inner")[:1]
+    assert "authors" not in footer
+    assert "Copyright" not in footer
+
+
+def test_what_only_records_leaves_no_trace(chapter: Visit) -> None:
+    code = chapter.page.locator("article .cell_input pre").evaluate_all("all => all.map((one) => one.textContent)")
+    assert code
+    assert [each for each in code if "record(" in each] == []
+
+
+def test_run_time_and_parameters_are_folded_at_the_end(chapter: Visit) -> None:
+    folded = chapter.page.locator("#rerun-this-chapter details.lmc-fold")
+    assert folded.count() == 1
+    assert folded.get_attribute("open") is None
+    said = folded.evaluate("one => one.textContent")
+    assert "run time" in said
+    assert "allowed" in said
+    assert "# fmt: off" in said, "the cell of parameters, with their defaults"
+
+
+def test_numbers_have_minus_signs_and_no_types(chapter: Visit) -> None:
+    assert [number for number in chapter.texts("article .pasted-text") if "-" in number] == []
+    assert "np.float64" not in chapter.page.locator("article").evaluate("one => one.textContent")
+
+
+def test_the_road_of_the_first_chapter_is_short(browser: Browser, host: str) -> None:
+    for visit in visit_one(browser, host, CHAPTERS[0]):
+        visit.page.set_viewport_size(DESK)
+        settled(visit).page.wait_for_load_state("networkidle")
+        friends = visit.page.locator("#walk-down-with-a-friend")
+        assert friends.evaluate("one => one.getBoundingClientRect().bottom + scrollY") <= 13_000
+
+
+def test_a_link_into_a_part_that_is_folded_unfolds_it(browser: Browser, host: str) -> None:
+    for visit in visit_one(browser, host, CHAPTERS[0]):
+        inside = "equation-eq-toy-chebyshev"
+        part = visit.page.locator(f"details.lmc-fold:has(#{inside})")
+        assert part.get_attribute("open") is None
+        visit.page.locator(f"a[href='#{inside}']").filter(visible=True).first.click()
+        visit.page.wait_for_function("id => document.getElementById(id).closest('details').open", arg=inside)
+        assert visit.script_errors == []
+
+
+def test_the_intro_moves(browser: Browser, host: str) -> None:
+    for visit in visit_one(browser, host, TOC["root"]):
+        frame = visit.page.locator(".widget-subarea img").filter(visible=True)
+        last = frame.get_attribute("alt")
+        visit.page.get_by_role("slider", name="epoch").press("ArrowLeft")
+        shown = "[...document.querySelectorAll('.widget-subarea img')].find((one) => one.offsetHeight)"
+        visit.page.wait_for_function(f"last => {shown} && {shown}.alt !== last", arg=last)
+        assert visit.script_errors == []
