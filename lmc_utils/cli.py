@@ -18,16 +18,16 @@ import typer
 import typer.core
 from typer import Argument, Option
 
-from lmc_utils import cli_compare, cli_connect
+from lmc_utils import cli_connect, cli_read
 from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.provenance import write_whole
-from lmc_utils.publishing import build, pdf
+from lmc_utils.publishing import build, page, pdf
 from lmc_utils.publishing.site import Site
 from lmc_utils.room import readable
-from lmc_utils.running import comparing, legible, notebooks, parameters, reading, results, values
+from lmc_utils.running import legible, notebooks, parameters, reading, values
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
-from lmc_utils.showing import LONGEST_VALUE, one_line, shown
+from lmc_utils.showing import one_line, shown
 
 
 class _Commands(typer.core.TyperGroup):
@@ -52,7 +52,9 @@ app = typer.Typer(
 )
 
 app.command("connect")(cli_connect.connect)
-app.command("compare")(cli_compare.compare)
+app.command("results")(cli_read.show_results)
+app.command("compare")(cli_read.compare)
+app.command("page")(cli_read.write_page)
 
 runs = typer.Typer(help="List and remove the trained runs that are kept.")
 app.add_typer(runs, name="runs")
@@ -99,6 +101,7 @@ def run(
     ] = None,
     preset: Preset = "default",
     timeout: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
+    html: Annotated[Path | None, Option("--html", help="Also write a page, as `lmc page` does.")] = None,
     check: Annotated[bool, Option(hidden=True, help="Also where no value differs, as a build need not.")] = True,
     as_source: Annotated[
         bool, Option(hidden=True, help="With the prose of the source, for a page of the book.")
@@ -112,12 +115,16 @@ def run(
         found.check(given)
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
+    page.require_place(html, root)
     notebooks.execute(found, given, target, timeout)
     if not as_source:
         book = {name: each.default for name, each in found.parameters.items()}
         told = legible.legible(reading.read(target), given, book, found.path)
         write_whole(target, json.dumps(told, indent=1, ensure_ascii=False).encode())
     typer.echo(target)
+    if html is not None:
+        page.write(root, target, html)
+        typer.echo(html)
 
 
 @app.command("build")
@@ -159,35 +166,6 @@ def serve(
     with server:
         typer.echo(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C stops)")
         server.serve_forever()
-
-
-@app.command("results")
-def show_results(
-    notebook: Annotated[list[Path], Argument(help="Executed notebooks.")],
-    as_json: Annotated[bool, Option("--json", help="As one JSON object; what is not finite is null.")] = False,
-    with_parameters: Annotated[bool, Option("--parameters", help="Also the parameters of the run.")] = False,
-) -> None:
-    """Print the headline numbers that executed notebooks recorded."""
-    found = {str(path): results.read(path) for path in notebook}
-    used = {str(path): comparing.parameters(path) if with_parameters else {} for path in notebook}
-    if as_json and len(notebook) == 1 and not with_parameters:
-        typer.echo(results.as_json(found[str(notebook[0])]))
-        return
-    if as_json:
-        told = {
-            path: {**({"parameters": used[path]} if with_parameters else {}), "numbers": results.finite(numbers)}
-            for path, numbers in found.items()
-        }
-        typer.echo(json.dumps(told, indent=1, allow_nan=False))
-        return
-    for path, numbers in found.items():
-        if len(notebook) > 1:
-            typer.echo(typer.style(path, bold=True))
-        said = {name: json.dumps(value, ensure_ascii=False) for name, value in used[path].items()}
-        said |= {name: f"{number:.6g}" for name, number in numbers.items()}
-        names = [one_line(name, LONGEST_VALUE) for name in said]
-        for name, value in zip(names, said.values(), strict=True):
-            typer.echo(f"{name:{max(map(len, names))}}  {value}")
 
 
 @runs.callback(invoke_without_command=True)

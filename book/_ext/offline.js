@@ -1,8 +1,8 @@
 // Between require.js and the widgets' html-manager: where modules are, and MathJax 3 for scripts that know only 2.
 (() => {
-  const here = new URL(".", document.currentScript.src).href;
+  const here = new URL(".", document.currentScript.src || location.href).href; // no address where the page is one file
   const bundled = ["base", "controls", "base7", "controls7", "html-manager", "html-manager/dist/libembed-amd"];
-  const paths = { anywidget: `${here}anywidget` };
+  const paths = { anywidget: `${here}anywidget`, ...window.lmcModules };
   for (const name of bundled) paths[`@jupyter-widgets/${name}`] = `${here}embed-amd`; // they find their fonts by this
   window.require?.config({ paths });
   document.currentScript.dataset.jupyterWidgetsCdn = here; // what is missing is not asked of another host

@@ -88,7 +88,7 @@ def alone(site: Site) -> Iterator[None]:
         raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
 
 
-def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console) -> bool:
+def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console, strict: bool = True) -> bool:
     """Let Jupyter Book build the pages, every warning an error; print its complaints and say whether there were none.
 
     Args:
@@ -97,10 +97,11 @@ def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console) 
         builder: `html` or `singlehtml`.
         log: the file for all that it says.
         console: for its complaints.
+        strict: whether a warning is an error.
     """
     address.write_config(site.root, site.config)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", str(site.config)]
-    command += ["--builder", builder, "--path-output", str(output), "--warningiserror", "--keep-going"]
+    command += ["--builder", builder, "--path-output", str(output), "--keep-going", *["--warningiserror"] * strict]
     job = jobs.Job(f"building the pages ({builder})", command, log, site.root, os.environ)
     good = succeeds(job, console)
     if not good:

@@ -1,4 +1,4 @@
-"""`lmc compare`: runs of one notebook side by side."""
+"""What executed notebooks have to say: `lmc results`, `lmc compare`, `lmc page`."""
 
 from __future__ import annotations
 
@@ -13,25 +13,65 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from lmc_utils.publishing import standalone
-from lmc_utils.running import comparing
+from lmc_utils.publishing import page, standalone
+from lmc_utils.running import comparing, results
 from lmc_utils.settings import require
 from lmc_utils.showing import LONGEST_VALUE, one_line
+
+
+def show_results(
+    notebook: Annotated[list[Path], Argument(help="Executed notebooks.")],
+    as_json: Annotated[bool, Option("--json", help="As one JSON object; what is not finite is null.")] = False,
+    with_parameters: Annotated[bool, Option("--parameters", help="Also the parameters of the run.")] = False,
+) -> None:
+    """Print the headline numbers that executed notebooks recorded."""
+    found = {str(path): results.read(path) for path in notebook}
+    used = {str(path): comparing.parameters(path) if with_parameters else {} for path in notebook}
+    if as_json and len(notebook) == 1 and not with_parameters:
+        typer.echo(results.as_json(found[str(notebook[0])]))
+        return
+    if as_json:
+        told = {
+            path: {**({"parameters": used[path]} if with_parameters else {}), "numbers": results.finite(numbers)}
+            for path, numbers in found.items()
+        }
+        typer.echo(json.dumps(told, indent=1, allow_nan=False))
+        return
+    for path, numbers in found.items():
+        if len(notebook) > 1:
+            typer.echo(typer.style(path, bold=True))
+        said = {name: json.dumps(value, ensure_ascii=False) for name, value in used[path].items()}
+        said |= {name: f"{number:.6g}" for name, number in numbers.items()}
+        names = [one_line(name, LONGEST_VALUE) for name in said]
+        for name, value in zip(names, said.values(), strict=True):
+            typer.echo(f"{name:{max(map(len, names))}}  {value}")
+
+
+def write_page(
+    notebook: Annotated[Path, Argument(help="An executed notebook, of `lmc run` or of papermill.")],
+    out: Annotated[Path | None, Option("-o", "--out", help="The page; default STEM.html.")] = None,
+    root: Annotated[Path, Option(help="A checkout of the book, whose look the page gets.")] = Path(),
+) -> None:
+    """Write a run as one page in the look of the book: a single file that asks for nothing else."""
+    target = out or Path(f"{notebook.stem}.html")
+    page.require_place(target, root)
+    page.write(root, notebook, target)
+    typer.echo(target)
 
 
 def compare(
     notebook: Annotated[list[Path], Argument(help="Executed notebooks, two or more, of one source.")],
     as_json: Annotated[bool, Option("--json", help="As one JSON object; what is missing is null.")] = False,
     as_csv: Annotated[bool, Option("--csv", help="The numbers as a table of comma-separated values.")] = False,
-    page: Annotated[Path | None, Option("--html", help="Also write a page with tables and a picture.")] = None,
+    html_page: Annotated[Path | None, Option("--html", help="Also write a page with tables and a picture.")] = None,
 ) -> None:
     """Lay runs of one notebook side by side: the parameters that differ, and every number with its difference."""
     require(not (as_json and as_csv), "json", "one of --json and --csv", "both")
-    standalone.require_name(page)
+    standalone.require_name(html_page)
     found = comparing.compare(notebook)
-    if page is not None:
-        _write(page, found)
-        typer.echo(page, err=True)
+    if html_page is not None:
+        _write(html_page, found)
+        typer.echo(html_page, err=True)
     if as_json:
         typer.echo(json.dumps(found.to_json(), allow_nan=False))
     elif as_csv:

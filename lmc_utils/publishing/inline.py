@@ -1,0 +1,116 @@
+"""A page of the built book as one file: its styles, scripts, pictures and fonts go into it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from pathlib import Path
+
+_STYLE = re.compile(r'<link\b[^>]*?href="([^"]+\.css)(?:\?[^"]*)?"[^>]*>')
+_SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL)
+_SOURCE = re.compile(r'\bsrc="([^"?]+)')
+_DRAWING = re.compile(r'(<img\b[^>]*?)src="((?!data:|https?:)[^"]+\.svg)"')
+_PICTURE = re.compile(
+    r'(<(?:img|link)\b[^>]*?(?:src|href)=")((?!data:|https?:|#)[^"]+\.(?:svg|png|webp|jpe?g))(?:\?[^"]*)?"'
+)
+_ASIDE = re.compile(r'<link\b[^>]*\brel="(?:preload|index|search|next|prev|canonical)"[^>]*>')
+_URL = re.compile(r"url\((['\"]?)(?!data:|#|https?:)([^)'\"?#]+)[^)]*\)")
+_IMPORT = re.compile(r"@import\s+(?:url\()?['\"]([^'\"]+)['\"]\)?;")
+_FONT = re.compile(r'[\w.]+\s*\+\s*"([0-9a-f]+\.woff2)"')
+_TYPES = {".svg": "svg+xml", ".jpg": "jpeg"}
+_LONG = 50_000  # characters of a script from which on it is packed
+_ICONS = "fontawesome.js"  # a third of what a page may weigh; what it draws is left out
+_NO_ICONS = "<style>:not(.jupyter-button) > i[class*='fa-'] {display: none}</style>"
+
+# Scripts run in their order, those that wait for the page as well; what is packed is unpacked by the browser.
+_LOADER = """
+<noscript>The figures and equations of this page need scripts, which are turned off.</noscript>
+<script>
+(async () => {
+  if (document.readyState !== "complete") await new Promise((go) => addEventListener("load", go, { once: true }));
+  const unpack = (text) => {
+    const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+  };
+  for (const image of document.querySelectorAll("img[data-lmc]")) {
+    const drawing = await unpack(image.dataset.lmc).arrayBuffer();
+    image.src = URL.createObjectURL(new Blob([drawing], { type: "image/svg+xml" }));
+    image.removeAttribute("data-lmc");
+  }
+  Object.defineProperty(document, "readyState", { value: "loading", configurable: true }); // as where they are files
+  for (const kept of document.querySelectorAll("script[data-lmc]")) {
+    const script = document.createElement("script");
+    script.textContent = kept.dataset.lmc === "packed" ? await unpack(kept.textContent).text() : kept.textContent;
+    kept.replaceWith(script);
+  }
+  delete document.readyState;
+  document.dispatchEvent(new Event("DOMContentLoaded"));
+  dispatchEvent(new Event("load"));
+})();
+</script>
+"""
+
+
+def inlined(page: Path) -> str:
+    """The HTML of a page that asks for no other file.
+
+    Scripts keep their order; long ones are packed. Links to other pages lead nowhere, and are left out.
+
+    Args:
+        page: an HTML file of a built book, beside what it asks for.
+    """
+    text = page.read_text(encoding="utf-8")
+    text = _ASIDE.sub("", text)
+    text = _STYLE.sub(lambda found: f"<style>{_style(page.parent / found[1])}</style>", text)
+    text = _DRAWING.sub(lambda found: f'{found[1]}data-lmc="{_packed((page.parent / found[2]).read_bytes())}"', text)
+    text = _PICTURE.sub(lambda found: f'{found[1]}{_data(page.parent / found[2])}"', text)
+    text = _SCRIPT.sub(lambda found: _script(found, page.parent), text)
+    return text.replace("</head>", f"{_NO_ICONS}</head>").replace("</body>", f"{_LOADER}</body>")
+
+
+def _script(found: re.Match[str], folder: Path) -> str:
+    attributes, text = found[1], found[2]
+    if source := _SOURCE.search(attributes):
+        text = _read(folder / source[1])
+    elif attributes.strip():  # data, or what the theme needs before the page is drawn
+        return found[0]
+    if len(text) < _LONG:
+        closed = text.replace("</script", "<\\/script")
+        return f'<script type="text/plain" data-lmc="plain">{closed}</script>'
+    return f'<script type="text/plain" data-lmc="packed">{_packed(text.encode())}</script>'
+
+
+def _read(path: Path) -> str:
+    """A script, with what it would ask for."""
+    if path.name == _ICONS:
+        return ""
+    text = path.read_text(encoding="utf-8")
+    if path.name == "offline.js":
+        return _modules(path.parent) + text
+    return _FONT.sub(lambda font: f'"{_data(path.parent / font[1])}"', text) if path.name == "embed-amd.js" else text
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+
+
+def _modules(folder: Path) -> str:
+    """What `offline.js` finds beside itself in the book."""
+    text = base64.b64encode((folder / "anywidget.js").read_bytes()).decode()
+    return f'window.lmcModules = {{anywidget: "data:text/javascript;base64,{text}"}};\n'
+
+
+def _style(path: Path) -> str:
+    def kept(found: re.Match[str]) -> str:
+        beside = path.parent / found[2]
+        return f"url({_data(beside)})" if beside.suffix == ".svg" and beside.is_file() else "url()"
+
+    text = _IMPORT.sub(lambda found: _style(path.parent / found[1]), path.read_text(encoding="utf-8"))
+    return _URL.sub(kept, text)
+
+
+def _data(path: Path) -> str:
+    kind = "font" if path.suffix == ".woff2" else "image"
+    name = _TYPES.get(path.suffix, path.suffix.removeprefix("."))
+    return f"data:{kind}/{name};base64,{base64.b64encode(path.read_bytes()).decode()}"
