@@ -81,7 +81,7 @@ def as_page(run: Path, root: Path) -> NotebookNode:
     require("end_time" in about, "notebook", "an executed notebook, as of `lmc run`", str(run))
     source = root / "notebooks" / f"{Path(about.get('input_path') or run).stem}.ipynb"
     book = {name: each.default for name, each in Notebook(run).parameters.items()}
-    told = legible.legible(executed, comparing.parameters(run), book, source)
+    told = legible.legible(executed, comparing.parameters(run), book, source, just_run=False)
     heading, *cells = told["cells"]
     first = next((place for place, cell in enumerate(cells, 1) if cell.get("id") == "lmc-caption"), 1)
     cells.insert(first, heading)

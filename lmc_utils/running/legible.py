@@ -13,6 +13,7 @@ from lmc_utils.running import plain, prose, reading, results
 from lmc_utils.running.opening import with_picture
 
 _BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
+_HEADING = "lmc-what-was-run"
 _SEEN = "**What we see.**"
 _SEEN_OTHERWISE = (
     "**What was seen with the book's parameters;** the numbers, and what stands in tables, are this run's."
@@ -21,7 +22,11 @@ _VERDICT = "*The verdicts are those on the book's run; the numbers are this run'
 
 
 def legible(
-    executed: dict[str, Any], given: Mapping[str, Any], book: Mapping[str, Any], source: Path
+    executed: dict[str, Any],
+    given: Mapping[str, Any],
+    book: Mapping[str, Any],
+    source: Path,
+    just_run: bool = True,
 ) -> dict[str, Any]:
     """The notebook in plain Markdown that holds the numbers of its own run, with a first cell that says what was run.
 
@@ -32,6 +37,8 @@ def legible(
         given: the parameters that were given.
         book: all parameters as they are in the source.
         source: the notebook's source; beside it, in `book/references.bib`, are the works that it cites.
+        just_run: whether it was executed here and now. Else the versions of packages are not known, and what an earlier
+            first cell said of the run is kept.
     """
     said = dict(results.said_of(executed))
     numbers = {name: number for name, text in said.items() if (number := _number(text)) is not None}
@@ -49,9 +56,10 @@ def legible(
         return plain.markdown(text, equations, works)
 
     cells = [_cell(cell, told) for cell in with_picture(template(executed), moved=False)["cells"]]
-    heading = _heading(executed, differ, book, source)
+    earlier = [cell for cell in executed["cells"] if cell.get("id") == _HEADING]
+    heading = earlier[0] if earlier and not just_run else _heading(executed, differ, book, source, just_run)
     if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):
-        heading["id"] = "lmc-what-was-run"
+        heading["id"] = _HEADING
     return {**executed, "cells": [heading, *cells]}
 
 
@@ -127,16 +135,15 @@ def _text(cell: Mapping[str, Any]) -> str:
 
 
 def _heading(
-    executed: Mapping[str, Any], differ: Mapping[str, Any], book: Mapping[str, Any], source: Path
+    executed: Mapping[str, Any], differ: Mapping[str, Any], book: Mapping[str, Any], source: Path, just_run: bool
 ) -> dict[str, Any]:
     about = executed["metadata"].get("papermill", {})
     when, took = (about.get("end_time") or "")[:16].replace("T", " "), about.get("duration") or 0.0
     rows = [f"| `{name}` | {_value(book.get(name))} | {_value(value)} |" for name, value in differ.items()]
     table = ["| parameter | in the book | in this run |", "| --- | --- | --- |", *rows]
+    with_what = ", ".join(f"{name} {version(name)}" for name in ("lmc-utils", "torch", "numpy") if just_run)
     said = [
-        f"**A run of `{source.stem}`**, finished {when} UTC, {took:.0f} seconds; "
-        + ", ".join(f"{name} {version(name)}" for name in ("lmc-utils", "torch", "numpy"))
-        + ".",
+        f"**A run of `{source.stem}`**, finished {when} UTC, {took:.0f} seconds; {with_what}".rstrip("; ") + ".",
         "",
         *(table if rows else ["All parameters are as in the book."]),
     ]

@@ -53,6 +53,15 @@ def test_the_first_cell_says_what_was_run(tmp_path: Path) -> None:
     assert "All parameters are as in the book." in told(executed("# T"), {"epochs": 40}, tmp_path)[0]
 
 
+def test_versions_are_told_only_of_a_run_of_now(tmp_path: Path) -> None:
+    source, ran = tmp_path / "notebooks" / "02_x.ipynb", executed("# T")
+    now = legible.legible(ran, {}, {}, source)
+    assert "torch " in now["cells"][0]["source"]
+    assert "torch " not in legible.legible(ran, {}, {}, source, just_run=False)["cells"][0]["source"]
+    now["cells"][0]["source"] = "**A run**, torch 1.0."
+    assert legible.legible(now, {}, {}, source, just_run=False)["cells"][0]["source"] == "**A run**, torch 1.0."
+
+
 def test_what_the_book_saw_is_marked_where_parameters_differ(tmp_path: Path) -> None:
     text = "**What we see.** {glue:text}`width:.0f` units, {glue:text}`none:.0f`.\n\n## The verdict\n\nAll hold."
     same, other = (told(executed(text), given, tmp_path)[1] for given in ({}, {"epochs": 1}))
