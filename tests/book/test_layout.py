@@ -69,7 +69,7 @@ def test_the_footer_names_nobody(opening: Visit) -> None:
 
 
 def test_what_only_records_leaves_no_trace(chapter: Visit) -> None:
-    code = chapter.page.locator("article .cell_input pre").evaluate_all("all => all.map((one) => one.textContent)")
+    code = chapter.contents("article .cell_input pre")
     assert code
     assert [each for each in code if "record(" in each] == []
 
@@ -85,7 +85,7 @@ def test_run_time_and_parameters_are_folded_at_the_end(chapter: Visit) -> None:
 
 
 def test_numbers_have_minus_signs_and_no_types(chapter: Visit) -> None:
-    assert [number for number in chapter.texts("article .pasted-text") if "-" in number] == []
+    assert [number for number in chapter.contents("article .pasted-text") if "-" in number] == []
     assert "np.float64" not in chapter.page.locator("article").evaluate("one => one.textContent")
 
 

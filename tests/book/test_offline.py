@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from book_site import IMPATIENT, PAGES, Visit, settled, visit_one
+from book_site import CHAPTERS, IMPATIENT, PAGES, Visit, settled, visit_one
 from playwright.sync_api import Browser
 
 MEGABYTE = 2**20
@@ -72,7 +72,7 @@ class TestOpenedFromDisk(Offline):
 
 
 def with_widgets(site: Path) -> list[str]:
-    return [name for name in PAGES if "widget-view+json" in (site / f"{name}.html").read_text()]
+    return [name for name in CHAPTERS if "widget-view+json" in (site / f"{name}.html").read_text()]
 
 
 @pytest.mark.parametrize("lost", ["require.js", "embed-amd.js", "offline.js", "anywidget.js"])

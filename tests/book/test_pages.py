@@ -64,13 +64,13 @@ def test_figures_are_drawn_and_told_in_words(chapter: Visit) -> None:
 
 
 def test_quoted_results_are_numbers(chapter: Visit) -> None:
-    quoted = chapter.texts("article .pasted-text")
+    quoted = chapter.contents("article .pasted-text")
     assert quoted
     assert [text for text in quoted if not re.fullmatch(r"−?[\d,]*\.?\d+( × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?%?", text)] == []
 
 
 def test_equations_are_there_and_numbered(chapter: Visit) -> None:
-    equations = chapter.texts("article div.math:not(.exercise *, .solution *)")
+    equations = chapter.contents("article div.math:not(.exercise *, .solution *)")
     assert equations
     assert all(re.search(r"\(\d+\.\d+\)", equation) for equation in equations)
 

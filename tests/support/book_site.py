@@ -57,6 +57,10 @@ class Visit:
     def texts(self, selector: str) -> list[str]:
         return self.page.locator(selector).all_inner_texts()
 
+    def contents(self, selector: str) -> list[str]:
+        """As `texts`, also of what is folded."""
+        return self.page.locator(selector).all_text_contents()
+
     def links(self, selector: str) -> list[str]:
         found: list[str] = self.page.locator(selector).evaluate_all("links => links.map(link => link.href)")
         return found
