@@ -22,7 +22,8 @@ from lmc_utils import cli_connect, cli_read
 from lmc_utils.classroom import assignments, grading
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.provenance import write_whole
-from lmc_utils.publishing import build, page, pdf
+from lmc_utils.publishing import build, page, pdf, standalone
+from lmc_utils.publishing import feedback as handing_back
 from lmc_utils.publishing.site import Site
 from lmc_utils.room import readable
 from lmc_utils.running import legible, notebooks, parameters, reading, values
@@ -239,12 +240,21 @@ def grade(
     limit: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = Bounds.limit,
     memory: Annotated[int, Option(min=512, help="MiB of memory a submission may take.")] = Bounds.memory,
     executed: Annotated[Path | None, Option(help="A folder for the submissions as they were executed.")] = None,
+    feedback: Annotated[Path | None, Option(help="A folder for a page to hand back to each student.")] = None,
+    summary: Annotated[Path | None, Option(help="A page on how each exercise went.")] = None,
     fresh: Annotated[bool, Option("--fresh", help="Mark anew what was marked before.")] = False,
     root: Root = Path(),
 ) -> None:
     """Mark submissions of exercise notebooks: a CSV with points and with a reason for each that was lost."""
-    count = grading.grade(submission, table, root, jobs, Bounds(limit, memory), fresh, executed)
-    typer.echo(f"{table}: {count} submission{'' if count == 1 else 's'}")
+    standalone.require_name(summary, "summary")
+    others = {name: place for name, place in {"feedback": feedback, "summary": summary}.items() if place}
+    graded = grading.grade(submission, table, root, jobs, Bounds(limit, memory), fresh, executed, others)
+    typer.echo(f"{table}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
+    if feedback is not None:
+        typer.echo(f"{feedback}: {len(handing_back.write(feedback, graded))} pages")
+    if summary is not None:
+        handing_back.write_summary(summary, graded)
+        typer.echo(summary)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import json
 import sys
 from collections.abc import Sequence
@@ -95,21 +94,13 @@ def _write(page: Path, found: comparing.Comparison) -> None:
 
     theme.use_theme()
     barriers = {name: each for name, each in found.forks.items() if "barrier" in name and len(each) > 1}
-    sections = {"What differs": _html(_parameters(found))}
+    sections = {"What differs": standalone.table(_parameters(found))}
     if barriers:
         drawn = compared.by_fork(barriers, found.runs)
         sections["Barriers by fork"] = parts.svg(drawn, "Barriers against the fork epoch, a line for each run")
-    sections["All numbers"] = _html(_numbers(found))
+    sections["All numbers"] = standalone.table(_numbers(found))
     body = "".join(f"<h2>{title}</h2>{section}" for title, section in sections.items())
     standalone.write(page, " and ".join(found.runs), body)
-
-
-def _html(rows: Sequence[Sequence[str]]) -> str:
-    def line(row: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
-
-    head, *others = rows
-    return f"<table>{line(head, 'th')}{''.join(line(row, 'td') for row in others)}</table>"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

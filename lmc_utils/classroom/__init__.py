@@ -19,6 +19,7 @@ __all__ = [
     "lesson",
     "assignments",
     "submissions",
+    "versions",
     "restoring",
     "marking",
     "sandbox",
@@ -27,5 +28,6 @@ __all__ = [
     "kernel",
     "keeping",
     "table",
+    "tallies",
     "grading",
 ]

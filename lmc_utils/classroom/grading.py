@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -27,6 +27,7 @@ from lmc_utils.classroom.marking import Marks, nothing
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.classroom.submissions import Submission, collect
 from lmc_utils.classroom.table import as_csv, number
+from lmc_utils.classroom.versions import later_counts
 from lmc_utils.provenance import digest, package_files, sweep, versions, write_whole
 from lmc_utils.running import jobs
 from lmc_utils.running.notebooks import chapters
@@ -35,6 +36,21 @@ from lmc_utils.showing import one_line
 
 _NO_WALL = "marked without a wall, so that a submission could read and change what the account that marks can"
 _PATIENCE = 600  # seconds a cell of a solution may take: some train the networks
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A submission and what it got.
+
+    Attributes:
+        submission: the file.
+        marks: its points and remarks; none where it answers no notebook.
+        executed: it as it was executed, with the hidden tests; None where it was not.
+    """
+
+    submission: Submission
+    marks: Marks
+    executed: Path | None
 
 
 @dataclass(frozen=True)
@@ -79,8 +95,9 @@ def grade(
     bounds: Bounds | None = None,
     fresh: bool = False,
     executed: Path | None = None,
-) -> int:
-    """Mark submissions, write a table of their marks, and say how many there are.
+    others: Mapping[str, Path] | None = None,
+) -> list[Graded]:
+    """Mark submissions, and write a table of their marks.
 
     Args:
         paths: files, or folders with files at any depth.
@@ -89,6 +106,7 @@ def grade(
         at_once: submissions marked at a time, each within its bounds.
         fresh: mark anew what was marked before.
         executed: a folder for the submissions as they were executed.
+        others: pages, and folders of pages, that the caller will write, by the names of their options.
 
     Raises:
         KeyboardInterrupt: after everything it had started has stopped; a later call goes on from here.
@@ -100,14 +118,15 @@ def grade(
     require(bool(grading.sources), "root", "a checkout of the book with exercise notebooks", str(grading.root))
     require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
     require(not table.is_dir(), "csv", "a file, not a folder", str(table))
-    for name, folder in {"csv": table.parent, "executed": executed}.items():
-        if folder is not None:  # what would otherwise be said when everything is marked
-            with assignments.writing_to(name, folder), tempfile.NamedTemporaryFile(dir=folder):
-                pass
-    if executed is not None:
-        around = {executed.resolve()} & {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
-        require(not around, "executed", "a folder that does not hold what was handed in", str(executed))
-    submissions = collect(paths, grading.sources, ignored=[table, *([executed] if executed else [])])
+    ours = ({"executed": executed} if executed else {}) | dict(others or {})
+    for name, place in {"csv": table, **ours}.items():  # what would otherwise be said when everything is marked
+        folder = place.parent if name in ("csv", "summary") else place
+        with assignments.writing_to(name, folder), tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    above = {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
+    for name, place in ours.items():
+        require(place.resolve() not in above, name, "a folder that does not hold what was handed in", str(place))
+    submissions = later_counts(collect(paths, grading.sources, ignored=[table, *ours.values()]))
     grading.cache.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(grading.cache / "lock", timeout=0):
@@ -119,17 +138,22 @@ def grade(
     except Timeout as error:
         raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
     write_whole(table, as_csv(submissions, marks).encode())
-    if executed is not None:
-        for each in submissions:
-            if each.notebook and (done := grading.cache / f"{grading.key(each)}.ipynb").exists():
-                try:
-                    (executed / each.name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(done, executed / each.name)
-                except OSError as error:  # such as a name that is too long
-                    console.print(
-                        f"lmc: executed: {one_line(each.name)}: {error.strerror}", markup=False, highlight=False
-                    )
-    return len(submissions)
+    graded = [Graded(each, got, _executed(grading, each)) for each, got in zip(submissions, marks, strict=True)]
+    for each in graded:
+        if executed is not None and each.executed is not None:
+            target = executed / each.submission.name
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(each.executed, target)
+            except OSError as error:  # such as a name that is too long
+                said = f"lmc: executed: {one_line(each.submission.name)}: {error.strerror}"
+                console.print(said, markup=False, highlight=False)
+    return graded
+
+
+def _executed(grading: Grading, submission: Submission) -> Path | None:
+    done = grading.cache / f"{grading.key(submission)}.ipynb" if submission.notebook else None
+    return done if done is not None and done.exists() else None
 
 
 def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 from lmc_utils.provenance import write_whole
@@ -12,13 +13,28 @@ _STYLE = (
     "body{font-family:sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#3b4252}"
     "svg{max-width:100%;height:auto}table{border-collapse:collapse;display:block;overflow-x:auto}"
     "td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #e5e9f0}"
-    "td:first-child,th:first-child{text-align:left}"
+    "td:first-child,th:first-child{text-align:left}h3{font-size:1rem;margin-bottom:.2rem}"
+    "pre{background:#eceff4;padding:.6rem .8rem;overflow-x:auto;margin:.4rem 0}"
 )
 
 
-def require_name(page: Path | None) -> None:
-    """Raise ParameterError unless the page that is asked for, if one is, has a name for it."""
-    require(page is None or page.suffix == ".html", "html", "a name that ends in .html", str(page))
+def require_name(page: Path | None, option: str = "html") -> None:
+    """Raise ParameterError unless the page that an option asks for, if it does, has a name for it."""
+    require(page is None or page.suffix == ".html", option, "a name that ends in .html", str(page))
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """A table as HTML; its first row is the head.
+
+    >>> table([["a"], ["<"]])
+    '<table><tr><th>a</th></tr><tr><td>&lt;</td></tr></table>'
+    """
+
+    def line(row: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
+
+    head, *others = rows
+    return f"<table>{line(head, 'th')}{''.join(line(row, 'td') for row in others)}</table>"
 
 
 def write(page: Path, title: str, body: str) -> None:

@@ -25,7 +25,8 @@ def pages(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     root = site.parents[1]
     for name in CHAPTERS[:2]:
-        done = lmc("page", root / "book" / f"{name}.ipynb", "-o", folder / f"{Path(name).name}.html", "--root", root)
+        run, page = root / "book" / f"{name}.ipynb", folder / f"{Path(name).name}.html"
+        done = lmc("page", run, "-o", page, "--root", root, cwd=folder)
         assert done.returncode == 0, done.stderr
     return folder
 
@@ -93,7 +94,7 @@ def test_what_is_wrong_is_one_line(site: Path, tmp_path: Path, change: dict[str,
     root = site.parents[1]
     named = {"name": str(root / "book" / f"{CHAPTERS[1]}.ipynb"), "out": str(tmp_path / "p.html"), "root": str(root)}
     named |= change
-    done = lmc("page", named["name"], "-o", named["out"], "--root", named["root"])
+    done = lmc("page", named["name"], "-o", named["out"], "--root", named["root"], cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
@@ -102,6 +103,6 @@ def test_what_is_wrong_is_one_line(site: Path, tmp_path: Path, change: dict[str,
 def test_a_source_is_no_run(tmp_path: Path) -> None:
     source = Path(__file__).parents[2] / "notebooks" / "01_toy_landscapes.ipynb"
     assert "papermill" not in json.loads(source.read_text())["metadata"]
-    done = lmc("page", source, "-o", tmp_path / "p.html", "--root", source.parents[1])
+    done = lmc("page", source, "-o", tmp_path / "p.html", "--root", source.parents[1], cwd=tmp_path)
     assert done.returncode == 2
     assert "expected an executed notebook" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,9 @@ while True:
     except BaseException:
         pass
 """
+
+
+EXERCISES = [f"toy-{number}" for number in range(1, 8)]
 
 
 class Batch(NamedTuple):
@@ -124,7 +128,11 @@ def batch(root: Path) -> Batch:
     (folder / "empty").mkdir()
     (folder / "empty" / name).write_text("")
     (folder / "letter.docx").write_bytes(b"PK\x03\x04\xff")
-    done = grade(root, "--executed", "feedback")
+    for name, answer, when in (("", "1.5", 2_000), (" (1)", "1.5**4", 1_000)):  # the marked copy is the earlier one
+        handed = folder / "twice" / f"{STEM}{name}.ipynb"
+        hand_in(solved([], toy_2=f"barrier = {answer}"), handed)
+        os.utime(handed, (when, when))
+    done = grade(root, "--executed", "feedback", "--feedback", "pages", "--summary", "class.html")
     assert done.returncode == 0, done.stderr
     return Batch(root, folder, root / "grades.csv", done.stdout + done.stderr)
 
@@ -144,6 +152,7 @@ def test_the_batch_gets_the_marks_that_it_deserves(batch: Batch) -> None:
         "renamed": ("14", "14"),
         "skipping": ("0", "14"),
         "tampered": ("1", "14"),
+        "twice": ("0", "14"),
         "unsolved": ("0", "14"),
         "vandal": ("13", "14"),
     }
@@ -178,7 +187,7 @@ def test_points_stand_under_their_exercises(batch: Batch) -> None:
 
 def test_progress_is_told_while_it_goes_on(batch: Batch) -> None:
     assert f"half/{STEM}.ipynb: 7 of 14" in batch.said
-    assert "14 submissions" in batch.said
+    assert "16 submissions" in batch.said
 
 
 def test_executed_notebooks_are_handed_back_with_the_tests_that_failed(batch: Batch) -> None:
@@ -221,6 +230,42 @@ def test_exercises_on_networks_are_marked_with_networks_that_are_trained_once(ba
     assert found == {"ann": ("11", "11")}
     (runs,) = (batch.root / "_build" / "grades" / NETWORKS.stem).glob("*/runs")
     assert len(list(runs.iterdir())) == 2, "the lesson's family, and the one of the small project"
+
+
+def test_of_two_versions_the_later_counts_and_the_table_says_so(batch: Batch) -> None:
+    with batch.table.open(encoding="utf-8", newline="") as file:
+        found = {row["submission"]: row for row in csv.DictReader(file) if row["submission"].startswith("twice/")}
+    earlier, later = found[f"twice/{STEM} (1).ipynb"], found[f"twice/{STEM}.ipynb"]
+    assert (later["toy-2"], earlier["points"], earlier["toy-2"]) == ("0", "0", "")
+    assert earlier["remarks"] == f"an earlier version: 'twice/{STEM}.ipynb' counts"
+
+
+def test_a_page_goes_back_to_each_student(batch: Batch) -> None:
+    pages = {page.stem: page.read_text() for page in (batch.root / "pages").glob("*.html")}
+    assert {"perfect", "half", "twice", "renamed_homework_final", "letter"} <= pages.keys()
+    half = pages["half"]
+    assert "A barrier does not grow in proportion to the distance. What is f half-way?" in half
+    assert "barrier = 1.5" in half
+    assert "toy-1: 1 of 1" in half
+    for name, page in pages.items():
+        assert "HIDDEN" not in page, name
+        assert "_hidden" not in page, name
+        assert "insist(" not in page, name
+        assert "<script" not in page, name
+        assert str(batch.root) not in page, name
+
+
+def test_a_page_tells_who_teaches_what_went_wrong_how_often(batch: Batch) -> None:
+    page = (batch.root / "class.html").read_text()
+    rows_ = re.findall(r"<tr><td>(toy-\d)</td><td>(\d+)</td><td>(\d+)</td><td>(\d+)</td><td>(.*?)</td></tr>", page)
+    assert [name for name, *_ in rows_] == EXERCISES
+    marked = [row for row in rows(batch.table).values() if row["out_of"]]
+    assert all(int(a) + int(b) + int(c) == len(marked) for _, a, b, c, _ in rows_)
+    solved_by = {name: sum(row[name] not in ("0", "") for row in marked) for name in EXERCISES}
+    assert {name: int(solved_) for name, solved_, *_ in rows_} == solved_by
+    told = {name: which for name, _, _, _, which in rows_}
+    assert re.search(r"\d × A barrier does not grow in proportion", told["toy-2"])
+    assert 'role="img"' in page
 
 
 def test_originals_are_not_overwritten(batch: Batch) -> None:

@@ -1,0 +1,110 @@
+"""What goes back to a class: a page for each student, and one for who teaches. Nothing is sent anywhere."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lmc_utils.classroom.grading import Graded
+from lmc_utils.classroom.marking import Marks
+from lmc_utils.classroom.table import gathered, number
+from lmc_utils.classroom.tallies import Tally, said_of, tally
+from lmc_utils.classroom.versions import student
+from lmc_utils.publishing import standalone
+
+_TEST = re.compile(r"-(?:test|task)$")
+
+
+def write(folder: Path, graded: Sequence[Graded]) -> list[Path]:
+    """Write a page for each student: points, for each that was lost a hint, and what was handed in. No hidden tests.
+
+    Args:
+        folder: where the pages go; one of an earlier call is replaced.
+        graded: what was marked. Whose it is, `versions.student` says.
+
+    Returns:
+        The pages, in the order of the students' names.
+    """
+    by_student: dict[str, list[Graded]] = {}
+    for each in graded:
+        by_student.setdefault(student(each.submission), []).append(each)
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[Path, str] = {}
+    for name in sorted(by_student):
+        page = folder / f"{_file_name(name)}.html"
+        while page in written:  # of another student
+            page = page.with_name(f"{page.stem}_.html")
+        standalone.write(page, name, "".join(map(_submission, by_student[name])))
+        written[page] = name
+    return list(written)
+
+
+def write_summary(page: Path, graded: Sequence[Graded]) -> None:
+    """Write how each exercise went: a picture, a table, and the mistakes with how often they were made."""
+    by_notebook: dict[str, list[Marks]] = {}
+    for each in graded:
+        if each.submission.notebook:
+            by_notebook.setdefault(each.submission.notebook, []).append(each.marks)
+    counted = sum(map(len, by_notebook.values()))
+    parts = [f"<p>{counted} submissions were marked, {len(graded) - counted} files could not be.</p>"]
+    for notebook, marks in sorted(by_notebook.items()):
+        parts.append(f"<h2>{html.escape(notebook)}</h2>{_picture(tally(marks))}{_tallies(tally(marks))}")
+    standalone.write(page, "How the exercises went", "".join(parts))
+
+
+def _submission(graded: Graded) -> str:
+    submission, marks = graded.submission, graded.marks
+    heading = f"<h2>{html.escape(submission.notebook or submission.name)}</h2>"
+    points, out_of = (number(sum(values.values())) for values in (marks.points, marks.out_of))
+    total = f"<p><b>{points} of {out_of} points</b>, '{html.escape(submission.name)}'</p>" if marks.out_of else ""
+    of_all = [said for said in marks.remarks if said.partition(":")[0] not in marks.out_of]
+    remarks = [said for said in (submission.remark, *gathered(of_all)) if said]
+    answers = _answers(graded.executed) if graded.executed else {}
+    exercises = (
+        f"<h3>{html.escape(exercise)}: {number(marks.points.get(exercise, 0.0))} of {number(of)}</h3>"
+        + ("" if marks.points.get(exercise) else f"<p>{html.escape(said_of(marks, exercise))}</p>")
+        + answers.get(exercise, "")
+        for exercise, of in marks.out_of.items()
+    )
+    return heading + total + _list(remarks) + "".join(exercises)
+
+
+def _answers(executed: Path) -> dict[str, str]:
+    """What was handed in for each exercise, as HTML; no test, and no output: a program may print what it ran beside."""
+    found: dict[str, str] = {}
+    for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
+        name = str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
+        if cell["cell_type"] == "code" and name and not _TEST.search(name):
+            code = html.escape("".join(cell["source"]))
+            found[name] = f"<pre><code>{code}</code></pre>"
+    return found
+
+
+def _picture(tallies: dict[str, Tally]) -> str:
+    from lmc_utils.figures import marks, parts, theme  # here, as drawing takes long to import
+
+    theme.use_theme()
+    figure = marks.bars({name: (each.solved, each.mistaken, each.unanswered) for name, each in tallies.items()})
+    return parts.svg(figure, "For each exercise how many have solved it, made a mistake, and not answered.")
+
+
+def _tallies(tallies: dict[str, Tally]) -> str:
+    def row(name: str, each: Tally) -> list[str]:
+        which = "; ".join(f"{count} × {said}" for said, count in each.mistakes)
+        return [name, str(each.solved), str(each.mistaken), str(each.unanswered), which]
+
+    head = ["exercise", "solved", "a mistake", "not answered", "which"]
+    return standalone.table([head, *(row(name, each) for name, each in tallies.items())])
+
+
+def _list(lines: Iterable[str]) -> str:
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def _file_name(student: str) -> str:
+    """A name of a file for any name of a student, on any system."""
+    return re.sub(r"[^\w.@+-]+", "_", student).strip("._")[:100] or "nameless"
