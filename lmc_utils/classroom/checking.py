@@ -10,17 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from lmc_utils.classroom.judging import Exercise, Verdict, judge
+from lmc_utils.classroom.own import Own
 from lmc_utils.settings import ParameterError, require_choice, unknown
 
 CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "merge")
 
 
-def check(name: str, answer: Any) -> Verdict:
+def check(name: str, answer: Any, student: str | None = None) -> Verdict:
     """Say at once whether the answer to an exercise is right, and if not, give a hint that fits the mistake.
 
     Args:
         name: of the exercise, such as `toy-2`.
         answer: a number, a word, an array or a function, as the exercise asks.
+        student: whose numbers the exercise has, where each student has some; by default the book's.
 
     Returns:
         A verdict: it prints as one line, and is true where the answer is right.
@@ -33,10 +35,10 @@ def check(name: str, answer: Any) -> Verdict:
     >>> bool(check("toy-2", 1.5**4))
     True
     """
-    return judge(find(name), answer)
+    return judge(find(name, student), answer)
 
 
-def insist(name: str, answer: Any) -> None:
+def insist(name: str, answer: Any, student: str | None = None) -> None:
     """Raise where an answer is not right: what the hidden tests of an exercise do.
 
     Raises:
@@ -47,13 +49,13 @@ def insist(name: str, answer: Any) -> None:
     Traceback (most recent call last):
     AssertionError: A barrier does not grow in proportion to the distance. What is f half-way?
     """
-    verdict = check(name, answer)
+    verdict = check(name, answer, student)
     if not verdict:
         raise AssertionError(verdict.message)
 
 
-def find(name: str) -> Exercise:
-    """The exercise of this name.
+def find(name: str, student: str | None = None) -> Exercise:
+    """The exercise of this name, with the numbers of a student.
 
     Raises:
         ParameterError: there is none; the message names the nearest.
@@ -63,10 +65,20 @@ def find(name: str) -> Exercise:
     name = name.strip().lower().replace("_", "-")
     chapter = name.partition("-")[0]
     require_choice("exercise", chapter if chapter in CHAPTERS else name, CHAPTERS)
-    exercises = of_chapter(chapter)
+    exercises = _imported(chapter).EXERCISES
     if name not in exercises:
         raise ParameterError(f"exercise: {unknown(name, exercises)}")
-    return exercises[name]
+    return _of(name, exercises[name], student)
+
+
+def numbers(name: str, student: str | None = None) -> dict[str, float]:
+    """The numbers that an exercise has for a student, or in the book; none where it is the same for everybody.
+
+    >>> numbers("toy-2"), numbers("toy-1")
+    ({'half': 1.5}, {})
+    """
+    stated = _imported(name.partition("-")[0]).EXERCISES[name]
+    return stated.numbers(name, student) if isinstance(stated, Own) else {}
 
 
 def of_chapter(chapter: str) -> dict[str, Exercise]:
@@ -75,7 +87,11 @@ def of_chapter(chapter: str) -> dict[str, Exercise]:
     >>> list(of_chapter("toy"))[:2]
     ['toy-1', 'toy-2']
     """
-    return {name: replace(exercise, name=name) for name, exercise in _imported(chapter).EXERCISES.items()}
+    return {name: _of(name, stated, None) for name, stated in _imported(chapter).EXERCISES.items()}
+
+
+def _of(name: str, stated: Exercise | Own, student: str | None) -> Exercise:
+    return stated.exercise(name, student) if isinstance(stated, Own) else replace(stated, name=name)
 
 
 def _imported(chapter: str) -> Any:

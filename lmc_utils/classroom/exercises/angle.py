@@ -9,9 +9,9 @@ import xarray as xr
 
 from lmc_utils.classroom import lesson
 from lmc_utils.classroom.judging import Array, Exercise
+from lmc_utils.classroom.own import Own
 from lmc_utils.measure import geometry
 
-_STEPS, _STEP = 25, 2.0
 _LATE, _LAST = lesson.EXPERIMENT.fork_epochs[-1], lesson.EXPERIMENT.epochs
 _BESIDE = np.random.default_rng(0).random((20, 3))
 
@@ -51,6 +51,21 @@ def _at_the_end(of: str = "cosine", apex: str = "fork_point") -> xr.DataArray:
     return tracked()[of].sel(apex=apex, epoch=_LAST)
 
 
+def _two_walkers(steps: int, length: int) -> Exercise:
+    return Exercise(
+        np.sqrt(2 * steps) * length,
+        "All squared steps of both walks add up.",
+        {
+            "That is how far *one* of them is from the start.": np.sqrt(steps) * length,
+            "They do not walk in opposite directions: at a right angle, squares add up.": 2 * np.sqrt(steps) * length,
+            "That is the way they have walked. A random walk gets less far.": steps * length,
+            "That is the way of both together. A random walk gets less far.": 2 * steps * length,
+            "That is the mean *squared* distance.": 2 * steps * length**2,
+            "How long is a step?": np.sqrt(2 * steps),
+        },
+    )
+
+
 EXERCISES = {
     "angle-1": Exercise(
         _course,
@@ -82,18 +97,7 @@ EXERCISES = {
             *((along, 3 * along, 0 * along) for along in _BESIDE),
         ),
     ),
-    "angle-3": Exercise(
-        np.sqrt(2 * _STEPS) * _STEP,
-        "All squared steps of both walks add up.",
-        {
-            "That is how far *one* of them is from the start.": np.sqrt(_STEPS) * _STEP,
-            "They do not walk in opposite directions: at a right angle, squares add up.": 2 * np.sqrt(_STEPS) * _STEP,
-            "That is the way they have walked. A random walk gets less far.": _STEPS * _STEP,
-            "That is the way of both together. A random walk gets less far.": 2 * _STEPS * _STEP,
-            "That is the mean *squared* distance.": 2 * _STEPS * _STEP**2,
-            "How long is a step?": np.sqrt(2 * _STEPS),
-        },
-    ),
+    "angle-3": Own({"steps": 25, "length": 2}, {"steps": range(26, 100), "length": range(3, 10)}, _two_walkers),
     "angle-4": Exercise(
         lambda path: _length(path) / np.linalg.norm(path[-1] - path[0]),
         "One for a straight walk; the square root of the number of steps for an average random one of equal steps.",

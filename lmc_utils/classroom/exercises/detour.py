@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from lmc_utils.classroom import lesson
 from lmc_utils.classroom.judging import Array, Exercise
+from lmc_utils.classroom.own import Own, hundredths
 from lmc_utils.connect import alignment, curves
 from lmc_utils.measure import barriers, lines
 
@@ -64,6 +65,18 @@ def _point(first: Any, bend: Any, second: Any, t: float, both: float = 2.0) -> A
     return (1 - t) ** 2 * first + both * t * (1 - t) * bend + t**2 * second
 
 
+def _bent_by_hand(radius: float) -> Exercise:
+    return Exercise(
+        2 * radius,
+        "Half-way the curve is only half as far out as its bend.",
+        {
+            "There the bend would be if the curve led through it. Half-way it is only a part of the point.": radius,
+            "Half-way each end has a weight of a quarter. How much is left for the bend?": 4 * radius,
+            "There the curve stays on the straight line, at the top of the hill.": 0.0,
+        },
+    )
+
+
 EXERCISES = {
     "detour-1": Exercise(
         _most,
@@ -108,15 +121,7 @@ EXERCISES = {
         },
         probes=_WAYS,
     ),
-    "detour-4": Exercise(
-        2.0,
-        "Half-way the curve is only half as far out as its bend.",
-        {
-            "There the bend would be if the curve led through it. Half-way it is only a part of the point.": 1.0,
-            "Half-way each end has a weight of a quarter. How much is left for the bend?": 4.0,
-            "There the curve stays on the straight line, at the top of the hill.": 0.0,
-        },
-    ),
+    "detour-4": Own({"radius": 1}, {"radius": hundredths(1.05, 9.95)}, _bent_by_hand),
     "detour-5": Exercise(
         _share,
         "What is left is no matter of names, as far as this search can tell: there may be better ones.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,12 +13,11 @@ import xarray as xr
 
 from lmc_utils.classroom import lesson
 from lmc_utils.classroom.judging import Array, Exercise
+from lmc_utils.classroom.own import Own
 from lmc_utils.forking import Experiment, members
 from lmc_utils.measure import barriers, lines
 
 CLASSROOM = Experiment(parents=5, fork_epochs=(0, 1, 2, 15), siblings=4)
-_PARENTS, _FORKS = CLASSROOM.parents, len(CLASSROOM.fork_epochs)
-_NETWORKS = len(members(CLASSROOM))
 
 
 @cache
@@ -59,6 +59,24 @@ def _stable_from(
     return min((fork for row, fork in enumerate(forks) if all(map(below, heights[row:]))), default=otherwise)
 
 
+def _how_many(parents: int, siblings: int) -> Exercise:
+    networks = len(members(replace(CLASSROOM, parents=parents, siblings=siblings)))
+    forks = len(CLASSROOM.fork_epochs)
+    return Exercise(
+        networks,
+        "Each parent, and for each of its forks each sibling. All of them train as one stack.",
+        {
+            "The parents are trained to the end as well.": networks - parents,
+            "That is the number of pairs to walk between, not of networks to train.": (
+                math.comb(siblings, 2) * parents * forks
+            ),
+            "Every parent has siblings of its own at every fork.": parents + forks * siblings,
+            "At each fork there is more than one sibling.": parents * (1 + forks),
+        },
+        tolerance=1e-6,
+    )
+
+
 EXERCISES = {
     "fork-1": Exercise(
         lambda: "higher" if _barrier("test") > _barrier("train") else "lower",
@@ -71,18 +89,10 @@ EXERCISES = {
         },
         choices=("higher", "lower", "equal"),
     ),
-    "fork-2": Exercise(
-        _NETWORKS,
-        "Each parent, and for each of its forks each sibling. All of them train as one stack.",
-        {
-            "The parents are trained to the end as well.": _NETWORKS - _PARENTS,
-            "That is the number of pairs to walk between, not of networks to train.": (
-                math.comb(CLASSROOM.siblings, 2) * _PARENTS * _FORKS
-            ),
-            "Every parent has siblings of its own at every fork.": _PARENTS + _FORKS * CLASSROOM.siblings,
-            "At each fork there is more than one sibling.": _PARENTS * (1 + _FORKS),
-        },
-        tolerance=1e-6,
+    "fork-2": Own(
+        {"parents": CLASSROOM.parents, "siblings": CLASSROOM.siblings},
+        {"parents": range(6, 60), "siblings": range(5, 13)},
+        _how_many,
     ),
     "fork-3": Exercise(
         _by(barriers.error_barrier),

@@ -13,10 +13,10 @@ import xarray as xr
 
 from lmc_utils.classroom import lesson
 from lmc_utils.classroom.judging import Array, Exercise
+from lmc_utils.classroom.own import Own, hundredths
 from lmc_utils.measure import planes, ridges
 
 _LEFT, _RIGHT, _TOP, _ASIDE = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.5, 3.0]])
-_HALF_WIDTH = math.sqrt(1 - math.sqrt(0.5))  # 1 - h where 1 - ((1 - h)^2 - 1)^2 is one half
 _HEIGHTS = np.linspace(0, 0.8, 5)
 
 
@@ -72,6 +72,20 @@ def _stands_out_up_to(
     return float(max(heights[accumulate(ridges > bound * errors).astype(bool)], default=-1.0))
 
 
+def _partly_as_high(share: float) -> Exercise:
+    wide = math.sqrt(1 - math.sqrt(1 - share))  # what is left of the distance between the flanks
+    return Exercise(
+        1 - wide,
+        f"Where the ridge is {share:g} times as high, the valleys are still {wide:.2f} times as far apart.",
+        {
+            "That is how far it still is to the top. The height counts from the sibling line.": wide,
+            f"The ridge does not sink in proportion to the height. Set up 1 - ((1 - h)² - 1)² = {share:g}.": 1 - share,
+            "So it would be if the ridge fell as (1 - h)². Here its cross-section is no parabola.": 1
+            - math.sqrt(share),
+        },
+    )
+
+
 EXERCISES = {
     "ridge-1": Exercise(
         lambda: "above" if ridges.ridge(tracks(fork=2, epoch=3).loss).sel(height=0) > 0 else "below",
@@ -104,15 +118,7 @@ EXERCISES = {
             (two_valleys, _LEFT, _RIGHT, _TOP, 1.0),
         ),
     ),
-    "ridge-3": Exercise(
-        1 - _HALF_WIDTH,
-        "Where the ridge has lost half of its height, the valleys are still more than half as far apart.",
-        {
-            "That is how far it still is to the top. The height counts from the sibling line.": _HALF_WIDTH,
-            "The ridge does not sink in proportion to the height. Set up 1 - ((1 - h)² - 1)² = ½.": 0.5,
-            "So it would be if the ridge fell as (1 - h)². Here its cross-section is no parabola.": 1 - math.sqrt(0.5),
-        },
-    ),
+    "ridge-3": Own({"share": 0.5}, {"share": hundredths(0.21, 0.79)}, _partly_as_high),
     "ridge-4": Exercise(
         _coordinates,
         "An orthonormal basis: lengths and angles on the map are those in weight space.",

@@ -9,6 +9,7 @@ import numpy as np
 
 from lmc_utils import toy
 from lmc_utils.classroom.judging import Array, Exercise
+from lmc_utils.classroom.own import Own, hundredths
 
 FIVE = toy.on_interval(5)
 PULLED = FIVE * np.where(np.abs(FIVE) == 1, 0.95, 1.0)  # the two outermost, a little inwards
@@ -46,6 +47,19 @@ def _fits_the_interval(roots: Array) -> str | None:
     return None if (np.abs(roots) <= 1).all() else "One of them is not between -1 and 1."
 
 
+def _further_apart(half: float) -> Exercise:
+    return Exercise(
+        toy.neighbour_barriers([-half, half])[0],
+        f"Every length has grown by {half:g}, and f is a product of four lengths.",
+        {
+            "That is the product of the distances. Each factor of f is a distance *squared*.": half**2,
+            "A barrier does not grow in proportion to the distance. What is f half-way?": half,
+            "The top of the ridge is half-way: how far is it from either solution?": (2 * half) ** 4,
+            "That is the second-order approximation. The exact height is f at the top.": 4 * half**4,
+        },
+    )
+
+
 EXERCISES = {
     "toy-1": Exercise(
         "rises" if toy.neighbour_barriers(PULLED).max() > toy.neighbour_barriers(FIVE).max() else "falls",
@@ -58,16 +72,7 @@ EXERCISES = {
         },
         choices=("rises", "falls", "stays"),
     ),
-    "toy-2": Exercise(
-        toy.neighbour_barriers([-1.5, 1.5])[0],
-        "Every length has grown by 1.5, and f is a product of four lengths.",
-        {
-            "That is the product of the distances. Each factor of f is a distance *squared*.": 1.5**2,
-            "A barrier does not grow in proportion to the distance. What is f half-way?": 1.5,
-            "The top of the ridge is half-way: how far is it from either solution?": 3.0**4,
-            "That is the second-order approximation. The exact height is f at the top.": 4 * 1.5**4,
-        },
-    ),
+    "toy-2": Own({"half": 1.5}, {"half": hundredths(1.11, 2.89)}, _further_apart),
     "toy-3": Exercise(
         toy.value,
         "One axis more for the roots, the product along it: that is all.",
