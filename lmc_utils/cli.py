@@ -19,7 +19,7 @@ import typer.core
 from typer import Argument, Option
 
 from lmc_utils import cli_connect, cli_read
-from lmc_utils.classroom import assignments, grading
+from lmc_utils.classroom import assignments, grading, students
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.provenance import write_whole
 from lmc_utils.publishing import build, page, pdf, standalone
@@ -221,6 +221,9 @@ def assign(
         Path | None, Option("--out", "-o", help="The folder to write to; default _build/assignments.")
     ] = None,
     force: Annotated[bool, Option("--force", help="Replace files of another content.")] = False,
+    class_list: Annotated[
+        Path | None, Option("--for", help="A CSV with a column 'student': numbers of their own for each.")
+    ] = None,
     root: Root = Path(),
 ) -> None:
     """Write the student versions of the exercise notebooks: without solutions and hidden tests."""
@@ -228,8 +231,11 @@ def assign(
     stems = notebook or [path.stem for path in notebooks.chapters(folder)]
     require(bool(stems), "root", "a checkout of the book with exercise notebooks", str(root.resolve()))
     sources = [notebooks.find(stem, folder).path for stem in stems]
-    for written in assignments.write(sources, out or root / "_build" / "assignments", force):
+    whose = students.folders(class_list) if class_list else None
+    for written in assignments.write(sources, out or root / "_build" / "assignments", force, whose):
         typer.echo(written)
+    for exercise, both in students.alike(list(whose or ()), assignments.exercises(sources)):
+        typer.echo(f"lmc: {exercise}: {both[0]} and {both[1]} have the same answer by chance", err=True)
 
 
 @app.command()

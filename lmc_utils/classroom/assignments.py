@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,24 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from lmc_utils.classroom.checking import numbers
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
 
+_TEST = "-test"
 EXPLANATION = "explanation"  # the tag of a cell that goes with a solution
 
 
-def write(sources: Sequence[Path], folder: Path, force: bool = False) -> list[Path]:
+def write(
+    sources: Sequence[Path], folder: Path, force: bool = False, students: Mapping[str, str] | None = None
+) -> list[Path]:
     """Write the student version of each exercise notebook.
 
     Args:
         sources: exercise notebooks with their solutions.
         folder: where the student versions go, under the same names.
         force: replace files of another content.
+        students: for versions with numbers of their own, the folder of each student, by name.
 
     Returns:
         The files, in the order of the sources; one that was there with the same content is left as it is.
@@ -34,13 +39,19 @@ def write(sources: Sequence[Path], folder: Path, force: bool = False) -> list[Pa
             nothing has been written.
     """
     originals = {source.resolve() for source in sources}
-    contents = {folder / source.name: (nbformat.writes(release(source)) + "\n").encode() for source in sources}
+    whose: list[tuple[str | None, Path]] = [(name, folder / place) for name, place in (students or {}).items()]
+    contents = {
+        place / source.name: (nbformat.writes(release(source, student)) + "\n").encode()
+        for student, place in whose or [(None, folder)]
+        for source in sources
+    }
     for target, content in contents.items():
         require(target.resolve() not in originals, "out", "another folder than that of the solutions", str(folder))
         same = not target.exists() or (target.is_file() and target.read_bytes() == content)
         require(force or same, "out", "a folder without other notebooks of these names (or --force)", str(target))
     with writing_to("out", folder):
         for target, content in contents.items():
+            target.parent.mkdir(exist_ok=True)
             write_whole(target, content)
     return list(contents)
 
@@ -57,25 +68,57 @@ def writing_to(name: str, folder: Path) -> Iterator[None]:
         ) from error
 
 
-def release(source: Path) -> NotebookNode:
-    """The student version of an exercise notebook; raises ParameterError as `process` does."""
+def release(source: Path, student: str | None = None) -> NotebookNode:
+    """An exercise notebook for students, or for one of them; raises ParameterError as `process` does."""
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ComputeChecksums", "CheckCellMetadata"]
-    notebook = process(nbformat.read(source, as_version=4), steps, source.stem)
+    notebook = process(personal(nbformat.read(source, as_version=4), student), steps, source.stem)
     notebook.cells = [cell for cell in notebook.cells if EXPLANATION not in cell.metadata.get("tags", [])]
     return notebook
 
 
-def with_hidden_tests(source: Path) -> NotebookNode:
+def with_hidden_tests(source: Path, student: str | None = None) -> NotebookNode:
     """What a submission is marked by: the exercise notebook without its solutions, but with its hidden tests.
+
+    With the numbers of a student, where it is one's own.
 
     What follows the hidden tests, the check that students see, is left out: it gives no points, and students may have
     given its name to something else. Raises ParameterError as `process` does.
     """
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums"]
-    notebook = nbformat.read(source, as_version=4)
+    notebook = personal(nbformat.read(source, as_version=4), student)
     for cell in notebook.cells:
         cell.source = re.sub(r"(### END HIDDEN TESTS\n).*", r"\1", cell.source, flags=re.DOTALL).rstrip()
     return process(notebook, steps, source.stem)
+
+
+def exercises(sources: Sequence[Path]) -> list[str]:
+    """The names of the exercises of notebooks, in order."""
+    cells = (identity(cell) for source in sources for cell in nbformat.read(source, as_version=4).cells)
+    return [name.removesuffix(_TEST) for name in cells if name.endswith(_TEST)]
+
+
+def personal(notebook: NotebookNode, student: str | None) -> NotebookNode:
+    """An exercise notebook with the numbers of a student in its tasks and tests, and the name in its metadata.
+
+    What a task says then stands in the metadata of its cell as `lmc.own`, with the names of numbers in <<brackets>>.
+    """
+    for cell in notebook.cells:
+        own = cell.metadata.get("lmc", {}).pop("own", None)
+        if not cell.metadata.get("lmc", True):
+            del cell.metadata["lmc"]
+        name = identity(cell).rpartition("-")[0]
+        if student is None or not (own or (identity(cell).endswith(_TEST) and numbers(name, student))):
+            continue
+        if own:
+            for each, value in numbers(name, student).items():
+                own = own.replace(f"<<{each}>>", f"{value:g}")
+            cell.source = own
+        else:
+            asked = re.compile(rf'\b((?:check|insist)\("{name}", \w+)\)')
+            cell.source = asked.sub(lambda found: f"{found[1]}, student={student!r})", cell.source)
+    if student is not None:
+        notebook.metadata.setdefault("lmc", {})["student"] = student
+    return notebook
 
 
 def process(notebook: NotebookNode, steps: Iterable[str], name: str) -> NotebookNode:

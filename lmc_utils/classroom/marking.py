@@ -61,7 +61,8 @@ def mark(submission: NotebookNode, source: Path, place: Place) -> tuple[Marks, N
     Raises:
         ParameterError: nbgrader is missing, or complains about the source.
     """
-    given, handed_out = assignments.with_hidden_tests(source), assignments.release(source)
+    student = submissions.student(submission)
+    given, handed_out = assignments.with_hidden_tests(source, student), assignments.release(source, student)
     notebook, remarks = restore(submission, given, handed_out)
     notebook = assignments.process(notebook, ["ClearOutput"], source.stem)
     if remarks == [WRONG_FILE]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nbformat import NotebookNode
 from lmc_utils.classroom.assignments import identity
 from lmc_utils.settings import ParameterError, require
 
+_LONGEST_NAME = 200  # characters
 _MOST = 2000  # cells of a notebook
 _LARGEST = 50 * 2**20  # bytes of a file that may be a notebook
 _BRACKETS = 500_000  # each stands for far more memory than it has bytes
@@ -33,6 +35,7 @@ class Submission:
         content: of the file, read once, so that what is marked is what was seen; empty where it is no notebook.
         notebook: the stem of the exercise notebook that it answers; None where it is no such thing.
         remark: what there is to say of the file itself, or nothing.
+        student: whose numbers its exercises have; None where they are the book's.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Submission:
     content: bytes
     notebook: str | None
     remark: str
+    student: str | None = None
 
 
 def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collection[Path] = ()) -> list[Submission]:
@@ -67,7 +71,30 @@ def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collect
     require(bool(found), "submission", "files to mark", ", ".join(map(str, paths)))
     cells = {stem: {identity(cell) for cell in nbformat.read(path, 4).cells} - {""} for stem, path in sources.items()}
     named = {_written(Path(os.path.relpath(place, base)).as_posix()): file for place, file in found.items()}
-    return [_recognise(name, named[name], cells) for name in sorted(named)]
+    return told_whose([_recognise(name, named[name], cells) for name in sorted(named)])
+
+
+def told_whose(submissions: Sequence[Submission]) -> list[Submission]:
+    """The submissions with a remark where the numbers seem to be another student's, or nobody's among those of some.
+
+    Whose they are stands in the file and can be changed there; its name and its folder are the other witness.
+    """
+    with_own = {each.notebook for each in submissions if each.student is not None}
+
+    def doubt(each: Submission) -> str:
+        if each.student is None:
+            return "it has the book's numbers, not a student's own" if each.notebook in with_own - {None} else ""
+        named = re.sub(r"[\W_]+", "", each.student).casefold()
+        return "" if named in re.sub(r"[\W_]+", "", each.name).casefold() else f"it has the numbers of '{each.student}'"
+
+    return [replace(each, remark="; ".join(filter(None, (each.remark, doubt(each))))) for each in submissions]
+
+
+def student(notebook: NotebookNode) -> str | None:
+    """Whose numbers the exercises of a notebook have; None where they are the book's."""
+    about: Any = notebook.metadata.get("lmc")
+    name = about.get("student") if isinstance(about, dict) else None
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME else None
 
 
 def read(content: bytes) -> NotebookNode:
@@ -145,7 +172,7 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
     if not path.is_file():
         return Submission(name, path, b"", None, "not a file")  # a pipe would keep who reads it waiting
     try:
-        stem, content = None, path.read_bytes() if path.stat().st_size <= _LARGEST else b""
+        stem, whose, content = None, None, path.read_bytes() if path.stat().st_size <= _LARGEST else b""
     except OSError as error:
         return Submission(name, path, b"", None, f"it cannot be read ({error.strerror})")
     if not path.stat().st_size:
@@ -156,16 +183,16 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
         remark = "not a notebook, or far too large a one"
     else:
         try:
-            stem = _stem(read(content), path.stem, cells)
+            notebook = read(content)
+            stem, whose = _stem(notebook, path.stem, cells), student(notebook)
             remark = "not one of the exercise notebooks: none of their cells is in it"
         except ValueError:
             remark = "not a notebook"
     if stem is None:
         return Submission(name, path, b"", None, remark)
     misnamed = stem not in path.stem and any(other in path.stem for other in cells)
-    return Submission(
-        name, path, content, stem, f"the file is named after another notebook: it is {stem}" if misnamed else ""
-    )
+    said = f"the file is named after another notebook: it is {stem}" if misnamed else ""
+    return Submission(name, path, content, stem, said, whose)
 
 
 def _stem(notebook: NotebookNode, name: str, cells: Mapping[str, set[str]]) -> str | None:

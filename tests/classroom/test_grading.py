@@ -21,6 +21,8 @@ from handed_in import SOURCE, hand_in, solved, without
 from nbformat import NotebookNode
 from project import lmc
 
+from lmc_utils.classroom.checking import numbers
+
 STEM = SOURCE.stem
 NETWORKS = SOURCE.with_name("02_fork_exercises.ipynb")
 LIMIT = 20  # seconds a cell may take; none of the others takes one, but a busy machine holds everything up
@@ -61,6 +63,7 @@ while True:
 """
 
 
+TWO = f"{STEM}.ipynb"
 EXERCISES = [f"toy-{number}" for number in range(1, 8)]
 
 
@@ -132,6 +135,9 @@ def batch(root: Path) -> Batch:
         handed = folder / "twice" / f"{STEM}{name}.ipynb"
         hand_in(solved([], toy_2=f"barrier = {answer}"), handed)
         os.utime(handed, (when, when))
+    for name, whose in {"ann": "ann", "copied": "ben"}.items():  # the second has handed in what is another's
+        hand_in(solved([], student=whose, toy_2=f"barrier = {numbers('toy-2', whose)['half']}**4"), folder / name / TWO)
+    hand_in(solved([], student="cleo", toy_2=f"barrier = {numbers('toy-2', 'ann')['half']}**4"), folder / "cleo" / TWO)
     done = grade(root, "--executed", "feedback", "--feedback", "pages", "--summary", "class.html")
     assert done.returncode == 0, done.stderr
     return Batch(root, folder, root / "grades.csv", done.stdout + done.stderr)
@@ -140,6 +146,9 @@ def batch(root: Path) -> Batch:
 def test_the_batch_gets_the_marks_that_it_deserves(batch: Batch) -> None:
     found = {name: (row["points"], row["out_of"]) for name, row in rows(batch.table).items()}
     assert found == {
+        "ann": ("2", "14"),
+        "cleo": ("0", "14"),
+        "copied": ("2", "14"),
         "crashing": ("12", "14"),
         "empty": ("0", ""),
         "endless": ("10", "14"),
@@ -159,8 +168,11 @@ def test_the_batch_gets_the_marks_that_it_deserves(batch: Batch) -> None:
 
 
 def test_a_line_says_why(batch: Batch) -> None:
-    remarks = {name: row["remarks"].split("; ") for name, row in rows(batch.table).items()}
-    assert remarks["perfect"] == [""]
+    remarks = {
+        name: [said for said in row["remarks"].split("; ") if "numbers" not in said]
+        for name, row in rows(batch.table).items()
+    }
+    assert remarks["perfect"] == []
     assert remarks["half"] == [
         "toy-2: A barrier does not grow in proportion to the distance. What is f half-way?",
         "toy-4, toy-7: Not answered yet.",
@@ -187,7 +199,7 @@ def test_points_stand_under_their_exercises(batch: Batch) -> None:
 
 def test_progress_is_told_while_it_goes_on(batch: Batch) -> None:
     assert f"half/{STEM}.ipynb: 7 of 14" in batch.said
-    assert "16 submissions" in batch.said
+    assert "19 submissions" in batch.said
 
 
 def test_executed_notebooks_are_handed_back_with_the_tests_that_failed(batch: Batch) -> None:
@@ -230,6 +242,15 @@ def test_exercises_on_networks_are_marked_with_networks_that_are_trained_once(ba
     assert found == {"ann": ("11", "11")}
     (runs,) = (batch.root / "_build" / "grades" / NETWORKS.stem).glob("*/runs")
     assert len(list(runs.iterdir())) == 2, "the lesson's family, and the one of the small project"
+
+
+def test_a_student_is_marked_by_numbers_of_the_own(batch: Batch) -> None:
+    found = rows(batch.table)
+    assert found["ann"]["toy-2"] == "2"
+    assert found["cleo"]["toy-2"] == "0", "the neighbour's answer"
+    assert found["ann"]["remarks"].startswith("toy-1,")
+    assert found["copied"]["remarks"].startswith("it has the numbers of 'ben'")
+    assert found["perfect"]["remarks"] == "it has the book's numbers, not a student's own"
 
 
 def test_of_two_versions_the_later_counts_and_the_table_says_so(batch: Batch) -> None:

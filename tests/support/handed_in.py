@@ -16,8 +16,8 @@ SOURCE = Path(__file__).parents[2] / "notebooks" / "exercises" / "01_toy_exercis
 
 
 @functools.cache
-def _release() -> NotebookNode:
-    return assignments.release(SOURCE)
+def _release(student: str | None = None) -> NotebookNode:
+    return assignments.release(SOURCE, student)
 
 
 @functools.cache
@@ -33,9 +33,12 @@ def is_answer(cell: NotebookNode) -> bool:
     return bool(cell.metadata.get("nbgrader", {}).get("solution"))
 
 
-def solved(only: Iterable[str] | None = None, **replaced: str) -> NotebookNode:
-    """The student version with all or some of the solutions; `toy_2_test=...` gives a cell another source."""
-    notebook = copy.deepcopy(_release())
+def solved(only: Iterable[str] | None = None, /, student: str | None = None, **replaced: str) -> NotebookNode:
+    """The student version with all or some of the solutions; `toy_2_test=...` gives a cell another source.
+
+    For a student with numbers of the own, the solutions are still the book's.
+    """
+    notebook = copy.deepcopy(_release(student))
     wanted = set(_solutions() if only is None else only)
     others = {name.replace("_", "-"): source for name, source in replaced.items()}
     for cell in notebook.cells:
