@@ -14,6 +14,7 @@ from typer import Argument, Option
 
 from lmc_utils.publishing import page, standalone
 from lmc_utils.running import comparing, results
+from lmc_utils.running.curves import Curves
 from lmc_utils.settings import require
 from lmc_utils.showing import LONGEST_VALUE, one_line
 
@@ -98,9 +99,17 @@ def _write(page: Path, found: comparing.Comparison) -> None:
     if barriers:
         drawn = compared.by_fork(barriers, found.runs)
         sections["Barriers by fork"] = parts.svg(drawn, "Barriers against the fork epoch, a line for each run")
+    for name, each in found.curves.items():
+        drawn = compared.along([_by_fork(curves) for curves in each], found.runs)
+        said = name.replace("_", " ").capitalize()
+        sections[said] = parts.svg(drawn, f"{said}, a panel for each fork epoch, a line for each run")
     sections["All numbers"] = standalone.table(_numbers(found))
     body = "".join(f"<h2>{title}</h2>{section}" for title, section in sections.items())
     standalone.write(page, " and ".join(found.runs), body)
+
+
+def _by_fork(curves: Curves | None) -> dict[int, tuple[list[float], list[float]]]:
+    return {} if curves is None else {fork: (curves.places, values) for fork, values in curves.forks.items()}
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from lmc_utils.figures import parts
 from lmc_utils.figures.theme import FAINT
 
 
@@ -33,4 +34,20 @@ def by_fork(
     for axis in axes[len(series) :]:
         axis.set_axis_off()
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(runs))
+    return figure
+
+
+def along(curves: Sequence[Mapping[int, tuple[Sequence[float], Sequence[float]]]], runs: Sequence[str]) -> Figure:
+    """Curves of several runs: a panel for each fork epoch that any of them has, a line for each run that has it.
+
+    Args:
+        curves: of each run, by fork epoch, where the curve is known and its values there.
+        runs: their names.
+    """
+    titled = {f"fork at epoch {fork}": fork for fork in sorted({fork for each in curves for fork in each})}
+    figure, panels = parts.panels(titled, 2.8, 0.2, 2.8, share="y")
+    for axis, fork in panels:
+        for run, each, colour in zip(runs, curves, sns.color_palette("colorblind"), strict=False):
+            axis.plot(*each.get(fork, ([], [])), color=colour, lw=1.6, label=run)
+    parts.legend_below(figure, figure.axes[0], len(runs))
     return figure

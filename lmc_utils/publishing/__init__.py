@@ -1,6 +1,6 @@
-"""Execute what changed and publish it: the pages, and the PDF.
+"""Execute what changed and publish it: the pages, the PDF, a single run, and what goes back to a class.
 
-Imports from `provenance`, `settings`, `running` and `classroom`.
+Imports from `provenance`, `settings`, `running`, `classroom` and `figures`.
 """
 
-__all__ = ["site", "swap", "build", "browser", "pdf", "standalone", "address"]
+__all__ = ["site", "swap", "build", "browser", "pdf", "page", "inline", "standalone", "feedback", "address"]

@@ -7,10 +7,13 @@ A notebook records with::
 Imports from `settings`, `showing` and `provenance`.
 """
 
+from lmc_utils.running.curves import record_curves
 from lmc_utils.running.results import record
 
 __all__ = [
     "record",
+    "record_curves",
+    "curves",
     "results",
     "notebooks",
     "parameters",
@@ -18,6 +21,7 @@ __all__ = [
     "values",
     "prose",
     "plain",
+    "opening",
     "legible",
     "comparing",
     "jobs",

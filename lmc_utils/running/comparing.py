@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.running import reading, results
+from lmc_utils.running import curves, reading, results
+from lmc_utils.running.curves import Curves
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import ParameterError, require
 
@@ -24,11 +25,13 @@ class Comparison:
         runs: their names.
         parameters: of all runs, by name, in the order of the notebook.
         numbers: of all runs, by name; None where a run has none of this name.
+        curves: of all runs, by name; None likewise.
     """
 
     runs: list[str]
     parameters: dict[str, list[Any]]
     numbers: dict[str, list[float | None]]
+    curves: dict[str, list[Curves | None]] = field(default_factory=dict)
 
     @property
     def differing(self) -> dict[str, list[Any]]:
@@ -85,10 +88,12 @@ def compare(paths: Sequence[Path]) -> Comparison:
                 f"notebook: expected runs of one notebook, '{path}' has other parameters than '{paths[0]}'"
             )
     recorded = [results.read(path) for path in paths]
+    drawn = [curves.recorded(reading.read(path)) for path in paths]
     return Comparison(
         names,
         {name: [each[name] for each in used] for name in used[0]},
         {name: [each.get(name) for each in recorded] for name in in_order(recorded)},
+        {name: [each.get(name) for each in drawn] for name in dict.fromkeys(name for each in drawn for name in each)},
     )
 
 

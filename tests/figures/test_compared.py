@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from lmc_utils.figures.compared import by_fork
+from lmc_utils.figures.compared import along, by_fork
 from lmc_utils.figures.parts import svg
 
 
@@ -23,3 +23,12 @@ def test_a_picture_on_a_page_says_what_it_shows() -> None:
     drawn = svg(Figure(), 'of "a"')
     assert drawn.startswith('<svg role="img" aria-label="of &quot;a&quot;" style="max-width')
     assert drawn.rstrip().endswith("</svg>")
+
+
+def test_curves_of_two_runs_share_the_panels_of_the_forks_that_both_have() -> None:
+    one = {0: ([0.0, 1.0], [4.0, 2.0]), 15: ([0.0, 1.0], [1.0, 0.0])}
+    two = {0: ([0.0, 0.5, 1.0], [5.0, 9.0, 3.0]), 3: ([0.0, 1.0], [2.0, 2.0])}
+    figure = along([one, two], ["one", "two"])
+    assert [axis.get_title() for axis in figure.axes] == [f"fork at epoch {fork}" for fork in (0, 3, 15)]
+    drawn = [[line.get_ydata().tolist() for line in axis.lines] for axis in figure.axes]
+    assert drawn == [[[4.0, 2.0], [5.0, 9.0, 3.0]], [[], [2.0, 2.0]], [[1.0, 0.0], []]]

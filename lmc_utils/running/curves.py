@@ -1,0 +1,73 @@
+"""Curves that a notebook records, for runs to be compared by more than numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_MIME = "application/vnd.lmc.curves+json"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A curve for each fork epoch.
+
+    Attributes:
+        along: of what they are curves, such as alpha.
+        places: where they are known, increasing.
+        forks: by fork epoch, a value for each place.
+    """
+
+    along: str
+    places: list[float]
+    forks: dict[int, list[float]]
+
+
+def record_curves(along: str, **curves: Any) -> None:
+    """Keep curves in the executed notebook, under their names; nothing of them is shown.
+
+    Args:
+        along: a dimension of all of them.
+        curves: labelled arrays with this dimension and `fork_epoch`, no other.
+    """
+    from IPython.display import publish_display_data
+
+    for name, values in curves.items():
+        rows = [[_said(each) for each in row] for row in values.transpose("fork_epoch", along).values.tolist()]
+        forks = dict(zip(map(str, values.fork_epoch.values.tolist()), rows, strict=True))
+        said = {"name": name, "along": along, "places": values[along].values.tolist(), "forks": forks}
+        publish_display_data({_MIME: said})  # type: ignore[no-untyped-call]
+
+
+def recorded(notebook: Mapping[str, Any]) -> dict[str, Curves]:
+    """The curves in the content of an executed notebook, by name; what has another form is passed over.
+
+    >>> said = {"name": "error", "along": "alpha", "places": [0, 1], "forks": {"0": [2.0, 3.0]}}
+    >>> recorded({"cells": [{"outputs": [{"data": {"application/vnd.lmc.curves+json": said}}]}]})
+    {'error': Curves(along='alpha', places=[0.0, 1.0], forks={0: [2.0, 3.0]})}
+    """
+    found: dict[str, Curves] = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            said = output.get("data", {}).get(_MIME)
+            try:
+                curves = Curves(str(said["along"]), _numbers(said["places"]), _by_fork(said["forks"]))
+                if all(len(each) == len(curves.places) for each in curves.forks.values()):
+                    found[str(said["name"])] = curves
+            except (TypeError, KeyError, ValueError, AttributeError):  # nothing, or written by others
+                continue
+    return found
+
+
+def _said(value: float) -> float | None:
+    return value if math.isfinite(value) else None  # JSON has no other word for it
+
+
+def _by_fork(forks: Mapping[str, Any]) -> dict[int, list[float]]:
+    return {int(fork): _numbers(values) for fork, values in forks.items()}
+
+
+def _numbers(values: Any) -> list[float]:
+    return [float("nan") if each is None else float(each) for each in values]
