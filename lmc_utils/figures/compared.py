@@ -45,7 +45,7 @@ def along(curves: Sequence[Mapping[int, tuple[Sequence[float], Sequence[float]]]
         runs: their names.
     """
     titled = {f"fork at epoch {fork}": fork for fork in sorted({fork for each in curves for fork in each})}
-    figure, panels = parts.panels(titled, 2.8, 0.2, 2.8, share="y")
+    figure, panels = parts.panels(titled, 2.8, 0.2, 2.8, share="y", xlabel=r"$\alpha$")
     for axis, fork in panels:
         for run, each, colour in zip(runs, curves, sns.color_palette("colorblind"), strict=False):
             axis.plot(*each.get(fork, ([], [])), color=colour, lw=1.6, label=run)

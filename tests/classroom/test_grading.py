@@ -183,7 +183,7 @@ def test_a_line_says_why(batch: Batch) -> None:
         "toy-2: this cell is missing",
         "toy-4-test: this cell is missing, it has been put back",
     ]
-    assert remarks["renamed"] == [""]  # its name is not that of another notebook
+    assert remarks["renamed"] == []  # its name is not that of another notebook
     assert remarks["tampered"][0].startswith("toy-setup, toy-2-test")
     assert remarks["tampered"][0].endswith(": this cell was changed and has been put back")
     assert remarks["unsolved"] == [f"{', '.join(f'toy-{number}' for number in range(1, 8))}: Not answered yet."]
