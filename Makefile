@@ -13,7 +13,7 @@ TORCH  := torch==2.13.0\ntorchvision==0.28.0\n
 QUICK  := jsonschema<4.25\n
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf browser test test-gpu lint bench attack serve clean lock
+.PHONY: help book pdf browser test test-gpu lint bench odd attack serve clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that no
 
 bench: $(VENV)/.dev  ## measure the speed claims against their peers (some half an hour)
 	@$(BIN)/python -m benchmarks
+
+odd: $(VENV)/.dev  ## run, read and build every chapter with parameters of another kind (some ten minutes)
+	@$(BIN)/python -m pytest -q tests/odd/odd_runs.py
 
 attack: $(VENV)/.dev  ## try to break what SECURITY.md promises (about an hour)
 	@$(BIN)/python -m lmc_utils.classroom.wall >/dev/null

@@ -1,7 +1,8 @@
 """Sphinx extension: a page tells of the forks that its notebooks have, whatever forks its text was written for.
 
-Tables get a row for each of them; a number of a fork that a run does not have reads as a dash, with the reason. Any
-other number that no notebook has is a fault of the text and fails the build, as before.
+Tables get a row for each of them; a number of a fork that a run does not have reads as a dash, with the reason. So does
+one of another label that ends in a number, such as `share_n_10`, where the run has others of its kind. Any other number
+that no notebook has is a fault of the text and fails the build.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from sphinx.application import Sphinx
 
 from lmc_utils.running import prose, results
 
-_OF_A_FORK = re.compile(r"_fork_(\d+)$")
+_LABEL = re.compile(r"_([a-z]+)_(\d+)(?=_|$)")
+_LAST = re.compile(rf"{_LABEL.pattern}$")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -42,11 +44,14 @@ def tell_own_forks(app: Sphinx, docname: str, source: list[str]) -> None:
 def _told(text: str, page: Path) -> str:
     def has(quoted: str) -> bool:
         place, _, name = quoted.rpartition("::")
-        fork, numbers = _OF_A_FORK.search(name), _numbers(page.parent / place if place else page)
-        if not fork or not numbers or name in numbers:
+        numbers = _numbers(page.parent / place if place else page)
+        if not _LAST.search(name) or name in numbers:
             return True
-        series = {_OF_A_FORK.sub("", known) for known in numbers if _OF_A_FORK.search(known)}
-        return int(fork[1]) in _forks(numbers) and _OF_A_FORK.sub("", name) not in series
+        known = [each.groups() for number in numbers for each in _LABEL.finditer(number)]
+        kinds = {kind for kind, _ in known}
+        if any(each[1] in kinds and each.groups() not in known for each in _LABEL.finditer(name)):
+            return False
+        return _LABEL.sub(r"_\1", name) not in {_LABEL.sub(r"_\1", number) for number in numbers}
 
     return prose.without_missing(text, has)
 
@@ -59,4 +64,4 @@ def _numbers(path: Path) -> dict[str, float]:
 
 
 def _forks(numbers: dict[str, float]) -> list[int]:
-    return sorted({int(found[1]) for name in numbers if (found := _OF_A_FORK.search(name))})
+    return sorted({int(found[2]) for name in numbers if (found := _LAST.search(name)) and found[1] == "fork"})

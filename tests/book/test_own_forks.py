@@ -12,7 +12,7 @@ from project import lmc, write_book
 
 ROOT = Path(__file__).parents[2]
 CELL = """from lmc_utils.running import record
-record(barrier={"fork_0": 4.0, "fork_3": 2.0}, wide={"fork_0": 1.0}, width=64)"""
+record(barrier={"fork_0": 4.0, "fork_3": 2.0}, wide={"fork_0": 1.0}, width=64, share={"n_12": 0.5})"""
 TABLE = """# One
 
 | fork | barrier | wide |
@@ -20,7 +20,7 @@ TABLE = """# One
 | 0 | {glue:text}`barrier_fork_0:.1f` | {glue:text}`wide_fork_0:.1f` |
 | 15 | {glue:text}`barrier_fork_15:.1f` |  |
 
-Of {glue:text}`width:.0f` units."""
+Of {glue:text}`width:.0f` units, in ten dimensions {glue:text}`share_n_10:.0%`."""
 
 
 @pytest.mark.xdist_group("faults")
@@ -46,5 +46,6 @@ def test_tables_have_the_forks_of_the_run_and_other_numbers_a_dash(tmp_path: Pat
     told = [[re.sub(r"<.*?>", "", cell) for cell in row] for row in rows]
     assert told == [["fork", "barrier", "wide"], ["0", "4.0", "1.0"], ["3", "2.0", "–"]]
     assert "this run has no number named" in page
+    assert "units, in ten dimensions –." in re.sub(r"<.*?>", "", page)
     intro = re.sub(r"<.*?>", "", (html / "intro.html").read_text())
     assert "It is 2.0, later – points." in " ".join(intro.split())
