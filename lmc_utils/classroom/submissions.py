@@ -36,6 +36,7 @@ class Submission:
         notebook: the stem of the exercise notebook that it answers; None where it is no such thing.
         remark: what there is to say of the file itself, or nothing.
         student: whose numbers its exercises have; None where they are the book's.
+        later: the name of a later version, which counts; empty where this one does.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Submission:
     notebook: str | None
     remark: str
     student: str | None = None
+    later: str = ""
 
 
 def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collection[Path] = ()) -> list[Submission]:

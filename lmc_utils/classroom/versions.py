@@ -44,7 +44,9 @@ def later_counts(submissions: Sequence[Submission]) -> list[Submission]:
     return [
         each
         if each.notebook is None or (counts := last[student(each), each.notebook]) is each
-        else replace(each, notebook=None, content=b"", remark=f"an earlier version: '{counts.name}' counts")
+        else replace(
+            each, notebook=None, content=b"", later=counts.name, remark=f"an earlier version: '{counts.name}' counts"
+        )
         for each in submissions
     ]
 

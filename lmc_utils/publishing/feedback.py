@@ -29,7 +29,7 @@ def write(folder: Path, graded: Sequence[Graded]) -> list[Path]:
         The pages, in the order of the students' names.
     """
     by_student: dict[str, list[Graded]] = {}
-    for each in graded:
+    for each in _counting(graded):
         by_student.setdefault(student(each.submission), []).append(each)
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[Path, str] = {}
@@ -45,14 +45,19 @@ def write(folder: Path, graded: Sequence[Graded]) -> list[Path]:
 def write_summary(page: Path, graded: Sequence[Graded]) -> None:
     """Write how each exercise went: a picture, a table, and the mistakes with how often they were made."""
     by_notebook: dict[str, list[Marks]] = {}
-    for each in graded:
+    for each in _counting(graded):
         if each.submission.notebook:
             by_notebook.setdefault(each.submission.notebook, []).append(each.marks)
     counted = sum(map(len, by_notebook.values()))
-    parts = [f"<p>{counted} submissions were marked, {len(graded) - counted} files could not be.</p>"]
+    others = len(_counting(graded)) - counted
+    parts = [f"<p>{counted} submissions were marked, {others} files could not be; earlier versions are left out.</p>"]
     for notebook, marks in sorted(by_notebook.items()):
         parts.append(f"<h2>{html.escape(notebook)}</h2>{_picture(tally(marks))}{_tallies(tally(marks))}")
     standalone.write(page, "How the exercises went", "".join(parts))
+
+
+def _counting(graded: Sequence[Graded]) -> list[Graded]:
+    return [each for each in graded if not each.submission.later]
 
 
 def _submission(graded: Graded) -> str:

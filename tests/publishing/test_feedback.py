@@ -1,0 +1,74 @@
+"""What goes back: to each student the own work and nothing of the tests, to the teacher how it went."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lmc_utils.classroom.grading import Graded
+from lmc_utils.classroom.marking import Marks
+from lmc_utils.classroom.submissions import Submission
+from lmc_utils.publishing import feedback
+
+STEM = "01_toy_exercises"
+MARKS = Marks({"toy-1": 1.0, "toy-2": 0.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Mind the <chord>."])
+
+
+def graded(name: str, marks: Marks = MARKS, executed: Path | None = None, **more: str) -> Graded:
+    notebook = None if more.get("remark") else STEM
+    return Graded(
+        Submission(name, Path(name), b"", notebook, more.get("remark", ""), later=more.get("later", "")),
+        marks,
+        executed,
+    )
+
+
+def executed(folder: Path) -> Path:
+    def cell(name: str, source: str) -> dict[str, object]:
+        said = [{"output_type": "stream", "name": "stdout", "text": "### BEGIN HIDDEN TESTS"}]
+        return {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": name}}, "source": source, "outputs": said}
+
+    cells = [cell("toy-2", "answer = '<b>'"), cell("toy-2-test", "secret()"), cell("", "mine()")]
+    (folder / "done.ipynb").write_text(json.dumps({"cells": cells}))
+    return folder / "done.ipynb"
+
+
+def test_a_page_has_points_hint_and_answer_and_nothing_of_the_tests(tmp_path: Path) -> None:
+    (page,) = feedback.write(tmp_path / "pages", [graded(f"ann/{STEM}.ipynb", executed=executed(tmp_path))])
+    text = page.read_text()
+    assert page.name == "ann.html"
+    assert "1 of 3 points" in text
+    assert (
+        "toy-2: 0 of 2</h3><p>Mind the &lt;chord&gt;.</p><pre><code>answer = &#x27;&lt;b&gt;&#x27;</code></pre>" in text
+    )
+    assert "secret" not in text
+    assert "HIDDEN" not in text
+
+
+def test_a_student_has_one_page_for_all_notebooks_and_nobody_shares_one(tmp_path: Path) -> None:
+    names = [f"ann/{STEM}.ipynb", "ann/02 more.ipynb", "a b.ipynb", "a_b.ipynb", "group/ann.ipynb", "group/ben.ipynb"]
+    pages = feedback.write(tmp_path, [graded(name) for name in names])
+    assert sorted(page.name for page in pages) == [
+        *("a_b.html", "a_b_.html", "ann.html", "ann_02_more.html", "group_ann.html", "group_ben.html"),
+    ]
+    assert len({page.read_text() for page in pages}) == len(pages)
+
+
+def test_a_name_leads_nowhere_else(tmp_path: Path) -> None:
+    names = ["../../x.ipynb", "..ipynb", "<script>/a.ipynb", f"{'long' * 90}.ipynb"]
+    pages = feedback.write(tmp_path / "pages", [graded(name) for name in names])
+    assert {page.parent for page in pages} == {tmp_path / "pages"}
+    assert not any("<script" in page.read_text() for page in pages)
+
+
+def test_what_could_not_be_marked_is_told_and_earlier_versions_are_not(tmp_path: Path) -> None:
+    wrong = graded("ben/letter.docx", Marks(), remark="not a notebook")
+    earlier = graded("ann/old (1).ipynb", Marks(), remark="an earlier version", later="ann/old.ipynb")
+    all_of_them = [graded("ann/old.ipynb"), earlier, wrong]
+    pages = feedback.write(tmp_path / "pages", all_of_them)
+    assert [page.name for page in pages] == ["ann_old.html", "ben_letter.html"]
+    assert "not a notebook" in pages[1].read_text()
+    feedback.write_summary(tmp_path / "class.html", all_of_them)
+    text = (tmp_path / "class.html").read_text()
+    assert "1 submissions were marked, 1 files could not be" in text
+    assert "<td>toy-2</td><td>0</td><td>1</td><td>0</td><td>1 × Mind the &lt;chord&gt;.</td>" in text
