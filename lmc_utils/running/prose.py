@@ -60,7 +60,7 @@ def without_missing(text: str, known: Collection[str] | Callable[[str], bool]) -
     if not missing:
         return text
     dashed = _QUOTED.sub(lambda quoted: quoted[0] if has(_split(quoted[1])[0]) else DASH, text)
-    said = ", ".join(f"`{name}`" for name in missing[:3])
+    said = ", ".join(f"`{name.rpartition('::')[2]}`" for name in missing[:3])
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     return f"{dashed.rstrip()}\n\n*{DASH}: this run has no number named {said}{more}.*"
 
