@@ -18,7 +18,7 @@ import typer
 import typer.core
 from typer import Argument, Option
 
-from lmc_utils import cli_connect, cli_read
+from lmc_utils import cli_connect, cli_read, cli_sweep
 from lmc_utils.classroom import assignments, grading, students
 from lmc_utils.classroom.sandbox import Bounds
 from lmc_utils.provenance import write_whole
@@ -53,6 +53,7 @@ app = typer.Typer(
 )
 
 app.command("connect")(cli_connect.connect)
+app.command("sweep")(cli_sweep.sweep)
 app.command("results")(cli_read.show_results)
 app.command("compare")(cli_read.compare)
 app.command("page")(cli_read.write_page)

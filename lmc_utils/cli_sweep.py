@@ -1,0 +1,85 @@
+"""`lmc sweep`: a notebook over many points of its parameters."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import xarray as xr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from typer import Argument, Option
+
+from lmc_utils.publishing import standalone
+from lmc_utils.running import gathering, grids, notebooks
+from lmc_utils.settings import ParameterError, require
+from lmc_utils.showing import one_line
+
+
+def sweep(
+    notebook: Annotated[str, Argument(help="A stem such as 02_sibling_forking, or a path.")],
+    out: Annotated[Path, Option("-o", "--out", help="The folder for points and tables.")],
+    grid: Annotated[
+        list[str] | None, Option("--grid", metavar="NAME=V1,V2", help="Values, or a range START:STOP[:STEP].")
+    ] = None,
+    points: Annotated[Path | None, Option(help="A YAML file with a list of points instead.")] = None,
+    preset: Annotated[str, Option(help="Parameter values of all points: smoke, default, paper.")] = "default",
+    workers: Annotated[int | None, Option(min=1, help="Points at a time on this machine; default its cores.")] = None,
+    scheduler: Annotated[str | None, Option(help="The address of a Dask scheduler to use instead.")] = None,
+    resources: Annotated[list[str] | None, Option(metavar="NAME=COUNT", help="Dask's, that each point needs.")] = None,
+    timeout: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
+    html: Annotated[Path | None, Option("--html", help="A page with a picture of each --show.")] = None,
+    show: Annotated[list[str] | None, Option(help="A number to draw against the parameters.")] = None,
+    root: Annotated[Path, Option(help="The checkout to work on.")] = Path(),
+) -> None:
+    """Execute a notebook over a grid of parameters; points that are there are not executed again."""
+    found = notebooks.find(notebook, root / "notebooks")
+    require(bool(grid) != bool(points), "grid", "one of --grid and --points", "both" if grid else "none")
+    require(bool(html) == bool(show), "show", "--html and --show together", "one of them")
+    standalone.require_name(html)
+    asked = grids.listed(points) if points else grids.product([grids.axis(text) for text in grid or []])
+    wanted = [found.preset(preset) | point for point in asked]
+    grids.check(found, wanted)
+    needed = dict(_resource(text) for text in resources or [])
+    from lmc_utils.running import sweeps  # here, as Dask takes long to import
+
+    report = sweeps.Report(len(wanted), kept=len(wanted))
+    if todo := sweeps.missing(found, wanted, out):
+        count = min(workers or os.cpu_count() or 1, len(todo))
+        with sweeps.connected(scheduler) if scheduler else sweeps.cluster(count) as client, _progress() as progress:
+            if scheduler and client.dashboard_link:
+                typer.echo(f"dashboard: {client.dashboard_link}", err=True)
+            bar = progress.add_task("points", total=len(wanted))
+            for report in sweeps.steps(found, wanted, client, out, timeout, needed):
+                progress.update(bar, completed=report.kept + report.done + len(report.failed))
+    table = gathering.gather(found, asked, out, wanted)
+    for line in report.failed.values():
+        typer.echo(f"lmc: {one_line(line)}", err=True)
+    typer.echo(f"{out / 'results.csv'}: {report.kept + report.done} of {report.total} points, {report.kept} were there")
+    if html is not None:
+        _write(html, found.path.stem, table, show or [])
+        typer.echo(html)
+    raise typer.Exit(1 if report.failed else 0)
+
+
+def _write(page: Path, title: str, table: xr.Dataset, show: list[str]) -> None:
+    from lmc_utils.figures import parts, sweeps, theme  # here, as drawing takes long to import
+
+    theme.use_theme()
+    drawn = sweeps.against(table, show)
+    standalone.write(page, title, parts.svg(drawn, f"{', '.join(show)} against what was swept"))
+
+
+def _resource(text: str) -> tuple[str, float]:
+    name, _, count = text.partition("=")
+    try:
+        return name.strip(), float(count)
+    except ValueError as error:
+        raise ParameterError(f"resources: expected NAME=COUNT, got '{one_line(text)}'") from error
+
+
+def _progress() -> Progress:
+    rest = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*rest, TimeRemainingColumn(), console=Console(stderr=True, soft_wrap=True))

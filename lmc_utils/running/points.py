@@ -1,0 +1,78 @@
+"""One point of a sweep at work: a process that ends with its worker, and a notebook that is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.running import jobs, watchdog
+
+_POLL = 0.05  # seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the execution of a point ended.
+
+    Attributes:
+        notebook: as it was executed; where it failed, as far as it came.
+        error: one line; None where it went well.
+        seconds: that it took.
+    """
+
+    notebook: bytes
+    error: str | None
+    seconds: float
+
+
+def execute(
+    source: bytes,
+    stem: str,
+    given: Mapping[str, Any],
+    timeout: int,
+    environment: Mapping[str, str],
+    wanted: Callable[[], bool] = lambda: True,
+) -> Outcome:
+    """Execute a notebook in a process of its own, in a folder of this try alone.
+
+    The process, its kernel and all that they start end with whoever calls, however that ends.
+
+    Args:
+        source: the notebook.
+        stem: its name, for messages.
+        given: parameters, checked by the caller.
+        timeout: seconds that a single cell may take.
+        environment: variables that the process has besides those of this one.
+        wanted: asked now and then; the process is ended once this is false.
+    """
+    since = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
+        place, log = Path(folder), Path(folder) / "log"
+        (place / f"{stem}.ipynb").write_bytes(source)
+        out = place / "out.ipynb"
+        command = [sys.executable, "-m", "lmc_utils.cli", "run", str(place / f"{stem}.ipynb"), "-o", str(out)]
+        command += ["--as-source", "--no-check", "--timeout", str(timeout)]
+        for name, value in given.items():
+            command += ["-p", f"{name}={json.dumps(value)}"]
+        with log.open("wb") as said:
+            process = watchdog.start(
+                command, stdout=said, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | dict(environment)
+            )
+            try:
+                while process.poll() is None and wanted():
+                    time.sleep(_POLL)
+            finally:
+                watchdog.end([process])
+        took, partial = time.monotonic() - since, out.with_suffix(".partial.ipynb")
+        if process.returncode == 0:
+            return Outcome(out.read_bytes(), None, took)
+        said_last = jobs.last_line(log).partition(" (see ")[0] or f"it ended with status {process.returncode}"
+        return Outcome(partial.read_bytes() if partial.exists() else b"", said_last, took)

@@ -1,0 +1,237 @@
+"""A notebook over many points of its parameters, on Dask: what is there is kept, what is missing is executed.
+
+Each point becomes `points/DIGEST.ipynb` in the folder of the sweep, whole or not at all; `gathering` makes one table of
+them. A client of the caller's is used as it is; without one a cluster of this machine is started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from lmc_utils.provenance import digest, write_whole
+from lmc_utils.provenance import sweep as remove_partial
+from lmc_utils.running import gathering, grids, points
+from lmc_utils.running.grids import Point
+from lmc_utils.running.notebooks import TIMEOUT, ExecutionError, Notebook
+from lmc_utils.settings import ParameterError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_TRIES = 2
+_PATIENCE = 8  # seconds in which a scheduler has to answer
+
+
+@dataclass
+class Report:
+    """What became of a sweep, so far.
+
+    Attributes:
+        total: points that were asked for.
+        kept: how many of them were there before.
+        done: how many were executed.
+        failed: one line for each that was not, by the digest of the point.
+    """
+
+    total: int
+    kept: int = 0
+    done: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def sweep(
+    notebook: Notebook | Path, wanted: Sequence[Mapping[str, Any]], client: Client | None = None, *, out: Path,
+    timeout: int = TIMEOUT, resources: Mapping[str, float] | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """Execute a notebook at all points that are not there yet, and gather what all of them recorded.
+
+    Args:
+        notebook: the source, or its path.
+        wanted: the points: parameters that differ from the notebook's own. All are checked before one starts.
+        client: of a Dask cluster; by default one of this machine is started, and closed at the end.
+        out: the folder of the sweep.
+        timeout: seconds that a single cell may take.
+        resources: of Dask's that each point needs, such as GPU=1.
+
+    Returns:
+        The recorded numbers, see `gathering.dataset`.
+
+    Raises:
+        ParameterError: a point is wrong, or the folder is that of another notebook.
+        ExecutionError: points failed twice; all others are done, and gathered in the folder.
+    """
+    notebook = notebook if isinstance(notebook, Notebook) else Notebook(notebook)
+    grids.check(notebook, wanted)
+    report = Report(len(wanted), kept=len(wanted))
+    if there := missing(notebook, wanted, out):
+        with cluster(min(os.cpu_count() or 1, len(there))) if client is None else _as_it_is(client) as used:
+            for report in steps(notebook, wanted, used, out, timeout, resources):  # noqa: B007 the last one counts
+                pass
+    found = gathering.gather(notebook, wanted, out)
+    if report.failed:
+        raise ExecutionError(
+            f"{len(report.failed)} of {report.total} points failed: {next(iter(report.failed.values()))}"
+        )
+    return found
+
+
+def steps(
+    notebook: Notebook, wanted: Sequence[Mapping[str, Any]], client: Client, out: Path, timeout: int = TIMEOUT,
+    resources: Mapping[str, float] | None = None,
+) -> Iterator[Report]:  # fmt: skip
+    """As `sweep`, without gathering: how far it is, first of all and then after each point.
+
+    Raises:
+        ExecutionError: the scheduler has gone; what was done stays.
+    """
+    place = folder_of(notebook, out)
+    todo = missing(notebook, wanted, out)
+    report = Report(len(wanted), kept=len(wanted) - len(todo))
+    yield report
+    if not todo:
+        return
+    source, stem = notebook.path.read_bytes(), notebook.path.stem
+    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+
+    def submit(point: Point) -> Future[Any]:
+        future: Future[Any] = client.submit(
+            _at_work, source, stem, point, timeout, environment, pure=False, resources=dict(resources or {}) or None
+        )
+        return future
+
+    from distributed import as_completed
+    from distributed.comm.core import CommClosedError
+
+    running = {submit(point): (name, 1) for name, point in todo.items()}
+    try:
+        finished = as_completed(list(running))
+        for future in finished:
+            name, tries = running.pop(future)
+            if future.status == "cancelled" or client.status != "running":
+                raise ExecutionError("the scheduler has gone; what was done is kept, and the same command goes on")
+            outcome = _outcome(future)
+            future.release()
+            if outcome.error is None:
+                write_whole(_path(place, todo[name]), outcome.notebook)
+                report.done += 1
+            elif tries < _TRIES:
+                again = submit(todo[name])
+                running[again] = (name, tries + 1)
+                finished.add(again)
+                continue
+            else:
+                report.failed[name] = f"{outcome.error} ({_shown(todo[name])})"
+                if outcome.notebook:
+                    write_whole(place / f"{name}.partial.ipynb", outcome.notebook)
+            yield report
+    except (CommClosedError, OSError, TimeoutError) as error:
+        raise ExecutionError(f"the scheduler has gone ({error}); what was done is kept") from error
+    finally:
+        if client.status == "running":
+            client.cancel(list(running), force=True)
+
+
+@contextmanager
+def cluster(workers: int | None = None) -> Iterator[Client]:
+    """A cluster of processes on this machine, one point each at a time; it ends with the block."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    count = workers or os.cpu_count() or 1
+    with (
+        dask.config.set({"distributed.worker.daemon": False}),
+        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50) as local,
+        Client(local) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """A client of a scheduler that runs already.
+
+    Raises:
+        ParameterError: nobody answers there.
+    """
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_PATIENCE, set_as_default=False)
+    except Exception as error:  # of addresses that are none, too, and Dask has many kinds
+        raise ParameterError(f"scheduler: expected one that answers at '{address}' ({type(error).__name__})") from error
+    with client:
+        yield client
+
+
+def missing(notebook: Notebook, wanted: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
+    """The points that are not there yet, by name; raises ParameterError as `folder_of` does."""
+    place = folder_of(notebook, out)
+    return {name_of(point): dict(point) for point in wanted if not _path(place, point).exists()}
+
+
+def name_of(point: Mapping[str, Any]) -> str:
+    """What the file of a point is called, whatever else is swept."""
+    return digest(dict(point))[:16]
+
+
+def folder_of(notebook: Notebook, out: Path) -> Path:
+    """The folder of the points of a sweep, made where it is not there.
+
+    Raises:
+        ParameterError: it holds those of another notebook, or of another version of this one.
+    """
+    code = ["".join(cell["source"]) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
+    mine, place = {"notebook": notebook.path.stem, "code": digest(code)}, out / "points"
+    stamp = out / "sweep.json"
+    place.mkdir(parents=True, exist_ok=True)
+    remove_partial(place)
+    if not stamp.exists():
+        write_whole(stamp, json.dumps(mine, indent=1).encode())
+    elif json.loads(stamp.read_text()) != mine:
+        raise ParameterError(
+            f"out: expected a folder of '{mine['notebook']}' as it is now, got that of another: '{out}'"
+        )
+    return place
+
+
+def _path(place: Path, point: Mapping[str, Any]) -> Path:
+    return place / f"{name_of(point)}.ipynb"
+
+
+def _at_work(source: bytes, stem: str, point: Point, timeout: int, environment: dict[str, str]) -> points.Outcome:
+    """What a worker does; it stops where the task is no longer wanted."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def wanted() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state in ("executing", "long-running") and worker.status.name == "running"
+
+    return points.execute(source, stem, point, timeout, environment, wanted)
+
+
+def _outcome(future: Future[Any]) -> points.Outcome:
+    try:
+        found: points.Outcome = future.result()
+    except Exception as error:  # a worker that was killed too often, one out of memory
+        return points.Outcome(b"", f"{type(error).__name__}: its worker has gone", 0.0)
+    return found
+
+
+def _shown(point: Point) -> str:
+    return ", ".join(f"{name}={json.dumps(value)}" for name, value in point.items())
+
+
+@contextmanager
+def _as_it_is(client: Client) -> Iterator[Client]:
+    yield client

@@ -1,0 +1,167 @@
+"""Sweeps on Dask: nothing twice, nothing lost, whoever is killed in the middle."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from project import lmc, write_notebook
+
+from lmc_utils.running import grids, results, sweeps
+from lmc_utils.running.notebooks import ExecutionError, Notebook
+from lmc_utils.settings import ParameterError
+
+SOURCE = """import os, time
+from pathlib import Path
+from lmc_utils.running import record
+with open(Path(word) / "log", "a") as log:
+    print(count, file=log)
+time.sleep(rate)
+record(square=count**2, third=1 / (count - 100))"""
+
+pytestmark = pytest.mark.xdist_group("sweeps")
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Notebook:
+    return Notebook(write_notebook(tmp_path / "one.ipynb", SOURCE))
+
+
+def wanted(folder: Path, counts: range, rate: float = 0.1) -> list[grids.Point]:
+    return [{"count": count, "rate": rate, "word": str(folder)} for count in counts]
+
+
+def executed(folder: Path) -> list[int]:
+    log = folder / "log"
+    return sorted(map(int, log.read_text().split())) if log.exists() else []
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """The address of a scheduler on loopback, and its process and those of two workers."""
+    file = tmp_path / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen([*command, "--no-dashboard", "--scheduler-file", str(file)], **quiet)]  # type: ignore[call-overload]
+    deadline = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1"]
+    for number in range(2):
+        there = tmp_path / f"worker {number}"
+        there.mkdir()
+        options = ["--no-nanny", "--no-dashboard", "--local-directory", str(there)]
+        started.append(subprocess.Popen([*worker, *options], **quiet))  # type: ignore[call-overload]
+    import json
+
+    yield json.loads(file.read_text())["address"], started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_on_this_machine_each_point_is_executed_once_and_never_again(notebook: Notebook, tmp_path: Path) -> None:
+    found = sweeps.sweep(notebook, wanted(tmp_path, range(2)), out=tmp_path / "out")
+    assert found.square.squeeze().values.tolist() == [0.0, 1.0]
+    more = sweeps.sweep(notebook, wanted(tmp_path, range(3)), out=tmp_path / "out")
+    assert more.square.squeeze().values.tolist() == [0.0, 1.0, 4.0]
+    assert executed(tmp_path) == [0, 1, 2]
+    assert (tmp_path / "out" / "results.csv").read_text().splitlines()[1].split(",")[1:] == [
+        *("0", "0.1", str(tmp_path), "0.0", "-0.01"),
+    ]
+
+
+def test_a_point_that_fails_is_tried_once_more_and_the_others_go_on(notebook: Notebook, tmp_path: Path) -> None:
+    points = wanted(tmp_path, range(99, 102))
+    with pytest.raises(ExecutionError, match=r"1 of 3 points failed: .*ZeroDivisionError.*count=100"):
+        sweeps.sweep(notebook, points, out=tmp_path / "out")
+    assert executed(tmp_path) == [99, 100, 100, 101]
+    name = sweeps.name_of(points[1])
+    assert (tmp_path / "out" / "points" / f"{name}.partial.ipynb").exists()
+    assert not (tmp_path / "out" / "points" / f"{name}.ipynb").exists()
+
+
+def test_twelve_points_and_a_worker_that_is_killed(
+    notebook: Notebook, tmp_path: Path, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, (_, first, _) = scheduler
+    points = wanted(tmp_path, range(12), rate=0.5)
+    with sweeps.connected(address) as client:
+        client.wait_for_workers(2, timeout=60)
+        for report in sweeps.steps(notebook, points, client, tmp_path / "out"):
+            if report.done == 3:
+                first.send_signal(signal.SIGKILL)
+    assert (report.done, report.failed) == (12, {})
+    got = [results.read(tmp_path / "out" / "points" / f"{sweeps.name_of(point)}.ipynb") for point in points]
+    assert [each["square"] for each in got] == [count**2 for count in range(12)]
+    assert [each["third"] for each in got] == [1 / (count - 100) for count in range(12)], "to the bit"
+    assert len(list((tmp_path / "out" / "points").iterdir())) == 12
+    assert 12 <= len(executed(tmp_path)) <= 13, "only what the killed worker was at was begun again"
+    deadline = time.monotonic() + 30
+    while alive := [each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(each.info["cmdline"])]:
+        if time.monotonic() > deadline or all("dask" in str(each.info["cmdline"]) for each in alive):
+            break
+        time.sleep(0.2)
+    assert all("dask" in str(each.info["cmdline"]) for each in alive), "no process of a point is left"
+
+
+def test_a_scheduler_that_is_killed_costs_one_line_and_nothing_that_was_done(
+    notebook: Notebook, tmp_path: Path, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, (process, *_) = scheduler
+    points = wanted(tmp_path, range(6), rate=0.3)
+
+    def go_on_until_it_is_killed() -> None:
+        with sweeps.connected(address) as client:
+            client.wait_for_workers(2, timeout=60)
+            for report in sweeps.steps(notebook, points, client, tmp_path / "out"):
+                if report.done == 2:
+                    process.send_signal(signal.SIGKILL)
+
+    with pytest.raises(ExecutionError, match="the scheduler has gone"):
+        go_on_until_it_is_killed()
+    before = len(list((tmp_path / "out" / "points").glob("*.ipynb")))
+    assert before >= 2
+    found = sweeps.sweep(notebook, points, out=tmp_path / "out")
+    assert found.square.squeeze().values.tolist() == [count**2 for count in range(6)]
+
+
+def test_nobody_at_an_address_is_one_line_soon(tmp_path: Path) -> None:
+    since = time.monotonic()
+    with (
+        pytest.raises(ParameterError, match=r"^scheduler: expected one that answers"),
+        sweeps.connected("tcp://127.0.0.1:9"),
+    ):
+        pass
+    assert time.monotonic() - since < 15  # of which Dask's import is some; the bound is for what it waits
+
+
+def test_a_folder_is_that_of_one_notebook(notebook: Notebook, tmp_path: Path) -> None:
+    sweeps.folder_of(notebook, tmp_path / "out")
+    other = Notebook(write_notebook(tmp_path / "two.ipynb", "1"))
+    with pytest.raises(ParameterError, match=r"^out: expected a folder of 'two'"):
+        sweeps.folder_of(other, tmp_path / "out")
+
+
+def test_from_the_shell(notebook: Notebook, tmp_path: Path) -> None:
+    given = ["--grid", "count=3:5", "--grid", f"word={tmp_path}", "--grid", "rate=0.1", "--out", "out"]
+    drawn = ["--html", "page.html", "--show", "square"]
+    done = lmc("sweep", notebook.path, *given, *drawn, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 points, 0 were there" in done.stdout
+    assert "<svg" in (tmp_path / "page.html").read_text()
+    again = lmc("sweep", notebook.path, *given, cwd=tmp_path)
+    assert "2 of 2 points, 2 were there" in again.stdout
+    failing = lmc("sweep", notebook.path, *[word.replace("3:5", "99:101") for word in given], cwd=tmp_path)
+    assert failing.returncode == 1
+    assert "ZeroDivisionError" in failing.stderr
+    assert "1 of 2 points" in failing.stdout
+    wrong = lmc("sweep", notebook.path, "--grid", "cuont=1", "--out", "x", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert not (tmp_path / "x").exists()
