@@ -112,7 +112,7 @@ def steps(
 
     running = {submit(point): (name, 1) for name, point in todo.items()}
     try:
-        finished = as_completed(list(running))
+        finished = as_completed(list(running), loop=client.loop)
         for future in finished:
             name, tries = running.pop(future)
             if future.status == "cancelled" or client.status != "running":
