@@ -1,6 +1,6 @@
 """One function, one figure: labelled arrays in, a matplotlib figure out.
 
-Imports from `toy` and from the names that `measure` gives to what it measures.
+Imports from `settings`, from `toy` and from the names that `measure` gives to what it measures.
 """
 
 __all__ = [
