@@ -132,8 +132,8 @@ def steps(
                 if outcome.notebook:
                     write_whole(place / f"{name}.partial.ipynb", outcome.notebook)
             yield report
-    except (CommClosedError, OSError, TimeoutError) as error:
-        raise ExecutionError(f"the scheduler has gone ({error}); what was done is kept") from error
+    except (CommClosedError, TimeoutError) as error:
+        raise ExecutionError("the scheduler has gone; what was done is kept, and the same command goes on") from error
     finally:
         if client.status == "running":
             client.cancel(list(running), force=True)
