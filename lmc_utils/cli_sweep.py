@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import xarray as xr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typer import Argument, Option
 
 from lmc_utils.publishing import standalone
-from lmc_utils.running import gathering, grids, notebooks
+from lmc_utils.running import grids, notebooks
 from lmc_utils.settings import ParameterError, require
 from lmc_utils.showing import one_line
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def sweep(
@@ -43,7 +45,7 @@ def sweep(
     wanted = [found.preset(preset) | point for point in asked]
     grids.check(found, wanted)
     needed = dict(_resource(text) for text in resources or [])
-    from lmc_utils.running import sweeps  # here, as Dask takes long to import
+    from lmc_utils.running import gathering, sweeps  # here, as Dask and xarray take long to import
 
     report = sweeps.Report(len(wanted), kept=len(wanted))
     if todo := sweeps.missing(found, wanted, out):

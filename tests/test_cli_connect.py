@@ -74,7 +74,8 @@ def test_numbers_are_those_of_the_library_and_the_page_needs_no_host(folder: Pat
     exec(MODULE, scope)
     states = torch.load(folder / "0.pt"), torch.load(folder / "1.pt")["state_dict"]
     expected = connect.pair(*states, scope["samples"](), scope["net"](), alphas=5, progress=False)  # type: ignore[operator]
-    assert told["loss"] == expected.loss.values.tolist()
+    # in single precision, which another process may add up in another order
+    assert told["loss"] == pytest.approx(expected.loss.values.tolist(), rel=1e-6)
     assert told["error_barrier"] == float(expected.error_barrier)
     assert {"alphas", "error", "loss_barrier", "highest_at", "batchnorm", "curvature", "curve_loss_barrier"} <= set(
         told
