@@ -36,11 +36,20 @@ def folders(table: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for line, name in enumerate(names, 2):
         require(name.isprintable() and bool(name), "for", f"a name in line {line} of '{table}'", name)
-        place = re.sub(r"[^\w.@+-]+", "_", known_as(name)).strip("._")[:100]
+        place = file_name(known_as(name))
         alike = [other for other, taken in found.items() if taken == place]
         require(bool(place) and not alike, "for", f"students whose names differ in '{table}'", [*alike, name])
         found[name] = place
     return found
+
+
+def file_name(student: str) -> str:
+    """A name of a file or folder for any name of a student, on any system; empty where nothing is left of it.
+
+    >>> file_name("../Ann Lee")
+    'Ann_Lee'
+    """
+    return re.sub(r"[^\w.@+-]+", "_", student).strip("._")[:100]
 
 
 def alike(students: Sequence[str], exercises: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lmc_utils.classroom.grading import Graded
 from lmc_utils.classroom.marking import Marks
+from lmc_utils.classroom.students import file_name
 from lmc_utils.classroom.table import gathered, number
 from lmc_utils.classroom.tallies import Tally, said_of, tally
 from lmc_utils.classroom.versions import student
@@ -34,7 +35,7 @@ def write(folder: Path, graded: Sequence[Graded]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[Path, str] = {}
     for name in sorted(by_student):
-        page = folder / f"{_file_name(name)}.html"
+        page = folder / f"{file_name(name) or 'nameless'}.html"
         while page in written:  # of another student
             page = page.with_name(f"{page.stem}_.html")
         standalone.write(page, name, "".join(map(_submission, by_student[name])))
@@ -108,8 +109,3 @@ def _tallies(tallies: dict[str, Tally]) -> str:
 def _list(lines: Iterable[str]) -> str:
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else ""
-
-
-def _file_name(student: str) -> str:
-    """A name of a file for any name of a student, on any system."""
-    return re.sub(r"[^\w.@+-]+", "_", student).strip("._")[:100] or "nameless"

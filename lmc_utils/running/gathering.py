@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lmc_utils.provenance import digest, versions, write_whole
-from lmc_utils.running import comparing, reading, results
+from lmc_utils.provenance import versions, write_whole
+from lmc_utils.running import comparing, grids, reading, results
 from lmc_utils.running.notebooks import Notebook
 
 
@@ -31,7 +31,7 @@ def gather(
         wanted: the points with the parameters that all have in common, such as those of a preset.
     """
     wanted = asked if wanted is None else wanted
-    rows = [_row(out / "points" / f"{digest(dict(point))[:16]}.ipynb", point) for point in wanted]
+    rows = [_row(out / "points" / f"{grids.name_of(point)}.ipynb", point) for point in wanted]
     write_whole(out / "results.csv", _as_csv(rows, list(notebook.parameters)).encode())
     found = dataset([row["numbers"] for row in rows], asked)
     found.attrs |= {
@@ -69,11 +69,11 @@ def dataset(recorded: Sequence[Mapping[str, float]], wanted: Sequence[Mapping[st
         coords = {name: ("point", values) for name, values in along.items()}
         return xr.Dataset({name: ("point", values) for name, values in table.items()}, coords)
     place = [tuple(axes[name].index(along[name][row]) for name in parameters) for row in range(len(wanted))]
-    grids = {name: np.full(shape, np.nan) for name in names}
+    filled = {name: np.full(shape, np.nan) for name in names}
     for name, values in table.items():
         for where, value in zip(place, values, strict=True):
-            grids[name][where] = value
-    return xr.Dataset({name: (parameters, grid) for name, grid in grids.items()}, axes)
+            filled[name][where] = value
+    return xr.Dataset({name: (parameters, grid) for name, grid in filled.items()}, axes)
 
 
 def _label(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lmc_utils.provenance import digest
 from lmc_utils.running import values
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import ParameterError, require
@@ -78,6 +79,11 @@ def listed(path: Path) -> list[Point]:
         all(each not in points[:place] for place, each in enumerate(points)), "points", "different points", str(path)
     )
     return points
+
+
+def name_of(point: Mapping[str, Any]) -> str:
+    """What the file of a point is called, whatever else is swept."""
+    return digest(dict(point))[:16]
 
 
 def check(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> None:

@@ -19,7 +19,7 @@ import xarray as xr
 from lmc_utils.provenance import digest, write_whole
 from lmc_utils.provenance import sweep as remove_partial
 from lmc_utils.running import gathering, grids, points
-from lmc_utils.running.grids import Point
+from lmc_utils.running.grids import Point, name_of
 from lmc_utils.running.notebooks import TIMEOUT, ExecutionError, Notebook
 from lmc_utils.settings import ParameterError
 
@@ -175,11 +175,6 @@ def missing(notebook: Notebook, wanted: Sequence[Mapping[str, Any]], out: Path) 
     """The points that are not there yet, by name; raises ParameterError as `folder_of` does."""
     place = folder_of(notebook, out)
     return {name_of(point): dict(point) for point in wanted if not _path(place, point).exists()}
-
-
-def name_of(point: Mapping[str, Any]) -> str:
-    """What the file of a point is called, whatever else is swept."""
-    return digest(dict(point))[:16]
 
 
 def folder_of(notebook: Notebook, out: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from book_site import CHAPTERS, PAGES, Visit, settled, visit_one
+from book_site import CHAPTERS, PAGES, Visit, copy_sources, settled, visit_one
 from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent.parent
@@ -23,9 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a copy of the book."""
     root = tmp_path_factory.mktemp("book")
-    shutil.copy(ROOT / "_config.yml", root)
-    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("notebooks", "__pycache__"))
+    copy_sources(root)
     command = [sys.executable, "-m", "lmc_utils.cli", "build", "--root", str(root), "--preset", "smoke"]
     runs = tmp_path_factory.getbasetemp().parent / "exercise-runs"  # as other tests of exercises: each is trained once
     environment = os.environ | {"LMC_RUNS": str(runs)}

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from book_site import copy_sources
 from project import lmc
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +41,7 @@ ODD = {
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, for the runs and for a book of them."""
     root = tmp_path_factory.mktemp("odd")
-    shutil.copy(ROOT / "_config.yml", root)
-    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("notebooks", "__pycache__"))
+    copy_sources(root)
     os.environ["LMC_RUNS"] = str(root / "runs")
     return root
 

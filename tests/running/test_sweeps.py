@@ -82,7 +82,7 @@ def test_a_point_that_fails_is_tried_once_more_and_the_others_go_on(notebook: No
     with pytest.raises(ExecutionError, match=r"1 of 3 points failed: .*ZeroDivisionError.*count=100"):
         sweeps.sweep(notebook, points, out=tmp_path / "out")
     assert executed(tmp_path) == [99, 100, 100, 101]
-    name = sweeps.name_of(points[1])
+    name = grids.name_of(points[1])
     assert (tmp_path / "out" / "points" / f"{name}.partial.ipynb").exists()
     assert not (tmp_path / "out" / "points" / f"{name}.ipynb").exists()
 
@@ -98,7 +98,7 @@ def test_twelve_points_and_a_worker_that_is_killed(
             if report.done == 3:
                 first.send_signal(signal.SIGKILL)
     assert (report.done, report.failed) == (12, {})
-    got = [results.read(tmp_path / "out" / "points" / f"{sweeps.name_of(point)}.ipynb") for point in points]
+    got = [results.read(tmp_path / "out" / "points" / f"{grids.name_of(point)}.ipynb") for point in points]
     assert [each["square"] for each in got] == [count**2 for count in range(12)]
     assert [each["third"] for each in got] == [1 / (count - 100) for count in range(12)], "to the bit"
     assert len(list((tmp_path / "out" / "points").iterdir())) == 12

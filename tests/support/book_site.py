@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,13 @@ PAGES = [TOC["root"], *FILES]
 CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
 IMPATIENT = ".widget-missing { animation: none !important; }"  # notes keep still for five seconds otherwise
 DESKTOP, PHONE = (1280, 800), (390, 844)
+
+
+def copy_sources(root: Path) -> None:
+    """What a book is built from, in a folder of its own."""
+    shutil.copy(ROOT / "_config.yml", root)
+    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("notebooks", "__pycache__"))
 
 
 @dataclass
