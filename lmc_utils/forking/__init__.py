@@ -4,7 +4,7 @@ A notebook begins with::
 
     from lmc_utils.forking import Experiment, train
 
-Imports from `settings`, `provenance`, `networks` and `measure`.
+Imports from `settings`, `provenance`, `circumstances`, `networks` and `measure`.
 """
 
 from lmc_utils.forking.experiment import Experiment, Member, members

@@ -7,23 +7,20 @@ python -m lmc_utils.forking.tables NAME       # make results/NAME.nc; what was t
 from __future__ import annotations
 
 import datetime
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 import xarray as xr
 
+from lmc_utils.circumstances import circumstances
 from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.protocol import train
 from lmc_utils.measure import lines
 from lmc_utils.measure.batchnorm import CONVENTIONS
-from lmc_utils.provenance import CHECKOUT, versions, write_whole
+from lmc_utils.provenance import CHECKOUT, write_whole
 from lmc_utils.settings import ParameterError, require_choice
 
 PLACES = (CHECKOUT / "results", Path(sys.prefix) / "share" / "lmc_utils" / "results")
@@ -92,20 +89,10 @@ def make(name: str, folder: Path = PLACES[0]) -> Path:
     require_choice("table", name, TABLES)
     start = time.perf_counter()
     table = TABLES[name]().astype("float32", keep_attrs=True)
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    used = {"python": platform.python_version()} | versions(["torch", "numpy", "xarray"])
     table.attrs = {
         "title": " ".join(str(TABLES[name].__doc__).split()),
         "command": f"python -m lmc_utils.forking.tables {name}",
-        "commit": commit or "unknown",
-        "versions": ", ".join(f"{library} {version}" for library, version in used.items()),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {torch.get_num_threads()} threads",
+        **circumstances(),
         "date": f"{datetime.date.today():%d %B %Y}",
         "wall_time": f"{time.perf_counter() - start:.0f} s, what was trained before not counted",
     }

@@ -107,3 +107,22 @@ def layer_line(
 
     inner: Coords = {"end": [0, 1], "layer": list(slices), "alpha": way.tolist()}
     return measure(pairs, inner, points, splits, progress, "line")
+
+
+def corner(pairs: Pairs, number: int, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+    """Loss and error of one network that goes with each pair.
+
+    Args:
+        pairs: what to measure.
+        number: which one: 0 and 1 are those of the pair, 2 its third point.
+        splits, progress: as in `losses.measure`, which says what is returned and raised.
+
+    Returns:
+        `loss` (nats) and `error` (percent) with dimensions split and those of the pairs.
+    """
+
+    def points(_: Place, corners: Tensor) -> Points:
+        weights = torch.eye(len(corners), dtype=torch.float64)[number : number + 1]
+        return Points((1,), lambda chosen: corners[number : number + 1][chosen], weights)
+
+    return measure(pairs, {"corner": [number]}, points, splits, progress, "network").isel(corner=0, drop=True)

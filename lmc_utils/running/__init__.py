@@ -4,7 +4,7 @@ A notebook records with::
 
     from lmc_utils.running import record
 
-Imports from `settings`, `showing` and `provenance`.
+Imports from `settings`, `showing`, `provenance` and `circumstances`.
 """
 
 from lmc_utils.running.curves import record_curves

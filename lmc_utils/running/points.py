@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmc_utils.circumstances import circumstances
 from lmc_utils.running import jobs, watchdog
 
 _POLL = 0.05  # seconds
@@ -73,6 +74,13 @@ def execute(
                 watchdog.end([process])
         took, partial = time.monotonic() - since, out.with_suffix(".partial.ipynb")
         if process.returncode == 0:
-            return Outcome(out.read_bytes(), None, took)
+            return Outcome(_stamped(out), None, took)
         said_last = jobs.last_line(log).partition(" (see ")[0] or f"it ended with status {process.returncode}"
         return Outcome(partial.read_bytes() if partial.exists() else b"", said_last, took)
+
+
+def _stamped(path: Path) -> bytes:
+    """An executed notebook that says under what circumstances it was."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"].setdefault("lmc", {})["circumstances"] = circumstances()
+    return json.dumps(notebook, indent=1, ensure_ascii=False).encode()

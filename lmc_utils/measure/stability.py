@@ -1,0 +1,71 @@
+"""When stability begins: the fork epoch from which on siblings stay below a barrier, and what holds at that moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.measure.barriers import STABLE_BELOW
+
+__all__ = ["stable_from", "at_fork"]
+
+Array = np.ndarray[Any, Any]
+
+
+def stable_from(barrier: xr.DataArray, below: float = STABLE_BELOW) -> xr.DataArray:
+    """The fork epoch from which on the barrier is below a bound, whatever later fork one takes.
+
+    Between the last measured fork that is not below the bound and the next one, the barrier is taken to be a straight
+    line. A network that is stable at all forks has the first of them, which is then the most that can be said.
+
+    Args:
+        barrier: with a dimension `fork_epoch`, increasing, and any others.
+        below: the bound, in the unit of the barrier.
+
+    Returns:
+        The other dimensions, in epochs; NaN where the last fork is not below the bound, or a barrier is NaN.
+
+    >>> float(stable_from(xr.DataArray([40.0, 1.0, 4.0, 0.0], coords={"fork_epoch": [0, 1, 2, 10]})))
+    6.0
+    """
+    forks = barrier.fork_epoch.values.astype(float)
+    found: xr.DataArray = xr.apply_ufunc(
+        lambda heights: _crossing(forks, heights, below), barrier, input_core_dims=[["fork_epoch"]], vectorize=True
+    )
+    return found.assign_attrs(units="epochs")
+
+
+def at_fork(values: xr.DataArray, fork_epoch: xr.DataArray) -> xr.DataArray:
+    """Values that are known at the measured forks, at fork epochs between them, by straight lines.
+
+    Args:
+        values: with a dimension `fork_epoch`, increasing, and any others.
+        fork_epoch: with any dimensions; those that `values` has, too, are taken label by label.
+
+    Returns:
+        All dimensions but `fork_epoch`; NaN where the fork epoch is NaN.
+
+    >>> known = xr.DataArray([90.0, 50.0], coords={"fork_epoch": [0, 4]})
+    >>> float(at_fork(known, xr.DataArray(1.0)))
+    80.0
+    """
+    forks = values.fork_epoch.values.astype(float)
+    found: xr.DataArray = xr.apply_ufunc(
+        lambda known, wanted: np.interp(wanted, forks, known),
+        values, fork_epoch, input_core_dims=[["fork_epoch"], []], vectorize=True,
+    )  # fmt: skip
+    return found.assign_attrs(values.attrs)
+
+
+def _crossing(forks: Array, heights: Array, below: float) -> float:
+    """Where a broken line comes below a bound for good, see `stable_from`."""
+    if not np.isfinite(heights).all() or heights[-1] >= below:
+        return np.nan
+    high = np.flatnonzero(heights >= below)
+    if not len(high):
+        return float(forks[0])
+    last = high[-1]
+    share = (heights[last] - below) / (heights[last] - heights[last + 1])
+    return float(forks[last] + share * (forks[last + 1] - forks[last]))
