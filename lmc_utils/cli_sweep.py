@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,8 +27,11 @@ def sweep(
     ] = None,
     points: Annotated[Path | None, Option(help="A YAML file with a list of points instead.")] = None,
     preset: Annotated[str, Option(help="Parameter values of all points: smoke, default, paper.")] = "default",
-    workers: Annotated[int | None, Option(min=1, help="Points at a time on this machine; default its cores.")] = None,
+    workers: Annotated[
+        int | None, Option(min=1, help="Points at a time on this machine; by default what cores and memory allow.")
+    ] = None,
     scheduler: Annotated[str | None, Option(help="The address of a Dask scheduler to use instead.")] = None,
+    cluster: Annotated[Path | None, Option(help="The file of a cluster or a scheduler to use instead.")] = None,
     resources: Annotated[list[str] | None, Option(metavar="NAME=COUNT", help="Dask's, that each point needs.")] = None,
     timeout: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
     html: Annotated[Path | None, Option("--html", help="A page with a picture of each --show.")] = None,
@@ -40,19 +42,25 @@ def sweep(
     found = notebooks.find(notebook, root / "notebooks")
     require(bool(grid) != bool(points), "grid", "one of --grid and --points", "both" if grid else "none")
     require(bool(html) == bool(show), "show", "--html and --show together", "one of them")
+    require(not (scheduler and cluster), "scheduler", "one of --scheduler and --cluster", "both")
     standalone.require_name(html)
     asked = grids.listed(points) if points else grids.product([grids.axis(text) for text in grid or []])
     wanted = [found.preset(preset) | point for point in asked]
     grids.check(found, wanted)
     needed = dict(_resource(text) for text in resources or [])
-    from lmc_utils.running import gathering, sweeps  # here, as Dask and xarray take long to import
+    from lmc_utils.running import clusters, gathering, sweeps  # here, as Dask and xarray take long to import
 
     report = sweeps.Report(len(wanted), kept=len(wanted))
     if todo := sweeps.missing(found, wanted, out):
-        count = min(workers or os.cpu_count() or 1, len(todo))
-        with sweeps.connected(scheduler) if scheduler else sweeps.cluster(count) as client, _progress() as progress:
-            if scheduler and client.dashboard_link:
-                typer.echo(f"dashboard: {client.dashboard_link}", err=True)
+        if cluster:
+            started = clusters.described(cluster)
+        elif scheduler:
+            started = clusters.at(scheduler)
+        else:
+            started = clusters.local(workers or clusters.size(found, list(todo.values())))
+        with started as client, _progress() as progress:
+            if client.dashboard_link:
+                progress.console.print(f"dashboard: {client.dashboard_link}")
             bar = progress.add_task("points", total=len(wanted))
             for report in sweeps.steps(found, wanted, client, out, timeout, needed):
                 progress.update(bar, completed=report.kept + report.done + len(report.failed))

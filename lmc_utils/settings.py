@@ -193,6 +193,10 @@ class Settings:
             if size := each.metadata.get("bytes_each"):
                 require_room(each.name, memory=size * getattr(self, each.name))
 
+    def memory(self) -> float:
+        """Bytes of memory that the work which these values ask for takes at one time, where that can be told."""
+        return 0.0
+
     @classmethod
     def preset(cls, name: str) -> dict[str, Any]:
         """The values that a preset changes, as JSON types; empty where it changes none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import torch
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.networks import models, sizes
 from lmc_utils.networks.augmentation import require_space
 from lmc_utils.networks.data import DATASETS, Source
 from lmc_utils.networks.models import Architecture
@@ -107,6 +109,20 @@ class Experiment(Convention, Recipe, Architecture, Source):
         largest = self.alive(self.epochs)
         require_room(f"experiment ({largest:,} networks of at least {least:,} parameters)", _NUMBER * largest * least)
 
+    def memory(self) -> float:
+        """Bytes that training takes at one time, without the data: all networks, and what they make of a batch.
+
+        Ten classes are supposed, as the data are not loaded for it.
+
+        >>> f"{Experiment().memory():.3g}"
+        '1.78e+07'
+        """
+        return self._memory(*_sizes(Architecture.pick(vars(self)), DATASETS[self.dataset].shape))
+
+    def _memory(self, parameters: int, activations: int) -> float:
+        largest = self.alive(self.epochs)
+        return _NUMBER * largest * (_COPIES * parameters + 2 * self.batch_size * activations)
+
     def require_room(
         self, parameters: int, activations: int, epochs: Sequence[int], folder: Path, buffers: int = 0
     ) -> None:
@@ -121,7 +137,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         """
         largest = self.alive(self.epochs)
         what = f"experiment ({largest:,} networks of {parameters:,} parameters, {len(epochs):,} epochs to keep)"
-        memory = _NUMBER * largest * (_COPIES * parameters + 2 * self.batch_size * activations)
+        memory = self._memory(parameters, activations)
         disk = _NUMBER * (2 * parameters + buffers) * sum(map(self.alive, epochs))
         require_room(what, memory, disk, folder)
 
@@ -134,6 +150,15 @@ class Experiment(Convention, Recipe, Architecture, Source):
         available = torch.cuda.is_available()
         require(available or self.device != "cuda", "device", "auto or cpu, as torch finds no GPU", self.device)
         return torch.device("cuda" if available and self.device != "cpu" else "cpu")
+
+
+@cache
+def _sizes(architecture: Architecture, shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many parameters a network of ten classes has, and how many numbers it makes of one sample."""
+    with torch.device("meta"):  # without its numbers
+        network = models.build(architecture, shape, classes=10)
+        activations = sum(sizes.activations(network, torch.zeros(1, *shape)))
+    return sum(value.numel() for value in network.parameters()), activations
 
 
 @dataclass(frozen=True, kw_only=True)

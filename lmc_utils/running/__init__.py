@@ -4,7 +4,7 @@ A notebook records with::
 
     from lmc_utils.running import record
 
-Imports from `settings`, `showing`, `provenance` and `circumstances`.
+Imports from `settings`, `showing`, `room`, `provenance` and `circumstances`.
 """
 
 from lmc_utils.running.curves import record_curves
@@ -26,6 +26,7 @@ __all__ = [
     "comparing",
     "grids",
     "points",
+    "clusters",
     "sweeps",
     "gathering",
     "jobs",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import xarray as xr
 
 from lmc_utils.provenance import digest, write_whole
 from lmc_utils.provenance import sweep as remove_partial
-from lmc_utils.running import gathering, grids, points
+from lmc_utils.running import clusters, gathering, grids, points
 from lmc_utils.running.grids import Point, name_of
 from lmc_utils.running.notebooks import TIMEOUT, ExecutionError, Notebook
 from lmc_utils.settings import ParameterError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 _TRIES = 2
-_PATIENCE = 8  # seconds in which a scheduler has to answer
 
 
 @dataclass
@@ -72,7 +71,8 @@ def sweep(
     grids.check(notebook, wanted)
     report = Report(len(wanted), kept=len(wanted))
     if there := missing(notebook, wanted, out):
-        with cluster(min(os.cpu_count() or 1, len(there))) if client is None else _as_it_is(client) as used:
+        count = clusters.size(notebook, list(there.values()))
+        with clusters.local(count) if client is None else nullcontext(client) as used:
             for report in steps(notebook, wanted, used, out, timeout, resources):  # noqa: B007 the last one counts
                 pass
     found = gathering.gather(notebook, wanted, out)
@@ -139,38 +139,6 @@ def steps(
             client.cancel(list(running), force=True)
 
 
-@contextmanager
-def cluster(workers: int | None = None) -> Iterator[Client]:
-    """A cluster of processes on this machine, one point each at a time; it ends with the block."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    count = workers or os.cpu_count() or 1
-    with (
-        dask.config.set({"distributed.worker.daemon": False}),
-        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50) as local,
-        Client(local) as client,
-    ):
-        yield client
-
-
-@contextmanager
-def connected(address: str) -> Iterator[Client]:
-    """A client of a scheduler that runs already.
-
-    Raises:
-        ParameterError: nobody answers there.
-    """
-    from distributed import Client
-
-    try:
-        client = Client(address, timeout=_PATIENCE, set_as_default=False)
-    except Exception as error:  # of addresses that are none, too, and Dask has many kinds
-        raise ParameterError(f"scheduler: expected one that answers at '{address}' ({type(error).__name__})") from error
-    with client:
-        yield client
-
-
 def missing(notebook: Notebook, wanted: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
     """The points that are not there yet, by name; raises ParameterError as `folder_of` does."""
     place = folder_of(notebook, out)
@@ -225,8 +193,3 @@ def _outcome(future: Future[Any]) -> points.Outcome:
 
 def _shown(point: Point) -> str:
     return ", ".join(f"{name}={json.dumps(value)}" for name, value in point.items())
-
-
-@contextmanager
-def _as_it_is(client: Client) -> Iterator[Client]:
-    yield client

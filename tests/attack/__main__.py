@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 import damage
 import hostile
 import junk_attack
+import killed_sweeps
 import killed_training
 import kills
 from rows import Row
@@ -104,6 +105,11 @@ def builds(dose: float, seed: int) -> Iterable[Row]:
     )
 
 
+def swept(dose: float, seed: int) -> Iterator[Row]:
+    """Kill a sweep at random instants."""
+    yield from killed_sweeps.attack(_times(20, dose), seed)
+
+
 def submissions(dose: float, seed: int) -> Iterator[Row]:
     """Hand in hostile submissions beside honest ones: all of them, whatever the dose."""
     names = list(hostile.HOSTILE)
@@ -120,6 +126,7 @@ def _times(count: int, dose: float) -> int:
 GROUPS: dict[str, Callable[[float, int], Iterable[Row]]] = {
     "runs": runs,
     "training": training,
+    "sweeps": swept,
     "text": text,
     "builds": builds,
     "submissions": submissions,

@@ -115,3 +115,15 @@ def test_a_bad_line_is_named(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         lines.LineGrid(**change)
     assert str(caught.value) == line
+
+
+def test_a_corner_is_one_network_alone(run: Run) -> None:
+    found = lines.corner(run.pairs(third="fork_point"), 2, ["train"], progress=False)
+    assert found.error.dims == ("split", "fork_epoch", "parent", "pair", "epoch")
+    for fork in run.experiment.fork_epochs:
+        loss, error = evaluate(run.network, run.thetas([Member(1)], fork), *run.dataset.train)
+        cut = found.squeeze().sel(fork_epoch=fork, parent=1, pair="0-1")
+        assert (float(cut.loss), float(cut.error)) == (
+            pytest.approx(float(loss), rel=1e-5),
+            pytest.approx(float(error), abs=0.1),
+        )

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import killed_sweeps
 import psutil
 import pytest
 from project import lmc, write_notebook
 
-from lmc_utils.running import grids, results, sweeps
+from lmc_utils.running import clusters, grids, results, sweeps
 from lmc_utils.running.notebooks import ExecutionError, Notebook
 from lmc_utils.settings import ParameterError
 
@@ -87,12 +88,44 @@ def test_a_point_that_fails_is_tried_once_more_and_the_others_go_on(notebook: No
     assert not (tmp_path / "out" / "points" / f"{name}.ipynb").exists()
 
 
+HARMFUL = """import os, resource, signal, time
+from lmc_utils.running import record
+if word == "never ends":
+    time.sleep(600)
+if word == "takes all memory":
+    resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+    taken = bytearray(2**33)
+if word == "killed, as by a system without memory":
+    os.kill(os.getpid(), signal.SIGKILL)
+record(square=count**2)"""
+
+
+def test_a_point_that_never_ends_and_one_out_of_memory_cost_a_line_each(tmp_path: Path) -> None:
+    words = ["never ends", "takes all memory", "killed, as by a system without memory", "good"]
+    harmful = Notebook(write_notebook(tmp_path / "one.ipynb", HARMFUL))
+    points = [{"word": word} for word in words]
+    with clusters.local(2) as client:
+        *_, report = sweeps.steps(harmful, points, client, tmp_path / "out", timeout=6)
+    assert (report.done, len(report.failed)) == (1, 3)
+    said = [report.failed[grids.name_of(point)] for point in points[:3]]
+    for line, why, word in zip(said, ("after 6 seconds", "MemoryError", "died"), words, strict=False):
+        assert why in line
+        assert word in line
+        assert "\n" not in line
+    assert results.read(tmp_path / "out" / "points" / f"{grids.name_of(points[3])}.ipynb") == {"square": 9.0}
+
+
+def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_table() -> None:
+    for row in killed_sweeps.attack(5, seed=0):
+        assert (row.held, row.worst) == (row.tried, "")
+
+
 def test_twelve_points_and_a_worker_that_is_killed(
     notebook: Notebook, tmp_path: Path, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:
     address, (_, first, _) = scheduler
     points = wanted(tmp_path, range(12), rate=0.5)
-    with sweeps.connected(address) as client:
+    with clusters.at(address) as client:
         client.wait_for_workers(2, timeout=60)
         for report in sweeps.steps(notebook, points, client, tmp_path / "out"):
             if report.done == 3:
@@ -118,7 +151,7 @@ def test_a_scheduler_that_is_killed_costs_one_line_and_nothing_that_was_done(
     points = wanted(tmp_path, range(6), rate=0.3)
 
     def go_on_until_it_is_killed() -> None:
-        with sweeps.connected(address) as client:
+        with clusters.at(address) as client:
             client.wait_for_workers(2, timeout=60)
             for report in sweeps.steps(notebook, points, client, tmp_path / "out"):
                 if report.done == 2:
@@ -136,7 +169,7 @@ def test_nobody_at_an_address_is_one_line_soon(tmp_path: Path) -> None:
     since = time.monotonic()
     with (
         pytest.raises(ParameterError, match=r"^scheduler: expected one that answers"),
-        sweeps.connected("tcp://127.0.0.1:9"),
+        clusters.at("tcp://127.0.0.1:9"),
     ):
         pass
     assert time.monotonic() - since < 15  # of which Dask's import is some; the bound is for what it waits

@@ -24,7 +24,7 @@ from project import write_book, write_notebook
 from rows import Row
 
 SOON = 2.0  # seconds in which what a killed build has started ends
-_MARK = "LMC_KILLED"
+MARK = "LMC_KILLED"
 _BUILD = (sys.executable, "-m", "lmc_utils.cli", "build", "--preset", "smoke")
 BETWEEN_RENAMES = """
 import os, signal
@@ -68,7 +68,7 @@ class Victim:
     def start(self, command: Sequence[str] = _BUILD) -> tuple[subprocess.Popen[bytes], str]:
         """A build at work, and the mark by which what it starts is known."""
         mark = os.urandom(8).hex()
-        environment = os.environ | {_MARK: mark, "TMPDIR": str(self.root / "tmp")}
+        environment = os.environ | {MARK: mark, "TMPDIR": str(self.root / "tmp")}
         with (self.root / "log").open("wb") as log:
             return subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log), mark
 
@@ -85,7 +85,7 @@ class Victim:
     def ended(self, mark: str) -> None:
         """All that bore a mark ends soon."""
         deadline = time.monotonic() + SOON
-        while found := list(_alive(mark)):
+        while found := list(alive(mark)):
             if time.monotonic() > deadline:
                 self.faults.append(f"alive after {SOON} s: {found}")
                 return
@@ -190,10 +190,11 @@ def _victim() -> Iterator[Victim]:
         yield victim
 
 
-def _alive(mark: str) -> Iterator[str]:
+def alive(mark: str) -> Iterator[str]:
+    """What is still at work of all that was started with a mark in its environment."""
     for process in psutil.process_iter():
         try:
-            if process.environ().get(_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
                 yield f"{process.pid} {' '.join(process.cmdline())[:100]}"
         except (psutil.Error, OSError):
             continue

@@ -1,0 +1,67 @@
+"""Who executes the points: as many at a time as fit, and the cluster of a file, or one line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from project import write_notebook
+
+from lmc_utils.running import clusters
+from lmc_utils.running.notebooks import Notebook
+from lmc_utils.settings import ParameterError
+
+ROOT = Path(__file__).parents[2]
+POINT = Notebook(ROOT / "notebooks" / "points" / "one_boundary.ipynb")
+
+
+@pytest.mark.parametrize(("free", "at_a_time"), [(1e6, 1), (1.5e9, 2), (1e12, 16)])
+def test_as_many_points_at_a_time_as_cores_and_memory_allow(
+    free: float, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(clusters, "free_memory", lambda: int(free))
+    assert clusters.size(POINT, [{"seed": seed} for seed in range(40)]) == at_a_time
+
+
+def test_large_networks_are_fewer_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(clusters, "free_memory", lambda: int(16e9))
+    large = [{"seed": seed, "widths": [2048, 2048], "parents": 3} for seed in range(40)]
+    assert clusters.size(POINT, large) < clusters.size(POINT, [{"seed": seed} for seed in range(40)])
+
+
+def test_no_more_than_there_are_points(tmp_path: Path) -> None:
+    plain = Notebook(write_notebook(tmp_path / "one.ipynb", "1"))
+    assert clusters.size(plain, [{"count": 1}]) == 1
+
+
+def test_the_cluster_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    options = "{n_workers: 0, threads_per_worker: 1, dashboard_address: '127.0.0.1:0'}"
+    path.write_text(f"cluster: distributed.LocalCluster\nscale: 2\noptions: {options}\n")
+    with clusters.described(path) as client:
+        client.wait_for_workers(2, timeout=60)
+        assert client.submit(sum, [1, 2]).result() == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, r"^cluster: expected a file of YAML, got '.*' \(FileNotFoundError\)$"),
+        ("- a", r"^cluster: expected a mapping"),
+        ("clutser: a.B", r"^cluster: 'clutser' is not known; did you mean 'cluster'\?"),
+        ("cluster: B", r"^cluster: expected the full name of a class"),
+        ("cluster: distributed.NoCluster", r"^cluster: .* got 'distributed\.NoCluster' \(AttributeError"),
+        ("{cluster: distributed.LocalCluster, scale: 0}", r"^scale: expected a number of workers"),
+        ("{cluster: distributed.LocalCluster, options: 3}", r"^options: expected a mapping"),
+        ("address: tcp://127.0.0.1:9", r"^scheduler: expected one that answers at 'tcp://127.0.0.1:9'"),
+    ],
+)
+def test_a_file_that_is_none_is_one_line(text: str | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ParameterError, match=said), clusters.described(path):
+        pass

@@ -1,0 +1,85 @@
+"""Sweeps that are killed at random instants: what they leave is whole, nothing of them lives on, the table is the same.
+
+`attack(count, seed)` kills one sweep so many times, and lets it end at last.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from kills import MARK, alive
+from project import write_notebook
+from rows import Row
+
+from lmc_utils.running import grids, notebooks, results, sweeps
+
+POINTS = grids.product([("count", range(3)), ("rate", [0.5, 0.25])])
+_SOURCE = "from lmc_utils.running import record\nrecord(third=count / 3, root=(count + rate) ** 0.5)"
+_SOON = 10.0  # seconds in which all that a killed sweep has started ends; Dask's workers look now and then
+_LONGEST = 12.0  # seconds in which it is killed: about as many as the first points take
+
+
+def attack(count: int, seed: int) -> list[Row]:
+    """Kill a sweep so many times at instants from a seed, then finish it and one that was never killed."""
+    instants = random.Random(seed)
+    held, worst = 0, list[str]()
+    with tempfile.TemporaryDirectory(prefix="lmc-kills-") as name:
+        folder = Path(name)
+        path = write_notebook(folder / "one.ipynb", _SOURCE)
+        for _ in range(count):
+            after = instants.uniform(0, _LONGEST)
+            mark = _start_and_kill(path, folder, after)
+            faults = [*_not_whole(folder / "killed" / "points"), *_left(mark)]
+            held += not faults
+            worst += [f"killed after {after:.2f} s: {fault}" for fault in faults]
+            for point in sorted((folder / "killed" / "points").glob("*.ipynb"))[2:]:
+                point.unlink()  # so that there is work left for the next one
+        one, other = (_table(path, folder / place) for place in ("killed", "whole"))
+        same = "" if one == other else f"{one} instead of {other}"
+    return [
+        Row(f"a sweep, killed in its first {_LONGEST:.0f} s", count, held, min(worst, key=len, default="")),
+        Row("the table of a sweep that was killed and begun again, to the bit", 1, int(not same), same),
+    ]
+
+
+def _start_and_kill(path: Path, folder: Path, seconds: float) -> str:
+    mark = os.urandom(8).hex()
+    axes = ["--grid", "count=0:3", "--grid", "rate=0.5,0.25"]
+    command = [sys.executable, "-m", "lmc_utils.cli", "sweep", str(path), *axes, "--out", str(folder / "killed")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=os.environ | {MARK: mark}, stdout=log, stderr=log)
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    return mark
+
+
+def _not_whole(points: Path) -> list[str]:
+    faults = []
+    for path in points.glob("*.ipynb"):
+        try:
+            results.read(path)
+        except Exception as error:
+            faults.append(f"{path.name}: {error}")
+    return faults
+
+
+def _left(mark: str) -> list[str]:
+    deadline = time.monotonic() + _SOON
+    while found := list(alive(mark)):
+        if time.monotonic() > deadline:
+            return [f"alive after {_SOON:.0f} s: {found}"]
+        time.sleep(0.1)
+    return []
+
+
+def _table(path: Path, out: Path) -> str:
+    """What all points recorded, without the names of their files."""
+    sweeps.sweep(notebooks.Notebook(path), POINTS, out=out)
+    return (out / "results.csv").read_text()
