@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +66,7 @@ def sweep(
             bar = progress.add_task("points", total=len(wanted))
             for report in sweeps.steps(found, wanted, client, out, timeout, needed):
                 progress.update(bar, completed=report.kept + report.done + len(report.failed))
-    table = gathering.gather(found, asked, out, wanted)
+    table = gathering.gather(found, asked, out, wanted, shlex.join(["lmc", *sys.argv[1:]]))
     for line in report.failed.values():
         typer.echo(f"lmc: {one_line(line)}", err=True)
     typer.echo(f"{out / 'results.csv'}: {report.kept + report.done} of {report.total} points, {report.kept} were there")

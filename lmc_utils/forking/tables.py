@@ -62,6 +62,13 @@ def resnet8_fashion_mnist() -> xr.Dataset:
     return on_lines(FASHION)
 
 
+SWEPT = tuple(  # made by `lmc sweep`: their commands stand in results/stability.sh and in their attributes
+    f"stability_{name}"
+    for name in (
+        *("learning_rate", "train_samples", "batch_size", "weight_decay", "depth", "width"),
+        *("resnet8_learning_rate", "resnet8_batch_size"),
+    )
+)
 TABLES: dict[str, Callable[[], xr.Dataset]] = {each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist)}
 
 
@@ -71,13 +78,12 @@ def read(name: str) -> xr.Dataset:
     Raises:
         ParameterError: there is no such table here.
     """
-    require_choice("table", name, TABLES)
+    require_choice("table", name, [*TABLES, *SWEPT])
     for place in PLACES:
         if (place / f"{name}.nc").is_file():
             return xr.load_dataset(place / f"{name}.nc", engine="scipy")
-    raise ParameterError(
-        f"table: expected {name}.nc in '{PLACES[0]}'; python -m lmc_utils.forking.tables {name} makes it"
-    )
+    how = "results/stability.sh" if name in SWEPT else f"python -m lmc_utils.forking.tables {name}"
+    raise ParameterError(f"table: expected {name}.nc in '{PLACES[0]}'; {how} makes it")
 
 
 def make(name: str, folder: Path = PLACES[0]) -> Path:

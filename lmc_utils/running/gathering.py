@@ -6,7 +6,6 @@ import csv
 import datetime
 import io
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lmc_utils.provenance import versions, write_whole
+from lmc_utils.provenance import write_whole
 from lmc_utils.running import comparing, grids, reading, results
 from lmc_utils.running.notebooks import Notebook
 
 
 def gather(
-    notebook: Notebook, asked: Sequence[Mapping[str, Any]], out: Path, wanted: Sequence[Mapping[str, Any]] | None = None
+    notebook: Notebook,
+    asked: Sequence[Mapping[str, Any]],
+    out: Path,
+    wanted: Sequence[Mapping[str, Any]] | None = None,
+    command: str = "",
 ) -> xr.Dataset:
     """Write `results.csv` and `results.nc` of the points that are there, and give the latter back.
 
@@ -29,19 +32,21 @@ def gather(
         asked: what differs from point to point; points that are not there count as missing.
         out: the folder of the sweep.
         wanted: the points with the parameters that all have in common, such as those of a preset.
+        command: that asked for them.
+
+    Returns:
+        The numbers, see `dataset`; in its attributes by what and when the points were executed, see `_provenance`.
     """
     wanted = asked if wanted is None else wanted
     rows = [_row(out / "points" / f"{grids.name_of(point)}.ipynb", point) for point in wanted]
     write_whole(out / "results.csv", _as_csv(rows, list(notebook.parameters)).encode())
     found = dataset([row["numbers"] for row in rows], asked)
     found.attrs |= {
-        "notebook": notebook.path.stem,
+        "title": f"What {notebook.path.stem} recorded over a sweep",
+        "command": command or "lmc_utils.running.sweeps.sweep",
         "points": len(wanted),
         "missing": sum(not row["numbers"] for row in rows),
-        "versions": json.dumps(versions(["lmc_utils", "torch", "numpy", "xarray"])),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        **_provenance([row["metadata"] for row in rows if row["metadata"]]),
     }
     write_whole(out / "results.nc", bytes(found.to_netcdf(engine="scipy")))
     return found
@@ -82,9 +87,26 @@ def _label(value: Any) -> Any:
 
 def _row(path: Path, point: Mapping[str, Any]) -> dict[str, Any]:
     if not path.exists():
-        return {"point": path.stem, "parameters": dict(point), "numbers": {}}
-    numbers = results.recorded(reading.read(path))
-    return {"point": path.stem, "parameters": comparing.parameters(path) | dict(point), "numbers": numbers}
+        return {"point": path.stem, "parameters": dict(point), "numbers": {}, "metadata": {}}
+    notebook = reading.read(path)
+    numbers, given = results.recorded(notebook), comparing.parameters(path) | dict(point)
+    return {"point": path.stem, "parameters": given, "numbers": numbers, "metadata": notebook["metadata"]}
+
+
+def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """From the metadata of executed notebooks: commits, versions, machines, the days, and how long it took in all."""
+    circumstances = [each.get("lmc", {}).get("circumstances", {}) for each in executed]
+    timed = [each["papermill"] for each in executed if each.get("papermill", {}).get("duration") is not None]
+    days = sorted({datetime.datetime.fromisoformat(each["start_time"]).date() for each in timed})
+    seconds = sum(each["duration"] for each in timed)
+    said = {
+        name: "; ".join(dict.fromkeys(each[name] for each in circumstances if name in each))
+        for name in ("commit", "versions", "machine")
+    }
+    return said | {
+        "date": ", ".join(f"{day:%d %B %Y}" for day in days),
+        "wall_time": f"{seconds:.0f} s, all points one after the other; what was trained before is not trained again",
+    }
 
 
 def _as_csv(rows: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ runs it: one set of rules, one message.
 from __future__ import annotations
 
 import ast
+import glob
 import importlib
 import os
 import tempfile
@@ -142,12 +143,14 @@ class Notebook:
 
 
 def find(name: str, folder: Path) -> Notebook:
-    """The notebook of a path, or of a stem such as 02_sibling_forking in a folder.
+    """The notebook of a path, or of a stem such as 02_sibling_forking in a folder, or in one that this holds.
 
     Raises:
         ParameterError: there is none, or it is not a notebook; the message names the nearest stem.
     """
     path = Path(name) if Path(name).suffix == ".ipynb" else folder / f"{name}.ipynb"
+    if not path.is_file() and path.parent == folder:
+        path = next(folder.glob(f"*/{glob.escape(path.name)}"), path)
     if not path.is_file():
         stems = [found.stem for found in chapters(folder)]
         require(bool(stems), "notebook", f"a path, or a stem in '{folder}', which holds no notebooks", name)

@@ -12,6 +12,7 @@ from pathlib import Path
 import killed_sweeps
 import psutil
 import pytest
+import xarray as xr
 from project import lmc, write_notebook
 
 from lmc_utils.running import clusters, grids, results, sweeps
@@ -191,6 +192,10 @@ def test_from_the_shell(notebook: Notebook, tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "page.html").read_text()
     again = lmc("sweep", notebook.path, *given, cwd=tmp_path)
     assert "2 of 2 points, 2 were there" in again.stdout
+    table = xr.load_dataset(tmp_path / "out" / "results.nc", engine="scipy")
+    assert table.attrs["command"].startswith(f"lmc sweep {notebook.path} --grid count=3:5")
+    assert "torch" in table.attrs["versions"]
+    assert {"commit", "machine", "date", "wall_time"} <= set(table.attrs)
     failing = lmc("sweep", notebook.path, *[word.replace("3:5", "99:101") for word in given], cwd=tmp_path)
     assert failing.returncode == 1
     assert "ZeroDivisionError" in failing.stderr

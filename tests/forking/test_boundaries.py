@@ -1,0 +1,76 @@
+"""Tables of sweeps as labelled arrays, and the sweep that the chapter makes itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from lmc_utils.forking import boundaries
+from lmc_utils.forking.boundaries import Boundaries
+from lmc_utils.running import gathering, grids
+from lmc_utils.running.notebooks import Notebook
+from lmc_utils.settings import ParameterError
+
+ROOT = Path(__file__).parents[2]
+FORKS = (0, 2, 10)
+
+
+def table(labels: list[object], name: str = "rate", learnt: bool = True) -> xr.Dataset:
+    """A sweep whose barriers fall straight from 4 at the first fork to 0 at the second, ten steps an epoch."""
+    points = grids.product([("norm", ["none"]), (name, labels), ("seed", [0, 1])])
+    numbers = {"stable_from_train": 1.0, "stable_from_step_train": 10.0, "final_error_train": 1.0 if learnt else 80.0}
+    numbers |= {f"error_barrier_train_fork_{fork}": height for fork, height in zip(FORKS, (4.0, 0.0, 0.0), strict=True)}
+    numbers |= {f"train_error_at_fork_{fork}": error for fork, error in zip(FORKS, (90.0, 50.0, 10.0), strict=True)}
+    return gathering.dataset([numbers] * len(points), points)
+
+
+def test_one_axis_in_epochs_steps_and_train_error() -> None:
+    found = boundaries.read(table([0.1, 0.2]), "rate", "train")
+    assert found.barrier.dims == ("rate", "parent", "fork_epoch")
+    assert found.fork_epoch.values.tolist() == list(FORKS)
+    for name, value in {"begins": 1.0, "share": 0.1, "steps": 10.0, "error_there": 70.0}.items():
+        assert found[name].dims == ("rate", "parent")
+        assert np.all(found[name] == value), name
+
+
+def test_another_bound_moves_it() -> None:
+    found = boundaries.read(table([0.1]), "rate", "train", below=1.0)
+    assert found.begins.values.tolist() == [[1.5, 1.5]]
+    assert found.steps.values.tolist() == [[15.0, 15.0]]
+    from_the_start = boundaries.read(table([0.1]), "rate", "train", below=5.0)
+    assert from_the_start.steps.values.tolist() == [[0.0, 0.0]]
+
+
+def test_a_network_that_has_not_learnt_has_no_boundary() -> None:
+    found = boundaries.read(table([0.1], learnt=False), "rate", "train")
+    assert not found.learnt.any()
+    assert found.begins.isnull().all()
+
+
+@pytest.mark.parametrize(("kind", "values"), [("width", [8, 16]), ("depth", [1, 2])])
+def test_lists_of_widths_are_widths_or_depths(kind: str, values: list[int]) -> None:
+    found = boundaries.read(table([[8], [16, 16]], "widths"), "widths", "train", kind=kind)
+    assert found[kind].values.tolist() == values
+
+
+def test_what_is_no_such_sweep_is_refused() -> None:
+    with pytest.raises(ParameterError, match="table: expected a sweep over rate and seed"):
+        boundaries.read(table([0.1], "other"), "rate", "train")
+    with pytest.raises(ParameterError, match="table: expected numbers error_barrier_test_fork_0"):
+        boundaries.read(table([0.1]), "rate", "test")
+
+
+@pytest.mark.parametrize(("epochs", "preset"), [(4, "default"), (7, "default"), (20, "default"), (4, "smoke")])
+def test_the_points_of_the_chapter_are_points_of_the_notebook(epochs: int, preset: str) -> None:
+    plan = Boundaries(**{**Boundaries.preset(preset), "live_epochs": epochs})
+    points = plan.live_points()
+    assert len(points) == len(plan.live_rates) * plan.live_seeds
+    grids.check(Notebook(ROOT / "notebooks" / "points" / "one_boundary.ipynb"), points)
+
+
+def test_the_learning_rate_falls_as_a_cosine() -> None:
+    there = boundaries.rate_at(xr.DataArray(0.4), xr.DataArray([0.0, 1 / 3, 0.5, 1.0]))
+    np.testing.assert_allclose(there, [0.4, 0.3, 0.2, 0.0], atol=1e-12)
