@@ -1,0 +1,120 @@
+"""Figures of when stability begins: along what was swept, against noise, and through the table of one sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lmc_utils.figures import parts
+from lmc_utils.figures.theme import FAINT, INK
+from lmc_utils.measure.laws import PowerLaw
+from lmc_utils.measure.statistics import bounds
+
+
+def along_axes(
+    axes: Mapping[str, xr.DataArray], unit: str, laws: Mapping[str, PowerLaw] | None = None, top: float | None = None
+) -> Figure:
+    """A panel for each axis: a dot for each network, the mean of two or more, and its 95 % interval.
+
+    The values of an axis are evenly spaced. A cross at the bottom counts networks without a number; a dashed line is a
+    power law, where one holds.
+
+    Args:
+        axes: by the name of each, values with the dimensions `parent` and that axis.
+        unit: of the values.
+        laws: by the same names.
+        top: of all panels; by default each row has its own.
+    """
+    figure, panels = parts.panels(axes, 3.0, 0.5, 2.9, ylabel=unit, key="xlabel", share="y" if top else "")
+    for (axis, values), name in zip(panels, axes, strict=True):
+        (along,) = set(values.dims) - {"parent"}
+        places, labels = np.arange(values.sizes[along]), values[along].values
+        for _, row in values.groupby("parent"):
+            axis.plot(places, row.squeeze(), ".", color=parts.BLUE, ms=5, alpha=0.5)
+        _mean(axis, places, values, str(along), parts.BLUE)
+        for place, gone in zip(places, values.isnull().sum("parent").values, strict=True):
+            if gone:
+                axis.annotate(f"× {gone}", (place, 0.03), xycoords=("data", "axes fraction"), ha="center", color=INK)
+        if laws and laws[name].holds:
+            curve = laws[name].factor * labels.astype(float) ** laws[name].exponent
+            axis.plot(places, curve, "--", color=parts.ORANGE, lw=1.5, label=f"exponent {laws[name].exponent:.2f}")
+            axis.legend(loc="best", fontsize="small")
+        axis.set_xticks(places, [f"{label:g}" for label in labels], fontsize="small")
+        axis.set_ylim(bottom=0, top=top)
+    return figure
+
+
+def against(groups: Mapping[str, tuple[xr.DataArray, xr.DataArray]], xlabel: str, unit: str) -> Figure:
+    """Values of several sweeps against one number that all of them have: do they fall on one curve?
+
+    Args:
+        groups: by the name of each sweep, that number (its axis) and the values (parent, its axis).
+        xlabel: what the number is; it is drawn on a logarithmic scale.
+        unit: of the values.
+    """
+    figure, (axis,) = parts.side_by_side(1, 6.0, 3.8)
+    marks = zip(groups.items(), (parts.BLUE, parts.ORANGE, parts.GREEN), "os^", strict=False)
+    for (name, (number, values)), colour, mark in marks:
+        (along,) = set(values.dims) - {"parent"}
+        _mean(axis, number.values, values, str(along), colour, marker=mark, label=name)
+    axis.set(xscale="log", xlabel=xlabel, ylabel=unit, ylim=(0, None))
+    ticks = np.unique(np.concatenate([number.values for number, _ in groups.values()]).round(6))
+    axis.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.legend()
+    return figure
+
+
+def through_the_table(table: xr.Dataset, name: str, below: float, unit: str) -> Iterator[Figure]:
+    """The barrier against the fork epoch at one value of an axis after the other, over the faint curves of all others.
+
+    Args:
+        table: see `forking.boundaries.read`.
+        name: of the axis, as readers know it.
+        below: the bound, drawn as a dotted line.
+        unit: of the barrier.
+
+    Yields:
+        A frame for `widgets.flip_book` for each value.
+    """
+    (along,) = set(table.begins.dims) - {"parent"}
+    forks, means = table.fork_epoch.values, table.barrier.mean("parent").transpose(along, "fork_epoch").values
+    places = np.arange(len(forks))
+    for row, value in enumerate(table[along].values):
+        with mpl.rc_context({"figure.constrained_layout.use": False}):  # nothing may move between frames
+            figure = Figure(figsize=(6.0, 3.4))
+        figure.subplots_adjust(0.12, 0.16, 0.97, 0.89)
+        axis = figure.subplots()
+        axis.plot(places, means.T, color=FAINT, lw=0.8)
+        here, begins = table.isel({along: row}), table.begins.isel({along: row})
+        axis.plot(places, here.barrier.transpose("fork_epoch", "parent"), ".", color=parts.BLUE, alpha=0.5)
+        axis.plot(places, means[row], color=parts.BLUE, lw=2.2)
+        axis.axhline(below, color=INK, ls=":", lw=1.2)
+        if bool(begins.notnull().any()):
+            axis.axvline(np.interp(float(begins.mean()), forks, places), color=parts.ORANGE, lw=1.5)
+            said = f"stable from epoch {float(begins.mean()):.1f} on"
+        else:
+            said = "did not learn"
+        axis.set_yscale("symlog", linthresh=below)
+        axis.set(xlabel="fork epoch", ylabel=unit, title=f"{name} {value:g}: {said}", ylim=(0, 100))
+        axis.set_xticks(places, [str(fork) for fork in forks])
+        axis.set_yticks([0, below, 10, 100], ["0", f"{below:g}", "10", "100"])
+        yield figure
+
+
+def _mean(
+    axis: Axes, places: np.ndarray, values: xr.DataArray, along: str, colour: str, marker: str = "o", label: str = ""
+) -> None:  # fmt: skip
+    """The mean over parents at each place, with the interval that holds it."""
+    rows = [row[np.isfinite(row)] for row in values.transpose(along, "parent").values]
+    there = np.array([len(row) > 1 for row in rows])
+    ends = [bounds(xr.DataArray(row[:, None], dims=["parent", "pair"])).values for row in rows if len(row) > 1]
+    middle = np.array([row.mean() for row in rows if len(row) > 1])
+    away = np.abs(np.transpose(ends) - middle) if ends else None
+    style = {"color": colour, "marker": marker, "ms": 4, "lw": 1.5, "label": label or None}
+    axis.errorbar(places[there], middle, away, capsize=3, **style)  # type: ignore[arg-type]
