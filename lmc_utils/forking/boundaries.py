@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +15,9 @@ import xarray as xr
 
 from lmc_utils.measure import stability
 from lmc_utils.measure.barriers import STABLE_BELOW
+from lmc_utils.measure.laws import WITHIN, PowerLaw
+from lmc_utils.measure.statistics import Bootstrap, Correlation
+from lmc_utils.provenance import CHECKOUT
 from lmc_utils.settings import Settings, above, at_least, between, each, one_of, parameter, require
 
 LEARNT_BELOW = 50.0  # percent: a network that ends with more train errors has not learnt, and is left out
@@ -20,6 +25,8 @@ READ: dict[str, Callable[[Any], float]] = {  # what a label of a swept parameter
     "depth": lambda widths: len(json.loads(widths)),
     "width": lambda widths: json.loads(widths)[0],
 }
+_PARAMETERS = {"training samples": "train_samples", "depth": "widths", "width": "widths"}  # where names differ
+_POINTS = (CHECKOUT / "notebooks" / "points", Path(sys.prefix) / "share" / "lmc_utils" / "points")
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Boundaries(Settings):
     live_seeds: int = parameter(2, "seeds of that sweep", at_least(1))
     live_epochs: int = parameter(20, "epochs of each of its points", between(4, 1000))
     live_samples: int = parameter(1000, "training samples of each of its points", between(64, 4000))
-    toy_pairs: int = parameter(1000, "pairs of walkers in the toy", at_least(10), bytes_each=400)
+    toy_pairs: int = parameter(500, "pairs of walkers in the toy", at_least(10), bytes_each=400)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"live_rates": [0.1, 0.2], "live_seeds": 1, "live_epochs": 4, "live_samples": 256, "toy_pairs": 50}
@@ -46,6 +53,49 @@ class Boundaries(Settings):
         shared = {"epochs": self.live_epochs, "train_samples": self.live_samples, "fork_epochs": forks}
         seeds = range(self.live_seeds)
         return [{"learning_rate": rate, "seed": seed, **shared} for rate in self.live_rates for seed in seeds]
+
+
+def point(name: str) -> Path:
+    """The notebook of that name which is made to be swept.
+
+    Raises:
+        ParameterError: there is none.
+
+    >>> point("one_boundary").name
+    'one_boundary.ipynb'
+    """
+    paths = [folder / f"{name}.ipynb" for folder in _POINTS]
+    require(any(path.is_file() for path in paths), "notebook", f"one in '{_POINTS[0]}'", name)
+    return next(path for path in paths if path.is_file())
+
+
+def along(name: str, table: xr.Dataset, plan: Boundaries) -> xr.Dataset:
+    """As `read`, by the name that an axis has in the text, such as "batch size"; values on its last dimension."""
+    parameter = _PARAMETERS.get(name, name.replace(" ", "_"))
+    return read(table, parameter, plan.split, plan.below, name if name in READ else "")
+
+
+def spearman(values: xr.DataArray, bootstrap: Bootstrap) -> Correlation:
+    """The rank correlation of the values with the axis that they stand on, with its interval over parents."""
+    (axis,) = set(values.dims) - {"parent"}
+    return bootstrap.correlation(values[axis].broadcast_like(values), values)
+
+
+def said(axes: Mapping[str, Correlation], laws: Mapping[str, PowerLaw]) -> str:
+    """A table in Markdown: a row for each axis, with its rank correlation and its power law, or why there is none."""
+    rows = ["| axis | rank correlation | power law |", "| --- | --- | --- |"]
+    for name, law in laws.items():
+        if law.holds:
+            words = f"exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}], within a factor of {law.worst:.2f}"
+        elif np.isnan(law.exponent):
+            words = "none: some values are zero"
+        elif law.worst > WITHIN:
+            words = f"none: the best one is off by a factor of {law.worst:.2f}"
+        else:
+            words = "none: a constant does as well"
+        found = axes[name]
+        rows.append(f"| {name} | {found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}] | {words} |")
+    return "\n".join(rows)
 
 
 def read(table: xr.Dataset, parameter: str, split: str, below: float = STABLE_BELOW, kind: str = "") -> xr.Dataset:

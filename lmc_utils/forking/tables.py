@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +84,18 @@ def read(name: str) -> xr.Dataset:
             return xr.load_dataset(place / f"{name}.nc", engine="scipy")
     how = "results/stability.sh" if name in SWEPT else f"python -m lmc_utils.forking.tables {name}"
     raise ParameterError(f"table: expected {name}.nc in '{PLACES[0]}'; {how} makes it")
+
+
+def made(tables: Iterable[xr.Dataset]) -> str:
+    """The commands that made tables, and what these took, in Markdown, from the tables' own attributes."""
+    about = [table.attrs for table in tables]
+    commands = "\n".join(each["command"] for each in about)
+    rows = ["| made | seconds | by | with |", "| --- | ---: | --- | --- |"]
+    for each in about:
+        seconds, commit = each["wall_time"].partition(" ")[0], ", ".join(each["commit"].split("; "))
+        rows.append(f"| {each['date']} | {seconds} | {commit[:12]}, {each['machine']} | {each['versions']} |")
+    table = "\n".join(rows)
+    return f"```bash\n{commands}\n```\n\n{table}"
 
 
 def make(name: str, folder: Path = PLACES[0]) -> Path:

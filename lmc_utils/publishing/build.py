@@ -77,18 +77,21 @@ def _clear(site: Site) -> None:
 def digest_of(source: Path, preset: str) -> str:
     """A digest of all that an executed notebook comes from: its cells, its preset, and what its imports can reach.
 
-    Tables of long runs count where a cell names them. The values of the preset stand in the records of parameters.
+    Tables of long runs and notebooks that are swept count where a cell names them. The values of the preset stand in the records of parameters.
 
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.
     """
     transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
-    notebook = Notebook(source)
-    cells = [transform("".join(cell["source"])) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
-    modules = [f"import {name.partition(':')[0]}" for name in notebook.records]
-    tables = {path.name: path for path in (CHECKOUT / "results").glob("*.nc") if path.stem in "".join(cells)}
+    code = "".join("".join(cell["source"]) for cell in Notebook(source).content["cells"] if cell["cell_type"] == "code")
+    named = [*(CHECKOUT / "results").glob("*.nc"), *(CHECKOUT / "notebooks" / "points").glob("*.ipynb")]
+    others = {path.name: path for path in named if path.stem in code}
+    notebooks = [Notebook(path) for path in (source, *others.values()) if path.suffix == ".ipynb"]
+    every = [cell for notebook in notebooks for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
+    cells = [transform("".join(cell["source"])) for cell in every]
+    modules = [f"import {name.partition(':')[0]}" for notebook in notebooks for name in notebook.records]
     try:
-        return digest([source, preset, reached(*cells, *modules), tables])
+        return digest([source, preset, reached(*cells, *modules), others])
     except (ValueError, MemoryError, RecursionError) as error:  # what no compiler takes, such as half a character
         raise ParameterError(f"notebook: expected cells of Python in '{source}' ({error})") from error
 
