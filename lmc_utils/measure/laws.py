@@ -37,8 +37,8 @@ def power_law(values: xr.DataArray, resamples: int = 2000, seed: int = 0) -> Pow
     """Least squares through the logarithms, with a bootstrap over parents for the exponent.
 
     Args:
-        values: two dimensions: `parent`, and the parameter, whose coordinate is positive; at least three of its values.
-            What is NaN is left out, and so is a value of the parameter that has nothing else.
+        values: two dimensions: `parent`, and the parameter; at least three of its values. NaN is left out, and so is a
+            value of the parameter that has nothing else, or is not positive.
         resamples: bootstrap samples.
         seed: of the resampling.
 
@@ -53,7 +53,7 @@ def power_law(values: xr.DataArray, resamples: int = 2000, seed: int = 0) -> Pow
     """
     (axis,) = set(values.dims) - {"parent"}
     there = values.transpose("parent", axis)
-    there = there.isel({axis: there.notnull().any("parent").values})
+    there = there.isel({axis: (there.notnull().any("parent") & (there[axis] > 0)).values})
     x, y = np.log(there[axis].values.astype(float)), there.values
     if len(x) < 3 or (y[np.isfinite(y)] <= 0).any():
         return PowerLaw(np.nan, np.nan, np.nan, np.nan, np.nan, False)

@@ -83,7 +83,8 @@ def digest_of(source: Path, preset: str) -> str:
         ParameterError: it is not a notebook, or its cells cannot be code.
     """
     transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
-    code = "".join("".join(cell["source"]) for cell in Notebook(source).content["cells"] if cell["cell_type"] == "code")
+    own = Notebook(source).content["cells"]
+    code = "".join("".join(cell["source"]) for cell in own if cell["cell_type"] == "code")
     named = [*(CHECKOUT / "results").glob("*.nc"), *(CHECKOUT / "notebooks" / "points").glob("*.ipynb")]
     others = {path.name: path for path in named if path.stem in code}
     notebooks = [Notebook(path) for path in (source, *others.values()) if path.suffix == ".ipynb"]

@@ -54,5 +54,6 @@ def test_a_zero_is_on_no_power_law_and_what_is_missing_is_left_out() -> None:
     holed[0, 4] = np.nan
     holed[:, 0] = np.nan
     assert power_law(holed).exponent == pytest.approx(1)
+    assert power_law(holed.assign_coords(rate=X - 1)).holds is False, "three are left, and they bend"
     holed[:, 1:3] = np.nan
     assert np.isnan(power_law(holed).exponent)
