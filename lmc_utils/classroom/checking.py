@@ -13,7 +13,7 @@ from lmc_utils.classroom.judging import Exercise, Verdict, judge
 from lmc_utils.classroom.own import Own
 from lmc_utils.settings import ParameterError, require_choice, unknown
 
-CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "merge")
+CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge")
 
 
 def check(name: str, answer: Any, student: str | None = None) -> Verdict:
@@ -101,7 +101,7 @@ def _imported(chapter: str) -> Any:
         from lmc_utils.classroom.exercises import toy
 
         return toy
-    from lmc_utils.classroom.exercises import angle, approx, detour, fork, merge, norm, ridge
+    from lmc_utils.classroom.exercises import angle, approx, detour, fork, merge, norm, ridge, stable
 
     known = {
         "angle": angle,
@@ -110,6 +110,7 @@ def _imported(chapter: str) -> Any:
         "ridge": ridge,
         "norm": norm,
         "detour": detour,
+        "stable": stable,
         "merge": merge,
     }
     return known[chapter]

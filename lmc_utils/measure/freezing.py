@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 
 from lmc_utils.measure import stability
+from lmc_utils.settings import Settings, above, at_least, parameter
 from lmc_utils.toy import descent
 from lmc_utils.toy.landscape import on_interval
 
-__all__ = ["fork_times", "PARTED_BELOW"]
+__all__ = ["Walkers", "fork_times", "PARTED_BELOW"]
 
 PARTED_BELOW = 5.0  # percent of the pairs: fewer that part count as none
 _HIGH = 0.1  # heights, from which on a barrier counts, as in the chapter on toy landscapes
@@ -19,29 +22,58 @@ _TIMES = np.linspace(0, 1, 21)
 _GROUPS = 5  # of pairs, as many as the networks have seeds
 
 
+@dataclass(frozen=True)
+class Walkers(Settings):
+    """Pairs of walkers on five equally spaced solutions on a line; units are those of the chapter on toy landscapes."""
+
+    temperature: float = parameter(0.3, "of the noise at the start", at_least(0), unit="heights")
+    cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
+    step_size: float = parameter(0.005, "how far a step goes down the slope", above(0), unit="length² / height")
+    pairs: int = parameter(200, "pairs of walkers", at_least(10), bytes_each=400)
+    seed: int = parameter(0, "of the noise", at_least(0))
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"pairs": 20}}
+
+    def parted(self) -> xr.DataArray:
+        """The percentage of pairs with a barrier between them, by the share of the run at which they fork."""
+        roots = on_interval(5)[:, None]
+        ends = descent.descend(
+            roots,
+            starts=descent.starts_around(roots, self.pairs, self.seed),
+            fork_times=list(_TIMES),
+            seed=self.seed,
+            step_size=self.step_size,
+            temperature=self.temperature,
+            cooling=self.cooling,
+        )
+        high = 100 * (descent.sibling_barriers(ends, roots) > _HIGH).mean(axis=1)
+        return xr.DataArray(high, coords={"fork_epoch": _TIMES}, attrs={"units": "percent"})
+
+    def fork_time(self) -> float:
+        """From which share of the run on fewer than `PARTED_BELOW` percent of the pairs part; NaN where they always do.
+
+        >>> Walkers(temperature=0.0, pairs=20).fork_time()
+        0.0
+        """
+        return float(stability.stable_from(self.parted(), PARTED_BELOW))
+
+
 def fork_times(name: str, values: Sequence[float], pairs: int, seed: int = 0) -> xr.DataArray:
-    """From which share of the run on fewer than `PARTED_BELOW` percent of the pairs part, on five solutions on a line.
+    """The fork times of `Walkers` that differ in one parameter.
 
     Args:
-        name: the argument of `toy.descent.descend` that is changed, such as `temperature`; all others have defaults.
+        name: of the parameter, such as `temperature`; all others have their defaults.
         values: of it.
         pairs: of walkers in all; they are counted in five groups, each with noise of its own.
         seed: of the noise.
 
     Returns:
-        Dimensions `parent` (a group each) and `name`; NaN where walkers part whenever they fork.
+        Dimensions `parent` (a group each) and `name`.
 
     >>> times = fork_times("temperature", [0.01, 0.3], pairs=50)
     >>> times.dims, bool((times[:, 0] < times[:, 1]).all())
     (('parent', 'temperature'), True)
     """
-    roots = on_interval(5)[:, None]
-    found = np.empty((_GROUPS, len(values), len(_TIMES)))
-    for group in range(_GROUPS):
-        starts = descent.starts_around(roots, max(1, pairs // _GROUPS), seed + group)
-        for place, value in enumerate(values):
-            options = {name: value, "fork_times": list(_TIMES), "seed": seed + group}
-            ends = descent.descend(roots, starts=starts, **options)  # type: ignore[arg-type]
-            found[group, place] = 100 * (descent.sibling_barriers(ends, roots) > _HIGH).mean(axis=1)
-    parted = xr.DataArray(found, dims=["parent", name, "fork_epoch"], coords={name: list(values), "fork_epoch": _TIMES})
-    return stability.stable_from(parted, PARTED_BELOW).assign_attrs(units="share of the run")
+    groups = [{"pairs": max(10, pairs // _GROUPS), "seed": seed + group} for group in range(_GROUPS)]
+    found = [[Walkers(**{**group, name: value}).fork_time() for value in values] for group in groups]  # type: ignore[arg-type]
+    return xr.DataArray(found, dims=["parent", name], coords={name: list(values)}, attrs={"units": "share of the run"})

@@ -77,7 +77,8 @@ def _clear(site: Site) -> None:
 def digest_of(source: Path, preset: str) -> str:
     """A digest of all that an executed notebook comes from: its cells, its preset, and what its imports can reach.
 
-    Tables of long runs and notebooks that are swept count where a cell names them. The values of the preset stand in the records of parameters.
+    Tables of long runs and notebooks that are swept count where a cell names them. The values of the preset stand in
+    the records of parameters.
 
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.

@@ -1,0 +1,149 @@
+"""Exercises on when stability begins, and on sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.classroom.judging import Exercise
+from lmc_utils.classroom.own import Own, hundredths
+from lmc_utils.forking import boundaries, tables
+from lmc_utils.forking.boundaries import Boundaries
+from lmc_utils.measure import stability
+from lmc_utils.measure.freezing import Walkers
+
+_FORKS = (0, 1, 2, 4, 8, 16)
+_HEIGHTS = (
+    (40.0, 12.0, 5.0, 1.0, 0.5, 0.0),
+    (1.0, 0.5, 0.0, 0.0, 0.0, 0.0),
+    (9.0, 1.0, 6.0, 3.0, 0.0, 0.0),
+    (9.0, 9.0, 9.0, 9.0, 9.0, 0.0),
+)
+_CASES = tuple((_FORKS, heights) for heights in _HEIGHTS)
+_TABLES = {"learning rate": "stability_learning_rate", "batch size": "stability_batch_size"}
+_SAMPLES = 4000
+_SEEDS = range(2)
+
+
+@cache
+def _onsets(axis: str, split: str = "train") -> xr.Dataset:
+    return boundaries.along(axis, tables.read(_TABLES[axis]), Boundaries(split=split))
+
+
+def _later() -> str:
+    rate, batch = (_onsets(axis).begins.mean("parent") for axis in _TABLES)
+    change = {
+        "twice the learning rate": rate.sel(learning_rate=0.2) - rate.sel(learning_rate=0.1),
+        "twice the batch size": batch.sel(batch_size=128) - batch.sel(batch_size=64),
+        "half the learning rate": rate.sel(learning_rate=0.05) - rate.sel(learning_rate=0.1),
+    }
+    return max(change, key=lambda name: float(change[name]))
+
+
+def _stable_from(forks: Sequence[float], heights: Sequence[float]) -> float:
+    return float(stability.stable_from(xr.DataArray(list(heights), coords={"fork_epoch": list(forks)})))
+
+
+def _first_below(forks: Sequence[float], heights: Sequence[float]) -> float:
+    """The first fork whose barrier is low, whatever comes after it."""
+    return float(next(fork for fork, height in zip(forks, heights, strict=True) if height < 2))
+
+
+def _next_measured(forks: Sequence[float], heights: Sequence[float]) -> float:
+    """The first measured fork from which on all are low, without a line between two of them."""
+    high = [place for place, height in enumerate(heights) if height >= 2]
+    return float(forks[high[-1] + 1] if high else forks[0])
+
+
+def _last_high(forks: Sequence[float], heights: Sequence[float]) -> float:
+    high = [fork for fork, height in zip(forks, heights, strict=True) if height >= 2]
+    return float(high[-1] if high else forks[0])
+
+
+def _in_steps(batch: float, epoch: float) -> Exercise:
+    steps = _SAMPLES // batch
+    return Exercise(
+        steps * epoch,
+        "The last batch of an epoch is dropped where it is not full, so that an epoch has a whole number of steps.",
+        {
+            "Those are the samples that the network has seen. A step takes a batch of them.": _SAMPLES * epoch,
+            "That is one epoch.": float(steps),
+            "You have divided: every one of these epochs has that many steps.": steps / epoch,
+        },
+        tolerance=0.002,
+    )
+
+
+def _rate_left(share: Callable[[xr.DataArray], xr.DataArray] | None = None, split: str = "train") -> float:
+    onset = _onsets("learning rate", split).sel(learning_rate=0.2)
+    left = boundaries.rate_at(xr.DataArray(0.2), onset.share) if share is None else share(onset.share)
+    return float(left.mean())
+
+
+def _heat_left(hot: float, cold: float, of: str = "hot", what: str = "left") -> float:
+    """Of the mean over seeds: the share of the run, or the temperature that is left."""
+    heat = hot if of == "hot" else cold
+    share = float(np.mean([_fork_time(heat, seed) for seed in _SEEDS]))
+    return {"left": heat * (1 - share), "share": share, "gone": heat * share}[what]
+
+
+@cache
+def _fork_time(temperature: float, seed: int) -> float:
+    return Walkers(temperature=temperature, seed=seed).fork_time()
+
+
+def _sweep(hot: float, cold: float) -> Exercise:
+    def answer(of: str = "hot", what: str = "left") -> Callable[[], float]:
+        return lambda: _heat_left(hot, cold, of, what)
+
+    return Exercise(
+        answer(),
+        "Compare it with the colder start: the share of the run differs far more than the temperature that is left.",
+        {
+            "That is the share of the run. How hot is it then?": answer(what="share"),
+            "That is how much it has cooled. How much is left?": answer(what="gone"),
+            "That is left of the colder start.": answer("cold"),
+        },
+        tolerance=0.002,
+    )
+
+
+EXERCISES: dict[str, Any] = {
+    "stable-1": Exercise(
+        _later,
+        "More noise keeps siblings apart for longer, whether it comes from longer steps or from smaller batches.",
+        {
+            "An average over more samples is less noisy. Does noise bring siblings together?": "twice the batch size",
+            "Shorter steps are less noisy. Look at the first of the six panels.": "half the learning rate",
+        },
+        choices=("twice the learning rate", "twice the batch size", "half the learning rate"),
+    ),
+    "stable-2": Exercise(
+        _stable_from,
+        "From there on, and not only there: what counts is the last time that the barrier is too high.",
+        {
+            "That is the first low barrier. Is the next one low as well?": _first_below,
+            "That is a measured fork. Where does the straight line to it come below the bound?": _next_measured,
+            "There the barrier is still too high.": _last_high,
+        },
+        probes=_CASES,
+    ),
+    "stable-3": Own({"batch": 64, "epoch": 7}, {"batch": (24, 48, 80, 96, 112, 144), "epoch": range(3, 24)}, _in_steps),
+    "stable-4": Exercise(
+        _rate_left,
+        "Divide it by the batch size, and compare it with what is left at the onset of the smaller batches.",
+        {
+            "That is the rate at the start. A cosine takes it to zero.": 0.2,
+            "That falls along a straight line. The schedule is a cosine.": lambda: _rate_left(
+                lambda share: 0.2 * (1 - share)
+            ),
+            "That is the share of the rate that is left. Of which rate?": lambda: _rate_left() / 0.2,
+            "You have taken the onset on the test set.": lambda: _rate_left(split="test"),
+        },
+    ),
+    "stable-5": Own({"hot": 0.45, "cold": 0.15}, {"hot": hundredths(0.4, 0.6), "cold": hundredths(0.12, 0.24)}, _sweep),
+}
