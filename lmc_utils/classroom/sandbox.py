@@ -13,9 +13,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmc_utils.provenance import PACKAGE
+from lmc_utils.provenance import CHECKOUT, PACKAGE
 from lmc_utils.running.jobs import Job
 
+_BESIDE = ("results", "notebooks/points")  # what the package finds beside it in a checkout
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "PYTHONDONTWRITEBYTECODE")
 _MESSAGES = 16 * 2**20  # bytes on the disk for messages
 _FEW = 4  # times as many cells as the exercise notebook has: time for more there is none
@@ -84,6 +85,9 @@ def make(within: Path, trained: Path | None = None, walled: bool = False) -> San
     sandbox.runs.mkdir(exist_ok=True)
     sandbox.messages.mkdir()
     shutil.copytree(PACKAGE, sandbox.package / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    for beside in _BESIDE:
+        if (CHECKOUT / beside).is_dir():
+            shutil.copytree(CHECKOUT / beside, sandbox.package / beside)
     return sandbox
 
 
