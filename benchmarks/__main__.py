@@ -10,7 +10,18 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import connections, convolutions, curvature, detours, lines, memory, planes, store, training
+from benchmarks import (
+    connections,
+    convolutions,
+    curvature,
+    detours,
+    lines,
+    memory,
+    planes,
+    store,
+    sweeps,
+    training,
+)
 from benchmarks.timing import table
 from lmc_utils.connect.curves import Bending
 from lmc_utils.forking import Experiment
@@ -19,6 +30,7 @@ from lmc_utils.measure.planes import PlaneGrid
 PAGE = Path(__file__).parent.parent / "book" / "_generated" / "benchmarks.md"
 NOTEBOOK = "02_sibling_forking"
 ALLOWED = (8, 32, 128)  # MiB
+POINTS = 6  # of a sweep
 
 
 def main() -> None:
@@ -163,7 +175,20 @@ samples, then torchvision's ResNet-18 on 256 images of 64 x 64. Ours includes al
 """
 
 
-_PAGES = {"residual": _residual, "detours": _detours, "connections": _connections}
+def _sweeps(_: Experiment, repeats: int) -> str:
+    print("A notebook over several points:", flush=True)
+    times, started = sweeps.compare(POINTS, repeats)
+    return f"""\
+{_where(repeats)} One thread for each point.
+
+**A notebook over {POINTS} points.** `one_boundary` with the preset `smoke`, a seed each, nothing trained before;
+without the start of the cluster, which stands below.
+
+{sweeps.table(times, started, POINTS)}
+"""
+
+
+_PAGES = {"residual": _residual, "detours": _detours, "connections": _connections, "sweeps": _sweeps}
 
 
 def _write(path: Path, page: str) -> None:

@@ -20,6 +20,7 @@ from benchmarks import (
     plain,
     planes,
     store,
+    sweeps,
     timing,
     training,
 )
@@ -186,3 +187,18 @@ def test_the_line_between_two_networks_is_that_of_the_loop() -> None:
     ours, theirs = (measured(*connections.perceptron(), 3) for measured in (connections._ours, connections._loop))
     assert ours.shape == (2, 3)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_a_sweep_is_compared_with_papermill_on_the_same_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
+    wanted, started = sweeps.points(1), list[float]()
+    assert sweeps.plain(wanted, tmp_path) == sweeps.swept(wanted, tmp_path / "swept", 1, started)
+    assert len(started) == 1
+
+
+def test_what_a_sweep_adds_is_told_for_each_point() -> None:
+    times = {sweeps.PAPERMILL: [20.0, 22.0], sweeps.ONE: [24.0, 23.0], sweeps.TWO: [12.0, 11.5]}
+    shown = sweeps.table(times, [1.0, 2.0], count=10)
+    assert f"| {sweeps.ONE} | 2.30 | +0.30 | 1.00 |" in shown
+    assert f"| {sweeps.TWO} | 1.15 | -0.85 | 2.00 |" in shown
+    assert "after 1.0 to 2.0 s" in shown

@@ -12,4 +12,4 @@ from lmc_utils.forking.protocol import init_seed, train
 from lmc_utils.forking.run import Run
 from lmc_utils.forking.store import root
 
-__all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "root", "tables"]
+__all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "root", "tables", "boundaries"]

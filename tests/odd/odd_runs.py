@@ -33,6 +33,7 @@ ODD = {
         *("fork_epochs=[0, 1]", "parents=2", "siblings=5", "dataset=digits", "architecture=cnn", "widths=[8, 8]"),
         *("wide=12", "learning_rate=0.05"),
     ),
+    "08_when_stability_begins": ("split=test", "below=1", "live_rates=[0.1]", "live_seeds=3"),
     "09_your_own_networks": ("families=1", "seed=3", "alphas=5"),
 }
 
