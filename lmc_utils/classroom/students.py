@@ -56,7 +56,8 @@ def alike(students: Sequence[str], exercises: Sequence[str]) -> Iterator[tuple[s
     """The exercises in which students of a class have the same answer by chance, with their names."""
     for exercise in exercises:
         if numbers(exercise):
-            truths = {name: find(exercise, name).truth for name in students}
+            found = {name: find(exercise, name) for name in students}
+            truths = {name: each.answer(each.truth) for name, each in found.items()}
             within = find(exercise).tolerance
             same = [
                 both

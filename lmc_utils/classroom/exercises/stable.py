@@ -84,11 +84,8 @@ def _rate_left(share: Callable[[xr.DataArray], xr.DataArray] | None = None, spli
     return float(left.mean())
 
 
-def _heat_left(hot: float, cold: float, of: str = "hot", what: str = "left") -> float:
-    """Of the mean over seeds: the share of the run, or the temperature that is left."""
-    heat = hot if of == "hot" else cold
-    share = float(np.mean([_fork_time(heat, seed) for seed in _SEEDS]))
-    return {"left": heat * (1 - share), "share": share, "gone": heat * share}[what]
+def _share(heat: float) -> float:
+    return float(np.mean([_fork_time(heat, seed) for seed in _SEEDS]))
 
 
 @cache
@@ -97,18 +94,14 @@ def _fork_time(temperature: float, seed: int) -> float:
 
 
 def _sweep(hot: float, cold: float) -> Exercise:
-    def answer(of: str = "hot", what: str = "left") -> Callable[[], float]:
-        return lambda: _heat_left(hot, cold, of, what)
-
     return Exercise(
-        answer(),
-        "Compare it with the colder start: the share of the run differs far more than the temperature that is left.",
+        lambda: _share(hot) - _share(cold),
+        "With one temperature at which all of them freeze it would be that one times (1 / colder - 1 / hotter).",
         {
-            "That is the share of the run. How hot is it then?": answer(what="share"),
-            "That is how much it has cooled. How much is left?": answer(what="gone"),
-            "That is left of the colder start.": answer("cold"),
+            "That is the share of the hotter start alone.": lambda: _share(hot),
+            "That is the share of the colder start alone.": lambda: _share(cold),
+            "That is how many times as late. By how much is it later?": lambda: _share(hot) / _share(cold),
         },
-        tolerance=0.002,
     )
 
 
@@ -145,5 +138,9 @@ EXERCISES: dict[str, Any] = {
             "You have taken the onset on the test set.": lambda: _rate_left(split="test"),
         },
     ),
-    "stable-5": Own({"hot": 0.45, "cold": 0.15}, {"hot": hundredths(0.4, 0.6), "cold": hundredths(0.12, 0.24)}, _sweep),
+    "stable-5": Own(
+        {"hot": 0.45, "cold": 0.15},
+        {"hot": [each / 50 for each in range(20, 31)], "cold": hundredths(0.12, 0.24)},
+        _sweep,
+    ),
 }
