@@ -139,7 +139,7 @@ EXERCISES: dict[str, Any] = {
         },
     ),
     "stable-5": Own(
-        {"hot": 0.45, "cold": 0.15},
+        {"hot": 0.7, "cold": 0.1},
         {"hot": [each / 50 for each in range(20, 31)], "cold": hundredths(0.12, 0.24)},
         _sweep,
     ),
