@@ -18,12 +18,13 @@ from lmc_utils.running import clusters, grids, results, sweeps
 from lmc_utils.running.notebooks import Notebook
 
 PAPERMILL, ONE, TWO = "papermill, one after the other", "sweep, one worker", "sweep, two workers"
+NAME = "one_boundary"
 Numbers = list[dict[str, float]]
 
 
-def points(count: int) -> list[grids.Point]:
+def points(count: int, name: str = NAME) -> list[grids.Point]:
     """So many small networks, each with a seed of its own."""
-    smoke = Notebook(point("one_boundary")).preset("smoke")
+    smoke = Notebook(point(name)).preset("smoke")
     return [smoke | {"seed": seed} for seed in range(count)]
 
 
@@ -47,19 +48,19 @@ def compare(count: int, repeats: int) -> tuple[Times, list[float]]:
     return {name: [each - _start_up(name, started) for each in seconds] for name, seconds in times.items()}, started
 
 
-def plain(wanted: list[grids.Point], folder: Path) -> Numbers:
+def plain(wanted: list[grids.Point], folder: Path, name: str = NAME) -> Numbers:
     """The points by papermill's own command, one after the other."""
     for number, given in enumerate(wanted):
-        command = [sys.executable, "-m", "papermill", str(point("one_boundary")), str(folder / f"{number}.ipynb")]
+        command = [sys.executable, "-m", "papermill", str(point(name)), str(folder / f"{number}.ipynb")]
         command += ["--no-progress-bar", "--no-log-output"]
-        command += [word for name, value in given.items() for word in ("-y", json.dumps({name: value}))]
+        command += [word for each, value in given.items() for word in ("-y", json.dumps({each: value}))]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return [results.read(folder / f"{number}.ipynb") for number in range(len(wanted))]
 
 
-def swept(wanted: list[grids.Point], folder: Path, workers: int, started: list[float]) -> Numbers:
+def swept(wanted: list[grids.Point], folder: Path, workers: int, started: list[float], name: str = NAME) -> Numbers:
     """The points by a sweep; how long its cluster took to start is noted."""
-    notebook, since = Notebook(point("one_boundary")), time.perf_counter()
+    notebook, since = Notebook(point(name)), time.perf_counter()
     with clusters.local(workers) as client:
         client.wait_for_workers(workers)
         started.append(time.perf_counter() - since)

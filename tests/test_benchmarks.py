@@ -189,10 +189,10 @@ def test_the_line_between_two_networks_is_that_of_the_loop() -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
-def test_a_sweep_is_compared_with_papermill_on_the_same_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
-    wanted, started = sweeps.points(1), list[float]()
-    assert sweeps.plain(wanted, tmp_path) == sweeps.swept(wanted, tmp_path / "swept", 1, started)
+def test_a_sweep_is_compared_with_papermill_on_the_same_points(tmp_path: Path) -> None:
+    name, started = "toy_freezing", list[float]()
+    wanted = sweeps.points(1, name)
+    assert sweeps.plain(wanted, tmp_path, name) == sweeps.swept(wanted, tmp_path / "swept", 1, started, name)
     assert len(started) == 1
 
 
