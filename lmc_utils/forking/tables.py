@@ -87,15 +87,15 @@ def read(name: str) -> xr.Dataset:
 
 
 def made(tables: Iterable[xr.Dataset]) -> str:
-    """The commands that made tables, and what these took, in Markdown, from the tables' own attributes."""
+    """The commands that made tables, and how, in Markdown, from the tables' own attributes."""
     about = [table.attrs for table in tables]
     commands = "\n".join(each["command"] for each in about)
-    rows = ["| made | seconds | by | with |", "| --- | ---: | --- | --- |"]
-    for each in about:
-        seconds, commit = each["wall_time"].partition(" ")[0], ", ".join(each["commit"].split("; "))
-        rows.append(f"| {each['date']} | {seconds} | {commit[:12]}, {each['machine']} | {each['versions']} |")
-    table = "\n".join(rows)
-    return f"```bash\n{commands}\n```\n\n{table}"
+    seconds = ", ".join(each["wall_time"].partition(" ")[0] for each in about)
+    shared = dict.fromkeys(
+        f"made on {each['date']} by commit {each['commit'][:12]}, on {each['machine']}, with {each['versions']}"
+        for each in about
+    )
+    return f"```bash\n{commands}\n```\n\nThey took {seconds} s, one point after the other; {'; '.join(shared)}."
 
 
 def make(name: str, folder: Path = PLACES[0]) -> Path:

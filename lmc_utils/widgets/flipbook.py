@@ -18,7 +18,13 @@ DPI = 130
 
 
 def flip_book(
-    figures: Iterable[Figure], labels: Sequence[object], *, caption: str, name: str = "frame", interval: int = 300
+    figures: Iterable[Figure],
+    labels: Sequence[object],
+    *,
+    caption: str,
+    name: str = "frame",
+    interval: int = 300,
+    start: int | None = None,
 ) -> ipywidgets.VBox:
     """Bind figures to a flip-book. A figure is rendered as it comes, so that a generator need not keep them all.
 
@@ -28,12 +34,13 @@ def flip_book(
         caption: what there is to see, in words; it stands below and is each frame's name for screen readers.
         name: of what the labels count.
         interval: milliseconds from one frame to the next.
+        start: the frame that is shown first, counted from 0; by default the last one. Play begins there.
 
     Returns:
         Play and a slider, linked in the browser to a `Stack` of compressed images.
 
     Raises:
-        ParameterError: no frames, frames of different sizes, or a number of labels that is not theirs.
+        ParameterError: no frames, frames of different sizes, a number of labels that is not theirs, or no such start.
 
     >>> book = flip_book([Figure(figsize=(2, 1)) for _ in range(3)], [0, 5, 10], caption="nothing", name="epoch")
     >>> [type(part).__name__ for part in book.children]
@@ -46,12 +53,15 @@ def flip_book(
     require(len(sizes) == 1, "figures", "all of one size", sorted(sizes))
     words = [f"{caption} {name.capitalize()} {label}." for label in labels]
     frames = list(map(_frame, pictures, words))
-    last = len(frames) - 1  # what is shown first; Play begins anew from there
-    play = ipywidgets.Play(value=last, max=last, interval=interval, tooltip=f"play through every {name}")
+    last = len(frames) - 1  # Play begins anew from there
+    shown = last if start is None else start
+    require(0 <= shown <= last, "start", f"a frame from 0 to {last}", start)
+    play = ipywidgets.Play(value=shown, max=last, interval=interval, tooltip=f"play through every {name}")
     layout = {"flex": "1 1 15rem", "min_width": "15rem"}
     options = [(str(label), index) for index, label in enumerate(labels)]
-    slider = ipywidgets.SelectionSlider(options=options, description=name, index=last, layout=layout)
-    stack = ipywidgets.Stack(frames, selected_index=last)
+    style = {"description_width": "initial"}
+    slider = ipywidgets.SelectionSlider(options=options, description=name, index=shown, layout=layout, style=style)
+    stack = ipywidgets.Stack(frames, selected_index=shown)
     ipywidgets.jslink((play, "value"), (slider, "index"))
     ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     bar = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap", "align_items": "center"})

@@ -77,6 +77,14 @@ def test_play_slider_and_stack_are_linked_and_start_with_the_last_frame() -> Non
     assert stack.selected_index == slider.index == 3
 
 
+def test_it_starts_where_it_is_told_to() -> None:
+    bar, stack, _ = flip_book([drawing(k) for k in range(4)], "abcd", caption="c", start=1).children
+    play, slider = bar.children
+    assert play.value == slider.index == stack.selected_index == 1
+    with pytest.raises(ParameterError, match=r"^start: expected a frame from 0 to 0, got 1"):
+        flip_book([drawing(1)], "a", caption="c", start=1)
+
+
 def test_what_cannot_be_bound_is_refused_in_one_line() -> None:
     with pytest.raises(ParameterError, match=r"^figures: expected at least one, got 0$"):
         flip_book([], [], caption="c")
