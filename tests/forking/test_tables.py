@@ -1,5 +1,6 @@
 """Tables of long runs say how they were made, and hold what was measured."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,26 @@ def test_the_tables_of_the_book_are_there_and_are_those_of_their_commands() -> N
         assert found.attrs["title"] == " ".join(str(table.__doc__).split())
         assert (tables.PLACES[0] / f"{name}.nc").stat().st_size < 1e6
         assert bool(found.error.notnull().any())
+
+
+def test_the_tables_of_sweeps_are_those_of_the_commands_in_their_script() -> None:
+    script = (tables.PLACES[0] / "stability.sh").read_text()
+    commands = {tuple(shlex.split(line)) for line in script.splitlines() if line.strip().startswith("lmc sweep")}
+    made = {name: tuple(shlex.split(tables.read(name).attrs["command"])) for name in tables.SWEPT}
+    assert set(made.values()) == commands
+    for name, command in made.items():
+        found = tables.read(name)
+        assert command[-2:] == ("--out", f"sweeps/{name.removeprefix('stability_')}")
+        assert (int(found.attrs["missing"]), found.sizes["seed"]) == (0, 5)
+        assert {"commit", "versions", "machine", "date", "wall_time"} <= set(found.attrs)
+        assert float(found.attrs["wall_time"].partition(" ")[0]) < 3600
+        assert (tables.PLACES[0] / f"{name}.nc").stat().st_size < 1e5
+
+
+def test_how_tables_were_made_can_be_read(made: xr.Dataset) -> None:
+    said = tables.made([made, made])
+    assert said.count("python -m lmc_utils.forking.tables tiny") == 2
+    assert said.count("made on") == 1, "once for all that share it"
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

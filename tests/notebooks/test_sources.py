@@ -16,17 +16,19 @@ from typing import Any
 import pytest
 import yaml
 
-from lmc_utils.running import parameters
+from lmc_utils.running import grids, notebooks, parameters
 from lmc_utils.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
-NOTEBOOKS = [*CHAPTERS, *EXERCISES]
+POINTS = sorted((ROOT / "notebooks" / "points").glob("*.ipynb"))
+NOTEBOOKS = [*CHAPTERS, *POINTS, *EXERCISES]
 PROSE = [ROOT / "README.md", *sorted((ROOT / "book").rglob("*.md")), *NOTEBOOKS]
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+all_with_parameters = pytest.mark.parametrize("path", [*CHAPTERS, *POINTS], ids=lambda path: path.stem)
 
 
 def test_there_are_notebooks() -> None:
@@ -40,17 +42,17 @@ def test_outputs_are_not_stored() -> None:
     assert done.returncode == 0, f"run `nbstripout --keep-id notebooks/*.ipynb`\n{done.stdout}{done.stderr}"
 
 
-@every_chapter
+@all_with_parameters
 def test_one_cell_is_tagged_parameters(path: Path) -> None:
     assert len(parameter_cells(path)) == 1
 
 
-@every_chapter
+@all_with_parameters
 def test_the_parameters_cell_and_the_table_are_those_of_the_records(path: Path) -> None:
-    assert parameters.written(path) == path.read_text(), f"run `lmc parameters {path.stem}`"
+    assert parameters.written(path) == path.read_text(), f"run `lmc parameters {path}`"
 
 
-@every_chapter
+@all_with_parameters
 def test_every_parameter_has_a_meaning_and_one_record(path: Path) -> None:
     every = [each for record in settings_of(path) for each in fields(record)]
     assert all(each.metadata["meaning"] for each in every)
@@ -71,6 +73,16 @@ def test_every_command_to_copy_is_accepted(path: Path, tmp_path: Path, monkeypat
         assert set(given) <= set(values), command
         for record in settings_of(notebook):
             record.pick(values | given)
+
+
+@pytest.mark.parametrize("path", [*PROSE, ROOT / "results" / "stability.sh"], ids=lambda path: path.name)
+def test_every_sweep_to_copy_is_accepted(path: Path) -> None:
+    for command in re.findall(r"\blmc sweep \w+ [^`\n]*", text_of(path).replace("\\\n", " ")):
+        name, *options = shlex.split(command, comments=True)[2:]
+        given = [options[at + 1] for at, option in enumerate(options) if option == "--grid"]
+        if "..." not in command:
+            assert given, command
+            grids.check(notebooks.find(name, ROOT / "notebooks"), grids.product([grids.axis(text) for text in given]))
 
 
 def test_the_python_to_copy_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
