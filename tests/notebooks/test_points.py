@@ -26,7 +26,7 @@ def recorded(name: str, folder: Path, **more: object) -> dict[str, float]:
 def test_the_onset_is_that_of_the_recorded_barriers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
     found = recorded("one_boundary", tmp_path, seed=1)
-    table = xr.Dataset({name: value for name, value in found.items()})
+    table = xr.Dataset(dict(found))
     error = boundaries.by_fork(table, "train_error_at")
     for split in ("train", "test"):
         barrier = boundaries.by_fork(table, f"error_barrier_{split}")
