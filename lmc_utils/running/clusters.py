@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,12 +45,23 @@ def local(workers: int) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     free = "127.0.0.1:0"  # a port that nobody has, for the dashboard
-    with (
-        dask.config.set({"distributed.worker.daemon": False}),
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=free, silence_logs=50) as started,
-        Client(started, set_as_default=False) as client,
-    ):
+    with dask.config.set({"distributed.worker.daemon": False}), _deaf_to_interrupts():
+        started = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=free, silence_logs=50)
+    with started, Client(started, set_as_default=False) as client:
         yield client
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started meanwhile ignores Ctrl-C, which a terminal sends to all; whoever started it ends it."""
+    if threading.current_thread() is not threading.main_thread():  # where signals cannot be set
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

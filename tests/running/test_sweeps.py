@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -114,6 +115,21 @@ def test_a_point_that_never_ends_and_one_out_of_memory_cost_a_line_each(tmp_path
         assert word in line
         assert "\n" not in line
     assert results.read(tmp_path / "out" / "points" / f"{grids.name_of(points[3])}.ipynb") == {"square": 9.0}
+
+
+def test_an_interrupt_of_a_terminal_costs_one_line(notebook: Notebook, tmp_path: Path) -> None:
+    given = ["--grid", "count=0:20", "--grid", f"word={tmp_path}", "--grid", "rate=0.1", "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "lmc_utils.cli", "sweep", str(notebook.path), *given]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 120
+        while not list((tmp_path / "out" / "points").glob("*.ipynb")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all that it has started
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert said.strip().splitlines()[-1] == "lmc: interrupted; what was finished is kept"
+    assert 1 <= len(list((tmp_path / "out" / "points").glob("*.ipynb"))) < 20
 
 
 def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_table() -> None:
