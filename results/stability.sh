@@ -29,7 +29,7 @@ resnet8_learning_rate() {
     lmc sweep one_boundary --grid architecture=resnet8 --grid norm=batch --grid 'widths=[8]' --grid train_samples=2000 --grid epochs=20 --grid 'fork_epochs=[0,1,2,3,4,6,8,12,20]' --grid learning_rate=0.05,0.1,0.2,0.4,0.8 --grid seed=0:5 --out sweeps/resnet8_learning_rate
 }
 resnet8_batch_size() {
-    lmc sweep one_boundary --grid architecture=resnet8 --grid norm=batch --grid 'widths=[8]' --grid train_samples=2000 --grid epochs=20 --grid learning_rate=0.4 --grid 'fork_epochs=[0,1,2,3,4,6,8,12,20]' --grid batch_size=32,64,128,256 --grid seed=0:5 --out sweeps/resnet8_batch_size
+    lmc sweep one_boundary --grid architecture=resnet8 --grid norm=batch --grid 'widths=[8]' --grid train_samples=2000 --grid epochs=20 --grid learning_rate=0.4 --grid 'fork_epochs=[0,1,2,3,4,6,8,12,20]' --grid batch_size=64,128,256 --grid seed=0:5 --out sweeps/resnet8_batch_size
 }
 
 for name in ${@:-learning_rate train_samples batch_size weight_decay depth width resnet8_learning_rate resnet8_batch_size}; do
