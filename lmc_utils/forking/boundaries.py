@@ -44,7 +44,7 @@ class Boundaries(Settings):
     toy_pairs: int = parameter(500, "pairs of walkers in the toy", at_least(10), bytes_each=400)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "smoke": {"live_rates": [0.1, 0.2], "live_seeds": 1, "live_epochs": 12, "toy_pairs": 50}
+        "smoke": {"live_rates": [0.1], "live_seeds": 1, "live_epochs": 12, "toy_pairs": 50}
     }
 
     def live_points(self) -> list[dict[str, Any]]:
