@@ -95,7 +95,7 @@ def said(axes: Mapping[str, Correlation], laws: Mapping[str, PowerLaw]) -> str:
             words = "none: a constant does as well"
         found = axes[name]
         rows.append(f"| {name} | {found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}] | {words} |")
-    return "\n".join(rows)
+    return "\n".join(rows).replace(" -0", " −0").replace("[-", "[−").replace(", -", ", −")
 
 
 def read(table: xr.Dataset, parameter: str, split: str, below: float = STABLE_BELOW, kind: str = "") -> xr.Dataset:

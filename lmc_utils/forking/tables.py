@@ -7,6 +7,7 @@ python -m lmc_utils.forking.tables NAME       # make results/NAME.nc; what was t
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -92,10 +93,15 @@ def made(tables: Iterable[xr.Dataset]) -> str:
     commands = "\n".join(each["command"] for each in about)
     seconds = ", ".join(each["wall_time"].partition(" ")[0] for each in about)
     shared = dict.fromkeys(
-        f"made on {each['date']} by commit {each['commit'][:12]}, on {each['machine']}, with {each['versions']}"
+        f"made on {each['date']} by commit {_short(each['commit'])}, on {each['machine']}, with {each['versions']}"
         for each in about
     )
     return f"```bash\n{commands}\n```\n\nThey took {seconds} s, one point after the other; {'; '.join(shared)}."
+
+
+def _short(commits: str) -> str:
+    """Each of several commits by twelve digits; what stands behind one, such as "-dirty", is kept."""
+    return " and ".join(re.sub(r"(\b[0-9a-f]{12})[0-9a-f]*", r"\1", each) for each in commits.split("; "))
 
 
 def make(name: str, folder: Path = PLACES[0]) -> Path:

@@ -71,6 +71,8 @@ def test_how_tables_were_made_can_be_read(made: xr.Dataset) -> None:
     said = tables.made([made, made])
     assert said.count("python -m lmc_utils.forking.tables tiny") == 2
     assert said.count("made on") == 1, "once for all that share it"
+    two = made.assign_attrs(commit=f"{'ab' * 20}; {'cd' * 20}-dirty")
+    assert "commit abababababab and cdcdcdcdcdcd-dirty, on" in tables.made([two])
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
