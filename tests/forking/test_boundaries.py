@@ -10,6 +10,8 @@ import xarray as xr
 
 from lmc_utils.forking import boundaries
 from lmc_utils.forking.boundaries import Boundaries
+from lmc_utils.measure.laws import PowerLaw
+from lmc_utils.measure.statistics import Bootstrap, Correlation
 from lmc_utils.running import gathering, grids
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import ParameterError
@@ -74,3 +76,38 @@ def test_the_points_of_the_chapter_are_points_of_the_notebook(epochs: int, prese
 def test_the_learning_rate_falls_as_a_cosine() -> None:
     there = boundaries.rate_at(xr.DataArray(0.4), xr.DataArray([0.0, 1 / 3, 0.5, 1.0]))
     np.testing.assert_allclose(there, [0.4, 0.3, 0.2, 0.0], atol=1e-12)
+
+
+def test_the_words_say_which_laws_hold_and_why_others_do_not() -> None:
+    laws = {
+        "holds": PowerLaw(-0.75, -0.8, -0.7, 2.0, 1.1, True),
+        "zero": PowerLaw(np.nan, np.nan, np.nan, np.nan, np.nan, False),
+        "bends": PowerLaw(1.0, 0.9, 1.1, 2.0, 1.9, False),
+        "flat": PowerLaw(0.01, -0.1, 0.1, 2.0, 1.01, False),
+    }
+    said = boundaries.said({name: Correlation(-0.5, -0.6, 0.4) for name in laws}, laws).splitlines()
+    assert said[2] == "| holds | −0.50 [−0.60, 0.40] | exponent −0.75 [−0.80, −0.70], within a factor of 1.10 |"
+    assert [row.split("|")[3].strip() for row in said[3:]] == [
+        "none: some values are zero",
+        "none: the best one is off by a factor of 1.90",
+        "none: a constant does as well",
+    ]
+
+
+def test_the_rank_correlation_is_with_the_axis() -> None:
+    values = xr.DataArray([[1.0, 2.0, 9.0], [2.0, 3.0, np.nan]], dims=["parent", "rate"], coords={"rate": [4, 5, 6]})
+    expected = stats.spearmanr([4, 5, 6, 4, 5], [1, 2, 9, 2, 3]).statistic
+    assert boundaries.spearman(values, Bootstrap(resamples=100)).estimate == pytest.approx(expected)
+
+
+def test_axes_are_read_by_the_names_that_they_have_in_the_text() -> None:
+    plan = Boundaries(below=1.0)
+    assert boundaries.along("depth", table([[8], [8, 8]], "widths"), plan).depth.values.tolist() == [1, 2]
+    assert boundaries.along("training samples", table([10], "train_samples"), plan).begins.values.tolist() == [
+        [1.5, 1.5]
+    ]
+
+
+def test_a_notebook_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ParameterError, match='notebook: expected one in .*, got "one_bondary"'):
+        boundaries.point("one_bondary")
