@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from lmc_utils.forking import boundaries
 from lmc_utils.forking.boundaries import Boundaries
@@ -109,5 +110,5 @@ def test_axes_are_read_by_the_names_that_they_have_in_the_text() -> None:
 
 
 def test_a_notebook_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ParameterError, match='notebook: expected one in .*, got "one_bondary"'):
+    with pytest.raises(ParameterError, match=r"notebook: expected one in .*, got 'one_bondary'"):
         boundaries.point("one_bondary")
