@@ -8,7 +8,6 @@ runs it: one set of rules, one message.
 from __future__ import annotations
 
 import ast
-import glob
 import importlib
 import os
 import tempfile
@@ -34,6 +33,7 @@ from lmc_utils.settings import (
 )
 from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
+_KINDS = ("exercises", "points")  # folders of notebooks beside the chapters
 TIMEOUT = 1800  # seconds a cell may take; papermill would wait for ever
 
 
@@ -143,14 +143,14 @@ class Notebook:
 
 
 def find(name: str, folder: Path) -> Notebook:
-    """The notebook of a path, or of a stem such as 02_sibling_forking in a folder, or in one that this holds.
+    """The notebook of a path, or of a stem such as 02_sibling_forking in a folder, or in its `exercises` or `points`.
 
     Raises:
         ParameterError: there is none, or it is not a notebook; the message names the nearest stem.
     """
     path = Path(name) if Path(name).suffix == ".ipynb" else folder / f"{name}.ipynb"
-    if not path.is_file() and path.parent == folder:
-        path = next(folder.glob(f"*/{glob.escape(path.name)}"), path)
+    for kind in _KINDS if path.parent == folder else ():
+        path = path if path.is_file() else folder / kind / path.name
     if not path.is_file():
         stems = [found.stem for found in chapters(folder)]
         require(bool(stems), "notebook", f"a path, or a stem in '{folder}', which holds no notebooks", name)
