@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from lmc_utils.circumstances import circumstances
-from lmc_utils.running import jobs, watchdog
+from lmc_utils.running import jobs, notebooks, watchdog
+from lmc_utils.settings import ParameterError
 
 _POLL = 0.05  # seconds
 
@@ -59,10 +60,8 @@ def execute(
         place, log = Path(folder), Path(folder) / "log"
         (place / f"{stem}.ipynb").write_bytes(source)
         out = place / "out.ipynb"
-        command = [sys.executable, "-m", "lmc_utils.cli", "run", str(place / f"{stem}.ipynb"), "-o", str(out)]
-        command += ["--as-source", "--no-check", "--timeout", str(timeout)]
-        for name, value in given.items():
-            command += ["-p", f"{name}={json.dumps(value)}"]
+        source_there, values = str(place / f"{stem}.ipynb"), json.dumps(dict(given))
+        command = [sys.executable, "-m", "lmc_utils.running.points", source_there, str(out), str(timeout), values]
         with log.open("wb") as said:
             process = watchdog.start(
                 command, stdout=said, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | dict(environment)
@@ -84,3 +83,15 @@ def _stamped(path: Path) -> bytes:
     notebook = json.loads(path.read_text(encoding="utf-8"))
     notebook["metadata"].setdefault("lmc", {})["circumstances"] = circumstances()
     return json.dumps(notebook, indent=1, ensure_ascii=False).encode()
+
+
+def main(source: str, out: str, timeout: str, given: str) -> None:
+    """What the process of a point does: no more than papermill needs, as whoever asked has checked the parameters."""
+    try:
+        notebooks.execute(notebooks.Notebook(Path(source)), json.loads(given), Path(out), int(timeout))
+    except (notebooks.ExecutionError, ParameterError) as error:
+        sys.exit(f"lmc: {error}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
