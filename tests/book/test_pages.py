@@ -57,7 +57,8 @@ def test_figures_are_drawn_and_told_in_words(chapter: Visit) -> None:
     figures = chapter.page.locator("article img")
     assert figures.count() > 0
     for figure in figures.all():
-        figure.scroll_into_view_if_needed()
+        if figure.is_visible():  # or else on a tab that is not open
+            figure.scroll_into_view_if_needed()
         figure.evaluate("image => image.decode()")
         assert figure.evaluate("image => image.naturalWidth") > 0
         assert " " in (figure.get_attribute("alt") or ""), "Sphinx puts the file's name where there is no alt text"
