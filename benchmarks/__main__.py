@@ -30,7 +30,7 @@ from lmc_utils.measure.planes import PlaneGrid
 PAGE = Path(__file__).parent.parent / "book" / "_generated" / "benchmarks.md"
 NOTEBOOK = "02_sibling_forking"
 ALLOWED = (8, 32, 128)  # MiB
-POINTS = 6  # of a sweep
+POINTS = 10  # of a sweep
 
 
 def main() -> None:
@@ -177,14 +177,12 @@ samples, then torchvision's ResNet-18 on 256 images of 64 x 64. Ours includes al
 
 def _sweeps(_: Experiment, repeats: int) -> str:
     print("A notebook over several points:", flush=True)
-    times, started = sweeps.compare(POINTS, repeats)
     return f"""\
 {_where(repeats)} One thread for each point.
 
-**A notebook over {POINTS} points.** `one_boundary` with the preset `smoke`, a seed each, nothing trained before;
-without the start of the cluster, which stands below.
+**A notebook over {POINTS} points.** `{sweeps.NAME}`, a seed each:
 
-{sweeps.table(times, started, POINTS)}
+{sweeps.table(sweeps.compare(POINTS, repeats))}
 """
 
 

@@ -8,91 +8,98 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
-from benchmarks.timing import Times, interleaved
 from lmc_utils.forking.boundaries import point
 from lmc_utils.running import clusters, grids, results, sweeps
 from lmc_utils.running.notebooks import Notebook
 
 PAPERMILL, ONE, TWO = "papermill, one after the other", "sweep, one worker", "sweep, two workers"
-NAME = "one_boundary"
-Numbers = list[dict[str, float]]
+NAME = "toy_freezing"
 
 
-def points(count: int, name: str = NAME) -> list[grids.Point]:
-    """So many small networks, each with a seed of its own."""
-    smoke = Notebook(point(name)).preset("smoke")
-    return [smoke | {"seed": seed} for seed in range(count)]
+class Timed(NamedTuple):
+    """What was recorded, and seconds from the beginning, cluster included, to the first and to the last point."""
+
+    numbers: list[dict[str, float]]
+    first: float
+    last: float
 
 
-def compare(count: int, repeats: int) -> tuple[Times, list[float]]:
-    """Seconds of each contender for so many points, and those in which the clusters were started.
+def points(count: int) -> list[grids.Point]:
+    """So many pairs of walkers, each with a seed of its own."""
+    return [{"seed": seed} for seed in range(count)]
+
+
+def compare(count: int, repeats: int) -> dict[str, list[Timed]]:
+    """So many points by each contender in turn, one thread each.
 
     Raises:
         ValueError: they do not record the same numbers.
     """
-    wanted, started = points(count), list[float]()
-    contenders: dict[str, Callable[[Path], Numbers]] = {
+    wanted = points(count)
+    contenders: dict[str, Callable[[Path], Timed]] = {
         PAPERMILL: lambda folder: plain(wanted, folder),
-        ONE: lambda folder: swept(wanted, folder, 1, started),
-        TWO: lambda folder: swept(wanted, folder, 2, started),
+        ONE: lambda folder: swept(wanted, folder, 1),
+        TWO: lambda folder: swept(wanted, folder, 2),
     }
-    few = {name: _afresh(lambda folder, run=run: run(folder)) for name, run in contenders.items()}  # type: ignore[misc]
-    first = {name: run() for name, run in few.items()}
-    if any(numbers != first[PAPERMILL] for numbers in first.values()):
+    found: dict[str, list[Timed]] = {name: [] for name in contenders}
+    with mock.patch.dict(os.environ, {"OMP_NUM_THREADS": "1"}):
+        for repeat in range(repeats):
+            for name, run in contenders.items():
+                with tempfile.TemporaryDirectory() as folder:
+                    found[name].append(run(Path(folder)))
+                print(f"  repeat {repeat + 1} of {repeats}: {name}: {found[name][-1].last:.1f} s", flush=True)
+    if any(each.numbers != found[PAPERMILL][0].numbers for timed in found.values() for each in timed):
         raise ValueError("expected the same numbers from all")
-    times = interleaved(few, repeats)
-    return {name: [each - _start_up(name, started) for each in seconds] for name, seconds in times.items()}, started
+    return found
 
 
-def plain(wanted: list[grids.Point], folder: Path, name: str = NAME) -> Numbers:
+def plain(wanted: Sequence[grids.Point], folder: Path) -> Timed:
     """The points by papermill's own command, one after the other."""
+    since, done = time.perf_counter(), list[float]()
     for number, given in enumerate(wanted):
-        command = [sys.executable, "-m", "papermill", str(point(name)), str(folder / f"{number}.ipynb")]
-        command += ["--no-progress-bar", "--no-log-output"]
-        command += [word for each, value in given.items() for word in ("-y", json.dumps({each: value}))]
+        command = [sys.executable, "-m", "papermill", str(point(NAME)), str(folder / f"{number}.ipynb")]
+        command += ["--no-progress-bar", "--no-log-output", "-y", json.dumps(given)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return [results.read(folder / f"{number}.ipynb") for number in range(len(wanted))]
+        done.append(time.perf_counter() - since)
+    return Timed([results.read(folder / f"{number}.ipynb") for number in range(len(wanted))], done[0], done[-1])
 
 
-def swept(wanted: list[grids.Point], folder: Path, workers: int, started: list[float], name: str = NAME) -> Numbers:
-    """The points by a sweep; how long its cluster took to start is noted."""
-    notebook, since = Notebook(point(name)), time.perf_counter()
+def swept(wanted: Sequence[grids.Point], folder: Path, workers: int) -> Timed:
+    """The points by a sweep on so many workers."""
+    notebook, since, done = Notebook(point(NAME)), time.perf_counter(), list[float]()
     with clusters.local(workers) as client:
-        client.wait_for_workers(workers)
-        started.append(time.perf_counter() - since)
-        *_, report = sweeps.steps(notebook, wanted, client, folder)
-    if report.done != len(wanted):
+        for report in sweeps.steps(notebook, wanted, client, folder):
+            if report.done > len(done):
+                done.append(time.perf_counter() - since)
+    if len(done) != len(wanted):
         raise ValueError(f"expected {len(wanted)} points, got {report}")
-    return [results.read(folder / "points" / f"{grids.name_of(each)}.ipynb") for each in wanted]
+    paths = [folder / "points" / f"{grids.name_of(each)}.ipynb" for each in wanted]
+    return Timed([results.read(path) for path in paths], done[0], done[-1])
 
 
-def table(times: Times, started: list[float], count: int) -> str:
-    """A Markdown table: seconds a point, what a sweep adds to it, and how many times faster two workers are."""
-    fastest = {name: min(seconds) / count for name, seconds in times.items()}
-    rows = ["| | seconds a point | over papermill | times one worker |", "| --- | ---: | ---: | ---: |"]
-    for name, seconds in fastest.items():
-        over = "" if name == PAPERMILL else f"{seconds - fastest[PAPERMILL]:+.2f}"
-        ratio = "" if name == PAPERMILL else f"{fastest[ONE] / seconds:.2f}"
-        rows.append(f"| {name} | {seconds:.2f} | {over} | {ratio} |")
-    rows += ["", f"A cluster was ready after {min(started):.1f} to {max(started):.1f} s."]
-    return "\n".join(rows)
+def table(found: Mapping[str, Sequence[Timed]]) -> str:
+    """A Markdown table of the fastest repeats: a point, all of them, how many times faster, and what starting takes.
 
-
-def _start_up(name: str, started: list[float]) -> float:
-    return 0.0 if name == PAPERMILL else min(started)
-
-
-def _afresh(run: Callable[[Path], Numbers]) -> Callable[[], Numbers]:
-    """A contender with a folder and trained networks of its own, one thread each."""
-
-    def alone() -> Numbers:
-        with tempfile.TemporaryDirectory() as folder:
-            own = {"LMC_RUNS": f"{folder}/runs", "OMP_NUM_THREADS": "1"}
-            with mock.patch.dict(os.environ, own):
-                return run(Path(folder))
-
-    return alone
+    A point is timed from the end of the first to the end of the last, where they come one after the other; the start
+    is what the first took beyond that.
+    """
+    count = len(found[PAPERMILL][0].numbers)
+    each = {name: min((one.last - one.first) / (count - 1) for one in timed) for name, timed in found.items()}
+    whole = {name: min(one.last for one in timed) for name, timed in found.items()}
+    start = min(one.first for one in found[ONE]) - each[ONE]
+    return "\n".join(
+        [
+            f"| | seconds a point | over papermill | all {count}, start included | times one worker |",
+            "| --- | ---: | ---: | ---: | ---: |",
+            f"| {PAPERMILL} | {each[PAPERMILL]:.2f} | | {whole[PAPERMILL]:.1f} | |",
+            f"| {ONE} | {each[ONE]:.2f} | {each[ONE] - each[PAPERMILL]:+.2f} | {whole[ONE]:.1f} | 1 |",
+            f"| {TWO} | | | {whole[TWO]:.1f} | {whole[ONE] / whole[TWO]:.2f} |",
+            "",
+            f"The start of a sweep, cluster included, took {start:.1f} s.",
+        ]
+    )

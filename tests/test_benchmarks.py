@@ -190,15 +190,27 @@ def test_the_line_between_two_networks_is_that_of_the_loop() -> None:
 
 
 def test_a_sweep_is_compared_with_papermill_on_the_same_points(tmp_path: Path) -> None:
-    name, started = "toy_freezing", list[float]()
-    wanted = sweeps.points(1, name)
-    assert sweeps.plain(wanted, tmp_path, name) == sweeps.swept(wanted, tmp_path / "swept", 1, started, name)
-    assert len(started) == 1
+    wanted = sweeps.points(1)
+    theirs, ours = sweeps.plain(wanted, tmp_path), sweeps.swept(wanted, tmp_path / "swept", 1)
+    assert theirs.numbers == ours.numbers
+    assert 0 < ours.first == ours.last
+
+
+def test_other_numbers_would_not_pass_for_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "plain", lambda *_: sweeps.Timed([{"a": 1.0}], 1.0, 1.0))
+    monkeypatch.setattr(sweeps, "swept", lambda *_: sweeps.Timed([{"a": 2.0}], 1.0, 1.0))
+    with pytest.raises(ValueError, match="the same numbers"):
+        sweeps.compare(1, 1)
 
 
 def test_what_a_sweep_adds_is_told_for_each_point() -> None:
-    times = {sweeps.PAPERMILL: [20.0, 22.0], sweeps.ONE: [24.0, 23.0], sweeps.TWO: [12.0, 11.5]}
-    shown = sweeps.table(times, [1.0, 2.0], count=10)
-    assert f"| {sweeps.ONE} | 2.30 | +0.30 | 1.00 |" in shown
-    assert f"| {sweeps.TWO} | 1.15 | -0.85 | 2.00 |" in shown
-    assert "after 1.0 to 2.0 s" in shown
+    numbers = [{"a": 1.0}] * 11
+    found = {
+        sweeps.PAPERMILL: [sweeps.Timed(numbers, 2.0, 22.0)],
+        sweeps.ONE: [sweeps.Timed(numbers, 5.0, 28.0), sweeps.Timed(numbers, 6.0, 30.0)],
+        sweeps.TWO: [sweeps.Timed(numbers, 5.0, 16.0)],
+    }
+    shown = sweeps.table(found)
+    assert f"| {sweeps.ONE} | 2.30 | +0.30 | 28.0 | 1 |" in shown
+    assert f"| {sweeps.TWO} | | | 16.0 | 1.75 |" in shown
+    assert "took 2.7 s" in shown
