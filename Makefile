@@ -41,7 +41,7 @@ lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that no
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --no-cache
-	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb notebooks/exercises/*.ipynb
+	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb notebooks/*/*.ipynb
 
 bench: $(VENV)/.dev  ## measure the speed claims against their peers (some half an hour)
 	@$(BIN)/python -m benchmarks
