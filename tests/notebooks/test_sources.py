@@ -141,6 +141,16 @@ def test_a_chapter_names_its_exercises(path: Path) -> None:
     assert [exercises.stem for exercises in EXERCISES if exercises.stem.startswith(path.stem[:2])] == named
 
 
+def test_a_lesson_names_sections_that_its_chapter_has() -> None:
+    lessons = (ROOT / "book" / "teaching.md").read_text().split("### Lesson ")[1:]
+    titles = [re.findall(r"(?:^#+|\}) (.+)$", text_of(path).replace("*", ""), re.MULTILINE) for path in CHAPTERS]
+    assert len(lessons) == len(CHAPTERS)
+    for lesson, there in zip(lessons, titles, strict=True):
+        named = re.findall(r"(?:the chapter's|>`,) \*([^*]+)\*", lesson)
+        assert named
+        assert [name for name in named if not any(title.startswith(name) for title in there)] == []
+
+
 def cells_of(path: Path) -> list[dict[str, Any]]:
     cells: list[dict[str, Any]] = json.loads(path.read_text())["cells"]
     return cells
