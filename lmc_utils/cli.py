@@ -177,23 +177,23 @@ def list_runs(
     """List the trained runs that are kept: their name, size, age, how far they were trained, and what they are."""
     if context.invoked_subcommand is not None:
         return
-    from lmc_utils.forking import kept, store
+    from lmc_utils.forking import kept, root
 
-    found = kept.kept(store.root())
+    found = kept.kept(root())
     for each in found:
         sound = f"  {each.check()}" if check else ""
         size, age = readable(each.size), f"{each.age:.1f} days"
         typer.echo(f"{each.path.name}  {size:>10}  {age:>11}  epoch {each.epochs:>10}{sound}  {each.describe()}")
     total = readable(sum(each.size for each in found))
-    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}, {total}, in {store.root()}", err=True)
+    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}, {total}, in {root()}", err=True)
 
 
 @runs.command("rm")
 def remove_runs(name: Annotated[list[str], Argument(help="Names of runs, or how they begin.")]) -> None:
     """Remove runs; whoever needs one again trains it again."""
-    from lmc_utils.forking import kept, store
+    from lmc_utils.forking import kept, root
 
-    for each in list(kept.pick(kept.kept(store.root()), name)):
+    for each in list(kept.pick(kept.kept(root()), name)):
         each.remove()
         typer.echo(each.path.name)
 
@@ -203,9 +203,9 @@ def collect_runs(
     older_than: Annotated[float, Option(min=0, metavar="DAYS", help="Those that were not used for so many days.")],
 ) -> None:
     """Remove all runs that were not used for some days."""
-    from lmc_utils.forking import kept, store
+    from lmc_utils.forking import kept, root
 
-    for each in kept.kept(store.root()):
+    for each in kept.kept(root()):
         if each.age > older_than:
             try:
                 size = readable(each.size)

@@ -18,6 +18,8 @@ from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import Any
 
+from platformdirs import user_cache_path
+
 from lmc_utils import room
 
 PACKAGE = Path(__file__).parent
@@ -94,6 +96,15 @@ def write_whole(path: Path, *content: bytes | memoryview) -> None:
         raise DiskFull(line) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def root() -> Path:
+    """Where runs are kept: $LMC_RUNS, else `_runs` in the checkout, else the user's cache folder."""
+    if chosen := os.environ.get("LMC_RUNS"):
+        return Path(chosen).expanduser()
+    if (CHECKOUT / "pyproject.toml").exists():
+        return CHECKOUT / "_runs"
+    return user_cache_path("lmc_utils") / "runs"
 
 
 def sweep(folder: Path) -> None:

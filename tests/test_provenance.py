@@ -205,3 +205,8 @@ def test_provenance_needs_only_what_python_brings() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
     assert not loaded & {"numpy", "torch", "xarray", "IPython"}
+
+
+def test_the_environment_chooses_where_results_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path))
+    assert provenance.root() == tmp_path

@@ -10,6 +10,6 @@ Imports from `settings`, `provenance`, `circumstances`, `networks` and `measure`
 from lmc_utils.forking.experiment import Experiment, Member, members
 from lmc_utils.forking.protocol import init_seed, train
 from lmc_utils.forking.run import Run
-from lmc_utils.forking.store import root
+from lmc_utils.provenance import root
 
 __all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "root", "tables", "boundaries"]

@@ -32,7 +32,7 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
 
     Args:
         experiment: what to train.
-        folder: where runs are kept; by default `store.root()`.
+        folder: where runs are kept; by default `provenance.root()`.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -52,7 +52,7 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
     files = store.RunFolder(_key(experiment, dataset, device), folder)
     lacking = [epoch for epoch in experiment.kept() if files.fault(epoch)]
     parameters = sum(value.numel() for value in outline.parameters())
-    buffers = stack.fresh_buffers(outline, 1).shape[1]
+    buffers = sum(value.shape[1:].numel() for value in stack.buffers(outline).values())
     if lacking:
         experiment.require_room(parameters, 0, lacking, files.path.parent, buffers)
     network = models.build(experiment, dataset.input_shape, dataset.classes)

@@ -25,10 +25,9 @@ from typing import Any
 
 import filelock
 import numpy as np
-from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 
-from lmc_utils.provenance import CHECKOUT, digest, sweep, write_whole
+from lmc_utils.provenance import digest, root, sweep, write_whole
 from lmc_utils.settings import ParameterError
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -41,15 +40,6 @@ _NAME = "epoch_{:04d}.safetensors"
 
 class Damaged(OSError):
     """An epoch cannot be read; the message is one line, and to train the run again mends it."""
-
-
-def root() -> Path:
-    """Where runs are kept: $LMC_RUNS, else `_runs` in the checkout, else the user's cache folder."""
-    if chosen := os.environ.get("LMC_RUNS"):
-        return Path(chosen).expanduser()
-    if (CHECKOUT / "pyproject.toml").exists():
-        return CHECKOUT / "_runs"
-    return user_cache_path("lmc_utils") / "runs"
 
 
 class RunFolder:

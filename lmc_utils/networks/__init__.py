@@ -2,11 +2,12 @@
 
 A *stack* of n networks is one module whose parameters carry a leading network axis; any other module can be lifted to
 one. State besides parameters is the running statistics of batch normalisation; any other is refused. Imports from
-`settings`.
+`settings` and `provenance`.
 """
 
 __all__ = [
     "data",
+    "generated",
     "augmentation",
     "layers",
     "norms",

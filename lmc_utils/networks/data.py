@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lmc_utils.networks.generated import once
 from lmc_utils.settings import ParameterError, Settings, at_least, one_of, parameter, require
 
 _DIGITS_TRAIN = 1400
@@ -123,12 +124,15 @@ def _load(dataset: str, data_dir: str | None) -> Dataset:
     return DATASETS[dataset].load(Source(dataset=dataset, data_dir=data_dir))
 
 
-@known((40, 1), "signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in a second")
+@known((40, 1), "signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in some seconds, once")
 def mnist1d(source: Source) -> Dataset:
-    """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated in about a second.
+    """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated once and then kept."""
+    made = once("mnist1d", ["mnist1d", "numpy", "scipy"], _signals)
+    return _dataset("mnist1d", made["x"][..., None], made["y"], made["x_test"][..., None], made["y_test"])
 
-    The generator seeds the global random states; they are put back as they were.
-    """
+
+def _signals() -> dict[str, Any]:
+    """What the library generates; it seeds the global random states, which are put back as they were."""
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         from mnist1d.data import get_dataset_args, make_dataset
@@ -137,7 +141,7 @@ def mnist1d(source: Source) -> Dataset:
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
-    return _dataset("mnist1d", made["x"][..., None], made["y"], made["x_test"][..., None], made["y_test"])
+    return {name: made[name] for name in ("x", "y", "x_test", "y_test")}
 
 
 @known((8, 8, 1), "handwritten digits, 8 × 8", "shipped with scikit-learn")

@@ -14,9 +14,9 @@ from lmc_utils.classroom.sandbox import Bounds
 
 REPORT = """
 import json, os, tempfile, lmc_utils
-from lmc_utils.forking import store
+from lmc_utils.forking import root
 print(json.dumps({
-    "package": lmc_utils.__file__, "runs": str(store.root()), "home": os.path.expanduser("~"),
+    "package": lmc_utils.__file__, "runs": str(root()), "home": os.path.expanduser("~"),
     "tmp": tempfile.gettempdir(), "variables": sorted(os.environ),
 }))
 """

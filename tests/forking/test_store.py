@@ -163,8 +163,3 @@ def test_an_impossible_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ParameterError, match="LMC_RUNS: expected a folder to keep runs in"):
         store.RunFolder(KEY, tmp_path / "file")
-
-
-def test_the_environment_chooses_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LMC_RUNS", str(tmp_path))
-    assert store.root() == tmp_path

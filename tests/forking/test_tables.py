@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from lmc_utils.forking import Experiment, store, tables, train
+from lmc_utils.forking import Experiment, root, tables, train
 from lmc_utils.measure import lines
 from lmc_utils.settings import ParameterError
 
@@ -30,7 +30,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
 
 
 def test_a_table_has_what_was_measured_under_each_convention(made: xr.Dataset) -> None:
-    run = train(SMALL, store.root(), progress=False)
+    run = train(SMALL, root(), progress=False)
     assert made.batchnorm.values.tolist() == ["reestimate", "interpolate", "keep"]
     for how in made.batchnorm.values:
         found = lines.line(run.pairs(batchnorm=how), tables.LINE, progress=False).isel(epoch=0)

@@ -33,7 +33,10 @@ def test_data_that_need_no_files(name: str, train: int, test: int, shape: tuple[
         assert labels.unique().tolist() == list(range(10))
 
 
-def test_mnist1d_leaves_global_random_state_alone_and_repeats_itself() -> None:
+def test_mnist1d_leaves_global_random_state_alone_and_repeats_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "first"))
     random.seed(3)
     np.random.seed(3)  # noqa: NPY002
     expected = random.random(), np.random.random()  # noqa: NPY002
@@ -41,6 +44,7 @@ def test_mnist1d_leaves_global_random_state_alone_and_repeats_itself() -> None:
     np.random.seed(3)  # noqa: NPY002
     first = data.mnist1d(data.Source())
     assert (random.random(), np.random.random()) == expected  # noqa: NPY002
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "second"))
     second = data.mnist1d(data.Source())
     assert torch.equal(first.train[0], second.train[0])
     assert torch.equal(first.test[1], second.test[1])

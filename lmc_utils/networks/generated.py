@@ -1,0 +1,56 @@
+"""Data that take longer to generate than to read: kept in a file beside the trained runs."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from lmc_utils.provenance import digest, root, versions, write_whole
+
+Array = np.ndarray[Any, Any]
+
+
+def once(name: str, libraries: Sequence[str], make: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
+    """Arrays as their file holds them, or, where there is none that is sound, as they are made; then they get a file.
+
+    Args:
+        name: what is made.
+        libraries: what makes it; other versions of these, or of Python, make it anew.
+        make: makes the arrays, the same ones each time.
+
+    >>> import os, tempfile, unittest.mock
+    >>> with unittest.mock.patch.dict(os.environ, LMC_RUNS=tempfile.mkdtemp()):
+    ...     made, read = once("x", ["numpy"], lambda: {"x": np.ones(2)}), once("x", ["numpy"], lambda: 1 / 0)
+    >>> made["x"], read["x"]
+    (array([1., 1.]), array([1., 1.]))
+    """
+    made_by = versions(libraries) | {"python": platform.python_version()}
+    path = root() / "generated" / f"{name}_{digest(made_by)[:16]}.safetensors"
+    with suppress(OSError, SafetensorError, ValueError):
+        return _read(path)
+    arrays = {key: np.ascontiguousarray(array) for key, array in make().items()}
+    with suppress(OSError):  # where it cannot be kept it is made again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, save(arrays, {"digest": _digest(arrays)}))
+    return arrays
+
+
+def _read(path: Path) -> dict[str, Array]:
+    """The arrays of a file; ValueError where they are not those that were written."""
+    with safe_open(path, "np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        written = (file.metadata() or {}).get("digest")
+    if written != _digest(arrays):
+        raise ValueError("its content is not what was written")
+    return arrays
+
+
+def _digest(arrays: Mapping[str, Array]) -> str:
+    return digest({name: [str(array.dtype), array.shape, array.data] for name, array in arrays.items()})
