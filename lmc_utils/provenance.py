@@ -51,8 +51,8 @@ def digest(value: Any) -> str:
     """Thirty-two hexadecimal digits that name a value.
 
     Args:
-        value: JSON values, bytes, and paths of files, which stand for their content, in lists, tuples and mappings; the
-            order of a mapping's keys does not matter.
+        value: JSON values, bytes, contiguous arrays, and paths of files, which stand for their content, in lists,
+            tuples and mappings; the order of a mapping's keys does not matter.
 
     >>> digest({"a": 1, "b": [b"2"]}) == digest({"b": [b"2"], "a": 1})
     True
@@ -60,7 +60,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=_content).encode()).hexdigest()[:32]
 
 
-def _content(value: bytes | memoryview | Path) -> list[str]:
+def _content(value: Any) -> list[Any]:
+    if hasattr(value, "dtype"):
+        return [str(value.dtype), value.shape, value.data]
     return ["content", hashlib.sha256(value.read_bytes() if isinstance(value, Path) else value).hexdigest()]
 
 
@@ -102,9 +104,8 @@ def root() -> Path:
     """Where runs are kept: $LMC_RUNS, else `_runs` in the checkout, else the user's cache folder."""
     if chosen := os.environ.get("LMC_RUNS"):
         return Path(chosen).expanduser()
-    if (CHECKOUT / "pyproject.toml").exists():
-        return CHECKOUT / "_runs"
-    return user_cache_path("lmc_utils") / "runs"
+    in_clone = (CHECKOUT / "pyproject.toml").exists()
+    return CHECKOUT / "_runs" if in_clone else user_cache_path("lmc_utils") / "runs"
 
 
 def sweep(folder: Path) -> None:

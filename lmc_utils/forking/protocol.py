@@ -133,7 +133,7 @@ def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) ->
     samples = [np.ascontiguousarray(array.numpy()) for array in dataset.train]
     return {
         "experiment": {name: value for name, value in experiment.to_json().items() if name not in irrelevant},
-        "data": provenance.digest([[str(array.dtype), array.shape, array.data] for array in samples]),
+        "data": provenance.digest(samples),
         "code": provenance.digest(used.code),
         "libraries": provenance.versions(used.libraries),
         "device": device.type,

@@ -206,7 +206,7 @@ def _parts(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> Iterator[by
 
 
 def _digest(about: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
-    return digest([about, {name: [str(array.dtype), array.shape, array.data] for name, array in arrays.items()}])
+    return digest([about, arrays])
 
 
 def _text(path: Path) -> str | None:

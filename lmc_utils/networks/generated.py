@@ -38,7 +38,7 @@ def once(name: str, libraries: Sequence[str], make: Callable[[], Mapping[str, Ar
     arrays = {key: np.ascontiguousarray(array) for key, array in make().items()}
     with suppress(OSError):  # where it cannot be kept it is made again
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, save(arrays, {"digest": _digest(arrays)}))
+        write_whole(path, save(arrays, {"digest": digest(arrays)}))
     return arrays
 
 
@@ -47,10 +47,6 @@ def _read(path: Path) -> dict[str, Array]:
     with safe_open(path, "np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         written = (file.metadata() or {}).get("digest")
-    if written != _digest(arrays):
+    if written != digest(arrays):
         raise ValueError("its content is not what was written")
     return arrays
-
-
-def _digest(arrays: Mapping[str, Array]) -> str:
-    return digest({name: [str(array.dtype), array.shape, array.data] for name, array in arrays.items()})
