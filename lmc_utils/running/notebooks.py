@@ -167,8 +167,9 @@ def chapters(folder: Path) -> list[Path]:
 def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: int = TIMEOUT) -> None:
     """Execute a notebook through papermill, in a kernel of this very interpreter.
 
-    Cells are written as they finish to a file beside `out` whose name ends in .partial.ipynb. Only a notebook that has
-    run to its end takes the place of `out`; a failed or interrupted one stays where it is, to be looked at.
+    Cells are written as they finish, where that takes little of the time, to a file beside `out` whose name ends in
+    .partial.ipynb. Only a notebook that has run to its end takes the place of `out`; a failed or interrupted one stays
+    where it is, to be looked at.
 
     Args:
         notebook: what to execute.
@@ -183,6 +184,8 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
     """
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
+
+    from lmc_utils.running import engine
 
     partial = out.with_suffix(".partial.ipynb")
     for written in (out, partial):
@@ -199,6 +202,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
                 _verbatim(notebook.path),
                 _verbatim(partial),
                 parameters=dict(values),
+                engine_name=engine.NAME,
                 kernel_name="python3",
                 execution_timeout=timeout,
                 progress_bar=False,

@@ -1,0 +1,62 @@
+"""Papermill's engine, which here writes an unfinished notebook no more often than is worth its time.
+
+By itself papermill writes the whole notebook before and after every cell, also those of prose: with a hundred cells and
+some figures that takes as long as the cells do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from papermill.engines import NBClientEngine, papermill_engines
+
+__all__ = ["NAME", "seldom"]
+
+NAME = "lmc"
+_SHARE = 0.05  # of the time may go to writing
+
+
+class _Engine(NBClientEngine):  # type: ignore[misc]
+    """As papermill's own; what it writes at the very end is always written."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
+        nb_man.save = seldom(nb_man.save, _SHARE)
+        try:
+            return super().execute_managed_notebook(nb_man, kernel_name, **options)
+        finally:
+            del nb_man.save
+
+
+papermill_engines.register(NAME, _Engine)
+
+
+def seldom(act: Callable[[], None], share: float, now: Callable[[], float] = time.monotonic) -> Callable[[], None]:
+    """An action that is left out where it would take more than a share of the time; the first one is not.
+
+    Args:
+        act: what to do.
+        share: of the time since it was done last, what it may take.
+        now: a clock, in seconds.
+
+    >>> ticks = iter([0, 1, 10, 21, 22, 30])  # it takes a second, from 0 to 1 and from 21 to 22
+    >>> said = seldom(lambda: print("done"), share=0.05, now=lambda: next(ticks))
+    >>> said(), said(), said(), said()
+    done
+    done
+    (None, None, None, None)
+    """
+    took, ended = 0.0, float("-inf")
+
+    def when_worth_it() -> None:
+        nonlocal took, ended
+        begun = now()
+        if begun - ended < took / share:
+            return
+        act()
+        ended = now()
+        took = ended - begun
+
+    return when_worth_it
