@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def _told(text: str, page: Path) -> str:
     return prose.without_missing(text, has)
 
 
+@cache  # every number in a text asks again, and no notebook changes while pages are read
 def _numbers(path: Path) -> dict[str, float]:
     try:
         return results.read(path)
