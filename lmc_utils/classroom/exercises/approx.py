@@ -64,20 +64,27 @@ def _family(long: bool) -> Run:
 
 
 @cache
-def measured(split: str = "train", long: bool = False) -> float:
-    """The loss barrier half-way for the fork at initialisation, mean over all pairs, in nats."""
-    family = _family(long)
-    loss = lines.line(family.pairs(), lines.LineGrid(alphas=3, alpha_range=(0, 1)), progress=False).loss
-    last = family.experiment.epochs
-    return float(barriers.midpoint_barrier(loss.sel(split=split, fork_epoch=0, epoch=last)).mean())
+def _losses(long: bool) -> xr.DataArray:
+    family, grid = _family(long), lines.LineGrid(alphas=3, alpha_range=(0, 1))
+    found = lines.line(family.pairs(), grid, progress=False).sel(fork_epoch=0, epoch=family.experiment.epochs)
+    return found["loss"]
 
 
 @cache
+def _ends(by_layer: bool, long: bool) -> xr.Dataset:
+    family = _family(long)
+    found = curvature.along(family.pairs(), by_layer=by_layer, progress=False)
+    return found.sel(fork_epoch=0, epoch=family.experiment.epochs)
+
+
+def measured(split: str = "train", long: bool = False) -> float:
+    """The loss barrier half-way for the fork at initialisation, mean over all pairs, in nats."""
+    return float(barriers.midpoint_barrier(_losses(long).sel(split=split)).mean())
+
+
 def predicted(part: str = "all", long: bool = False) -> float:
     """What the formula makes of it: from `all` of the Hessian, its `diagonal` blocks, or with the `gradient`."""
-    family = _family(long)
-    ends = curvature.along(family.pairs(), by_layer=part == "diagonal", progress=False)
-    ends = ends.sel(fork_epoch=0, epoch=family.experiment.epochs)
+    ends = _ends(part == "diagonal", long)
     bend, slope = ends.curvature, ends.slope if part == "gradient" else None
     if part == "diagonal":
         bend = sum(bend.sel(layer=name, with_layer=name, drop=True) for name in bend.layer.values)

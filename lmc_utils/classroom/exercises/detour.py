@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
 from lmc_utils.classroom import lesson
@@ -27,14 +28,18 @@ _WAYS = tuple((*_NUMBERS.normal(size=(3, 4)), t) for t in (0.0, 0.25, 0.5, 0.9, 
 
 
 @cache
-def barrier(of: str = "strangers", aligned: bool = False, split: str = "train") -> float:
-    """The error barrier in points, mean over all pairs: of strangers, or of siblings, such as those of `fork_0`."""
+def _barriers(strangers: bool, aligned: bool) -> xr.DataArray:
     family = lesson.family()
-    pairs = family.strangers() if of == "strangers" else family.pairs()
+    pairs = family.strangers() if strangers else family.pairs()
     if aligned:
         pairs = alignment.align(pairs, progress=False).pairs
-    errors = barriers.error_barrier(lines.line(pairs, _LINE, progress=False).error.sel(split=split))
-    return float((errors if of == "strangers" else errors.sel(fork_epoch=int(of[5:]))).mean())
+    return barriers.error_barrier(lines.line(pairs, _LINE, progress=False).error)
+
+
+def barrier(of: str = "strangers", aligned: bool = False, split: str = "train") -> float:
+    """The error barrier in points, mean over all pairs: of strangers, or of siblings, such as those of `fork_0`."""
+    found = _barriers(of == "strangers", aligned).sel(split=split)
+    return float((found if of == "strangers" else found.sel(fork_epoch=int(of[5:]))).mean())
 
 
 def _share(of: str = "strangers", split: str = "train") -> float:
@@ -46,11 +51,14 @@ def _most() -> str:
 
 
 @cache
-def _way(fork: int = 0, split: str = "train") -> float:
+def _ways() -> xr.DataArray:
     family = lesson.family()
     bent = curves.bend(family.pairs(), _BENDING, family.experiment, progress=False)
-    errors = bent.measure(progress=False).error.sel(fork_epoch=fork, split=split)
-    return float(barriers.error_barrier(errors).mean())
+    return barriers.error_barrier(bent.measure(progress=False).error)
+
+
+def _way(fork: int = 0, split: str = "train") -> float:
+    return float(_ways().sel(fork_epoch=fork, split=split).mean())
 
 
 def _matched(likeness: Callable[[Array, Array], Array], best: bool = True) -> Callable[[Array, Array], Any]:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from lmc_utils.classroom import lesson
 from lmc_utils.classroom.judging import Array, Exercise
@@ -26,17 +27,24 @@ def _family(rate: float = 0.4) -> Run:
 
 
 @cache
+def _barriers(how: str, rate: float) -> xr.DataArray:
+    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, progress=False)
+    return barriers.error_barrier(found.get("error_kept", found.error))
+
+
 def barrier(how: str = "reestimate", fork: int = 0, split: str = "train", rate: float = 0.4) -> float:
     """The error barrier by a convention, mean over all pairs, in points; kept statistics are each network's in turn."""
-    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, progress=False).sel(fork_epoch=fork, split=split)
-    errors = found.get("error_kept", found.error)
-    return float(barriers.error_barrier(errors).mean())
+    return float(_barriers(how, rate).sel(fork_epoch=fork, split=split).mean())
 
 
 @cache
+def _variances() -> xr.Dataset:
+    return variances(_family().pairs(), progress=False)
+
+
 def _left(layer: int = -1, fork: int = 0, end: float | None = None, quantity: str = "variance") -> float:
     """What is left half-way of the variance at the ends, or at one of them."""
-    found = variances(_family().pairs(), progress=False)[quantity].sel(fork_epoch=fork).isel(layer=layer, epoch=0)
+    found = _variances()[quantity].sel(fork_epoch=fork).isel(layer=layer, epoch=0)
     ends = found.sel(alpha=[0, 1]).mean("alpha") if end is None else found.sel(alpha=end)
     return float((found.sel(alpha=0.5) / ends).mean())
 

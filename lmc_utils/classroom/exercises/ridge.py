@@ -21,10 +21,14 @@ _HEIGHTS = np.linspace(0, 0.8, 5)
 
 
 @cache
+def _tracks(epoch: int) -> xr.Dataset:
+    found = ridges.tracks(lesson.family().pairs([epoch], "fork_point"), np.linspace(0, 1, 5), progress=False)
+    return found.sel(epoch=epoch).mean(["parent", "pair"])
+
+
 def tracks(split: str = "train", fork: int = 0, epoch: int = lesson.EXPERIMENT.epochs) -> xr.Dataset:
     """Loss and error of the lesson's siblings on the midline and both flanks, mean over all pairs."""
-    found = ridges.tracks(lesson.family().pairs([epoch], "fork_point"), np.linspace(0, 1, 5), progress=False)
-    return found.sel(split=split, fork_epoch=fork, epoch=epoch).mean(["parent", "pair"])
+    return _tracks(epoch).sel(split=split, fork_epoch=fork)
 
 
 def two_valleys(theta: Array) -> float:
