@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_chapter import of_its_chapter
 from scipy.integrate import quad
 
 from lmc_utils.classroom import check, checking, insist
@@ -25,7 +26,10 @@ FOLDER = Path(__file__).parents[2] / "notebooks" / "exercises"
 SOURCES = notebooks.chapters(FOLDER)
 EVERY = [exercise for chapter in CHAPTERS for exercise in checking.of_chapter(chapter).values()]
 
-every_exercise = pytest.mark.parametrize("exercise", EVERY, ids=lambda exercise: exercise.name)
+every_exercise = pytest.mark.parametrize("exercise", [of_its_chapter(each, each.name) for each in EVERY])
+numbers_asked_for = pytest.mark.parametrize(
+    "exercise", [of_its_chapter(each, each.name) for each in EVERY if not each.probes]
+)
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 
 
@@ -56,7 +60,7 @@ def test_every_listed_mistake_gets_its_own_hint(exercise: Exercise) -> None:
     assert not any(verdicts)
 
 
-@pytest.mark.parametrize("exercise", [each for each in EVERY if not each.probes], ids=lambda exercise: exercise.name)
+@numbers_asked_for
 def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
     truth = exercise.answer(exercise.truth)
     hints = " ".join(exercise.mistakes)
