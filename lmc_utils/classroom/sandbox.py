@@ -84,7 +84,7 @@ def make(within: Path, trained: Path | None = None, walled: bool = False) -> San
         shutil.copytree(there, sandbox.runs)
     sandbox.runs.mkdir(exist_ok=True)
     sandbox.messages.mkdir()
-    shutil.copytree(PACKAGE, sandbox.package / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, sandbox.package / PACKAGE.name)  # with its bytecode: to compile it takes half a second
     for beside in _BESIDE:
         if (CHECKOUT / beside).is_dir():
             shutil.copytree(CHECKOUT / beside, sandbox.package / beside)

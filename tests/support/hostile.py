@@ -294,6 +294,7 @@ WAITING = (
     "200 MB printed",
     "sockets closed",
     "fork storm",
+    "12 MB of an error",  # with its traceback too large a message, so that no answer comes
 )
 HOSTILE = {name: Hostile(code=code) for name, code in CODE.items()}
 
