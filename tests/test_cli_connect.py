@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from lmc_utils import connect
+from lmc_utils import cli, connect
 
 MODULE = """
 import time
@@ -120,11 +120,24 @@ def test_several_files_make_a_matrix(folder: Path) -> None:
         ),
     ],
 )
-def test_mistakes_are_one_line(folder: Path, arguments: list[str], names: dict[str, str], line: str) -> None:
-    done = run(folder, *arguments, **names)
-    said = [each for each in done.stderr.splitlines() if "was taken" not in each]
-    assert (done.returncode, len(said), done.stdout) == (2, 1, "")
-    assert said[0].startswith(f"lmc: {line}")
+def test_mistakes_are_one_line(
+    folder: Path,
+    arguments: list[str],
+    names: dict[str, str],
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # to which it adds this folder
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another folder
+    named = {"model": "mine:net", "data": "mine:samples"} | names
+    with pytest.raises(SystemExit) as left:
+        cli.app(["connect", *arguments, "--model", named["model"], "--data", named["data"]])
+    said = capsys.readouterr()
+    lines = [each for each in said.err.splitlines() if "was taken" not in each]
+    assert (left.value.code, len(lines), said.out) == (2, 1, "")
+    assert lines[0].startswith(f"lmc: {line}")
 
 
 def test_whoever_stops_it_has_what_was_done(folder: Path) -> None:
