@@ -7,13 +7,11 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions, version
-from modulefinder import ModuleFinder
 from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import Any
@@ -26,7 +24,7 @@ PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent  # where the package is used from a clone
 
 _PARTIAL = ".partial"
-_KINDS = (".py", ".js", ".css", ".html")
+KINDS = (".py", ".js", ".css", ".html")
 
 
 class DiskFull(OSError):
@@ -42,7 +40,7 @@ def package_files(*kinds: str) -> dict[str, Path]:
     >>> "measure/lines.py" in package_files(".py"), "widgets/static/line.js" in package_files(".py")
     (True, False)
     """
-    wanted = kinds or _KINDS
+    wanted = kinds or KINDS
     found = (path for path in PACKAGE.rglob("*") if path.suffix in wanted and "__pycache__" not in path.parts)
     return dict(sorted((path.relative_to(PACKAGE).as_posix(), path) for path in found))
 
@@ -131,44 +129,6 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
 @cache
 def _distributions() -> dict[str, list[str]]:
     return dict(packages_distributions())
-
-
-def reached(*sources: str) -> dict[str, Any]:
-    """All that code can reach by its imports: this package's modules and their assets, and versions of all others.
-
-    Imports within functions count; nothing is executed.
-
-    Args:
-        sources: Python code, such as the cells of a notebook; what does not parse reaches nothing.
-
-    Returns:
-        For `digest`: the meaning of each module of this package (`meaning`), the path of each file in the folder
-        `static` beside one, and the versions of Python and of all else that is imported.
-    """
-    finder = _Finder(path=[str(CHECKOUT)])
-    main = finder.add_module("__main__")
-    for source in sources:
-        try:
-            finder.scan_code(compile(source, "source", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), main)
-        except SyntaxError:
-            continue
-    own = {Path(module.__file__) for module in finder.modules.values() if module.__file__}  # type: ignore[attr-defined]
-    inside = {path for path in own if PACKAGE in path.parents}
-    assets = {asset for path in inside for asset in (path.parent / "static").glob("*") if asset.suffix in _KINDS}
-    return {
-        "modules": {path.relative_to(PACKAGE).as_posix(): meaning(path) for path in inside},
-        "assets": {path.relative_to(PACKAGE).as_posix(): path for path in assets},
-        "versions": {"python": platform.python_version()} | versions(finder.any_missing()),
-    }
-
-
-class _Finder(ModuleFinder):
-    """Looks into this package only, also where others are installed beside it."""
-
-    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
-        if path is None and parent is None and name != PACKAGE.name:
-            raise ImportError(name)
-        return super().find_module(name, path, parent)
 
 
 @cache

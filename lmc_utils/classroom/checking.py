@@ -96,7 +96,7 @@ def _of(name: str, stated: Exercise | Own, student: str | None) -> Exercise:
 
 
 def _imported(chapter: str) -> Any:
-    """The module of a chapter's exercises, imported where `provenance.reached` sees it; the toy's need no torch."""
+    """The module of a chapter's exercises, imported where `imports.reached` sees it; the toy's need no torch."""
     if chapter == "toy":
         from lmc_utils.classroom.exercises import toy
 

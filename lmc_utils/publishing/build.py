@@ -17,7 +17,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 from rich.console import Console
 
 from lmc_utils.classroom import assignments
-from lmc_utils.provenance import CHECKOUT, digest, package_files, reached, versions, write_whole
+from lmc_utils.imports import reached
+from lmc_utils.provenance import CHECKOUT, digest, package_files, versions, write_whole
 from lmc_utils.publishing import address, swap
 from lmc_utils.publishing.site import Site, alone, sphinx
 from lmc_utils.running import jobs
