@@ -27,14 +27,14 @@ def _family(rate: float = 0.4) -> Run:
 
 
 @cache
-def _barriers(how: str, rate: float) -> xr.DataArray:
-    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, progress=False)
+def _barriers(how: str, rate: float, split: str) -> xr.DataArray:
+    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, [split], progress=False).sel(split=split)
     return barriers.error_barrier(found.get("error_kept", found.error))
 
 
 def barrier(how: str = "reestimate", fork: int = 0, split: str = "train", rate: float = 0.4) -> float:
     """The error barrier by a convention, mean over all pairs, in points; kept statistics are each network's in turn."""
-    return float(_barriers(how, rate).sel(fork_epoch=fork, split=split).mean())
+    return float(_barriers(how, rate, split).sel(fork_epoch=fork).mean())
 
 
 @cache
