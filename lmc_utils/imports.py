@@ -35,7 +35,11 @@ def reached(*sources: str) -> dict[str, Any]:
     (['__init__.py', 'room.py'], ['python', 'psutil'])
     """
     package, finder = provenance.PACKAGE, _finder()
-    names = finder.names_from(*sources)
+    try:
+        names = finder.names_from(*sources)
+    except Exception:
+        _finder.cache_clear()  # it has read a module in part
+        raise
     files = [getattr(finder.modules[name], "__file__", None) for name in names & finder.modules.keys()]
     inside = {Path(file) for file in files if file}
     assets = {

@@ -74,8 +74,9 @@ def test_other_packages_beside_this_one_are_not_looked_into(package: Path) -> No
 def test_what_only_the_running_code_can_tell_is_refused(code: str, line: str, package: Path) -> None:
     (package / "one.py").write_text(code)
     (package / "other.py").touch()
-    with pytest.raises(ValueError, match=line):
-        imports.reached("from lmc_utils import one")
+    for _ in range(2):  # what was read in part is not taken for read
+        with pytest.raises(ValueError, match=line):
+            imports.reached("from lmc_utils import one")
 
 
 def test_the_star_of_a_module_or_of_a_library_is_all_of_it(package: Path) -> None:

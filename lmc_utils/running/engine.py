@@ -34,29 +34,27 @@ papermill_engines.register(NAME, _Engine)
 
 
 def seldom(act: Callable[[], None], share: float, now: Callable[[], float] = time.monotonic) -> Callable[[], None]:
-    """An action that is left out where it would take more than a share of the time; the first one is not.
+    """An action that is left out where all of it together has taken more than a share of the time since now.
 
     Args:
         act: what to do.
-        share: of the time since it was done last, what it may take.
+        share: of the time, what it may take.
         now: a clock, in seconds.
 
-    >>> ticks = iter([0, 1, 10, 21, 22, 30])  # it takes a second, from 0 to 1 and from 21 to 22
+    >>> ticks = iter([0, 1, 2, 10, 21, 22, 30])  # it takes a second, from 1 to 2 and from 21 to 22
     >>> said = seldom(lambda: print("done"), share=0.05, now=lambda: next(ticks))
     >>> said(), said(), said(), said()
     done
     done
     (None, None, None, None)
     """
-    took, ended = 0.0, float("-inf")
+    begun, spent = now(), 0.0
 
     def when_worth_it() -> None:
-        nonlocal took, ended
-        begun = now()
-        if begun - ended < took / share:
-            return
-        act()
-        ended = now()
-        took = ended - begun
+        nonlocal spent
+        since = now()
+        if spent <= share * (since - begun):
+            act()
+            spent += now() - since
 
     return when_worth_it
