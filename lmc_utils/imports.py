@@ -23,12 +23,12 @@ def reached(*sources: str) -> dict[str, Any]:
     Args:
         sources: Python code, such as the cells of a notebook; what does not parse reaches nothing.
 
+    Returns:
+        The meaning of each module of this package (`provenance.meaning`), the path of each file in the folder `static`
+        beside one, and the versions of Python and of all else that is imported, as `provenance.digest` takes them.
+
     Raises:
         ValueError: what is imported cannot be told by reading: a relative import, or the star of a folder.
-
-    Returns:
-        For `provenance.digest`: the meaning of each module of this package (`provenance.meaning`), the path of each
-        file in the folder `static` beside one, and the versions of Python and of all else that is imported.
 
     >>> found = reached("from lmc_utils import room")
     >>> sorted(found["modules"]), list(found["versions"])
