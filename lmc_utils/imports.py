@@ -90,14 +90,14 @@ class _Finder(ModuleFinder):
 
     def _safe_import_hook(self, name: str, caller: Any, fromlist: list[str] | None, level: int = -1) -> None:
         """What every import comes through, also one that leads nowhere."""
-        if caller is None or level > 0:
-            raise ValueError(f"expected absolute imports, found one that is relative to '{name}'")
         super()._safe_import_hook(name, caller, fromlist, level)  # type: ignore[misc]
         self._imported[caller.__name__].update(_with_parents(name), (f"{name}.{each}" for each in fromlist or ()))
 
     def scan_opcodes(self, co: CodeType) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """What is imported and defined; a folder's star would bring modules that only the running code can tell."""
+        """What is imported; a relative import and the star of a folder bring what only the running code can tell."""
         for what, about in super().scan_opcodes(co):
+            if what == "relative_import":
+                raise ValueError(f"expected absolute imports, found `from {'.' * about[0]}{about[2]} import ...`")
             starred = what == "absolute_import" and "*" in (about[0] or ())
             if starred and provenance.CHECKOUT.joinpath(*about[1].split(".")).is_dir():
                 raise ValueError(f"expected imports of names, found `from {about[1]} import *`")

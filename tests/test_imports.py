@@ -66,8 +66,8 @@ def test_other_packages_beside_this_one_are_not_looked_into(package: Path) -> No
 @pytest.mark.parametrize(
     ("code", "line"),
     [
-        ("from . import other", "expected absolute imports, found one that is relative to"),
-        ("from .other import x", "expected absolute imports, found one that is relative to"),
+        ("from . import other", r"expected absolute imports, found `from \. import"),
+        ("from .other import x", r"expected absolute imports, found `from \.other import"),
         ("from lmc_utils import *", r"expected imports of names, found `from lmc_utils import \*`"),
     ],
 )
@@ -77,6 +77,8 @@ def test_what_only_the_running_code_can_tell_is_refused(code: str, line: str, pa
     for _ in range(2):  # what was read in part is not taken for read
         with pytest.raises(ValueError, match=line):
             imports.reached("from lmc_utils import one")
+    with pytest.raises(ValueError, match=line):
+        imports.reached(code)
 
 
 def test_the_star_of_a_module_or_of_a_library_is_all_of_it(package: Path) -> None:
