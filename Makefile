@@ -29,7 +29,7 @@ browser: $(VENV)/.dev  ## find Chromium, Chrome or Edge, which PDF and tests nee
 
 test: $(VENV)/.dev  ## run every test
 	@$(BIN)/python -m lmc_utils.publishing.browser >/dev/null || true  # its tests are left out
-	@$(BIN)/python -m lmc_utils.classroom.wall >/dev/null
+	@$(BIN)/python -m lmc_utils.classroom.sandbox >/dev/null
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 test-gpu: $(VENV)/.dev  ## run the tests of networks, measurements and runs on a GPU
@@ -50,7 +50,7 @@ odd: $(VENV)/.dev  ## run, read and build every chapter with parameters of anoth
 	@$(BIN)/python -m pytest -q tests/odd/odd_runs.py
 
 attack: $(VENV)/.dev  ## try to break what SECURITY.md promises (about an hour)
-	@$(BIN)/python -m lmc_utils.classroom.wall >/dev/null
+	@$(BIN)/python -m lmc_utils.classroom.sandbox >/dev/null
 	@$(BIN)/python tests/attack
 
 serve: $(VENV)/.book  ## serve the built book on this machine

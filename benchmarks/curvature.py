@@ -19,7 +19,7 @@ from torch.nn import functional
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure import batchnorm, curvature, evaluation, taylor
+from lmc_utils.measure import batchnorm, curvature, evaluator, taylor
 from lmc_utils.networks import data, models, stack
 from lmc_utils.networks.lifted import Lifted
 
@@ -65,7 +65,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
         CURVLINOPS: lambda: _one_by_one(task, _curvlinops),
         TWICE: lambda: _one_by_one(task, _twice),
         EVERY: lambda: _one_by_one(task, _every),
-        FORWARD: lambda: evaluation.evaluate(task.design, task.thetas, task.inputs, task.labels),
+        FORWARD: lambda: evaluator.evaluate(task.design, task.thetas, task.inputs, task.labels),
     }
     return interleaved(contenders, repeats)
 

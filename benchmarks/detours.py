@@ -19,7 +19,7 @@ from benchmarks.timing import Times, interleaved
 from lmc_utils.connect import curves
 from lmc_utils.connect.alignment import Matching, align
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure import passes, planes
+from lmc_utils.measure import minimax_path, planes
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks.training import data_order, rate
 
@@ -60,7 +60,7 @@ def costs(experiment: Experiment, repeats: int) -> Times:
         "matching by weights, from the names as they are": lambda: align(one, Matching(starts=0), progress=False),
         "matching by weights, four random starts more": lambda: align(one, Matching(), progress=False),
         "matching by activations": lambda: align(one, Matching(matching="activations"), progress=False),
-        PASS: lambda: passes.across(shown),
+        PASS: lambda: minimax_path.across(shown),
     }
     return interleaved(tasks, repeats)
 

@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure.evaluation import evaluator
-from lmc_utils.measure.losses import mix
+from lmc_utils.measure.evaluator import evaluator
+from lmc_utils.measure.points import mix
 
 OURS, PACKAGE, LOADER = "`lines.line` (ours)", "loss-landscapes", "loop, DataLoader"
 POINTS = 21

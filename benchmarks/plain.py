@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.networks import layers, norms, stack
+from lmc_utils.networks import layers, normalisation, stack
 
 
 class ToImages(nn.Module):
@@ -105,8 +105,8 @@ def _with_parameters(layer: layers.Layer, axes: int) -> nn.Module:
         made = (nn.Conv1d, nn.Conv2d)[axes - 1]
         return made(narrow, wide, kernel, layer.stride, kernel // 2, bias=layer.bias is not None)
     channels = layer.weight.shape[1]
-    if isinstance(layer, norms.BatchNorm):
+    if isinstance(layer, normalisation.BatchNorm):
         return nn.BatchNorm2d(channels) if axes == 2 else nn.BatchNorm1d(channels)
-    if isinstance(layer, norms.GroupNorm):
+    if isinstance(layer, normalisation.GroupNorm):
         return nn.GroupNorm(layer.groups, channels)
     return LayerNorm(channels) if axes else nn.LayerNorm(channels)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils.forking import Experiment, Run, train
-from lmc_utils.measure import evaluation, planes
+from lmc_utils.measure import evaluator, planes
 
 OURS, PACKAGE = "`planes.plane` (ours)", "loss-landscapes"
 GRID = 25
@@ -56,5 +56,5 @@ def _check_equal(run: Run, triangle: Tensor, steps: int = 4) -> None:
         for column in range(steps)
         for row in range(steps)
     ]
-    expected, _ = evaluation.evaluate(run.network, torch.stack(rows), *run.dataset.train)
+    expected, _ = evaluator.evaluate(run.network, torch.stack(rows), *run.dataset.train)
     torch.testing.assert_close(_package(run, triangle, steps).flatten(), expected, rtol=1e-4, atol=1e-6)

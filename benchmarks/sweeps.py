@@ -14,7 +14,7 @@ from typing import NamedTuple
 from unittest import mock
 
 from lmc_utils.forking.boundaries import point
-from lmc_utils.running import clusters, grids, results, sweeps
+from lmc_utils.running import clusters, recorded_numbers, sweep_grid, sweeps
 from lmc_utils.running.notebooks import Notebook
 
 PAPERMILL, ONE, TWO = "papermill, one after the other", "sweep, one worker", "sweep, two workers"
@@ -29,7 +29,7 @@ class Timed(NamedTuple):
     last: float
 
 
-def points(count: int) -> list[grids.Point]:
+def points(count: int) -> list[sweep_grid.Point]:
     """So many pairs of walkers, each with a seed of its own."""
     return [{"seed": seed} for seed in range(count)]
 
@@ -58,7 +58,7 @@ def compare(count: int, repeats: int) -> dict[str, list[Timed]]:
     return found
 
 
-def plain(wanted: Sequence[grids.Point], folder: Path) -> Timed:
+def plain(wanted: Sequence[sweep_grid.Point], folder: Path) -> Timed:
     """The points by papermill's own command, one after the other."""
     since, done = time.perf_counter(), list[float]()
     for number, given in enumerate(wanted):
@@ -66,10 +66,12 @@ def plain(wanted: Sequence[grids.Point], folder: Path) -> Timed:
         command += ["--no-progress-bar", "--no-log-output", "-y", json.dumps(given)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         done.append(time.perf_counter() - since)
-    return Timed([results.read(folder / f"{number}.ipynb") for number in range(len(wanted))], done[0], done[-1])
+    return Timed(
+        [recorded_numbers.read(folder / f"{number}.ipynb") for number in range(len(wanted))], done[0], done[-1]
+    )
 
 
-def swept(wanted: Sequence[grids.Point], folder: Path, workers: int) -> Timed:
+def swept(wanted: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Timed:
     """The points by a sweep on so many workers."""
     notebook, since, done = Notebook(point(NAME)), time.perf_counter(), list[float]()
     with clusters.local(workers) as client:
@@ -78,8 +80,8 @@ def swept(wanted: Sequence[grids.Point], folder: Path, workers: int) -> Timed:
                 done.append(time.perf_counter() - since)
     if len(done) != len(wanted):
         raise ValueError(f"expected {len(wanted)} points, got {report}")
-    paths = [folder / "points" / f"{grids.name_of(each)}.ipynb" for each in wanted]
-    return Timed([results.read(path) for path in paths], done[0], done[-1])
+    paths = [folder / "points" / f"{sweep_grid.name_of(each)}.ipynb" for each in wanted]
+    return Timed([recorded_numbers.read(path) for path in paths], done[0], done[-1])
 
 
 def table(found: Mapping[str, Sequence[Timed]]) -> str:

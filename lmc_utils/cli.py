@@ -19,16 +19,16 @@ import typer.core
 from typer import Argument, Option
 
 from lmc_utils import cli_connect, cli_read, cli_sweep
-from lmc_utils.classroom import assignments, grading, students
-from lmc_utils.classroom.sandbox import Bounds
+from lmc_utils.classroom import assignments, class_list, grading
+from lmc_utils.classroom.workspace import Bounds
+from lmc_utils.formatting import one_line, shown
 from lmc_utils.provenance import write_whole
-from lmc_utils.publishing import build, page, pdf, standalone
+from lmc_utils.publishing import build, pdf, run_page, standalone_page
 from lmc_utils.publishing import feedback as handing_back
 from lmc_utils.publishing.site import Site
-from lmc_utils.room import readable
-from lmc_utils.running import legible, notebooks, parameters, reading, values
+from lmc_utils.resources import readable
+from lmc_utils.running import notebook_files, notebooks, parameter_cells, readable_notebook, yaml_values
 from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
-from lmc_utils.showing import one_line, shown
 
 
 class _Commands(typer.core.TyperGroup):
@@ -90,7 +90,7 @@ def write_parameters(
     """Write the parameters cell and the table of notebooks anew, for whoever changes a record of parameters."""
     folder = root / "notebooks"
     for path in [notebooks.find(name, folder).path for name in notebook or map(str, notebooks.chapters(folder))]:
-        if parameters.write(path):
+        if parameter_cells.write(path):
             typer.echo(path)
 
 
@@ -117,15 +117,15 @@ def run(
         found.check(given)
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
-    page.require_place(html, root)
+    run_page.require_place(html, root)
     notebooks.execute(found, given, target, timeout)
     if not as_source:
         book = {name: each.default for name, each in found.parameters.items()}
-        told = legible.legible(reading.read(target), given, book, found.path)
+        told = readable_notebook.legible(notebook_files.read(target), given, book, found.path)
         write_whole(target, json.dumps(told, indent=1, ensure_ascii=False).encode())
     typer.echo(target)
     if html is not None:
-        page.write(root, target, html)
+        run_page.write(root, target, html)
         typer.echo(html)
 
 
@@ -177,9 +177,9 @@ def list_runs(
     """List the trained runs that are kept: their name, size, age, how far they were trained, and what they are."""
     if context.invoked_subcommand is not None:
         return
-    from lmc_utils.forking import kept, root
+    from lmc_utils.forking import cached_runs, root
 
-    found = kept.kept(root())
+    found = cached_runs.kept(root())
     for each in found:
         sound = f"  {each.check()}" if check else ""
         size, age = readable(each.size), f"{each.age:.1f} days"
@@ -191,9 +191,9 @@ def list_runs(
 @runs.command("rm")
 def remove_runs(name: Annotated[list[str], Argument(help="Names of runs, or how they begin.")]) -> None:
     """Remove runs; whoever needs one again trains it again."""
-    from lmc_utils.forking import kept, root
+    from lmc_utils.forking import cached_runs, root
 
-    for each in list(kept.pick(kept.kept(root()), name)):
+    for each in list(cached_runs.pick(cached_runs.kept(root()), name)):
         each.remove()
         typer.echo(each.path.name)
 
@@ -203,9 +203,9 @@ def collect_runs(
     older_than: Annotated[float, Option(min=0, metavar="DAYS", help="Those that were not used for so many days.")],
 ) -> None:
     """Remove all runs that were not used for some days."""
-    from lmc_utils.forking import kept, root
+    from lmc_utils.forking import cached_runs, root
 
-    for each in kept.kept(root()):
+    for each in cached_runs.kept(root()):
         if each.age > older_than:
             try:
                 size = readable(each.size)
@@ -222,7 +222,7 @@ def assign(
         Path | None, Option("--out", "-o", help="The folder to write to; default _build/assignments.")
     ] = None,
     force: Annotated[bool, Option("--force", help="Replace files of another content.")] = False,
-    class_list: Annotated[
+    students: Annotated[
         Path | None, Option("--for", help="A CSV with a column 'student': numbers of their own for each.")
     ] = None,
     root: Root = Path(),
@@ -232,10 +232,10 @@ def assign(
     stems = notebook or [path.stem for path in notebooks.chapters(folder)]
     require(bool(stems), "root", "a checkout of the book with exercise notebooks", str(root.resolve()))
     sources = [notebooks.find(stem, folder).path for stem in stems]
-    whose = students.folders(class_list) if class_list else None
+    whose = class_list.folders(students) if students else None
     for written in assignments.write(sources, out or root / "_build" / "assignments", force, whose):
         typer.echo(written)
-    for exercise, both in students.alike(list(whose or ()), assignments.exercises(sources)):
+    for exercise, both in class_list.alike(list(whose or ()), assignments.exercises(sources)):
         typer.echo(f"lmc: {exercise}: {both[0]} and {both[1]} have the same answer by chance", err=True)
 
 
@@ -253,7 +253,7 @@ def grade(
     root: Root = Path(),
 ) -> None:
     """Mark submissions of exercise notebooks: a CSV with points and with a reason for each that was lost."""
-    standalone.require_name(summary, "summary")
+    standalone_page.require_name(summary, "summary")
     others = {name: place for name, place in {"feedback": feedback, "summary": summary}.items() if place}
     graded = grading.grade(submission, table, root, jobs, Bounds(limit, memory), fresh, executed, others)
     typer.echo(f"{table}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
@@ -295,7 +295,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ParameterError(f"parameter: expected a name and a value after -p, got {shown(text)}")
-    return name, values.parse(name, value)
+    return name, yaml_values.parse(name, value)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from lmc_utils.publishing import standalone
+from lmc_utils.publishing import standalone_page
 from lmc_utils.settings import require
 
 if TYPE_CHECKING:
@@ -42,17 +42,23 @@ def connect(
 ) -> None:
     """Measure the straight line between two checkpoints of yours, or between all pairs of several."""
     require(len(checkpoint) > 1, "checkpoint", "at least two files", len(checkpoint))
-    standalone.require_name(page)
-    from lmc_utils.connect import Interrupted, checkpoints, matrix, named, pair  # here, as torch takes long to import
+    standalone_page.require_name(page)
+    from lmc_utils.connect import (  # here, as torch takes long to import
+        Interrupted,
+        checkpoints,
+        import_by_name,
+        pair,
+        several_networks,
+    )
 
     states = [checkpoints.read(path) for path in checkpoint]
     for line in (line for _, said in states for line in said):
         typer.echo(f"lmc: {line}", err=True)
-    network = named.network(model)
+    network = import_by_name.network(model)
     options: dict[str, Any] = {
         "model": network,
-        "loss": named.found("loss", loss) if loss else None,
-        "error": named.found("error", error) if error else None,
+        "loss": import_by_name.found("loss", loss) if loss else None,
+        "error": import_by_name.found("error", error) if error else None,
         "alphas": alphas,
         "batchnorm": batchnorm,
         "layers": layers,
@@ -61,13 +67,15 @@ def connect(
         "curve": curve,
         "progress": sys.stderr.isatty(),
     }
-    samples = named.samples(data)
+    samples = import_by_name.samples(data)
     if len(states) > 2:
         names = [path.name for path in checkpoint]
         names = names if len(set(names)) == len(names) else [str(path) for path in checkpoint]
         require(len(set(names)) == len(names), "checkpoint", "different files", names)
         _tell_matrix(
-            matrix.pairwise(dict(zip(names, (state for state, _ in states), strict=True)), samples, **options),
+            several_networks.pairwise(
+                dict(zip(names, (state for state, _ in states), strict=True)), samples, **options
+            ),
             as_json,
             page,
         )
@@ -83,7 +91,7 @@ def connect(
 def _tell(report: Report, as_json: bool, page: Path | None, checkpoint: list[Path]) -> None:
     if page is not None:
         title = " and ".join(path.name for path in checkpoint)
-        standalone.write(page, title, report._repr_html_())
+        standalone_page.write(page, title, report._repr_html_())
         typer.echo(page, err=True)
     if as_json:
         typer.echo(json.dumps(report.to_json(), allow_nan=False))
@@ -106,7 +114,7 @@ def _tell_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
     names = found.first.values.tolist()
     if page is not None:
         tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in found.data_vars.items())
-        standalone.write(page, ", ".join(names), tables)
+        standalone_page.write(page, ", ".join(names), tables)
         typer.echo(page, err=True)
     if as_json:
         squares = {str(name): each.values.tolist() for name, each in found.data_vars.items()}

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from lmc_utils.publishing import page, standalone
-from lmc_utils.running import comparing, results
-from lmc_utils.running.curves import Curves
+from lmc_utils.formatting import LONGEST_VALUE, one_line
+from lmc_utils.publishing import run_page, standalone_page
+from lmc_utils.running import comparison, recorded_numbers
+from lmc_utils.running.recorded_curves import Curves
 from lmc_utils.settings import require
-from lmc_utils.showing import LONGEST_VALUE, one_line
 
 
 def show_results(
@@ -25,14 +25,17 @@ def show_results(
     with_parameters: Annotated[bool, Option("--parameters", help="Also the parameters of the run.")] = False,
 ) -> None:
     """Print the headline numbers that executed notebooks recorded."""
-    found = {str(path): results.read(path) for path in notebook}
-    used = {str(path): comparing.parameters(path) if with_parameters else {} for path in notebook}
+    found = {str(path): recorded_numbers.read(path) for path in notebook}
+    used = {str(path): comparison.parameters(path) if with_parameters else {} for path in notebook}
     if as_json and len(notebook) == 1 and not with_parameters:
-        typer.echo(results.as_json(found[str(notebook[0])]))
+        typer.echo(recorded_numbers.as_json(found[str(notebook[0])]))
         return
     if as_json:
         told = {
-            path: {**({"parameters": used[path]} if with_parameters else {}), "numbers": results.finite(numbers)}
+            path: {
+                **({"parameters": used[path]} if with_parameters else {}),
+                "numbers": recorded_numbers.finite(numbers),
+            }
             for path, numbers in found.items()
         }
         typer.echo(json.dumps(told, indent=1, allow_nan=False))
@@ -54,8 +57,8 @@ def write_page(
 ) -> None:
     """Write a run as one page in the look of the book: a single file that asks for nothing else."""
     target = out or Path(f"{notebook.stem}.html")
-    page.require_place(target, root)
-    page.write(root, notebook, target)
+    run_page.require_place(target, root)
+    run_page.write(root, notebook, target)
     typer.echo(target)
 
 
@@ -67,8 +70,8 @@ def compare(
 ) -> None:
     """Lay runs of one notebook side by side: the parameters that differ, and every number with its difference."""
     require(not (as_json and as_csv), "json", "one of --json and --csv", "both")
-    standalone.require_name(html_page)
-    found = comparing.compare(notebook)
+    standalone_page.require_name(html_page)
+    found = comparison.compare(notebook)
     if html_page is not None:
         _write(html_page, found)
         typer.echo(html_page, err=True)
@@ -82,30 +85,30 @@ def compare(
         typer.echo(_table(_numbers(found)))
 
 
-def _parameters(found: comparing.Comparison) -> list[list[str]]:
+def _parameters(found: comparison.Comparison) -> list[list[str]]:
     return [["parameter", *found.runs], *([name, *map(_value, each)] for name, each in found.differing.items())]
 
 
-def _numbers(found: comparing.Comparison) -> list[list[str]]:
+def _numbers(found: comparison.Comparison) -> list[list[str]]:
     return [list(map(_number, row)) for row in found.rows()]
 
 
-def _write(page: Path, found: comparing.Comparison) -> None:
-    from lmc_utils.figures import compared, parts, theme  # here, as drawing takes long to import
+def _write(page: Path, found: comparison.Comparison) -> None:
+    from lmc_utils.figures import elements, run_comparison, theme  # here, as drawing takes long to import
 
     theme.use_theme()
     barriers = {name: each for name, each in found.forks.items() if "barrier" in name and len(each) > 1}
-    sections = {"What differs": standalone.table(_parameters(found))}
+    sections = {"What differs": standalone_page.table(_parameters(found))}
     if barriers:
-        drawn = compared.by_fork(barriers, found.runs)
-        sections["Barriers by fork"] = parts.svg(drawn, "Barriers against the fork epoch, a line for each run")
+        drawn = run_comparison.by_fork(barriers, found.runs)
+        sections["Barriers by fork"] = elements.svg(drawn, "Barriers against the fork epoch, a line for each run")
     for name, each in found.curves.items():
-        drawn = compared.along([_by_fork(curves) for curves in each], found.runs)
+        drawn = run_comparison.along([_by_fork(curves) for curves in each], found.runs)
         said = name.replace("_", " ").capitalize()
-        sections[said] = parts.svg(drawn, f"{said}, a panel for each fork epoch, a line for each run")
-    sections["All numbers"] = standalone.table(_numbers(found))
+        sections[said] = elements.svg(drawn, f"{said}, a panel for each fork epoch, a line for each run")
+    sections["All numbers"] = standalone_page.table(_numbers(found))
     body = "".join(f"<h2>{title}</h2>{section}" for title, section in sections.items())
-    standalone.write(page, " and ".join(found.runs), body)
+    standalone_page.write(page, " and ".join(found.runs), body)
 
 
 def _by_fork(curves: Curves | None) -> dict[int, tuple[list[float], list[float]]]:

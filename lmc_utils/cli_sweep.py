@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typer import Argument, Option
 
-from lmc_utils.publishing import standalone
-from lmc_utils.running import grids, notebooks
+from lmc_utils.formatting import one_line
+from lmc_utils.publishing import standalone_page
+from lmc_utils.running import notebooks, sweep_grid
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.showing import one_line
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,12 +45,12 @@ def sweep(
     require(bool(grid) != bool(points), "grid", "one of --grid and --points", "both" if grid else "none")
     require(bool(html) == bool(show), "show", "--html and --show together", "one of them")
     require(not (scheduler and cluster), "scheduler", "one of --scheduler and --cluster", "both")
-    standalone.require_name(html)
-    asked = grids.listed(points) if points else grids.product([grids.axis(text) for text in grid or []])
+    standalone_page.require_name(html)
+    asked = sweep_grid.listed(points) if points else sweep_grid.product([sweep_grid.axis(text) for text in grid or []])
     wanted = [found.preset(preset) | point for point in asked]
-    grids.check(found, wanted)
+    sweep_grid.check(found, wanted)
     needed = dict(_resource(text) for text in resources or [])
-    from lmc_utils.running import clusters, gathering, sweeps  # here, as Dask and xarray take long to import
+    from lmc_utils.running import clusters, sweep_tables, sweeps  # here, as Dask and xarray take long to import
 
     report = sweeps.Report(len(wanted), kept=len(wanted))
     if todo := sweeps.missing(found, wanted, out):
@@ -66,7 +66,7 @@ def sweep(
             bar = progress.add_task("points", total=len(wanted))
             for report in sweeps.steps(found, wanted, client, out, timeout, needed):
                 progress.update(bar, completed=report.kept + report.done + len(report.failed))
-    table = gathering.gather(found, asked, out, wanted, shlex.join(["lmc", *sys.argv[1:]]))
+    table = sweep_tables.gather(found, asked, out, wanted, shlex.join(["lmc", *sys.argv[1:]]))
     for line in report.failed.values():
         typer.echo(f"lmc: {one_line(line)}", err=True)
     typer.echo(f"{out / 'results.csv'}: {report.kept + report.done} of {report.total} points, {report.kept} were there")
@@ -77,11 +77,11 @@ def sweep(
 
 
 def _write(page: Path, title: str, table: xr.Dataset, show: list[str]) -> None:
-    from lmc_utils.figures import parts, sweeps, theme  # here, as drawing takes long to import
+    from lmc_utils.figures import elements, sweep_numbers, theme  # here, as drawing takes long to import
 
     theme.use_theme()
-    drawn = sweeps.against(table, show)
-    standalone.write(page, title, parts.svg(drawn, f"{', '.join(show)} against what was swept"))
+    drawn = sweep_numbers.against(table, show)
+    standalone_page.write(page, title, elements.svg(drawn, f"{', '.join(show)} against what was swept"))
 
 
 def _resource(text: str) -> tuple[str, float]:

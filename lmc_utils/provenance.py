@@ -18,7 +18,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from lmc_utils import room
+from lmc_utils import resources
 
 PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent  # where the package is used from a clone
@@ -89,8 +89,8 @@ def write_whole(path: Path, *content: bytes | memoryview) -> None:
             raise
         partial.unlink(missing_ok=True)
         need, free = (
-            room.readable(sum(memoryview(part).nbytes for part in content)),
-            room.readable(shutil.disk_usage(path.parent).free),
+            resources.readable(sum(memoryview(part).nbytes for part in content)),
+            resources.readable(shutil.disk_usage(path.parent).free),
         )
         line = f"the disk is full: '{path.name}' takes {need}, and '{path.parent}' has {free} left"
         raise DiskFull(line) from error

@@ -19,8 +19,8 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from lmc_utils import room
-from lmc_utils.showing import LONGEST_VALUE, one_line, shown
+from lmc_utils import resources
+from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
 
 Self = TypeVar("Self", bound="Settings")
 
@@ -274,8 +274,8 @@ def require(condition: bool, name: str, expected: str, value: Any) -> None:
 
 
 def require_room(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> None:
-    """Raise ParameterError, naming what is needed and what is free, unless there is room, see `room.lack`."""
-    if line := room.lack(what, memory, disk, folder):
+    """Raise ParameterError, naming what is needed and what is free, unless there is room, see `resources.lack`."""
+    if line := resources.lack(what, memory, disk, folder):
         raise ParameterError(line)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from lmc_utils.classroom import wall
+from lmc_utils.classroom import sandbox
 from lmc_utils.publishing import browser as browsers
 
 # Workers share the cores: two that each keep all of them busy take several times as long as two with half each. It is
@@ -41,7 +41,7 @@ def browser(browser_program: str) -> Iterator[Browser]:
 def wall_program() -> str:
     """What a test asks for that marks behind a wall."""
     missing = pytest.fail if os.environ.get("LMC_WALL") == "required" else pytest.skip
-    return wall.find() or missing(NO_WALL)
+    return sandbox.find() or missing(NO_WALL)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -49,7 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return
-    for missing, advice in {NO_BROWSER: browsers.advice, NO_WALL: wall.advice}.items():
+    for missing, advice in {NO_BROWSER: browsers.advice, NO_WALL: sandbox.advice}.items():
         skipped = [report for report in terminal.stats.get("skipped", []) if missing in str(report.longrepr)]
         if skipped:
             terminal.write_line(f"{len(skipped)} tests did not run, as {missing}: {advice()}", yellow=True)

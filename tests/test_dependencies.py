@@ -1,103 +1,87 @@
-"""What the book needs is said once, in pyproject.toml; whatever repeats it agrees."""
+"""What code reaches is what Python's own finder finds that starts anew for each piece of code."""
 
 from __future__ import annotations
 
-import itertools
-import re
-import sys
+from collections.abc import Iterator
+from modulefinder import ModuleFinder
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # pytest brings it along there
+from lmc_utils import dependencies, provenance
 
-ROOT = Path(__file__).parent.parent
-CONDA_NAMES = {"torch": "pytorch"}
-CONDA_TOOLS = {"python", "pip", "jupyterlab"}  # what a conda environment or Binder needs besides
+FOLDERS = sorted(each.parent.name for each in provenance.PACKAGE.glob("*/__init__.py"))
 
 
-@pytest.fixture(scope="module")
-def project() -> dict[str, Any]:
-    parsed: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return parsed
+class Anew(ModuleFinder):
+    """Looks into this package only, and forgets everything between two pieces of code."""
+
+    def find_module(self, name, path, parent=None):  # type: ignore[no-untyped-def]
+        if path is None and parent is None and name != provenance.PACKAGE.name:
+            raise ImportError(name)
+        return super().find_module(name, path, parent)
 
 
-@pytest.fixture(scope="module")
-def environment() -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml.safe_load((ROOT / "environment.yml").read_text())
-    return parsed
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty package, which provenance takes for the package."""
+    package = tmp_path / provenance.PACKAGE.name
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
+    dependencies._finder.cache_clear()
+    yield package
+    dependencies._finder.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def locked() -> list[str]:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_it_is_what_a_finder_finds_that_starts_anew(folder: str) -> None:
+    source = f"import lmc_utils.{folder}"
+    finder = Anew(path=[str(provenance.CHECKOUT)])
+    finder.scan_code(compile(source, "source", "exec"), finder.add_module("__main__"))
+    files = [Path(module.__file__) for module in finder.modules.values() if module.__file__]  # type: ignore[attr-defined]
+    found = dependencies.reached(source)
+    assert set(found["modules"]) == {path.relative_to(provenance.PACKAGE).as_posix() for path in files}
+    assert found["versions"].keys() - {"python"} == provenance.versions(finder.any_missing()).keys()
 
 
-def versions(locked: list[str]) -> dict[str, list[Version]]:
-    found: dict[str, list[Version]] = {}
-    for requirement in map(Requirement, locked):
-        (pin,) = requirement.specifier
-        found.setdefault(canonicalize_name(requirement.name), []).append(Version(pin.version))
-    return found
+def test_one_piece_of_code_says_nothing_of_the_next() -> None:
+    before = dependencies.reached("from lmc_utils import room")
+    dependencies.reached("from lmc_utils.measure import lines")
+    assert dependencies.reached("from lmc_utils import room") == before
 
 
-def test_conda_gets_the_same_dependencies(project: dict[str, Any], environment: dict[str, Any]) -> None:
-    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
-    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    given = [Requirement(entry) for entry in [*conda, *pip] if entry != "-e ."]
-    named = {requirement.name: str(requirement.specifier) for requirement in given}
-    wanted = map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["teach"]])
-    expected = {CONDA_NAMES.get(each.name, each.name): str(each.specifier) for each in wanted}
-    assert {name: bound for name, bound in named.items() if name not in CONDA_TOOLS} == expected
+def test_what_another_has_looked_for_in_vain_still_counts() -> None:
+    dependencies.reached("import yaml")
+    assert "PyYAML" in dependencies.reached("def later():\n    import yaml.nodes")["versions"]
 
 
-def test_conda_gets_the_same_python_and_the_package_itself(
-    project: dict[str, Any], environment: dict[str, Any]
-) -> None:
-    assert f"python{project['requires-python']}" in environment["dependencies"]
-    assert "-e ." in environment["dependencies"][-1]["pip"]
+def test_other_packages_beside_this_one_are_not_looked_into(package: Path) -> None:
+    (package.parent / "yaml.py").write_text("import numpy")
+    found = dependencies.reached("import yaml\nawait something()")
+    assert (set(found["versions"]), found["modules"]) == ({"python", "PyYAML"}, {})
 
 
-def test_every_dependency_is_locked_to_a_version_that_it_allows(project: dict[str, Any], locked: list[str]) -> None:
-    pins = versions(locked)
-    for line in [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]:
-        wanted = Requirement(line)
-        pinned = pins[canonicalize_name(wanted.name)]
-        assert all(wanted.specifier.contains(pin, prereleases=True) for pin in pinned), line
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("from . import other", r"expected absolute imports, found `from \. import"),
+        ("from .other import x", r"expected absolute imports, found `from \.other import"),
+        ("from lmc_utils import *", r"expected imports of names, found `from lmc_utils import \*`"),
+    ],
+)
+def test_what_only_the_running_code_can_tell_is_refused(code: str, line: str, package: Path) -> None:
+    (package / "one.py").write_text(code)
+    (package / "other.py").touch()
+    for _ in range(2):  # what was read in part is not taken for read
+        with pytest.raises(ValueError, match=line):
+            dependencies.reached("from lmc_utils import one")
+    with pytest.raises(ValueError, match=line):
+        dependencies.reached(code)
 
 
-def test_the_lock_works_for_any_index(locked: list[str]) -> None:
-    for line in locked:
-        assert re.match(r"[A-Za-z0-9._-]+==[^+\s]+( ; |$)", line), f"not a plain pin: {line}"
-    assert "torch==2.13.0" in locked
-
-
-def test_the_lock_has_the_same_versions_each_with_its_hashes(locked: list[str]) -> None:
-    text = (ROOT / "lock.txt").read_text()
-    entries = re.findall(r"^([^#\s][^\n]*?)((?: \\\n    --hash=sha256:[0-9a-f]{64})*)$", text, re.MULTILINE)
-    assert [pin for pin, _ in entries] == locked
-    assert {pin for pin, hashes in entries if not hashes} == {"torch==2.13.0", "torchvision==0.28.0"}
-
-
-def test_commits_are_checked_by_the_locked_tools(locked: list[str]) -> None:
-    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
-    revisions = {hook["id"]: repo["rev"] for repo in config["repos"] for hook in repo["hooks"]}
-    pins = versions(locked)
-    assert [Version(revisions["ruff-check"])] == pins["ruff"]
-    assert [Version(revisions["nbstripout"])] == pins["nbstripout"]
-
-
-def test_actions_are_pinned_by_commit() -> None:
-    for workflow in (ROOT / ".github" / "workflows").iterdir():
-        used = re.findall(r"uses: (\S+)", workflow.read_text())
-        assert used
-        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each) for each in used), used
+def test_the_star_of_a_module_or_of_a_library_is_all_of_it(package: Path) -> None:
+    (package / "one.py").write_text("import numpy")
+    found = dependencies.reached("from lmc_utils.one import *\nfrom yaml import *")
+    assert (set(found["modules"]), set(found["versions"])) == ({"__init__.py", "one.py"}, {"python", "numpy", "PyYAML"})

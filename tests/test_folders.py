@@ -28,17 +28,6 @@ every_folder = pytest.mark.parametrize("name", FOLDERS)
 
 
 @every_folder
-def test_a_folder_says_what_lives_there_and_what_it_imports(name: str) -> None:
-    folder = importlib.import_module(f"lmc_utils.{name}")
-    said = re.search(r"\bImports from (.+?)[.;]", " ".join(str(folder.__doc__).split()))
-    assert said
-    sources = "\n".join(path.read_text() for path in (PACKAGE / name).rglob("*.py"))
-    imported = set(re.findall(r"^ *from lmc_utils\.(\w+)", sources, re.MULTILINE))
-    imported |= set(re.findall(r"^ *from lmc_utils import (\w+)", sources, re.MULTILINE))
-    assert set(re.findall(r"`(\w+)`", said[1])) == imported - {name}
-
-
-@every_folder
 def test_a_folder_offers_what_it_names(name: str) -> None:
     folder = importlib.import_module(f"lmc_utils.{name}")
     for public in folder.__all__:

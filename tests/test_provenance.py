@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from lmc_utils import imports, provenance
+from lmc_utils import dependencies, provenance
 from lmc_utils.forking import Experiment, protocol
 from lmc_utils.networks import data, models
 from lmc_utils.publishing import build
@@ -30,7 +30,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
     package = shutil.copytree(provenance.PACKAGE, tmp_path / provenance.PACKAGE.name)
 
     def forget() -> None:
-        for cached in (provenance.meaning, provenance._source, provenance._names, imports._finder):
+        for cached in (provenance.meaning, provenance._source, provenance._names, dependencies._finder):
             cached.cache_clear()
 
     def change(name: str, old: str, new: str) -> None:
@@ -170,7 +170,7 @@ def test_training_rests_on_these_libraries() -> None:
 
 def test_a_definition_is_found_through_faces_and_attributes() -> None:
     found = provenance.Definitions(build.digest_of).code
-    assert {"lmc_utils.imports.reached", "lmc_utils.provenance._content"} <= set(found)
+    assert {"lmc_utils.dependencies.reached", "lmc_utils.provenance._content"} <= set(found)
     assert "lmc_utils.provenance.whole" not in found
 
 

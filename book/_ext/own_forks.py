@@ -15,7 +15,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from lmc_utils.running import prose, results
+from lmc_utils.running import quoted_numbers, recorded_numbers
 
 _LABEL = re.compile(r"_([a-z]+)_(\d+)(?=_|$)")
 _LAST = re.compile(rf"{_LABEL.pattern}$")
@@ -38,7 +38,7 @@ def tell_own_forks(app: Sphinx, docname: str, source: list[str]) -> None:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = "".join(cell["source"])
-            cell["source"] = _told(prose.with_forks(text, forks) if forks else text, path)
+            cell["source"] = _told(quoted_numbers.with_forks(text, forks) if forks else text, path)
     source[0] = json.dumps(notebook)
 
 
@@ -54,13 +54,13 @@ def _told(text: str, page: Path) -> str:
             return False
         return _LABEL.sub(r"_\1", name) not in {_LABEL.sub(r"_\1", number) for number in numbers}
 
-    return prose.without_missing(text, has)
+    return quoted_numbers.without_missing(text, has)
 
 
 @cache  # every number in a text asks again, and no notebook changes while pages are read
 def _numbers(path: Path) -> dict[str, float]:
     try:
-        return results.read(path)
+        return recorded_numbers.read(path)
     except ValueError:  # no notebook, or one that records nothing
         return {}
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from lmc_utils.running.opening import with_picture
-from lmc_utils.running.parameters import MARK
+from lmc_utils.running.opening_figure import with_picture
+from lmc_utils.running.parameter_cells import MARK
 
 Cell = dict[str, Any]
 

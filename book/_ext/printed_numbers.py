@@ -7,7 +7,7 @@ from typing import Any
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 
-from lmc_utils.running.prose import typeset
+from lmc_utils.running.quoted_numbers import typeset
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

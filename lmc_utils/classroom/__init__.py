@@ -5,31 +5,29 @@ A student begins with::
     from lmc_utils.classroom import check
 
 An answer is *judged*: compared with the truth and with common mistakes. A submission is *marked*: executed, its points
-counted. A folder of submissions is *graded*: marked one by one, and summed up in a table. Imports from `room`,
-`showing`, `provenance`, `settings`, `toy`, `running`, `measure`, `forking` and `connect`; what toy exercises need
-imports NumPy only.
+counted. A folder of submissions is *graded*: marked one by one, and summed up in a table.
 """
 
-from lmc_utils.classroom.checking import check, insist
+from lmc_utils.classroom.exercise_lookup import check, insist
 
 __all__ = [
     "check",
     "insist",
-    "judging",
-    "own",
-    "lesson",
-    "students",
+    "answer_feedback",
+    "individual_numbers",
+    "example_families",
+    "class_list",
     "assignments",
     "submissions",
-    "versions",
-    "restoring",
-    "marking",
+    "resubmissions",
+    "protected_cells",
+    "submission_marks",
+    "workspace",
     "sandbox",
-    "wall",
-    "refused",
+    "seccomp",
     "kernel",
-    "keeping",
-    "table",
-    "tallies",
+    "mark_cache",
+    "grade_table",
+    "class_summary",
     "grading",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils.classroom.checking import numbers
+from lmc_utils.classroom.exercise_lookup import numbers
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
 

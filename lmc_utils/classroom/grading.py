@@ -22,17 +22,17 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from lmc_utils.classroom import assignments, keeping, sandbox, wall
-from lmc_utils.classroom.marking import Marks, nothing
-from lmc_utils.classroom.sandbox import Bounds
+from lmc_utils.classroom import assignments, mark_cache, sandbox, workspace
+from lmc_utils.classroom.grade_table import as_csv, number
+from lmc_utils.classroom.resubmissions import later_counts
+from lmc_utils.classroom.submission_marks import Marks, nothing
 from lmc_utils.classroom.submissions import Submission, collect
-from lmc_utils.classroom.table import as_csv, number
-from lmc_utils.classroom.versions import later_counts
+from lmc_utils.classroom.workspace import Bounds
+from lmc_utils.formatting import one_line
 from lmc_utils.provenance import digest, package_files, sweep, versions, write_whole
-from lmc_utils.running import jobs
+from lmc_utils.running import subprocess_jobs
 from lmc_utils.running.notebooks import chapters
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.showing import one_line
 
 _NO_WALL = "marked without a wall, so that a submission could read and change what the account that marks can"
 _PATIENCE = 600  # seconds a cell of a solution may take: some train the networks
@@ -131,9 +131,9 @@ def grade(
     try:
         with FileLock(grading.cache / "lock", timeout=0):
             sweep(grading.cache)
-            grading = replace(grading, wall=wall.find(grading.cache / "lock"))
+            grading = replace(grading, wall=sandbox.find(grading.cache / "lock"))
             if grading.wall is None:
-                console.print(f"lmc: {_NO_WALL}: {wall.advice()}", markup=False, highlight=False)
+                console.print(f"lmc: {_NO_WALL}: {sandbox.advice()}", markup=False, highlight=False)
             marks = _mark_all(grading, submissions, fresh)
     except Timeout as error:
         raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
@@ -158,19 +158,19 @@ def _executed(grading: Grading, submission: Submission) -> Path | None:
 
 def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:
     known = [each for each in submissions if each.notebook]
-    kept = {each.name: None if fresh else keeping.get(grading.cache, grading.key(each)) for each in known}
+    kept = {each.name: None if fresh else mark_cache.get(grading.cache, grading.key(each)) for each in known}
     found = {name: marks for name, marks in kept.items() if marks is not None}
     todo = [each for each in known if each.name not in found]
     _prepare(grading, sorted({str(each.notebook) for each in todo}))
     for each, box, job, status in _each_in_its_sandbox(grading, todo, "submissions"):
         if status == 0:
             got = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
-            keeping.put(grading.cache, grading.key(each), got, box.result.with_suffix(".ipynb").read_bytes())
+            mark_cache.put(grading.cache, grading.key(each), got, box.result.with_suffix(".ipynb").read_bytes())
         else:
-            said = jobs.last_line(job.log).replace(str(box.folder), "")[:200]
+            said = subprocess_jobs.last_line(job.log).replace(str(box.folder), "")[:200]
             why = "it took too long in all" if status is None else said or f"it ended with status {status}"
             got = nothing(grading.sources[str(each.notebook)], f"not marked: {why}")
-            keeping.drop(grading.cache, grading.key(each))
+            mark_cache.drop(grading.cache, grading.key(each))
         found[each.name] = got
         points, out_of = (number(sum(values.values())) for values in (got.points, got.out_of))
         grading.console.print(f"{job.name}: {points} of {out_of}", markup=False, highlight=False)
@@ -188,7 +188,9 @@ def _prepare(grading: Grading, stems: Sequence[str]) -> None:
     patient = replace(grading, bounds=replace(grading.bounds, limit=max(grading.bounds.limit, _PATIENCE)))
     for each, box, job, status in _each_in_its_sandbox(patient, own, "solutions"):
         if status != 0:
-            raise ParameterError(f"{each.name}: its own solutions cannot be marked ({jobs.last_line(job.log)})")
+            raise ParameterError(
+                f"{each.name}: its own solutions cannot be marked ({subprocess_jobs.last_line(job.log)})"
+            )
         marks = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
         if marks.points != marks.out_of:
             raise ParameterError(f"{each.name}: its own solutions do not get all points: {marks.remarks[-1]}")
@@ -199,21 +201,21 @@ def _prepare(grading: Grading, stems: Sequence[str]) -> None:
 
 def _each_in_its_sandbox(
     grading: Grading, todo: Sequence[Submission], unit: str
-) -> Iterator[tuple[Submission, sandbox.Sandbox, jobs.Job, int | None]]:
+) -> Iterator[tuple[Submission, workspace.Sandbox, subprocess_jobs.Job, int | None]]:
     """Mark submissions, some at a time, each in a sandbox that lives until the next one is asked for."""
-    boxes: dict[str, tuple[Submission, sandbox.Sandbox]] = {}
-    bounds = replace(grading.bounds, cores=jobs.cores_each(grading.at_once, len(todo)))
+    boxes: dict[str, tuple[Submission, workspace.Sandbox]] = {}
+    bounds = replace(grading.bounds, cores=subprocess_jobs.cores_each(grading.at_once, len(todo)))
     with _temporary_folder() as within:
 
-        def waiting() -> Iterator[jobs.Job]:
+        def waiting() -> Iterator[subprocess_jobs.Job]:
             for each in todo:
-                box = sandbox.make(within, grading.trained(str(each.notebook)), grading.wall is not None)
+                box = workspace.make(within, grading.trained(str(each.notebook)), grading.wall is not None)
                 boxes[each.name] = each, box
-                yield sandbox.marking(
+                yield workspace.marking(
                     box, each.name, each.content, grading.sources[str(each.notebook)], bounds, grading.wall
                 )
 
-        with closing(jobs.run(waiting(), len(todo), grading.at_once, grading.console, unit)) as finished:
+        with closing(subprocess_jobs.run(waiting(), len(todo), grading.at_once, grading.console, unit)) as finished:
             for job, status in finished:
                 each, box = boxes.pop(job.name)
                 yield each, box, job, status

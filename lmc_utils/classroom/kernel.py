@@ -20,7 +20,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
-from lmc_utils import room
+from lmc_utils import resources
 from lmc_utils.classroom import assignments
 
 _LARGEST = 16 * 2**20  # bytes of a message
@@ -103,7 +103,7 @@ def watched(memory: int) -> Iterator[None]:
             family = psutil.Process().children(recursive=True)
             memory_taken, threads = _taken(family)
             takes_too_much = len(family) > _PROCESSES or threads > _THREADS or memory_taken > memory * 2**20
-            if takes_too_much or room.free_memory() < _SPARE:  # the second, of what belongs to no process
+            if takes_too_much or resources.free_memory() < _SPARE:  # the second, of what belongs to no process
                 _end(family)
 
     watcher = threading.Thread(target=look, daemon=True)

@@ -1,131 +1,143 @@
-"""A folder, a home and a copy of the package for one submission, so that what its code does there concerns no other.
+"""A wall around the code of a submission: bubblewrap, with own namespaces for users, files, processes and network.
 
-Where there is a wall (`classroom.wall`), code sees nothing else. Where there is none, this keeps accidents and pranks
-apart, but does not protect against somebody who attacks the account that marks: code runs with all of its rights.
+Inside there is what Python needs, to read; a home, a folder for temporary files and one for runs, all in memory, of a
+bounded size and gone at the end; and the folder through which messages come and go. There is nothing of another
+submission, of the grader, of the home of whoever marks, and no network. Nothing else can be written or changed, also
+where root marks, to whom the settings of the system and the devices belong; and some system calls are refused.
+
+`python -m lmc_utils.classroom.sandbox` says whether a wall can be had here, and installs bubblewrap first where it may.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import site
+import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from lmc_utils.provenance import CHECKOUT, PACKAGE
-from lmc_utils.running.jobs import Job
+from lmc_utils.classroom import seccomp
+from lmc_utils.classroom.workspace import Sandbox, own_disk
+from lmc_utils.running import debian_packages
 
-_BESIDE = ("results", "notebooks/points")  # what the package finds beside it in a checkout
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "PYTHONDONTWRITEBYTECODE")
-_MESSAGES = 16 * 2**20  # bytes on the disk for messages
-_FEW = 4  # times as many cells as the exercise notebook has: time for more there is none
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What a submission may take: seconds for each cell (`limit`); MiB of memory, of disk and cores for all of it."""
-
-    limit: int = 60
-    memory: int = 4096
-    disk: int = 256
-    cores: int = 1
+_SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
+    *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts", "/etc/localtime"),
+)
+# What belongs to root outside belongs to the user inside where root marks, who could change the mode of /dev/null for
+# everybody. bubblewrap shows devices as it finds them; its own way to have something only to read makes no devices.
+_DEVICES_TO_READ = "mount --rbind /dev /dev && mount -o remount,bind,ro /dev; "
+_SHARED_MEMORY = 64  # MiB of /dev/shm
+_PATIENCE = 120  # seconds that Python may take to start, on a busy machine
+_PROBE = "import os, sys, ipykernel, numpy; sys.exit(os.path.exists(sys.argv[1]) or os.path.exists('/etc/passwd'))"
 
 
-@dataclass(frozen=True)
-class Sandbox:
-    """The folder of one submission.
+def find(hidden: Path | None = None) -> str | None:
+    """The program that builds the wall, tried out; None where none can be had.
 
-    Attributes:
-        folder: where it is.
-        trained: the runs that it finds, to read; where there are none, it trains them, and they are kept in `runs`.
+    Args:
+        hidden: a file that must not be seen from inside; by default one that is made for the trial.
     """
-
-    folder: Path
-    trained: Path | None = None
-
-    @property
-    def home(self) -> Path:
-        """Where the code runs; two levels below the folder, so that `..` is its own as well."""
-        return self.folder / "work" / "home"
-
-    @property
-    def temporary(self) -> Path:
-        """For temporary files."""
-        return self.home / ".tmp"
-
-    @property
-    def runs(self) -> Path:
-        """Where it finds, and keeps, trained networks."""
-        return self.folder / "runs"
-
-    @property
-    def package(self) -> Path:
-        """The folder with its copy of this package."""
-        return self.folder / "package"
-
-    @property
-    def messages(self) -> Path:
-        """For folders through which the marker hears kernels; with a short name, as those of sockets must be."""
-        return self.folder / "m"
-
-    @property
-    def result(self) -> Path:
-        """Its marks as JSON; beside it, under .ipynb, the notebook as it was executed."""
-        return self.folder / "result.json"
+    program = shutil.which("bwrap")
+    return program if program and _stands(program, hidden) else None
 
 
-def make(within: Path, trained: Path | None = None, walled: bool = False) -> Sandbox:
-    """Make a sandbox in a folder, under a name that cannot be guessed; without a wall, trained runs are copied."""
-    there = trained if trained is not None and trained.is_dir() else None
-    sandbox = Sandbox(Path(tempfile.mkdtemp(prefix="", dir=within)), there)
-    sandbox.temporary.mkdir(parents=True)
-    if there is not None and not walled:
-        shutil.copytree(there, sandbox.runs)
-    sandbox.runs.mkdir(exist_ok=True)
-    sandbox.messages.mkdir()
-    shutil.copytree(PACKAGE, sandbox.package / PACKAGE.name)  # with its bytecode: to compile it takes half a second
-    for beside in _BESIDE:
-        if (CHECKOUT / beside).is_dir():
-            shutil.copytree(CHECKOUT / beside, sandbox.package / beside)
-    return sandbox
+def around(program: str, box: Sandbox, messages: Path, disk: int) -> list[str]:
+    """The words to put before a command so that it runs inside.
+
+    Args:
+        program: as `find` has it.
+        box: what is to be seen of it: its package and trained runs, to read; its home and runs.
+        messages: the folder through which messages come and go.
+        disk: MiB that each of the folders in memory may hold.
+
+    A file in the sandbox's folder, which is not to be seen from inside, gets the system calls that are refused.
+    """
+    here = [*_started(program, box), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
+    here += ["--new-session"]
+    here += ["--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]
+    here += ["--unsetenv", "JPY_PARENT_PID"]  # a process outside, which a kernel would take for dead
+    here += ["--setenv", "TMPDIR", str(box.temporary)]
+    here += ["--tmpfs", "/etc", *_in_memory("/tmp", disk)]
+    for path in [*_SYSTEM, *_pythons(), str(box.package)]:
+        here += ["--ro-bind-try", path, path]
+    here += ["--proc", "/proc", "--dev", "/dev", *_in_memory("/dev/shm", _SHARED_MEMORY)]
+    here += ["--remount-ro", "/proc", "--remount-ro", "/dev"]  # as for /dev: to write to /proc/sys needs no capability
+    here += [*_in_memory(str(box.home), disk), "--dir", str(box.temporary), "--bind", str(messages), str(messages)]
+    if box.trained is None:
+        here += ["--bind", str(box.runs), str(box.runs)]
+    else:
+        here += _in_memory(str(box.runs), disk)
+        for run in sorted(box.trained.iterdir()):
+            here += ["--ro-bind", str(run), str(box.runs / run.name)]
+    return [*here, "--remount-ro", "/etc", "--remount-ro", "/", "--chdir", str(box.home), "--"]
 
 
-def marking(box: Sandbox, name: str, submission: bytes, source: Path, bounds: Bounds, wall: str | None = None) -> Job:
-    """The job that marks the content of a submission by its exercise notebook, in a sandbox of its own, from copies."""
-    (box.folder / "submission.ipynb").write_bytes(submission)
-    shutil.copyfile(source, box.folder / source.name)
-    given = [source.name, box.trained or "", bounds.limit, bounds.memory, bounds.disk, wall or ""]
-    command = [sys.executable, "-m", "lmc_utils.classroom.marking", *map(str, given)]
-    command = [*own_disk(wall, box.messages), *command] if wall else command
-    # A cell that never ends costs its limit once, and one that ends the kernel a start and what ran before it.
-    expected, found = (content.count(b"cell_type") for content in (source.read_bytes(), submission))
-    in_all = 900 + 2 * bounds.limit * (expected + min(found, _FEW * expected))
-    return Job(name, command, box.folder / "log", box.folder, _environment(box, bounds.cores), in_all)
+def advice() -> str:
+    """What to do where there is no wall."""
+    command = debian_packages.advice("bubblewrap")
+    if not sys.platform.startswith("linux") or not command:
+        return "mark on Linux with bubblewrap, in a container or on a machine of its own"
+    allow = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    return f"try `{command}`; where it is installed, it needs user namespaces, on Ubuntu by `{allow}`"
 
 
-def own_disk(wall: str, folder: Path) -> list[str]:
-    """The words to put before a command so that a folder, to which a kernel can write, is a small disk in memory."""
-    everything = ["--bind", "/", "/", "--dev-bind", "/dev", "/dev", "--die-with-parent"]
-    return [wall, *everything, "--size", str(_MESSAGES), "--tmpfs", str(folder), "--"]
+def fetch() -> str | None:
+    """As `find`, but where there is none, ask Debian's packages for it."""
+    if find() is None:
+        for command in debian_packages.commands("bubblewrap"):
+            debian_packages.run(command)
+    return find()
 
 
-def _environment(box: Sandbox, cores: int) -> dict[str, str]:
-    """A home and settings of its own, and of the grader's variables only what Python needs."""
-    own = {
-        "HOME": box.home,
-        "USERPROFILE": box.home,
-        "USER": "student",
-        "TMPDIR": box.temporary,
-        "XDG_CACHE_HOME": box.home / ".cache",
-        "XDG_CONFIG_HOME": box.home / ".config",
-        "IPYTHONDIR": box.home / ".ipython",
-        **{f"JUPYTER_{kind}_DIR": box.home / ".jupyter" for kind in ("CONFIG", "DATA", "RUNTIME")},
-        "LMC_RUNS": box.runs,
-        "PYTHONPATH": box.package,
-        "PYTHONHASHSEED": 0,
-        "PYTHONNOUSERSITE": 1,
-        "OMP_NUM_THREADS": cores,
-    }
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return passed_on | {name: str(value) for name, value in own.items()}
+def _started(program: str, box: Sandbox) -> list[str]:
+    """The words that start bubblewrap, with the filter of system calls as its ninth file where there is one."""
+    path, filtering = box.folder / "refused", seccomp.program()
+    path.write_bytes(filtering or b"")
+    filtered = ["--seccomp", "9"] if filtering else []
+    as_root = os.geteuid() == 0
+    before = ["unshare", "--mount"] if as_root else []
+    return [
+        *before,
+        *("/bin/sh", "-c", f'{_DEVICES_TO_READ if as_root else ""}exec 9<"$0" "$@"', str(path)),
+        *(program, *filtered),
+    ]
+
+
+def _pythons() -> Iterator[str]:
+    """Where this Python and its packages are."""
+    for path in {sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()}:
+        yield from {path, os.path.realpath(path)}
+
+
+def _in_memory(folder: str, mebibytes: int) -> list[str]:
+    return ["--size", str(mebibytes * 2**20), "--tmpfs", folder]
+
+
+def _stands(program: str, hidden: Path | None) -> bool:
+    """Whether Python starts behind it and sees nothing of a file outside."""
+    with tempfile.TemporaryDirectory(prefix="lmc-") as within:
+        outside = Path(within, "outside")
+        outside.touch()
+        box = Sandbox(Path(within, "box"))
+        for folder in (box.package, box.runs, box.messages):
+            folder.mkdir(parents=True)
+        command = [
+            *own_disk(program, box.messages),
+            *around(program, box, box.messages, 16),
+            sys.executable,
+            "-c",
+            _PROBE,
+            str((hidden or outside).resolve()),
+        ]
+        try:
+            return subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+
+
+if __name__ == "__main__":
+    print(fetch() or f"no wall: {advice()}")  # noqa: T201

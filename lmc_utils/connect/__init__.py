@@ -7,12 +7,11 @@ Two networks of any kind are measured in three lines::
     report = connect.pair(first, second, data)
 
 `alignment`, `matching`, `rescaling` and `curves` take many pairs of networks of this package (`measure.pairs.Pairs`),
-and give pairs, or paths between them that can be measured. Imports from `showing`, `settings`, `networks`, `measure`
-and `figures`.
+and give pairs, or paths between them that can be measured.
 """
 
-from lmc_utils.connect.pairing import Interrupted, pair
 from lmc_utils.connect.report import Report
+from lmc_utils.connect.two_networks import Interrupted, pair
 
 __all__ = [
     "pair",
@@ -22,11 +21,11 @@ __all__ = [
     "matching",
     "rescaling",
     "curves",
-    "feeding",
-    "scoring",
+    "batches",
+    "scores",
     "checkpoints",
-    "matrix",
-    "named",
-    "files",
+    "several_networks",
+    "import_by_name",
+    "checkpoint_parameters",
     "tuning",
 ]

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from lmc_utils.connect import matching
 from lmc_utils.connect.matching import Permutations
-from lmc_utils.measure.arrays import Place, Quantity, blank
 from lmc_utils.measure.batchnorm import Convention
+from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.networks import stack, symmetry
+from lmc_utils.networks import permutation_symmetry, stack
 from lmc_utils.settings import Settings, at_least, one_of, parameter
 
 METHODS = ("weights", "activations")
@@ -111,7 +111,7 @@ def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tenso
 
     Args:
         network: any stack of the architecture.
-        permutations: of its channels, see `networks.symmetry.permuted`.
+        permutations: of its channels, see `networks.permutation_symmetry.permuted`.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> network = nn.Sequential(Linear(1, 1, 2), nn.ReLU(), Linear(1, 2, 1))
@@ -120,7 +120,7 @@ def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tenso
     """
     own, kept = dict(network.named_parameters()), stack.buffers(network)
     numbers = [torch.arange(sum(value[0].numel() for value in each.values()))[None] for each in (own, kept)]
-    moved = symmetry.permuted(stack.unflatten(numbers[0], network, numbers[1]), network, permutations)
+    moved = permutation_symmetry.permuted(stack.unflatten(numbers[0], network, numbers[1]), network, permutations)
     parameters, buffers = (
         torch.cat([numbers[0][0, :0], *(moved[name].flatten() for name in each)]) for each in (own, kept)
     )

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from lmc_utils.connect.ends import WHICH, Ends
-from lmc_utils.connect.feeding import Batch, Feed, unchanged_random
-from lmc_utils.connect.saying import expected
-from lmc_utils.connect.states import listed, tensors
+from lmc_utils.connect.batches import Batch, Feed, unchanged_random
+from lmc_utils.connect.endpoints import WHICH, Ends
+from lmc_utils.connect.state_dicts import listed, tensors
+from lmc_utils.connect.user_errors import expected
 from lmc_utils.settings import ParameterError
 
 _FEW = 4  # samples of a batch that are enough to see a difference

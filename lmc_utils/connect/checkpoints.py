@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lmc_utils.formatting import one_line
 from lmc_utils.settings import ParameterError
-from lmc_utils.showing import one_line
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _WRAPPED = ("state_dict", "model_state_dict", "model", "module", "net", "network")

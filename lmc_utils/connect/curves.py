@@ -24,15 +24,15 @@ import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
-from lmc_utils.connect.ways import laid
-from lmc_utils.measure.arrays import Place, Quantity, blank
+from lmc_utils.connect.path_length import laid
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.measure.losses import Points, measure
+from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.planes import Colinear, basis
+from lmc_utils.measure.points import Points, measure
 from lmc_utils.networks import stack
 from lmc_utils.networks.lifted import is_stack
-from lmc_utils.networks.state import refuse_state
+from lmc_utils.networks.state_check import refuse_state
 from lmc_utils.networks.training import Diverged, Recipe, at_once, batches, rate, seed_dropout, slopes
 from lmc_utils.settings import ParameterError, Settings, at_least, between, one_of, parameter, require
 

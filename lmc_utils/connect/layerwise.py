@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lmc_utils.connect.ends import Ends, Point
+from lmc_utils.connect.endpoints import Ends, Point
 from lmc_utils.settings import ParameterError, unknown
 
 

@@ -1,8 +1,8 @@
 """Which channel of one network is which of another: permutations by weights, and by activations.
 
-Hidden channels can be renamed without a change of what a network computes (`networks.symmetry`). Two networks that are
-the same up to such names may look far apart. Matching looks for the names under which the second is most like the
-first: in its weights, or in what its channels do on samples.
+Hidden channels can be permuted without a change of what a network computes (`networks.permutation_symmetry`). Two
+networks that are equal up to such a permutation may look far apart. Matching finds the permutation under which the
+second network is most like the first: in its weights, or in its activations on samples.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from lmc_utils.measure.evaluation import blocks
-from lmc_utils.networks import stack, symmetry
+from lmc_utils.measure.evaluator import blocks
+from lmc_utils.networks import permutation_symmetry, stack
 from lmc_utils.networks.layers import Parameters
 from lmc_utils.settings import ParameterError
 
@@ -29,12 +29,12 @@ _ROUNDING = 1e-12  # a gain below this share of the networks' lengths is none
 
 
 def groups(network: nn.Module) -> dict[str, int]:
-    """How many channels each group has, see `networks.symmetry.groups`.
+    """How many channels each group has, see `networks.permutation_symmetry.groups`.
 
     Raises:
         ParameterError: nothing in the network can be permuted, or it holds layers that are not of this package.
     """
-    found = symmetry.groups(network)
+    found = permutation_symmetry.groups(network)
     if not found:
         raise ParameterError("network: expected one with channels that can be permuted, all of this one keep an order")
     return found
@@ -68,13 +68,13 @@ def by_weights(network: nn.Module, ends: Tensor, starts: int = 4, seed: Sequence
             group: torch.from_numpy(np.arange(size) if start == 0 else random.permutation(size))
             for group, size in sizes.items()
         }
-        moved = symmetry.permuted(second, network, orders)
+        moved = permutation_symmetry.permuted(second, network, orders)
         open_ones = set(sizes)  # groups that may have a better order since something that they meet has moved
         while open_ones:
             group = str(random.choice(sorted(open_ones)))
             open_ones.remove(group)
             order = _best(first, moved, places[group])
-            after = symmetry.permuted({name: moved[name] for name in meets[group]}, network, {group: order})
+            after = permutation_symmetry.permuted({name: moved[name] for name in meets[group]}, network, {group: order})
             gain = sum(float((first[name] * (after[name] - moved[name])).sum()) for name in after)
             if gain > _ROUNDING * sum(float(first[name].square().sum()) for name in after):
                 orders[group] = orders[group][order]
@@ -104,7 +104,7 @@ def by_activations(network: nn.Module, ends: Tensor, buffers: Tensor | None, inp
     Raises:
         ParameterError: as for `by_weights`.
     """
-    sizes, axes = groups(network), symmetry.channels(network)
+    sizes, axes = groups(network), permutation_symmetry.channels(network)
     _both(network, ends)
     kept = stack.fresh_buffers(network, 2).to(ends) if buffers is None else buffers
     pair = stack.bound(network, ends, kept).eval()
@@ -157,7 +157,7 @@ def _both(network: nn.Module, ends: Tensor) -> tuple[Parameters, Parameters]:
 def _places(network: nn.Module, group: str) -> Iterator[tuple[str, int, int, int, int]]:
     """Where a group's channels are: parameter, axis, first place on it, channels, neighbours of each channel."""
     parameters = dict(network.named_parameters())
-    for name, each in symmetry.axes(network).items():
+    for name, each in permutation_symmetry.axes(network).items():
         for axis, parts in enumerate(each, start=1):
             start = 0
             for part in parts:

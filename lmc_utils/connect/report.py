@@ -78,9 +78,9 @@ class Report:
         return line_between(self.dataset)
 
     def _repr_html_(self) -> str:
-        from lmc_utils.figures import parts  # here, as drawing takes long to import
+        from lmc_utils.figures import elements  # here, as drawing takes long to import
 
-        svg = parts.svg(self.plot(), self.sentence)
+        svg = elements.svg(self.plot(), self.sentence)
         rows = "".join(
             f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
             for name, value in self.dataset.attrs.items()

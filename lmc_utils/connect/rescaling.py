@@ -1,8 +1,8 @@
 """The second step after alignment: give the activations between two networks the statistics that they have at the ends.
 
 Half-way, contributions cancel where the two networks disagree, and activations vary less than at either end (see
-`measure.variances`). Jordan et al. (2023) mend it: at each point of the line, and layer after layer, every channel is
-shifted and scaled so that its mean and its standard deviation are the mixtures of those at the ends.
+`measure.activation_variance`). Jordan et al. (2023) repair it: at each point of the line, layer after layer, every
+channel is shifted and scaled so that its mean and its standard deviation are the mixtures of those at the ends.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import xarray as xr
 from torch import Tensor, nn
 
 from lmc_utils.measure import lines
-from lmc_utils.measure.arrays import Place
 from lmc_utils.measure.batchnorm import WORKING_MEMORY, Convention, norms
-from lmc_utils.measure.evaluation import batches, blocks
+from lmc_utils.measure.evaluator import batches, blocks
+from lmc_utils.measure.labelled_arrays import Place
 from lmc_utils.measure.lines import LineGrid
-from lmc_utils.measure.losses import Points, along, measure, mix
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.networks import layers, stack, symmetry
+from lmc_utils.measure.points import Points, along, measure, mix
+from lmc_utils.networks import layers, permutation_symmetry, stack
+from lmc_utils.networks.activation_sizes import activations
 from lmc_utils.networks.layers import Parameters
-from lmc_utils.networks.norms import Norm, by_channel
-from lmc_utils.networks.sizes import activations
+from lmc_utils.networks.normalisation import Norm, by_channel
 from lmc_utils.settings import ParameterError
 
 _STILL = 1e-6  # a channel that varies less, in standard deviations, is shifted only
@@ -118,7 +118,7 @@ def _passed(
     network: nn.Module, thetas: Tensor, inputs: Tensor, wanted: Parameters
 ) -> tuple[Parameters, dict[str, tuple[Tensor, Tensor]]]:
     """The moments of hidden layers, and the scales and shifts, each (networks, channels), that gave those wanted."""
-    channels = symmetry.channels(network)
+    channels = permutation_symmetry.channels(network)
     numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
     _, at_once = batches(numbers_each * thetas.element_size(), 1, WORKING_MEMORY, 1)
     found: dict[str, list[Tensor]] = {}

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lmc_utils.connect.ends import Ends
-from lmc_utils.connect.saying import expected
-from lmc_utils.connect.states import require_single
-from lmc_utils.connect.walking import Walker
+from lmc_utils.connect.endpoints import Ends
+from lmc_utils.connect.point_scores import Walker
+from lmc_utils.connect.state_dicts import require_single
+from lmc_utils.connect.user_errors import expected
 
 DIFFERENTIATED = {
     "reestimate": "each batch's own statistics, as functions of the parameters",

@@ -1,14 +1,11 @@
-"""One function, one figure: labelled arrays in, a matplotlib figure out.
-
-Imports from `settings`, from `toy` and from the names that `measure` gives to what it measures.
-"""
+"""One function, one figure: labelled arrays in, a matplotlib figure out."""
 
 __all__ = [
     "theme",
     "cross_sections",
     "barriers",
-    "conventions",
-    "detours",
+    "batchnorm_conventions",
+    "alignment_and_curves",
     "approximations",
     "distances",
     "planes",

@@ -16,7 +16,7 @@ from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from lmc_utils.figures import parts
+from lmc_utils.figures import elements
 from lmc_utils.figures.theme import FAINT, INK, fork_colours
 from lmc_utils.measure.statistics import Correlation
 
@@ -32,14 +32,14 @@ def along_the_line(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]
     highest measured pair.
     """
     label = "loss barrier (nats)"
-    figure, forks = parts.panels(parts.by_fork(measured), 2.9, 0.6, 3.5, label, xlabel=r"$\alpha$")
+    figure, forks = elements.panels(elements.by_fork(measured), 2.9, 0.6, 3.5, label, xlabel=r"$\alpha$")
     for axis, (fork, colour, curves) in forks:
-        parts.band(axis, curves, "alpha", colour, lw=2.5)
+        elements.band(axis, curves, "alpha", colour, lw=2.5)
         for mean, look in _styled(predicted):
             axis.plot(mean.alpha, mean.sel(fork_epoch=fork), lw=1.6, **look)
-        parts.zero_line(axis)
+        elements.zero_line(axis)
     figure.axes[0].plot([], [], color=INK, lw=2.5, label="measured (mean and range)")
-    parts.legend_below(figure, figure.axes[0], 4)
+    elements.legend_below(figure, figure.axes[0], 4)
     return figure
 
 
@@ -58,7 +58,7 @@ def scatter(
         unit: of what was measured.
     """
     options = {"key": "xlabel", "share": "y", "xscale": "log", "yscale": "log"}
-    figure, axes = parts.panels(predicted, 3.3, 0.9, 3.6, f"measured ({unit})", **options)
+    figure, axes = elements.panels(predicted, 3.3, 0.9, 3.6, f"measured ({unit})", **options)
     colours = fork_colours(measured.fork_epoch.values)
     layers = measured.layer.values if "layer" in measured.dims else []
     markers = dict(zip(layers, _MARKERS * len(layers), strict=False))
@@ -89,7 +89,7 @@ def trend(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figu
 
     Every measured pair is a dot where it is positive; lines are means over pairs.
     """
-    figure, (axis,) = parts.side_by_side(1, 6.4, 3.8)
+    figure, (axis,) = elements.side_by_side(1, 6.4, 3.8)
     x = np.arange(measured.sizes["fork_epoch"])
     dots = measured.stack(all=_PAIRS).transpose("fork_epoch", "all").values
     axis.plot(x, dots, "o", color=INK, ms=3.5, alpha=0.5)
@@ -108,15 +108,15 @@ def implied(networks: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure
     Under the title of its panel the measured barrier and the implied one; one more dimension, alpha.
     """
     label = "loss barrier (nats)"
-    figure, shown = parts.panels(networks, 4.4, 0.8, 3.6, label, share="y", xlabel=r"$\alpha$")
+    figure, shown = elements.panels(networks, 4.4, 0.8, 3.6, label, share="y", xlabel=r"$\alpha$")
     for axis, (measured, bent) in shown:
-        for fork, colour, mean in parts.each_fork(measured.mean(_PAIRS)):
+        for fork, colour, mean in elements.each_fork(measured.mean(_PAIRS)):
             guess = bent.sel(fork_epoch=fork).mean(_PAIRS)
             axis.plot(mean.alpha, mean, color=colour, lw=2.5, alpha=0.75, label=f"{fork}")
             axis.plot(guess.alpha, guess, "o", color=colour, ms=4, mec="white", mew=0.5)
-        parts.zero_line(axis)
+        elements.zero_line(axis)
     figure.axes[-1].plot([], [], "o", color=INK, ms=4, label=r"from $\varphi''$")
-    parts.fork_legend(figure.axes[-1])
+    elements.fork_legend(figure.axes[-1])
     return figure
 
 
@@ -129,9 +129,9 @@ def layer_heatmap(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
     positive = np.concatenate([mean.values[mean.values > 0] for mean in means])
     norm = LogNorm(positive.min(), positive.max()) if len(positive) else None
     shown = dict(zip(("measured", "predicted from the curvature at both ends"), means, strict=True))
-    figure, axes = parts.panels(shown, 4.6, 0, 0.55 * measured.sizes["layer"] + 1.4, share="y")
+    figure, axes = elements.panels(shown, 4.6, 0, 0.55 * measured.sizes["layer"] + 1.4, share="y")
     for axis, mean in axes:
-        parts.heat_map(axis, mean, norm=norm, cmap="viridis_r", fmt=".2g")
+        elements.heat_map(axis, mean, norm=norm, cmap="viridis_r", fmt=".2g")
         axis.set_xlabel("fork epoch")
     figure.colorbar(figure.axes[-1].collections[0], ax=figure.axes, label="rise of the loss (nats)", pad=0.01)
     return figure
@@ -146,9 +146,9 @@ def layer_matrix(curvature: xr.DataArray) -> Figure:
     total = curvature.sum(["layer", "with_layer"])
     shares = (curvature / total.where(total != 0)).transpose("fork_epoch", "layer", "with_layer")
     most = float(abs(shares).max().fillna(1))
-    figure, forks = parts.panels(parts.by_fork(shares), 2.8, 1, 3.2, share="y")
+    figure, forks = elements.panels(elements.by_fork(shares), 2.8, 1, 3.2, share="y")
     for axis, (_, _, share) in forks:
-        parts.heat_map(axis, share, norm=TwoSlopeNorm(0, -most, most), cmap="RdBu", fmt=".2f")
+        elements.heat_map(axis, share, norm=TwoSlopeNorm(0, -most, most), cmap="RdBu", fmt=".2f")
         axis.tick_params(axis="x", rotation=60)
     colours = figure.axes[-1].collections[0]
     figure.colorbar(colours, ax=figure.axes, label=r"share of $\delta^\top H \delta$", pad=0.01)
@@ -163,8 +163,8 @@ def sweep(ratio: xr.DataArray, loss: xr.DataArray) -> Figure:
     """
     x = np.arange(ratio.sizes["weight_decay"])
     ticks: dict[str, Any] = {"xticks": x, "xticklabels": [f"{value:g}" for value in ratio.weight_decay.values]}
-    figure, (left, right) = parts.side_by_side(2, 9.6, 3.6, xlabel="weight decay", **ticks)
-    for fork, colour, curve in parts.each_fork(ratio):
+    figure, (left, right) = elements.side_by_side(2, 9.6, 3.6, xlabel="weight decay", **ticks)
+    for fork, colour, curve in elements.each_fork(ratio):
         left.plot(x, curve, "o-", color=colour, label=f"{fork}")
         right.plot(x, loss.sel(fork_epoch=fork), "o-", color=colour)
     left.axhline(1, color=INK, ls=":", lw=1.2)

@@ -6,7 +6,7 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lmc_utils.figures import parts
+from lmc_utils.figures import elements
 from lmc_utils.figures.theme import INK
 
 
@@ -17,7 +17,7 @@ def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = N
     this one, fork_epoch, parent, pair. A `threshold` is drawn as a horizontal line: Frankle et al.'s bound for stable
     siblings.
     """
-    figure, (axis,) = parts.side_by_side(1, 6.4, 3.8)
+    figure, (axis,) = elements.side_by_side(1, 6.4, 3.8)
     table = values.to_dataframe("barrier").reset_index()
     shown = {"data": table, "x": "fork_epoch", "y": "barrier", "hue": colour, "ax": axis}
     sns.pointplot(**shown, errorbar="sd", dodge=0.8 * (1 - 1 / values.sizes[colour]), capsize=0.06)
@@ -28,7 +28,7 @@ def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = N
             f"stable below {threshold:g}", (0, threshold), (4, 2), xycoords=("axes fraction", "data"),
             textcoords="offset points", ha="left", va="bottom", fontsize="small",
         )  # fmt: skip
-    parts.zero_line(axis)
+    elements.zero_line(axis)
     axis.set(xlabel="fork epoch", ylabel=unit)
     axis.legend(title=None)
     return figure
@@ -39,9 +39,9 @@ def barrier_during_training(values: xr.DataArray, unit: str) -> Figure:
 
     Dimensions: fork_epoch, parent, pair, epoch; NaN before the fork.
     """
-    figure, (axis,) = parts.side_by_side(1, 6.4, 3.6)
-    parts.fork_bands(axis, values, "epoch")
-    parts.zero_line(axis)
+    figure, (axis,) = elements.side_by_side(1, 6.4, 3.6)
+    elements.fork_bands(axis, values, "epoch")
+    elements.zero_line(axis)
     axis.set(xlabel="epoch of training", ylabel=unit)
     axis.legend(title="fork epoch")
     return figure

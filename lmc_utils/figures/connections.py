@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lmc_utils.figures import parts
+from lmc_utils.figures import elements
 from lmc_utils.figures.theme import FAINT, INK
 
 _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope": "with the gradient term"}
@@ -28,7 +28,7 @@ def line_between(found: xr.Dataset) -> Figure:
     curves = [name for name in ("loss", "error") if name in found]
     layers = ["layer_rise"] if "layer_rise" in found else []
     panels = len(curves) + len(layers)
-    figure, axes = parts.side_by_side(panels, 4.2 * panels, 3.4)
+    figure, axes = elements.side_by_side(panels, 4.2 * panels, 3.4)
     figure.set_layout_engine("constrained")
     for axis, name in zip(axes, curves, strict=False):
         _curve(axis, found, name)
@@ -67,14 +67,14 @@ def by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
 
     Dimensions start, whose labels are words, family and alpha: a thin line for each family, and their mean.
     """
-    figure, panels = parts.panels(curves, 3.2, 0.6, 3.4, unit, share="y", xlabel=r"$\alpha$")
+    figure, panels = elements.panels(curves, 3.2, 0.6, 3.4, unit, share="y", xlabel=r"$\alpha$")
     for axis, values in panels:
-        for start, colour in zip(values.start.values, (parts.BLUE, parts.ORANGE), strict=False):
+        for start, colour in zip(values.start.values, (elements.BLUE, elements.ORANGE), strict=False):
             lines = values.sel(start=start)
             axis.plot(lines.alpha, lines.transpose("alpha", "family"), color=colour, lw=0.8, alpha=0.6)
             axis.plot(lines.alpha, lines.mean("family"), color=colour, lw=2.5, label=start.replace("_", " "))
-        parts.zero_line(axis)
-    parts.legend_below(figure, figure.axes[0], 2)
+        elements.zero_line(axis)
+    elements.legend_below(figure, figure.axes[0], 2)
     return figure
 
 
@@ -83,13 +83,13 @@ def foretold(estimates: xr.DataArray, barriers: xr.DataArray, rises: xr.DataArra
 
     Dimensions of the first two: start and family; of the rises: family and layer.
     """
-    figure, (left, right) = parts.side_by_side(2, 8.4, 4.2)
-    for start, colour in zip(barriers.start.values, (parts.BLUE, parts.ORANGE), strict=False):
+    figure, (left, right) = elements.side_by_side(2, 8.4, 4.2)
+    for start, colour in zip(barriers.start.values, (elements.BLUE, elements.ORANGE), strict=False):
         left.scatter(estimates.sel(start=start), barriers.sel(start=start), color=colour, label=start.replace("_", " "))
     left.set(xlabel="foretold by the ends (nats)", ylabel="barrier (nats)")
     left.legend(fontsize="small")
     names = rises.layer.values.tolist()
-    right.plot(rises.transpose("layer", "family"), range(len(names)), "o", color=parts.ORANGE, ms=4, alpha=0.7)
+    right.plot(rises.transpose("layer", "family"), range(len(names)), "o", color=elements.ORANGE, ms=4, alpha=0.7)
     right.axvline(float(barriers.sel(start=barriers.start[-1]).mean()), color=FAINT, ls="--")
     right.set_yticks(range(len(names)), names, fontsize="x-small")
     right.invert_yaxis()

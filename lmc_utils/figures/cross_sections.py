@@ -18,7 +18,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from lmc_utils.figures import parts
+from lmc_utils.figures import elements
 from lmc_utils.figures.theme import FAINT, INK
 
 
@@ -27,7 +27,7 @@ def cross_section(values: xr.DataArray, unit: str) -> Figure:
 
     A panel for each fork epoch, side by side; colour tells the epoch; dashed lines mark the siblings.
     """
-    figure, forks = parts.panels(parts.by_fork(values), 2.7, 1.2, 3.4, unit, share="y", xlabel=r"$\alpha$")
+    figure, forks = elements.panels(elements.by_fork(values), 2.7, 1.2, 3.4, unit, share="y", xlabel=r"$\alpha$")
     first, last = values.epoch.values[[0, -1]]
     scale = ScalarMappable(Normalize(first, max(last, first + 1)), "flare")  # early epochs pale, late ones dark
     for axis, (fork, _, curves) in forks:
@@ -57,7 +57,7 @@ def cross_section_film(values: xr.DataArray, unit: str) -> Iterator[Figure]:
     for axis in axes[forks:]:
         axis.remove()
     panels = []
-    for axis, (fork, colour, curves) in zip(axes, parts.each_fork(values), strict=False):
+    for axis, (fork, colour, curves) in zip(axes, elements.each_fork(values), strict=False):
         before = axis.add_collection(LineCollection([], colors=FAINT, linewidths=0.6, animated=True))
         (now,) = axis.plot([], [], color=colour, linewidth=2.4, animated=True)
         waiting = axis.text(
@@ -86,11 +86,11 @@ def final_lines(values: xr.DataArray, unit: str) -> Figure:
     alpha.
     """
     splits = {f"{split} set": values.sel(split=split) for split in values.split.values}
-    figure, axes = parts.panels(splits, 4.6, 0, 3.6, unit, share="y", xlabel=r"$\alpha$")
+    figure, axes = elements.panels(splits, 4.6, 0, 3.6, unit, share="y", xlabel=r"$\alpha$")
     for axis, curves in axes:
-        parts.fork_bands(axis, curves, "alpha")
+        elements.fork_bands(axis, curves, "alpha")
         _dash_siblings(axis)
-    parts.fork_legend(axis)
+    elements.fork_legend(axis)
     return figure
 
 

@@ -9,7 +9,7 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lmc_utils.figures import parts
+from lmc_utils.figures import elements
 from lmc_utils.figures.theme import INK
 from lmc_utils.measure.statistics import Correlation
 
@@ -26,16 +26,16 @@ def during_training(
         sharey: one scale for all panels.
     """
     options = {"key": "ylabel", "share": "y" if sharey else "", "xlabel": "epoch of training"}
-    figure, axes = parts.panels(shown, 4.6, 0.8, 3.6, **options)
+    figure, axes = elements.panels(shown, 4.6, 0.8, 3.6, **options)
     for label, (axis, values) in zip(shown, axes, strict=True):
-        for fork, colour, curves in parts.each_fork(values):
-            parts.band(axis, curves, "epoch", colour, label=f"{fork}")
+        for fork, colour, curves in elements.each_fork(values):
+            elements.band(axis, curves, "epoch", colour, label=f"{fork}")
             if chance and label in chance:
                 guess = chance[label].sel(fork_epoch=fork)
                 axis.plot(guess.epoch, guess.mean({*guess.dims} - {"epoch"}), color=colour, ls=":", lw=1.6)
     if chance:
         axis.plot([], [], color=INK, ls=":", lw=1.6, label="chance")
-    parts.fork_legend(axis)
+    elements.fork_legend(axis)
     return figure
 
 
@@ -48,11 +48,11 @@ def final_angles(angles: xr.DataArray, chance: xr.DataArray) -> Figure:
     x = np.arange(angles.sizes["fork_epoch"])
     ticks = {"xticks": x, "xticklabels": angles.fork_epoch.values, "xlabel": "fork epoch", "ylim": (0, 95)}
     apexes = {f"from the {apex.replace('_', ' ')}": apex for apex in angles.apex.values}
-    figure, axes = parts.panels(apexes, 3.1, 0.9, 3.6, "angle between siblings (degrees)", share="y", **ticks)
+    figure, axes = elements.panels(apexes, 3.1, 0.9, 3.6, "angle between siblings (degrees)", share="y", **ticks)
     for axis, apex in axes:
         seen = angles.sel(apex=apex)
         axis.plot(x, seen.mean(["parent", "pair"]), color=INK, lw=2, label="siblings, mean")
-        for place, (_, colour, dots) in zip(x, parts.each_fork(seen), strict=True):
+        for place, (_, colour, dots) in zip(x, elements.each_fork(seen), strict=True):
             axis.plot(np.full(dots.size, place), dots.values.ravel(), "o", color=colour, ms=6, mew=0.6, mec="white")
         if apex in chance.apex.values:
             guess = chance.sel(apex=apex).mean(["parent", "pair"])
@@ -67,11 +67,11 @@ def by_layer(shown: Mapping[str, xr.DataArray]) -> Figure:
     Under its title what to show in each panel, dimensions fork_epoch, layer and any others.
     """
     rows = max(values.sizes["layer"] for values in shown.values())
-    figure, axes = parts.panels(shown, 4.4, 0, 0.5 * rows + 1.4, share="y")
+    figure, axes = elements.panels(shown, 4.4, 0, 0.5 * rows + 1.4, share="y")
     for axis, values in axes:
         mean = values.mean({*values.dims} - {"fork_epoch", "layer"}).transpose("layer", "fork_epoch")
         form = ".0f" if float(abs(mean).max()) >= 10 else ".2f"
-        parts.heat_map(axis, mean, size=9, fmt=form, cmap="viridis_r", vmin=0)
+        elements.heat_map(axis, mean, size=9, fmt=form, cmap="viridis_r", vmin=0)
         axis.set_xlabel("fork epoch")
     return figure
 
@@ -87,13 +87,13 @@ def prediction_by_lag(
         lags: epochs since the fork.
         fork_alone: the correlation that knowing nothing but the fork epoch gives, drawn as a dotted line.
     """
-    figure, (axis,) = parts.side_by_side(1, 7.2, 3.8)
+    figure, (axis,) = elements.side_by_side(1, 7.2, 3.8)
     looks = zip(correlations.items(), sns.color_palette("colorblind"), "osD^v", strict=False)
     for (name, found), colour, marker in looks:
         axis.fill_between(lags, [each.low for each in found], [each.high for each in found], color=colour, alpha=0.12)
         axis.plot(lags, [each.estimate for each in found], marker, ls="-", color=colour, ms=3.5, lw=1.8, label=name)
     axis.axhline(fork_alone, color=INK, ls=":", lw=1.6, label="fork epoch alone")
-    parts.zero_line(axis)
+    elements.zero_line(axis)
     axis.set(xlabel="epochs since the fork", ylabel="rank correlation with\nthe final barrier", ylim=(-1.05, 1.05))
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -105,13 +105,13 @@ def barrier_by_distance(distance: xr.DataArray, barrier: xr.DataArray, unit: str
     Thin lines are pairs, thick ones means over them; a dot marks the last epoch. Dimensions: fork_epoch, parent, pair,
     epoch; NaN before the fork. The barrier has its sign and the unit named.
     """
-    figure, (axis,) = parts.side_by_side(1, 6.8, 4.2)
+    figure, (axis,) = elements.side_by_side(1, 6.8, 4.2)
     pairs = (values.stack(each=["parent", "pair"]) for values in (distance, barrier))
-    for (fork, colour, far), (_, _, high) in zip(*map(parts.each_fork, pairs), strict=True):
+    for (fork, colour, far), (_, _, high) in zip(*map(elements.each_fork, pairs), strict=True):
         axis.plot(far.transpose("epoch", "each"), high.transpose("epoch", "each"), color=colour, lw=0.7, alpha=0.5)
         axis.plot(far.mean("each"), high.mean("each"), color=colour, lw=2.4, label=f"{fork}")
         axis.plot(far.isel(epoch=-1), high.isel(epoch=-1), "o", color=colour, ms=6, mec="white", mew=0.6)
-    parts.zero_line(axis)
+    elements.zero_line(axis)
     axis.set(xlabel="distance between the siblings", ylabel=unit)
-    parts.fork_legend(axis)
+    elements.fork_legend(axis)
     return figure

@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from lmc_utils.figures import parts
+from lmc_utils.figures import elements
 from lmc_utils.figures.theme import INK
 
 __all__ = ["maps", "profiles", "growth"]
@@ -33,13 +33,13 @@ def maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: floa
     Args:
         planes: of one pair, from `measure.planes.plane`: `loss` and `error` with dimensions fork_epoch, row, column,
             and `x`, `y`, `corner`; NaN where the three points lie on one line.
-        walks: of the same pair, from `measure.projection.project`: `walk` with dimensions fork_epoch, walker, epoch,
-            axis.
+        walks: of the same pair, from `measure.trajectory_projection.project`: `walk` with dimensions
+            fork_epoch, walker, epoch, axis.
         show: `loss` or `error`.
         lowest: the smallest value that the colours tell apart.
     """
     shown = planes[show].clip(lowest, None)
-    figure, forks = parts.panels(parts.by_fork(shown), 3.05, 1, 3.7, aspect="equal", anchor="S")
+    figure, forks = elements.panels(elements.by_fork(shown), 3.05, 1, 3.7, aspect="equal", anchor="S")
     low, high = decades(shown)
     scale = LogNorm(low, high)
     levels = np.geomspace(low, high, 13)
@@ -94,11 +94,11 @@ def profiles(shown: Mapping[str, xr.DataArray]) -> Figure:
     Under the label of its vertical axis what to draw in each panel, dimensions fork_epoch, parent, pair, height.
     """
     xlabel = "height: sibling line (0) to third point (1)"
-    figure, axes = parts.panels(shown, 4.6, 1, 3.7, key="ylabel", xlabel=xlabel)
+    figure, axes = elements.panels(shown, 4.6, 1, 3.7, key="ylabel", xlabel=xlabel)
     for axis, values in axes:
-        parts.fork_bands(axis, values, "height")
-        parts.zero_line(axis)
-    parts.fork_legend(figure.axes[-1])
+        elements.fork_bands(axis, values, "height")
+        elements.zero_line(axis)
+    elements.fork_legend(figure.axes[-1])
     return figure
 
 
@@ -114,7 +114,7 @@ def growth(grown: xr.Dataset, unit: str) -> Figure:
         unit: of the ridge, for the colour bar.
     """
     labels = {"ylabel": "height above the sibling line", "xlabel": "epoch of training"}
-    figure, forks = parts.panels(parts.by_fork(grown.ridge), 2.7, 1.2, 3.3, share="y", **labels)
+    figure, forks = elements.panels(elements.by_fork(grown.ridge), 2.7, 1.2, 3.3, share="y", **labels)
     most = max(float(abs(grown.ridge).max()), 1e-9)
     colours = ScalarMappable(SymLogNorm(linthresh=most / 30, vmin=-most, vmax=most), "RdBu_r")
     mesh: dict[str, Any] = {"norm": colours.norm, "cmap": colours.cmap, "shading": "nearest", "rasterized": True}

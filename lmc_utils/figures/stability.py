@@ -10,9 +10,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lmc_utils.figures import parts
+from lmc_utils.figures import elements
 from lmc_utils.figures.theme import FAINT, INK
-from lmc_utils.measure.laws import PowerLaw
+from lmc_utils.measure.power_law import PowerLaw
 from lmc_utils.measure.statistics import bounds
 
 
@@ -30,19 +30,19 @@ def along_axes(
         laws: by the same names.
         top: of all panels; by default each row has its own.
     """
-    figure, panels = parts.panels(axes, 3.0, 0.5, 2.9, ylabel=unit, key="xlabel", share="y" if top else "")
+    figure, panels = elements.panels(axes, 3.0, 0.5, 2.9, ylabel=unit, key="xlabel", share="y" if top else "")
     for (axis, values), name in zip(panels, axes, strict=True):
         (along,) = set(values.dims) - {"parent"}
         places, labels = np.arange(values.sizes[along]), values[along].values
         for _, row in values.groupby("parent"):
-            axis.plot(places, row.squeeze(), ".", color=parts.BLUE, ms=5, alpha=0.5)
-        _mean(axis, places, values, str(along), parts.BLUE)
+            axis.plot(places, row.squeeze(), ".", color=elements.BLUE, ms=5, alpha=0.5)
+        _mean(axis, places, values, str(along), elements.BLUE)
         for place, gone in zip(places, values.isnull().sum("parent").values, strict=True):
             if gone:
                 axis.annotate(f"× {gone}", (place, 0.03), xycoords=("data", "axes fraction"), ha="center", color=INK)
         if laws and laws[name].holds:
             curve = laws[name].factor * labels.astype(float) ** laws[name].exponent
-            axis.plot(places, curve, "--", color=parts.ORANGE, lw=1.5, label=f"exponent {laws[name].exponent:.2f}")
+            axis.plot(places, curve, "--", color=elements.ORANGE, lw=1.5, label=f"exponent {laws[name].exponent:.2f}")
             axis.legend(loc="best", fontsize="small")
         axis.set_xticks(places, [f"{label:g}" for label in labels], fontsize="small")
         axis.set_ylim(bottom=0, top=top)
@@ -57,8 +57,8 @@ def against(groups: Mapping[str, tuple[xr.DataArray, xr.DataArray]], xlabel: str
         xlabel: what the number is; it is drawn on a logarithmic scale.
         unit: of the values.
     """
-    figure, (axis,) = parts.side_by_side(1, 6.0, 3.8)
-    marks = zip(groups.items(), (parts.BLUE, parts.ORANGE, parts.GREEN), "os^", strict=False)
+    figure, (axis,) = elements.side_by_side(1, 6.0, 3.8)
+    marks = zip(groups.items(), (elements.BLUE, elements.ORANGE, elements.GREEN), "os^", strict=False)
     for (name, (number, values)), colour, mark in marks:
         (along,) = set(values.dims) - {"parent"}
         _mean(axis, number.values, values, str(along), colour, marker=mark, label=name)
@@ -92,11 +92,11 @@ def through_the_table(table: xr.Dataset, name: str, below: float, unit: str) -> 
         axis = figure.subplots()
         axis.plot(places, means.T, color=FAINT, lw=0.8)
         here, begins = table.isel({along: row}), table.begins.isel({along: row})
-        axis.plot(places, here.barrier.transpose("fork_epoch", "parent"), ".", color=parts.BLUE, alpha=0.5)
-        axis.plot(places, means[row], color=parts.BLUE, lw=2.2)
+        axis.plot(places, here.barrier.transpose("fork_epoch", "parent"), ".", color=elements.BLUE, alpha=0.5)
+        axis.plot(places, means[row], color=elements.BLUE, lw=2.2)
         axis.axhline(below, color=INK, ls=":", lw=1.2)
         if bool(begins.notnull().any()):
-            axis.axvline(np.interp(float(begins.mean()), forks, places), color=parts.ORANGE, lw=1.5)
+            axis.axvline(np.interp(float(begins.mean()), forks, places), color=elements.ORANGE, lw=1.5)
             said = f"stable from epoch {float(begins.mean()):.1f} on"
         else:
             said = "did not learn"

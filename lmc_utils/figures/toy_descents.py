@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
-from lmc_utils.figures import parts
-from lmc_utils.figures.parts import BLUE, ORANGE  # of the first and the second sibling
+from lmc_utils.figures import elements
+from lmc_utils.figures.elements import BLUE, ORANGE  # of the first and the second sibling
 from lmc_utils.figures.theme import FAINT, INK
-from lmc_utils.toy import Array, fields
+from lmc_utils.toy import Array, multidimensional
 from lmc_utils.toy.descent import wilson
 
 _GROUND = "YlGnBu_r"  # deep valleys dark, high ground pale
@@ -95,7 +95,9 @@ def parting(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[f
     Under the title of each panel, the share of so many `pairs` with a barrier at each fork time, by label.
     """
     label, xlabel = "share of pairs with a barrier", "fork, as a share of the run"
-    figure, axes = parts.panels(shown, 8.6 / parts.columns_of(len(shown)), 0, 3.7, label, share="y", xlabel=xlabel)
+    figure, axes = elements.panels(
+        shown, 8.6 / elements.columns_of(len(shown)), 0, 3.7, label, share="y", xlabel=xlabel
+    )
     for axis, curves in axes:
         colours = [BLUE, ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
         for (label, shares), colour, marker in zip(curves.items(), colours, "os^Dv<>", strict=False):
@@ -118,7 +120,7 @@ def between_random_solutions(ranks: Sequence[int], shares: ArrayLike, reliefs: A
         shares: of pairs with a barrier, shape (ranks, draws).
         reliefs: median barrier over the typical height of the landscape, shape (ranks, draws).
     """
-    figure, (left, right) = parts.side_by_side(2, 8.6, 3.5, xlabel="rank of the factors", xticks=ranks)
+    figure, (left, right) = elements.side_by_side(2, 8.6, 3.5, xlabel="rank of the factors", xticks=ranks)
     for axis, values in ((left, np.asarray(shares)), (right, np.asarray(reliefs))):
         axis.plot(ranks, values, "o", color=BLUE, ms=4, alpha=0.35, mew=0)
         axis.plot(ranks, np.median(values, axis=1), color=BLUE, lw=2)
@@ -132,7 +134,9 @@ def _fork_panels(
     fork_times: Sequence[float], height: float, ylabel: str, xlabel: str
 ) -> tuple[Figure, list[tuple[Axes, float]]]:
     titled = {f"fork at {fork:.0%} of the run": fork for fork in fork_times}
-    return parts.panels(titled, 8.6 / parts.columns_of(len(fork_times)), 0, height, ylabel, share="xy", xlabel=xlabel)
+    return elements.panels(
+        titled, 8.6 / elements.columns_of(len(fork_times)), 0, height, ylabel, share="xy", xlabel=xlabel
+    )
 
 
 def _map(roots: Array, n_points: int) -> tuple[Array, Array, Array, float]:
@@ -141,7 +145,7 @@ def _map(roots: Array, n_points: int) -> tuple[Array, Array, Array, float]:
     reach = 1.45 * float(np.linalg.norm(roots - centre, axis=1).max())
     side = np.linspace(-reach, reach, min(n_points, 201))
     east, north = np.meshgrid(centre[0] + side, centre[1] + side)
-    heights = fields.value(np.stack([east, north], axis=-1), roots) / fields.units(roots)[1]
+    heights = multidimensional.value(np.stack([east, north], axis=-1), roots) / multidimensional.units(roots)[1]
     return east, north, heights, reach
 
 
@@ -150,11 +154,11 @@ def _bowl(roots: Array, reach: float) -> tuple[Array, Array, Array]:
     angles = np.linspace(0, 2 * np.pi, 361)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     radii = np.linspace(0, reach, 1001)[:, None]
-    centre, height = roots.mean(axis=0), fields.units(roots)[1]
-    inside = fields.value(centre + radii[..., None] * rays, roots) <= _TOP * height
+    centre, height = roots.mean(axis=0), multidimensional.units(roots)[1]
+    inside = multidimensional.value(centre + radii[..., None] * rays, roots) <= _TOP * height
     rim = radii[len(radii) - 1 - inside[::-1].argmax(axis=0), 0]
     places = centre + (np.linspace(0, 1, 120)[:, None] * rim)[..., None] * rays
-    return places[..., 0], places[..., 1], np.minimum(fields.value(places, roots) / height, _TOP)
+    return places[..., 0], places[..., 1], np.minimum(multidimensional.value(places, roots) / height, _TOP)
 
 
 def _ground(axis: Axes, east: Array, north: Array, heights: Array, alpha: float = 1.0) -> QuadContourSet:

@@ -16,8 +16,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 
 from lmc_utils import toy
-from lmc_utils.figures import parts
-from lmc_utils.figures.parts import BLUE, GREEN, ORANGE
+from lmc_utils.figures import elements
+from lmc_utils.figures.elements import BLUE, GREEN, ORANGE
 from lmc_utils.figures.theme import FAINT, INK
 
 _HEIGHTS = "viridis_r"  # low ridges pale, high ones dark
@@ -33,7 +33,7 @@ def segment(
     The endpoints are at alpha = 0 and 1, the second larger than the first. With `second_order` there are also the
     poster's approximation, and the parabolas that it mixes.
     """
-    figure, (left, right) = parts.side_by_side(2, *_SIZE)
+    figure, (left, right) = elements.side_by_side(2, *_SIZE)
     ends, middle, beyond = np.array([theta_1, theta_2]), (theta_1 + theta_2) / 2, 0.25 * (theta_2 - theta_1)
     alphas = np.linspace(0, 1, n_points)
     wide, inside = np.linspace(theta_1 - beyond, theta_2 + beyond, n_points), theta_1 + alphas * (theta_2 - theta_1)
@@ -45,7 +45,7 @@ def segment(
     left.plot(inside, chord, color=INK, ls=":", lw=1.4, label="chord between the endpoints")
     right.fill_between(alphas, barrier, color=BLUE, alpha=0.15, lw=0)
     right.plot(alphas, barrier, color=BLUE, lw=2)
-    parts.zero_line(right)
+    elements.zero_line(right)
     if second_order:
         for end, side in ((theta_1, inside <= middle), (theta_2, inside >= middle)):
             parabola = toy.value(end, roots) + toy.curvature(end, roots) / 2 * (inside - end) ** 2
@@ -64,7 +64,7 @@ def negative_curvature(roots: ArrayLike, theta_1: float, theta_2: float, n_point
 
     On the left phi''(s) with the tent that weighs it, on the right their product -G phi'', whose area is B(1/2).
     """
-    figure, (left, right) = parts.side_by_side(2, *_SIZE, xlabel="$s$, from one endpoint to the other")
+    figure, (left, right) = elements.side_by_side(2, *_SIZE, xlabel="$s$, from one endpoint to the other")
     s = np.linspace(0, 1, n_points)
     bend = (theta_2 - theta_1) ** 2 * toy.curvature(theta_1 + s * (theta_2 - theta_1), roots)
     weight = toy.tent(0.5, s)
@@ -81,7 +81,7 @@ def negative_curvature(roots: ArrayLike, theta_1: float, theta_2: float, n_point
 
 def ridges(roots: ArrayLike, n_points: int = 401) -> Figure:
     """The landscape over all its minima, on a linear and a logarithmic axis; the higher a ridge, the darker its top."""
-    figure, (left, right) = parts.side_by_side(2, *_SIZE, xlabel=r"$\theta$")
+    figure, (left, right) = elements.side_by_side(2, *_SIZE, xlabel=r"$\theta$")
     low, tops, heights = toy.minima(roots), toy.maxima(roots), toy.neighbour_barriers(roots)
     beyond = 0.3 * np.diff(low).mean()
     for axis in (left, right):
@@ -98,7 +98,7 @@ def barriers_between(roots: ArrayLike) -> Figure:
     """The barrier between any two minima as a table in colour: the higher, the darker."""
     table = toy.pairwise_barriers(roots)
     apart = ~np.eye(len(table), dtype=bool)
-    figure, (axis,) = parts.side_by_side(1, 5.4, 4.2)
+    figure, (axis,) = elements.side_by_side(1, 5.4, 4.2)
     norm = _log_norm(table[apart])
     sns.heatmap(table, mask=~apart, cmap=_HEIGHTS, norm=norm, rasterized=True, cbar_kws={"label": "barrier"}, ax=axis)
     axis.invert_yaxis()
@@ -110,7 +110,9 @@ def barriers_between(roots: ArrayLike) -> Figure:
 def sagging_ridges(counts: Sequence[int], n_points: int = 401) -> Figure:
     """Landscapes of more and more equally spaced minima on [-1, 1], a panel for each count, on one logarithmic axis."""
     titled = {f"m = {m}": toy.on_interval(m) for m in counts}
-    figure, axes = parts.panels(titled, 8.6 / parts.columns_of(len(counts)), 0, 2.6, share="xy", yscale="log", **_THETA)
+    figure, axes = elements.panels(
+        titled, 8.6 / elements.columns_of(len(counts)), 0, 2.6, share="xy", yscale="log", **_THETA
+    )
     for axis, roots in axes:
         axis.plot(*_curve(roots, -1.25, 1.25, n_points), color=BLUE, lw=1.1)
         axis.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o-", color=ORANGE, ms=4, lw=1.4)
@@ -124,7 +126,7 @@ def barriers_by_count(m_max: int, spacing: float) -> Figure:
     On the left as they are, on the right as a share of the height of the mountainside; for 2 to `m_max` minima, and
     with `spacing` as the distance that is kept.
     """
-    figure, (left, right) = parts.side_by_side(2, *_SIZE, yscale="log")
+    figure, (left, right) = elements.side_by_side(2, *_SIZE, yscale="log")
     counts = range(2, m_max + 1)
     shared = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
     spaced = [toy.neighbour_barriers(toy.equally_spaced(m, spacing)).max() for m in counts]
@@ -136,7 +138,7 @@ def barriers_by_count(m_max: int, spacing: float) -> Figure:
     left.plot(counts, spaced, "s:", color=GREEN, ms=5, label=f"largest, minima stay {spacing:g} apart")
     left.set(ylim=(smallest.min() / 10, 300 * largest.max()), ylabel="barrier", title="as it is")
     right.set(ylabel="barrier / mountainside", title="as a share of the mountainside")
-    parts.legend_below(figure, left, 3)
+    elements.legend_below(figure, left, 3)
     return figure
 
 
@@ -145,7 +147,7 @@ def placements(m: int, m_max: int, n_points: int = 401) -> Figure:
 
     On the left both landscapes of `m` minima, on the right their largest and smallest barriers for 2 to `m_max`.
     """
-    figure, (left, right) = parts.side_by_side(2, *_SIZE, yscale="log")
+    figure, (left, right) = elements.side_by_side(2, *_SIZE, yscale="log")
     counts = range(2, m_max + 1)
     ways = (("equally spaced", toy.on_interval, BLUE), ("Chebyshev points", toy.chebyshev, ORANGE))
     for label, place, colour in ways:
@@ -156,7 +158,7 @@ def placements(m: int, m_max: int, n_points: int = 401) -> Figure:
         _two_by_count(right, counts, ([max(each) for each in barriers], [min(each) for each in barriers]), colour)
     left.set(**_THETA, ylim=(toy.neighbour_barriers(toy.on_interval(m)).min() / 100, 10), title=f"{m} solutions")
     right.set(ylabel="barrier", title="largest (filled) and smallest")
-    parts.legend_below(figure, left, 2)
+    elements.legend_below(figure, left, 2)
     return figure
 
 
@@ -165,7 +167,7 @@ def approximation(m_max: int) -> Figure:
 
     On the left every pair of neighbours, on the right approximation over barrier, at the edge and in the middle.
     """
-    figure, (left, right) = parts.side_by_side(2, *_SIZE)
+    figure, (left, right) = elements.side_by_side(2, *_SIZE)
     counts = range(2, m_max + 1)
     barriers = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
     factors = [toy.approximation_factors(toy.on_interval(m)) for m in counts]
@@ -190,7 +192,7 @@ def merging(gaps: Sequence[float], n_points: int = 401) -> Figure:
 
     `gaps` are the distances between the two, largest first.
     """
-    figure, (left, right) = parts.side_by_side(2, *_SIZE)
+    figure, (left, right) = elements.side_by_side(2, *_SIZE)
     pairs = [(-gap / 2, gap / 2) for gap in gaps]
     grid = np.linspace(-0.75 * gaps[0], 0.75 * gaps[0], n_points)
     for gap, pair, colour in zip(gaps, pairs, sns.color_palette("flare", len(gaps)), strict=True):
@@ -204,7 +206,7 @@ def merging(gaps: Sequence[float], n_points: int = 401) -> Figure:
     right.set_xticks(gaps, [f"{gap:g}" for gap in gaps])
     right.minorticks_off()
     right.legend(fontsize="small")
-    parts.legend_below(figure, left, len(gaps) + 1)
+    elements.legend_below(figure, left, len(gaps) + 1)
     return figure
 
 

@@ -3,8 +3,6 @@
 A notebook begins with::
 
     from lmc_utils.forking import Experiment, train
-
-Imports from `settings`, `provenance`, `circumstances`, `networks` and `measure`.
 """
 
 from lmc_utils.forking.experiment import Experiment, Member, members
@@ -12,4 +10,4 @@ from lmc_utils.forking.protocol import init_seed, train
 from lmc_utils.forking.run import Run
 from lmc_utils.provenance import root
 
-__all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "root", "tables", "boundaries"]
+__all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "root", "result_tables", "boundaries"]

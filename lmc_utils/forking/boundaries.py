@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 
-from lmc_utils.measure import stability
+from lmc_utils.measure import stability_onset
 from lmc_utils.measure.barriers import STABLE_BELOW
-from lmc_utils.measure.laws import WITHIN, PowerLaw
+from lmc_utils.measure.power_law import WITHIN, PowerLaw
 from lmc_utils.measure.statistics import Bootstrap, Correlation
 from lmc_utils.provenance import CHECKOUT
 from lmc_utils.settings import Settings, above, at_least, between, each, one_of, parameter, require
@@ -126,7 +126,7 @@ def read(table: xr.Dataset, parameter: str, split: str, below: float = STABLE_BE
         table = table.assign_coords({parameter: values}).rename({parameter: kind})
     barrier, error = by_fork(table, f"error_barrier_{split}"), by_fork(table, "train_error_at")
     learnt = table.final_error_train < LEARNT_BELOW
-    begins = stability.stable_from(barrier, below).where(learnt)
+    begins = stability_onset.stable_from(barrier, below).where(learnt)
     with np.errstate(invalid="ignore"):
         steps_an_epoch = (table[f"stable_from_step_{split}"] / table[f"stable_from_{split}"]).median("parent")
     return xr.Dataset(
@@ -135,7 +135,7 @@ def read(table: xr.Dataset, parameter: str, split: str, below: float = STABLE_BE
             "begins": begins,
             "share": begins / float(barrier.fork_epoch[-1]),
             "steps": (steps_an_epoch * begins).where(begins != 0, 0.0).where(learnt),
-            "error_there": stability.at_fork(error, begins),
+            "error_there": stability_onset.at_fork(error, begins),
             "learnt": learnt,
         },
         attrs=table.attrs,

@@ -14,7 +14,7 @@ import torch
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.networks import models, sizes
+from lmc_utils.networks import activation_sizes, models
 from lmc_utils.networks.augmentation import require_space
 from lmc_utils.networks.data import DATASETS, Source
 from lmc_utils.networks.models import Architecture
@@ -157,7 +157,7 @@ def _sizes(architecture: Architecture, shape: tuple[int, ...]) -> tuple[int, int
     """How many parameters a network of ten classes has, and how many numbers it makes of one sample."""
     with torch.device("meta"):  # without its numbers
         network = models.build(architecture, shape, classes=10)
-        activations = sum(sizes.activations(network, torch.zeros(1, *shape)))
+        activations = sum(activation_sizes.activations(network, torch.zeros(1, *shape)))
     return sum(value.numel() for value in network.parameters()), activations
 
 

@@ -21,7 +21,7 @@ from lmc_utils.forking import store
 from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.networks import data, models, sizes, stack, training
+from lmc_utils.networks import activation_sizes, data, models, stack, training
 from lmc_utils.settings import ParameterError, require
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
         experiment.require_room(parameters, 0, lacking, files.path.parent, buffers)
     network = models.build(experiment, dataset.input_shape, dataset.classes)
     if lacking:
-        activations = sum(sizes.activations(network, dataset.train[0]))
+        activations = sum(activation_sizes.activations(network, dataset.train[0]))
         experiment.require_room(parameters, activations, lacking, files.path.parent, buffers)
         with files.lock():
             _report(files, experiment.kept())

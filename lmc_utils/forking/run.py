@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from lmc_utils.forking.experiment import Experiment, Member, members
 from lmc_utils.forking.store import RunFolder
-from lmc_utils.measure.arrays import Coords, Place
 from lmc_utils.measure.batchnorm import Convention
+from lmc_utils.measure.labelled_arrays import Coords, Place
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.projection import THIRDS
-from lmc_utils.measure.walks import Walks, pair_names, sibling_pairs
+from lmc_utils.measure.trajectories import Walks, pair_names, sibling_pairs
+from lmc_utils.measure.trajectory_projection import THIRDS
 from lmc_utils.networks.data import Dataset
 from lmc_utils.networks.stack import layer_slices
 from lmc_utils.settings import require, require_choice

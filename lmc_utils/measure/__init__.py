@@ -1,19 +1,19 @@
 """Loss, error, curvature, distance and angle: what is measured of pairs of networks, and of walks.
 
-Measurements take `pairs.Pairs` or `walks.Walks` and do not know who supplies them; they return labelled arrays
-(xarray). What is computed from labelled arrays alone (`barriers`, `approximations`, `chance`, `statistics`, `laws`,
-`stability`) is a pure function of them. Imports from `settings`, `networks` and `toy`.
+Measurements take `pairs.Pairs` or `trajectories.Walks` and do not know who supplies them; they return labelled arrays
+(xarray). What is computed from labelled arrays alone (`barriers`, `approximations`, `random_walk_null`, `statistics`,
+`power_law`, `stability_onset`) is a pure function of them.
 """
 
 __all__ = [
     "pairs",
-    "evaluation",
+    "evaluator",
     "batchnorm",
-    "variances",
+    "activation_variance",
     "lines",
     "planes",
     "ridges",
-    "passes",
+    "minimax_path",
     "curvature",
     "taylor",
     "tangents",
@@ -21,12 +21,12 @@ __all__ = [
     "norm_rules",
     "barriers",
     "approximations",
-    "walks",
+    "trajectories",
     "geometry",
-    "projection",
-    "chance",
+    "trajectory_projection",
+    "random_walk_null",
     "statistics",
-    "stability",
-    "laws",
+    "stability_onset",
+    "power_law",
     "freezing",
 ]

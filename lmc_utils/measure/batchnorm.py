@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.measure.arrays import Place
-from lmc_utils.measure.evaluation import batches, blocks
+from lmc_utils.measure.evaluator import batches, blocks
+from lmc_utils.measure.labelled_arrays import Place
 from lmc_utils.networks import stack
-from lmc_utils.networks.norms import BatchNorm
-from lmc_utils.networks.sizes import activations
+from lmc_utils.networks.activation_sizes import activations
+from lmc_utils.networks.normalisation import BatchNorm
 from lmc_utils.settings import ParameterError, Settings, at_least, one_of, parameter
 
 WORKING_MEMORY = 32.0  # MiB of activations

@@ -19,14 +19,14 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from lmc_utils.measure import taylor
-from lmc_utils.measure.arrays import Coords, Place, Quantity, blank, require_finite
 from lmc_utils.measure.batchnorm import Statistics, norms
-from lmc_utils.measure.evaluation import batches, blocks, checked
-from lmc_utils.measure.losses import LOSS, mix
+from lmc_utils.measure.evaluator import batches, blocks, checked
+from lmc_utils.measure.labelled_arrays import Coords, Place, Quantity, blank, require_finite
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.points import LOSS, mix
 from lmc_utils.networks import stack
+from lmc_utils.networks.activation_sizes import activations
 from lmc_utils.networks.layers import Parameters
-from lmc_utils.networks.sizes import activations
 from lmc_utils.settings import require_room
 
 WORKING_MEMORY = 32.0  # MiB of activations and tangents
@@ -82,7 +82,7 @@ def jet(
         At the very kink of a ReLU its unit counts as switched off.
 
     Raises:
-        ParameterError: the network has state besides its parameters, as `networks.state.refuse_state` says.
+        ParameterError: the network has state besides its parameters, as `networks.state_check.refuse_state` says.
         ValueError: the shapes of thetas and deltas differ or do not fit the network, there are not as many labels as
             samples, or a loss, slope or curvature is not finite.
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 
-from lmc_utils.measure import stability
+from lmc_utils.measure import stability_onset
 from lmc_utils.settings import Settings, above, at_least, parameter
 from lmc_utils.toy import descent
 from lmc_utils.toy.landscape import on_interval
@@ -55,7 +55,7 @@ class Walkers(Settings):
         >>> Walkers(temperature=0.0, pairs=20).fork_time()
         0.0
         """
-        return float(stability.stable_from(self.parted(), PARTED_BELOW))
+        return float(stability_onset.stable_from(self.parted(), PARTED_BELOW))
 
 
 def fork_times(name: str, values: Sequence[float], pairs: int, seed: int = 0) -> xr.DataArray:

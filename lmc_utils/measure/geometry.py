@@ -15,8 +15,8 @@ import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
-from lmc_utils.measure.arrays import Quantity, blank
-from lmc_utils.measure.walks import Walks
+from lmc_utils.measure.labelled_arrays import Quantity, blank
+from lmc_utils.measure.trajectories import Walks
 
 __all__ = ["track", "along_the_start", "by_layer", "cosine"]
 

@@ -11,11 +11,11 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lmc_utils.measure.arrays import Coords, Place
-from lmc_utils.measure.losses import Points, along, measure, mix
+from lmc_utils.measure.labelled_arrays import Coords, Place
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.points import Points, along, measure, mix
 from lmc_utils.networks import stack
-from lmc_utils.networks.state import refuse_buffers
+from lmc_utils.networks.state_check import refuse_buffers
 from lmc_utils.settings import Allowed, Settings, at_least, parameter
 
 

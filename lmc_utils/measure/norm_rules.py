@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lmc_utils.measure.tangents import Change, beside, crossed, joined, met
-from lmc_utils.networks import norms
+from lmc_utils.networks import normalisation
 
 
 class Normal:
@@ -23,7 +23,7 @@ class Normal:
     """
 
     @staticmethod
-    def push(layer: norms.Norm, inputs: Tensor, tangents: Tensor | None, change: Change) -> Tensor:
+    def push(layer: normalisation.Norm, inputs: Tensor, tangents: Tensor | None, change: Change) -> Tensor:
         assert change.bias is not None
         sets = Sets(layer, inputs)
         c, r, bend = sets.centred(inputs)
@@ -39,7 +39,7 @@ class Normal:
         return sets.closed(moved)
 
     @staticmethod
-    def pair(layer: norms.Norm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
+    def pair(layer: normalisation.Norm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
         sets = Sets(layer, inputs)
         _, r, bend = sets.centred(inputs)
         away, slope = change.notes["moved"]
@@ -65,18 +65,18 @@ class Sets:
         k: of each sample.
     """
 
-    def __init__(self, layer: norms.Norm, inputs: Tensor) -> None:
+    def __init__(self, layer: normalisation.Norm, inputs: Tensor) -> None:
         self.vectors, self.shape = inputs.dim() == 3, inputs.shape
         samples, _, channels, *space = inputs.transpose(0, 1).shape if self.vectors else inputs.shape
         self.groups, self.samples, self.copies = 0, samples, 1
         self.over: tuple[int, ...] = (3,)
         self.few, self.k = channels, inputs.new_ones(1)
-        if isinstance(layer, norms.BatchNorm):
+        if isinstance(layer, normalisation.BatchNorm):
             self.over, self.samples = (1, 4), layer.estimate_from or samples
             self.few = self.samples * math.prod(space)
             self.k = inputs.new_full((1, samples, 1, 1, 1), self.few / max(1, self.few - 1))
             self.k[:, : self.samples] = 1
-        elif isinstance(layer, norms.GroupNorm):
+        elif isinstance(layer, normalisation.GroupNorm):
             self.groups, self.copies = layer.groups, channels // layer.groups
             self.few = self.copies * math.prod(space)
 
@@ -102,7 +102,7 @@ class Sets:
         """c, r, and k r^3 c / 2, by how much n falls where v rises."""
         x = self.opened(beside(inputs))
         c = x - self.total(self.first(x)) / self.few
-        r = (self.k * self.total(self.first(c).square()) / self.few + norms.EPS).rsqrt()
+        r = (self.k * self.total(self.first(c).square()) / self.few + normalisation.EPS).rsqrt()
         return c, r, self.k * r**3 * c / 2
 
     def moved(self, tangents: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,11 +120,13 @@ class Batch:
     """Batch normalisation, with the statistics that it has or with those of its first samples."""
 
     @staticmethod
-    def push(layer: norms.BatchNorm, inputs: Tensor, tangents: Tensor | None, change: Change) -> Tensor:
+    def push(layer: normalisation.BatchNorm, inputs: Tensor, tangents: Tensor | None, change: Change) -> Tensor:
         return (Fixed if layer.estimate_from is None else Normal).push(layer, inputs, tangents, change)
 
     @staticmethod
-    def pair(layer: norms.BatchNorm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
+    def pair(
+        layer: normalisation.BatchNorm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor
+    ) -> Tensor:
         return (Fixed if layer.estimate_from is None else Normal).pair(layer, inputs, tangents, change, adjoint)
 
 
@@ -132,25 +134,29 @@ class Fixed:
     """y = w (x - mean) / deviation + b with statistics that are constants: bilinear in x and w."""
 
     @staticmethod
-    def push(layer: norms.BatchNorm, inputs: Tensor, tangents: Tensor | None, change: Change) -> Tensor:
-        scale = (layer.running_var + norms.EPS).rsqrt()
-        normal = (inputs - norms.by_channel(layer.running_mean, inputs)) * norms.by_channel(scale, inputs)
+    def push(layer: normalisation.BatchNorm, inputs: Tensor, tangents: Tensor | None, change: Change) -> Tensor:
+        scale = (layer.running_var + normalisation.EPS).rsqrt()
+        normal = (inputs - normalisation.by_channel(layer.running_mean, inputs)) * normalisation.by_channel(
+            scale, inputs
+        )
         own = _scaled(normal, change.weight, change.bias)
         moved = None if tangents is None else tangents * _by_channel(layer.weight * scale, inputs)
         return joined(moved, own, change)
 
     @staticmethod
-    def pair(layer: norms.BatchNorm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor) -> Tensor:
-        scale = change.weight * (layer.running_var + norms.EPS).rsqrt()
-        return crossed(met(tangents, adjoint * norms.by_channel(scale, inputs)), change)
+    def pair(
+        layer: normalisation.BatchNorm, inputs: Tensor, tangents: Tensor, change: Change, adjoint: Tensor
+    ) -> Tensor:
+        scale = change.weight * (layer.running_var + normalisation.EPS).rsqrt()
+        return crossed(met(tangents, adjoint * normalisation.by_channel(scale, inputs)), change)
 
 
 def _scaled(normal: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     assert bias is not None
-    return normal * norms.by_channel(weight, normal) + norms.by_channel(bias, normal)
+    return normal * normalisation.by_channel(weight, normal) + normalisation.by_channel(bias, normal)
 
 
 def _by_channel(values: Tensor, inputs: Tensor) -> Tensor:
     """Numbers of each network and channel, shaped to meet tangents of these inputs."""
-    shaped = norms.by_channel(values, inputs)
+    shaped = normalisation.by_channel(values, inputs)
     return shaped.unsqueeze(1) if inputs.dim() == 3 else shaped

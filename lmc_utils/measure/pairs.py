@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from lmc_utils.measure import batchnorm
-from lmc_utils.measure.arrays import Coords, Place
 from lmc_utils.measure.batchnorm import Convention, Statistics
+from lmc_utils.measure.labelled_arrays import Coords, Place
 from lmc_utils.networks.lifted import as_stack
 from lmc_utils.settings import ParameterError, require_choice
 

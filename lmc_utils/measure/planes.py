@@ -11,9 +11,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lmc_utils.measure.arrays import Place, Quantity, blank
-from lmc_utils.measure.losses import Points, measure
+from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.points import Points, measure
 from lmc_utils.settings import Settings, at_least, parameter
 
 _ROUNDING = 1e-6  # parameters are float32: what is below their rounding is no height

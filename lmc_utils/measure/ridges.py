@@ -11,9 +11,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from lmc_utils.measure.arrays import Place
-from lmc_utils.measure.losses import Points, measure
+from lmc_utils.measure.labelled_arrays import Place
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.points import Points, measure
 from lmc_utils.settings import Settings, odd_from, parameter
 
 TRACKS = ("first", "middle", "second")

@@ -15,7 +15,7 @@ from torch.nn import grad as gradients
 
 from lmc_utils.measure.norm_rules import Batch, Normal
 from lmc_utils.measure.tangents import Change, beside, crossed, gram, joined, met, tangents_of_images
-from lmc_utils.networks import layers, norms
+from lmc_utils.networks import layers, normalisation
 
 
 class Rule(Protocol):
@@ -136,9 +136,9 @@ class Largest:
 RULES: dict[type[nn.Module], type[Rule]] = {
     layers.Linear: Affine,
     layers.Conv: Convolution,
-    norms.LayerNorm: Normal,
-    norms.GroupNorm: Normal,
-    norms.BatchNorm: Batch,
+    normalisation.LayerNorm: Normal,
+    normalisation.GroupNorm: Normal,
+    normalisation.BatchNorm: Batch,
     layers.MaxPool: Largest,
     layers.Images: Passive,
     layers.Vectors: Passive,

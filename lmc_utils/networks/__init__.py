@@ -7,15 +7,15 @@ one. State besides parameters is the running statistics of batch normalisation; 
 
 __all__ = [
     "data",
-    "generated",
+    "generated_data",
     "augmentation",
     "layers",
-    "norms",
+    "normalisation",
     "stack",
     "lifted",
-    "sizes",
-    "state",
+    "activation_sizes",
+    "state_check",
     "models",
-    "symmetry",
+    "permutation_symmetry",
     "training",
 ]

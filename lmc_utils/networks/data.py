@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmc_utils.networks.generated import once
+from lmc_utils.networks.generated_data import once
 from lmc_utils.settings import ParameterError, Settings, at_least, one_of, parameter, require
 
 _DIGITS_TRAIN = 1400

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from lmc_utils.networks import layers, norms
+from lmc_utils.networks import layers, normalisation
 from lmc_utils.settings import Allowed, ParameterError, Settings, at_least, each, one_of, parameter, require
 
 Parts = dict[str, nn.Module]
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 NORMS: dict[str, Callable[..., nn.Module | None]] = {  # from a design and channels
     "none": lambda design, channels: None,
-    "batch": lambda design, channels: norms.BatchNorm(1, channels),
-    "group": lambda design, channels: norms.GroupNorm(1, channels, design.norm_groups),
-    "layer": lambda design, channels: norms.LayerNorm(1, channels),
+    "batch": lambda design, channels: normalisation.BatchNorm(1, channels),
+    "group": lambda design, channels: normalisation.GroupNorm(1, channels, design.norm_groups),
+    "layer": lambda design, channels: normalisation.LayerNorm(1, channels),
 }
 VGG11 = (1, None, 2, None, 4, 4, None, 8, 8, None, 8, 8, None)
 """Channels of each convolution, in first widths, and None for pooling (Simonyan and Zisserman 2015, table 1, A)."""

@@ -157,7 +157,7 @@ def layer_slices(network: nn.Module) -> dict[str, slice]:
 def buffer_layers(network: nn.Module) -> list[str]:
     """The layer to which each number of the flat buffers belongs, in order.
 
-    >>> from lmc_utils.networks.norms import BatchNorm
+    >>> from lmc_utils.networks.normalisation import BatchNorm
     >>> buffer_layers(nn.Sequential(BatchNorm(1, 2)))  # two means, two variances
     ['0', '0', '0', '0']
     """

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils.networks import layers, stack
+from lmc_utils.networks.activation_sizes import activations
 from lmc_utils.networks.augmentation import AUGMENTATIONS, augment, draws
 from lmc_utils.networks.lifted import is_stack
-from lmc_utils.networks.sizes import activations
-from lmc_utils.networks.state import refuse_state
+from lmc_utils.networks.state_check import refuse_state
 from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
 
 _COPIES = 9  # of a network's parameters while it is trained: also momentum, gradients, old and new ones

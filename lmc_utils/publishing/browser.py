@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmc_utils.running import debian, watchdog
+from lmc_utils.running import debian_packages, watchdog
 from lmc_utils.settings import ParameterError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def needed() -> str:
 
 def advice() -> str:
     """What to type where there is no browser."""
-    command = debian.advice("chromium") or f"{sys.executable} -m playwright install chromium"
+    command = debian_packages.advice("chromium") or f"{sys.executable} -m playwright install chromium"
     return f"try `{command}`, or name one with `export {VARIABLE}=...`"
 
 
@@ -88,7 +88,7 @@ def fetch() -> str:
     if find() is None:
         print("fetching a browser (a minute or two)", file=sys.stderr)  # noqa: T201
         for command in _installers():
-            debian.run(command)
+            debian_packages.run(command)
             if find() is not None:
                 break
     return needed()
@@ -96,7 +96,7 @@ def fetch() -> str:
 
 def _installers() -> Iterator[Sequence[str]]:
     yield [sys.executable, "-m", "playwright", "install", "chromium"]
-    yield from debian.commands("chromium")
+    yield from debian_packages.commands("chromium")
 
 
 def _starts(program: str) -> bool:

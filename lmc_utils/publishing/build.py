@@ -17,11 +17,11 @@ from IPython.core.inputtransformer2 import TransformerManager
 from rich.console import Console
 
 from lmc_utils.classroom import assignments
-from lmc_utils.imports import reached
+from lmc_utils.dependencies import reached
 from lmc_utils.provenance import CHECKOUT, digest, package_files, versions, write_whole
-from lmc_utils.publishing import address, swap
+from lmc_utils.publishing import folder_swap, source_links
 from lmc_utils.publishing.site import Site, alone, sphinx
-from lmc_utils.running import jobs
+from lmc_utils.running import subprocess_jobs
 from lmc_utils.running.notebooks import Notebook, chapters
 from lmc_utils.settings import ParameterError
 
@@ -70,7 +70,7 @@ def _build(site: Site, preset: str, at_once: int) -> int:
 
 def _clear(site: Site) -> None:
     """Put away what a build that was killed, or in which a notebook failed, has left."""
-    swap.restore(site.html, site.fresh, site.previous)
+    folder_swap.restore(site.html, site.fresh, site.previous)
     for leftover in [*site.work.glob("*.ipynb"), *site.executed.rglob(".*.partial")]:
         leftover.unlink()
 
@@ -121,21 +121,21 @@ def execute_all(
         A line for each notebook that failed.
     """
     failures: list[str] = []
-    environment = {"OMP_NUM_THREADS": str(jobs.cores_each(at_once, len(sources)))} | os.environ
+    environment = {"OMP_NUM_THREADS": str(subprocess_jobs.cores_each(at_once, len(sources)))} | os.environ
     by_name = {source.stem: source for source in sources}
     todo = [_execution(site, source, preset, environment) for source in sources]
-    with closing(jobs.run(todo, len(todo), at_once, console, "notebooks")) as finished:
+    with closing(subprocess_jobs.run(todo, len(todo), at_once, console, "notebooks")) as finished:
         for job, status in finished:
             source = by_name[job.name]
             if status == 0:
                 _accept(site.work / source.name, site.target(source), digests[source])
                 console.print(f"executed {source.stem}", highlight=False)
             else:
-                failures.append(jobs.last_line(job.log) or f"{source.stem}: exit status {status}")
+                failures.append(subprocess_jobs.last_line(job.log) or f"{source.stem}: exit status {status}")
     return failures
 
 
-def _execution(site: Site, source: Path, preset: str, environment: dict[str, str]) -> jobs.Job:
+def _execution(site: Site, source: Path, preset: str, environment: dict[str, str]) -> subprocess_jobs.Job:
     command = [sys.executable, "-m", "lmc_utils.cli", "run", str(source), "--preset", preset]
     command += [
         "--out",
@@ -143,7 +143,7 @@ def _execution(site: Site, source: Path, preset: str, environment: dict[str, str
         "--as-source",
         "--no-check",
     ]  # which imports torch; the notebook does so anyway
-    return jobs.Job(source.stem, command, site.work / f"{source.stem}.log", site.root, environment)
+    return subprocess_jobs.Job(source.stem, command, site.work / f"{source.stem}.log", site.root, environment)
 
 
 def _accept(finished: Path, target: Path, stamp: str) -> None:
@@ -161,7 +161,7 @@ def _publish(site: Site, console: Console) -> int:
         path for path in sorted((site.root / "book").rglob("*")) if path.is_file() and "__pycache__" not in path.parts
     ]
     made_of = {path.relative_to(site.root).as_posix(): path for path in [*pages, site.root / "_config.yml"]}
-    where = address.of(site.root) or ""
+    where = source_links.of(site.root) or ""
     wanted = digest([made_of, package_files(), versions(_TOOLS), where])
     stamp = site.html / ".digest"
     if stamp.exists() and stamp.read_text() == wanted:
@@ -180,7 +180,7 @@ def _publish(site: Site, console: Console) -> int:
     complete.write_text(static)
     shutil.copytree(site.staging / "_build" / "html", site.fresh)
     (site.fresh / ".digest").write_text(wanted)
-    swap.replace(site.html, site.fresh, site.previous)
+    folder_swap.replace(site.html, site.fresh, site.previous)
     console.print(f"published {site.html / 'index.html'}", highlight=False)
     return 0
 

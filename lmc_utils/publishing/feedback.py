@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lmc_utils.classroom.class_list import file_name
+from lmc_utils.classroom.class_summary import Tally, said_of, tally
+from lmc_utils.classroom.grade_table import gathered, number
 from lmc_utils.classroom.grading import Graded
-from lmc_utils.classroom.marking import Marks
-from lmc_utils.classroom.students import file_name
-from lmc_utils.classroom.table import gathered, number
-from lmc_utils.classroom.tallies import Tally, said_of, tally
-from lmc_utils.classroom.versions import student
-from lmc_utils.publishing import standalone
+from lmc_utils.classroom.resubmissions import student
+from lmc_utils.classroom.submission_marks import Marks
+from lmc_utils.publishing import standalone_page
 
 _TEST = re.compile(r"-(?:test|task)$")
 
@@ -38,7 +38,7 @@ def write(folder: Path, graded: Sequence[Graded]) -> list[Path]:
         page = folder / f"{file_name(name) or 'nameless'}.html"
         while page in written:  # of another student
             page = page.with_name(f"{page.stem}_.html")
-        standalone.write(page, name, "".join(map(_submission, by_student[name])))
+        standalone_page.write(page, name, "".join(map(_submission, by_student[name])))
         written[page] = name
     return list(written)
 
@@ -54,7 +54,7 @@ def write_summary(page: Path, graded: Sequence[Graded]) -> None:
     parts = [f"<p>{counted} submissions were marked, {others} files could not be; earlier versions are left out.</p>"]
     for notebook, marks in sorted(by_notebook.items()):
         parts.append(f"<h2>{html.escape(notebook)}</h2>{_picture(tally(marks))}{_tallies(tally(marks))}")
-    standalone.write(page, "How the exercises went", "".join(parts))
+    standalone_page.write(page, "How the exercises went", "".join(parts))
 
 
 def _counting(graded: Sequence[Graded]) -> list[Graded]:
@@ -90,11 +90,11 @@ def _answers(executed: Path) -> dict[str, str]:
 
 
 def _picture(tallies: dict[str, Tally]) -> str:
-    from lmc_utils.figures import marks, parts, theme  # here, as drawing takes long to import
+    from lmc_utils.figures import class_results, elements, theme  # here, as drawing takes long to import
 
     theme.use_theme()
-    figure = marks.bars({name: (each.solved, each.mistaken, each.unanswered) for name, each in tallies.items()})
-    return parts.svg(figure, "For each exercise how many have solved it, made a mistake, and not answered.")
+    figure = class_results.bars({name: (each.solved, each.mistaken, each.unanswered) for name, each in tallies.items()})
+    return elements.svg(figure, "For each exercise how many have solved it, made a mistake, and not answered.")
 
 
 def _tallies(tallies: dict[str, Tally]) -> str:
@@ -103,7 +103,7 @@ def _tallies(tallies: dict[str, Tally]) -> str:
         return [name, str(each.solved), str(each.mistaken), str(each.unanswered), which]
 
     head = ["exercise", "solved", "a mistake", "not answered", "which"]
-    return standalone.table([head, *(row(name, each) for name, each in tallies.items())])
+    return standalone_page.table([head, *(row(name, each) for name, each in tallies.items())])
 
 
 def _list(lines: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from lmc_utils.provenance import write_whole
 from lmc_utils.publishing import browser
 from lmc_utils.publishing.site import Site, alone, sphinx, succeeds
-from lmc_utils.running import jobs
+from lmc_utils.running import subprocess_jobs
 from lmc_utils.settings import ParameterError
 
 _FOOTER = (
@@ -47,9 +47,9 @@ def write(root: Path, target: Path) -> None:
             raise ParameterError(f"root: expected pages without warnings, see '{output / 'sphinx.log'}'")
         (page,) = (path for path in output.glob("_build/singlehtml/*.html") if path.name != "index.html")
         command = [sys.executable, "-m", __name__, str(page), str(output / "book.pdf")]
-        printing = jobs.Job("printing", command, output / "print.log", site.root, os.environ)
+        printing = subprocess_jobs.Job("printing", command, output / "print.log", site.root, os.environ)
         if not succeeds(printing, console):
-            raise ParameterError(jobs.last_line(printing.log))
+            raise ParameterError(subprocess_jobs.last_line(printing.log))
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, (output / "book.pdf").read_bytes())
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from lmc_utils.publishing import address
-from lmc_utils.running import jobs, locks
+from lmc_utils.publishing import source_links
+from lmc_utils.running import inherited_lock, subprocess_jobs
 from lmc_utils.settings import ParameterError
 
 
@@ -82,7 +82,10 @@ def alone(site: Site) -> Iterator[None]:
     """
     site.work.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(site.work.with_name("lock"), timeout=0), locks.until_all_ended(site.work.with_name("lock.jobs")):
+        with (
+            FileLock(site.work.with_name("lock"), timeout=0),
+            inherited_lock.until_all_ended(site.work.with_name("lock.jobs")),
+        ):
             yield
     except Timeout as error:
         raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
@@ -99,10 +102,10 @@ def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console, 
         console: for its complaints.
         strict: whether a warning is an error.
     """
-    address.write_config(site.root, site.config)
+    source_links.write_config(site.root, site.config)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", str(site.config)]
     command += ["--builder", builder, "--path-output", str(output), "--keep-going", *["--warningiserror"] * strict]
-    job = jobs.Job(f"building the pages ({builder})", command, log, site.root, os.environ)
+    job = subprocess_jobs.Job(f"building the pages ({builder})", command, log, site.root, os.environ)
     good = succeeds(job, console)
     if not good:
         lines = log.read_text(errors="replace").splitlines()
@@ -111,7 +114,7 @@ def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console, 
     return good
 
 
-def succeeds(job: jobs.Job, console: Console) -> bool:
+def succeeds(job: subprocess_jobs.Job, console: Console) -> bool:
     """Run one job, and say whether it came to a good end."""
-    with closing(jobs.run([job], 1, 1, console, "steps")) as finished:
+    with closing(subprocess_jobs.run([job], 1, 1, console, "steps")) as finished:
         return all(status == 0 for _, status in finished)

@@ -3,33 +3,31 @@
 A notebook records with::
 
     from lmc_utils.running import record
-
-Imports from `settings`, `showing`, `room`, `provenance` and `circumstances`.
 """
 
-from lmc_utils.running.curves import record_curves
-from lmc_utils.running.results import record
+from lmc_utils.running.recorded_curves import record_curves
+from lmc_utils.running.recorded_numbers import record
 
 __all__ = [
     "record",
     "record_curves",
-    "curves",
-    "results",
+    "recorded_curves",
+    "recorded_numbers",
     "notebooks",
-    "parameters",
-    "reading",
-    "values",
-    "prose",
-    "plain",
-    "opening",
-    "legible",
-    "comparing",
-    "grids",
-    "points",
+    "parameter_cells",
+    "notebook_files",
+    "yaml_values",
+    "quoted_numbers",
+    "plain_markdown",
+    "opening_figure",
+    "readable_notebook",
+    "comparison",
+    "sweep_grid",
+    "sweep_point",
     "clusters",
     "sweeps",
-    "gathering",
-    "jobs",
+    "sweep_tables",
+    "subprocess_jobs",
     "watchdog",
-    "locks",
+    "inherited_lock",
 ]

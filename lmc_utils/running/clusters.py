@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmc_utils.room import free_memory
-from lmc_utils.running import values
+from lmc_utils.formatting import one_line
+from lmc_utils.resources import free_memory
+from lmc_utils.running import yaml_values
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import ParameterError, require, require_choice
-from lmc_utils.showing import one_line
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -118,7 +118,7 @@ def described(path: Path) -> Iterator[Client]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = values.parse("cluster", path.read_text(encoding="utf-8"))
+        found = yaml_values.parse("cluster", path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"cluster: expected a file of YAML, got '{path}' ({type(error).__name__})") from error
     require(isinstance(found, dict) and bool(found), "cluster", f"a mapping with {', '.join(_KEYS)}", found)

@@ -19,7 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from lmc_utils.running import reading
+from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.running import notebook_files
 from lmc_utils.settings import (
     PRESET_NAMES,
     ParameterError,
@@ -31,7 +32,6 @@ from lmc_utils.settings import (
     require_choice,
     unknown,
 )
-from lmc_utils.showing import LONGEST_VALUE, one_line, shown
 
 _KINDS = ("exercises", "points")  # folders of notebooks beside the chapters
 TIMEOUT = 1800  # seconds a cell may take; papermill would wait for ever
@@ -88,7 +88,7 @@ class Notebook:
         Raises:
             ParameterError: it is not a notebook.
         """
-        return reading.read(self.path)
+        return notebook_files.read(self.path)
 
     @property
     def records(self) -> list[str]:
@@ -155,7 +155,7 @@ def find(name: str, folder: Path) -> Notebook:
         stems = [found.stem for found in chapters(folder)]
         require(bool(stems), "notebook", f"a path, or a stem in '{folder}', which holds no notebooks", name)
         raise ParameterError(f"notebook: {unknown(name, stems)}")
-    reading.read(path)
+    notebook_files.read(path)
     return Notebook(path)
 
 
@@ -185,7 +185,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
 
-    from lmc_utils.running import engine
+    from lmc_utils.running import papermill_engine
 
     partial = out.with_suffix(".partial.ipynb")
     for written in (out, partial):
@@ -202,7 +202,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
                 _verbatim(notebook.path),
                 _verbatim(partial),
                 parameters=dict(values),
-                engine_name=engine.NAME,
+                engine_name=papermill_engine.NAME,
                 kernel_name="python3",
                 execution_timeout=timeout,
                 progress_bar=False,

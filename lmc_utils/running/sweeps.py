@@ -18,9 +18,9 @@ import xarray as xr
 
 from lmc_utils.provenance import digest, write_whole
 from lmc_utils.provenance import sweep as remove_partial
-from lmc_utils.running import clusters, gathering, grids, points
-from lmc_utils.running.grids import Point, name_of
+from lmc_utils.running import clusters, sweep_grid, sweep_point, sweep_tables
 from lmc_utils.running.notebooks import TIMEOUT, ExecutionError, Notebook
+from lmc_utils.running.sweep_grid import Point, name_of
 from lmc_utils.settings import ParameterError
 
 if TYPE_CHECKING:
@@ -61,21 +61,21 @@ def sweep(
         resources: of Dask's that each point needs, such as GPU=1.
 
     Returns:
-        The recorded numbers, see `gathering.dataset`.
+        The recorded numbers, see `sweep_tables.dataset`.
 
     Raises:
         ParameterError: a point is wrong, or the folder is that of another notebook.
         ExecutionError: points failed twice; all others are done, and gathered in the folder.
     """
     notebook = notebook if isinstance(notebook, Notebook) else Notebook(notebook)
-    grids.check(notebook, wanted)
+    sweep_grid.check(notebook, wanted)
     report = Report(len(wanted), kept=len(wanted))
     if there := missing(notebook, wanted, out):
         count = clusters.size(notebook, list(there.values()))
         with clusters.local(count) if client is None else nullcontext(client) as used:
             for report in steps(notebook, wanted, used, out, timeout, resources):  # noqa: B007 the last one counts
                 pass
-    found = gathering.gather(notebook, wanted, out)
+    found = sweep_tables.gather(notebook, wanted, out)
     if report.failed:
         raise ExecutionError(
             f"{len(report.failed)} of {report.total} points failed: {next(iter(report.failed.values()))}"
@@ -169,7 +169,7 @@ def _path(place: Path, point: Mapping[str, Any]) -> Path:
     return place / f"{name_of(point)}.ipynb"
 
 
-def _at_work(source: bytes, stem: str, point: Point, timeout: int, environment: dict[str, str]) -> points.Outcome:
+def _at_work(source: bytes, stem: str, point: Point, timeout: int, environment: dict[str, str]) -> sweep_point.Outcome:
     """What a worker does; it stops where the task is no longer wanted."""
     from distributed import get_worker
 
@@ -180,14 +180,14 @@ def _at_work(source: bytes, stem: str, point: Point, timeout: int, environment: 
         task = worker.state.tasks.get(key)
         return task is not None and task.state in ("executing", "long-running") and worker.status.name == "running"
 
-    return points.execute(source, stem, point, timeout, environment, wanted)
+    return sweep_point.execute(source, stem, point, timeout, environment, wanted)
 
 
-def _outcome(future: Future[Any]) -> points.Outcome:
+def _outcome(future: Future[Any]) -> sweep_point.Outcome:
     try:
-        found: points.Outcome = future.result()
+        found: sweep_point.Outcome = future.result()
     except Exception as error:  # a worker that was killed too often, one out of memory
-        return points.Outcome(b"", f"{type(error).__name__}: its worker has gone", 0.0)
+        return sweep_point.Outcome(b"", f"{type(error).__name__}: its worker has gone", 0.0)
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lmc_utils.settings import require
-from lmc_utils.toy import fields
+from lmc_utils.toy import multidimensional
 from lmc_utils.toy.landscape import Array, floats
 
 CLIP = 20.0  # longest gradient, in units of height over length: far up the mountainside it would throw a walker across
@@ -38,7 +38,7 @@ def descend(
 
     theta <- theta - eta grad f + sqrt(2 eta T) xi, with xi standard normal and T = temperature (1 - t / steps)^cooling.
     Lengths are in units of the median distance between nearest solutions and heights in units of the median barrier
-    between them (`fields.units`); gradients longer than `CLIP` are shortened to it.
+    between them (`multidimensional.units`); gradients longer than `CLIP` are shortened to it.
 
     Args:
         starts: of the parents, shape (pairs, n), in the coordinates of the roots.
@@ -71,7 +71,7 @@ def descend(
     steepest = f"above 0 and below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"
     require(0 < step_size < limit, "step_size", steepest, step_size)
 
-    length, height = fields.units(roots, directions)
+    length, height = multidimensional.units(roots, directions)
     solutions = floats(roots) / length
     slope = _slope(solutions, directions, height / length ** (2 * len(solutions)))
     forks = [round(time * steps) for time in fork_times]
@@ -114,8 +114,8 @@ def sibling_barriers(ends: Array, roots: ArrayLike, directions: ArrayLike | None
     so many equally spaced points from one sibling to the other.
     """
     parents = np.broadcast_to(ends[0], ends[1:].shape)
-    curves = fields.barrier_curve(parents, ends[1:], np.linspace(0, 1, n_alphas), roots, directions)
-    return floats(curves.max(axis=-1) / fields.units(roots, directions)[1])
+    curves = multidimensional.barrier_curve(parents, ends[1:], np.linspace(0, 1, n_alphas), roots, directions)
+    return floats(curves.max(axis=-1) / multidimensional.units(roots, directions)[1])
 
 
 def wilson(share: ArrayLike, n: int) -> tuple[Array, Array]:
@@ -141,8 +141,8 @@ def largest_stable_step(roots: ArrayLike) -> float:
     >>> largest_stable_step([[-1.0], [1.0]])  # curvature 8, at distance 2 and barrier 1
     0.0625
     """
-    length, height = fields.units(roots)
-    return 2 / float(np.linalg.eigvalsh(fields.hessian(roots, roots) * (length**2 / height)).max())
+    length, height = multidimensional.units(roots)
+    return 2 / float(np.linalg.eigvalsh(multidimensional.hessian(roots, roots) * (length**2 / height)).max())
 
 
 def _settles(places: Array, slope: Callable[[Array], Array], step_size: float) -> bool:

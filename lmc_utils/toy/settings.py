@@ -19,7 +19,7 @@ from lmc_utils.settings import (
     parameter,
     require,
 )
-from lmc_utils.toy import barriers, descent, fields, landscape
+from lmc_utils.toy import barriers, descent, landscape, multidimensional
 from lmc_utils.toy.landscape import MOST_MINIMA
 
 _LINE = 5  # solutions of the one case on a line whose probabilities are headline numbers
@@ -75,7 +75,7 @@ class Landscape(Settings):
 
 @dataclass(frozen=True)
 class Descent(Settings):
-    """How siblings walk, and down which landscapes; lengths and heights in the units of `fields.units`.
+    """How siblings walk, and down which landscapes; lengths and heights in the units of `multidimensional.units`.
 
     >>> Descent(fork_times=[0.5, 1.5])
     Traceback (most recent call last):
@@ -157,14 +157,18 @@ class Descent(Settings):
 
     def field(self, dimension: int, degenerate: bool) -> tuple[landscape.Array, landscape.Array | None]:
         """Minima at the corners of a simplex, shape (m_field, dimension), and the directions F_i of degenerate ones."""
-        roots = fields.simplex(self.m_field, dimension)
+        roots = multidimensional.simplex(self.m_field, dimension)
         if not degenerate:
             return roots, None
-        return roots, fields.random_directions(self.m_field, dimension, self.rank, self.seed)
+        return roots, multidimensional.random_directions(self.m_field, dimension, self.rank, self.seed)
 
     def _check_step(self) -> None:
         """A step that is too long for one of the landscapes costs a line here, rather than a minute in a notebook."""
-        landscapes = [self.line(), fields.on_circle(_LINE), fields.simplex(self.m_field, min(self.dimensions))]
+        landscapes = [
+            self.line(),
+            multidimensional.on_circle(_LINE),
+            multidimensional.simplex(self.m_field, min(self.dimensions)),
+        ]
         landscapes += [landscape.chebyshev(count)[:, None] for count in self.counts]
         limit = min(map(descent.largest_stable_step, landscapes))
         wanted = f"below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"

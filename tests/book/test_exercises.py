@@ -11,8 +11,8 @@ import pytest
 from book_site import CHAPTERS, Visit, visit_one
 from playwright.sync_api import Browser
 
-from lmc_utils.classroom.checking import CHAPTERS as PREFIXES
-from lmc_utils.classroom.checking import of_chapter
+from lmc_utils.classroom.exercise_lookup import CHAPTERS as PREFIXES
+from lmc_utils.classroom.exercise_lookup import of_chapter
 
 ROOT = Path(__file__).parent.parent.parent
 PREFIX_OF = dict(zip(CHAPTERS, PREFIXES, strict=True))

@@ -10,7 +10,7 @@ import pytest
 from book_site import CHAPTERS, DESKTOP, PHONE, TOC, Visit, visit_one
 from playwright.sync_api import Browser
 
-from lmc_utils.running import results
+from lmc_utils.running import recorded_numbers
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -90,7 +90,7 @@ def test_nothing_leads_to_a_repository_that_is_not_known(chapter: Visit) -> None
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_an_executed_chapter_has_recorded_numbers(site: Path, name: str) -> None:
-    assert results.read(site.parents[1] / "book" / f"{name}.ipynb")
+    assert recorded_numbers.read(site.parents[1] / "book" / f"{name}.ipynb")
 
 
 def test_the_search_finds_a_word_of_a_chapter(browser: Browser, host: str) -> None:

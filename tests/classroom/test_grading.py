@@ -21,7 +21,7 @@ from handed_in import SOURCE, hand_in, solved, without
 from nbformat import NotebookNode
 from project import lmc
 
-from lmc_utils.classroom.checking import numbers
+from lmc_utils.classroom.exercise_lookup import numbers
 
 STEM = SOURCE.stem
 NETWORKS = SOURCE.with_name("02_fork_exercises.ipynb")
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.xdist_group("grading")  # the batch is marked once
 
 VANDAL = """
 import os, pathlib, shutil
-import lmc_utils.classroom.checking
-pathlib.Path(lmc_utils.classroom.checking.__file__).write_text("def check(*_): return True\\ninsist = check")
+import lmc_utils.classroom.exercise_lookup
+pathlib.Path(lmc_utils.classroom.exercise_lookup.__file__).write_text("def check(*_): return True\\ninsist = check")
 shutil.rmtree(os.environ["LMC_RUNS"])
 for path in pathlib.Path("..").resolve().rglob("*.ipynb"):
     path.write_text("gone")

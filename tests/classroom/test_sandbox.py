@@ -1,4 +1,4 @@
-"""A sandbox has everything that a submission needs, and nothing of whoever marks it or of another submission."""
+"""Behind the wall there is what Python needs, and nothing of whoever marks."""
 
 from __future__ import annotations
 
@@ -9,61 +9,132 @@ from pathlib import Path
 
 import pytest
 
-from lmc_utils.classroom import sandbox
-from lmc_utils.classroom.sandbox import Bounds
+from lmc_utils.classroom import sandbox, workspace
 
 REPORT = """
-import json, os, tempfile, lmc_utils
-from lmc_utils.forking import root
+import json, os, socket, sys
+
+def can_write(path):
+    try:
+        with open(path, "wb") as file:
+            file.write(b"x" * 20_000_000)
+        return "all"
+    except OSError as error:
+        return error.strerror
+
+def can_change(path):  # without changing anything
+    try:
+        if path.startswith("/dev/"):
+            os.chmod(path, os.stat(path).st_mode & 0o7777)
+        else:
+            os.close(os.open(path, os.O_WRONLY))
+        return True
+    except OSError:
+        return False
+
+def can_connect(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return True
+    except OSError:
+        return False
+
+arguments = json.loads(sys.argv[1])
 print(json.dumps({
-    "package": lmc_utils.__file__, "runs": str(root()), "home": os.path.expanduser("~"),
-    "tmp": tempfile.gettempdir(), "variables": sorted(os.environ),
+    "seen": [path for path in arguments["paths"] if os.path.lexists(path)],
+    "written": {path: can_write(path) for path in arguments["write"]},
+    "changed": [path for path in arguments["change"] if can_change(path)],
+    "devices": [os.write(os.open("/dev/null", os.O_WRONLY), b"x"), len(os.read(os.open("/dev/zero", os.O_RDONLY), 9))],
+    "connected": can_connect(arguments["port"]),
+    "processes": len([name for name in os.listdir("/proc") if name.isdecimal()]),
+    "user": os.getuid(), "runs": os.listdir(os.environ["LMC_RUNS"]), "folder": os.getcwd(),
+    "read": open(os.environ["LMC_RUNS"] + "/one/epoch").read(),
 }))
 """
 
 
-def seen(box: sandbox.Sandbox, tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "s.ipynb").write_text("{}")
-    job = sandbox.marking(box, "ann", b"{}", tmp_path / "s.ipynb", Bounds())
-    done = subprocess.run(
-        [sys.executable, "-c", REPORT], cwd=job.folder, env=dict(job.environment), capture_output=True, check=True
-    )
-    report: dict[str, str] = json.loads(done.stdout)
-    return report
+def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_path: Path) -> None:
+    import socketserver
+    import threading
 
-
-def test_everything_that_code_finds_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GITHUB_TOKEN", "x")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("SSH_AUTH_SOCK", "x")
-    monkeypatch.setenv("JUPYTER_PATH", "x")
-    monkeypatch.setenv("HARMLESS", "x")
+    trained = tmp_path / "trained"
+    (trained / "one").mkdir(parents=True)
+    (trained / "one" / "epoch").write_text("networks")
     (tmp_path / "within").mkdir()
-    box = sandbox.make(tmp_path / "within")
-    report = seen(box, tmp_path)
-    for name in ("package", "runs", "home", "tmp"):
-        assert report[name].startswith(str(box.folder)), name
-    secrets = {"GITHUB_TOKEN", "AWS_ACCESS_KEY_ID", "SSH_AUTH_SOCK", "JUPYTER_PATH", "HARMLESS"}
-    assert not secrets & set(report["variables"]), "only those that are known to be needed are passed on"
+    (tmp_path / "secret").write_text("secret")
+    box = workspace.make(tmp_path / "within", trained, walled=True)
+    neighbour = workspace.make(tmp_path / "within", trained, walled=True)
+    outside = [tmp_path / "secret", neighbour.folder, Path.home() / ".bashrc", Path("/etc/passwd"), box.result, trained]
+    spots = ["/x", "/dev/x", "/etc/x", "/usr/x", sys.prefix + "/x", str(box.package / "x"), str(box.runs / "one" / "x")]
+    system = ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/self/oom_score_adj"]
+    system += [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty")]
+    small = ["/tmp/x", str(box.home / "x"), str(box.runs / "x")]
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        told = {"paths": list(map(str, outside)), "write": spots + small, "change": system}
+        told["port"] = server.server_address[1]
+        command = [
+            *sandbox.around(wall_program, box, box.messages, disk=16),
+            sys.executable,
+            "-c",
+            REPORT,
+            json.dumps(told),
+        ]
+        environment = dict(workspace.marking(box, "a", b"", Path(__file__), workspace.Bounds()).environment)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["seen"] == []
+    assert {report["written"][path] for path in spots} == {"Read-only file system"}
+    assert {report["written"][path] for path in small} == {"No space left on device"}
+    assert report["changed"] == []
+    assert report["devices"] == [1, 9]
+    assert report["connected"] is False
+    assert report["processes"] <= 3
+    assert report["user"] == 1000
+    assert report["folder"] == str(box.home)
+    assert "one" in report["runs"]
+    assert report["read"] == "networks"
+    assert (trained / "one" / "epoch").read_text() == "networks"
+    assert list(box.runs.iterdir()) == []
 
 
-def test_trained_networks_are_copied_not_shared(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    (runs / "one").mkdir(parents=True)
-    (runs / "one" / "epoch.npy").write_text("trained")
+def test_what_trains_the_networks_for_all_keeps_them(wall_program: str, tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
-    first, second = (sandbox.make(tmp_path / "within", runs) for _ in range(2))
-    (first.runs / "one" / "epoch.npy").write_text("spoilt")
-    assert (second.runs / "one" / "epoch.npy").read_text() == "trained"
-    assert (runs / "one" / "epoch.npy").read_text() == "trained"
-    assert first.folder != second.folder
+    box = workspace.make(tmp_path / "within", tmp_path / "nothing there", walled=True)
+    code = "import os, pathlib; pathlib.Path(os.environ['LMC_RUNS'], 'trained').write_text('networks')"
+    command = [*sandbox.around(wall_program, box, box.messages, disk=16), sys.executable, "-c", code]
+    environment = dict(workspace.marking(box, "a", b"", Path(__file__), workspace.Bounds()).environment)
+    subprocess.run(command, env=environment, check=True)
+    assert (box.runs / "trained").read_text() == "networks"
 
 
-def test_a_job_ends_at_some_time_whatever_its_cells_do(tmp_path: Path) -> None:
-    (tmp_path / "s.ipynb").write_text('{"cells": [{"cell_type": "code"}, {"cell_type": "code"}]}')
+def test_all_that_runs_inside_ends_with_what_started_it(wall_program: str, tmp_path: Path) -> None:
+    import psutil
+
     (tmp_path / "within").mkdir()
-    box = sandbox.make(tmp_path / "within")
-    submission = b'{"cells": [{"cell_type": "code"}]}'
-    job = sandbox.marking(box, "a", submission, tmp_path / "s.ipynb", Bounds(limit=7))
-    assert job.limit is not None
-    assert job.limit > 2 * 3 * 7, "each cell may cost its limit once, and some of them a start of the kernel"
+    box = workspace.make(tmp_path / "within", walled=True)
+    daemon = "import os, time\nif os.fork() == 0: os.setsid()\nelse: print('up', flush=True)\ntime.sleep(60)"
+    command = [*sandbox.around(wall_program, box, box.messages, disk=16), sys.executable, "-c", daemon]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) >= 3
+        process.kill()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+
+
+def test_a_wall_that_shows_what_it_must_hide_is_none(wall_program: str) -> None:
+    assert sandbox.find(Path(sys.prefix) / "pyvenv.cfg") is None
+
+
+def test_where_there_is_none_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert sandbox.find() is None
+    assert sandbox.advice() == "mark on Linux with bubblewrap, in a container or on a machine of its own"
+    (tmp_path / "bwrap").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    assert sandbox.find() is None

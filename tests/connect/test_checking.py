@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils import connect
+from lmc_utils.connect.batches import feed
 from lmc_utils.connect.checking import endpoint_difference
-from lmc_utils.connect.ends import ends
-from lmc_utils.connect.feeding import feed
+from lmc_utils.connect.endpoints import ends
 from lmc_utils.settings import ParameterError
 
 SAMPLES = torch.ones(6, 3), torch.zeros(6, dtype=torch.int64)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lmc_utils.connect import alignment, matching
-from lmc_utils.networks import layers, stack, symmetry
+from lmc_utils.networks import layers, permutation_symmetry, stack
 from lmc_utils.networks.models import Architecture, build
 from lmc_utils.settings import ParameterError
 
@@ -34,7 +34,9 @@ def fresh(design: Architecture, seeds: list[int]) -> tuple[nn.Module, Tensor, Te
 
 def hidden(network: nn.Module) -> matching.Permutations:
     generator = torch.Generator().manual_seed(3)
-    return {group: torch.randperm(size, generator=generator) for group, size in symmetry.groups(network).items()}
+    return {
+        group: torch.randperm(size, generator=generator) for group, size in permutation_symmetry.groups(network).items()
+    }
 
 
 @every_design
@@ -64,7 +66,7 @@ def test_a_network_with_itself_moves_nothing(design: Architecture, method: str) 
         if method == "weights"
         else matching.by_activations(network, ends, kept.repeat(2, 1), inputs)
     )
-    assert set(found) == set(symmetry.groups(network))
+    assert set(found) == set(permutation_symmetry.groups(network))
     assert all(torch.equal(order, torch.arange(len(order))) for order in found.values())
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from lmc_utils.figures import stability
-from lmc_utils.measure.laws import power_law
+from lmc_utils.measure.power_law import power_law
 
 RATES = [0.1, 0.2, 0.4]
 BEGINS = xr.DataArray(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from lmc_utils.figures import toy_descents
-from lmc_utils.toy import descent, fields
+from lmc_utils.toy import descent, multidimensional
 from lmc_utils.toy.descent import starts_around, wilson
 
 FORKS = [0.0, 0.5]
-PLANE = fields.on_circle(3)
+PLANE = multidimensional.on_circle(3)
 
 
 @pytest.fixture(scope="module")

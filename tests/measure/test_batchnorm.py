@@ -12,7 +12,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import plain
-from lmc_utils.measure import batchnorm, evaluation, lines, planes, ridges, variances
+from lmc_utils.measure import activation_variance, batchnorm, evaluator, lines, planes, ridges
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.pairs import Pairs, between
 from lmc_utils.networks import stack
@@ -183,19 +183,19 @@ def test_ridges(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Call
 def test_a_network_that_is_evaluated_alone_needs_its_statistics(
     network: nn.Module, thetas: Tensor, buffers: Tensor, samples: dict[str, tuple[Tensor, Tensor]]
 ) -> None:
-    loss, error = evaluation.evaluate(network, thetas, *samples["test"], buffers=buffers)
+    loss, error = evaluator.evaluate(network, thetas, *samples["test"], buffers=buffers)
     for row in range(3):
         assert (float(loss[row]), float(error[row])) == pytest.approx(
             loss_of(plain.network(network, thetas[row], buffers[row]), samples["test"])
         )
     with pytest.raises(ValueError, match="buffers: expected those of a network with running statistics"):
-        evaluation.evaluate(network, thetas, *samples["test"])
+        evaluator.evaluate(network, thetas, *samples["test"])
 
 
 def test_equal_parameters_with_other_statistics_are_other_networks(
     network: nn.Module, thetas: Tensor, buffers: Tensor, samples: dict[str, tuple[Tensor, Tensor]]
 ) -> None:
-    loss, _ = evaluation.evaluate(network, thetas[[0, 0]], *samples["test"], buffers=buffers[:2])
+    loss, _ = evaluator.evaluate(network, thetas[[0, 0]], *samples["test"], buffers=buffers[:2])
     assert loss[0] != loss[1]
 
 
@@ -204,7 +204,7 @@ def test_points_that_are_laid_a_few_at_a_time_are_the_same_points(
     pairs: Callable[..., Pairs], thetas: Tensor, points: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = [each(pairs("interpolate"), progress=False) for each in MEASURES]
-    monkeypatch.setattr("lmc_utils.measure.losses._LAID", 12 * points * thetas.shape[1])
+    monkeypatch.setattr("lmc_utils.measure.points._LAID", 12 * points * thetas.shape[1])
     for before, each in zip(at_once, MEASURES, strict=True):
         xr.testing.assert_allclose(before, each(pairs("interpolate"), progress=False), rtol=1e-12)
 
@@ -240,7 +240,7 @@ def test_variances_of_activations_are_those_of_torch(
     network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
 ) -> None:
     made = pairs(how, count=30)
-    found = variances.variances(made, progress=False).isel(pair=0)
+    found = activation_variance.variances(made, progress=False).isel(pair=0)
     assert list(found.layer.values) == [name for name, layer in network.named_modules() if hasattr(layer, "momentum")]
     inputs = made.samples["train"][0]
     for alpha in (0.0, 0.5, 1.0):
@@ -276,4 +276,4 @@ def test_networks_without_batch_normalisation_have_no_such_variances(samples: di
     size = sum(value.numel() for value in plain_one.parameters())
     made = between(plain_one, torch.zeros(1, size), torch.ones(1, size), samples)
     with pytest.raises(ParameterError, match="norm: expected a network with batch normalisation"):
-        variances.variances(made, progress=False)
+        activation_variance.variances(made, progress=False)

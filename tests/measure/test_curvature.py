@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils.forking import Experiment, Member, Run, train
-from lmc_utils.measure import approximations, barriers, curvature, evaluation, lines, taylor
+from lmc_utils.measure import approximations, barriers, curvature, evaluator, lines, taylor
 from lmc_utils.measure.batchnorm import CONVENTIONS, Convention
-from lmc_utils.measure.losses import mix
 from lmc_utils.measure.pairs import between
-from lmc_utils.networks import layers, norms, stack
+from lmc_utils.measure.points import mix
+from lmc_utils.networks import layers, normalisation, stack
 from lmc_utils.networks.lifted import Lifted
 from lmc_utils.networks.models import ACTIVATIONS, Architecture, build
 
@@ -102,7 +102,7 @@ def test_every_network_agrees_with_its_dense_hessian(design: Architecture, shape
     found = curvature.jet(network, thetas, deltas, *later, **given)
     whole = curvature.jet(network, thetas, deltas, *later, by_layer=False, **given)
     for layer in network.modules():
-        if isinstance(layer, norms.BatchNorm):
+        if isinstance(layer, normalisation.BatchNorm):
             layer.estimate_from = skipped or None
     for row, (theta, delta) in enumerate(zip(thetas, deltas, strict=True)):
         slopes, curvatures = dense(network, theta, delta, inputs, labels[skipped:], kept[row], skipped)
@@ -193,7 +193,7 @@ TANH, SHARED = nn.Tanh(), layers.Linear(1, 4, 4)
     "network",
     [
         nn.Sequential(layers.Linear(1, 4, 5), TANH, layers.Linear(1, 5, 5), TANH, layers.Linear(1, 5, 3)),
-        nn.Sequential(SHARED, nn.Tanh(), SHARED, norms.LayerNorm(1, 4)),
+        nn.Sequential(SHARED, nn.Tanh(), SHARED, normalisation.LayerNorm(1, 4)),
         Doubled(layers.Linear(1, 4, 5), nn.Tanh(), layers.Linear(1, 5, 3)),
         nn.Sequential(nn.Sequential(layers.Linear(1, 4, 5), nn.Softplus()), layers.Linear(1, 5, 3)),
     ],
@@ -331,7 +331,7 @@ def test_slope_and_curvature_are_the_derivatives_of_the_measured_loss_along_the_
         ends = run.thetas([Member(parent, fork, 0), Member(parent, fork, 1)], 3).double()
         points = mix(ends[0], ends[1], torch.from_numpy(alphas))
         inputs, labels = run.dataset.train
-        loss = evaluation.evaluate(run.network, points, inputs.double(), labels)[0].numpy()
+        loss = evaluator.evaluate(run.network, points, inputs.double(), labels)[0].numpy()
         slope = (loss[0] - 8 * loss[1] + 8 * loss[3] - loss[4]) / (12 * step)
         bend = (-loss[0] + 16 * loss[1] - 30 * loss[2] + 16 * loss[3] - loss[4]) / (12 * step**2)
         cut = found.sel(fork_epoch=fork, parent=parent, pair="0-1", epoch=3, alpha=0.4)

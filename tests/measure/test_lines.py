@@ -9,8 +9,8 @@ from brute import brute_force
 
 from lmc_utils.forking import Member, Run
 from lmc_utils.measure import lines
-from lmc_utils.measure.evaluation import evaluate
-from lmc_utils.measure.losses import mix
+from lmc_utils.measure.evaluator import evaluate
+from lmc_utils.measure.points import mix
 from lmc_utils.networks import stack
 from lmc_utils.settings import ParameterError
 

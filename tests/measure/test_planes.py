@@ -10,8 +10,8 @@ import torch
 
 from lmc_utils.forking import Experiment, Member, Run, train
 from lmc_utils.measure import planes
-from lmc_utils.measure.evaluation import evaluate
-from lmc_utils.measure.projection import THIRDS
+from lmc_utils.measure.evaluator import evaluate
+from lmc_utils.measure.trajectory_projection import THIRDS
 from lmc_utils.settings import ParameterError
 
 

@@ -8,7 +8,7 @@ from brute import brute_force
 
 from lmc_utils.forking import Member, Run
 from lmc_utils.measure import barriers, lines, ridges
-from lmc_utils.measure.projection import THIRDS
+from lmc_utils.measure.trajectory_projection import THIRDS
 
 GRID = lines.LineGrid(alphas=5)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lmc_utils.networks import layers, norms, stack
+from lmc_utils.networks import layers, normalisation, stack
 from lmc_utils.networks.lifted import Lifted, as_stack, is_stack
 
 
@@ -45,7 +45,7 @@ def test_a_lifted_modules_buffers_change_their_type_with_its_parameters() -> Non
 
 
 def test_only_what_is_no_stack_is_lifted() -> None:
-    network = nn.Sequential(layers.Linear(1, 2, 3), nn.ReLU(), norms.LayerNorm(1, 3))
+    network = nn.Sequential(layers.Linear(1, 2, 3), nn.ReLU(), normalisation.LayerNorm(1, 3))
     assert type(as_stack(network)) is nn.Sequential
     lifted = as_stack(Tied())
     assert isinstance(lifted, Lifted)

@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 from lmc_utils.forking import boundaries
-from lmc_utils.measure import stability
+from lmc_utils.measure import stability_onset
 from lmc_utils.measure.freezing import Walkers
-from lmc_utils.running import notebooks, results
+from lmc_utils.running import notebooks, recorded_numbers
 from lmc_utils.running.notebooks import Notebook
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def recorded(name: str, folder: Path, **more: object) -> dict[str, float]:
     notebook = Notebook(boundaries.point(name))
     notebooks.execute(notebook, notebook.preset("smoke") | more, folder / "out.ipynb")
-    return results.read(folder / "out.ipynb")
+    return recorded_numbers.read(folder / "out.ipynb")
 
 
 def test_the_onset_is_that_of_the_recorded_barriers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,10 +32,10 @@ def test_the_onset_is_that_of_the_recorded_barriers(tmp_path: Path, monkeypatch:
         barrier = boundaries.by_fork(table, f"error_barrier_{split}")
         assert barrier.fork_epoch.values.tolist() == [0, 1, 2, 4]
         assert float(barrier[-1]) == pytest.approx(0, abs=1e-6), "those that part at the end are one network"
-        onset = stability.stable_from(barrier)
+        onset = stability_onset.stable_from(barrier)
         assert found[f"stable_from_{split}"] == pytest.approx(float(onset))
         assert found[f"stable_from_step_{split}"] == pytest.approx(500 // 64 * float(onset))
-        assert found[f"train_error_there_{split}"] == pytest.approx(float(stability.at_fork(error, onset)))
+        assert found[f"train_error_there_{split}"] == pytest.approx(float(stability_onset.at_fork(error, onset)))
     assert found["final_error_train"] == pytest.approx(found["train_error_at_fork_4"], abs=6), "the parent's, nearly"
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lmc_utils.running import grids, notebooks, parameters
+from lmc_utils.running import notebooks, parameter_cells, sweep_grid
 from lmc_utils.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -44,12 +44,12 @@ def test_outputs_are_not_stored() -> None:
 
 @all_with_parameters
 def test_one_cell_is_tagged_parameters(path: Path) -> None:
-    assert len(parameter_cells(path)) == 1
+    assert len(cells_of_parameters(path)) == 1
 
 
 @all_with_parameters
 def test_the_parameters_cell_and_the_table_are_those_of_the_records(path: Path) -> None:
-    assert parameters.written(path) == path.read_text(), f"run `lmc parameters {path}`"
+    assert parameter_cells.written(path) == path.read_text(), f"run `lmc parameters {path}`"
 
 
 @all_with_parameters
@@ -82,7 +82,9 @@ def test_every_sweep_to_copy_is_accepted(path: Path) -> None:
         given = [options[at + 1] for at, option in enumerate(options) if option == "--grid"]
         if "..." not in command:
             assert given, command
-            grids.check(notebooks.find(name, ROOT / "notebooks"), grids.product([grids.axis(text) for text in given]))
+            sweep_grid.check(
+                notebooks.find(name, ROOT / "notebooks"), sweep_grid.product([sweep_grid.axis(text) for text in given])
+            )
 
 
 def test_the_python_to_copy_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,14 +165,14 @@ def text_of(path: Path) -> str:
     return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
-def parameter_cells(path: Path) -> list[str]:
+def cells_of_parameters(path: Path) -> list[str]:
     cells = json.loads(path.read_text())["cells"]
     return ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
 
 
 def parameters_of(path: Path) -> dict[str, Any]:
     found = {}
-    for statement in ast.parse(parameter_cells(path)[0]).body:
+    for statement in ast.parse(cells_of_parameters(path)[0]).body:
         assert isinstance(statement, ast.Assign)
         assert isinstance(statement.targets[0], ast.Name)
         found[statement.targets[0].id] = ast.literal_eval(statement.value)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from lmc_utils.classroom.grading import Graded
-from lmc_utils.classroom.marking import Marks
+from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.classroom.submissions import Submission
 from lmc_utils.publishing import feedback
 

@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 from project import lmc, write_notebook
 
-from lmc_utils.running import clusters, grids, results, sweeps
+from lmc_utils.running import clusters, recorded_numbers, sweep_grid, sweeps
 from lmc_utils.running.notebooks import ExecutionError, Notebook
 from lmc_utils.settings import ParameterError
 
@@ -36,7 +36,7 @@ def notebook(tmp_path: Path) -> Notebook:
     return Notebook(write_notebook(tmp_path / "one.ipynb", SOURCE))
 
 
-def wanted(folder: Path, counts: range, rate: float = 0.1) -> list[grids.Point]:
+def wanted(folder: Path, counts: range, rate: float = 0.1) -> list[sweep_grid.Point]:
     return [{"count": count, "rate": rate, "word": str(folder)} for count in counts]
 
 
@@ -85,7 +85,7 @@ def test_a_point_that_fails_is_tried_once_more_and_the_others_go_on(notebook: No
     with pytest.raises(ExecutionError, match=r"1 of 3 points failed: .*ZeroDivisionError.*count=100"):
         sweeps.sweep(notebook, points, out=tmp_path / "out")
     assert executed(tmp_path) == [99, 100, 100, 101]
-    name = grids.name_of(points[1])
+    name = sweep_grid.name_of(points[1])
     assert (tmp_path / "out" / "points" / f"{name}.partial.ipynb").exists()
     assert not (tmp_path / "out" / "points" / f"{name}.ipynb").exists()
 
@@ -109,12 +109,14 @@ def test_a_point_that_never_ends_and_one_out_of_memory_cost_a_line_each(tmp_path
     with clusters.local(2) as client:
         *_, report = sweeps.steps(harmful, points, client, tmp_path / "out", timeout=6)
     assert (report.done, len(report.failed)) == (1, 3)
-    said = [report.failed[grids.name_of(point)] for point in points[:3]]
+    said = [report.failed[sweep_grid.name_of(point)] for point in points[:3]]
     for line, why, word in zip(said, ("after 6 seconds", "MemoryError", "died"), words, strict=False):
         assert why in line
         assert word in line
         assert "\n" not in line
-    assert results.read(tmp_path / "out" / "points" / f"{grids.name_of(points[3])}.ipynb") == {"square": 9.0}
+    assert recorded_numbers.read(tmp_path / "out" / "points" / f"{sweep_grid.name_of(points[3])}.ipynb") == {
+        "square": 9.0
+    }
 
 
 def test_an_interrupt_of_a_terminal_costs_one_line(notebook: Notebook, tmp_path: Path) -> None:
@@ -148,7 +150,9 @@ def test_twelve_points_and_a_worker_that_is_killed(
             if report.done == 3:
                 first.send_signal(signal.SIGKILL)
     assert (report.done, report.failed) == (12, {})
-    got = [results.read(tmp_path / "out" / "points" / f"{grids.name_of(point)}.ipynb") for point in points]
+    got = [
+        recorded_numbers.read(tmp_path / "out" / "points" / f"{sweep_grid.name_of(point)}.ipynb") for point in points
+    ]
     assert [each["square"] for each in got] == [count**2 for count in range(12)]
     assert [each["third"] for each in got] == [1 / (count - 100) for count in range(12)], "to the bit"
     assert len(list((tmp_path / "out" / "points").iterdir())) == 12

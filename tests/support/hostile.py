@@ -25,7 +25,7 @@ from handed_in import SOURCE, hand_in, identity, solved, without
 from nbformat import NotebookNode
 
 from lmc_utils.classroom import grading
-from lmc_utils.classroom.sandbox import Bounds
+from lmc_utils.classroom.workspace import Bounds
 
 ALL = 14.0
 LIMIT = 20  # seconds that a cell may take; honest ones take few, but a busy machine holds everything up
@@ -85,9 +85,9 @@ write(OUTSIDE["root"] + "/_build/grades/forged.json")""",
     "neighbour read": 'tried("neighbour read", lambda: OUTSIDE["canary"] in read(OUTSIDE["neighbour"]))',
     "solutions read": 'tried("solutions read", lambda: "BEGIN SOLUTION" in read(OUTSIDE["exercises"]))',
     "package changed": """
-import lmc_utils.classroom.checking
+import lmc_utils.classroom.exercise_lookup
 write(OUTSIDE["package"] + "/classroom/hostile.py")
-write(lmc_utils.classroom.checking.__file__, "def check(*_): return True\\ninsist = check")""",
+write(lmc_utils.classroom.exercise_lookup.__file__, "def check(*_): return True\\ninsist = check")""",
     "site-packages changed": """
 import numpy
 write(pathlib.Path(numpy.__file__).parents[1] / "lmc_hostile.pth", "import os")
@@ -102,7 +102,7 @@ found = [read(path) for path in glob.glob("/proc/*/environ")]
 tried("environments of others read", lambda: OUTSIDE["canary"] in str(found))""",
     "command lines of others read": """
 found = [read(path) for path in glob.glob("/proc/*/cmdline")]
-tried("command lines of others read", lambda: "classroom.marking" in str(found))""",
+tried("command lines of others read", lambda: "classroom.submission_marks" in str(found))""",
     "files of the home read": 'tried("files of the home read", lambda: OUTSIDE["canary"] in read(OUTSIDE["secret"]))',
     "files read through /proc": """
 found = [read(path + OUTSIDE["secret"]) for path in glob.glob("/proc/*/root") + glob.glob("/proc/*/cwd")]

@@ -29,9 +29,9 @@ from rows import Row
 
 from lmc_utils import cli
 from lmc_utils.classroom import grading
-from lmc_utils.classroom.marking import Marks
+from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.publishing import build
-from lmc_utils.running import notebooks, values
+from lmc_utils.running import notebooks, yaml_values
 from lmc_utils.settings import ParameterError
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def _require_one_line(text: str) -> None:
 
 def check_yaml(text: str) -> None:
     try:
-        value = values.parse("x", text)
+        value = yaml_values.parse("x", text)
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except ParameterError as error:
         _require_one_line(str(error))

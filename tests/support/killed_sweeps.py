@@ -17,9 +17,9 @@ from kills import MARK, alive
 from project import write_notebook
 from rows import Row
 
-from lmc_utils.running import grids, notebooks, results, sweeps
+from lmc_utils.running import notebooks, recorded_numbers, sweep_grid, sweeps
 
-POINTS = grids.product([("count", range(3)), ("rate", [0.5, 0.25])])
+POINTS = sweep_grid.product([("count", range(3)), ("rate", [0.5, 0.25])])
 _SOURCE = "from lmc_utils.running import record\nrecord(third=count / 3, root=(count + rate) ** 0.5)"
 _SOON = 10.0  # seconds in which all that a killed sweep has started ends; Dask's workers look now and then
 _LONGEST = 12.0  # seconds in which it is killed: about as many as the first points take
@@ -64,7 +64,7 @@ def _not_whole(points: Path) -> list[str]:
     faults = []
     for path in points.glob("*.ipynb"):
         try:
-            results.read(path)
+            recorded_numbers.read(path)
         except Exception as error:
             faults.append(f"{path.name}: {error}")
     return faults

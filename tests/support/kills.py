@@ -30,7 +30,7 @@ BETWEEN_RENAMES = """
 import os, signal
 from pathlib import Path
 from lmc_utils import cli
-from lmc_utils.publishing import swap
+from lmc_utils.publishing import folder_swap
 
 def rename(path, target, rename=Path.rename):
     if path.name == "html.new":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lmc_utils.measure.walks import Walks
+from lmc_utils.measure.trajectories import Walks
 
 SIZE = 592
 SLICES = {"linear1": slice(0, 520), "linear2": slice(520, SIZE)}

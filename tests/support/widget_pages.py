@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from playwright.sync_api import Locator, Page
 
-from lmc_utils.widgets.scripts import script
+from lmc_utils.widgets.assets import script
 
 MODEL = """
 const listeners = {};

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmc_utils import toy
-from lmc_utils.toy import descent, fields
+from lmc_utils.toy import descent, multidimensional
 from lmc_utils.toy.descent import descend, sibling_barriers, starts_around, wilson
 from lmc_utils.toy.settings import Descent
 
@@ -21,8 +21,8 @@ landscapes = pytest.mark.parametrize(
     ("roots", "directions"),
     [
         (FIVE, None),
-        (fields.on_circle(5), None),
-        (fields.simplex(4, 6), fields.random_directions(4, 6, 2, seed=0)),
+        (multidimensional.on_circle(5), None),
+        (multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, 2, seed=0)),
     ],
     ids=["line", "plane", "degenerate"],
 )
@@ -69,13 +69,13 @@ def test_a_fork_does_not_depend_on_which_others_there_are() -> None:
 
 @landscapes
 def test_the_fast_slope_is_the_clipped_exact_gradient(roots: np.ndarray, directions: np.ndarray | None) -> None:
-    length, height = fields.units(roots, directions)
+    length, height = multidimensional.units(roots, directions)
     starts = 1.5 * starts_around(roots, 40, 0)
     step = 1e-3
     _, after = descent.walks(
         roots, directions, starts=starts, fork_times=[], seed=0, steps=1, temperature=0, step_size=step
     )
-    slope = fields.gradient(starts, roots, directions) * length / height
+    slope = multidimensional.gradient(starts, roots, directions) * length / height
     lengths = np.linalg.norm(slope, axis=1, keepdims=True)
     expected = starts - step * length * slope * np.minimum(1, descent.CLIP / lengths)
     assert 0 < np.mean(lengths > descent.CLIP) < 1
@@ -91,7 +91,7 @@ def test_without_noise_siblings_never_part_and_walk_into_the_nearest_valley() ->
 
 
 def test_moving_and_stretching_the_landscape_moves_and_stretches_the_walk() -> None:
-    roots, starts = fields.on_circle(4), starts_around(fields.on_circle(4), 5, 0)
+    roots, starts = multidimensional.on_circle(4), starts_around(multidimensional.on_circle(4), 5, 0)
     ends = descend(roots, starts=starts, fork_times=FORKS, seed=0, steps=50)
     other = descend(8 * roots, starts=8 * starts, fork_times=FORKS, seed=0, steps=50)
     np.testing.assert_allclose(other, 8 * ends, rtol=1e-9, atol=1e-9)
@@ -102,7 +102,7 @@ def test_at_a_constant_temperature_one_valley_holds_the_boltzmann_distribution()
     pair = np.array([[-1.0], [1.0]])
     ends = descend(pair, starts=np.ones((4000, 1)), fork_times=[], seed=0, steps=400, temperature=0.01, cooling=1e-9,
                    step_size=0.002)  # fmt: skip
-    bend = float(fields.hessian(pair, pair)[0, 0, 0]) * 4
+    bend = float(multidimensional.hessian(pair, pair)[0, 0, 0]) * 4
     # 4000 walkers give a variance to 2 %, the valley's anharmonicity and the finite step about as much
     assert np.var(ends[0] / 2) == pytest.approx(0.01 / bend, rel=0.08)
 
@@ -156,7 +156,7 @@ def test_a_walk_out_of_range_gets_one_line(changed: dict[str, object], line: str
 
 @pytest.mark.parametrize("step_size", [1.0, 1e3, 1e308])
 def test_a_walk_that_diverges_says_so(step_size: float) -> None:
-    roots, directions = fields.simplex(4, 6), fields.random_directions(4, 6, 2, seed=0)
+    roots, directions = multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, 2, seed=0)
     with pytest.raises(ValueError, match="step_size: expected one with which every walk settles, got") as error:
         descend(roots, directions, starts=starts_around(roots, 20, 0), fork_times=[0.0], seed=0, step_size=step_size)
     assert "\n" not in str(error.value)
@@ -177,7 +177,7 @@ def test_the_wilson_interval_solves_its_equation(successes: int, n: int) -> None
 @given(seed=st.integers(0, 1000), m=st.integers(2, 5), n=st.integers(2, 4))
 def test_the_largest_stable_step_is_where_a_small_step_away_stops_shrinking(seed: int, m: int, n: int) -> None:
     roots = np.random.default_rng(seed).standard_normal((m, n))
-    length, height = fields.units(roots)
+    length, height = multidimensional.units(roots)
     limit = descent.largest_stable_step(roots) * length**2 / height
     bends = [np.prod(np.delete(np.sum((root - roots) ** 2, axis=1), i)) * 2 for i, root in enumerate(roots)]
     assert limit == pytest.approx(2 / max(bends), rel=1e-9)

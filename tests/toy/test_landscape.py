@@ -277,7 +277,9 @@ def test_no_placement_on_an_interval_stays_lower_than_chebyshev(roots: list[floa
     assert highest >= 4.0 ** (1 - len(roots)) * (1 - 1e-3)
 
 
-@pytest.mark.parametrize("module", ["toy", "toy.fields", "toy.descent", "toy.settings", "classroom.exercises.toy"])
+@pytest.mark.parametrize(
+    "module", ["toy", "toy.multidimensional", "toy.descent", "toy.settings", "classroom.exercises.toy"]
+)
 def test_the_toy_waits_for_nothing_but_numpy(module: str) -> None:
     script = f"import sys, lmc_utils.{module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

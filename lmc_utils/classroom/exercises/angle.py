@@ -7,19 +7,19 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from lmc_utils.classroom import lesson
-from lmc_utils.classroom.judging import Array, Exercise
-from lmc_utils.classroom.own import Own
+from lmc_utils.classroom import example_families
+from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.individual_numbers import Own
 from lmc_utils.measure import geometry
 
-_LATE, _LAST = lesson.EXPERIMENT.fork_epochs[-1], lesson.EXPERIMENT.epochs
+_LATE, _LAST = example_families.EXPERIMENT.fork_epochs[-1], example_families.EXPERIMENT.epochs
 _BESIDE = np.random.default_rng(0).random((20, 3))
 
 
 @cache
 def tracked() -> xr.Dataset:
     """Distances and angles of the lesson's siblings, the whole network, mean over all pairs."""
-    found = geometry.track(lesson.family().walks(), progress=False)
+    found = geometry.track(example_families.family().walks(), progress=False)
     return found.sel(layer=geometry.WHOLE).mean(["parent", "pair"])
 
 

@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from lmc_utils import toy
-from lmc_utils.classroom import lesson
-from lmc_utils.classroom.judging import Array, Exercise
+from lmc_utils.classroom import example_families
+from lmc_utils.classroom.answer_feedback import Array, Exercise
 from lmc_utils.forking import Run
 from lmc_utils.measure import approximations, barriers, curvature, lines
 
@@ -60,7 +60,7 @@ def _weighted(weight: Callable[[float, float], Any]) -> Callable[..., float]:
 
 @cache
 def _family(long: bool) -> Run:
-    return lesson.family(**({"epochs": 40, "weight_decay": 0.0, "fork_epochs": (0,)} if long else {}))
+    return example_families.family(**({"epochs": 40, "weight_decay": 0.0, "fork_epochs": (0,)} if long else {}))
 
 
 @cache

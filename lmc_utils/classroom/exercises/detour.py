@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
-from lmc_utils.classroom import lesson
-from lmc_utils.classroom.judging import Array, Exercise
-from lmc_utils.classroom.own import Own, hundredths
+from lmc_utils.classroom import example_families
+from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.individual_numbers import Own, hundredths
 from lmc_utils.connect import alignment, curves
 from lmc_utils.measure import barriers, lines
 
@@ -29,7 +29,7 @@ _WAYS = tuple((*_NUMBERS.normal(size=(3, 4)), t) for t in (0.0, 0.25, 0.5, 0.9, 
 
 @cache
 def _barriers(strangers: bool, aligned: bool) -> xr.DataArray:
-    family = lesson.family()
+    family = example_families.family()
     pairs = family.strangers() if strangers else family.pairs()
     if aligned:
         pairs = alignment.align(pairs, progress=False).pairs
@@ -52,7 +52,7 @@ def _most() -> str:
 
 @cache
 def _ways() -> xr.DataArray:
-    family = lesson.family()
+    family = example_families.family()
     bent = curves.bend(family.pairs(), _BENDING, family.experiment, progress=False)
     return barriers.error_barrier(bent.measure(progress=False).error)
 

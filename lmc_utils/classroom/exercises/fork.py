@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lmc_utils.classroom import lesson
-from lmc_utils.classroom.judging import Array, Exercise
-from lmc_utils.classroom.own import Own
+from lmc_utils.classroom import example_families
+from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.individual_numbers import Own
 from lmc_utils.forking import Experiment, members
 from lmc_utils.measure import barriers, lines
 
@@ -22,7 +22,7 @@ CLASSROOM = Experiment(parents=5, fork_epochs=(0, 1, 2, 15), siblings=4)
 
 @cache
 def _line(**changes: Any) -> xr.Dataset:
-    family, grid = lesson.family(**changes), lines.LineGrid(alphas=11, alpha_range=(0, 1))
+    family, grid = example_families.family(**changes), lines.LineGrid(alphas=11, alpha_range=(0, 1))
     return lines.line(family.pairs(), grid, progress=False).sel(epoch=family.experiment.epochs)
 
 

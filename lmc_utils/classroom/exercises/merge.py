@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from lmc_utils import connect
-from lmc_utils.classroom.judging import Array, Exercise
-from lmc_utils.classroom.merging import classifiers
+from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.example_classifiers import classifiers
 from lmc_utils.measure.barriers import STABLE_BELOW
 
 _NUMBERS = np.random.default_rng(0)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lmc_utils.classroom import lesson
-from lmc_utils.classroom.judging import Array, Exercise
+from lmc_utils.classroom import example_families
+from lmc_utils.classroom.answer_feedback import Array, Exercise
 from lmc_utils.forking import Run
 from lmc_utils.measure import barriers, lines
+from lmc_utils.measure.activation_variance import variances
 from lmc_utils.measure.batchnorm import CONVENTIONS
-from lmc_utils.measure.variances import variances
 
 _NUMBERS = np.random.default_rng(0)
 _PROBES = tuple((_NUMBERS.normal(2, 3, shape),) for shape in ((5, 3, 4), (2, 1, 2), (7, 2, 1)))
@@ -23,7 +23,7 @@ _LINE = lines.LineGrid(alphas=11, alpha_range=(0.0, 1.0))
 
 @cache
 def _family(rate: float = 0.4) -> Run:
-    return lesson.residual_family(learning_rate=rate)
+    return example_families.residual_family(learning_rate=rate)
 
 
 @cache

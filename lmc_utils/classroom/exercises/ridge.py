@@ -11,9 +11,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from lmc_utils.classroom import lesson
-from lmc_utils.classroom.judging import Array, Exercise
-from lmc_utils.classroom.own import Own, hundredths
+from lmc_utils.classroom import example_families
+from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.individual_numbers import Own, hundredths
 from lmc_utils.measure import planes, ridges
 
 _LEFT, _RIGHT, _TOP, _ASIDE = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.5, 3.0]])
@@ -22,11 +22,11 @@ _HEIGHTS = np.linspace(0, 0.8, 5)
 
 @cache
 def _tracks(epoch: int) -> xr.Dataset:
-    found = ridges.tracks(lesson.family().pairs([epoch], "fork_point"), np.linspace(0, 1, 5), progress=False)
+    found = ridges.tracks(example_families.family().pairs([epoch], "fork_point"), np.linspace(0, 1, 5), progress=False)
     return found.sel(epoch=epoch).mean(["parent", "pair"])
 
 
-def tracks(split: str = "train", fork: int = 0, epoch: int = lesson.EXPERIMENT.epochs) -> xr.Dataset:
+def tracks(split: str = "train", fork: int = 0, epoch: int = example_families.EXPERIMENT.epochs) -> xr.Dataset:
     """Loss and error of the lesson's siblings on the midline and both flanks, mean over all pairs."""
     return _tracks(epoch).sel(split=split, fork_epoch=fork)
 

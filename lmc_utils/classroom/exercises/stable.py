@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lmc_utils.classroom.judging import Exercise
-from lmc_utils.classroom.own import Own, hundredths
-from lmc_utils.forking import boundaries, tables
+from lmc_utils.classroom.answer_feedback import Exercise
+from lmc_utils.classroom.individual_numbers import Own, hundredths
+from lmc_utils.forking import boundaries, result_tables
 from lmc_utils.forking.boundaries import Boundaries
-from lmc_utils.measure import stability
+from lmc_utils.measure import stability_onset
 from lmc_utils.measure.freezing import Walkers
 
 _FORKS = (0, 1, 2, 4, 8, 16)
@@ -31,7 +31,7 @@ _SEEDS = range(2)
 
 @cache
 def _onsets(axis: str, split: str = "train") -> xr.Dataset:
-    return boundaries.along(axis, tables.read(_TABLES[axis]), Boundaries(split=split))
+    return boundaries.along(axis, result_tables.read(_TABLES[axis]), Boundaries(split=split))
 
 
 def _later() -> str:
@@ -45,7 +45,7 @@ def _later() -> str:
 
 
 def _stable_from(forks: Sequence[float], heights: Sequence[float]) -> float:
-    return float(stability.stable_from(xr.DataArray(list(heights), coords={"fork_epoch": list(forks)})))
+    return float(stability_onset.stable_from(xr.DataArray(list(heights), coords={"fork_epoch": list(forks)})))
 
 
 def _first_below(forks: Sequence[float], heights: Sequence[float]) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lmc_utils import toy
-from lmc_utils.classroom.judging import Array, Exercise
-from lmc_utils.classroom.own import Own, hundredths
+from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.individual_numbers import Own, hundredths
 
 FIVE = toy.on_interval(5)
 PULLED = FIVE * np.where(np.abs(FIVE) == 1, 0.95, 1.0)  # the two outermost, a little inwards

@@ -1,6 +1,6 @@
 // A landscape that can be turned: drag it, or use the arrow keys. Draws on a canvas with nothing but the browser.
 //
-// render({ model, el }): `model.get("scene")` is what lmc_utils.widgets.surface writes; `el` is what to draw into.
+// render({ model, el }): `model.get("scene")` is what lmc_utils.widgets.surface_3d writes; `el` is what to draw into.
 
 const NEAR = { azimuth: -0.6, elevation: 0.65 };
 const STEP = 0.1; // radians a key press

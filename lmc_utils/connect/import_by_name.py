@@ -1,0 +1,79 @@
+"""Networks, samples and functions of the reader's own, by name: `package.module:name`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+from torch import nn
+
+from lmc_utils.formatting import one_line
+from lmc_utils.settings import ParameterError, require, unknown
+
+
+def found(parameter: str, place: str) -> Any:
+    """What `package.module:name` stands for; modules are looked for in the current folder, too.
+
+    Args:
+        parameter: its name, for the message.
+        place: module and name.
+
+    Raises:
+        ParameterError: the module cannot be imported, or holds nothing of this name.
+
+    >>> found("loss", "math:sqr")
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: loss: in math, 'sqr' is not known; did you mean 'sqrt'? Choose from ...
+    """
+    module, colon, attribute = place.partition(":")
+    require(bool(module and colon and attribute), parameter, "MODULE:NAME, as in package.module:function", place)
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        holder = importlib.import_module(module)
+    except Exception as problem:  # whatever a module of the user's does when it is imported
+        said = f"'{module}' says {_said(problem)}"
+        raise ParameterError(f"{parameter}: expected a module that can be imported, {said}") from problem
+    if not hasattr(holder, attribute):
+        names = [each for each in vars(holder) if each[:1] != "_"]
+        raise ParameterError(f"{parameter}: in {module}, {unknown(attribute, names)}")
+    return getattr(holder, attribute)
+
+
+def network(place: str) -> nn.Module:
+    """The network that a function without arguments makes.
+
+    Raises:
+        ParameterError: there is no such function, it raises, or it makes something else.
+
+    >>> network("torch.nn:Identity")
+    Identity()
+    """
+    made = _made("model", place, found("model", place))
+    require(isinstance(made, nn.Module), "model", "a function that makes a torch module", type(made).__name__)
+    return made  # type: ignore[no-any-return]
+
+
+def samples(place: str) -> Any:
+    """Samples that stand there, or that a function without arguments makes.
+
+    Raises:
+        ParameterError: there are none, or the function raises.
+    """
+    there = found("data", place)
+    return _made("data", place, there) if callable(there) and not hasattr(there, "__iter__") else there
+
+
+def _made(parameter: str, place: str, factory: Any) -> Any:
+    require(callable(factory), parameter, "a function that makes it", type(factory).__name__)
+    try:
+        return factory()
+    except Exception as problem:  # whatever a function of the user's does
+        said = f"{place} says {_said(problem)}"
+        raise ParameterError(f"{parameter}: expected a function without arguments, {said}") from problem
+
+
+def _said(problem: Exception) -> str:
+    return one_line(f"{type(problem).__name__}: {problem}", 200)

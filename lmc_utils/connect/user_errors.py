@@ -1,0 +1,26 @@
+"""What code of the user's raises, in one line that says what was expected of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lmc_utils.formatting import one_line
+from lmc_utils.settings import ParameterError
+
+
+@contextmanager
+def expected(what: str) -> Iterator[None]:
+    """Turn any exception but ParameterError into one.
+
+    >>> with expected("data: expected samples that can be read, reading them gave"):
+    ...     raise OSError("no such file")
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: data: expected samples that can be read, reading them gave OSError: no such file
+    """
+    try:
+        yield
+    except ParameterError:
+        raise
+    except Exception as error:
+        raise ParameterError(f"{what} {one_line(f'{type(error).__name__}: {error}', 300)}") from error

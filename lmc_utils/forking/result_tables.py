@@ -1,0 +1,133 @@
+"""Small tables of long runs: made by a command, stored in the folder `results`, read by chapters.
+
+python -m lmc_utils.forking.result_tables            # list them
+python -m lmc_utils.forking.result_tables NAME       # make results/NAME.nc; cached runs are not trained again
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import xarray as xr
+
+from lmc_utils.circumstances import circumstances
+from lmc_utils.forking.experiment import Experiment
+from lmc_utils.forking.protocol import train
+from lmc_utils.measure import lines
+from lmc_utils.measure.batchnorm import CONVENTIONS
+from lmc_utils.provenance import CHECKOUT, write_whole
+from lmc_utils.settings import ParameterError, require_choice
+
+PLACES = (CHECKOUT / "results", Path(sys.prefix) / "share" / "lmc_utils" / "results")
+_RESNET = Experiment(architecture="resnet8", widths=(8,), norm="batch", learning_rate=0.4, epochs=20)
+FASHION = replace(_RESNET, dataset="fashion_mnist", train_samples=10_000, learning_rate=0.2, parents=2, keep=5)
+LINE = lines.LineGrid(alphas=9, alpha_range=(0.0, 1.0))
+
+
+def on_lines(experiment: Experiment) -> xr.Dataset:
+    """Train a family, and measure loss and error on the lines between its siblings at the end of training.
+
+    Returns:
+        `loss` and `error` with the dimensions batchnorm (each convention; "none" where the network has no batch
+        normalisation), split, fork_epoch, parent, pair and alpha, and `error_kept`, as `losses.measure` has it.
+    """
+    run = train(experiment)
+    hows = CONVENTIONS if experiment.norm == "batch" else ("none",)
+    measured = [
+        lines.line(run.pairs(batchnorm=None if how == "none" else how), LINE).squeeze("epoch", drop=True)
+        for how in hows
+    ]
+    return xr.concat(measured, xr.Variable("batchnorm", list(hows)), combine_attrs="drop", data_vars="all")
+
+
+def resnet8_norms() -> xr.Dataset:
+    """ResNet-8 on MNIST-1D: three normalisations, two learning rates; a network each as in the chapter on residuals."""
+    found = []
+    for norm in ("batch", "group", "none"):
+        rates = []
+        for rate in (0.1, 0.4):
+            table = on_lines(replace(_RESNET, norm=norm, learning_rate=rate))
+            rates.append(table.isel(batchnorm=0, drop=True)[["loss", "error"]].assign_coords(learning_rate=rate))
+        found.append(xr.concat(rates, "learning_rate").assign_coords(norm=norm))
+    return xr.concat(found, "norm")
+
+
+def resnet8_fashion_mnist() -> xr.Dataset:
+    """ResNet-8 on 10,000 images of Fashion-MNIST, the conventions for batch normalisation side by side."""
+    return on_lines(FASHION)
+
+
+SWEPT = tuple(  # made by `lmc sweep`: their commands stand in results/stability.sh and in their attributes
+    f"stability_{name}"
+    for name in (
+        *("learning_rate", "train_samples", "batch_size", "weight_decay", "depth", "width"),
+        *("resnet8_learning_rate", "resnet8_batch_size"),
+    )
+)
+TABLES: dict[str, Callable[[], xr.Dataset]] = {each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist)}
+
+
+def read(name: str) -> xr.Dataset:
+    """A table of a long run, with how it was made in its attributes.
+
+    Raises:
+        ParameterError: there is no such table here.
+    """
+    require_choice("table", name, [*TABLES, *SWEPT])
+    for place in PLACES:
+        if (place / f"{name}.nc").is_file():
+            return xr.load_dataset(place / f"{name}.nc", engine="scipy")
+    how = "results/stability.sh" if name in SWEPT else f"python -m lmc_utils.forking.result_tables {name}"
+    raise ParameterError(f"table: expected {name}.nc in '{PLACES[0]}'; {how} makes it")
+
+
+def made(tables: Iterable[xr.Dataset]) -> str:
+    """The commands that made tables, and how, in Markdown, from the tables' own attributes."""
+    about = [table.attrs for table in tables]
+    commands = "\n".join(each["command"] for each in about)
+    seconds = ", ".join(each["wall_time"].partition(" ")[0] for each in about)
+    shared = dict.fromkeys(
+        f"made on {each['date']} by commit {_short(each['commit'])}, on {each['machine']}, with {each['versions']}"
+        for each in about
+    )
+    return f"```bash\n{commands}\n```\n\nThey took {seconds} s, one point after the other; {'; '.join(shared)}."
+
+
+def _short(commits: str) -> str:
+    """Each of several commits by twelve digits; what stands behind one, such as "-dirty", is kept."""
+    return " and ".join(re.sub(r"(\b[0-9a-f]{12})[0-9a-f]*", r"\1", each) for each in commits.split("; "))
+
+
+def make(name: str, folder: Path = PLACES[0]) -> Path:
+    """Make a table and write it, with how it was made in its attributes.
+
+    Raises:
+        ParameterError: no table has this name.
+    """
+    require_choice("table", name, TABLES)
+    start = time.perf_counter()
+    table = TABLES[name]().astype("float32", keep_attrs=True)
+    table.attrs = {
+        "title": " ".join(str(TABLES[name].__doc__).split()),
+        "command": f"python -m lmc_utils.forking.result_tables {name}",
+        **circumstances(),
+        "date": f"{datetime.date.today():%d %B %Y}",
+        "wall_time": f"{time.perf_counter() - start:.0f} s, what was trained before not counted",
+    }
+    path = folder / f"{name}.nc"
+    folder.mkdir(exist_ok=True)
+    write_whole(path, bytes(table.to_netcdf(None, engine="scipy")))
+    return path
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:]:
+        sys.stdout.write(f"written to {make(wanted)}\n")
+    if not sys.argv[1:]:
+        sys.stdout.writelines(f"{name}: {' '.join(str(table.__doc__).split())}\n" for name, table in TABLES.items())

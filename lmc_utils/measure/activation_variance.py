@@ -1,0 +1,82 @@
+"""What batch normalisation is given on a path, and what it makes of it: the variance of activations, layer by layer.
+
+Half-way between two networks, the incoming weights of a channel are averages, and where the two disagree the averages
+nearly cancel: what the channel sees varies less from sample to sample than at either end. Statistics that do not know
+of it divide by too much, in one layer after the other.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from tqdm import tqdm
+
+from lmc_utils.measure.labelled_arrays import Coords, Quantity, blank
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.points import along, mix
+from lmc_utils.networks import stack
+from lmc_utils.networks.normalisation import EPS, BatchNorm
+from lmc_utils.settings import ParameterError
+
+
+def variances(
+    pairs: Pairs, alphas: Sequence[float] | np.ndarray[Any, Any] = (0.0, 0.5, 1.0), progress: bool = True
+) -> xr.Dataset:
+    """The variance of the activations that each batch normalisation meets along the line through each pair of networks.
+
+    Args:
+        pairs: what to measure.
+        alphas: where on the line.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        `variance`, over samples and space, of what comes in, and `normalised`, the same divided by the variance that
+        the layer believes in (plus its epsilon): 1 where the statistics are right, and what comes out before scale and
+        shift. Both are means over the channels, with the dimensions of the pairs, alpha and layer, on as many training
+        samples as the convention re-estimates on; where statistics are kept, means over the two networks that they are
+        of.
+
+    Raises:
+        ParameterError: the network has no batch normalisation.
+    """
+    network = copy.deepcopy(pairs.network)
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, BatchNorm)}
+    if not layers:
+        raise ParameterError("norm: expected a network with batch normalisation, this one has none")
+    seen: dict[str, Tensor] = {}
+
+    def watch(name: str) -> Any:
+        def hook(layer: BatchNorm, inputs: tuple[Tensor]) -> None:
+            images = inputs[0] if inputs[0].dim() > 3 else inputs[0].transpose(0, 1)
+            varies = images.var((0, *range(3, images.dim())), correction=0)
+            seen[name] = torch.stack([varies, varies / (layer.running_var + EPS)]).mean(-1)
+
+        return hook
+
+    for name, layer in layers.items():
+        layer.register_forward_pre_hook(watch(name))
+    samples = pairs.convention.samples(pairs.samples).to(pairs.device)
+    steps, statistics = torch.tensor(alphas, dtype=torch.float64), pairs.statistics()
+    coords: Coords = {**pairs.coords, "alpha": steps.tolist(), "layer": list(layers)}
+    quantities = {
+        "variance": Quantity(tuple(coords), long_name="variance of activations before normalisation"),
+        "normalised": Quantity(tuple(coords), long_name="variance of activations after normalisation"),
+    }
+    found = blank(coords, quantities, pairs.provenance)
+    for place, ends in tqdm(pairs, "watching activations", unit="pair", disable=not progress):
+        thetas = mix(ends[0], ends[1], steps.to(ends))
+        kept = statistics.at(place, thetas, along(steps, ends))
+        values = torch.zeros(2, len(steps), len(layers), dtype=torch.float64)
+        for buffers in kept:
+            with torch.no_grad():
+                named = stack.unflatten(thetas, network, buffers)
+                torch.func.functional_call(network, named, (samples.expand(len(steps), *samples.shape),))
+            values += torch.stack([seen[name] for name in layers], -1).cpu() / len(kept)
+        found.variance.values[place], found.normalised.values[place] = values.numpy()
+    return found

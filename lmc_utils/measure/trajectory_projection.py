@@ -1,0 +1,63 @@
+"""Walks seen on the plane through their ends and a third point."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import xarray as xr
+from tqdm import tqdm
+
+from lmc_utils.measure.geometry import UNDEFINED
+from lmc_utils.measure.labelled_arrays import Quantity, blank
+from lmc_utils.measure.planes import Colinear, basis
+from lmc_utils.measure.trajectories import Walks
+from lmc_utils.settings import require_choice
+
+THIRDS = ("fork_point", "parent")
+
+_AWAY = ("fork_epoch", "parent", "pair", "walker", "epoch")
+
+
+def project(walks: Walks, third: str = "fork_point", progress: bool = True) -> xr.Dataset:
+    """The siblings' walks from their fork on, seen on the plane through both as trained and a third point.
+
+    Args:
+        walks: of the siblings.
+        third: `fork_point`, where they parted, or `parent`, their parent at the end of training.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        With dimensions fork_epoch, parent, pair, walker (0 and 1), epoch: `off_plane`, the distance from the plane, and
+        `off_plane_fraction`, that over the distance from the fork point (NaN at the fork); and with a dimension axis
+        `walk`, the coordinates on the plane as `planes.plane` lays them. NaN before the fork, and where the three
+        points lie on one line. The attribute `third` says what the third point is.
+
+    Raises:
+        ParameterError: an unknown third point.
+    """
+    require_choice("third", third, THIRDS)
+    coords = {**walks.coords(), "walker": [0, 1], "axis": 2}
+    coords = {name: coords[name] for name in (*_AWAY, "axis")}
+    quantities = {"walk": Quantity((*_AWAY, "axis")), "off_plane": Quantity(_AWAY), "away": Quantity(_AWAY)}
+    found = blank(coords, quantities, {**walks.provenance, "third": third})
+    groups = list(itertools.product(enumerate(walks.fork_epochs), range(walks.parents)))
+    for (fork, fork_epoch), parent in tqdm(groups, "projecting walks", unit="parent", disable=not progress):
+        (left,) = walks.read(fork_epoch, parent, fork_epoch)[:1]
+        last = walks.read(fork_epoch, parent, walks.epochs)
+        top = left if third == "fork_point" else last[0]
+        planes = {}
+        for row, pair in enumerate(walks.pairs):
+            try:
+                planes[row] = basis(torch.stack([*(last[1 + sibling] for sibling in pair), top]))
+            except Colinear:
+                continue
+        for epoch in range(fork_epoch, walks.epochs + 1) if planes else ():
+            thetas = walks.read(fork_epoch, parent, epoch)
+            for row, plane in planes.items():
+                walkers = thetas[[1 + sibling for sibling in walks.pairs[row]]]
+                at = (fork, parent, row, slice(None), epoch)
+                found.walk.values[at], found.off_plane.values[at] = (part.numpy() for part in plane.locate(walkers))
+                found.away.values[at] = (walkers.double() - left.double()).norm(dim=1)
+    share = found.off_plane / found.away.where(found.away > 0)
+    return found.drop_vars("away").assign(off_plane_fraction=share.assign_attrs(UNDEFINED))

@@ -1,0 +1,131 @@
+"""One run as a page of its own, in the look of the book: a single file that asks for nothing else."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode, from_dict
+from nbformat import write as write_notebook
+from rich.console import Console
+from ruamel.yaml import YAML
+
+from lmc_utils.provenance import write_whole
+from lmc_utils.publishing import embedded_assets, standalone_page
+from lmc_utils.publishing.site import Site, alone, sphinx
+from lmc_utils.running import comparison, notebook_files, readable_notebook
+from lmc_utils.running.notebooks import Notebook
+from lmc_utils.settings import ParameterError, require
+
+_TAGGED = re.compile(r"^\$\$\n(.*?\\tag\{[^}]*\})\n\$\$$", re.MULTILINE | re.DOTALL)
+_LOOK = {"custom.css", "folds.js", "favicon.svg", "logo.svg", "logo-dark.svg"}
+_NEEDED = {"offline", "page_order"}  # of the book's own extensions
+_ALONE = {  # what leads to other pages
+    "use_download_button": False,
+    "use_repository_button": False,
+    "use_issues_button": False,
+    "article_header_start": [],
+    "article_header_end": [],
+    "primary_sidebar_end": [],
+    "search_bar_text": "",
+}
+
+
+def require_place(target: Path | None, root: Path) -> None:
+    """Raise ParameterError unless a page that is asked for has a name for one, and a checkout to get its look from."""
+    if target is not None:
+        standalone_page.require_name(target)
+        whose = "a checkout of the book with a _config.yml"
+        require((root / "_config.yml").is_file(), "root", whose, str(root.resolve()))
+
+
+def write(root: Path, run: Path, target: Path) -> None:
+    """Write the page of an executed notebook.
+
+    Args:
+        root: a checkout of the book, whose look it gets.
+        run: the executed notebook, of `lmc run` or of papermill.
+        target: the HTML file; it is replaced when the new one is whole.
+
+    Raises:
+        ParameterError: it was not executed, there is no checkout, or the page failed.
+    """
+    require_place(target, root)
+    notebook = as_page(run, root)
+    site = Site(root.resolve())
+    work = Site(site.root / "_build" / "page")
+    console = Console(stderr=True, soft_wrap=True)
+    with alone(site):
+        shutil.rmtree(work.root, ignore_errors=True)
+        _lay_out(site, work, notebook)
+        log = work.root / "html.log"
+        if not sphinx(work, work.root / "out", "html", log, console, strict=False):
+            raise ParameterError(f"notebook: expected a page of '{run}', see '{log}'")
+        text = embedded_assets.inlined(work.root / "out" / "_build" / "html" / "run.html")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, text.encode())
+        shutil.rmtree(work.root, ignore_errors=True)
+
+
+def as_page(run: Path, root: Path) -> NotebookNode:
+    """The executed notebook as its page shows it: legible, its title first, its equations with their numbers.
+
+    Raises:
+        ParameterError: it is no notebook, or was not executed.
+    """
+    executed = notebook_files.read(run, "an executed notebook")
+    about = executed["metadata"].get("papermill") or {}
+    require("end_time" in about, "notebook", "an executed notebook, as of `lmc run`", str(run))
+    source = root / "notebooks" / f"{Path(about.get('input_path') or run).stem}.ipynb"
+    book = {name: each.default for name, each in Notebook(run).parameters.items()}
+    told = readable_notebook.legible(executed, comparison.parameters(run), book, source, just_run=False)
+    heading, *cells = told["cells"]
+    first = next((place for place, cell in enumerate(cells, 1) if cell.get("id") == "lmc-caption"), 1)
+    cells.insert(first, heading)
+    metadata = {key: value for key, value in told["metadata"].items() if key != "lmc"}
+    kept = (told["metadata"].get("lmc") or {}).get("picture") if first == 1 else None
+    metadata |= {"lmc": {"picture": kept}} if kept else {}
+    page: NotebookNode = from_dict({**told, "metadata": metadata, "cells": list(map(_shown, cells))})
+    return page
+
+
+def _shown(cell: dict[str, Any]) -> dict[str, Any]:
+    if cell["cell_type"] != "markdown":
+        return cell
+    equation = "```{math}\n:nowrap:\n\n\\\\begin{equation}\n\\1\n\\\\end{equation}\n```"
+    return {**cell, "source": _TAGGED.sub(equation, "".join(cell["source"]))}
+
+
+def _lay_out(site: Site, work: Site, notebook: NotebookNode) -> None:
+    """A book of one page, in the look of the checkout's."""
+    book = work.root / "book"
+    (book / "_static").mkdir(parents=True)
+    for name in _LOOK:
+        shutil.copyfile(site.root / "book" / "_static" / name, book / "_static" / name)
+    shutil.copyfile(site.root / "book" / "references.bib", book / "references.bib")
+    write_notebook(notebook, book / "run.ipynb")
+    (book / "_toc.yml").write_text("format: jb-book\nroot: run\n")
+    vendor = work.root / "_build" / "vendor"
+    vendor.mkdir(parents=True)
+    for tarball in (site.root / "_build" / "vendor").glob("*.tgz"):  # they need not be fetched again
+        shutil.copyfile(tarball, vendor / tarball.name)
+    _write_config(site.root, work.root / "_config.yml")
+
+
+def _write_config(root: Path, path: Path) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    settings: dict[str, Any] = yaml.load((root / "_config.yml").read_bytes())
+    settings.pop("repository", None)
+    own = settings["sphinx"]["local_extensions"]
+    for name in own.keys() - _NEEDED:
+        own.pop(name)
+        settings["sphinx"]["config"]["extensions"].remove(name)
+    own.update({name: str(root.resolve() / folder) for name, folder in own.items()})
+    settings["sphinx"]["config"]["html_theme_options"] |= _ALONE
+    settings["sphinx"]["config"]["html_sidebars"] = {"**": []}
+    text = io.BytesIO()
+    yaml.dump(settings, text)
+    path.write_bytes(text.getvalue())

@@ -1,0 +1,125 @@
+"""Runs of one notebook side by side: which parameters differ, and every number that was recorded."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.running import notebook_files, recorded_curves, recorded_numbers
+from lmc_utils.running.notebooks import Notebook
+from lmc_utils.running.recorded_curves import Curves
+from lmc_utils.settings import ParameterError, require
+
+_FORK = re.compile(r"_fork_(\d+)$")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What runs of one notebook have in common, and what not.
+
+    Attributes:
+        runs: their names.
+        parameters: of all runs, by name, in the order of the notebook.
+        numbers: of all runs, by name; None where a run has none of this name.
+        curves: of all runs, by name; None likewise.
+    """
+
+    runs: list[str]
+    parameters: dict[str, list[Any]]
+    numbers: dict[str, list[float | None]]
+    curves: dict[str, list[Curves | None]] = field(default_factory=dict)
+
+    @property
+    def differing(self) -> dict[str, list[Any]]:
+        """Parameters that are not the same in all runs."""
+        return {name: each for name, each in self.parameters.items() if any(value != each[0] for value in each)}
+
+    def differences(self, name: str) -> list[float | None]:
+        """A number of each run but the first, minus that of the first; None where one of both is missing."""
+        first, *others = self.numbers[name]
+        return [None if first is None or each is None else each - first for each in others]
+
+    @property
+    def forks(self) -> dict[str, dict[int, list[float | None]]]:
+        """The numbers that there are for each fork: by name without the fork, then by fork."""
+        found: dict[str, dict[int, list[float | None]]] = {}
+        for name, each in self.numbers.items():
+            if fork := _FORK.search(name):
+                found.setdefault(name[: fork.start()], {})[int(fork[1])] = each
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON types; what is missing or not finite is None."""
+        finite = {name: [_finite(value) for value in each] for name, each in self.numbers.items()}
+        return {
+            "runs": self.runs,
+            "parameters": {name: dict(zip(self.runs, each, strict=True)) for name, each in self.differing.items()},
+            "numbers": {name: dict(zip(self.runs, each, strict=True)) for name, each in finite.items()},
+            "differences": {
+                name: dict(zip(self.runs[1:], map(_finite, self.differences(name)), strict=True)) for name in finite
+            },
+        }
+
+    def rows(self) -> list[list[Any]]:
+        """A table: a head, then a row for each number, with the differences at its end; empty where one is missing."""
+        first, *others = self.runs
+        head = ["number", *self.runs, *(f"{other} minus {first}" for other in others)]
+        return [head, *([name, *each, *self.differences(name)] for name, each in self.numbers.items())]
+
+
+def compare(paths: Sequence[Path]) -> Comparison:
+    """Lay executed notebooks side by side.
+
+    Raises:
+        ParameterError: fewer than two, one that was not executed, or runs of different notebooks.
+    """
+    require(len(paths) >= 2, "notebook", "at least two executed notebooks", len(paths))
+    names = [path.stem for path in paths]
+    names = names if len(set(names)) == len(names) else [str(path) for path in paths]
+    require(len(set(names)) == len(names), "notebook", "different files", names)
+    used = [parameters(path) for path in paths]
+    for path, each in zip(paths, used, strict=True):
+        if list(each) != list(used[0]):
+            raise ParameterError(
+                f"notebook: expected runs of one notebook, '{path}' has other parameters than '{paths[0]}'"
+            )
+    recorded = [recorded_numbers.read(path) for path in paths]
+    drawn = [recorded_curves.recorded(notebook_files.read(path)) for path in paths]
+    return Comparison(
+        names,
+        {name: [each[name] for each in used] for name in used[0]},
+        {name: [each.get(name) for each in recorded] for name in in_order(recorded)},
+        {name: [each.get(name) for each in drawn] for name in dict.fromkeys(name for each in drawn for name in each)},
+    )
+
+
+def parameters(path: Path) -> dict[str, Any]:
+    """The parameters that an executed notebook ran with, in the order of its parameters cell.
+
+    Raises:
+        ParameterError: it is no notebook.
+    """
+    content = notebook_files.read(path, "an executed notebook")
+    given = content["metadata"].get("papermill", {}).get("parameters", {})
+    return {name: given.get(name, each.default) for name, each in Notebook(path).parameters.items()}
+
+
+def in_order(recorded: Sequence[Mapping[str, float]]) -> list[str]:
+    """All names of several runs, in the order in which they were recorded, and the forks of one quantity together.
+
+    >>> in_order([{"a_fork_0": 1.0, "a_fork_15": 1.0, "b": 2.0}, {"a_fork_3": 1.0, "c": 2.0}])
+    ['a_fork_0', 'a_fork_3', 'a_fork_15', 'b', 'c']
+    """
+    names = list(dict.fromkeys(name for each in recorded for name in each))
+    places: dict[str, int] = {}
+    for name in names:
+        places.setdefault(_FORK.sub("", name), len(places))
+    return sorted(names, key=lambda name: (places[_FORK.sub("", name)], int((_FORK.search(name) or [0, -1])[1])))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

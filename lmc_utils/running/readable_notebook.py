@@ -1,0 +1,157 @@
+"""An executed notebook as something to read: its own numbers in its prose, and first of all what was run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.running import notebook_files, plain_markdown, quoted_numbers, recorded_numbers
+from lmc_utils.running.opening_figure import with_picture
+
+_BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
+_HEADING = "lmc-what-was-run"
+_SEEN = "**What we see.**"
+_SEEN_OTHERWISE = (
+    "**What was seen with the book's parameters;** the numbers, and what stands in tables, are this run's."
+)
+_VERDICT = "*The verdicts are those on the book's run; the numbers are this run's.*"
+
+
+def legible(
+    executed: dict[str, Any],
+    given: Mapping[str, Any],
+    book: Mapping[str, Any],
+    source: Path,
+    just_run: bool = True,
+) -> dict[str, Any]:
+    """The notebook in plain Markdown that holds the numbers of its own run, with a first cell that says what was run.
+
+    What a cell said before stands in its metadata as `lmc.template`, see `template`.
+
+    Args:
+        executed: the notebook as papermill wrote it.
+        given: the parameters that were given.
+        book: all parameters as they are in the source.
+        source: the notebook's source; beside it, in `book/references.bib`, are the works that it cites.
+        just_run: whether it was executed here and now. Else the versions of packages are not known, and what an earlier
+            first cell said of the run is kept.
+    """
+    said = dict(recorded_numbers.said_of(executed))
+    numbers = {name: number for name, text in said.items() if (number := _number(text)) is not None}
+    differ = {name: value for name, value in given.items() if value != book.get(name)}
+    forks = (dict(book) | dict(given)).get("fork_epochs")
+    equations = _equations(executed, source)
+    works = plain_markdown.bibliography(source.parent.parent / "book" / "references.bib")
+
+    def told(text: str) -> str:
+        text = quoted_numbers.with_forks(text, forks) if isinstance(forks, list | tuple) else text
+        text = quoted_numbers.without_missing(quoted_numbers.with_numbers(text, numbers), said)
+        if differ:
+            text = text.replace(_SEEN, _SEEN_OTHERWISE)
+            text = text.replace("## The verdict\n", f"## The verdict\n\n{_VERDICT}\n")
+        return plain_markdown.markdown(text, equations, works)
+
+    cells = [_cell(cell, told) for cell in with_picture(template(executed), moved=False)["cells"]]
+    earlier = [cell for cell in executed["cells"] if cell.get("id") == _HEADING]
+    heading = earlier[0] if earlier and not just_run else _heading(executed, differ, book, source, just_run)
+    if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):
+        heading["id"] = _HEADING
+    return {**executed, "cells": [heading, *cells]}
+
+
+def template(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook as it was before `legible`: its cells say again what they said."""
+    cells = []
+    for cell in notebook["cells"]:
+        about = _about(cell)
+        if about.pop("written", False):
+            continue
+        before = about.pop("template", None)
+        metadata = (
+            {**cell["metadata"], "lmc": about} if about else {k: v for k, v in cell["metadata"].items() if k != "lmc"}
+        )
+        cells.append(cell if before is None else {**cell, "source": before, "metadata": metadata})
+    return {**notebook, "cells": cells}
+
+
+def _cell(cell: dict[str, Any], told: Any) -> dict[str, Any]:
+    if cell["cell_type"] == "code":
+        return {**cell, "outputs": [each for each in cell["outputs"] if not _is_bar(each)]}
+    before = "".join(cell["source"])
+    said = told(before)
+    if said == before:
+        return cell
+    about = {**_about(cell), "template": before}
+    return {**cell, "source": said, "metadata": {**cell["metadata"], "lmc": about}}
+
+
+def _about(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """What a cell's metadata say of it to this package; others may have put anything there."""
+    about = cell["metadata"].get("lmc")
+    return dict(about) if isinstance(about, dict) else {}
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:  # notebooks of others record more than numbers
+        return None
+
+
+def _is_bar(output: Mapping[str, Any]) -> bool:
+    """Whether an output is nothing but what a progress bar wrote."""
+    if output.get("output_type") != "stream" or output.get("name") != "stderr":
+        return False
+    lines = re.split(r"[\r\n]", "".join(output["text"]))
+    return all(not line.strip() or _BAR.search(line) for line in lines)
+
+
+def _equations(executed: Mapping[str, Any], source: Path) -> dict[str, str]:
+    """What each equation is called: its chapter's place in the book and its own in it; of other chapters as well."""
+    found: dict[str, str] = {}
+    chapters = sorted(path for path in {*source.parent.glob("*.ipynb"), source} if path.stem[:1].isdigit())
+    for path in [*chapters, *({source} - set(chapters))]:
+        cells = executed["cells"] if path == source else _cells(path)
+        chapter = f"{chapters.index(path) + 1}." if path in chapters else ""
+        listed = [
+            label for cell in cells if cell["cell_type"] == "markdown" for label in plain_markdown.labels(_text(cell))
+        ]
+        found |= {label: f"{chapter}{number}" for number, label in enumerate(listed, 1)}
+    return found
+
+
+def _cells(path: Path) -> Sequence[Mapping[str, Any]]:
+    try:
+        return notebook_files.read(path)["cells"]  # type: ignore[no-any-return]
+    except ValueError:
+        return []
+
+
+def _text(cell: Mapping[str, Any]) -> str:
+    before = _about(cell).get("template")
+    return "".join(cell["source"] if before is None else before)
+
+
+def _heading(
+    executed: Mapping[str, Any], differ: Mapping[str, Any], book: Mapping[str, Any], source: Path, just_run: bool
+) -> dict[str, Any]:
+    about = executed["metadata"].get("papermill", {})
+    when, took = (about.get("end_time") or "")[:16].replace("T", " "), about.get("duration") or 0.0
+    rows = [f"| `{name}` | {_value(book.get(name))} | {_value(value)} |" for name, value in differ.items()]
+    table = ["| parameter | in the book | in this run |", "| --- | --- | --- |", *rows]
+    with_what = ", ".join(f"{name} {version(name)}" for name in ("lmc-utils", "torch", "numpy") if just_run)
+    said = [
+        f"**A run of `{source.stem}`**, finished {when} UTC, {took:.0f} seconds; {with_what}".rstrip("; ") + ".",
+        "",
+        *(table if rows else ["All parameters are as in the book."]),
+    ]
+    metadata = {"lmc": {"written": True}}
+    return {"cell_type": "markdown", "metadata": metadata, "source": "\n".join(said)}
+
+
+def _value(value: Any) -> str:
+    return f"`{json.dumps(value, ensure_ascii=False)}`"

@@ -1,0 +1,109 @@
+"""Headline numbers: glued by a notebook for its prose to quote, read back out of the executed notebook."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.running import notebook_files
+from lmc_utils.settings import ParameterError
+
+_MIME = "application/papermill.record/text/plain"
+
+
+def record(**values: Any) -> None:
+    """Glue numbers under their names, so that prose can quote them with the `glue` roles of MyST-NB.
+
+    Args:
+        values: numbers (of Python, NumPy or torch), and what holds several of them, see `numbers`.
+    """
+    from myst_nb import glue
+
+    for name, value in values.items():
+        for full, number in numbers(name, value):
+            glue(full, number, display=False)
+
+
+def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """All the numbers of a value, each with a name of its own.
+
+    A labelled array has a number for each label: `NAME_train` where labels are words, which come first, `NAME_parent_0`
+    where they are numbers, `NAME_fork_0` for a dimension `fork_epoch`. A mapping has one for each key; a named tuple,
+    such as a correlation with its interval, one for each field, of which the first adds nothing to the name.
+
+    >>> dict(numbers("loss", {"train": 0.5, "test": 0.75}))
+    {'loss_train': 0.5, 'loss_test': 0.75}
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from numbers(f"{name}_{key}", item)
+    elif hasattr(value, "_asdict"):
+        first, *others = value._asdict()
+        yield name, float(getattr(value, first))
+        yield from ((f"{name}_{other}", float(getattr(value, other))) for other in others)
+    elif getattr(value, "dims", ()):
+        dimension = next((dim for dim in value.dims if value[dim].dtype.kind == "U"), value.dims[0])
+        for label in value[dimension].values:
+            word = label if isinstance(label, str) else f"{dimension.removesuffix('_epoch')}_{label}"
+            yield from numbers(f"{name}_{word}", value.sel({dimension: label}))
+    else:
+        yield name, float(value)
+
+
+def read(path: Path) -> dict[str, float]:
+    """The numbers that an executed notebook recorded, in the order in which it did.
+
+    Raises:
+        ParameterError: there is no such notebook, or it recorded nothing, or something that is no number.
+    """
+    found = recorded(notebook_files.read(path, "an executed notebook"))
+    if not found:
+        raise ParameterError(f"notebook: expected recorded numbers, found none in '{path}'; was it executed?")
+    return found
+
+
+def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers in the content of an executed notebook; empty where there are none.
+
+    Raises:
+        ParameterError: something is recorded that is no number.
+    """
+    return {name: _number(name, said) for name, said in said_of(notebook)}
+
+
+def said_of(notebook: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The name of all that is recorded in the content of an executed notebook, and what it says, as text."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            about, said = output.get("metadata", {}).get("scrapbook"), output.get("data", {}).get(_MIME)
+            if isinstance(about, dict) and isinstance(about.get("name"), str) and said:
+                yield about["name"], "".join(said)
+
+
+def as_json(numbers: Mapping[str, float]) -> str:
+    """Numbers as one JSON object; JSON has no NaN and no infinity, so they become null.
+
+    >>> print(as_json({"barrier": 0.5, "correlation": float("nan")}))
+    {
+     "barrier": 0.5,
+     "correlation": null
+    }
+    """
+    return json.dumps(finite(numbers), indent=1, allow_nan=False)
+
+
+def finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """The numbers, and None for what JSON cannot say."""
+    return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+
+
+def _number(name: str, said: str) -> float:
+    try:
+        return float(said)
+    except ValueError as error:
+        name = one_line(name, LONGEST_VALUE)
+        raise ParameterError(f"{name}: expected a recorded number, the notebook has {shown(said)}") from error

@@ -1,0 +1,101 @@
+"""The points of a sweep: what is asked for as a grid or as a list, each checked before the first one starts."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.formatting import shown
+from lmc_utils.provenance import digest
+from lmc_utils.running import yaml_values
+from lmc_utils.running.notebooks import Notebook
+from lmc_utils.settings import ParameterError, require
+
+Point = dict[str, Any]
+
+_RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(-?\d+))?")
+_MOST = 100_000  # points
+
+
+def axis(text: str) -> tuple[str, list[Any]]:
+    """A name and the values that it takes, from `NAME=V1,V2` or `NAME=START:STOP[:STEP]`, a range as Python's.
+
+    Raises:
+        ParameterError: it has another form, or no values, or one twice.
+
+    >>> axis("seed=0:4"), axis("widths=[8, 8],[16]"), axis("norm=none,batch")
+    (('seed', [0, 1, 2, 3]), ('widths', [[8, 8], [16]]), ('norm', ['none', 'batch']))
+    """
+    name, equals, said = text.partition("=")
+    name = name.strip()
+    require(bool(equals and name and said.strip()), "grid", "NAME=V1,V2 or NAME=START:STOP[:STEP]", text)
+    if found := _RANGE.fullmatch(said.strip()):
+        start, stop, step = (int(each) if each else 1 for each in found.groups())
+        require(step != 0, name, "a step that is not zero", said)
+        taken: list[Any] = list(itertools.islice(range(start, stop, step), _MOST + 1))
+    else:
+        taken = yaml_values.parse(name, f"[{said}]")
+    require(bool(taken), name, "at least one value", said)
+    require(all(each not in taken[:place] for place, each in enumerate(taken)), name, "different values", said)
+    return name, taken
+
+
+def product(axes: Sequence[tuple[str, Sequence[Any]]]) -> list[Point]:
+    """All combinations, the last axis fastest.
+
+    Raises:
+        ParameterError: a name comes twice, or there are far too many.
+
+    >>> product([("seed", [0, 1]), ("norm", ["none"])])
+    [{'seed': 0, 'norm': 'none'}, {'seed': 1, 'norm': 'none'}]
+    """
+    names = [name for name, _ in axes]
+    require(len(set(names)) == len(names), "grid", "each parameter once", names)
+    count = 1
+    for _, taken in axes:
+        count *= len(taken)
+    require(count <= _MOST, "grid", f"at most {_MOST} points", count)
+    return [dict(zip(names, each, strict=True)) for each in itertools.product(*(taken for _, taken in axes))]
+
+
+def listed(path: Path) -> list[Point]:
+    """The points of a YAML file: a list of mappings from names to values.
+
+    Raises:
+        ParameterError: there is no such file, or it holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"points: expected a file of YAML, got '{path}' ({error})") from error
+    found = yaml_values.parse("points", text)
+    good = isinstance(found, list) and found and all(isinstance(each, dict) and each for each in found)
+    require(bool(good), "points", "a list of mappings from parameters to values", shown(text))
+    points: list[Point] = found
+    require(
+        all(each not in points[:place] for place, each in enumerate(points)), "points", "different points", str(path)
+    )
+    return points
+
+
+def name_of(point: Mapping[str, Any]) -> str:
+    """What the file of a point is called, whatever else is swept."""
+    return digest(dict(point))[:16]
+
+
+def check(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> None:
+    """Check the parameters of every point.
+
+    Raises:
+        ParameterError: those of one are wrong; the message names the point, where there are several.
+    """
+    require(bool(points), "grid", "at least one point", 0)
+    for place, point in enumerate(points, 1):
+        try:
+            notebook.check(point)
+        except ParameterError as error:
+            where = f"; in point {place} of {len(points)}, {shown(point)}" if len(points) > 1 else ""
+            raise ParameterError(f"{error}{where}") from error

@@ -1,0 +1,99 @@
+"""One point of a sweep at work: a process that ends with its worker, and a notebook that is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.circumstances import circumstances
+from lmc_utils.running import notebooks, subprocess_jobs, watchdog
+from lmc_utils.settings import ParameterError
+
+_POLL = 0.05  # seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the execution of a point ended.
+
+    Attributes:
+        notebook: as it was executed; where it failed, as far as it came.
+        error: one line; None where it went well.
+        seconds: that it took.
+    """
+
+    notebook: bytes
+    error: str | None
+    seconds: float
+
+
+def execute(
+    source: bytes,
+    stem: str,
+    given: Mapping[str, Any],
+    timeout: int,
+    environment: Mapping[str, str],
+    wanted: Callable[[], bool] = lambda: True,
+) -> Outcome:
+    """Execute a notebook in a process of its own, in a folder of this try alone.
+
+    The process, its kernel and all that they start end with whoever calls, however that ends.
+
+    Args:
+        source: the notebook.
+        stem: its name, for messages.
+        given: parameters, checked by the caller.
+        timeout: seconds that a single cell may take.
+        environment: variables that the process has besides those of this one.
+        wanted: asked now and then; the process is ended once this is false.
+    """
+    since = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
+        place, log = Path(folder), Path(folder) / "log"
+        (place / f"{stem}.ipynb").write_bytes(source)
+        out = place / "out.ipynb"
+        source_there, values = str(place / f"{stem}.ipynb"), json.dumps(dict(given))
+        command = [sys.executable, "-m", "lmc_utils.running.sweep_point", source_there, str(out), str(timeout), values]
+        with log.open("wb") as said:
+            process = watchdog.start(
+                command, stdout=said, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | dict(environment)
+            )
+            try:
+                while process.poll() is None and wanted():
+                    time.sleep(_POLL)
+            finally:
+                watchdog.end([process])
+        took, partial = time.monotonic() - since, out.with_suffix(".partial.ipynb")
+        if process.returncode == 0:
+            return Outcome(_stamped(out), None, took)
+        said_last = (
+            subprocess_jobs.last_line(log).partition(" (see ")[0] or f"it ended with status {process.returncode}"
+        )
+        return Outcome(partial.read_bytes() if partial.exists() else b"", said_last, took)
+
+
+def _stamped(path: Path) -> bytes:
+    """An executed notebook that says under what circumstances it was."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"].setdefault("lmc", {})["circumstances"] = circumstances()
+    return json.dumps(notebook, indent=1, ensure_ascii=False).encode()
+
+
+def main(source: str, out: str, timeout: str, given: str) -> None:
+    """What the process of a point does: no more than papermill needs, as whoever asked has checked the parameters."""
+    try:
+        notebooks.execute(notebooks.Notebook(Path(source)), json.loads(given), Path(out), int(timeout))
+    except (notebooks.ExecutionError, ParameterError) as error:
+        sys.exit(f"lmc: {error}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,123 @@
+"""What all points of a sweep recorded, as one table."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.provenance import write_whole
+from lmc_utils.running import comparison, notebook_files, recorded_numbers, sweep_grid
+from lmc_utils.running.notebooks import Notebook
+
+
+def gather(
+    notebook: Notebook,
+    asked: Sequence[Mapping[str, Any]],
+    out: Path,
+    wanted: Sequence[Mapping[str, Any]] | None = None,
+    command: str = "",
+) -> xr.Dataset:
+    """Write `recorded_numbers.csv` and `recorded_numbers.nc` of the points that are there, and give the latter back.
+
+    Args:
+        notebook: the source.
+        asked: what differs from point to point; points that are not there count as missing.
+        out: the folder of the sweep.
+        wanted: the points with the parameters that all have in common, such as those of a preset.
+        command: that asked for them.
+
+    Returns:
+        The numbers, see `dataset`; in its attributes by what and when the points were executed, see `_provenance`.
+    """
+    wanted = asked if wanted is None else wanted
+    rows = [_row(out / "points" / f"{sweep_grid.name_of(point)}.ipynb", point) for point in wanted]
+    write_whole(out / "results.csv", _as_csv(rows, list(notebook.parameters)).encode())
+    found = dataset([row["numbers"] for row in rows], asked)
+    found.attrs |= {
+        "title": f"What {notebook.path.stem} recorded over a sweep",
+        "command": command or "lmc_utils.running.sweeps.sweep",
+        "points": len(wanted),
+        "missing": sum(not row["numbers"] for row in rows),
+        **_provenance([row["metadata"] for row in rows if row["metadata"]]),
+    }
+    write_whole(out / "results.nc", bytes(found.to_netcdf(engine="scipy")))
+    return found
+
+
+def dataset(recorded: Sequence[Mapping[str, float]], wanted: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+    """The numbers of all points, labelled.
+
+    Where the points are a full grid, each parameter is a dimension, in the order of the first point; else there is one
+    dimension `point`, with the parameters along it. A value that is no number or word stands as JSON. What a point did
+    not record is NaN.
+
+    >>> found = dataset([{"b": 1.0}, {"b": 2.0}], [{"seed": 0}, {"seed": 1}])
+    >>> found.b.dims, found.b.sel(seed=1).item()
+    (('seed',), 2.0)
+    """
+    names = comparison.in_order(list(recorded))
+    table = {name: [each.get(name, np.nan) for each in recorded] for name in names}
+    parameters = list(dict.fromkeys(name for point in wanted for name in point))
+    along = {name: [_label(point.get(name)) for point in wanted] for name in parameters}
+    axes = {name: list(dict.fromkeys(values)) for name, values in along.items()}
+    shape = tuple(map(len, axes.values()))
+    full = len(wanted) == int(np.prod(shape)) == len(set(zip(*along.values(), strict=True)))
+    if not full:
+        coords = {name: ("point", values) for name, values in along.items()}
+        return xr.Dataset({name: ("point", values) for name, values in table.items()}, coords)
+    place = [tuple(axes[name].index(along[name][row]) for name in parameters) for row in range(len(wanted))]
+    filled = {name: np.full(shape, np.nan) for name in names}
+    for name, values in table.items():
+        for where, value in zip(place, values, strict=True):
+            filled[name][where] = value
+    return xr.Dataset({name: (parameters, grid) for name, grid in filled.items()}, axes)
+
+
+def _label(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else json.dumps(value)
+
+
+def _row(path: Path, point: Mapping[str, Any]) -> dict[str, Any]:
+    if not path.exists():
+        return {"point": path.stem, "parameters": dict(point), "numbers": {}, "metadata": {}}
+    notebook = notebook_files.read(path)
+    numbers, given = recorded_numbers.recorded(notebook), comparison.parameters(path) | dict(point)
+    return {"point": path.stem, "parameters": given, "numbers": numbers, "metadata": notebook["metadata"]}
+
+
+def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """From the metadata of executed notebooks: commits, versions, machines, the days, and how long it took in all."""
+    circumstances = [each.get("lmc", {}).get("circumstances", {}) for each in executed]
+    timed = [each["papermill"] for each in executed if each.get("papermill", {}).get("duration") is not None]
+    days = sorted({datetime.datetime.fromisoformat(each["start_time"]).date() for each in timed})
+    seconds = sum(each["duration"] for each in timed)
+    said = {
+        name: "; ".join(dict.fromkeys(each[name] for each in circumstances if name in each))
+        for name in ("commit", "versions", "machine")
+    }
+    return said | {
+        "date": ", ".join(f"{day:%d %B %Y}" for day in days),
+        "wall_time": f"{seconds:.0f} s, all points one after the other; what was trained before is not trained again",
+    }
+
+
+def _as_csv(rows: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> str:
+    """A row for each point that is there: its name, all parameters, all numbers."""
+    there = [row for row in rows if row["numbers"]]
+    names = comparison.in_order([row["numbers"] for row in there])
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["point", *parameters, *names])
+    for row in there:
+        used = [row["parameters"].get(name) for name in parameters]
+        said = [value if isinstance(value, str) else json.dumps(value) for value in used]
+        table.writerow([row["point"], *said, *(row["numbers"].get(name, "") for name in names)])
+    return text.getvalue()

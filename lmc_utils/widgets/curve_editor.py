@@ -1,0 +1,88 @@
+"""Bend the way between two networks by hand, with the loss and the error along it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import matplotlib as mpl
+import numpy as np
+import traitlets
+import xarray as xr
+
+from lmc_utils.figures.planes import TERRAIN, decades, third_name
+from lmc_utils.figures.theme import fork_colours
+from lmc_utils.settings import ParameterError, require
+from lmc_utils.widgets.assets import palette, read, script
+from lmc_utils.widgets.plane_map import ground, require_dims
+
+_PARTS = {
+    "loss": ("fork_epoch", "row", "column"),
+    "error": ("fork_epoch", "row", "column"),
+    "x": ("fork_epoch", "column"),
+    "y": ("fork_epoch", "row"),
+    "corner": ("fork_epoch", "point", "axis"),
+}
+
+
+class Bend(anywidget.AnyWidget):
+    """Drag the bend of a quadratic Bezier curve between two networks, and see loss and error along it.
+
+    The curve stays on the plane, where it is inside the triangle of both networks and its bend. Heights between the
+    points of the grid are interpolated: bilinearly, the loss by its logarithm. The curve begins at the trained bend.
+
+    Args:
+        planes: of one pair through its trained bend, from `measure.planes.plane` of `connect.curves.Curves.bent`:
+            `loss` and `error` at each fork epoch. Fork epochs whose plane is NaN are left out.
+
+    Raises:
+        ParameterError: planes of other dimensions, through another point than a bend, without both networks and the
+            bend on them, or none that is finite.
+
+    Attributes:
+        scene: all that is drawn, in numbers; about ten kilobytes a fork epoch at 25 points a side.
+    """
+
+    _esm = script("chart.js", "ground.js", "bend.js")
+    _css = read("widgets.css")
+
+    scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, planes: xr.Dataset) -> None:
+        _check(planes)
+        low, high = decades(planes.loss)
+        finite = np.isfinite(planes.loss) & np.isfinite(planes.error)
+        shown = planes.sel(fork_epoch=planes.fork_epoch[finite.all(["row", "column"]).values])
+        require(shown.sizes["fork_epoch"] > 0, "planes", "finite heights at one fork epoch at least", "none")
+        super().__init__(
+            scene={
+                "forks": shown.fork_epoch.values.tolist(),
+                "planes": [_plane(shown.sel(fork_epoch=fork), low, high) for fork in shown.fork_epoch],
+                "sides": [shown.sizes["column"], shown.sizes["row"]],
+                "range": [low, high],
+                "third": third_name(shown),
+                "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(shown.fork_epoch.values).values()],
+                "ground": palette(TERRAIN, 128),
+            }
+        )
+
+
+def _check(planes: xr.Dataset) -> None:
+    require_dims(planes, "planes", _PARTS)
+    require(planes.attrs.get("third") == "bend", "planes", "ones through a bend", planes.attrs.get("third"))
+    require((planes.loss > 0).where(planes.loss.notnull(), True).all(), "planes.loss", "numbers above 0", "others")
+    for fork in planes.fork_epoch.values:
+        plane = planes.sel(fork_epoch=fork)
+        corners = plane.corner.transpose("axis", "point").values
+        for axis, at in zip((plane.x, plane.y), corners, strict=True):
+            if at.min() < float(axis[0]) or at.max() > float(axis[-1]):
+                raise ParameterError(
+                    f"planes: expected both networks and the bend on them, got one beyond the edge at fork epoch {fork}"
+                )
+
+
+def _plane(plane: xr.Dataset, low: float, high: float) -> dict[str, Any]:
+    """What is drawn of a plane, and its loss and error at each point, row by row from below."""
+    values = {name: plane[name].transpose("row", "column").values.ravel() for name in ("loss", "error")}
+    four_digits = {name: [float(f"{value:.4g}") for value in each] for name, each in values.items()}
+    return {**(ground(plane, low, high) or {}), **four_digits}

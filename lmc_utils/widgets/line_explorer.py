@@ -1,0 +1,97 @@
+"""Walk the line between two siblings, with its loss and error, and the place on the plane with the fork."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import matplotlib as mpl
+import numpy as np
+import traitlets
+import xarray as xr
+
+from lmc_utils.figures.planes import TERRAIN, decades, third_name
+from lmc_utils.figures.theme import fork_colours
+from lmc_utils.settings import ParameterError, require
+from lmc_utils.widgets.assets import palette, read, script
+from lmc_utils.widgets.plane_map import ground, require_dims
+
+_PAIR = ("fork_epoch", "parent", "pair")
+_LINES = dict.fromkeys(("loss", "error"), ("split", *_PAIR, "alpha"))
+_PLANES = {
+    "loss": (*_PAIR, "row", "column"),
+    "x": (*_PAIR, "column"),
+    "y": (*_PAIR, "row"),
+    "corner": (*_PAIR, "point", "axis"),
+}
+
+
+class LineWalk(anywidget.AnyWidget):
+    """Walk the line: from one sibling to the other, with loss and error, and the place on the plane with the fork.
+
+    Between the alphas that were measured, values are interpolated linearly.
+
+    Args:
+        lines: of one epoch after all forks, from `measure.lines.line`.
+        planes: of one epoch and the train set, from `measure.planes.plane`. Pairs whose plane is NaN are shown without.
+
+    Raises:
+        ParameterError: lines and planes that are not of the same forks, parents and pairs, or have other dimensions;
+            lines that are not finite or do not lead from one sibling to the other.
+
+    Attributes:
+        scene: all that is drawn, in numbers; about two kilobytes for each pair.
+    """
+
+    _esm = script("chart.js", "ground.js", "line.js")
+    _css = read("widgets.css")
+
+    scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, lines: xr.Dataset, planes: xr.Dataset) -> None:
+        _check(lines, planes)
+        low, high = decades(planes.loss)
+        each = planes.stack(each=["parent", "pair"])
+        forks, pairs = range(each.sizes["fork_epoch"]), range(each.sizes["each"])
+        super().__init__(
+            scene={
+                "alphas": lines.alpha.values.tolist(),
+                "forks": lines.fork_epoch.values.tolist(),
+                "pairs": [f"parent {parent}, {pair}" for parent in lines.parent.values for pair in lines.pair.values],
+                "splits": lines.split.values.tolist(),
+                "loss": _curves(lines.loss),
+                "error": _curves(lines.error),
+                "planes": [
+                    [ground(each[{"fork_epoch": fork, "each": pair}], low, high) for pair in pairs] for fork in forks
+                ],
+                "sides": [planes.sizes["column"], planes.sizes["row"]],
+                "range": [low, high],
+                "third": third_name(planes),
+                "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(lines.fork_epoch.values).values()],
+                "ground": palette(TERRAIN, 128),
+            }
+        )
+
+
+def _check(lines: xr.Dataset, planes: xr.Dataset) -> None:
+    for name, data, dimensions in (("lines", lines, _LINES), ("planes", planes, _PLANES)):
+        require_dims(data, name, dimensions)
+    for name in _PAIR:
+        ours, theirs = lines[name].values.tolist(), planes[name].values.tolist()
+        require(ours == theirs, name, f"the same in lines and planes, {ours}", theirs)
+    alphas = lines.alpha.values
+    complete = alphas[0] <= 0 and alphas[-1] >= 1 and (np.diff(alphas) > 0).all()
+    require(complete, "alpha", "increasing, from 0 or below to 1 or above", alphas.tolist())
+    for part in _LINES:  # a NaN is not JSON: one of them in its data would silence every widget of a published page
+        broken = lines[part].where(~np.isfinite(lines[part]), drop=True)
+        where = ", ".join(f"{name} {broken[name].values.tolist()}" for name in _PAIR)
+        if broken.size:
+            raise ParameterError(
+                f"lines.{part}: expected finite numbers, of one epoch after all forks, got others at {where}"
+            )
+
+
+def _curves(values: xr.DataArray) -> Any:
+    """Numbers to four significant digits: for each split, fork and pair a curve along alpha."""
+    ordered = values.stack(each=["parent", "pair"]).transpose("split", "fork_epoch", "each", "alpha").values
+    return np.vectorize(lambda value: float(f"{value:.4g}"))(ordered).tolist()

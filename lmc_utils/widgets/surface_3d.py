@@ -1,0 +1,93 @@
+"""A landscape in three dimensions that the reader can turn, with no kernel and nothing from another host."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from lmc_utils.figures.planes import TERRAIN, decades, label, third_name
+from lmc_utils.provenance import digest
+from lmc_utils.widgets.assets import palette, read, script
+
+
+class Surface:
+    """A surface over the plane, one for each fork epoch; Jupyter and the book show it by `_repr_html_`.
+
+    Where no script runs, it is a still figure.
+
+    Args:
+        planes, walks: of one pair, as for `figures.planes.maps`; fork epochs where planes are NaN are left out.
+        show: `loss` or `error`, drawn on a logarithmic scale.
+
+    Raises:
+        ValueError: there is no plane at any fork epoch.
+    """
+
+    def __init__(self, planes: xr.Dataset, walks: xr.Dataset, show: str = "loss") -> None:
+        forks = planes.fork_epoch.values[planes[show].notnull().all(["row", "column"]).values]
+        if not len(forks):
+            raise ValueError("plane: expected one at least at one fork epoch, got none: all points lie on one line")
+        low, high = decades(planes[show])
+        self.scene: dict[str, Any] = {
+            "name": "fork epoch",
+            "unit": label(planes, show),
+            "corners": ("sibling 1", "sibling 2", third_name(planes)),
+            "range": [float(np.log10(low)), float(np.log10(high))],
+            "colours": palette(TERRAIN, 48),
+            "panels": [
+                _panel(planes.sel(fork_epoch=fork), walks.walk.sel(fork_epoch=fork), show, low, high) for fork in forks
+            ],
+        }
+
+    def still(self) -> Figure:
+        """The first of the surfaces, as a figure that does not turn."""
+        panel = self.scene["panels"][0]
+        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+        axis: Any = figure.add_subplot(projection="3d")
+        x, y = np.meshgrid(panel["x"], panel["y"])
+        low, high = self.scene["range"]
+        axis.plot_surface(x, y, np.array(panel["z"]), cmap=TERRAIN, vmin=low, vmax=high)
+        axis.set(title=f"{self.scene['name']} {panel['label']}", zlabel=f"log10 of the {self.scene['unit']}")
+        axis.view_init(elev=43, azim=-60)
+        return figure
+
+    def _repr_html_(self) -> str:
+        data = json.dumps(self.scene, separators=(",", ":"))
+        name = f"lmc-surface-{digest(data)[:12]}"
+        picture = io.BytesIO()
+        self.still().savefig(picture, format="png", dpi=80, metadata={"Software": None})
+        source = base64.b64encode(picture.getvalue()).decode()
+        alt = html.escape(self.scene["panels"][0]["description"], quote=True)
+        return read("surface.html").format(
+            name=name,
+            still=f'<img alt="{alt}" src="data:image/png;base64,{source}">',
+            scene=data.replace("<", "\\u003c"),
+            script=script("surface.js"),
+        )
+
+
+def _panel(plane: xr.Dataset, walks: xr.DataArray, show: str, low: float, high: float) -> dict[str, Any]:
+    heights, fork = plane[show].transpose("row", "column"), int(plane.fork_epoch)
+    return {
+        "label": str(fork),
+        "description": f"Fork at epoch {fork}: the surface of the {label(plane, show)} over the plane through both "
+        f"siblings and the {third_name(plane)}, "
+        f"from {heights.min():.2g} to {heights.max():.2g}, with both walks on it.",
+        "x": _short(plane.x),
+        "y": _short(plane.y),
+        "z": _short(xr.apply_ufunc(np.log10, heights.clip(low, high))),
+        "corners": _short(plane.corner.transpose("point", "axis")),
+        "walks": [_short(one.dropna("epoch")) for one in walks.transpose("walker", "epoch", "axis")],
+    }
+
+
+def _short(values: xr.DataArray) -> Any:
+    """Nested lists of numbers with four decimals: finer than a screen."""
+    return values.values.round(4).tolist()

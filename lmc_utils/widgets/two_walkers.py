@@ -1,0 +1,76 @@
+"""Walk down with a friend: two siblings on a toy landscape, which part when the reader says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from lmc_utils.settings import ParameterError, coerce, require
+from lmc_utils.toy import descent, multidimensional
+from lmc_utils.widgets.assets import as_array, palette, read, script
+
+_LOWEST = {"steps": 1, "temperature": 0.0, "seed": 0}  # cooling and step_size: above 0
+
+
+class Friends(anywidget.AnyWidget):
+    """Walk down with a friend: two siblings that share their noise until the reader lets them part, by `toy.descent`.
+
+    Shows the landscape in the plane from above, one pair at a time or a hundred, and counts how many end in different
+    valleys, and how many with a ridge of more than a tenth of the median barrier between them.
+
+    Attributes:
+        solutions: the minima of the landscape, shape (m, 2); five on the unit circle.
+        steps, step_size, temperature, cooling, seed: as for `toy.descent.descend`; equal seeds give equal walks.
+        tally: what the reader has seen so far: for each fork time in percent the number of pairs, and of those that
+            ended `apart`, in different valleys, and with a `ridge` between them.
+        colours: of the ground, from the valleys up; red, green and blue from 0 to 255.
+
+    Raises:
+        ParameterError: a value out of range.
+
+    >>> Friends(step_size=0.5)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: step_size: expected above 0 and below 0.0..., where descent diverges from the
+    steepest solution (2 / curvature), got 0.5
+    """
+
+    _esm = script("toy.js", "walks.js", "chart.js", "map.js", "friends.js")
+    _css = read("widgets.css")
+
+    solutions = traitlets.Any(tuple(map(tuple, multidimensional.on_circle(5).tolist()))).tag(sync=True)
+    steps = traitlets.Any(1500).tag(sync=True)
+    step_size = traitlets.Any(0.005).tag(sync=True)
+    temperature = traitlets.Any(0.3).tag(sync=True)
+    cooling = traitlets.Any(1.0).tag(sync=True)
+    seed = traitlets.Any(0).tag(sync=True)
+    tally = traitlets.List(traitlets.Dict()).tag(sync=True)
+    # deep valleys dark, high ground and all of it pale: walks are drawn on them
+    colours: traitlets.List[Any] = traitlets.List(palette("YlGnBu_r", 48, pale=0.4)).tag(sync=True)
+
+    @traitlets.validate("solutions")
+    def _check_solutions(self, proposal: Any) -> Any:
+        points = as_array(proposal["value"])
+        fine = points.ndim == 2 and len(points) >= 2 and points.shape[1] == 2
+        require(fine, "solutions", "at least two points in the plane", proposal["value"])
+        try:
+            multidimensional.units(points)
+        except ValueError as error:
+            raise ParameterError(str(error).replace("roots", "solutions", 1)) from error
+        return points.tolist()
+
+    @traitlets.validate("steps", "step_size", "temperature", "cooling", "seed")
+    def _check_number(self, proposal: Any) -> float:
+        name = proposal["trait"].name
+        value: float = coerce(name, proposal["value"], int if name in ("steps", "seed") else float)
+        if name == "step_size":
+            limit = descent.largest_stable_step(self.solutions)
+            reason = "where descent diverges from the steepest solution (2 / curvature)"
+            require(0 < value < limit, name, f"above 0 and below {limit:.3g}, {reason}", value)
+        elif name in _LOWEST:
+            require(_LOWEST[name] <= value < np.inf, name, f"a finite number from {_LOWEST[name]:g} on", value)
+        else:
+            require(0 < value < np.inf, name, "a finite number above 0", value)
+        return value

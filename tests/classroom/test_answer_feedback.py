@@ -1,0 +1,190 @@
+"""An answer is right, or earns the hint that fits its mistake best, whatever kind of thing it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from lmc_utils.classroom.answer_feedback import Exercise, Verdict, judge
+
+NUMBER = Exercise(0.8, "because", {"mind the chord": 3.0}, name="x-1")
+ARRAY = Exercise(lambda: np.array([1.0, 2.0, 5.0]), "because", tolerance=1e-6, name="x-2")
+WORD = Exercise(lambda: "falls", "because", {"look again": "rises"}, ("rises", "falls", "stays"), name="x-3")
+FUNCTION = Exercise(
+    np.multiply,
+    "because",
+    {"a product, not a sum": np.add},
+    probes=((2.0, 3.0), (np.arange(3.0), 4.0)),
+    name="x-4",
+)
+
+
+def hint(exercise: Exercise, answer: Any) -> str:
+    verdict = judge(exercise, answer)
+    assert not verdict
+    return verdict.message
+
+
+@pytest.mark.parametrize(
+    "answer", [0.8, np.float32(0.8), [0.8], np.array([[0.8]]), torch.tensor(0.8, requires_grad=True), xr.DataArray(0.8)]
+)
+def test_a_number_may_come_in_any_wrapping(answer: Any) -> None:
+    assert judge(NUMBER, answer)
+
+
+@pytest.mark.parametrize("answer", [[1, 2, 5], (1, 2, 5), torch.tensor([1.0, 2, 5]), xr.DataArray([1, 2, 5])])
+def test_an_array_may_come_in_any_wrapping(answer: Any) -> None:
+    assert judge(ARRAY, answer)
+
+
+@pytest.mark.parametrize(("answer", "right"), [(0.8079, True), (0.7921, True), (0.8081, False), (0.7919, False)])
+def test_the_tolerance_is_relative(answer: float, right: bool) -> None:
+    assert bool(judge(NUMBER, answer)) is right
+
+
+def test_an_answer_is_computed_only_when_there_is_one_to_judge() -> None:
+    def never() -> float:
+        raise AssertionError("computed")
+
+    exercise = Exercise(never, "because", {"mind the chord": never})
+    assert hint(exercise, None) == "Not answered yet."
+    with pytest.raises(AssertionError, match="computed"):
+        judge(exercise, 1.0)
+    later = Exercise(lambda: 0.8, "because", {"mind the chord": lambda: 3.0})
+    assert judge(later, 0.8)
+    assert hint(later, 3.0) == "mind the chord"
+
+
+@pytest.mark.parametrize("exercise", [NUMBER, ARRAY, WORD, FUNCTION], ids=lambda exercise: exercise.name)
+@pytest.mark.parametrize("nothing", [None, ...])
+def test_no_answer_is_told_from_a_wrong_one(exercise: Exercise, nothing: Any) -> None:
+    assert hint(exercise, nothing) == "Not answered yet."
+
+
+def test_a_mistake_that_is_known_gets_its_own_hint() -> None:
+    assert hint(NUMBER, 3.0) == "mind the chord"
+    assert hint(WORD, "rises") == "look again"
+    assert hint(FUNCTION, lambda a, b: a + b) == "a product, not a sum"
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (-1, "sign"),
+        (2, "Twice"),
+        (0.5, "Half"),
+        (4, "Four times"),
+        (0.25, "A quarter"),
+        (100, "hundred times too large"),
+        (0.01, "hundred times too small"),
+        (180 / np.pi, "degrees"),
+        (np.pi / 180, "radians"),
+    ],
+)
+def test_common_mistakes_are_recognised_in_numbers_arrays_and_functions(factor: float, words: str) -> None:
+    assert words in hint(NUMBER, factor * 0.8)
+    assert words in hint(ARRAY, factor * np.array([1, 2, 5]))
+    assert words in hint(FUNCTION, lambda a, b: factor * a * b)
+
+
+def test_more_common_mistakes_of_numbers_and_arrays() -> None:
+    assert "upside down" in hint(NUMBER, 1 / 0.8)
+    assert "the square of" in hint(NUMBER, 0.8**2)
+    assert "square root" in hint(NUMBER, 0.8**0.5)
+    assert "reverse" in hint(ARRAY, [5, 2, 1])
+    table = Exercise(np.array([[1.0, 2.0], [3.0, 4.0]]), "because", tolerance=1e-6)
+    assert "rows and columns" in hint(table, [[1, 3], [2, 4]])
+
+
+def test_a_wrong_shape_is_named() -> None:
+    assert hint(ARRAY, [1, 2]) == "The shape is wrong: expected (3,), got (2,)."
+    assert hint(ARRAY, [[1], [2], [5]]) == "The numbers fit, the shape does not: expected (3,), got (3, 1)."
+    assert hint(FUNCTION, lambda a, b: 6.0) == "The shape is wrong: expected (3,), got () for ([0.0, 1.0, 2.0], 4.0)."
+
+
+def test_the_wrong_kind_of_answer_is_named() -> None:
+    assert "Call it" in hint(NUMBER, abs)
+    assert "without calling it" in hint(FUNCTION, 6.0)
+    assert hint(NUMBER, "0.8") == "Expected numbers. Your answer is of type str."
+    assert hint(NUMBER, b"0.8") == "Expected numbers. Your answer is of type bytes."
+    assert hint(NUMBER, 10**400) == "Expected numbers. Your answer is of type int."
+    assert hint(NUMBER, 1j) == "Expected numbers. Your answer is of type complex."
+    assert "did you mean 'falls'" in hint(WORD, "fall")
+    assert "Expected a word" in hint(WORD, np.array(["falls", "rises"]))
+    assert judge(WORD, " Falls ")
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda a, b: None, "Is a `return` missing?"),
+        (lambda a: a, "fails for (2.0, 3.0): TypeError"),
+        (lambda a, b: float(a) * b, "fails for ([0.0, 1.0, 2.0], 4.0): TypeError"),
+        (lambda a, b: a * b / 0, "ZeroDivisionError"),
+        (lambda a, b: "six", "returns of type str"),
+        (lambda a, b: sys.exit(3), "SystemExit"),
+    ],
+)
+def test_what_goes_wrong_in_a_function_is_told(function: Callable[..., Any], words: str) -> None:
+    assert words in hint(FUNCTION, function)
+
+
+def test_an_answer_that_is_not_finite_is_named() -> None:
+    assert "not finite" in hint(NUMBER, np.nan)
+    assert "not finite" in hint(ARRAY, [1, np.inf, 5])
+
+
+def test_an_infinite_truth_can_be_found() -> None:
+    assert judge(Exercise(np.inf, "because"), np.inf)
+
+
+def test_near_and_partly_right_are_told_apart_from_wrong() -> None:
+    assert "not within 1 %" in hint(NUMBER, 0.83)
+    assert "Right for 1 of 2" in hint(FUNCTION, lambda a, b: np.asarray(a * b) + np.asarray(a).ndim)
+    assert "no mistake that is known" in hint(NUMBER, 77.0)
+
+
+def test_rounding_of_a_zero_among_larger_numbers_is_no_mistake() -> None:
+    angles = Exercise(np.abs, "because", probes=((90.0,), (0.0,)))
+    assert judge(angles, lambda a: abs(a) + 1e-6)
+    assert not judge(angles, lambda a: abs(a) + 1e-3)
+
+
+def test_a_function_cannot_change_the_arguments_of_its_check() -> None:
+    def greedy(a: Any, b: Any) -> Any:
+        product = a * b
+        if np.ndim(a):
+            a[:] = 0
+        return product
+
+    probes = ((np.arange(3.0), 4.0),)
+    exercise = Exercise(np.multiply, "because", probes=probes)
+    assert judge(exercise, greedy)
+    assert judge(exercise, greedy)
+    assert probes[0][0].tolist() == [0, 1, 2]
+
+
+def test_an_answer_may_be_one_of_many_and_may_be_refused() -> None:
+    anywhere = Exercise(
+        [3.0, 4.0],
+        "because",
+        {"straight up": [0.0, 7.0]},
+        refuse=lambda answer: "two numbers" if answer.shape != (2,) else None,
+        view=np.linalg.norm,
+    )
+    assert judge(anywhere, [5.0, 0.0])
+    assert judge(anywhere, [-4.0, 3.0])
+    assert hint(anywhere, [5.0]) == "two numbers"
+    assert hint(anywhere, [7.0, 0.0]) == "straight up", "in whatever order"
+    assert hint(anywhere, [10.0, 0.0]) == "Allowed, but it comes to 10, and 5 can be reached."
+
+
+def test_a_verdict_is_true_or_false_and_prints_as_one_line() -> None:
+    assert repr(Verdict("x-1", True, "Because.")) == "✓ x-1 · right. Because."
+    assert repr(Verdict("x-1", False, "Mind the chord.")) == "✗ x-1 · Mind the chord."

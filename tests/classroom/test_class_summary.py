@@ -1,0 +1,34 @@
+"""How a class did, counted."""
+
+from __future__ import annotations
+
+from lmc_utils.classroom.answer_feedback import UNANSWERED
+from lmc_utils.classroom.class_summary import tally
+from lmc_utils.classroom.submission_marks import Marks
+
+
+def marks(points: float, *remarks: str) -> Marks:
+    return Marks({"a-1": points}, {"a-1": 2.0}, list(remarks))
+
+
+def test_everybody_is_counted_once() -> None:
+    class_ = [
+        marks(2),
+        marks(0, "a-1: Mind the chord."),
+        marks(0, f"a-1: {UNANSWERED}"),
+        marks(0, "wrong file"),
+        marks(0),
+    ]
+    found = tally(class_)["a-1"]
+    assert found.solved + found.mistaken + found.unanswered == len(class_)
+    assert (found.solved, found.unanswered) == (1, 1)
+
+
+def test_the_most_frequent_mistake_comes_first() -> None:
+    class_ = [marks(0, f"a-1: {said}") for said in ("x", "y", "y", "z", "y", "z")]
+    assert tally(class_)["a-1"].mistakes == [("y", 3), ("z", 2), ("x", 1)]
+
+
+def test_an_exercise_that_only_some_were_asked_counts_for_these() -> None:
+    found = tally([marks(2), Marks({"b-1": 1.0}, {"b-1": 1.0}), Marks()])
+    assert (found["a-1"].solved, found["b-1"].solved, list(found)) == (1, 1, ["a-1", "b-1"])

@@ -1,0 +1,22 @@
+"""The three classifiers of the exercises: what they share, and that training them leaves no trace."""
+
+from __future__ import annotations
+
+import torch
+
+from lmc_utils.classroom import example_classifiers
+
+
+def test_all_three_have_learned_and_the_generator_is_as_it_was() -> None:
+    example_classifiers.classifiers.cache_clear()
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    networks = example_classifiers.classifiers()
+    assert torch.rand(1) == expected
+    inputs, labels = networks.test
+    for network in (networks.first, networks.second, networks.other):
+        assert not network.training
+        assert (network(inputs).argmax(1) != labels).float().mean() < 0.1
+    weights = [network[0].weight for network in networks[:3]]
+    assert torch.dist(weights[0], weights[1]) < torch.dist(weights[0], weights[2])

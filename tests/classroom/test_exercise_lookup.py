@@ -1,0 +1,227 @@
+"""Every exercise: its truth is right, its listed mistakes are told apart, and its notebook holds all of it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from by_chapter import of_its_chapter
+from scipy.integrate import quad
+
+from lmc_utils.classroom import check, exercise_lookup, insist
+from lmc_utils.classroom.answer_feedback import Exercise, judge
+from lmc_utils.classroom.exercise_lookup import CHAPTERS
+from lmc_utils.running import notebooks
+from lmc_utils.settings import ParameterError
+
+FOLDER = Path(__file__).parents[2] / "notebooks" / "exercises"
+SOURCES = notebooks.chapters(FOLDER)
+EVERY = [exercise for chapter in CHAPTERS for exercise in exercise_lookup.of_chapter(chapter).values()]
+
+every_exercise = pytest.mark.parametrize("exercise", [of_its_chapter(each, each.name) for each in EVERY])
+numbers_asked_for = pytest.mark.parametrize(
+    "exercise", [of_its_chapter(each, each.name) for each in EVERY if not each.probes]
+)
+every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+
+
+@pytest.fixture(autouse=True)
+def _shared_runs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One store of runs for all workers, so that each family is trained once."""
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path_factory.getbasetemp().parent / "exercise-runs"))
+
+
+def cells(path: Path) -> dict[str, dict[str, Any]]:
+    """The cells of an exercise notebook that nbgrader knows, by name."""
+    known = [cell for cell in json.loads(path.read_text())["cells"] if "nbgrader" in cell["metadata"]]
+    return {cell["metadata"]["nbgrader"]["grade_id"]: cell for cell in known}
+
+
+@every_exercise
+def test_the_truth_is_right(exercise: Exercise) -> None:
+    verdict = judge(exercise, exercise.answer(exercise.truth))
+    assert verdict, verdict
+    assert verdict.message == exercise.because
+
+
+@every_exercise
+def test_every_listed_mistake_gets_its_own_hint(exercise: Exercise) -> None:
+    verdicts = [judge(exercise, exercise.answer(stated)) for stated in exercise.mistakes.values()]
+    assert len(verdicts) >= 2
+    assert [verdict.message for verdict in verdicts] == list(exercise.mistakes)
+    assert not any(verdicts)
+
+
+@numbers_asked_for
+def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
+    truth = exercise.answer(exercise.truth)
+    hints = " ".join(exercise.mistakes)
+    if isinstance(truth, str):
+        assert f'"{truth}"' not in hints
+        return
+    numbers = [float(number) for number in re.findall(r"\d+\.\d+|\d+", hints)]
+    assert not [number for number in numbers if np.isclose(number, truth, rtol=0.02, atol=0).any()]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("toy-1", "falls"),
+        ("toy-2", 1.5**4),
+        ("toy-5", 0.67379 / (4 / 27)),  # by hand: max of a (1-a) (8 - 6 a) / 2, over f at 1 / sqrt(3)
+        ("toy-6", math.cos(math.pi / 10) ** -10),
+        ("toy-7", np.cos(np.arange(1, 12, 2) * np.pi / 12)),
+        ("fork-2", 5 + 5 * 4 * 4),
+        ("approx-1", "minus the barrier"),
+        ("angle-3", math.sqrt(25 * 4 + 25 * 4)),
+        ("ridge-3", 1 - math.sqrt(1 - math.sqrt(0.5))),
+    ],
+)
+def test_answers_agree_with_pencil_and_paper(name: str, answer: Any) -> None:
+    assert check(name, answer)
+
+
+def other_landscape(theta: Any, roots: Any) -> Any:
+    return np.exp(sum(np.log((np.asarray(theta, float) - root) ** 2 + 1e-300) for root in roots))
+
+
+def other_barrier(alpha: Any, one: float, two: float, roots: Any) -> Any:
+    def polynomial(theta: Any) -> Any:
+        return np.polyval(np.poly(roots), theta) ** 2
+
+    return polynomial(one + np.asarray(alpha) * (two - one)) - np.interp(
+        alpha, [0, 1], [polynomial(one), polynomial(two)]
+    )
+
+
+def other_angle(one: Any, two: Any, apex: Any) -> float:
+    u, v = one - apex, two - apex
+    u, v = u / math.sqrt((u**2).sum()), v / math.sqrt((v**2).sum())
+    return math.degrees(2 * math.atan2(float(np.linalg.norm(u - v)), float(np.linalg.norm(u + v))))
+
+
+def plain_angle(one: Any, two: Any, apex: Any) -> float:
+    a, b, c = (math.dist(p, q) for p, q in ((one, apex), (two, apex), (one, two)))
+    return math.degrees(math.acos(max(-1.0, min(1.0, (a * a + b * b - c * c) / (2 * a * b)))))
+
+
+def other_ridge(loss: Any, one: Any, two: Any, top: Any, h: float) -> float:
+    first, second = (theta + h * (top - theta) for theta in (one, two))
+    return -(loss(first) - 2 * loss(first + (second - first) / 2) + loss(second)) / 2
+
+
+def other_map(one: Any, two: Any, third: Any) -> Any:
+    a, b, c = (math.dist(p, q) for p, q in ((one, two), (one, third), (two, third)))
+    x = (a * a + b * b - c * c) / (2 * a)
+    return [[0, 0], [a, 0], [x, math.sqrt(b * b - x * x)]]
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("toy-3", other_landscape),
+        ("toy-4", other_barrier),
+        (
+            "fork-3",
+            lambda e, a: max(v for v, at in zip(e, a, strict=True) if 0 <= at <= 1) - np.interp([0, 1], a, e).mean(),
+        ),
+        (
+            "fork-5",
+            lambda f, h: next(
+                (k for k, b in zip(f, np.maximum.accumulate(h[::-1])[::-1], strict=True) if b < 2), math.inf
+            ),
+        ),
+        ("approx-2", lambda a, p, q: (a**2 * p / 2) * (1 - a) + a * (1 - a) ** 2 * q / 2),
+        ("approx-3", lambda a, s, t, p, q: (1 - a) * (a * s + a**2 * p / 2) + a * ((a - 1) * t + (1 - a) ** 2 * q / 2)),
+        (
+            "approx-4",
+            lambda bend, a: -quad(lambda s: min(a, s) * (1 - max(a, s)) * float(bend(s)), 0, 1, points=[a])[0],
+        ),
+        ("angle-2", other_angle),
+        ("angle-2", plain_angle),
+        ("angle-4", lambda path: sum(map(math.dist, path[1:], path[:-1])) / math.dist(path[0], path[-1])),
+        ("ridge-2", other_ridge),
+        ("ridge-4", other_map),
+        ("ridge-6", lambda h, r, e: max([-1, *(a for n, a in enumerate(h) if all(r[: n + 1] > 2 * e[: n + 1]))])),
+    ],
+)
+def test_another_way_to_write_a_function_is_as_right(name: str, function: Any) -> None:
+    verdict = check(name, function)
+    assert verdict, verdict
+
+
+def test_the_ridge_of_ridge_3_is_half_as_high_there() -> None:
+    from lmc_utils.classroom.exercises.ridge import _ridge, two_valleys
+
+    left, right, top = np.array([-1.0, 0.0]), np.array([1.0, 0.0]), np.array([0.0, 2.0])
+    foot, there = (_ridge(two_valleys, left, right, top, h) for h in (0.0, 1 - math.sqrt(1 - math.sqrt(0.5))))
+    assert math.isclose(there, foot / 2, rel_tol=1e-12)
+
+
+def test_an_unknown_exercise_is_named_with_the_nearest() -> None:
+    assert check("Toy_2", 1.5**4)
+    with pytest.raises(ParameterError, match=r"exercise: 'toy-11' is not known; did you mean 'toy-1'\?"):
+        check("toy-11", 1)
+    with pytest.raises(ParameterError, match="exercise: 'tow-1' is not known; did you mean 'toy'"):
+        check("tow-1", 1)
+    with pytest.raises(ParameterError, match="exercise: expected a name such as 'toy-2', got 3"):
+        check(3, "toy-2")  # type: ignore[arg-type]
+
+
+def test_hidden_tests_insist_with_the_same_hint() -> None:
+    insist("toy-2", 1.5**4)
+    with pytest.raises(AssertionError, match="product of the distances"):
+        insist("toy-2", 2.25)
+
+
+def test_exercises_on_toy_landscapes_need_nothing_but_numpy() -> None:
+    heavy = "torch, xarray, scipy, sklearn, matplotlib, papermill, nbgrader"
+    script = f"""
+import sys
+from lmc_utils.classroom import check
+assert check("toy-2", 1.5**4)
+print(*set(sys.modules) & set("{heavy}".split(", ")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_there_is_an_exercise_notebook_for_each_chapter() -> None:
+    assert [path.stem.split("_")[1] for path in SOURCES] == list(CHAPTERS)
+
+
+@pytest.mark.parametrize(("path", "chapter"), list(zip(SOURCES, CHAPTERS, strict=True)), ids=CHAPTERS)
+def test_a_notebook_has_task_answer_and_test_of_every_exercise(path: Path, chapter: str) -> None:
+    names = list(exercise_lookup.of_chapter(chapter))
+    assert len(names) >= 4
+    assert list(cells(path)) == [f"{chapter}-setup", *(f"{n}{part}" for n in names for part in ("-task", "", "-test"))]
+    for name in names:
+        task, answer, test = (cells(path)[f"{name}{part}"] for part in ("-task", "", "-test"))
+        assert "".join(task["source"]).startswith(f"## {name} · ")
+        assert "### BEGIN SOLUTION" in "".join(answer["source"])
+        assert f'insist("{name}", ' in "".join(test["source"])
+        points = test["metadata"]["nbgrader"]["points"]
+        assert "".join(task["source"]).endswith(f"({points} point{'s' if points > 1 else ''})")
+
+
+@every_source
+def test_exercises_lead_from_a_prediction_to_a_small_project(path: Path) -> None:
+    titles = ["".join(cell["source"]).splitlines()[0] for name, cell in cells(path).items() if name.endswith("-task")]
+    assert " · Predict: " in titles[0]
+    assert " · A small project: " in titles[-1]
+
+
+def test_functions_that_are_compared_take_what_they_are_given() -> None:
+    for exercise in EVERY:
+        if exercise.probes and exercise.name != "toy-3":
+            parameters = inspect.signature(exercise.truth).parameters.values()
+            required = [p for p in parameters if p.default is p.empty]
+            assert all(len(required) <= len(probe) <= len(parameters) for probe in exercise.probes), exercise.name

@@ -1,0 +1,174 @@
+"""What a submission has lost, doubled or changed is put right, and the rest is counted."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import nbformat
+import pytest
+from handed_in import SOURCE, identity, solved, without
+from nbformat import NotebookNode
+
+from lmc_utils.classroom import assignments, submission_marks
+from lmc_utils.classroom.protected_cells import restore
+from lmc_utils.classroom.submission_marks import count
+
+
+@pytest.fixture(scope="module")
+def given() -> NotebookNode:
+    return assignments.with_hidden_tests(SOURCE)
+
+
+@pytest.fixture(scope="module")
+def handed_out() -> NotebookNode:
+    return assignments.release(SOURCE)
+
+
+def names(notebook: NotebookNode) -> list[str]:
+    return [identity(cell) for cell in notebook.cells if identity(cell)]
+
+
+def failing(cell: NotebookNode, ename: str, evalue: str) -> None:
+    cell.outputs = [nbformat.v4.new_output("error", ename=ename, evalue=evalue, traceback=[])]
+
+
+def test_what_is_whole_is_left_as_it_is(given: NotebookNode, handed_out: NotebookNode) -> None:
+    submission = solved()
+    restored, remarks = restore(submission, given, handed_out)
+    assert remarks == []
+    hidden = {identity(cell): cell.source for cell in given.cells if identity(cell).endswith("-test")}
+    assert [cell.source for cell in restored.cells] == [
+        hidden.get(identity(cell), cell.source) for cell in submission.cells
+    ]
+
+
+def test_spaces_at_the_ends_of_lines_are_no_change(given: NotebookNode, handed_out: NotebookNode) -> None:
+    assert restore(solved(toy_2_test='check("toy-2", barrier)  \n'), given, handed_out)[1] == []
+
+
+@pytest.mark.parametrize("lost", ["toy-setup", "toy-1", "toy-4-test", "toy-7-test", "toy-7"])
+def test_a_lost_cell_comes_back_to_its_place(lost: str, given: NotebookNode, handed_out: NotebookNode) -> None:
+    restored, remarks = restore(without(solved(), lambda name: name == lost), given, handed_out)
+    assert names(restored) == names(given)
+    (remark,) = remarks
+    assert remark == f"{lost}: this cell is missing" + ("" if lost in ("toy-1", "toy-7") else ", it has been put back")
+
+
+def test_a_notebook_without_any_cell_of_the_exercises_is_the_wrong_file(
+    given: NotebookNode, handed_out: NotebookNode
+) -> None:
+    restored, remarks = restore(without(solved(), lambda name: True), given, handed_out)
+    assert names(restored) == names(given)
+    assert remarks == ["none of the exercises' cells is in it: is it the wrong file?"]
+
+
+def test_cells_whose_metadata_were_lost_are_known_by_their_ids(given: NotebookNode, handed_out: NotebookNode) -> None:
+    stripped = solved()
+    for cell in stripped.cells:
+        cell.metadata = nbformat.NotebookNode()
+    restored, remarks = restore(stripped, given, handed_out)
+    assert remarks == []
+    assert names(restored) == names(given)
+
+
+def test_a_cell_that_is_there_twice_is_told_and_kept_once(given: NotebookNode, handed_out: NotebookNode) -> None:
+    submission = solved()
+    row = names(submission).index("toy-2") + len(submission.cells) - len(names(submission))
+    again = copy.deepcopy(submission.cells[row])
+    assert identity(again) == "toy-2"
+    again.source = "barrier = 0"
+    submission.cells.insert(row + 1, again)
+    restored, remarks = restore(submission, given, handed_out)
+    assert remarks == ["toy-2: this cell is there more than once"]
+    assert next(cell.source for cell in restored.cells if identity(cell) == "toy-2") == "barrier = 0"
+    assert names(restored) == names(given)
+
+
+def test_points_that_were_changed_and_cells_that_were_made_up_do_not_count(
+    given: NotebookNode, handed_out: NotebookNode
+) -> None:
+    submission = solved()
+    for cell in submission.cells:
+        if identity(cell) == "toy-2-test":
+            cell.metadata.nbgrader["points"] = 100
+    made_up = copy.deepcopy(submission.cells[-1])
+    made_up.metadata.nbgrader = {"grade_id": "toy-99-test", "grade": True, "points": 50}
+    nonsense = nbformat.v4.new_code_cell("1", metadata={"nbgrader": "yes"})
+    submission.cells += [made_up, nonsense]
+    restored, _ = restore(submission, given, handed_out)
+    assert names(restored) == names(given)
+    assert count(restored, given, {}).out_of == count(copy.deepcopy(given), given, {}).out_of
+
+
+def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: NotebookNode) -> None:
+    restored, remarks = restore(solved(toy_2_test="pass", toy_setup="check = print"), given, handed_out)
+    assert remarks == [
+        "toy-setup: this cell was changed and has been put back",
+        "toy-2-test: this cell was changed and has been put back",
+    ]
+    sources = {identity(cell): cell.source for cell in restored.cells}
+    assert sources["toy-2-test"].endswith("### END HIDDEN TESTS")
+    assert 'insist("toy-2", barrier)' in sources["toy-2-test"]
+    assert "from lmc_utils.classroom import check" in sources["toy-setup"]
+
+
+def test_a_cell_of_another_type_gets_its_own_type_back(given: NotebookNode, handed_out: NotebookNode) -> None:
+    submission = solved()
+    cells = {identity(cell): cell for cell in submission.cells}
+    for name, kind in {"toy-2": "markdown", "toy-3-test": "markdown", "toy-4-task": "code"}.items():
+        cells[name].cell_type = kind
+    for name, key in itertools.product(("toy-2", "toy-3-test"), ("outputs", "execution_count")):
+        del cells[name][key]
+    cells["toy-4-task"].update(outputs=[], execution_count=None)
+    restored, _ = restore(submission, given, handed_out)
+    assert [cell.cell_type for cell in restored.cells] == [cell.cell_type for cell in solved().cells]
+    assert {identity(cell): cell.source for cell in restored.cells}["toy-2"] == cells["toy-2"].source
+    nbformat.validate(restored)
+
+
+def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:
+    executed = copy.deepcopy(given)
+    by_name = {identity(cell): cell for cell in executed.cells}
+    rows = {identity(cell): row for row, cell in enumerate(executed.cells)}
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], 1
+    failing(by_name["toy-1"], "NotImplementedError", "")
+    failing(by_name["toy-1-test"], "NameError", "name 'prediction' is not defined")
+    failing(by_name["toy-2-test"], "AssertionError", "Mind the chord.")
+    failing(by_name["toy-3"], "ValueError", "see /secret/place/x: <object at 0x7f00aa>\n\x1b[31mred\x1b[0m")
+    failing(by_name["toy-3-test"], "AssertionError", "Not answered yet.")
+    by_name["toy-4-test"].outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text="RuntimeWarning: divide by zero"),
+        nbformat.v4.new_output("execute_result", data={"text/plain": "99"}, execution_count=1),
+    ]
+    failing(by_name["toy-6-test"], "RuntimeError", "stopped")
+    marks = count(executed, given, {rows["toy-6-test"]: "takes longer than 4 seconds"}, "/secret/place")
+    assert marks.points == {"toy-1": 0, "toy-2": 0, "toy-3": 0, "toy-4": 2, "toy-5": 2, "toy-6": 0, "toy-7": 3}
+    assert marks.remarks == [
+        "toy-1: Not answered yet.",
+        "toy-2: Mind the chord.",
+        "toy-3: ValueError: see /x: <object at 0x...> red",
+        "toy-6: takes longer than 4 seconds",
+    ]
+
+
+def test_a_test_that_was_not_run_gives_no_points(given: NotebookNode, handed_out: NotebookNode) -> None:
+    submission = solved([])
+    for cell in submission.cells:
+        if identity(cell).endswith("-test"):
+            cell.metadata["tags"] = ["skip-execution"]
+            cell.outputs, cell.execution_count = [nbformat.v4.new_output("execute_result", data={"text/plain": "2"})], 7
+    restored, _ = restore(submission, given, handed_out)
+    tests = [cell for cell in restored.cells if identity(cell).endswith("-test")]
+    assert all("skip-execution" not in cell.metadata.get("tags", []) for cell in tests)
+    assignments.process(restored, ["ClearOutput"], SOURCE.stem)
+    assert sum(count(restored, given, {}).points.values()) == 0
+
+
+def test_marks_of_nothing_say_why_and_what_there_was_to_get() -> None:
+    marks = submission_marks.nothing(SOURCE, "not marked: it took too long in all")
+    assert sum(marks.points.values()) == 0
+    assert sum(marks.out_of.values()) == 14
+    assert marks.remarks == ["not marked: it took too long in all"]

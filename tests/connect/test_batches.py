@@ -1,0 +1,80 @@
+"""Data are the same at each reading, or it is said, or they are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from lmc_utils.connect.batches import feed
+from lmc_utils.settings import ParameterError
+
+INPUTS, LABELS = torch.arange(60.0).reshape(20, 3), torch.arange(20)
+
+
+class Noisy(Dataset[Any]):
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        return torch.rand(3), row
+
+
+class Once:
+    """A collection whose second reading stops short."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.readings += 1
+        return iter([(INPUTS, LABELS)] if self.readings == 1 else [])
+
+
+def test_what_is_kept_is_what_the_first_reading_gave() -> None:
+    loader = DataLoader(TensorDataset(INPUTS, LABELS), 6)
+    found = feed(loader)
+    assert found.said == "20 samples in 4 batches"
+    assert torch.equal(torch.cat([batch.inputs for batch in found]), INPUTS)
+    again = feed(loader, kept=1)
+    assert torch.equal(torch.cat([batch.target for batch in again]), LABELS)
+    assert again.said == found.said
+
+
+@pytest.mark.parametrize("kept", [1, 2**30])
+def test_another_order_is_said(kept: int) -> None:
+    found = feed(DataLoader(TensorDataset(INPUTS, LABELS), 6, shuffle=True), kept=kept)
+    assert "; in another order at each reading" in found.said
+    assert sorted(torch.cat([batch.target for batch in found]).tolist()) == LABELS.tolist()
+
+
+def test_other_samples_are_said_and_kept_or_refused() -> None:
+    found = feed(Noisy())
+    assert found.said.endswith("; others at each reading, those of the first are used at every point")
+    assert [batch.inputs.tolist() for batch in found] == [batch.inputs.tolist() for batch in found]
+    with pytest.raises(
+        ParameterError, match=r"^data: expected the same samples at each reading, or at most 9.31e-10 GiB"
+    ):
+        feed(Noisy(), kept=1)
+    assert "others at each reading" in feed(Once()).said
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ([], "data: expected at least one sample, got none"),
+        (iter([1]), "data: expected two tensors, or batches .* got a list_iterator, which can be read only once"),
+        (3, "data: expected two tensors, or batches that can be read more than once, got 3"),
+        ((INPUTS, LABELS[:3]), "data: expected as many targets as inputs, got the shapes .20, 3. and .3,."),
+        ([INPUTS], "data: expected batches of inputs and target, batch 0 is a Tensor"),
+        ([("a", "b")], "data: expected batches of tensors, batch 0 has none"),
+        ([{"inputs": INPUTS}], "data: expected targets under one of labels, label, target, targets, batch 0 has none"),
+    ],
+)
+def test_what_is_no_data_is_one_line(data: Any, line: str) -> None:
+    with pytest.raises(ParameterError, match=f"^{line}"):
+        feed(data)

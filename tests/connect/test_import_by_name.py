@@ -1,0 +1,62 @@
+"""What stands under a name that the reader gives, and the line for one that stands for nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from lmc_utils.connect import import_by_name
+from lmc_utils.settings import ParameterError
+
+MODULE = """
+from torch import nn
+
+held = [1, 2]
+
+def make():
+    return nn.Linear(2, 1)
+
+def samples():
+    return [3]
+
+def other():
+    return 1
+
+def raises():
+    raise RuntimeError("no file\\nhere")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "readers_own.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(__import__("sys").modules, "readers_own", raising=False)
+
+
+def test_a_name_stands_for_what_it_makes_or_is() -> None:
+    assert isinstance(import_by_name.network("readers_own:make"), nn.Linear)
+    assert import_by_name.samples("readers_own:samples") == [3]
+    assert import_by_name.samples("readers_own:held") == [1, 2]
+    assert import_by_name.found("loss", "readers_own:other")() == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("readers_own", "model: expected MODULE:NAME, as in package.module:function, got 'readers_own'"),
+        ("readers_none:make", "model: expected a module that can be imported, 'readers_none' says ModuleNotFoundError"),
+        ("readers_own:mak", "model: in readers_own, 'mak' is not known; did you mean 'make'"),
+        ("readers_own:held", "model: expected a function that makes it, got 'list'"),
+        ("readers_own:other", "model: expected a function that makes a torch module, got 'int'"),
+        ("readers_own:raises", "model: expected a function without arguments, readers_own:raises says RuntimeError"),
+    ],
+)
+def test_a_name_that_stands_for_nothing_costs_one_line(place: str, line: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        import_by_name.network(place)
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)

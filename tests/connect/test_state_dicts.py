@@ -1,0 +1,83 @@
+"""Names, shapes and numbers of a state are those of the network, or one line says what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import strangers
+import torch
+from torch import Tensor, nn
+
+from lmc_utils.connect.endpoints import ends, mixed
+from lmc_utils.connect.state_dicts import state_of
+from lmc_utils.settings import ParameterError
+
+
+def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda state: {}, "second: expected the names .*; it lacks first.weight, first.bias, one.weight and 5 more$"),
+        (lambda state: {**state, "more": torch.ones(1)}, "second: expected the names .*; it has unexpected more$"),
+        (
+            lambda state: {**state, "head.bias": torch.ones(9)},
+            r"second: expected the shapes .*; head.bias is \(9,\) for",
+        ),
+        (
+            lambda state: {**state, "head.bias": torch.full((4,), torch.nan)},
+            "second: expected finite weights, .* head.bias$",
+        ),
+        (
+            lambda state: {**state, "two.weight": state["two.weight"] + 1},
+            "second: expected one.weight and two.weight to be",
+        ),
+        (
+            lambda state: {**state, "head.bias": "text"},
+            "second: expected tensors by name, got other things as head.bias$",
+        ),
+        (lambda state: state, "second: expected another network than the first, the two are the same$"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_one_line(change: Callable[[Any], Any], line: str) -> None:
+    network = strangers.Tied()
+    with pytest.raises(ParameterError, match=f"^{line}"):
+        ends(network.state_dict(), change(dict(network.state_dict())), network)
+
+
+def test_shared_parameters_may_be_saved_once_and_have_to_be_shared_in_both() -> None:
+    network = strangers.Tied()
+    state, _ = state_of(without(dict(network.state_dict()), "two.weight"), network, "first")
+    assert torch.equal(state["one.weight"], network.two.weight)
+    assert "two.weight" not in state
+    apart = strangers.Tied()
+    apart.two.weight = nn.Parameter(apart.one.weight.detach().clone())
+    with pytest.raises(ParameterError, match=r"^second: expected parameters that are shared as in the other network"):
+        ends(network, apart)
+
+
+def test_a_count_of_batches_may_be_missing_and_differ() -> None:
+    first, second, _ = strangers.two("normalised")
+    state = without(dict(second.state_dict()), "1.num_batches_tracked")
+    assert torch.equal(ends(first, state).states[1]["1.running_mean"], second[1].running_mean)
+
+
+def test_two_states_need_a_module() -> None:
+    with pytest.raises(ParameterError, match=r"^model: expected a module of the architecture beside two states"):
+        ends({}, {})
+
+
+def test_a_lazy_network_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"^network: expected one whose shapes are known, weight, bias wait"):
+        ends(nn.LazyLinear(3), nn.LazyLinear(3))
+
+
+def test_mixtures_are_exact_at_corners_and_of_three() -> None:
+    corners = [torch.tensor([0.1]), torch.tensor([0.7]), torch.tensor([3.0])]
+    for row, corner in enumerate(corners):
+        assert torch.equal(mixed(corners, [float(row == other) for other in range(3)], torch.zeros(1)), corner)
+    assert mixed(corners, [0.25, 0.5, 0.25], torch.zeros(1)).item() == pytest.approx(1.125)

@@ -1,0 +1,319 @@
+"""Two networks of any kind: measured as the loop that people write measures them, and never changed."""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strangers
+import torch
+import xarray as xr
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lmc_utils import connect
+from lmc_utils.connect import point_scores
+from lmc_utils.networks.data import import_torchvision
+from lmc_utils.settings import ParameterError
+
+ALPHAS = [0.0, 0.25, 0.5, 1.0]
+
+every_kind = pytest.mark.parametrize("kind", strangers.KINDS)
+
+
+@every_kind
+def test_the_line_is_that_of_the_loop_that_people_write(kind: str) -> None:
+    first, second, samples = strangers.two(kind)
+    batches = [(samples[0][:10], samples[1][:10]), (samples[0][10:], samples[1][10:])]
+    found = connect.pair(first, second, batches, alphas=ALPHAS, batchnorm="interpolate", progress=False)
+    expected = np.array(strangers.by_loop(first, second, ALPHAS, batches))
+    np.testing.assert_allclose(found.loss, expected[:, 0], rtol=2e-6)
+    np.testing.assert_allclose(found.error, expected[:, 1])
+    assert found.attrs["endpoint_difference"] < 1e-6
+    assert float(found.error_barrier) == pytest.approx(expected[:, 1].max() - expected[[0, -1], 1].mean())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "vit_b_16"])
+def test_networks_of_torchvision(name: str) -> None:
+    torch.manual_seed(0)
+    size = {"image_size": 32} if name == "vit_b_16" else {}
+    make = getattr(import_torchvision().models, name)
+    first, second = (make(num_classes=strangers.CLASSES, **size) for _ in range(2))
+    batches = [(torch.randn(4, 3, 32, 32), torch.randint(0, strangers.CLASSES, (4,)))]
+    found = connect.pair(first, second, batches, alphas=[0.5], batchnorm="interpolate", progress=False)
+    expected = np.array(strangers.by_loop(first, second, [0.0, 0.5, 1.0], batches))
+    np.testing.assert_allclose(found.loss, expected[:, 0], rtol=1e-5)
+
+
+def test_a_network_of_transformers() -> None:
+    import_torchvision()  # which transformers imports, too
+    transformers = pytest.importorskip("transformers")
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = transformers.BertConfig(vocab_size=20, num_labels=strangers.CLASSES, **small)
+    first, second = (transformers.BertForSequenceClassification(config) for _ in range(2))
+    batch = {"input_ids": torch.randint(0, 20, (6, 5)), "labels": torch.randint(0, strangers.CLASSES, (6,))}
+    found = connect.pair(first, second, [batch], alphas=3, progress=False)
+    first.eval()
+    with torch.no_grad():
+        expected = nn.functional.cross_entropy(first(input_ids=batch["input_ids"]).logits, batch["labels"])
+    assert float(found.loss[0]) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions(dtype: torch.dtype) -> None:
+    first, second, samples = strangers.two("perceptron", dtype=dtype)
+    found = connect.pair(first, second, samples, alphas=ALPHAS, progress=False)
+    expected = np.array(strangers.by_loop(first, second, ALPHAS, [samples]))
+    np.testing.assert_allclose(found.loss, expected[:, 0], rtol=1e-6 if dtype == torch.float64 else 0.02)
+
+
+def test_inputs_by_name_and_as_arguments_and_a_state_beside_a_module() -> None:
+    torch.manual_seed(0)
+    first, second = strangers.Named(), strangers.Named()
+    left, right, labels = torch.randn(6, 3), torch.randn(6, 3), torch.randint(0, strangers.CLASSES, (6,))
+    batches = [[({"left": left, "right": right}, labels)], [((left, right), labels)]]
+    batches.append([{"left": left, "right": right, "labels": labels}])  # type: ignore[list-item]
+    losses = [connect.pair(first, second, each, alphas=3, progress=False).loss.values for each in batches]
+    states = connect.pair(first.state_dict(), second.state_dict(), batches[0], first, alphas=3, progress=False)
+    wrapped = {f"module._orig_mod.{name}": value for name, value in second.state_dict().items()}
+    mixed = connect.pair(first, wrapped, batches[0], alphas=3, progress=False)
+    for other in (*losses[1:], states.loss.values, mixed.loss.values):
+        np.testing.assert_array_equal(losses[0], other)
+    assert mixed.attrs["read"] == "second: the prefix module. was left out; second: the prefix _orig_mod. was left out"
+    expected = nn.functional.cross_entropy(first(left, right)["logits"].detach(), labels)
+    assert float(losses[0][0]) == pytest.approx(float(expected))
+
+
+def test_regression_and_places() -> None:
+    torch.manual_seed(0)
+    first, second = nn.Linear(3, 1), nn.Linear(3, 1)
+    inputs, target = torch.randn(9, 3), torch.randn(9, 1)
+    found = connect.pair(
+        first, second, (inputs, target), loss=lambda out, to: (out - to).square().mean(1), progress=False
+    )
+    assert "error" not in found.dataset
+    middle = (first(inputs) + second(inputs)) / 2  # the network is linear
+    assert float(found.loss.sel(alpha=0.5)) == pytest.approx((middle - target).square().mean().item(), rel=1e-5)
+    assert "Averaging" in found.sentence
+    one, other = nn.Conv1d(2, 3, 1), nn.Conv1d(2, 3, 1)
+    images, classes = torch.randn(4, 2, 7), torch.randint(0, 3, (4, 7))
+    places = connect.pair(one, other, (images, classes), alphas=3, progress=False)
+    assert float(places.loss[0]) == pytest.approx(nn.functional.cross_entropy(one(images), classes).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
+def test_nothing_that_was_given_is_changed(batchnorm: str) -> None:
+    first, second, samples = strangers.two("normalised")
+    first[1].eval()
+    first[0].register_forward_hook(lambda *_: None)
+    networks = (first, second)
+    before = [copy.deepcopy(network.state_dict()) for network in networks]
+    modes = [[part.training for part in network.modules()] for network in networks]
+    hooks, asked = len(first[0]._forward_hooks), [value.requires_grad for value in first.parameters()]
+    generators = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    loader = DataLoader(TensorDataset(*samples), 7, shuffle=True)
+    connect.pair(*networks, loader, batchnorm=batchnorm, layers=True, curvature=True, alphas=3, progress=False)
+    for network, state, mode in zip(networks, before, modes, strict=True):
+        assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+        assert [part.training for part in network.modules()] == mode
+        assert all(value.grad is None for value in network.parameters())
+    assert (len(first[0]._forward_hooks), [value.requires_grad for value in first.parameters()]) == (hooks, asked)
+    assert torch.equal(generators[0], torch.get_rng_state())
+    assert generators[1:] == (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
+
+
+def test_reestimated_statistics_are_those_that_torch_would_find() -> None:
+    first, second, samples = strangers.two("normalised")
+    batches = [(samples[0][:12], samples[1][:12]), (samples[0][12:], samples[1][12:])]
+    found = connect.pair(first, second, batches, alphas=3, progress=False)
+    middle = copy.deepcopy(first)
+    with torch.no_grad():
+        for own, one, other in zip(middle.parameters(), first.parameters(), second.parameters(), strict=True):
+            own.copy_((one + other) / 2)
+    middle[3] = nn.Identity()  # as torch would leave dropout on
+    torch.optim.swa_utils.update_bn([batch[0] for batch in batches], middle)
+    middle.eval()
+    expected = nn.functional.cross_entropy(middle(samples[0]), samples[1]).item()
+    assert float(found.loss.sel(alpha=0.5)) == pytest.approx(float(expected), rel=1e-5)
+    assert found.attrs["batchnorm"] == "reestimate (on 24 samples in 2 batches)"
+    plain = nn.functional.cross_entropy(first.eval()(samples[0]), samples[1])
+    assert found.attrs["loss_with_own_statistics"][0] == pytest.approx(plain.item(), rel=1e-5)
+    backwards = connect.pair(first, second, batches[::-1], alphas=3, progress=False)
+    np.testing.assert_allclose(found.loss, backwards.loss, rtol=1e-6)
+
+
+def test_kept_statistics_are_those_of_each_network_in_turn() -> None:
+    first, second, samples = strangers.two("normalised")
+    found = connect.pair(first, second, samples, alphas=3, batchnorm="keep", progress=False)
+    for home, network in enumerate((first, second)):
+        middle = copy.deepcopy(network).eval()
+        with torch.no_grad():
+            for own, one, other in zip(middle.parameters(), first.parameters(), second.parameters(), strict=True):
+                own.copy_((one + other) / 2)
+        expected = nn.functional.cross_entropy(middle(samples[0]), samples[1])
+        assert float(found.loss_kept.sel(alpha=0.5)[home]) == pytest.approx(float(expected), rel=1e-5)
+    assert float(found.loss.sel(alpha=0.5)) == pytest.approx(float(found.loss_kept.sel(alpha=0.5).mean()))
+
+
+@pytest.mark.parametrize("kind", ["perceptron", "normalised", "attention", "lstm"])
+def test_one_layer_half_way_is_a_network_with_that_layer_half_way(kind: str) -> None:
+    first, second, samples = strangers.two(kind, dtype=torch.float64)
+    found = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=True, progress=False)
+    layer = str(found.layer.values[0])
+    rises = []
+    for home, away in ((first, second), (second, first)):
+        moved = copy.deepcopy(home).eval()
+        at_home = nn.functional.cross_entropy(moved(samples[0]), samples[1])
+        with torch.no_grad():
+            for own, other in zip(
+                moved.get_submodule(layer).parameters(), away.get_submodule(layer).parameters(), strict=True
+            ):
+                own.copy_((own + other) / 2)
+        rises.append(float(nn.functional.cross_entropy(moved(samples[0]), samples[1]) - at_home))
+    assert float(found.layer_rise[0]) == pytest.approx(np.mean(rises), rel=1e-9, abs=1e-12)
+    named = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=[layer], progress=False)
+    assert float(named.layer_rise[0]) == float(found.layer_rise[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "batchnorm"), [*((kind, "interpolate") for kind in strangers.KINDS), ("normalised", "reestimate")]
+)
+def test_curvature_is_that_of_the_line(kind: str, batchnorm: str) -> None:
+    """Against differences of the measured loss, in float64, on one batch."""
+    many = 24 if batchnorm == "interpolate" else 2000  # a batch's own variances divide by N, re-estimated ones by N - 1
+    first, second, samples = strangers.two(kind, many, torch.float64)
+    samples = [samples]
+    found = connect.pair(first, second, samples, alphas=3, batchnorm=batchnorm, curvature=True, progress=False)
+    step = 1e-3
+    line = connect.pair(first, second, samples, alphas=[step, 2 * step, 3 * step], batchnorm=batchnorm, progress=False)
+    at = {alpha: float(line.loss.sel(alpha=alpha)) for alpha in (0.0, step, 2 * step, 3 * step)}
+    forward = (-3 * at[0.0] + 4 * at[step] - at[2 * step]) / (2 * step)
+    assert float(found.slope[0]) == pytest.approx(forward, rel=1e-3, abs=1e-4)
+    bent = (2 * at[0.0] - 5 * at[step] + 4 * at[2 * step] - at[3 * step]) / step**2
+    assert float(found.curvature[0]) == pytest.approx(bent, rel=0.05, abs=0.05 * abs(float(found.slope[0])))
+
+
+def test_whoever_stops_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, samples = strangers.two("lstm")
+    whole = connect.pair(first, second, samples, alphas=5, progress=False)
+    one, calls = point_scores.Walker.one, [0]
+
+    def stopped(walker: point_scores.Walker, point: object) -> torch.Tensor:
+        calls[0] += 1
+        if calls[0] > 3:
+            raise KeyboardInterrupt
+        return one(walker, point)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(point_scores.Walker, "one", stopped)
+    with pytest.raises(connect.Interrupted, match="3 of 5 points") as stop:
+        connect.pair(first, second, samples, alphas=5, progress=False)
+    done = stop.value.report.loss.dropna("alpha")
+    assert done.alpha.values.tolist() == [0.0, 0.5, 1.0]
+    np.testing.assert_array_equal(done, whole.loss.sel(alpha=done.alpha))
+
+
+class Untrainable(nn.BatchNorm1d):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            raise RuntimeError("no")
+        return super().forward(inputs)
+
+
+def test_what_a_network_says_in_a_later_batch_or_in_training_mode_is_one_line() -> None:
+    first, second, (inputs, labels) = strangers.two("normalised")
+    batches = [(inputs, labels), (inputs[:, :, :3], labels), (inputs, labels)]
+    with pytest.raises(
+        ParameterError, match=r"^data: expected inputs that the network takes, batch 1 gave RuntimeError"
+    ):
+        connect.pair(first, second, batches, batchnorm="interpolate", progress=False)
+    first, second = (nn.Sequential(nn.Linear(3, 4), Untrainable(4)) for _ in range(2))
+    samples = torch.randn(6, 3), torch.zeros(6, dtype=torch.int64)
+    with pytest.raises(
+        ParameterError, match=r"^batchnorm: expected statistics that can be re-estimated, .* RuntimeError: no"
+    ):
+        connect.pair(first, second, samples, progress=False)
+
+
+def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() -> None:
+    torch.manual_seed(0)
+    first, second = (
+        nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Linear(8, 4)) for _ in range(2)
+    )
+    inputs, labels = torch.randn(24, 3), torch.randint(0, 4, (24,))
+    batches = [(inputs[:8], labels[:8]), (5 * inputs[8:], labels[8:])]
+    found = connect.pair(first, second, batches, alphas=ALPHAS, progress=False)
+    np.testing.assert_allclose(found.loss, np.array(strangers.by_loop(first, second, ALPHAS, batches))[:, 0], rtol=2e-6)
+
+
+def test_whoever_stops_after_the_line_keeps_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    first, second, samples = strangers.two("perceptron")
+    monkeypatch.setattr("lmc_utils.connect.two_networks._layers", stopped)
+    with pytest.raises(connect.Interrupted, match="Averaging") as stop:
+        connect.pair(first, second, samples, alphas=3, layers=True, progress=False)
+    assert np.isfinite(stop.value.report.loss).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"second": nn.Linear(3, 5)}, "second: expected the shapes of the network's tensors; weight is .5, 3. for"),
+        (
+            {"second": nn.Linear(3, 4, bias=False)},
+            "second: expected the names of the network's tensors; it lacks bias$",
+        ),
+        ({"second": nn.Linear(3, 4).double()}, "second: expected the types of the network's tensors; weight is"),
+        ({"second": {"weight": torch.ones(4, 3)}}, "it lacks bias$"),
+        ({"second": 3}, "second: expected a module or a state dict, got a int"),
+        ({"alphas": 1}, "alphas: expected at least 2, got 1"),
+        ({"alphas": [2.0]}, "alphas: expected points from 0 to 1"),
+        ({"batchnorm": "keeps"}, "batchnorm: 'keeps' is not known; did you mean 'keep'"),
+        (
+            {"data": (torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))},
+            "data: expected at least one sample, got none",
+        ),
+        ({"data": (torch.ones(2, 3), torch.tensor([0, 4]))}, "data: expected labels from 0 to 3, got 4"),
+        ({"data": (torch.ones(2, 5), torch.tensor([0, 1]))}, "data: expected inputs that the network takes, batch 0"),
+        ({"data": (torch.ones(2, 3), torch.ones(2))}, "data: expected whole numbers as labels"),
+        (
+            {"loss": nn.functional.cross_entropy},
+            "loss: expected one value a sample, shape .5,., got the shape ..; with",
+        ),
+        ({"error": lambda out, _: out[:, 0] + 9}, "error: expected values from 0 to 1"),
+        ({"layers": ["hea"]}, "layers: 'hea' is not known"),
+        ({"loss": lambda out, _: 1 / out[:, 0] ** 999}, "loss: expected finite numbers, got others at alpha 0"),
+        (
+            {"loss": lambda out, _: out.argmax(1), "curvature": True},
+            "curvature: expected what torch differentiates twice",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(change: dict[str, object], line: str) -> None:
+    torch.manual_seed(0)
+    samples = torch.randn(5, 3), torch.randint(0, 4, (5,))
+    given = {"first": nn.Linear(3, 4), "second": nn.Linear(3, 4), "data": samples, "progress": False, **change}
+    with pytest.raises(ParameterError, match=line) as refused:
+        connect.pair(**given)  # type: ignore[arg-type]
+    assert "\n" not in str(refused.value)
+
+
+def test_a_report_is_drawn_kept_and_told(tmp_path: Path) -> None:
+    first, second, samples = strangers.two("perceptron")
+    found = connect.pair(first, second, samples, alphas=5, layers=True, curvature=True, progress=False)
+    assert found["loss"].attrs["units"] == "nats"
+    page = found._repr_html_()
+    assert "<svg" in page
+    assert found.sentence.split(";")[0] in page
+    found.to_netcdf(tmp_path / "found.nc")
+    xr.testing.assert_equal(xr.load_dataset(tmp_path / "found.nc"), found.dataset)
+    told = found.to_json()
+    assert {"alphas", "loss", "error", "loss_barrier", "error_barrier", "highest_at", "batchnorm", "layers"} <= set(
+        told
+    )
+    assert told["layers"].keys() == {"0", "3", "4"}
+    assert len(found.plot().axes) == 3

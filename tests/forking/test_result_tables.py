@@ -1,0 +1,83 @@
+"""Tables of long runs say how they were made, and hold what was measured."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from lmc_utils.forking import Experiment, result_tables, root, train
+from lmc_utils.measure import lines
+from lmc_utils.settings import ParameterError
+
+SMALL = Experiment(
+    architecture="resnet8", widths=(2,), norm="batch", epochs=2, fork_epochs=(0, 1), parents=1, train_samples=128,
+    device="cpu",
+)  # fmt: skip
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
+    def tiny() -> xr.Dataset:
+        """A tiny one."""
+        return result_tables.on_lines(SMALL)
+
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setitem(result_tables.TABLES, "tiny", tiny)
+    monkeypatch.setattr(result_tables, "PLACES", (tmp_path / "results",))
+    result_tables.make("tiny", tmp_path / "results")
+    return result_tables.read("tiny")
+
+
+def test_a_table_has_what_was_measured_under_each_convention(made: xr.Dataset) -> None:
+    run = train(SMALL, root(), progress=False)
+    assert made.batchnorm.values.tolist() == ["reestimate", "interpolate", "keep"]
+    for how in made.batchnorm.values:
+        found = lines.line(run.pairs(batchnorm=how), result_tables.LINE, progress=False).isel(epoch=0)
+        xr.testing.assert_allclose(made.error.sel(batchnorm=how, drop=True), found.error.drop_vars("epoch"), rtol=1e-6)
+
+
+def test_a_table_says_how_it_was_made(made: xr.Dataset) -> None:
+    assert made.attrs["title"] == "A tiny one."
+    assert made.attrs["command"] == "python -m lmc_utils.forking.result_tables tiny"
+    assert "torch" in made.attrs["versions"]
+    assert {"commit", "machine", "date", "wall_time"} <= set(made.attrs)
+
+
+def test_the_tables_of_the_book_are_there_and_are_those_of_their_commands() -> None:
+    for name, table in result_tables.TABLES.items():
+        found = result_tables.read(name)
+        assert found.attrs["command"].endswith(f" {name}")
+        assert found.attrs["title"] == " ".join(str(table.__doc__).split())
+        assert (result_tables.PLACES[0] / f"{name}.nc").stat().st_size < 1e6
+        assert bool(found.error.notnull().any())
+
+
+def test_the_tables_of_sweeps_are_those_of_the_commands_in_their_script() -> None:
+    script = (result_tables.PLACES[0] / "stability.sh").read_text()
+    commands = {tuple(shlex.split(line)) for line in script.splitlines() if line.strip().startswith("lmc sweep")}
+    made = {name: tuple(shlex.split(result_tables.read(name).attrs["command"])) for name in result_tables.SWEPT}
+    assert set(made.values()) == commands
+    for name, command in made.items():
+        found = result_tables.read(name)
+        assert command[-2:] == ("--out", f"sweeps/{name.removeprefix('stability_')}")
+        assert (int(found.attrs["missing"]), found.sizes["seed"]) == (0, 5)
+        assert {"commit", "versions", "machine", "date", "wall_time"} <= set(found.attrs)
+        assert float(found.attrs["wall_time"].partition(" ")[0]) < 3600
+        assert (result_tables.PLACES[0] / f"{name}.nc").stat().st_size < 1e5
+
+
+def test_how_tables_were_made_can_be_read(made: xr.Dataset) -> None:
+    said = result_tables.made([made, made])
+    assert said.count("python -m lmc_utils.forking.result_tables tiny") == 2
+    assert said.count("made on") == 1, "once for all that share it"
+    two = made.assign_attrs(commit=f"{'ab' * 20}; {'cd' * 20}-dirty")
+    assert "commit abababababab and cdcdcdcdcdcd-dirty, on" in result_tables.made([two])
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_tables, "PLACES", (tmp_path,))
+    with pytest.raises(ParameterError, match=r"table: expected resnet8_norms.nc in .* makes it"):
+        result_tables.read("resnet8_norms")
+    with pytest.raises(ParameterError, match="table: 'resnet8_norm' is not known; did you mean 'resnet8_norms'"):
+        result_tables.read("resnet8_norm")

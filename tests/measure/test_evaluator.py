@@ -1,0 +1,56 @@
+"""Loss and error are means over samples, the same whatever the batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from brute import brute_force
+from torch import nn
+from torch.nn import functional
+
+from lmc_utils.forking import Member, Run
+from lmc_utils.measure.evaluator import evaluate
+from lmc_utils.networks import stack
+from lmc_utils.networks.lifted import Lifted
+from lmc_utils.networks.models import Architecture, build
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "cnn"])
+def test_evaluation_is_the_mean_over_samples_with_a_short_last_batch(
+    architecture: str,
+) -> None:
+    network = build(Architecture(architecture=architecture, widths=(6, 5)), (8, 1), 3)
+    thetas = stack.flatten(stack.initialise(network, [1, 2, 3])).double()
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(23, 8, 1, generator=generator, dtype=torch.float64)
+    labels = torch.randint(3, (23,), generator=generator)
+    whole = evaluate(network.double(), thetas, inputs, labels)
+    pieces = evaluate(network, thetas, inputs, labels, memory=0.001)
+    for row, theta in enumerate(thetas):
+        loss, error = brute_force(network, theta, inputs, labels)
+        for measured in (whole, pieces):
+            assert measured[0][row].item() == pytest.approx(loss, rel=1e-12)
+            assert measured[1][row].item() == pytest.approx(error, rel=1e-12)
+
+
+def test_any_module_can_be_evaluated_once_it_is_lifted() -> None:
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(8, 5), nn.ReLU(), nn.Linear(5, 3)).double()
+    generator = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(9, 8, 1, generator=generator).double(), torch.arange(9) % 3
+    theta = nn.utils.parameters_to_vector(plain.parameters()).detach()
+    loss, error = evaluate(Lifted(plain), torch.stack([theta, 2 * theta]), inputs, labels)
+    with torch.no_grad():
+        logits = plain(inputs)
+    assert loss[0].item() == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-12)
+    assert error[0].item() == pytest.approx(100 * (logits.argmax(1) != labels).double().mean().item())
+    assert loss[1] != loss[0]
+
+
+def test_what_does_not_fit_is_named(run: Run) -> None:
+    inputs, labels = run.dataset.test
+    theta = run.thetas([Member(0)], 3)
+    for broken in ((inputs[:7], labels), (inputs[:0], labels[:0])):
+        with pytest.raises(ValueError, match="labels: expected one for each of at least one sample"):
+            evaluate(run.network, theta, *broken)
+    with pytest.raises(ValueError, match="expected parameter vectors of length"):
+        evaluate(run.network, theta[:, 1:], inputs, labels)

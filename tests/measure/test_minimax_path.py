@@ -1,0 +1,113 @@
+"""The lowest pass, against all ways on small grids, and on planes that are known."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from lmc_utils.measure.minimax_path import across, lowest_pass
+from lmc_utils.measure.pairs import between
+from lmc_utils.measure.planes import PlaneGrid, plane
+from lmc_utils.networks.layers import Linear
+from lmc_utils.settings import ParameterError
+
+
+def flooded(heights: np.ndarray, start: tuple[int, int], stop: tuple[int, int]) -> float:
+    """The lowest water that joins two places: by trying every level."""
+    for level in np.unique(heights):
+        reached = {start} if heights[start] <= level else set()
+        edge = list(reached)
+        while edge:
+            row, column = edge.pop()
+            for down, right in itertools.product((-1, 0, 1), repeat=2):
+                place = row + down, column + right
+                inside = all(0 <= at < length for at, length in zip(place, heights.shape, strict=True))
+                if inside and place not in reached and heights[place] <= level:
+                    reached.add(place)
+                    edge.append(place)
+        if stop in reached:
+            return float(level)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_is_as_high_as_the_lowest_flood_that_joins_both_ends(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows, columns = random.integers(2, 9, size=2)
+    heights = random.integers(-3, 4, size=(rows, columns)).astype(float) if seed % 2 else random.random((rows, columns))
+    start, stop = (0, 0), (int(rows) - 1, int(columns) - 1)
+    found = lowest_pass(heights, start, stop)
+    assert found.height == flooded(heights, start, stop)
+    assert found.height == heights[tuple(found.way.T)].max()
+    assert (tuple(found.way[0]), tuple(found.way[-1])) == (start, stop)
+    assert abs(np.diff(found.way, axis=0)).max() == 1, "from neighbour to neighbour"
+
+
+def test_from_a_place_to_itself_is_no_way() -> None:
+    found = lowest_pass(np.array([[1.0, 0.0], [0.0, 0.0]]), (0, 0), (0, 0))
+    assert (found.height, found.way.tolist()) == (1.0, [[0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("heights", "stop", "message"),
+    [
+        (np.zeros((3, 3)), (0, 3), "plane: expected one with both networks on it, got one without (0, 3)"),
+        (np.full((3, 3), np.nan), (0, 2), "plane: expected finite heights, got others"),
+    ],
+)
+def test_what_has_no_way_is_refused(heights: np.ndarray, stop: tuple[int, int], message: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        lowest_pass(heights, (0, 0), stop)
+    assert str(caught.value) == message
+
+
+def mountain(gap: bool) -> xr.Dataset:
+    """Two places at (0, 0) and (4, 0), and between them a wall, with a gap at its end or without."""
+    x, y = np.linspace(-1, 5, 13), np.linspace(-2, 2, 9)
+    heights = np.where(abs(x - 2) < 0.1, 5.0 + x * 0, 0.0) + 0.1 * abs(y)[:, None]
+    if gap:
+        heights[-1] = 1.0
+    corner = np.array([[0.0, 0.0], [4.0, 0.0], [2.0, 1.0]])
+    return xr.Dataset(
+        {
+            "loss": (("pair", "row", "column"), np.stack([heights, np.full_like(heights, np.nan)])),
+            "x": (("pair", "column"), np.stack([x, np.full_like(x, np.nan)])),
+            "y": (("pair", "row"), np.stack([y, np.full_like(y, np.nan)])),
+            "corner": (("pair", "point", "axis"), np.stack([corner, np.full_like(corner, np.nan)])),
+        }
+    )
+
+
+def test_a_wall_with_a_gap_is_walked_around() -> None:
+    for gap, wanted in ((False, 5.0), (True, 1.0)):
+        found = across(mountain(gap))
+        assert found.line.values[0] == pytest.approx(5.0)
+        assert found["pass"].values[0] == wanted
+        assert found["line"].isnull().values.tolist() == [False, True], "where there is no plane, there is no pass"
+    way = found.way.isel(pair=0).dropna("step").values
+    assert way[0].tolist() == [0, 0]
+    assert way[-1].tolist() == [4, 0]
+    assert way[:, 1].max() == 2, "through the gap"
+
+
+def test_planes_that_are_measured_have_a_pass_on_every_split() -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(20, 2, generator=generator), torch.arange(20) % 3
+    thetas = torch.randn(3, 2, 9, generator=generator)
+    pairs = between(
+        Linear(1, 2, 3), thetas[0], thetas[1], {"train": (inputs, labels), "test": (inputs, labels)}, thetas[2]
+    )
+    measured = plane(pairs, PlaneGrid(grid=9), progress=False)
+    found = across(measured, "error")
+    assert found["pass"].dims == ("split", "pair")
+    assert (found["pass"] <= measured.error.max(["row", "column"])).all()
+    assert found.sel(split="train")["pass"].equals(found.sel(split="test")["pass"].assign_coords(split="train"))
+
+
+def test_planes_without_the_networks_are_refused() -> None:
+    with pytest.raises(ParameterError, match="with both networks on it, got one without the second"):
+        across(mountain(True).isel(column=slice(0, 6)))
+    with pytest.raises(ParameterError, match="plane: expected one at least with both networks on it, got none"):
+        across(mountain(True).isel(pair=[1]))

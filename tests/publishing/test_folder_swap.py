@@ -1,0 +1,111 @@
+"""A folder takes the place of another, and whoever looks finds a whole one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from lmc_utils.publishing import folder_swap
+
+
+class Killed(BaseException):
+    """A process that is killed does nothing more: no handler, no clearing up."""
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """The place, the new folder and the one aside."""
+    for name in ("html", "html.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(name)
+    return tmp_path / "html", tmp_path / "html.new", tmp_path / "html.old"
+
+
+def says(place: Path) -> str:
+    return (place / "index.html").read_text()
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_the_new_folder_is_in_its_place_and_the_old_one_is_gone(
+    in_one_step: bool, folders: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not in_one_step:
+        monkeypatch.setattr(folder_swap, "_exchange", lambda one, other: False)
+    place, fresh, _ = folders
+    folder_swap.replace(*folders)
+    assert says(place) == "html.new"
+    assert os.listdir(place.parent) == ["html"]
+    fresh.mkdir()
+    shutil.rmtree(place)
+    folder_swap.replace(*folders)  # the first time
+    assert os.listdir(place.parent) == ["html"]
+
+
+def test_whoever_looks_finds_a_whole_one(folders: tuple[Path, Path, Path]) -> None:
+    place, fresh, aside = folders
+    shutil.copytree(fresh, fresh.with_name("try"))
+    if not folder_swap._exchange(place, fresh.with_name("try")):
+        pytest.skip("this system cannot exchange folders in one step")
+    done, seen = threading.Event(), set()
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                seen.add(says(place) in ("html", "html.new"))
+            except OSError:
+                seen.add(False)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for _ in range(200):
+        shutil.copytree(place, fresh, dirs_exist_ok=True)
+        folder_swap.replace(place, fresh, aside)
+    done.set()
+    watcher.join()
+    assert seen == {True}
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_whoever_is_killed_at_a_rename_has_lost_nothing(
+    at: int, folders: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_swap, "_exchange", lambda one, other: False)
+    renames, rename = 0, Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        nonlocal renames
+        renames += 1
+        if renames == at:
+            raise Killed
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killed)
+        with pytest.raises(Killed):
+            folder_swap.replace(*folders)
+    folder_swap.restore(*folders)
+    assert says(folders[0]) == "html"
+    assert os.listdir(folders[0].parent) == ["html"]
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_whoever_is_killed_while_the_old_one_is_removed_has_the_new_one(
+    in_one_step: bool, folders: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not in_one_step:
+        monkeypatch.setattr(folder_swap, "_exchange", lambda one, other: False)
+
+    def killed(path: Path) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", killed)
+        with pytest.raises(Killed):
+            folder_swap.replace(*folders)
+    folder_swap.restore(*folders)
+    assert says(folders[0]) == "html.new"
+    assert os.listdir(folders[0].parent) == ["html"]

@@ -1,0 +1,59 @@
+"""The picture below the title: a copy of what the notebook itself has drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lmc_utils.running.opening_figure import with_picture
+
+
+def notebook(outputs: list[dict[str, Any]], **picture: Any) -> dict[str, Any]:
+    cells = [
+        {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# Why?"},
+        {
+            "cell_type": "code",
+            "id": "draw",
+            "metadata": {"mystnb": {"image": {"alt": "a hill"}}, "tags": ["hide-input"]},
+            "source": "draw()",
+            "execution_count": 1,
+            "outputs": outputs,
+        },
+    ]
+    return {"cells": cells, "metadata": {"lmc": {"picture": picture}} if picture else {}, "nbformat": 4}
+
+
+FIGURE = {"output_type": "execute_result", "data": {"image/svg+xml": "<svg/>"}, "metadata": {}, "execution_count": 1}
+WORDS = {"output_type": "stream", "name": "stdout", "text": "done"}
+
+
+def test_the_picture_is_what_the_cell_has_drawn_last() -> None:
+    other = {**FIGURE, "data": {"image/png": "first"}}
+    opened = with_picture(notebook([other, FIGURE, WORDS], cell="draw", caption="Low is dark."))
+    _, picture, caption, drawn = opened["cells"]
+    assert [each["data"] for each in picture["outputs"]] == [FIGURE["data"]]
+    assert picture["metadata"]["mystnb"] == {"image": {"alt": "a hill"}}
+    assert picture["metadata"]["tags"] == ["remove-input"]
+    assert caption["source"] == "Low is dark."
+    assert drawn["outputs"] == [other, FIGURE, WORDS]
+
+
+def test_one_that_is_drawn_at_once_is_not_shown_twice() -> None:
+    before = notebook([FIGURE], cell="draw", caption="", moved=True)
+    assert [cell["id"] for cell in with_picture(before)["cells"]] == ["title", "lmc-picture", "lmc-caption"]
+    assert with_picture(before, moved=False) == before
+
+
+def test_nothing_drawn_or_named_changes_nothing() -> None:
+    for before in (
+        notebook([FIGURE]),
+        notebook([WORDS], cell="draw", caption="x"),
+        notebook([], cell="draw", caption="x"),
+        notebook([FIGURE], cell="elsewhere", caption="x"),
+    ):
+        assert with_picture(before) == before
+
+
+def test_what_others_have_put_there_is_left_alone() -> None:
+    for about in (None, 3, {"picture": 3}):
+        before = {**notebook([FIGURE]), "metadata": {"lmc": about}}
+        assert with_picture(before) == before

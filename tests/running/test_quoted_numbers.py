@@ -1,0 +1,51 @@
+"""Prose and numbers: rows for a run's own forks, a dash for what is not there."""
+
+from __future__ import annotations
+
+import pytest
+
+from lmc_utils.running import quoted_numbers
+
+TABLE = """| fork | a | b |
+| --- | --- | --- |
+| fork 0 | {glue:text}`a_fork_0:.1f` | {glue:text}`b_fork_0:.1f` |
+| fork 15 | {glue:text}`a_fork_15:.2f` | hardly any |
+
+| | statement |
+| --- | --- |
+| 2 | it holds: {glue:text}`a_fork_0:.1f` |
+"""
+
+
+def test_a_table_of_the_books_forks_stays_as_it_is() -> None:
+    assert quoted_numbers.with_forks(TABLE, [0, 15]) == TABLE
+
+
+def test_rows_are_made_of_the_row_that_quotes_most_and_statements_stay() -> None:
+    told = quoted_numbers.with_forks(TABLE, [10, 15]).split("\n")
+    assert told[2] == "| fork 10 | {glue:text}`a_fork_10:.1f` | {glue:text}`b_fork_10:.1f` |"
+    assert told[3:] == TABLE.split("\n")[3:]
+
+
+def test_a_row_of_fork_1_is_not_one_of_fork_15() -> None:
+    line = "| 1 | {glue:text}`a_fork_1:.1f` of {glue:text}`a_fork_1` |"
+    assert quoted_numbers.with_forks(line, [15]) == "| 15 | {glue:text}`a_fork_15:.1f` of {glue:text}`a_fork_15` |"
+
+
+def test_what_is_missing_is_said_once_and_no_more_than_three_names() -> None:
+    text = " ".join(f"{{glue:text}}`n{number}:.1f`" for number in (1, 1, 2, 3, 4, 5))
+    told = quoted_numbers.without_missing(text, {"n5"})
+    assert told.startswith("– – – – – {glue:text}`n5:.1f`\n\n")
+    assert told.endswith("no number named `n1`, `n2`, `n3` and 1 more.*")
+
+
+@pytest.mark.parametrize(
+    ("quoted", "said"), [("a:.2f", "0.13"), ("a", "0.125"), ("f.ipynb::a:.0f", "7"), ("b:d", "2.5")]
+)
+def test_numbers_stand_where_their_names_were(quoted: str, said: str) -> None:
+    assert (
+        quoted_numbers.with_numbers(
+            f"{{glue:text}}`{quoted}`", {"a": 0.1250001 if ":" in quoted else 0.125, "f.ipynb::a": 7.0, "b": 2.5}
+        )
+        == said
+    )

@@ -1,0 +1,144 @@
+"""A run's notebook reads: its numbers, what was run, no progress bar; and its templates are kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import lmc
+
+from lmc_utils.running import notebook_files, notebooks, quoted_numbers, readable_notebook, recorded_numbers
+
+ROOT = Path(__file__).parents[2]
+RECORD = {"metadata": {"scrapbook": {"name": "width"}}, "data": {"application/papermill.record/text/plain": "64.0"}}
+
+
+def stream(text: str, name: str = "stderr") -> dict[str, Any]:
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+def executed(*prose: str, outputs: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "markdown", "id": f"m{place}", "metadata": {}, "source": text} for place, text in enumerate(prose)
+    ]
+    record = {"output_type": "display_data", **RECORD}
+    cells.append(
+        {
+            "cell_type": "code",
+            "execution_count": 1,
+            "id": "c",
+            "metadata": {},
+            "outputs": [record, *(outputs or [])],
+            "source": "1",
+        }
+    )
+    about = {"papermill": {"end_time": "2026-01-02T03:04:05", "duration": 6.7}}
+    return {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
+
+
+def told(notebook: dict[str, Any], given: dict[str, Any], tmp_path: Path) -> list[str]:
+    book = {"epochs": 40, "widths": [64]}
+    found = readable_notebook.legible(notebook, given, book, tmp_path / "notebooks" / "02_x.ipynb")
+    return ["".join(cell["source"]) for cell in found["cells"]]
+
+
+def test_the_first_cell_says_what_was_run(tmp_path: Path) -> None:
+    first = told(executed("# T"), {"epochs": 10, "widths": [64]}, tmp_path)[0]
+    assert "finished 2026-01-02 03:04 UTC, 7 seconds" in first
+    assert "| `epochs` | `40` | `10` |" in first
+    assert "widths" not in first
+    assert "All parameters are as in the book." in told(executed("# T"), {"epochs": 40}, tmp_path)[0]
+
+
+def test_versions_are_told_only_of_a_run_of_now(tmp_path: Path) -> None:
+    source, ran = tmp_path / "notebooks" / "02_x.ipynb", executed("# T")
+    now = readable_notebook.legible(ran, {}, {}, source)
+    assert "torch " in now["cells"][0]["source"]
+    assert "torch " not in readable_notebook.legible(ran, {}, {}, source, just_run=False)["cells"][0]["source"]
+    now["cells"][0]["source"] = "**A run**, torch 1.0."
+    assert (
+        readable_notebook.legible(now, {}, {}, source, just_run=False)["cells"][0]["source"] == "**A run**, torch 1.0."
+    )
+
+
+def test_what_the_book_saw_is_marked_where_parameters_differ(tmp_path: Path) -> None:
+    text = "**What we see.** {glue:text}`width:.0f` units, {glue:text}`none:.0f`.\n\n## The verdict\n\nAll hold."
+    same, other = (told(executed(text), given, tmp_path)[1] for given in ({}, {"epochs": 1}))
+    assert same.startswith("**What we see.** 64 units, –.")
+    assert "no number named `none`" in same
+    assert other.startswith("**What was seen with the book's parameters;**")
+    assert "those on the book's run" in other.partition("## The verdict")[2]
+
+
+def test_what_others_record_and_mark_does_no_harm(tmp_path: Path) -> None:
+    word = {"output_type": "display_data", "metadata": {"scrapbook": {"name": "w"}}}
+    word["data"] = {"application/papermill.record/text/plain": "'a word'"}
+    notebook = executed("{glue:text}`w`, {glue:text}`width:.0f`", outputs=[word])
+    notebook["cells"][0]["metadata"] = {"lmc": "mine"}
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "references.bib").write_text("@misc{a, author=")
+    assert told(notebook, {}, tmp_path)[1] == "{glue:text}`w`, 64"
+
+
+def test_progress_bars_are_not_kept_and_all_else_is(tmp_path: Path) -> None:
+    bar = "training:  50%|#####     | 1/2 [00:01<00:01,  1.0s/epoch]\rtraining: 100%|##########| 2/2 [00:02<00:00]\n"
+    outputs = [stream(bar), stream("UserWarning: half of it\n"), stream("50%| of it\n", "stdout")]
+    found = readable_notebook.legible(executed("# T", outputs=outputs), {}, {}, tmp_path / "02_x.ipynb")
+    assert [each.get("text") for each in found["cells"][-1]["outputs"]] == [
+        None,
+        outputs[1]["text"],
+        outputs[2]["text"],
+    ]
+
+
+def test_the_template_gives_back_what_was_executed(tmp_path: Path) -> None:
+    before = executed("# T {cite:p}`a`", "plain", "{glue:text}`width`")
+    before["cells"][1]["metadata"] = {"lmc": {"exercises": "x"}}
+    once = readable_notebook.legible(before, {"epochs": 1}, {}, tmp_path / "02_x.ipynb")
+    assert [cell["source"] for cell in readable_notebook.template(once)["cells"]] == [
+        cell["source"] for cell in before["cells"]
+    ]
+    assert [cell["metadata"] for cell in readable_notebook.template(once)["cells"]] == [
+        cell["metadata"] for cell in before["cells"]
+    ]
+    twice = readable_notebook.legible(once, {"epochs": 1}, {}, tmp_path / "02_x.ipynb")
+    assert twice == once
+
+
+def test_equations_have_the_number_of_their_chapter_also_from_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    other = executed("```{math}\n:label: eq-far\ny\n```")
+    (folder / "01_far.ipynb").write_text(json.dumps(other))
+    cells = told(executed("```{math}\n:label: eq-x\nx\n```\n{eq}`eq-x` and {eq}`eq-far`"), {}, tmp_path)
+    assert cells[1] == "$$\nx \\tag{2.1}\n$$\n(2.1) and (1.1)"
+
+
+@pytest.mark.parametrize("path", notebooks.chapters(ROOT / "notebooks"), ids=lambda path: path.stem)
+def test_every_chapter_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = notebook_files.read(path)
+    text = "\n".join("".join(cell["source"]) for cell in source["cells"] if cell["cell_type"] == "markdown")
+    monkeypatch.setattr(
+        recorded_numbers, "said_of", lambda notebook: [(name, "1.5") for name in quoted_numbers.names(text)]
+    )
+    told = readable_notebook.legible(source, {}, {}, path)
+    cells = ["".join(cell["source"]) for cell in told["cells"] if cell["cell_type"] == "markdown"]
+    roles = r"\{[a-z:]+\}`|```\{|this run has no|\]\([^h#][^)]*\.(?:md|ipynb)|\((?:eq|fig)-"
+    assert [found for cell in cells for found in re.findall(roles, cell)] == []
+
+
+def test_a_chapter_with_other_forks_reads(tmp_path: Path) -> None:
+    out = tmp_path / "out.ipynb"
+    source = ROOT / "notebooks" / "04_distance_and_angle.ipynb"
+    done = lmc("run", source, "--preset", "smoke", "-p", "fork_epochs", "[0, 3]", "-o", out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    notebook = notebook_files.read(out)
+    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    assert "{glue" not in text
+    row = next(line for line in text.split("\n") if line.startswith("| 3 |"))
+    assert f"| {recorded_numbers.recorded(notebook)['error_barrier_fork_3']:.1f} |" in row
+    assert not [line for line in text.split("\n") if line.startswith("| 15 |")]
+    assert notebook["cells"][0]["metadata"] == {"lmc": {"written": True}}

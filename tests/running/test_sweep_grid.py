@@ -1,0 +1,85 @@
+"""Grids are what people mean, and what they cannot mean is one line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from project import write_notebook
+
+from lmc_utils.running import sweep_grid
+from lmc_utils.running.notebooks import Notebook
+from lmc_utils.settings import ParameterError
+
+
+@given(some.integers(-20, 20), some.integers(-20, 20), some.integers(-5, 5).filter(bool))
+def test_a_range_is_pythons(start: int, stop: int, step: int) -> None:
+    wanted = list(range(start, stop, step))
+    if wanted:
+        assert sweep_grid.axis(f"seed={start}:{stop}:{step}") == ("seed", wanted)
+    else:
+        with pytest.raises(ParameterError, match="at least one value"):
+            sweep_grid.axis(f"seed={start}:{stop}:{step}")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("rate=0.1,1e-3", [0.1, 0.001]),
+        ("forks=[0, 1],[2]", [[0, 1], [2]]),
+        ("norm=none, batch", ["none", "batch"]),
+        ("data_dir=null", [None]),
+        ("seed=3", [3]),
+    ],
+)
+def test_values_are_yaml(text: str, values: list[Any]) -> None:
+    assert sweep_grid.axis(text)[1] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed", "grid: expected NAME=V1,V2"),
+        ("=1", "grid: expected NAME=V1,V2"),
+        ("seed=", "grid: expected NAME=V1,V2"),
+        ("seed=0:4:0", "seed: expected a step that is not zero"),
+        ("seed=1,1", "seed: expected different values"),
+        ("seed=[1", "seed: expected YAML"),
+    ],
+)
+def test_what_is_no_axis_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ParameterError, match=f"^{re.escape(said)}"):
+        sweep_grid.axis(text)
+
+
+def test_a_product_has_every_combination_once() -> None:
+    points = sweep_grid.product([("a", [1, 2]), ("b", ["x"]), ("c", [0, 1, 2])])
+    assert len(points) == 6
+    assert {(point["a"], point["c"]) for point in points} == {(a, c) for a in (1, 2) for c in (0, 1, 2)}
+    with pytest.raises(ParameterError, match="grid: expected each parameter once"):
+        sweep_grid.product([("a", [1]), ("a", [2])])
+    with pytest.raises(ParameterError, match="grid: expected at most"):
+        sweep_grid.product([("a", range(1000)), ("b", range(1000))])
+
+
+def test_listed_points_are_a_list_of_mappings(tmp_path: Path) -> None:
+    path = tmp_path / "points.yaml"
+    path.write_text("- seed: 1\n  rate: 0.5\n- seed: 2\n")
+    assert sweep_grid.listed(path) == [{"seed": 1, "rate": 0.5}, {"seed": 2}]
+    for text in ("seed: 1", "- 3", "[]", "- {}", "- seed: 1\n- seed: 1"):
+        path.write_text(text)
+        with pytest.raises(ParameterError, match=r"^points: expected"):
+            sweep_grid.listed(path)
+    with pytest.raises(ParameterError, match=r"^points: expected a file of YAML"):
+        sweep_grid.listed(tmp_path / "none.yaml")
+
+
+def test_a_wrong_point_is_named_before_anything_runs(tmp_path: Path) -> None:
+    notebook = Notebook(write_notebook(tmp_path / "one.ipynb", "count"))
+    sweep_grid.check(notebook, [{"count": 1}, {"count": 2}])
+    with pytest.raises(ParameterError, match=r"count: expected .*; in point 2 of 2, \{'count': 'x'\}"):
+        sweep_grid.check(notebook, [{"count": 1}, {"count": "x"}])

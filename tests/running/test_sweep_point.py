@@ -1,0 +1,45 @@
+"""A point at work: it gives its notebook back, or a line; and it ends where it is no longer wanted."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from project import write_notebook
+
+from lmc_utils.running import recorded_numbers, sweep_point
+
+
+def run(folder: Path, source: str, **more: object) -> sweep_point.Outcome:
+    path = write_notebook(folder / "one.ipynb", source)
+    return sweep_point.execute(path.read_bytes(), "one", {"count": 4}, 60, {"LMC_SAID": "x"}, **more)  # type: ignore[arg-type]
+
+
+def test_it_gives_the_executed_notebook_back(tmp_path: Path) -> None:
+    source = (
+        "import os\nfrom lmc_utils.running import record\nrecord(twice=2 * count, said=os.environ['LMC_SAID'] == 'x')"
+    )
+    outcome = run(tmp_path, source)
+    assert outcome.error is None
+    assert recorded_numbers.recorded(json.loads(outcome.notebook)) == {"twice": 8.0, "said": 1.0}
+    assert outcome.seconds > 0
+
+
+def test_a_failure_is_one_line_and_how_far_it_came(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "print('so far')\n1 / 0")
+    assert outcome.error is not None
+    assert "ZeroDivisionError" in outcome.error
+    assert "lmc-" not in outcome.error, "the folder of a try is gone"
+    assert b"so far" in outcome.notebook
+
+
+def test_it_ends_where_it_is_no_longer_wanted(tmp_path: Path) -> None:
+    since = time.monotonic()
+    mark = tmp_path / "mark"
+    source = f"from pathlib import Path\nimport time\nmark = Path({str(mark)!r})\n"
+    source += "mark.touch()\ntime.sleep(60)\nmark.unlink()"
+    outcome = run(tmp_path, source, wanted=lambda: not mark.exists())
+    assert outcome.error is not None
+    assert time.monotonic() - since < 50
+    assert mark.exists()

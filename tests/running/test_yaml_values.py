@@ -1,0 +1,55 @@
+"""Text from the command line is a JSON value or costs one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import junk
+import junk_attack
+import pytest
+
+from lmc_utils.running.yaml_values import parse
+from lmc_utils.settings import ParameterError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", None), ("~", None), ("true", True), ("yes", "yes"), ("010", 10), ("1:30", "1:30"), ("1e-3", 0.001),
+        ("2026-01-01", "2026-01-01"), ("2026-99-99", "2026-99-99"), ("[1, [a, 'b c']]", [1, ["a", "b c"]]),
+        ("{a: 1}", {"a": 1}), ("- 1\n- 2", [1, 2]), ("-1e-3", -0.001), ('"\\u00e9"', "é"),
+    ],
+)  # fmt: skip
+def test_values_are_those_of_yaml_and_json(text: str, value: Any) -> None:
+    assert parse("x", text) == value
+    assert type(parse("x", text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[64", "x: expected YAML, got '[64'"),
+        (
+            "9" * 5000,
+            "x: expected words, finite numbers (whole ones from -2**63 to 2**63), or lists of these, got '999",
+        ),
+        ("!!int '3'", "x: expected a value without anchors and tags, got \"!!int '3'\""),
+        (junk.BOMB, "x: expected a value without anchors and tags, got '[&a0 [lol]"),
+        ("[" * 3000, "x: expected lists of at most 20 levels, got '[[["),
+        (".inf", "x: expected words, finite numbers (whole ones from -2**63 to 2**63), or lists of these, got '.inf'"),
+        ("0x" + "f" * 5000, "x: expected words, finite numbers"),
+        ('"\\ud800"', "x: expected words, finite numbers"),
+        ("{1: 2}", "x: expected words, finite numbers"),
+        ("x" * 10**6, "x: expected at most 10000 characters, got 'xxx"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_is_none_is_named(text: str, line: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        parse("x", text)
+    assert str(caught.value).startswith(line)
+
+
+@pytest.mark.parametrize("text", junk.SEEN, ids=lambda text: ascii(text)[:20])
+def test_what_once_made_a_traceback_makes_none(text: str) -> None:
+    junk_attack.check_yaml(text)

@@ -1,0 +1,86 @@
+"""Work that does not fit is refused before it starts, with both numbers; what nearly does not is warned of."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lmc_utils import resources
+from lmc_utils.forking import Experiment
+from lmc_utils.measure.lines import LineGrid
+from lmc_utils.settings import ParameterError
+from lmc_utils.toy.settings import Descent, Landscape
+
+
+def test_memory_and_disk_are_compared_with_what_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resources, "free_memory", lambda: 10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 2_000_000))
+    folder = tmp_path / "not" / "yet"
+    assert resources.lack("x", memory=10_001) == (
+        "x: expected work that fits into memory, got 10 kB where 10 kB are free"
+    )  # fmt: skip
+    assert resources.lack("x", 1, 3e6, folder) == (
+        f"x: expected work that fits on the disk of '{folder}', got 3 MB where 2 MB are free"
+    )
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING):
+        assert resources.lack("x", memory=5_000, disk=1e6, folder=folder) is None
+        assert not caplog.records
+        assert resources.lack("x", memory=5_001, disk=2e6, folder=folder) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "x: this takes more than half of what fits into memory: 5 kB where 10 kB are free",
+        f"x: this takes more than half of what fits on the disk of '{folder}': 2 MB where 2 MB are free",
+    ]
+
+
+def test_a_containers_bound_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "_GROUP", tmp_path)
+    whole = resources.free_memory()
+    assert whole > 2**20
+    (tmp_path / "memory.current").write_text("600\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert resources.free_memory() > 2**20
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 60\n")
+    assert resources.free_memory() == 460
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (2.5e9, "2.5 GB"), (1e18, "1 EB"), (4e20, "400 EB")],
+)
+def test_sizes_are_readable(size: float, words: str) -> None:
+    assert resources.readable(size) == words
+
+
+@pytest.mark.parametrize(
+    ("record", "values", "named"),
+    [
+        (Experiment, {"parents": 10**12}, "experiment (9,000,000,000,000 networks of at least 8,384 parameters): "),
+        (
+            Experiment,
+            {"parents": 10**7},
+            "experiment (90,000,000 networks of at least 8,384 parameters): expected work that fits into memory",
+        ),
+        (Experiment, {"widths": [10**18]}, "experiment (27 networks of at least 1,000,000,000,000,000,000 param"),
+        (Experiment, {"siblings": 10**9}, "experiment (12,000,000,003 networks"),
+        (Landscape, {"n_points": 2 * 10**9}, "n_points: expected work that fits into memory, got 800 GB where "),
+        (Descent, {"pairs": 10**12}, "pairs: expected work that fits into memory"),
+        (LineGrid, {"alphas": 10**13}, "alphas: expected work that fits into memory, got 640 TB where "),
+    ],
+)
+def test_impossible_work_is_refused_at_once(record: type, values: dict[str, object], named: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        record.pick(values)
+    assert str(caught.value).startswith(named)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_books_own_values_fit() -> None:
+    for record in (Experiment, Landscape, Descent, LineGrid):
+        assert record.pick({}) == record()
