@@ -56,7 +56,7 @@ def compare(first: nn.Module, second: nn.Module, loader: DataLoader[tuple[torch.
 def _ours(
     first: nn.Module, second: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]], points: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    found = connect.pair(first, second, loader, alphas=points, batchnorm="interpolate", progress=False)
+    found = connect.pair(first, second, loader, alphas=points, batchnorm="interpolate")
     return np.stack([found.loss.values, found.error.values])
 
 

@@ -44,7 +44,7 @@ class Task:
     @classmethod
     def of(cls, experiment: Experiment) -> Task:
         """Both ends of every pair of siblings after training, along the line between them."""
-        run = train(experiment, progress=False)
+        run = train(experiment)
         ends = torch.stack([pair for _, pair in run.pairs()])
         deltas = (ends[:, 1] - ends[:, 0]).repeat_interleave(2, 0)
         return cls(run.network, ends.flatten(0, 1), deltas, *run.dataset.train)

@@ -30,7 +30,7 @@ _CHECKED = 2  # epochs
 
 def family(experiment: Experiment) -> Pairs:
     """Siblings of three parents at five fork epochs: fifteen pairs."""
-    return train(replace(experiment, parents=3, fork_epochs=(0, 1, 2, 4, 15)), progress=False).pairs()
+    return train(replace(experiment, parents=3, fork_epochs=(0, 1, 2, 4, 15))).pairs()
 
 
 def compare(experiment: Experiment, repeats: int) -> Times:
@@ -49,17 +49,17 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 def costs(experiment: Experiment, repeats: int) -> Times:
     """Seconds for one pair of wide networks to be matched, and for one map to be searched for its lowest pass."""
-    wide = train(replace(experiment, widths=(256,) * len(experiment.widths), fork_epochs=(0,)), progress=False).pairs()
+    wide = train(replace(experiment, widths=(256,) * len(experiment.widths), fork_epochs=(0,))).pairs()
     one = replace(wide, places=wide.places[:1])
-    narrow = train(experiment, progress=False).pairs(third="fork_point")
-    plane = planes.plane(replace(narrow, places=narrow.places[:1]), planes.PlaneGrid(), ["train"], progress=False)
+    narrow = train(experiment).pairs(third="fork_point")
+    plane = planes.plane(replace(narrow, places=narrow.places[:1]), planes.PlaneGrid(), ["train"])
     shown = plane.isel(dict(zip(narrow.coords, narrow.places[0], strict=True)), missing_dims="ignore").squeeze(
         drop=True
     )
     tasks: dict[str, Callable[[], object]] = {
-        "matching by weights, from the names as they are": lambda: align(one, Matching(starts=0), progress=False),
-        "matching by weights, four random starts more": lambda: align(one, Matching(), progress=False),
-        "matching by activations": lambda: align(one, Matching(matching="activations"), progress=False),
+        "matching by weights, from the names as they are": lambda: align(one, Matching(starts=0)),
+        "matching by weights, four random starts more": lambda: align(one, Matching()),
+        "matching by activations": lambda: align(one, Matching(matching="activations")),
         PASS: lambda: minimax_path.across(shown),
     }
     return interleaved(tasks, repeats)
@@ -67,7 +67,7 @@ def costs(experiment: Experiment, repeats: int) -> Times:
 
 def _stack(pairs: Pairs, how: curves.Bending, experiment: Experiment) -> Tensor:
     """Bends, shape (pairs, parameters)."""
-    return curves.bend(pairs, how, experiment, progress=False).bends[:, 0]
+    return curves.bend(pairs, how, experiment).bends[:, 0]
 
 
 def _loop(pairs: Pairs, how: curves.Bending, experiment: Experiment) -> Tensor:

@@ -39,7 +39,7 @@ class Task:
     @classmethod
     def of(cls, experiment: Experiment) -> Task:
         """All pairs of siblings after training, on the training set."""
-        run = train(experiment, progress=False)
+        run = train(experiment)
         return cls(run.network, torch.stack([pair for _, pair in run.pairs()]), *run.dataset.train)
 
     def points(self, alphas: Tensor) -> Tensor:

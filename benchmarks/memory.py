@@ -38,7 +38,7 @@ def growth_of_curvature(experiment: Experiment, allowed: Iterable[float]) -> dic
         experiment: whose pairs; trained first where it is not yet.
         allowed: values of the parameter `memory` of `curvature.along`, in MiB; each is tried in a fresh process.
     """
-    train(experiment, progress=False)
+    train(experiment)
     found = {}
     for memory in allowed:
         with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
@@ -52,13 +52,13 @@ def _growth(experiment: Experiment, memory: float) -> float:
     A first call for one network and few samples loads the libraries' code and starts their threads, so that these are
     not counted.
     """
-    run = train(experiment, progress=False)
+    run = train(experiment)
     _, ends = next(iter(run.pairs()))
     inputs, labels = run.dataset.train
     curvature.jet(run.network, ends[:1], ends[1:] - ends[:1], inputs[:_FEW], labels[:_FEW])
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     before = _status("VmRSS")
-    curvature.along(run.pairs(), memory=memory, progress=False)
+    curvature.along(run.pairs(), memory=memory)
     return _status("VmHWM") - before
 
 

@@ -24,13 +24,13 @@ GRID = 25
 
 def compare(experiment: Experiment, repeats: int, grid: int = GRID) -> Times:
     """Seconds of both, after checking that the peer measures what it should."""
-    run = train(experiment, progress=False)
+    run = train(experiment)
     triangles = _triangles(run)
     _check_equal(run, triangles[0])
     ground = planes.PlaneGrid(grid=grid)
     pairs = run.pairs(third="fork_point", parents=[0])
     contenders = {
-        OURS: lambda: planes.plane(pairs, ground, ["train"], progress=False),
+        OURS: lambda: planes.plane(pairs, ground, ["train"]),
         PACKAGE: lambda: [_package(run, triangle, grid) for triangle in triangles],
     }
     return interleaved(contenders, repeats)

@@ -19,9 +19,9 @@ def shares(experiment: Experiment, notebook: str, repeats: int) -> dict[str, flo
     run's files in a process that has not done so yet, and executing a notebook whose run is there."""
     with tempfile.TemporaryDirectory() as folder:
         trained, saved = zip(*(_training(experiment, Path(folder) / str(n)) for n in range(repeats)), strict=True)
-        run = train(experiment, Path(folder) / "0", progress=False)
+        run = train(experiment, Path(folder) / "0")
         checked = min(_seconds(_check, run.folder, experiment.kept()) for _ in range(repeats))
-    train(experiment, progress=False)
+    train(experiment)
     return {
         "training": min(trained),
         "saving": min(saved),

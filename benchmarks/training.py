@@ -48,7 +48,7 @@ def compare_residual(axes: int, repeats: int) -> Times:
 
 def _stack(experiment: Experiment) -> dict[Member, Tensor]:
     with tempfile.TemporaryDirectory() as folder:
-        run = train(experiment, Path(folder), progress=False)
+        run = train(experiment, Path(folder))
         everyone = members(experiment)
         return dict(zip(everyone, run.thetas(everyone, experiment.epochs), strict=True))
 

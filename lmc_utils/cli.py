@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,7 @@ import typer
 import typer.core
 from typer import Argument, Option
 
-from lmc_utils import cli_connect, cli_read, cli_sweep
+from lmc_utils import cli_connect, cli_read, cli_sweep, progress
 from lmc_utils.classroom import assignments, class_list, grading
 from lmc_utils.classroom.workspace import Bounds
 from lmc_utils.formatting import one_line, shown
@@ -274,7 +275,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files and of numbers may hold anything
-    app(_join_parameters(sys.argv[1:]))
+    with nullcontext() if sys.stderr.isatty() else progress.hidden():
+        app(_join_parameters(sys.argv[1:]))
 
 
 def _join_parameters(arguments: Sequence[str]) -> list[str]:

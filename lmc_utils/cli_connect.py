@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,7 +64,6 @@ def connect(
         "curvature": curvature,
         "align": align,
         "curve": curve,
-        "progress": sys.stderr.isatty(),
     }
     samples = import_by_name.samples(data)
     if len(states) > 2:

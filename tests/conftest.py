@@ -15,6 +15,7 @@ from lmc_utils.publishing import browser as browsers
 # Workers share the cores: two that each keep all of them busy take several times as long as two with half each. It is
 # read once, when torch is first imported, and passed on to kernels.
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ["LMC_PROGRESS"] = "0"
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
 
 # A shell without job control starts what it sends to the background deaf to Ctrl-C, and children inherit that.

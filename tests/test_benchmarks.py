@@ -68,7 +68,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
     """The small family, trained where runs are looked for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LMC_RUNS", str(tmp_path_factory.mktemp("runs")))
-        train(SMALL, progress=False)
+        train(SMALL)
         yield SMALL
 
 
@@ -103,7 +103,7 @@ def test_losses_from_elsewhere_on_the_line_would_not_pass_for_equal(
 
 
 def test_the_peer_finds_the_losses_that_we_find_on_a_plane(trained: Experiment) -> None:
-    run = train(trained, progress=False)
+    run = train(trained)
     planes._check_equal(run, planes._triangles(run)[1], 3)
     assert {name: len(seconds) for name, seconds in planes.compare(trained, 1, grid=2).items()} == {
         planes.OURS: 1,
@@ -116,7 +116,7 @@ def test_losses_from_elsewhere_on_the_plane_would_not_pass_for_equal(
 ) -> None:
     right = planes._package
     monkeypatch.setattr(planes, "_package", lambda run, triangle, steps: right(run, triangle, steps).T)
-    run = train(trained, progress=False)
+    run = train(trained)
     with pytest.raises(AssertionError, match="not close"):
         planes._check_equal(run, planes._triangles(run)[1], 3)
 
@@ -176,7 +176,7 @@ def test_the_loop_trains_the_residual_networks_that_the_stack_trains(dataset: st
 
 
 def test_the_loop_bends_the_ways_that_the_stack_bends(trained: Experiment) -> None:
-    pairs, how = train(trained, progress=False).pairs(), Bending(curve_epochs=2)
+    pairs, how = train(trained).pairs(), Bending(curve_epochs=2)
     ours, theirs = detours._stack(pairs, how, trained), detours._loop(pairs, how, trained)
     assert ours.shape == (2, theirs.shape[1])
     torch.testing.assert_close(theirs, ours, atol=1e-3, rtol=1e-2)

@@ -111,7 +111,7 @@ def test_runs_are_listed_checked_and_removed(
 
     monkeypatch.setenv("LMC_RUNS", str(tmp_path))
     small = Experiment(dataset="digits", widths=(4,), epochs=1, fork_epochs=(0,), parents=1, device="cpu")
-    name = train(small, progress=False).folder.path.name
+    name = train(small).folder.path.name
     assert run().startswith(f"{name} ")
     assert "  sound  dataset=" in run("--check")
     (tmp_path / name / "epoch_0001.safetensors").write_bytes(b"")
@@ -120,7 +120,7 @@ def test_runs_are_listed_checked_and_removed(
     os.utime(tmp_path / name, (0, time.time() - 2 * 86400))
     assert run("gc", "--older-than", "1").startswith(name)
     assert run() == ""
-    train(small, progress=False)
+    train(small)
     assert run("rm", name[:8]) == f"{name}\n"
     assert not (tmp_path / name).exists()
 

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
+from lmc_utils import progress
 from lmc_utils.forking import Experiment, Run, train
 from lmc_utils.settings import require_choice
 
@@ -36,4 +37,5 @@ def _trained(experiment: Experiment, changes: dict[str, Any]) -> Run:
     known = [field.name for field in fields(experiment)]
     for name in changes:
         require_choice("parameter", name, known)
-    return train(replace(experiment, **changes), progress=False)
+    with progress.hidden():
+        return train(replace(experiment, **changes))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from lmc_utils import progress
 from lmc_utils.classroom.answer_feedback import Exercise, Verdict, judge
 from lmc_utils.classroom.individual_numbers import Own
 from lmc_utils.settings import ParameterError, require_choice, unknown
@@ -35,7 +36,8 @@ def check(name: str, answer: Any, student: str | None = None) -> Verdict:
     >>> bool(check("toy-2", 1.5**4))
     True
     """
-    return judge(find(name, student), answer)
+    with progress.hidden():
+        return judge(find(name, student), answer)
 
 
 def insist(name: str, answer: Any, student: str | None = None) -> None:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 import xarray as xr
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from lmc_utils.connect import matching
 from lmc_utils.connect.matching import Permutations
@@ -16,6 +15,7 @@ from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import permutation_symmetry, stack
+from lmc_utils.progress import bar
 from lmc_utils.settings import Settings, at_least, one_of, parameter
 
 METHODS = ("weights", "activations")
@@ -53,7 +53,7 @@ class Aligned(NamedTuple):
     report: xr.Dataset
 
 
-def align(pairs: Pairs, how: Matching | None = None, seed: int = 0, progress: bool = True) -> Aligned:
+def align(pairs: Pairs, how: Matching | None = None, seed: int = 0) -> Aligned:
     """Rename the channels of each pair's second network, so that it is most like the first.
 
     All that goes with a channel is renamed: its weights, and its running statistics where it has some. A third point
@@ -63,7 +63,6 @@ def align(pairs: Pairs, how: Matching | None = None, seed: int = 0, progress: bo
         pairs: of networks of this package.
         how: how channels are matched.
         seed: of the random starts; each pair has its own, by its place.
-        progress: show a progress bar on standard error.
 
     Raises:
         ParameterError: a network without channels that can be permuted, or with layers that are not of this package.
@@ -79,7 +78,7 @@ def align(pairs: Pairs, how: Matching | None = None, seed: int = 0, progress: bo
     report = blank(pairs.coords, quantities, {**pairs.provenance, "aligned": named})
     inputs = _samples(pairs, how) if how.matching == "activations" else None
     orders: dict[Place, tuple[Tensor, Tensor]] = {}
-    for place, points in tqdm(pairs, "aligning pairs", unit="pair", disable=not progress):
+    for place, points in bar(pairs, "aligning pairs", unit="pair"):
         ends = points[:2]
         if inputs is None:
             found = matching.by_weights(network, ends, how.starts, (seed, *place))

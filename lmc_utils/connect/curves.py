@@ -22,7 +22,6 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm import tqdm
 
 from lmc_utils.connect.path_length import laid
 from lmc_utils.measure.batchnorm import Convention
@@ -34,6 +33,7 @@ from lmc_utils.networks import stack
 from lmc_utils.networks.lifted import is_stack
 from lmc_utils.networks.state_check import refuse_state
 from lmc_utils.networks.training import Diverged, Recipe, at_once, batches, rate, seed_dropout, slopes
+from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError, Settings, at_least, between, one_of, parameter, require
 
 KINDS = ("bezier", "chain")
@@ -116,11 +116,11 @@ class Curves:
 
         return replace(self.pairs, read=read, third="bend")
 
-    def measure(self, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+    def measure(self, splits: Sequence[str] | None = None) -> xr.Dataset:
         """Loss and error along each way, at points that are evenly spaced by the length of the way.
 
         Args:
-            splits, progress: as in `losses.measure`, which says what is raised.
+            splits: as in `losses.measure`, which says what is raised.
 
         Returns:
             `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, and `alpha`, the share of the
@@ -146,7 +146,7 @@ class Curves:
             t = torch.from_numpy(way.t)
             return Points((len(t),), lambda chosen: self.points(place, t[chosen]), torch.zeros(len(t), 2))
 
-        found = measure(self.pairs, {"alpha": alphas.tolist()}, points, splits, progress, "way")
+        found = measure(self.pairs, {"alpha": alphas.tolist()}, points, splits, "way")
         named = f"{self.how.curve}, {self.how.bends} trained for {self.how.curve_epochs} epochs"
         return found.assign(ground.data_vars).assign_attrs(curve=named)
 
@@ -203,7 +203,7 @@ def drawn(planes: xr.Dataset, how: Bending) -> xr.Dataset:
     return xr.Dataset({"walk": walk}, attrs={"third": planes.attrs["third"]})
 
 
-def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bool = True) -> Curves:
+def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0) -> Curves:
     """Train the bends of all pairs as one stack, from the straight line on, by SGD on the loss at random t.
 
     Args:
@@ -212,7 +212,6 @@ def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bo
         recipe: of the networks: batch size, momentum, augmentation and precision are its own. There is no weight decay:
             it would draw the bend to the origin.
         seed: of the draws; each pair has its own, by its labels.
-        progress: show a progress bar on standard error.
 
     Raises:
         ParameterError: a network that is not of this package, no training samples, or fewer than a batch.
@@ -232,7 +231,7 @@ def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bo
     size = at_once(network, inputs, len(places), recipe.batch_size)
     bends: list[Tensor] = []
     parts = range(0, len(places), size)
-    with tqdm(total=len(parts) * own.epochs, desc="bending ways", unit="epoch", disable=not progress) as bar:
+    with bar(description="training curves", unit="epoch", total=len(parts) * own.epochs) as shown:
         for first in parts:
             rows = [min(row, len(places) - 1) for row in range(first, first + size)]  # see `training.train_epoch`
             ends = torch.stack([pairs.read(places[row])[:2] for row in rows]).to(pairs.device)
@@ -241,7 +240,7 @@ def bend(pairs: Pairs, how: Bending, recipe: Recipe, seed: int = 0, progress: bo
             nodes, momentum = torch.cat([ends[:, :1], middle, ends[:, 1:]], 1), torch.zeros_like(middle)
             for epoch in range(own.epochs):
                 _epoch(pairs, how, own, nodes, momentum, [streams[row] for row in rows], (inputs, labels), epoch)
-                bar.update()
+                shown.update()
             bends.append(nodes[:, 1:-1])
     joined = torch.cat(bends)[: len(places)] if bends else torch.zeros(0, how.bends, 0)
     return Curves(pairs, how, joined.to(pairs.read(places[0]).device) if places else joined)

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm import tqdm
 
 from lmc_utils.connect.batches import Batch
 from lmc_utils.connect.curves import Bending, draws_of_t
@@ -24,12 +23,13 @@ from lmc_utils.connect.path_length import laid
 from lmc_utils.connect.point_scores import Walker
 from lmc_utils.connect.state_dicts import State, require_single
 from lmc_utils.networks.training import Recipe, rate
+from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError
 
 MOMENTUM = 0.9
 
 
-def bent(walker: Walker, how: Bending, seed: int = 0, progress: bool = True) -> list[State]:
+def bent(walker: Walker, how: Bending, seed: int = 0) -> list[State]:
     """Train the bends of a way, from the straight line on, by SGD on the loss at random t.
 
     Each step draws a t and takes the next batch, in an order of its own in each epoch where batches are kept. Dropout
@@ -39,7 +39,6 @@ def bent(walker: Walker, how: Bending, seed: int = 0, progress: bool = True) -> 
         walker: the networks, the loss, and the samples to estimate on, which the bends are trained on, too.
         how: what kind of way, and how long to train it.
         seed: of the draws.
-        progress: show a progress bar on standard error.
 
     Raises:
         ParameterError: parameters of half precision, or training that leaves the finite numbers.
@@ -56,8 +55,7 @@ def bent(walker: Walker, how: Bending, seed: int = 0, progress: bool = True) -> 
     for norm in moving.norms:
         norm.train()
     corners, steps = [ends.states[0], *bends, ends.states[1]], walker.estimated_on.count
-    bar = tqdm(range(how.curve_epochs), "bending the way", unit="epoch", disable=not progress)
-    for epoch in bar:
+    for epoch in bar(range(how.curve_epochs), "training the curve", unit="epoch"):
         draws = draws_of_t((seed,), epoch, steps)
         for step, (batch, t) in enumerate(zip(_order(walker, seed, epoch), draws, strict=True)):
             if batch.size < 2 and moving.norms:
@@ -76,14 +74,13 @@ def bent(walker: Walker, how: Bending, seed: int = 0, progress: bool = True) -> 
     return list(bends)
 
 
-def along(walker: Walker, how: Bending, bends: Sequence[State], progress: bool = True) -> xr.Dataset:
+def along(walker: Walker, how: Bending, bends: Sequence[State]) -> xr.Dataset:
     """Scores along a bent way, at points that are evenly spaced by its length.
 
     Args:
         walker: what they are measured with. Its convention holds for the ends; between them, statistics are mixed or
             kept as on the straight line at the same share of the way's length.
         how, bends: the way.
-        progress: show a progress bar on standard error.
 
     Returns:
         `curve_loss` and, where there is one, `curve_error` along `way`, the share of the length that lies behind, and
@@ -102,7 +99,7 @@ def along(walker: Walker, how: Bending, bends: Sequence[State], progress: bool =
     ]
     found = np.zeros((len(points), len(walker.scores.names)))
     measured = walker.measure(points)
-    for row, scores in tqdm(measured, "measuring the way", len(points), unit="point", disable=not progress):
+    for row, scores in bar(measured, "measuring the curve", unit="point", total=len(points)):
         found[row] = scores.mean(0)
     arrays = {f"curve_{name}": ("way", found[:, column]) for column, name in enumerate(walker.scores.names)}
     attrs = {

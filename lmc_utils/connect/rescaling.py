@@ -31,7 +31,7 @@ from lmc_utils.settings import ParameterError
 _STILL = 1e-6  # a channel that varies less, in standard deviations, is shifted only
 
 
-def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None) -> xr.Dataset:
     """Loss and error along the line through each pair, with the statistics of activations mended at every point.
 
     Where the network has batch normalisation, its statistics are re-estimated, which does the same. Where it has none,
@@ -42,7 +42,7 @@ def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, prog
     Args:
         pairs: what to measure, aligned or not.
         grid: the interpolation coefficients.
-        splits, progress: as in `losses.measure`, which says what is returned and raised.
+        splits: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         As `lines.line`; the attribute `rescaled` says how.
@@ -52,7 +52,7 @@ def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, prog
     """
     convention = Convention("reestimate", pairs.convention.batchnorm_samples)
     if norms(pairs.network):
-        found = lines.line(replace(pairs, convention=convention), grid, splits, progress)
+        found = lines.line(replace(pairs, convention=convention), grid, splits)
         return found.assign_attrs(rescaled=convention.describe())
     others = sorted({type(layer).__name__ for layer in pairs.network.modules() if isinstance(layer, Norm)})
     if others:
@@ -74,7 +74,7 @@ def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, prog
 
         return Points((len(alphas),), lay, along(alphas, ends))
 
-    found = measure(pairs, {"alpha": alphas.tolist()}, points, splits, progress, "line")
+    found = measure(pairs, {"alpha": alphas.tolist()}, points, splits, "line")
     return found.assign_attrs(rescaled=f"means and deviations of activations, on {len(inputs)} training samples")
 
 

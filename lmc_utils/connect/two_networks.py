@@ -10,7 +10,6 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import nn
-from tqdm import tqdm
 
 from lmc_utils.connect import layerwise, module_curves, second_order
 from lmc_utils.connect.alignment import Matching
@@ -27,6 +26,7 @@ from lmc_utils.measure import approximations, barriers
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.labelled_arrays import Quantity, blank
 from lmc_utils.measure.lines import LineGrid
+from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError, require, require_choice
 
 
@@ -52,7 +52,6 @@ def pair(
     curvature: bool = False,
     align: bool | Matching = False,
     curve: bool | Bending = False,
-    progress: bool = True,
 ) -> Report:
     """Measure the straight line between two networks of one architecture, of whatever kind.
 
@@ -77,7 +76,6 @@ def pair(
         align: rename the channels of the second network first, so that its weights are most like the first's, see
             `renaming.renamed`; for sequences of torch's fully connected and convolutional layers.
         curve: also train a bent way between the networks, on the samples to estimate on, and measure it, see `bending`.
-        progress: show a progress bar on standard error.
 
     Raises:
         ParameterError: something that is not understood, in one line; before or while both ends are compared.
@@ -86,7 +84,7 @@ def pair(
     >>> import torch
     >>> _ = torch.manual_seed(0)
     >>> samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
-    >>> report = pair(nn.Linear(3, 2), nn.Linear(3, 2), samples, progress=False)
+    >>> report = pair(nn.Linear(3, 2), nn.Linear(3, 2), samples)
     >>> float(report.loss_barrier)  # the loss is convex
     0.0
     """
@@ -106,16 +104,16 @@ def pair(
         # What may be refused comes before the line, so that nothing is lost.
         estimates = _curvature(walker, grid) if curvature else {}
         how = curve if isinstance(curve, Bending) else Bending()
-        bends = module_curves.bent(walker, how, progress=progress) if curve else []
-        found = _line(walker, grid, attrs, progress).assign(estimates)
+        bends = module_curves.bent(walker, how) if curve else []
+        found = _line(walker, grid, attrs).assign(estimates)
         try:
             found = found.assign_attrs(**_own_scores(walker))
             if curvature:
                 found = found.assign_attrs(differentiated=_differentiated(walker))
             if bends:
-                found = _with_way(found, module_curves.along(walker, how, bends, progress))
+                found = _with_way(found, module_curves.along(walker, how, bends))
             if groups:
-                found = found.merge(_layers(walker, groups, found, progress))
+                found = found.merge(_layers(walker, groups, found))
         except KeyboardInterrupt as stop:
             raise Interrupted(Report(found)) from stop
     return Report(found)
@@ -150,7 +148,7 @@ def _attributes(walker: Walker, difference: float, loss: Callable[..., Any] | No
     }
 
 
-def _line(walker: Walker, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any], progress: bool) -> xr.Dataset:
+def _line(walker: Walker, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) -> xr.Dataset:
     """Scores along the line, and the barriers that they make; where the work is stopped, what was done."""
     units = {"loss": Quantity(("alpha",), "nats" if walker.scores.loss is cross_entropy else "")}
     units |= {"error": Quantity(("alpha",), "percent")} if walker.scores.error else {}
@@ -158,9 +156,9 @@ def _line(walker: Walker, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any], 
     kept = blank({"alpha": grid.tolist(), "kept": ["first", "second"]}, _kept(units), {}) if walker.kept else None
     order = order_of(grid.tolist())
     points = [at(walker.ends.states, grid[row]) for row in order]
-    bar = tqdm(total=len(points), desc="measuring the line", unit="point", disable=not progress)
+    shown = bar(description="measuring the line", unit="point", total=len(points))
     try:
-        with bar:
+        with shown:
             for number, scores in walker.measure(points):
                 row = order[number]
                 if not bool(scores.isfinite().all()):
@@ -169,7 +167,7 @@ def _line(walker: Walker, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any], 
                     found[name].values[row] = scores[:, column].mean()
                     if kept is not None:
                         kept[f"{name}_kept"].values[row] = scores[:, column]
-                bar.update()
+                shown.update()
     except KeyboardInterrupt as stop:
         raise Interrupted(Report(_with_barriers(found).assign_attrs(attrs))) from stop
     whole = _with_barriers(found if kept is None else found.merge(kept))
@@ -240,13 +238,11 @@ def _differentiated(walker: Walker) -> str:
     return second_order.DIFFERENTIATED[walker.batchnorm] if walker.ends.norms else "no statistics"
 
 
-def _layers(walker: Walker, groups: Mapping[str, Sequence[str]], found: xr.Dataset, progress: bool) -> xr.Dataset:
+def _layers(walker: Walker, groups: Mapping[str, Sequence[str]], found: xr.Dataset) -> xr.Dataset:
     """Rises of the scores when one layer alone goes half-way, the mean over both ends."""
     points: list[Point] = [layerwise.half_way(walker.ends, names, end) for end in (0, 1) for names in groups.values()]
     values = np.zeros((len(points), len(walker.scores.names)))
-    for row, scores in tqdm(
-        walker.measure(points), "measuring layers", len(points), unit="point", disable=not progress
-    ):
+    for row, scores in bar(walker.measure(points), "measuring layers", unit="point", total=len(points)):
         values[row] = scores.mean(0)
     by_end = values.reshape(2, len(groups), -1)
     rises = {}

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from lmc_utils import provenance
 from lmc_utils.forking import store
@@ -22,18 +21,18 @@ from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.networks import activation_sizes, data, models, stack, training
+from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError, require
 
 _log = logging.getLogger(__name__)
 
 
-def train(experiment: Experiment, folder: Path | None = None, progress: bool = True) -> Run:
+def train(experiment: Experiment, folder: Path | None = None) -> Run:
     """Train a family, or fetch it where it was trained before; an interrupted run goes on where it stopped.
 
     Args:
         experiment: what to train.
         folder: where runs are kept; by default `provenance.root()`.
-        progress: show a progress bar on standard error.
 
     Raises:
         ParameterError: the data are missing, a parameter does not fit them, or there is no room for the run.
@@ -62,9 +61,9 @@ def train(experiment: Experiment, folder: Path | None = None, progress: bool = T
         with files.lock():
             _report(files, experiment.kept())
             title = f"training {len(members(experiment))} networks"
-            with tqdm(total=experiment.epochs, desc=title, unit="epoch", disable=not progress) as bar:
+            with bar(description=title, unit="epoch", total=experiment.epochs) as shown:
                 for epoch in _train(experiment, dataset.to(device), network, files):
-                    bar.update(epoch - bar.n)
+                    shown.update(epoch - shown.n)
     files.visited()
     return Run(experiment, files, dataset, network)
 

@@ -15,25 +15,22 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm import tqdm
 
 from lmc_utils.measure.labelled_arrays import Coords, Quantity, blank
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.points import along, mix
 from lmc_utils.networks import stack
 from lmc_utils.networks.normalisation import EPS, BatchNorm
+from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError
 
 
-def variances(
-    pairs: Pairs, alphas: Sequence[float] | np.ndarray[Any, Any] = (0.0, 0.5, 1.0), progress: bool = True
-) -> xr.Dataset:
+def variances(pairs: Pairs, alphas: Sequence[float] | np.ndarray[Any, Any] = (0.0, 0.5, 1.0)) -> xr.Dataset:
     """The variance of the activations that each batch normalisation meets along the line through each pair of networks.
 
     Args:
         pairs: what to measure.
         alphas: where on the line.
-        progress: show a progress bar on standard error.
 
     Returns:
         `variance`, over samples and space, of what comes in, and `normalised`, the same divided by the variance that
@@ -69,7 +66,7 @@ def variances(
         "normalised": Quantity(tuple(coords), long_name="variance of activations after normalisation"),
     }
     found = blank(coords, quantities, pairs.provenance)
-    for place, ends in tqdm(pairs, "watching activations", unit="pair", disable=not progress):
+    for place, ends in bar(pairs, "watching activations", unit="pair"):
         thetas = mix(ends[0], ends[1], steps.to(ends))
         kept = statistics.at(place, thetas, along(steps, ends))
         values = torch.zeros(2, len(steps), len(layers), dtype=torch.float64)

@@ -16,7 +16,6 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from lmc_utils.measure import taylor
 from lmc_utils.measure.batchnorm import Statistics, norms
@@ -27,6 +26,7 @@ from lmc_utils.measure.points import LOSS, mix
 from lmc_utils.networks import stack
 from lmc_utils.networks.activation_sizes import activations
 from lmc_utils.networks.layers import Parameters
+from lmc_utils.progress import bar
 from lmc_utils.settings import require_room
 
 WORKING_MEMORY = 32.0  # MiB of activations and tangents
@@ -153,7 +153,6 @@ def along(
     by_layer: bool = True,
     split: str = "train",
     memory: float = WORKING_MEMORY,
-    progress: bool = True,
 ) -> xr.Dataset:
     """Loss, its slopes and its curvatures along the line through each pair of networks.
 
@@ -163,7 +162,6 @@ def along(
         by_layer: for every layer and every two layers, or for the network as a whole.
         split: which samples.
         memory: MiB, see `jet`.
-        progress: show a progress bar on standard error.
 
     Returns:
         `loss` (nats) with the dimensions of the pairs, then alpha; `slope` and `curvature` (nats, per unit of alpha and
@@ -195,7 +193,7 @@ def along(
     result = blank(coords, quantities, {**pairs.provenance, "split": split, **said})
     network_size = sum(value[0].numel() for value in pairs.network.parameters())
     at_once = max(1, _PARAMETERS_AT_ONCE // (len(steps) * network_size))
-    todo = iter(tqdm(pairs, "measuring curvature", unit="pair", disable=not progress))
+    todo = iter(bar(pairs, "measuring curvature", unit="pair"))
     while batch := list(itertools.islice(todo, at_once)):
         places, ends = [place for place, _ in batch], torch.stack([points[:2] for _, points in batch])
         deltas = ends[:, 1] - ends[:, 0]

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm import tqdm
 
 from lmc_utils.measure.labelled_arrays import Quantity, blank
 from lmc_utils.measure.trajectories import Walks
+from lmc_utils.progress import bar
 
 __all__ = ["track", "along_the_start", "by_layer", "cosine"]
 
@@ -53,12 +53,11 @@ def cosine(dot: xr.DataArray, first: xr.DataArray, second: xr.DataArray) -> xr.D
     return (dot / lengths.where(lengths > 0)).clip(-1, 1)
 
 
-def track(walks: Walks, progress: bool = True) -> xr.Dataset:
+def track(walks: Walks) -> xr.Dataset:
     """How far siblings walk and which way, at every epoch of training.
 
     Args:
         walks: of the siblings.
-        progress: show a progress bar on standard error.
 
     Returns:
         For each sibling, with dimensions fork_epoch, parent, sibling, epoch, layer: its distances `norm` (from the
@@ -79,7 +78,7 @@ def track(walks: Walks, progress: bool = True) -> xr.Dataset:
     quantities |= {"distance": Quantity(_PAIR), "dots": Quantity((*_PAIR, "apex"))}
     squared = blank(coords, quantities, walks.provenance)
     groups = list(itertools.product(enumerate(walks.fork_epochs), range(walks.parents)))
-    for (fork, fork_epoch), parent in tqdm(groups, "tracking siblings", unit="parent", disable=not progress):
+    for (fork, fork_epoch), parent in bar(groups, "tracking siblings", unit="parent"):
         start, left = (walks.read(fork_epoch, parent, epoch)[:1].double() for epoch in (0, fork_epoch))
         before = left
         for epoch in range(fork_epoch, walks.epochs + 1):

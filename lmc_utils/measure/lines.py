@@ -45,13 +45,13 @@ class LineGrid(Settings):
         return np.union1d(even, [0.0, 0.5, 1.0])
 
 
-def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None) -> xr.Dataset:
     """Loss and error along the line through each pair of networks.
 
     Args:
         pairs: what to measure.
         grid: the interpolation coefficients.
-        splits, progress: as in `losses.measure`, which says what is returned and raised.
+        splits: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, alpha. At a fork itself both
@@ -64,12 +64,10 @@ def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None, prog
             (len(alphas),), lambda chosen: mix(ends[0], ends[1], alphas[chosen].to(ends)), along(alphas, ends)
         )
 
-    return measure(pairs, {"alpha": alphas.tolist()}, points, splits, progress, "line")
+    return measure(pairs, {"alpha": alphas.tolist()}, points, splits, "line")
 
 
-def layer_line(
-    pairs: Pairs, alphas: Sequence[float] = (0.0, 0.5), splits: Sequence[str] | None = None, progress: bool = True
-) -> xr.Dataset:
+def layer_line(pairs: Pairs, alphas: Sequence[float] = (0.0, 0.5), splits: Sequence[str] | None = None) -> xr.Dataset:
     """Loss and error while one layer alone walks from one network to the other and all others stay where they are.
 
     This is the walk of layer-wise linear mode connectivity (Adilova et al., arXiv 2307.06966).
@@ -77,7 +75,7 @@ def layer_line(
     Args:
         pairs: what to measure.
         alphas: how far the layer has gone: 0 at home, 1 at the other network.
-        splits, progress: as in `losses.measure`, which says what is returned and raised.
+        splits: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, end, layer, alpha. At end 0 the
@@ -106,16 +104,16 @@ def layer_line(
         return Points(shape, lay, weights, end)
 
     inner: Coords = {"end": [0, 1], "layer": list(slices), "alpha": way.tolist()}
-    return measure(pairs, inner, points, splits, progress, "line")
+    return measure(pairs, inner, points, splits, "line")
 
 
-def corner(pairs: Pairs, number: int, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+def corner(pairs: Pairs, number: int, splits: Sequence[str] | None = None) -> xr.Dataset:
     """Loss and error of one network that goes with each pair.
 
     Args:
         pairs: what to measure.
         number: which one: 0 and 1 are those of the pair, 2 its third point.
-        splits, progress: as in `losses.measure`, which says what is returned and raised.
+        splits: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split and those of the pairs.
@@ -125,4 +123,4 @@ def corner(pairs: Pairs, number: int, splits: Sequence[str] | None = None, progr
         weights = torch.eye(len(corners), dtype=torch.float64)[number : number + 1]
         return Points((1,), lambda chosen: corners[number : number + 1][chosen], weights)
 
-    return measure(pairs, {"corner": [number]}, points, splits, progress, "network").isel(corner=0, drop=True)
+    return measure(pairs, {"corner": [number]}, points, splits, "network").isel(corner=0, drop=True)

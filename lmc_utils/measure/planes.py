@@ -99,13 +99,13 @@ def basis(corners: Tensor) -> Basis:
     return Basis(origin, axes.T, torch.cat([triangle.new_zeros(1, 2), triangle.T]))
 
 
-def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, progress: bool = True) -> xr.Dataset:
+def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None) -> xr.Dataset:
     """Loss and error on the plane through both networks of each pair and its third point.
 
     Args:
         pairs: what to measure; pairs with a third point.
         grid: the points of the plane.
-        splits, progress: as in `losses.measure`, which says what is returned and raised.
+        splits: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, row, column; the distances `x`
@@ -141,6 +141,6 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None, pr
         shape = (grid.grid, grid.grid)
         return Points(shape, lambda chosen: found.points(spread[chosen]).to(corners), found.weights(spread))
 
-    heights = measure(pairs, inner, points, splits, progress, "plane")
+    heights = measure(pairs, inner, points, splits, "plane")
     colinear = ground.corner.isnull().any(["point", "axis"])
     return heights.assign(ground.data_vars).assign(colinear=colinear).assign_attrs(third=third)

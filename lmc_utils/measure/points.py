@@ -10,11 +10,11 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm import tqdm
 
 from lmc_utils.measure.evaluator import blocks, evaluator
 from lmc_utils.measure.labelled_arrays import Coords, Place, Quantity, blank, require_finite, size
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.progress import bar
 from lmc_utils.settings import require_room
 
 LOSS = ("nats", "cross-entropy, without weight decay")
@@ -72,7 +72,6 @@ def measure(
     inner: Coords,
     points: Callable[[Place, Tensor], Points | None],
     splits: Sequence[str] | None,
-    progress: bool,
     unit: str,
 ) -> xr.Dataset:
     """Loss and error at the points of each pair.
@@ -82,7 +81,6 @@ def measure(
         inner: the labels of the points of one pair.
         points: from a pair's place and its parameter vectors to its points, or to None where it has none.
         splits: which samples; all by default.
-        progress: show a progress bar on standard error.
         unit: what the bar counts.
 
     Returns:
@@ -112,7 +110,7 @@ def measure(
     if kept:
         quantities |= {f"{name}_kept": Quantity((*dims, "kept"), *each[1:]) for name, each in quantities.items()}
     found = blank({**coords, **({"kept": kept} if kept else {})}, quantities, pairs.provenance)
-    for place, ends in tqdm(pairs, f"evaluating {unit}s", unit=unit, disable=not progress):
+    for place, ends in bar(pairs, f"evaluating {unit}s", unit=unit):
         laid = points(place, ends)
         if laid is None:
             continue

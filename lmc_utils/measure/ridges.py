@@ -51,7 +51,6 @@ def tracks(
     pairs: Pairs,
     heights: Sequence[float] | np.ndarray[Any, Any],
     splits: Sequence[str] | None = None,
-    progress: bool = True,
 ) -> xr.Dataset:
     """Loss and error on three tracks from the line up to the third point: the midline and both flanks.
 
@@ -60,7 +59,7 @@ def tracks(
     Args:
         pairs: what to measure; pairs with a third point.
         heights: from 0, the line between the networks, to 1, the third point; shape (heights,).
-        splits, progress: as in `losses.measure`, which says what is returned and raised.
+        splits: as in `losses.measure`, which says what is returned and raised.
 
     Returns:
         `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, height and track (first, middle,
@@ -85,7 +84,7 @@ def tracks(
         return Points(shape, lay, weights)
 
     inner = {"height": rise.tolist(), "track": TRACKS}
-    return measure(pairs, inner, points, splits, progress, "line").assign_attrs(third=third)
+    return measure(pairs, inner, points, splits, "line").assign_attrs(third=third)
 
 
 def ridge(values: xr.DataArray) -> xr.DataArray:

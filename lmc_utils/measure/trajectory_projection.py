@@ -6,12 +6,12 @@ import itertools
 
 import torch
 import xarray as xr
-from tqdm import tqdm
 
 from lmc_utils.measure.geometry import UNDEFINED
 from lmc_utils.measure.labelled_arrays import Quantity, blank
 from lmc_utils.measure.planes import Colinear, basis
 from lmc_utils.measure.trajectories import Walks
+from lmc_utils.progress import bar
 from lmc_utils.settings import require_choice
 
 THIRDS = ("fork_point", "parent")
@@ -19,13 +19,12 @@ THIRDS = ("fork_point", "parent")
 _AWAY = ("fork_epoch", "parent", "pair", "walker", "epoch")
 
 
-def project(walks: Walks, third: str = "fork_point", progress: bool = True) -> xr.Dataset:
+def project(walks: Walks, third: str = "fork_point") -> xr.Dataset:
     """The siblings' walks from their fork on, seen on the plane through both as trained and a third point.
 
     Args:
         walks: of the siblings.
         third: `fork_point`, where they parted, or `parent`, their parent at the end of training.
-        progress: show a progress bar on standard error.
 
     Returns:
         With dimensions fork_epoch, parent, pair, walker (0 and 1), epoch: `off_plane`, the distance from the plane, and
@@ -42,7 +41,7 @@ def project(walks: Walks, third: str = "fork_point", progress: bool = True) -> x
     quantities = {"walk": Quantity((*_AWAY, "axis")), "off_plane": Quantity(_AWAY), "away": Quantity(_AWAY)}
     found = blank(coords, quantities, {**walks.provenance, "third": third})
     groups = list(itertools.product(enumerate(walks.fork_epochs), range(walks.parents)))
-    for (fork, fork_epoch), parent in tqdm(groups, "projecting walks", unit="parent", disable=not progress):
+    for (fork, fork_epoch), parent in bar(groups, "projecting walks", unit="parent"):
         (left,) = walks.read(fork_epoch, parent, fork_epoch)[:1]
         last = walks.read(fork_epoch, parent, walks.epochs)
         top = left if third == "fork_point" else last[0]

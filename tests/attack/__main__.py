@@ -63,7 +63,7 @@ def page(rows: Iterable[Row], seed: int, dose: float, minutes: float) -> str:
 def runs(dose: float, seed: int) -> Iterator[Row]:
     """Damage a finished run in every way of the list, then at random, and have it mended."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
-        whole = train(killed_training.SMALL, Path(folder, "whole"), progress=False).folder.path
+        whole = train(killed_training.SMALL, Path(folder, "whole")).folder.path
 
         def mended(hurt: Callable[[Path], None], again: Sequence[int] | None, said: bool) -> bool:
             with tempfile.TemporaryDirectory(dir=folder) as copies:

@@ -25,8 +25,8 @@ def test_ends_compute_what_they_did_and_only_what_lies_between_changes(
 ) -> None:
     widths, norm = ((8, 8), "none") if architecture == "mlp" else ((4,), "batch")
     pairs = made(Architecture(architecture=architecture, widths=widths, norm=norm), batchnorm, thirds=True)
-    found = align(pairs, Matching(matching=matched), progress=False)
-    before, after = (lines.line(each, GRID, progress=False) for each in (pairs, found.pairs))
+    found = align(pairs, Matching(matching=matched))
+    before, after = (lines.line(each, GRID) for each in (pairs, found.pairs))
     for name in ("loss", "error"):
         ends = {"alpha": [0.0, 1.0]}
         assert abs(before[name].sel(ends) - after[name].sel(ends)).max() < 1e-4
@@ -41,7 +41,7 @@ def test_ends_compute_what_they_did_and_only_what_lies_between_changes(
 
 def test_the_report_has_distances_and_moved_channels() -> None:
     pairs = made(Architecture(widths=(8, 8)))
-    aligned, report = align(pairs, progress=False)
+    aligned, report = align(pairs)
     for place, points in aligned:
         first, second = pairs.read(place).double()
         assert report.before.values[place] == pytest.approx(float((second - first).norm()))
@@ -54,8 +54,8 @@ def test_the_report_has_distances_and_moved_channels() -> None:
 
 def test_equal_seeds_give_equal_names_and_a_pair_does_not_depend_on_the_others() -> None:
     pairs = made(Architecture(widths=(8, 8)))
-    first, again = (align(pairs, seed=3, progress=False).pairs for _ in range(2))
-    alone = align(replace(pairs, places=[(1,)]), seed=3, progress=False).pairs
+    first, again = (align(pairs, seed=3).pairs for _ in range(2))
+    alone = align(replace(pairs, places=[(1,)]), seed=3).pairs
     assert all(torch.equal(first.read(place), again.read(place)) for place in pairs.places)
     assert torch.equal(alone.read((1,)), first.read((1,)))
 
@@ -67,10 +67,10 @@ def test_sequences_of_torch_are_matched_by_weights_and_other_modules_refused() -
     second = torch.cat([first[:, :12].view(1, 4, 3).flip(1).flatten(1), first[:, 12:16].flip(1)], 1)
     second = torch.cat([second, first[:, 16:24].view(1, 2, 4).flip(2).flatten(1), first[:, 24:]], 1)
     pairs = between(network, first, second, samples)
-    found = align(pairs, progress=False)
+    found = align(pairs)
     assert torch.equal(found.pairs.read((0,))[1], first[0])
     with pytest.raises(ParameterError, match="network: expected layers of this package, got Sequential"):
-        align(pairs, Matching(matching="activations"), progress=False)
+        align(pairs, Matching(matching="activations"))
     other = between(nn.Bilinear(3, 3, 2), torch.zeros(1, 20), torch.ones(1, 20), samples)
     with pytest.raises(ParameterError, match="network: expected a sequence of known layers, got Bilinear"):
-        align(other, progress=False)
+        align(other)

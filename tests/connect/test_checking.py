@@ -54,7 +54,7 @@ def test_a_forward_pass_that_is_not_a_function_is_refused(then: Callable[[Odd, T
     first, second = Odd(then), Odd(then)
     table = first.table.clone()
     with pytest.raises(ParameterError, match=f"^{line}"):
-        connect.pair(first, second, SAMPLES, progress=False)
+        connect.pair(first, second, SAMPLES)
     assert torch.equal(first.table, table), "only the copy was run"
 
 
@@ -62,18 +62,18 @@ def test_an_attribute_that_differs_shows_and_where() -> None:
     first, second = (Odd(lambda network, outputs: outputs * network.scale) for _ in range(2))
     second.scale = 2.0
     with pytest.raises(ParameterError, match=r"^second: .* differs in batch 0, place \(\d, \d\) by 0.5 of the largest"):
-        connect.pair(first, second, SAMPLES, progress=False)
+        connect.pair(first, second, SAMPLES)
 
 
 def test_buffers_that_are_no_statistics_are_kept_if_equal_and_named_if_not() -> None:
     first, second = (Odd(lambda network, outputs: outputs * network.table) for _ in range(2))
     first.table.fill_(3.0)
     second.table.fill_(3.0)
-    found = connect.pair(first, second, SAMPLES, alphas=3, progress=False)
+    found = connect.pair(first, second, SAMPLES, alphas=3)
     assert float(found.loss[0]) == pytest.approx(functional.cross_entropy(first(*SAMPLES[:1]), SAMPLES[1]).item())
     second.table.fill_(2.0)
     with pytest.raises(ParameterError, match=r"^network: expected buffers that are equal .*; these differ: table$"):
-        connect.pair(first, second, SAMPLES, progress=False)
+        connect.pair(first, second, SAMPLES)
 
 
 @pytest.mark.parametrize("kind", strangers.KINDS)

@@ -28,7 +28,7 @@ every_kind = pytest.mark.parametrize("how", KINDS, ids=lambda how: f"{how.curve}
 @every_kind
 def test_points_are_mixtures_of_the_nodes_and_ends_are_the_networks_to_the_bit(how: Bending) -> None:
     pairs = made(MLP)
-    curves = bend(pairs, how, RECIPE, progress=False)
+    curves = bend(pairs, how, RECIPE)
     for place in pairs.places:
         ends = curves.points(place, torch.tensor([0.0, 1.0]))
         assert torch.equal(ends, pairs.read(place))
@@ -48,7 +48,7 @@ def test_points_are_mixtures_of_the_nodes_and_ends_are_the_networks_to_the_bit(h
 def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: Bending) -> None:
     """Garipov-style: one pair, one point, one batch, the chain rule by autograd, plain SGD with momentum."""
     pairs = made(MLP)
-    found = bend(pairs, how, RECIPE, seed=5, progress=False)
+    found = bend(pairs, how, RECIPE, seed=5)
 
     (inputs, labels), steps = pairs.samples["train"], 60 // 16
     own = replace(RECIPE, learning_rate=how.curve_rate, weight_decay=0.0, epochs=how.curve_epochs)
@@ -74,9 +74,9 @@ def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: Bending) -> N
 
 def test_a_pair_does_not_depend_on_the_others_and_equal_seeds_give_equal_bits() -> None:
     pairs = made(MLP)
-    both, again = (bend(pairs, SHORT, RECIPE, progress=False).bends for _ in range(2))
-    alone = bend(replace(pairs, places=[(1,)]), SHORT, RECIPE, progress=False).bends
-    other = bend(pairs, SHORT, RECIPE, seed=1, progress=False).bends
+    both, again = (bend(pairs, SHORT, RECIPE).bends for _ in range(2))
+    alone = bend(replace(pairs, places=[(1,)]), SHORT, RECIPE).bends
+    other = bend(pairs, SHORT, RECIPE, seed=1).bends
     assert torch.equal(both, again)
     torch.testing.assert_close(alone[0], both[1])
     assert not torch.equal(both, other)
@@ -93,8 +93,8 @@ def straight(pairs: Pairs, how: Bending) -> Curves:
 @pytest.mark.parametrize("architecture", ["mlp", "resnet8"])
 def test_along_a_straight_way_is_the_line(how: Bending, architecture: str) -> None:
     pairs = made(MLP if architecture == "mlp" else Architecture(architecture="resnet8", widths=(4,), norm="batch"))
-    along = straight(pairs, how).measure(progress=False)
-    line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0.0, 1.0)), progress=False)
+    along = straight(pairs, how).measure()
+    line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0.0, 1.0)))
     assert abs(along.loss - line.loss).max() < 1e-4
     assert along.length.values[:2] == pytest.approx(1, abs=1e-6)
     assert along.off_line.values[:2] == pytest.approx(0, abs=1e-6)
@@ -110,7 +110,7 @@ def test_points_are_evenly_spaced_by_length_and_length_is_that_of_the_way() -> N
     aside = (aside.double() - (aside.double() @ chord) / chord.square().sum() * chord).float()
     aside *= float(chord.norm()) / aside.norm()  # the bend stands above the first network, as far as the second is
     curves = Curves(replace(pairs, places=[(0,)]), how, (first + aside)[None, None])
-    found = curves.measure(progress=False)
+    found = curves.measure()
     assert found.length.values[0] == pytest.approx(1 + math.sqrt(2), rel=1e-4)
     assert found.off_line.values[0] == pytest.approx(1, rel=1e-4)
     points = curves.points((0,), torch.from_numpy(found.t.values[0])).double()
@@ -122,15 +122,15 @@ def test_points_are_evenly_spaced_by_length_and_length_is_that_of_the_way() -> N
 def test_training_lowers_the_way() -> None:
     pairs = made(MLP)
     how = replace(SHORT, curve_epochs=30)
-    ways = straight(pairs, how), bend(pairs, how, RECIPE, progress=False)
-    before, after = (each.measure(["train"], progress=False) for each in ways)
+    ways = straight(pairs, how), bend(pairs, how, RECIPE)
+    before, after = (each.measure(["train"]) for each in ways)
     assert (after.loss.sel(alpha=0.5, pair=[0, 1]) < before.loss.sel(alpha=0.5, pair=[0, 1]) - 0.05).all()
     assert (after.length.values[:2] > 1).all()
 
 
 def test_the_bend_can_be_a_third_point() -> None:
     pairs = made(MLP)
-    curves = bend(pairs, SHORT, RECIPE, progress=False)
+    curves = bend(pairs, SHORT, RECIPE)
     third = curves.bent()
     assert third.third == "bend"
     assert torch.equal(third.read((1,)), torch.stack([*pairs.read((1,)), curves.bends[1, 0]]))
@@ -144,15 +144,15 @@ def test_a_t_outside_is_refused(t: float) -> None:
 
 def test_too_large_a_rate_and_too_few_samples_are_told_in_a_line() -> None:
     with pytest.raises(Diverged, match="curve_rate: training of the bends diverged in epoch"):
-        bend(made(MLP), replace(SHORT, curve_rate=1e20), RECIPE, progress=False)
+        bend(made(MLP), replace(SHORT, curve_rate=1e20), RECIPE)
     with pytest.raises(ParameterError, match="batch_size: expected at most the 60 training samples, got 64"):
-        bend(made(MLP), SHORT, Recipe(batch_size=64), progress=False)
+        bend(made(MLP), SHORT, Recipe(batch_size=64))
 
 
 def test_a_way_with_one_bend_lies_on_its_plane_and_is_drawn_where_it_is() -> None:
     pairs = made(MLP)
-    curves = bend(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE, progress=False)
-    measured = planes.plane(curves.bent(), planes.PlaneGrid(grid=3), ["train"], progress=False)
+    curves = bend(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE)
+    measured = planes.plane(curves.bent(), planes.PlaneGrid(grid=3), ["train"])
     walk = drawn(measured, SHORT).walk
     t = torch.linspace(0, 1, walk.sizes["epoch"], dtype=torch.float64)
     for place in [(0,), (1,)]:
@@ -169,7 +169,7 @@ def test_a_way_with_one_bend_lies_on_its_plane_and_is_drawn_where_it_is() -> Non
 
 def test_the_distance_from_another_plane_is_in_units_of_that_of_the_networks() -> None:
     pairs = made(MLP, thirds=True)
-    curves = bend(pairs, SHORT, RECIPE, progress=False)
+    curves = bend(pairs, SHORT, RECIPE)
     found = off_plane(curves, pairs)
     ground = planes.basis(pairs.read((0,)))
     away = ground.locate(curves.points((0,), torch.linspace(0, 1, 2001)))[1].max()

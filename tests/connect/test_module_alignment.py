@@ -59,7 +59,7 @@ def test_a_network_under_other_names_is_found_again(batchnorm: str) -> None:
     with torch.no_grad():
         other[7].bias += 0.01  # or the two would be the same
     apart, found = (
-        connect.pair(network, other, samples, alphas=3, batchnorm=batchnorm, align=align, progress=False)
+        connect.pair(network, other, samples, alphas=3, batchnorm=batchnorm, align=align)
         for align in (False, Matching(starts=8))
     )
     assert found.attrs["distance_after"] == pytest.approx(0.02, rel=1e-4)
@@ -73,7 +73,7 @@ def test_a_network_under_other_names_is_found_again(batchnorm: str) -> None:
 def test_strangers_are_never_farther_apart_and_compute_what_they_did() -> None:
     first, samples = made()
     second = convolutional()
-    found = connect.pair(first, second, samples, alphas=3, align=True, progress=False)
+    found = connect.pair(first, second, samples, alphas=3, align=True)
     assert found.attrs["distance_after"] < found.attrs["distance_before"]
     assert 0 < found.attrs["channels_renamed"] <= 1
 
@@ -98,13 +98,13 @@ def test_strangers_are_never_farther_apart_and_compute_what_they_did() -> None:
 def test_what_is_not_known_is_refused(make: type[nn.Module], shape: tuple[int, ...], line: str) -> None:
     samples = torch.randn(5, *shape), torch.zeros(5, dtype=torch.int64)
     with pytest.raises(ParameterError, match=f"^{line}"):
-        connect.pair(make(), make(), samples, align=True, progress=False)
+        connect.pair(make(), make(), samples, align=True)
 
 
 def test_activations_are_compared_only_in_networks_of_this_package() -> None:
     network, samples = made()
     with pytest.raises(ParameterError, match=r"^align: expected matching by weights, got 'activations'"):
-        connect.pair(network, by_hand(network), samples, align=Matching(matching="activations"), progress=False)
+        connect.pair(network, by_hand(network), samples, align=Matching(matching="activations"))
 
 
 @pytest.mark.parametrize("as_states", [False, True])
@@ -114,7 +114,7 @@ def test_other_names_that_would_compute_something_else_are_seen(
     network, samples = made()
     other = convolutional()
     monkeypatch.setattr(
-        "lmc_utils.connect.module_alignment.symmetry.permuted",
+        "lmc_utils.connect.module_alignment.permutation_symmetry.permuted",
         lambda values, *_: values | {"7.bias": values["7.bias"].flip(1)},
     )
     monkeypatch.setattr("lmc_utils.connect.matching.by_weights", lambda *_: {"0.0": torch.arange(5)})
@@ -122,4 +122,4 @@ def test_other_names_that_would_compute_something_else_are_seen(
     with pytest.raises(
         ParameterError, match=r"^second: expected the outputs of the network itself, the copy .* batch 0"
     ):
-        connect.pair(*given, samples, network, align=True, progress=False)
+        connect.pair(*given, samples, network, align=True)

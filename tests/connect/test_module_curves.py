@@ -39,7 +39,7 @@ def test_bends_are_those_of_the_chain_rule_by_hand() -> None:
     first, second, samples = strangers.two("perceptron")
     walker = Walker(ends(first, second), feed([samples]), Scores(), "reestimate", feed([samples]))
     how = Bending(curve_epochs=1, curve_rate=0.1)
-    (bend,) = bent(walker, how, progress=False)
+    (bend,) = bent(walker, how)
     t = np.random.default_rng([0, 0, 77]).random(1)[0]
     shares = how.weights(torch.tensor([t]))[0]
     point = copy.deepcopy(first).eval()
@@ -57,7 +57,7 @@ def test_bends_are_those_of_the_chain_rule_by_hand() -> None:
 @pytest.mark.parametrize("how", [Bending(curve_epochs=60), Bending(curve="chain", bends=2, curve_epochs=60)])
 def test_a_bent_way_is_lower_than_the_line(kind: str, how: Bending) -> None:
     first, second, samples = trained(kind)
-    found = connect.pair(first, second, samples, curve=how, batchnorm="interpolate", progress=False)
+    found = connect.pair(first, second, samples, curve=how, batchnorm="interpolate")
     assert float(found.curve_loss.max()) < float(found.loss.max())
     np.testing.assert_allclose(found.curve_loss[[0, -1]], found.loss[[0, -1]], rtol=1e-6)
     assert found.attrs["curve_length"] >= 1
@@ -69,7 +69,7 @@ def test_a_way_that_was_not_bent_is_the_line() -> None:
     first, second, samples = strangers.two("normalised", dtype=torch.float64)
     for batchnorm in ("reestimate", "interpolate", "keep"):
         how = Bending(curve_epochs=1, curve_rate=1e-30, curve_points=5)
-        found = connect.pair(first, second, samples, alphas=5, curve=how, batchnorm=batchnorm, progress=False)
+        found = connect.pair(first, second, samples, alphas=5, curve=how, batchnorm=batchnorm)
         np.testing.assert_allclose(found.curve_loss, found.loss, rtol=1e-9)
         assert found.attrs["curve_length"] == pytest.approx(1)
         assert found.attrs["curve_off_line"] == pytest.approx(0, abs=1e-7)
@@ -78,8 +78,8 @@ def test_a_way_that_was_not_bent_is_the_line() -> None:
 def test_what_cannot_be_bent_is_one_line() -> None:
     first, second, samples = strangers.two("perceptron", dtype=torch.bfloat16)
     with pytest.raises(ParameterError, match=r"^curve: expected parameters in float32 or float64, got torch.bfloat16"):
-        connect.pair(first, second, samples, curve=SHORT, progress=False)
+        connect.pair(first, second, samples, curve=SHORT)
     first, second, samples = strangers.two("perceptron")
     wild = Bending(curve_epochs=40, curve_rate=1e30)
     with pytest.raises(ParameterError, match=r"^curve_rate: training of the bends diverged in epoch \d+; 1e\+30"):
-        connect.pair(first, second, samples, curve=wild, progress=False)
+        connect.pair(first, second, samples, curve=wild)

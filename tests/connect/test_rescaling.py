@@ -50,8 +50,8 @@ def test_moments_are_those_of_a_plain_forward_pass() -> None:
 @every_design
 def test_ends_stay_as_they_are(design: Architecture) -> None:
     pairs, grid = made(design), LineGrid(alphas=5, alpha_range=(-0.5, 1.5))
-    plain = lines.line(pairs, grid, progress=False)
-    mended = rescaling.line(pairs, grid, progress=False)
+    plain = lines.line(pairs, grid)
+    mended = rescaling.line(pairs, grid)
     assert (plain.loss == mended.loss).sel(alpha=[0.0, 1.0]).all()
     assert (plain.loss != mended.loss).sel(alpha=0.5, pair=[0, 1]).all()
     same = abs(plain.loss - mended.loss).sel(pair=2)
@@ -62,12 +62,12 @@ def test_ends_stay_as_they_are(design: Architecture) -> None:
 @pytest.mark.parametrize("batchnorm", ["reestimate", "keep"])
 def test_batch_normalisation_is_re_estimated(batchnorm: str) -> None:
     design, grid = Architecture(architecture="resnet8", widths=(4,), norm="batch"), LineGrid(alphas=3)
-    mended = rescaling.line(made(design, batchnorm), grid, progress=False)
-    assert mended.loss.equals(lines.line(made(design), grid, progress=False).loss)
+    mended = rescaling.line(made(design, batchnorm), grid)
+    assert mended.loss.equals(lines.line(made(design), grid).loss)
     assert mended.rescaled.startswith("reestimate")
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_other_normalisations_are_refused(norm: str) -> None:
     with pytest.raises(ParameterError, match="norm: expected none or batch for activations to be rescaled, got"):
-        rescaling.line(made(Architecture(architecture="cnn", widths=(4, 4), norm=norm)), LineGrid(), progress=False)
+        rescaling.line(made(Architecture(architecture="cnn", widths=(4, 4), norm=norm)), LineGrid())

@@ -28,7 +28,7 @@ every_kind = pytest.mark.parametrize("kind", strangers.KINDS)
 def test_the_line_is_that_of_the_loop_that_people_write(kind: str) -> None:
     first, second, samples = strangers.two(kind)
     batches = [(samples[0][:10], samples[1][:10]), (samples[0][10:], samples[1][10:])]
-    found = connect.pair(first, second, batches, alphas=ALPHAS, batchnorm="interpolate", progress=False)
+    found = connect.pair(first, second, batches, alphas=ALPHAS, batchnorm="interpolate")
     expected = np.array(strangers.by_loop(first, second, ALPHAS, batches))
     np.testing.assert_allclose(found.loss, expected[:, 0], rtol=2e-6)
     np.testing.assert_allclose(found.error, expected[:, 1])
@@ -43,7 +43,7 @@ def test_networks_of_torchvision(name: str) -> None:
     make = getattr(import_torchvision().models, name)
     first, second = (make(num_classes=strangers.CLASSES, **size) for _ in range(2))
     batches = [(torch.randn(4, 3, 32, 32), torch.randint(0, strangers.CLASSES, (4,)))]
-    found = connect.pair(first, second, batches, alphas=[0.5], batchnorm="interpolate", progress=False)
+    found = connect.pair(first, second, batches, alphas=[0.5], batchnorm="interpolate")
     expected = np.array(strangers.by_loop(first, second, [0.0, 0.5, 1.0], batches))
     np.testing.assert_allclose(found.loss, expected[:, 0], rtol=1e-5)
 
@@ -55,7 +55,7 @@ def test_a_network_of_transformers() -> None:
     config = transformers.BertConfig(vocab_size=20, num_labels=strangers.CLASSES, **small)
     first, second = (transformers.BertForSequenceClassification(config) for _ in range(2))
     batch = {"input_ids": torch.randint(0, 20, (6, 5)), "labels": torch.randint(0, strangers.CLASSES, (6,))}
-    found = connect.pair(first, second, [batch], alphas=3, progress=False)
+    found = connect.pair(first, second, [batch], alphas=3)
     first.eval()
     with torch.no_grad():
         expected = nn.functional.cross_entropy(first(input_ids=batch["input_ids"]).logits, batch["labels"])
@@ -65,7 +65,7 @@ def test_a_network_of_transformers() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_precisions(dtype: torch.dtype) -> None:
     first, second, samples = strangers.two("perceptron", dtype=dtype)
-    found = connect.pair(first, second, samples, alphas=ALPHAS, progress=False)
+    found = connect.pair(first, second, samples, alphas=ALPHAS)
     expected = np.array(strangers.by_loop(first, second, ALPHAS, [samples]))
     np.testing.assert_allclose(found.loss, expected[:, 0], rtol=1e-6 if dtype == torch.float64 else 0.02)
 
@@ -76,10 +76,10 @@ def test_inputs_by_name_and_as_arguments_and_a_state_beside_a_module() -> None:
     left, right, labels = torch.randn(6, 3), torch.randn(6, 3), torch.randint(0, strangers.CLASSES, (6,))
     batches = [[({"left": left, "right": right}, labels)], [((left, right), labels)]]
     batches.append([{"left": left, "right": right, "labels": labels}])  # type: ignore[list-item]
-    losses = [connect.pair(first, second, each, alphas=3, progress=False).loss.values for each in batches]
-    states = connect.pair(first.state_dict(), second.state_dict(), batches[0], first, alphas=3, progress=False)
+    losses = [connect.pair(first, second, each, alphas=3).loss.values for each in batches]
+    states = connect.pair(first.state_dict(), second.state_dict(), batches[0], first, alphas=3)
     wrapped = {f"module._orig_mod.{name}": value for name, value in second.state_dict().items()}
-    mixed = connect.pair(first, wrapped, batches[0], alphas=3, progress=False)
+    mixed = connect.pair(first, wrapped, batches[0], alphas=3)
     for other in (*losses[1:], states.loss.values, mixed.loss.values):
         np.testing.assert_array_equal(losses[0], other)
     assert mixed.attrs["read"] == "second: the prefix module. was left out; second: the prefix _orig_mod. was left out"
@@ -91,16 +91,14 @@ def test_regression_and_places() -> None:
     torch.manual_seed(0)
     first, second = nn.Linear(3, 1), nn.Linear(3, 1)
     inputs, target = torch.randn(9, 3), torch.randn(9, 1)
-    found = connect.pair(
-        first, second, (inputs, target), loss=lambda out, to: (out - to).square().mean(1), progress=False
-    )
+    found = connect.pair(first, second, (inputs, target), loss=lambda out, to: (out - to).square().mean(1))
     assert "error" not in found.dataset
     middle = (first(inputs) + second(inputs)) / 2  # the network is linear
     assert float(found.loss.sel(alpha=0.5)) == pytest.approx((middle - target).square().mean().item(), rel=1e-5)
     assert "Averaging" in found.sentence
     one, other = nn.Conv1d(2, 3, 1), nn.Conv1d(2, 3, 1)
     images, classes = torch.randn(4, 2, 7), torch.randint(0, 3, (4, 7))
-    places = connect.pair(one, other, (images, classes), alphas=3, progress=False)
+    places = connect.pair(one, other, (images, classes), alphas=3)
     assert float(places.loss[0]) == pytest.approx(nn.functional.cross_entropy(one(images), classes).item(), rel=1e-5)
 
 
@@ -115,7 +113,7 @@ def test_nothing_that_was_given_is_changed(batchnorm: str) -> None:
     hooks, asked = len(first[0]._forward_hooks), [value.requires_grad for value in first.parameters()]
     generators = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     loader = DataLoader(TensorDataset(*samples), 7, shuffle=True)
-    connect.pair(*networks, loader, batchnorm=batchnorm, layers=True, curvature=True, alphas=3, progress=False)
+    connect.pair(*networks, loader, batchnorm=batchnorm, layers=True, curvature=True, alphas=3)
     for network, state, mode in zip(networks, before, modes, strict=True):
         assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
         assert [part.training for part in network.modules()] == mode
@@ -128,7 +126,7 @@ def test_nothing_that_was_given_is_changed(batchnorm: str) -> None:
 def test_reestimated_statistics_are_those_that_torch_would_find() -> None:
     first, second, samples = strangers.two("normalised")
     batches = [(samples[0][:12], samples[1][:12]), (samples[0][12:], samples[1][12:])]
-    found = connect.pair(first, second, batches, alphas=3, progress=False)
+    found = connect.pair(first, second, batches, alphas=3)
     middle = copy.deepcopy(first)
     with torch.no_grad():
         for own, one, other in zip(middle.parameters(), first.parameters(), second.parameters(), strict=True):
@@ -141,13 +139,13 @@ def test_reestimated_statistics_are_those_that_torch_would_find() -> None:
     assert found.attrs["batchnorm"] == "reestimate (on 24 samples in 2 batches)"
     plain = nn.functional.cross_entropy(first.eval()(samples[0]), samples[1])
     assert found.attrs["loss_with_own_statistics"][0] == pytest.approx(plain.item(), rel=1e-5)
-    backwards = connect.pair(first, second, batches[::-1], alphas=3, progress=False)
+    backwards = connect.pair(first, second, batches[::-1], alphas=3)
     np.testing.assert_allclose(found.loss, backwards.loss, rtol=1e-6)
 
 
 def test_kept_statistics_are_those_of_each_network_in_turn() -> None:
     first, second, samples = strangers.two("normalised")
-    found = connect.pair(first, second, samples, alphas=3, batchnorm="keep", progress=False)
+    found = connect.pair(first, second, samples, alphas=3, batchnorm="keep")
     for home, network in enumerate((first, second)):
         middle = copy.deepcopy(network).eval()
         with torch.no_grad():
@@ -161,7 +159,7 @@ def test_kept_statistics_are_those_of_each_network_in_turn() -> None:
 @pytest.mark.parametrize("kind", ["perceptron", "normalised", "attention", "lstm"])
 def test_one_layer_half_way_is_a_network_with_that_layer_half_way(kind: str) -> None:
     first, second, samples = strangers.two(kind, dtype=torch.float64)
-    found = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=True, progress=False)
+    found = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=True)
     layer = str(found.layer.values[0])
     rises = []
     for home, away in ((first, second), (second, first)):
@@ -174,7 +172,7 @@ def test_one_layer_half_way_is_a_network_with_that_layer_half_way(kind: str) -> 
                 own.copy_((own + other) / 2)
         rises.append(float(nn.functional.cross_entropy(moved(samples[0]), samples[1]) - at_home))
     assert float(found.layer_rise[0]) == pytest.approx(np.mean(rises), rel=1e-9, abs=1e-12)
-    named = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=[layer], progress=False)
+    named = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=[layer])
     assert float(named.layer_rise[0]) == float(found.layer_rise[0])
 
 
@@ -186,9 +184,9 @@ def test_curvature_is_that_of_the_line(kind: str, batchnorm: str) -> None:
     many = 24 if batchnorm == "interpolate" else 2000  # a batch's own variances divide by N, re-estimated ones by N - 1
     first, second, samples = strangers.two(kind, many, torch.float64)
     samples = [samples]
-    found = connect.pair(first, second, samples, alphas=3, batchnorm=batchnorm, curvature=True, progress=False)
+    found = connect.pair(first, second, samples, alphas=3, batchnorm=batchnorm, curvature=True)
     step = 1e-3
-    line = connect.pair(first, second, samples, alphas=[step, 2 * step, 3 * step], batchnorm=batchnorm, progress=False)
+    line = connect.pair(first, second, samples, alphas=[step, 2 * step, 3 * step], batchnorm=batchnorm)
     at = {alpha: float(line.loss.sel(alpha=alpha)) for alpha in (0.0, step, 2 * step, 3 * step)}
     forward = (-3 * at[0.0] + 4 * at[step] - at[2 * step]) / (2 * step)
     assert float(found.slope[0]) == pytest.approx(forward, rel=1e-3, abs=1e-4)
@@ -198,7 +196,7 @@ def test_curvature_is_that_of_the_line(kind: str, batchnorm: str) -> None:
 
 def test_whoever_stops_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, samples = strangers.two("lstm")
-    whole = connect.pair(first, second, samples, alphas=5, progress=False)
+    whole = connect.pair(first, second, samples, alphas=5)
     one, calls = point_scores.Walker.one, [0]
 
     def stopped(walker: point_scores.Walker, point: object) -> torch.Tensor:
@@ -209,7 +207,7 @@ def test_whoever_stops_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(point_scores.Walker, "one", stopped)
     with pytest.raises(connect.Interrupted, match="3 of 5 points") as stop:
-        connect.pair(first, second, samples, alphas=5, progress=False)
+        connect.pair(first, second, samples, alphas=5)
     done = stop.value.report.loss.dropna("alpha")
     assert done.alpha.values.tolist() == [0.0, 0.5, 1.0]
     np.testing.assert_array_equal(done, whole.loss.sel(alpha=done.alpha))
@@ -228,13 +226,13 @@ def test_what_a_network_says_in_a_later_batch_or_in_training_mode_is_one_line() 
     with pytest.raises(
         ParameterError, match=r"^data: expected inputs that the network takes, batch 1 gave RuntimeError"
     ):
-        connect.pair(first, second, batches, batchnorm="interpolate", progress=False)
+        connect.pair(first, second, batches, batchnorm="interpolate")
     first, second = (nn.Sequential(nn.Linear(3, 4), Untrainable(4)) for _ in range(2))
     samples = torch.randn(6, 3), torch.zeros(6, dtype=torch.int64)
     with pytest.raises(
         ParameterError, match=r"^batchnorm: expected statistics that can be re-estimated, .* RuntimeError: no"
     ):
-        connect.pair(first, second, samples, progress=False)
+        connect.pair(first, second, samples)
 
 
 def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() -> None:
@@ -244,7 +242,7 @@ def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() ->
     )
     inputs, labels = torch.randn(24, 3), torch.randint(0, 4, (24,))
     batches = [(inputs[:8], labels[:8]), (5 * inputs[8:], labels[8:])]
-    found = connect.pair(first, second, batches, alphas=ALPHAS, progress=False)
+    found = connect.pair(first, second, batches, alphas=ALPHAS)
     np.testing.assert_allclose(found.loss, np.array(strangers.by_loop(first, second, ALPHAS, batches))[:, 0], rtol=2e-6)
 
 
@@ -255,7 +253,7 @@ def test_whoever_stops_after_the_line_keeps_the_line(monkeypatch: pytest.MonkeyP
     first, second, samples = strangers.two("perceptron")
     monkeypatch.setattr("lmc_utils.connect.two_networks._layers", stopped)
     with pytest.raises(connect.Interrupted, match="Averaging") as stop:
-        connect.pair(first, second, samples, alphas=3, layers=True, progress=False)
+        connect.pair(first, second, samples, alphas=3, layers=True)
     assert np.isfinite(stop.value.report.loss).all()
 
 
@@ -296,7 +294,7 @@ def test_whoever_stops_after_the_line_keeps_the_line(monkeypatch: pytest.MonkeyP
 def test_bad_input_is_one_line(change: dict[str, object], line: str) -> None:
     torch.manual_seed(0)
     samples = torch.randn(5, 3), torch.randint(0, 4, (5,))
-    given = {"first": nn.Linear(3, 4), "second": nn.Linear(3, 4), "data": samples, "progress": False, **change}
+    given = {"first": nn.Linear(3, 4), "second": nn.Linear(3, 4), "data": samples, **change}
     with pytest.raises(ParameterError, match=line) as refused:
         connect.pair(**given)  # type: ignore[arg-type]
     assert "\n" not in str(refused.value)
@@ -304,7 +302,7 @@ def test_bad_input_is_one_line(change: dict[str, object], line: str) -> None:
 
 def test_a_report_is_drawn_kept_and_told(tmp_path: Path) -> None:
     first, second, samples = strangers.two("perceptron")
-    found = connect.pair(first, second, samples, alphas=5, layers=True, curvature=True, progress=False)
+    found = connect.pair(first, second, samples, alphas=5, layers=True, curvature=True)
     assert found["loss"].attrs["units"] == "nats"
     page = found._repr_html_()
     assert "<svg" in page

@@ -17,8 +17,8 @@ TINY = Experiment(dataset="digits", widths=(4,), epochs=2, fork_epochs=(0,), par
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    train(TINY, tmp_path, progress=False)
-    train(Experiment(**TINY.to_json() | {"seed": 3}), tmp_path, progress=False)
+    train(TINY, tmp_path)
+    train(Experiment(**TINY.to_json() | {"seed": 3}), tmp_path)
     (tmp_path / "notes").mkdir()
     (tmp_path / "a file").write_text("")
     return tmp_path
@@ -88,7 +88,7 @@ def test_age_counts_from_the_last_use(folder: Path) -> None:
     for run in cached_runs.kept(folder):
         os.utime(run.path, (0, time.time() - 10 * 86400))
     assert [round(run.age) for run in cached_runs.kept(folder)] == [10, 10]
-    train(TINY, folder, progress=False)
+    train(TINY, folder)
     assert sorted(round(run.age) for run in cached_runs.kept(folder)) == [0, 10]
 
 

@@ -17,7 +17,7 @@ SMALL = killed_training.SMALL
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
@@ -56,12 +56,12 @@ def test_damage_is_named_and_mended(name: str, run: Run, copy: Path) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_random_damage_is_mended(seed: int, run: Run, copy: Path) -> None:
     damage.random_damage(copy, seed)
-    train(SMALL, copy.parent, progress=False)
+    train(SMALL, copy.parent)
     assert damage.equal(copy, run.folder.path)
 
 
 def test_what_is_damaged_while_it_is_measured_is_not_measured(run: Run, copy: Path) -> None:
-    opened = train(SMALL, copy.parent, progress=False)
+    opened = train(SMALL, copy.parent)
     damage.a_bit_of_the_parameters(copy)
     with pytest.raises(store.Damaged, match="epoch 2: its content is not what was saved"):
         list(opened.pairs([2]))
@@ -78,7 +78,7 @@ def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(training, "train_epoch", elsewhere)
-        train(SMALL, copy.parent, progress=False)
+        train(SMALL, copy.parent)
     assert trained == [2, 3, 4]
     assert damage.equal(copy, run.folder.path, [0, 1])
     assert not damage.equal(copy, run.folder.path, [4])
@@ -86,7 +86,7 @@ def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path
 
 def test_mending_a_thinned_run_on_another_machine_trains_all_that_follows(tmp_path: Path, trained: list[int]) -> None:
     thin = Experiment(**SMALL.to_json() | {"keep": 3, "fork_epochs": [0], "epochs": 7})
-    folder = train(thin, tmp_path, progress=False).folder
+    folder = train(thin, tmp_path).folder
     assert folder.epochs() == [0, 3, 6, 7]
     folder.drop(3)
     trained.clear()
@@ -98,22 +98,22 @@ def test_mending_a_thinned_run_on_another_machine_trains_all_that_follows(tmp_pa
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(training, "train_epoch", elsewhere)
-        train(thin, tmp_path, progress=False)
+        train(thin, tmp_path)
     assert trained == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_thinned_runs_keep_what_they_say_and_can_be_filled_up(run: Run, tmp_path: Path, trained: list[int]) -> None:
     thin = Experiment(**SMALL.to_json() | {"keep": 3})
     assert thin.kept() == [0, 2, 3, 4]
-    folder = train(thin, tmp_path, progress=False).folder
+    folder = train(thin, tmp_path).folder
     assert folder.path.name == run.folder.path.name
     assert folder.epochs() == thin.kept()
     assert damage.equal_networks(folder, run.folder, thin.kept())
     assert trained == [1, 2, 3, 4]
-    train(SMALL, tmp_path, progress=False)
+    train(SMALL, tmp_path)
     assert trained == [1, 2, 3, 4, 1]
     assert damage.equal_networks(folder, run.folder)
-    train(thin, tmp_path, progress=False)
+    train(thin, tmp_path)
     assert folder.epochs() == [0, 1, 2, 3, 4]  # somebody asked for them
 
 
@@ -131,9 +131,9 @@ def test_a_thinned_run_goes_on_where_it_was_interrupted(
     with monkeypatch.context() as patched:
         patched.setattr(store.RunFolder, "save", killed)
         with pytest.raises(KeyboardInterrupt):
-            train(thin, tmp_path, progress=False)
+            train(thin, tmp_path)
     assert trained == [1, 2, 3, 4]
-    folder = train(thin, tmp_path, progress=False).folder
+    folder = train(thin, tmp_path).folder
     assert trained == [1, 2, 3, 4, 4]
     assert folder.epochs() == [0, 2, 4]
     assert damage.equal_networks(folder, run.folder, [0, 2, 4])

@@ -26,12 +26,12 @@ RISING = "an increasing list of at least one, each at least 0"
 
 @pytest.fixture(scope="module", params=[SMALL, WITH_STATE], ids=["mlp", "resnet"])
 def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(request.param, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(request.param, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"))
 
 
 def test_until_the_fork_a_sibling_is_its_parent_and_then_no_longer(either: Run) -> None:
@@ -52,7 +52,7 @@ def test_a_sibling_with_its_parents_seed_is_its_parent_bit_for_bit(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        run = train(experiment, tmp_path, progress=False)
+        run = train(experiment, tmp_path)
     finally:
         torch.set_num_threads(before)
     for parent in range(2):
@@ -63,7 +63,7 @@ def test_a_sibling_with_its_parents_seed_is_its_parent_bit_for_bit(
 
 def test_a_fork_copies_the_momentum_too(run: Run) -> None:
     """A sibling's first epoch, retrained by hand from the parent's parameters and momentum at the fork."""
-    parents_only = train(Experiment(**SMALL.to_json() | {"fork_epochs": [4]}), run.folder.path.parent, progress=False)
+    parents_only = train(Experiment(**SMALL.to_json() | {"fork_epochs": [4]}), run.folder.path.parent)
     state = training.start(run.network, parents_only.thetas([Member(0)], 0))
     for epoch in range(2):
         state = training.train_epoch(run.network, state, run.dataset.train, [Member(0).stream(0)], SMALL, epoch)
@@ -82,7 +82,7 @@ def test_the_whole_run_fits_the_data_better_than_it_started(run: Run) -> None:
 
 
 def test_equal_seeds_give_equal_bits_in_separate_processes(run: Run, tmp_path: Path) -> None:
-    code = f"from lmc_utils.forking import Experiment, train; train(Experiment(**{SMALL.to_json()!r}), progress=False)"
+    code = f"from lmc_utils.forking import Experiment, train; train(Experiment(**{SMALL.to_json()!r}))"
     for name in ("a", "b"):
         subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"LMC_RUNS": str(tmp_path / name)})
     files = [sorted((tmp_path / name).glob("*/epoch_*.safetensors")) for name in ("a", "b")]
@@ -106,7 +106,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     with monkeypatch.context() as patched:
         patched.setattr(store.RunFolder, "save", killed)
         with pytest.raises(KeyboardInterrupt):
-            train(experiment, tmp_path, progress=False)
+            train(experiment, tmp_path)
     trained: list[int] = []
     train_epoch = training.train_epoch
 
@@ -115,7 +115,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
         return train_epoch(*args)
 
     monkeypatch.setattr(training, "train_epoch", counted)
-    resumed = train(experiment, tmp_path, progress=False)
+    resumed = train(experiment, tmp_path)
     assert trained == list(range(survives, 4))
     assert damage.equal_networks(resumed.folder, run.folder)
 
@@ -123,7 +123,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
 def test_conventions_for_measuring_train_nothing_again(either: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "train_epoch", None)
     other = Experiment(**either.experiment.to_json() | {"batchnorm": "keep", "batchnorm_samples": 20})
-    assert train(other, either.folder.path.parent, progress=False).folder.path == either.folder.path
+    assert train(other, either.folder.path.parent).folder.path == either.folder.path
 
 
 def test_what_is_interpolated_is_at_its_ends_each_siblings_own_network(either: Run) -> None:
@@ -134,33 +134,33 @@ def test_what_is_interpolated_is_at_its_ends_each_siblings_own_network(either: R
     logits = stack.load(network, values).eval()(inputs.expand(2, *inputs.shape))
     wrong = 100 * (logits.argmax(-1) != labels).double().mean(1)
     for how in ("interpolate", "keep"):
-        found = lines.line(either.pairs(batchnorm=how), lines.LineGrid(alphas=2, alpha_range=(0, 1)), progress=False)
+        found = lines.line(either.pairs(batchnorm=how), lines.LineGrid(alphas=2, alpha_range=(0, 1)))
         ends = found.error.sel(split="test", fork_epoch=0, parent=1, pair="0-1", epoch=4, alpha=[0, 1])
         assert ends.values.tolist() == pytest.approx(wrong.tolist())
 
 
 def test_a_finished_run_is_fetched_not_trained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "train_epoch", None)
-    again = train(SMALL, run.folder.path.parent, progress=False)
+    again = train(SMALL, run.folder.path.parent)
     assert torch.equal(again.thetas([Member(0)], 4), run.thetas([Member(0)], 4))
 
 
 def test_divergence_keeps_what_was_computed(tmp_path: Path) -> None:
     wild = Experiment(**SMALL.to_json() | {"learning_rate": 1e30})
     with pytest.raises(training.Diverged, match="learning_rate: training diverged in epoch 1"):
-        train(wild, tmp_path, progress=False)
+        train(wild, tmp_path)
     assert len(list(tmp_path.glob("*/epoch_0000.safetensors"))) == 1
 
 
 def test_seed_zero_is_a_seed_like_any_other(run: Run, tmp_path: Path) -> None:
-    one = train(Experiment(**SMALL.to_json() | {"seed": 1, "epochs": 2}), tmp_path, progress=False)
+    one = train(Experiment(**SMALL.to_json() | {"seed": 1, "epochs": 2}), tmp_path)
     assert not torch.equal(one.thetas([Member(0)], 0), run.thetas([Member(0)], 0))
     streams = [member.stream(seed) for seed in (0, 1) for member in members(SMALL)]
     assert len(set(streams)) == len(streams)
 
 
 def test_networks_do_not_depend_on_who_else_is_in_the_run(run: Run, tmp_path: Path) -> None:
-    fewer = train(Experiment(**SMALL.to_json() | {"parents": 1, "fork_epochs": [2]}), tmp_path, progress=False)
+    fewer = train(Experiment(**SMALL.to_json() | {"parents": 1, "fork_epochs": [2]}), tmp_path)
     # Another size of stack may sum in another order; four epochs let that grow a little.
     torch.testing.assert_close(
         fewer.thetas([Member(0, 2, 1)], 4), run.thetas([Member(0, 2, 1)], 4), atol=1e-3, rtol=1e-2
@@ -211,7 +211,7 @@ def test_what_does_not_fit_the_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ParameterError, match="batch_size: expected at most the 1400 training samples of digits, got 2000"
     ):
-        train(large, tmp_path, progress=False)
+        train(large, tmp_path)
 
 
 @pytest.mark.parametrize("preset", ["smoke", "default", "paper"])
@@ -224,13 +224,13 @@ def test_a_run_that_does_not_fit_on_the_disk_is_not_started_and_a_finished_one_n
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 250_000))
     with pytest.raises(ParameterError) as caught:
-        train(SMALL, tmp_path / "runs", progress=False)
+        train(SMALL, tmp_path / "runs")
     assert str(caught.value) == (  # 2, 6, 6, 10, 10 networks of 1,210 parameters, each with its momentum
         "experiment (10 networks of 1,210 parameters, 5 epochs to keep): "
         f"expected work that fits on the disk of '{tmp_path / 'runs'}', got 329 kB where 250 kB are free"
     )
     assert not list(tmp_path.glob("runs/*/epoch_*"))
     monkeypatch.undo()
-    train(SMALL, tmp_path / "runs", progress=False)
+    train(SMALL, tmp_path / "runs")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 0))
-    train(SMALL, tmp_path / "runs", progress=False)
+    train(SMALL, tmp_path / "runs")

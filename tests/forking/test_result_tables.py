@@ -30,10 +30,10 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
 
 
 def test_a_table_has_what_was_measured_under_each_convention(made: xr.Dataset) -> None:
-    run = train(SMALL, root(), progress=False)
+    run = train(SMALL, root())
     assert made.batchnorm.values.tolist() == ["reestimate", "interpolate", "keep"]
     for how in made.batchnorm.values:
-        found = lines.line(run.pairs(batchnorm=how), result_tables.LINE, progress=False).isel(epoch=0)
+        found = lines.line(run.pairs(batchnorm=how), result_tables.LINE).isel(epoch=0)
         xr.testing.assert_allclose(made.error.sel(batchnorm=how, drop=True), found.error.drop_vars("epoch"), rtol=1e-6)
 
 

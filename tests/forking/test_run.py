@@ -16,7 +16,7 @@ SMALL = Experiment(dataset="digits", widths=(16,), epochs=4, fork_epochs=(0, 2),
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"))
 
 
 def test_every_pair_has_its_place_in_an_array_over_pairs(run: Run) -> None:
@@ -62,7 +62,7 @@ def test_what_is_not_of_the_run_is_named(run: Run) -> None:
 
 
 def test_what_needs_an_epoch_that_is_not_kept_says_so(tmp_path: Path) -> None:
-    thin = train(Experiment(**SMALL.to_json() | {"keep": 3}), tmp_path, progress=False)
+    thin = train(Experiment(**SMALL.to_json() | {"keep": 3}), tmp_path)
     assert len(list(thin.pairs([0, 2, 3, 4]))) == 2 * (4 + 3)
     line = "keep: expected 1, as epoch 1 is needed and stays on disk with no other, got 3"
     for ask in (lambda: thin.pairs(range(5)), thin.walks, lambda: thin.thetas([Member(0)], 1)):

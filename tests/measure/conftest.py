@@ -12,4 +12,4 @@ SMALL = Experiment(dataset="digits", widths=(16,), epochs=3, fork_epochs=(0, 2),
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"))

@@ -119,7 +119,7 @@ def agree(found: xr.Dataset, values: list[tuple[float, float]]) -> None:
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
 def test_lines(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str) -> None:
     made = pairs(how)
-    found = lines.line(made, LINE, progress=False).isel(pair=0)
+    found = lines.line(made, LINE).isel(pair=0)
     assert found.attrs["batchnorm"].startswith(how)
     for alpha in found.alpha.values:
         theta = (1 - alpha) * thetas[0] + alpha * thetas[1]
@@ -138,7 +138,7 @@ def test_layer_wise_walks(
     network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
 ) -> None:
     made = pairs(how)
-    found = lines.layer_line(made, (0.0, 0.25), ["train"], progress=False).isel(pair=0, split=0)
+    found = lines.layer_line(made, (0.0, 0.25), ["train"]).isel(pair=0, split=0)
     owners = stack.buffer_layers(network)
     assert len(owners) == buffers.shape[1]
     for end in (0, 1):
@@ -154,7 +154,7 @@ def test_layer_wise_walks(
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
 def test_planes(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str) -> None:
     made = pairs(how)
-    found = planes.plane(made, planes.PlaneGrid(grid=3, margin=0.3), ["train"], progress=False).isel(pair=0, split=0)
+    found = planes.plane(made, planes.PlaneGrid(grid=3, margin=0.3), ["train"]).isel(pair=0, split=0)
     basis = planes.basis(thetas)
     for row in range(3):
         for column in range(3):
@@ -171,7 +171,7 @@ def test_planes(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Call
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
 def test_ridges(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str) -> None:
     made = pairs(how)
-    found = ridges.tracks(made, [0.0, 0.5, 1.0], ["train"], progress=False).isel(pair=0, split=0)
+    found = ridges.tracks(made, [0.0, 0.5, 1.0], ["train"]).isel(pair=0, split=0)
     for height in (0.0, 0.5, 1.0):
         for track, foot in {"first": 0.0, "middle": 0.5, "second": 1.0}.items():
             weights = torch.tensor([(1 - height) * (1 - foot), (1 - height) * foot, height], dtype=torch.float64)
@@ -203,17 +203,17 @@ def test_equal_parameters_with_other_statistics_are_other_networks(
 def test_points_that_are_laid_a_few_at_a_time_are_the_same_points(
     pairs: Callable[..., Pairs], thetas: Tensor, points: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_once = [each(pairs("interpolate"), progress=False) for each in MEASURES]
+    at_once = [each(pairs("interpolate")) for each in MEASURES]
     monkeypatch.setattr("lmc_utils.measure.points._LAID", 12 * points * thetas.shape[1])
     for before, each in zip(at_once, MEASURES, strict=True):
-        xr.testing.assert_allclose(before, each(pairs("interpolate"), progress=False), rtol=1e-12)
+        xr.testing.assert_allclose(before, each(pairs("interpolate")), rtol=1e-12)
 
 
 MEASURES: list[Callable[..., xr.Dataset]] = [
-    lambda pairs, progress: lines.line(pairs, LINE, progress=progress),
-    lambda pairs, progress: lines.layer_line(pairs, progress=progress),
-    lambda pairs, progress: planes.plane(pairs, planes.PlaneGrid(grid=3), progress=progress),
-    lambda pairs, progress: ridges.tracks(pairs, [0.0, 0.5, 1.0], progress=progress),
+    lambda pairs: lines.line(pairs, LINE),
+    lambda pairs: lines.layer_line(pairs),
+    lambda pairs: planes.plane(pairs, planes.PlaneGrid(grid=3)),
+    lambda pairs: ridges.tracks(pairs, [0.0, 0.5, 1.0]),
 ]
 
 
@@ -223,7 +223,7 @@ def test_what_cannot_be_is_refused_in_one_line(pairs: Callable[..., Pairs]) -> N
     without = pairs("reestimate")
     del without.samples["train"]  # type: ignore[attr-defined]
     with pytest.raises(ParameterError, match="expected samples of the split train to re-estimate statistics on"):
-        lines.line(without, LINE, progress=False)
+        lines.line(without, LINE)
 
 
 def test_as_many_samples_as_asked_for_and_always_the_same(samples: dict[str, tuple[Tensor, Tensor]]) -> None:
@@ -240,7 +240,7 @@ def test_variances_of_activations_are_those_of_torch(
     network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
 ) -> None:
     made = pairs(how, count=30)
-    found = activation_variance.variances(made, progress=False).isel(pair=0)
+    found = activation_variance.variances(made).isel(pair=0)
     assert list(found.layer.values) == [name for name, layer in network.named_modules() if hasattr(layer, "momentum")]
     inputs = made.samples["train"][0]
     for alpha in (0.0, 0.5, 1.0):
@@ -276,4 +276,4 @@ def test_networks_without_batch_normalisation_have_no_such_variances(samples: di
     size = sum(value.numel() for value in plain_one.parameters())
     made = between(plain_one, torch.zeros(1, size), torch.ones(1, size), samples)
     with pytest.raises(ParameterError, match="norm: expected a network with batch normalisation"):
-        activation_variance.variances(made, progress=False)
+        activation_variance.variances(made)

@@ -27,7 +27,7 @@ SMALL = Experiment(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"))
 
 
 def samples(count: int, shape: tuple[int, ...], classes: int) -> tuple[Tensor, Tensor]:
@@ -141,7 +141,7 @@ def test_pairs_are_differentiated_by_their_convention() -> None:
     for how in CONVENTIONS:
         convention = Convention(how, batchnorm_samples=5)
         pairs = between(network, thetas[:1], thetas[1:], {"train": train}, convention=convention, buffers=kept)
-        found = curvature.along(pairs, alphas, progress=False).isel(pair=0)
+        found = curvature.along(pairs, alphas).isel(pair=0)
         assert found.attrs["batchnorm"].startswith(how)
         said = "functions of the parameters" if how == "reestimate" else "constants"
         assert found.attrs["differentiated"] == f"statistics as {said}"
@@ -326,7 +326,7 @@ def test_the_network_given_is_left_as_it_was() -> None:
 def test_slope_and_curvature_are_the_derivatives_of_the_measured_loss_along_the_line(run: Run) -> None:
     step = 1e-3
     alphas = np.array([-2, -1, 0, 1, 2]) * step + 0.4
-    found = curvature.along(run.pairs(), [0.4], by_layer=False, progress=False)
+    found = curvature.along(run.pairs(), [0.4], by_layer=False)
     for fork, parent in ((0, 0), (2, 1)):
         ends = run.thetas([Member(parent, fork, 0), Member(parent, fork, 1)], 3).double()
         points = mix(ends[0], ends[1], torch.from_numpy(alphas))
@@ -342,8 +342,8 @@ def test_slope_and_curvature_are_the_derivatives_of_the_measured_loss_along_the_
 
 def test_the_barrier_is_negative_curvature_along_the_line(run: Run) -> None:
     nodes = approximations.gauss_legendre(24)
-    bent = curvature.along(run.pairs(), nodes, by_layer=False, progress=False)
-    line = lines.line(run.pairs(), lines.LineGrid(alphas=11, alpha_range=(0, 1)), progress=False).sel(split="train")
+    bent = curvature.along(run.pairs(), nodes, by_layer=False)
+    line = lines.line(run.pairs(), lines.LineGrid(alphas=11, alpha_range=(0, 1))).sel(split="train")
     measured = barriers.loss_barrier(line.loss)
     implied = approximations.from_curvature(bent.curvature, line.alpha.values)
     assert float(abs(measured).max()) > 0.01
@@ -351,12 +351,12 @@ def test_the_barrier_is_negative_curvature_along_the_line(run: Run) -> None:
 
 
 def test_labels_sums_and_distances(run: Run) -> None:
-    found = curvature.along(run.pairs([1, 3]), progress=False)
+    found = curvature.along(run.pairs([1, 3]))
     assert found.sizes == {
         "fork_epoch": 2, "parent": 2, "pair": 1, "epoch": 2, "alpha": 2, "layer": 3, "with_layer": 3,
     }  # fmt: skip
     assert found.curvature.sel(fork_epoch=2, epoch=1).isnull().all()
-    whole = curvature.along(run.pairs([1, 3]), by_layer=False, progress=False)
+    whole = curvature.along(run.pairs([1, 3]), by_layer=False)
     assert whole.curvature.dims == ("fork_epoch", "parent", "pair", "epoch", "alpha")
     total = found.curvature.sum(["layer", "with_layer"], skipna=False)
     np.testing.assert_allclose(total, whole.curvature, rtol=1e-4, atol=1e-5)
@@ -379,4 +379,4 @@ def test_what_does_not_fit_is_named(run: Run) -> None:
     with pytest.raises(ValueError, match="labels: expected one for each of at least one sample, got 4 for 5"):
         curvature.jet(network, thetas, deltas, inputs, labels[:4])
     with pytest.raises(ValueError, match="got nan at fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha inf"):
-        curvature.along(run.pairs(), [0.0, float("inf")], progress=False)
+        curvature.along(run.pairs(), [0.0, float("inf")])

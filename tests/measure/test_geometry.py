@@ -23,16 +23,16 @@ SMALL = Experiment(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
 def tracked(run: Run) -> xr.Dataset:
-    return geometry.track(run.walks(), progress=False)
+    return geometry.track(run.walks())
 
 
 def test_known_triangles() -> None:
-    found = geometry.track(triangle(), progress=False).sel(fork_epoch=2, parent=0, layer="all", epoch=3)
+    found = geometry.track(triangle()).sel(fork_epoch=2, parent=0, layer="all", epoch=3)
     np.testing.assert_allclose(found.distance, [5, 6, 5])  # pairs 0-1, 0-2, 1-2
     np.testing.assert_allclose(found.angle.sel(apex="fork_point"), [90, 180, 90])
     np.testing.assert_allclose(found.angle.sel(apex="initialisation"), [90, 180, 90])
@@ -50,7 +50,7 @@ def test_a_detour_is_longer_than_the_straight_way() -> None:
             place[:epoch] = 1
         return place
 
-    found = geometry.track(walks_of(step), progress=False).sel(fork_epoch=0, layer="all", epoch=4)
+    found = geometry.track(walks_of(step)).sel(fork_epoch=0, layer="all", epoch=4)
     np.testing.assert_allclose(found.path_length, 4)
     np.testing.assert_allclose(found.path_ratio, 2)
 
@@ -61,7 +61,7 @@ def test_nothing_depends_on_how_the_whole_space_is_turned_and_angles_not_on_its_
     size = sum(value[0].numel() for value in run.network.parameters())
     turn, _ = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(0)).double())
     turned = replace(walks, read=lambda *place: scale * walks.read(*place).double() @ turn.T)
-    plain, rotated = (geometry.track(each, progress=False).sel(layer="all") for each in (walks, turned))
+    plain, rotated = (geometry.track(each).sel(layer="all") for each in (walks, turned))
     for name in plain.data_vars:
         factor = 1 if name in ("cosine", "angle", "path_ratio") else scale
         np.testing.assert_allclose(rotated[name], factor * plain[name], rtol=1e-6, atol=1e-5 * scale)

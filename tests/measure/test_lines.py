@@ -27,7 +27,7 @@ def test_mix_is_exact_at_the_endpoints_and_linear_between() -> None:
 
 
 def test_the_ends_of_the_line_are_the_siblings_own_losses(run: Run) -> None:
-    found = lines.line(run.pairs(), GRID, progress=False)
+    found = lines.line(run.pairs(), GRID)
     for fork in run.experiment.fork_epochs:
         thetas = run.thetas([Member(1, fork, 0), Member(1, fork, 2)], 3)
         for split, samples in (("train", run.dataset.train), ("test", run.dataset.test)):
@@ -39,7 +39,7 @@ def test_the_ends_of_the_line_are_the_siblings_own_losses(run: Run) -> None:
 
 
 def test_the_middle_of_the_line_is_the_average_network(run: Run) -> None:
-    found = lines.line(run.pairs(), GRID, progress=False)
+    found = lines.line(run.pairs(), GRID)
     first, second = run.thetas([Member(0, 0, 0), Member(0, 0, 1)], 3)
     loss, _ = brute_force(run.network, (first + second) / 2, *run.dataset.test)
     middle = found.loss.sel(split="test", fork_epoch=0, parent=0, pair="0-1", epoch=3, alpha=0.5)
@@ -47,7 +47,7 @@ def test_the_middle_of_the_line_is_the_average_network(run: Run) -> None:
 
 
 def test_before_the_fork_there_is_no_line_and_at_the_fork_it_is_one_point(run: Run) -> None:
-    found = lines.line(run.pairs([1, 2, 3]), GRID, progress=False)
+    found = lines.line(run.pairs([1, 2, 3]), GRID)
     assert found.sizes == {"split": 2, "fork_epoch": 2, "parent": 2, "pair": 3, "epoch": 3, "alpha": 5}
     late = found.loss.sel(fork_epoch=2)
     assert late.sel(epoch=1).isnull().all()
@@ -64,14 +64,14 @@ def test_swapping_the_siblings_mirrors_the_line(run: Run) -> None:
 
 
 def test_measurements_say_what_they_are(run: Run) -> None:
-    found = lines.line(run.pairs(), GRID, progress=False)
+    found = lines.line(run.pairs(), GRID)
     assert found.loss.attrs["units"] == "nats"
     assert found.error.attrs["units"] == "percent"
     assert '"fork_epochs": [0, 2]' in found.attrs["experiment"]
 
 
 def test_one_layer_walks_while_the_others_stay(run: Run) -> None:
-    walks = lines.layer_line(run.pairs(), [0.0, 0.5, 1.0], progress=False)
+    walks = lines.layer_line(run.pairs(), [0.0, 0.5, 1.0])
     assert walks.loss.dims == ("split", "fork_epoch", "parent", "pair", "epoch", "end", "layer", "alpha")
     first, second = run.thetas([Member(1, 2, 0), Member(1, 2, 2)], 3)
     blocks = stack.layer_slices(run.network)
@@ -91,7 +91,7 @@ def test_a_loss_that_is_not_finite_is_named(run: Run) -> None:
     with pytest.raises(
         ValueError, match=r"got (nan|inf) at split train, fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha"
     ):
-        lines.line(run.pairs(), far, progress=False)
+        lines.line(run.pairs(), far)
 
 
 @pytest.mark.parametrize("alphas", [2, 3, 7, 25, 40])
@@ -118,7 +118,7 @@ def test_a_bad_line_is_named(change: dict[str, object], line: str) -> None:
 
 
 def test_a_corner_is_one_network_alone(run: Run) -> None:
-    found = lines.corner(run.pairs(third="fork_point"), 2, ["train"], progress=False)
+    found = lines.corner(run.pairs(third="fork_point"), 2, ["train"])
     assert found.error.dims == ("split", "fork_epoch", "parent", "pair", "epoch")
     for fork in run.experiment.fork_epochs:
         loss, error = evaluate(run.network, run.thetas([Member(1)], fork), *run.dataset.train)

@@ -99,7 +99,7 @@ def test_planes_that_are_measured_have_a_pass_on_every_split() -> None:
     pairs = between(
         Linear(1, 2, 3), thetas[0], thetas[1], {"train": (inputs, labels), "test": (inputs, labels)}, thetas[2]
     )
-    measured = plane(pairs, PlaneGrid(grid=9), progress=False)
+    measured = plane(pairs, PlaneGrid(grid=9))
     found = across(measured, "error")
     assert found["pass"].dims == ("split", "pair")
     assert (found["pass"] <= measured.error.max(["row", "column"])).all()

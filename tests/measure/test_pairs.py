@@ -40,7 +40,7 @@ def pairs(samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor) -> Pairs:
 def test_lines_are_those_of_the_two_networks(
     pairs: Pairs, samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor
 ) -> None:
-    found = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0, 1)), progress=False)
+    found = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0, 1)))
     assert found.loss.dims == ("split", "pair", "alpha")
     assert found.attrs == {"made": "by hand", "batchnorm": "none"}
     first, second, _ = thetas
@@ -53,15 +53,15 @@ def test_lines_are_those_of_the_two_networks(
 
 
 def test_every_measurement_takes_them(pairs: Pairs) -> None:
-    plane = planes.plane(pairs, planes.PlaneGrid(grid=3), ["train"], progress=False)
+    plane = planes.plane(pairs, planes.PlaneGrid(grid=3), ["train"])
     assert plane.loss.dims == ("split", "pair", "row", "column")
     assert plane.attrs["third"] == "a stranger"
-    tracks = ridges.tracks(pairs, [0.0, 1.0], progress=False)
+    tracks = ridges.tracks(pairs, [0.0, 1.0])
     np.testing.assert_allclose(ridges.ridge(tracks.loss).sel(height=1), 0, atol=1e-9)
-    walks = lines.layer_line(pairs, progress=False)
+    walks = lines.layer_line(pairs)
     assert walks.layer.values.tolist() == ["0", "2"]
-    bent = curvature.along(pairs, approximations.gauss_legendre(24), by_layer=False, progress=False)
-    line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0, 1)), progress=False).sel(split="train")
+    bent = curvature.along(pairs, approximations.gauss_legendre(24), by_layer=False)
+    line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0, 1))).sel(split="train")
     implied = approximations.from_curvature(bent.curvature, line.alpha.values)
     # tanh and float64: the identity is exact up to the quadrature
     xr.testing.assert_allclose(implied, barriers.loss_barrier(line.loss).drop_vars("split"), atol=1e-6)
@@ -69,7 +69,7 @@ def test_every_measurement_takes_them(pairs: Pairs) -> None:
 
 def test_a_place_without_a_pair_stays_empty(pairs: Pairs) -> None:
     some = Pairs(pairs.network, pairs.samples, pairs.coords, [(1,)], pairs.read)
-    found = lines.line(some, lines.LineGrid(alphas=3), progress=False)
+    found = lines.line(some, lines.LineGrid(alphas=3))
     assert found.loss.sel(pair=0).isnull().all()
     assert found.loss.sel(pair=1).notnull().all()
 
@@ -95,9 +95,9 @@ def test_what_is_missing_is_named(pairs: Pairs, thetas: Tensor) -> None:
         with pytest.raises(ParameterError, match="third: expected pairs with a third point, got pairs of"):
             measure()
     with pytest.raises(ParameterError, match="split: 'tain' is not known; did you mean 'train'"):
-        lines.line(bare, lines.LineGrid(), ["tain"], progress=False)
+        lines.line(bare, lines.LineGrid(), ["tain"])
     with pytest.raises(ParameterError, match="split: 'test' is not known"):
-        curvature.along(bare, split="test", progress=False)
+        curvature.along(bare, split="test")
     with pytest.raises(ValueError, match=r"expected one shape \(pairs, parameters\), got \(2, 43\), \(1, 43\)"):
         between(NETWORK, first, second[:1], pairs.samples)
     with pytest.raises(ValueError, match="endpoints: expected one shape"):
@@ -115,11 +115,11 @@ def test_a_plain_module_is_measured_as_its_stacked_twin(pairs: Pairs, thetas: Te
     first, second, third = (turned(vectors).requires_grad_() for vectors in thetas)
     twins = between(plain, first, second, pairs.samples, third, "a stranger", {"made": "by hand"})
     for measure in (
-        lambda of: lines.line(of, lines.LineGrid(alphas=3), progress=False),
-        lambda of: lines.layer_line(of, [0.0, 0.5, 1.0], progress=False),
-        lambda of: planes.plane(of, planes.PlaneGrid(grid=3), progress=False),
-        lambda of: ridges.tracks(of, [0.0, 0.5, 1.0], progress=False),
-        lambda of: curvature.along(of, progress=False),
+        lambda of: lines.line(of, lines.LineGrid(alphas=3)),
+        lambda of: lines.layer_line(of, [0.0, 0.5, 1.0]),
+        lambda of: planes.plane(of, planes.PlaneGrid(grid=3)),
+        lambda of: ridges.tracks(of, [0.0, 0.5, 1.0]),
+        lambda of: curvature.along(of),
     ):
         # float64: the order of summation is all that differs
         xr.testing.assert_allclose(measure(twins), measure(pairs), rtol=1e-8, atol=1e-10)
@@ -127,4 +127,4 @@ def test_a_plain_module_is_measured_as_its_stacked_twin(pairs: Pairs, thetas: Te
 
 
 def test_one_split_may_be_named_by_a_word(pairs: Pairs) -> None:
-    assert lines.line(pairs, lines.LineGrid(alphas=3), "held out", progress=False).split.values.tolist() == ["held out"]
+    assert lines.line(pairs, lines.LineGrid(alphas=3), "held out").split.values.tolist() == ["held out"]

@@ -39,7 +39,7 @@ def test_points_on_one_line_are_reported(scale: float) -> None:
 
 def test_a_plane_gives_the_losses_of_its_corners(run: Run) -> None:
     for third in THIRDS:
-        plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2, margin=0), progress=False).sel(epoch=3)
+        plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2, margin=0)).sel(epoch=3)
         assert plane.loss.dims == ("split", "fork_epoch", "parent", "pair", "row", "column")
         for fork in run.experiment.fork_epochs:
             ends = run.thetas([Member(1, fork, 0), Member(1, fork, 1)], 3)
@@ -57,15 +57,15 @@ def test_a_plane_gives_the_losses_of_its_corners(run: Run) -> None:
 
 
 def test_only_the_parents_and_splits_asked_for(run: Run) -> None:
-    whole = planes.plane(run.pairs(third="parent"), planes.PlaneGrid(grid=3), progress=False)
-    part = planes.plane(run.pairs(third="parent", parents=[1]), planes.PlaneGrid(grid=3), ["test"], progress=False)
+    whole = planes.plane(run.pairs(third="parent"), planes.PlaneGrid(grid=3))
+    part = planes.plane(run.pairs(third="parent", parents=[1]), planes.PlaneGrid(grid=3), ["test"])
     assert part.parent.values.tolist() == [1]
     np.testing.assert_array_equal(part.loss, whole.loss.sel(split=["test"], parent=[1]))
 
 
 def test_siblings_that_have_not_parted_span_no_plane(run: Run, tmp_path: Path) -> None:
-    late = train(Experiment(**run.experiment.to_json() | {"fork_epochs": [0, 3]}), tmp_path, progress=False)
-    plane = planes.plane(late.pairs(third="fork_point"), planes.PlaneGrid(grid=2), ["test"], progress=False)
+    late = train(Experiment(**run.experiment.to_json() | {"fork_epochs": [0, 3]}), tmp_path)
+    plane = planes.plane(late.pairs(third="fork_point"), planes.PlaneGrid(grid=2), ["test"])
     assert plane.colinear.sel(fork_epoch=3).all()
     assert plane.loss.sel(fork_epoch=3).isnull().all()
     assert not plane.colinear.sel(fork_epoch=0).any()

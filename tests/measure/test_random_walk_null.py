@@ -24,7 +24,7 @@ def test_random_walks_do_what_is_expected_of_them() -> None:
         return drawn[place]
 
     walks = walks_of(step)
-    found = geometry.track(walks, progress=False).sel(layer="all")
+    found = geometry.track(walks).sel(layer="all")
     expected = random_walk_null.random_walks(found)
     last = {"fork_epoch": 0, "epoch": EPOCHS}
     # Directions in d dimensions have a cosine of 1 / sqrt(d), here .04, to each other.
@@ -33,7 +33,7 @@ def test_random_walks_do_what_is_expected_of_them() -> None:
     for apex in ("fork_point", "origin"):
         here = last | {"apex": apex}
         np.testing.assert_allclose(found.cosine.sel(here), expected.cosine.sel(here), atol=5 / np.sqrt(SIZE))
-    seen = trajectory_projection.project(walks, progress=False).off_plane_fraction.sel(fork_epoch=0)
+    seen = trajectory_projection.project(walks).off_plane_fraction.sel(fork_epoch=0)
     beside = expected.off_plane_fraction.sel(fork_epoch=0, sibling=0, parent=0)
     np.testing.assert_allclose(seen.sel(parent=0, pair="0-1").isel(walker=0)[1:], beside[1:], atol=0.1)
     assert beside[1] > 0.9
@@ -43,7 +43,7 @@ def test_random_walks_do_what_is_expected_of_them() -> None:
 
 
 def test_random_walkers_with_steps_of_their_own_lengths() -> None:
-    found = random_walk_null.random_walks(geometry.track(triangle(), progress=False))
+    found = random_walk_null.random_walks(geometry.track(triangle()))
     here = found.sel(fork_epoch=2, parent=0, layer="all", pair="0-1")
     steps = np.arange(1, 4)
     np.testing.assert_allclose(here.distance.sel(epoch=slice(3, 5)), 5 * np.sqrt(steps), err_msg="steps of 3 and of 4")

@@ -15,9 +15,9 @@ GRID = lines.LineGrid(alphas=5)
 
 def test_the_ridge_starts_as_the_barrier_and_ends_at_nothing(run: Run) -> None:
     for third in THIRDS:
-        tracks = ridges.tracks(run.pairs(third=third), [0.0, 0.5, 1.0], progress=False)
+        tracks = ridges.tracks(run.pairs(third=third), [0.0, 0.5, 1.0])
         ridge = ridges.ridge(tracks.loss)
-        line = lines.line(run.pairs(), GRID, progress=False)
+        line = lines.line(run.pairs(), GRID)
         barrier = barriers.midpoint_barrier(line.loss)
         np.testing.assert_allclose(ridge.sel(height=0), barrier.transpose(*ridge.sel(height=0).dims), atol=1e-5)
         np.testing.assert_allclose(ridge.sel(height=1), 0, atol=1e-5)

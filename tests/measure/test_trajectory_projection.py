@@ -20,14 +20,14 @@ SMALL = Experiment(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(SMALL, tmp_path_factory.mktemp("runs"), progress=False)
+    return train(SMALL, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.parametrize("third", trajectory_projection.THIRDS)
 def test_walks_end_on_their_plane_and_start_at_its_corner(run: Run, third: str) -> None:
-    seen = trajectory_projection.project(run.walks(), third, progress=False)
+    seen = trajectory_projection.project(run.walks(), third)
     assert seen.attrs["third"] == third
-    plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2), ["test"], progress=False).isel(epoch=0)
+    plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2), ["test"]).isel(epoch=0)
     ends = seen.walk.isel(epoch=-1).sel(fork_epoch=[0, 2])
     np.testing.assert_allclose(ends, plane.corner.sel(fork_epoch=[0, 2]).isel(point=[0, 1]), atol=1e-5)
     np.testing.assert_allclose(seen.off_plane.isel(epoch=-1).sel(fork_epoch=[0, 2]), 0, atol=1e-5)
@@ -48,7 +48,7 @@ def test_a_step_off_the_plane_is_measured() -> None:
             place[10] = 2 * (epoch == 1)
         return place
 
-    seen = trajectory_projection.project(walks_of(step), progress=False).sel(fork_epoch=0, parent=0, pair="0-1")
+    seen = trajectory_projection.project(walks_of(step)).sel(fork_epoch=0, parent=0, pair="0-1")
     np.testing.assert_allclose(seen.off_plane.sel(epoch=[1, 2]), [[2, 0], [2, 0]], atol=1e-9)
     np.testing.assert_allclose(seen.off_plane_fraction.sel(epoch=1), 2 / np.sqrt(5))
 

@@ -188,11 +188,11 @@ def pairs_of(network: nn.Module, ends: Tensor) -> Pairs:
 MEASUREMENTS: dict[str, Callable[[nn.Module, Tensor], object]] = {
     "evaluate": lambda network, ends: evaluator.evaluate(network, ends, *samples()),
     "jet": lambda network, ends: curvature.jet(network, ends, ends, *samples()),
-    "along": lambda network, ends: curvature.along(pairs_of(network, ends), progress=False),
-    "line": lambda network, ends: lines.line(pairs_of(network, ends), lines.LineGrid(), progress=False),
-    "layer_line": lambda network, ends: lines.layer_line(pairs_of(network, ends), progress=False),
-    "plane": lambda network, ends: planes.plane(pairs_of(network, ends), planes.PlaneGrid(grid=2), progress=False),
-    "tracks": lambda network, ends: ridges.tracks(pairs_of(network, ends), [0.0, 1.0], progress=False),
+    "along": lambda network, ends: curvature.along(pairs_of(network, ends)),
+    "line": lambda network, ends: lines.line(pairs_of(network, ends), lines.LineGrid()),
+    "layer_line": lambda network, ends: lines.layer_line(pairs_of(network, ends)),
+    "plane": lambda network, ends: planes.plane(pairs_of(network, ends), planes.PlaneGrid(grid=2)),
+    "tracks": lambda network, ends: ridges.tracks(pairs_of(network, ends), [0.0, 1.0]),
 }
 
 

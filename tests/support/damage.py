@@ -358,7 +358,7 @@ def mend(experiment: Experiment, folder: Path) -> Mending:
     log.propagate = False
     try:
         with mock.patch.object(training, "train_epoch", counted):
-            train(experiment, folder, progress=False)
+            train(experiment, folder)
     finally:
         log.removeHandler(handler)
         log.propagate = propagate

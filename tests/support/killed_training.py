@@ -21,7 +21,7 @@ from lmc_utils.networks import data
 experiment = Experiment(**{values!r})
 data.load(data.Source.pick(vars(experiment)))
 print("ready", flush=True)
-train(experiment, progress=False)
+train(experiment)
 """
 
 
@@ -29,9 +29,9 @@ def kill_training(folder: Path, times: int, seed: int) -> list[bool]:
     """Whether each kill left only sound files, and, as the last, whether the run then ended at the bits of one that was
     never killed."""
     draw = random.Random(seed)
-    whole = train(SMALL, folder / "whole", progress=False)
+    whole = train(SMALL, folder / "whole")
     started = time.monotonic()
-    train(SMALL, folder / "timed", progress=False)
+    train(SMALL, folder / "timed")
     seconds = time.monotonic() - started
     killed, held = folder / "killed", []
     for _ in range(times):
@@ -40,7 +40,7 @@ def kill_training(folder: Path, times: int, seed: int) -> list[bool]:
                 path.unlink()
         _start_and_kill(killed, draw.uniform(0, 1.5 * seconds))
         held.append(_is_sound(killed, whole))
-    train(SMALL, killed, progress=False)
+    train(SMALL, killed)
     run = killed / whole.folder.path.name
     same_names = {path.name for path in run.iterdir()} == {path.name for path in whole.folder.path.iterdir()}
     return [*held, same_names and damage.equal(run, whole.folder.path)]

@@ -32,8 +32,8 @@ def _barriers(strangers: bool, aligned: bool) -> xr.DataArray:
     family = example_families.family()
     pairs = family.strangers() if strangers else family.pairs()
     if aligned:
-        pairs = alignment.align(pairs, progress=False).pairs
-    return barriers.error_barrier(lines.line(pairs, _LINE, progress=False).error)
+        pairs = alignment.align(pairs).pairs
+    return barriers.error_barrier(lines.line(pairs, _LINE).error)
 
 
 def barrier(of: str = "strangers", aligned: bool = False, split: str = "train") -> float:
@@ -53,8 +53,8 @@ def _most() -> str:
 @cache
 def _ways() -> xr.DataArray:
     family = example_families.family()
-    bent = curves.bend(family.pairs(), _BENDING, family.experiment, progress=False)
-    return barriers.error_barrier(bent.measure(progress=False).error)
+    bent = curves.bend(family.pairs(), _BENDING, family.experiment)
+    return barriers.error_barrier(bent.measure().error)
 
 
 def _way(fork: int = 0, split: str = "train") -> float:

@@ -23,7 +23,7 @@ CLASSROOM = Experiment(parents=5, fork_epochs=(0, 1, 2, 15), siblings=4)
 @cache
 def _line(**changes: Any) -> xr.Dataset:
     family, grid = example_families.family(**changes), lines.LineGrid(alphas=11, alpha_range=(0, 1))
-    return lines.line(family.pairs(), grid, progress=False).sel(epoch=family.experiment.epochs)
+    return lines.line(family.pairs(), grid).sel(epoch=family.experiment.epochs)
 
 
 def _barrier(split: str = "train", fork: int = 0, **changes: Any) -> float:

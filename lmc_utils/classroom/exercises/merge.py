@@ -27,7 +27,7 @@ def _report(of: str = "other", batchnorm: str = "reestimate", align: bool = Fals
     second = networks.other if of == "other" else networks.second
     samples = networks.train if train else networks.test
     options: dict[str, Any] = {"batchnorm": batchnorm, "estimated_on": networks.train, "align": align}
-    return connect.pair(networks.first, second, samples, progress=False, **options)
+    return connect.pair(networks.first, second, samples, **options)
 
 
 def barrier(**options: Any) -> float:

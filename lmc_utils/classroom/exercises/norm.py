@@ -28,7 +28,7 @@ def _family(rate: float = 0.4) -> Run:
 
 @cache
 def _barriers(how: str, rate: float, split: str) -> xr.DataArray:
-    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, [split], progress=False).sel(split=split)
+    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, [split]).sel(split=split)
     return barriers.error_barrier(found.get("error_kept", found.error))
 
 
@@ -39,7 +39,7 @@ def barrier(how: str = "reestimate", fork: int = 0, split: str = "train", rate: 
 
 @cache
 def _variances() -> xr.Dataset:
-    return variances(_family().pairs(), progress=False)
+    return variances(_family().pairs())
 
 
 def _left(layer: int = -1, fork: int = 0, end: float | None = None, quantity: str = "variance") -> float:

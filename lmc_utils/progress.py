@@ -1,0 +1,42 @@
+"""Progress bars of long work, on standard error; one setting shows or hides all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = ["bar", "hidden"]
+
+_hidden = ContextVar("_hidden", default=os.environ.get("LMC_PROGRESS") == "0")
+
+
+def bar(
+    items: Iterable[Any] | None = None, description: str = "", *, unit: str = "", total: int | None = None
+) -> tqdm[Any]:
+    """A progress bar around items, or one of a known total that is updated by hand.
+
+    The environment variable LMC_PROGRESS=0 hides all bars, `hidden` those of a block.
+
+    >>> with hidden():
+    ...     list(bar("ab", "reading", unit="letter"))
+    ['a', 'b']
+    """
+    from tqdm import tqdm  # here, as exercises on toy landscapes need only NumPy
+
+    return tqdm(items, description, total, unit=unit, disable=_hidden.get())
+
+
+@contextmanager
+def hidden() -> Iterator[None]:
+    """Hide the progress bars of a block."""
+    token = _hidden.set(True)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
