@@ -100,10 +100,10 @@ def _write(page: Path, found: comparison.Comparison) -> None:
     barriers = {name: each for name, each in found.forks.items() if "barrier" in name and len(each) > 1}
     sections = {"What differs": standalone_page.table(_parameters(found))}
     if barriers:
-        drawn = run_comparison.by_fork(barriers, found.runs)
+        drawn = run_comparison.numbers_by_fork(barriers, found.runs)
         sections["Barriers by fork"] = elements.svg(drawn, "Barriers against the fork epoch, a line for each run")
     for name, each in found.curves.items():
-        drawn = run_comparison.along([_by_fork(curves) for curves in each], found.runs)
+        drawn = run_comparison.curves_by_fork([_by_fork(curves) for curves in each], found.runs)
         said = name.replace("_", " ").capitalize()
         sections[said] = elements.svg(drawn, f"{said}, a panel for each fork epoch, a line for each run")
     sections["All numbers"] = standalone_page.table(_numbers(found))

@@ -80,7 +80,7 @@ def _write(page: Path, title: str, table: xr.Dataset, show: list[str]) -> None:
     from lmc_utils.figures import elements, sweep_numbers, theme  # here, as drawing takes long to import
 
     theme.use_theme()
-    drawn = sweep_numbers.against(table, show)
+    drawn = sweep_numbers.numbers_by_parameter(table, show)
     standalone_page.write(page, title, elements.svg(drawn, f"{', '.join(show)} against what was swept"))
 
 

@@ -37,7 +37,7 @@ def package_files(*kinds: str) -> dict[str, Path]:
     Args:
         kinds: the endings that count; by default those of code, scripts, style sheets and pages.
 
-    >>> "measure/lines.py" in package_files(".py"), "widgets/static/line.js" in package_files(".py")
+    >>> "measure/lines.py" in package_files(".py"), "widgets/static/line_explorer.js" in package_files(".py")
     (True, False)
     """
     wanted = kinds or KINDS

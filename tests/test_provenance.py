@@ -72,7 +72,7 @@ def test_a_notebook_is_executed_again_where_it_can_reach_the_change(edit: Edit) 
     before = executions()
     edit("measure/ridges.py", "import xarray", "x = 1\nimport xarray")
     assert changed(before) == {"05_mountainside_and_ridges", "05_ridge_exercises"}
-    edit("widgets/static/line.js", "const", "/* */ const")
+    edit("widgets/static/line_explorer.js", "const", "/* */ const")
     walked = {"01_toy_landscapes", "02_sibling_forking", "05_mountainside_and_ridges", "07_symmetry_and_detours"}
     assert changed(before) == walked | {"05_ridge_exercises", "08_when_stability_begins"}
 

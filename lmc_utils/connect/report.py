@@ -73,9 +73,9 @@ class Report:
 
     def plot(self) -> Figure:
         """Draw loss and error along the line, with the chord and what was asked for besides."""
-        from lmc_utils.figures.connections import line_between  # here, as drawing takes long to import
+        from lmc_utils.figures.connections import along_line  # here, as drawing takes long to import
 
-        return line_between(self.dataset)
+        return along_line(self.dataset)
 
     def _repr_html_(self) -> str:
         from lmc_utils.figures import elements  # here, as drawing takes long to import

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from lmc_utils.figures import elements
 from lmc_utils.figures.theme import INK
 
-__all__ = ["treated", "along_ways"]
+__all__ = ["barriers_by_treatment", "along_curves"]
 
 
-def treated(families: Mapping[str, tuple[xr.DataArray, xr.DataArray]], unit: str, threshold: float) -> Figure:
+def barriers_by_treatment(
+    families: Mapping[str, tuple[xr.DataArray, xr.DataArray]], unit: str, threshold: float
+) -> Figure:
     """Barriers of strangers and of siblings after each treatment: a panel for each family, under its title.
 
     Every pair a dot, means as bars of the treatment's colour. The `threshold` is drawn as a dotted line.
@@ -46,7 +48,7 @@ def treated(families: Mapping[str, tuple[xr.DataArray, xr.DataArray]], unit: str
     return figure
 
 
-def along_ways(shown: Mapping[str, Mapping[str, xr.DataArray]], unit: str) -> Figure:
+def along_curves(shown: Mapping[str, Mapping[str, xr.DataArray]], unit: str) -> Figure:
     """A quantity along the ways of several kinds of pairs: a panel for each kind, a line for each way, under its name.
 
     Means over pairs as lines, their range as bands; the dimension `alpha` is the share of the way behind.

@@ -25,7 +25,7 @@ _MARKERS = "osD^vPX*<>"
 _PAIRS = ("parent", "pair")
 
 
-def along_the_line(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figure:
+def barrier_along_line(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figure:
     """The measured barrier along the sibling line, and approximations of it; one more dimension, alpha.
 
     A panel for each fork epoch, each with a scale of its own: means over all pairs; a band from the lowest to the
@@ -43,7 +43,7 @@ def along_the_line(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]
     return figure
 
 
-def scatter(
+def predicted_against_measured(
     measured: xr.DataArray, predicted: Mapping[str, tuple[xr.DataArray, Correlation]], unit: str = "nats"
 ) -> Figure:
     """What was predicted for each pair of siblings against what was measured, on logarithmic axes.
@@ -84,7 +84,7 @@ def scatter(
     return figure
 
 
-def trend(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figure:
+def barrier_by_fork(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figure:
     """The barrier half-way against the fork epoch, measured and predicted, on a logarithmic axis.
 
     Every measured pair is a dot where it is positive; lines are means over pairs.
@@ -102,7 +102,7 @@ def trend(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figu
     return figure
 
 
-def implied(networks: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
+def barrier_from_curvature(networks: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
     """Measured barriers, and those that the curvature along the line implies, for each kind of network.
 
     Under the title of its panel the measured barrier and the implied one; one more dimension, alpha.
@@ -120,7 +120,7 @@ def implied(networks: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure
     return figure
 
 
-def layer_heatmap(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
+def rise_by_layer(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
     """What one layer's walk half-way costs, measured and predicted: layers against fork epochs.
 
     Means over pairs, in nats, on one logarithmic colour scale; one more dimension, layer.
@@ -137,7 +137,7 @@ def layer_heatmap(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
     return figure
 
 
-def layer_matrix(curvature: xr.DataArray) -> Figure:
+def curvature_by_layer_pair(curvature: xr.DataArray) -> Figure:
     """Every two layers' share of the curvature along delta: delta_l^T H delta_k over delta^T H delta.
 
     A panel for each fork epoch; blue adds curvature, red takes it away; the shares of a panel sum to 1. What is
@@ -155,7 +155,7 @@ def layer_matrix(curvature: xr.DataArray) -> Figure:
     return figure
 
 
-def sweep(ratio: xr.DataArray, loss: xr.DataArray) -> Figure:
+def weight_decay_sweep(ratio: xr.DataArray, loss: xr.DataArray) -> Figure:
     """How the approximation's magnitude depends on weight decay, beside the siblings' own final loss.
 
     `ratio` is the predicted over the measured barrier half-way, `loss` that of the siblings on the training set, in

@@ -16,7 +16,7 @@ from lmc_utils.figures import elements
 from lmc_utils.figures.theme import FAINT
 
 
-def one_pair(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
+def along_line(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
     """Curves along the line through one pair of networks: a panel for each fork epoch, a line for each convention.
 
     Dimensions fork_epoch and alpha, and where each network's own statistics are kept in turn also `kept`: one is drawn
@@ -35,7 +35,7 @@ def one_pair(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
     return figure
 
 
-def by_layer(values: Mapping[str, xr.DataArray], unit: str) -> Figure:
+def midpoint_by_layer(values: Mapping[str, xr.DataArray], unit: str) -> Figure:
     """A number of each layer half-way, on a logarithmic axis: a panel for each fork epoch, a line for each convention.
 
     Means over pairs as lines, their range as bands; 1, where statistics are right, as a broken line. Dimensions
@@ -54,7 +54,7 @@ def by_layer(values: Mapping[str, xr.DataArray], unit: str) -> Figure:
     return figure
 
 
-def side_by_side(shown: Mapping[str, xr.DataArray], unit: str) -> Figure:
+def barrier_by_fork(shown: Mapping[str, xr.DataArray], unit: str) -> Figure:
     """Barriers against the fork epoch under each convention, a panel for each family, under its title.
 
     Every pair a dot, their means joined by a line. Dimensions batchnorm, fork_epoch, parent, pair.

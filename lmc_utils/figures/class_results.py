@@ -11,7 +11,7 @@ from lmc_utils.figures.elements import BLUE, ORANGE
 from lmc_utils.figures.theme import FAINT
 
 
-def bars(counts: Mapping[str, tuple[int, int, int]]) -> Figure:
+def bar_chart(counts: Mapping[str, tuple[int, int, int]]) -> Figure:
     """For each exercise how many have solved it, made a mistake, and not answered, one bar each, from the top.
 
     Args:

@@ -19,7 +19,7 @@ from lmc_utils.figures.theme import FAINT, INK
 _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope": "with the gradient term"}
 
 
-def line_between(found: xr.Dataset) -> Figure:
+def along_line(found: xr.Dataset) -> Figure:
     """Loss and, where there is one, error along the line between two networks, each with the chord of its ends.
 
     Where they are there, the second-order approximation of the loss, and the rise of the loss when one layer alone
@@ -62,7 +62,7 @@ def _curve(axis: Axes, found: xr.Dataset, name: str) -> None:
         axis.legend(fontsize="x-small")
 
 
-def by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
+def along_line_by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
     """Curves along the lines between networks from one start and from two: a panel for each mapping's key, its title.
 
     Dimensions start, whose labels are words, family and alpha: a thin line for each family, and their mean.
@@ -78,7 +78,7 @@ def by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
     return figure
 
 
-def foretold(estimates: xr.DataArray, barriers: xr.DataArray, rises: xr.DataArray) -> Figure:
+def predictions_and_layer_rises(estimates: xr.DataArray, barriers: xr.DataArray, rises: xr.DataArray) -> Figure:
     """Left, measured loss barriers against those foretold, a dot a pair; right, what one layer alone half-way costs.
 
     Dimensions of the first two: start and family; of the rises: family and layer.

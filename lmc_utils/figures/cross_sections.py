@@ -38,7 +38,7 @@ def cross_section(values: xr.DataArray, unit: str) -> Figure:
     return figure
 
 
-def cross_section_film(values: xr.DataArray, unit: str) -> Iterator[Figure]:
+def cross_section_frames(values: xr.DataArray, unit: str) -> Iterator[Figure]:
     """The cross-sectional sibling landscape epoch by epoch, each over the faint curves of the epochs before.
 
     A panel for each fork epoch, in that fork's colour; empty before the fork. The axes are those of all epochs, and

@@ -61,7 +61,7 @@ def final_angles(angles: xr.DataArray, chance: xr.DataArray) -> Figure:
     return figure
 
 
-def by_layer(shown: Mapping[str, xr.DataArray]) -> Figure:
+def heat_map_by_layer(shown: Mapping[str, xr.DataArray]) -> Figure:
     """Heat maps of layers against fork epochs: means over parents and siblings or pairs.
 
     Under its title what to show in each panel, dimensions fork_epoch, layer and any others.

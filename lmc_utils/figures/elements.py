@@ -30,10 +30,10 @@ def panels(
 ) -> tuple[Figure, list[tuple[Axes, Part]]]:  # fmt: skip
     """A panel for each part, its key as title, or as label of an axis; `each` so wide, and so much `beside` them all.
 
-    Only the first of a row, see `columns_of`, has the `ylabel`, only the last row an `xlabel`; other options as for
+    Only the first of a row, see `column_count`, has the `ylabel`, only the last row an `xlabel`; other options as for
     `side_by_side`.
     """
-    columns = columns_of(len(parts))
+    columns = column_count(len(parts))
     rows = -(-len(parts) // columns)
     width, height = each * columns + beside, height * (1 if rows == 1 else 0.85 * rows)
     figure, axes = _grid(rows, columns, width, height, share, options)
@@ -48,10 +48,10 @@ def panels(
     return figure, list(zip(axes, parts.values(), strict=False))
 
 
-def columns_of(count: int) -> int:
+def column_count(count: int) -> int:
     """How many panels stand in a row: up to three, but four two by two, so that they can be read on a phone.
 
-    >>> [columns_of(count) for count in (1, 3, 4, 5)]
+    >>> [column_count(count) for count in (1, 3, 4, 5)]
     [1, 3, 2, 3]
     """
     return 2 if count == 4 else min(count, 3)

@@ -16,7 +16,7 @@ from matplotlib.patheffects import withStroke
 from lmc_utils.figures import elements
 from lmc_utils.figures.theme import INK
 
-__all__ = ["maps", "profiles", "growth"]
+__all__ = ["plane_maps", "height_profiles", "ridge_growth"]
 
 TERRAIN = "viridis"  # valleys dark, peaks bright
 
@@ -24,7 +24,7 @@ _THIRD_NAMES = {"fork_point": "fork"}
 _UNITS = {"percent": "%"}
 
 
-def maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: float = 0.0) -> Figure:
+def plane_maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: float = 0.0) -> Figure:
     """The plane through both siblings of a pair and a third point, seen from above, for each fork epoch.
 
     A panel for each; one logarithmic colour scale and one set of contours for all, and lengths that compare within a
@@ -40,7 +40,7 @@ def maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: floa
     """
     shown = planes[show].clip(lowest, None)
     figure, forks = elements.panels(elements.by_fork(shown), 3.05, 1, 3.7, aspect="equal", anchor="S")
-    low, high = decades(shown)
+    low, high = log_range(shown)
     scale = LogNorm(low, high)
     levels = np.geomspace(low, high, 13)
     for axis, (fork, _, panel) in forks:
@@ -54,21 +54,21 @@ def maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: floa
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
         for step in steps.walk.transpose("walker", "axis", "epoch").values:
             axis.plot(*step, color="white", lw=1.6)
-        _name_points(axis, plane.corner.transpose("point", "axis").values, third_name(planes))
-    figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, label=label(planes, show), pad=0.01)
+        _name_points(axis, plane.corner.transpose("point", "axis").values, third_point_name(planes))
+    figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, label=axis_label(planes, show), pad=0.01)
     return figure
 
 
-def third_name(planes: xr.Dataset) -> str:
+def third_point_name(planes: xr.Dataset) -> str:
     """What figures call the third point of planes: `fork` for the fork point, else what its attribute says."""
     third = str(planes.attrs["third"])
     return _THIRD_NAMES.get(third, third.replace("_", " "))
 
 
-def label(planes: xr.Dataset, show: str) -> str:
+def axis_label(planes: xr.Dataset, show: str) -> str:
     """The words for an axis: split, quantity and unit.
 
-    >>> label(xr.Dataset({"error": ((), 1.0, {"units": "percent"})}, coords={"split": "train"}), "error")
+    >>> axis_label(xr.Dataset({"error": ((), 1.0, {"units": "percent"})}, coords={"split": "train"}), "error")
     'train error (%)'
     """
     units = _UNITS.get(planes[show].attrs["units"], planes[show].attrs["units"])
@@ -76,10 +76,10 @@ def label(planes: xr.Dataset, show: str) -> str:
     return f"{split}{show} ({units})"
 
 
-def decades(values: xr.DataArray) -> tuple[float, float]:
+def log_range(values: xr.DataArray) -> tuple[float, float]:
     """The range of a logarithmic scale: all finite values, but at most four decades, so that no spot hides the rest.
 
-    >>> decades(xr.DataArray([0.0, 0.01, 5.0, np.nan]))
+    >>> log_range(xr.DataArray([0.0, 0.01, 5.0, np.nan]))
     (0.01, 5.0)
     """
     positive = values.values[np.isfinite(values.values) & (values.values > 0)]
@@ -88,7 +88,7 @@ def decades(values: xr.DataArray) -> tuple[float, float]:
     return lowest, max(highest, lowest * (1 + 1e-6))
 
 
-def profiles(shown: Mapping[str, xr.DataArray]) -> Figure:
+def height_profiles(shown: Mapping[str, xr.DataArray]) -> Figure:
     """Curves over the height above the sibling line: means over parents and pairs as lines, their range as bands.
 
     Under the label of its vertical axis what to draw in each panel, dimensions fork_epoch, parent, pair, height.
@@ -102,7 +102,7 @@ def profiles(shown: Mapping[str, xr.DataArray]) -> Figure:
     return figure
 
 
-def growth(grown: xr.Dataset, unit: str) -> Figure:
+def ridge_growth(grown: xr.Dataset, unit: str) -> Figure:
     """How the ridge grows: height above the sibling line against the epoch of training, a panel for each fork epoch.
 
     Red above the flanks, blue below them; a symmetric scale, linear near 0 and logarithmic beyond.

@@ -11,7 +11,7 @@ from lmc_utils.figures import elements
 from lmc_utils.figures.theme import FAINT
 
 
-def by_fork(
+def numbers_by_fork(
     series: Mapping[str, Mapping[int, Sequence[float | None]]], runs: Sequence[str], columns: int = 2
 ) -> Figure:
     """Numbers against the fork epoch: a panel for each quantity, a line for each run through the forks that it has.
@@ -37,7 +37,9 @@ def by_fork(
     return figure
 
 
-def along(curves: Sequence[Mapping[int, tuple[Sequence[float], Sequence[float]]]], runs: Sequence[str]) -> Figure:
+def curves_by_fork(
+    curves: Sequence[Mapping[int, tuple[Sequence[float], Sequence[float]]]], runs: Sequence[str]
+) -> Figure:
     """Curves of several runs: a panel for each fork epoch that any of them has, a line for each run that has it.
 
     Args:

@@ -16,7 +16,7 @@ from lmc_utils.measure.power_law import PowerLaw
 from lmc_utils.measure.statistics import bounds
 
 
-def along_axes(
+def onset_by_parameter(
     axes: Mapping[str, xr.DataArray], unit: str, laws: Mapping[str, PowerLaw] | None = None, top: float | None = None
 ) -> Figure:
     """A panel for each axis: a dot for each network, the mean of two or more, and its 95 % interval.
@@ -49,7 +49,7 @@ def along_axes(
     return figure
 
 
-def against(groups: Mapping[str, tuple[xr.DataArray, xr.DataArray]], xlabel: str, unit: str) -> Figure:
+def onset_against(groups: Mapping[str, tuple[xr.DataArray, xr.DataArray]], xlabel: str, unit: str) -> Figure:
     """Values of several sweeps against one number that all of them have: do they fall on one curve?
 
     Args:
@@ -70,7 +70,7 @@ def against(groups: Mapping[str, tuple[xr.DataArray, xr.DataArray]], xlabel: str
     return figure
 
 
-def through_the_table(table: xr.Dataset, name: str, below: float, unit: str) -> Iterator[Figure]:
+def barrier_frames(table: xr.Dataset, name: str, below: float, unit: str) -> Iterator[Figure]:
     """The barrier against the fork epoch at one value of an axis after the other, over the faint curves of all others.
 
     Args:

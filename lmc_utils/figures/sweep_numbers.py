@@ -13,7 +13,7 @@ from lmc_utils.figures import elements
 from lmc_utils.settings import require_choice
 
 
-def against(table: xr.Dataset, show: Sequence[str]) -> Figure:
+def numbers_by_parameter(table: xr.Dataset, show: Sequence[str]) -> Figure:
     """A panel for each number: against the first parameter that was swept, in the colour of the second.
 
     A line is the mean over all other parameters, a band their range. A sweep over listed points is drawn against the

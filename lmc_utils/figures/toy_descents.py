@@ -27,7 +27,7 @@ _TOP = 2.5  # where the picture of a mountain is cut off, in units of the median
 _PLANE = {"xlabel": r"$\theta_1$", "ylabel": r"$\theta_2$"}
 
 
-def walks_on_a_line(walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0) -> Figure:
+def trajectories_on_line(walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0) -> Figure:
     """One pair of siblings against time, for each fork: both walk together, then each on its own."""
     figure, axes = _fork_panels(fork_times, 3.4, r"$\theta$", xlabel="time")
     times = np.linspace(0, 1, len(walks))
@@ -43,7 +43,7 @@ def walks_on_a_line(walks: Array, roots: ArrayLike, fork_times: Sequence[float],
     return figure
 
 
-def mountain(roots: ArrayLike, n_points: int = 201) -> Figure:
+def landscape_in_plane(roots: ArrayLike, n_points: int = 201) -> Figure:
     """The isotropic product in the plane, from aside, cut off above, and from above, as contour lines.
 
     Heights are in units of the median barrier; there are `n_points` along each side of the map.
@@ -70,7 +70,7 @@ def mountain(roots: ArrayLike, n_points: int = 201) -> Figure:
     return figure
 
 
-def walks_in_the_plane(
+def trajectories_in_plane(
     walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0, n_points: int = 201
 ) -> Figure:
     """One pair of siblings on the map of the isotropic product in the plane, a panel for each fork."""
@@ -89,14 +89,14 @@ def walks_in_the_plane(
     return figure
 
 
-def parting(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[float], pairs: int) -> Figure:
+def barrier_frequency(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[float], pairs: int) -> Figure:
     """How often a barrier comes up between siblings, against the time of their fork, with 95 % Wilson intervals.
 
     Under the title of each panel, the share of so many `pairs` with a barrier at each fork time, by label.
     """
     label, xlabel = "share of pairs with a barrier", "fork, as a share of the run"
     figure, axes = elements.panels(
-        shown, 8.6 / elements.columns_of(len(shown)), 0, 3.7, label, share="y", xlabel=xlabel
+        shown, 8.6 / elements.column_count(len(shown)), 0, 3.7, label, share="y", xlabel=xlabel
     )
     for axis, curves in axes:
         colours = [BLUE, ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
@@ -110,7 +110,7 @@ def parting(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[f
     return figure
 
 
-def between_random_solutions(ranks: Sequence[int], shares: ArrayLike, reliefs: ArrayLike) -> Figure:
+def barriers_between_random_solutions(ranks: Sequence[int], shares: ArrayLike, reliefs: ArrayLike) -> Figure:
     """Barriers between random solutions of degenerate landscapes, against the rank of their factors.
 
     A dot for each draw of the degenerate directions, a line through their medians.
@@ -135,7 +135,7 @@ def _fork_panels(
 ) -> tuple[Figure, list[tuple[Axes, float]]]:
     titled = {f"fork at {fork:.0%} of the run": fork for fork in fork_times}
     return elements.panels(
-        titled, 8.6 / elements.columns_of(len(fork_times)), 0, height, ylabel, share="xy", xlabel=xlabel
+        titled, 8.6 / elements.column_count(len(fork_times)), 0, height, ylabel, share="xy", xlabel=xlabel
     )
 
 

@@ -25,7 +25,7 @@ _THETA = {"xlabel": r"$\theta$", "ylabel": r"$f(\theta)$"}
 _SIZE = (8.6, 3.6)
 
 
-def segment(
+def barrier_on_segment(
     roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401, second_order: bool = False
 ) -> Figure:
     """The landscape around a segment, with the chord between its endpoints, and the loss barrier along it.
@@ -59,7 +59,7 @@ def segment(
     return figure
 
 
-def negative_curvature(roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401) -> Figure:
+def barrier_from_curvature(roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401) -> Figure:
     """Where along a segment its barrier half-way comes from: the exact identity as an area.
 
     On the left phi''(s) with the tent that weighs it, on the right their product -G phi'', whose area is B(1/2).
@@ -94,7 +94,7 @@ def ridges(roots: ArrayLike, n_points: int = 401) -> Figure:
     return figure
 
 
-def barriers_between(roots: ArrayLike) -> Figure:
+def pairwise_barriers(roots: ArrayLike) -> Figure:
     """The barrier between any two minima as a table in colour: the higher, the darker."""
     table = toy.pairwise_barriers(roots)
     apart = ~np.eye(len(table), dtype=bool)
@@ -107,11 +107,11 @@ def barriers_between(roots: ArrayLike) -> Figure:
     return figure
 
 
-def sagging_ridges(counts: Sequence[int], n_points: int = 401) -> Figure:
+def ridges_by_count(counts: Sequence[int], n_points: int = 401) -> Figure:
     """Landscapes of more and more equally spaced minima on [-1, 1], a panel for each count, on one logarithmic axis."""
     titled = {f"m = {m}": toy.on_interval(m) for m in counts}
     figure, axes = elements.panels(
-        titled, 8.6 / elements.columns_of(len(counts)), 0, 2.6, share="xy", yscale="log", **_THETA
+        titled, 8.6 / elements.column_count(len(counts)), 0, 2.6, share="xy", yscale="log", **_THETA
     )
     for axis, roots in axes:
         axis.plot(*_curve(roots, -1.25, 1.25, n_points), color=BLUE, lw=1.1)
@@ -142,7 +142,7 @@ def barriers_by_count(m_max: int, spacing: float) -> Figure:
     return figure
 
 
-def placements(m: int, m_max: int, n_points: int = 401) -> Figure:
+def spacing_comparison(m: int, m_max: int, n_points: int = 401) -> Figure:
     """Equally spaced minima against minima at the Chebyshev points of the same interval.
 
     On the left both landscapes of `m` minima, on the right their largest and smallest barriers for 2 to `m_max`.
@@ -162,7 +162,7 @@ def placements(m: int, m_max: int, n_points: int = 401) -> Figure:
     return figure
 
 
-def approximation(m_max: int) -> Figure:
+def approximation_errors(m_max: int) -> Figure:
     """The second-order approximation against the exact barrier, for all neighbours on [-1, 1] of 2 to `m_max` minima.
 
     On the left every pair of neighbours, on the right approximation over barrier, at the edge and in the middle.
@@ -187,7 +187,7 @@ def approximation(m_max: int) -> Figure:
     return figure
 
 
-def merging(gaps: Sequence[float], n_points: int = 401) -> Figure:
+def merging_minima(gaps: Sequence[float], n_points: int = 401) -> Figure:
     """Two minima that move closer: their landscape, the barrier between them and the curvature at their feet.
 
     `gaps` are the distances between the two, largest first.

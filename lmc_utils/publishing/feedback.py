@@ -93,7 +93,9 @@ def _picture(tallies: dict[str, Tally]) -> str:
     from lmc_utils.figures import class_results, elements, theme  # here, as drawing takes long to import
 
     theme.use_theme()
-    figure = class_results.bars({name: (each.solved, each.mistaken, each.unanswered) for name, each in tallies.items()})
+    figure = class_results.bar_chart(
+        {name: (each.solved, each.mistaken, each.unanswered) for name, each in tallies.items()}
+    )
     return elements.svg(figure, "For each exercise how many have solved it, made a mistake, and not answered.")
 
 

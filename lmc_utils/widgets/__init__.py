@@ -4,11 +4,11 @@ The mathematics is that of `toy`, once more in plain JavaScript (`static`); test
 what the reader does is seen from Python, and the other way round.
 """
 
-from lmc_utils.widgets.curve_editor import Bend
+from lmc_utils.widgets.curve_editor import CurveEditor
 from lmc_utils.widgets.flipbook import flip_book
-from lmc_utils.widgets.landscape_builder import MOST_HANDLES, Mountain
-from lmc_utils.widgets.line_explorer import LineWalk
-from lmc_utils.widgets.surface_3d import Surface
-from lmc_utils.widgets.two_walkers import Friends
+from lmc_utils.widgets.landscape_builder import MAX_HANDLES, LandscapeBuilder
+from lmc_utils.widgets.line_explorer import LineExplorer
+from lmc_utils.widgets.surface_3d import Surface3D
+from lmc_utils.widgets.two_walkers import TwoWalkers
 
-__all__ = ["Mountain", "Friends", "LineWalk", "Bend", "Surface", "flip_book", "MOST_HANDLES"]
+__all__ = ["LandscapeBuilder", "TwoWalkers", "LineExplorer", "CurveEditor", "Surface3D", "flip_book", "MAX_HANDLES"]

@@ -21,7 +21,7 @@ def script(*names: str) -> str:
 
     They share one scope: a name may be declared in one of them only.
 
-    >>> script("toy.js").startswith("// The landscapes of toy")
+    >>> script("toy_landscape.js").startswith("// The landscapes of toy")
     True
     """
     return "\n".join(read(name) for name in names)

@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 import xarray as xr
 
-from lmc_utils.figures.planes import TERRAIN, decades, third_name
+from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
 from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
 from lmc_utils.widgets.assets import palette, read, script
@@ -25,7 +25,7 @@ _PARTS = {
 }
 
 
-class Bend(anywidget.AnyWidget):
+class CurveEditor(anywidget.AnyWidget):
     """Drag the bend of a quadratic Bezier curve between two networks, and see loss and error along it.
 
     The curve stays on the plane, where it is inside the triangle of both networks and its bend. Heights between the
@@ -43,14 +43,14 @@ class Bend(anywidget.AnyWidget):
         scene: all that is drawn, in numbers; about ten kilobytes a fork epoch at 25 points a side.
     """
 
-    _esm = script("chart.js", "ground.js", "bend.js")
+    _esm = script("chart.js", "plane_map.js", "curve_editor.js")
     _css = read("widgets.css")
 
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(self, planes: xr.Dataset) -> None:
         _check(planes)
-        low, high = decades(planes.loss)
+        low, high = log_range(planes.loss)
         finite = np.isfinite(planes.loss) & np.isfinite(planes.error)
         shown = planes.sel(fork_epoch=planes.fork_epoch[finite.all(["row", "column"]).values])
         require(shown.sizes["fork_epoch"] > 0, "planes", "finite heights at one fork epoch at least", "none")
@@ -60,7 +60,7 @@ class Bend(anywidget.AnyWidget):
                 "planes": [_plane(shown.sel(fork_epoch=fork), low, high) for fork in shown.fork_epoch],
                 "sides": [shown.sizes["column"], shown.sizes["row"]],
                 "range": [low, high],
-                "third": third_name(shown),
+                "third": third_point_name(shown),
                 "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(shown.fork_epoch.values).values()],
                 "ground": palette(TERRAIN, 128),
             }

@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 import xarray as xr
 
-from lmc_utils.figures.planes import TERRAIN, decades, third_name
+from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
 from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
 from lmc_utils.widgets.assets import palette, read, script
@@ -26,7 +26,7 @@ _PLANES = {
 }
 
 
-class LineWalk(anywidget.AnyWidget):
+class LineExplorer(anywidget.AnyWidget):
     """Walk the line: from one sibling to the other, with loss and error, and the place on the plane with the fork.
 
     Between the alphas that were measured, values are interpolated linearly.
@@ -43,14 +43,14 @@ class LineWalk(anywidget.AnyWidget):
         scene: all that is drawn, in numbers; about two kilobytes for each pair.
     """
 
-    _esm = script("chart.js", "ground.js", "line.js")
+    _esm = script("chart.js", "plane_map.js", "line_explorer.js")
     _css = read("widgets.css")
 
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(self, lines: xr.Dataset, planes: xr.Dataset) -> None:
         _check(lines, planes)
-        low, high = decades(planes.loss)
+        low, high = log_range(planes.loss)
         each = planes.stack(each=["parent", "pair"])
         forks, pairs = range(each.sizes["fork_epoch"]), range(each.sizes["each"])
         super().__init__(
@@ -66,7 +66,7 @@ class LineWalk(anywidget.AnyWidget):
                 ],
                 "sides": [planes.sizes["column"], planes.sizes["row"]],
                 "range": [low, high],
-                "third": third_name(planes),
+                "third": third_point_name(planes),
                 "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(lines.fork_epoch.values).values()],
                 "ground": palette(TERRAIN, 128),
             }

@@ -1,4 +1,4 @@
-"""A plane through two networks and a third point, in the numbers that `static/ground.js` draws."""
+"""A plane through two networks and a third point, in the numbers that `static/plane_map.js` draws."""
 
 from __future__ import annotations
 

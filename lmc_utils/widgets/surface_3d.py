@@ -12,18 +12,18 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lmc_utils.figures.planes import TERRAIN, decades, label, third_name
+from lmc_utils.figures.planes import TERRAIN, axis_label, log_range, third_point_name
 from lmc_utils.provenance import digest
 from lmc_utils.widgets.assets import palette, read, script
 
 
-class Surface:
+class Surface3D:
     """A surface over the plane, one for each fork epoch; Jupyter and the book show it by `_repr_html_`.
 
     Where no script runs, it is a still figure.
 
     Args:
-        planes, walks: of one pair, as for `figures.planes.maps`; fork epochs where planes are NaN are left out.
+        planes, walks: of one pair, as for `figures.planes.plane_maps`; fork epochs where planes are NaN are left out.
         show: `loss` or `error`, drawn on a logarithmic scale.
 
     Raises:
@@ -34,11 +34,11 @@ class Surface:
         forks = planes.fork_epoch.values[planes[show].notnull().all(["row", "column"]).values]
         if not len(forks):
             raise ValueError("plane: expected one at least at one fork epoch, got none: all points lie on one line")
-        low, high = decades(planes[show])
+        low, high = log_range(planes[show])
         self.scene: dict[str, Any] = {
             "name": "fork epoch",
-            "unit": label(planes, show),
-            "corners": ("sibling 1", "sibling 2", third_name(planes)),
+            "unit": axis_label(planes, show),
+            "corners": ("sibling 1", "sibling 2", third_point_name(planes)),
             "range": [float(np.log10(low)), float(np.log10(high))],
             "colours": palette(TERRAIN, 48),
             "panels": [
@@ -65,11 +65,11 @@ class Surface:
         self.still().savefig(picture, format="png", dpi=80, metadata={"Software": None})
         source = base64.b64encode(picture.getvalue()).decode()
         alt = html.escape(self.scene["panels"][0]["description"], quote=True)
-        return read("surface.html").format(
+        return read("surface_3d.html").format(
             name=name,
             still=f'<img alt="{alt}" src="data:image/png;base64,{source}">',
             scene=data.replace("<", "\\u003c"),
-            script=script("surface.js"),
+            script=script("surface_3d.js"),
         )
 
 
@@ -77,8 +77,8 @@ def _panel(plane: xr.Dataset, walks: xr.DataArray, show: str, low: float, high: 
     heights, fork = plane[show].transpose("row", "column"), int(plane.fork_epoch)
     return {
         "label": str(fork),
-        "description": f"Fork at epoch {fork}: the surface of the {label(plane, show)} over the plane through both "
-        f"siblings and the {third_name(plane)}, "
+        "description": f"Fork at epoch {fork}: the surface of the {axis_label(plane, show)} over the plane through "
+        f"both siblings and the {third_point_name(plane)}, "
         f"from {heights.min():.2g} to {heights.max():.2g}, with both walks on it.",
         "x": _short(plane.x),
         "y": _short(plane.y),

@@ -15,7 +15,7 @@ from lmc_utils.widgets.assets import as_array, palette, read, script
 _LOWEST = {"steps": 1, "temperature": 0.0, "seed": 0}  # cooling and step_size: above 0
 
 
-class Friends(anywidget.AnyWidget):
+class TwoWalkers(anywidget.AnyWidget):
     """Walk down with a friend: two siblings that share their noise until the reader lets them part, by `toy.descent`.
 
     Shows the landscape in the plane from above, one pair at a time or a hundred, and counts how many end in different
@@ -31,13 +31,13 @@ class Friends(anywidget.AnyWidget):
     Raises:
         ParameterError: a value out of range.
 
-    >>> Friends(step_size=0.5)
+    >>> TwoWalkers(step_size=0.5)
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: step_size: expected above 0 and below 0.0..., where descent diverges from the
     steepest solution (2 / curvature), got 0.5
     """
 
-    _esm = script("toy.js", "walks.js", "chart.js", "map.js", "friends.js")
+    _esm = script("toy_landscape.js", "toy_descent.js", "chart.js", "landscape_map.js", "two_walkers.js")
     _css = read("widgets.css")
 
     solutions = traitlets.Any(tuple(map(tuple, multidimensional.on_circle(5).tolist()))).tag(sync=True)

@@ -14,7 +14,7 @@ def test_bars_are_means_and_dots_are_pairs() -> None:
         numbers, coords={"treatment": TREATMENTS, "fork_epoch": [0, 2], "parent": [0, 1, 2], "pair": ["0-1"]}
     )
     strangers = xr.DataArray(numbers[:, 0, :, 0] + 40, coords={"treatment": TREATMENTS, "pair": ["0-1", "0-2", "1-2"]})
-    figure = alignment_and_curves.treated(
+    figure = alignment_and_curves.barriers_by_treatment(
         {"64 wide": (strangers, siblings), "256 wide": (strangers, siblings)}, "points", 2.0
     )
     assert [axis.get_title() for axis in figure.axes] == ["64 wide", "256 wide"]
@@ -30,7 +30,7 @@ def test_bars_are_means_and_dots_are_pairs() -> None:
 def test_ways_are_means_over_pairs() -> None:
     numbers = np.random.default_rng(0).uniform(1, 40, (3, 5))
     line = xr.DataArray(numbers, coords={"pair": [0, 1, 2], "alpha": np.linspace(0, 1, 5)})
-    figure = alignment_and_curves.along_ways({"strangers": {"line": line, "bent way": line / 10}}, "train error (%)")
+    figure = alignment_and_curves.along_curves({"strangers": {"line": line, "bent way": line / 10}}, "train error (%)")
     shown = {each.get_label(): each.get_ydata() for each in figure.axes[0].lines}
     np.testing.assert_allclose(shown["line"], line.mean("pair"))
     np.testing.assert_allclose(shown["bent way"], line.mean("pair") / 10)

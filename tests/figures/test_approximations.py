@@ -29,7 +29,7 @@ def curve(values: xr.DataArray) -> tuple[float, ...]:
 
 def test_along_the_line_draws_measured_and_predicted_means() -> None:
     measured, guess = random(alpha=ALPHAS), random(1, alpha=ALPHAS)
-    figure = approximations.along_the_line(measured, {"guess": guess})
+    figure = approximations.barrier_along_line(measured, {"guess": guess})
     for axis, fork in zip(figure.axes, PAIRS["fork_epoch"], strict=True):
         for values in (measured, guess):
             assert curve(values.sel(fork_epoch=fork).mean(["parent", "pair"])) in drawn(axis)
@@ -39,7 +39,9 @@ def test_along_the_line_draws_measured_and_predicted_means() -> None:
 def test_scatter_shows_every_positive_pair_and_counts_the_others() -> None:
     measured, guess = random(layer=LAYERS), random(1, layer=LAYERS)
     guess[0, 0, 0, 0] = -1
-    figure = approximations.scatter(measured, {"guess": (guess, KNOWN), "rival": (random(2, layer=LAYERS), KNOWN)})
+    figure = approximations.predicted_against_measured(
+        measured, {"guess": (guess, KNOWN), "rival": (random(2, layer=LAYERS), KNOWN)}
+    )
     shown = [dot for line in figure.axes[0].lines if line.get_linestyle() == "None" for dot in line.get_xydata()]
     assert len(shown) == 11
     expected = {
@@ -52,14 +54,16 @@ def test_scatter_shows_every_positive_pair_and_counts_the_others() -> None:
 
 def test_only_a_prediction_in_the_same_unit_gets_the_line_of_exactness() -> None:
     guess, distance = random(1), random(2).assign_attrs(units="")
-    axes = approximations.scatter(random(), {"guess": (guess, KNOWN), "distance": (distance, KNOWN)}).axes
+    axes = approximations.predicted_against_measured(
+        random(), {"guess": (guess, KNOWN), "distance": (distance, KNOWN)}
+    ).axes
     dashed = [[line for line in axis.lines if line.get_linestyle() == "--"] for axis in axes]
     assert [len(lines) for lines in dashed] == [1, 0]
 
 
 def test_trend_draws_means_over_fork_epochs() -> None:
     measured, guess = random(), random(1)
-    axis = approximations.trend(measured, {"guess": guess}).axes[0]
+    axis = approximations.barrier_by_fork(measured, {"guess": guess}).axes[0]
     for values in (measured, guess):
         assert curve(values.mean(["parent", "pair"])) in drawn(axis)
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "2"]
@@ -67,7 +71,7 @@ def test_trend_draws_means_over_fork_epochs() -> None:
 
 def test_implied_draws_both_barriers() -> None:
     measured, bent = random(alpha=ALPHAS), random(1, alpha=ALPHAS)
-    axis = approximations.implied({"smooth": (measured, bent)}).axes[0]
+    axis = approximations.barrier_from_curvature({"smooth": (measured, bent)}).axes[0]
     for values in (measured, bent):
         assert curve(values.sel(fork_epoch=2).mean(["parent", "pair"])) in drawn(axis)
 
@@ -75,21 +79,21 @@ def test_implied_draws_both_barriers() -> None:
 @pytest.mark.parametrize("scale", [1.0, -1.0])
 def test_the_heat_map_writes_every_mean_even_where_none_is_positive(scale: float) -> None:
     measured = scale * random(layer=LAYERS)
-    axis = approximations.layer_heatmap(measured, measured).axes[0]
+    axis = approximations.rise_by_layer(measured, measured).axes[0]
     means = measured.mean(["parent", "pair"]).transpose("layer", "fork_epoch")
     assert [text.get_text() for text in axis.texts] == [f"{value:.2g}" for value in means.values.flat]
 
 
 def test_the_shares_of_a_matrix_sum_to_one() -> None:
     curvature = random(layer=LAYERS, with_layer=LAYERS).mean(["parent", "pair"])
-    for axis in approximations.layer_matrix(curvature).axes[:2]:
+    for axis in approximations.curvature_by_layer_pair(curvature).axes[:2]:
         # Four shares, each rounded to two digits.
         assert sum(float(text.get_text()) for text in axis.texts) == pytest.approx(1, abs=0.02)
 
 
 def test_the_sweep_draws_ratio_and_loss_for_each_fork() -> None:
     ratio = random(weight_decay=DECAYS).mean(["parent", "pair"]).transpose("weight_decay", "fork_epoch")
-    left, right = approximations.sweep(ratio, 2 * ratio).axes
+    left, right = approximations.weight_decay_sweep(ratio, 2 * ratio).axes
     for fork in PAIRS["fork_epoch"]:
         assert curve(ratio.sel(fork_epoch=fork)) in drawn(left)
         assert curve(2 * ratio.sel(fork_epoch=fork)) in drawn(right)

@@ -11,7 +11,7 @@ FORKS, ALPHAS, LAYERS = [0, 2], [0.0, 0.5, 1.0], ["norm0", "block1.norm1"]
 def test_one_pair_draws_a_line_for_each_convention_and_two_where_statistics_are_kept() -> None:
     curve = xr.DataArray(np.arange(6.0).reshape(2, 3), coords={"fork_epoch": FORKS, "alpha": ALPHAS})
     kept = xr.concat([curve + 10, curve + 20], xr.Variable("kept", ["first", "second"]))
-    figure = batchnorm_conventions.one_pair({"reestimate": curve, "keep": kept}, "train error (%)")
+    figure = batchnorm_conventions.along_line({"reestimate": curve, "keep": kept}, "train error (%)")
     assert len(figure.axes) == len(FORKS)
     for axis, fork in zip(figure.axes, FORKS, strict=True):
         shown = {line.get_label(): line.get_ydata().tolist() for line in axis.lines}
@@ -25,7 +25,7 @@ def test_by_layer_draws_means_over_pairs_and_names_the_layers() -> None:
     numbers = np.random.default_rng(0).uniform(0.1, 1, (2, 3, 1, 2))
     dims = {"fork_epoch": FORKS, "parent": [0, 1, 2], "pair": ["0-1"], "layer": LAYERS}
     values = xr.DataArray(numbers, coords=dims)
-    figure = batchnorm_conventions.by_layer({"interpolate": values, "reestimate": values / values}, "variance")
+    figure = batchnorm_conventions.midpoint_by_layer({"interpolate": values, "reestimate": values / values}, "variance")
     for axis, fork in zip(figure.axes, FORKS, strict=True):
         lines = {line.get_label(): np.asarray(line.get_ydata()) for line in axis.lines}
         np.testing.assert_allclose(lines["interpolate"], values.sel(fork_epoch=fork).mean(["parent", "pair"]))
@@ -38,7 +38,7 @@ def test_side_by_side_draws_means_and_pairs_of_each_family() -> None:
     numbers = np.random.default_rng(0).uniform(0, 50, (2, 2, 3, 1))
     dims = {"batchnorm": ["reestimate", "keep"], "fork_epoch": FORKS, "parent": [0, 1, 2], "pair": ["0-1"]}
     values = xr.DataArray(numbers, coords=dims)
-    figure = batchnorm_conventions.side_by_side({"here": values, "there": 2 * values}, "points")
+    figure = batchnorm_conventions.barrier_by_fork({"here": values, "there": 2 * values}, "points")
     for axis, times in zip(figure.axes, (1, 2), strict=True):
         lines = {line.get_label(): np.asarray(line.get_ydata()) for line in axis.lines}
         for how in ("reestimate", "keep"):

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from lmc_utils.figures.connections import by_start, foretold, line_between
+from lmc_utils.figures.connections import along_line, along_line_by_start, predictions_and_layer_rises
 
 
 def test_each_curve_has_its_points_and_its_chord_and_layers_a_panel() -> None:
@@ -17,7 +17,7 @@ def test_each_curve_has_its_points_and_its_chord_and_layers_a_panel() -> None:
         },
         {"alpha": alpha, "layer": ["a", "b"]},
     )
-    loss, error, layers = line_between(found).axes
+    loss, error, layers = along_line(found).axes
     measured, chord, estimate = loss.lines
     assert measured.get_xdata().tolist() == [0.0, 0.5, 1.0]
     assert chord.get_ydata().tolist() == [1.0, 3.0]
@@ -29,7 +29,7 @@ def test_each_curve_has_its_points_and_its_chord_and_layers_a_panel() -> None:
 
 def test_a_line_without_an_error_is_one_panel() -> None:
     found = xr.Dataset({"loss": ("alpha", [1.0, 2.0, 1.0])}, {"alpha": [0.0, 0.5, 1.0]})
-    (axis,) = line_between(found).axes
+    (axis,) = along_line(found).axes
     assert axis.get_ylabel() == "loss"
 
 
@@ -38,7 +38,7 @@ def test_each_start_has_a_line_a_family_and_their_mean() -> None:
     errors = xr.DataArray(
         values, {"start": ["same_start", "two_starts"], "alpha": [0.0, 0.5, 1.0]}, ("start", "family", "alpha")
     )
-    figure = by_start({"kept": errors, "interpolated": errors + 1}, "error (%)")
+    figure = along_line_by_start({"kept": errors, "interpolated": errors + 1}, "error (%)")
     kept, interpolated = figure.axes
     drawn = [line.get_ydata().tolist() for line in kept.lines[:6]]
     assert drawn == [[0, 1, 2], [3, 4, 5], [1.5, 2.5, 3.5], [6, 7, 8], [9, 10, 11], [7.5, 8.5, 9.5]]
@@ -51,7 +51,7 @@ def test_pairs_stand_at_what_is_foretold_and_measured_and_layers_in_their_order(
     starts = {"start": ["same_start", "two_starts"]}
     estimates = xr.DataArray([[0.1, 0.2], [5.0, 6.0]], starts, ("start", "family"))
     rises = xr.DataArray([[0.5, 0.25], [1.5, 2.0]], {"layer": ["a", "b"]}, ("family", "layer"))
-    left, right = foretold(estimates, estimates / 2, rises).axes
+    left, right = predictions_and_layer_rises(estimates, estimates / 2, rises).axes
     assert [dots.get_offsets().tolist() for dots in left.collections] == [
         [[0.1, 0.05], [0.2, 0.1]],
         [[5.0, 2.5], [6.0, 3.0]],

@@ -22,7 +22,7 @@ def test_cross_section_draws_one_curve_for_each_epoch_after_the_fork(values: xr.
 def test_the_frames_of_the_film_show_the_present_over_the_past_on_the_same_axes(values: xr.DataArray) -> None:
     curves = values.sel(split="train").mean(["parent", "pair"])
     limits = set()
-    for epoch, figure in zip(EPOCHS, cross_sections.cross_section_film(curves, "error (%)"), strict=True):
+    for epoch, figure in zip(EPOCHS, cross_sections.cross_section_frames(curves, "error (%)"), strict=True):
         axes = figure.axes
         assert len(axes) == len(FORKS)
         for axis, fork in zip(axes, FORKS, strict=True):

@@ -54,7 +54,7 @@ def test_final_angles_draws_every_pair_and_chance_where_it_is_known() -> None:
 
 def test_layers_are_written_into_their_cells() -> None:
     values = random(layer=["all", "linear1"])
-    figure = distances.by_layer({"relative": values, "degrees": 90 * values})
+    figure = distances.heat_map_by_layer({"relative": values, "degrees": 90 * values})
     mean = values.mean(["parent", "pair"]).transpose("layer", "fork_epoch").values
     for axis, expected, form in zip(figure.axes, (mean, 90 * mean), ("{:.2f}", "{:.0f}"), strict=True):
         assert [text.get_text() for text in axis.texts] == [form.format(value) for value in expected.ravel()]

@@ -10,14 +10,14 @@ from lmc_utils.figures import planes as figures
 
 def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
     planes, walks = scenery(third="parent")
-    figure = figures.maps(planes, walks)
+    figure = figures.plane_maps(planes, walks)
     *panels, bar = figure.axes
     assert bar.get_ylabel() == "train loss (nats)"
     for axis, fork in zip(panels, FORKS, strict=True):
         mesh = axis.collections[0]
         shown = planes.loss.sel(fork_epoch=fork).values.ravel()
         np.testing.assert_array_equal(np.asarray(mesh.get_array()).ravel(), shown)
-        assert (mesh.norm.vmin, mesh.norm.vmax) == figures.decades(planes.loss)
+        assert (mesh.norm.vmin, mesh.norm.vmax) == figures.log_range(planes.loss)
         lines = [line.get_xydata().tolist() for line in axis.lines]
         assert [CORNERS[2], CORNERS[0]] in lines
         assert [CORNERS[2], CORNERS[1]] in lines
@@ -29,7 +29,7 @@ def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
 
 def test_maps_show_the_error_where_it_is_asked_for_and_nothing_below_the_lowest() -> None:
     planes, walks = scenery()
-    figure = figures.maps(planes, walks, "error", lowest=5.0)
+    figure = figures.plane_maps(planes, walks, "error", lowest=5.0)
     assert figure.axes[-1].get_ylabel() == "train error (%)"
     shown = np.asarray(figure.axes[0].collections[0].get_array()).ravel()
     np.testing.assert_array_equal(shown, planes.error.sel(fork_epoch=0).clip(5.0).values.ravel())
@@ -37,7 +37,7 @@ def test_maps_show_the_error_where_it_is_asked_for_and_nothing_below_the_lowest(
 
 def test_a_plane_that_is_none_says_so() -> None:
     planes, walks = scenery()
-    figure = figures.maps(planes.where(planes.fork_epoch == 0), walks)
+    figure = figures.plane_maps(planes.where(planes.fork_epoch == 0), walks)
     assert [text.get_text() for text in figure.axes[1].texts] == ["on one line:\nno plane"]
     assert not figure.axes[1].collections
 
@@ -47,12 +47,12 @@ def test_a_plane_that_is_none_says_so() -> None:
     [([1e-9, 1.0], (1e-4, 1.0)), ([0.0, 2.0, 4.0], (2.0, 4.0)), ([np.nan, np.inf, 1.0, 2.0], (1.0, 2.0))],
 )
 def test_a_logarithmic_scale_covers_what_can_be_seen(values: list[float], expected: tuple[float, float]) -> None:
-    assert figures.decades(xr.DataArray(values)) == expected
+    assert figures.log_range(xr.DataArray(values)) == expected
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [3.0, 3.0], [np.nan]])
 def test_a_flat_landscape_has_a_scale_too(values: list[float]) -> None:
-    low, high = figures.decades(xr.DataArray(values))
+    low, high = figures.log_range(xr.DataArray(values))
     assert 0 < low < high
 
 
@@ -60,7 +60,7 @@ def test_profiles_draw_means_and_ranges() -> None:
     heights = {"height": [0.0, 0.5, 1.0]}
     coords = {"fork_epoch": FORKS, "parent": [0, 1, 2], "pair": ["0-1"]} | heights
     values = xr.DataArray(np.random.default_rng(0).uniform(size=(2, 3, 1, 3)), coords=coords)
-    figure = figures.profiles({"ridge (nats)": values, "twice": 2 * values})
+    figure = figures.height_profiles({"ridge (nats)": values, "twice": 2 * values})
     for axis, factor in zip(figure.axes, (1, 2), strict=True):
         for line, fork in zip(axis.lines, FORKS, strict=False):
             np.testing.assert_allclose(line.get_ydata(), factor * values.sel(fork_epoch=fork).mean(["parent", "pair"]))
@@ -71,7 +71,7 @@ def test_growth_shows_every_epoch_and_marks_the_first_that_lasts() -> None:
     coords = {"fork_epoch": FORKS, "epoch": [0, 1, 2], "height": [0.0, 1.0]}
     values = xr.DataArray(np.random.default_rng(0).normal(size=(2, 3, 2)), coords=coords)
     first = xr.DataArray([[1.0, np.nan], [2.0, 2.0]], coords={"fork_epoch": FORKS, "height": [0.0, 1.0]})
-    figure = figures.growth(xr.Dataset({"ridge": values, "since": first}), "points")
+    figure = figures.ridge_growth(xr.Dataset({"ridge": values, "since": first}), "points")
     for axis, fork in zip(figure.axes[:2], FORKS, strict=True):
         shown = np.asarray(axis.collections[0].get_array()).ravel()
         np.testing.assert_array_equal(shown, values.sel(fork_epoch=fork).transpose("height", "epoch").values.ravel())

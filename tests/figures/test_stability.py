@@ -22,7 +22,7 @@ def errorbars(figure: Figure, panel: int = 0) -> list[np.ndarray]:
 
 
 def test_dots_are_networks_and_the_line_is_their_mean() -> None:
-    figure = stability.along_axes({"rate": BEGINS, "again": BEGINS + 1}, "epochs")
+    figure = stability.onset_by_parameter({"rate": BEGINS, "again": BEGINS + 1}, "epochs")
     assert [axis.get_xlabel() for axis in figure.axes] == ["rate", "again"]
     dots = [line.get_ydata() for line in figure.axes[0].lines if line.get_marker() == "."]
     np.testing.assert_array_equal(dots, BEGINS)
@@ -36,7 +36,7 @@ def test_a_law_is_drawn_where_it_holds_only() -> None:
     law, none = power_law(BEGINS), power_law(BEGINS - 1)
     assert law.holds
     assert not none.holds
-    figure = stability.along_axes({"a": BEGINS, "b": BEGINS}, "epochs", {"a": law, "b": none})
+    figure = stability.onset_by_parameter({"a": BEGINS, "b": BEGINS}, "epochs", {"a": law, "b": none})
     dashed = [[line for line in axis.lines if line.get_linestyle() == "--"] for axis in figure.axes]
     assert [len(lines) for lines in dashed] == [1, 0]
     np.testing.assert_allclose(dashed[0][0].get_ydata(), law.factor * np.array(RATES) ** law.exponent)
@@ -44,12 +44,14 @@ def test_a_law_is_drawn_where_it_holds_only() -> None:
 
 def test_a_value_without_any_number_is_only_counted() -> None:
     gone = BEGINS.where(BEGINS.rate < 0.4)
-    (means,) = errorbars(stability.along_axes({"rate": gone}, "epochs"))
+    (means,) = errorbars(stability.onset_by_parameter({"rate": gone}, "epochs"))
     assert len(means) == 2
 
 
 def test_several_sweeps_against_one_number() -> None:
-    figure = stability.against({"one": (BEGINS.rate, BEGINS), "two": (BEGINS.rate * 2, BEGINS + 1)}, "x", "epochs")
+    figure = stability.onset_against(
+        {"one": (BEGINS.rate, BEGINS), "two": (BEGINS.rate * 2, BEGINS + 1)}, "x", "epochs"
+    )
     one, two = errorbars(figure)
     np.testing.assert_allclose(two, one + 1)
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["one", "two"]
@@ -64,9 +66,7 @@ def test_a_frame_for_each_value_says_where_stability_begins(learnt: bool) -> Non
         coords={"rate": [0.1, 0.2], "fork_epoch": [0, 5, 20]},
     )
     begins = xr.full_like(barrier.isel(fork_epoch=0, drop=True), 12.5 if learnt else np.nan)
-    frames = list(
-        stability.through_the_table(xr.Dataset({"barrier": barrier, "begins": begins}), "rate", 2.0, "points")
-    )
+    frames = list(stability.barrier_frames(xr.Dataset({"barrier": barrier, "begins": begins}), "rate", 2.0, "points"))
     said = "stable from epoch 12.5 on" if learnt else "did not learn"
     assert [frame.axes[0].get_title() for frame in frames] == [f"rate 0.1: {said}", f"rate 0.2: {said}"]
     vertical = [

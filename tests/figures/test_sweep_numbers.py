@@ -16,7 +16,7 @@ TABLE = xr.Dataset(
 
 
 def test_a_line_is_the_mean_over_what_is_not_drawn() -> None:
-    (axis,) = sweep_numbers.against(TABLE[["barrier"]], ["barrier"]).axes
+    (axis,) = sweep_numbers.numbers_by_parameter(TABLE[["barrier"]], ["barrier"]).axes
     lines = {line.get_label(): line for line in axis.lines}
     assert list(lines) == ["norm none", "norm batch"]
     for norm in ("none", "batch"):
@@ -27,13 +27,13 @@ def test_a_line_is_the_mean_over_what_is_not_drawn() -> None:
 
 def test_words_and_listed_points_stand_side_by_side() -> None:
     words = xr.Dataset({"barrier": ("norm", [1.0, 2.0])}, {"norm": ["none", "batch"]})
-    (axis,) = sweep_numbers.against(words, ["barrier"]).axes
+    (axis,) = sweep_numbers.numbers_by_parameter(words, ["barrier"]).axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["none", "batch"]
     listed = xr.Dataset({"barrier": ("point", [1.0, 2.0, 4.0])}, {"rate": ("point", [0.1, 0.2, 0.3])})
-    (axis,) = sweep_numbers.against(listed, ["barrier"]).axes
+    (axis,) = sweep_numbers.numbers_by_parameter(listed, ["barrier"]).axes
     assert axis.lines[0].get_xdata().tolist() == [0, 1, 2]
 
 
 def test_a_number_that_is_not_there_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"^show: .*barier"):
-        sweep_numbers.against(TABLE, ["barier"])
+        sweep_numbers.numbers_by_parameter(TABLE, ["barier"])

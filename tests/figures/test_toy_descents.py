@@ -20,7 +20,9 @@ def walks() -> np.ndarray:
 
 def test_shares_are_drawn_with_their_confidence_bands() -> None:
     shares = [0.5, 0.0]
-    figure = toy_descents.parting({"left": {"a": shares, "b": shares[::-1]}, "right": {"c": shares}}, FORKS, 40)
+    figure = toy_descents.barrier_frequency(
+        {"left": {"a": shares, "b": shares[::-1]}, "right": {"c": shares}}, FORKS, 40
+    )
     assert [axis.get_title() for axis in figure.axes] == ["left", "right"]
     assert figure.axes[1].lines[0].get_ydata().tolist() == shares
     corners = figure.axes[1].collections[0].get_paths()[0].vertices
@@ -31,8 +33,8 @@ def test_shares_are_drawn_with_their_confidence_bands() -> None:
 
 @pytest.mark.parametrize("pair", [0, 1])
 def test_siblings_end_where_their_walks_end(walks: np.ndarray, pair: int) -> None:
-    plane = toy_descents.walks_in_the_plane(walks, PLANE, FORKS, pair, n_points=21)
-    line = toy_descents.walks_on_a_line(walks[..., :1], PLANE[:, :1], FORKS, pair)
+    plane = toy_descents.trajectories_in_plane(walks, PLANE, FORKS, pair, n_points=21)
+    line = toy_descents.trajectories_on_line(walks[..., :1], PLANE[:, :1], FORKS, pair)
     for row in (1, 2):
         segment = np.array(plane.axes[row - 1].lines[3].get_xydata())
         np.testing.assert_array_equal(segment, walks[-1, [0, row], pair])
@@ -41,13 +43,13 @@ def test_siblings_end_where_their_walks_end(walks: np.ndarray, pair: int) -> Non
 
 
 def test_the_surface_is_cut_off_at_a_level_rim() -> None:
-    figure = toy_descents.mountain(PLANE, n_points=41)
+    figure = toy_descents.landscape_in_plane(PLANE, n_points=41)
     assert [axis.get_title() for axis in figure.axes[:2]] == ["from aside", "from above"]
     assert figure.axes[0].get_zlim() == (0, 2.5)
 
 
 def test_every_draw_is_a_dot_and_the_line_is_their_median() -> None:
     shares = np.array([[0.1, 0.2, 0.9], [0.5, 0.6, 0.7]])
-    left = toy_descents.between_random_solutions([1, 4], shares, shares).axes[0]
+    left = toy_descents.barriers_between_random_solutions([1, 4], shares, shares).axes[0]
     assert left.lines[-1].get_ydata().tolist() == [0.2, 0.6]
     assert len(left.lines) == 3 + 1

@@ -54,7 +54,7 @@ def agrees(shown: list[float], truth: list[float]) -> bool:
 
 def test_the_numbers_are_those_of_the_curve_on_the_grid(page: Page) -> None:
     data = bend_planes()
-    main = show(page, widgets.Bend(data))
+    main = show(page, widgets.CurveEditor(data))
     for index, fork in enumerate((0, 3)):
         main.get_by_role("combobox", name="Fork epoch").select_option(label=str(fork))
         mine, trained, straight = table(main)
@@ -67,7 +67,7 @@ def test_the_numbers_are_those_of_the_curve_on_the_grid(page: Page) -> None:
 
 def test_the_bend_is_dragged_on_the_plane_and_moved_by_key(page: Page) -> None:
     data = bend_planes()
-    main = show(page, widgets.Bend(data))
+    main = show(page, widgets.CurveEditor(data))
     # The map shows 6 by 6 around (2, 1.5), and its upper side is up.
     drag_bend(page, main, (1 + 3) / 6, (4.5 - 2) / 6)
     assert agrees(table(main)[0], expected(data.isel(fork_epoch=0), (3, 2)))
@@ -86,7 +86,7 @@ def test_the_bend_is_dragged_on_the_plane_and_moved_by_key(page: Page) -> None:
 
 def test_a_bend_dragged_off_the_map_stops_at_its_edge(page: Page) -> None:
     data = bend_planes()
-    main = show(page, widgets.Bend(data))
+    main = show(page, widgets.CurveEditor(data))
     drag_bend(page, main, 1.5, 0.5)
     assert agrees(table(main)[0], expected(data.isel(fork_epoch=0), (5, 1.5)))
 
@@ -97,8 +97,8 @@ def test_a_grid_point_has_its_own_height(page: Page) -> None:
     found = compute(
         page,
         "chart.js",
-        "ground.js",
-        "bend.js",
+        "plane_map.js",
+        "curve_editor.js",
         expression="[[-1, 0], [5, 0], [1, 0.5], [5, 1]].map((at) => onPlane(values, [4, 3], plane, at))",
         **given,
     )
@@ -118,7 +118,7 @@ def test_a_grid_point_has_its_own_height(page: Page) -> None:
 )
 def test_planes_that_cannot_be_shown_are_refused_in_one_line(change: Any, line: str) -> None:
     with pytest.raises(ParameterError) as caught:
-        widgets.Bend(change(bend_planes()))
+        widgets.CurveEditor(change(bend_planes()))
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
 
@@ -126,4 +126,4 @@ def test_planes_that_cannot_be_shown_are_refused_in_one_line(change: Any, line: 
 def test_a_fork_epoch_without_a_plane_is_left_out() -> None:
     data = bend_planes()
     data["loss"][1] = np.nan
-    assert widgets.Bend(data).scene["forks"] == [0]
+    assert widgets.CurveEditor(data).scene["forks"] == [0]

@@ -16,7 +16,11 @@ ROOTS = [[-1.0, 1.0], [-1.0, -0.2, 0.3, 1.0], [0.0, 0.1, 2.0, 2.5, 7.0], [float(
 def test_landscape_and_derivatives_are_those_of_toy(page: Page, roots: list[float]) -> None:
     thetas = np.linspace(min(roots) - 0.5, max(roots) + 0.5, 31)
     found = compute(
-        page, "toy.js", expression="thetas.map((t) => landscape(t, roots))", thetas=thetas.tolist(), roots=roots
+        page,
+        "toy_landscape.js",
+        expression="thetas.map((t) => landscape(t, roots))",
+        thetas=thetas.tolist(),
+        roots=roots,
     )
     expected = np.stack(toy.derivatives(thetas, roots), axis=1)
     scale = np.abs(expected).max(axis=0)
@@ -25,11 +29,11 @@ def test_landscape_and_derivatives_are_those_of_toy(page: Page, roots: list[floa
 
 @pytest.mark.parametrize("roots", ROOTS)
 def test_ridges_and_their_approximation_are_those_of_toy(page: Page, roots: list[float]) -> None:
-    found = compute(page, "toy.js", expression="ridges(roots)", roots=roots)
+    found = compute(page, "toy_landscape.js", expression="ridges(roots)", roots=roots)
     np.testing.assert_allclose([ridge["height"] for ridge in found], toy.neighbour_barriers(roots), rtol=1e-12)
     heights = compute(
         page,
-        "toy.js",
+        "toy_landscape.js",
         expression="ridges(roots).map(({ left, right }) => secondOrderHeight(left, right, roots))",
         roots=roots,
     )
@@ -40,14 +44,14 @@ def test_ridges_and_their_approximation_are_those_of_toy(page: Page, roots: list
 def test_placements_are_those_of_toy(page: Page) -> None:
     for m in (2, 3, 8):
         np.testing.assert_allclose(
-            compute(page, "toy.js", expression="chebyshev(m)", m=m), toy.chebyshev(m), atol=1e-15
+            compute(page, "toy_landscape.js", expression="chebyshev(m)", m=m), toy.chebyshev(m), atol=1e-15
         )
-        even = compute(page, "toy.js", expression="onInterval(m)", m=m)
+        even = compute(page, "toy_landscape.js", expression="onInterval(m)", m=m)
         np.testing.assert_allclose(even, toy.on_interval(m), atol=1e-15)
 
 
 def test_a_minimum_is_moved_by_mouse_and_by_key(page: Page) -> None:
-    main = show(page, widgets.Mountain(roots=[-1, 0, 1]))
+    main = show(page, widgets.LandscapeBuilder(roots=[-1, 0, 1]))
     handle = main.get_by_role("slider", name="minimum 2 of 3")
     before, said = main.locator("path.lmc-curve").get_attribute("d"), main.locator("p[role=status]").inner_text()
     drag(page, handle, 60)
@@ -64,7 +68,7 @@ def test_a_minimum_is_moved_by_mouse_and_by_key(page: Page) -> None:
 
 
 def test_minima_come_and_go_and_take_their_best_places(page: Page) -> None:
-    main = show(page, widgets.Mountain(roots=[-1, 0.5, 1]))
+    main = show(page, widgets.LandscapeBuilder(roots=[-1, 0.5, 1]))
     main.get_by_role("button", name="Equal spacing").click()
     assert page.evaluate("model.get('roots')") == [-1, 0, 1]
     main.get_by_role("button", name="Add a minimum").click()
@@ -77,6 +81,6 @@ def test_minima_come_and_go_and_take_their_best_places(page: Page) -> None:
 
 
 def test_what_python_sets_is_drawn(page: Page) -> None:
-    main = show(page, widgets.Mountain(roots=[-1, 1]))
+    main = show(page, widgets.LandscapeBuilder(roots=[-1, 1]))
     page.evaluate("model.set('roots', [-2, 0, 1, 2])")
     assert main.get_by_role("slider").count() == 4

@@ -34,7 +34,7 @@ def expected(lines: xr.Dataset, alpha: float, **at: Any) -> np.ndarray[Any, Any]
 
 def test_the_numbers_on_the_line_are_interpolated(page: Page) -> None:
     lines, planes = pairs()
-    main = show(page, widgets.LineWalk(lines, planes))
+    main = show(page, widgets.LineExplorer(lines, planes))
     slider = main.get_by_role("slider", name="α")
     for alpha in (-0.25, 0.0, 0.37, 1.0, 1.25):
         slider.fill(str(alpha))
@@ -47,7 +47,7 @@ def test_the_numbers_on_the_line_are_interpolated(page: Page) -> None:
 
 
 def test_the_line_is_walked_by_key_and_by_dragging_on_the_plane(page: Page) -> None:
-    main = show(page, widgets.LineWalk(*pairs()))
+    main = show(page, widgets.LineExplorer(*pairs()))
     slider = main.get_by_role("slider", name="α")
     slider.focus()
     page.keyboard.press("ArrowRight")
@@ -65,7 +65,7 @@ def test_the_line_is_walked_by_key_and_by_dragging_on_the_plane(page: Page) -> N
 
 @pytest.mark.parametrize("quantity", ["loss", "error"])
 def test_the_line_is_walked_by_dragging_on_its_curves(page: Page, quantity: str) -> None:
-    main = show(page, widgets.LineWalk(*pairs()))
+    main = show(page, widgets.LineExplorer(*pairs()))
     curve = main.get_by_role("img", name=f"{quantity} along the line")
     x = drag(page, curve, 60)
     axis = curve.locator(".lmc-axis > line:not(.lmc-grid)").last.bounding_box()
@@ -77,12 +77,12 @@ def test_the_line_is_walked_by_dragging_on_its_curves(page: Page, quantity: str)
 
 
 def test_the_reader_is_told_what_lies_between_the_measurements(page: Page) -> None:
-    main = show(page, widgets.LineWalk(*pairs()))
+    main = show(page, widgets.LineExplorer(*pairs()))
     assert "Measured at 13 values of α; between them, straight lines." in main.inner_text()
 
 
 def test_siblings_on_one_line_with_their_fork_have_no_plane_and_say_so(page: Page) -> None:
-    main = show(page, widgets.LineWalk(*pairs()))
+    main = show(page, widgets.LineExplorer(*pairs()))
     main.get_by_role("combobox", name="Fork epoch").select_option(label="3")
     main.get_by_role("combobox", name="Siblings").select_option(label="parent 1, 0-1")
     assert "no plane" in main.locator("p[role=status]").inner_text()
@@ -96,7 +96,7 @@ def test_the_map_shows_the_heights(page: Page) -> None:
     low, high = 0.1, 10.0
     planes["loss"][0, 0] = low
     planes["loss"][0, 0, 0, 2:] = high
-    main = show(page, widgets.LineWalk(lines, planes))
+    main = show(page, widgets.LineExplorer(lines, planes))
     read = """canvas => [0.3, 0.7].map((share) => [...canvas.getContext("2d")
         .getImageData(canvas.width / 2, share * canvas.height, 1, 1).data])"""
     above, below = main.locator(".lmc-plane canvas").evaluate(read)
@@ -107,13 +107,13 @@ def test_the_map_shows_the_heights(page: Page) -> None:
 
 def test_the_data_of_the_line_stay_small() -> None:
     lines, planes = pairs(forks=(0, 1, 2, 15), parents=3)
-    assert len(json.dumps(widgets.LineWalk(lines, planes).scene)) < 60_000
+    assert len(json.dumps(widgets.LineExplorer(lines, planes).scene)) < 60_000
 
 
 def test_lines_and_planes_of_different_pairs_are_refused() -> None:
     lines, planes = pairs()
     with pytest.raises(ParameterError, match=r"^parent: expected the same in lines and planes, \[0, 1\], got"):
-        widgets.LineWalk(lines, planes.isel(parent=[0]))
+        widgets.LineExplorer(lines, planes.isel(parent=[0]))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_lines_and_planes_of_different_pairs_are_refused() -> None:
 )
 def test_data_of_another_shape_are_refused_in_one_line(change: Any, line: str) -> None:
     with pytest.raises(ParameterError) as caught:
-        widgets.LineWalk(*change(*pairs()))
+        widgets.LineExplorer(*change(*pairs()))
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
 
@@ -145,4 +145,4 @@ def test_an_epoch_before_a_fork_is_refused_and_the_fork_named(name: str, hole: f
     with pytest.raises(
         ParameterError, match=rf"^lines\.{name}: expected finite numbers, .* at fork_epoch \[3\], parent \[0, 1\]"
     ):
-        widgets.LineWalk(lines, planes)
+        widgets.LineExplorer(lines, planes)

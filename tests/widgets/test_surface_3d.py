@@ -13,12 +13,12 @@ import pytest
 from playwright.sync_api import Browser, Page
 from scenery import CORNERS, FORKS, scenery
 
-from lmc_utils.widgets import Surface
+from lmc_utils.widgets import Surface3D
 
 
 @pytest.fixture(scope="module")
-def surface() -> Surface:
-    return Surface(*scenery())
+def surface() -> Surface3D:
+    return Surface3D(*scenery())
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.close()
 
 
-def show(page: Page, surface: Surface, tmp_path: Path, change: str = "") -> None:
+def show(page: Page, surface: Surface3D, tmp_path: Path, change: str = "") -> None:
     html = surface._repr_html_()
-    (tmp_path / "surface.html").write_text(f"<!doctype html><html><body>{change}{html}</body></html>")
-    page.goto((tmp_path / "surface.html").as_uri())
+    (tmp_path / "surface_3d.html").write_text(f"<!doctype html><html><body>{change}{html}</body></html>")
+    page.goto((tmp_path / "surface_3d.html").as_uri())
 
 
-def test_the_scene_holds_the_numbers_it_was_given(surface: Surface) -> None:
+def test_the_scene_holds_the_numbers_it_was_given(surface: Surface3D) -> None:
     planes, _ = scenery()
     found = json.loads(re.findall(r"-scene\">(.*?)</script>", surface._repr_html_())[0])
     assert [panel["label"] for panel in found["panels"]] == [str(fork) for fork in FORKS]
@@ -49,22 +49,22 @@ def test_the_scene_holds_the_numbers_it_was_given(surface: Surface) -> None:
 
 def test_a_fork_without_a_plane_is_left_out_and_none_at_all_is_refused() -> None:
     planes, walks = scenery()
-    half = Surface(planes.where(planes.fork_epoch == 0), walks)
+    half = Surface3D(planes.where(planes.fork_epoch == 0), walks)
     assert [panel["label"] for panel in half.scene["panels"]] == ["0"]
     with pytest.raises(ValueError, match="expected one at least at one fork epoch"):
-        Surface(planes.where(planes.fork_epoch < 0), walks)
+        Surface3D(planes.where(planes.fork_epoch < 0), walks)
 
 
-def test_two_figures_of_one_page_do_not_share_a_name(surface: Surface) -> None:
+def test_two_figures_of_one_page_do_not_share_a_name(surface: Surface3D) -> None:
     planes, walks = scenery()
     names = {
         re.findall(r'id="(lmc-surface-\w+)"', each._repr_html_())[0]
-        for each in (surface, Surface(planes, walks, "error"))
+        for each in (surface, Surface3D(planes, walks, "error"))
     }
     assert len(names) == 2
 
 
-def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: Surface, tmp_path: Path) -> None:
+def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: Surface3D, tmp_path: Path) -> None:
     show(page, surface, tmp_path)
     canvas = page.locator("canvas")
     seen = [canvas.screenshot()]
@@ -106,7 +106,7 @@ def test_the_walks_are_drawn_and_hide_behind_what_is_nearer(page: Page, tmp_path
         return count; }"""
 
     def count(heights: Any, seen: Any) -> int:
-        show(page, Surface(planes.assign(loss=heights.assign_attrs(units="nats")), seen), tmp_path)
+        show(page, Surface3D(planes.assign(loss=heights.assign_attrs(units="nats")), seen), tmp_path)
         found: int = page.locator("canvas").evaluate(white)
         return found
 
@@ -122,8 +122,8 @@ def test_the_walks_are_drawn_and_hide_behind_what_is_nearer(page: Page, tmp_path
     assert min(hidden) < 0.6 * max(hidden), "one of the two walls stands between the reader and the walks"
 
 
-def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface: Surface, tmp_path: Path) -> None:
-    source = Path(__file__).parents[2].joinpath("lmc_utils", "widgets", "static", "surface.js").read_text()
+def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface: Surface3D, tmp_path: Path) -> None:
+    source = Path(__file__).parents[2].joinpath("lmc_utils", "widgets", "static", "surface_3d.js").read_text()
     page.set_content("<p></p>")
     panel = {"x": [0, 1, 2], "y": [0, 2, 4], "z": [[0, 1, 2], [2, 3, 4], [4, 5, 6]]}  # x + y
     found = page.evaluate(
@@ -138,7 +138,7 @@ def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface:
 
 
 def test_where_the_script_fails_the_still_figure_stays_and_says_why(
-    page: Page, surface: Surface, tmp_path: Path
+    page: Page, surface: Surface3D, tmp_path: Path
 ) -> None:
     show(page, surface, tmp_path, "<script>window.ResizeObserver = undefined</script>")
     assert "could not be made to turn" in page.locator(".lmc-surface p").inner_text()
@@ -146,7 +146,7 @@ def test_where_the_script_fails_the_still_figure_stays_and_says_why(
 
 
 def test_without_scripts_there_is_a_figure_with_its_description(
-    browser: Browser, surface: Surface, tmp_path: Path
+    browser: Browser, surface: Surface3D, tmp_path: Path
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -20,14 +20,16 @@ def test_the_plane_is_that_of_fields(page: Page, m: int) -> None:
     roots = multidimensional.on_circle(m) + np.array([0.3, -0.1])
     points = np.random.default_rng(m).normal(size=(20, 2))
     given = {"points": points.tolist(), "roots": roots.tolist()}
-    values = compute(page, "toy.js", expression="points.map(([x, y]) => field(x, y, roots))", **given)
-    slopes = compute(page, "toy.js", expression="points.map(([x, y]) => [...fieldGradient(x, y, roots)])", **given)
+    values = compute(page, "toy_landscape.js", expression="points.map(([x, y]) => field(x, y, roots))", **given)
+    slopes = compute(
+        page, "toy_landscape.js", expression="points.map(([x, y]) => [...fieldGradient(x, y, roots)])", **given
+    )
     np.testing.assert_allclose(values, multidimensional.value(points, roots), rtol=1e-12)
     np.testing.assert_allclose(slopes, multidimensional.gradient(points, roots), rtol=1e-10)
     np.testing.assert_allclose(
-        compute(page, "toy.js", expression="units(roots)", **given), multidimensional.units(roots), rtol=1e-12
+        compute(page, "toy_landscape.js", expression="units(roots)", **given), multidimensional.units(roots), rtol=1e-12
     )
-    between = compute(page, "toy.js", expression="barrierBetween(points[0], points[1], roots)", **given)
+    between = compute(page, "toy_landscape.js", expression="barrierBetween(points[0], points[1], roots)", **given)
     curve = multidimensional.barrier_curve(points[0], points[1], np.linspace(0, 1, 41), roots)
     assert between == pytest.approx(float(curve.max()), rel=1e-10, abs=1e-12)
 
@@ -38,8 +40,8 @@ def test_one_step_without_noise_is_that_of_descent(page: Page) -> None:
     walk = {"steps": 200, "step_size": step_size, "temperature": 0, "cooling": 1, "seed": 0}
     found = compute(
         page,
-        "toy.js",
-        "walks.js",
+        "toy_landscape.js",
+        "toy_descent.js",
         expression="walkPair(ground(roots), walk, { fork: 0, pair: 0, start }).ends",
         walk=walk,
         **given,
@@ -53,8 +55,8 @@ def test_one_step_without_noise_is_that_of_descent(page: Page) -> None:
 def test_siblings_that_never_part_are_one(page: Page) -> None:
     first, second = compute(
         page,
-        "toy.js",
-        "walks.js",
+        "toy_landscape.js",
+        "toy_descent.js",
         expression="walkPair(ground(roots), walk, { fork: 1, pair: 3 }).ends",
         roots=multidimensional.on_circle(5).tolist(),
         walk={"steps": 300, "step_size": 0.005, "temperature": 0.3, "cooling": 1, "seed": 1},
@@ -70,8 +72,8 @@ def test_ridges_are_as_frequent_as_in_descent(page: Page, fork: float) -> None:
         .map(({ apart, ridge }) => [apart, ridge])"""
     found = compute(
         page,
-        "toy.js",
-        "walks.js",
+        "toy_landscape.js",
+        "toy_descent.js",
         expression=expression.replace("land,", "ground(roots),"),
         roots=roots.tolist(),
         pairs=pairs,
@@ -88,13 +90,13 @@ def test_ridges_are_as_frequent_as_in_descent(page: Page, fork: float) -> None:
 
 def test_wilson_is_that_of_descent(page: Page) -> None:
     for share, n in [(0.0, 10), (0.3, 50), (1.0, 7)]:
-        found = compute(page, "walks.js", expression="wilson(share, n)", share=share, n=n)
+        found = compute(page, "toy_descent.js", expression="wilson(share, n)", share=share, n=n)
         np.testing.assert_allclose(found, descent.wilson(share, n), atol=1e-15)
 
 
 def test_friends_walk_count_and_sweep(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
-    main = show(page, widgets.Friends(steps=200))
+    main = show(page, widgets.TwoWalkers(steps=200))
     main.get_by_role("button", name="Walk", exact=True).click()
     assert "They end in" in main.locator(".lmc-verdict").inner_text()
     main.get_by_role("slider", name="Lose sight of each other after").fill("100")
@@ -125,6 +127,6 @@ def test_friends_walk_count_and_sweep(page: Page) -> None:
 )
 def test_wrong_settings_are_told_in_one_line(given: dict[str, Any], line: str) -> None:
     with pytest.raises((ParameterError, traitlets.TraitError)) as caught:
-        widgets.Friends(**given)
+        widgets.TwoWalkers(**given)
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)

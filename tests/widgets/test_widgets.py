@@ -16,10 +16,10 @@ REACTION = 50  # milliseconds
 
 
 WIDGETS = {
-    "mountain": (lambda: widgets.Mountain(roots=list(toy.on_interval(8))), "[aria-label='minimum 4 of 8']"),
-    "friends": (lambda: widgets.Friends(), "input[type=range]"),
-    "line": (lambda: widgets.LineWalk(*pairs((0, 1, 2, 15), 3, steps=33, grid=25)), ".lmc-plane"),
-    "bend": (lambda: widgets.Bend(bend_planes((0, 1, 2, 15))), ".lmc-plane"),
+    "mountain": (lambda: widgets.LandscapeBuilder(roots=list(toy.on_interval(8))), "[aria-label='minimum 4 of 8']"),
+    "friends": (lambda: widgets.TwoWalkers(), "input[type=range]"),
+    "line": (lambda: widgets.LineExplorer(*pairs((0, 1, 2, 15), 3, steps=33, grid=25)), ".lmc-plane"),
+    "bend": (lambda: widgets.CurveEditor(bend_planes((0, 1, 2, 15))), ".lmc-plane"),
 }
 
 
@@ -28,7 +28,7 @@ def test_what_a_page_keeps_of_a_widget_is_json() -> None:
         widget = make()
         state = {key: getattr(widget, key) for key in widget.keys if isinstance(getattr(widget, key), (dict, list))}
         assert json.dumps(state, allow_nan=False), name
-    assert json.dumps(widgets.LineWalk(pairs()[0], pairs()[1] * np.nan).scene, allow_nan=False)
+    assert json.dumps(widgets.LineExplorer(pairs()[0], pairs()[1] * np.nan).scene, allow_nan=False)
 
 
 @pytest.mark.parametrize("name", WIDGETS)
@@ -103,13 +103,13 @@ def test_words_and_marks_stand_out_from_light_and_dark_paper(page: Page, name: s
 @pytest.mark.parametrize(
     ("make", "changed", "line"),
     [
-        (lambda: widgets.Mountain(), {"roots": None}, "roots: expected 2 to 8 finite numbers, got null"),
-        (lambda: widgets.Mountain(), {"roots": [1]}, "roots: expected 2 to 8 finite numbers, got [1]"),
-        (lambda: widgets.Friends(), {"steps": 0.5}, "steps: expected a whole number from 1 on, got 0.5"),
-        (lambda: widgets.Friends(), {"solutions": None}, "solutions: expected at least two points in the plane"),
-        (lambda: widgets.Friends(), {"colours": None}, "colours: expected a list of colours"),
-        (lambda: widgets.LineWalk(*pairs()), {"scene": None}, "scene: expected alphas, forks, pairs"),
-        (lambda: widgets.LineWalk(*pairs()), {"scene": {"alphas": [0, 1]}}, "scene: expected forks, pairs"),
+        (lambda: widgets.LandscapeBuilder(), {"roots": None}, "roots: expected 2 to 8 finite numbers, got null"),
+        (lambda: widgets.LandscapeBuilder(), {"roots": [1]}, "roots: expected 2 to 8 finite numbers, got [1]"),
+        (lambda: widgets.TwoWalkers(), {"steps": 0.5}, "steps: expected a whole number from 1 on, got 0.5"),
+        (lambda: widgets.TwoWalkers(), {"solutions": None}, "solutions: expected at least two points in the plane"),
+        (lambda: widgets.TwoWalkers(), {"colours": None}, "colours: expected a list of colours"),
+        (lambda: widgets.LineExplorer(*pairs()), {"scene": None}, "scene: expected alphas, forks, pairs"),
+        (lambda: widgets.LineExplorer(*pairs()), {"scene": {"alphas": [0, 1]}}, "scene: expected forks, pairs"),
     ],
 )
 def test_missing_data_is_told_in_place(page: Page, make: Any, changed: dict[str, Any], line: str) -> None:
