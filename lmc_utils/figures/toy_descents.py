@@ -1,7 +1,7 @@
-"""Figures of the toy chapter's siblings: how they walk, and how often a barrier comes up between them.
+"""Figures of the toy chapter's siblings: their trajectories, and how often a barrier separates them.
 
-`walks` come from `descent.walks`, shape (steps + 1, 1 + forks, pairs, n), n = 1 on a line and 2 in the plane; of them
-one `pair` is drawn. `roots` have the shape (m, n), and `fork_times` are shares of the run.
+`trajectories` come from `descent.descend` with `every_step`, shape (steps + 1, 1 + forks, pairs, n), n = 1 on a line or
+2 in the plane; one `pair` of them is drawn. `roots` have the shape (m, n), and `fork_times` are fractions of the run.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from lmc_utils.figures import elements
 from lmc_utils.figures.elements import BLUE, ORANGE  # of the first and the second sibling
 from lmc_utils.figures.theme import FAINT, INK
 from lmc_utils.toy import Array, multidimensional
-from lmc_utils.toy.descent import wilson
+from lmc_utils.toy.descent import wilson_interval
 
 _GROUND = "YlGnBu_r"  # deep valleys dark, high ground pale
 _TOP = 2.5  # where the picture of a mountain is cut off, in units of the median barrier
 _PLANE = {"xlabel": r"$\theta_1$", "ylabel": r"$\theta_2$"}
 
 
-def trajectories_on_line(walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0) -> Figure:
-    """One pair of siblings against time, for each fork: both walk together, then each on its own."""
+def trajectories_on_line(trajectories: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0) -> Figure:
+    """One pair of siblings against time, for each fork: one shared trajectory, then two."""
     figure, axes = _fork_panels(fork_times, 3.4, r"$\theta$", xlabel="time")
-    times = np.linspace(0, 1, len(walks))
+    times = np.linspace(0, 1, len(trajectories))
     for row, (axis, fork) in enumerate(axes, start=1):
         for root in np.asarray(roots).ravel():
             axis.axhline(root, color=FAINT, lw=1, zorder=0)
         after = times >= fork
         for part, sibling, colour in ((after, 0, BLUE), (after, row, ORANGE), (~after, 0, INK)):
-            axis.plot(times[part], walks[part, sibling, pair, 0], color=colour, lw=0.9)
+            axis.plot(times[part], trajectories[part, sibling, pair, 0], color=colour, lw=0.9)
         axis.axvline(fork, color=INK, ls=":", lw=1.4)
-        axis.plot([1, 1], walks[-1, [0, row], pair, 0], "o", color=INK, ms=5, zorder=5, clip_on=False)
+        axis.plot([1, 1], trajectories[-1, [0, row], pair, 0], "o", color=INK, ms=5, zorder=5, clip_on=False)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
     return figure
 
@@ -71,15 +71,19 @@ def landscape_in_plane(roots: ArrayLike, n_points: int = 201) -> Figure:
 
 
 def trajectories_in_plane(
-    walks: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0, n_points: int = 201
+    trajectories: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0, n_points: int = 201
 ) -> Figure:
     """One pair of siblings on the map of the isotropic product in the plane, a panel for each fork."""
     east, north, heights, _ = _map(np.asarray(roots, dtype=np.float64), n_points)
     figure, axes = _fork_panels(fork_times, 3.6, **_PLANE)
     for row, (axis, fork) in enumerate(axes, start=1):
         _ground(axis, east, north, heights, alpha=0.55)
-        at = round(fork * (len(walks) - 1))
-        together, first, second = walks[: at + 1, 0, pair], walks[at:, 0, pair], walks[at:, row, pair]
+        at = round(fork * (len(trajectories) - 1))
+        together, first, second = (
+            trajectories[: at + 1, 0, pair],
+            trajectories[at:, 0, pair],
+            trajectories[at:, row, pair],
+        )
         for path, colour in ((together, INK), (first, BLUE), (second, ORANGE)):
             axis.plot(*path[::3].T, color=colour, lw=0.7, alpha=0.85)
         axis.plot(*np.stack([first[-1], second[-1]]).T, color=INK, ls=":", lw=1.6)
@@ -101,7 +105,7 @@ def barrier_frequency(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: 
     for axis, curves in axes:
         colours = [BLUE, ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
         for (label, shares), colour, marker in zip(curves.items(), colours, "os^Dv<>", strict=False):
-            axis.fill_between(fork_times, *wilson(shares, pairs), color=colour, alpha=0.2, lw=0)
+            axis.fill_between(fork_times, *wilson_interval(shares, pairs), color=colour, alpha=0.2, lw=0)
             axis.plot(fork_times, shares, f"{marker}-", color=colour, ms=5, lw=1.8, label=label)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.legend(fontsize="small")

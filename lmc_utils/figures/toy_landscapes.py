@@ -131,7 +131,7 @@ def barriers_by_count(m_max: int, spacing: float) -> Figure:
     shared = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
     spaced = [toy.neighbour_barriers(toy.equally_spaced(m, spacing)).max() for m in counts]
     largest, smallest = np.array([np.max(ridge) for ridge in shared]), np.array([np.min(ridge) for ridge in shared])
-    slopes = np.array([toy.mountainside(toy.on_interval(m)) for m in counts])
+    slopes = np.array([toy.outer_height(toy.on_interval(m)) for m in counts])
     names = ("largest, minima share $[-1, 1]$", "smallest, minima share $[-1, 1]$")
     _two_by_count(left, counts, (largest, smallest), BLUE, names)
     _two_by_count(right, counts, (largest / slopes, smallest / slopes), BLUE, names)

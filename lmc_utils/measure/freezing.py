@@ -39,7 +39,7 @@ class Walkers(Settings):
         roots = on_interval(5)[:, None]
         ends = descent.descend(
             roots,
-            starts=descent.starts_around(roots, self.pairs, self.seed),
+            starts=descent.random_starts(roots, self.pairs, self.seed),
             fork_times=list(_TIMES),
             seed=self.seed,
             step_size=self.step_size,

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lmc_utils.toy.landscape import Array, curvature, floats, from_gaps, minima, ridge_gaps, value
+from lmc_utils.toy.landscape import Array, as_float64, curvature, derivatives_from_gaps, gaps_to_maxima, minima, value
 
 __all__ = [
     "neighbour_barriers",
     "pairwise_barriers",
-    "mountainside",
+    "outer_height",
     "barrier_curve",
     "second_order_barrier",
     "approximation_factors",
@@ -31,7 +31,7 @@ def neighbour_barriers(roots: ArrayLike) -> Array:
     >>> neighbour_barriers([-1.0, 1.0])
     array([1.])
     """
-    return from_gaps(ridge_gaps(minima(roots)))[0]
+    return derivatives_from_gaps(gaps_to_maxima(minima(roots)))[0]
 
 
 def pairwise_barriers(roots: ArrayLike) -> Array:
@@ -51,10 +51,10 @@ def pairwise_barriers(roots: ArrayLike) -> Array:
     return table + table.T
 
 
-def mountainside(roots: ArrayLike) -> float:
-    """Height of the landscape one mean spacing beyond its last minimum: a yardstick that scales as the barriers do.
+def outer_height(roots: ArrayLike) -> float:
+    """Height of the landscape one mean spacing beyond its last minimum; it scales as the barriers do.
 
-    >>> mountainside([-1.0, 1.0])
+    >>> outer_height([-1.0, 1.0])
     64.0
     """
     roots = minima(roots)
@@ -113,12 +113,12 @@ def tent(alpha: ArrayLike, s: ArrayLike) -> Array:
     >>> tent(0.5, [0.0, 0.25, 0.5, 1.0])
     array([0.   , 0.125, 0.25 , 0.   ])
     """
-    alpha, s = floats(alpha), floats(s)
-    return floats(np.minimum(alpha, s) * (1 - np.maximum(alpha, s)))
+    alpha, s = as_float64(alpha), as_float64(s)
+    return as_float64(np.minimum(alpha, s) * (1 - np.maximum(alpha, s)))
 
 
 def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
-    """The loss barrier as negative curvature along the segment: the same numbers as `barrier_curve` by another road.
+    """The loss barrier as negative curvature along the segment: the same numbers as `barrier_curve`.
 
     B(a) = - int_0^1 G(a, s) phi''(s) ds with phi(s) = f(theta_1 + s delta) and G the `tent`. On either side of s = a
     the integrand is a polynomial of degree 2 m - 1, which Gauss-Legendre quadrature with m nodes integrates exactly.
@@ -132,15 +132,15 @@ def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: Array
     first, second, alphas = _segment(theta_1, theta_2, alphas)
     if not np.all((alphas >= 0) & (alphas <= 1)):
         raise ValueError(f"alphas: expected numbers from 0 to 1, got {alphas.tolist()}")
-    nodes, weights = np.polynomial.legendre.leggauss(len(floats(roots)))
+    nodes, weights = np.polynomial.legendre.leggauss(len(as_float64(roots)))
     nodes, weights = (nodes + 1) / 2, weights / 2
     a = alphas[:, None]
     s = np.concatenate([a * nodes, a + (1 - a) * nodes], axis=1)
     ds = np.concatenate([a * weights, (1 - a) * weights], axis=1)
     delta = (second - first)[..., None]
     bend = delta**2 * curvature(first[..., None] + s * delta, roots)
-    return floats(-np.sum(ds * tent(a, s) * bend, axis=-1))
+    return as_float64(-np.sum(ds * tent(a, s) * bend, axis=-1))
 
 
 def _segment(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike) -> tuple[Array, Array, Array]:
-    return floats(theta_1)[..., None], floats(theta_2)[..., None], floats(alphas)
+    return as_float64(theta_1)[..., None], as_float64(theta_2)[..., None], as_float64(alphas)

@@ -1,24 +1,24 @@
 """Simulated siblings on a toy landscape: noisy gradient descent that shares its noise until the fork, and cools.
 
 As with the networks of this book, one copy keeps the noise of the parent, so that it *is* the parent, and the other one
-draws its own from the fork on. All pairs walk at once. `roots`, shape (m, n), and
-`directions`, shape (m, rank, n) or None, are as in `fields`.
+draws its own from the fork on. All pairs descend at once. `roots`, shape (m, n), and `directions`, shape (m, rank, n)
+or None, are as in `multidimensional`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lmc_utils.settings import require
 from lmc_utils.toy import multidimensional
-from lmc_utils.toy.landscape import Array, floats
+from lmc_utils.toy.landscape import Array, as_float64
 
-CLIP = 20.0  # longest gradient, in units of height over length: far up the mountainside it would throw a walker across
+# Longest gradient, in units of height over length: longer ones, far outside, would overshoot all solutions.
+MAX_GRADIENT = 20.0
 
 
 def descend(
@@ -34,51 +34,51 @@ def descend(
     cooling: float = 1.0,
     every_step: bool = False,
 ) -> Array:
-    """Walk many parents down a landscape, fork a sibling off each of them at each fork time, and return all endpoints.
+    """Noisy gradient descent of many parents, each with one sibling forked at each fork time; returns all endpoints.
 
     theta <- theta - eta grad f + sqrt(2 eta T) xi, with xi standard normal and T = temperature (1 - t / steps)^cooling.
     Lengths are in units of the median distance between nearest solutions and heights in units of the median barrier
-    between them (`multidimensional.units`); gradients longer than `CLIP` are shortened to it.
+    between them (`multidimensional.units`); gradients longer than `MAX_GRADIENT` are shortened to it.
 
     Args:
         starts: of the parents, shape (pairs, n), in the coordinates of the roots.
-        fork_times: increasing, each a share of the run from 0 to 1.
+        fork_times: increasing, each a fraction of the run from 0 to 1.
         seed: of the noise; the noise after a fork depends on it and on the time of the fork alone.
         steps: of the descent.
         step_size: eta, in units of length^2 over height.
         temperature: at the start, in units of height.
         cooling: exponent of the schedule; the larger, the sooner it is cold.
-        every_step: return the whole walks.
+        every_step: return whole trajectories; for few pairs.
 
     Returns:
         Shape (1 + forks, pairs, n): the parents (each the first sibling of all its pairs), then the second siblings;
-        of whole walks, (steps + 1, 1 + forks, pairs, n). Until its fork, a sibling is where its parent is.
+        of whole trajectories, (steps + 1, 1 + forks, pairs, n). Until its fork, a sibling is where its parent is.
 
     Raises:
-        ValueError: a value out of range, or a step size with which the walk does not settle.
+        ValueError: a value out of range, or a step size with which descent does not settle.
 
     >>> ends = descend([[-1.0], [1.0]], starts=[[0.1]] * 3, fork_times=[0.0, 1.0], seed=0)
     >>> bool((ends[0] == ends[2]).all()), bool((ends[0] == ends[1]).any())
     (True, False)
     """
     ordered = all(0 <= time <= 1 for time in fork_times) and list(fork_times) == sorted(fork_times)
-    require(ordered, "fork_times", "increasing shares of the run, from 0 to 1", tuple(fork_times))
+    require(ordered, "fork_times", "increasing fractions of the run, from 0 to 1", tuple(fork_times))
     require(steps >= 1, "steps", "at least 1", steps)
     require(0 <= temperature < math.inf, "temperature", "a finite number from 0 on", temperature)
     require(0 < cooling < math.inf, "cooling", "a finite number above 0", cooling)
-    # degenerate solutions are unbounded, and somewhere on them every step is too long: only the end of a walk can tell
+    # Degenerate solutions are unbounded, and somewhere on them every step is too long: this is checked at the end.
     limit = largest_stable_step(roots) if directions is None else math.inf
     steepest = f"above 0 and below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"
     require(0 < step_size < limit, "step_size", steepest, step_size)
 
     length, height = multidimensional.units(roots, directions)
-    solutions = floats(roots) / length
+    solutions = as_float64(roots) / length
     slope = _slope(solutions, directions, height / length ** (2 * len(solutions)))
     forks = [round(time * steps) for time in fork_times]
-    places = np.repeat(floats(starts)[None] / length, 1 + len(forks), axis=0)
+    places = np.repeat(as_float64(starts)[None] / length, 1 + len(forks), axis=0)
     draws = [np.random.default_rng([seed, 3]), *(np.random.default_rng([seed, 4, fork]) for fork in forks)]
     noise, path = np.empty_like(places), []
-    with np.errstate(over="ignore", invalid="ignore"):  # a walk that diverges is reported below
+    with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported below
         for step in range(steps):
             if every_step:
                 path.append(length * places)
@@ -90,24 +90,21 @@ def descend(
             places[apart:] = places[0]
         settled = _settles(places, slope, step_size)
     if not settled:
-        raise ValueError(f"step_size: expected one with which every walk settles, got {step_size:g}; "
-                         f"at the end a walker is still thrown from wall to wall (try {step_size / 4:g})")  # fmt: skip
+        raise ValueError(f"step_size: expected one with which descent settles, got {step_size:g}; "
+                         f"some networks still oscillate at the end (try {step_size / 4:g})")  # fmt: skip
     return np.stack([*path, length * places]) if every_step else length * places
 
 
-def walks(roots: ArrayLike, directions: ArrayLike | None = None, **options: Any) -> Array:
-    """As `descend`, with every step on the way: shape (steps + 1, 1 + forks, pairs, n); for few pairs."""
-    return descend(roots, directions, every_step=True, **options)
-
-
-def starts_around(roots: ArrayLike, pairs: int, seed: int) -> Array:
-    """Where parents set out: normally distributed with the mean and spread of the solutions, shape (pairs, n)."""
-    roots = floats(roots)
+def random_starts(roots: ArrayLike, pairs: int, seed: int) -> Array:
+    """Starting points of parents: normal, with the mean and spread of the solutions, shape (pairs, n)."""
+    roots = as_float64(roots)
     noise = np.random.default_rng([seed, 2]).standard_normal((pairs, roots.shape[1]))
-    return floats(roots.mean(axis=0) + roots.std(axis=0) * noise)
+    return as_float64(roots.mean(axis=0) + roots.std(axis=0) * noise)
 
 
-def sibling_barriers(ends: Array, roots: ArrayLike, directions: ArrayLike | None = None, n_alphas: int = 41) -> Array:
+def sibling_barriers(
+    ends: Array, roots: ArrayLike, directions: ArrayLike | None = None, *, n_alphas: int = 41
+) -> Array:
     """Height of the barrier on the straight line between the siblings of each pair, shape (forks, pairs).
 
     In units of the median barrier between nearest solutions, for `ends` from `descend`, shape (1 + forks, pairs, n), at
@@ -115,21 +112,21 @@ def sibling_barriers(ends: Array, roots: ArrayLike, directions: ArrayLike | None
     """
     parents = np.broadcast_to(ends[0], ends[1:].shape)
     curves = multidimensional.barrier_curve(parents, ends[1:], np.linspace(0, 1, n_alphas), roots, directions)
-    return floats(curves.max(axis=-1) / multidimensional.units(roots, directions)[1])
+    return as_float64(curves.max(axis=-1) / multidimensional.units(roots, directions)[1])
 
 
-def wilson(share: ArrayLike, n: int) -> tuple[Array, Array]:
-    """95 % confidence interval for a probability of which n trials gave this share (Wilson, 1927, JASA 22:209).
+def wilson_interval(fraction: ArrayLike, n: int) -> tuple[Array, Array]:
+    """95 % confidence interval for a probability of which n trials gave this fraction (Wilson, 1927, JASA 22:209).
 
-    Its lower and upper ends, each of the shape of `share`; not empty at shares of 0 and 1, unlike the textbook's.
+    Its lower and upper ends, each of the shape of `fraction`; not empty at 0 and 1, unlike the textbook's.
 
-    >>> [round(float(end), 3) for end in wilson(0.0, 100)]
+    >>> [round(float(end), 3) for end in wilson_interval(0.0, 100)]
     [0.0, 0.037]
     """
     from scipy.stats import binomtest  # here, so that nothing else of the toy waits for SciPy
 
-    ends = [binomtest(round(successes), n).proportion_ci(method="wilson") for successes in n * np.ravel(share)]
-    low, high = np.reshape(np.transpose(ends), (2, *np.shape(share)))
+    ends = [binomtest(round(successes), n).proportion_ci(method="wilson") for successes in n * np.ravel(fraction)]
+    low, high = np.reshape(np.transpose(ends), (2, *np.shape(fraction)))
     return low, high
 
 
@@ -146,13 +143,13 @@ def largest_stable_step(roots: ArrayLike) -> float:
 
 
 def _settles(places: Array, slope: Callable[[Array], Array], step_size: float) -> bool:
-    """Whether no walker is so steeply up a wall that the next step throws it as steeply up the opposite one."""
+    """Whether no trajectory oscillates: a clipped gradient whose step leads to an opposite clipped gradient."""
     if not np.all(np.isfinite(places)):
         return False
     here = slope(places)
     there = slope(places - step_size * here)
-    walls = np.minimum(np.linalg.norm(here, axis=-1), np.linalg.norm(there, axis=-1)) >= CLIP * (1 - 1e-9)
-    return not np.any(walls & (np.sum(here * there, axis=-1) < 0))
+    steep = np.minimum(np.linalg.norm(here, axis=-1), np.linalg.norm(there, axis=-1)) >= MAX_GRADIENT * (1 - 1e-9)
+    return not np.any(steep & (np.sum(here * there, axis=-1) < 0))
 
 
 def _slope(roots: Array, directions: ArrayLike | None, height: float) -> Callable[[Array], Array]:
@@ -169,7 +166,7 @@ def _slope(roots: Array, directions: ArrayLike | None, height: float) -> Callabl
                 slope *= gap
                 slope += p
                 p *= gap
-            return np.clip(p * slope * (2 / height), -CLIP, CLIP)
+            return np.clip(p * slope * (2 / height), -MAX_GRADIENT, MAX_GRADIENT)
 
         return on_the_line
 
@@ -182,7 +179,7 @@ def _slope(roots: Array, directions: ArrayLike | None, height: float) -> Callabl
 
         return isotropic
 
-    directions = floats(directions)
+    directions = as_float64(directions)
     stacked = directions.reshape(-1, directions.shape[-1])
     offsets = np.einsum("irn,in->ir", directions, roots)
 
@@ -209,4 +206,4 @@ def _products_of_others(factors: list[Array]) -> Array:
 
 def _clipped(slope: Array) -> Array:
     lengths = np.sqrt(np.einsum("...n,...n->...", slope, slope))[..., None]
-    return floats(slope * np.minimum(1, CLIP / np.maximum(lengths, CLIP)))
+    return as_float64(slope * np.minimum(1, MAX_GRADIENT / np.maximum(lengths, MAX_GRADIENT)))

@@ -1,4 +1,4 @@
-"""Products of local quadratics on a line: a landscape with as many solutions as one likes.
+"""Products of local quadratics on a line: landscapes with any number of solutions.
 
 The poster's toy (Singh et al., arXiv 2406.16300): each solution theta_i* brings its own quadratic, and the landscape is
 their product, f(theta) = prod_i (theta - theta_i*)^2. In one dimension everything about it has a closed form.
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Array",
-    "MOST_MINIMA",
+    "MAX_MINIMA",
     "equally_spaced",
     "on_interval",
     "chebyshev",
@@ -29,7 +29,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-MOST_MINIMA = 64
+MAX_MINIMA = 64
 
 _HALVINGS = 54  # of a bracket: one more than the bits of a float64
 
@@ -98,13 +98,13 @@ def derivatives(theta: ArrayLike, roots: ArrayLike) -> tuple[Array, Array, Array
 
     With p(theta) = prod_i (theta - theta_i*): f = p^2, f' = 2 p p', f'' = 2 (p'^2 + p p'').
     """
-    theta, roots = floats(theta), floats(roots)
-    return from_gaps(theta - roots.reshape(-1, *[1] * theta.ndim))
+    theta, roots = as_float64(theta), as_float64(roots)
+    return derivatives_from_gaps(theta - roots.reshape(-1, *[1] * theta.ndim))
 
 
 def minima(roots: ArrayLike) -> Array:
     """The minima of the landscape: its roots, increasing; f = 0 at each of them."""
-    roots = floats(roots)
+    roots = as_float64(roots)
     if roots.ndim != 1 or len(roots) < 2:
         raise ValueError(f"roots: expected a list of at least two, got {roots.tolist()}")
     ordered = np.sort(roots)
@@ -120,7 +120,7 @@ def maxima(roots: ArrayLike) -> Array:
     array([0.])
     """
     roots = minima(roots)
-    return roots[:-1] + np.diagonal(ridge_gaps(roots))
+    return roots[:-1] + np.diagonal(gaps_to_maxima(roots))
 
 
 def stationary_points(roots: ArrayLike) -> Array:
@@ -132,7 +132,7 @@ def stationary_points(roots: ArrayLike) -> Array:
     return np.sort(np.concatenate([minima(roots), maxima(roots)]))
 
 
-def from_gaps(gaps: Array) -> tuple[Array, Array, Array]:
+def derivatives_from_gaps(gaps: Array) -> tuple[Array, Array, Array]:
     """f, f' and f'' from the signed distances theta - theta_i*, shape (m, ...), by the product rule, root by root."""
     p, slope, bend = (np.full(gaps.shape[1:], start) for start in (1.0, 0.0, 0.0))
     exponent = np.zeros(gaps.shape[1:], dtype=np.int64)
@@ -145,7 +145,7 @@ def from_gaps(gaps: Array) -> tuple[Array, Array, Array]:
     return f, np.ldexp(2 * p * slope, 2 * exponent), np.ldexp(2 * (slope * slope + p * bend), 2 * exponent)
 
 
-def ridge_gaps(roots: Array) -> Array:
+def gaps_to_maxima(roots: Array) -> Array:
     """Signed distance from each root to the top of each ridge, shape (m, m - 1), for increasing roots.
 
     Between two neighbours p'/p = sum_i 1 / (theta - theta_i*) falls from plus to minus infinity, so that halving the
@@ -160,6 +160,6 @@ def ridge_gaps(roots: Array) -> Array:
     return left + (low + high) / 2 * width
 
 
-def floats(numbers: ArrayLike) -> Array:
+def as_float64(numbers: ArrayLike) -> Array:
     """Numbers as an array of float64."""
     return np.asarray(numbers, dtype=np.float64)

@@ -1,8 +1,8 @@
 """Products of local quadratics in n dimensions: the two ways to read the poster's product when theta is a vector.
 
 Isotropic, f(theta) = prod_i ||theta - theta_i*||^2: every solution is a point. Degenerate, f(theta) = prod_i
-(theta - theta_i*)^T A_i (theta - theta_i*) with A_i = F_i^T F_i of low rank: every solution is a flat, on which one may
-walk without loss. F_i, shape (rank, n), holds the *directions* in which the factor is not flat; written like that,
+(theta - theta_i*)^T A_i (theta - theta_i*) with A_i = F_i^T F_i of low rank: every solution is a flat, along
+which f stays zero. F_i, shape (rank, n), holds the *directions* in which the factor is not flat; written like that,
 A_i is always positive semi-definite.
 
 Throughout, `roots` are the solutions theta_i*, shape (m, n), and `directions` the F_i, shape (m, rank, n), or None for
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from lmc_utils.settings import require
 from lmc_utils.toy.barriers import neighbour_barriers
-from lmc_utils.toy.landscape import Array, floats, minima
+from lmc_utils.toy.landscape import Array, as_float64, minima
 
 
 def value(theta: ArrayLike, roots: ArrayLike, directions: ArrayLike | None = None) -> Array:
@@ -60,14 +60,14 @@ def barrier_curve(
     >>> barrier_curve([-1.0, 0.0], [1.0, 0.0], [0.0, 0.5, 1.0], [[-1.0, 0.0], [1.0, 0.0]])
     array([0., 1., 0.])
     """
-    first, second, alphas = floats(theta_1), floats(theta_2), floats(alphas)
+    first, second, alphas = as_float64(theta_1), as_float64(theta_2), as_float64(alphas)
     a = alphas[:, None]
     between = value((1 - a) * first[..., None, :] + a * second[..., None, :], roots, directions)
     low, high = (value(end, roots, directions)[..., None] for end in (first, second))
     return between - (1 - alphas) * low - alphas * high
 
 
-def units(roots: ArrayLike, directions: ArrayLike | None = None, n_alphas: int = 41) -> tuple[float, float]:
+def units(roots: ArrayLike, directions: ArrayLike | None = None, *, n_alphas: int = 41) -> tuple[float, float]:
     """The natural units of a landscape: median distance and median barrier from each solution to its nearest.
 
     Barriers are the highest of so many equally spaced points; in one dimension each solution is joined to its
@@ -117,10 +117,10 @@ def simplex(m: int, dimension: int) -> Array:
     return corners
 
 
-def random_directions(m: int, dimension: int, rank: int, seed: int) -> Array:
+def random_directions(m: int, dimension: int, *, rank: int, seed: int) -> Array:
     """Random directions F_i, with orthonormal rows, so that A_i projects onto them; shape (m, rank, dimension).
 
-    >>> rows = random_directions(1, 10, 2, seed=0)[0]
+    >>> rows = random_directions(1, 10, rank=2, seed=0)[0]
     >>> (rows @ rows.T).round(12) + 0.0
     array([[1., 0.], [0., 1.]])
     """
@@ -129,7 +129,7 @@ def random_directions(m: int, dimension: int, rank: int, seed: int) -> Array:
     return np.swapaxes(np.linalg.qr(tall).Q, 1, 2).copy()
 
 
-def random_solutions(roots: ArrayLike, directions: ArrayLike, count: int, seed: int) -> Array:
+def random_solutions(roots: ArrayLike, directions: ArrayLike, *, count: int, seed: int) -> Array:
     """Points of degenerate landscapes with f = 0, each on a random one of the flats, shape (count, n).
 
     A solution, moved within its flat by standard normal noise of mean squared length at most 1; the rows of the
@@ -139,23 +139,23 @@ def random_solutions(roots: ArrayLike, directions: ArrayLike, count: int, seed: 
     draw, n = np.random.default_rng([seed, 5]), roots.shape[1]
     chosen = draw.integers(len(roots), size=count)
     noise, rows = draw.standard_normal((count, n)) / np.sqrt(n), directions[chosen]
-    return floats(roots[chosen] + noise - np.einsum("krn,kr->kn", rows, np.einsum("krn,kn->kr", rows, noise)))
+    return as_float64(roots[chosen] + noise - np.einsum("krn,kr->kn", rows, np.einsum("krn,kn->kr", rows, noise)))
 
 
-def scattered_points(roots: ArrayLike, count: int, seed: int) -> Array:
+def scattered_points(roots: ArrayLike, *, count: int, seed: int) -> Array:
     """Points around the solutions: as `random_solutions`, but moved in all directions; shape (count, n)."""
     roots, _ = _checked(roots, None)
     flat = np.empty((len(roots), 0, roots.shape[1]))  # factors of rank 0
-    return random_solutions(roots, flat, count, seed)
+    return random_solutions(roots, flat, count=count, seed=seed)
 
 
 def _checked(roots: ArrayLike, directions: ArrayLike | None) -> tuple[Array, Array]:
     """Roots and directions as arrays; those of the isotropic product are the axes, since its A_i is the identity."""
-    roots = floats(roots)
+    roots = as_float64(roots)
     if roots.ndim != 2:
         raise ValueError(f"roots: expected the shape (m, n), got {roots.shape}")
     m, n = roots.shape
-    frames = np.broadcast_to(np.eye(n), (m, n, n)) if directions is None else floats(directions)
+    frames = np.broadcast_to(np.eye(n), (m, n, n)) if directions is None else as_float64(directions)
     if frames.ndim != 3 or frames.shape[::2] != (m, n):
         raise ValueError(f"directions: expected the shape ({m}, rank, {n}), got {frames.shape}")
     return roots, frames
@@ -166,7 +166,7 @@ def _running_product(theta: ArrayLike, roots: ArrayLike, directions: ArrayLike |
 
     With q = ||F (theta - theta*)||^2: f <- q f, g <- q g + f grad q, H <- q H + g (grad q)^T + (grad q) g^T + f hess q.
     """
-    theta, (roots, directions) = floats(theta), _checked(roots, directions)
+    theta, (roots, directions) = as_float64(theta), _checked(roots, directions)
     if theta.shape[-1:] != roots.shape[1:]:
         raise ValueError(f"theta: expected {roots.shape[1]} as its last axis, got the shape {theta.shape}")
     points, n = theta.shape[:-1], roots.shape[1]

@@ -20,7 +20,7 @@ from lmc_utils.settings import (
     require,
 )
 from lmc_utils.toy import barriers, descent, landscape, multidimensional
-from lmc_utils.toy.landscape import MOST_MINIMA
+from lmc_utils.toy.landscape import MAX_MINIMA
 
 _LINE = 5  # solutions of the one case on a line whose probabilities are headline numbers
 
@@ -37,16 +37,16 @@ class Landscape(Settings):
     """
 
     m: int = parameter(
-        5, "solutions of the landscape that is looked at closely, equally spaced around 0", between(2, MOST_MINIMA)
+        5, "solutions of the landscape that is looked at closely, equally spaced around 0", between(2, MAX_MINIMA)
     )
     spacing: float = parameter(0.5, "distance between neighbouring solutions", above(0))
     roots: tuple[float, ...] | None = parameter(
         None,
         "the solutions themselves, in place of m and spacing",
-        Allowed(f"at most {MOST_MINIMA}", lambda roots: len(roots) <= MOST_MINIMA),
+        Allowed(f"at most {MAX_MINIMA}", lambda roots: len(roots) <= MAX_MINIMA),
         also="at least 2, all different",
     )
-    m_max: int = parameter(16, "landscapes of 2 to this many solutions are compared", between(4, MOST_MINIMA))
+    m_max: int = parameter(16, "landscapes of 2 to this many solutions are compared", between(4, MAX_MINIMA))
     n_points: int = parameter(401, "points at which a curve is drawn", at_least(10), bytes_each=400)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"n_points": 51}}
@@ -102,10 +102,10 @@ class Descent(Settings):
     pairs_field: int = parameter(400, "pairs of siblings in more dimensions", at_least(10), bytes_each=4000)
     threshold: float = parameter(0.1, "a barrier counts from this on", above(0), unit="heights")
     counts: tuple[int, ...] = parameter(
-        (2, 3, 5, 9), "numbers of solutions on a line that are compared", each(between(2, MOST_MINIMA))
+        (2, 3, 5, 9), "numbers of solutions on a line that are compared", each(between(2, MAX_MINIMA))
     )
     m_field: int = parameter(
-        8, "solutions in more dimensions", between(2, MOST_MINIMA), also="at most the smallest of `dimensions`"
+        8, "solutions in more dimensions", between(2, MAX_MINIMA), also="at most the smallest of `dimensions`"
     )
     dimensions: tuple[int, ...] = parameter((10, 20), "numbers of dimensions that are compared", each(between(2, 200)))
     rank: int = parameter(
@@ -128,7 +128,7 @@ class Descent(Settings):
         self._check_step()
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments that every descent shares, for `descent.descend` and `descent.walks`."""
+        """The arguments that every descent shares, for `descent.descend`."""
         names = ("steps", "step_size", "temperature", "cooling", "fork_times", "seed")
         return {name: getattr(self, name) for name in names}
 
@@ -136,7 +136,7 @@ class Descent(Settings):
         self, roots: landscape.Array, directions: landscape.Array | None = None, pairs: int | None = None
     ) -> landscape.Array:
         """Where parents and their siblings end up, shape (1 + forks, pairs, n), from starts around the minima."""
-        starts = descent.starts_around(roots, pairs or self.pairs, self.seed)
+        starts = descent.random_starts(roots, pairs or self.pairs, self.seed)
         return descent.descend(roots, directions, starts=starts, **self.arguments())
 
     def parted(
@@ -160,7 +160,7 @@ class Descent(Settings):
         roots = multidimensional.simplex(self.m_field, dimension)
         if not degenerate:
             return roots, None
-        return roots, multidimensional.random_directions(self.m_field, dimension, self.rank, self.seed)
+        return roots, multidimensional.random_directions(self.m_field, dimension, rank=self.rank, seed=self.seed)
 
     def _check_step(self) -> None:
         """A step that is too long for one of the landscapes costs a line here, rather than a minute in a notebook."""

@@ -7,7 +7,7 @@ import pytest
 
 from lmc_utils.figures import toy_descents
 from lmc_utils.toy import descent, multidimensional
-from lmc_utils.toy.descent import starts_around, wilson
+from lmc_utils.toy.descent import random_starts, wilson_interval
 
 FORKS = [0.0, 0.5]
 PLANE = multidimensional.on_circle(3)
@@ -15,7 +15,9 @@ PLANE = multidimensional.on_circle(3)
 
 @pytest.fixture(scope="module")
 def walks() -> np.ndarray:
-    return descent.walks(PLANE, starts=starts_around(PLANE, 2, 0), fork_times=FORKS, seed=0, steps=30)
+    return descent.descend(
+        PLANE, starts=random_starts(PLANE, 2, 0), fork_times=FORKS, seed=0, steps=30, every_step=True
+    )
 
 
 def test_shares_are_drawn_with_their_confidence_bands() -> None:
@@ -26,7 +28,7 @@ def test_shares_are_drawn_with_their_confidence_bands() -> None:
     assert [axis.get_title() for axis in figure.axes] == ["left", "right"]
     assert figure.axes[1].lines[0].get_ydata().tolist() == shares
     corners = figure.axes[1].collections[0].get_paths()[0].vertices
-    low, high = wilson(shares, 40)
+    low, high = wilson_interval(shares, 40)
     for x, end in [*zip(FORKS, low, strict=True), *zip(FORKS, high, strict=True)]:
         assert np.any(np.all(np.isclose(corners, [x, end]), axis=1))
 

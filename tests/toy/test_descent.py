@@ -1,4 +1,4 @@
-"""Simulated siblings: one walk until the fork, two after it, and never a silent NaN."""
+"""Simulated siblings: one trajectory until the fork, two after it, and never a silent NaN."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lmc_utils import toy
 from lmc_utils.toy import descent, multidimensional
-from lmc_utils.toy.descent import descend, sibling_barriers, starts_around, wilson
+from lmc_utils.toy.descent import descend, random_starts, sibling_barriers, wilson_interval
 from lmc_utils.toy.settings import Descent
 
 FIVE = toy.on_interval(5)[:, None]
@@ -22,7 +22,7 @@ landscapes = pytest.mark.parametrize(
     [
         (FIVE, None),
         (multidimensional.on_circle(5), None),
-        (multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, 2, seed=0)),
+        (multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, rank=2, seed=0)),
     ],
     ids=["line", "plane", "degenerate"],
 )
@@ -32,7 +32,9 @@ landscapes = pytest.mark.parametrize(
 def test_siblings_are_one_until_the_fork_and_two_from_the_next_step_on(
     roots: np.ndarray, directions: np.ndarray | None
 ) -> None:
-    steps = descent.walks(roots, directions, starts=starts_around(roots, 4, 0), fork_times=FORKS, seed=1, steps=40)
+    steps = descend(
+        roots, directions, starts=random_starts(roots, 4, 0), fork_times=FORKS, seed=1, steps=40, every_step=True
+    )
     assert steps.shape == (41, 1 + len(FORKS), 4, roots.shape[1])
     for row, fork in enumerate(FORKS, start=1):
         at = round(40 * fork)
@@ -44,9 +46,9 @@ def test_siblings_are_one_until_the_fork_and_two_from_the_next_step_on(
 def test_endpoints_are_the_ends_of_the_paths_and_equal_seeds_give_equal_bits(
     roots: np.ndarray, directions: np.ndarray | None
 ) -> None:
-    starts = starts_around(roots, 5, 0)
+    starts = random_starts(roots, 5, 0)
     ends = descend(roots, directions, starts=starts, fork_times=FORKS, seed=3, steps=30)
-    steps = descent.walks(roots, directions, starts=starts, fork_times=FORKS, seed=3, steps=30)
+    steps = descend(roots, directions, starts=starts, fork_times=FORKS, seed=3, steps=30, every_step=True)
     np.testing.assert_allclose(steps[0, 0], starts, rtol=1e-15)
     np.testing.assert_array_equal(steps[-1], ends)
     assert np.all(descend(roots, directions, starts=starts, fork_times=FORKS, seed=4, steps=30) != ends)
@@ -54,14 +56,14 @@ def test_endpoints_are_the_ends_of_the_paths_and_equal_seeds_give_equal_bits(
 
 @landscapes
 def test_a_fork_at_the_end_is_at_distance_0(roots: np.ndarray, directions: np.ndarray | None) -> None:
-    starts = starts_around(roots, 50, 0)
+    starts = random_starts(roots, 50, 0)
     ends = descend(roots, directions, starts=starts, fork_times=[0.0, 1.0], seed=0, steps=300)
     np.testing.assert_array_equal(ends[2], ends[0])
     assert np.all(sibling_barriers(ends, roots, directions)[1] <= 1e-12)
 
 
 def test_a_fork_does_not_depend_on_which_others_there_are() -> None:
-    starts = starts_around(FIVE, 6, 0)
+    starts = random_starts(FIVE, 6, 0)
     alone = descend(FIVE, starts=starts, fork_times=[0.5], seed=0, steps=50)
     among = descend(FIVE, starts=starts, fork_times=FORKS, seed=0, steps=50)
     np.testing.assert_array_equal(alone, among[[0, 3]])
@@ -70,15 +72,13 @@ def test_a_fork_does_not_depend_on_which_others_there_are() -> None:
 @landscapes
 def test_the_fast_slope_is_the_clipped_exact_gradient(roots: np.ndarray, directions: np.ndarray | None) -> None:
     length, height = multidimensional.units(roots, directions)
-    starts = 1.5 * starts_around(roots, 40, 0)
+    starts = 1.5 * random_starts(roots, 40, 0)
     step = 1e-3
-    _, after = descent.walks(
-        roots, directions, starts=starts, fork_times=[], seed=0, steps=1, temperature=0, step_size=step
-    )
+    after = descend(roots, directions, starts=starts, fork_times=[], seed=0, steps=1, temperature=0, step_size=step)
     slope = multidimensional.gradient(starts, roots, directions) * length / height
     lengths = np.linalg.norm(slope, axis=1, keepdims=True)
-    expected = starts - step * length * slope * np.minimum(1, descent.CLIP / lengths)
-    assert 0 < np.mean(lengths > descent.CLIP) < 1
+    expected = starts - step * length * slope * np.minimum(1, descent.MAX_GRADIENT / lengths)
+    assert 0 < np.mean(lengths > descent.MAX_GRADIENT) < 1
     np.testing.assert_allclose(after[0], expected, rtol=0, atol=1e-14 * np.abs(starts).max() + 1e-15)
 
 
@@ -91,7 +91,7 @@ def test_without_noise_siblings_never_part_and_walk_into_the_nearest_valley() ->
 
 
 def test_moving_and_stretching_the_landscape_moves_and_stretches_the_walk() -> None:
-    roots, starts = multidimensional.on_circle(4), starts_around(multidimensional.on_circle(4), 5, 0)
+    roots, starts = multidimensional.on_circle(4), random_starts(multidimensional.on_circle(4), 5, 0)
     ends = descend(roots, starts=starts, fork_times=FORKS, seed=0, steps=50)
     other = descend(8 * roots, starts=8 * starts, fork_times=FORKS, seed=0, steps=50)
     np.testing.assert_allclose(other, 8 * ends, rtol=1e-9, atol=1e-9)
@@ -141,8 +141,11 @@ def test_ten_thousand_pairs_walk_in_seconds() -> None:
             "step_size: expected above 0 and below 0.0132, where descent diverges from the steepest solution "
             "(2 / curvature), got 0.02",
         ),
-        ({"fork_times": [1.1]}, "fork_times: expected increasing shares of the run, from 0 to 1, got [1.1]"),
-        ({"fork_times": [0.5, 0.1]}, "fork_times: expected increasing shares of the run, from 0 to 1, got [0.5, 0.1]"),
+        ({"fork_times": [1.1]}, "fork_times: expected increasing fractions of the run, from 0 to 1, got [1.1]"),
+        (
+            {"fork_times": [0.5, 0.1]},
+            "fork_times: expected increasing fractions of the run, from 0 to 1, got [0.5, 0.1]",
+        ),
         ({"steps": 0}, "steps: expected at least 1, got 0"),
         ({"temperature": -0.1}, "temperature: expected a finite number from 0 on, got -0.1"),
         ({"cooling": 0.0}, "cooling: expected a finite number above 0, got 0.0"),
@@ -156,9 +159,9 @@ def test_a_walk_out_of_range_gets_one_line(changed: dict[str, object], line: str
 
 @pytest.mark.parametrize("step_size", [1.0, 1e3, 1e308])
 def test_a_walk_that_diverges_says_so(step_size: float) -> None:
-    roots, directions = multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, 2, seed=0)
-    with pytest.raises(ValueError, match="step_size: expected one with which every walk settles, got") as error:
-        descend(roots, directions, starts=starts_around(roots, 20, 0), fork_times=[0.0], seed=0, step_size=step_size)
+    roots, directions = multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, rank=2, seed=0)
+    with pytest.raises(ValueError, match="step_size: expected one with which descent settles, got") as error:
+        descend(roots, directions, starts=random_starts(roots, 20, 0), fork_times=[0.0], seed=0, step_size=step_size)
     assert "\n" not in str(error.value)
 
 
@@ -166,7 +169,7 @@ def test_a_walk_that_diverges_says_so(step_size: float) -> None:
 @given(successes=st.integers(0, 50), n=st.integers(50, 500))
 def test_the_wilson_interval_solves_its_equation(successes: int, n: int) -> None:
     share = successes / n
-    low, high = wilson(share, n)
+    low, high = wilson_interval(share, n)
     assert 0 <= low <= share <= high <= 1
     for end in (float(low), float(high)):
         if 0 < end < 1:  # |share - p| is 1.96 standard errors of p, not of the share

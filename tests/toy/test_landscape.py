@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lmc_utils import toy
 
-M = toy.MOST_MINIMA
+M = toy.MAX_MINIMA
 EPSILON = np.finfo(float).eps
 
 
@@ -199,7 +199,7 @@ def test_moving_stretching_and_turning_round(roots: np.ndarray, shift: float, h:
     np.testing.assert_allclose(toy.approximation_factors(h * roots), factors, rtol=1e-9)
     np.testing.assert_allclose(toy.neighbour_barriers(-roots), heights[::-1], rtol=1e-12)
     np.testing.assert_allclose(toy.approximation_factors(-roots), factors[::-1], rtol=1e-9)
-    assert toy.mountainside(h * roots) == pytest.approx(h ** (2 * len(roots)) * toy.mountainside(roots), rel=1e-10)
+    assert toy.outer_height(h * roots) == pytest.approx(h ** (2 * len(roots)) * toy.outer_height(roots), rel=1e-10)
 
 
 @settings(deadline=None)

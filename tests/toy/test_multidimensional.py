@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmc_utils import toy
-from lmc_utils.toy import MOST_MINIMA, multidimensional
+from lmc_utils.toy import MAX_MINIMA, multidimensional
 
 seeds = st.integers(0, 10_000)
 
@@ -29,7 +29,7 @@ def rotation(n: int, seed: int) -> np.ndarray:
 def test_derivatives_equal_automatic_ones(m: int, rank: int | None) -> None:
     roots, theta = scattered(m, 5, seed=m), scattered(6, 5, seed=99)
     theta[0] = roots[0]  # at a solution too
-    directions = None if rank is None else multidimensional.random_directions(m, 5, rank, seed=m)
+    directions = None if rank is None else multidimensional.random_directions(m, 5, rank=rank, seed=m)
 
     def f(point: torch.Tensor) -> torch.Tensor:
         gaps = (point - torch.tensor(roots))[..., None]
@@ -91,7 +91,7 @@ def test_one_dimension_is_the_product_on_a_line(seed: int, m: int) -> None:
 @given(seed=seeds, m=st.integers(1, 6), n=st.integers(2, 5), h=st.floats(0.2, 5))
 def test_moving_stretching_and_rotating(seed: int, m: int, n: int, h: float) -> None:
     roots, theta, shift = scattered(m, n, seed), scattered(3, n, seed + 1), scattered(1, n, seed + 2)[0]
-    turn, directions = rotation(n, seed + 3), multidimensional.random_directions(m, n, 1, seed)
+    turn, directions = rotation(n, seed + 3), multidimensional.random_directions(m, n, rank=1, seed=seed)
     for frame, turned in ((None, None), (directions, directions @ turn.T)):
         f, slope = multidimensional.value(theta, roots, frame), multidimensional.gradient(theta, roots, frame)
         # a degenerate factor may be tiny, and moving its arguments changes it by a few parts in 10^15 of its gap
@@ -110,7 +110,7 @@ def test_moving_stretching_and_rotating(seed: int, m: int, n: int, h: float) -> 
 
 def test_identity_frames_are_the_isotropic_product() -> None:
     roots, theta = scattered(4, 3, 0), scattered(5, 3, 1)
-    whole = multidimensional.random_directions(4, 3, 3, seed=0)  # full rank: A_i is the identity
+    whole = multidimensional.random_directions(4, 3, rank=3, seed=0)  # full rank: A_i is the identity
     np.testing.assert_allclose(
         multidimensional.value(theta, roots, whole), multidimensional.value(theta, roots), rtol=1e-12
     )
@@ -122,7 +122,7 @@ def test_identity_frames_are_the_isotropic_product() -> None:
 @settings(deadline=None)
 @given(seed=seeds, rank=st.integers(1, 5))
 def test_a_degenerate_solution_is_a_flat_of_the_null_directions(seed: int, rank: int) -> None:
-    roots, directions = scattered(3, 6, seed), multidimensional.random_directions(3, 6, rank, seed)
+    roots, directions = scattered(3, 6, seed), multidimensional.random_directions(3, 6, rank=rank, seed=seed)
     null = np.linalg.svd(directions[0]).Vh[rank:]
     assert null.shape == (6 - rank, 6)
     on_the_flat = roots[0] + scattered(1, 6 - rank, seed + 1)[0] @ null
@@ -136,8 +136,8 @@ def test_a_degenerate_solution_is_a_flat_of_the_null_directions(seed: int, rank:
 
 
 def test_random_solutions_lie_on_the_flats_and_fill_them() -> None:
-    roots, directions = multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, 2, seed=0)
-    points = multidimensional.random_solutions(roots, directions, 200, seed=0)
+    roots, directions = multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, rank=2, seed=0)
+    points = multidimensional.random_solutions(roots, directions, count=200, seed=0)
     assert np.all(multidimensional.value(points, roots, directions) < 1e-28)
     misses = np.linalg.norm(np.einsum("irn,kin->kir", directions, points[:, None] - roots), axis=-1).min(axis=1)
     assert np.all(misses < 1e-14)
@@ -146,7 +146,7 @@ def test_random_solutions_lie_on_the_flats_and_fill_them() -> None:
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 30.0])
 def test_64_solutions_lose_no_digits(size: float) -> None:
-    roots, theta = size * scattered(MOST_MINIMA, 3, 0), size * np.array([0.1, 0.2, -0.4])
+    roots, theta = size * scattered(MAX_MINIMA, 3, 0), size * np.array([0.1, 0.2, -0.4])
     with mpmath.workdps(50):
         squares = [mpmath.fsum((mpmath.mpf(t) - mpmath.mpf(r)) ** 2 for t, r in zip(theta, root, strict=True))
                    for root in roots]  # fmt: skip
@@ -200,8 +200,14 @@ def test_the_barrier_is_above_the_chord_and_zero_at_both_ends() -> None:
 @pytest.mark.parametrize(
     ("ask", "line"),
     [
-        (lambda: multidimensional.random_directions(2, 3, 4, 0), "rank: expected from 1 to the dimension, 3, got 4"),
-        (lambda: multidimensional.random_directions(2, 3, 0, 0), "rank: expected from 1 to the dimension, 3, got 0"),
+        (
+            lambda: multidimensional.random_directions(2, 3, rank=4, seed=0),
+            "rank: expected from 1 to the dimension, 3, got 4",
+        ),
+        (
+            lambda: multidimensional.random_directions(2, 3, rank=0, seed=0),
+            "rank: expected from 1 to the dimension, 3, got 0",
+        ),
         (lambda: multidimensional.simplex(4, 3), "m: expected at most the dimension, 3, got 4"),
         (lambda: multidimensional.units([[0.0, 0.0]]), "roots: expected at least two, got 1"),
         (lambda: multidimensional.value([0.0], [0.0, 1.0]), "roots: expected the shape (m, n), got (2,)"),

@@ -80,7 +80,7 @@ def test_ridges_are_as_frequent_as_in_descent(page: Page, fork: float) -> None:
         fork=fork,
         walk={"steps": 500, "step_size": 0.005, "temperature": 0.3, "cooling": 1, "seed": 0},
     )
-    starts = descent.starts_around(roots, pairs, 0)
+    starts = descent.random_starts(roots, pairs, 0)
     ends = descent.descend(roots, starts=starts, fork_times=[fork], seed=0, steps=500)
     share = float((descent.sibling_barriers(ends, roots) > 0.1).mean())
     ours = float(np.mean([ridge for _, ridge in found]))
@@ -90,8 +90,8 @@ def test_ridges_are_as_frequent_as_in_descent(page: Page, fork: float) -> None:
 
 def test_wilson_is_that_of_descent(page: Page) -> None:
     for share, n in [(0.0, 10), (0.3, 50), (1.0, 7)]:
-        found = compute(page, "toy_descent.js", expression="wilson(share, n)", share=share, n=n)
-        np.testing.assert_allclose(found, descent.wilson(share, n), atol=1e-15)
+        found = compute(page, "toy_descent.js", expression="wilsonInterval(share, n)", share=share, n=n)
+        np.testing.assert_allclose(found, descent.wilson_interval(share, n), atol=1e-15)
 
 
 def test_friends_walk_count_and_sweep(page: Page) -> None:

@@ -88,8 +88,8 @@ export function outcome(land, [first, second]) {
   };
 }
 
-// 95 % interval of a share (Wilson, 1927), as in toy.descent.wilson.
-export function wilson(share, n, z = 1.959963984540054) {
+// 95 % interval of a share (Wilson, 1927), as in toy.descent.wilson_interval.
+export function wilsonInterval(share, n, z = 1.959963984540054) {
   const centre = (share + z ** 2 / (2 * n)) / (1 + z ** 2 / n);
   const half = (z / (1 + z ** 2 / n)) * Math.sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2));
   return [Math.min(share, Math.max(0, centre - half)), Math.max(share, Math.min(1, centre + half))];

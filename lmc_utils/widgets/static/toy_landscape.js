@@ -1,7 +1,7 @@
 // The landscapes of toy and the siblings of toy.descent, in the browser: the same formulas.
 // At most a dozen minima near the origin are shown here, so plain products do, without a separate exponent.
 
-export const CLIP = 20;
+export const MAX_GRADIENT = 20;
 
 // f, f' and f'' of f(theta) = prod_i (theta - theta_i*)^2.
 export function landscape(theta, roots) {
@@ -111,11 +111,11 @@ export function units(roots) {
   return [median(distances), median(roots.map((root, index) => barrierBetween(root, near[index], roots)))];
 }
 
-// The gradient in units of height over length, at places in units of length, at most CLIP long.
+// The gradient in units of height over length, at places in units of length, at most MAX_GRADIENT long.
 export function clippedSlope(x, y, solutions, height, into = [0, 0]) {
   fieldGradient(x, y, solutions, into);
   const long = Math.hypot(into[0], into[1]) / height;
-  const scale = Math.min(1, CLIP / Math.max(long, CLIP)) / height;
+  const scale = Math.min(1, MAX_GRADIENT / Math.max(long, MAX_GRADIENT)) / height;
   into[0] *= scale;
   into[1] *= scale;
   return into;

@@ -160,7 +160,7 @@ function friends({ model, el }, safely) {
   function show() {
     const row = at(fork);
     const line = (text, hits) => {
-      const [low, high] = wilson(hits / row.pairs, row.pairs);
+      const [low, high] = wilsonInterval(hits / row.pairs, row.pairs);
       const cells = [`${hits} of ${row.pairs}`, percent(hits / row.pairs), `${percent(low)} to ${percent(high)}`];
       const head = html("th", { scope: "row" }, text);
       return html("tr", {}, head, ...cells.map((cell) => html("td", {}, cell)));
@@ -191,7 +191,7 @@ function friends({ model, el }, safely) {
       axis("bottom", x, [0, 20, 40, 60, 80, 100], box, "lose sight after", said),
       path(rows.map((row) => [x(row.fork), y(row.ridge / row.pairs)]), { class: "lmc-trend" }),
       ...rows.map((row) => {
-        const [low, high] = wilson(row.ridge / row.pairs, row.pairs);
+        const [low, high] = wilsonInterval(row.ridge / row.pairs, row.pairs);
         return svg("g", { class: `lmc-result${row.fork === fork ? " lmc-now" : ""}` },
           svg("line", { x1: x(row.fork), x2: x(row.fork), y1: y(low), y2: y(high) }),
           svg("circle", { cx: x(row.fork), cy: y(row.ridge / row.pairs), r: row.fork === fork ? 5 : 4 }));
