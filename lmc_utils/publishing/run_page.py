@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
 from nbformat import NotebookNode, from_dict
 from nbformat import write as write_notebook
 from rich.console import Console
-from ruamel.yaml import YAML
 
 from lmc_utils.provenance import write_whole
 from lmc_utils.publishing import embedded_assets, standalone_page
@@ -116,8 +115,7 @@ def _lay_out(site: Site, work: Site, notebook: NotebookNode) -> None:
 
 
 def _write_config(root: Path, path: Path) -> None:
-    yaml = YAML(typ="safe", pure=True)
-    settings: dict[str, Any] = yaml.load((root / "_config.yml").read_bytes())
+    settings: dict[str, Any] = yaml.safe_load((root / "_config.yml").read_bytes())
     settings.pop("repository", None)
     own = settings["sphinx"]["local_extensions"]
     for name in own.keys() - _NEEDED:
@@ -126,6 +124,4 @@ def _write_config(root: Path, path: Path) -> None:
     own.update({name: str(root.resolve() / folder) for name, folder in own.items()})
     settings["sphinx"]["config"]["html_theme_options"] |= _ALONE
     settings["sphinx"]["config"]["html_sidebars"] = {"**": []}
-    text = io.BytesIO()
-    yaml.dump(settings, text)
-    path.write_bytes(text.getvalue())
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")

@@ -5,13 +5,12 @@ No address stands in the sources: a name that nobody owns belongs to whoever reg
 
 from __future__ import annotations
 
-import io
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import require
@@ -77,11 +76,9 @@ def write_config(root: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if extensions := (settings.get("sphinx") or {}).get("local_extensions"):  # they are looked for beside the file
         extensions.update({name: str(root.resolve() / folder) for name, folder in extensions.items()})
-    text = io.BytesIO()
-    YAML(typ="safe", pure=True).dump(settings, text)
-    write_whole(path, text.getvalue())
+    write_whole(path, yaml.safe_dump(settings, sort_keys=False).encode())
 
 
 def _settings(root: Path) -> dict[str, Any]:
-    found: dict[str, Any] = YAML(typ="safe", pure=True).load((root / "_config.yml").read_bytes()) or {}
+    found: dict[str, Any] = yaml.safe_load((root / "_config.yml").read_bytes()) or {}
     return found

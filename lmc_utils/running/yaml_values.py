@@ -1,34 +1,33 @@
-"""Values of parameters from text: YAML 1.2 as far as JSON goes, so that any text is a value or costs one line."""
+"""Parse parameter values that are written as YAML: any text is a JSON value, or costs one line."""
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+import yaml
 
 from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
 from lmc_utils.settings import ParameterError, require
 
-_LONGEST = 10_000  # characters; the parser takes a second for them at worst, and its time grows with their square
-_WANTED = "words, finite numbers (whole ones from -2**63 to 2**63), or lists of these"
+_LONGEST = 10_000  # characters; the parser takes some tenths of a second for them
 _DEEPEST = 20  # lists within lists
-
-
-class _Constructor(SafeConstructor):
-    """To it a date is a word, as in YAML's core schema."""
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+_WANTED = "words, finite numbers (whole ones from -2**63 to 2**63), or lists of these"
+_CONSTANTS = dict.fromkeys(["", "~", "null", "Null", "NULL"]) | {
+    word: truth for truth in (True, False) for word in (str(truth), str(truth).lower(), str(truth).upper())
+}
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 def parse(name: str, text: str) -> Any:
-    """The value of a parameter that is written as YAML: null, true, false, a number, a word, or lists and mappings.
+    """Parse the value of a parameter: null, true, false, a number, a word, or lists and mappings of these.
 
-    To version 1.2 of YAML 010 is ten, 1:30 a word and 1e-3 a number. What JSON cannot say is refused: tags, infinity;
-    and so are anchors, with which a few characters would unfold into gigabytes.
+    A plain scalar means what it means after `-p` of papermill: 010 is ten, 1:30 and yes are words, 1e-3 is a number
+    (`yaml.safe_load`, which reads YAML 1.1, has 8, 90, true and a word). Tags are rejected, and so are anchors, with
+    which a few characters would unfold into gigabytes.
 
     Raises:
         ParameterError: the text is no YAML, says more than JSON can, or is too long or too deep.
@@ -41,36 +40,51 @@ def parse(name: str, text: str) -> Any:
     """
     name = one_line(name, LONGEST_VALUE)
     require(len(text) <= _LONGEST, name, f"at most {_LONGEST} characters", text)
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
+
+    def value(event: Any, depth: int) -> Any:
+        plain = not any(getattr(event, what, None) for what in ("anchor", "tag"))  # an alias has an anchor as well
+        require(plain, name, "a value without anchors and tags", text)
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event)
+        require(depth < _DEEPEST, name, f"lists of at most {_DEEPEST} levels", text)
+        inside = itertools.takewhile(lambda each: not isinstance(each, yaml.CollectionEndEvent), events)
+        items = [value(each, depth + 1) for each in inside]
+        if isinstance(event, yaml.SequenceStartEvent):
+            return items
+        keys = items[::2]
+        require(all(isinstance(key, str) for key in keys), name, "words for the keys of a mapping", text)
+        require(len(set(keys)) == len(keys), name, "each key once", text)
+        return dict(zip(keys, items[1::2], strict=True))
+
+    events = yaml.parse(text, yaml.SafeLoader)  # one by one: the parser takes long for thousands of brackets
     try:
-        _check_form(name, text, yaml)
-        value = yaml.load(text)
+        next(events)  # the stream begins
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return None
+        found = value(next(events), depth=0)
+        next(events)  # the document ends
+        require(isinstance(next(events), yaml.StreamEndEvent), name, "one value", text)
     except ParameterError:
         raise
-    except ValueError as error:  # a number with more digits than Python reads
+    except ValueError as error:
         raise ParameterError(f"{name}: expected {_WANTED}, got {shown(text)}") from error
     except Exception as error:  # the parser's own, and whatever it meets in a text that it does not foresee
         raise ParameterError(f"{name}: expected YAML, got {shown(text)}") from error
-    require(_is_json(value), name, _WANTED, text)
-    return value
+    return found
 
 
-def _check_form(name: str, text: str, yaml: YAML) -> None:
-    """Refuse, before it is built, a value that would be large or is none of JSON's."""
-    depth = 0
-    for event in yaml.parse(text):
-        plain = not any(getattr(event, what, None) for what in ("anchor", "tag"))  # an alias has an anchor as well
-        require(plain, name, "a value without anchors and tags", text)
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        require(depth <= _DEEPEST, name, f"lists of at most {_DEEPEST} levels", text)
-
-
-def _is_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_json(key) and _is_json(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(map(_is_json, value))
-    if isinstance(value, str):
-        return not any("\ud800" <= each <= "\udfff" for each in value)  # halves of a character, which no file can hold
-    return value is None or (abs(value) <= 2**63 if isinstance(value, int) else math.isfinite(value))
+def _scalar(event: yaml.ScalarEvent) -> Any:
+    """The value of a scalar; ValueError where JSON has none."""
+    text = event.value
+    if event.style is None and text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if event.style is None and _INTEGER.fullmatch(text):
+        number: int | float = int(text)  # ValueError for more digits than Python reads
+    elif event.style is None and _FLOAT.fullmatch(text):
+        number = float(text)
+    else:
+        text.encode()  # ValueError for half a character, which no file can hold
+        return text
+    if not math.isfinite(number) or (isinstance(number, int) and abs(number) > 2**63):
+        raise ValueError(text)
+    return number
