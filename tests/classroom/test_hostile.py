@@ -26,6 +26,6 @@ def test_it_is_held_off(name: str, held: dict[str, tuple[bool, str]]) -> None:
 def test_an_attack_that_gets_in_is_seen(tmp_path: Path) -> None:
     """Without a wall; none that would hurt this machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hostile.grading.wall, "find", lambda _: None)
+        patch.setattr(hostile.grading.sandbox, "find", lambda _: None)
         rows = hostile.attack(tmp_path, ["solutions read", "files of the home read", "a new root"], honest=[])
     assert {name for name, held, _ in rows if not held} >= {"solutions read", "files of the home read"}

@@ -518,8 +518,8 @@ def _common_faults(
     faults += [f"left running: {' '.join(each)[-60:]}" for each in _running()]
     expected = {*honest, *where.values()}
     faults += [f"line of {name}" for name in rows.keys() - expected]
-    left = [str(path) for path in (Path.home() / ".lmc_hostile", Path("/root/.lmc_hostile")) if path.exists()]
-    return faults + [f"written: {path}" for path in left]
+    homes = {str(Path.home()), "/root"}  # os.path.exists, as an ordinary user may not look into the second
+    return faults + [f"written: {home}/.lmc_hostile" for home in homes if os.path.exists(f"{home}/.lmc_hostile")]
 
 
 def _running() -> Iterator[list[str]]:

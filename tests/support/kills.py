@@ -37,7 +37,7 @@ def rename(path, target, rename=Path.rename):
         os.kill(os.getpid(), signal.SIGKILL)
     return rename(path, target)
 
-swap._exchange = lambda one, other: False
+folder_swap._exchange = lambda one, other: False
 Path.rename = rename
 cli.app(["build", "--preset", "smoke"])
 """
