@@ -13,10 +13,10 @@ TORCH  := torch==2.13.0\ntorchvision==0.28.0\n
 QUICK  := jsonschema<4.25\n
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf browser test test-gpu lint bench odd attack serve clean lock
+.PHONY: help book pdf browser test test-gpu lint bench test-parameters robustness serve clean lock
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(VENV)/.book  ## execute the notebooks that changed and build _build/html/index.html
 	@$(BIN)/lmc build
@@ -46,12 +46,12 @@ lint: $(VENV)/.dev  ## check style, types, the order of the folders, and that no
 bench: $(VENV)/.dev  ## measure the speed claims against their peers (some half an hour)
 	@$(BIN)/python -m benchmarks
 
-odd: $(VENV)/.dev  ## run, read and build every chapter with parameters of another kind (some ten minutes)
-	@$(BIN)/python -m pytest -q tests/odd/odd_runs.py
+test-parameters: $(VENV)/.dev  ## run and publish every chapter with unusual parameters (about ten minutes)
+	@$(BIN)/python -m pytest -q tests/parameters/chapters_with_other_parameters.py
 
-attack: $(VENV)/.dev  ## try to break what SECURITY.md promises (about an hour)
+robustness: $(VENV)/.dev  ## try to break the promises of SECURITY.md (about an hour)
 	@$(BIN)/python -m lmc_utils.classroom.sandbox >/dev/null
-	@$(BIN)/python tests/attack
+	@$(BIN)/python tests/robustness
 
 serve: $(VENV)/.book  ## serve the built book on this machine
 	@$(BIN)/lmc serve

@@ -9,9 +9,9 @@ import time
 import urllib.request
 from pathlib import Path
 
-import junk_attack
+import fuzzing
 import pytest
-from project import lmc, outputs, write_book, write_notebook
+from small_project import lmc, outputs, write_book, write_notebook
 
 from lmc_utils import cli
 from lmc_utils.forking import Experiment, train
@@ -85,10 +85,10 @@ def test_a_mistake_costs_one_line(
     assert not list(ROOT.glob("*.partial.ipynb"))  # which comes before the kernel
 
 
-@pytest.mark.parametrize("kind", junk_attack.KINDS)
+@pytest.mark.parametrize("kind", fuzzing.KINDS)
 def test_text_from_outside_makes_no_traceback(kind: str) -> None:
     count = 40 if kind == "lmc grade" else 350  # the first validates whole notebooks
-    row = junk_attack.tried(kind, count, seed=0)
+    row = fuzzing.tried(kind, count, seed=0)
     assert row.held == row.tried >= 0.8 * count, row.worst
 
 

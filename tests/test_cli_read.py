@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from project import lmc, write_book
+from small_project import lmc, write_book
 
 CELL = """from lmc_utils.running import record
 record(barrier={"fork_0": 4.0 * rate, f"fork_{count}": 2.0}, width=64)"""

@@ -1,4 +1,4 @@
-"""The folders of the package: what each offers, that the book describes it, and that the tests mirror it."""
+"""The folders of the package: what each offers, and that the book describes it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,6 @@ from lmc_utils.provenance import PACKAGE, package_files
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-OF_MORE_THAN_ONE_FILE = {
-    "tests/classroom/test_hostile.py",
-    "tests/forking/test_damage.py",
-    "tests/widgets/test_widgets.py",
-}  # what holds for every widget
 
 every_folder = pytest.mark.parametrize("name", FOLDERS)
 
@@ -41,18 +36,6 @@ def test_the_book_has_a_page_for_it(name: str) -> None:
     chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
     (api,) = (chapter for chapter in chapters if chapter["file"] == "api")
     assert f"api/{name}" in [section["file"] for section in api["sections"]]
-
-
-@every_folder
-def test_its_tests_stand_where_it_does(name: str) -> None:
-    for path in sorted((ROOT / "tests" / name).glob("test_*.py")):
-        mirrored = PACKAGE / name / f"{path.stem.removeprefix('test_')}.py"
-        assert mirrored.exists() or path.relative_to(ROOT).as_posix() in OF_MORE_THAN_ONE_FILE, path
-
-
-def test_no_file_holds_two_ideas() -> None:
-    for name, path in package_files(".py").items():
-        assert len(path.read_text().splitlines()) <= 310, name
 
 
 def test_a_wheel_has_all_files(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from project import lmc, write_book
+from small_project import lmc, write_book
 
 ROOT = Path(__file__).parent.parent.parent
 FAULTS = {

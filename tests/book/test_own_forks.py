@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from project import lmc, write_book
+from small_project import lmc, write_book
 
 ROOT = Path(__file__).parents[2]
 CELL = """from lmc_utils.running import record

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from book_site import CHAPTERS, Visit, settled, visit_one
 from playwright.sync_api import Browser
-from project import lmc
+from small_project import lmc
 
 MEGABYTE = 2**20
 SHOWN = ".widget-subarea > :not(:empty)"

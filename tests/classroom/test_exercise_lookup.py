@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from by_chapter import of_its_chapter
+from exercise_groups import grouped_by_chapter
 from scipy.integrate import quad
 
 from lmc_utils.classroom import check, exercise_lookup, insist
@@ -26,9 +26,9 @@ FOLDER = Path(__file__).parents[2] / "notebooks" / "exercises"
 SOURCES = notebooks.chapters(FOLDER)
 EVERY = [exercise for chapter in CHAPTERS for exercise in exercise_lookup.of_chapter(chapter).values()]
 
-every_exercise = pytest.mark.parametrize("exercise", [of_its_chapter(each, each.name) for each in EVERY])
+every_exercise = pytest.mark.parametrize("exercise", [grouped_by_chapter(each, each.name) for each in EVERY])
 numbers_asked_for = pytest.mark.parametrize(
-    "exercise", [of_its_chapter(each, each.name) for each in EVERY if not each.probes]
+    "exercise", [grouped_by_chapter(each, each.name) for each in EVERY if not each.probes]
 )
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 

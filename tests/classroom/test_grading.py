@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
+from example_submissions import SOURCE, hand_in, solved, without
 from filelock import FileLock
-from handed_in import SOURCE, hand_in, solved, without
 from nbformat import NotebookNode
-from project import lmc
+from small_project import lmc
 
 from lmc_utils.classroom.exercise_lookup import numbers
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from by_chapter import of_its_chapter
-from project import lmc
+from exercise_groups import grouped_by_chapter
+from small_project import lmc
 
 from lmc_utils.classroom import assignments, check
 from lmc_utils.classroom.class_list import alike, folders
@@ -22,7 +22,7 @@ SOURCES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 OWN = [name for chapter in CHAPTERS for name in of_chapter(chapter) if numbers(name)]
 CLASS = [f"student {number}" for number in range(40)]
 
-every = pytest.mark.parametrize("name", [of_its_chapter(name, name) for name in OWN])
+every = pytest.mark.parametrize("name", [grouped_by_chapter(name, name) for name in OWN])
 
 
 def source_of(name: str) -> Path:

@@ -7,7 +7,7 @@ import itertools
 
 import nbformat
 import pytest
-from handed_in import SOURCE, identity, solved, without
+from example_submissions import SOURCE, identity, solved, without
 from nbformat import NotebookNode
 
 from lmc_utils.classroom import assignments, submission_marks

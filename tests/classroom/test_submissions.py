@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from handed_in import SOURCE, hand_in, solved, without
+from example_submissions import SOURCE, hand_in, solved, without
 
 from lmc_utils.classroom.submissions import collect, read
 from lmc_utils.settings import ParameterError

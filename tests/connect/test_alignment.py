@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made_up_pairs import made
+from synthetic_pairs import made
 from torch import nn
 
 from lmc_utils.connect.alignment import Matching, align

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import example_modules
 import pytest
-import strangers
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -76,8 +76,8 @@ def test_buffers_that_are_no_statistics_are_kept_if_equal_and_named_if_not() -> 
         connect.pair(first, second, SAMPLES)
 
 
-@pytest.mark.parametrize("kind", strangers.KINDS)
+@pytest.mark.parametrize("kind", example_modules.KINDS)
 def test_ends_are_the_networks_to_the_bit_or_nearly(kind: str) -> None:
-    first, second, samples = strangers.two(kind)
+    first, second, samples = example_modules.two(kind)
     assert endpoint_difference(ends(first, second), feed(samples)) < 1e-6
     assert endpoint_difference(ends(first.state_dict(), second.state_dict(), first), feed(samples)) < 1e-6

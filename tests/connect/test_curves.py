@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_up_pairs import made
+from synthetic_pairs import made
 from torch.nn import functional
 
 from lmc_utils.connect import curves as curves_file

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 
+import example_modules
 import numpy as np
 import pytest
-import strangers
 import torch
 from torch import nn
 
@@ -24,7 +24,7 @@ def convolutional() -> nn.Sequential:
         nn.Linear(16, 6),
         nn.Dropout(0.5),
         nn.GELU(),
-        nn.Linear(6, strangers.CLASSES),
+        nn.Linear(6, example_modules.CLASSES),
     )
 
 
@@ -48,7 +48,7 @@ def made() -> tuple[nn.Sequential, tuple[torch.Tensor, torch.Tensor]]:
     torch.manual_seed(0)
     network, inputs = convolutional(), torch.randn(30, 1, 6, 6)
     network(3 * inputs)
-    return network, (inputs, torch.randint(0, strangers.CLASSES, (30,)))
+    return network, (inputs, torch.randint(0, example_modules.CLASSES, (30,)))
 
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
@@ -82,11 +82,11 @@ def test_strangers_are_never_farther_apart_and_compute_what_they_did() -> None:
     ("make", "shape", "line"),
     [
         (
-            strangers.Attention,
+            example_modules.Attention,
             (5, 3),
             "network: expected a sequence of known layers, got Attention",
         ),
-        (strangers.perceptron, (3,), "network: expected a sequence of known layers, got LayerNorm at '3'"),
+        (example_modules.perceptron, (3,), "network: expected a sequence of known layers, got LayerNorm at '3'"),
         (lambda: nn.Sequential(nn.Linear(3, 4)), (3,), "network: expected one with channels that can be permuted"),
         (
             lambda: nn.Sequential(nn.Conv1d(4, 4, 1, groups=2), nn.Flatten()),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 
+import example_modules
 import numpy as np
 import pytest
-import strangers
 import torch
 from torch import nn
 
@@ -23,7 +23,7 @@ SHORT = Bending(curve_epochs=3, curve_points=5)
 
 
 def trained(kind: str) -> tuple[nn.Module, nn.Module, tuple[torch.Tensor, torch.Tensor]]:
-    first, second, samples = strangers.two(kind, 48)
+    first, second, samples = example_modules.two(kind, 48)
     for network in (first, second):
         network.eval()
         optimiser = torch.optim.Adam(network.parameters(), 0.02)
@@ -36,7 +36,7 @@ def trained(kind: str) -> tuple[nn.Module, nn.Module, tuple[torch.Tensor, torch.
 
 def test_bends_are_those_of_the_chain_rule_by_hand() -> None:
     """One step with one batch: the bend moves by the gradient at the drawn point, times its share there."""
-    first, second, samples = strangers.two("perceptron")
+    first, second, samples = example_modules.two("perceptron")
     walker = Walker(ends(first, second), feed([samples]), Scores(), "reestimate", feed([samples]))
     how = Bending(curve_epochs=1, curve_rate=0.1)
     (bend,) = bent(walker, how)
@@ -66,7 +66,7 @@ def test_a_bent_way_is_lower_than_the_line(kind: str, how: Bending) -> None:
 
 
 def test_a_way_that_was_not_bent_is_the_line() -> None:
-    first, second, samples = strangers.two("normalised", dtype=torch.float64)
+    first, second, samples = example_modules.two("normalised", dtype=torch.float64)
     for batchnorm in ("reestimate", "interpolate", "keep"):
         how = Bending(curve_epochs=1, curve_rate=1e-30, curve_points=5)
         found = connect.pair(first, second, samples, alphas=5, curve=how, batchnorm=batchnorm)
@@ -76,10 +76,10 @@ def test_a_way_that_was_not_bent_is_the_line() -> None:
 
 
 def test_what_cannot_be_bent_is_one_line() -> None:
-    first, second, samples = strangers.two("perceptron", dtype=torch.bfloat16)
+    first, second, samples = example_modules.two("perceptron", dtype=torch.bfloat16)
     with pytest.raises(ParameterError, match=r"^curve: expected parameters in float32 or float64, got torch.bfloat16"):
         connect.pair(first, second, samples, curve=SHORT)
-    first, second, samples = strangers.two("perceptron")
+    first, second, samples = example_modules.two("perceptron")
     wild = Bending(curve_epochs=40, curve_rate=1e30)
     with pytest.raises(ParameterError, match=r"^curve_rate: training of the bends diverged in epoch \d+; 1e\+30"):
         connect.pair(first, second, samples, curve=wild)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from made_up_pairs import made
+from synthetic_pairs import made
 from torch import Tensor
 
 from lmc_utils.connect import rescaling

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import example_modules
 import pytest
-import strangers
 import torch
 from torch import Tensor, nn
 
@@ -44,24 +44,24 @@ def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
     ],
 )
 def test_a_state_that_does_not_fit_is_one_line(change: Callable[[Any], Any], line: str) -> None:
-    network = strangers.Tied()
+    network = example_modules.Tied()
     with pytest.raises(ParameterError, match=f"^{line}"):
         ends(network.state_dict(), change(dict(network.state_dict())), network)
 
 
 def test_shared_parameters_may_be_saved_once_and_have_to_be_shared_in_both() -> None:
-    network = strangers.Tied()
+    network = example_modules.Tied()
     state, _ = state_of(without(dict(network.state_dict()), "two.weight"), network, "first")
     assert torch.equal(state["one.weight"], network.two.weight)
     assert "two.weight" not in state
-    apart = strangers.Tied()
+    apart = example_modules.Tied()
     apart.two.weight = nn.Parameter(apart.one.weight.detach().clone())
     with pytest.raises(ParameterError, match=r"^second: expected parameters that are shared as in the other network"):
         ends(network, apart)
 
 
 def test_a_count_of_batches_may_be_missing_and_differ() -> None:
-    first, second, _ = strangers.two("normalised")
+    first, second, _ = example_modules.two("normalised")
     state = without(dict(second.state_dict()), "1.num_batches_tracked")
     assert torch.equal(ends(first, state).states[1]["1.running_mean"], second[1].running_mean)
 

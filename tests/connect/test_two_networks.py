@@ -6,9 +6,9 @@ import copy
 import random
 from pathlib import Path
 
+import example_modules
 import numpy as np
 import pytest
-import strangers
 import torch
 import xarray as xr
 from torch import nn
@@ -21,15 +21,15 @@ from lmc_utils.settings import ParameterError
 
 ALPHAS = [0.0, 0.25, 0.5, 1.0]
 
-every_kind = pytest.mark.parametrize("kind", strangers.KINDS)
+every_kind = pytest.mark.parametrize("kind", example_modules.KINDS)
 
 
 @every_kind
 def test_the_line_is_that_of_the_loop_that_people_write(kind: str) -> None:
-    first, second, samples = strangers.two(kind)
+    first, second, samples = example_modules.two(kind)
     batches = [(samples[0][:10], samples[1][:10]), (samples[0][10:], samples[1][10:])]
     found = connect.pair(first, second, batches, alphas=ALPHAS, batchnorm="interpolate")
-    expected = np.array(strangers.by_loop(first, second, ALPHAS, batches))
+    expected = np.array(example_modules.by_loop(first, second, ALPHAS, batches))
     np.testing.assert_allclose(found.loss, expected[:, 0], rtol=2e-6)
     np.testing.assert_allclose(found.error, expected[:, 1])
     assert found.attrs["endpoint_difference"] < 1e-6
@@ -41,10 +41,10 @@ def test_networks_of_torchvision(name: str) -> None:
     torch.manual_seed(0)
     size = {"image_size": 32} if name == "vit_b_16" else {}
     make = getattr(import_torchvision().models, name)
-    first, second = (make(num_classes=strangers.CLASSES, **size) for _ in range(2))
-    batches = [(torch.randn(4, 3, 32, 32), torch.randint(0, strangers.CLASSES, (4,)))]
+    first, second = (make(num_classes=example_modules.CLASSES, **size) for _ in range(2))
+    batches = [(torch.randn(4, 3, 32, 32), torch.randint(0, example_modules.CLASSES, (4,)))]
     found = connect.pair(first, second, batches, alphas=[0.5], batchnorm="interpolate")
-    expected = np.array(strangers.by_loop(first, second, [0.0, 0.5, 1.0], batches))
+    expected = np.array(example_modules.by_loop(first, second, [0.0, 0.5, 1.0], batches))
     np.testing.assert_allclose(found.loss, expected[:, 0], rtol=1e-5)
 
 
@@ -52,9 +52,9 @@ def test_a_network_of_transformers() -> None:
     import_torchvision()  # which transformers imports, too
     transformers = pytest.importorskip("transformers")
     small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    config = transformers.BertConfig(vocab_size=20, num_labels=strangers.CLASSES, **small)
+    config = transformers.BertConfig(vocab_size=20, num_labels=example_modules.CLASSES, **small)
     first, second = (transformers.BertForSequenceClassification(config) for _ in range(2))
-    batch = {"input_ids": torch.randint(0, 20, (6, 5)), "labels": torch.randint(0, strangers.CLASSES, (6,))}
+    batch = {"input_ids": torch.randint(0, 20, (6, 5)), "labels": torch.randint(0, example_modules.CLASSES, (6,))}
     found = connect.pair(first, second, [batch], alphas=3)
     first.eval()
     with torch.no_grad():
@@ -64,16 +64,16 @@ def test_a_network_of_transformers() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_precisions(dtype: torch.dtype) -> None:
-    first, second, samples = strangers.two("perceptron", dtype=dtype)
+    first, second, samples = example_modules.two("perceptron", dtype=dtype)
     found = connect.pair(first, second, samples, alphas=ALPHAS)
-    expected = np.array(strangers.by_loop(first, second, ALPHAS, [samples]))
+    expected = np.array(example_modules.by_loop(first, second, ALPHAS, [samples]))
     np.testing.assert_allclose(found.loss, expected[:, 0], rtol=1e-6 if dtype == torch.float64 else 0.02)
 
 
 def test_inputs_by_name_and_as_arguments_and_a_state_beside_a_module() -> None:
     torch.manual_seed(0)
-    first, second = strangers.Named(), strangers.Named()
-    left, right, labels = torch.randn(6, 3), torch.randn(6, 3), torch.randint(0, strangers.CLASSES, (6,))
+    first, second = example_modules.Named(), example_modules.Named()
+    left, right, labels = torch.randn(6, 3), torch.randn(6, 3), torch.randint(0, example_modules.CLASSES, (6,))
     batches = [[({"left": left, "right": right}, labels)], [((left, right), labels)]]
     batches.append([{"left": left, "right": right, "labels": labels}])  # type: ignore[list-item]
     losses = [connect.pair(first, second, each, alphas=3).loss.values for each in batches]
@@ -104,7 +104,7 @@ def test_regression_and_places() -> None:
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
 def test_nothing_that_was_given_is_changed(batchnorm: str) -> None:
-    first, second, samples = strangers.two("normalised")
+    first, second, samples = example_modules.two("normalised")
     first[1].eval()
     first[0].register_forward_hook(lambda *_: None)
     networks = (first, second)
@@ -124,7 +124,7 @@ def test_nothing_that_was_given_is_changed(batchnorm: str) -> None:
 
 
 def test_reestimated_statistics_are_those_that_torch_would_find() -> None:
-    first, second, samples = strangers.two("normalised")
+    first, second, samples = example_modules.two("normalised")
     batches = [(samples[0][:12], samples[1][:12]), (samples[0][12:], samples[1][12:])]
     found = connect.pair(first, second, batches, alphas=3)
     middle = copy.deepcopy(first)
@@ -144,7 +144,7 @@ def test_reestimated_statistics_are_those_that_torch_would_find() -> None:
 
 
 def test_kept_statistics_are_those_of_each_network_in_turn() -> None:
-    first, second, samples = strangers.two("normalised")
+    first, second, samples = example_modules.two("normalised")
     found = connect.pair(first, second, samples, alphas=3, batchnorm="keep")
     for home, network in enumerate((first, second)):
         middle = copy.deepcopy(network).eval()
@@ -158,7 +158,7 @@ def test_kept_statistics_are_those_of_each_network_in_turn() -> None:
 
 @pytest.mark.parametrize("kind", ["perceptron", "normalised", "attention", "lstm"])
 def test_one_layer_half_way_is_a_network_with_that_layer_half_way(kind: str) -> None:
-    first, second, samples = strangers.two(kind, dtype=torch.float64)
+    first, second, samples = example_modules.two(kind, dtype=torch.float64)
     found = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=True)
     layer = str(found.layer.values[0])
     rises = []
@@ -177,12 +177,12 @@ def test_one_layer_half_way_is_a_network_with_that_layer_half_way(kind: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("kind", "batchnorm"), [*((kind, "interpolate") for kind in strangers.KINDS), ("normalised", "reestimate")]
+    ("kind", "batchnorm"), [*((kind, "interpolate") for kind in example_modules.KINDS), ("normalised", "reestimate")]
 )
 def test_curvature_is_that_of_the_line(kind: str, batchnorm: str) -> None:
     """Against differences of the measured loss, in float64, on one batch."""
     many = 24 if batchnorm == "interpolate" else 2000  # a batch's own variances divide by N, re-estimated ones by N - 1
-    first, second, samples = strangers.two(kind, many, torch.float64)
+    first, second, samples = example_modules.two(kind, many, torch.float64)
     samples = [samples]
     found = connect.pair(first, second, samples, alphas=3, batchnorm=batchnorm, curvature=True)
     step = 1e-3
@@ -195,7 +195,7 @@ def test_curvature_is_that_of_the_line(kind: str, batchnorm: str) -> None:
 
 
 def test_whoever_stops_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second, samples = strangers.two("lstm")
+    first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=5)
     one, calls = point_scores.Walker.one, [0]
 
@@ -221,7 +221,7 @@ class Untrainable(nn.BatchNorm1d):
 
 
 def test_what_a_network_says_in_a_later_batch_or_in_training_mode_is_one_line() -> None:
-    first, second, (inputs, labels) = strangers.two("normalised")
+    first, second, (inputs, labels) = example_modules.two("normalised")
     batches = [(inputs, labels), (inputs[:, :, :3], labels), (inputs, labels)]
     with pytest.raises(
         ParameterError, match=r"^data: expected inputs that the network takes, batch 1 gave RuntimeError"
@@ -243,14 +243,16 @@ def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() ->
     inputs, labels = torch.randn(24, 3), torch.randint(0, 4, (24,))
     batches = [(inputs[:8], labels[:8]), (5 * inputs[8:], labels[8:])]
     found = connect.pair(first, second, batches, alphas=ALPHAS)
-    np.testing.assert_allclose(found.loss, np.array(strangers.by_loop(first, second, ALPHAS, batches))[:, 0], rtol=2e-6)
+    np.testing.assert_allclose(
+        found.loss, np.array(example_modules.by_loop(first, second, ALPHAS, batches))[:, 0], rtol=2e-6
+    )
 
 
 def test_whoever_stops_after_the_line_keeps_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    first, second, samples = strangers.two("perceptron")
+    first, second, samples = example_modules.two("perceptron")
     monkeypatch.setattr("lmc_utils.connect.two_networks._layers", stopped)
     with pytest.raises(connect.Interrupted, match="Averaging") as stop:
         connect.pair(first, second, samples, alphas=3, layers=True)
@@ -301,7 +303,7 @@ def test_bad_input_is_one_line(change: dict[str, object], line: str) -> None:
 
 
 def test_a_report_is_drawn_kept_and_told(tmp_path: Path) -> None:
-    first, second, samples = strangers.two("perceptron")
+    first, second, samples = example_modules.two("perceptron")
     found = connect.pair(first, second, samples, alphas=5, layers=True, curvature=True)
     assert found["loss"].attrs["units"] == "nats"
     page = found._repr_html_()

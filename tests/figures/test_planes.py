@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import xarray as xr
-from scenery import CORNERS, FORKS, scenery
+from synthetic_plane import CORNERS, FORKS, synthetic_plane
 
 from lmc_utils.figures import planes as figures
 
 
 def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
-    planes, walks = scenery(third="parent")
+    planes, walks = synthetic_plane(third="parent")
     figure = figures.plane_maps(planes, walks)
     *panels, bar = figure.axes
     assert bar.get_ylabel() == "train loss (nats)"
@@ -28,7 +28,7 @@ def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
 
 
 def test_maps_show_the_error_where_it_is_asked_for_and_nothing_below_the_lowest() -> None:
-    planes, walks = scenery()
+    planes, walks = synthetic_plane()
     figure = figures.plane_maps(planes, walks, "error", lowest=5.0)
     assert figure.axes[-1].get_ylabel() == "train error (%)"
     shown = np.asarray(figure.axes[0].collections[0].get_array()).ravel()
@@ -36,7 +36,7 @@ def test_maps_show_the_error_where_it_is_asked_for_and_nothing_below_the_lowest(
 
 
 def test_a_plane_that_is_none_says_so() -> None:
-    planes, walks = scenery()
+    planes, walks = synthetic_plane()
     figure = figures.plane_maps(planes.where(planes.fork_epoch == 0), walks)
     assert [text.get_text() for text in figure.axes[1].texts] == ["on one line:\nno plane"]
     assert not figure.axes[1].collections

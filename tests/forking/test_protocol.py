@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import damage
 import pytest
+import run_corruption
 import torch
 from device import DEVICE
 
@@ -117,7 +117,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     monkeypatch.setattr(training, "train_epoch", counted)
     resumed = train(experiment, tmp_path)
     assert trained == list(range(survives, 4))
-    assert damage.equal_networks(resumed.folder, run.folder)
+    assert run_corruption.equal_networks(resumed.folder, run.folder)
 
 
 def test_conventions_for_measuring_train_nothing_again(either: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from brute import brute_force
+from brute_force import brute_force
 from torch import nn
 from torch.nn import functional
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import xarray as xr
 from device import DEVICE
-from made_up_walks import SIZE, triangle, walks_of
+from synthetic_trajectories import SIZE, triangle, walks_of
 from torch import Tensor
 
 from lmc_utils.forking import Experiment, Member, Run, train

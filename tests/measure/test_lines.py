@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from brute import brute_force
+from brute_force import brute_force
 
 from lmc_utils.forking import Member, Run
 from lmc_utils.measure import lines

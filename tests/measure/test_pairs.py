@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from brute import brute_force
+from brute_force import brute_force
 from torch import Tensor, nn
 
 from lmc_utils.measure import approximations, barriers, curvature, lines, planes, ridges

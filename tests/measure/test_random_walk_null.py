@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from made_up_walks import EPOCHS, SIZE, triangle, walks_of
+from synthetic_trajectories import EPOCHS, SIZE, triangle, walks_of
 from torch import Tensor
 
 from lmc_utils.measure import geometry, random_walk_null, trajectory_projection

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from device import DEVICE
-from made_up_walks import SIZE, walks_of
+from synthetic_trajectories import SIZE, walks_of
 from torch import Tensor
 
 from lmc_utils.forking import Experiment, Run, train

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from lmc_utils.networks import data
-from lmc_utils.provenance import package_files
 from lmc_utils.settings import ParameterError
 
 
@@ -203,14 +202,3 @@ def test_a_data_set_is_known_once_its_loader_is_written(monkeypatch: pytest.Monk
     assert data.load(data.Source(dataset="pair")).input_shape == (3, 1)
     with pytest.raises(ParameterError, match="dataset: 'pare' is not known; did you mean 'pair'"):
         data.Source(dataset="pare")
-
-
-def test_only_this_file_of_the_package_names_the_data_sets() -> None:
-    elsewhere = {  # the preset `paper`; an example; a long run
-        "forking/experiment.py": {"cifar10"},
-        "settings.py": {"mnist1d"},
-        "forking/result_tables.py": {"fashion_mnist"},
-    }
-    for name, path in package_files(".py").items():
-        named = {known for known in data.DATASETS if f'"{known}"' in path.read_text()}
-        assert name == "networks/data.py" or named <= elsewhere.get(name, set()), name

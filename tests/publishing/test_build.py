@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import kills
+import killed_builds
 import pytest
 from filelock import FileLock
-from project import lmc, outputs, write_book, write_notebook
+from small_project import lmc, outputs, write_book, write_notebook
 
 from lmc_utils.publishing import build as publish
 from lmc_utils.settings import ParameterError
@@ -111,7 +111,7 @@ def test_a_build_killed_between_its_renames_has_not_lost_the_book(
 
 
 def test_builds_that_are_killed_leave_nothing_behind_and_never_break_the_pages() -> None:
-    row = kills.at_any_instant(count=3, seed=40, good_after=3, seconds=6)
+    row = killed_builds.at_any_instant(count=3, seed=40, good_after=3, seconds=6)
     assert row.held == row.tried == 3, row.worst
 
 

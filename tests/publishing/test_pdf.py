@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pypdf
 import pytest
-from project import lmc, write_book, write_notebook
+from small_project import lmc, write_book, write_notebook
 
 from lmc_utils.publishing import pdf
 from lmc_utils.settings import ParameterError

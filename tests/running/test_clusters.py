@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from project import write_notebook
+from small_project import write_notebook
 
 from lmc_utils.running import clusters
 from lmc_utils.running.notebooks import Notebook

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from project import write_notebook
+from small_project import write_notebook
 
 from lmc_utils.running import notebook_files
 from lmc_utils.settings import ParameterError

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import outputs, write_notebook
+from small_project import outputs, write_notebook
 
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError

@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 from papermill import engines
-from project import outputs, write_notebook
+from small_project import outputs, write_notebook
 
 from lmc_utils.running import notebooks, papermill_engine
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from project import lmc, write_notebook
+from small_project import lmc, write_notebook
 
 from lmc_utils.forking import Experiment
 from lmc_utils.measure.lines import LineGrid

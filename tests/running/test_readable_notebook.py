@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import lmc
+from small_project import lmc
 
 from lmc_utils.running import notebook_files, notebooks, quoted_numbers, readable_notebook, recorded_numbers
 

@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import junk
+import fuzz_inputs
 import pytest
 import xarray as xr
-from project import lmc, write_notebook
+from small_project import lmc, write_notebook
 
 from lmc_utils.running import recorded_numbers
 from lmc_utils.settings import ParameterError
@@ -79,7 +79,7 @@ def test_what_has_no_numbers_is_named(tmp_path: Path) -> None:
 
 
 def test_a_record_that_is_no_number_is_named(tmp_path: Path) -> None:
-    notebook = copy.deepcopy(junk.EXECUTED)
+    notebook = copy.deepcopy(fuzz_inputs.EXECUTED)
     output = notebook["cells"][2]["outputs"][0]
     (mime,) = output["data"]
     for said, line in {"many": "'many'", "9" * 10**5 + "x": "'999"}.items():

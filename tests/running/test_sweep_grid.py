@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from project import write_notebook
+from small_project import write_notebook
 
 from lmc_utils.running import sweep_grid
 from lmc_utils.running.notebooks import Notebook

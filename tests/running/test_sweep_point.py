@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-from project import write_notebook
+from small_project import write_notebook
 
 from lmc_utils.running import recorded_numbers, sweep_point
 

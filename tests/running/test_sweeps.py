@@ -14,7 +14,7 @@ import killed_sweeps
 import psutil
 import pytest
 import xarray as xr
-from project import lmc, write_notebook
+from small_project import lmc, write_notebook
 
 from lmc_utils.running import clusters, recorded_numbers, sweep_grid, sweeps
 from lmc_utils.running.notebooks import ExecutionError, Notebook

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import junk
-import junk_attack
+import fuzz_inputs
+import fuzzing
 import pytest
 
 from lmc_utils.running.yaml_values import parse
@@ -36,7 +36,7 @@ def test_values_are_those_of_yaml_and_json(text: str, value: Any) -> None:
             "x: expected words, finite numbers (whole ones from -2**63 to 2**63), or lists of these, got '999",
         ),
         ("!!int '3'", "x: expected a value without anchors and tags, got \"!!int '3'\""),
-        (junk.BOMB, "x: expected a value without anchors and tags, got '[&a0 [lol]"),
+        (fuzz_inputs.BOMB, "x: expected a value without anchors and tags, got '[&a0 [lol]"),
         ("[" * 3000, "x: expected lists of at most 20 levels, got '[[["),
         (
             "1e999",
@@ -56,6 +56,6 @@ def test_what_is_none_is_named(text: str, line: str) -> None:
     assert str(caught.value).startswith(line)
 
 
-@pytest.mark.parametrize("text", junk.SEEN, ids=lambda text: ascii(text)[:20])
+@pytest.mark.parametrize("text", fuzz_inputs.SEEN, ids=lambda text: ascii(text)[:20])
 def test_what_once_made_a_traceback_makes_none(text: str) -> None:
-    junk_attack.check_yaml(text)
+    fuzzing.check_yaml(text)

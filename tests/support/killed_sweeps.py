@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from kills import MARK, alive
-from project import write_notebook
-from rows import Row
+from killed_builds import MARK, alive
+from small_project import write_notebook
+from trial_result import Trial
 
 from lmc_utils.running import notebooks, recorded_numbers, sweep_grid, sweeps
 
@@ -25,7 +25,7 @@ _SOON = 10.0  # seconds in which all that a killed sweep has started ends; Dask'
 _LONGEST = 12.0  # seconds in which it is killed: about as many as the first points take
 
 
-def attack(count: int, seed: int) -> list[Row]:
+def attack(count: int, seed: int) -> list[Trial]:
     """Kill a sweep so many times at instants from a seed, then finish it and one that was never killed."""
     instants = random.Random(seed)
     held, worst = 0, list[str]()
@@ -43,8 +43,8 @@ def attack(count: int, seed: int) -> list[Row]:
         one, other = (_table(path, folder / place) for place in ("killed", "whole"))
         same = "" if one == other else f"{one} instead of {other}"
     return [
-        Row(f"a sweep, killed in its first {_LONGEST:.0f} s", count, held, min(worst, key=len, default="")),
-        Row("the table of a sweep that was killed and begun again, to the bit", 1, int(not same), same),
+        Trial(f"a sweep, killed in its first {_LONGEST:.0f} s", count, held, min(worst, key=len, default="")),
+        Trial("the table of a sweep that was killed and begun again, to the bit", 1, int(not same), same),
     ]
 
 

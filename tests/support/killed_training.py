@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-import damage
+import run_corruption
 
 from lmc_utils.forking import Experiment, Run, train
 
@@ -43,7 +43,7 @@ def kill_training(folder: Path, times: int, seed: int) -> list[bool]:
     train(SMALL, killed)
     run = killed / whole.folder.path.name
     same_names = {path.name for path in run.iterdir()} == {path.name for path in whole.folder.path.iterdir()}
-    return [*held, same_names and damage.equal(run, whole.folder.path)]
+    return [*held, same_names and run_corruption.equal(run, whole.folder.path)]
 
 
 def _start_and_kill(folder: Path, seconds: float) -> None:

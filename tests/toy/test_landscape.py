@@ -284,10 +284,3 @@ def test_the_toy_waits_for_nothing_but_numpy(module: str) -> None:
     script = f"import sys, lmc_utils.{module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {"torch", "xarray", "matplotlib", "scipy", "pandas", "seaborn"}.isdisjoint(done.stdout.split())
-
-
-def test_the_toy_imports_nothing_else_of_the_package() -> None:
-    script = "import sys, lmc_utils.toy; print(*(name for name in sys.modules if name.startswith('lmc_utils')))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    own = ["toy", "toy.barriers", "toy.landscape"]
-    assert sorted(done.stdout.split()) == ["lmc_utils", *(f"lmc_utils.{name}" for name in own)]

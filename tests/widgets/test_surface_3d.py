@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
-from scenery import CORNERS, FORKS, scenery
+from synthetic_plane import CORNERS, FORKS, synthetic_plane
 
 from lmc_utils.widgets import Surface3D
 
 
 @pytest.fixture(scope="module")
 def surface() -> Surface3D:
-    return Surface3D(*scenery())
+    return Surface3D(*synthetic_plane())
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def show(page: Page, surface: Surface3D, tmp_path: Path, change: str = "") -> No
 
 
 def test_the_scene_holds_the_numbers_it_was_given(surface: Surface3D) -> None:
-    planes, _ = scenery()
+    planes, _ = synthetic_plane()
     found = json.loads(re.findall(r"-scene\">(.*?)</script>", surface._repr_html_())[0])
     assert [panel["label"] for panel in found["panels"]] == [str(fork) for fork in FORKS]
     for panel, fork in zip(found["panels"], FORKS, strict=True):
@@ -48,7 +48,7 @@ def test_the_scene_holds_the_numbers_it_was_given(surface: Surface3D) -> None:
 
 
 def test_a_fork_without_a_plane_is_left_out_and_none_at_all_is_refused() -> None:
-    planes, walks = scenery()
+    planes, walks = synthetic_plane()
     half = Surface3D(planes.where(planes.fork_epoch == 0), walks)
     assert [panel["label"] for panel in half.scene["panels"]] == ["0"]
     with pytest.raises(ValueError, match="expected one at least at one fork epoch"):
@@ -56,7 +56,7 @@ def test_a_fork_without_a_plane_is_left_out_and_none_at_all_is_refused() -> None
 
 
 def test_two_figures_of_one_page_do_not_share_a_name(surface: Surface3D) -> None:
-    planes, walks = scenery()
+    planes, walks = synthetic_plane()
     names = {
         re.findall(r'id="(lmc-surface-\w+)"', each._repr_html_())[0]
         for each in (surface, Surface3D(planes, walks, "error"))
@@ -98,7 +98,7 @@ def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: S
 
 def test_the_walks_are_drawn_and_hide_behind_what_is_nearer(page: Page, tmp_path: Path) -> None:
     """Two walls run across a plain; from where the reader stands the high near one covers the walk behind it."""
-    planes, walks = scenery()
+    planes, walks = synthetic_plane()
     white = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         let count = 0;
         for (let at = 0; at < data.length; at += 4)

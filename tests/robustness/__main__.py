@@ -1,4 +1,4 @@
-"""`make attack`: try to break what SECURITY.md promises, and write what held to a page of the book."""
+"""`make robustness`: try to break the promises of SECURITY.md, and write what held to a page of the book."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "book" / "_generated" / "attack.md"
+PAGE = ROOT / "book" / "_generated" / "robustness.md"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
-import damage
-import hostile
-import junk_attack
+import fuzzing
+import hostile_submissions
+import killed_builds
 import killed_sweeps
 import killed_training
-import kills
-from rows import Row
+from run_corruption import DAMAGES, UNSAID, equal, mend, random_damage
+from trial_result import Trial
 
 from lmc_utils.forking import train
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="attack", description=__doc__)
+    parser = argparse.ArgumentParser(prog="robustness", description=__doc__)
     parser.add_argument("--dose", type=float, default=1.0, help="how much of each attack; 1 is what the page shows")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of all that is random")
     parser.add_argument("--only", choices=list(GROUPS), help="one group of attacks; then the page is left as it is")
@@ -38,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
 
     print(f"seed {options.seed}", flush=True)
-    rows: list[Row] = []
+    rows: list[Trial] = []
     started = time.monotonic()
     for name in [options.only] if options.only else GROUPS:
         for row in GROUPS[name](options.dose, options.seed):
@@ -51,16 +51,16 @@ def main() -> None:
     sys.exit(any(row.held < row.tried for row in rows))
 
 
-def page(rows: Iterable[Row], seed: int, dose: float, minutes: float) -> str:
+def page(rows: Iterable[Trial], seed: int, dose: float, minutes: float) -> str:
     """The table in Markdown."""
     machine = f"{os.cpu_count()} cores, {platform.system()}, {platform.machine()}, Python {platform.python_version()}"
     today = f"{datetime.date.today():%d %B %Y}"
-    said = f"Attacked on {today} in {minutes:.0f} minutes ({machine}), seed {seed}, dose {dose:g}."
+    said = f"Run on {today} in {minutes:.0f} minutes ({machine}), seed {seed}, dose {dose:g}."
     table = [f"| {row.what} | {row.tried:,} | {row.held:,} |" for row in rows]
     return "\n".join([said, "", "| what | tried | held |", "| --- | ---: | ---: |", *table, ""])
 
 
-def runs(dose: float, seed: int) -> Iterator[Row]:
+def runs(dose: float, seed: int) -> Iterator[Trial]:
     """Damage a finished run in every way of the list, then at random, and have it mended."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         whole = train(killed_training.SMALL, Path(folder, "whole")).folder.path
@@ -69,61 +69,61 @@ def runs(dose: float, seed: int) -> Iterator[Row]:
             with tempfile.TemporaryDirectory(dir=folder) as copies:
                 copy = Path(shutil.copytree(whole, Path(copies) / whole.name))
                 hurt(copy)
-                done = damage.mend(killed_training.SMALL, copy.parent)
-                return damage.equal(copy, whole) and again in (None, tuple(done.trained)) and bool(done.lines) is said
+                done = mend(killed_training.SMALL, copy.parent)
+                return equal(copy, whole) and again in (None, tuple(done.trained)) and bool(done.lines) is said
 
-        def tried(what: str, held: dict[str, bool]) -> Row:
-            return Row(what, len(held), sum(held.values()), ", ".join(name for name in held if not held[name]))
+        def tried(what: str, held: dict[str, bool]) -> Trial:
+            return Trial(what, len(held), sum(held.values()), ", ".join(name for name in held if not held[name]))
 
-        one_way = {name: mended(*which, name not in damage.UNSAID) for name, which in damage.DAMAGES.items()}
+        one_way = {name: mended(*which, name not in UNSAID) for name, which in DAMAGES.items()}
         yield tried("damaged runs: one way each", one_way)
         seeds = range(seed, seed + _times(200, dose))
-        at_random = {str(n): mended(lambda run, n=n: damage.random_damage(run, n), None, True) for n in seeds}
+        at_random = {str(n): mended(lambda run, n=n: random_damage(run, n), None, True) for n in seeds}
         yield tried("damaged runs: one to three files at random", at_random)
 
 
-def training(dose: float, seed: int) -> Iterator[Row]:
+def training(dose: float, seed: int) -> Iterator[Trial]:
     """Kill a process that trains."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         held = killed_training.kill_training(Path(folder), _times(50, dose), seed)
-    yield Row("killed training: only whole files on disk", len(held) - 1, sum(held[:-1]))
-    yield Row("killed training: the bits of the run in the end", 1, int(held[-1]))
+    yield Trial("killed training: only whole files on disk", len(held) - 1, sum(held[:-1]))
+    yield Trial("killed training: the bits of the run in the end", 1, int(held[-1]))
 
 
-def text(dose: float, seed: int) -> Iterable[Row]:
+def text(dose: float, seed: int) -> Iterable[Trial]:
     """Junk as values, notebooks, results and submissions."""
     return (
-        Row(f"junk: {row.what}", row.tried, row.held, row.worst) for row in junk_attack.attack(_times(1000, dose), seed)
+        Trial(f"junk: {row.what}", row.tried, row.held, row.worst) for row in fuzzing.attack(_times(1000, dose), seed)
     )
 
 
-def builds(dose: float, seed: int) -> Iterable[Row]:
+def builds(dose: float, seed: int) -> Iterable[Trial]:
     """Kill a build."""
     return (
-        Row(f"killed builds: {row.what}", row.tried, row.held, row.worst)
-        for row in kills.attack(_times(50, dose), seed)
+        Trial(f"killed builds: {row.what}", row.tried, row.held, row.worst)
+        for row in killed_builds.attack(_times(50, dose), seed)
     )
 
 
-def swept(dose: float, seed: int) -> Iterator[Row]:
+def swept(dose: float, seed: int) -> Iterator[Trial]:
     """Kill a sweep at random instants."""
     yield from killed_sweeps.attack(_times(20, dose), seed)
 
 
-def submissions(dose: float, seed: int) -> Iterator[Row]:
+def submissions(dose: float, seed: int) -> Iterator[Trial]:
     """Hand in hostile submissions beside honest ones: all of them, whatever the dose."""
-    names = list(hostile.HOSTILE)
+    names = list(hostile_submissions.HOSTILE)
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
-        rows = hostile.attack(Path(folder), names, packed=False)
+        rows = hostile_submissions.attack(Path(folder), names, packed=False)
     failed = [f"{name}: {why}" for name, held, why in rows if not held]
-    yield Row("hostile submissions", len(rows), len(rows) - len(failed), "; ".join(failed))
+    yield Trial("hostile submissions", len(rows), len(rows) - len(failed), "; ".join(failed))
 
 
 def _times(count: int, dose: float) -> int:
     return max(1, round(count * dose))
 
 
-GROUPS: dict[str, Callable[[float, int], Iterable[Row]]] = {
+GROUPS: dict[str, Callable[[float, int], Iterable[Trial]]] = {
     "runs": runs,
     "training": training,
     "sweeps": swept,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import damage
 import killed_training
 import pytest
+import run_corruption
 
 from lmc_utils.forking import Experiment, Run, store, train
 from lmc_utils.networks import training
@@ -39,37 +39,37 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return epochs
 
 
-@pytest.mark.parametrize("name", damage.DAMAGES)
+@pytest.mark.parametrize("name", run_corruption.DAMAGES)
 def test_damage_is_named_and_mended(name: str, run: Run, copy: Path) -> None:
-    hurt, again = damage.DAMAGES[name]
+    hurt, again = run_corruption.DAMAGES[name]
     hurt(copy)
-    done = damage.mend(SMALL, copy.parent)
+    done = run_corruption.mend(SMALL, copy.parent)
     assert done.trained == list(again)
-    assert damage.equal(copy, run.folder.path)
+    assert run_corruption.equal(copy, run.folder.path)
     assert (copy / "key.json").read_bytes() == (run.folder.path / "key.json").read_bytes()
     names = [{path.name for path in folder.iterdir()} - {"lock"} for folder in (copy, run.folder.path)]
     assert names[0] == names[1]
     assert all(line.startswith(f"run {copy.name}: damaged, so ") and "\n" not in line for line in done.lines)
-    assert bool(done.lines) is (name not in damage.UNSAID)
+    assert bool(done.lines) is (name not in run_corruption.UNSAID)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_random_damage_is_mended(seed: int, run: Run, copy: Path) -> None:
-    damage.random_damage(copy, seed)
+    run_corruption.random_damage(copy, seed)
     train(SMALL, copy.parent)
-    assert damage.equal(copy, run.folder.path)
+    assert run_corruption.equal(copy, run.folder.path)
 
 
 def test_what_is_damaged_while_it_is_measured_is_not_measured(run: Run, copy: Path) -> None:
     opened = train(SMALL, copy.parent)
-    damage.a_bit_of_the_parameters(copy)
+    run_corruption.a_bit_of_the_parameters(copy)
     with pytest.raises(store.Damaged, match="epoch 2: its content is not what was saved"):
         list(opened.pairs([2]))
 
 
 def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path, trained: list[int]) -> None:
     """Where the same training gives other bits, nothing of the old run follows an epoch of the new one."""
-    damage.epoch_file(copy, 2).unlink()
+    run_corruption.epoch_file(copy, 2).unlink()
     real = training.train_epoch
 
     def elsewhere(*arguments: object) -> object:
@@ -80,8 +80,8 @@ def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path
         patched.setattr(training, "train_epoch", elsewhere)
         train(SMALL, copy.parent)
     assert trained == [2, 3, 4]
-    assert damage.equal(copy, run.folder.path, [0, 1])
-    assert not damage.equal(copy, run.folder.path, [4])
+    assert run_corruption.equal(copy, run.folder.path, [0, 1])
+    assert not run_corruption.equal(copy, run.folder.path, [4])
 
 
 def test_mending_a_thinned_run_on_another_machine_trains_all_that_follows(tmp_path: Path, trained: list[int]) -> None:
@@ -108,11 +108,11 @@ def test_thinned_runs_keep_what_they_say_and_can_be_filled_up(run: Run, tmp_path
     folder = train(thin, tmp_path).folder
     assert folder.path.name == run.folder.path.name
     assert folder.epochs() == thin.kept()
-    assert damage.equal_networks(folder, run.folder, thin.kept())
+    assert run_corruption.equal_networks(folder, run.folder, thin.kept())
     assert trained == [1, 2, 3, 4]
     train(SMALL, tmp_path)
     assert trained == [1, 2, 3, 4, 1]
-    assert damage.equal_networks(folder, run.folder)
+    assert run_corruption.equal_networks(folder, run.folder)
     train(thin, tmp_path)
     assert folder.epochs() == [0, 1, 2, 3, 4]  # somebody asked for them
 
@@ -136,7 +136,7 @@ def test_a_thinned_run_goes_on_where_it_was_interrupted(
     folder = train(thin, tmp_path).folder
     assert trained == [1, 2, 3, 4, 4]
     assert folder.epochs() == [0, 2, 4]
-    assert damage.equal_networks(folder, run.folder, [0, 2, 4])
+    assert run_corruption.equal_networks(folder, run.folder, [0, 2, 4])
 
 
 def test_kills_at_random_instants_leave_whole_files_and_equal_bits(tmp_path: Path) -> None:

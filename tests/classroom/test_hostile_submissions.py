@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hostile
 import pytest
+from hostile_submissions import HOSTILE, WAITING, attack, grading
 
 pytestmark = pytest.mark.xdist_group("hostile")  # they are handed in once
 
-DOSE = [name for name in hostile.HOSTILE if name not in hostile.WAITING]
+DOSE = [name for name in HOSTILE if name not in WAITING]
 
 
 @pytest.fixture(scope="module")
 def held(wall_program: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bool, str]]:
-    rows = hostile.attack(tmp_path_factory.mktemp("h"), DOSE)
+    rows = attack(tmp_path_factory.mktemp("h"), DOSE)
     return {name: (held, why) for name, held, why in rows}
 
 
@@ -26,6 +26,6 @@ def test_it_is_held_off(name: str, held: dict[str, tuple[bool, str]]) -> None:
 def test_an_attack_that_gets_in_is_seen(tmp_path: Path) -> None:
     """Without a wall; none that would hurt this machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hostile.grading.sandbox, "find", lambda _: None)
-        rows = hostile.attack(tmp_path, ["solutions read", "files of the home read", "a new root"], honest=[])
+        patch.setattr(grading.sandbox, "find", lambda _: None)
+        rows = attack(tmp_path, ["solutions read", "files of the home read", "a new root"], honest=[])
     assert {name for name, held, _ in rows if not held} >= {"solutions read", "files of the home read"}

@@ -1,4 +1,4 @@
-"""What an attack comes to."""
+"""The outcome of one kind of attack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Row:
+class Trial:
     """What was tried, how often, how often it held, and the shortest account of a case in which it did not."""
 
     what: str

@@ -1,6 +1,6 @@
-"""Every chapter with parameters of another kind: it runs, reads, makes a page, and the book builds (`make odd`).
+"""Every chapter with other parameters than its presets: each runs and makes a page, and the book of them builds.
 
-Not among the tests of every change, as it takes some ten minutes.
+`make test-parameters` runs it; not among the tests of every change, as it takes some ten minutes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 from book_site import copy_sources
-from project import lmc
+from small_project import lmc
 
 ROOT = Path(__file__).parents[2]
 FORKS = ("fork_epochs=[0, 1]", "parents=1", "siblings=5")
 DIGITS = ("dataset=digits", "architecture=cnn", "widths=[8, 8]", "norm=layer", "learning_rate=0.05")
-ODD = {
+OTHER = {
     "01_toy_landscapes": (
         *("roots=[-1, -0.9, 0.3, 2]", "fork_times=[0.1, 0.5]", "counts=[3]", "dimensions=[12]", "m_max=5"),
     ),
@@ -41,23 +41,23 @@ ODD = {
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, for the runs and for a book of them."""
-    root = tmp_path_factory.mktemp("odd")
+    root = tmp_path_factory.mktemp("parameters")
     copy_sources(root)
     os.environ["LMC_RUNS"] = str(root / "runs")
     return root
 
 
 def run(root: Path, name: str, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    given = [word for each in ODD.get(name, ()) for word in ("-p", each)]
+    given = [word for each in OTHER.get(name, ()) for word in ("-p", each)]
     path = next((root / "notebooks").rglob(f"{name}.ipynb"))
     return lmc("run", path, "--preset", "smoke", "-o", out, "--root", root, *given, *more, cwd=root)
 
 
 def test_every_chapter_is_there() -> None:
-    assert sorted(ODD) == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert sorted(OTHER) == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", OTHER)
 def test_it_runs_and_reads_and_makes_a_page(root: Path, name: str) -> None:
     done = run(root, name, root / f"{name}.ipynb", "--html", f"{name}.html")
     assert done.returncode == 0, done.stderr

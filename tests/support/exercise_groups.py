@@ -7,6 +7,6 @@ from typing import Any
 import pytest
 
 
-def of_its_chapter(value: Any, name: str) -> Any:
+def grouped_by_chapter(value: Any, name: str) -> Any:
     """A parameter of a test: an exercise, under its name, which begins with that of its chapter."""
     return pytest.param(value, id=name, marks=pytest.mark.xdist_group(name.partition("-")[0]))

@@ -23,9 +23,9 @@ from unittest.mock import patch
 import hypothesis
 import papermill
 import typer.main
+from fuzz_inputs import contents, json_values, numbers, words, yaml_texts
 from hypothesis import strategies as st
-from junk import contents, json_values, numbers, words, yaml_texts
-from rows import Row
+from trial_result import Trial
 
 from lmc_utils import cli
 from lmc_utils.classroom import grading
@@ -42,12 +42,12 @@ SOON = 10.0  # seconds, on a busy machine
 CHAPTERS = [notebooks.find(str(path), ROOT) for path in notebooks.chapters(ROOT / "notebooks")]
 
 
-def attack(count: int, seed: int) -> list[Row]:
+def attack(count: int, seed: int) -> list[Trial]:
     """Try so many cases of each kind, from a seed."""
     return [tried(kind, count, seed) for kind in KINDS]
 
 
-def tried(kind: str, count: int, seed: int) -> Row:
+def tried(kind: str, count: int, seed: int) -> Trial:
     """Try so many cases of one kind, from a seed."""
     cases, truth = KINDS[kind]
     with _temporary_folder(), _nothing_executed():
@@ -57,7 +57,7 @@ def tried(kind: str, count: int, seed: int) -> Row:
         return _try(kind, cases, truth, count, seed)
 
 
-def _try(what: str, cases: st.SearchStrategy[Any], truth: Callable[[Any], None], count: int, seed: int) -> Row:
+def _try(what: str, cases: st.SearchStrategy[Any], truth: Callable[[Any], None], count: int, seed: int) -> Trial:
     tried, failures = 0, list[str]()
 
     @hypothesis.seed(seed)
@@ -78,7 +78,7 @@ def _try(what: str, cases: st.SearchStrategy[Any], truth: Callable[[Any], None],
             failures.append(f"{type(error).__name__}: {str(error)[:300]} for {ascii(case)[:2000]}")
 
     attempt()
-    return Row(what, tried, tried - len(failures), min(failures, key=len, default=""))
+    return Trial(what, tried, tried - len(failures), min(failures, key=len, default=""))
 
 
 def _require_one_line(text: str) -> None:

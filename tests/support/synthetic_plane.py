@@ -9,7 +9,7 @@ FORKS = [0, 2]
 CORNERS = [[0.0, 0.0], [2.0, 0.0], [1.0, 3.0]]
 
 
-def scenery(grid: int = 4, third: str = "fork_point") -> tuple[xr.Dataset, xr.Dataset]:
+def synthetic_plane(grid: int = 4, third: str = "fork_point") -> tuple[xr.Dataset, xr.Dataset]:
     """A plane as `planes.plane` has it, and two walks that lead from the third corner to the others."""
     heights = np.random.default_rng(0).uniform(0.01, 3, size=(len(FORKS), grid, grid))
     planes = xr.Dataset(

@@ -21,7 +21,7 @@ from unittest import mock
 
 import nbformat
 import psutil
-from handed_in import SOURCE, hand_in, identity, solved, without
+from example_submissions import SOURCE, hand_in, identity, solved, without
 from nbformat import NotebookNode
 
 from lmc_utils.classroom import grading

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from project import write_book, write_notebook
-from rows import Row
+from small_project import write_book, write_notebook
+from trial_result import Trial
 
 SOON = 2.0  # seconds in which what a killed build has started ends
 MARK = "LMC_KILLED"
@@ -123,12 +123,12 @@ class Victim:
             self.faults.append(fault)
 
 
-def attack(count: int, seed: int) -> list[Row]:
+def attack(count: int, seed: int) -> list[Trial]:
     """Kill so many builds of a small book at instants from a seed, and one between its two renames."""
     return [between_renames(), at_any_instant(count, seed)]
 
 
-def at_any_instant(count: int, seed: int, good_after: int = 1, seconds: float | None = None) -> Row:
+def at_any_instant(count: int, seed: int, good_after: int = 1, seconds: float | None = None) -> Trial:
     """Kill builds of a small book.
 
     Args:
@@ -160,10 +160,10 @@ def at_any_instant(count: int, seed: int, good_after: int = 1, seconds: float | 
             held += not victim.faults
             worst += [f"killed after {after:.2f} s: {fault}" for fault in victim.faults]
             victim.faults = []
-    return Row(f"a build, killed in its first {seconds:.1f} s", count, held, min(worst, key=len, default=""))
+    return Trial(f"a build, killed in its first {seconds:.1f} s", count, held, min(worst, key=len, default=""))
 
 
-def between_renames() -> Row:
+def between_renames() -> Trial:
     """Kill a build between its two renames, where the system cannot exchange folders in one step."""
     with _victim() as victim:
         process, mark = victim.start((sys.executable, "-c", BETWEEN_RENAMES))
@@ -171,7 +171,7 @@ def between_renames() -> Row:
             victim.faults.append("was not killed")
         victim.ended(mark)
         victim.build()
-        return Row("a build, killed between its two renames", 1, int(not victim.faults), "; ".join(victim.faults))
+        return Trial("a build, killed between its two renames", 1, int(not victim.faults), "; ".join(victim.faults))
 
 
 @contextmanager
