@@ -9,6 +9,7 @@ __all__ = [
     "run_page",
     "embedded_assets",
     "standalone_page",
+    "comparison_page",
     "feedback",
     "source_links",
 ]

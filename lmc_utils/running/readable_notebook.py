@@ -9,7 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lmc_utils.provenance import write_whole
 from lmc_utils.running import notebook_files, plain_markdown, quoted_numbers, recorded_numbers
+from lmc_utils.running.notebooks import Notebook
 from lmc_utils.running.opening_figure import with_picture
 
 _BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
@@ -61,6 +63,19 @@ def legible(
     if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):
         heading["id"] = _HEADING
     return {**executed, "cells": [heading, *cells]}
+
+
+def rewrite(path: Path, given: Mapping[str, Any], source: Notebook) -> None:
+    """Make a notebook that was executed here and now something to read (`legible`), in place.
+
+    Args:
+        path: the notebook as papermill wrote it.
+        given: the parameters that were given.
+        source: the notebook that was executed.
+    """
+    book = {name: each.default for name, each in source.parameters.items()}
+    told = legible(notebook_files.read(path), given, book, source.path)
+    write_whole(path, json.dumps(told, indent=1, ensure_ascii=False).encode())
 
 
 def template(notebook: dict[str, Any]) -> dict[str, Any]:

@@ -27,9 +27,9 @@ from fuzz_inputs import contents, json_values, numbers, words, yaml_texts
 from hypothesis import strategies as st
 from trial_result import Trial
 
-from lmc_utils import cli
 from lmc_utils.classroom import grading
 from lmc_utils.classroom.submission_marks import Marks
+from lmc_utils.cli import main
 from lmc_utils.publishing import build
 from lmc_utils.running import notebooks, yaml_values
 from lmc_utils.settings import ParameterError
@@ -158,7 +158,7 @@ def check_command(*arguments: str) -> Callable[[bytes], None]:
 @functools.cache
 def _command() -> Any:
     """Typer would build it anew for each call, which takes longer than most calls."""
-    return typer.main.get_command(cli.app)
+    return typer.main.get_command(main.app)
 
 
 def check_digest(content: bytes) -> None:
@@ -174,9 +174,9 @@ def lmc_here(*arguments: str) -> tuple[int, str, str]:
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     status: Any = 0
     streams = patch.multiple(sys, argv=["lmc", *arguments], stdout=out, stderr=err)
-    with streams, patch.object(cli, "app", _command()), patch("signal.signal"):
+    with streams, patch.object(main, "app", _command()), patch("signal.signal"):
         try:
-            cli.main()
+            main.main()
         except SystemExit as left:
             status = left.code or 0
     texts = []

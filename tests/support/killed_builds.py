@@ -29,7 +29,7 @@ _BUILD = (sys.executable, "-m", "lmc_utils.cli", "build", "--preset", "smoke")
 BETWEEN_RENAMES = """
 import os, signal
 from pathlib import Path
-from lmc_utils import cli
+from lmc_utils.cli import main
 from lmc_utils.publishing import folder_swap
 
 def rename(path, target, rename=Path.rename):
@@ -39,7 +39,7 @@ def rename(path, target, rename=Path.rename):
 
 folder_swap._exchange = lambda one, other: False
 Path.rename = rename
-cli.app(["build", "--preset", "smoke"])
+main.app(["build", "--preset", "smoke"])
 """
 
 

@@ -1,15 +1,21 @@
-"""`lmc compare` and `lmc results`: tables, JSON, CSV and a page."""
+"""`lmc list`, `run`, `results` and `compare`: parameters in, numbers, tables and pages out."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from small_project import lmc, write_book
+from small_project import lmc, outputs, write_book, write_notebook
 
+ROOT = Path(__file__).parent.parent.parent
 CELL = """from lmc_utils.running import record
 record(barrier={"fork_0": 4.0 * rate, f"fork_{count}": 2.0}, width=64)"""
 
@@ -75,3 +81,32 @@ def test_a_mistake_costs_one_line(folder: Path, arguments: list[str], line: str)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(line)
     assert done.stderr.count("\n") == 1
+
+
+def test_list_names_every_chapter_with_its_parameters() -> None:
+    listed = lmc("list", cwd=ROOT).stdout
+    assert re.search(r"^02_sibling_forking$", listed, re.MULTILINE)
+    assert re.search(r"^  fork_epochs +list +\[0, 1, 2, 15\] +when siblings part", listed, re.MULTILINE)
+
+
+def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", "print([count, rate, word])")
+    options = ["-p", "count", "7", "-p", "rate", "1e-3", "-p", "word=yes it is"]
+    done = lmc("run", "a.ipynb", *options, "-o", "b.ipynb", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "b.ipynb\n"), done.stderr
+    assert outputs(tmp_path / "b.ipynb") == "[7, 0.001, 'yes it is']\n"
+
+
+def test_an_interrupted_run_says_where_its_unfinished_output_is(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", "print('before')", "open('here', 'w').close(); import time; time.sleep(60)")
+    command = [sys.executable, "-m", "lmc_utils.cli", "run", "a.ipynb", "-o", "b.ipynb"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "here").exists():
+        assert time.monotonic() < deadline, "the notebook did not start"
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "lmc: interrupted; a: what was executed is in b.partial.ipynb\n")
+    assert outputs(tmp_path / "b.partial.ipynb") == "before\n"
+    assert not (tmp_path / "b.ipynb").exists()

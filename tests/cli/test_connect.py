@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from lmc_utils import cli, connect
+from lmc_utils import connect
+from lmc_utils.cli import main
 
 MODULE = """
 import time
@@ -133,7 +134,7 @@ def test_mistakes_are_one_line(
     monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another folder
     named = {"model": "mine:net", "data": "mine:samples"} | names
     with pytest.raises(SystemExit) as left:
-        cli.app(["connect", *arguments, "--model", named["model"], "--data", named["data"]])
+        main.app(["connect", *arguments, "--model", named["model"], "--data", named["data"]])
     said = capsys.readouterr()
     lines = [each for each in said.err.splitlines() if "was taken" not in each]
     assert (left.value.code, len(lines), said.out) == (2, 1, "")

@@ -8,21 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typer import Argument, Option
 
+from lmc_utils.cli.options import CellTimeout, Root
 from lmc_utils.formatting import one_line
 from lmc_utils.publishing import standalone_page
-from lmc_utils.running import notebooks, sweep_grid
+from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError, require
 
 if TYPE_CHECKING:
     import xarray as xr
+    from rich.progress import Progress
 
 
 def sweep(
     notebook: Annotated[str, Argument(help="A stem such as 02_sibling_forking, or a path.")],
+    *,
     out: Annotated[Path, Option("-o", "--out", help="The folder for points and tables.")],
     grid: Annotated[
         list[str] | None, Option("--grid", metavar="NAME=V1,V2", help="Values, or a range START:STOP[:STEP].")
@@ -35,12 +36,14 @@ def sweep(
     scheduler: Annotated[str | None, Option(help="The address of a Dask scheduler to use instead.")] = None,
     cluster: Annotated[Path | None, Option(help="The file of a cluster or a scheduler to use instead.")] = None,
     resources: Annotated[list[str] | None, Option(metavar="NAME=COUNT", help="Dask's, that each point needs.")] = None,
-    timeout: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = notebooks.TIMEOUT,
+    timeout: CellTimeout = notebooks.TIMEOUT,
     html: Annotated[Path | None, Option("--html", help="A page with a picture of each --show.")] = None,
     show: Annotated[list[str] | None, Option(help="A number to draw against the parameters.")] = None,
-    root: Annotated[Path, Option(help="The checkout to work on.")] = Path(),
+    root: Root = Path(),
 ) -> None:
     """Execute a notebook over a grid of parameters; points that are there are not executed again."""
+    from lmc_utils.running import sweep_grid
+
     found = notebooks.find(notebook, root / "notebooks")
     require(bool(grid) != bool(points), "grid", "one of --grid and --points", "both" if grid else "none")
     require(bool(html) == bool(show), "show", "--html and --show together", "one of them")
@@ -50,7 +53,7 @@ def sweep(
     wanted = [found.preset(preset) | point for point in asked]
     sweep_grid.check(found, wanted)
     needed = dict(_resource(text) for text in resources or [])
-    from lmc_utils.running import clusters, sweep_tables, sweeps  # here, as Dask and xarray take long to import
+    from lmc_utils.running import clusters, sweep_tables, sweeps  # after the checks, as xarray takes long to import
 
     report = sweeps.Report(len(wanted), kept=len(wanted))
     if todo := sweeps.missing(found, wanted, out):
@@ -77,7 +80,7 @@ def sweep(
 
 
 def _write(page: Path, title: str, table: xr.Dataset, show: list[str]) -> None:
-    from lmc_utils.figures import elements, sweep_numbers, theme  # here, as drawing takes long to import
+    from lmc_utils.figures import elements, sweep_numbers, theme
 
     theme.use_theme()
     drawn = sweep_numbers.numbers_by_parameter(table, show)
@@ -93,5 +96,15 @@ def _resource(text: str) -> tuple[str, float]:
 
 
 def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     rest = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*rest, TimeRemainingColumn(), console=Console(stderr=True, soft_wrap=True))

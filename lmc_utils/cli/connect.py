@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from lmc_utils.cli.options import AsJson
 from lmc_utils.publishing import standalone_page
 from lmc_utils.settings import require
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 
     from lmc_utils.connect import Report
 
-CHECKPOINT = Annotated[list[Path], Argument(help="Two files: .safetensors, or what torch.save wrote; more: all pairs.")]
-
 
 def connect(
-    checkpoint: CHECKPOINT,
+    checkpoint: Annotated[
+        list[Path], Argument(help="Two files: .safetensors, or what torch.save wrote; more: all pairs.")
+    ],
+    *,
     model: Annotated[str, Option(metavar="MODULE:NAME", help="What makes a network of the architecture.")],
     data: Annotated[
         str, Option(metavar="MODULE:NAME", help="Samples: tensors, a Dataset, batches, or what makes them.")
@@ -36,26 +38,19 @@ def connect(
     curvature: Annotated[bool, Option("--curvature", help="Also second order at both ends.")] = False,
     align: Annotated[bool, Option("--align", help="Rename the second's channels to be most like the first's.")] = False,
     curve: Annotated[bool, Option("--curve", help="Also train a bent way, 100 passes over the samples.")] = False,
-    as_json: Annotated[bool, Option("--json", help="As one JSON object; what is not finite is null.")] = False,
+    as_json: AsJson = False,
     page: Annotated[Path | None, Option("--html", help="Also write a page with the picture.")] = None,
 ) -> None:
     """Measure the straight line between two checkpoints of yours, or between all pairs of several."""
     require(len(checkpoint) > 1, "checkpoint", "at least two files", len(checkpoint))
     standalone_page.require_name(page)
-    from lmc_utils.connect import (  # here, as torch takes long to import
-        Interrupted,
-        checkpoints,
-        import_by_name,
-        pair,
-        several_networks,
-    )
+    from lmc_utils.connect import Interrupted, checkpoints, import_by_name, pair, several_networks
 
     states = [checkpoints.read(path) for path in checkpoint]
     for line in (line for _, said in states for line in said):
         typer.echo(f"lmc: {line}", err=True)
-    network = import_by_name.network(model)
     options: dict[str, Any] = {
-        "model": network,
+        "model": import_by_name.network(model),
         "loss": import_by_name.found("loss", loss) if loss else None,
         "error": import_by_name.found("error", error) if error else None,
         "alphas": alphas,
@@ -70,23 +65,18 @@ def connect(
         names = [path.name for path in checkpoint]
         names = names if len(set(names)) == len(names) else [str(path) for path in checkpoint]
         require(len(set(names)) == len(names), "checkpoint", "different files", names)
-        _tell_matrix(
-            several_networks.pairwise(
-                dict(zip(names, (state for state, _ in states), strict=True)), samples, **options
-            ),
-            as_json,
-            page,
-        )
+        named = dict(zip(names, (state for state, _ in states), strict=True))
+        _print_matrix(several_networks.pairwise(named, samples, **options), as_json, page)
         return
     try:
         report = pair(states[0][0], states[1][0], samples, **options)
     except Interrupted as stop:
-        _tell(stop.report, as_json, page, checkpoint)
+        _print_report(stop.report, as_json, page, checkpoint)
         raise KeyboardInterrupt("what was measured is above") from stop
-    _tell(report, as_json, page, checkpoint)
+    _print_report(report, as_json, page, checkpoint)
 
 
-def _tell(report: Report, as_json: bool, page: Path | None, checkpoint: list[Path]) -> None:
+def _print_report(report: Report, as_json: bool, page: Path | None, checkpoint: list[Path]) -> None:
     if page is not None:
         title = " and ".join(path.name for path in checkpoint)
         standalone_page.write(page, title, report._repr_html_())
@@ -108,7 +98,7 @@ def _tell(report: Report, as_json: bool, page: Path | None, checkpoint: list[Pat
             typer.echo(f"{name}: {value}")
 
 
-def _tell_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
+def _print_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
     names = found.first.values.tolist()
     if page is not None:
         tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in found.data_vars.items())

@@ -1,0 +1,58 @@
+"""`lmc build`, `lmc pdf` and `lmc serve`: the book as pages, as one PDF, and in a browser."""
+
+from __future__ import annotations
+
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from lmc_utils.cli.options import Preset, Root
+from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
+
+
+def build(
+    preset: Preset = "default",
+    jobs: Annotated[int, Option(min=1, help="Notebooks executed at a time.")] = 2,
+    root: Root = Path(),
+) -> None:
+    """Execute the notebooks that changed, then build and publish the HTML in _build/html."""
+    require_choice("preset", preset, PRESET_NAMES)
+    require((root / "_config.yml").is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
+    from lmc_utils.publishing import build
+
+    raise typer.Exit(build.build(root, preset, jobs))
+
+
+def pdf(
+    out: Annotated[Path, Option("--out", "-o", help="The file to write.")] = Path("_build/book.pdf"),
+    root: Root = Path(),
+) -> None:
+    """Print the whole book, as its notebooks were executed last, as one PDF."""
+    require(out.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
+    from lmc_utils.publishing import pdf
+
+    pdf.write(root, root / out)
+    typer.echo(root / out)
+
+
+def serve(
+    port: Annotated[int, Option(min=0, max=65535, help="On this machine only; 0 picks a free one.")] = 8000,
+    root: Root = Path(),
+) -> None:
+    """Serve the published book to a browser on this machine, until Ctrl-C."""
+    from lmc_utils.publishing.site import Site
+
+    html = Site(root.resolve()).html
+    if not (html / "index.html").is_file():
+        raise ParameterError(f"root: expected a built book in '{html}', found none; run `lmc build` first")
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(html)))
+    except OSError as error:
+        raise ParameterError(f"port: expected a free one, got {port} ({error.strerror})") from error
+    with server:
+        typer.echo(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C stops)")
+        server.serve_forever()

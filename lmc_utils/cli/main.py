@@ -1,0 +1,85 @@
+"""Run, check and publish the notebooks of the book."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import typer
+import typer.core
+
+from lmc_utils import progress
+from lmc_utils.cli import book, classroom, connect, notebooks, runs, sweep
+from lmc_utils.formatting import one_line
+from lmc_utils.running.notebooks import ExecutionError
+from lmc_utils.settings import ParameterError
+
+
+class _Commands(typer.core.TyperGroup):
+    """Commands that turn what a user can mend into one line on standard error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except (ParameterError, ExecutionError, OSError) as error:  # the last: a full disk, a locked folder
+            message, status = str(error), 2 if isinstance(error, ParameterError) else 1
+        except KeyboardInterrupt as interrupt:
+            message, status = f"interrupted; {str(interrupt) or 'what was finished is kept'}", 130
+        sys.stderr.write(f"lmc: {one_line(message)}\n")
+        sys.exit(status)
+
+
+app = typer.Typer(
+    cls=_Commands, help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+app.command("list")(notebooks.list_notebooks)
+app.command("run")(notebooks.run)
+app.command("results")(notebooks.results)
+app.command("compare")(notebooks.compare)
+app.command("page")(notebooks.page)
+app.command("parameters")(notebooks.write_parameters)
+app.command("sweep")(sweep.sweep)
+app.command("connect")(connect.connect)
+app.add_typer(runs.app, name="runs")
+app.command("assign")(classroom.assign)
+app.command("grade")(classroom.grade)
+app.command("build")(book.build)
+app.command("pdf")(book.pdf)
+app.command("serve")(book.serve)
+
+
+def main() -> None:
+    """The entry point of `lmc`; exits with 0, 1 (a notebook or the build failed), 2 (a wrong parameter) or 130."""
+    # Stopped politely, or the terminal closed: leave nothing running either.
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall
+            signal.signal(number, signal.default_int_handler)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the one line says it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files and of numbers may hold anything
+    with nullcontext() if sys.stderr.isatty() else progress.hidden():
+        app(join_parameters(sys.argv[1:]))
+
+
+def join_parameters(arguments: Sequence[str]) -> list[str]:
+    """Write `-p NAME VALUE`, papermill's way, as `-p NAME=VALUE`, which an option with one value can hold.
+
+    >>> join_parameters(["run", "x", "-p", "widths", "[8, 8]", "-p", "seed=1"])
+    ['run', 'x', '-p', 'widths=[8, 8]', '-p', 'seed=1']
+    """
+    joined: list[str] = []
+    for word in arguments:
+        named = joined[-2:-1] in (["-p"], ["--parameter"]) and "=" not in joined[-1]
+        name = f"{joined.pop()}=" if named and not word.startswith(("--", "-o", "-p")) else ""
+        joined.append(name + word)
+    return joined

@@ -1,0 +1,182 @@
+"""`lmc list`, `run`, `results`, `compare`, `page` and `parameters`: the notebooks, and what they found."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from lmc_utils.cli.options import AsJson, CellTimeout, Preset, Root
+from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.running import notebooks
+from lmc_utils.settings import ParameterError, require
+
+Executed = Annotated[list[Path], Argument(help="Executed notebooks.")]
+
+
+def list_notebooks(root: Root = Path()) -> None:
+    """List the notebooks and their parameters: type, default, meaning and range."""
+    paths = notebooks.chapters(root / "notebooks")
+    require(bool(paths), "root", "a checkout of the book with notebooks", str(root.resolve()))
+    for path in paths:
+        rows = [
+            (
+                each.name,
+                each.type,
+                json.dumps(each.default, default=repr),
+                f"{each.meaning} [{each.allowed}]" if each.allowed else each.meaning,
+            )
+            for each in notebooks.find(str(path), path.parent).parameters.values()
+        ]
+        typer.echo(typer.style(path.stem, bold=True))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for name, kind, default, meaning in rows:
+            typer.echo(f"  {name:{widths[0]}}  {kind:5}  {default:{widths[2]}}  {meaning}")
+
+
+def write_parameters(
+    notebook: Annotated[list[str] | None, Argument(help="Stems or paths; all chapters by default.")] = None,
+    root: Root = Path(),
+) -> None:
+    """Write the parameters cell and the table of notebooks anew, for whoever changes a record of parameters."""
+    from lmc_utils.running import parameter_cells
+
+    folder = root / "notebooks"
+    for path in [notebooks.find(name, folder).path for name in notebook or map(str, notebooks.chapters(folder))]:
+        if parameter_cells.write(path):
+            typer.echo(path)
+
+
+def run(
+    notebook: Annotated[str, Argument(help="A stem such as 02_sibling_forking, or a path.")],
+    *,
+    out: Annotated[Path | None, Option("-o", "--out", help="The result; default STEM.out.ipynb.")] = None,
+    parameter: Annotated[
+        list[str] | None, Option("-p", "--parameter", metavar="NAME VALUE", help="Set one; the value is YAML.")
+    ] = None,
+    preset: Preset = "default",
+    timeout: CellTimeout = notebooks.TIMEOUT,
+    html: Annotated[Path | None, Option("--html", help="Also write a page, as `lmc page` does.")] = None,
+    check: Annotated[bool, Option(hidden=True, help="Also where no value differs, as a build need not.")] = True,
+    as_source: Annotated[
+        bool, Option(hidden=True, help="With the prose of the source, for a page of the book.")
+    ] = False,
+    root: Root = Path(),
+) -> None:
+    """Execute a notebook with parameters of your own; they are checked before a kernel starts."""
+    from lmc_utils.publishing import run_page
+    from lmc_utils.running import readable_notebook
+
+    found = notebooks.find(notebook, root / "notebooks")
+    given = found.preset(preset) | dict(_assignment(text) for text in parameter or [])
+    if check or given:
+        found.check(given)
+    target = out or Path(f"{found.path.stem}.out.ipynb")
+    require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
+    run_page.require_place(html, root)
+    notebooks.execute(found, given, target, timeout)
+    if not as_source:
+        readable_notebook.rewrite(target, given, found)
+    typer.echo(target)
+    if html is not None:
+        run_page.write(root, target, html)
+        typer.echo(html)
+
+
+def results(
+    notebook: Executed,
+    *,
+    as_json: AsJson = False,
+    with_parameters: Annotated[bool, Option("--parameters", help="Also the parameters of the run.")] = False,
+) -> None:
+    """Print the headline numbers that executed notebooks recorded."""
+    from lmc_utils.running import comparison, recorded_numbers
+
+    found = {str(path): recorded_numbers.read(path) for path in notebook}
+    used = {str(path): comparison.parameters(path) if with_parameters else {} for path in notebook}
+    if as_json and len(notebook) == 1 and not with_parameters:
+        typer.echo(recorded_numbers.as_json(found[str(notebook[0])]))
+        return
+    if as_json:
+        told = {
+            path: {
+                **({"parameters": used[path]} if with_parameters else {}),
+                "numbers": recorded_numbers.finite(numbers),
+            }
+            for path, numbers in found.items()
+        }
+        typer.echo(json.dumps(told, indent=1, allow_nan=False))
+        return
+    for path, numbers in found.items():
+        if len(notebook) > 1:
+            typer.echo(typer.style(path, bold=True))
+        said = {name: json.dumps(value, ensure_ascii=False) for name, value in used[path].items()}
+        said |= {name: f"{number:.6g}" for name, number in numbers.items()}
+        names = [one_line(name, LONGEST_VALUE) for name in said]
+        for name, value in zip(names, said.values(), strict=True):
+            typer.echo(f"{name:{max(map(len, names))}}  {value}")
+
+
+def compare(
+    notebook: Annotated[list[Path], Argument(help="Executed notebooks, two or more, of one source.")],
+    *,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, Option("--csv", help="The numbers as a table of comma-separated values.")] = False,
+    html: Annotated[Path | None, Option("--html", help="Also write a page with tables and a picture.")] = None,
+) -> None:
+    """Lay runs of one notebook side by side: the parameters that differ, and every number with its difference."""
+    from lmc_utils.publishing import comparison_page, standalone_page
+    from lmc_utils.running import comparison
+
+    require(not (as_json and as_csv), "json", "one of --json and --csv", "both")
+    standalone_page.require_name(html)
+    found = comparison.compare(notebook)
+    if html is not None:
+        comparison_page.write(html, found)
+        typer.echo(html, err=True)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), allow_nan=False))
+    elif as_csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(found.rows())
+    else:
+        typer.echo(_aligned(comparison_page.parameters(found)) if found.differing else "no parameter differs")
+        typer.echo()
+        typer.echo(_aligned(comparison_page.numbers(found)))
+
+
+def page(
+    notebook: Annotated[Path, Argument(help="An executed notebook, of `lmc run` or of papermill.")],
+    out: Annotated[Path | None, Option("-o", "--out", help="The page; default STEM.html.")] = None,
+    root: Annotated[Path, Option(help="A checkout of the book, whose look the page gets.")] = Path(),
+) -> None:
+    """Write a run as one page in the look of the book: a single file that asks for nothing else."""
+    from lmc_utils.publishing import run_page
+
+    target = out or Path(f"{notebook.stem}.html")
+    run_page.require_place(target, root)
+    run_page.write(root, notebook, target)
+    typer.echo(target)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    from lmc_utils.running import yaml_values
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ParameterError(f"parameter: expected a name and a value after -p, got {shown(text)}")
+    return name, yaml_values.parse(name, value)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A table as text: the first column to the left, the others to the right."""
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return "\n".join(
+        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
+        for row in rows
+    )

@@ -1,0 +1,58 @@
+"""`lmc runs`: the trained runs that are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from lmc_utils.resources import readable
+from lmc_utils.settings import ParameterError
+
+app = typer.Typer(help="List and remove the trained runs that are kept.")
+
+
+@app.callback(invoke_without_command=True)
+def list_runs(
+    context: typer.Context, check: Annotated[bool, Option("--check", help="Read every file.")] = False
+) -> None:
+    """List the trained runs that are kept: their name, size, age, how far they were trained, and what they are."""
+    if context.invoked_subcommand is not None:
+        return
+    from lmc_utils.forking import cached_runs, root
+
+    found = cached_runs.kept(root())
+    for each in found:
+        sound = f"  {each.check()}" if check else ""
+        size, age = readable(each.size), f"{each.age:.1f} days"
+        typer.echo(f"{each.path.name}  {size:>10}  {age:>11}  epoch {each.epochs:>10}{sound}  {each.describe()}")
+    total = readable(sum(each.size for each in found))
+    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}, {total}, in {root()}", err=True)
+
+
+@app.command("rm")
+def remove(name: Annotated[list[str], Argument(help="Names of runs, or how they begin.")]) -> None:
+    """Remove runs; whoever needs one again trains it again."""
+    from lmc_utils.forking import cached_runs, root
+
+    for each in list(cached_runs.pick(cached_runs.kept(root()), name)):
+        each.remove()
+        typer.echo(each.path.name)
+
+
+@app.command("gc")
+def remove_unused(
+    older_than: Annotated[float, Option(min=0, metavar="DAYS", help="Those that were not used for so many days.")],
+) -> None:
+    """Remove all runs that were not used for some days."""
+    from lmc_utils.forking import cached_runs, root
+
+    for each in cached_runs.kept(root()):
+        if each.age > older_than:
+            try:
+                size = readable(each.size)
+                each.remove()
+                typer.echo(f"{each.path.name}  {size}")
+            except (ParameterError, OSError) as error:
+                typer.echo(f"lmc: {error}", err=True)

@@ -1,0 +1,55 @@
+"""Runs of one notebook side by side, as tables for people to read and as a page with pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lmc_utils.formatting import LONGEST_VALUE, one_line
+from lmc_utils.publishing import standalone_page
+from lmc_utils.running.comparison import Comparison
+from lmc_utils.running.recorded_curves import Curves
+
+
+def parameters(found: Comparison) -> list[list[str]]:
+    """The parameters that differ, a row each, below a head with the names of the runs."""
+    written = {
+        name: [one_line(json.dumps(value, ensure_ascii=False), LONGEST_VALUE) for value in values]
+        for name, values in found.differing.items()
+    }
+    return [["parameter", *found.runs], *([name, *values] for name, values in written.items())]
+
+
+def numbers(found: Comparison) -> list[list[str]]:
+    """The recorded numbers, a row each, below a head; a dash where a run has none."""
+    return [list(map(_written, row)) for row in found.rows()]
+
+
+def write(page: Path, found: Comparison) -> None:
+    """Write what differs, the barriers and curves of all runs as pictures, and all numbers as one page."""
+    from lmc_utils.figures import elements, run_comparison, theme  # here, as drawing takes long to import
+
+    theme.use_theme()
+    barriers = {name: each for name, each in found.forks.items() if "barrier" in name and len(each) > 1}
+    sections = {"What differs": standalone_page.table(parameters(found))}
+    if barriers:
+        drawn = run_comparison.numbers_by_fork(barriers, found.runs)
+        sections["Barriers by fork"] = elements.svg(drawn, "Barriers against the fork epoch, a line for each run")
+    for name, each in found.curves.items():
+        drawn = run_comparison.curves_by_fork([_by_fork(curves) for curves in each], found.runs)
+        title = name.replace("_", " ").capitalize()
+        sections[title] = elements.svg(drawn, f"{title}, a panel for each fork epoch, a line for each run")
+    sections["All numbers"] = standalone_page.table(numbers(found))
+    body = "".join(f"<h2>{title}</h2>{section}" for title, section in sections.items())
+    standalone_page.write(page, " and ".join(found.runs), body)
+
+
+def _by_fork(curves: Curves | None) -> dict[int, tuple[list[float], list[float]]]:
+    return {} if curves is None else {fork: (curves.places, values) for fork, values in curves.forks.items()}
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return one_line(value, LONGEST_VALUE)
+    return "–" if value is None else f"{value:.6g}"
