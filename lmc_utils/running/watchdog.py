@@ -74,8 +74,11 @@ def main(packages: str, *command: str) -> None:
     try:
         child = os.posix_spawnp(command[0], command, environment, file_actions=[no_input])
     except OSError as error:
+        import shutil
+
         os.rmdir(folder)
-        sys.exit(f"lmc: {error}")
+        # The system says "permission denied" of a missing command where PATH names a folder that may not be read.
+        sys.exit(f"lmc: {error}" if shutil.which(command[0]) else f"lmc: no such command: {command[0]}")
     threading.Thread(target=_end_with_parent, args=[mark], daemon=True).start()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     _end_all(mark)

@@ -68,7 +68,12 @@ def test_failures_are_reported_together_and_the_others_finish(tmp_path: Path) ->
 def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_path: Path, stop: signal.Signals) -> None:
     wait = "import os, pathlib, time; pathlib.Path('pid.txt').write_text(str(os.getpid())); time.sleep(60)"
     write_book(tmp_path, a="print('fine')", b=wait)
-    process = subprocess.Popen([sys.executable, "-m", "lmc_utils.cli", "build"], cwd=tmp_path, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lmc_utils.cli", "build"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(stop, signal.SIG_DFL),  # nohup ignores SIGHUP, and children inherit that
+    )
     deadline = time.monotonic() + 60
     while not ((tmp_path / "pid.txt").exists() and (tmp_path / "book" / "notebooks" / "a.ipynb").exists()):
         assert time.monotonic() < deadline, "the notebooks did not start"

@@ -72,11 +72,15 @@ def test_the_exit_status_is_passed_on(script: str, status: int, temporary: Path)
     assert not list(temporary.iterdir())
 
 
-def test_a_command_that_does_not_exist_is_one_line() -> None:
+@pytest.mark.parametrize("readable", [True, False], ids=["readable PATH", "unreadable folder on PATH"])
+def test_a_missing_command_is_a_one_line_error(readable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    tmp_path.chmod(0o700 if readable else 0)  # root may read it all the same
     with watchdog.start(["no-such-command"], stderr=subprocess.PIPE) as process:
         assert process.stderr
-        assert process.stderr.read() == b"lmc: [Errno 2] No such file or directory: 'no-such-command'\n"
+        assert process.stderr.read() == b"lmc: no such command: no-such-command\n"
     assert process.returncode == 1
+    tmp_path.chmod(0o700)
 
 
 def test_it_has_no_input_its_own_group_and_its_own_temporary_folder(temporary: Path) -> None:
