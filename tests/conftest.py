@@ -42,7 +42,7 @@ def browser(browser_program: str) -> Iterator[Browser]:
 def wall_program() -> str:
     """What a test asks for that marks behind a wall."""
     missing = pytest.fail if os.environ.get("LMC_WALL") == "required" else pytest.skip
-    return sandbox.find() or missing(NO_WALL)
+    return sandbox.find_program() or missing(NO_WALL)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -50,7 +50,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return
-    for missing, advice in {NO_BROWSER: browsers.advice, NO_WALL: sandbox.advice}.items():
+    for missing, advice in {NO_BROWSER: browsers.advice, NO_WALL: sandbox.install_advice}.items():
         skipped = [report for report in terminal.stats.get("skipped", []) if missing in str(report.longrepr)]
         if skipped:
             terminal.write_line(f"{len(skipped)} tests did not run, as {missing}: {advice()}", yellow=True)

@@ -8,11 +8,11 @@ An answer is *judged*: compared with the truth and with common mistakes. A submi
 counted. A folder of submissions is *graded*: marked one by one, and summed up in a table.
 """
 
-from lmc_utils.classroom.exercise_lookup import check, insist
+from lmc_utils.classroom.exercise_lookup import check, require_correct
 
 __all__ = [
     "check",
-    "insist",
+    "require_correct",
     "answer_feedback",
     "individual_numbers",
     "example_families",

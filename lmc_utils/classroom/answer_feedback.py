@@ -30,75 +30,75 @@ class Exercise:
     computes them, called only when there is an answer to judge; where a function is asked for, as that function.
 
     Attributes:
-        truth: the right answer.
-        because: why it is right; said to whoever finds it.
+        solution: the right answer.
+        explanation: why it is right; said to whoever finds it.
         mistakes: what is told apart from other wrong answers: hints that do not give the answer away, each with the
             answer that a common mistake leads to; where several apply, the first is said.
         choices: the words to choose from, where the answer is one of them.
-        probes: for a function, the arguments of each call by which it is compared.
-        tolerance: relative to the largest number, where there are several: in an array, or for the probes. By default
+        test_inputs: for a function, the arguments of each call by which it is compared.
+        tolerance: relative to the largest number of an array, or of all test inputs. By default
             a hundredth, for functions a millionth.
-        refuse: a hint for an answer that breaks the rules of the exercise, None for any other.
-        view: where many answers are right, a number that is compared in place of the answer; the smaller the better.
+        reject: a hint for an answer that breaks the rules of the exercise, None for any other.
+        objective: where many answers are right, the number to minimise; it is compared in place of the answer.
         name: of the exercise, such as toy-2.
     """
 
-    truth: Any
-    because: str
+    solution: Any
+    explanation: str
     mistakes: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
-    probes: tuple[tuple[Any, ...], ...] = ()
+    test_inputs: tuple[tuple[Any, ...], ...] = ()
     tolerance: float = 0.0
-    refuse: Callable[[Array], str | None] = lambda answer: None
-    view: Callable[[Array], Any] | None = None
+    reject: Callable[[Array], str | None] = lambda answer: None
+    objective: Callable[[Array], Any] | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tolerance", self.tolerance or (1e-6 if self.probes else 0.01))
+        object.__setattr__(self, "tolerance", self.tolerance or (1e-6 if self.test_inputs else 0.01))
 
-    def answer(self, stated: Any) -> Any:
+    def evaluate(self, stated: Any) -> Any:
         """The truth, or what a mistake leads to, computed."""
-        return stated() if callable(stated) and not self.probes else stated
+        return stated() if callable(stated) and not self.test_inputs else stated
 
 
 @dataclass(frozen=True, repr=False)
-class Verdict:
+class CheckResult:
     """What is said of an answer; true where it is right.
 
-    >>> Verdict("toy-1", True, "One valley has no ridge.")
+    >>> CheckResult("toy-1", True, "One valley has no ridge.")
     ✓ toy-1 · right. One valley has no ridge.
     """
 
     exercise: str
-    right: bool
+    correct: bool
     message: str
 
     def __bool__(self) -> bool:
-        return self.right
+        return self.correct
 
     def __repr__(self) -> str:
-        return f"{'✓' if self.right else '✗'} {self.exercise} · {'right. ' if self.right else ''}{self.message}"
+        return f"{'✓' if self.correct else '✗'} {self.exercise} · {'right. ' if self.correct else ''}{self.message}"
 
 
-def judge(exercise: Exercise, answer: Any) -> Verdict:
+def check_answer(exercise: Exercise, answer: Any) -> CheckResult:
     """Say whether an answer is right, and if not, give the hint that fits it best.
 
     It is a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None and `...`: none yet.
 
     >>> half = Exercise(0.5, "Half of it.", {"Mind the chord.": 1.5}, name="x-1")
-    >>> judge(half, 0.5), judge(half, 1.5)
+    >>> check_answer(half, 0.5), check_answer(half, 1.5)
     (✓ x-1 · right. Half of it., ✗ x-1 · Mind the chord.)
-    >>> judge(half, -0.5)
+    >>> check_answer(half, -0.5)
     ✗ x-1 · The size is right, the sign is turned round.
     """
     try:
         hint = _hint(exercise, answer)
-    except _Unfit as error:
+    except _InvalidAnswer as error:
         hint = str(error)
-    return Verdict(exercise.name, hint is None, exercise.because if hint is None else hint)
+    return CheckResult(exercise.name, hint is None, exercise.explanation if hint is None else hint)
 
 
-class _Unfit(Exception):
+class _InvalidAnswer(Exception):
     """An answer that cannot be compared; the message is the hint."""
 
 
@@ -108,54 +108,55 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
         return UNANSWERED
     if exercise.choices:
         return _hint_for_word(exercise, answer)
-    if not exercise.probes:
+    if not exercise.test_inputs:
         if callable(answer):
             return "Expected numbers, got a function. Call it, and hand over what it returns."
         answer = _numbers(answer)
     elif not callable(answer):
         kind = type(answer).__name__
         return f"Expected a function, got {kind}. Hand over the function's name, without calling it."
-    if (refusal := exercise.refuse(answer)) is not None:
+    if (refusal := exercise.reject(answer)) is not None:
         return refusal
-    seen, truth = _observe(exercise, answer), _observe(exercise, exercise.answer(exercise.truth))
+    seen, truth = _observe(exercise, answer), _observe(exercise, exercise.evaluate(exercise.solution))
     if _same(seen, truth, exercise.tolerance):
         return None
-    placed = [np.sort(answer)] if exercise.view else seen
+    placed = [np.sort(answer)] if exercise.objective else seen
     for hint, stated in exercise.mistakes.items():
-        wrong = exercise.answer(stated)
-        if _same(placed, [np.sort(wrong)] if exercise.view else _observe(exercise, wrong), exercise.tolerance):
+        wrong = exercise.evaluate(stated)
+        if _same(placed, [np.sort(wrong)] if exercise.objective else _observe(exercise, wrong), exercise.tolerance):
             return hint
-    if exercise.view:
+    if exercise.objective:
         return f"Allowed, but it comes to {seen[0]:.3g}, and {truth[0]:.3g} can be reached."
-    return _misfit(exercise, seen, truth) or _common_mistake(exercise, seen, truth)
+    return _shape_hint(exercise, seen, truth) or _common_hint(exercise, seen, truth)
 
 
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
     word = answer.strip().lower() if isinstance(answer, str) else ""
     if word not in exercise.choices:
         return f"Expected a word: {unknown(str(answer), exercise.choices)}."
-    hints = {exercise.answer(stated): hint for hint, stated in exercise.mistakes.items()}
-    return None if word == exercise.answer(exercise.truth) else hints.get(word, "Not so. Look again.")
+    hints = {exercise.evaluate(stated): hint for hint, stated in exercise.mistakes.items()}
+    return None if word == exercise.evaluate(exercise.solution) else hints.get(word, "Not so. Look again.")
 
 
 def _observe(exercise: Exercise, answer: Any) -> Observed:
-    """An answer as arrays, one, or for a function one for each probe; a single number has no shape, however wrapped."""
+    """An answer as arrays, one, or for a function one for each call; a single number has no shape, however wrapped."""
     seen = [
-        _numbers(_call(answer, probe), f"For {_shown(probe)} your function returns") for probe in exercise.probes
-    ] or [_numbers(exercise.view(_numbers(answer)) if exercise.view else answer)]
+        _numbers(_call(answer, inputs), f"For {_format_arguments(inputs)} your function returns")
+        for inputs in exercise.test_inputs
+    ] or [_numbers(exercise.objective(_numbers(answer)) if exercise.objective else answer)]
     return [one.reshape(()) if one.size == 1 else one for one in seen]
 
 
-def _call(function: Callable[..., Any], probe: tuple[Any, ...]) -> Any:
+def _call(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
     try:
-        returned = function(*copy.deepcopy(probe))
+        returned = function(*copy.deepcopy(inputs))
     except NotImplementedError as error:
-        raise _Unfit(UNANSWERED) from error
+        raise _InvalidAnswer(UNANSWERED) from error
     except (Exception, SystemExit) as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _Unfit(f"Your function fails for {_shown(probe)}: {said}") from error
+        raise _InvalidAnswer(f"Your function fails for {_format_arguments(inputs)}: {said}") from error
     if returned is None:
-        raise _Unfit(f"For {_shown(probe)} your function returns nothing. Is a `return` missing?")
+        raise _InvalidAnswer(f"For {_format_arguments(inputs)} your function returns nothing. Is a `return` missing?")
     return returned
 
 
@@ -167,7 +168,7 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
             raise TypeError
         return numbers.astype(np.float64)
     except Exception as error:  # whatever the thing does when it is asked for numbers
-        raise _Unfit(f"Expected numbers. {subject} of type {type(values).__name__}.") from error
+        raise _InvalidAnswer(f"Expected numbers. {subject} of type {type(values).__name__}.") from error
 
 
 def _same(one: Observed, other: Observed, tolerance: float) -> bool:
@@ -180,10 +181,10 @@ def _same(one: Observed, other: Observed, tolerance: float) -> bool:
     )
 
 
-def _misfit(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
+def _shape_hint(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
     """A hint where an answer has another shape than the truth, or is not finite where the truth is."""
-    for one, two, probe in zip(seen, truth, exercise.probes or ((),), strict=True):
-        asked = f" for {_shown(probe)}" if probe else ""
+    for one, two, inputs in zip(seen, truth, exercise.test_inputs or ((),), strict=True):
+        asked = f" for {_format_arguments(inputs)}" if inputs else ""
         if one.shape != two.shape:
             fits = one.size == two.size and _same([one.reshape(two.shape)], [two], exercise.tolerance)
             why = "The numbers fit, the shape does not" if fits else "The shape is wrong"
@@ -194,7 +195,7 @@ def _misfit(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
     return None
 
 
-_COMMON: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+_COMMON_MISTAKES: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("The size is right, the sign is turned round.", lambda true: -true),
     ("Twice as large as it should be.", lambda true: 2 * true),
     ("Half as large as it should be.", lambda true: true / 2),
@@ -212,8 +213,8 @@ _COMMON: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 )
 
 
-def _common_mistake(exercise: Exercise, seen: Observed, truth: Observed) -> str:
-    for hint, transform in _COMMON:
+def _common_hint(exercise: Exercise, seen: Observed, truth: Observed) -> str:
+    for hint, transform in _COMMON_MISTAKES:
         with np.errstate(all="ignore"):
             if _same(seen, [transform(true) for true in truth], exercise.tolerance):
                 return hint
@@ -226,10 +227,10 @@ def _common_mistake(exercise: Exercise, seen: Observed, truth: Observed) -> str:
     return "Not right yet, and no mistake that is known here."
 
 
-def _shown(probe: Iterable[Any]) -> str:
+def _format_arguments(inputs: Iterable[Any]) -> str:
     """Arguments as one would write them, short."""
     words = []
-    for argument in probe:
+    for argument in inputs:
         values = np.asarray(argument).tolist() if not callable(argument) else getattr(argument, "__name__", "f")
         word = repr(values) if not isinstance(values, str) else values
         words.append(word if len(word) <= 40 else f"{word[:36]} ...")

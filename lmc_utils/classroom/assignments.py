@@ -14,12 +14,12 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils.classroom.exercise_lookup import numbers
+from lmc_utils.classroom.exercise_lookup import exercise_numbers
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
 
 _TEST = "-test"
-EXPLANATION = "explanation"  # the tag of a cell that goes with a solution
+EXPLANATION_TAG = "explanation"  # the tag of a cell that goes with a solution
 
 
 def write(
@@ -43,7 +43,7 @@ def write(
     originals = {source.resolve() for source in sources}
     whose: list[tuple[str | None, Path]] = [(name, folder / place) for name, place in (students or {}).items()]
     contents = {
-        place / source.name: (nbformat.writes(release(source, student)) + "\n").encode()
+        place / source.name: (nbformat.writes(student_version(source, student)) + "\n").encode()
         for student, place in whose or [(None, folder)]
         for source in sources
     }
@@ -51,7 +51,7 @@ def write(
         require(target.resolve() not in originals, "out", "another folder than that of the solutions", str(folder))
         same = not target.exists() or (target.is_file() and target.read_bytes() == content)
         require(force or same, "out", "a folder without other notebooks of these names (or --force)", str(target))
-    with writing_to("out", folder):
+    with writable_folder("out", folder):
         for target, content in contents.items():
             target.parent.mkdir(exist_ok=True)
             write_whole(target, content)
@@ -59,7 +59,7 @@ def write(
 
 
 @contextmanager
-def writing_to(name: str, folder: Path) -> Iterator[None]:
+def writable_folder(name: str, folder: Path) -> Iterator[None]:
     """Make a folder to write to in this context; raises ParameterError, which begins with `name`, where that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,18 +70,18 @@ def writing_to(name: str, folder: Path) -> Iterator[None]:
         ) from error
 
 
-def release(source: Path, student: str | None = None) -> NotebookNode:
-    """An exercise notebook for students, or for one of them; raises ParameterError as `process` does."""
-    notebook = personal(copy.deepcopy(_cleared(source.stem, source.read_bytes())), student)
-    return process(notebook, ["ComputeChecksums", "CheckCellMetadata"], source.stem)
+def student_version(source: Path, student: str | None = None) -> NotebookNode:
+    """An exercise notebook for students, or for one of them; raises ParameterError as `run_preprocessors` does."""
+    notebook = individualise(copy.deepcopy(_without_solutions(source.stem, source.read_bytes())), student)
+    return run_preprocessors(notebook, ["ComputeChecksums", "CheckCellMetadata"], source.stem)
 
 
 @lru_cache(maxsize=32)
-def _cleared(name: str, content: bytes) -> NotebookNode:
+def _without_solutions(name: str, content: bytes) -> NotebookNode:
     """What is the same for every student; to take it out takes most of the time."""
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests"]
-    notebook = process(nbformat.reads(content.decode(), as_version=4), steps, name)
-    notebook.cells = [cell for cell in notebook.cells if EXPLANATION not in cell.metadata.get("tags", [])]
+    notebook = run_preprocessors(nbformat.reads(content.decode(), as_version=4), steps, name)
+    notebook.cells = [cell for cell in notebook.cells if EXPLANATION_TAG not in cell.metadata.get("tags", [])]
     return notebook
 
 
@@ -91,22 +91,22 @@ def with_hidden_tests(source: Path, student: str | None = None) -> NotebookNode:
     With the numbers of a student, where it is one's own.
 
     What follows the hidden tests, the check that students see, is left out: it gives no points, and students may have
-    given its name to something else. Raises ParameterError as `process` does.
+    given its name to something else. Raises ParameterError as `run_preprocessors` does.
     """
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums"]
-    notebook = personal(nbformat.read(source, as_version=4), student)
+    notebook = individualise(nbformat.read(source, as_version=4), student)
     for cell in notebook.cells:
         cell.source = re.sub(r"(### END HIDDEN TESTS\n).*", r"\1", cell.source, flags=re.DOTALL).rstrip()
-    return process(notebook, steps, source.stem)
+    return run_preprocessors(notebook, steps, source.stem)
 
 
-def exercises(sources: Sequence[Path]) -> list[str]:
+def exercise_names(sources: Sequence[Path]) -> list[str]:
     """The names of the exercises of notebooks, in order."""
-    cells = (identity(cell) for source in sources for cell in nbformat.read(source, as_version=4).cells)
+    cells = (grade_id(cell) for source in sources for cell in nbformat.read(source, as_version=4).cells)
     return [name.removesuffix(_TEST) for name in cells if name.endswith(_TEST)]
 
 
-def personal(notebook: NotebookNode, student: str | None) -> NotebookNode:
+def individualise(notebook: NotebookNode, student: str | None) -> NotebookNode:
     """An exercise notebook with the numbers of a student in its tasks and tests, and the name in its metadata.
 
     What a task says then stands in the metadata of its cell as `lmc.own`, with the names of numbers in <<brackets>>.
@@ -115,28 +115,28 @@ def personal(notebook: NotebookNode, student: str | None) -> NotebookNode:
         own = cell.metadata.get("lmc", {}).pop("own", None)
         if not cell.metadata.get("lmc", True):
             del cell.metadata["lmc"]
-        name = identity(cell).rpartition("-")[0]
-        if student is None or not (own or (identity(cell).endswith(_TEST) and numbers(name, student))):
+        name = grade_id(cell).rpartition("-")[0]
+        if student is None or not (own or (grade_id(cell).endswith(_TEST) and exercise_numbers(name, student))):
             continue
         if own:
-            for each, value in numbers(name, student).items():
+            for each, value in exercise_numbers(name, student).items():
                 own = own.replace(f"<<{each}>>", f"{value:g}")
             cell.source = own
         else:
-            asked = re.compile(rf'\b((?:check|insist)\("{name}", \w+)\)')
+            asked = re.compile(rf'\b((?:check|require_correct)\("{name}", \w+)\)')
             cell.source = asked.sub(lambda found: f"{found[1]}, student={student!r})", cell.source)
     if student is not None:
         notebook.metadata.setdefault("lmc", {})["student"] = student
     return notebook
 
 
-def process(notebook: NotebookNode, steps: Iterable[str], name: str) -> NotebookNode:
+def run_preprocessors(notebook: NotebookNode, steps: Iterable[str], name: str) -> NotebookNode:
     """Lead a notebook, which is changed in place, too, through some of nbgrader's preprocessors.
 
     Raises:
         ParameterError: nbgrader is missing, or it complains; the message begins with `name`.
     """
-    for step, preprocess in [(step, preprocessor(step).preprocess) for step in steps]:
+    for step, preprocess in [(step, nbgrader_preprocessor(step).preprocess) for step in steps]:
         try:
             notebook, _ = preprocess(notebook, {})
         except Exception as error:  # nbgrader's own kinds are many
@@ -144,16 +144,16 @@ def process(notebook: NotebookNode, steps: Iterable[str], name: str) -> Notebook
     return notebook
 
 
-def preprocessor(name: str, **traits: Any) -> Any:
+def nbgrader_preprocessor(name: str, **traits: Any) -> Any:
     """One of nbgrader's preprocessors, quiet; raises ParameterError where nbgrader is missing."""
     try:
         from nbgrader import preprocessors
     except ImportError as error:
         raise ParameterError("nbgrader: expected to be installed; pip install 'lmc-utils[teach]' does it") from error
-    return getattr(preprocessors, name)(log=quiet(), **traits)
+    return getattr(preprocessors, name)(log=silent_logger(), **traits)
 
 
-def quiet() -> logging.Logger:
+def silent_logger() -> logging.Logger:
     """A log for nbgrader that says nothing."""
     log = logging.getLogger("lmc_utils.nbgrader")
     log.addHandler(logging.NullHandler())
@@ -161,7 +161,7 @@ def quiet() -> logging.Logger:
     return log
 
 
-def identity(cell: NotebookNode) -> str:
+def grade_id(cell: NotebookNode) -> str:
     """By what nbgrader knows a cell; empty for one that it does not know."""
     known = cell.metadata.get("nbgrader")
     name = known.get("grade_id") if isinstance(known, dict) else None

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from lmc_utils.classroom.exercise_lookup import find, numbers
-from lmc_utils.classroom.individual_numbers import known_as
+from lmc_utils.classroom.exercise_lookup import exercise_numbers, find_exercise
+from lmc_utils.classroom.individual_numbers import normalised_name
 from lmc_utils.settings import ParameterError, require
 
 COLUMN = "student"
 
 
-def folders(table: Path) -> dict[str, str]:
+def student_folders(table: Path) -> dict[str, str]:
     """The students of a table, in its order, and a name of a folder for each.
 
     Args:
@@ -36,29 +36,29 @@ def folders(table: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for line, name in enumerate(names, 2):
         require(name.isprintable() and bool(name), "for", f"a name in line {line} of '{table}'", name)
-        place = file_name(known_as(name))
+        place = safe_file_name(normalised_name(name))
         alike = [other for other, taken in found.items() if taken == place]
         require(bool(place) and not alike, "for", f"students whose names differ in '{table}'", [*alike, name])
         found[name] = place
     return found
 
 
-def file_name(student: str) -> str:
+def safe_file_name(student: str) -> str:
     """A name of a file or folder for any name of a student, on any system; empty where nothing is left of it.
 
-    >>> file_name("../Ann Lee")
+    >>> safe_file_name("../Ann Lee")
     'Ann_Lee'
     """
     return re.sub(r"[^\w.@+-]+", "_", student).strip("._")[:100]
 
 
-def alike(students: Sequence[str], exercises: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def equal_answers(students: Sequence[str], exercises: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """The exercises in which students of a class have the same answer by chance, with their names."""
     for exercise in exercises:
-        if numbers(exercise):
-            found = {name: find(exercise, name) for name in students}
-            truths = {name: each.answer(each.truth) for name, each in found.items()}
-            within = find(exercise).tolerance
+        if exercise_numbers(exercise):
+            found = {name: find_exercise(exercise, name) for name in students}
+            truths = {name: each.evaluate(each.solution) for name, each in found.items()}
+            within = find_exercise(exercise).tolerance
             same = [
                 both
                 for both in combinations(students, 2)

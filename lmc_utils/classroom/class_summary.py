@@ -11,7 +11,7 @@ from lmc_utils.classroom.submission_marks import Marks
 
 
 @dataclass
-class Tally:
+class ExerciseSummary:
     """How one exercise went.
 
     Attributes:
@@ -28,7 +28,7 @@ class Tally:
         return sum(count for said, count in self.remarks.items() if _is_unanswered(said))
 
     @property
-    def mistaken(self) -> int:
+    def wrong(self) -> int:
         """How many tried in vain."""
         return sum(self.remarks.values()) - self.unanswered
 
@@ -38,29 +38,30 @@ class Tally:
         return [(said, count) for said, count in self.remarks.most_common() if not _is_unanswered(said)]
 
 
-def tally(marks: Iterable[Marks]) -> dict[str, Tally]:
+def summarise_exercises(marks: Iterable[Marks]) -> dict[str, ExerciseSummary]:
     """How each exercise went, by name.
 
     >>> class_ = [Marks({"a-1": 1.0}, {"a-1": 1.0}), Marks({"a-1": 0.0}, {"a-1": 1.0}, ["a-1: Mind the chord."])]
-    >>> found = tally(class_)["a-1"]
+    >>> found = summarise_exercises(class_)["a-1"]
     >>> found.solved, found.mistakes, found.unanswered
     (1, [('Mind the chord.', 1)], 0)
     """
-    found: dict[str, Tally] = {}
+    found: dict[str, ExerciseSummary] = {}
     for each in marks:
         for exercise in each.out_of:
-            of = found.setdefault(exercise, Tally())
+            of = found.setdefault(exercise, ExerciseSummary())
             if each.points.get(exercise):
                 of.solved += 1
             else:
-                of.remarks[said_of(each, exercise)] += 1
+                of.remarks[reason_for_lost_points(each, exercise)] += 1
     return found
 
 
-def said_of(marks: Marks, exercise: str) -> str:
+def reason_for_lost_points(marks: Marks, exercise: str) -> str:
     """Why an exercise has no points: the last remark of it, else of the whole submission.
 
-    >>> said_of(Marks({"a-1": 0.0}, {"a-1": 1.0}, ["a-1: this cell was changed", "a-1: Mind the chord."]), "a-1")
+    >>> marks = Marks({"a-1": 0.0}, {"a-1": 1.0}, ["a-1: this cell was changed", "a-1: Mind the chord."])
+    >>> reason_for_lost_points(marks, "a-1")
     'Mind the chord.'
     """
     of_it = [remark.removeprefix(f"{exercise}: ") for remark in marks.remarks if remark.startswith(f"{exercise}: ")]

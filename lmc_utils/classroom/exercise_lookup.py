@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from lmc_utils import progress
-from lmc_utils.classroom.answer_feedback import Exercise, Verdict, judge
-from lmc_utils.classroom.individual_numbers import Own
+from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, check_answer
+from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.settings import ParameterError, require_choice, unknown
 
 CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge")
 
 
-def check(name: str, answer: Any, student: str | None = None) -> Verdict:
+def check(name: str, answer: Any, student: str | None = None) -> CheckResult:
     """Say at once whether the answer to an exercise is right, and if not, give a hint that fits the mistake.
 
     Args:
@@ -37,17 +37,17 @@ def check(name: str, answer: Any, student: str | None = None) -> Verdict:
     True
     """
     with progress.hidden():
-        return judge(find(name, student), answer)
+        return check_answer(find_exercise(name, student), answer)
 
 
-def insist(name: str, answer: Any, student: str | None = None) -> None:
+def require_correct(name: str, answer: Any, student: str | None = None) -> None:
     """Raise where an answer is not right: what the hidden tests of an exercise do.
 
     Raises:
         AssertionError: with the hint that `check` would give.
         ParameterError: there is no such exercise.
 
-    >>> insist("toy-2", 1.5)
+    >>> require_correct("toy-2", 1.5)
     Traceback (most recent call last):
     AssertionError: A barrier does not grow in proportion to the distance. What is f half-way?
     """
@@ -56,7 +56,7 @@ def insist(name: str, answer: Any, student: str | None = None) -> None:
         raise AssertionError(verdict.message)
 
 
-def find(name: str, student: str | None = None) -> Exercise:
+def find_exercise(name: str, student: str | None = None) -> Exercise:
     """The exercise of this name, with the numbers of a student.
 
     Raises:
@@ -73,28 +73,28 @@ def find(name: str, student: str | None = None) -> Exercise:
     return _of(name, exercises[name], student)
 
 
-def numbers(name: str, student: str | None = None) -> dict[str, float]:
+def exercise_numbers(name: str, student: str | None = None) -> dict[str, float]:
     """The numbers that an exercise has for a student, or in the book; none where it is the same for everybody.
 
-    >>> numbers("toy-2"), numbers("toy-1")
+    >>> exercise_numbers("toy-2"), exercise_numbers("toy-1")
     ({'half': 1.5}, {})
     """
     chapter = name.partition("-")[0]
     stated = _imported(chapter).EXERCISES.get(name) if chapter in CHAPTERS else None
-    return stated.numbers(name, student) if isinstance(stated, Own) else {}
+    return stated.numbers(name, student) if isinstance(stated, IndividualExercise) else {}
 
 
-def of_chapter(chapter: str) -> dict[str, Exercise]:
+def chapter_exercises(chapter: str) -> dict[str, Exercise]:
     """The exercises of a chapter by name, in order.
 
-    >>> list(of_chapter("toy"))[:2]
+    >>> list(chapter_exercises("toy"))[:2]
     ['toy-1', 'toy-2']
     """
     return {name: _of(name, stated, None) for name, stated in _imported(chapter).EXERCISES.items()}
 
 
-def _of(name: str, stated: Exercise | Own, student: str | None) -> Exercise:
-    return stated.exercise(name, student) if isinstance(stated, Own) else replace(stated, name=name)
+def _of(name: str, stated: Exercise | IndividualExercise, student: str | None) -> Exercise:
+    return stated.exercise(name, student) if isinstance(stated, IndividualExercise) else replace(stated, name=name)
 
 
 def _imported(chapter: str) -> Any:

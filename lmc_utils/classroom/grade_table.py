@@ -29,18 +29,18 @@ def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["submission", "notebook", "points", "out_of", *exercises, "remarks"])
     for submission, each in zip(submissions, marks, strict=True):
-        points = [number(each.points.get(name, 0.0)) if name in each.out_of else "" for name in exercises]
-        total = number(sum(each.out_of.values())) if each.out_of else ""
-        remarks = "; ".join(remark for remark in (submission.remark, *gathered(each.remarks)) if remark)
-        row = [submission.name, submission.notebook or "", number(sum(each.points.values())), total]
+        points = [format_points(each.points.get(name, 0.0)) if name in each.out_of else "" for name in exercises]
+        total = format_points(sum(each.out_of.values())) if each.out_of else ""
+        remarks = "; ".join(remark for remark in (submission.remark, *merge_remarks(each.remarks)) if remark)
+        row = [submission.name, submission.notebook or "", format_points(sum(each.points.values())), total]
         rows.writerow([_plain(cell) for cell in (*row, *points, remarks)])
     return text.getvalue()
 
 
-def gathered(remarks: Sequence[str]) -> list[str]:
+def merge_remarks(remarks: Sequence[str]) -> list[str]:
     """The remarks, and those that say the same of several exercises as one.
 
-    >>> gathered(["toy-1: Not answered yet.", "toy-2: That is the square.", "toy-3: Not answered yet."])
+    >>> merge_remarks(["toy-1: Not answered yet.", "toy-2: That is the square.", "toy-3: Not answered yet."])
     ['toy-1, toy-3: Not answered yet.', 'toy-2: That is the square.']
     """
     names: dict[str, list[str]] = {}
@@ -50,7 +50,7 @@ def gathered(remarks: Sequence[str]) -> list[str]:
     return [f"{', '.join(of)}: {said}" if any(of) else said for said, of in names.items()]
 
 
-def number(value: float) -> str:
+def format_points(value: float) -> str:
     """Points as people write them."""
     return f"{value:g}"
 

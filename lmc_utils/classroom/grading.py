@@ -23,11 +23,11 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from lmc_utils.classroom import assignments, mark_cache, sandbox, workspace
-from lmc_utils.classroom.grade_table import as_csv, number
-from lmc_utils.classroom.resubmissions import later_counts
-from lmc_utils.classroom.submission_marks import Marks, nothing
-from lmc_utils.classroom.submissions import Submission, collect
-from lmc_utils.classroom.workspace import Bounds
+from lmc_utils.classroom.grade_table import as_csv, format_points
+from lmc_utils.classroom.resubmissions import supersede_earlier_versions
+from lmc_utils.classroom.submission_marks import Marks, zero_marks
+from lmc_utils.classroom.submissions import Submission, collect_submissions
+from lmc_utils.classroom.workspace import Limits
 from lmc_utils.formatting import one_line
 from lmc_utils.provenance import digest, package_files, sweep, versions, write_whole
 from lmc_utils.running import subprocess_jobs
@@ -39,7 +39,7 @@ _PATIENCE = 600  # seconds a cell of a solution may take: some train the network
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedSubmission:
     """A submission and what it got.
 
     Attributes:
@@ -59,7 +59,7 @@ class Grading:
 
     root: Path
     at_once: int
-    bounds: Bounds
+    bounds: Limits
     console: Console
     wall: str | None
 
@@ -92,11 +92,11 @@ def grade(
     table: Path,
     root: Path,
     at_once: int = 2,
-    bounds: Bounds | None = None,
+    bounds: Limits | None = None,
     fresh: bool = False,
     executed: Path | None = None,
     others: Mapping[str, Path] | None = None,
-) -> list[Graded]:
+) -> list[GradedSubmission]:
     """Mark submissions, and write a table of their marks.
 
     Args:
@@ -114,31 +114,35 @@ def grade(
             at work, or the exercises' own solutions do not get all points here.
     """
     console = Console(stderr=True, soft_wrap=True)
-    grading = Grading(root.resolve(), at_once, bounds or Bounds(), console, None)
+    grading = Grading(root.resolve(), at_once, bounds or Limits(), console, None)
     require(bool(grading.sources), "root", "a checkout of the book with exercise notebooks", str(grading.root))
     require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
     require(not table.is_dir(), "csv", "a file, not a folder", str(table))
     ours = ({"executed": executed} if executed else {}) | dict(others or {})
     for name, place in {"csv": table, **ours}.items():  # what would otherwise be said when everything is marked
         folder = place.parent if name in ("csv", "summary") else place
-        with assignments.writing_to(name, folder), tempfile.NamedTemporaryFile(dir=folder):
+        with assignments.writable_folder(name, folder), tempfile.NamedTemporaryFile(dir=folder):
             pass
     above = {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
     for name, place in ours.items():
         require(place.resolve() not in above, name, "a folder that does not hold what was handed in", str(place))
-    submissions = later_counts(collect(paths, grading.sources, ignored=[table, *ours.values()]))
+    submissions = supersede_earlier_versions(
+        collect_submissions(paths, grading.sources, ignored=[table, *ours.values()])
+    )
     grading.cache.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(grading.cache / "lock", timeout=0):
             sweep(grading.cache)
-            grading = replace(grading, wall=sandbox.find(grading.cache / "lock"))
+            grading = replace(grading, wall=sandbox.find_program(grading.cache / "lock"))
             if grading.wall is None:
-                console.print(f"lmc: {_NO_WALL}: {sandbox.advice()}", markup=False, highlight=False)
+                console.print(f"lmc: {_NO_WALL}: {sandbox.install_advice()}", markup=False, highlight=False)
             marks = _mark_all(grading, submissions, fresh)
     except Timeout as error:
         raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
     write_whole(table, as_csv(submissions, marks).encode())
-    graded = [Graded(each, got, _executed(grading, each)) for each, got in zip(submissions, marks, strict=True)]
+    graded = [
+        GradedSubmission(each, got, _executed(grading, each)) for each, got in zip(submissions, marks, strict=True)
+    ]
     for each in graded:
         if executed is not None and each.executed is not None:
             target = executed / each.submission.name
@@ -169,10 +173,10 @@ def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) 
         else:
             said = subprocess_jobs.last_line(job.log).replace(str(box.folder), "")[:200]
             why = "it took too long in all" if status is None else said or f"it ended with status {status}"
-            got = nothing(grading.sources[str(each.notebook)], f"not marked: {why}")
+            got = zero_marks(grading.sources[str(each.notebook)], f"not marked: {why}")
             mark_cache.drop(grading.cache, grading.key(each))
         found[each.name] = got
-        points, out_of = (number(sum(values.values())) for values in (got.points, got.out_of))
+        points, out_of = (format_points(sum(values.values())) for values in (got.points, got.out_of))
         grading.console.print(f"{job.name}: {points} of {out_of}", markup=False, highlight=False)
     without = [] if grading.wall else [_NO_WALL]
     return [
@@ -201,17 +205,17 @@ def _prepare(grading: Grading, stems: Sequence[str]) -> None:
 
 def _each_in_its_sandbox(
     grading: Grading, todo: Sequence[Submission], unit: str
-) -> Iterator[tuple[Submission, workspace.Sandbox, subprocess_jobs.Job, int | None]]:
+) -> Iterator[tuple[Submission, workspace.Workspace, subprocess_jobs.Job, int | None]]:
     """Mark submissions, some at a time, each in a sandbox that lives until the next one is asked for."""
-    boxes: dict[str, tuple[Submission, workspace.Sandbox]] = {}
+    boxes: dict[str, tuple[Submission, workspace.Workspace]] = {}
     bounds = replace(grading.bounds, cores=subprocess_jobs.cores_each(grading.at_once, len(todo)))
     with _temporary_folder() as within:
 
         def waiting() -> Iterator[subprocess_jobs.Job]:
             for each in todo:
-                box = workspace.make(within, grading.trained(str(each.notebook)), grading.wall is not None)
+                box = workspace.make_workspace(within, grading.trained(str(each.notebook)), grading.wall is not None)
                 boxes[each.name] = each, box
-                yield workspace.marking(
+                yield workspace.marking_job(
                     box, each.name, each.content, grading.sources[str(each.notebook)], bounds, grading.wall
                 )
 

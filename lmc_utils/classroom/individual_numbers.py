@@ -10,7 +10,7 @@ from lmc_utils.classroom.answer_feedback import Exercise
 
 
 @dataclass(frozen=True)
-class Own:
+class IndividualExercise:
     """An exercise for each choice of its numbers.
 
     Attributes:
@@ -18,10 +18,10 @@ class Own:
         drawn: what a student's may be, by the same names.
         make: the exercise for one choice, which is given by these names.
 
-    >>> square = Own({"side": 2}, {"side": (3, 4, 5)}, lambda side: Exercise(side**2, "Side times side."))
+    >>> square = IndividualExercise({"side": 2}, {"side": (3, 4, 5)}, lambda side: Exercise(side**2, "A square."))
     >>> square.numbers("a-1"), square.numbers("a-1", "Ann") == square.numbers("a-1", " ann ")
     ({'side': 2}, True)
-    >>> square.exercise("a-1").truth
+    >>> square.exercise("a-1").solution
     4
     """
 
@@ -40,10 +40,10 @@ class Own:
         return replace(self.make(**self.numbers(name, student)), name=name)
 
 
-def known_as(student: str) -> str:
+def normalised_name(student: str) -> str:
     """What a name is drawn by: spaces and capitals make no other student.
 
-    >>> known_as("  Ann  Lee ")
+    >>> normalised_name("  Ann  Lee ")
     'ann lee'
     """
     return " ".join(student.split()).casefold()
@@ -59,5 +59,5 @@ def hundredths(low: float, high: float) -> tuple[float, ...]:
 
 
 def _draw(what: str, student: str, count: int) -> int:
-    said = f"{what}\n{known_as(student)}".encode("utf-8", "surrogatepass")
+    said = f"{what}\n{normalised_name(student)}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.sha256(said).digest()[:8], "big") % count

@@ -34,7 +34,7 @@ _STAYING = "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None"
 _ARGUMENTS = ["-f", "{connection_file}", "--IPKernelApp.log_level=50", _STAYING]
 
 
-def executing(
+def bounded_executor(
     around: Sequence[str], messages: Path, seconds: Callable[[NotebookNode], int], over: str, begun: list[int]
 ) -> Any:
     """nbgrader's `Execute`, whose kernel is started with some words before its own.
@@ -84,7 +84,7 @@ def executing(
             return output
 
     return Bounded(
-        log=assignments.quiet(),
+        log=assignments.silent_logger(),
         kernel_name="python3",
         kernel_manager_class=Manager,
         timeout_func=seconds,
@@ -94,7 +94,7 @@ def executing(
 
 
 @contextmanager
-def watched(memory: int) -> Iterator[None]:
+def resource_watchdog(memory: int) -> Iterator[None]:
     """End all processes below this one that together take more than so many MiB, and those that are left at the end."""
     stop = threading.Event()
 

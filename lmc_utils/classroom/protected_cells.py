@@ -6,7 +6,7 @@ import copy
 
 from nbformat import NotebookNode
 
-from lmc_utils.classroom.assignments import identity
+from lmc_utils.classroom.assignments import grade_id
 
 WRONG_FILE = "none of the exercises' cells is in it: is it the wrong file?"
 
@@ -21,15 +21,15 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
     """
     notebook, remarks = copy.deepcopy(submission), []
     notebook.metadata["kernelspec"] = copy.deepcopy(given.metadata.kernelspec)
-    known = {identity(cell): cell for cell in given.cells if identity(cell)}
-    unchanged = {(identity(cell), _bare(cell.source)) for cell in (*given.cells, *handed_out.cells)}
+    known = {grade_id(cell): cell for cell in given.cells if grade_id(cell)}
+    unchanged = {(grade_id(cell), _bare(cell.source)) for cell in (*given.cells, *handed_out.cells)}
     by_id = {cell.id: cell.metadata.nbgrader for cell in known.values()}
     for cell in notebook.cells:
-        if not identity(cell) and cell.get("id") in by_id:  # some programs keep the ids and lose the metadata
+        if not grade_id(cell) and cell.get("id") in by_id:  # some programs keep the ids and lose the metadata
             cell.metadata["nbgrader"] = copy.deepcopy(by_id[cell.id])
     seen: set[str] = set()
     for row, cell in reversed(list(enumerate(notebook.cells))):  # of two the last counts, as with nbgrader
-        name = identity(cell)
+        name = grade_id(cell)
         if name in seen:
             remarks.append(f"{name}: this cell is there more than once")
         if name not in known or name in seen:
@@ -48,7 +48,7 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
     place = 0
     for name, original in known.items():
         if name in seen:
-            place = 1 + next(row for row, cell in enumerate(notebook.cells) if identity(cell) == name)
+            place = 1 + next(row for row, cell in enumerate(notebook.cells) if grade_id(cell) == name)
         elif original.cell_type == "code":
             notebook.cells.insert(place, copy.deepcopy(original))
             place += 1

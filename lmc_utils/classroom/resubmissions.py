@@ -15,12 +15,12 @@ from lmc_utils.classroom.submissions import Submission
 _MARK = re.compile(r"(?:\s*\((\d+)\)|-Copy(\d+)|[-_ ]v(\d+))$", re.IGNORECASE)
 
 
-def student(submission: Submission) -> str:
+def submission_author(submission: Submission) -> str:
     """Whose file it is: its folder, and what its name says besides its notebook and its version; else its name.
 
     >>> from pathlib import Path
     >>> def named(name):
-    ...     return student(Submission(name, Path(name), b"", "01_toy_exercises", ""))
+    ...     return submission_author(Submission(name, Path(name), b"", "01_toy_exercises", ""))
     >>> named("ann/01_toy_exercises (1).ipynb"), named("ben_01_toy_exercises.ipynb"), named("group/cleo-Copy2.ipynb")
     ('ann', 'ben', 'group/cleo')
     """
@@ -31,7 +31,7 @@ def student(submission: Submission) -> str:
     return str(path.parent / own) if own or path.parent.name else path.stem
 
 
-def later_counts(submissions: Sequence[Submission]) -> list[Submission]:
+def supersede_earlier_versions(submissions: Sequence[Submission]) -> list[Submission]:
     """The submissions, where of the versions of one file only the one that was written last answers its notebook.
 
     Where two were written in the same second, as by an archive, the one with the higher number in its name counts.
@@ -39,11 +39,11 @@ def later_counts(submissions: Sequence[Submission]) -> list[Submission]:
     by_whom: dict[tuple[str, str], list[Submission]] = {}
     for each in submissions:
         if each.notebook:
-            by_whom.setdefault((student(each), each.notebook), []).append(each)
+            by_whom.setdefault((submission_author(each), each.notebook), []).append(each)
     last = {key: max(each, key=_when) for key, each in by_whom.items()}
     return [
         each
-        if each.notebook is None or (counts := last[student(each), each.notebook]) is each
+        if each.notebook is None or (counts := last[submission_author(each), each.notebook]) is each
         else replace(
             each, notebook=None, content=b"", later=counts.name, remark=f"an earlier version: '{counts.name}' counts"
         )

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lmc_utils.classroom import seccomp
-from lmc_utils.classroom.workspace import Sandbox, own_disk
+from lmc_utils.classroom.workspace import Workspace, bounded_folder_command
 from lmc_utils.running import debian_packages
 
 _SYSTEM = (
@@ -35,7 +35,7 @@ _PATIENCE = 120  # seconds that Python may take to start, on a busy machine
 _PROBE = "import os, sys, ipykernel, numpy; sys.exit(os.path.exists(sys.argv[1]) or os.path.exists('/etc/passwd'))"
 
 
-def find(hidden: Path | None = None) -> str | None:
+def find_program(hidden: Path | None = None) -> str | None:
     """The program that builds the wall, tried out; None where none can be had.
 
     Args:
@@ -45,11 +45,11 @@ def find(hidden: Path | None = None) -> str | None:
     return program if program and _stands(program, hidden) else None
 
 
-def around(program: str, box: Sandbox, messages: Path, disk: int) -> list[str]:
+def command_prefix(program: str, box: Workspace, messages: Path, disk: int) -> list[str]:
     """The words to put before a command so that it runs inside.
 
     Args:
-        program: as `find` has it.
+        program: as `find_program` has it.
         box: what is to be seen of it: its package and trained runs, to read; its home and runs.
         messages: the folder through which messages come and go.
         disk: MiB that each of the folders in memory may hold.
@@ -76,7 +76,7 @@ def around(program: str, box: Sandbox, messages: Path, disk: int) -> list[str]:
     return [*here, "--remount-ro", "/etc", "--remount-ro", "/", "--chdir", str(box.home), "--"]
 
 
-def advice() -> str:
+def install_advice() -> str:
     """What to do where there is no wall."""
     command = debian_packages.advice("bubblewrap")
     if not sys.platform.startswith("linux") or not command:
@@ -85,17 +85,17 @@ def advice() -> str:
     return f"try `{command}`; where it is installed, it needs user namespaces, on Ubuntu by `{allow}`"
 
 
-def fetch() -> str | None:
-    """As `find`, but where there is none, ask Debian's packages for it."""
-    if find() is None:
+def install() -> str | None:
+    """As `find_program`, but where there is none, ask Debian's packages for it."""
+    if find_program() is None:
         for command in debian_packages.commands("bubblewrap"):
             debian_packages.run(command)
-    return find()
+    return find_program()
 
 
-def _started(program: str, box: Sandbox) -> list[str]:
+def _started(program: str, box: Workspace) -> list[str]:
     """The words that start bubblewrap, with the filter of system calls as its ninth file where there is one."""
-    path, filtering = box.folder / "refused", seccomp.program()
+    path, filtering = box.folder / "refused", seccomp.filter_program()
     path.write_bytes(filtering or b"")
     filtered = ["--seccomp", "9"] if filtering else []
     as_root = os.geteuid() == 0
@@ -122,12 +122,12 @@ def _stands(program: str, hidden: Path | None) -> bool:
     with tempfile.TemporaryDirectory(prefix="lmc-") as within:
         outside = Path(within, "outside")
         outside.touch()
-        box = Sandbox(Path(within, "box"))
+        box = Workspace(Path(within, "box"))
         for folder in (box.package, box.runs, box.messages):
             folder.mkdir(parents=True)
         command = [
-            *own_disk(program, box.messages),
-            *around(program, box, box.messages, 16),
+            *bounded_folder_command(program, box.messages),
+            *command_prefix(program, box, box.messages, 16),
             sys.executable,
             "-c",
             _PROBE,
@@ -140,4 +140,4 @@ def _stands(program: str, hidden: Path | None) -> bool:
 
 
 if __name__ == "__main__":
-    print(fetch() or f"no wall: {advice()}")  # noqa: T201
+    print(install() or f"no wall: {install_advice()}")  # noqa: T201

@@ -28,10 +28,10 @@ _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # of linux/bpf_commo
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | errno.ENOSYS, 0x80000000
 
 
-def program(machine: str = platform.machine()) -> bytes | None:
+def filter_program(machine: str = platform.machine()) -> bytes | None:
     """The filter, as `bwrap --seccomp` reads it; None for a machine whose numbers are not known here.
 
-    >>> len(program("x86_64")) % 8, program("riscv64")
+    >>> len(filter_program("x86_64")) % 8, filter_program("riscv64")
     (0, None)
     """
     if machine not in _MACHINES:

@@ -21,9 +21,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from lmc_utils.classroom import answer_feedback, assignments, kernel, sandbox, submissions
-from lmc_utils.classroom.assignments import identity
+from lmc_utils.classroom.assignments import grade_id
 from lmc_utils.classroom.protected_cells import WRONG_FILE, restore
-from lmc_utils.classroom.workspace import Bounds, Sandbox
+from lmc_utils.classroom.workspace import Limits, Workspace
 
 _TEST = "-test"
 _PATIENCE = 600  # seconds for a cell that students are given: on a busy machine imports alone may take some
@@ -41,7 +41,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Place:
+class ExecutionContext:
     """Where the code of a submission runs, and what bounds it.
 
     Attributes:
@@ -50,29 +50,29 @@ class Place:
         wall: the program that builds the wall around it; None where there is none.
     """
 
-    box: Sandbox
-    bounds: Bounds
+    box: Workspace
+    bounds: Limits
     wall: str | None = None
 
 
-def mark(submission: NotebookNode, source: Path, place: Place) -> tuple[Marks, NotebookNode]:
+def mark_submission(submission: NotebookNode, source: Path, place: ExecutionContext) -> tuple[Marks, NotebookNode]:
     """Mark a submission, which is not changed, by its exercise notebook: the marks, and it as it was executed.
 
     Raises:
         ParameterError: nbgrader is missing, or complains about the source.
     """
-    student = submissions.student(submission)
-    given, handed_out = assignments.with_hidden_tests(source, student), assignments.release(source, student)
+    student = submissions.student_name(submission)
+    given, handed_out = assignments.with_hidden_tests(source, student), assignments.student_version(source, student)
     notebook, remarks = restore(submission, given, handed_out)
-    notebook = assignments.process(notebook, ["ClearOutput"], source.stem)
+    notebook = assignments.run_preprocessors(notebook, ["ClearOutput"], source.stem)
     if remarks == [WRONG_FILE]:
-        return nothing(source, WRONG_FILE), notebook
-    stopped = execute(notebook, place)
-    marks = count(notebook, given, stopped, str(place.box.folder))
+        return zero_marks(source, WRONG_FILE), notebook
+    stopped = execute_submission(notebook, place)
+    marks = count_points(notebook, given, stopped, str(place.box.folder))
     return Marks(marks.points, marks.out_of, remarks + marks.remarks), notebook
 
 
-def execute(notebook: NotebookNode, place: Place) -> dict[int, str]:
+def execute_submission(notebook: NotebookNode, place: ExecutionContext) -> dict[int, str]:
     """Execute a notebook in place, every cell of it: errors do not stop it, nor do cells that never end.
 
     A cell that cannot be interrupted, or that ends the kernel, is replaced by an error, as is every cell that took too
@@ -92,13 +92,13 @@ def execute(notebook: NotebookNode, place: Place) -> dict[int, str]:
         return _PATIENCE if marked.get("locked") and not marked.get("grade") else limit
 
     all_messages.mkdir(exist_ok=True)
-    with kernel.watched(place.bounds.memory):
+    with kernel.resource_watchdog(place.bounds.memory):
         while True:
             begun: list[int] = []
             messages = Path(tempfile.mkdtemp(prefix="", dir=all_messages))
-            before = sandbox.around(place.wall, place.box, messages, place.bounds.disk) if place.wall else []
+            before = sandbox.command_prefix(place.wall, place.box, messages, place.bounds.disk) if place.wall else []
             try:
-                runner = kernel.executing(before, messages, seconds, over, begun)
+                runner = kernel.bounded_executor(before, messages, seconds, over, begun)
                 runner.preprocess(notebook, {"metadata": {"path": str(place.box.home)}})
                 break
             except (CellTimeoutError, RuntimeError) as error:  # the second, also where the kernel has died
@@ -114,17 +114,17 @@ def execute(notebook: NotebookNode, place: Place) -> dict[int, str]:
                         cell.source = "raise RuntimeError('stopped')"
     for row in stopped:
         notebook.cells[row].source = sources[row]
-    assignments.process(notebook, ["LimitOutput"], "submission")
+    assignments.run_preprocessors(notebook, ["LimitOutput"], "submission")
     return stopped
 
 
-def count(notebook: NotebookNode, given: NotebookNode, stopped: Mapping[int, str], private: str = "") -> Marks:
+def count_points(notebook: NotebookNode, given: NotebookNode, stopped: Mapping[int, str], private: str = "") -> Marks:
     """Count the points of an executed notebook, and say what cost some: a test that ran without an error gives its own.
 
     A warning on standard error costs no points, and no output gives any. `given`, the exercise notebook, says what
-    there is to get, `stopped` what `execute` did; the folder `private`, another one each time, is not named.
+    there is to get, `stopped` what `execute_submission` did; the folder `private`, another one each time, is not named.
     """
-    marks, rows = Marks(out_of=_out_of(given)), {identity(cell): row for row, cell in enumerate(notebook.cells)}
+    marks, rows = Marks(out_of=_out_of(given)), {grade_id(cell): row for row, cell in enumerate(notebook.cells)}
     cells = {exercise: [rows[n] for n in (exercise, exercise + _TEST) if n in rows] for exercise in marks.out_of}
     elsewhere = stopped.keys() - {row for both in cells.values() for row in both}
     marks.remarks += [f"cell {row + 1}: {stopped[row]}" for row in sorted(elsewhere)]
@@ -139,7 +139,7 @@ def count(notebook: NotebookNode, given: NotebookNode, stopped: Mapping[int, str
     return marks
 
 
-def nothing(source: Path, why: str) -> Marks:
+def zero_marks(source: Path, why: str) -> Marks:
     """The marks of a submission that came to nothing."""
     out_of = _out_of(nbformat.read(source, as_version=4))
     return Marks(dict.fromkeys(out_of, 0.0), out_of, [why])
@@ -168,7 +168,7 @@ def _complaint(cell: NotebookNode, private: str) -> str:
     return said if said and error.ename in ("AssertionError", "CellTimeoutError") else f"{error.ename}: {said}"
 
 
-def _contain(bounds: Bounds) -> None:
+def _contain(bounds: Limits) -> None:
     """Where the system can, bound what each process allocates and writes, and keep what it leaves running below it.
 
     Where the machine has no memory left all the same, these are the first to be ended.
@@ -188,15 +188,15 @@ def _contain(bounds: Bounds) -> None:
 def main(arguments: Sequence[str]) -> None:
     """Mark the submission of the sandbox that this is run in: its marks as JSON, then the executed notebook.
 
-    The arguments are those of `workspace.marking`: the exercise notebook, the folder of trained runs, the time limit of
-    a cell in seconds, the limits of memory and disk in MiB, and the program that builds the sandbox.
+    The arguments are those of `workspace.marking_job`: the exercise notebook, the folder of trained runs, the time
+    limit of a cell in seconds, the limits of memory and disk in MiB, and the program that builds the sandbox.
     """
     source, trained = Path(arguments[0]), Path(arguments[1]) if arguments[1] else None
     limit, memory, disk = map(int, arguments[2:5])
-    place = Place(Sandbox(Path.cwd(), trained), Bounds(limit, memory, disk), arguments[5] or None)
+    place = ExecutionContext(Workspace(Path.cwd(), trained), Limits(limit, memory, disk), arguments[5] or None)
     _contain(place.bounds)
-    submission = submissions.read(Path("submission.ipynb").read_bytes())
-    marks, executed = mark(submission, source, place)
+    submission = submissions.read_notebook(Path("submission.ipynb").read_bytes())
+    marks, executed = mark_submission(submission, source, place)
     text = nbformat.writes(executed)
     place.box.result.with_suffix(".ipynb").write_bytes(text.encode("utf-8", "replace"))
     place.box.result.write_text(json.dumps(asdict(marks)))

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils.classroom.assignments import identity
+from lmc_utils.classroom.assignments import grade_id
 from lmc_utils.settings import ParameterError, require
 
 _LONGEST_NAME = 200  # characters
@@ -48,7 +48,9 @@ class Submission:
     later: str = ""
 
 
-def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collection[Path] = ()) -> list[Submission]:
+def collect_submissions(
+    paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collection[Path] = ()
+) -> list[Submission]:
     """Find what was handed in, and which exercise notebook each file answers, in the order of their names.
 
     The paths are files, or folders with files at any depth; what begins with a dot is left out, and what is `ignored`.
@@ -71,12 +73,12 @@ def collect(paths: Sequence[Path], sources: Mapping[str, Path], ignored: Collect
             if not left_out & {place, *place.parents}:
                 found.setdefault(place, file)
     require(bool(found), "submission", "files to mark", ", ".join(map(str, paths)))
-    cells = {stem: {identity(cell) for cell in nbformat.read(path, 4).cells} - {""} for stem, path in sources.items()}
+    cells = {stem: {grade_id(cell) for cell in nbformat.read(path, 4).cells} - {""} for stem, path in sources.items()}
     named = {_written(Path(os.path.relpath(place, base)).as_posix()): file for place, file in found.items()}
-    return told_whose([_recognise(name, named[name], cells) for name in sorted(named)])
+    return add_identity_remarks([_recognise(name, named[name], cells) for name in sorted(named)])
 
 
-def told_whose(submissions: Sequence[Submission]) -> list[Submission]:
+def add_identity_remarks(submissions: Sequence[Submission]) -> list[Submission]:
     """The submissions with a remark where the numbers seem to be another student's, or nobody's among those of some.
 
     Whose they are stands in the file and can be changed there; its name and its folder are the other witness.
@@ -92,14 +94,14 @@ def told_whose(submissions: Sequence[Submission]) -> list[Submission]:
     return [replace(each, remark="; ".join(filter(None, (each.remark, doubt(each))))) for each in submissions]
 
 
-def student(notebook: NotebookNode) -> str | None:
+def student_name(notebook: NotebookNode) -> str | None:
     """Whose numbers the exercises of a notebook have; None where they are the book's."""
     about: Any = notebook.metadata.get("lmc")
     name = about.get("student") if isinstance(about, dict) else None
     return name if isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME else None
 
 
-def read(content: bytes) -> NotebookNode:
+def read_notebook(content: bytes) -> NotebookNode:
     """A notebook without outputs from the bytes of a file, mended where that is safe: byte order mark, missing fields.
 
     Raises:
@@ -120,7 +122,7 @@ def read(content: bytes) -> NotebookNode:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a line for each of thousands of cells that have one name
             notebook: NotebookNode = nbformat.reads(text, as_version=4)
-        str(notebook.metadata), {(identity(cell), cell.get("id")) for cell in notebook.cells}
+        str(notebook.metadata), {(grade_id(cell), cell.get("id")) for cell in notebook.cells}
     except Exception as error:  # a file of any kind, and nbformat's errors are as many
         raise ValueError(f"no notebook: {type(error).__name__}") from error
     return notebook
@@ -185,8 +187,8 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
         remark = "not a notebook, or far too large a one"
     else:
         try:
-            notebook = read(content)
-            stem, whose = _stem(notebook, path.stem, cells), student(notebook)
+            notebook = read_notebook(content)
+            stem, whose = _stem(notebook, path.stem, cells), student_name(notebook)
             remark = "not one of the exercise notebooks: none of their cells is in it"
         except ValueError:
             remark = "not a notebook"
@@ -198,7 +200,7 @@ def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submissi
 
 
 def _stem(notebook: NotebookNode, name: str, cells: Mapping[str, set[str]]) -> str | None:
-    handed_in = {name for cell in notebook.cells for name in (identity(cell), cell.get("id"))}
+    handed_in = {name for cell in notebook.cells for name in (grade_id(cell), cell.get("id"))}
     shared = {stem: len(handed_in & known) for stem, known in cells.items()}
     best = max(shared, key=lambda stem: shared[stem])
     if shared[best]:

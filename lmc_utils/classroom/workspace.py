@@ -23,7 +23,7 @@ _FEW = 4  # times as many cells as the exercise notebook has: time for more ther
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Limits:
     """What a submission may take: seconds for each cell (`limit`); MiB of memory, of disk and cores for all of it."""
 
     limit: int = 60
@@ -33,7 +33,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Sandbox:
+class Workspace:
     """The folder of one submission.
 
     Attributes:
@@ -75,12 +75,12 @@ class Sandbox:
         return self.folder / "result.json"
 
 
-def make(within: Path, trained: Path | None = None, walled: bool = False) -> Sandbox:
+def make_workspace(within: Path, trained: Path | None = None, sandboxed: bool = False) -> Workspace:
     """Make a sandbox in a folder, under a name that cannot be guessed; without a wall, trained runs are copied."""
     there = trained if trained is not None and trained.is_dir() else None
-    sandbox = Sandbox(Path(tempfile.mkdtemp(prefix="", dir=within)), there)
+    sandbox = Workspace(Path(tempfile.mkdtemp(prefix="", dir=within)), there)
     sandbox.temporary.mkdir(parents=True)
-    if there is not None and not walled:
+    if there is not None and not sandboxed:
         shutil.copytree(there, sandbox.runs)
     sandbox.runs.mkdir(exist_ok=True)
     sandbox.messages.mkdir()
@@ -91,26 +91,28 @@ def make(within: Path, trained: Path | None = None, walled: bool = False) -> San
     return sandbox
 
 
-def marking(box: Sandbox, name: str, submission: bytes, source: Path, bounds: Bounds, wall: str | None = None) -> Job:
+def marking_job(
+    box: Workspace, name: str, submission: bytes, source: Path, bounds: Limits, wall: str | None = None
+) -> Job:
     """The job that marks the content of a submission by its exercise notebook, in a sandbox of its own, from copies."""
     (box.folder / "submission.ipynb").write_bytes(submission)
     shutil.copyfile(source, box.folder / source.name)
     given = [source.name, box.trained or "", bounds.limit, bounds.memory, bounds.disk, wall or ""]
     command = [sys.executable, "-m", "lmc_utils.classroom.submission_marks", *map(str, given)]
-    command = [*own_disk(wall, box.messages), *command] if wall else command
+    command = [*bounded_folder_command(wall, box.messages), *command] if wall else command
     # A cell that never ends costs its limit once, and one that ends the kernel a start and what ran before it.
     expected, found = (content.count(b"cell_type") for content in (source.read_bytes(), submission))
     in_all = 900 + 2 * bounds.limit * (expected + min(found, _FEW * expected))
     return Job(name, command, box.folder / "log", box.folder, _environment(box, bounds.cores), in_all)
 
 
-def own_disk(wall: str, folder: Path) -> list[str]:
+def bounded_folder_command(wall: str, folder: Path) -> list[str]:
     """The words to put before a command so that a folder, to which a kernel can write, is a small disk in memory."""
     everything = ["--bind", "/", "/", "--dev-bind", "/dev", "/dev", "--die-with-parent"]
     return [wall, *everything, "--size", str(_MESSAGES), "--tmpfs", str(folder), "--"]
 
 
-def _environment(box: Sandbox, cores: int) -> dict[str, str]:
+def _environment(box: Workspace, cores: int) -> dict[str, str]:
     """A home and settings of its own, and of the grader's variables only what Python needs."""
     own = {
         "HOME": box.home,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from lmc_utils.classroom.workspace import Bounds
+from lmc_utils.classroom.workspace import Limits
 from lmc_utils.cli.options import Root
 from lmc_utils.settings import require
 
@@ -33,10 +33,10 @@ def assign(
     stems = notebook or [path.stem for path in notebooks.chapters(folder)]
     require(bool(stems), "root", "a checkout of the book with exercise notebooks", str(root.resolve()))
     sources = [notebooks.find(stem, folder).path for stem in stems]
-    whose = class_list.folders(students) if students else None
+    whose = class_list.student_folders(students) if students else None
     for written in assignments.write(sources, out or root / "_build" / "assignments", force, whose):
         typer.echo(written)
-    for exercise, both in class_list.alike(list(whose or ()), assignments.exercises(sources)):
+    for exercise, both in class_list.equal_answers(list(whose or ()), assignments.exercise_names(sources)):
         typer.echo(f"lmc: {exercise}: {both[0]} and {both[1]} have the same answer by chance", err=True)
 
 
@@ -45,8 +45,8 @@ def grade(
     *,
     table: Annotated[Path, Option("--csv", help="The table to write.")] = Path("grades.csv"),
     jobs: Annotated[int, Option(min=1, help="Submissions marked at a time.")] = 2,
-    limit: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = Bounds.limit,
-    memory: Annotated[int, Option(min=512, help="MiB of memory a submission may take.")] = Bounds.memory,
+    limit: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = Limits.limit,
+    memory: Annotated[int, Option(min=512, help="MiB of memory a submission may take.")] = Limits.memory,
     executed: Annotated[Path | None, Option(help="A folder for the submissions as they were executed.")] = None,
     feedback: Annotated[Path | None, Option(help="A folder for a page to hand back to each student.")] = None,
     summary: Annotated[Path | None, Option(help="A page on how each exercise went.")] = None,
@@ -60,7 +60,7 @@ def grade(
 
     standalone_page.require_name(summary, "summary")
     others = {name: place for name, place in {"feedback": feedback, "summary": summary}.items() if place}
-    graded = grading.grade(submission, table, root, jobs, Bounds(limit, memory), fresh, executed, others)
+    graded = grading.grade(submission, table, root, jobs, Limits(limit, memory), fresh, executed, others)
     typer.echo(f"{table}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
     if feedback is not None:
         typer.echo(f"{feedback}: {len(handing_back.write(feedback, graded))} pages")

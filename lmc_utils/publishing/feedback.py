@@ -8,18 +8,18 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lmc_utils.classroom.class_list import file_name
-from lmc_utils.classroom.class_summary import Tally, said_of, tally
-from lmc_utils.classroom.grade_table import gathered, number
-from lmc_utils.classroom.grading import Graded
-from lmc_utils.classroom.resubmissions import student
+from lmc_utils.classroom.class_list import safe_file_name
+from lmc_utils.classroom.class_summary import ExerciseSummary, reason_for_lost_points, summarise_exercises
+from lmc_utils.classroom.grade_table import format_points, merge_remarks
+from lmc_utils.classroom.grading import GradedSubmission
+from lmc_utils.classroom.resubmissions import submission_author
 from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.publishing import standalone_page
 
 _TEST = re.compile(r"-(?:test|task)$")
 
 
-def write(folder: Path, graded: Sequence[Graded]) -> list[Path]:
+def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
     """Write a page for each student: points, for each that was lost a hint, and what was handed in. No hidden tests.
 
     Args:
@@ -29,13 +29,13 @@ def write(folder: Path, graded: Sequence[Graded]) -> list[Path]:
     Returns:
         The pages, in the order of the students' names.
     """
-    by_student: dict[str, list[Graded]] = {}
+    by_student: dict[str, list[GradedSubmission]] = {}
     for each in _counting(graded):
-        by_student.setdefault(student(each.submission), []).append(each)
+        by_student.setdefault(submission_author(each.submission), []).append(each)
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[Path, str] = {}
     for name in sorted(by_student):
-        page = folder / f"{file_name(name) or 'nameless'}.html"
+        page = folder / f"{safe_file_name(name) or 'nameless'}.html"
         while page in written:  # of another student
             page = page.with_name(f"{page.stem}_.html")
         standalone_page.write(page, name, "".join(map(_submission, by_student[name])))
@@ -43,7 +43,7 @@ def write(folder: Path, graded: Sequence[Graded]) -> list[Path]:
     return list(written)
 
 
-def write_summary(page: Path, graded: Sequence[Graded]) -> None:
+def write_summary(page: Path, graded: Sequence[GradedSubmission]) -> None:
     """Write how each exercise went: a picture, a table, and the mistakes with how often they were made."""
     by_notebook: dict[str, list[Marks]] = {}
     for each in _counting(graded):
@@ -53,25 +53,27 @@ def write_summary(page: Path, graded: Sequence[Graded]) -> None:
     others = len(_counting(graded)) - counted
     parts = [f"<p>{counted} submissions were marked, {others} files could not be; earlier versions are left out.</p>"]
     for notebook, marks in sorted(by_notebook.items()):
-        parts.append(f"<h2>{html.escape(notebook)}</h2>{_picture(tally(marks))}{_tallies(tally(marks))}")
+        parts.append(
+            f"<h2>{html.escape(notebook)}</h2>{_picture(summarise_exercises(marks))}{_tallies(summarise_exercises(marks))}"
+        )
     standalone_page.write(page, "How the exercises went", "".join(parts))
 
 
-def _counting(graded: Sequence[Graded]) -> list[Graded]:
+def _counting(graded: Sequence[GradedSubmission]) -> list[GradedSubmission]:
     return [each for each in graded if not each.submission.later]
 
 
-def _submission(graded: Graded) -> str:
+def _submission(graded: GradedSubmission) -> str:
     submission, marks = graded.submission, graded.marks
     heading = f"<h2>{html.escape(submission.notebook or submission.name)}</h2>"
-    points, out_of = (number(sum(values.values())) for values in (marks.points, marks.out_of))
+    points, out_of = (format_points(sum(values.values())) for values in (marks.points, marks.out_of))
     total = f"<p><b>{points} of {out_of} points</b>, '{html.escape(submission.name)}'</p>" if marks.out_of else ""
     of_all = [said for said in marks.remarks if said.partition(":")[0] not in marks.out_of]
-    remarks = [said for said in (submission.remark, *gathered(of_all)) if said]
+    remarks = [said for said in (submission.remark, *merge_remarks(of_all)) if said]
     answers = _answers(graded.executed) if graded.executed else {}
     exercises = (
-        f"<h3>{html.escape(exercise)}: {number(marks.points.get(exercise, 0.0))} of {number(of)}</h3>"
-        + ("" if marks.points.get(exercise) else f"<p>{html.escape(said_of(marks, exercise))}</p>")
+        f"<h3>{html.escape(exercise)}: {format_points(marks.points.get(exercise, 0.0))} of {format_points(of)}</h3>"
+        + ("" if marks.points.get(exercise) else f"<p>{html.escape(reason_for_lost_points(marks, exercise))}</p>")
         + answers.get(exercise, "")
         for exercise, of in marks.out_of.items()
     )
@@ -89,20 +91,20 @@ def _answers(executed: Path) -> dict[str, str]:
     return found
 
 
-def _picture(tallies: dict[str, Tally]) -> str:
+def _picture(tallies: dict[str, ExerciseSummary]) -> str:
     from lmc_utils.figures import class_results, elements, theme  # here, as drawing takes long to import
 
     theme.use_theme()
     figure = class_results.bar_chart(
-        {name: (each.solved, each.mistaken, each.unanswered) for name, each in tallies.items()}
+        {name: (each.solved, each.wrong, each.unanswered) for name, each in tallies.items()}
     )
     return elements.svg(figure, "For each exercise how many have solved it, made a mistake, and not answered.")
 
 
-def _tallies(tallies: dict[str, Tally]) -> str:
-    def row(name: str, each: Tally) -> list[str]:
+def _tallies(tallies: dict[str, ExerciseSummary]) -> str:
+    def row(name: str, each: ExerciseSummary) -> list[str]:
         which = "; ".join(f"{count} × {said}" for said, count in each.mistakes)
-        return [name, str(each.solved), str(each.mistaken), str(each.unanswered), which]
+        return [name, str(each.solved), str(each.wrong), str(each.unanswered), which]
 
     head = ["exercise", "solved", "a mistake", "not answered", "which"]
     return standalone_page.table([head, *(row(name, each) for name, each in tallies.items())])

@@ -12,7 +12,7 @@ from book_site import CHAPTERS, Visit, visit_one
 from playwright.sync_api import Browser
 
 from lmc_utils.classroom.exercise_lookup import CHAPTERS as PREFIXES
-from lmc_utils.classroom.exercise_lookup import of_chapter
+from lmc_utils.classroom.exercise_lookup import chapter_exercises
 
 ROOT = Path(__file__).parent.parent.parent
 PREFIX_OF = dict(zip(CHAPTERS, PREFIXES, strict=True))
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("book")
 @pytest.fixture
 def names(chapter: Visit) -> list[str]:
     """The exercises of the chapter."""
-    return list(of_chapter(PREFIX_OF[chapter.name]))
+    return list(chapter_exercises(PREFIX_OF[chapter.name]))
 
 
 def test_every_exercise_is_there_in_order_and_numbered_by_chapter(chapter: Visit, names: list[str]) -> None:
@@ -47,7 +47,7 @@ def test_every_solution_passes_its_own_check(site: Path, page: str) -> None:
         for output in each.get("outputs", [])
         if each["metadata"].get("nbgrader", {}).get("grade_id", "").endswith("-test")
     }
-    assert len(said) == len(of_chapter(PREFIX_OF[page]))
+    assert len(said) == len(chapter_exercises(PREFIX_OF[page]))
     assert all(line.startswith(f"✓ {name.removesuffix('-test')} · right.") for name, line in said.items()), said
 
 
@@ -69,7 +69,7 @@ def test_solutions_are_folded_until_they_are_asked_for_by_keyboard_or_mouse(chap
 def test_neither_hidden_tests_nor_the_marks_of_solutions_are_shown(chapter: Visit) -> None:
     text = chapter.page.content()
     assert "HIDDEN TESTS" not in text
-    assert "insist" not in text
+    assert "require_correct" not in text
     assert "SOLUTION" not in text
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import xarray as xr
 
-from lmc_utils.classroom.answer_feedback import Exercise, Verdict, judge
+from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, check_answer
 
 NUMBER = Exercise(0.8, "because", {"mind the chord": 3.0}, name="x-1")
 ARRAY = Exercise(lambda: np.array([1.0, 2.0, 5.0]), "because", tolerance=1e-6, name="x-2")
@@ -20,13 +20,13 @@ FUNCTION = Exercise(
     np.multiply,
     "because",
     {"a product, not a sum": np.add},
-    probes=((2.0, 3.0), (np.arange(3.0), 4.0)),
+    test_inputs=((2.0, 3.0), (np.arange(3.0), 4.0)),
     name="x-4",
 )
 
 
 def hint(exercise: Exercise, answer: Any) -> str:
-    verdict = judge(exercise, answer)
+    verdict = check_answer(exercise, answer)
     assert not verdict
     return verdict.message
 
@@ -35,17 +35,17 @@ def hint(exercise: Exercise, answer: Any) -> str:
     "answer", [0.8, np.float32(0.8), [0.8], np.array([[0.8]]), torch.tensor(0.8, requires_grad=True), xr.DataArray(0.8)]
 )
 def test_a_number_may_come_in_any_wrapping(answer: Any) -> None:
-    assert judge(NUMBER, answer)
+    assert check_answer(NUMBER, answer)
 
 
 @pytest.mark.parametrize("answer", [[1, 2, 5], (1, 2, 5), torch.tensor([1.0, 2, 5]), xr.DataArray([1, 2, 5])])
 def test_an_array_may_come_in_any_wrapping(answer: Any) -> None:
-    assert judge(ARRAY, answer)
+    assert check_answer(ARRAY, answer)
 
 
 @pytest.mark.parametrize(("answer", "right"), [(0.8079, True), (0.7921, True), (0.8081, False), (0.7919, False)])
 def test_the_tolerance_is_relative(answer: float, right: bool) -> None:
-    assert bool(judge(NUMBER, answer)) is right
+    assert bool(check_answer(NUMBER, answer)) is right
 
 
 def test_an_answer_is_computed_only_when_there_is_one_to_judge() -> None:
@@ -55,9 +55,9 @@ def test_an_answer_is_computed_only_when_there_is_one_to_judge() -> None:
     exercise = Exercise(never, "because", {"mind the chord": never})
     assert hint(exercise, None) == "Not answered yet."
     with pytest.raises(AssertionError, match="computed"):
-        judge(exercise, 1.0)
+        check_answer(exercise, 1.0)
     later = Exercise(lambda: 0.8, "because", {"mind the chord": lambda: 3.0})
-    assert judge(later, 0.8)
+    assert check_answer(later, 0.8)
     assert hint(later, 3.0) == "mind the chord"
 
 
@@ -117,7 +117,7 @@ def test_the_wrong_kind_of_answer_is_named() -> None:
     assert hint(NUMBER, 1j) == "Expected numbers. Your answer is of type complex."
     assert "did you mean 'falls'" in hint(WORD, "fall")
     assert "Expected a word" in hint(WORD, np.array(["falls", "rises"]))
-    assert judge(WORD, " Falls ")
+    assert check_answer(WORD, " Falls ")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_an_answer_that_is_not_finite_is_named() -> None:
 
 
 def test_an_infinite_truth_can_be_found() -> None:
-    assert judge(Exercise(np.inf, "because"), np.inf)
+    assert check_answer(Exercise(np.inf, "because"), np.inf)
 
 
 def test_near_and_partly_right_are_told_apart_from_wrong() -> None:
@@ -151,9 +151,9 @@ def test_near_and_partly_right_are_told_apart_from_wrong() -> None:
 
 
 def test_rounding_of_a_zero_among_larger_numbers_is_no_mistake() -> None:
-    angles = Exercise(np.abs, "because", probes=((90.0,), (0.0,)))
-    assert judge(angles, lambda a: abs(a) + 1e-6)
-    assert not judge(angles, lambda a: abs(a) + 1e-3)
+    angles = Exercise(np.abs, "because", test_inputs=((90.0,), (0.0,)))
+    assert check_answer(angles, lambda a: abs(a) + 1e-6)
+    assert not check_answer(angles, lambda a: abs(a) + 1e-3)
 
 
 def test_a_function_cannot_change_the_arguments_of_its_check() -> None:
@@ -164,9 +164,9 @@ def test_a_function_cannot_change_the_arguments_of_its_check() -> None:
         return product
 
     probes = ((np.arange(3.0), 4.0),)
-    exercise = Exercise(np.multiply, "because", probes=probes)
-    assert judge(exercise, greedy)
-    assert judge(exercise, greedy)
+    exercise = Exercise(np.multiply, "because", test_inputs=probes)
+    assert check_answer(exercise, greedy)
+    assert check_answer(exercise, greedy)
     assert probes[0][0].tolist() == [0, 1, 2]
 
 
@@ -175,16 +175,16 @@ def test_an_answer_may_be_one_of_many_and_may_be_refused() -> None:
         [3.0, 4.0],
         "because",
         {"straight up": [0.0, 7.0]},
-        refuse=lambda answer: "two numbers" if answer.shape != (2,) else None,
-        view=np.linalg.norm,
+        reject=lambda answer: "two numbers" if answer.shape != (2,) else None,
+        objective=np.linalg.norm,
     )
-    assert judge(anywhere, [5.0, 0.0])
-    assert judge(anywhere, [-4.0, 3.0])
+    assert check_answer(anywhere, [5.0, 0.0])
+    assert check_answer(anywhere, [-4.0, 3.0])
     assert hint(anywhere, [5.0]) == "two numbers"
     assert hint(anywhere, [7.0, 0.0]) == "straight up", "in whatever order"
     assert hint(anywhere, [10.0, 0.0]) == "Allowed, but it comes to 10, and 5 can be reached."
 
 
 def test_a_verdict_is_true_or_false_and_prints_as_one_line() -> None:
-    assert repr(Verdict("x-1", True, "Because.")) == "✓ x-1 · right. Because."
-    assert repr(Verdict("x-1", False, "Mind the chord.")) == "✗ x-1 · Mind the chord."
+    assert repr(CheckResult("x-1", True, "Because.")) == "✓ x-1 · right. Because."
+    assert repr(CheckResult("x-1", False, "Mind the chord.")) == "✗ x-1 · Mind the chord."

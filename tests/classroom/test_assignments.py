@@ -35,7 +35,7 @@ def cells(path: Path) -> list[dict[str, Any]]:
 def secrets(path: Path) -> list[str]:
     """Every line of a solution, of an explanation and of a hidden test."""
     sources = {cell["id"]: "".join(cell["source"]) for cell in cells(path)}
-    explained = [sources[c["id"]] for c in cells(path) if assignments.EXPLANATION in c["metadata"].get("tags", [])]
+    explained = [sources[c["id"]] for c in cells(path) if assignments.EXPLANATION_TAG in c["metadata"].get("tags", [])]
     parts = [part for source in sources.values() for part in HIDDEN.findall(source)] + explained
     lines = [line.strip() for part in parts for line in part.splitlines() if line.strip(" ()[]{},:")]
     given = sources["setup"].splitlines()  # imports that hidden tests make once more
@@ -56,7 +56,7 @@ def test_the_student_version_contains_no_line_of_a_solution(path: Path, tmp_path
 def test_tasks_checks_and_names_stay(path: Path, tmp_path: Path) -> None:
     (written,) = assignments.write([path], tmp_path)
     kept = [cell["id"] for cell in cells(written)]
-    explanations = [c["id"] for c in cells(path) if assignments.EXPLANATION in c["metadata"].get("tags", [])]
+    explanations = [c["id"] for c in cells(path) if assignments.EXPLANATION_TAG in c["metadata"].get("tags", [])]
     assert kept == [cell["id"] for cell in cells(path) if cell["id"] not in explanations]
     for cell in cells(written):
         marked = cell["metadata"].get("nbgrader", {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmc_utils.classroom.answer_feedback import UNANSWERED
-from lmc_utils.classroom.class_summary import tally
+from lmc_utils.classroom.class_summary import summarise_exercises
 from lmc_utils.classroom.submission_marks import Marks
 
 
@@ -19,16 +19,16 @@ def test_everybody_is_counted_once() -> None:
         marks(0, "wrong file"),
         marks(0),
     ]
-    found = tally(class_)["a-1"]
-    assert found.solved + found.mistaken + found.unanswered == len(class_)
+    found = summarise_exercises(class_)["a-1"]
+    assert found.solved + found.wrong + found.unanswered == len(class_)
     assert (found.solved, found.unanswered) == (1, 1)
 
 
 def test_the_most_frequent_mistake_comes_first() -> None:
     class_ = [marks(0, f"a-1: {said}") for said in ("x", "y", "y", "z", "y", "z")]
-    assert tally(class_)["a-1"].mistakes == [("y", 3), ("z", 2), ("x", 1)]
+    assert summarise_exercises(class_)["a-1"].mistakes == [("y", 3), ("z", 2), ("x", 1)]
 
 
 def test_an_exercise_that_only_some_were_asked_counts_for_these() -> None:
-    found = tally([marks(2), Marks({"b-1": 1.0}, {"b-1": 1.0}), Marks()])
+    found = summarise_exercises([marks(2), Marks({"b-1": 1.0}, {"b-1": 1.0}), Marks()])
     assert (found["a-1"].solved, found["b-1"].solved, list(found)) == (1, 1, ["a-1", "b-1"])

@@ -16,19 +16,19 @@ import pytest
 from exercise_groups import grouped_by_chapter
 from scipy.integrate import quad
 
-from lmc_utils.classroom import check, exercise_lookup, insist
-from lmc_utils.classroom.answer_feedback import Exercise, judge
+from lmc_utils.classroom import check, exercise_lookup, require_correct
+from lmc_utils.classroom.answer_feedback import Exercise, check_answer
 from lmc_utils.classroom.exercise_lookup import CHAPTERS
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
 FOLDER = Path(__file__).parents[2] / "notebooks" / "exercises"
 SOURCES = notebooks.chapters(FOLDER)
-EVERY = [exercise for chapter in CHAPTERS for exercise in exercise_lookup.of_chapter(chapter).values()]
+EVERY = [exercise for chapter in CHAPTERS for exercise in exercise_lookup.chapter_exercises(chapter).values()]
 
 every_exercise = pytest.mark.parametrize("exercise", [grouped_by_chapter(each, each.name) for each in EVERY])
 numbers_asked_for = pytest.mark.parametrize(
-    "exercise", [grouped_by_chapter(each, each.name) for each in EVERY if not each.probes]
+    "exercise", [grouped_by_chapter(each, each.name) for each in EVERY if not each.test_inputs]
 )
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 
@@ -47,14 +47,14 @@ def cells(path: Path) -> dict[str, dict[str, Any]]:
 
 @every_exercise
 def test_the_truth_is_right(exercise: Exercise) -> None:
-    verdict = judge(exercise, exercise.answer(exercise.truth))
+    verdict = check_answer(exercise, exercise.evaluate(exercise.solution))
     assert verdict, verdict
-    assert verdict.message == exercise.because
+    assert verdict.message == exercise.explanation
 
 
 @every_exercise
 def test_every_listed_mistake_gets_its_own_hint(exercise: Exercise) -> None:
-    verdicts = [judge(exercise, exercise.answer(stated)) for stated in exercise.mistakes.values()]
+    verdicts = [check_answer(exercise, exercise.evaluate(stated)) for stated in exercise.mistakes.values()]
     assert len(verdicts) >= 2
     assert [verdict.message for verdict in verdicts] == list(exercise.mistakes)
     assert not any(verdicts)
@@ -62,7 +62,7 @@ def test_every_listed_mistake_gets_its_own_hint(exercise: Exercise) -> None:
 
 @numbers_asked_for
 def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
-    truth = exercise.answer(exercise.truth)
+    truth = exercise.evaluate(exercise.solution)
     hints = " ".join(exercise.mistakes)
     if isinstance(truth, str):
         assert f'"{truth}"' not in hints
@@ -176,10 +176,10 @@ def test_an_unknown_exercise_is_named_with_the_nearest() -> None:
         check(3, "toy-2")  # type: ignore[arg-type]
 
 
-def test_hidden_tests_insist_with_the_same_hint() -> None:
-    insist("toy-2", 1.5**4)
+def test_hidden_tests_fail_with_the_same_hint() -> None:
+    require_correct("toy-2", 1.5**4)
     with pytest.raises(AssertionError, match="product of the distances"):
-        insist("toy-2", 2.25)
+        require_correct("toy-2", 2.25)
 
 
 def test_exercises_on_toy_landscapes_need_nothing_but_numpy() -> None:
@@ -200,14 +200,14 @@ def test_there_is_an_exercise_notebook_for_each_chapter() -> None:
 
 @pytest.mark.parametrize(("path", "chapter"), list(zip(SOURCES, CHAPTERS, strict=True)), ids=CHAPTERS)
 def test_a_notebook_has_task_answer_and_test_of_every_exercise(path: Path, chapter: str) -> None:
-    names = list(exercise_lookup.of_chapter(chapter))
+    names = list(exercise_lookup.chapter_exercises(chapter))
     assert len(names) >= 4
     assert list(cells(path)) == [f"{chapter}-setup", *(f"{n}{part}" for n in names for part in ("-task", "", "-test"))]
     for name in names:
         task, answer, test = (cells(path)[f"{name}{part}"] for part in ("-task", "", "-test"))
         assert "".join(task["source"]).startswith(f"## {name} · ")
         assert "### BEGIN SOLUTION" in "".join(answer["source"])
-        assert f'insist("{name}", ' in "".join(test["source"])
+        assert f'require_correct("{name}", ' in "".join(test["source"])
         points = test["metadata"]["nbgrader"]["points"]
         assert "".join(task["source"]).endswith(f"({points} point{'s' if points > 1 else ''})")
 
@@ -221,7 +221,7 @@ def test_exercises_lead_from_a_prediction_to_a_small_project(path: Path) -> None
 
 def test_functions_that_are_compared_take_what_they_are_given() -> None:
     for exercise in EVERY:
-        if exercise.probes and exercise.name != "toy-3":
-            parameters = inspect.signature(exercise.truth).parameters.values()
+        if exercise.test_inputs and exercise.name != "toy-3":
+            parameters = inspect.signature(exercise.solution).parameters.values()
             required = [p for p in parameters if p.default is p.empty]
-            assert all(len(required) <= len(probe) <= len(parameters) for probe in exercise.probes), exercise.name
+            assert all(len(required) <= len(probe) <= len(parameters) for probe in exercise.test_inputs), exercise.name

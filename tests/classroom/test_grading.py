@@ -21,7 +21,7 @@ from filelock import FileLock
 from nbformat import NotebookNode
 from small_project import lmc
 
-from lmc_utils.classroom.exercise_lookup import numbers
+from lmc_utils.classroom.exercise_lookup import exercise_numbers
 
 STEM = SOURCE.stem
 NETWORKS = SOURCE.with_name("02_fork_exercises.ipynb")
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.xdist_group("grading")  # the batch is marked once
 
 VANDAL = """
 import os, pathlib, shutil
-import lmc_utils.classroom.exercise_lookup
-pathlib.Path(lmc_utils.classroom.exercise_lookup.__file__).write_text("def check(*_): return True\\ninsist = check")
+import lmc_utils.classroom.exercise_lookup as lookup
+pathlib.Path(lookup.__file__).write_text("def check(*_): return True\\nrequire_correct = check")
 shutil.rmtree(os.environ["LMC_RUNS"])
 for path in pathlib.Path("..").resolve().rglob("*.ipynb"):
     path.write_text("gone")
@@ -136,8 +136,14 @@ def batch(root: Path) -> Batch:
         hand_in(solved([], toy_2=f"barrier = {answer}"), handed)
         os.utime(handed, (when, when))
     for name, whose in {"ann": "ann", "copied": "ben"}.items():  # the second has handed in what is another's
-        hand_in(solved([], student=whose, toy_2=f"barrier = {numbers('toy-2', whose)['half']}**4"), folder / name / TWO)
-    hand_in(solved([], student="cleo", toy_2=f"barrier = {numbers('toy-2', 'ann')['half']}**4"), folder / "cleo" / TWO)
+        hand_in(
+            solved([], student=whose, toy_2=f"barrier = {exercise_numbers('toy-2', whose)['half']}**4"),
+            folder / name / TWO,
+        )
+    hand_in(
+        solved([], student="cleo", toy_2=f"barrier = {exercise_numbers('toy-2', 'ann')['half']}**4"),
+        folder / "cleo" / TWO,
+    )
     done = grade(root, "--executed", "feedback", "--feedback", "pages", "--summary", "class.html")
     assert done.returncode == 0, done.stderr
     return Batch(root, folder, root / "grades.csv", done.stdout + done.stderr)
@@ -276,7 +282,7 @@ def test_a_page_goes_back_to_each_student(batch: Batch) -> None:
     for name, page in pages.items():
         assert "HIDDEN" not in page, name
         assert "_hidden" not in page, name
-        assert "insist(" not in page, name
+        assert "require_correct(" not in page, name
         assert "<script" not in page, name
         assert str(batch.root) not in page, name
 

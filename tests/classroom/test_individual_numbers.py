@@ -13,33 +13,33 @@ from exercise_groups import grouped_by_chapter
 from small_project import lmc
 
 from lmc_utils.classroom import assignments, check
-from lmc_utils.classroom.class_list import alike, folders
-from lmc_utils.classroom.exercise_lookup import CHAPTERS, find, numbers, of_chapter
+from lmc_utils.classroom.class_list import equal_answers, student_folders
+from lmc_utils.classroom.exercise_lookup import CHAPTERS, chapter_exercises, exercise_numbers, find_exercise
 from lmc_utils.settings import ParameterError
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
-OWN = [name for chapter in CHAPTERS for name in of_chapter(chapter) if numbers(name)]
+OWN = [name for chapter in CHAPTERS for name in chapter_exercises(chapter) if exercise_numbers(name)]
 CLASS = [f"student {number}" for number in range(40)]
 
 every = pytest.mark.parametrize("name", [grouped_by_chapter(name, name) for name in OWN])
 
 
 def source_of(name: str) -> Path:
-    (source,) = [path for path in SOURCES if name in assignments.exercises([path])]
+    (source,) = [path for path in SOURCES if name in assignments.exercise_names([path])]
     return source
 
 
 def cells(name: str, student: str | None) -> dict[str, str]:
-    notebook = assignments.release(source_of(name), student)
-    return {assignments.identity(cell): cell.source for cell in notebook.cells}
+    notebook = assignments.student_version(source_of(name), student)
+    return {assignments.grade_id(cell): cell.source for cell in notebook.cells}
 
 
 @every
 def test_a_task_names_the_numbers_that_its_check_has(name: str) -> None:
     task = cells(name, "ann")[f"{name}-task"]
     assert "<<" not in task
-    for value in numbers(name, "ann").values():
+    for value in exercise_numbers(name, "ann").values():
         assert re.search(rf"(?<![\d.]){re.escape(f'{value:g}')}(?!\d)", task)
     assert task != cells(name, None)[f"{name}-task"]
 
@@ -49,30 +49,30 @@ def test_the_check_of_a_student_has_the_name(name: str) -> None:
     mine, theirs = cells(name, "o'neill"), cells(name, None)
     assert mine[f"{name}-test"] == theirs[f"{name}-test"].replace(")", ', student="o\'neill")')
     source = assignments.with_hidden_tests(source_of(name), "o'neill")
-    hidden = next(cell.source for cell in source.cells if assignments.identity(cell) == f"{name}-test")
+    hidden = next(cell.source for cell in source.cells if assignments.grade_id(cell) == f"{name}-test")
     assert 'student="o\'neill")' in hidden
     compile(hidden, name, "exec")
 
 
 @every
 def test_the_right_answer_is_right_and_that_of_most_neighbours_is_wrong(name: str) -> None:
-    exercises = {student: find(name, student) for student in CLASS}
-    truths = {student: exercise.answer(exercise.truth) for student, exercise in exercises.items()}
+    exercises = {student: find_exercise(name, student) for student in CLASS}
+    truths = {student: exercise.evaluate(exercise.solution) for student, exercise in exercises.items()}
     assert all(check(name, truth, student) for student, truth in truths.items())
     pairs = list(combinations(CLASS, 2))
     by_chance = [pair for pair in pairs if check(name, truths[pair[0]], pair[1])]
     assert len(by_chance) / len(pairs) < 0.04
-    assert {frozenset(pair) for pair in by_chance} == {frozenset(pair) for _, pair in alike(CLASS, [name])}
-    book = find(name)
-    own = book.answer(book.truth)
+    assert {frozenset(pair) for pair in by_chance} == {frozenset(pair) for _, pair in equal_answers(CLASS, [name])}
+    book = find_exercise(name)
+    own = book.evaluate(book.solution)
     assert not any(check(name, own, student) for student in CLASS), "the book's own is drawn by nobody"
 
 
 @every
 def test_no_mistake_leads_to_the_right_answer(name: str) -> None:
     for student in CLASS:
-        exercise = find(name, student)
-        wrong = [exercise.answer(stated) for stated in exercise.mistakes.values()]
+        exercise = find_exercise(name, student)
+        wrong = [exercise.evaluate(stated) for stated in exercise.mistakes.values()]
         assert not any(check(name, answer, student) for answer in wrong)
 
 
@@ -83,13 +83,13 @@ def test_what_is_the_same_for_everybody_stays() -> None:
 
 def test_the_books_version_knows_nothing_of_it() -> None:
     for source in SOURCES:
-        text = nbformat.writes(assignments.release(source))
+        text = nbformat.writes(assignments.student_version(source))
         assert "<<" not in text
         assert "student=" not in text
 
 
 def test_a_name_is_drawn_the_same_everywhere() -> None:
-    assert numbers("toy-2", "Ann Lee") == numbers("toy-2", " ann  lee ") == {"half": 1.62}
+    assert exercise_numbers("toy-2", "Ann Lee") == exercise_numbers("toy-2", " ann  lee ") == {"half": 1.62}
 
 
 def table(folder: Path, text: str) -> Path:
@@ -100,7 +100,7 @@ def table(folder: Path, text: str) -> Path:
 
 def test_each_student_has_a_folder(tmp_path: Path) -> None:
     listed = table(tmp_path, "mail,student\na@b,Ann Lee\nb@c,Ben Öz\n,1234567\n")
-    assert folders(listed) == {"Ann Lee": "ann_lee", "Ben Öz": "ben_öz", "1234567": "1234567"}
+    assert student_folders(listed) == {"Ann Lee": "ann_lee", "Ben Öz": "ben_öz", "1234567": "1234567"}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_each_student_has_a_folder(tmp_path: Path) -> None:
 )
 def test_a_list_that_is_none_is_refused(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=f"^{re.escape(said)}"):
-        folders(table(tmp_path, text))
+        student_folders(table(tmp_path, text))
 
 
 def test_handouts_for_a_class(tmp_path: Path) -> None:

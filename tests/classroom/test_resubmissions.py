@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lmc_utils.classroom.resubmissions import later_counts, student
+from lmc_utils.classroom.resubmissions import submission_author, supersede_earlier_versions
 from lmc_utils.classroom.submissions import Submission
 
 STEM = "01_toy_exercises"
@@ -22,7 +22,7 @@ def handed_in(folder: Path, name: str, when: float, notebook: str | None = STEM)
 
 
 def counting(*submissions: Submission) -> list[str]:
-    return [each.name for each in later_counts(submissions) if each.notebook]
+    return [each.name for each in supersede_earlier_versions(submissions) if each.notebook]
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_versions_of_other_notebooks_and_other_files_are_left_alone(tmp_path: Pa
     one = handed_in(tmp_path, f"ann/{STEM}.ipynb", 1)
     two = handed_in(tmp_path, "ann/02_fork_exercises.ipynb", 2, "02_fork_exercises")
     letter = handed_in(tmp_path, "ann/letter.txt", 3, None)
-    assert later_counts([one, two, letter]) == [one, two, letter]
+    assert supersede_earlier_versions([one, two, letter]) == [one, two, letter]
 
 
 def test_a_student_has_one_name_in_all_notebooks(tmp_path: Path) -> None:
     names = (f"ann/{STEM}.ipynb", f"ann/{STEM}-Copy3.ipynb")
-    assert {student(handed_in(tmp_path, name, 1)) for name in names} == {"ann"}
+    assert {submission_author(handed_in(tmp_path, name, 1)) for name in names} == {"ann"}

@@ -62,8 +62,8 @@ def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_pat
     (trained / "one" / "epoch").write_text("networks")
     (tmp_path / "within").mkdir()
     (tmp_path / "secret").write_text("secret")
-    box = workspace.make(tmp_path / "within", trained, walled=True)
-    neighbour = workspace.make(tmp_path / "within", trained, walled=True)
+    box = workspace.make_workspace(tmp_path / "within", trained, sandboxed=True)
+    neighbour = workspace.make_workspace(tmp_path / "within", trained, sandboxed=True)
     outside = [tmp_path / "secret", neighbour.folder, Path.home() / ".bashrc", Path("/etc/passwd"), box.result, trained]
     spots = ["/x", "/dev/x", "/etc/x", "/usr/x", sys.prefix + "/x", str(box.package / "x"), str(box.runs / "one" / "x")]
     system = ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/self/oom_score_adj"]
@@ -74,13 +74,13 @@ def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_pat
         told = {"paths": list(map(str, outside)), "write": spots + small, "change": system}
         told["port"] = server.server_address[1]
         command = [
-            *sandbox.around(wall_program, box, box.messages, disk=16),
+            *sandbox.command_prefix(wall_program, box, box.messages, disk=16),
             sys.executable,
             "-c",
             REPORT,
             json.dumps(told),
         ]
-        environment = dict(workspace.marking(box, "a", b"", Path(__file__), workspace.Bounds()).environment)
+        environment = dict(workspace.marking_job(box, "a", b"", Path(__file__), workspace.Limits()).environment)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         server.shutdown()
     assert done.returncode == 0, done.stderr
@@ -102,10 +102,10 @@ def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_pat
 
 def test_what_trains_the_networks_for_all_keeps_them(wall_program: str, tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
-    box = workspace.make(tmp_path / "within", tmp_path / "nothing there", walled=True)
+    box = workspace.make_workspace(tmp_path / "within", tmp_path / "nothing there", sandboxed=True)
     code = "import os, pathlib; pathlib.Path(os.environ['LMC_RUNS'], 'trained').write_text('networks')"
-    command = [*sandbox.around(wall_program, box, box.messages, disk=16), sys.executable, "-c", code]
-    environment = dict(workspace.marking(box, "a", b"", Path(__file__), workspace.Bounds()).environment)
+    command = [*sandbox.command_prefix(wall_program, box, box.messages, disk=16), sys.executable, "-c", code]
+    environment = dict(workspace.marking_job(box, "a", b"", Path(__file__), workspace.Limits()).environment)
     subprocess.run(command, env=environment, check=True)
     assert (box.runs / "trained").read_text() == "networks"
 
@@ -114,9 +114,9 @@ def test_all_that_runs_inside_ends_with_what_started_it(wall_program: str, tmp_p
     import psutil
 
     (tmp_path / "within").mkdir()
-    box = workspace.make(tmp_path / "within", walled=True)
+    box = workspace.make_workspace(tmp_path / "within", sandboxed=True)
     daemon = "import os, time\nif os.fork() == 0: os.setsid()\nelse: print('up', flush=True)\ntime.sleep(60)"
-    command = [*sandbox.around(wall_program, box, box.messages, disk=16), sys.executable, "-c", daemon]
+    command = [*sandbox.command_prefix(wall_program, box, box.messages, disk=16), sys.executable, "-c", daemon]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
@@ -128,13 +128,13 @@ def test_all_that_runs_inside_ends_with_what_started_it(wall_program: str, tmp_p
 
 
 def test_a_wall_that_shows_what_it_must_hide_is_none(wall_program: str) -> None:
-    assert sandbox.find(Path(sys.prefix) / "pyvenv.cfg") is None
+    assert sandbox.find_program(Path(sys.prefix) / "pyvenv.cfg") is None
 
 
 def test_where_there_is_none_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert sandbox.find() is None
-    assert sandbox.advice() == "mark on Linux with bubblewrap, in a container or on a machine of its own"
+    assert sandbox.find_program() is None
+    assert sandbox.install_advice() == "mark on Linux with bubblewrap, in a container or on a machine of its own"
     (tmp_path / "bwrap").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "bwrap").chmod(0o755)
-    assert sandbox.find() is None
+    assert sandbox.find_program() is None

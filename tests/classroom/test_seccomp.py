@@ -29,7 +29,7 @@ print(json.dumps(said))
 
 def verdict(machine: str, architecture: int, number: int) -> int:
     """What the filter says of a call: it is run here as the system would."""
-    program = seccomp.program(machine)
+    program = seccomp.filter_program(machine)
     assert program is not None
     accumulator, at = 0, 0
     while True:
@@ -58,19 +58,19 @@ def test_calls_of_another_machine_end_the_process_and_second_numbers_are_refused
 
 
 def test_a_machine_that_is_not_known_has_no_filter() -> None:
-    assert seccomp.program("riscv64") is None
+    assert seccomp.filter_program("riscv64") is None
 
 
 def test_the_system_takes_the_filter(wall_program: str, tmp_path: Path) -> None:
-    if seccomp.program() is None:
+    if seccomp.filter_program() is None:
         pytest.skip("no filter for this machine")
-    box = workspace.make(tmp_path, walled=True)
+    box = workspace.make_workspace(tmp_path, sandboxed=True)
     numbers = {
         machine: {name: each[column] for name, each in seccomp._CALLS.items()}
         for column, machine in enumerate(["x86_64", "aarch64"])
     }
     command = [
-        *sandbox.around(wall_program, box, box.messages, disk=16),
+        *sandbox.command_prefix(wall_program, box, box.messages, disk=16),
         sys.executable,
         "-c",
         CALLS,

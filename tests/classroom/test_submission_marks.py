@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 from lmc_utils.classroom import assignments, submission_marks
 from lmc_utils.classroom.protected_cells import restore
-from lmc_utils.classroom.submission_marks import count
+from lmc_utils.classroom.submission_marks import count_points
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def given() -> NotebookNode:
 
 @pytest.fixture(scope="module")
 def handed_out() -> NotebookNode:
-    return assignments.release(SOURCE)
+    return assignments.student_version(SOURCE)
 
 
 def names(notebook: NotebookNode) -> list[str]:
@@ -98,7 +98,7 @@ def test_points_that_were_changed_and_cells_that_were_made_up_do_not_count(
     submission.cells += [made_up, nonsense]
     restored, _ = restore(submission, given, handed_out)
     assert names(restored) == names(given)
-    assert count(restored, given, {}).out_of == count(copy.deepcopy(given), given, {}).out_of
+    assert count_points(restored, given, {}).out_of == count_points(copy.deepcopy(given), given, {}).out_of
 
 
 def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: NotebookNode) -> None:
@@ -109,7 +109,7 @@ def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: N
     ]
     sources = {identity(cell): cell.source for cell in restored.cells}
     assert sources["toy-2-test"].endswith("### END HIDDEN TESTS")
-    assert 'insist("toy-2", barrier)' in sources["toy-2-test"]
+    assert 'require_correct("toy-2", barrier)' in sources["toy-2-test"]
     assert "from lmc_utils.classroom import check" in sources["toy-setup"]
 
 
@@ -144,7 +144,7 @@ def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:
         nbformat.v4.new_output("execute_result", data={"text/plain": "99"}, execution_count=1),
     ]
     failing(by_name["toy-6-test"], "RuntimeError", "stopped")
-    marks = count(executed, given, {rows["toy-6-test"]: "takes longer than 4 seconds"}, "/secret/place")
+    marks = count_points(executed, given, {rows["toy-6-test"]: "takes longer than 4 seconds"}, "/secret/place")
     assert marks.points == {"toy-1": 0, "toy-2": 0, "toy-3": 0, "toy-4": 2, "toy-5": 2, "toy-6": 0, "toy-7": 3}
     assert marks.remarks == [
         "toy-1: Not answered yet.",
@@ -163,12 +163,12 @@ def test_a_test_that_was_not_run_gives_no_points(given: NotebookNode, handed_out
     restored, _ = restore(submission, given, handed_out)
     tests = [cell for cell in restored.cells if identity(cell).endswith("-test")]
     assert all("skip-execution" not in cell.metadata.get("tags", []) for cell in tests)
-    assignments.process(restored, ["ClearOutput"], SOURCE.stem)
-    assert sum(count(restored, given, {}).points.values()) == 0
+    assignments.run_preprocessors(restored, ["ClearOutput"], SOURCE.stem)
+    assert sum(count_points(restored, given, {}).points.values()) == 0
 
 
 def test_marks_of_nothing_say_why_and_what_there_was_to_get() -> None:
-    marks = submission_marks.nothing(SOURCE, "not marked: it took too long in all")
+    marks = submission_marks.zero_marks(SOURCE, "not marked: it took too long in all")
     assert sum(marks.points.values()) == 0
     assert sum(marks.out_of.values()) == 14
     assert marks.remarks == ["not marked: it took too long in all"]

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from example_submissions import SOURCE, hand_in, solved, without
 
-from lmc_utils.classroom.submissions import collect, read
+from lmc_utils.classroom.submissions import collect_submissions, read_notebook
 from lmc_utils.settings import ParameterError
 
 SOURCES = {path.stem: path for path in sorted(SOURCE.parent.glob("*.ipynb"))}
@@ -23,27 +23,27 @@ def test_files_are_found_at_any_depth_and_named_by_their_place(tmp_path: Path) -
     for name in ("bob/b/01_toy_exercises.ipynb", "ann.ipynb", ".ipynb_checkpoints/ann.ipynb", "cat/.hidden.ipynb"):
         hand_in(solved([]), tmp_path / name)
     (tmp_path / "dan").mkdir()
-    found = collect([tmp_path], SOURCES)
+    found = collect_submissions([tmp_path], SOURCES)
     assert [each.name for each in found] == ["ann.ipynb", "bob/b/01_toy_exercises.ipynb", "cat/", "dan/"]
     assert [each.remark for each in found][1:] == ["", *["nothing was handed in"] * 2]
 
 
 @pytest.mark.parametrize("name", [f"{STEM}.ipynb", f"ann_{STEM}.ipynb", f"{STEM} (1).ipynb"])
 def test_a_file_may_carry_more_than_its_name(name: str, tmp_path: Path) -> None:
-    (found,) = collect([hand_in(solved([]), tmp_path / name)], SOURCES)
+    (found,) = collect_submissions([hand_in(solved([]), tmp_path / name)], SOURCES)
     assert (found.notebook, found.remark) == (STEM, "")
 
 
 def test_a_renamed_file_is_recognised_by_its_cells(tmp_path: Path) -> None:
-    (found,) = collect([hand_in(solved([]), tmp_path / "02_fork_exercises.ipynb")], SOURCES)
+    (found,) = collect_submissions([hand_in(solved([]), tmp_path / "02_fork_exercises.ipynb")], SOURCES)
     assert (found.notebook, found.remark) == (STEM, f"the file is named after another notebook: it is {STEM}")
 
 
 def test_a_notebook_that_has_lost_all_its_cells_is_recognised_by_what_it_says_of_itself(tmp_path: Path) -> None:
     emptied = without(solved([]), lambda name: True)
-    (found,) = collect([hand_in(emptied, tmp_path / "homework.ipynb")], SOURCES)
+    (found,) = collect_submissions([hand_in(emptied, tmp_path / "homework.ipynb")], SOURCES)
     assert found.notebook == STEM
-    (found,) = collect([hand_in(nbformat.v4.new_notebook(), tmp_path / f"{STEM}.ipynb")], SOURCES)
+    (found,) = collect_submissions([hand_in(nbformat.v4.new_notebook(), tmp_path / f"{STEM}.ipynb")], SOURCES)
     assert found.notebook == STEM
 
 
@@ -60,7 +60,7 @@ def test_a_notebook_that_has_lost_all_its_cells_is_recognised_by_what_it_says_of
 )
 def test_what_is_no_exercise_notebook_is_told(content: bytes, remark: str, tmp_path: Path) -> None:
     (tmp_path / "x.ipynb").write_bytes(content)
-    (found,) = collect([tmp_path], SOURCES)
+    (found,) = collect_submissions([tmp_path], SOURCES)
     assert found.notebook is None
     assert found.remark.startswith(remark)
 
@@ -71,9 +71,9 @@ def test_a_path_that_does_not_exist_is_named_with_the_nearest(tmp_path: Path) ->
         ParameterError,
         match=r"submission: expected a file or folder that exists, got .*submisions'; did you mean '.*submissions'",
     ):
-        collect([tmp_path / "submisions"], SOURCES)
+        collect_submissions([tmp_path / "submisions"], SOURCES)
     with pytest.raises(ParameterError, match=r"submission: expected files to mark, got '.*submissions'"):
-        collect([tmp_path / "submissions"], SOURCES)
+        collect_submissions([tmp_path / "submissions"], SOURCES)
 
 
 def test_names_tell_students_apart_however_the_files_are_given(tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_names_tell_students_apart_however_the_files_are_given(tmp_path: Path) -
     two = ["a/x.ipynb", "b/x.ipynb"]
     ways = [[tmp_path], [tmp_path / "a", tmp_path / "b"], [tmp_path / "b", tmp_path / "a", tmp_path / "b" / "x.ipynb"]]
     ways.append([tmp_path / "a" / "x.ipynb", tmp_path / "b" / "x.ipynb"])
-    assert [[each.name for each in collect(way, SOURCES)] for way in ways] == [two] * 4
-    assert [each.name for each in collect([tmp_path / "a" / "x.ipynb"], SOURCES)] == ["a/x.ipynb"]
+    assert [[each.name for each in collect_submissions(way, SOURCES)] for way in ways] == [two] * 4
+    assert [each.name for each in collect_submissions([tmp_path / "a" / "x.ipynb"], SOURCES)] == ["a/x.ipynb"]
 
 
 def test_nothing_that_was_handed_in_goes_without_a_line(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_nothing_that_was_handed_in_goes_without_a_line(tmp_path: Path) -> None:
     (tmp_path / "broken.ipynb").symlink_to(tmp_path / "nowhere")
     (tmp_path / "folder").symlink_to(tmp_path / "whole")
     (tmp_path / os.fsdecode(b"m\xfcller.txt")).write_text("x")
-    found = {each.name: each.remark.partition(":")[0] for each in collect([tmp_path], SOURCES)}
+    found = {each.name: each.remark.partition(":")[0] for each in collect_submissions([tmp_path], SOURCES)}
     assert found == {
         "broken.ipynb": "a link, not the file itself",
         "finder/": "nothing was handed in",
@@ -110,16 +110,16 @@ def test_what_marking_writes_is_not_handed_in(tmp_path: Path) -> None:
     hand_in(solved([]), tmp_path / "a" / "x.ipynb")
     hand_in(solved([]), tmp_path / "feedback" / "a" / "x.ipynb")
     (tmp_path / "grades.csv").write_text("")
-    found = collect([tmp_path], SOURCES, ignored=[tmp_path / "grades.csv", tmp_path / "feedback"])
+    found = collect_submissions([tmp_path], SOURCES, ignored=[tmp_path / "grades.csv", tmp_path / "feedback"])
     assert [each.name for each in found] == ["a/x.ipynb"]
 
 
 def test_small_faults_of_a_file_are_mended() -> None:
     text = '{"cells": [{"cell_type": "markdown"}, {"cell_type": "markdown", "source": "a\\ud800b"}], "metadata": {},'
-    notebook = read(b"\xef\xbb\xbf" + text.encode() + b' "nbformat": 4, "nbformat_minor": 5}')
+    notebook = read_notebook(b"\xef\xbb\xbf" + text.encode() + b' "nbformat": 4, "nbformat_minor": 5}')
     assert [cell.source.encode() for cell in notebook.cells] == [b"", "a\ufffdb".encode()]
     with pytest.raises(ValueError, match="no notebook: JSONDecodeError"):
-        read(b"hello")
+        read_notebook(b"hello")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of any bytes, and pipes")
@@ -127,7 +127,7 @@ def test_files_of_any_kind_and_name_have_a_line_each(tmp_path: Path) -> None:
     for name in (b"a\n.ipynb", b"a\\n.ipynb", b"\xff.ipynb", b"\\udcff.ipynb"):
         Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_text("[]")
     os.mkfifo(tmp_path / "pipe.ipynb")
-    found = collect([tmp_path], {})
+    found = collect_submissions([tmp_path], {})
     assert [each.name for each in found] == [
         "\\\\udcff.ipynb", "\\udcff.ipynb", "a\\\\n.ipynb", "a\\n.ipynb", "pipe.ipynb",
     ]  # fmt: skip
@@ -138,7 +138,7 @@ def test_files_of_any_kind_and_name_have_a_line_each(tmp_path: Path) -> None:
 def test_links_that_lead_in_a_circle_have_a_line_each(tmp_path: Path) -> None:
     for name, target in {"a.ipynb": "b.ipynb", "b.ipynb": "a.ipynb", "self": "self", "up": ".."}.items():
         (tmp_path / name).symlink_to(target)
-    found = collect([tmp_path], {})
+    found = collect_submissions([tmp_path], {})
     assert [each.name for each in found] == ["a.ipynb", "b.ipynb", "self", "up"]
     assert {each.remark for each in found} == {"a link, not the file itself"}
 
@@ -146,14 +146,14 @@ def test_links_that_lead_in_a_circle_have_a_line_each(tmp_path: Path) -> None:
 def test_a_notebook_of_too_many_cells_is_none() -> None:
     cells = ", ".join(['{"cell_type": "raw", "metadata": {}, "source": ""}'] * 2001)
     with pytest.raises(ValueError, match="no notebook: ValueError"):
-        read(f'{{"cells": [{cells}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 4}}'.encode())
+        read_notebook(f'{{"cells": [{cells}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 4}}'.encode())
 
 
 def test_what_would_take_gigabytes_to_read_is_not_read(tmp_path: Path) -> None:
     many = b'{"cells": [' + b"{}," * 1_000_000 + b'{}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
     (tmp_path / f"{STEM}.ipynb").write_bytes(many)
     begun = time.process_time()
-    (found,) = collect([tmp_path], SOURCES)
+    (found,) = collect_submissions([tmp_path], SOURCES)
     assert time.process_time() - begun < 5, "to read it takes a minute"
     assert (found.notebook, found.remark) == (None, "not a notebook, or far too large a one")
 
@@ -166,6 +166,6 @@ def test_outputs_of_any_kind_and_cells_of_one_name_are_read(tmp_path: Path) -> N
             cell.outputs = [{"output_type": "nonsense"}]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        notebook = read(json.dumps(handed_in).encode())
+        notebook = read_notebook(json.dumps(handed_in).encode())
     assert all(cell.outputs == [] for cell in notebook.cells if cell.cell_type == "code")
     assert [cell.source for cell in notebook.cells] == [cell.source for cell in handed_in.cells]

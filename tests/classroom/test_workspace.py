@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lmc_utils.classroom import workspace
-from lmc_utils.classroom.workspace import Bounds
+from lmc_utils.classroom.workspace import Limits
 
 REPORT = """
 import json, os, tempfile, lmc_utils
@@ -22,9 +22,9 @@ print(json.dumps({
 """
 
 
-def seen(box: workspace.Sandbox, tmp_path: Path) -> dict[str, str]:
+def seen(box: workspace.Workspace, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "s.ipynb").write_text("{}")
-    job = workspace.marking(box, "ann", b"{}", tmp_path / "s.ipynb", Bounds())
+    job = workspace.marking_job(box, "ann", b"{}", tmp_path / "s.ipynb", Limits())
     done = subprocess.run(
         [sys.executable, "-c", REPORT], cwd=job.folder, env=dict(job.environment), capture_output=True, check=True
     )
@@ -39,7 +39,7 @@ def test_everything_that_code_finds_is_its_own(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("JUPYTER_PATH", "x")
     monkeypatch.setenv("HARMLESS", "x")
     (tmp_path / "within").mkdir()
-    box = workspace.make(tmp_path / "within")
+    box = workspace.make_workspace(tmp_path / "within")
     report = seen(box, tmp_path)
     for name in ("package", "runs", "home", "tmp"):
         assert report[name].startswith(str(box.folder)), name
@@ -52,7 +52,7 @@ def test_trained_networks_are_copied_not_shared(tmp_path: Path) -> None:
     (runs / "one").mkdir(parents=True)
     (runs / "one" / "epoch.npy").write_text("trained")
     (tmp_path / "within").mkdir()
-    first, second = (workspace.make(tmp_path / "within", runs) for _ in range(2))
+    first, second = (workspace.make_workspace(tmp_path / "within", runs) for _ in range(2))
     (first.runs / "one" / "epoch.npy").write_text("spoilt")
     assert (second.runs / "one" / "epoch.npy").read_text() == "trained"
     assert (runs / "one" / "epoch.npy").read_text() == "trained"
@@ -62,8 +62,8 @@ def test_trained_networks_are_copied_not_shared(tmp_path: Path) -> None:
 def test_a_job_ends_at_some_time_whatever_its_cells_do(tmp_path: Path) -> None:
     (tmp_path / "s.ipynb").write_text('{"cells": [{"cell_type": "code"}, {"cell_type": "code"}]}')
     (tmp_path / "within").mkdir()
-    box = workspace.make(tmp_path / "within")
+    box = workspace.make_workspace(tmp_path / "within")
     submission = b'{"cells": [{"cell_type": "code"}]}'
-    job = workspace.marking(box, "a", submission, tmp_path / "s.ipynb", Bounds(limit=7))
+    job = workspace.marking_job(box, "a", submission, tmp_path / "s.ipynb", Limits(limit=7))
     assert job.limit is not None
     assert job.limit > 2 * 3 * 7, "each cell may cost its limit once, and some of them a start of the kernel"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lmc_utils.classroom.grading import Graded
+from lmc_utils.classroom.grading import GradedSubmission
 from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.classroom.submissions import Submission
 from lmc_utils.publishing import feedback
@@ -14,9 +14,9 @@ STEM = "01_toy_exercises"
 MARKS = Marks({"toy-1": 1.0, "toy-2": 0.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Mind the <chord>."])
 
 
-def graded(name: str, marks: Marks = MARKS, executed: Path | None = None, **more: str) -> Graded:
+def graded(name: str, marks: Marks = MARKS, executed: Path | None = None, **more: str) -> GradedSubmission:
     notebook = None if more.get("remark") else STEM
-    return Graded(
+    return GradedSubmission(
         Submission(name, Path(name), b"", notebook, more.get("remark", ""), later=more.get("later", "")),
         marks,
         executed,

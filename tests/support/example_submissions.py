@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parents[2] / "notebooks" / "exercises" / "01_toy_exercis
 
 @functools.cache
 def _release(student: str | None = None) -> NotebookNode:
-    return assignments.release(SOURCE, student)
+    return assignments.student_version(SOURCE, student)
 
 
 @functools.cache

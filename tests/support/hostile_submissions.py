@@ -25,7 +25,7 @@ from example_submissions import SOURCE, hand_in, identity, solved, without
 from nbformat import NotebookNode
 
 from lmc_utils.classroom import grading
-from lmc_utils.classroom.workspace import Bounds
+from lmc_utils.classroom.workspace import Limits
 
 ALL = 14.0
 LIMIT = 20  # seconds that a cell may take; honest ones take few, but a busy machine holds everything up
@@ -87,7 +87,7 @@ write(OUTSIDE["root"] + "/_build/grades/forged.json")""",
     "package changed": """
 import lmc_utils.classroom.exercise_lookup
 write(OUTSIDE["package"] + "/classroom/hostile.py")
-write(lmc_utils.classroom.exercise_lookup.__file__, "def check(*_): return True\\ninsist = check")""",
+write(lmc_utils.classroom.exercise_lookup.__file__, "def check(*_): return True\\nrequire_correct = check")""",
     "site-packages changed": """
 import numpy
 write(pathlib.Path(numpy.__file__).parents[1] / "lmc_hostile.pth", "import os")
@@ -433,7 +433,7 @@ def attack(
         before = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
         secrets = {"LMC_TEST_SECRET": CANARY, "HARMLESS": CANARY, "AWS_PROFILE": CANARY}
         with mock.patch.dict(os.environ, secrets):
-            bounds = Bounds(LIMIT, memory=1024)
+            bounds = Limits(LIMIT, memory=1024)
             grading.grade([root / "submissions"], table, root, 2, bounds, executed=executed)
         after = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
     rows = {row["submission"].partition("/")[0]: row for row in _read(table)}

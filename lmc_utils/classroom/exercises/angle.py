@@ -9,7 +9,7 @@ import xarray as xr
 
 from lmc_utils.classroom import example_families
 from lmc_utils.classroom.answer_feedback import Array, Exercise
-from lmc_utils.classroom.individual_numbers import Own
+from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.measure import geometry
 
 _LATE, _LAST = example_families.EXPERIMENT.fork_epochs[-1], example_families.EXPERIMENT.epochs
@@ -90,14 +90,16 @@ EXERCISES = {
             "That is the angle at the second sibling. The apex was asked for.": lambda p, q, apex: _angle(p, apex, q),
             "That is the cosine.": _cosine,
         },
-        probes=(
+        test_inputs=(
             (np.array([3.0, 1.0]), np.array([1.0, 4.0]), np.array([1.0, 1.0])),
             (np.array([2.0, 0.0, 1.0]), np.array([-1.0, 1.0, 1.0]), np.array([0.5, 0.0, 1.0])),
             # Two vectors in one direction: rounding takes the cosine of some of them above 1, whatever the machine.
             *((along, 3 * along, 0 * along) for along in _BESIDE),
         ),
     ),
-    "angle-3": Own({"steps": 25, "length": 2}, {"steps": range(26, 100), "length": range(3, 10)}, _two_walkers),
+    "angle-3": IndividualExercise(
+        {"steps": 25, "length": 2}, {"steps": range(26, 100), "length": range(3, 10)}, _two_walkers
+    ),
     "angle-4": Exercise(
         lambda path: _length(path) / np.linalg.norm(path[-1] - path[0]),
         "One for a straight walk; the square root of the number of steps for an average random one of equal steps.",
@@ -110,7 +112,7 @@ EXERCISES = {
                 (np.diff(path, axis=0) ** 2).sum() / np.linalg.norm(path[-1] - path[0])
             ),
         },
-        probes=(
+        test_inputs=(
             (np.array([[1.0, 1.0], [2.0, 3.0], [4.0, 2.0], [5.0, 5.0]]),),
             (np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 2.0]]),),
             (np.cumsum(np.sin(np.arange(12.0)).reshape(6, 2), 0),),

@@ -118,7 +118,7 @@ EXERCISES = {
             ),
             "That is not zero at both ends. Is a factor missing?": lambda a, p, q: (a * p + (1 - a) * q) / 2,
         },
-        probes=((0.5, 8.0, 8.0), (_ALPHAS, 2.0, 6.0), (0.25, 5.0, -1.0)),
+        test_inputs=((0.5, 8.0, 8.0), (_ALPHAS, 2.0, 6.0), (0.25, 5.0, -1.0)),
     ),
     "approx-3": Exercise(
         _with_slopes,
@@ -137,7 +137,7 @@ EXERCISES = {
                 a, s, t, q, p
             ),
         },
-        probes=((_ALPHAS, 0.0, 2.0, 2.0, 2.0), (0.5, -1.0, 1.0, 8.0, 4.0), (0.25, 0.5, -0.25, 1.0, 3.0)),
+        test_inputs=((_ALPHAS, 0.0, 2.0, 2.0, 2.0), (0.5, -1.0, 1.0, 8.0, 4.0), (0.25, 0.5, -0.25, 1.0, 3.0)),
     ),
     "approx-4": Exercise(
         _from_curvature,
@@ -148,7 +148,7 @@ EXERCISES = {
             "The tent has two sides. Beyond alpha it comes down.": _weighted(min),
             "Your tent has its top in the middle. It should be at alpha.": _weighted(lambda s, a: toy.tent(0.5, s)),
         },
-        probes=((squared, 0.5), (squared, 0.2), (wave, 0.5), (wave, 0.3)),
+        test_inputs=((squared, 0.5), (squared, 0.2), (wave, 0.5), (wave, 0.3)),
         tolerance=0.002,
     ),
     "approx-5": Exercise(

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from lmc_utils.classroom import example_families
 from lmc_utils.classroom.answer_feedback import Array, Exercise
-from lmc_utils.classroom.individual_numbers import Own, hundredths
+from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 from lmc_utils.connect import alignment, curves
 from lmc_utils.measure import barriers, lines
 
@@ -114,7 +114,7 @@ EXERCISES = {
                 ]
             ),
         },
-        probes=_LAYERS,
+        test_inputs=_LAYERS,
     ),
     "detour-3": Exercise(
         _point,
@@ -127,9 +127,9 @@ EXERCISES = {
             ),
             "That is the straight line. Where is the bend?": lambda a, b, c, t: (1 - t) * a + t * c,
         },
-        probes=_WAYS,
+        test_inputs=_WAYS,
     ),
-    "detour-4": Own({"radius": 1}, {"radius": hundredths(1.05, 9.95)}, _bent_by_hand),
+    "detour-4": IndividualExercise({"radius": 1}, {"radius": hundredths(1.05, 9.95)}, _bent_by_hand),
     "detour-5": Exercise(
         _share,
         "What is left is no matter of names, as far as this search can tell: there may be better ones.",

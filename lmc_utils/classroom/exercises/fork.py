@@ -13,7 +13,7 @@ import xarray as xr
 
 from lmc_utils.classroom import example_families
 from lmc_utils.classroom.answer_feedback import Array, Exercise
-from lmc_utils.classroom.individual_numbers import Own
+from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.forking import Experiment, members
 from lmc_utils.measure import barriers, lines
 
@@ -89,7 +89,7 @@ EXERCISES = {
         },
         choices=("higher", "lower", "equal"),
     ),
-    "fork-2": Own(
+    "fork-2": IndividualExercise(
         {"parents": CLASSROOM.parents, "siblings": CLASSROOM.siblings},
         {"parents": range(6, 60), "siblings": range(5, 13)},
         _how_many,
@@ -107,7 +107,7 @@ EXERCISES = {
             "You have taken away the higher end only.": _minus(max),
             "That is the highest error itself.": _minus(lambda ends: 0.0),
         },
-        probes=(
+        test_inputs=(
             (np.array([60.0, 30.0, 10.0, 35.0, 40.0, 20.0, 14.0, 33.0, 70.0]), np.linspace(-0.5, 1.5, 9)),
             (np.array([10.0, 8.0, 7.0, 4.0, 3.0, 4.0, 6.0, 8.0, 9.0]), np.linspace(-0.5, 1.5, 9)),
             (np.array([2.0, 9.0, 4.0]), np.array([0.0, 0.5, 1.0])),
@@ -142,7 +142,7 @@ EXERCISES = {
                 _stable_from(range(len(forks)), heights)
             ),
         },
-        probes=(
+        test_inputs=(
             ([0, 1, 2, 15], [43.0, 19.0, 13.0, 0.2]),
             ([0, 2, 4, 8], [5.0, 1.5, 3.0, 0.1]),
             ([3, 6], [1.0, 0.5]),

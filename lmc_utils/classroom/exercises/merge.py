@@ -89,7 +89,7 @@ EXERCISES = {
             ),
             "That is the first network, unchanged.": lambda first, second: np.asarray(first),
         },
-        probes=_TENSORS,
+        test_inputs=_TENSORS,
     ),
     "merge-3": Exercise(
         _counted,
@@ -110,7 +110,7 @@ EXERCISES = {
             "The second change is missing.": _merged(second=0.0),
             "The second change has the wrong sign: that network is forgotten rather than added.": _merged(second=-1.0),
         },
-        probes=_MERGES,
+        test_inputs=_MERGES,
     ),
     "merge-5": Exercise(
         barrier,

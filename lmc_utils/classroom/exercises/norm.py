@@ -92,7 +92,7 @@ EXERCISES = {
             ),
             "That is the standard deviation. The variance is its square.": _deviation,
         },
-        probes=_PROBES,
+        test_inputs=_PROBES,
     ),
     "norm-3": Exercise(
         _half_way,
@@ -106,7 +106,7 @@ EXERCISES = {
             "Where is the correlation? Your answer does not depend on it.": lambda a, b, r: _half_way(a, b, 0.0),
             "The covariance is rho times both standard *deviations*.": lambda a, b, r: (a + b + 2 * r * a * b) / 4,
         },
-        probes=((1.0, 1.0, 0.0), (1.0, 4.0, 0.5), (2.0, 3.0, -1.0), (np.array([1.0, 2.0]), 9.0, 0.25)),
+        test_inputs=((1.0, 1.0, 0.0), (1.0, 4.0, 0.5), (2.0, 3.0, -1.0), (np.array([1.0, 2.0]), 9.0, 0.25)),
     ),
     "norm-4": Exercise(
         lambda: barrier("interpolate") - barrier(),

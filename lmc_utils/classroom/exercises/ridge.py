@@ -13,7 +13,7 @@ import xarray as xr
 
 from lmc_utils.classroom import example_families
 from lmc_utils.classroom.answer_feedback import Array, Exercise
-from lmc_utils.classroom.individual_numbers import Own, hundredths
+from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 from lmc_utils.measure import planes, ridges
 
 _LEFT, _RIGHT, _TOP, _ASIDE = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.5, 3.0]])
@@ -119,14 +119,14 @@ EXERCISES = {
                 lambda loss, one, two, top, h: _midline(loss, one, two, top, h) - (loss(one) + loss(two)) / 2
             ),
         },
-        probes=(
+        test_inputs=(
             (two_valleys, _LEFT, _RIGHT, _TOP, 0.0),
             (two_valleys, _LEFT, _RIGHT, _ASIDE, 0.4),
             (bowl, _LEFT, np.array([2.0, 0.5]), _ASIDE, 0.25),
             (two_valleys, _LEFT, _RIGHT, _TOP, 1.0),
         ),
     ),
-    "ridge-3": Own({"share": 0.5}, {"share": _SHARES}, _partly_as_high),
+    "ridge-3": IndividualExercise({"share": 0.5}, {"share": _SHARES}, _partly_as_high),
     "ridge-4": Exercise(
         _coordinates,
         "An orthonormal basis: lengths and angles on the map are those in weight space.",
@@ -142,7 +142,7 @@ EXERCISES = {
                 _laid_otherwise(lambda at: at - at[:2].mean(axis=0))
             ),
         },
-        probes=(
+        test_inputs=(
             (np.array([0.0, 0.0]), np.array([3.0, 4.0]), np.array([4.0, -3.0])),
             (np.array([1.0, 1.0, 0.0]), np.array([3.0, 1.0, 0.0]), np.array([2.0, 1.0, 5.0])),
             (np.array([0.0, 2.0, 1.0]), np.array([1.0, 2.0, 3.0]), np.array([-2.0, 0.0, 1.0])),
@@ -172,7 +172,7 @@ EXERCISES = {
             ),
             "More than *two* standard errors.": lambda h, r, e: _stands_out_up_to(h, r, e, 1.0),
         },
-        probes=(
+        test_inputs=(
             (_HEIGHTS, np.array([1.2, 0.9, 0.4, 0.1, 0.0]), np.full(5, 0.1)),
             (_HEIGHTS, np.array([0.5, 0.1, 0.3, 0.3, -0.1]), np.array([0.05, 0.1, 0.05, 0.1, 0.1])),
             (_HEIGHTS, np.array([0.1, 0.5, 0.5, 0.5, 0.5]), np.full(5, 0.1)),

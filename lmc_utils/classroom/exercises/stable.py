@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.classroom.answer_feedback import Exercise
-from lmc_utils.classroom.individual_numbers import Own, hundredths
+from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 from lmc_utils.forking import boundaries, result_tables
 from lmc_utils.forking.boundaries import Boundaries
 from lmc_utils.measure import stability_onset
@@ -123,9 +123,11 @@ EXERCISES: dict[str, Any] = {
             "That is a measured fork. Where does the straight line to it come below the bound?": _next_measured,
             "There the barrier is still too high.": _last_high,
         },
-        probes=_CASES,
+        test_inputs=_CASES,
     ),
-    "stable-3": Own({"batch": 64, "epoch": 7}, {"batch": (24, 48, 80, 96, 112, 144), "epoch": range(3, 24)}, _in_steps),
+    "stable-3": IndividualExercise(
+        {"batch": 64, "epoch": 7}, {"batch": (24, 48, 80, 96, 112, 144), "epoch": range(3, 24)}, _in_steps
+    ),
     "stable-4": Exercise(
         _rate_left,
         "Divide it by the batch size, and compare it with what is left at the onset of the smaller batches.",
@@ -138,7 +140,7 @@ EXERCISES: dict[str, Any] = {
             "You have taken the onset on the test set.": lambda: _rate_left(split="test"),
         },
     ),
-    "stable-5": Own(
+    "stable-5": IndividualExercise(
         {"hot": 0.7, "cold": 0.1},
         {"hot": [each / 50 for each in range(20, 31)], "cold": hundredths(0.12, 0.24)},
         _sweep,

@@ -9,7 +9,7 @@ import numpy as np
 
 from lmc_utils import toy
 from lmc_utils.classroom.answer_feedback import Array, Exercise
-from lmc_utils.classroom.individual_numbers import Own, hundredths
+from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 
 FIVE = toy.on_interval(5)
 PULLED = FIVE * np.where(np.abs(FIVE) == 1, 0.95, 1.0)  # the two outermost, a little inwards
@@ -72,7 +72,7 @@ EXERCISES = {
         },
         choices=("rises", "falls", "stays"),
     ),
-    "toy-2": Own({"half": 1.5}, {"half": hundredths(1.11, 2.89)}, _further_apart),
+    "toy-2": IndividualExercise({"half": 1.5}, {"half": hundredths(1.11, 2.89)}, _further_apart),
     "toy-3": Exercise(
         toy.value,
         "One axis more for the roots, the product along it: that is all.",
@@ -81,7 +81,7 @@ EXERCISES = {
             "Multiply the factors, do not add them.": lambda t, r: (np.subtract.outer(t, r) ** 2).sum(-1),
             "That is the logarithm of f.": lambda t, r: np.log(toy.value(t, r) + 1e-300),
         },
-        probes=(
+        test_inputs=(
             (0.0, [-1.0, 1.0]),
             (0.3, [2.0]),
             (np.linspace(-2, 2, 7), [-1.0, 0.5, 1.0]),
@@ -105,7 +105,7 @@ EXERCISES = {
                 way=_forth, chord=lambda alpha: 0.5
             ),
         },
-        probes=((_ALPHAS, -1.0, 1.0, [-1.0, 1.0]), (_ALPHAS, -1.2, 0.4, [-1.0, 1.0]), (0.25, 0.9, -0.3, THREE)),
+        test_inputs=((_ALPHAS, -1.0, 1.0, [-1.0, 1.0]), (_ALPHAS, -1.2, 0.4, [-1.0, 1.0]), (0.25, 0.9, -0.3, THREE)),
     ),
     "toy-5": Exercise(
         toy.approximation_factors(THREE)[1],
@@ -144,7 +144,7 @@ EXERCISES = {
                 np.pi * np.arange(PLACED) / (PLACED - 1)
             ),
         },
-        refuse=_fits_the_interval,
-        view=lambda roots: toy.value(np.linspace(-1, 1, 4001), roots).max(),
+        reject=_fits_the_interval,
+        objective=lambda roots: toy.value(np.linspace(-1, 1, 4001), roots).max(),
     ),
 }
