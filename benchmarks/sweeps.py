@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from lmc_utils.forking.boundaries import point
 from lmc_utils.running import clusters, recorded_numbers, sweep_grid, sweeps
-from lmc_utils.running.notebooks import Notebook
+from lmc_utils.running.notebooks import point
 
 PAPERMILL, ONE, TWO = "papermill, one after the other", "sweep, one worker", "sweep, two workers"
 NAME = "toy_freezing"
@@ -62,7 +61,7 @@ def plain(wanted: Sequence[sweep_grid.Point], folder: Path) -> Timed:
     """The points by papermill's own command, one after the other."""
     since, done = time.perf_counter(), list[float]()
     for number, given in enumerate(wanted):
-        command = [sys.executable, "-m", "papermill", str(point(NAME)), str(folder / f"{number}.ipynb")]
+        command = [sys.executable, "-m", "papermill", str(point(NAME).path), str(folder / f"{number}.ipynb")]
         command += ["--no-progress-bar", "--no-log-output", "-y", json.dumps(given)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         done.append(time.perf_counter() - since)
@@ -73,7 +72,7 @@ def plain(wanted: Sequence[sweep_grid.Point], folder: Path) -> Timed:
 
 def swept(wanted: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Timed:
     """The points by a sweep on so many workers."""
-    notebook, since, done = Notebook(point(NAME)), time.perf_counter(), list[float]()
+    notebook, since, done = point(NAME), time.perf_counter(), list[float]()
     with clusters.local(workers) as client:
         for report in sweeps.steps(notebook, wanted, client, folder):
             if report.done > len(done):

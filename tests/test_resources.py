@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from lmc_utils import resources
+from lmc_utils.chapters.toy_landscapes import Descent, Landscape
 from lmc_utils.forking import Experiment
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.settings import ParameterError
-from lmc_utils.toy.settings import Descent, Landscape
 
 
 def test_memory_and_disk_are_compared_with_what_is_free(

@@ -26,6 +26,4 @@ __all__ = [
     "checkpoints",
     "several_networks",
     "import_by_name",
-    "checkpoint_parameters",
-    "tuning",
 ]

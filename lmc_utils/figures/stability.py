@@ -74,7 +74,7 @@ def barrier_frames(table: xr.Dataset, name: str, below: float, unit: str) -> Ite
     """The barrier against the fork epoch at one value of an axis after the other, over the faint curves of all others.
 
     Args:
-        table: see `forking.boundaries.read`.
+        table: see `chapters.when_stability_begins.read`.
         name: of the axis, as readers know it.
         below: the bound, drawn as a dotted line.
         unit: of the barrier.

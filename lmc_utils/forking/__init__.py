@@ -10,4 +10,4 @@ from lmc_utils.forking.protocol import init_seed, train
 from lmc_utils.forking.run import Run
 from lmc_utils.provenance import root
 
-__all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "root", "result_tables", "boundaries"]
+__all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "root", "result_tables"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,19 +12,14 @@ from typing import Any, ClassVar
 import torch
 
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.measure.lines import LineGrid
-from lmc_utils.measure.pairs import Pairs
 from lmc_utils.networks import activation_sizes, models
 from lmc_utils.networks.augmentation import require_space
 from lmc_utils.networks.data import DATASETS, Source
 from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import (
-    Settings,
-    anew,
     at_least,
     increasing,
-    odd_from,
     one_of,
     parameter,
     require,
@@ -159,89 +154,6 @@ def _sizes(architecture: Architecture, shape: tuple[int, ...]) -> tuple[int, int
         network = models.build(architecture, shape, classes=10)
         activations = sum(activation_sizes.activations(network, torch.zeros(1, *shape)))
     return sum(value.numel() for value in network.parameters()), activations
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResidualExperiment(Experiment):
-    """An experiment with the defaults of the chapter on residual networks with batch normalisation.
-
-    >>> ResidualExperiment(norm="group")
-    Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: norm: expected batch, as its statistics are what is compared, got 'group'
-    """
-
-    architecture: str = anew(Experiment, "architecture", "resnet8")
-    widths: tuple[int, ...] = anew(Experiment, "widths", (8,))
-    norm: str = anew(Experiment, "norm", "batch")
-    learning_rate: float = anew(Experiment, "learning_rate", 0.4)
-    epochs: int = anew(Experiment, "epochs", 20)
-
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "smoke": {"epochs": 16, "parents": 2, "widths": [4], "train_samples": 256},
-        "paper": Experiment.PRESETS["paper"] | {"learning_rate": 0.1},
-    }
-
-    def check(self) -> None:
-        require(self.norm == "batch", "norm", "batch, as its statistics are what is compared", self.norm)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoundaryExperiment(Experiment):
-    """One parent with many forks, to find from which fork epoch on its siblings stay together.
-
-    >>> len(members(BoundaryExperiment()))
-    29
-    """
-
-    fork_epochs: tuple[int, ...] = anew(Experiment, "fork_epochs", (0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 20, 25, 30, 40))
-    parents: int = anew(Experiment, "parents", 1)
-    keep: int = anew(Experiment, "keep", 1000)
-
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "smoke": {"epochs": 4, "fork_epochs": [0, 1, 2, 4], "train_samples": 500},
-        "paper": Experiment.PRESETS["paper"] | {"fork_epochs": [0, 1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 160]},
-    }
-
-
-@dataclass(frozen=True)
-class Residuals(Settings):
-    """What the chapter on residual networks measures."""
-
-    alphas: int = parameter(9, "evenly spaced points from one sibling to the other", odd_from(3), bytes_each=64)
-    few_samples: int = parameter(
-        1000, "training samples for what is costly: during training, curvature, layer by layer", at_least(2)
-    )
-
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"alphas": 3, "few_samples": 64}}
-
-    def line(self) -> LineGrid:
-        """The line from one sibling to the other."""
-        return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
-
-    def few(self, pairs: Pairs) -> Pairs:
-        """The same pairs, to be measured on the first of their training samples only."""
-        inputs, labels = pairs.samples["train"]
-        return replace(pairs, samples={"train": (inputs[: self.few_samples], labels[: self.few_samples])})
-
-
-@dataclass(frozen=True)
-class Detours(Settings):
-    """What the chapter on symmetry and detours trains and measures besides."""
-
-    wide: int = parameter(256, "units or channels of each hidden layer of the wide family", at_least(1))
-    wide_forks: int = parameter(2, "how many of the fork epochs the wide family has, the first ones", at_least(1))
-    alphas: int = parameter(21, "evenly spaced points from one network to the other", odd_from(3), bytes_each=64)
-
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"wide": 16, "wide_forks": 2, "alphas": 5}}
-
-    def line(self) -> LineGrid:
-        """The line from one network to the other."""
-        return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
-
-    def widened(self, experiment: Experiment) -> Experiment:
-        """The same experiment with wide networks and its first fork epochs."""
-        widths, forks = (self.wide,) * len(experiment.widths), experiment.fork_epochs[: self.wide_forks]
-        return replace(experiment, widths=widths, fork_epochs=forks)
 
 
 @dataclass(frozen=True)

@@ -28,5 +28,4 @@ __all__ = [
     "statistics",
     "stability_onset",
     "power_law",
-    "freezing",
 ]

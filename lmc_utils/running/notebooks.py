@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.provenance import CHECKOUT
 from lmc_utils.running import notebook_files
 from lmc_utils.settings import (
     PRESET_NAMES,
@@ -33,6 +35,7 @@ from lmc_utils.settings import (
     unknown,
 )
 
+_POINTS = (CHECKOUT / "notebooks" / "points", Path(sys.prefix) / "share" / "lmc_utils" / "points")
 _KINDS = ("exercises", "points")  # folders of notebooks beside the chapters
 TIMEOUT = 1800  # seconds a cell may take; papermill would wait for ever
 
@@ -157,6 +160,20 @@ def find(name: str, folder: Path) -> Notebook:
         raise ParameterError(f"notebook: {unknown(name, stems)}")
     notebook_files.read(path)
     return Notebook(path)
+
+
+def point(name: str) -> Notebook:
+    """A notebook of this book that is made to be swept, see `sweeps`.
+
+    Raises:
+        ParameterError: there is none of that name.
+
+    >>> point("one_boundary").path.name
+    'one_boundary.ipynb'
+    """
+    paths = [folder / f"{name}.ipynb" for folder in _POINTS]
+    require(any(path.is_file() for path in paths), "notebook", f"one in '{_POINTS[0]}'", name)
+    return Notebook(next(path for path in paths if path.is_file()))
 
 
 def chapters(folder: Path) -> list[Path]:

@@ -8,6 +8,6 @@ from lmc_utils.toy import barriers, landscape
 from lmc_utils.toy.barriers import *  # noqa: F403
 from lmc_utils.toy.landscape import *  # noqa: F403
 
-__all__ = ["landscape", "barriers", "multidimensional", "descent", "settings"]  # noqa: F405
+__all__ = ["landscape", "barriers", "multidimensional", "descent"]  # noqa: F405
 __all__ += landscape.__all__
 __all__ += barriers.__all__

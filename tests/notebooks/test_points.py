@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lmc_utils.forking import boundaries
+from lmc_utils.chapters.toy_freezing import Walkers
+from lmc_utils.chapters.when_stability_begins import by_fork
 from lmc_utils.measure import stability_onset
-from lmc_utils.measure.freezing import Walkers
 from lmc_utils.running import notebooks, recorded_numbers
-from lmc_utils.running.notebooks import Notebook
 
 ROOT = Path(__file__).parents[2]
 
 
 def recorded(name: str, folder: Path, **more: object) -> dict[str, float]:
-    notebook = Notebook(boundaries.point(name))
+    notebook = notebooks.point(name)
     notebooks.execute(notebook, notebook.preset("smoke") | more, folder / "out.ipynb")
     return recorded_numbers.read(folder / "out.ipynb")
 
@@ -27,9 +26,9 @@ def test_the_onset_is_that_of_the_recorded_barriers(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
     found = recorded("one_boundary", tmp_path, seed=1)
     table = xr.Dataset(dict(found))
-    error = boundaries.by_fork(table, "train_error_at")
+    error = by_fork(table, "train_error_at")
     for split in ("train", "test"):
-        barrier = boundaries.by_fork(table, f"error_barrier_{split}")
+        barrier = by_fork(table, f"error_barrier_{split}")
         assert barrier.fork_epoch.values.tolist() == [0, 1, 2, 4]
         assert float(barrier[-1]) == pytest.approx(0, abs=1e-6), "those that part at the end are one network"
         onset = stability_onset.stable_from(barrier)

@@ -20,6 +20,11 @@ def forking() -> notebooks.Notebook:
     return notebooks.find("02_sibling_forking", CHAPTERS)
 
 
+def test_a_notebook_to_sweep_that_does_not_exist_is_one_line() -> None:
+    with pytest.raises(ParameterError, match=r"notebook: expected one in .*, got 'one_bondary'"):
+        notebooks.point("one_bondary")
+
+
 def test_parameters_have_names_defaults_and_comments(tmp_path: Path) -> None:
     found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb")).parameters
     assert [(p.name, p.type, p.default, p.meaning) for p in found.values()] == [

@@ -55,7 +55,7 @@ EXECUTED: dict[str, Any] = {
     "metadata": {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
-        "lmc": {"settings": ["lmc_utils.toy.settings:Landscape"], "exercises": "01_toy_exercises"},
+        "lmc": {"settings": ["lmc_utils.chapters.toy_landscapes:Landscape"], "exercises": "01_toy_exercises"},
         "papermill": {"parameters": {}, "default_parameters": {}},
     },
     "cells": [

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmc_utils import toy
+from lmc_utils.chapters.toy_landscapes import Descent
 from lmc_utils.toy import descent, multidimensional
 from lmc_utils.toy.descent import descend, random_starts, sibling_barriers, wilson_interval
-from lmc_utils.toy.settings import Descent
 
 FIVE = toy.on_interval(5)[:, None]
 FORKS = [0.0, 0.25, 0.5, 1.0]

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lmc_utils.chapters import when_stability_begins
+from lmc_utils.chapters.toy_freezing import Walkers
+from lmc_utils.chapters.when_stability_begins import Parameters
 from lmc_utils.classroom.answer_feedback import Exercise
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
-from lmc_utils.forking import boundaries, result_tables
-from lmc_utils.forking.boundaries import Boundaries
+from lmc_utils.forking import result_tables
 from lmc_utils.measure import stability_onset
-from lmc_utils.measure.freezing import Walkers
 
 _FORKS = (0, 1, 2, 4, 8, 16)
 _HEIGHTS = (
@@ -31,7 +32,7 @@ _SEEDS = range(2)
 
 @cache
 def _onsets(axis: str, split: str = "train") -> xr.Dataset:
-    return boundaries.along(axis, result_tables.read(_TABLES[axis]), Boundaries(split=split))
+    return when_stability_begins.along(axis, result_tables.read(_TABLES[axis]), Parameters(split=split))
 
 
 def _later() -> str:
@@ -80,7 +81,7 @@ def _in_steps(batch: float, epoch: float) -> Exercise:
 
 def _rate_left(share: Callable[[xr.DataArray], xr.DataArray] | None = None, split: str = "train") -> float:
     onset = _onsets("learning rate", split).sel(learning_rate=0.2)
-    left = boundaries.rate_at(xr.DataArray(0.2), onset.share) if share is None else share(onset.share)
+    left = when_stability_begins.rate_at(xr.DataArray(0.2), onset.share) if share is None else share(onset.share)
     return float(left.mean())
 
 

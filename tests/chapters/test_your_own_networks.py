@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lmc_utils import connect
-from lmc_utils.connect.checkpoint_parameters import Files
+from lmc_utils.chapters.your_own_networks import Checkpoints
 from lmc_utils.settings import ParameterError
 
 WHOLE = {"model": "torch.nn:Identity", "data": "math:pi", "checkpoint_a": "a.pt", "checkpoint_b": "b.pt"}
@@ -23,16 +23,16 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_none_are_none_and_all_are_some() -> None:
-    assert not Files()
-    assert Files(**WHOLE)
+    assert not Checkpoints()
+    assert Checkpoints(**WHOLE)
     with pytest.raises(ParameterError, match="model: expected MODULE:NAME, got None"):
-        Files().load()
+        Checkpoints().load()
 
 
 @pytest.mark.parametrize("missing", WHOLE)
 def test_what_is_missing_is_named(missing: str) -> None:
     with pytest.raises(ParameterError, match=f"^{missing}: expected .* go together, got None$"):
-        Files(**(WHOLE | {missing: None}))
+        Checkpoints(**(WHOLE | {missing: None}))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_is_missing_is_named(missing: str) -> None:
 )
 def test_what_is_wrong_is_named(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError, match=f"^{line}$"):
-        Files(**(WHOLE | change))  # type: ignore[arg-type]
+        Checkpoints(**(WHOLE | change))  # type: ignore[arg-type]
 
 
 def test_what_is_loaded_is_what_pair_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_what_is_loaded_is_what_pair_takes(monkeypatch: pytest.MonkeyPatch, tmp_
     networks = [nn.Linear(2, 2) for _ in range(2)]
     for name, network in zip(("a.pt", "b.pt"), networks, strict=True):
         torch.save({"state_dict": network.state_dict()}, name)
-    loaded = Files(**(WHOLE | {"model": "files_of_mine:make", "data": "files_of_mine:samples"})).load()
+    loaded = Checkpoints(**(WHOLE | {"model": "files_of_mine:make", "data": "files_of_mine:samples"})).load()
     found = connect.pair(*loaded, alphas=3)
     expected = connect.pair(*networks, (torch.eye(2), torch.tensor([0, 1])), alphas=3)
     assert found.loss.values.tolist() == expected.loss.values.tolist()

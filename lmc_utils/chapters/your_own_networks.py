@@ -1,16 +1,49 @@
-"""Two checkpoints in files, with what it takes to measure them: the parameters of a notebook."""
+"""The chapter on the reader's own networks: how those that it trains are trained, and two checkpoints in files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import nn
 
 from lmc_utils.connect import checkpoints, import_by_name
 from lmc_utils.connect.state_dicts import State
-from lmc_utils.settings import ParameterError, Settings, parameter, require
+from lmc_utils.settings import (
+    ParameterError,
+    Settings,
+    above,
+    at_least,
+    between,
+    odd_from,
+    parameter,
+    require,
+)
+
+
+@dataclass(frozen=True)
+class Parameters(Settings):
+    """What the chapter trains before it connects: starts, and networks that are fine-tuned from them.
+
+    >>> Parameters(families=0)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: families: expected at least 1, got 0
+    """
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "smoke": {"families": 1, "start_epochs": 2, "tuning_epochs": 1, "sequences": 400, "alphas": 5}
+    }
+
+    families: int = parameter(3, "families of three networks: two from one start, one from another", at_least(1))
+    start_epochs: int = parameter(4, "passes over the training samples for a start", at_least(1), unit="epochs")
+    tuning_epochs: int = parameter(6, "passes after it, in an order of their own", at_least(1), unit="epochs")
+    batch_size: int = parameter(80, "samples in a step; the last short batch is dropped", between(1, 400))
+    sequences: int = parameter(2400, "sequences that the transformers are trained on", at_least(400))
+    adam_rate: float = parameter(0.007, "largest learning rate of the transformers, by AdamW", above(0))
+    sgd_rate: float = parameter(0.3, "largest learning rate of the convolutional networks, by SGD", above(0))
+    alphas: int = parameter(11, "evenly spaced points from one network to the other", odd_from(3), bytes_each=64)
+    seed: int = parameter(0, "of everything random; equal seeds give equal networks", at_least(0))
 
 
 class Loaded(NamedTuple):
@@ -23,10 +56,10 @@ class Loaded(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Files(Settings):
+class Checkpoints(Settings):
     """Two checkpoints of the reader's own; all four parameters, or none.
 
-    >>> Files(model="my_package.networks:make")
+    >>> Checkpoints(model="my_package.networks:make")
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: data: expected MODULE:NAME, as model, data, checkpoint_a and checkpoint_b go ...
     """
@@ -37,7 +70,7 @@ class Files(Settings):
     checkpoint_b: str | None = parameter(None, "a file with another")
 
     def check(self) -> None:
-        given = {each.name: getattr(self, each.name) for each in fields(Files)}
+        given = {each.name: getattr(self, each.name) for each in fields(Checkpoints)}
         for name, value in given.items() if self else ():
             wanted = "a file" if name.startswith("checkpoint") else "MODULE:NAME"
             together = f"{wanted}, as model, data, checkpoint_a and checkpoint_b go together"
@@ -49,7 +82,7 @@ class Files(Settings):
 
     def __bool__(self) -> bool:
         """Whether any of them is given."""
-        return any(getattr(self, each.name) is not None for each in fields(Files))
+        return any(getattr(self, each.name) is not None for each in fields(Checkpoints))
 
     def load(self) -> Loaded:
         """Read both files, and make the network and the samples.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lmc_utils import toy
+from lmc_utils.chapters.toy_landscapes import Descent, Landscape
 from lmc_utils.settings import ParameterError
-from lmc_utils.toy.settings import Descent, Landscape
 
 RISING = "an increasing list of at least one, each from 0 to 1"
 LONG = "where descent diverges from the steepest solution (2 / curvature), got"

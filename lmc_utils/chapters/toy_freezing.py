@@ -1,4 +1,4 @@
-"""The toy's own answer to when stability begins: from which share of the run on walkers no longer part."""
+"""The toy's own answer to when stability begins: from which fraction of the run on walkers no longer part."""
 
 from __future__ import annotations
 

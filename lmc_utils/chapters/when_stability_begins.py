@@ -1,13 +1,11 @@
-"""Tables of sweeps over `notebooks/points/one_boundary.ipynb`: what they say about when stability begins."""
+"""The chapter on when stability begins: its parameters, and what tables of sweeps over `one_boundary` say."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +15,6 @@ from lmc_utils.measure import stability_onset
 from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.power_law import WITHIN, PowerLaw
 from lmc_utils.measure.statistics import Bootstrap, Correlation
-from lmc_utils.provenance import CHECKOUT
 from lmc_utils.settings import Settings, above, at_least, between, each, one_of, parameter, require
 
 LEARNT_BELOW = 50.0  # percent: a network that ends with more train errors has not learnt, and is left out
@@ -26,12 +23,11 @@ READ: dict[str, Callable[[Any], float]] = {  # what a label of a swept parameter
     "width": lambda widths: json.loads(widths)[0],
 }
 _PARAMETERS = {"training samples": "train_samples", "depth": "widths", "width": "widths"}  # where names differ
-_POINTS = (CHECKOUT / "notebooks" / "points", Path(sys.prefix) / "share" / "lmc_utils" / "points")
 
 
 @dataclass(frozen=True)
-class Boundaries(Settings):
-    """What the chapter on when stability begins reads, and the small sweep that it makes itself."""
+class Parameters(Settings):
+    """What the chapter reads, and the small sweep that it makes itself."""
 
     split: str = parameter("train", "the samples on which a barrier is measured", one_of(("train", "test")))
     below: float = parameter(STABLE_BELOW, "siblings below this error barrier are stable", above(0), unit="points")
@@ -55,24 +51,10 @@ class Boundaries(Settings):
         return [{"learning_rate": rate, "seed": seed, **shared} for rate in self.live_rates for seed in seeds]
 
 
-def point(name: str) -> Path:
-    """The notebook of that name which is made to be swept.
-
-    Raises:
-        ParameterError: there is none.
-
-    >>> point("one_boundary").name
-    'one_boundary.ipynb'
-    """
-    paths = [folder / f"{name}.ipynb" for folder in _POINTS]
-    require(any(path.is_file() for path in paths), "notebook", f"one in '{_POINTS[0]}'", name)
-    return next(path for path in paths if path.is_file())
-
-
-def along(name: str, table: xr.Dataset, plan: Boundaries) -> xr.Dataset:
+def along(name: str, table: xr.Dataset, plan: Parameters) -> xr.Dataset:
     """As `read`, by the name that an axis has in the text, such as "batch size"; values on its last dimension."""
     parameter = _PARAMETERS.get(name, name.replace(" ", "_"))
-    return read(table, parameter, plan.split, plan.below, name if name in READ else "")
+    return read(table, parameter, plan.split, below=plan.below, kind=name if name in READ else "")
 
 
 def spearman(values: xr.DataArray, bootstrap: Bootstrap) -> Correlation:
@@ -98,7 +80,7 @@ def said(axes: Mapping[str, Correlation], laws: Mapping[str, PowerLaw]) -> str:
     return "\n".join(rows).replace(" -0", " −0").replace("[-", "[−").replace(", -", ", −")
 
 
-def read(table: xr.Dataset, parameter: str, split: str, below: float = STABLE_BELOW, kind: str = "") -> xr.Dataset:
+def read(table: xr.Dataset, parameter: str, split: str, *, below: float = STABLE_BELOW, kind: str = "") -> xr.Dataset:
     """When stability begins along one axis of a sweep.
 
     Args:

@@ -1,0 +1,15 @@
+"""Each chapter's own code: a file for each notebook, with its parameters and the functions that nothing else uses.
+
+A file is named after its notebook. What two chapters need stands in the folders below.
+"""
+
+__all__ = [
+    "toy_landscapes",
+    "barrier_approximation",
+    "batchnorm_and_residuals",
+    "symmetry_and_detours",
+    "when_stability_begins",
+    "one_boundary",
+    "toy_freezing",
+    "your_own_networks",
+]
