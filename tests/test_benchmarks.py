@@ -30,7 +30,7 @@ from lmc_utils.forking import Experiment, train
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
 
 
-def test_contenders_take_turns_and_ratios_are_theirs_over_ours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_contenders_alternate_and_ratios_are_theirs_over_ours(capsys: pytest.CaptureFixture[str]) -> None:
     turns: list[str] = []
     times = timing.interleaved({name: lambda name=name: turns.append(name) for name in "ab"}, repeats=2)
     assert turns == ["a", "b", "a", "b"]
@@ -57,7 +57,7 @@ def test_the_loops_train_the_family_that_the_stack_trains(batches: object) -> No
         torch.testing.assert_close(theirs[member], theta, atol=1e-3, rtol=1e-2)
 
 
-def test_another_training_would_not_pass_for_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_different_training_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "rate", lambda recipe, step, steps: recipe.learning_rate)
     with pytest.raises(AssertionError, match="not close"):
         training._check_equal(SMALL)
@@ -80,7 +80,7 @@ def test_the_peers_find_the_curvature_that_taylor_mode_finds(trained: Experiment
     assert found.abs().min() > 1e-3
 
 
-def test_another_curvature_would_not_pass_for_equal(trained: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_different_curvature_is_detected(trained: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     right = curvature._twice
     monkeypatch.setattr(curvature, "_twice", lambda *given: [1.000001 * value for value in right(*given)])
     with pytest.raises(AssertionError, match="not close"):
@@ -93,9 +93,7 @@ def test_the_peers_find_the_losses_that_we_find_on_the_lines(trained: Experiment
     assert lines._stack(task, torch.linspace(0, 1, 3)).shape == (2, 3)
 
 
-def test_losses_from_elsewhere_on_the_line_would_not_pass_for_equal(
-    trained: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_different_losses_on_the_line_are_detected(trained: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     right = lines._package
     monkeypatch.setattr(lines, "_package", lambda task, steps: right(task, steps + 1)[:, :steps])
     with pytest.raises(AssertionError, match="not close"):
@@ -111,9 +109,7 @@ def test_the_peer_finds_the_losses_that_we_find_on_a_plane(trained: Experiment) 
     }
 
 
-def test_losses_from_elsewhere_on_the_plane_would_not_pass_for_equal(
-    trained: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_different_losses_on_the_plane_are_detected(trained: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     right = planes._package
     monkeypatch.setattr(planes, "_package", lambda run, triangle, steps: right(run, triangle, steps).T)
     run = train(trained)
@@ -175,7 +171,7 @@ def test_the_loop_trains_the_residual_networks_that_the_stack_trains(dataset: st
     )
 
 
-def test_the_loop_bends_the_ways_that_the_stack_bends(trained: Experiment) -> None:
+def test_the_loop_trains_the_curves_that_the_stack_trains(trained: Experiment) -> None:
     pairs, how = train(trained).pairs(), Bending(curve_epochs=2)
     ours, theirs = detours._stack(pairs, how, trained), detours._loop(pairs, how, trained)
     assert ours.shape == (2, theirs.shape[1])
@@ -196,7 +192,7 @@ def test_a_sweep_is_compared_with_papermill_on_the_same_points(tmp_path: Path) -
     assert 0 < ours.first == ours.last
 
 
-def test_other_numbers_would_not_pass_for_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_different_numbers_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeps, "plain", lambda *_: sweeps.Timed([{"a": 1.0}], 1.0, 1.0))
     monkeypatch.setattr(sweeps, "swept", lambda *_: sweeps.Timed([{"a": 2.0}], 1.0, 1.0))
     with pytest.raises(ValueError, match="the same numbers"):

@@ -22,7 +22,7 @@ every_folder = pytest.mark.parametrize("name", FOLDERS)
 
 
 @every_folder
-def test_a_folder_offers_what_it_names(name: str) -> None:
+def test_public_names_of_a_folder_exist(name: str) -> None:
     folder = importlib.import_module(f"lmc_utils.{name}")
     for public in folder.__all__:
         is_module = importlib.util.find_spec(f"lmc_utils.{name}.{public}") is not None
@@ -30,7 +30,7 @@ def test_a_folder_offers_what_it_names(name: str) -> None:
 
 
 @every_folder
-def test_the_book_has_a_page_for_it(name: str) -> None:
+def test_the_book_has_a_page_for_each_folder(name: str) -> None:
     assert f"<!-- package lmc_utils.{name} -->" in (ROOT / "book" / "api" / f"{name}.md").read_text()
     toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
     chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
@@ -38,7 +38,7 @@ def test_the_book_has_a_page_for_it(name: str) -> None:
     assert f"api/{name}" in [section["file"] for section in api["sections"]]
 
 
-def test_a_wheel_has_all_files(tmp_path: Path) -> None:
+def test_a_wheel_contains_all_files(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     shutil.copytree(PACKAGE, tmp_path / PACKAGE.name)

@@ -29,7 +29,7 @@ def bomb(depth: int) -> list[Any]:
 @pytest.mark.parametrize(
     "value", [None, True, -1.5, 10**100, "a'b\n", b"\0", [1, ["a", {}], {"a": [1], 2: None}], 10**150, [], {}]
 )
-def test_a_small_value_is_what_python_writes(value: Any) -> None:
+def test_a_small_value_is_its_repr(value: Any) -> None:
     assert shown(value) == repr(value)
 
 
@@ -60,13 +60,13 @@ def test_a_large_value_is_cut_at_once(value: Any, start: str) -> None:
     assert text.endswith("…") == (len(text) == LONGEST_VALUE)
 
 
-def test_what_contains_itself_ends() -> None:
+def test_recursive_values_terminate() -> None:
     value: list[Any] = []
     value.append(value)
     assert shown(value) == "[" * (LONGEST_VALUE - 1) + "…"
 
 
-def test_a_line_has_nothing_that_a_terminal_would_obey() -> None:
+def test_terminal_escape_sequences_are_removed() -> None:
     assert one_line("a\nb\tc\u2028d\x1b[31m\ud800\u202e é…") == "a b c d\\x1b[31m\\ud800\\u202e é…"
 
 

@@ -25,7 +25,7 @@ global.index-url='https://mirror.example/simple'
 """
 
 
-def test_uv_is_told_what_pip_was_told() -> None:
+def test_pip_settings_are_passed_to_uv() -> None:
     assert install.uv_settings("", {}) == AS_PIP
     assert install.uv_settings(CONFIGURATION, {}) == AS_PIP | {
         "UV_DEFAULT_INDEX": "https://mirror.example/simple",
@@ -34,7 +34,7 @@ def test_uv_is_told_what_pip_was_told() -> None:
     }
 
 
-def test_an_index_that_pip_may_not_ask_is_not_asked_by_uv() -> None:
+def test_disabled_indexes_stay_disabled_for_uv() -> None:
     assert install.forbids_indexes(CONFIGURATION + "global.no-index='true'\n")
     assert not install.forbids_indexes(CONFIGURATION + "global.no-index='false'\n")
     assert install.uv_settings("global.proxy='http://proxy:3128'", {})["ALL_PROXY"] == "http://proxy:3128"
@@ -49,12 +49,12 @@ def test_an_index_that_pip_may_not_ask_is_not_asked_by_uv() -> None:
         ("UV_INDEX_STRATEGY", "UV_INDEX_STRATEGY"),
     ],
 )
-def test_settings_of_uv_itself_go_first(own: str, not_told: str) -> None:
+def test_uv_settings_have_priority(own: str, not_told: str) -> None:
     everything = install.uv_settings(CONFIGURATION, {})
     assert install.uv_settings(CONFIGURATION, {own: "x"}) == {k: v for k, v in everything.items() if k != not_told}
 
 
-def test_an_index_that_keeps_silent_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_does_not_respond_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()

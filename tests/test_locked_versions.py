@@ -88,7 +88,7 @@ def test_the_lock_has_the_same_versions_each_with_its_hashes(locked: list[str]) 
     assert {pin for pin, hashes in entries if not hashes} == {"torch==2.13.0", "torchvision==0.28.0"}
 
 
-def test_commits_are_checked_by_the_locked_tools(locked: list[str]) -> None:
+def test_pre_commit_uses_the_locked_tools(locked: list[str]) -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     revisions = {hook["id"]: repo["rev"] for repo in config["repos"] for hook in repo["hooks"]}
     pins = versions(locked)

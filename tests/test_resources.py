@@ -38,7 +38,7 @@ def test_memory_and_disk_are_compared_with_what_is_free(
     ]
 
 
-def test_a_containers_bound_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_container_memory_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "_GROUP", tmp_path)
     whole = resources.free_memory()
     assert whole > 2**20
@@ -74,13 +74,13 @@ def test_sizes_are_readable(size: float, words: str) -> None:
         (LineGrid, {"alphas": 10**13}, "alphas: expected work that fits into memory, got 640 TB where "),
     ],
 )
-def test_impossible_work_is_refused_at_once(record: type, values: dict[str, object], named: str) -> None:
+def test_impossible_work_is_rejected_at_once(record: type, values: dict[str, object], named: str) -> None:
     with pytest.raises(ParameterError) as caught:
         record.pick(values)
     assert str(caught.value).startswith(named)
     assert "\n" not in str(caught.value)
 
 
-def test_the_books_own_values_fit() -> None:
+def test_the_books_parameters_fit() -> None:
     for record in (Experiment, Landscape, Descent, LineGrid):
         assert record.pick({}) == record()

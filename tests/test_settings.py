@@ -87,7 +87,7 @@ def test_json_values_become_the_annotated_types(hint: Any, value: Any, expected:
         (str | None, 3, "x: expected a word or null, got 3"),
     ],
 )
-def test_a_wrong_type_is_named(hint: Any, value: Any, line: str) -> None:
+def test_a_wrong_type_is_a_one_line_error(hint: Any, value: Any, line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         coerce("x", value, hint)
     assert str(caught.value) == line
@@ -132,7 +132,7 @@ def test_unknown_choices_name_the_nearest() -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, Allowed) else "",
 )
-def test_what_is_allowed_passes_and_the_rest_is_named(allowed: Allowed, inside: list[Any], outside: list[Any]) -> None:
+def test_values_outside_the_allowed_range_are_named(allowed: Allowed, inside: list[Any], outside: list[Any]) -> None:
     for value in inside:
         allowed.check("x", value)
     for value in outside:
@@ -140,19 +140,19 @@ def test_what_is_allowed_passes_and_the_rest_is_named(allowed: Allowed, inside: 
             allowed.check("x", value)
 
 
-def test_null_needs_no_range() -> None:
+def test_none_is_not_range_checked() -> None:
     assert Walk().friend is None
     with pytest.raises(ParameterError, match="friend: 'Bo' is not known; did you mean 'Bob'"):
         Walk(friend="Bo")
 
 
-def test_the_documentation_is_made_of_the_parameters() -> None:
+def test_the_docstring_lists_the_parameters() -> None:
     assert Walk.__doc__ == (
         "A walk.\n\nAttributes:\n    steps: how many.\n    pace: of a step (m/s).\n    friend: who comes along.\n"
     )
 
 
-def test_a_parameter_that_is_said_anew_differs_in_its_default_only() -> None:
+def test_a_redefined_parameter_changes_only_its_default() -> None:
     assert (Walk().steps, Trek().steps) == (10, 10_000)
     assert describe(fields(Trek)[0]) == "how many"
     with pytest.raises(ParameterError, match="steps: expected at least 1, got 0"):

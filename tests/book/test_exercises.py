@@ -26,7 +26,7 @@ def names(chapter: Visit) -> list[str]:
     return list(chapter_exercises(PREFIX_OF[chapter.name]))
 
 
-def test_every_exercise_is_there_in_order_and_numbered_by_chapter(chapter: Visit, names: list[str]) -> None:
+def test_exercises_are_complete_ordered_and_numbered_by_chapter(chapter: Visit, names: list[str]) -> None:
     ids = chapter.page.locator(".exercise").evaluate_all("all => all.map(({ id }) => id)")
     assert ids == [f"exercise-{name}" for name in names]
     number = CHAPTERS.index(chapter.name) + 1
@@ -51,7 +51,7 @@ def test_every_solution_passes_its_own_check(site: Path, page: str) -> None:
     assert all(line.startswith(f"✓ {name.removesuffix('-test')} · right.") for name, line in said.items()), said
 
 
-def test_solutions_are_folded_until_they_are_asked_for_by_keyboard_or_mouse(chapter: Visit, names: list[str]) -> None:
+def test_solutions_unfold_by_keyboard_or_mouse(chapter: Visit, names: list[str]) -> None:
     for name in names:
         solution = chapter.page.locator(f"#solution-{name}")
         verdict = solution.locator(".cell_output", has_text=f"✓ {name} · right.")
@@ -66,14 +66,14 @@ def test_solutions_are_folded_until_they_are_asked_for_by_keyboard_or_mouse(chap
         assert solution.locator(".cell_input").first.is_visible()
 
 
-def test_neither_hidden_tests_nor_the_marks_of_solutions_are_shown(chapter: Visit) -> None:
+def test_hidden_tests_and_solution_markers_are_not_published(chapter: Visit) -> None:
     text = chapter.page.content()
     assert "HIDDEN TESTS" not in text
     assert "require_correct" not in text
     assert "SOLUTION" not in text
 
 
-def test_the_notebook_to_take_along_has_no_solutions(chapter: Visit, names: list[str]) -> None:
+def test_the_downloadable_notebook_has_no_solutions(chapter: Visit, names: list[str]) -> None:
     (address,) = [link for link in chapter.links("a.download") if link.endswith("_exercises.ipynb")]
     downloaded = json.loads(chapter.page.request.get(address).body())
     sources = ["".join(cell["source"]) for cell in downloaded["cells"]]
@@ -82,7 +82,7 @@ def test_the_notebook_to_take_along_has_no_solutions(chapter: Visit, names: list
     assert all(cell.get("outputs", []) == [] for cell in downloaded["cells"])
 
 
-def test_the_instructors_page_tells_how_long_each_notebook_took(browser: Browser, host: str) -> None:
+def test_the_teaching_page_lists_the_run_time_of_each_notebook(browser: Browser, host: str) -> None:
     for visit in visit_one(browser, host, "teaching"):
         table = visit.page.locator("table", has_text="01_toy_exercises")
         seconds = table.locator("tbody tr td:nth-child(3), tbody tr td:nth-child(5)").all_inner_texts()
@@ -95,7 +95,7 @@ def cell(kind: str, source: str, grade_id: str = "", **metadata: Any) -> dict[st
     return {"cell_type": kind, "source": source, "metadata": marked | metadata, "id": grade_id or "x"}
 
 
-def test_cells_become_exercise_and_solution() -> None:
+def test_cells_become_exercise_and_solution_directives() -> None:
     cells = [
         cell("markdown", "# Opening"),
         cell("code", "import numpy", "x-setup"),

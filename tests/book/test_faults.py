@@ -29,7 +29,7 @@ def book(root: Path, text: str) -> None:
 
 
 @pytest.mark.xdist_group("faults")
-def test_faults_fail_the_build_and_are_named(tmp_path: Path) -> None:
+def test_faults_in_the_sources_fail_the_build_and_are_named(tmp_path: Path) -> None:
     book(tmp_path, "All is well.")
     fine = lmc("build", cwd=tmp_path)
     assert fine.returncode == 0, fine.stderr

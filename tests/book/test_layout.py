@@ -40,24 +40,24 @@ def test_a_page_opens_with_its_picture(opening: Visit) -> None:
         assert figure < section
 
 
-def test_no_equation_has_to_be_read_sideways(wide: Visit) -> None:
+def test_equations_do_not_overflow(wide: Visit) -> None:
     wide.page.locator("article details").evaluate_all(UNFOLD)
     assert wide.page.locator("article div.math, article div.math mjx-container").evaluate_all(SIDEWAYS) == []
 
 
-def test_code_fits_its_box_on_a_desk(opening: Visit) -> None:
+def test_code_does_not_overflow_on_a_desktop(opening: Visit) -> None:
     opening.page.set_viewport_size(DESK)
     shown = opening.page.locator("article .cell_input pre, article .highlight-bash pre").filter(visible=True)
     assert shown.evaluate_all(SIDEWAYS) == []
 
 
-def test_the_footer_names_nobody(opening: Visit) -> None:
+def test_the_footer_has_no_authors_or_copyright(opening: Visit) -> None:
     (footer,) = opening.texts("footer.bd-footer-content, footer .bd-footer-content__inner")[:1]
     assert "authors" not in footer
     assert "Copyright" not in footer
 
 
-def test_what_only_records_leaves_no_trace(chapter: Visit) -> None:
+def test_recording_cells_are_not_shown(chapter: Visit) -> None:
     code = chapter.contents("article .cell_input pre")
     assert code
     assert [each for each in code if "record(" in each] == []
@@ -73,12 +73,12 @@ def test_run_time_and_parameters_are_folded_at_the_end(chapter: Visit) -> None:
     assert "# fmt: off" in said, "the cell of parameters, with their defaults"
 
 
-def test_numbers_have_minus_signs_and_no_types(chapter: Visit) -> None:
+def test_quoted_numbers_use_minus_signs_and_show_no_python_types(chapter: Visit) -> None:
     assert [number for number in chapter.contents("article .pasted-text") if "-" in number] == []
     assert "np.float64" not in chapter.page.locator("article").evaluate("one => one.textContent")
 
 
-def test_a_link_into_a_part_that_is_folded_unfolds_it(browser: Browser, host: str) -> None:
+def test_a_link_into_a_folded_section_unfolds_it(browser: Browser, host: str) -> None:
     for visit in visit_one(browser, host, CHAPTERS[0]):
         inside = "equation-eq-toy-chebyshev"
         part = visit.page.locator(f"details.lmc-fold:has(#{inside})")
@@ -88,7 +88,7 @@ def test_a_link_into_a_part_that_is_folded_unfolds_it(browser: Browser, host: st
         assert visit.script_errors == []
 
 
-def test_the_intro_moves(browser: Browser, host: str) -> None:
+def test_the_intro_animation_responds_to_its_slider(browser: Browser, host: str) -> None:
     for visit in visit_one(browser, host, TOC["root"]):
         frame = visit.page.locator(".widget-subarea img").filter(visible=True)
         last = frame.get_attribute("alt")

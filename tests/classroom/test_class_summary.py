@@ -11,7 +11,7 @@ def marks(points: float, *remarks: str) -> Marks:
     return Marks({"a-1": points}, {"a-1": 2.0}, list(remarks))
 
 
-def test_everybody_is_counted_once() -> None:
+def test_each_student_is_counted_once() -> None:
     class_ = [
         marks(2),
         marks(0, "a-1: Mind the chord."),
@@ -29,6 +29,6 @@ def test_the_most_frequent_mistake_comes_first() -> None:
     assert summarise_exercises(class_)["a-1"].mistakes == [("y", 3), ("z", 2), ("x", 1)]
 
 
-def test_an_exercise_that_only_some_were_asked_counts_for_these() -> None:
+def test_an_exercise_counts_only_students_who_were_asked_it() -> None:
     found = summarise_exercises([marks(2), Marks({"b-1": 1.0}, {"b-1": 1.0}), Marks()])
     assert (found["a-1"].solved, found["b-1"].solved, list(found)) == (1, 1, ["a-1", "b-1"])

@@ -7,7 +7,7 @@ import torch
 from lmc_utils.classroom import example_classifiers
 
 
-def test_all_three_have_learned_and_the_generator_is_as_it_was() -> None:
+def test_classifiers_are_trained_and_leave_the_random_generator_alone() -> None:
     example_classifiers.classifiers.cache_clear()
     torch.manual_seed(7)
     expected = torch.rand(1)

@@ -85,7 +85,7 @@ def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
         ("ridge-3", 1 - math.sqrt(1 - math.sqrt(0.5))),
     ],
 )
-def test_answers_agree_with_pencil_and_paper(name: str, answer: Any) -> None:
+def test_answers_agree_with_results_derived_by_hand(name: str, answer: Any) -> None:
     assert check(name, answer)
 
 
@@ -153,12 +153,12 @@ def other_map(one: Any, two: Any, third: Any) -> Any:
         ("ridge-6", lambda h, r, e: max([-1, *(a for n, a in enumerate(h) if all(r[: n + 1] > 2 * e[: n + 1]))])),
     ],
 )
-def test_another_way_to_write_a_function_is_as_right(name: str, function: Any) -> None:
+def test_independent_implementations_are_accepted(name: str, function: Any) -> None:
     verdict = check(name, function)
     assert verdict, verdict
 
 
-def test_the_ridge_of_ridge_3_is_half_as_high_there() -> None:
+def test_the_answer_of_ridge_3_halves_the_ridge() -> None:
     from lmc_utils.classroom.exercises.ridge import _ridge, two_valleys
 
     left, right, top = np.array([-1.0, 0.0]), np.array([1.0, 0.0]), np.array([0.0, 2.0])
@@ -166,7 +166,7 @@ def test_the_ridge_of_ridge_3_is_half_as_high_there() -> None:
     assert math.isclose(there, foot / 2, rel_tol=1e-12)
 
 
-def test_an_unknown_exercise_is_named_with_the_nearest() -> None:
+def test_an_unknown_exercise_is_rejected_with_a_suggestion() -> None:
     assert check("Toy_2", 1.5**4)
     with pytest.raises(ParameterError, match=r"exercise: 'toy-11' is not known; did you mean 'toy-1'\?"):
         check("toy-11", 1)
@@ -182,7 +182,7 @@ def test_hidden_tests_fail_with_the_same_hint() -> None:
         require_correct("toy-2", 2.25)
 
 
-def test_exercises_on_toy_landscapes_need_nothing_but_numpy() -> None:
+def test_toy_exercises_import_only_numpy() -> None:
     heavy = "torch, xarray, scipy, sklearn, matplotlib, papermill, nbgrader"
     script = f"""
 import sys
@@ -219,7 +219,7 @@ def test_exercises_lead_from_a_prediction_to_a_small_project(path: Path) -> None
     assert " · A small project: " in titles[-1]
 
 
-def test_functions_that_are_compared_take_what_they_are_given() -> None:
+def test_probes_fit_the_signatures_of_the_functions() -> None:
     for exercise in EVERY:
         if exercise.test_inputs and exercise.name != "toy-3":
             parameters = inspect.signature(exercise.solution).parameters.values()

@@ -149,7 +149,7 @@ def batch(root: Path) -> Batch:
     return Batch(root, folder, root / "grades.csv", done.stdout + done.stderr)
 
 
-def test_the_batch_gets_the_marks_that_it_deserves(batch: Batch) -> None:
+def test_points_of_a_batch_of_submissions(batch: Batch) -> None:
     found = {name: (row["points"], row["out_of"]) for name, row in rows(batch.table).items()}
     assert found == {
         "ann": ("2", "14"),
@@ -173,7 +173,7 @@ def test_the_batch_gets_the_marks_that_it_deserves(batch: Batch) -> None:
     }
 
 
-def test_a_line_says_why(batch: Batch) -> None:
+def test_remarks_explain_lost_points(batch: Batch) -> None:
     remarks = {
         name: [said for said in row["remarks"].split("; ") if "numbers" not in said]
         for name, row in rows(batch.table).items()
@@ -197,18 +197,18 @@ def test_a_line_says_why(batch: Batch) -> None:
     assert remarks["letter.docx"] == ["not a notebook"]
 
 
-def test_points_stand_under_their_exercises(batch: Batch) -> None:
+def test_points_are_listed_by_exercise(batch: Batch) -> None:
     row = rows(batch.table)["endless"]
     assert [row[f"toy-{number}"] for number in range(1, 8)] == ["1", "0", "2", "2", "2", "0", "3"]
     assert [rows(batch.table)["empty"][f"toy-{number}"] for number in range(1, 8)] == [""] * 7
 
 
-def test_progress_is_told_while_it_goes_on(batch: Batch) -> None:
+def test_progress_is_reported(batch: Batch) -> None:
     assert f"half/{STEM}.ipynb: 7 of 14" in batch.said
     assert "19 submissions" in batch.said
 
 
-def test_executed_notebooks_are_handed_back_with_the_tests_that_failed(batch: Batch) -> None:
+def test_executed_notebooks_show_the_failed_tests(batch: Batch) -> None:
     back = {path.parent.name: path.read_text() for path in (batch.root / "feedback").rglob("*.ipynb")}
     assert set(back) == set(rows(batch.table)) - {"empty", "letter.docx"}
     assert "A barrier does not grow in proportion to the distance" in back["half"]
@@ -238,13 +238,13 @@ def test_grading_is_repeatable_to_the_byte(batch: Batch) -> None:
     assert len(rows(table)) == 5
 
 
-def test_nothing_is_left_behind(batch: Batch) -> None:
+def test_temporary_files_are_removed(batch: Batch) -> None:
     assert list((batch.root / "tmp").iterdir()) == []
     for source in (SOURCE, NETWORKS):
         assert (batch.root / "notebooks" / "exercises" / source.name).read_bytes() == source.read_bytes()
 
 
-def test_exercises_on_networks_are_marked_with_networks_that_are_trained_once(batch: Batch) -> None:
+def test_networks_of_exercises_are_trained_once_for_all_submissions(batch: Batch) -> None:
     folder = batch.root / "networks"
     hand_in(nbformat.read(NETWORKS, as_version=4), folder / "ann" / NETWORKS.name)
     done = lmc("grade", "networks", "--csv", "networks.csv", cwd=batch.root)
@@ -255,7 +255,7 @@ def test_exercises_on_networks_are_marked_with_networks_that_are_trained_once(ba
     assert len(list(runs.glob("*/key.json"))) == 2, "the lesson's family, and the one of the small project"
 
 
-def test_a_student_is_marked_by_numbers_of_the_own(batch: Batch) -> None:
+def test_students_are_graded_with_their_individual_numbers(batch: Batch) -> None:
     found = rows(batch.table)
     assert found["ann"]["toy-2"] == "2"
     assert found["cleo"]["toy-2"] == "0", "the neighbour's answer"
@@ -264,7 +264,7 @@ def test_a_student_is_marked_by_numbers_of_the_own(batch: Batch) -> None:
     assert found["perfect"]["remarks"] == "it has the book's numbers, not a student's own"
 
 
-def test_of_two_versions_the_later_counts_and_the_table_says_so(batch: Batch) -> None:
+def test_the_later_of_two_versions_counts(batch: Batch) -> None:
     with batch.table.open(encoding="utf-8", newline="") as file:
         found = {row["submission"]: row for row in csv.DictReader(file) if row["submission"].startswith("twice/")}
     earlier, later = found[f"twice/{STEM} (1).ipynb"], found[f"twice/{STEM}.ipynb"]
@@ -272,7 +272,7 @@ def test_of_two_versions_the_later_counts_and_the_table_says_so(batch: Batch) ->
     assert earlier["remarks"] == f"an earlier version: 'twice/{STEM}.ipynb' counts"
 
 
-def test_a_page_goes_back_to_each_student(batch: Batch) -> None:
+def test_each_student_gets_a_feedback_page(batch: Batch) -> None:
     pages = {page.stem: page.read_text() for page in (batch.root / "pages").glob("*.html")}
     assert {"perfect", "half", "twice", "renamed_homework_final", "letter"} <= pages.keys()
     half = pages["half"]
@@ -287,7 +287,7 @@ def test_a_page_goes_back_to_each_student(batch: Batch) -> None:
         assert str(batch.root) not in page, name
 
 
-def test_a_page_tells_who_teaches_what_went_wrong_how_often(batch: Batch) -> None:
+def test_the_class_summary_counts_mistakes(batch: Batch) -> None:
     page = (batch.root / "class.html").read_text()
     rows_ = re.findall(r"<tr><td>(toy-\d)</td><td>(\d+)</td><td>(\d+)</td><td>(\d+)</td><td>(.*?)</td></tr>", page)
     assert [name for name, *_ in rows_] == EXERCISES
@@ -311,7 +311,7 @@ def test_originals_are_not_overwritten(batch: Batch) -> None:
     assert (batch.submissions / "half" / SOURCE.name).read_bytes() == before
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(batch: Batch) -> None:
+def test_interrupted_grading_resumes(batch: Batch) -> None:
     folder = batch.root / "later"
     hand_in(solved(["toy-1", "toy-2"]), folder / "a" / SOURCE.name)
     hand_in(solved(["toy-1"], toy_2="import time; time.sleep(5)"), folder / "b" / SOURCE.name)
@@ -349,21 +349,21 @@ def test_an_interrupted_run_goes_on_where_it_stopped(batch: Batch) -> None:
         (["submissions", "--root", "submissions"], "root: expected a checkout of the book with exercise notebooks"),
     ],
 )
-def test_a_mistake_of_whoever_marks_costs_one_line(arguments: list[str], line: str, batch: Batch) -> None:
+def test_wrong_arguments_are_one_line_errors(arguments: list[str], line: str, batch: Batch) -> None:
     done = lmc("grade", *arguments, cwd=batch.root)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"lmc: {line}")
     assert done.stderr.count("\n") == 1
 
 
-def test_one_marking_at_a_time(batch: Batch) -> None:
+def test_only_one_grading_at_a_time(batch: Batch) -> None:
     with FileLock(batch.root / "_build" / "grades" / "lock"):
         done = grade(batch.root)
     assert done.returncode == 2
     assert done.stderr.startswith("lmc: root: expected no other marking at work")
 
 
-def test_exercises_whose_own_solutions_fail_are_not_marked_with(batch: Batch, tmp_path: Path) -> None:
+def test_exercises_whose_own_solutions_fail_are_rejected(batch: Batch, tmp_path: Path) -> None:
     (tmp_path / "notebooks" / "exercises").mkdir(parents=True)
     broken = SOURCE.read_text().replace("barrier = (1.5**2) ** 2", "barrier = 1.5")
     (tmp_path / "notebooks" / "exercises" / SOURCE.name).write_text(broken)

@@ -19,11 +19,11 @@ def held(wall_program: str, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 @pytest.mark.parametrize("name", DOSE)
-def test_it_is_held_off(name: str, held: dict[str, tuple[bool, str]]) -> None:
+def test_attack_fails(name: str, held: dict[str, tuple[bool, str]]) -> None:
     assert held[name] == (True, "")
 
 
-def test_an_attack_that_gets_in_is_seen(tmp_path: Path) -> None:
+def test_a_successful_attack_is_detected(tmp_path: Path) -> None:
     """Without a wall; none that would hurt this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grading.sandbox, "find", lambda _: None)

@@ -45,7 +45,7 @@ def test_a_task_names_the_numbers_that_its_check_has(name: str) -> None:
 
 
 @every
-def test_the_check_of_a_student_has_the_name(name: str) -> None:
+def test_a_students_check_contains_the_name(name: str) -> None:
     mine, theirs = cells(name, "o'neill"), cells(name, None)
     assert mine[f"{name}-test"] == theirs[f"{name}-test"].replace(")", ', student="o\'neill")')
     source = assignments.with_hidden_tests(source_of(name), "o'neill")
@@ -55,7 +55,7 @@ def test_the_check_of_a_student_has_the_name(name: str) -> None:
 
 
 @every
-def test_the_right_answer_is_right_and_that_of_most_neighbours_is_wrong(name: str) -> None:
+def test_answers_of_other_students_are_usually_wrong(name: str) -> None:
     exercises = {student: find_exercise(name, student) for student in CLASS}
     truths = {student: exercise.evaluate(exercise.solution) for student, exercise in exercises.items()}
     assert all(check(name, truth, student) for student, truth in truths.items())
@@ -76,19 +76,19 @@ def test_no_mistake_leads_to_the_right_answer(name: str) -> None:
         assert not any(check(name, answer, student) for answer in wrong)
 
 
-def test_what_is_the_same_for_everybody_stays() -> None:
+def test_shared_content_is_unchanged() -> None:
     mine, theirs = (cells("toy-2", student) for student in ("ann", None))
     assert [name for name in theirs if mine[name] != theirs[name]] == ["toy-2-task", "toy-2-test"]
 
 
-def test_the_books_version_knows_nothing_of_it() -> None:
+def test_the_books_version_has_no_individual_numbers() -> None:
     for source in SOURCES:
         text = nbformat.writes(assignments.student_version(source))
         assert "<<" not in text
         assert "student=" not in text
 
 
-def test_a_name_is_drawn_the_same_everywhere() -> None:
+def test_numbers_depend_on_the_name_alone() -> None:
     assert exercise_numbers("toy-2", "Ann Lee") == exercise_numbers("toy-2", " ann  lee ") == {"half": 1.62}
 
 
@@ -114,7 +114,7 @@ def test_each_student_has_a_folder(tmp_path: Path) -> None:
         ("student\n../\n", "for: expected students whose names differ"),
     ],
 )
-def test_a_list_that_is_none_is_refused(text: str, said: str, tmp_path: Path) -> None:
+def test_an_invalid_class_list_is_rejected(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=f"^{re.escape(said)}"):
         student_folders(table(tmp_path, text))
 

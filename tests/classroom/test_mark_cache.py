@@ -11,7 +11,7 @@ from lmc_utils.classroom.submission_marks import Marks
 MARKS = Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])
 
 
-def test_marks_come_back(tmp_path: Path) -> None:
+def test_stored_marks_are_read_back(tmp_path: Path) -> None:
     assert mark_cache.get(tmp_path, "key") is None
     mark_cache.put(tmp_path, "key", MARKS, b"executed")
     assert mark_cache.get(tmp_path, "key") == MARKS
@@ -21,7 +21,7 @@ def test_marks_come_back(tmp_path: Path) -> None:
     assert mark_cache.get(tmp_path, "key") is None
 
 
-def test_what_was_changed_does_not_count(tmp_path: Path) -> None:
+def test_altered_marks_are_ignored(tmp_path: Path) -> None:
     mark_cache.put(tmp_path, "key", MARKS, b"executed")
     sealed = (tmp_path / "key.json").read_text()
     kept = json.loads(sealed)
@@ -35,14 +35,14 @@ def test_what_was_changed_does_not_count(tmp_path: Path) -> None:
     assert mark_cache.get(tmp_path, "key") is None
 
 
-def test_marks_of_one_submission_are_not_those_of_another(tmp_path: Path) -> None:
+def test_marks_of_another_submission_are_ignored(tmp_path: Path) -> None:
     mark_cache.put(tmp_path, "mine", MARKS, b"executed")
     for suffix in (".json", ".ipynb"):
         (tmp_path / f"yours{suffix}").write_bytes((tmp_path / f"mine{suffix}").read_bytes())
     assert mark_cache.get(tmp_path, "yours") is None
 
 
-def test_with_another_secret_nothing_counts(tmp_path: Path) -> None:
+def test_marks_sealed_with_another_secret_are_ignored(tmp_path: Path) -> None:
     mark_cache.put(tmp_path, "key", MARKS, b"executed")
     (tmp_path / "secret").write_bytes(bytes(32))
     assert mark_cache.get(tmp_path, "key") is None

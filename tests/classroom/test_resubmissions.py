@@ -33,14 +33,14 @@ def counting(*submissions: Submission) -> list[str]:
         ("ann v1.ipynb", "ann_v2.ipynb"),
     ],
 )
-def test_the_one_that_was_written_last_counts(tmp_path: Path, first: str, second: str) -> None:
+def test_the_latest_version_counts(tmp_path: Path, first: str, second: str) -> None:
     one, two = handed_in(tmp_path, first, 1_000), handed_in(tmp_path, second, 2_000)
     assert counting(one, two) == [second]
     os.utime(one.path, (3_000, 3_000))
     assert counting(one, two) == [first]
 
 
-def test_where_both_are_as_old_the_higher_number_counts(tmp_path: Path) -> None:
+def test_of_equally_old_versions_the_higher_number_counts(tmp_path: Path) -> None:
     names = [f"ann/{STEM}{mark}.ipynb" for mark in ("", " (2)", " (10)")]
     assert counting(*(handed_in(tmp_path, name, 1_000) for name in names)) == [names[2]]
 
@@ -54,11 +54,11 @@ def test_where_both_are_as_old_the_higher_number_counts(tmp_path: Path) -> None:
         (f"{STEM}.ipynb", f"{STEM} (1).ipynb"),
     ],
 )
-def test_files_that_may_be_those_of_two_people_both_count(tmp_path: Path, names: tuple[str, str]) -> None:
+def test_files_that_may_belong_to_two_students_both_count(tmp_path: Path, names: tuple[str, str]) -> None:
     assert counting(*(handed_in(tmp_path, name, when) for when, name in enumerate(names, 1))) == list(names)
 
 
-def test_versions_of_other_notebooks_and_other_files_are_left_alone(tmp_path: Path) -> None:
+def test_other_notebooks_and_files_are_no_versions(tmp_path: Path) -> None:
     one = handed_in(tmp_path, f"ann/{STEM}.ipynb", 1)
     two = handed_in(tmp_path, "ann/02_fork_exercises.ipynb", 2, "02_fork_exercises")
     letter = handed_in(tmp_path, "ann/letter.txt", 3, None)

@@ -53,7 +53,7 @@ print(json.dumps({
 """
 
 
-def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_path: Path) -> None:
+def test_sandboxed_code_cannot_see_or_reach_anything_outside(wall_program: str, tmp_path: Path) -> None:
     import socketserver
     import threading
 
@@ -100,7 +100,7 @@ def test_code_inside_sees_and_reaches_nothing_outside(wall_program: str, tmp_pat
     assert list(box.runs.iterdir()) == []
 
 
-def test_what_trains_the_networks_for_all_keeps_them(wall_program: str, tmp_path: Path) -> None:
+def test_runs_trained_for_all_submissions_are_kept(wall_program: str, tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
     box = workspace.make_workspace(tmp_path / "within", tmp_path / "nothing there", sandboxed=True)
     code = "import os, pathlib; pathlib.Path(os.environ['LMC_RUNS'], 'trained').write_text('networks')"
@@ -110,7 +110,7 @@ def test_what_trains_the_networks_for_all_keeps_them(wall_program: str, tmp_path
     assert (box.runs / "trained").read_text() == "networks"
 
 
-def test_all_that_runs_inside_ends_with_what_started_it(wall_program: str, tmp_path: Path) -> None:
+def test_sandboxed_processes_end_with_their_parent(wall_program: str, tmp_path: Path) -> None:
     import psutil
 
     (tmp_path / "within").mkdir()
@@ -127,11 +127,11 @@ def test_all_that_runs_inside_ends_with_what_started_it(wall_program: str, tmp_p
     assert alive == []
 
 
-def test_a_wall_that_shows_what_it_must_hide_is_none(wall_program: str) -> None:
+def test_a_sandbox_that_leaks_files_is_not_used(wall_program: str) -> None:
     assert sandbox.find_program(Path(sys.prefix) / "pyvenv.cfg") is None
 
 
-def test_where_there_is_none_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_advice_where_no_sandbox_is_available(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert sandbox.find_program() is None
     assert sandbox.install_advice() == "mark on Linux with bubblewrap, in a container or on a machine of its own"

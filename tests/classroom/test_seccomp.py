@@ -44,7 +44,7 @@ def verdict(machine: str, architecture: int, number: int) -> int:
 
 
 @pytest.mark.parametrize(("machine", "architecture"), [("x86_64", 0xC000003E), ("aarch64", 0xC00000B7)])
-def test_these_calls_are_refused_and_no_others(machine: str, architecture: int) -> None:
+def test_exactly_the_listed_system_calls_are_blocked(machine: str, architecture: int) -> None:
     column = ["x86_64", "aarch64"].index(machine)
     numbers = {numbers[column] for numbers in seccomp._CALLS.values()}
     refusals = {number for number in range(500) if verdict(machine, architecture, number) != ALLOW}
@@ -52,16 +52,16 @@ def test_these_calls_are_refused_and_no_others(machine: str, architecture: int) 
     assert {verdict(machine, architecture, number) for number in numbers} == {0x00050000 | errno.ENOSYS}
 
 
-def test_calls_of_another_machine_end_the_process_and_second_numbers_are_refused() -> None:
+def test_foreign_architectures_are_killed_and_x32_numbers_blocked() -> None:
     assert verdict("x86_64", 0x40000003, 1) == KILL  # of 32 bits, with numbers of their own
     assert verdict("x86_64", 0xC000003E, 0x40000000 + 319) == 0x00050000 | errno.ENOSYS
 
 
-def test_a_machine_that_is_not_known_has_no_filter() -> None:
+def test_an_unknown_architecture_has_no_filter() -> None:
     assert seccomp.filter_program("riscv64") is None
 
 
-def test_the_system_takes_the_filter(wall_program: str, tmp_path: Path) -> None:
+def test_the_kernel_accepts_the_filter(wall_program: str, tmp_path: Path) -> None:
     if seccomp.filter_program() is None:
         pytest.skip("no filter for this machine")
     box = workspace.make_workspace(tmp_path, sandboxed=True)

@@ -33,7 +33,7 @@ def failing(cell: NotebookNode, ename: str, evalue: str) -> None:
     cell.outputs = [nbformat.v4.new_output("error", ename=ename, evalue=evalue, traceback=[])]
 
 
-def test_what_is_whole_is_left_as_it_is(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_an_intact_notebook_is_unchanged(given: NotebookNode, handed_out: NotebookNode) -> None:
     submission = solved()
     restored, remarks = restore(submission, given, handed_out)
     assert remarks == []
@@ -43,27 +43,25 @@ def test_what_is_whole_is_left_as_it_is(given: NotebookNode, handed_out: Noteboo
     ]
 
 
-def test_spaces_at_the_ends_of_lines_are_no_change(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_trailing_spaces_are_ignored(given: NotebookNode, handed_out: NotebookNode) -> None:
     assert restore(solved(toy_2_test='check("toy-2", barrier)  \n'), given, handed_out)[1] == []
 
 
 @pytest.mark.parametrize("lost", ["toy-setup", "toy-1", "toy-4-test", "toy-7-test", "toy-7"])
-def test_a_lost_cell_comes_back_to_its_place(lost: str, given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_missing_cell_is_restored_in_its_place(lost: str, given: NotebookNode, handed_out: NotebookNode) -> None:
     restored, remarks = restore(without(solved(), lambda name: name == lost), given, handed_out)
     assert names(restored) == names(given)
     (remark,) = remarks
     assert remark == f"{lost}: this cell is missing" + ("" if lost in ("toy-1", "toy-7") else ", it has been put back")
 
 
-def test_a_notebook_without_any_cell_of_the_exercises_is_the_wrong_file(
-    given: NotebookNode, handed_out: NotebookNode
-) -> None:
+def test_a_notebook_without_exercise_cells_is_rejected(given: NotebookNode, handed_out: NotebookNode) -> None:
     restored, remarks = restore(without(solved(), lambda name: True), given, handed_out)
     assert names(restored) == names(given)
     assert remarks == ["none of the exercises' cells is in it: is it the wrong file?"]
 
 
-def test_cells_whose_metadata_were_lost_are_known_by_their_ids(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_cells_without_metadata_are_recognised_by_their_ids(given: NotebookNode, handed_out: NotebookNode) -> None:
     stripped = solved()
     for cell in stripped.cells:
         cell.metadata = nbformat.NotebookNode()
@@ -72,7 +70,7 @@ def test_cells_whose_metadata_were_lost_are_known_by_their_ids(given: NotebookNo
     assert names(restored) == names(given)
 
 
-def test_a_cell_that_is_there_twice_is_told_and_kept_once(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_duplicate_cell_is_reported_and_kept_once(given: NotebookNode, handed_out: NotebookNode) -> None:
     submission = solved()
     row = names(submission).index("toy-2") + len(submission.cells) - len(names(submission))
     again = copy.deepcopy(submission.cells[row])
@@ -85,9 +83,7 @@ def test_a_cell_that_is_there_twice_is_told_and_kept_once(given: NotebookNode, h
     assert names(restored) == names(given)
 
 
-def test_points_that_were_changed_and_cells_that_were_made_up_do_not_count(
-    given: NotebookNode, handed_out: NotebookNode
-) -> None:
+def test_changed_points_and_invented_cells_do_not_count(given: NotebookNode, handed_out: NotebookNode) -> None:
     submission = solved()
     for cell in submission.cells:
         if identity(cell) == "toy-2-test":
@@ -101,7 +97,7 @@ def test_points_that_were_changed_and_cells_that_were_made_up_do_not_count(
     assert count_points(restored, given, {}).out_of == count_points(copy.deepcopy(given), given, {}).out_of
 
 
-def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_changed_check_is_restored_and_reported(given: NotebookNode, handed_out: NotebookNode) -> None:
     restored, remarks = restore(solved(toy_2_test="pass", toy_setup="check = print"), given, handed_out)
     assert remarks == [
         "toy-setup: this cell was changed and has been put back",
@@ -113,7 +109,7 @@ def test_a_changed_check_is_put_back_and_told(given: NotebookNode, handed_out: N
     assert "from lmc_utils.classroom import check" in sources["toy-setup"]
 
 
-def test_a_cell_of_another_type_gets_its_own_type_back(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_changed_cell_type_is_restored(given: NotebookNode, handed_out: NotebookNode) -> None:
     submission = solved()
     cells = {identity(cell): cell for cell in submission.cells}
     for name, kind in {"toy-2": "markdown", "toy-3-test": "markdown", "toy-4-task": "code"}.items():
@@ -154,7 +150,7 @@ def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:
     ]
 
 
-def test_a_test_that_was_not_run_gives_no_points(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_test_that_did_not_run_earns_no_points(given: NotebookNode, handed_out: NotebookNode) -> None:
     submission = solved([])
     for cell in submission.cells:
         if identity(cell).endswith("-test"):
@@ -167,7 +163,7 @@ def test_a_test_that_was_not_run_gives_no_points(given: NotebookNode, handed_out
     assert sum(count_points(restored, given, {}).points.values()) == 0
 
 
-def test_marks_of_nothing_say_why_and_what_there_was_to_get() -> None:
+def test_empty_marks_have_a_reason_and_the_possible_points() -> None:
     marks = submission_marks.zero_marks(SOURCE, "not marked: it took too long in all")
     assert sum(marks.points.values()) == 0
     assert sum(marks.out_of.values()) == 14

@@ -19,7 +19,7 @@ SOURCES = {path.stem: path for path in sorted(SOURCE.parent.glob("*.ipynb"))}
 STEM = SOURCE.stem
 
 
-def test_files_are_found_at_any_depth_and_named_by_their_place(tmp_path: Path) -> None:
+def test_files_are_found_at_any_depth_and_named_by_their_path(tmp_path: Path) -> None:
     for name in ("bob/b/01_toy_exercises.ipynb", "ann.ipynb", ".ipynb_checkpoints/ann.ipynb", "cat/.hidden.ipynb"):
         hand_in(solved([]), tmp_path / name)
     (tmp_path / "dan").mkdir()
@@ -29,7 +29,7 @@ def test_files_are_found_at_any_depth_and_named_by_their_place(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", [f"{STEM}.ipynb", f"ann_{STEM}.ipynb", f"{STEM} (1).ipynb"])
-def test_a_file_may_carry_more_than_its_name(name: str, tmp_path: Path) -> None:
+def test_file_names_may_have_extra_text(name: str, tmp_path: Path) -> None:
     (found,) = collect_submissions([hand_in(solved([]), tmp_path / name)], SOURCES)
     assert (found.notebook, found.remark) == (STEM, "")
 
@@ -39,7 +39,7 @@ def test_a_renamed_file_is_recognised_by_its_cells(tmp_path: Path) -> None:
     assert (found.notebook, found.remark) == (STEM, f"the file is named after another notebook: it is {STEM}")
 
 
-def test_a_notebook_that_has_lost_all_its_cells_is_recognised_by_what_it_says_of_itself(tmp_path: Path) -> None:
+def test_a_notebook_without_its_cells_is_recognised_by_its_metadata(tmp_path: Path) -> None:
     emptied = without(solved([]), lambda name: True)
     (found,) = collect_submissions([hand_in(emptied, tmp_path / "homework.ipynb")], SOURCES)
     assert found.notebook == STEM
@@ -58,14 +58,14 @@ def test_a_notebook_that_has_lost_all_its_cells_is_recognised_by_what_it_says_of
         (b'{"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "not one of the exercise notebooks"),
     ],
 )
-def test_what_is_no_exercise_notebook_is_told(content: bytes, remark: str, tmp_path: Path) -> None:
+def test_files_that_are_not_exercise_notebooks_are_reported(content: bytes, remark: str, tmp_path: Path) -> None:
     (tmp_path / "x.ipynb").write_bytes(content)
     (found,) = collect_submissions([tmp_path], SOURCES)
     assert found.notebook is None
     assert found.remark.startswith(remark)
 
 
-def test_a_path_that_does_not_exist_is_named_with_the_nearest(tmp_path: Path) -> None:
+def test_a_missing_path_is_rejected_with_a_suggestion(tmp_path: Path) -> None:
     (tmp_path / "submissions").mkdir()
     with pytest.raises(
         ParameterError,
@@ -76,7 +76,7 @@ def test_a_path_that_does_not_exist_is_named_with_the_nearest(tmp_path: Path) ->
         collect_submissions([tmp_path / "submissions"], SOURCES)
 
 
-def test_names_tell_students_apart_however_the_files_are_given(tmp_path: Path) -> None:
+def test_students_have_distinct_names(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         hand_in(solved([]), tmp_path / folder / "x.ipynb")
     two = ["a/x.ipynb", "b/x.ipynb"]
@@ -86,7 +86,7 @@ def test_names_tell_students_apart_however_the_files_are_given(tmp_path: Path) -
     assert [each.name for each in collect_submissions([tmp_path / "a" / "x.ipynb"], SOURCES)] == ["a/x.ipynb"]
 
 
-def test_nothing_that_was_handed_in_goes_without_a_line(tmp_path: Path) -> None:
+def test_every_submission_has_a_row(tmp_path: Path) -> None:
     (tmp_path / "finder").mkdir()
     (tmp_path / "finder" / ".DS_Store").write_bytes(b"x")
     hand_in(solved([]), tmp_path / "whole" / "x.ipynb")
@@ -106,7 +106,7 @@ def test_nothing_that_was_handed_in_goes_without_a_line(tmp_path: Path) -> None:
     assert all(name.encode() for name in found)
 
 
-def test_what_marking_writes_is_not_handed_in(tmp_path: Path) -> None:
+def test_output_of_the_grader_is_not_a_submission(tmp_path: Path) -> None:
     hand_in(solved([]), tmp_path / "a" / "x.ipynb")
     hand_in(solved([]), tmp_path / "feedback" / "a" / "x.ipynb")
     (tmp_path / "grades.csv").write_text("")
@@ -114,7 +114,7 @@ def test_what_marking_writes_is_not_handed_in(tmp_path: Path) -> None:
     assert [each.name for each in found] == ["a/x.ipynb"]
 
 
-def test_small_faults_of_a_file_are_mended() -> None:
+def test_small_faults_of_a_file_are_repaired() -> None:
     text = '{"cells": [{"cell_type": "markdown"}, {"cell_type": "markdown", "source": "a\\ud800b"}], "metadata": {},'
     notebook = read_notebook(b"\xef\xbb\xbf" + text.encode() + b' "nbformat": 4, "nbformat_minor": 5}')
     assert [cell.source.encode() for cell in notebook.cells] == [b"", "a\ufffdb".encode()]
@@ -123,7 +123,7 @@ def test_small_faults_of_a_file_are_mended() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of any bytes, and pipes")
-def test_files_of_any_kind_and_name_have_a_line_each(tmp_path: Path) -> None:
+def test_files_of_any_type_and_name_have_a_row(tmp_path: Path) -> None:
     for name in (b"a\n.ipynb", b"a\\n.ipynb", b"\xff.ipynb", b"\\udcff.ipynb"):
         Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_text("[]")
     os.mkfifo(tmp_path / "pipe.ipynb")
@@ -135,7 +135,7 @@ def test_files_of_any_kind_and_name_have_a_line_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links may be made by anybody")
-def test_links_that_lead_in_a_circle_have_a_line_each(tmp_path: Path) -> None:
+def test_circular_links_have_a_row(tmp_path: Path) -> None:
     for name, target in {"a.ipynb": "b.ipynb", "b.ipynb": "a.ipynb", "self": "self", "up": ".."}.items():
         (tmp_path / name).symlink_to(target)
     found = collect_submissions([tmp_path], {})
@@ -143,13 +143,13 @@ def test_links_that_lead_in_a_circle_have_a_line_each(tmp_path: Path) -> None:
     assert {each.remark for each in found} == {"a link, not the file itself"}
 
 
-def test_a_notebook_of_too_many_cells_is_none() -> None:
+def test_a_notebook_with_too_many_cells_is_rejected() -> None:
     cells = ", ".join(['{"cell_type": "raw", "metadata": {}, "source": ""}'] * 2001)
     with pytest.raises(ValueError, match="no notebook: ValueError"):
         read_notebook(f'{{"cells": [{cells}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 4}}'.encode())
 
 
-def test_what_would_take_gigabytes_to_read_is_not_read(tmp_path: Path) -> None:
+def test_huge_files_are_not_read(tmp_path: Path) -> None:
     many = b'{"cells": [' + b"{}," * 1_000_000 + b'{}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
     (tmp_path / f"{STEM}.ipynb").write_bytes(many)
     begun = time.process_time()
@@ -158,7 +158,7 @@ def test_what_would_take_gigabytes_to_read_is_not_read(tmp_path: Path) -> None:
     assert (found.notebook, found.remark) == (None, "not a notebook, or far too large a one")
 
 
-def test_outputs_of_any_kind_and_cells_of_one_name_are_read(tmp_path: Path) -> None:
+def test_arbitrary_outputs_and_duplicate_cell_names_are_read(tmp_path: Path) -> None:
     handed_in = solved()
     for cell in handed_in.cells:
         cell.id = "one"

@@ -32,7 +32,7 @@ def seen(box: workspace.Workspace, tmp_path: Path) -> dict[str, str]:
     return report
 
 
-def test_everything_that_code_finds_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_submission_has_its_own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "x")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("SSH_AUTH_SOCK", "x")
@@ -59,7 +59,7 @@ def test_trained_networks_are_copied_not_shared(tmp_path: Path) -> None:
     assert first.folder != second.folder
 
 
-def test_a_job_ends_at_some_time_whatever_its_cells_do(tmp_path: Path) -> None:
+def test_a_job_has_a_total_time_limit(tmp_path: Path) -> None:
     (tmp_path / "s.ipynb").write_text('{"cells": [{"cell_type": "code"}, {"cell_type": "code"}]}')
     (tmp_path / "within").mkdir()
     box = workspace.make_workspace(tmp_path / "within")

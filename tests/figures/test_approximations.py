@@ -52,7 +52,7 @@ def test_scatter_shows_every_positive_pair_and_counts_the_others() -> None:
     assert "not positive" not in figure.axes[1].get_title()
 
 
-def test_only_a_prediction_in_the_same_unit_gets_the_line_of_exactness() -> None:
+def test_the_identity_line_needs_predictions_in_the_same_unit() -> None:
     guess, distance = random(1), random(2).assign_attrs(units="")
     axes = approximations.predicted_against_measured(
         random(), {"guess": (guess, KNOWN), "distance": (distance, KNOWN)}
@@ -84,7 +84,7 @@ def test_the_heat_map_writes_every_mean_even_where_none_is_positive(scale: float
     assert [text.get_text() for text in axis.texts] == [f"{value:.2g}" for value in means.values.flat]
 
 
-def test_the_shares_of_a_matrix_sum_to_one() -> None:
+def test_the_fractions_of_a_matrix_sum_to_one() -> None:
     curvature = random(layer=LAYERS, with_layer=LAYERS).mean(["parent", "pair"])
     for axis in approximations.curvature_by_layer_pair(curvature).axes[:2]:
         # Four shares, each rounded to two digits.

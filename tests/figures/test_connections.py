@@ -47,7 +47,7 @@ def test_each_start_has_a_line_a_family_and_their_mean() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["same start", "two starts"]
 
 
-def test_pairs_stand_at_what_is_foretold_and_measured_and_layers_in_their_order() -> None:
+def test_pairs_are_drawn_at_predicted_and_measured_barriers() -> None:
     starts = {"start": ["same_start", "two_starts"]}
     estimates = xr.DataArray([[0.1, 0.2], [5.0, 6.0]], starts, ("start", "family"))
     rises = xr.DataArray([[0.5, 0.25], [1.5, 2.0]], {"layer": ["a", "b"]}, ("family", "layer"))

@@ -68,7 +68,7 @@ def test_prediction_by_lag_draws_estimates_intervals_and_the_rival() -> None:
     assert {tuple(point) for point in axis.collections[0].get_paths()[0].vertices} >= {(1, 0.1), (1, 0.4), (2, 0.9)}
 
 
-def test_ways_of_all_pairs_and_their_means() -> None:
+def test_paths_of_all_pairs_and_their_means() -> None:
     distance, barrier = random(**EPOCHS), random(1, **EPOCHS)
     axis = distances.barrier_by_distance(distance, barrier, "points").axes[0]
     for fork in COORDS["fork_epoch"]:

@@ -35,7 +35,7 @@ def test_maps_show_the_error_where_it_is_asked_for_and_nothing_below_the_lowest(
     np.testing.assert_array_equal(shown, planes.error.sel(fork_epoch=0).clip(5.0).values.ravel())
 
 
-def test_a_plane_that_is_none_says_so() -> None:
+def test_a_degenerate_plane_is_labelled() -> None:
     planes, walks = synthetic_plane()
     figure = figures.plane_maps(planes.where(planes.fork_epoch == 0), walks)
     assert [text.get_text() for text in figure.axes[1].texts] == ["on one line:\nno plane"]
@@ -46,7 +46,7 @@ def test_a_plane_that_is_none_says_so() -> None:
     ("values", "expected"),
     [([1e-9, 1.0], (1e-4, 1.0)), ([0.0, 2.0, 4.0], (2.0, 4.0)), ([np.nan, np.inf, 1.0, 2.0], (1.0, 2.0))],
 )
-def test_a_logarithmic_scale_covers_what_can_be_seen(values: list[float], expected: tuple[float, float]) -> None:
+def test_a_logarithmic_scale_covers_the_visible_values(values: list[float], expected: tuple[float, float]) -> None:
     assert figures.log_range(xr.DataArray(values)) == expected
 
 

@@ -32,7 +32,7 @@ def test_dots_are_networks_and_the_line_is_their_mean() -> None:
     assert [text.get_text() for text in figure.axes[0].texts] == ["× 1"], "one network has no number"
 
 
-def test_a_law_is_drawn_where_it_holds_only() -> None:
+def test_a_power_law_is_drawn_only_where_it_holds() -> None:
     law, none = power_law(BEGINS), power_law(BEGINS - 1)
     assert law.holds
     assert not none.holds
@@ -42,7 +42,7 @@ def test_a_law_is_drawn_where_it_holds_only() -> None:
     np.testing.assert_allclose(dashed[0][0].get_ydata(), law.factor * np.array(RATES) ** law.exponent)
 
 
-def test_a_value_without_any_number_is_only_counted() -> None:
+def test_values_without_numbers_are_counted() -> None:
     gone = BEGINS.where(BEGINS.rate < 0.4)
     (means,) = errorbars(stability.onset_by_parameter({"rate": gone}, "epochs"))
     assert len(means) == 2

@@ -34,6 +34,6 @@ def test_words_and_listed_points_stand_side_by_side() -> None:
     assert axis.lines[0].get_xdata().tolist() == [0, 1, 2]
 
 
-def test_a_number_that_is_not_there_is_refused() -> None:
+def test_an_unknown_number_is_rejected() -> None:
     with pytest.raises(ParameterError, match=r"^show: .*barier"):
         sweep_numbers.numbers_by_parameter(TABLE, ["barier"])

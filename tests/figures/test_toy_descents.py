@@ -20,7 +20,7 @@ def walks() -> np.ndarray:
     )
 
 
-def test_shares_are_drawn_with_their_confidence_bands() -> None:
+def test_fractions_are_drawn_with_confidence_bands() -> None:
     shares = [0.5, 0.0]
     figure = toy_descents.barrier_frequency(
         {"left": {"a": shares, "b": shares[::-1]}, "right": {"c": shares}}, FORKS, 40

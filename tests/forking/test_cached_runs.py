@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_runs_say_what_they_are(folder: Path) -> None:
+def test_runs_describe_themselves(folder: Path) -> None:
     newest, oldest = cached_runs.kept(folder)
     assert newest.epochs == oldest.epochs == "2 of 2"
     assert oldest.describe() == 'dataset="digits" widths=[4] epochs=2 fork_epochs=[0] parents=1'
@@ -34,7 +34,7 @@ def test_runs_say_what_they_are(folder: Path) -> None:
     assert 0 <= newest.age < 0.1
 
 
-def test_damage_is_seen(folder: Path) -> None:
+def test_corruption_is_detected(folder: Path) -> None:
     path = cached_runs.kept(folder)[0].path / "epoch_0001.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     assert {run.check() for run in cached_runs.kept(folder)} == {"sound", "epoch 1: its file cannot be read"}
@@ -44,7 +44,7 @@ def test_damage_is_seen(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"experiment": {}}', "[" * 5000])
-def test_a_key_that_is_none_is_called_so(folder: Path, content: str) -> None:
+def test_an_invalid_key_is_reported(folder: Path, content: str) -> None:
     run = cached_runs.kept(folder)[0]
     (run.path / "key.json").write_text(content)
     again = next(each for each in cached_runs.kept(folder) if each.path == run.path)
@@ -55,13 +55,13 @@ def test_a_key_that_is_none_is_called_so(folder: Path, content: str) -> None:
     assert run.path not in [each.path for each in cached_runs.kept(folder)]
 
 
-def test_runs_of_other_shapes_of_key_are_listed(tmp_path: Path) -> None:
+def test_runs_with_keys_of_other_versions_are_listed(tmp_path: Path) -> None:
     store.RunFolder({"experiment": 3}, tmp_path)
     store.RunFolder({"other": "things"}, tmp_path)
     assert [run.describe().partition(":")[0] for run in cached_runs.kept(tmp_path)] == ["unknown", "unknown"]
 
 
-def test_runs_are_picked_by_how_their_names_begin(folder: Path) -> None:
+def test_runs_are_selected_by_name_prefix(folder: Path) -> None:
     runs = cached_runs.kept(folder)
     name = runs[0].path.name
     assert next(cached_runs.pick(runs, [name[:12]])) == runs[0]
@@ -71,7 +71,7 @@ def test_runs_are_picked_by_how_their_names_begin(folder: Path) -> None:
         list(cached_runs.pick(runs, ["nothing"]))
 
 
-def test_a_run_that_is_trained_is_not_removed(folder: Path) -> None:
+def test_a_run_in_training_is_not_removed(folder: Path) -> None:
     run = cached_runs.kept(folder)[0]
     key = json.loads((run.path / "key.json").read_text())
     with (
@@ -92,7 +92,7 @@ def test_age_counts_from_the_last_use(folder: Path) -> None:
     assert sorted(round(run.age) for run in cached_runs.kept(folder)) == [0, 10]
 
 
-def test_only_runs_are_runs_and_links_are_taken_away_without_what_they_lead_to(folder: Path, tmp_path: Path) -> None:
+def test_other_files_are_no_runs_and_link_targets_survive_removal(folder: Path, tmp_path: Path) -> None:
     (folder / "deadbeefdeadbeef").mkdir()
     (folder / "deadbeefdeadbeef" / "thesis.txt").write_text("")
     assert len(cached_runs.kept(folder)) == 2
@@ -105,5 +105,5 @@ def test_only_runs_are_runs_and_links_are_taken_away_without_what_they_lead_to(f
     assert not run.path.is_symlink()
 
 
-def test_no_folder_holds_no_runs(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_runs(tmp_path: Path) -> None:
     assert cached_runs.kept(tmp_path / "nowhere") == []

@@ -40,7 +40,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("name", run_corruption.DAMAGES)
-def test_damage_is_named_and_mended(name: str, run: Run, copy: Path) -> None:
+def test_corruption_is_named_and_repaired(name: str, run: Run, copy: Path) -> None:
     hurt, again = run_corruption.DAMAGES[name]
     hurt(copy)
     done = run_corruption.mend(SMALL, copy.parent)
@@ -54,20 +54,20 @@ def test_damage_is_named_and_mended(name: str, run: Run, copy: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_random_damage_is_mended(seed: int, run: Run, copy: Path) -> None:
+def test_random_corruption_is_repaired(seed: int, run: Run, copy: Path) -> None:
     run_corruption.random_damage(copy, seed)
     train(SMALL, copy.parent)
     assert run_corruption.equal(copy, run.folder.path)
 
 
-def test_what_is_damaged_while_it_is_measured_is_not_measured(run: Run, copy: Path) -> None:
+def test_a_run_corrupted_during_a_measurement_is_not_measured(run: Run, copy: Path) -> None:
     opened = train(SMALL, copy.parent)
     run_corruption.a_bit_of_the_parameters(copy)
     with pytest.raises(store.Damaged, match="epoch 2: its content is not what was saved"):
         list(opened.pairs([2]))
 
 
-def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path, trained: list[int]) -> None:
+def test_repair_on_another_machine_retrains_all_later_epochs(run: Run, copy: Path, trained: list[int]) -> None:
     """Where the same training gives other bits, nothing of the old run follows an epoch of the new one."""
     run_corruption.epoch_file(copy, 2).unlink()
     real = training.train_epoch
@@ -84,7 +84,9 @@ def test_mending_on_another_machine_trains_all_that_follows(run: Run, copy: Path
     assert not run_corruption.equal(copy, run.folder.path, [4])
 
 
-def test_mending_a_thinned_run_on_another_machine_trains_all_that_follows(tmp_path: Path, trained: list[int]) -> None:
+def test_repair_of_a_thinned_run_on_another_machine_retrains_all_later_epochs(
+    tmp_path: Path, trained: list[int]
+) -> None:
     thin = Experiment(**SMALL.to_json() | {"keep": 3, "fork_epochs": [0], "epochs": 7})
     folder = train(thin, tmp_path).folder
     assert folder.epochs() == [0, 3, 6, 7]
@@ -102,7 +104,7 @@ def test_mending_a_thinned_run_on_another_machine_trains_all_that_follows(tmp_pa
     assert trained == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_thinned_runs_keep_what_they_say_and_can_be_filled_up(run: Run, tmp_path: Path, trained: list[int]) -> None:
+def test_thinned_runs_keep_the_listed_epochs_and_can_be_completed(run: Run, tmp_path: Path, trained: list[int]) -> None:
     thin = Experiment(**SMALL.to_json() | {"keep": 3})
     assert thin.kept() == [0, 2, 3, 4]
     folder = train(thin, tmp_path).folder
@@ -117,9 +119,7 @@ def test_thinned_runs_keep_what_they_say_and_can_be_filled_up(run: Run, tmp_path
     assert folder.epochs() == [0, 1, 2, 3, 4]  # somebody asked for them
 
 
-def test_a_thinned_run_goes_on_where_it_was_interrupted(
-    run: Run, tmp_path: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_thinned_run_resumes(run: Run, tmp_path: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     thin = Experiment(**SMALL.to_json() | {"keep": 9, "fork_epochs": [0, 2]})
     save = store.RunFolder.save
 
@@ -139,5 +139,5 @@ def test_a_thinned_run_goes_on_where_it_was_interrupted(
     assert run_corruption.equal_networks(folder, run.folder, [0, 2, 4])
 
 
-def test_kills_at_random_instants_leave_whole_files_and_equal_bits(tmp_path: Path) -> None:
+def test_killed_training_leaves_whole_files_and_resumes_to_equal_bits(tmp_path: Path) -> None:
     assert all(killed_training.kill_training(tmp_path, times=2, seed=0))

@@ -139,13 +139,13 @@ def test_what_is_interpolated_is_at_its_ends_each_siblings_own_network(either: R
         assert ends.values.tolist() == pytest.approx(wrong.tolist())
 
 
-def test_a_finished_run_is_fetched_not_trained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_loaded_from_the_cache(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "train_epoch", None)
     again = train(SMALL, run.folder.path.parent)
     assert torch.equal(again.thetas([Member(0)], 4), run.thetas([Member(0)], 4))
 
 
-def test_divergence_keeps_what_was_computed(tmp_path: Path) -> None:
+def test_epochs_before_a_divergence_are_kept(tmp_path: Path) -> None:
     wild = Experiment(**SMALL.to_json() | {"learning_rate": 1e30})
     with pytest.raises(training.Diverged, match="learning_rate: training diverged in epoch 1"):
         train(wild, tmp_path)
@@ -159,7 +159,7 @@ def test_seed_zero_is_a_seed_like_any_other(run: Run, tmp_path: Path) -> None:
     assert len(set(streams)) == len(streams)
 
 
-def test_networks_do_not_depend_on_who_else_is_in_the_run(run: Run, tmp_path: Path) -> None:
+def test_networks_do_not_depend_on_the_others_in_the_run(run: Run, tmp_path: Path) -> None:
     fewer = train(Experiment(**SMALL.to_json() | {"parents": 1, "fork_epochs": [2]}), tmp_path)
     # Another size of stack may sum in another order; four epochs let that grow a little.
     torch.testing.assert_close(
@@ -172,7 +172,7 @@ def test_reading_copies(run: Run) -> None:
     assert run.thetas([Member(0)], 4).abs().sum() > 0
 
 
-def test_strangers_are_named(run: Run) -> None:
+def test_unknown_members_are_named(run: Run) -> None:
     with pytest.raises(ParameterError, match="epoch: expected from 0 to 4, got 5"):
         run.thetas([Member(0)], 5)
     with pytest.raises(ParameterError, match="member: expected a network of this run"):
@@ -219,9 +219,7 @@ def test_presets_are_valid_parameter_values(preset: str) -> None:
     assert isinstance(Experiment(**Experiment.preset(preset)), Experiment)
 
 
-def test_a_run_that_does_not_fit_on_the_disk_is_not_started_and_a_finished_one_needs_no_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_new_run_needs_disk_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 250_000))
     with pytest.raises(ParameterError) as caught:
         train(SMALL, tmp_path / "runs")

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> store.RunFolder:
     return made
 
 
-def test_what_was_saved_is_read_back(folder: store.RunFolder) -> None:
+def test_saved_epochs_are_read_back(folder: store.RunFolder) -> None:
     assert folder.epochs() == [0, 1, 2]
     for epoch in range(3):
         assert folder.fault(epoch) is None
@@ -54,7 +54,7 @@ def test_other_settings_are_another_run(tmp_path: Path) -> None:
     assert store.RunFolder(KEY, tmp_path).epochs() == []
 
 
-def test_a_damaged_epoch_is_named_and_the_one_before_is_the_newest(folder: store.RunFolder) -> None:
+def test_a_corrupted_epoch_is_named_and_ignored(folder: store.RunFolder) -> None:
     path = folder.path / "epoch_0002.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
     assert folder.fault(2) == "its file cannot be read"
@@ -65,7 +65,7 @@ def test_a_damaged_epoch_is_named_and_the_one_before_is_the_newest(folder: store
         folder.rows(2, "theta", [0])
 
 
-def test_an_epoch_trained_from_another_one_is_not_sound(folder: store.RunFolder) -> None:
+def test_an_epoch_trained_from_another_one_is_not_intact(folder: store.RunFolder) -> None:
     folder.save(1, state(5), after=[0])
     assert folder.fault(1) is None
     assert folder.fault(2) == "it was not trained from epoch 1 as it is here"
@@ -112,7 +112,7 @@ def test_a_crash_while_an_epoch_is_written_leaves_the_epoch_before(
         assert not list(folder.path.glob(".*"))
 
 
-def test_a_full_disk_is_called_so(folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_one_line_error(folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -150,7 +150,7 @@ def test_nothing_is_pickled(folder: store.RunFolder) -> None:
         folder.rows(2, "theta", [0])
 
 
-def test_a_run_that_cannot_be_written_to_can_be_read(folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_run_can_be_read(folder: store.RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("nothing is to be written")
 

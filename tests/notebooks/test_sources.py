@@ -60,7 +60,7 @@ def test_every_parameter_has_a_meaning_and_one_record(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
-def test_every_command_to_copy_is_accepted(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_quoted_command_is_valid(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command in re.findall(r"\blmc run \d[^`\n]*", text_of(path).replace("\\\n", " ")):
         name, *options = shlex.split(command, comments=True)[2:]
@@ -76,7 +76,7 @@ def test_every_command_to_copy_is_accepted(path: Path, tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("path", [*PROSE, ROOT / "results" / "stability.sh"], ids=lambda path: path.name)
-def test_every_sweep_to_copy_is_accepted(path: Path) -> None:
+def test_every_quoted_sweep_is_valid(path: Path) -> None:
     for command in re.findall(r"\blmc sweep \w+ [^`\n]*", text_of(path).replace("\\\n", " ")):
         name, *options = shlex.split(command, comments=True)[2:]
         given = [options[at + 1] for at, option in enumerate(options) if option == "--grid"]
@@ -87,7 +87,7 @@ def test_every_sweep_to_copy_is_accepted(path: Path) -> None:
             )
 
 
-def test_the_python_to_copy_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_quoted_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LMC_RUNS", str(tmp_path))
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "book" / "rerun.md").read_text(), re.DOTALL)
     exec(compile(example, "rerun.md", "exec"), {})
@@ -119,7 +119,7 @@ def test_a_chapter_ends_with_how_to_rerun_it_and_says_what_comes_next(path: Path
 
 
 @every_chapter
-def test_what_only_records_is_left_out_of_the_page(path: Path) -> None:
+def test_recording_cells_are_tagged_for_removal(path: Path) -> None:
     recording = [
         cell for cell in cells_of(path) if "record(" in "".join(cell["source"]) and cell["cell_type"] == "code"
     ]

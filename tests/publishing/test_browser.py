@@ -36,7 +36,7 @@ def program(path: Path, script: str = "exit 0") -> str:
     return str(path)
 
 
-def test_a_machine_without_one_has_none(path: Path) -> None:
+def test_no_browser_is_found_where_there_is_none(path: Path) -> None:
     assert browser.find() is None
     with pytest.raises(
         ParameterError, match=r"^browser: expected Chromium, Chrome or Edge, found none; try `.* chromium`"
@@ -45,12 +45,12 @@ def test_a_machine_without_one_has_none(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["chromium", "google-chrome", "microsoft-edge"])
-def test_one_on_the_path_is_found(name: str, path: Path) -> None:
+def test_a_browser_on_the_path_is_found(name: str, path: Path) -> None:
     expected = program(path / name)
     assert browser.find() == expected
 
 
-def test_one_that_is_no_command_is_found(path: Path, tmp_path: Path) -> None:
+def test_a_browser_outside_the_path_is_found(path: Path, tmp_path: Path) -> None:
     expected = program(tmp_path / "Applications" / "Pretended.app" / "Contents" / "MacOS" / "Pretended")
     assert browser.find() == expected
 
@@ -63,7 +63,7 @@ def test_playwrights_own_is_found(path: Path) -> None:
     assert browser.find() == expected
 
 
-def test_one_that_is_named_goes_first(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_has_priority(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(path / "chromium")
     mine = program(tmp_path / "mine")
     monkeypatch.setenv(browser.VARIABLE, mine)
@@ -73,20 +73,20 @@ def test_one_that_is_named_goes_first(path: Path, tmp_path: Path, monkeypatch: p
         browser.find()
 
 
-def test_one_that_does_not_start_is_not_there(path: Path) -> None:
+def test_a_browser_that_does_not_start_is_skipped(path: Path) -> None:
     program(path / "chromium", "exit 127")
     assert browser.find() is None
     expected = program(path / "google-chrome")
     assert browser.find() == expected
 
 
-def test_what_is_there_is_not_fetched(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_browser_is_not_downloaded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = program(path / "chromium")
     monkeypatch.setattr(browser, "_installers", lambda: pytest.fail("nothing is to be installed"))
     assert browser.fetch() == expected
 
 
-def test_the_second_installer_is_asked_where_the_first_brings_nothing_that_starts(
+def test_installers_are_tried_until_a_browser_starts(
     path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     broken, good = path / "chrome", path / "chromium"
@@ -98,7 +98,7 @@ def test_the_second_installer_is_asked_where_the_first_brings_nothing_that_start
     assert capfd.readouterr() == ("", "fetching a browser (a minute or two)\n")
 
 
-def test_debian_is_asked_by_whoever_may(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debian_packages_are_installed_only_with_the_rights_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def commands(user: int) -> list[str]:
         monkeypatch.setattr("os.geteuid", lambda: user)
         return [" ".join(command).replace(sys.executable, "python") for command in browser._installers()]
@@ -115,7 +115,9 @@ def test_debian_is_asked_by_whoever_may(path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "two workers"])
-def test_the_last_line_of_the_tests_says_how_many_did_not_run(workers: list[str], path: Path, tmp_path: Path) -> None:
+def test_the_test_summary_counts_tests_skipped_for_lack_of_a_browser(
+    workers: list[str], path: Path, tmp_path: Path
+) -> None:
     (tmp_path / "conftest.py").write_text((SUPPORT / "conftest.py").read_text())
     (tmp_path / "test_it.py").write_text(
         "import pytest\n"

@@ -23,7 +23,7 @@ def executions(root: Path) -> int:
     return len((root / "count.txt").read_text())
 
 
-def test_a_book_is_built_once_and_again_only_where_it_changed(tmp_path: Path) -> None:
+def test_only_what_changed_is_built_again(tmp_path: Path) -> None:
     write_book(tmp_path, a=TOUCH, b=TOUCH)
     first = lmc("build", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
@@ -65,7 +65,7 @@ def test_failures_are_reported_together_and_the_others_finish(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "terminal closed"])
-def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_path: Path, stop: signal.Signals) -> None:
+def test_an_interrupted_build_leaves_no_partial_output_and_no_process(tmp_path: Path, stop: signal.Signals) -> None:
     wait = "import os, pathlib, time; pathlib.Path('pid.txt').write_text(str(os.getpid())); time.sleep(60)"
     write_book(tmp_path, a="print('fine')", b=wait)
     process = subprocess.Popen(
@@ -94,7 +94,7 @@ def test_an_interrupted_build_leaves_nothing_half_done_and_nobody_behind(tmp_pat
         time.sleep(0.2)
 
 
-def test_one_build_at_a_time(tmp_path: Path) -> None:
+def test_only_one_build_at_a_time(tmp_path: Path) -> None:
     write_book(tmp_path, a="1")
     (tmp_path / "_build").mkdir()
     with FileLock(tmp_path / "_build" / "lock"):
@@ -115,12 +115,12 @@ def test_a_build_killed_between_its_renames_has_not_lost_the_book(
     assert (tmp_path / "_build" / "html" / "index.html").read_text() == "last good"
 
 
-def test_builds_that_are_killed_leave_nothing_behind_and_never_break_the_pages() -> None:
+def test_killed_builds_leave_no_process_and_never_break_the_pages() -> None:
     row = killed_builds.at_any_instant(count=3, seed=40, good_after=3, seconds=6)
     assert row.held == row.tried == 3, row.worst
 
 
-def test_a_build_clears_what_a_killed_one_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_removes_leftovers_of_a_killed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_book(tmp_path)
     left = ["_build/html.new/a.html", "_build/executed/a.partial.ipynb", "_build/executed/a.ipynb"]
     left += ["book/notebooks/.a.ipynb.1.partial", "book/notebooks/exercises/.a.ipynb.1.partial"]
@@ -137,7 +137,7 @@ def source(tmp_path: Path) -> Path:
     return write_notebook(tmp_path / "a.ipynb", "%pip --version", "if True:\n    import yaml")
 
 
-def test_the_digest_knows_cells_preset_and_versions(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_depends_on_cells_preset_and_versions(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = [publish.digest_of(source, preset) for preset in ("default", "smoke")]
     monkeypatch.setattr("lmc_utils.provenance.version", lambda name: "99")
     digests.append(publish.digest_of(source, "default"))
@@ -147,7 +147,7 @@ def test_the_digest_knows_cells_preset_and_versions(source: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"nbformat": 4}', '{"cells": [1], "metadata": {}, "nbformat": 4}'])
-def test_a_source_that_is_no_notebook_costs_one_line(content: str, tmp_path: Path) -> None:
+def test_an_invalid_notebook_is_a_one_line_error(content: str, tmp_path: Path) -> None:
     write_book(tmp_path)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "a.ipynb").write_text(content)
@@ -155,7 +155,7 @@ def test_a_source_that_is_no_notebook_costs_one_line(content: str, tmp_path: Pat
         publish.build(tmp_path)
 
 
-def test_an_executed_notebook_without_a_whole_stamp_does_not_count(source: Path, tmp_path: Path) -> None:
+def test_an_executed_notebook_needs_an_intact_stamp(source: Path, tmp_path: Path) -> None:
     assert publish._stamp(tmp_path / "missing.ipynb") is None
     assert publish._stamp(source) is None
     publish._accept(source, tmp_path / "b.ipynb", "digest")
@@ -165,7 +165,7 @@ def test_an_executed_notebook_without_a_whole_stamp_does_not_count(source: Path,
     assert publish._stamp(tmp_path / "b.ipynb") is None
 
 
-def test_executed_notebooks_whose_source_is_gone_are_removed(tmp_path: Path) -> None:
+def test_executed_notebooks_without_a_source_are_removed(tmp_path: Path) -> None:
     write_book(tmp_path)
     gone = write_notebook(tmp_path / "book" / "notebooks" / "gone.ipynb")
     lmc("build", cwd=tmp_path)

@@ -36,7 +36,7 @@ def page(tmp_path: Path) -> Path:
     return tmp_path / "page.html"
 
 
-def test_nothing_beside_it_is_asked_for(page: Path) -> None:
+def test_a_page_refers_to_no_other_file(page: Path) -> None:
     text = inlined(page)
     assert "_static" not in text
     assert "other.html" not in text
@@ -44,7 +44,7 @@ def test_nothing_beside_it_is_asked_for(page: Path) -> None:
     assert "font.woff2" not in text
 
 
-def test_styles_keep_what_they_import_and_draw(page: Path) -> None:
+def test_styles_keep_imports_and_images(page: Path) -> None:
     style = re.findall(r"<style>(.*?)</style>", inlined(page))[0]
     assert style.index("b {color: red}") < style.index("i {background: url(data:image/svg+xml;base64,")
 
@@ -56,12 +56,12 @@ def test_scripts_keep_their_order_and_text(page: Path) -> None:
     assert gzip.decompress(base64.b64decode(kept[2][1])).decode() == "f();" * 20_000
 
 
-def test_a_drawing_is_packed_and_keeps_its_words(page: Path) -> None:
+def test_a_drawing_is_compressed_and_keeps_its_text(page: Path) -> None:
     (drawing,) = re.findall(r'<img alt="a hill" data-lmc="([^"]+)" width="3"/>', inlined(page))
     assert gzip.decompress(base64.b64decode(drawing)) == b"<svg id='hill'/>"
 
 
-def test_data_stay_as_they_are(page: Path) -> None:
+def test_data_are_unchanged(page: Path) -> None:
     assert '<script type="application/json">{"kept": "<script>"}</script>' in inlined(page)
 
 

@@ -33,7 +33,7 @@ def executed(folder: Path) -> Path:
     return folder / "done.ipynb"
 
 
-def test_a_page_has_points_hint_and_answer_and_nothing_of_the_tests(tmp_path: Path) -> None:
+def test_a_page_has_points_hint_and_answer_but_no_hidden_tests(tmp_path: Path) -> None:
     (page,) = feedback.write(tmp_path / "pages", [graded(f"ann/{STEM}.ipynb", executed=executed(tmp_path))])
     text = page.read_text()
     assert page.name == "ann.html"
@@ -45,7 +45,7 @@ def test_a_page_has_points_hint_and_answer_and_nothing_of_the_tests(tmp_path: Pa
     assert "HIDDEN" not in text
 
 
-def test_a_student_has_one_page_for_all_notebooks_and_nobody_shares_one(tmp_path: Path) -> None:
+def test_each_student_has_one_page_for_all_notebooks(tmp_path: Path) -> None:
     names = [f"ann/{STEM}.ipynb", "ann/02 more.ipynb", "a b.ipynb", "a_b.ipynb", "group/ann.ipynb", "group/ben.ipynb"]
     pages = feedback.write(tmp_path, [graded(name) for name in names])
     assert sorted(page.name for page in pages) == [
@@ -54,14 +54,14 @@ def test_a_student_has_one_page_for_all_notebooks_and_nobody_shares_one(tmp_path
     assert len({page.read_text() for page in pages}) == len(pages)
 
 
-def test_a_name_leads_nowhere_else(tmp_path: Path) -> None:
+def test_names_cannot_escape_the_folder(tmp_path: Path) -> None:
     names = ["../../x.ipynb", "..ipynb", "<script>/a.ipynb", f"{'long' * 90}.ipynb"]
     pages = feedback.write(tmp_path / "pages", [graded(name) for name in names])
     assert {page.parent for page in pages} == {tmp_path / "pages"}
     assert not any("<script" in page.read_text() for page in pages)
 
 
-def test_what_could_not_be_marked_is_told_and_earlier_versions_are_not(tmp_path: Path) -> None:
+def test_unreadable_submissions_are_listed_and_earlier_versions_are_not(tmp_path: Path) -> None:
     wrong = graded("ben/letter.docx", Marks(), remark="not a notebook")
     earlier = graded("ann/old (1).ipynb", Marks(), remark="an earlier version", later="ann/old.ipynb")
     all_of_them = [graded("ann/old.ipynb"), earlier, wrong]

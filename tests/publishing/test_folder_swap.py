@@ -30,7 +30,7 @@ def says(place: Path) -> str:
 
 
 @pytest.mark.parametrize("in_one_step", [True, False])
-def test_the_new_folder_is_in_its_place_and_the_old_one_is_gone(
+def test_the_new_folder_replaces_the_old_one(
     in_one_step: bool, folders: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not in_one_step:
@@ -45,7 +45,7 @@ def test_the_new_folder_is_in_its_place_and_the_old_one_is_gone(
     assert os.listdir(place.parent) == ["html"]
 
 
-def test_whoever_looks_finds_a_whole_one(folders: tuple[Path, Path, Path]) -> None:
+def test_readers_always_find_a_whole_folder(folders: tuple[Path, Path, Path]) -> None:
     place, fresh, aside = folders
     shutil.copytree(fresh, fresh.with_name("try"))
     if not folder_swap._exchange(place, fresh.with_name("try")):
@@ -70,7 +70,7 @@ def test_whoever_looks_finds_a_whole_one(folders: tuple[Path, Path, Path]) -> No
 
 
 @pytest.mark.parametrize("at", [1, 2])
-def test_whoever_is_killed_at_a_rename_has_lost_nothing(
+def test_a_kill_at_a_rename_loses_nothing(
     at: int, folders: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_swap, "_exchange", lambda one, other: False)
@@ -93,7 +93,7 @@ def test_whoever_is_killed_at_a_rename_has_lost_nothing(
 
 
 @pytest.mark.parametrize("in_one_step", [True, False])
-def test_whoever_is_killed_while_the_old_one_is_removed_has_the_new_one(
+def test_a_kill_during_removal_of_the_old_folder_keeps_the_new_one(
     in_one_step: bool, folders: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not in_one_step:

@@ -35,7 +35,7 @@ def test_the_book_is_printed_with_its_outline(tmp_path: Path) -> None:
     assert all(any(word in name for name in names) for word in ("Welcome", "A part", "first", "second"))
 
 
-def test_without_executed_notebooks_it_says_what_to_do(tmp_path: Path) -> None:
+def test_missing_executed_notebooks_are_a_one_line_error(tmp_path: Path) -> None:
     write_book(tmp_path, first="1")
     done = lmc("pdf", cwd=tmp_path)
     assert done.returncode == 2
@@ -43,12 +43,12 @@ def test_without_executed_notebooks_it_says_what_to_do(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_file_that_is_no_pdf_is_refused(tmp_path: Path) -> None:
+def test_an_output_path_without_pdf_suffix_is_rejected(tmp_path: Path) -> None:
     done = lmc("pdf", "-o", "book.html", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "lmc: out: expected a file that ends in .pdf, got 'book.html'\n")
 
 
-def test_without_a_browser_it_says_so_before_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_browser_is_reported_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_notebook(tmp_path / "book" / "notebooks" / "first.ipynb")
     monkeypatch.setattr("lmc_utils.publishing.browser.find", lambda: None)
     with pytest.raises(ParameterError, match=r"^browser: expected Chromium, Chrome or Edge, found none; try `"):

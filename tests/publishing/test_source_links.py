@@ -65,7 +65,7 @@ def test_the_setting_comes_before_the_origin(checkout: Path) -> None:
         source_links.of(checkout)
 
 
-def test_a_folder_within_another_checkout_has_no_origin_of_that(checkout: Path) -> None:
+def test_a_folder_inside_another_checkout_does_not_use_its_origin(checkout: Path) -> None:
     with_origin(checkout, "git@github.com:ada/other.git")
     inner = checkout / "inner"
     inner.mkdir()
@@ -88,5 +88,5 @@ def test_buttons_lead_to_the_repository_where_there_is_one(checkout: Path) -> No
     assert elsewhere["parse"] == {"myst_substitutions": {"repository": "https://example.org/own/book"}}
 
 
-def test_no_source_names_an_address_of_ours() -> None:
+def test_no_repository_address_is_configured() -> None:
     assert yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"] is None

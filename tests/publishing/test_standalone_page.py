@@ -17,7 +17,7 @@ def test_a_page_holds_its_title_as_text_and_its_picture(tmp_path: Path) -> None:
     assert "<script" not in text
 
 
-def test_a_page_has_the_name_of_one() -> None:
+def test_the_output_name_must_end_in_html() -> None:
     standalone_page.require_name(None)
     with pytest.raises(ParameterError, match=r"^html: expected a name that ends in \.html, got 'x\.pdf'$"):
         standalone_page.require_name(Path("x.pdf"))

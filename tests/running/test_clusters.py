@@ -17,7 +17,7 @@ POINT = Notebook(ROOT / "notebooks" / "points" / "one_boundary.ipynb")
 
 
 @pytest.mark.parametrize(("free", "at_a_time"), [(1e6, 1), (1.5e9, 2), (1e12, 16)])
-def test_as_many_points_at_a_time_as_cores_and_memory_allow(
+def test_the_number_of_workers_follows_cores_and_memory(
     free: float, at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
@@ -25,14 +25,14 @@ def test_as_many_points_at_a_time_as_cores_and_memory_allow(
     assert clusters.size(POINT, [{"seed": seed} for seed in range(40)]) == at_a_time
 
 
-def test_large_networks_are_fewer_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_networks_run_with_fewer_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setattr(clusters, "free_memory", lambda: int(16e9))
     large = [{"seed": seed, "widths": [2048, 2048], "parents": 3} for seed in range(40)]
     assert clusters.size(POINT, large) < clusters.size(POINT, [{"seed": seed} for seed in range(40)])
 
 
-def test_no_more_than_there_are_points(tmp_path: Path) -> None:
+def test_there_are_no_more_workers_than_points(tmp_path: Path) -> None:
     plain = Notebook(write_notebook(tmp_path / "one.ipynb", "1"))
     assert clusters.size(plain, [{"count": 1}]) == 1
 
@@ -59,7 +59,7 @@ def test_the_cluster_of_a_file(tmp_path: Path) -> None:
         ("address: tcp://127.0.0.1:9", r"^scheduler: expected one that answers at 'tcp://127.0.0.1:9'"),
     ],
 )
-def test_a_file_that_is_none_is_one_line(text: str | None, said: str, tmp_path: Path) -> None:
+def test_an_invalid_cluster_file_is_a_one_line_error(text: str | None, said: str, tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     if text is not None:
         path.write_text(text)

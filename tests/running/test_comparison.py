@@ -39,7 +39,7 @@ def pair(tmp_path: Path) -> list[Path]:
     return [one, two]
 
 
-def test_what_differs_and_what_is_missing(pair: list[Path]) -> None:
+def test_differences_and_missing_numbers(pair: list[Path]) -> None:
     found = comparison.compare(pair)
     assert found.runs == ["one", "two"]
     assert found.parameters == {"epochs": [40, 40], "rate": [0.1, 0.5]}
@@ -63,13 +63,13 @@ def test_three_runs_are_each_compared_with_the_first(pair: list[Path], tmp_path:
     assert found.differences("b_fork_0") == [-1.0, 5.0]
 
 
-def test_files_of_one_name_are_told_apart(pair: list[Path], tmp_path: Path) -> None:
+def test_files_of_equal_name_are_distinguished(pair: list[Path], tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     again = write(tmp_path / "other" / "one.ipynb", {"c": 1.0}, {})
     assert comparison.compare([pair[0], again]).runs == [str(pair[0]), str(again)]
 
 
-def test_what_cannot_be_compared_costs_one_line(pair: list[Path], tmp_path: Path) -> None:
+def test_invalid_comparisons_are_one_line_errors(pair: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"^notebook: expected at least two executed notebooks, got 1$"):
         comparison.compare(pair[:1])
     with pytest.raises(ParameterError, match=r"^notebook: expected different files"):

@@ -28,13 +28,13 @@ def is_free(path: Path) -> bool:
         return True
 
 
-def test_a_lock_ends_with_its_block(tmp_path: Path) -> None:
+def test_a_lock_is_released_after_its_block(tmp_path: Path) -> None:
     with inherited_lock.until_all_ended(tmp_path / "lock"):
         assert not is_free(tmp_path / "lock")
     assert is_free(tmp_path / "lock")
 
 
-def test_what_was_started_holds_on_to_it(tmp_path: Path) -> None:
+def test_child_processes_keep_the_lock(tmp_path: Path) -> None:
     with inherited_lock.until_all_ended(tmp_path / "lock"):
         process = watchdog.start(["sleep", "600"])
     assert not is_free(tmp_path / "lock")
@@ -42,7 +42,7 @@ def test_what_was_started_holds_on_to_it(tmp_path: Path) -> None:
     assert is_free(tmp_path / "lock")
 
 
-def test_nothing_of_a_killed_process_writes_once_the_lock_is_free(tmp_path: Path) -> None:
+def test_children_of_a_killed_process_cannot_write_after_the_lock_is_free(tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLDER], cwd=tmp_path)
     deadline = time.monotonic() + 60
     while not (tmp_path / "last").exists():

@@ -13,12 +13,12 @@ from lmc_utils.running import notebook_files
 from lmc_utils.settings import ParameterError
 
 
-def test_a_notebook_comes_back_as_it_is(tmp_path: Path) -> None:
+def test_a_notebook_is_read_unchanged(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "a.ipynb", "1")
     assert notebook_files.read(path) == json.loads(path.read_text())
 
 
-def test_names_that_cells_lack_are_no_reason_to_speak(tmp_path: Path) -> None:
+def test_missing_cell_ids_cause_no_warning(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "a.ipynb", "1")
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
@@ -46,7 +46,7 @@ EMPTY = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     ],
     ids=lambda content: str(content)[:40],
 )  # fmt: skip
-def test_all_else_costs_one_line(content: bytes, tmp_path: Path) -> None:
+def test_invalid_files_are_one_line_errors(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").write_bytes(content)
     with pytest.raises(ParameterError, match=r"^notebook: expected a thing, '.*a\.ipynb' is none \(.+\)$"):
         notebook_files.read(tmp_path / "a.ipynb", "a thing")

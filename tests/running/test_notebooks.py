@@ -45,7 +45,7 @@ def test_a_notebook_is_found_by_stem_or_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["hello", "{}", "[]", '{"cells": 3}', '{"cells": [], "metadata": {}, "nbformat": 3}'])
-def test_what_is_no_notebook_is_named(text: str, tmp_path: Path) -> None:
+def test_an_invalid_notebook_is_a_one_line_error(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").write_text(text)
     with pytest.raises(ParameterError, match=r"^notebook: expected a Jupyter notebook, '.*a\.ipynb' is none \(.+\)$"):
         notebooks.find("a", tmp_path)
@@ -82,7 +82,7 @@ def test_a_notebook_whose_parameters_papermill_cannot_read_is_named(tmp_path: Pa
 
 
 @pytest.mark.parametrize("default", ["3 * 2", "numpy.pi", "{[]: 1}", "-" * 9999 + "1"])
-def test_a_default_that_is_no_plain_value_is_named(default: str, tmp_path: Path) -> None:
+def test_a_default_that_is_not_a_literal_is_rejected(default: str, tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "a.ipynb")
     path.write_text(path.read_text().replace("count = 3", f"count = {default}"))
     with pytest.raises(ParameterError, match=r"^count: expected a plain default on one line, the notebook has '"):
@@ -140,7 +140,7 @@ def test_execution_uses_this_python_and_these_values(tmp_path: Path, monkeypatch
     assert not (tmp_path / "runtime").exists(), "a kernel that is killed would leave a file there"
 
 
-def test_the_result_takes_no_place_that_is_taken(tmp_path: Path) -> None:
+def test_the_output_never_overwrites_another_file(tmp_path: Path) -> None:
     found = notebooks.Notebook(write_notebook(tmp_path / "a.partial.ipynb"))
     source = found.path.read_text()
     for out in (found.path, tmp_path / "a.ipynb"):  # the second would pass through the first
@@ -161,7 +161,7 @@ def test_a_failure_leaves_its_partial_output_and_the_old_result(tmp_path: Path) 
     assert outputs(tmp_path / "b.partial.ipynb").startswith("before")
 
 
-def test_a_cell_that_never_ends_is_stopped(tmp_path: Path) -> None:
+def test_an_endless_cell_is_stopped(tmp_path: Path) -> None:
     found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", "while True: pass"))
     with pytest.raises(notebooks.ExecutionError, match=r"a: .*timed out"):
         notebooks.execute(found, {}, tmp_path / "b.ipynb", timeout=1)

@@ -26,7 +26,7 @@ FIGURE = {"output_type": "execute_result", "data": {"image/svg+xml": "<svg/>"}, 
 WORDS = {"output_type": "stream", "name": "stdout", "text": "done"}
 
 
-def test_the_picture_is_what_the_cell_has_drawn_last() -> None:
+def test_the_opening_figure_is_the_last_output_of_its_cell() -> None:
     other = {**FIGURE, "data": {"image/png": "first"}}
     opened = with_picture(notebook([other, FIGURE, WORDS], cell="draw", caption="Low is dark."))
     _, picture, caption, drawn = opened["cells"]
@@ -37,13 +37,13 @@ def test_the_picture_is_what_the_cell_has_drawn_last() -> None:
     assert drawn["outputs"] == [other, FIGURE, WORDS]
 
 
-def test_one_that_is_drawn_at_once_is_not_shown_twice() -> None:
+def test_a_figure_at_the_top_is_not_repeated() -> None:
     before = notebook([FIGURE], cell="draw", caption="", moved=True)
     assert [cell["id"] for cell in with_picture(before)["cells"]] == ["title", "lmc-picture", "lmc-caption"]
     assert with_picture(before, moved=False) == before
 
 
-def test_nothing_drawn_or_named_changes_nothing() -> None:
+def test_a_notebook_without_an_opening_figure_is_unchanged() -> None:
     for before in (
         notebook([FIGURE]),
         notebook([WORDS], cell="draw", caption="x"),
@@ -53,7 +53,7 @@ def test_nothing_drawn_or_named_changes_nothing() -> None:
         assert with_picture(before) == before
 
 
-def test_what_others_have_put_there_is_left_alone() -> None:
+def test_foreign_metadata_is_ignored() -> None:
     for about in (None, 3, {"picture": 3}):
         before = {**notebook([FIGURE]), "metadata": {"lmc": about}}
         assert with_picture(before) == before

@@ -16,7 +16,7 @@ from lmc_utils.running import notebooks, papermill_engine
 
 
 @pytest.mark.parametrize("takes", [0.01, 1.0, 30.0])
-def test_it_takes_its_share_of_the_time(takes: float) -> None:
+def test_the_engine_adds_little_run_time(takes: float) -> None:
     clock, spent = [0.0], [0.0]
 
     def act() -> None:
@@ -31,7 +31,7 @@ def test_it_takes_its_share_of_the_time(takes: float) -> None:
     assert spent[0] >= 0.04 * clock[0], "and is done where there is room for it"
 
 
-def test_prose_is_not_written_cell_by_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markdown_cells_are_not_saved_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_notebook(tmp_path / "a.ipynb", "print('all of it')")
     notebook = json.loads(path.read_text())
     notebook["cells"][-1:-1] = [json.loads(json.dumps(nbformat.v4.new_markdown_cell("a line"))) for _ in range(150)]

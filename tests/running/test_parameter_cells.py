@@ -41,13 +41,13 @@ def test_the_cell_gives_every_parameter_its_default_and_its_meaning() -> None:
     assert 'norm = "none"  # normalisation before each activation: none, batch, group, layer' in lines
 
 
-def test_the_table_says_what_is_allowed() -> None:
+def test_the_table_lists_allowed_values() -> None:
     rows = parameter_cells.table([LineGrid]).splitlines()
     assert rows[0] == parameter_cells.MARK
     assert "| `alphas` | evenly spaced points on the line through two siblings | at least 2 |" in rows
 
 
-def test_a_notebook_is_written_once(tmp_path: Path) -> None:
+def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     path = with_table(tmp_path / "notebooks" / "a.ipynb")
     written = lmc("parameters", "a", cwd=tmp_path)
     assert (written.returncode, written.stdout) == (0, "notebooks/a.ipynb\n")
@@ -56,7 +56,7 @@ def test_a_notebook_is_written_once(tmp_path: Path) -> None:
     assert lmc("parameters", cwd=tmp_path).stdout == ""
 
 
-def test_a_notebook_without_a_place_for_the_table_is_named(tmp_path: Path) -> None:
+def test_a_notebook_without_a_table_cell_is_rejected(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "a.ipynb", settings=RECORDS)
     before = path.read_bytes()
     with pytest.raises(ParameterError, match=r"notebook: expected one table in '.*a\.ipynb', got 0"):

@@ -17,7 +17,7 @@ TABLE = """| fork | a | b |
 """
 
 
-def test_a_table_of_the_books_forks_stays_as_it_is() -> None:
+def test_a_table_with_the_books_forks_is_unchanged() -> None:
     assert quoted_numbers.with_forks(TABLE, [0, 15]) == TABLE
 
 
@@ -32,7 +32,7 @@ def test_a_row_of_fork_1_is_not_one_of_fork_15() -> None:
     assert quoted_numbers.with_forks(line, [15]) == "| 15 | {glue:text}`a_fork_15:.1f` of {glue:text}`a_fork_15` |"
 
 
-def test_what_is_missing_is_said_once_and_no_more_than_three_names() -> None:
+def test_at_most_three_missing_numbers_are_named_once() -> None:
     text = " ".join(f"{{glue:text}}`n{number}:.1f`" for number in (1, 1, 2, 3, 4, 5))
     told = quoted_numbers.without_missing(text, {"n5"})
     assert told.startswith("– – – – – {glue:text}`n5:.1f`\n\n")
@@ -42,7 +42,7 @@ def test_what_is_missing_is_said_once_and_no_more_than_three_names() -> None:
 @pytest.mark.parametrize(
     ("quoted", "said"), [("a:.2f", "0.13"), ("a", "0.125"), ("f.ipynb::a:.0f", "7"), ("b:d", "2.5")]
 )
-def test_numbers_stand_where_their_names_were(quoted: str, said: str) -> None:
+def test_numbers_replace_their_names(quoted: str, said: str) -> None:
     assert (
         quoted_numbers.with_numbers(
             f"{{glue:text}}`{quoted}`", {"a": 0.1250001 if ":" in quoted else 0.125, "f.ipynb::a": 7.0, "b": 2.5}

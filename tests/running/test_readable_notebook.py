@@ -53,7 +53,7 @@ def test_the_first_cell_says_what_was_run(tmp_path: Path) -> None:
     assert "All parameters are as in the book." in told(executed("# T"), {"epochs": 40}, tmp_path)[0]
 
 
-def test_versions_are_told_only_of_a_run_of_now(tmp_path: Path) -> None:
+def test_versions_are_shown_only_for_a_fresh_run(tmp_path: Path) -> None:
     source, ran = tmp_path / "notebooks" / "02_x.ipynb", executed("# T")
     now = readable_notebook.legible(ran, {}, {}, source)
     assert "torch " in now["cells"][0]["source"]
@@ -64,7 +64,7 @@ def test_versions_are_told_only_of_a_run_of_now(tmp_path: Path) -> None:
     )
 
 
-def test_what_the_book_saw_is_marked_where_parameters_differ(tmp_path: Path) -> None:
+def test_observations_of_the_book_are_marked_where_parameters_differ(tmp_path: Path) -> None:
     text = "**What we see.** {glue:text}`width:.0f` units, {glue:text}`none:.0f`.\n\n## The verdict\n\nAll hold."
     same, other = (told(executed(text), given, tmp_path)[1] for given in ({}, {"epochs": 1}))
     assert same.startswith("**What we see.** 64 units, –.")
@@ -73,7 +73,7 @@ def test_what_the_book_saw_is_marked_where_parameters_differ(tmp_path: Path) -> 
     assert "those on the book's run" in other.partition("## The verdict")[2]
 
 
-def test_what_others_record_and_mark_does_no_harm(tmp_path: Path) -> None:
+def test_foreign_records_and_metadata_are_ignored(tmp_path: Path) -> None:
     word = {"output_type": "display_data", "metadata": {"scrapbook": {"name": "w"}}}
     word["data"] = {"application/papermill.record/text/plain": "'a word'"}
     notebook = executed("{glue:text}`w`, {glue:text}`width:.0f`", outputs=[word])
@@ -83,7 +83,7 @@ def test_what_others_record_and_mark_does_no_harm(tmp_path: Path) -> None:
     assert told(notebook, {}, tmp_path)[1] == "{glue:text}`w`, 64"
 
 
-def test_progress_bars_are_not_kept_and_all_else_is(tmp_path: Path) -> None:
+def test_only_progress_bars_are_removed(tmp_path: Path) -> None:
     bar = "training:  50%|#####     | 1/2 [00:01<00:01,  1.0s/epoch]\rtraining: 100%|##########| 2/2 [00:02<00:00]\n"
     outputs = [stream(bar), stream("UserWarning: half of it\n"), stream("50%| of it\n", "stdout")]
     found = readable_notebook.legible(executed("# T", outputs=outputs), {}, {}, tmp_path / "02_x.ipynb")
@@ -94,7 +94,7 @@ def test_progress_bars_are_not_kept_and_all_else_is(tmp_path: Path) -> None:
     ]
 
 
-def test_the_template_gives_back_what_was_executed(tmp_path: Path) -> None:
+def test_the_template_keeps_the_executed_cells(tmp_path: Path) -> None:
     before = executed("# T {cite:p}`a`", "plain", "{glue:text}`width`")
     before["cells"][1]["metadata"] = {"lmc": {"exercises": "x"}}
     once = readable_notebook.legible(before, {"epochs": 1}, {}, tmp_path / "02_x.ipynb")
@@ -108,7 +108,7 @@ def test_the_template_gives_back_what_was_executed(tmp_path: Path) -> None:
     assert twice == once
 
 
-def test_equations_have_the_number_of_their_chapter_also_from_elsewhere(tmp_path: Path) -> None:
+def test_equations_are_numbered_by_chapter(tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
     folder.mkdir()
     other = executed("```{math}\n:label: eq-far\ny\n```")
@@ -118,7 +118,7 @@ def test_equations_have_the_number_of_their_chapter_also_from_elsewhere(tmp_path
 
 
 @pytest.mark.parametrize("path", notebooks.chapters(ROOT / "notebooks"), ids=lambda path: path.stem)
-def test_every_chapter_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_chapter_is_readable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = notebook_files.read(path)
     text = "\n".join("".join(cell["source"]) for cell in source["cells"] if cell["cell_type"] == "markdown")
     monkeypatch.setattr(
@@ -130,7 +130,7 @@ def test_every_chapter_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [found for cell in cells for found in re.findall(roles, cell)] == []
 
 
-def test_a_chapter_with_other_forks_reads(tmp_path: Path) -> None:
+def test_a_chapter_with_other_forks_is_readable(tmp_path: Path) -> None:
     out = tmp_path / "out.ipynb"
     source = ROOT / "notebooks" / "04_distance_and_angle.ipynb"
     done = lmc("run", source, "--preset", "smoke", "-p", "fork_epochs", "[0, 3]", "-o", out, cwd=tmp_path)

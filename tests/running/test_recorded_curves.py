@@ -17,7 +17,7 @@ VALUES = xr.DataArray(
 )
 
 
-def test_what_is_recorded_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_curves_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[dict[str, Any]] = []
     monkeypatch.setattr("IPython.display.publish_display_data", said.append)
     with capture_output():
@@ -34,11 +34,11 @@ def test_what_is_recorded_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     [None, 3, {}, {"name": "x", "along": "alpha", "places": [0], "forks": {"a": [1]}}, {"name": "x", "along": "alpha",
      "places": [0, 1], "forks": {"0": [1]}}, {"name": "x", "along": "alpha", "places": ["b"], "forks": {}}],
 )  # fmt: skip
-def test_anything_else_is_passed_over(said: Any) -> None:
+def test_other_outputs_are_ignored(said: Any) -> None:
     assert recorded({"cells": [{"outputs": [{"data": {"application/vnd.lmc.curves+json": said}}, {}]}]}) == {}
 
 
-def test_a_place_that_json_could_not_say_is_no_number() -> None:
+def test_missing_values_become_nan() -> None:
     said = {"name": "x", "along": "alpha", "places": [0, 1], "forks": {"2": [1, None]}}
     (found,) = recorded({"cells": [{"outputs": [{"data": {"application/vnd.lmc.curves+json": said}}]}]}).values()
     assert isinstance(found, Curves)

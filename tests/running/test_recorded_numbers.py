@@ -21,7 +21,7 @@ record(array=xarray.DataArray(1e-12), gone=float("nan"))
 """
 
 
-def test_numbers_come_back_through_the_command(tmp_path: Path) -> None:
+def test_the_command_prints_recorded_numbers(tmp_path: Path) -> None:
     write_notebook(tmp_path / "a.ipynb", CELL)
     assert lmc("run", "a.ipynb", "-p", "count", "1", "-o", "out.ipynb", cwd=tmp_path).returncode == 0
     numbers = recorded_numbers.read(tmp_path / "out.ipynb")
@@ -64,7 +64,7 @@ def test_labelled_values_get_a_name_for_each_label() -> None:
         dict(recorded_numbers.numbers("x", [1.0, 2.0]))
 
 
-def test_what_has_no_numbers_is_named(tmp_path: Path) -> None:
+def test_a_notebook_without_numbers_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"found none in .* was it executed"):
         recorded_numbers.read(write_notebook(tmp_path / "a.ipynb", "1"))
     with pytest.raises(ParameterError, match="expected an executed notebook"):
@@ -78,7 +78,7 @@ def test_what_has_no_numbers_is_named(tmp_path: Path) -> None:
             recorded_numbers.read(tmp_path / "junk.ipynb")
 
 
-def test_a_record_that_is_no_number_is_named(tmp_path: Path) -> None:
+def test_a_recorded_value_must_be_a_number(tmp_path: Path) -> None:
     notebook = copy.deepcopy(fuzz_inputs.EXECUTED)
     output = notebook["cells"][2]["outputs"][0]
     (mime,) = output["data"]

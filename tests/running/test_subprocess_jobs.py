@@ -25,14 +25,14 @@ def job(folder: Path, name: str, script: str, limit: float | None = None) -> sub
     )
 
 
-def test_each_job_is_given_back_with_its_status_and_its_words(tmp_path: Path) -> None:
+def test_each_job_returns_its_status_and_output(tmp_path: Path) -> None:
     todo = [job(tmp_path, "fine", "print('well')"), job(tmp_path, "bad", "print('lmc: no'); print('x'); exit(3)")]
     statuses = {done.name: status for done, status in subprocess_jobs.run(todo, 2, 1, QUIET, "jobs")}
     assert statuses == {"fine": 0, "bad": 3}
     assert [subprocess_jobs.last_line(done.log) for done in todo] == ["well", "no"]
 
 
-def test_no_more_than_so_many_run_at_a_time_and_the_next_is_asked_for_only_then(tmp_path: Path) -> None:
+def test_the_number_of_simultaneous_jobs_is_limited(tmp_path: Path) -> None:
     asked: list[int] = []
     finished: list[str] = []
 
@@ -54,7 +54,7 @@ def test_a_job_over_its_limit_is_stopped(tmp_path: Path) -> None:
     assert time.monotonic() - start < 10
 
 
-def test_whoever_stops_listening_stops_the_rest(tmp_path: Path) -> None:
+def test_closing_the_iterator_stops_the_remaining_jobs(tmp_path: Path) -> None:
     script = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"
     todo = [job(tmp_path, "long", script), job(tmp_path, "short", "import time; time.sleep(1)")]
     with closing(subprocess_jobs.run(todo, 2, 2, QUIET, "jobs")) as finished:
@@ -65,7 +65,7 @@ def test_whoever_stops_listening_stops_the_rest(tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
-def test_what_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_that_ignore_signals_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess_jobs, "_GRACE", 0.2)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     process = watchdog.start([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
@@ -75,7 +75,7 @@ def test_what_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None
     assert process.returncode == -signal.SIGKILL
 
 
-def test_cores_are_shared_among_the_jobs_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cores_are_divided_among_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert [
         subprocess_jobs.cores_each(2, 10),

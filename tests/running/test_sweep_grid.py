@@ -17,7 +17,7 @@ from lmc_utils.settings import ParameterError
 
 
 @given(some.integers(-20, 20), some.integers(-20, 20), some.integers(-5, 5).filter(bool))
-def test_a_range_is_pythons(start: int, stop: int, step: int) -> None:
+def test_ranges_follow_python(start: int, stop: int, step: int) -> None:
     wanted = list(range(start, stop, step))
     if wanted:
         assert sweep_grid.axis(f"seed={start}:{stop}:{step}") == ("seed", wanted)
@@ -51,7 +51,7 @@ def test_values_are_yaml(text: str, values: list[Any]) -> None:
         ("seed=[1", "seed: expected YAML"),
     ],
 )
-def test_what_is_no_axis_is_refused(text: str, said: str) -> None:
+def test_invalid_axes_are_rejected(text: str, said: str) -> None:
     with pytest.raises(ParameterError, match=f"^{re.escape(said)}"):
         sweep_grid.axis(text)
 

@@ -16,7 +16,7 @@ def run(folder: Path, source: str, **more: object) -> sweep_point.Outcome:
     return sweep_point.execute(path.read_bytes(), "one", {"count": 4}, 60, {"LMC_SAID": "x"}, **more)  # type: ignore[arg-type]
 
 
-def test_it_gives_the_executed_notebook_back(tmp_path: Path) -> None:
+def test_an_executed_notebook_is_returned(tmp_path: Path) -> None:
     source = (
         "import os\nfrom lmc_utils.running import record\nrecord(twice=2 * count, said=os.environ['LMC_SAID'] == 'x')"
     )
@@ -26,7 +26,7 @@ def test_it_gives_the_executed_notebook_back(tmp_path: Path) -> None:
     assert outcome.seconds > 0
 
 
-def test_a_failure_is_one_line_and_how_far_it_came(tmp_path: Path) -> None:
+def test_a_failure_returns_one_line_and_the_partial_notebook(tmp_path: Path) -> None:
     outcome = run(tmp_path, "print('so far')\n1 / 0")
     assert outcome.error is not None
     assert "ZeroDivisionError" in outcome.error
@@ -34,7 +34,7 @@ def test_a_failure_is_one_line_and_how_far_it_came(tmp_path: Path) -> None:
     assert b"so far" in outcome.notebook
 
 
-def test_it_ends_where_it_is_no_longer_wanted(tmp_path: Path) -> None:
+def test_a_cancelled_point_is_stopped(tmp_path: Path) -> None:
     since = time.monotonic()
     mark = tmp_path / "mark"
     source = f"from pathlib import Path\nimport time\nmark = Path({str(mark)!r})\n"

@@ -17,7 +17,7 @@ def test_a_grid_has_a_dimension_for_each_parameter() -> None:
         assert found.b.sel(at).item() == place
 
 
-def test_a_missing_point_is_a_hole() -> None:
+def test_a_missing_point_is_nan() -> None:
     points = sweep_grid.product([("seed", [0, 1]), ("rate", [0.1, 0.2])])
     found = sweep_tables.dataset([{"b": 1.0}, {}, {"b": 3.0, "c": 4.0}, {"b": 5.0}], points)
     assert np.isnan(found.b.sel(seed=0, rate=0.2))
@@ -25,7 +25,7 @@ def test_a_missing_point_is_a_hole() -> None:
     assert int(np.isnan(found.c).sum()) == 3
 
 
-def test_listed_points_stand_in_a_row_with_their_parameters() -> None:
+def test_listed_points_form_one_dimension() -> None:
     points = [{"seed": 0, "rate": 0.1}, {"seed": 1, "rate": 0.2}, {"seed": 2}]
     found = sweep_tables.dataset([{"b": float(place)} for place in range(3)], points)
     assert found.b.dims == ("point",)

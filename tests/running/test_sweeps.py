@@ -69,7 +69,7 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes
         process.wait()
 
 
-def test_on_this_machine_each_point_is_executed_once_and_never_again(notebook: Notebook, tmp_path: Path) -> None:
+def test_each_point_is_executed_once(notebook: Notebook, tmp_path: Path) -> None:
     found = sweeps.sweep(notebook, wanted(tmp_path, range(2)), out=tmp_path / "out")
     assert found.square.squeeze().values.tolist() == [0.0, 1.0]
     more = sweeps.sweep(notebook, wanted(tmp_path, range(3)), out=tmp_path / "out")
@@ -80,7 +80,7 @@ def test_on_this_machine_each_point_is_executed_once_and_never_again(notebook: N
     ]
 
 
-def test_a_point_that_fails_is_tried_once_more_and_the_others_go_on(notebook: Notebook, tmp_path: Path) -> None:
+def test_a_failed_point_is_retried_once_and_the_others_continue(notebook: Notebook, tmp_path: Path) -> None:
     points = wanted(tmp_path, range(99, 102))
     with pytest.raises(ExecutionError, match=r"1 of 3 points failed: .*ZeroDivisionError.*count=100"):
         sweeps.sweep(notebook, points, out=tmp_path / "out")
@@ -102,7 +102,7 @@ if word == "killed, as by a system without memory":
 record(square=count**2)"""
 
 
-def test_a_point_that_never_ends_and_one_out_of_memory_cost_a_line_each(tmp_path: Path) -> None:
+def test_endless_and_out_of_memory_points_are_one_line_errors(tmp_path: Path) -> None:
     words = ["never ends", "takes all memory", "killed, as by a system without memory", "good"]
     harmful = Notebook(write_notebook(tmp_path / "one.ipynb", HARMFUL))
     points = [{"word": word} for word in words]
@@ -119,7 +119,7 @@ def test_a_point_that_never_ends_and_one_out_of_memory_cost_a_line_each(tmp_path
     }
 
 
-def test_an_interrupt_of_a_terminal_costs_one_line(notebook: Notebook, tmp_path: Path) -> None:
+def test_an_interrupt_is_a_one_line_message(notebook: Notebook, tmp_path: Path) -> None:
     given = ["--grid", "count=0:20", "--grid", f"word={tmp_path}", "--grid", "rate=0.1", "--out", str(tmp_path / "out")]
     command = [sys.executable, "-m", "lmc_utils.cli", "sweep", str(notebook.path), *given]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
@@ -134,12 +134,12 @@ def test_an_interrupt_of_a_terminal_costs_one_line(notebook: Notebook, tmp_path:
     assert 1 <= len(list((tmp_path / "out" / "points").glob("*.ipynb"))) < 20
 
 
-def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_table() -> None:
+def test_a_repeatedly_killed_sweep_ends_with_the_same_table() -> None:
     for row in killed_sweeps.attack(2, seed=0):
         assert (row.held, row.worst) == (row.tried, "")
 
 
-def test_twelve_points_and_a_worker_that_is_killed(
+def test_a_killed_worker_loses_no_point(
     notebook: Notebook, tmp_path: Path, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:
     address, (_, first, _) = scheduler
@@ -165,7 +165,7 @@ def test_twelve_points_and_a_worker_that_is_killed(
     assert all("dask" in str(each.info["cmdline"]) for each in alive), "no process of a point is left"
 
 
-def test_a_scheduler_that_is_killed_costs_one_line_and_nothing_that_was_done(
+def test_a_killed_scheduler_is_a_one_line_error_and_loses_no_point(
     notebook: Notebook, tmp_path: Path, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:
     address, (process, *_) = scheduler
@@ -186,7 +186,7 @@ def test_a_scheduler_that_is_killed_costs_one_line_and_nothing_that_was_done(
     assert found.square.squeeze().values.tolist() == [count**2 for count in range(6)]
 
 
-def test_nobody_at_an_address_is_one_line_soon(tmp_path: Path) -> None:
+def test_an_unreachable_scheduler_is_a_quick_one_line_error(tmp_path: Path) -> None:
     since = time.monotonic()
     with (
         pytest.raises(ParameterError, match=r"^scheduler: expected one that answers"),
@@ -196,14 +196,14 @@ def test_nobody_at_an_address_is_one_line_soon(tmp_path: Path) -> None:
     assert time.monotonic() - since < 15  # of which Dask's import is some; the bound is for what it waits
 
 
-def test_a_folder_is_that_of_one_notebook(notebook: Notebook, tmp_path: Path) -> None:
+def test_a_folder_belongs_to_one_notebook(notebook: Notebook, tmp_path: Path) -> None:
     sweeps.folder_of(notebook, tmp_path / "out")
     other = Notebook(write_notebook(tmp_path / "two.ipynb", "1"))
     with pytest.raises(ParameterError, match=r"^out: expected a folder of 'two'"):
         sweeps.folder_of(other, tmp_path / "out")
 
 
-def test_from_the_shell(notebook: Notebook, tmp_path: Path) -> None:
+def test_lmc_sweep(notebook: Notebook, tmp_path: Path) -> None:
     given = ["--grid", "count=3:5", "--grid", f"word={tmp_path}", "--grid", "rate=0.1", "--out", "out"]
     drawn = ["--html", "page.html", "--show", "square"]
     done = lmc("sweep", notebook.path, *given, *drawn, cwd=tmp_path)

@@ -83,7 +83,7 @@ def test_a_missing_command_is_a_one_line_error(readable: bool, tmp_path: Path, m
     tmp_path.chmod(0o700)
 
 
-def test_it_has_no_input_its_own_group_and_its_own_temporary_folder(temporary: Path) -> None:
+def test_a_command_has_its_own_process_group_and_temporary_folder(temporary: Path) -> None:
     script = "cat; ps=$(python3 -c 'import os; print(os.getpgid(0))'); echo $ps $TMPDIR; mkdir $TMPDIR/x"
     with watchdog.start(["sh", "-c", script], stdout=subprocess.PIPE) as process:
         assert process.stdout
@@ -93,7 +93,7 @@ def test_it_has_no_input_its_own_group_and_its_own_temporary_folder(temporary: P
     assert not list(temporary.iterdir())
 
 
-def test_a_killed_parent_takes_all_along(tmp_path: Path, temporary: Path) -> None:
+def test_all_descendants_end_with_a_killed_parent(tmp_path: Path, temporary: Path) -> None:
     """Also what has a session of its own, as kernels have, and what has lost its parent."""
     command = [sys.executable, "-c", PARENT, sys.executable, "-c", f"{FAMILY}time.sleep(600)"]
     parent = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
@@ -108,13 +108,13 @@ def test_a_killed_parent_takes_all_along(tmp_path: Path, temporary: Path) -> Non
     assert not list(temporary.iterdir())
 
 
-def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+def test_leftover_processes_end_with_their_command(tmp_path: Path) -> None:
     with watchdog.start([sys.executable, "-c", FAMILY], cwd=tmp_path) as process:
         assert process.wait(60) == 0
         assert gone(until(tmp_path / "pids"), within=0)
 
 
-def test_all_is_ended_at_a_word(tmp_path: Path) -> None:
+def test_end_kills_all_descendants(tmp_path: Path) -> None:
     process = watchdog.start([sys.executable, "-c", f"{FAMILY}time.sleep(600)"], cwd=tmp_path)
     family = until(tmp_path / "pids")
     watchdog.end([process])
@@ -122,7 +122,7 @@ def test_all_is_ended_at_a_word(tmp_path: Path) -> None:
     assert gone(family, within=0)
 
 
-def test_a_polite_signal_is_the_commands_affair(tmp_path: Path) -> None:
+def test_sigterm_is_passed_to_the_command(tmp_path: Path) -> None:
     """It may take its time to end well, and the watchdog waits."""
     script = "trap 'sleep 0.3; echo well; exit 7' TERM; touch ready; while true; do sleep 0.05; done"
     with watchdog.start(["sh", "-c", script], stdout=subprocess.PIPE, cwd=tmp_path) as process:

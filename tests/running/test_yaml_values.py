@@ -50,12 +50,12 @@ def test_values_are_those_of_yaml_and_json(text: str, value: Any) -> None:
     ],
     ids=lambda text: text[:20],
 )
-def test_what_is_none_is_named(text: str, line: str) -> None:
+def test_invalid_values_are_one_line_errors(text: str, line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         parse("x", text)
     assert str(caught.value).startswith(line)
 
 
 @pytest.mark.parametrize("text", fuzz_inputs.SEEN, ids=lambda text: ascii(text)[:20])
-def test_what_once_made_a_traceback_makes_none(text: str) -> None:
+def test_earlier_tracebacks_do_not_return(text: str) -> None:
     fuzzing.check_yaml(text)

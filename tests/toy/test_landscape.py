@@ -118,7 +118,7 @@ def test_barriers_far_from_the_origin_are_as_precise_as_the_roots() -> None:
     np.testing.assert_allclose(moved, toy.neighbour_barriers(roots), rtol=1e-13)
 
 
-def test_crowded_and_lonely_roots_are_told_apart() -> None:
+def test_crowded_and_isolated_roots_are_distinguished() -> None:
     roots = [0.0, 1e-9, 2e-9, 1.0, 1e4]
     tops = toy.maxima(roots)
     assert np.all(np.diff(toy.stationary_points(roots)) > 0)
@@ -190,7 +190,7 @@ def test_the_approximation_factor_is_the_ratio_of_the_two_tops(roots: np.ndarray
 
 @settings(deadline=None)
 @given(roots=distinct_roots(), shift=st.floats(-2, 2), h=st.floats(0.1, 10))
-def test_moving_stretching_and_turning_round(roots: np.ndarray, shift: float, h: float) -> None:
+def test_equivariance_under_shift_scale_and_reflection(roots: np.ndarray, shift: float, h: float) -> None:
     heights, tops, factors = toy.neighbour_barriers(roots), toy.maxima(roots), toy.approximation_factors(roots)
     # roots of order 10 that lie 1/20 apart are moved with a relative error of about 1e-13 in their distances
     np.testing.assert_allclose(toy.neighbour_barriers(roots + shift), heights, rtol=1e-10)
@@ -229,7 +229,7 @@ def test_a_repeated_root_is_a_degenerate_minimum() -> None:
     assert toy.derivatives(0.0, [0.0, 0.0, 1.0]) == (0.0, 0.0, 0.0)
 
 
-def test_inputs_are_left_alone() -> None:
+def test_inputs_are_not_modified() -> None:
     roots, theta = np.array([1.0, -1.0, 0.5]), np.array([0.0, 2.0])
     toy.value(theta, roots), toy.stationary_points(roots), toy.pairwise_barriers(roots)
     toy.barrier_from_curvature(theta, -theta, [0.0, 1.0], roots)
@@ -280,7 +280,7 @@ def test_no_placement_on_an_interval_stays_lower_than_chebyshev(roots: list[floa
 @pytest.mark.parametrize(
     "module", ["toy", "toy.multidimensional", "toy.descent", "chapters.toy_landscapes", "classroom.exercises.toy"]
 )
-def test_the_toy_waits_for_nothing_but_numpy(module: str) -> None:
+def test_the_toy_imports_only_numpy(module: str) -> None:
     script = f"import sys, lmc_utils.{module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {"torch", "xarray", "matplotlib", "scipy", "pandas", "seaborn"}.isdisjoint(done.stdout.split())

@@ -116,7 +116,7 @@ def test_a_grid_point_has_its_own_height(page: Page) -> None:
         (lambda found: found.assign(loss=found.loss * np.nan), "planes: expected finite heights at one fork epoch"),
     ],
 )
-def test_planes_that_cannot_be_shown_are_refused_in_one_line(change: Any, line: str) -> None:
+def test_unsuitable_planes_are_one_line_errors(change: Any, line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         widgets.CurveEditor(change(bend_planes()))
     assert str(caught.value).startswith(line)

@@ -28,7 +28,7 @@ def picture(html: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(found[1])))
 
 
-def test_frames_are_the_figures_with_words_for_them() -> None:
+def test_frames_are_figures_with_descriptions() -> None:
     book = flip_book((drawing(k) for k in range(3)), [0, 5, 10], caption="Up & down.", name="epoch")
     _, stack, caption = book.children
     for k, (frame, label) in enumerate(zip(stack.children, [0, 5, 10], strict=True)):
@@ -59,7 +59,7 @@ def test_a_figure_that_changes_gives_the_frames_of_figures_of_their_own() -> Non
     assert not np.array_equal(frames[0], frames[1])
 
 
-def test_a_frame_keeps_its_looks_with_few_colours() -> None:
+def test_a_reduced_palette_keeps_the_appearance() -> None:
     exact = np.asarray(next(render([drawing(1)])).convert("RGB"), dtype=float)
     figure = drawing(1)
     figure.set_dpi(130)
@@ -77,7 +77,7 @@ def test_play_slider_and_stack_are_linked_and_start_with_the_last_frame() -> Non
     assert stack.selected_index == slider.index == 3
 
 
-def test_it_starts_where_it_is_told_to() -> None:
+def test_the_first_frame_can_be_chosen() -> None:
     bar, stack, _ = flip_book([drawing(k) for k in range(4)], "abcd", caption="c", start=1).children
     play, slider = bar.children
     assert play.value == slider.index == stack.selected_index == 1
@@ -85,7 +85,7 @@ def test_it_starts_where_it_is_told_to() -> None:
         flip_book([drawing(1)], "a", caption="c", start=1)
 
 
-def test_what_cannot_be_bound_is_refused_in_one_line() -> None:
+def test_invalid_figures_are_one_line_errors() -> None:
     with pytest.raises(ParameterError, match=r"^figures: expected at least one, got 0$"):
         flip_book([], [], caption="c")
     with pytest.raises(ParameterError, match=r"^labels: expected as many as figures, 1, got 2$"):

@@ -80,7 +80,7 @@ def test_minima_come_and_go_and_take_their_best_places(page: Page) -> None:
     assert main.get_by_role("button", name="Remove a minimum").is_disabled()
 
 
-def test_what_python_sets_is_drawn(page: Page) -> None:
+def test_values_set_from_python_are_drawn(page: Page) -> None:
     main = show(page, widgets.LandscapeBuilder(roots=[-1, 1]))
     page.evaluate("model.set('roots', [-2, 0, 1, 2])")
     assert main.get_by_role("slider").count() == 4

@@ -46,7 +46,7 @@ def test_the_numbers_on_the_line_are_interpolated(page: Page) -> None:
     assert (error <= [0.0015, 0.0025, 0.06, 0.11]).all()
 
 
-def test_the_line_is_walked_by_key_and_by_dragging_on_the_plane(page: Page) -> None:
+def test_the_position_is_moved_by_key_and_by_dragging_on_the_plane(page: Page) -> None:
     main = show(page, widgets.LineExplorer(*pairs()))
     slider = main.get_by_role("slider", name="α")
     slider.focus()
@@ -64,7 +64,7 @@ def test_the_line_is_walked_by_key_and_by_dragging_on_the_plane(page: Page) -> N
 
 
 @pytest.mark.parametrize("quantity", ["loss", "error"])
-def test_the_line_is_walked_by_dragging_on_its_curves(page: Page, quantity: str) -> None:
+def test_the_position_is_moved_by_dragging_on_the_curves(page: Page, quantity: str) -> None:
     main = show(page, widgets.LineExplorer(*pairs()))
     curve = main.get_by_role("img", name=f"{quantity} along the line")
     x = drag(page, curve, 60)
@@ -76,7 +76,7 @@ def test_the_line_is_walked_by_dragging_on_its_curves(page: Page, quantity: str)
     assert (error <= [0.0015, 0.0025, 0.06, 0.11]).all()
 
 
-def test_the_reader_is_told_what_lies_between_the_measurements(page: Page) -> None:
+def test_interpolated_values_are_labelled(page: Page) -> None:
     main = show(page, widgets.LineExplorer(*pairs()))
     assert "Measured at 13 values of α; between them, straight lines." in main.inner_text()
 
@@ -130,7 +130,7 @@ def test_lines_and_planes_of_different_pairs_are_refused() -> None:
         (lambda lines, planes: (lines.sel(alpha=slice(0.2, 2)), planes), "alpha: expected increasing, from 0 or below"),
     ],
 )
-def test_data_of_another_shape_are_refused_in_one_line(change: Any, line: str) -> None:
+def test_data_of_another_shape_are_one_line_errors(change: Any, line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         widgets.LineExplorer(*change(*pairs()))
     assert str(caught.value).startswith(line)

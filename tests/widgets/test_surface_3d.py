@@ -35,7 +35,7 @@ def show(page: Page, surface: Surface3D, tmp_path: Path, change: str = "") -> No
     page.goto((tmp_path / "surface_3d.html").as_uri())
 
 
-def test_the_scene_holds_the_numbers_it_was_given(surface: Surface3D) -> None:
+def test_the_scene_contains_the_given_numbers(surface: Surface3D) -> None:
     planes, _ = synthetic_plane()
     found = json.loads(re.findall(r"-scene\">(.*?)</script>", surface._repr_html_())[0])
     assert [panel["label"] for panel in found["panels"]] == [str(fork) for fork in FORKS]
@@ -47,7 +47,7 @@ def test_the_scene_holds_the_numbers_it_was_given(surface: Surface3D) -> None:
         assert f"Fork at epoch {fork}" in panel["description"]
 
 
-def test_a_fork_without_a_plane_is_left_out_and_none_at_all_is_refused() -> None:
+def test_forks_without_a_plane_are_skipped() -> None:
     planes, walks = synthetic_plane()
     half = Surface3D(planes.where(planes.fork_epoch == 0), walks)
     assert [panel["label"] for panel in half.scene["panels"]] == ["0"]
@@ -55,7 +55,7 @@ def test_a_fork_without_a_plane_is_left_out_and_none_at_all_is_refused() -> None
         Surface3D(planes.where(planes.fork_epoch < 0), walks)
 
 
-def test_two_figures_of_one_page_do_not_share_a_name(surface: Surface3D) -> None:
+def test_figures_of_one_page_have_distinct_ids(surface: Surface3D) -> None:
     planes, walks = synthetic_plane()
     names = {
         re.findall(r'id="(lmc-surface-\w+)"', each._repr_html_())[0]
@@ -96,7 +96,7 @@ def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: S
     assert seen[-1] == start
 
 
-def test_the_walks_are_drawn_and_hide_behind_what_is_nearer(page: Page, tmp_path: Path) -> None:
+def test_trajectories_are_drawn_and_occluded(page: Page, tmp_path: Path) -> None:
     """Two walls run across a plain; from where the reader stands the high near one covers the walk behind it."""
     planes, walks = synthetic_plane()
     white = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -122,7 +122,7 @@ def test_the_walks_are_drawn_and_hide_behind_what_is_nearer(page: Page, tmp_path
     assert min(hidden) < 0.6 * max(hidden), "one of the two walls stands between the reader and the walks"
 
 
-def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface: Surface3D, tmp_path: Path) -> None:
+def test_heights_between_grid_points_follow_the_tiles(page: Page, surface: Surface3D, tmp_path: Path) -> None:
     source = Path(__file__).parents[2].joinpath("lmc_utils", "widgets", "static", "surface_3d.js").read_text()
     page.set_content("<p></p>")
     panel = {"x": [0, 1, 2], "y": [0, 2, 4], "z": [[0, 1, 2], [2, 3, 4], [4, 5, 6]]}  # x + y
@@ -137,9 +137,7 @@ def test_heights_between_grid_points_are_those_of_the_tiles(page: Page, surface:
     np.testing.assert_allclose(found, [0.7, 4.5, 6, 0])
 
 
-def test_where_the_script_fails_the_still_figure_stays_and_says_why(
-    page: Page, surface: Surface3D, tmp_path: Path
-) -> None:
+def test_a_failing_script_leaves_the_static_figure_and_a_reason(page: Page, surface: Surface3D, tmp_path: Path) -> None:
     show(page, surface, tmp_path, "<script>window.ResizeObserver = undefined</script>")
     assert "could not be made to turn" in page.locator(".lmc-surface p").inner_text()
     assert page.locator(".lmc-surface img").evaluate("image => image.naturalWidth") > 100

@@ -52,7 +52,7 @@ def test_one_step_without_noise_is_that_of_descent(page: Page) -> None:
     np.testing.assert_allclose(found, ends[:, 0], rtol=1e-9)
 
 
-def test_siblings_that_never_part_are_one(page: Page) -> None:
+def test_siblings_that_never_separate_coincide(page: Page) -> None:
     first, second = compute(
         page,
         "toy_landscape.js",
@@ -125,7 +125,7 @@ def test_friends_walk_count_and_sweep(page: Page) -> None:
         ({"step_size": 1.0}, "step_size: expected above 0 and below 0.0"),
     ],
 )
-def test_wrong_settings_are_told_in_one_line(given: dict[str, Any], line: str) -> None:
+def test_wrong_settings_are_one_line_errors(given: dict[str, Any], line: str) -> None:
     with pytest.raises((ParameterError, traitlets.TraitError)) as caught:
         widgets.TwoWalkers(**given)
     assert str(caught.value).startswith(line)

@@ -23,7 +23,7 @@ WIDGETS = {
 }
 
 
-def test_what_a_page_keeps_of_a_widget_is_json() -> None:
+def test_the_state_of_a_widget_is_json() -> None:
     for name, (make, _) in WIDGETS.items():
         widget = make()
         state = {key: getattr(widget, key) for key in widget.keys if isinstance(getattr(widget, key), (dict, list))}
@@ -32,14 +32,14 @@ def test_what_a_page_keeps_of_a_widget_is_json() -> None:
 
 
 @pytest.mark.parametrize("name", WIDGETS)
-def test_a_drag_is_answered_at_once(page: Page, name: str) -> None:
+def test_dragging_responds_at_once(page: Page, name: str) -> None:
     make, control = WIDGETS[name]
     main = show(page, make())
     assert np.median(reactions(page, main.locator(control))) < REACTION
 
 
 @pytest.mark.parametrize("name", WIDGETS)
-def test_every_control_has_a_name(page: Page, name: str) -> None:
+def test_every_control_has_an_accessible_name(page: Page, name: str) -> None:
     main = show(page, WIDGETS[name][0]())
     controls = main.locator("button, select, input, [role=slider], [role=img]")
     assert controls.count() >= 3
@@ -80,7 +80,7 @@ PAPERS = {"light": ("white", "rgb(34, 40, 50)"), "dark": ("rgb(20, 24, 30)", "rg
 
 @pytest.mark.parametrize("name", WIDGETS)
 @pytest.mark.parametrize("paper", PAPERS)
-def test_words_and_marks_stand_out_from_light_and_dark_paper(page: Page, name: str, paper: str) -> None:
+def test_text_and_marks_have_enough_contrast_in_light_and_dark_mode(page: Page, name: str, paper: str) -> None:
     """4.5 for text and 3 for graphics, as in WCAG 2, 1.4.3 and 1.4.11; grid and chord are faint on purpose."""
     ground, ink = PAPERS[paper]
     page.emulate_media(reduced_motion="reduce")
@@ -112,13 +112,15 @@ def test_words_and_marks_stand_out_from_light_and_dark_paper(page: Page, name: s
         (lambda: widgets.LineExplorer(*pairs()), {"scene": {"alphas": [0, 1]}}, "scene: expected forks, pairs"),
     ],
 )
-def test_missing_data_is_told_in_place(page: Page, make: Any, changed: dict[str, Any], line: str) -> None:
+def test_missing_data_is_reported_in_place_of_the_widget(
+    page: Page, make: Any, changed: dict[str, Any], line: str
+) -> None:
     main = show(page, make(), **changed)
     assert line in main.get_by_role("alert").inner_text()
 
 
 @pytest.mark.parametrize("name", WIDGETS)
-def test_a_narrow_page_shows_all_of_it(page: Page, name: str) -> None:
+def test_widgets_fit_a_narrow_page(page: Page, name: str) -> None:
     page.set_viewport_size({"width": 360, "height": 900})
     show(page, WIDGETS[name][0]())
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
