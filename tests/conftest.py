@@ -1,4 +1,4 @@
-"""What tests of several modules share: one browser for each worker, and a wall."""
+"""Fixtures of all tests: one browser for each worker, and a sandbox."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WO
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-NO_BROWSER, NO_WALL = "there is no browser", "there is no wall"
+NO_BROWSER, NO_SANDBOX = "there is no browser", "there is no sandbox"
 
 
 @pytest.fixture(scope="session")
 def browser_program() -> str:
-    """What a test asks for that runs a browser by other means."""
+    """Requested by tests that start a browser by other means."""
     return browsers.find() or pytest.skip(NO_BROWSER)
 
 
@@ -39,10 +39,10 @@ def browser(browser_program: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def wall_program() -> str:
-    """What a test asks for that marks behind a wall."""
-    missing = pytest.fail if os.environ.get("LMC_WALL") == "required" else pytest.skip
-    return sandbox.find_program() or missing(NO_WALL)
+def sandbox_program() -> str:
+    """Requested by tests that grade in a sandbox."""
+    missing = pytest.fail if os.environ.get("LMC_SANDBOX") == "required" else pytest.skip
+    return sandbox.find_program() or missing(NO_SANDBOX)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -50,7 +50,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return
-    for missing, advice in {NO_BROWSER: browsers.advice, NO_WALL: sandbox.install_advice}.items():
+    for missing, advice in {NO_BROWSER: browsers.advice, NO_SANDBOX: sandbox.install_advice}.items():
         skipped = [report for report in terminal.stats.get("skipped", []) if missing in str(report.longrepr)]
         if skipped:
             terminal.write_line(f"{len(skipped)} tests did not run, as {missing}: {advice()}", yellow=True)

@@ -13,7 +13,7 @@ DOSE = [name for name in HOSTILE if name not in WAITING]
 
 
 @pytest.fixture(scope="module")
-def held(wall_program: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bool, str]]:
+def held(sandbox_program: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bool, str]]:
     rows = attack(tmp_path_factory.mktemp("h"), DOSE)
     return {name: (held, why) for name, held, why in rows}
 
@@ -24,7 +24,7 @@ def test_attack_fails(name: str, held: dict[str, tuple[bool, str]]) -> None:
 
 
 def test_a_successful_attack_is_detected(tmp_path: Path) -> None:
-    """Without a wall; none that would hurt this machine."""
+    """Without a sandbox; none of these attacks would harm this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grading.sandbox, "find", lambda _: None)
         rows = attack(tmp_path, ["solutions read", "files of the home read", "a new root"], honest=[])

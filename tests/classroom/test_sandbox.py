@@ -1,4 +1,4 @@
-"""Behind the wall there is what Python needs, and nothing of whoever marks."""
+"""Sandboxed code finds what Python needs, and nothing of the grader."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ print(json.dumps({
 """
 
 
-def test_sandboxed_code_cannot_see_or_reach_anything_outside(wall_program: str, tmp_path: Path) -> None:
+def test_sandboxed_code_cannot_see_or_reach_anything_outside(sandbox_program: str, tmp_path: Path) -> None:
     import socketserver
     import threading
 
@@ -74,7 +74,7 @@ def test_sandboxed_code_cannot_see_or_reach_anything_outside(wall_program: str, 
         told = {"paths": list(map(str, outside)), "write": spots + small, "change": system}
         told["port"] = server.server_address[1]
         command = [
-            *sandbox.command_prefix(wall_program, box, box.messages, disk=16),
+            *sandbox.command_prefix(sandbox_program, box, box.messages, disk=16),
             sys.executable,
             "-c",
             REPORT,
@@ -100,23 +100,23 @@ def test_sandboxed_code_cannot_see_or_reach_anything_outside(wall_program: str, 
     assert list(box.runs.iterdir()) == []
 
 
-def test_runs_trained_for_all_submissions_are_kept(wall_program: str, tmp_path: Path) -> None:
+def test_runs_trained_for_all_submissions_are_kept(sandbox_program: str, tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
     box = workspace.make_workspace(tmp_path / "within", tmp_path / "nothing there", sandboxed=True)
     code = "import os, pathlib; pathlib.Path(os.environ['LMC_RUNS'], 'trained').write_text('networks')"
-    command = [*sandbox.command_prefix(wall_program, box, box.messages, disk=16), sys.executable, "-c", code]
+    command = [*sandbox.command_prefix(sandbox_program, box, box.messages, disk=16), sys.executable, "-c", code]
     environment = dict(workspace.marking_job(box, "a", b"", Path(__file__), workspace.Limits()).environment)
     subprocess.run(command, env=environment, check=True)
     assert (box.runs / "trained").read_text() == "networks"
 
 
-def test_sandboxed_processes_end_with_their_parent(wall_program: str, tmp_path: Path) -> None:
+def test_sandboxed_processes_end_with_their_parent(sandbox_program: str, tmp_path: Path) -> None:
     import psutil
 
     (tmp_path / "within").mkdir()
     box = workspace.make_workspace(tmp_path / "within", sandboxed=True)
     daemon = "import os, time\nif os.fork() == 0: os.setsid()\nelse: print('up', flush=True)\ntime.sleep(60)"
-    command = [*sandbox.command_prefix(wall_program, box, box.messages, disk=16), sys.executable, "-c", daemon]
+    command = [*sandbox.command_prefix(sandbox_program, box, box.messages, disk=16), sys.executable, "-c", daemon]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
@@ -127,7 +127,7 @@ def test_sandboxed_processes_end_with_their_parent(wall_program: str, tmp_path: 
     assert alive == []
 
 
-def test_a_sandbox_that_leaks_files_is_not_used(wall_program: str) -> None:
+def test_a_sandbox_that_leaks_files_is_not_used(sandbox_program: str) -> None:
     assert sandbox.find_program(Path(sys.prefix) / "pyvenv.cfg") is None
 
 

@@ -1,4 +1,4 @@
-"""Of the system, code behind the wall gets no memory that nobody counts, and nothing that all share."""
+"""Sandboxed code gets no memory that escapes the limits, and nothing of the kernel that all share."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_an_unknown_architecture_has_no_filter() -> None:
     assert seccomp.filter_program("riscv64") is None
 
 
-def test_the_kernel_accepts_the_filter(wall_program: str, tmp_path: Path) -> None:
+def test_the_kernel_accepts_the_filter(sandbox_program: str, tmp_path: Path) -> None:
     if seccomp.filter_program() is None:
         pytest.skip("no filter for this machine")
     box = workspace.make_workspace(tmp_path, sandboxed=True)
@@ -70,7 +70,7 @@ def test_the_kernel_accepts_the_filter(wall_program: str, tmp_path: Path) -> Non
         for column, machine in enumerate(["x86_64", "aarch64"])
     }
     command = [
-        *sandbox.command_prefix(wall_program, box, box.messages, disk=16),
+        *sandbox.command_prefix(sandbox_program, box, box.messages, disk=16),
         sys.executable,
         "-c",
         CALLS,
