@@ -1,15 +1,15 @@
-"""Judge an answer to an exercise: is it right, and if not, which mistake leads to it?
+"""Compare an answer to an exercise with its solution and with the answers that common mistakes lead to.
 
-An answer is a number, an array, a word or a function. The truth is computed, and so is what every common mistake would
-have led to; an answer is right where it equals the one, and earns the hint of the other that it equals. Functions are
-compared by what they return for the same arguments.
+An answer is a number, an array, a word or a function. Solutions and wrong answers are computed; an answer that equals
+the solution is correct, and one that equals a known wrong answer gets the hint for that mistake. Functions are compared
+by their return values for the same arguments.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,29 +17,28 @@ import numpy as np
 from lmc_utils.settings import unknown
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-Observed = list[Array]
 
 UNANSWERED = "Not answered yet."
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """What an answer is judged by.
+    """The solution of an exercise, and its common mistakes.
 
-    The truth and the answers that mistakes lead to are stated as they are, or as a function without arguments that
-    computes them, called only when there is an answer to judge; where a function is asked for, as that function.
+    Solution and wrong answers are values, or functions without arguments that are called only when an answer is
+    checked; where the exercise asks for a function, they are that function.
 
     Attributes:
-        solution: the right answer.
-        explanation: why it is right; said to whoever finds it.
-        mistakes: what is told apart from other wrong answers: hints that do not give the answer away, each with the
-            answer that a common mistake leads to; where several apply, the first is said.
-        choices: the words to choose from, where the answer is one of them.
-        test_inputs: for a function, the arguments of each call by which it is compared.
-        tolerance: relative to the largest number of an array, or of all test inputs. By default
-            a hundredth, for functions a millionth.
-        reject: a hint for an answer that breaks the rules of the exercise, None for any other.
-        objective: where many answers are right, the number to minimise; it is compared in place of the answer.
+        solution: the correct answer.
+        explanation: why it is correct; shown with a correct answer.
+        mistakes: hints that do not give the answer away, each with the answer that a common mistake leads to; of
+            several that apply, the first is shown.
+        choices: the allowed words, where the answer is a word.
+        test_inputs: the arguments of each call, where the answer is a function.
+        tolerance: relative to the largest number of an array, or of all test inputs. By default a hundredth, for
+            functions a millionth.
+        reject: returns a hint for an answer that breaks the rules of the exercise, else None.
+        objective: where many answers are correct, the number to minimise; it is compared in place of the answer.
         name: of the exercise, such as toy-2.
     """
 
@@ -57,13 +56,21 @@ class Exercise:
         object.__setattr__(self, "tolerance", self.tolerance or (1e-6 if self.test_inputs else 0.01))
 
     def evaluate(self, stated: Any) -> Any:
-        """The truth, or what a mistake leads to, computed."""
+        """Compute the solution, or a wrong answer."""
         return stated() if callable(stated) and not self.test_inputs else stated
+
+    def numbers(self, name: str, student: str | None = None) -> dict[str, float]:
+        """The individual numbers of a student: none, as this exercise is the same for everybody."""
+        return {}
+
+    def exercise(self, name: str, student: str | None = None) -> Exercise:
+        """This exercise under its name."""
+        return replace(self, name=name)
 
 
 @dataclass(frozen=True, repr=False)
 class CheckResult:
-    """What is said of an answer; true where it is right.
+    """Result of a check, printed as one line; truthy if the answer is correct.
 
     >>> CheckResult("toy-1", True, "One valley has no ridge.")
     ✓ toy-1 · right. One valley has no ridge.
@@ -81,15 +88,15 @@ class CheckResult:
 
 
 def check_answer(exercise: Exercise, answer: Any) -> CheckResult:
-    """Say whether an answer is right, and if not, give the hint that fits it best.
+    """Check whether an answer is correct, and if not, find the hint that fits it best.
 
-    It is a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None and `...`: none yet.
+    It is a number, a word, an array (NumPy, torch, xarray or nested lists) or a function; None or `...` mean no answer.
 
     >>> half = Exercise(0.5, "Half of it.", {"Mind the chord.": 1.5}, name="x-1")
     >>> check_answer(half, 0.5), check_answer(half, 1.5)
     (✓ x-1 · right. Half of it., ✗ x-1 · Mind the chord.)
     >>> check_answer(half, -0.5)
-    ✗ x-1 · The size is right, the sign is turned round.
+    ✗ x-1 · The size is right, the sign is wrong.
     """
     try:
         hint = _hint(exercise, answer)
@@ -103,31 +110,31 @@ class _InvalidAnswer(Exception):
 
 
 def _hint(exercise: Exercise, answer: Any) -> str | None:
-    """None where the answer is right."""
+    """The hint for a wrong answer; None for a correct one."""
     if answer is None or answer is ...:
         return UNANSWERED
     if exercise.choices:
         return _hint_for_word(exercise, answer)
     if not exercise.test_inputs:
         if callable(answer):
-            return "Expected numbers, got a function. Call it, and hand over what it returns."
+            return "Expected numbers, got a function. Call it, and pass what it returns."
         answer = _numbers(answer)
     elif not callable(answer):
         kind = type(answer).__name__
-        return f"Expected a function, got {kind}. Hand over the function's name, without calling it."
-    if (refusal := exercise.reject(answer)) is not None:
-        return refusal
-    seen, truth = _observe(exercise, answer), _observe(exercise, exercise.evaluate(exercise.solution))
-    if _same(seen, truth, exercise.tolerance):
+        return f"Expected a function, got {kind}. Pass the function's name, without calling it."
+    if (rejection := exercise.reject(answer)) is not None:
+        return rejection
+    found, solution = _arrays(exercise, answer), _arrays(exercise, exercise.evaluate(exercise.solution))
+    if _close(found, solution, exercise.tolerance):
         return None
-    placed = [np.sort(answer)] if exercise.objective else seen
+    compared = [np.sort(answer)] if exercise.objective else found
     for hint, stated in exercise.mistakes.items():
         wrong = exercise.evaluate(stated)
-        if _same(placed, [np.sort(wrong)] if exercise.objective else _observe(exercise, wrong), exercise.tolerance):
+        if _close(compared, [np.sort(wrong)] if exercise.objective else _arrays(exercise, wrong), exercise.tolerance):
             return hint
     if exercise.objective:
-        return f"Allowed, but it comes to {seen[0]:.3g}, and {truth[0]:.3g} can be reached."
-    return _shape_hint(exercise, seen, truth) or _common_hint(exercise, seen, truth)
+        return f"Allowed, but its value is {found[0]:.3g}, and {solution[0]:.3g} is possible."
+    return _hint_for_shape(exercise, found, solution) or _general_hint(exercise, found, solution)
 
 
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
@@ -135,16 +142,16 @@ def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
     if word not in exercise.choices:
         return f"Expected a word: {unknown(str(answer), exercise.choices)}."
     hints = {exercise.evaluate(stated): hint for hint, stated in exercise.mistakes.items()}
-    return None if word == exercise.evaluate(exercise.solution) else hints.get(word, "Not so. Look again.")
+    return None if word == exercise.evaluate(exercise.solution) else hints.get(word, "No. Look again.")
 
 
-def _observe(exercise: Exercise, answer: Any) -> Observed:
-    """An answer as arrays, one, or for a function one for each call; a single number has no shape, however wrapped."""
-    seen = [
+def _arrays(exercise: Exercise, answer: Any) -> list[Array]:
+    """An answer as arrays: one, or one for each call of a function; a single number gets no dimension."""
+    found = [
         _numbers(_call(answer, inputs), f"For {_format_arguments(inputs)} your function returns")
         for inputs in exercise.test_inputs
     ] or [_numbers(exercise.objective(_numbers(answer)) if exercise.objective else answer)]
-    return [one.reshape(()) if one.size == 1 else one for one in seen]
+    return [each.reshape(()) if each.size == 1 else each for each in found]
 
 
 def _call(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
@@ -153,8 +160,8 @@ def _call(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
     except NotImplementedError as error:
         raise _InvalidAnswer(UNANSWERED) from error
     except (Exception, SystemExit) as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _InvalidAnswer(f"Your function fails for {_format_arguments(inputs)}: {said}") from error
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        raise _InvalidAnswer(f"Your function fails for {_format_arguments(inputs)}: {message}") from error
     if returned is None:
         raise _InvalidAnswer(f"For {_format_arguments(inputs)} your function returns nothing. Is a `return` missing?")
     return returned
@@ -167,12 +174,12 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
         if numbers.dtype.kind in "cSU":
             raise TypeError
         return numbers.astype(np.float64)
-    except Exception as error:  # whatever the thing does when it is asked for numbers
+    except Exception as error:  # any object may raise anything when converted
         raise _InvalidAnswer(f"Expected numbers. {subject} of type {type(values).__name__}.") from error
 
 
-def _same(one: Observed, other: Observed, tolerance: float) -> bool:
-    """Equal up to a share of the largest number of the other, so that a zero among larger numbers may be rounded."""
+def _close(one: list[Array], other: list[Array], tolerance: float) -> bool:
+    """Equal up to a fraction of the other's largest number, so that a zero among larger numbers may be rounded."""
     finite = (np.abs(values[np.isfinite(values)]) for values in other)
     slack = tolerance * (max(values.max(initial=0.0) for values in finite) or 1.0)
     return all(
@@ -181,28 +188,28 @@ def _same(one: Observed, other: Observed, tolerance: float) -> bool:
     )
 
 
-def _shape_hint(exercise: Exercise, seen: Observed, truth: Observed) -> str | None:
-    """A hint where an answer has another shape than the truth, or is not finite where the truth is."""
-    for one, two, inputs in zip(seen, truth, exercise.test_inputs or ((),), strict=True):
-        asked = f" for {_format_arguments(inputs)}" if inputs else ""
+def _hint_for_shape(exercise: Exercise, found: list[Array], solution: list[Array]) -> str | None:
+    """A hint where an answer has another shape than the solution, or is not finite where the solution is."""
+    for one, two, inputs in zip(found, solution, exercise.test_inputs or ((),), strict=True):
+        where = f" for {_format_arguments(inputs)}" if inputs else ""
         if one.shape != two.shape:
-            fits = one.size == two.size and _same([one.reshape(two.shape)], [two], exercise.tolerance)
-            why = "The numbers fit, the shape does not" if fits else "The shape is wrong"
-            return f"{why}: expected {two.shape}, got {one.shape}{asked}."
+            fits = one.size == two.size and _close([one.reshape(two.shape)], [two], exercise.tolerance)
+            why = "The numbers are right, the shape is not" if fits else "The shape is wrong"
+            return f"{why}: expected {two.shape}, got {one.shape}{where}."
         if not np.isfinite(one[np.isfinite(two)]).all():
-            why = "Is something divided by zero, or outside of what a function takes?"
-            return f"The answer is not finite{asked} (it holds inf or nan). {why}"
+            why = "Is there a division by zero, or an argument outside a function's domain?"
+            return f"The answer is not finite{where} (it contains inf or nan). {why}"
     return None
 
 
-_COMMON_MISTAKES: tuple[tuple[str, Callable[[Array], Array]], ...] = (
-    ("The size is right, the sign is turned round.", lambda true: -true),
+_GENERAL_MISTAKES: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("The size is right, the sign is wrong.", lambda true: -true),
     ("Twice as large as it should be.", lambda true: 2 * true),
     ("Half as large as it should be.", lambda true: true / 2),
     ("Four times as large as it should be.", lambda true: 4 * true),
     ("A quarter of what it should be.", lambda true: true / 4),
-    ("A hundred times too large. Was a share asked for, and not percent?", lambda true: 100 * true),
-    ("A hundred times too small. Were percent asked for, and not a share?", lambda true: true / 100),
+    ("A hundred times too large. Is it a percentage, where a fraction was asked for?", lambda true: 100 * true),
+    ("A hundred times too small. Is it a fraction, where a percentage was asked for?", lambda true: true / 100),
     ("That would be right in degrees, and radians were asked for.", np.degrees),
     ("That would be right in radians, and degrees were asked for.", np.radians),
     ("It is upside down: one over the right answer.", lambda true: 1 / true),
@@ -213,22 +220,26 @@ _COMMON_MISTAKES: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 )
 
 
-def _common_hint(exercise: Exercise, seen: Observed, truth: Observed) -> str:
-    for hint, transform in _COMMON_MISTAKES:
+def _general_hint(exercise: Exercise, found: list[Array], solution: list[Array]) -> str:
+    for hint, transform in _GENERAL_MISTAKES:
         with np.errstate(all="ignore"):
-            if _same(seen, [transform(true) for true in truth], exercise.tolerance):
+            if _close(found, [transform(true) for true in solution], exercise.tolerance):
                 return hint
-    if _same(seen, truth, 10 * exercise.tolerance):
-        share = f"{100 * exercise.tolerance:.2g} %"
-        return f"Near, but not within {share}. Was something rounded, or not followed to its end?"
-    wrong = [not _same([one], [two], exercise.tolerance) for one, two in zip(seen, truth, strict=True)]
-    if len(wrong) > 1 and not all(wrong):
-        return f"Right for {len(wrong) - sum(wrong)} of {len(wrong)} sets of arguments, not for all."
-    return "Not right yet, and no mistake that is known here."
+    if _close(found, solution, 10 * exercise.tolerance):
+        percent = f"{100 * exercise.tolerance:.2g} %"
+        return f"Close, but not within {percent}. Was something rounded, or stopped too early?"
+    passed = [_close([one], [two], exercise.tolerance) for one, two in zip(found, solution, strict=True)]
+    if any(passed):
+        return f"{sum(passed)} of {len(passed)} test cases pass."
+    return "Not correct. It is none of the common mistakes, so there is no specific hint."
 
 
 def _format_arguments(inputs: Iterable[Any]) -> str:
-    """Arguments as one would write them, short."""
+    """Arguments as one would write them, shortened.
+
+    >>> _format_arguments((np.arange(2.0), abs, 0.5))
+    '([0.0, 1.0], abs, 0.5)'
+    """
     words = []
     for argument in inputs:
         values = np.asarray(argument).tolist() if not callable(argument) else getattr(argument, "__name__", "f")

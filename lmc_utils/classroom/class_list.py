@@ -1,4 +1,4 @@
-"""The list of a class: who gets exercises with numbers of their own, and in which folder."""
+"""The list of a class: students with individual numbers, and the folder of each."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from lmc_utils.classroom.exercise_lookup import exercise_numbers, find_exercise
 from lmc_utils.classroom.individual_numbers import normalised_name
 from lmc_utils.settings import ParameterError, require
 
-COLUMN = "student"
+_COLUMN = "student"
 
 
 def student_folders(table: Path) -> dict[str, str]:
-    """The students of a table, in its order, and a name of a folder for each.
+    """Read the students of a CSV file, in its order, with a folder name for each.
 
     Args:
-        table: comma-separated values with a head; the column `student` holds names or matriculation numbers.
+        table: has a header; the column `student` holds names or matriculation numbers.
 
     Raises:
-        ParameterError: there is no such file or column, nobody in it, one without a name, or two who are called alike.
+        ParameterError: the file or column is missing, there is no student, or names are empty or not distinct.
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            named = list(rows.fieldnames or [])
-            require(COLUMN in named, "for", f"a column named '{COLUMN}' in '{table}'", named)
-            names = [" ".join((row[COLUMN] or "").split()) for row in rows]
+            columns = list(rows.fieldnames or [])
+            require(_COLUMN in columns, "for", f"a column named '{_COLUMN}' in '{table}'", columns)
+            names = [" ".join((row[_COLUMN] or "").split()) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ParameterError(f"for: expected a table of students, got '{table}' ({error})") from error
     require(bool(names), "for", f"at least one student in '{table}'", len(names))
     found: dict[str, str] = {}
     for line, name in enumerate(names, 2):
         require(name.isprintable() and bool(name), "for", f"a name in line {line} of '{table}'", name)
-        place = safe_file_name(normalised_name(name))
-        alike = [other for other, taken in found.items() if taken == place]
-        require(bool(place) and not alike, "for", f"students whose names differ in '{table}'", [*alike, name])
-        found[name] = place
+        folder = safe_file_name(normalised_name(name))
+        same = [other for other, taken in found.items() if taken == folder]
+        require(bool(folder) and not same, "for", f"students whose names differ in '{table}'", [*same, name])
+        found[name] = folder
     return found
 
 
 def safe_file_name(student: str) -> str:
-    """A name of a file or folder for any name of a student, on any system; empty where nothing is left of it.
+    """A student's name as a file name that is valid on any system; empty where no valid character is left.
 
     >>> safe_file_name("../Ann Lee")
     'Ann_Lee'
@@ -53,16 +53,11 @@ def safe_file_name(student: str) -> str:
 
 
 def equal_answers(students: Sequence[str], exercises: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """The exercises in which students of a class have the same answer by chance, with their names."""
-    for exercise in exercises:
-        if exercise_numbers(exercise):
-            found = {name: find_exercise(exercise, name) for name in students}
-            truths = {name: each.evaluate(each.solution) for name, each in found.items()}
-            within = find_exercise(exercise).tolerance
-            same = [
-                both
-                for both in combinations(students, 2)
-                if abs(truths[both[0]] - truths[both[1]]) <= within * abs(truths[both[1]])
-            ]
-            for both in same:
-                yield exercise, list(both)
+    """Find exercises in which two students of a class have the same correct answer by chance, with their names."""
+    for exercise in filter(exercise_numbers, exercises):
+        found = {name: find_exercise(exercise, name) for name in students}
+        solutions = {name: each.evaluate(each.solution) for name, each in found.items()}
+        tolerance = find_exercise(exercise).tolerance
+        for one, other in combinations(students, 2):
+            if abs(solutions[one] - solutions[other]) <= tolerance * abs(solutions[other]):
+                yield exercise, [one, other]

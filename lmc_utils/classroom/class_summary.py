@@ -1,4 +1,4 @@
-"""What a class has got wrong: for each exercise, how many have solved it, and which mistakes were made how often."""
+"""Results of a class: for each exercise, how many solved it, and how often each mistake was made."""
 
 from __future__ import annotations
 
@@ -12,61 +12,46 @@ from lmc_utils.classroom.submission_marks import Marks
 
 @dataclass
 class ExerciseSummary:
-    """How one exercise went.
-
-    Attributes:
-        solved: how many got its points.
-        remarks: what was said of those who did not, and how often.
-    """
+    """How many submissions solved one exercise, did not answer it, and made each mistake, by its feedback."""
 
     solved: int = 0
-    remarks: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def unanswered(self) -> int:
-        """How many did not try."""
-        return sum(count for said, count in self.remarks.items() if _is_unanswered(said))
+    unanswered: int = 0
+    mistakes: Counter[str] = field(default_factory=Counter)
 
     @property
     def wrong(self) -> int:
-        """How many tried in vain."""
-        return sum(self.remarks.values()) - self.unanswered
-
-    @property
-    def mistakes(self) -> list[tuple[str, int]]:
-        """What they were told, the most frequent first."""
-        return [(said, count) for said, count in self.remarks.most_common() if not _is_unanswered(said)]
+        """The number of wrong answers."""
+        return sum(self.mistakes.values())
 
 
 def summarise_exercises(marks: Iterable[Marks]) -> dict[str, ExerciseSummary]:
-    """How each exercise went, by name.
+    """Summarise the marks of a class, by exercise.
 
     >>> class_ = [Marks({"a-1": 1.0}, {"a-1": 1.0}), Marks({"a-1": 0.0}, {"a-1": 1.0}, ["a-1: Mind the chord."])]
     >>> found = summarise_exercises(class_)["a-1"]
     >>> found.solved, found.mistakes, found.unanswered
-    (1, [('Mind the chord.', 1)], 0)
+    (1, Counter({'Mind the chord.': 1}), 0)
     """
     found: dict[str, ExerciseSummary] = {}
     for each in marks:
         for exercise in each.out_of:
-            of = found.setdefault(exercise, ExerciseSummary())
+            summary, reason = found.setdefault(exercise, ExerciseSummary()), reason_for_lost_points(each, exercise)
             if each.points.get(exercise):
-                of.solved += 1
+                summary.solved += 1
+            elif UNANSWERED in reason or "NotImplementedError" in reason:
+                summary.unanswered += 1
             else:
-                of.remarks[reason_for_lost_points(each, exercise)] += 1
+                summary.mistakes[reason] += 1
     return found
 
 
 def reason_for_lost_points(marks: Marks, exercise: str) -> str:
-    """Why an exercise has no points: the last remark of it, else of the whole submission.
+    """Why an exercise has no points: the last remark on it, else on the whole submission.
 
     >>> marks = Marks({"a-1": 0.0}, {"a-1": 1.0}, ["a-1: this cell was changed", "a-1: Mind the chord."])
     >>> reason_for_lost_points(marks, "a-1")
     'Mind the chord.'
     """
-    of_it = [remark.removeprefix(f"{exercise}: ") for remark in marks.remarks if remark.startswith(f"{exercise}: ")]
-    return (of_it or marks.remarks or [""])[-1]
-
-
-def _is_unanswered(said: str) -> bool:
-    return UNANSWERED in said or "NotImplementedError" in said
+    prefix = f"{exercise}: "
+    on_exercise = [remark.removeprefix(prefix) for remark in marks.remarks if remark.startswith(prefix)]
+    return (on_exercise or marks.remarks or [""])[-1]

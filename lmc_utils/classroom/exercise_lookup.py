@@ -1,32 +1,27 @@
-"""Exercises that answer back: `check` says whether an answer is right, and if not, which mistake it shows.
+"""Self-checking exercises: `check` tells whether an answer is correct, and if not, which mistake it shows.
 
-The exercises of each chapter stand in a module of their own in `classroom.exercises`; it is imported when one of its
-exercises is first asked for, so that those on toy landscapes need nothing but NumPy.
+The exercises of each chapter are in a module of their own in `classroom.exercises`, imported when one of them is first
+looked up, so that those on toy landscapes need nothing but NumPy.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from lmc_utils import progress
 from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, check_answer
-from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.settings import ParameterError, require_choice, unknown
 
 CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge")
 
 
 def check(name: str, answer: Any, student: str | None = None) -> CheckResult:
-    """Say at once whether the answer to an exercise is right, and if not, give a hint that fits the mistake.
+    """Check the answer to an exercise at once; a wrong one gets a hint that fits the mistake.
 
     Args:
         name: of the exercise, such as `toy-2`.
         answer: a number, a word, an array or a function, as the exercise asks.
-        student: whose numbers the exercise has, where each student has some; by default the book's.
-
-    Returns:
-        A verdict: it prints as one line, and is true where the answer is right.
+        student: by name, where each student has individual numbers; by default the book's numbers.
 
     Raises:
         ParameterError: there is no such exercise.
@@ -41,47 +36,47 @@ def check(name: str, answer: Any, student: str | None = None) -> CheckResult:
 
 
 def require_correct(name: str, answer: Any, student: str | None = None) -> None:
-    """Raise where an answer is not right: what the hidden tests of an exercise do.
+    """Raise AssertionError, with the hint of `check`, unless an answer is correct; for hidden tests.
 
     Raises:
-        AssertionError: with the hint that `check` would give.
         ParameterError: there is no such exercise.
 
     >>> require_correct("toy-2", 1.5)
     Traceback (most recent call last):
-    AssertionError: A barrier does not grow in proportion to the distance. What is f half-way?
+    AssertionError: A barrier does not grow in proportion to the distance. What is f at the midpoint?
     """
-    verdict = check(name, answer, student)
-    if not verdict:
-        raise AssertionError(verdict.message)
+    result = check(name, answer, student)
+    if not result:
+        raise AssertionError(result.message)
 
 
 def find_exercise(name: str, student: str | None = None) -> Exercise:
     """The exercise of this name, with the numbers of a student.
 
     Raises:
-        ParameterError: there is none; the message names the nearest.
+        ParameterError: there is none; the message suggests the nearest.
     """
     if not isinstance(name, str):
         raise ParameterError(f"exercise: expected a name such as 'toy-2', got {name!r}")
     name = name.strip().lower().replace("_", "-")
     chapter = name.partition("-")[0]
     require_choice("exercise", chapter if chapter in CHAPTERS else name, CHAPTERS)
-    exercises = _imported(chapter).EXERCISES
+    exercises = _exercises(chapter)
     if name not in exercises:
         raise ParameterError(f"exercise: {unknown(name, exercises)}")
-    return _of(name, exercises[name], student)
+    found: Exercise = exercises[name].exercise(name, student)
+    return found
 
 
 def exercise_numbers(name: str, student: str | None = None) -> dict[str, float]:
-    """The numbers that an exercise has for a student, or in the book; none where it is the same for everybody.
+    """The individual numbers of a student, or the book's; empty for an exercise that is the same for everybody.
 
     >>> exercise_numbers("toy-2"), exercise_numbers("toy-1")
     ({'half': 1.5}, {})
     """
     chapter = name.partition("-")[0]
-    stated = _imported(chapter).EXERCISES.get(name) if chapter in CHAPTERS else None
-    return stated.numbers(name, student) if isinstance(stated, IndividualExercise) else {}
+    exercises = _exercises(chapter) if chapter in CHAPTERS else {}
+    return dict(exercises[name].numbers(name, student)) if name in exercises else {}
 
 
 def chapter_exercises(chapter: str) -> dict[str, Exercise]:
@@ -90,29 +85,16 @@ def chapter_exercises(chapter: str) -> dict[str, Exercise]:
     >>> list(chapter_exercises("toy"))[:2]
     ['toy-1', 'toy-2']
     """
-    return {name: _of(name, stated, None) for name, stated in _imported(chapter).EXERCISES.items()}
+    return {name: each.exercise(name) for name, each in _exercises(chapter).items()}
 
 
-def _of(name: str, stated: Exercise | IndividualExercise, student: str | None) -> Exercise:
-    return stated.exercise(name, student) if isinstance(stated, IndividualExercise) else replace(stated, name=name)
-
-
-def _imported(chapter: str) -> Any:
-    """The module of a chapter's exercises, imported where `imports.reached` sees it; the toy's need no torch."""
+def _exercises(chapter: str) -> dict[str, Any]:
+    """The exercises that a chapter's module defines; imported by name, so that dependencies can be traced."""
     if chapter == "toy":
         from lmc_utils.classroom.exercises import toy
 
-        return toy
+        return toy.EXERCISES
     from lmc_utils.classroom.exercises import angle, approx, detour, fork, merge, norm, ridge, stable
 
-    known = {
-        "angle": angle,
-        "approx": approx,
-        "fork": fork,
-        "ridge": ridge,
-        "norm": norm,
-        "detour": detour,
-        "stable": stable,
-        "merge": merge,
-    }
-    return known[chapter]
+    modules = (angle, approx, detour, fork, merge, norm, ridge, stable)
+    return next(module.EXERCISES for module in modules if module.__name__.endswith(f".{chapter}"))

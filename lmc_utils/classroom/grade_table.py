@@ -1,4 +1,4 @@
-"""The table of marks: a line for each submission."""
+"""The table of marks as CSV: one line for each submission."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.classroom.submissions import Submission
 from lmc_utils.formatting import one_line
 
-_LONGEST = 20_000  # characters of a cell; a spreadsheet takes some more
+_LONGEST = 20_000  # characters of a cell; spreadsheets allow some more
 
 
 def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
-    """The table: a line for each submission, a column for each exercise that any of them was asked.
+    """Format the marks of submissions as CSV, with a column for each exercise that any of them contains.
 
     >>> from pathlib import Path
     >>> one = Submission("ann.ipynb", Path("ann.ipynb"), b"", "01_toy_exercises", "")
@@ -33,29 +33,29 @@ def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
         total = format_points(sum(each.out_of.values())) if each.out_of else ""
         remarks = "; ".join(remark for remark in (submission.remark, *merge_remarks(each.remarks)) if remark)
         row = [submission.name, submission.notebook or "", format_points(sum(each.points.values())), total]
-        rows.writerow([_plain(cell) for cell in (*row, *points, remarks)])
+        rows.writerow([_safe_cell(cell) for cell in (*row, *points, remarks)])
     return text.getvalue()
 
 
 def merge_remarks(remarks: Sequence[str]) -> list[str]:
-    """The remarks, and those that say the same of several exercises as one.
+    """Merge equal remarks on several exercises into one.
 
     >>> merge_remarks(["toy-1: Not answered yet.", "toy-2: That is the square.", "toy-3: Not answered yet."])
     ['toy-1, toy-3: Not answered yet.', 'toy-2: That is the square.']
     """
     names: dict[str, list[str]] = {}
     for remark in remarks:
-        name, colon, said = remark.partition(": ")
-        names.setdefault(said if colon else remark, []).append(name if colon else "")
-    return [f"{', '.join(of)}: {said}" if any(of) else said for said, of in names.items()]
+        name, colon, text = remark.partition(": ")
+        names.setdefault(text if colon else remark, []).append(name if colon else "")
+    return [f"{', '.join(exercises)}: {text}" if any(exercises) else text for text, exercises in names.items()]
 
 
 def format_points(value: float) -> str:
-    """Points as people write them."""
+    """Points without needless zeros."""
     return f"{value:g}"
 
 
-def _plain(cell: str) -> str:
-    """A cell on one line that no spreadsheet takes for a formula, whatever came out of a kernel."""
+def _safe_cell(cell: str) -> str:
+    """A cell on one line that no spreadsheet evaluates as a formula, whatever the kernel printed."""
     line = one_line(cell, _LONGEST)
     return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line

@@ -1,4 +1,4 @@
-"""Exercises with numbers of each student's own: drawn by name, so that whoever marks can draw them again."""
+"""Exercises with individual numbers: derived from a student's name, so that the grader can derive them again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lmc_utils.classroom.answer_feedback import Exercise
 
 @dataclass(frozen=True)
 class IndividualExercise:
-    """An exercise for each choice of its numbers.
+    """An exercise whose numbers differ between students.
 
     Attributes:
-        book: the book's own numbers, by name, as they stand in the task.
-        drawn: what a student's may be, by the same names.
-        make: the exercise for one choice, which is given by these names.
+        book: the numbers in the book, by name, as in the task.
+        drawn: the numbers that a student may get, by the same names.
+        make: the exercise for given numbers, passed by these names.
 
     >>> square = IndividualExercise({"side": 2}, {"side": (3, 4, 5)}, lambda side: Exercise(side**2, "A square."))
     >>> square.numbers("a-1"), square.numbers("a-1", "Ann") == square.numbers("a-1", " ann ")
@@ -41,7 +41,7 @@ class IndividualExercise:
 
 
 def normalised_name(student: str) -> str:
-    """What a name is drawn by: spaces and capitals make no other student.
+    """A student's name without differences in spaces and capitals.
 
     >>> normalised_name("  Ann  Lee ")
     'ann lee'
@@ -50,7 +50,7 @@ def normalised_name(student: str) -> str:
 
 
 def hundredths(low: float, high: float) -> tuple[float, ...]:
-    """All numbers of two decimals from one to another.
+    """All multiples of 0.01 from `low` to `high`.
 
     >>> hundredths(0.98, 1.01)
     (0.98, 0.99, 1.0, 1.01)
@@ -59,5 +59,5 @@ def hundredths(low: float, high: float) -> tuple[float, ...]:
 
 
 def _draw(what: str, student: str, count: int) -> int:
-    said = f"{what}\n{normalised_name(student)}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(said).digest()[:8], "big") % count
+    text = f"{what}\n{normalised_name(student)}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") % count

@@ -103,7 +103,7 @@ def _picture(tallies: dict[str, ExerciseSummary]) -> str:
 
 def _tallies(tallies: dict[str, ExerciseSummary]) -> str:
     def row(name: str, each: ExerciseSummary) -> list[str]:
-        which = "; ".join(f"{count} × {said}" for said, count in each.mistakes)
+        which = "; ".join(f"{count} × {said}" for said, count in each.mistakes.most_common())
         return [name, str(each.solved), str(each.wrong), str(each.unanswered), which]
 
     head = ["exercise", "solved", "a mistake", "not answered", "which"]

@@ -26,9 +26,9 @@ FUNCTION = Exercise(
 
 
 def hint(exercise: Exercise, answer: Any) -> str:
-    verdict = check_answer(exercise, answer)
-    assert not verdict
-    return verdict.message
+    result = check_answer(exercise, answer)
+    assert not result
+    return result.message
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_tolerance_is_relative(answer: float, right: bool) -> None:
     assert bool(check_answer(NUMBER, answer)) is right
 
 
-def test_the_truth_is_computed_only_when_an_answer_is_given() -> None:
+def test_the_solution_is_computed_only_when_an_answer_is_given() -> None:
     def never() -> float:
         raise AssertionError("computed")
 
@@ -104,7 +104,7 @@ def test_more_common_mistakes_of_numbers_and_arrays() -> None:
 
 def test_a_wrong_shape_is_named() -> None:
     assert hint(ARRAY, [1, 2]) == "The shape is wrong: expected (3,), got (2,)."
-    assert hint(ARRAY, [[1], [2], [5]]) == "The numbers fit, the shape does not: expected (3,), got (3, 1)."
+    assert hint(ARRAY, [[1], [2], [5]]) == "The numbers are right, the shape is not: expected (3,), got (3, 1)."
     assert hint(FUNCTION, lambda a, b: 6.0) == "The shape is wrong: expected (3,), got () for ([0.0, 1.0, 2.0], 4.0)."
 
 
@@ -146,8 +146,8 @@ def test_an_infinite_truth_can_be_matched() -> None:
 
 def test_close_and_partly_right_answers_are_recognised() -> None:
     assert "not within 1 %" in hint(NUMBER, 0.83)
-    assert "Right for 1 of 2" in hint(FUNCTION, lambda a, b: np.asarray(a * b) + np.asarray(a).ndim)
-    assert "no mistake that is known" in hint(NUMBER, 77.0)
+    assert "1 of 2 test cases pass" in hint(FUNCTION, lambda a, b: np.asarray(a * b) + np.asarray(a).ndim)
+    assert "none of the common mistakes" in hint(NUMBER, 77.0)
 
 
 def test_rounding_of_a_zero_among_larger_numbers_is_no_mistake() -> None:
@@ -163,11 +163,11 @@ def test_a_function_cannot_change_the_arguments_of_its_check() -> None:
             a[:] = 0
         return product
 
-    probes = ((np.arange(3.0), 4.0),)
-    exercise = Exercise(np.multiply, "because", test_inputs=probes)
+    inputs = ((np.arange(3.0), 4.0),)
+    exercise = Exercise(np.multiply, "because", test_inputs=inputs)
     assert check_answer(exercise, greedy)
     assert check_answer(exercise, greedy)
-    assert probes[0][0].tolist() == [0, 1, 2]
+    assert inputs[0][0].tolist() == [0, 1, 2]
 
 
 def test_an_exercise_may_have_many_right_answers() -> None:
@@ -182,9 +182,9 @@ def test_an_exercise_may_have_many_right_answers() -> None:
     assert check_answer(anywhere, [-4.0, 3.0])
     assert hint(anywhere, [5.0]) == "two numbers"
     assert hint(anywhere, [7.0, 0.0]) == "straight up", "in whatever order"
-    assert hint(anywhere, [10.0, 0.0]) == "Allowed, but it comes to 10, and 5 can be reached."
+    assert hint(anywhere, [10.0, 0.0]) == "Allowed, but its value is 10, and 5 is possible."
 
 
-def test_a_verdict_is_true_or_false_and_prints_as_one_line() -> None:
+def test_a_result_is_true_or_false_and_prints_as_one_line() -> None:
     assert repr(CheckResult("x-1", True, "Because.")) == "✓ x-1 · right. Because."
     assert repr(CheckResult("x-1", False, "Mind the chord.")) == "✗ x-1 · Mind the chord."

@@ -180,7 +180,7 @@ def test_remarks_explain_lost_points(batch: Batch) -> None:
     }
     assert remarks["perfect"] == []
     assert remarks["half"] == [
-        "toy-2: A barrier does not grow in proportion to the distance. What is f half-way?",
+        "toy-2: A barrier does not grow in proportion to the distance. What is f at the midpoint?",
         "toy-4, toy-7: Not answered yet.",
     ]
     assert remarks["crashing"] == ["toy-3: ends the kernel (does it take all memory?)"]
@@ -276,7 +276,7 @@ def test_each_student_gets_a_feedback_page(batch: Batch) -> None:
     pages = {page.stem: page.read_text() for page in (batch.root / "pages").glob("*.html")}
     assert {"perfect", "half", "twice", "renamed_homework_final", "letter"} <= pages.keys()
     half = pages["half"]
-    assert "A barrier does not grow in proportion to the distance. What is f half-way?" in half
+    assert "A barrier does not grow in proportion to the distance. What is f at the midpoint?" in half
     assert "barrier = 1.5" in half
     assert "toy-1: 1 of 1" in half
     for name, page in pages.items():

@@ -1,1 +1,1 @@
-"""The exercises, a module for each chapter: what is right, and which mistakes are common."""
+"""Solutions and common mistakes of the exercises, one module for each chapter."""

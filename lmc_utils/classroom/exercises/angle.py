@@ -13,7 +13,7 @@ from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.measure import geometry
 
 _LATE, _LAST = example_families.EXPERIMENT.fork_epochs[-1], example_families.EXPERIMENT.epochs
-_BESIDE = np.random.default_rng(0).random((20, 3))
+_DIRECTIONS = np.random.default_rng(0).random((20, 3))
 
 
 @cache
@@ -23,8 +23,8 @@ def tracked() -> xr.Dataset:
     return found.sel(layer=geometry.WHOLE).mean(["parent", "pair"])
 
 
-def _course() -> str:
-    """What the angle between the siblings that part last does, from one epoch after the fork on."""
+def _late_angle() -> str:
+    """Whether the angle between the siblings that fork last opens or closes, from one epoch after the fork."""
     angle = tracked().angle.sel(apex="fork_point", fork_epoch=_LATE)
     return "opens" if angle.sel(epoch=_LAST) > angle.sel(epoch=_LATE + 1) else "closes"
 
@@ -47,19 +47,19 @@ def _length(path: Array) -> float:
     return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
 
 
-def _at_the_end(of: str = "cosine", apex: str = "fork_point") -> xr.DataArray:
+def _final(of: str = "cosine", apex: str = "fork_point") -> xr.DataArray:
     return tracked()[of].sel(apex=apex, epoch=_LAST)
 
 
-def _two_walkers(steps: int, length: int) -> Exercise:
+def _random_walks(steps: int, length: int) -> Exercise:
     return Exercise(
         np.sqrt(2 * steps) * length,
-        "All squared steps of both walks add up.",
+        "All squared steps of both random walks add up.",
         {
             "That is how far *one* of them is from the start.": np.sqrt(steps) * length,
             "They do not walk in opposite directions: at a right angle, squares add up.": 2 * np.sqrt(steps) * length,
-            "That is the way they have walked. A random walk gets less far.": steps * length,
-            "That is the way of both together. A random walk gets less far.": 2 * steps * length,
+            "That is the length of one path. A random walk gets less far.": steps * length,
+            "That is the length of both paths. A random walk gets less far.": 2 * steps * length,
             "That is the mean *squared* distance.": 2 * steps * length**2,
             "How long is a step?": np.sqrt(2 * steps),
         },
@@ -68,11 +68,11 @@ def _two_walkers(steps: int, length: int) -> Exercise:
 
 EXERCISES = {
     "angle-1": Exercise(
-        _course,
-        "They leave at a wide angle, and the share of the way that they have in common grows from then on.",
+        _late_angle,
+        "They leave at a wide angle, and the common fraction of their displacement grows from then on.",
         {
-            "That is what siblings do that part at initialisation. Late in training, what decides the first steps "
-            "after the fork: slope or noise?": "opens",
+            "That is what siblings do that fork at initialisation. Late in training, what determines the first steps "
+            "after the fork: gradient or noise?": "opens",
             "If both walks were random, it would stay a right angle. They are not.": "stays",
         },
         choices=("opens", "closes", "stays"),
@@ -94,18 +94,18 @@ EXERCISES = {
             (np.array([3.0, 1.0]), np.array([1.0, 4.0]), np.array([1.0, 1.0])),
             (np.array([2.0, 0.0, 1.0]), np.array([-1.0, 1.0, 1.0]), np.array([0.5, 0.0, 1.0])),
             # Two vectors in one direction: rounding takes the cosine of some of them above 1, whatever the machine.
-            *((along, 3 * along, 0 * along) for along in _BESIDE),
+            *((along, 3 * along, 0 * along) for along in _DIRECTIONS),
         ),
     ),
     "angle-3": IndividualExercise(
-        {"steps": 25, "length": 2}, {"steps": range(26, 100), "length": range(3, 10)}, _two_walkers
+        {"steps": 25, "length": 2}, {"steps": range(26, 100), "length": range(3, 10)}, _random_walks
     ),
     "angle-4": Exercise(
         lambda path: _length(path) / np.linalg.norm(path[-1] - path[0]),
         "One for a straight walk; the square root of the number of steps for an average random one of equal steps.",
         {
-            "That is the length of the path. How does it compare with the straight way?": _length,
-            "The straight way leads from the *start* of the walk to its end, not from the origin.": lambda path: (
+            "That is the length of the path. How does it compare with the straight distance?": _length,
+            "The straight distance is from the *start* of the walk to its end, not from the origin.": lambda path: (
                 _length(path) / np.linalg.norm(path[-1])
             ),
             "You have added up squared steps.": lambda path: (
@@ -119,14 +119,14 @@ EXERCISES = {
         ),
     ),
     "angle-5": Exercise(
-        _at_the_end,
-        "The later they part, the larger the share of their squared walk that they have in common.",
+        _final,
+        "The later the fork, the larger the common fraction of their squared displacement.",
         {
-            "Those are the cosines from the origin. Stand at the fork point.": lambda: _at_the_end(apex="origin"),
+            "Those are the cosines from the origin. Stand at the fork point.": lambda: _final(apex="origin"),
             "Those are the cosines from the initialisation. Stand at the fork point.": (
-                lambda: _at_the_end(apex="initialisation")
+                lambda: _final(apex="initialisation")
             ),
-            "Those are angles in degrees. Cosines were asked for.": lambda: _at_the_end("angle"),
+            "Those are angles in degrees. Cosines were asked for.": lambda: _final("angle"),
         },
         tolerance=0.006,
     ),

@@ -20,21 +20,23 @@ _ALPHAS = np.linspace(0, 1, 5)
 _NODES = approximations.gauss_legendre(24)
 
 
-def _of_a_quadratic() -> str:
-    """What the poster's formula says of phi(a) = a^2, beside the true barrier."""
-    bend = xr.DataArray([2.0, 2.0], coords={"alpha": [0.0, 1.0]})
+def _prediction_for_parabola() -> str:
+    """The poster's formula for phi(a) = a^2, compared with the true barrier."""
+    second = xr.DataArray([2.0, 2.0], coords={"alpha": [0.0, 1.0]})
     true = barriers.midpoint_barrier(xr.DataArray([0.0, 0.25, 1.0], coords={"alpha": [0.0, 0.5, 1.0]}))
-    ratio = float(approximations.second_order(bend, [0.5]).squeeze() / true)
+    ratio = float(approximations.second_order(second, [0.5]).squeeze() / true)
     return {1.0: "the barrier", -1.0: "minus the barrier", 0.0: "zero"}[ratio]
 
 
-def _second_order(alpha: Array, bend_1: float, bend_2: float) -> Any:
-    return alpha * (1 - alpha) / 2 * (alpha * bend_1 + (1 - alpha) * bend_2)
+def _second_order(alpha: Array, curvature_1: float, curvature_2: float) -> Any:
+    return alpha * (1 - alpha) / 2 * (alpha * curvature_1 + (1 - alpha) * curvature_2)
 
 
-def _with_slopes(alpha: Array, slope_1: float, slope_2: float, bend_1: float, bend_2: float, share: float = 1.0) -> Any:
-    """The approximation with some multiple of the gradient term."""
-    return share * alpha * (1 - alpha) * (slope_1 - slope_2) + _second_order(alpha, bend_1, bend_2)
+def _with_slopes(
+    alpha: Array, slope_1: float, slope_2: float, curvature_1: float, curvature_2: float, weight: float = 1.0
+) -> Any:
+    """The approximation with a multiple of the gradient term."""
+    return weight * alpha * (1 - alpha) * (slope_1 - slope_2) + _second_order(alpha, curvature_1, curvature_2)
 
 
 def squared(s: ArrayLike) -> Array:
@@ -47,15 +49,15 @@ def wave(s: ArrayLike) -> Array:
     return 2 * np.pi**2 * np.cos(2 * np.pi * np.asarray(s, dtype=np.float64))
 
 
-def _from_curvature(bend: Callable[[Array], Array], alpha: float) -> xr.DataArray:
-    return approximations.from_curvature(xr.DataArray(bend(_NODES), coords={"alpha": _NODES}), [alpha])
+def _from_curvature(second: Callable[[Array], Array], alpha: float) -> xr.DataArray:
+    return approximations.from_curvature(xr.DataArray(second(_NODES), coords={"alpha": _NODES}), [alpha])
 
 
 def _weighted(weight: Callable[[float, float], Any]) -> Callable[..., float]:
     """Minus the integral over the line of the curvature times a weight."""
     from scipy.integrate import quad
 
-    return lambda bend, alpha: -quad(lambda s: float(weight(s, alpha) * bend(s)), 0, 1, points=[alpha])[0]
+    return lambda second, alpha: -quad(lambda s: float(weight(s, alpha) * second(s)), 0, 1, points=[alpha])[0]
 
 
 @cache
@@ -78,17 +80,17 @@ def _ends(by_layer: bool, long: bool) -> xr.Dataset:
 
 
 def measured(split: str = "train", long: bool = False) -> float:
-    """The loss barrier half-way for the fork at initialisation, mean over all pairs, in nats."""
+    """The loss barrier at the midpoint for the fork at initialisation, mean over all pairs, in nats."""
     return float(barriers.midpoint_barrier(_losses(long).sel(split=split)).mean())
 
 
 def predicted(part: str = "all", long: bool = False) -> float:
-    """What the formula makes of it: from `all` of the Hessian, its `diagonal` blocks, or with the `gradient`."""
+    """The barrier by the formula: from `all` of the Hessian, its `diagonal` blocks, or with the `gradient`."""
     ends = _ends(part == "diagonal", long)
-    bend, slope = ends.curvature, ends.slope if part == "gradient" else None
+    second, slope = ends.curvature, ends.slope if part == "gradient" else None
     if part == "diagonal":
-        bend = sum(bend.sel(layer=name, with_layer=name, drop=True) for name in bend.layer.values)
-    return float(approximations.second_order(bend, [0.5], slope).mean())
+        second = sum(second.sel(layer=name, with_layer=name, drop=True) for name in second.layer.values)
+    return float(approximations.second_order(second, [0.5], slope).mean())
 
 
 def _ratio(part: str = "all", split: str = "train", long: bool = False) -> float:
@@ -97,12 +99,12 @@ def _ratio(part: str = "all", split: str = "train", long: bool = False) -> float
 
 EXERCISES = {
     "approx-1": Exercise(
-        _of_a_quadratic,
+        _prediction_for_parabola,
         "A parabola that opens upwards lies below its chord: its barrier is negative, and the formula is never "
         "negative where both ends bend upwards. The gradient term puts that right.",
         {
             "Work out both for phi(a) = a². Where does a parabola lie, above its chord or below?": "the barrier",
-            "Its curvature is not zero at either end. What does the formula make of it?": "zero",
+            "Its curvature is not zero at either end. What does the formula give?": "zero",
         },
         choices=("the barrier", "minus the barrier", "zero"),
     ),
@@ -122,15 +124,15 @@ EXERCISES = {
     ),
     "approx-3": Exercise(
         _with_slopes,
-        "For a quadratic loss it is exact: the term with the slopes is twice as large as the other and has its sign "
-        "turned round.",
+        "For a quadratic loss it is exact: the term with the slopes is twice as large as the other and has the "
+        "opposite sign.",
         {
             "Where are the slopes? They do not count in your answer.": lambda a, s, t, p, q: _second_order(a, p, q),
             "The gradient term has the wrong sign: the slope at the *first* end raises it.": lambda a, s, t, p, q: (
                 _with_slopes(a, s, t, p, q, -1.0)
             ),
             "The half belongs to the curvatures alone.": lambda a, s, t, p, q: _with_slopes(a, s, t, p, q, 0.5),
-            "From the second end the way leads back: its slope counts with a minus.": lambda a, s, t, p, q: (
+            "At the second end the direction is reversed: its slope counts with a minus.": lambda a, s, t, p, q: (
                 _with_slopes(a, s, -t, p, q)
             ),
             "The wrong endpoint: the two curvatures are interchanged.": lambda a, s, t, p, q: _with_slopes(
@@ -143,7 +145,7 @@ EXERCISES = {
         _from_curvature,
         "A barrier is negative curvature along the line, weighted with a tent.",
         {
-            "Positive curvature *lowers* a barrier: the sign is turned round.": lambda *given: -_from_curvature(*given),
+            "Positive curvature *lowers* a barrier: the sign is wrong.": lambda *given: -_from_curvature(*given),
             "Every part of the line counts the same in your integral. Where is the tent?": _weighted(lambda s, a: 1.0),
             "The tent has two sides. Beyond alpha it comes down.": _weighted(min),
             "Your tent has its top in the middle. It should be at alpha.": _weighted(lambda s, a: toy.tent(0.5, s)),

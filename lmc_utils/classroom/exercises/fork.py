@@ -17,7 +17,7 @@ from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.forking import Experiment, members
 from lmc_utils.measure import barriers, lines
 
-CLASSROOM = Experiment(parents=5, fork_epochs=(0, 1, 2, 15), siblings=4)
+_EXPERIMENT = Experiment(parents=5, fork_epochs=(0, 1, 2, 15), siblings=4)
 
 
 @cache
@@ -31,16 +31,16 @@ def _barrier(split: str = "train", fork: int = 0, **changes: Any) -> float:
     return float(barriers.error_barrier(_line(**changes).error.sel(split=split, fork_epoch=fork)).mean())
 
 
-def _slow(split: str = "train", fork: int = 0) -> float:
-    """The same at a low learning rate."""
+def _barrier_at_low_rate(split: str = "train", fork: int = 0) -> float:
+    """The error barrier at a low learning rate."""
     return _barrier(split, fork, learning_rate=0.02)
 
 
-def _by(definition: Callable[[xr.DataArray], xr.DataArray]) -> Callable[[Array, Array], xr.DataArray]:
+def _barrier_by(definition: Callable[[xr.DataArray], xr.DataArray]) -> Callable[[Array, Array], xr.DataArray]:
     return lambda errors, alphas: definition(xr.DataArray(errors, coords={"alpha": alphas}))
 
 
-def _minus(ends: Callable[[Array], float], inside: bool = True) -> Callable[[Array, Array], float]:
+def _highest_minus(ends: Callable[[Array], float], inside: bool = True) -> Callable[[Array, Array], float]:
     """The highest error, between the siblings or anywhere, minus something made of the errors at both ends."""
 
     def barrier(errors: Array, alphas: Array) -> float:
@@ -60,14 +60,14 @@ def _stable_from(
 
 
 def _how_many(parents: int, siblings: int) -> Exercise:
-    networks = len(members(replace(CLASSROOM, parents=parents, siblings=siblings)))
-    forks = len(CLASSROOM.fork_epochs)
+    networks = len(members(replace(_EXPERIMENT, parents=parents, siblings=siblings)))
+    forks = len(_EXPERIMENT.fork_epochs)
     return Exercise(
         networks,
         "Each parent, and for each of its forks each sibling. All of them train as one stack.",
         {
             "The parents are trained to the end as well.": networks - parents,
-            "That is the number of pairs to walk between, not of networks to train.": (
+            "That is the number of pairs to compare, not of networks to train.": (
                 math.comb(siblings, 2) * parents * forks
             ),
             "Every parent has siblings of its own at every fork.": parents + forks * siblings,
@@ -90,22 +90,22 @@ EXERCISES = {
         choices=("higher", "lower", "equal"),
     ),
     "fork-2": IndividualExercise(
-        {"parents": CLASSROOM.parents, "siblings": CLASSROOM.siblings},
+        {"parents": _EXPERIMENT.parents, "siblings": _EXPERIMENT.siblings},
         {"parents": range(6, 60), "siblings": range(5, 13)},
         _how_many,
     ),
     "fork-3": Exercise(
-        _by(barriers.error_barrier),
-        "It is never below zero, for the higher of the two ends is on the way, too.",
+        _barrier_by(barriers.error_barrier),
+        "It is never below zero, for the higher of the two ends is on the line, too.",
         {
-            "Between the siblings: what lies beyond them is no barrier.": _minus(np.mean, inside=False),
+            "Between the siblings: what lies beyond them is no barrier.": _highest_minus(np.mean, inside=False),
             "That is the height above the chord, the poster's definition. Here it is the highest error minus the mean "
-            "of both ends.": _by(barriers.barrier_height),
-            "You have taken away the first end only.": _minus(lambda ends: ends[0]),
-            "You have taken away the second end only.": _minus(lambda ends: ends[-1]),
-            "You have taken away the lower end only.": _minus(min),
-            "You have taken away the higher end only.": _minus(max),
-            "That is the highest error itself.": _minus(lambda ends: 0.0),
+            "of both ends.": _barrier_by(barriers.barrier_height),
+            "You have taken away the first end only.": _highest_minus(lambda ends: ends[0]),
+            "You have taken away the second end only.": _highest_minus(lambda ends: ends[-1]),
+            "You have taken away the lower end only.": _highest_minus(min),
+            "You have taken away the higher end only.": _highest_minus(max),
+            "That is the highest error itself.": _highest_minus(lambda ends: 0.0),
         },
         test_inputs=(
             (np.array([60.0, 30.0, 10.0, 35.0, 40.0, 20.0, 14.0, 33.0, 70.0]), np.linspace(-0.5, 1.5, 9)),
@@ -115,7 +115,7 @@ EXERCISES = {
     ),
     "fork-4": Exercise(
         _barrier,
-        "Siblings that part at initialisation, and end with a ridge between them.",
+        "Siblings that fork at initialisation end with a barrier between them.",
         {
             "That is the test set. The train set was asked for.": lambda: _barrier("test"),
             "That is the loss barrier, in nats. The error barrier is in points.": lambda: barriers.barrier_height(
@@ -123,7 +123,7 @@ EXERCISES = {
             ).mean(),
             "That is the fork at epoch 2.": lambda: _barrier(fork=2),
             "That is the mean over all forks.": lambda: barriers.error_barrier(_line().error)[0].mean(),
-            "That is the error half-way, not how far it stands above the ends.": lambda: (
+            "That is the error at the midpoint, not its height above the ends.": lambda: (
                 _line().error.sel(split="train", fork_epoch=0, alpha=0.5).mean()
             ),
         },
@@ -151,13 +151,17 @@ EXERCISES = {
         ),
     ),
     "fork-6": Exercise(
-        lambda: _slow() / _barrier(),
-        "Forking at initialisation does not make a barrier by itself: how far the siblings walk matters, too.",
+        lambda: _barrier_at_low_rate() / _barrier(),
+        "Forking at initialisation does not cause a barrier by itself: how far the siblings move matters, too.",
         {
-            "That is the test set. The train set was asked for.": lambda: _slow("test") / _barrier("test"),
-            "That is the barrier itself. Divide it by that of the lesson's own run.": _slow,
-            "That is the fork at epoch 2.": lambda: _slow(fork=2) / _barrier(fork=2),
-            "That is the share that is gone. Which share is left?": lambda: 1 - _slow() / _barrier(),
+            "That is the test set. The train set was asked for.": lambda: (
+                _barrier_at_low_rate("test") / _barrier("test")
+            ),
+            "That is the barrier itself. Divide it by that of the lesson's own run.": _barrier_at_low_rate,
+            "That is the fork at epoch 2.": lambda: _barrier_at_low_rate(fork=2) / _barrier(fork=2),
+            "That is the fraction that is removed. Which fraction is left?": lambda: (
+                1 - _barrier_at_low_rate() / _barrier()
+            ),
         },
         tolerance=0.005,
     ),

@@ -1,4 +1,4 @@
-"""Exercises on checkpoints of one's own: what may be averaged, and what else is in them."""
+"""Exercises on checkpoints of one's own: which can be averaged, and what they contain besides weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TENSORS = (
     *((_NUMBERS.normal(size=shape), _NUMBERS.normal(size=shape)) for shape in ((3,), (2, 4))),
     (np.array(360), np.array(451)),
 )
-_MERGES = tuple((*_NUMBERS.normal(size=(3, 4)), share) for share in (0.0, 0.5, 1.0, 0.3))
+_MERGES = tuple((*_NUMBERS.normal(size=(3, 4)), scale) for scale in (0.0, 0.5, 1.0, 0.3))
 
 
 @cache
@@ -30,47 +30,47 @@ def _report(of: str = "other", batchnorm: str = "reestimate", align: bool = Fals
     return connect.pair(networks.first, second, samples, **options)
 
 
-def barrier(**options: Any) -> float:
+def _barrier(**options: Any) -> float:
     """The error barrier in points between the first network and another, see `_report`."""
     return float(_report(**options).error_barrier)
 
 
-def _stable() -> str:
-    found = [barrier(of=of) < STABLE_BELOW for of in ("second", "other")]
+def _stable_pairs() -> str:
+    found = [_barrier(of=of) < STABLE_BELOW for of in ("second", "other")]
     return {(True, False): "first and second", (False, True): "first and other"}.get(
         (found[0], found[1]), "all of them"
     )
 
 
-def _counted(kept: bool = True, counters: bool = True, trained: bool = False) -> float:
+def _count_numbers(kept: bool = True, counters: bool = True, trained: bool = False) -> float:
     network = classifiers().first
     weights = sum(value.numel() for value in network.parameters())
     beside = sum(value.numel() for value in network.buffers() if counters or value.is_floating_point())
     return float(beside * kept + weights * trained)
 
 
-def _half(first: Any, second: Any) -> Any:
+def _average(first: Any, second: Any) -> Any:
     mean = (np.asarray(first) + np.asarray(second)) / 2
     return np.asarray(first) if np.issubdtype(np.asarray(first).dtype, np.integer) else mean
 
 
-def _merged(both: float = 1.0, from_start: float = 1.0, second: float = 1.0) -> Callable[..., Array]:
-    def merge(start: Any, one: Any, two: Any, share: float) -> Array:
-        moved = (one - from_start * start) + second * (two - from_start * start)
-        found: Array = start + both * share * moved
+def _merged(factor: float = 1.0, start_weight: float = 1.0, second: float = 1.0) -> Callable[..., Array]:
+    def merge(start: Any, one: Any, two: Any, scale: float) -> Array:
+        moved = (one - start_weight * start) + second * (two - start_weight * start)
+        found: Array = start + factor * scale * moved
         return found
 
     return merge
 
 
-def _share() -> float:
-    return 1 - barrier(align=True) / barrier()
+def _removed_fraction() -> float:
+    return 1 - _barrier(align=True) / _barrier()
 
 
 EXERCISES = {
     "merge-1": Exercise(
-        _stable,
-        "A start in common, and little else: not the order of the samples, not the noise.",
+        _stable_pairs,
+        "A common start, and little else: not the order of the samples, not the noise.",
         {
             "Both have learned the task equally well. But did they learn it with the same units?": "first and other",
             "Do all of them have a start in common?": "all of them",
@@ -78,34 +78,36 @@ EXERCISES = {
         choices=("first and second", "first and other", "all of them"),
     ),
     "merge-2": Exercise(
-        _half,
-        "A checkpoint also counts: a whole number of batches has no half-way, and in use nothing is computed from it.",
+        _average,
+        "A checkpoint also counts: a whole number of batches has no average, and nothing is computed from it in use.",
         {
             "That is right for weights. What becomes of a counter, a whole number?": lambda first, second: (
                 np.add(first, second) / 2
             ),
             "That is the sum of both, and a network with weights twice as large.": lambda first, second: (
-                _half(first, second) * (1 if np.issubdtype(np.asarray(first).dtype, np.integer) else 2)
+                _average(first, second) * (1 if np.issubdtype(np.asarray(first).dtype, np.integer) else 2)
             ),
             "That is the first network, unchanged.": lambda first, second: np.asarray(first),
         },
         test_inputs=_TENSORS,
     ),
     "merge-3": Exercise(
-        _counted,
+        _count_numbers,
         "Two normalisations, and each keeps a mean and a variance a unit, and one counter.",
         {
-            "Those are all the numbers in the file. Which of them were not trained?": lambda: _counted(trained=True),
-            "Those were trained: they are the network's parameters.": lambda: _counted(kept=False, trained=True),
-            "Nearly. What does a normalisation count?": lambda: _counted(counters=False),
+            "Those are all the numbers in the file. Which of them were not trained?": lambda: _count_numbers(
+                trained=True
+            ),
+            "Those were trained: they are the network's parameters.": lambda: _count_numbers(kept=False, trained=True),
+            "Nearly. What does a normalisation count?": lambda: _count_numbers(counters=False),
         },
         tolerance=1e-6,
     ),
     "merge-4": Exercise(
         _merged(),
-        "With a share of one half it is the average of both; with a share of one, both changes in full.",
+        "With a factor of one half it is the average of both; with a factor of one, both changes in full.",
         {
-            "The changes are measured from the start. Yours are measured from zero.": _merged(from_start=0.0),
+            "The changes are measured from the start. Yours are measured from zero.": _merged(start_weight=0.0),
             "Yours goes half as far: it takes the mean of both changes, where their sum was asked for.": _merged(0.5),
             "The second change is missing.": _merged(second=0.0),
             "The second change has the wrong sign: that network is forgotten rather than added.": _merged(second=-1.0),
@@ -113,23 +115,21 @@ EXERCISES = {
         test_inputs=_MERGES,
     ),
     "merge-5": Exercise(
-        barrier,
-        "Each of both makes few errors; what lies between them makes many.",
+        _barrier,
+        "Each of the two makes few errors; the networks between them make many.",
         {
-            "Your statistics were mixed from both networks', not estimated anew.": lambda: barrier(
-                batchnorm="interpolate"
-            ),
-            "That is the pair from one start.": lambda: barrier(of="second"),
-            "You have measured on the samples that they were trained on.": lambda: barrier(train=True),
+            "Your statistics were interpolated, not re-estimated.": lambda: _barrier(batchnorm="interpolate"),
+            "That is the pair from one start.": lambda: _barrier(of="second"),
+            "You have measured on the samples that they were trained on.": lambda: _barrier(train=True),
             "That is the barrier of the loss, in nats.": lambda: float(_report().loss_barrier),
         },
     ),
     "merge-6": Exercise(
-        _share,
-        "What had looked like a mountain between two networks was, for the most part, a matter of names.",
+        _removed_fraction,
+        "Most of the barrier between the two networks was due to their permutation.",
         {
-            "Those are points. Which share of the barrier is it?": lambda: barrier() - barrier(align=True),
-            "That share is left. Which one has gone?": lambda: 1 - _share(),
+            "Those are points. Which fraction of the barrier is it?": lambda: _barrier() - _barrier(align=True),
+            "That fraction is left. Which one is removed?": lambda: 1 - _removed_fraction(),
         },
     ),
 }

@@ -42,8 +42,8 @@ def _variances() -> xr.Dataset:
     return variances(_family().pairs())
 
 
-def _left(layer: int = -1, fork: int = 0, end: float | None = None, quantity: str = "variance") -> float:
-    """What is left half-way of the variance at the ends, or at one of them."""
+def _remaining_variance(layer: int = -1, fork: int = 0, end: float | None = None, quantity: str = "variance") -> float:
+    """The variance at the midpoint, as a fraction of that at the ends, or at one of them."""
     found = _variances()[quantity].sel(fork_epoch=fork).isel(layer=layer, epoch=0)
     ends = found.sel(alpha=[0, 1]).mean("alpha") if end is None else found.sel(alpha=end)
     return float((found.sel(alpha=0.5) / ends).mean())
@@ -68,17 +68,17 @@ def _deviation(activations: Array) -> Any:
     return np.stack([mean, np.sqrt(varies)])
 
 
-def _half_way(v_1: Any, v_2: Any, rho: Any, cross: float = 2.0, share: float = 0.25) -> Any:
-    return share * (v_1 + v_2 + cross * rho * np.sqrt(v_1 * v_2))
+def _midpoint_variance(v_1: Any, v_2: Any, rho: Any, cross: float = 2.0, factor: float = 0.25) -> Any:
+    return factor * (v_1 + v_2 + cross * rho * np.sqrt(v_1 * v_2))
 
 
 EXERCISES = {
     "norm-1": Exercise(
         _highest,
-        "Next to the other network, the weights are nearly its own, and the statistics belong to somebody else.",
+        "Near the other network, the weights are nearly its own, and the statistics are those of the first.",
         {
             "Those fit the point at which they are taken. What do statistics do that fit another one?": "reestimate",
-            "They are off half-way, but at both ends they are right. Which ones are wrong at an end?": "interpolate",
+            "They are wrong at the midpoint, but right at both ends. Which ones are wrong at an end?": "interpolate",
         },
         choices=CONVENTIONS,
     ),
@@ -95,42 +95,44 @@ EXERCISES = {
         test_inputs=_PROBES,
     ),
     "norm-3": Exercise(
-        _half_way,
-        "Half of it for strangers, all of it for equals, nothing for opposites.",
+        _midpoint_variance,
+        "Half of it for uncorrelated channels, all of it for equal ones, nothing for opposite ones.",
         {
-            "Averaging halves the numbers. What does that do to their squares?": lambda a, b, r: _half_way(
-                a, b, r, share=0.5
+            "Averaging halves the numbers. What does that do to their squares?": lambda a, b, r: _midpoint_variance(
+                a, b, r, factor=0.5
             ),
-            "That is the mean of both variances: what interpolated statistics believe.": lambda a, b, r: (a + b) / 2,
-            "(x + y)² has its mixed term twice.": lambda a, b, r: _half_way(a, b, r, cross=1.0),
-            "Where is the correlation? Your answer does not depend on it.": lambda a, b, r: _half_way(a, b, 0.0),
+            "That is the mean of both variances, as interpolated statistics have it.": lambda a, b, r: (a + b) / 2,
+            "(x + y)² has its mixed term twice.": lambda a, b, r: _midpoint_variance(a, b, r, cross=1.0),
+            "Where is the correlation? Your answer does not depend on it.": lambda a, b, r: _midpoint_variance(
+                a, b, 0.0
+            ),
             "The covariance is rho times both standard *deviations*.": lambda a, b, r: (a + b + 2 * r * a * b) / 4,
         },
         test_inputs=((1.0, 1.0, 0.0), (1.0, 4.0, 0.5), (2.0, 3.0, -1.0), (np.array([1.0, 2.0]), 9.0, 0.25)),
     ),
     "norm-4": Exercise(
         lambda: barrier("interpolate") - barrier(),
-        "So many points are a matter of bookkeeping, not of the loss.",
+        "So many points come from the statistics, not from the weights.",
         {
             "That is the barrier with interpolated statistics. How much of it goes away?": lambda: barrier(
                 "interpolate"
             ),
             "That is the barrier with re-estimated statistics.": barrier,
-            "Those are siblings that part after two epochs.": lambda: barrier("interpolate", 2) - barrier(fork=2),
+            "Those are siblings that fork after two epochs.": lambda: barrier("interpolate", 2) - barrier(fork=2),
             "You have measured on the test set.": lambda: barrier("interpolate", 0, "test") - barrier(split="test"),
             "That is the difference to kept statistics.": lambda: barrier("keep") - barrier(),
         },
     ),
     "norm-5": Exercise(
-        _left,
+        _remaining_variance,
         "The statistics before it were right, so this is what one layer's averaging leaves.",
         {
-            "That is the first normalisation. The last one was asked for.": lambda: _left(0),
-            "Those are siblings that part after two epochs.": lambda: _left(fork=2),
-            "You have compared with one end only. Take the mean of both.": lambda: _left(end=0.0),
-            "With the other end only. Take the mean of both.": lambda: _left(end=1.0),
+            "That is the first normalisation. The last one was asked for.": lambda: _remaining_variance(0),
+            "Those are siblings that fork after two epochs.": lambda: _remaining_variance(fork=2),
+            "You have compared with one end only. Take the mean of both.": lambda: _remaining_variance(end=0.0),
+            "With the other end only. Take the mean of both.": lambda: _remaining_variance(end=1.0),
             "After a normalisation with the right statistics there is always one. Look at what comes in.": lambda: (
-                _left(quantity="normalised")
+                _remaining_variance(quantity="normalised")
             ),
         },
         tolerance=0.003,  # the layers differ by little

@@ -32,19 +32,19 @@ def tracks(split: str = "train", fork: int = 0, epoch: int = example_families.EX
 
 
 def two_valleys(theta: Array) -> float:
-    """A slope with two valleys that draw together on the way up."""
+    """A slope with two valleys that approach each other with height."""
     x, y = np.asarray(theta, dtype=np.float64)
     return float((x**2 - 1) ** 2 + 3 * y)
 
 
 def bowl(theta: Array) -> float:
-    """Convex, and lopsided."""
+    """A convex, asymmetric loss."""
     x, y = np.asarray(theta, dtype=np.float64)
     return float(x**4 + 2 * x**2 + x * y + y**2)
 
 
-def _made_of(formula: Callable[[float, float, float], float]) -> Callable[..., float]:
-    """Something made of the losses on the first flank, the midline and the second flank at a height."""
+def _combined(formula: Callable[[float, float, float], float]) -> Callable[..., float]:
+    """A combination of the losses on the first flank, the midline and the second flank at a height."""
 
     def value(loss: Callable[[Array], float], theta_1: Array, theta_2: Array, top: Array, h: float) -> float:
         first, second = ((1 - h) * theta + h * top for theta in (theta_1, theta_2))
@@ -53,19 +53,19 @@ def _made_of(formula: Callable[[float, float, float], float]) -> Callable[..., f
     return value
 
 
-_ridge = _made_of(lambda first, middle, second: middle - (first + second) / 2)
-_midline = _made_of(lambda first, middle, second: middle)
+_ridge = _combined(lambda first, middle, second: middle - (first + second) / 2)
+_midline = _combined(lambda first, middle, second: middle)
 
 
 def _coordinates(theta_1: Array, theta_2: Array, third: Array) -> Any:
     return planes.basis(torch.from_numpy(np.stack([theta_1, theta_2, third]))).corners.numpy()
 
 
-def _laid_otherwise(change: Callable[[Any], Any]) -> Callable[..., Any]:
+def _changed(change: Callable[[Any], Any]) -> Callable[..., Any]:
     return lambda *corners: change(_coordinates(*corners))
 
 
-def _slanted(theta_1: Array, theta_2: Array, third: Array) -> Array:
+def _not_orthogonal(theta_1: Array, theta_2: Array, third: Array) -> Array:
     """The second axis straight towards the third point: not perpendicular to the first."""
     return np.array([[0, 0], [np.linalg.norm(theta_2 - theta_1), 0], [0, np.linalg.norm(third - theta_1)]])
 
@@ -77,11 +77,11 @@ def _stands_out_up_to(
 
 
 # At 0.44 and 0.62 a mistake leads to the right answer.
-_SHARES = hundredths(0.2, 0.41) + hundredths(0.52, 0.59) + hundredths(0.66, 0.85)
+_FRACTIONS = hundredths(0.2, 0.41) + hundredths(0.52, 0.59) + hundredths(0.66, 0.85)
 
 
-def _partly_as_high(share: float) -> Exercise:
-    wide = math.sqrt(1 - math.sqrt(1 - share))  # what is left of the distance between the flanks
+def _height_for_fraction(share: float) -> Exercise:
+    wide = math.sqrt(1 - math.sqrt(1 - share))  # the remaining fraction of the distance between the flanks
     return Exercise(
         1 - wide,
         f"Where the ridge is {share:g} times as high, the valleys are still {wide:.2f} times as far apart.",
@@ -97,24 +97,24 @@ def _partly_as_high(share: float) -> Exercise:
 EXERCISES = {
     "ridge-1": Exercise(
         lambda: "above" if ridges.ridge(tracks(fork=2, epoch=3).loss).sel(height=0) > 0 else "below",
-        "There is a trough between them, not a ridge: their average walks ahead of both. The ridge comes up later.",
+        "There is a trough between them, not a ridge: their average is ahead of both. The ridge appears later.",
         {
-            "The ridge at the *end* of training need not have been there when they parted. What does averaging do to "
-            "noise?": "above",
-            "They have walked an epoch apart: the three tracks no longer coincide.": "level",
+            "The ridge at the *end* of training need not have existed just after the fork. What does averaging do "
+            "to noise?": "above",
+            "They have trained separately for an epoch: the three tracks no longer coincide.": "level",
         },
         choices=("above", "below", "level"),
     ),
     "ridge-2": Exercise(
         _ridge,
-        "At h = 0 it is the barrier half-way, at h = 1 it is zero. On a convex loss it is never positive.",
+        "At h = 0 it is the barrier at the midpoint, at h = 1 it is zero. On a convex loss it is never positive.",
         {
-            "That is the same at every height. Where does h come in?": lambda *given: _ridge(*given[:-1], 0.0),
+            "That is the same at every height. Where is h used?": lambda *given: _ridge(*given[:-1], 0.0),
             "h = 0 is the sibling line and h = 1 the top; yours is the other way round.": lambda *given: _ridge(
                 *given[:-1], 1 - given[-1]
             ),
             "That is the height of the midline. How far is it above the flanks?": _midline,
-            "The *mean* of the two flanks, not their sum.": _made_of(lambda one, middle, two: middle - one - two),
+            "The *mean* of the two flanks, not their sum.": _combined(lambda one, middle, two: middle - one - two),
             "Compare with the flanks at the same height, not with the siblings at its foot.": (
                 lambda loss, one, two, top, h: _midline(loss, one, two, top, h) - (loss(one) + loss(two)) / 2
             ),
@@ -126,21 +126,19 @@ EXERCISES = {
             (two_valleys, _LEFT, _RIGHT, _TOP, 1.0),
         ),
     ),
-    "ridge-3": IndividualExercise({"share": 0.5}, {"share": _SHARES}, _partly_as_high),
+    "ridge-3": IndividualExercise({"share": 0.5}, {"share": _FRACTIONS}, _height_for_fraction),
     "ridge-4": Exercise(
         _coordinates,
         "An orthonormal basis: lengths and angles on the map are those in weight space.",
         {
-            "Your axes are not perpendicular: take the part along the first axis out of the second.": _slanted,
+            "Your axes are not perpendicular: take the part along the first axis out of the second.": _not_orthogonal,
             "Your axes are not of unit length: distances on the map are not those in weight space.": (
-                _laid_otherwise(lambda at: at / [at[1, 0], at[2, 1]])
+                _changed(lambda at: at / [at[1, 0], at[2, 1]])
             ),
-            "The third point should be on the positive side: your second axis is turned round.": (
-                _laid_otherwise(lambda at: at * [1, -1])
+            "The third point should be on the positive side: your second axis is reversed.": (
+                _changed(lambda at: at * [1, -1])
             ),
-            "The first sibling is the origin, not the middle between both.": (
-                _laid_otherwise(lambda at: at - at[:2].mean(axis=0))
-            ),
+            "The first sibling is the origin, not the midpoint.": (_changed(lambda at: at - at[:2].mean(axis=0))),
         },
         test_inputs=(
             (np.array([0.0, 0.0]), np.array([3.0, 4.0]), np.array([4.0, -3.0])),
@@ -155,7 +153,7 @@ EXERCISES = {
             "That is in points of error. Nats were asked for.": lambda: ridges.ridge(tracks().error),
             "That is the test set. The train set was asked for.": lambda: ridges.ridge(tracks("test").loss),
             "That is the fork at epoch 2.": lambda: ridges.ridge(tracks(fork=2).loss),
-            "That is the midline, not how far it stands above the flanks.": lambda: tracks().loss.sel(track="middle"),
+            "That is the midline, not its height above the flanks.": lambda: tracks().loss.sel(track="middle"),
         },
         tolerance=0.008,
     ),

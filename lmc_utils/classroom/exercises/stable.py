@@ -35,7 +35,7 @@ def _onsets(axis: str, split: str = "train") -> xr.Dataset:
     return when_stability_begins.along(axis, result_tables.read(_TABLES[axis]), Parameters(split=split))
 
 
-def _later() -> str:
+def _latest_onset() -> str:
     rate, batch = (_onsets(axis).begins.mean("parent") for axis in _TABLES)
     change = {
         "twice the learning rate": rate.sel(learning_rate=0.2) - rate.sel(learning_rate=0.1),
@@ -79,14 +79,14 @@ def _in_steps(batch: float, epoch: float) -> Exercise:
     )
 
 
-def _rate_left(share: Callable[[xr.DataArray], xr.DataArray] | None = None, split: str = "train") -> float:
+def _rate_at_onset(schedule: Callable[[xr.DataArray], xr.DataArray] | None = None, split: str = "train") -> float:
     onset = _onsets("learning rate", split).sel(learning_rate=0.2)
-    left = when_stability_begins.rate_at(xr.DataArray(0.2), onset.share) if share is None else share(onset.share)
+    left = when_stability_begins.rate_at(xr.DataArray(0.2), onset.share) if schedule is None else schedule(onset.share)
     return float(left.mean())
 
 
-def _share(heat: float) -> float:
-    return float(np.mean([_fork_time(heat, seed) for seed in _SEEDS]))
+def _mean_fork_time(temperature: float) -> float:
+    return float(np.mean([_fork_time(temperature, seed) for seed in _SEEDS]))
 
 
 @cache
@@ -94,21 +94,23 @@ def _fork_time(temperature: float, seed: int) -> float:
     return Walkers(temperature=temperature, seed=seed).fork_time()
 
 
-def _sweep(hot: float, cold: float) -> Exercise:
+def _later_fork(hot: float, cold: float) -> Exercise:
     return Exercise(
-        lambda: _share(hot) - _share(cold),
+        lambda: _mean_fork_time(hot) - _mean_fork_time(cold),
         "With one temperature at which all of them freeze it would be that one times (1 / colder - 1 / hotter).",
         {
-            "That is the share of the hotter start alone.": lambda: _share(hot),
-            "That is the share of the colder start alone.": lambda: _share(cold),
-            "That is how many times as late. By how much is it later?": lambda: _share(hot) / _share(cold),
+            "That is the fork time of the hotter start alone.": lambda: _mean_fork_time(hot),
+            "That is the fork time of the colder start alone.": lambda: _mean_fork_time(cold),
+            "That is how many times as late. By how much is it later?": lambda: (
+                _mean_fork_time(hot) / _mean_fork_time(cold)
+            ),
         },
     )
 
 
 EXERCISES: dict[str, Any] = {
     "stable-1": Exercise(
-        _later,
+        _latest_onset,
         "More noise keeps siblings apart for longer, whether it comes from longer steps or from smaller batches.",
         {
             "An average over more samples is less noisy. Does noise bring siblings together?": "twice the batch size",
@@ -130,20 +132,20 @@ EXERCISES: dict[str, Any] = {
         {"batch": 64, "epoch": 7}, {"batch": (24, 48, 80, 96, 112, 144), "epoch": range(3, 24)}, _in_steps
     ),
     "stable-4": Exercise(
-        _rate_left,
-        "Divide it by the batch size, and compare it with what is left at the onset of the smaller batches.",
+        _rate_at_onset,
+        "Divide it by the batch size, and compare it with the remaining rate at the onset of the smaller batches.",
         {
             "That is the rate at the start. A cosine takes it to zero.": 0.2,
-            "That falls along a straight line. The schedule is a cosine.": lambda: _rate_left(
-                lambda share: 0.2 * (1 - share)
+            "That falls along a straight line. The schedule is a cosine.": lambda: _rate_at_onset(
+                lambda time: 0.2 * (1 - time)
             ),
-            "That is the share of the rate that is left. Of which rate?": lambda: _rate_left() / 0.2,
-            "You have taken the onset on the test set.": lambda: _rate_left(split="test"),
+            "That is the fraction of the rate that is left. Of which rate?": lambda: _rate_at_onset() / 0.2,
+            "You have taken the onset on the test set.": lambda: _rate_at_onset(split="test"),
         },
     ),
     "stable-5": IndividualExercise(
         {"hot": 0.7, "cold": 0.1},
         {"hot": [each / 50 for each in range(20, 31)], "cold": hundredths(0.12, 0.24)},
-        _sweep,
+        _later_fork,
     ),
 }

@@ -11,50 +11,49 @@ from lmc_utils import toy
 from lmc_utils.classroom.answer_feedback import Array, Exercise
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 
-FIVE = toy.on_interval(5)
-PULLED = FIVE * np.where(np.abs(FIVE) == 1, 0.95, 1.0)  # the two outermost, a little inwards
-THREE = toy.on_interval(3)
-PLACED = 6
+_FIVE = toy.on_interval(5)
+_MOVED_INWARDS = _FIVE * np.where(np.abs(_FIVE) == 1, 0.95, 1.0)  # the two outermost only
+_THREE = toy.on_interval(3)
+_PLACED = 6
 _ALPHAS = np.linspace(0, 1, 5)
-_OUTER_RIDGE = toy.neighbour_barriers(THREE)[1]
-_BEND_INSIDE, _BEND_OUTSIDE = toy.curvature(THREE[1:], THREE)
+_OUTER_RIDGE = toy.neighbour_barriers(_THREE)[1]
+_CURVATURE_INSIDE, _CURVATURE_OUTSIDE = toy.curvature(_THREE[1:], _THREE)
 _STRETCH = 1 / np.cos(np.pi / 10)  # takes the outermost of five Chebyshev points to 1
 
 
-def _barrier(way: Callable[[Array], Any], chord: Callable[[Array], Any]) -> Callable[..., Any]:
-    """The barrier if alpha were one thing on the way between the endpoints, and another in the chord."""
+def _barrier(path: Callable[[Array], Any], chord: Callable[[Array], Any]) -> Callable[..., Any]:
+    """The barrier with one function of alpha for the point on the segment, and another for the chord."""
 
     def barrier(alpha: Array, theta_1: float, theta_2: float, roots: Array) -> Any:
-        on_the_way, in_the_chord = way(np.asarray(alpha)), chord(np.asarray(alpha))
+        a, b = path(np.asarray(alpha)), chord(np.asarray(alpha))
         one, two = toy.value([theta_1, theta_2], roots)
-        there = toy.value((1 - on_the_way) * theta_1 + on_the_way * theta_2, roots)
-        return there - (1 - in_the_chord) * one - in_the_chord * two
+        return toy.value((1 - a) * theta_1 + a * theta_2, roots) - (1 - b) * one - b * two
 
     return barrier
 
 
-def _forth(alpha: Array) -> Array:
+def _forwards(alpha: Array) -> Array:
     return alpha
 
 
-def _back(alpha: Array) -> Array:
+def _backwards(alpha: Array) -> Array:
     return 1 - alpha
 
 
-def _fits_the_interval(roots: Array) -> str | None:
-    if roots.shape != (PLACED,):
-        return f"Expected {PLACED} numbers, got an answer of shape {roots.shape}."
+def _outside_interval(roots: Array) -> str | None:
+    if roots.shape != (_PLACED,):
+        return f"Expected {_PLACED} numbers, got an answer of shape {roots.shape}."
     return None if (np.abs(roots) <= 1).all() else "One of them is not between -1 and 1."
 
 
-def _further_apart(half: float) -> Exercise:
+def _scaled_pair(half: float) -> Exercise:
     return Exercise(
         toy.neighbour_barriers([-half, half])[0],
         f"Every length has grown by {half:g}, and f is a product of four lengths.",
         {
             "That is the product of the distances. Each factor of f is a distance *squared*.": half**2,
-            "A barrier does not grow in proportion to the distance. What is f half-way?": half,
-            "The top of the ridge is half-way: how far is it from either solution?": (2 * half) ** 4,
+            "A barrier does not grow in proportion to the distance. What is f at the midpoint?": half,
+            "The top of the ridge is at the midpoint: how far is it from either solution?": (2 * half) ** 4,
             "That is the second-order approximation. The exact height is f at the top.": 4 * half**4,
         },
     )
@@ -62,7 +61,7 @@ def _further_apart(half: float) -> Exercise:
 
 EXERCISES = {
     "toy-1": Exercise(
-        "rises" if toy.neighbour_barriers(PULLED).max() > toy.neighbour_barriers(FIVE).max() else "falls",
+        "rises" if toy.neighbour_barriers(_MOVED_INWARDS).max() > toy.neighbour_barriers(_FIVE).max() else "falls",
         "The outer ridges are the highest, and they sink when their outer foot comes nearer to all other solutions. "
         "The inner ridges sink as well.",
         {
@@ -72,7 +71,7 @@ EXERCISES = {
         },
         choices=("rises", "falls", "stays"),
     ),
-    "toy-2": IndividualExercise({"half": 1.5}, {"half": hundredths(1.11, 2.89)}, _further_apart),
+    "toy-2": IndividualExercise({"half": 1.5}, {"half": hundredths(1.11, 2.89)}, _scaled_pair),
     "toy-3": Exercise(
         toy.value,
         "One axis more for the roots, the product along it: that is all.",
@@ -95,27 +94,29 @@ EXERCISES = {
             "That is the height of the landscape. How far is it above the chord?": lambda a, one, two, roots: toy.value(
                 (1 - np.asarray(a)) * one + np.asarray(a) * two, roots
             ),
-            "alpha = 0 should be at theta_1 and alpha = 1 at theta_2. On the way you have interchanged them, in the "
-            "chord you have not.": _barrier(way=_back, chord=_forth),
+            "alpha = 0 should be at theta_1 and alpha = 1 at theta_2. On the segment you have "
+            "interchanged them, in the chord you have not.": _barrier(_backwards, _forwards),
             "The chord is interchanged: it should be f(theta_1) at alpha = 0 and f(theta_2) at alpha = 1.": _barrier(
-                way=_forth, chord=_back
+                _forwards, _backwards
             ),
-            "The wrong endpoint: you start at theta_2. alpha = 0 should be at theta_1.": _barrier(_back, _back),
+            "The wrong endpoint: you start at theta_2. alpha = 0 should be at theta_1.": _barrier(
+                _backwards, _backwards
+            ),
             "You have taken away the mean of both ends. The chord between them is a straight line in alpha.": _barrier(
-                way=_forth, chord=lambda alpha: 0.5
+                _forwards, lambda alpha: 0.5
             ),
         },
-        test_inputs=((_ALPHAS, -1.0, 1.0, [-1.0, 1.0]), (_ALPHAS, -1.2, 0.4, [-1.0, 1.0]), (0.25, 0.9, -0.3, THREE)),
+        test_inputs=((_ALPHAS, -1.0, 1.0, [-1.0, 1.0]), (_ALPHAS, -1.2, 0.4, [-1.0, 1.0]), (0.25, 0.9, -0.3, _THREE)),
     ),
     "toy-5": Exercise(
-        toy.approximation_factors(THREE)[1],
+        toy.approximation_factors(_THREE)[1],
         "At the outer solution the landscape bends four times as much as at the inner one. Both curves are lopsided, "
         "and each has its top at another alpha.",
         {
-            "You have compared both half-way. The heights were asked for: each curve has its top at an alpha of its "
-            "own.": toy.second_order_barrier(0, 1, [0.5], THREE) / toy.barrier_curve(0, 1, [0.5], THREE),
-            "The inner solution's curvature alone? The outer one has another.": _BEND_INSIDE / 8 / _OUTER_RIDGE,
-            "The outer solution's curvature alone? The inner one has another.": _BEND_OUTSIDE / 8 / _OUTER_RIDGE,
+            "You have compared both at the midpoint. The heights were asked for: each curve has its top at an alpha "
+            "of its own.": toy.second_order_barrier(0, 1, [0.5], _THREE) / toy.barrier_curve(0, 1, [0.5], _THREE),
+            "The inner solution's curvature alone? The outer one has another.": _CURVATURE_INSIDE / 8 / _OUTER_RIDGE,
+            "The outer solution's curvature alone? The inner one has another.": _CURVATURE_OUTSIDE / 8 / _OUTER_RIDGE,
             "Is that the factor for two solutions? The third one changes both the ridge and the curvatures.": (
                 toy.approximation_factors([-1.0, 1.0])[0]
             ),
@@ -132,19 +133,19 @@ EXERCISES = {
         tolerance=0.005,
     ),
     "toy-7": Exercise(
-        toy.chebyshev(PLACED),
+        toy.chebyshev(_PLACED),
         "Nobody can place them so that the landscape stays lower on the whole of [-1, 1].",
         {
             "Equally spaced from end to end, the landscape is highest near the edges. Where should more solutions "
-            "stand?": toy.on_interval(PLACED),
+            "stand?": toy.on_interval(_PLACED),
             "Equally spaced, off the ends: now it is highest at the very ends. Space them unequally.": (
-                toy.equally_spaced(PLACED, 2 / PLACED)
+                toy.equally_spaced(_PLACED, 2 / _PLACED)
             ),
             "These are the points where T_m is largest. Solutions belong where it is zero.": np.cos(
-                np.pi * np.arange(PLACED) / (PLACED - 1)
+                np.pi * np.arange(_PLACED) / (_PLACED - 1)
             ),
         },
-        reject=_fits_the_interval,
+        reject=_outside_interval,
         objective=lambda roots: toy.value(np.linspace(-1, 1, 4001), roots).max(),
     ),
 }
