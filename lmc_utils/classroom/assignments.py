@@ -1,4 +1,4 @@
-"""Student versions of the exercise notebooks, by nbgrader: solutions, explanations and hidden tests are taken out."""
+"""Student versions of the exercise notebooks, without solutions, explanations and hidden tests, by nbgrader."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ EXPLANATION_TAG = "explanation"  # the tag of a cell that goes with a solution
 
 
 def write(
-    sources: Sequence[Path], folder: Path, force: bool = False, students: Mapping[str, str] | None = None
+    sources: Sequence[Path], folder: Path, *, force: bool = False, students: Mapping[str, str] | None = None
 ) -> list[Path]:
     """Write the student version of each exercise notebook.
 
     Args:
         sources: exercise notebooks with their solutions.
-        folder: where the student versions go, under the same names.
-        force: replace files of another content.
-        students: for versions with numbers of their own, the folder of each student, by name.
+        folder: where to write; file names stay.
+        force: replace files with other content.
+        students: for versions with individual numbers, the subfolder of each student, by name.
 
     Returns:
-        The files, in the order of the sources; one that was there with the same content is left as it is.
+        The files, in the order of the sources.
 
     Raises:
-        ParameterError: nbgrader is missing, a source has a fault, or a file of another content is in the way. Then
-            nothing has been written.
+        ParameterError: nbgrader is missing, a source is faulty, or a file with other content exists. Then nothing has
+            been written.
     """
     originals = {source.resolve() for source in sources}
-    whose: list[tuple[str | None, Path]] = [(name, folder / place) for name, place in (students or {}).items()]
+    versions: Mapping[Any, str] = students or {None: ""}
     contents = {
-        place / source.name: (nbformat.writes(student_version(source, student)) + "\n").encode()
-        for student, place in whose or [(None, folder)]
+        folder / subfolder / source.name: (nbformat.writes(student_version(source, student)) + "\n").encode()
+        for student, subfolder in versions.items()
         for source in sources
     }
     for target, content in contents.items():
@@ -60,7 +60,7 @@ def write(
 
 @contextmanager
 def writable_folder(name: str, folder: Path) -> Iterator[None]:
-    """Make a folder to write to in this context; raises ParameterError, which begins with `name`, where that fails."""
+    """Create a folder and write to it in this context; an OSError becomes a ParameterError about `name`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -71,14 +71,18 @@ def writable_folder(name: str, folder: Path) -> Iterator[None]:
 
 
 def student_version(source: Path, student: str | None = None) -> NotebookNode:
-    """An exercise notebook for students, or for one of them; raises ParameterError as `run_preprocessors` does."""
+    """An exercise notebook as students get it, or one student with individual numbers.
+
+    Raises:
+        ParameterError: as `run_preprocessors`.
+    """
     notebook = individualise(copy.deepcopy(_without_solutions(source.stem, source.read_bytes())), student)
     return run_preprocessors(notebook, ["ComputeChecksums", "CheckCellMetadata"], source.stem)
 
 
 @lru_cache(maxsize=32)
 def _without_solutions(name: str, content: bytes) -> NotebookNode:
-    """What is the same for every student; to take it out takes most of the time."""
+    """An exercise notebook without solutions and tests; cached, since it is the same for every student and slow."""
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests"]
     notebook = run_preprocessors(nbformat.reads(content.decode(), as_version=4), steps, name)
     notebook.cells = [cell for cell in notebook.cells if EXPLANATION_TAG not in cell.metadata.get("tags", [])]
@@ -86,12 +90,12 @@ def _without_solutions(name: str, content: bytes) -> NotebookNode:
 
 
 def with_hidden_tests(source: Path, student: str | None = None) -> NotebookNode:
-    """What a submission is marked by: the exercise notebook without its solutions, but with its hidden tests.
+    """The exercise notebook with hidden tests and without solutions, for marking; with a student's numbers, if any.
 
-    With the numbers of a student, where it is one's own.
+    The visible check after the hidden tests is removed: it gives no points, and students may have redefined its name.
 
-    What follows the hidden tests, the check that students see, is left out: it gives no points, and students may have
-    given its name to something else. Raises ParameterError as `run_preprocessors` does.
+    Raises:
+        ParameterError: as `run_preprocessors`.
     """
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums"]
     notebook = individualise(nbformat.read(source, as_version=4), student)
@@ -101,51 +105,50 @@ def with_hidden_tests(source: Path, student: str | None = None) -> NotebookNode:
 
 
 def exercise_names(sources: Sequence[Path]) -> list[str]:
-    """The names of the exercises of notebooks, in order."""
+    """The names of the exercises in notebooks, in order."""
     cells = (grade_id(cell) for source in sources for cell in nbformat.read(source, as_version=4).cells)
     return [name.removesuffix(_TEST) for name in cells if name.endswith(_TEST)]
 
 
 def individualise(notebook: NotebookNode, student: str | None) -> NotebookNode:
-    """An exercise notebook with the numbers of a student in its tasks and tests, and the name in its metadata.
+    """Put the numbers of a student into the tasks and tests of an exercise notebook, and the name into its metadata.
 
-    What a task says then stands in the metadata of its cell as `lmc.own`, with the names of numbers in <<brackets>>.
+    The text of such a task is the metadata of its cell, `lmc.own`, with names of numbers in <<brackets>>.
     """
     for cell in notebook.cells:
-        own = cell.metadata.get("lmc", {}).pop("own", None)
+        text = cell.metadata.get("lmc", {}).pop("own", None)
         if not cell.metadata.get("lmc", True):
             del cell.metadata["lmc"]
         name = grade_id(cell).rpartition("-")[0]
-        if student is None or not (own or (grade_id(cell).endswith(_TEST) and exercise_numbers(name, student))):
-            continue
-        if own:
-            for each, value in exercise_numbers(name, student).items():
-                own = own.replace(f"<<{each}>>", f"{value:g}")
-            cell.source = own
-        else:
-            asked = re.compile(rf'\b((?:check|require_correct)\("{name}", \w+)\)')
-            cell.source = asked.sub(lambda found: f"{found[1]}, student={student!r})", cell.source)
+        numbers = exercise_numbers(name, student) if student is not None else {}
+        if text and student is not None:
+            for each, value in numbers.items():
+                text = text.replace(f"<<{each}>>", f"{value:g}")
+            cell.source = text
+        elif numbers and grade_id(cell).endswith(_TEST):
+            call = re.compile(rf'\b((?:check|require_correct)\("{name}", \w+)\)')
+            cell.source = call.sub(lambda found: f"{found[1]}, student={student!r})", cell.source)
     if student is not None:
         notebook.metadata.setdefault("lmc", {})["student"] = student
     return notebook
 
 
 def run_preprocessors(notebook: NotebookNode, steps: Iterable[str], name: str) -> NotebookNode:
-    """Lead a notebook, which is changed in place, too, through some of nbgrader's preprocessors.
+    """Run some of nbgrader's preprocessors on a notebook, which they also change in place.
 
     Raises:
-        ParameterError: nbgrader is missing, or it complains; the message begins with `name`.
+        ParameterError: nbgrader is missing or fails; the message begins with `name`.
     """
     for step, preprocess in [(step, nbgrader_preprocessor(step).preprocess) for step in steps]:
         try:
             notebook, _ = preprocess(notebook, {})
-        except Exception as error:  # nbgrader's own kinds are many
+        except Exception as error:  # nbgrader raises many kinds
             raise ParameterError(f"{name}: {step} of nbgrader says: {' '.join(str(error).split())}") from error
     return notebook
 
 
 def nbgrader_preprocessor(name: str, **traits: Any) -> Any:
-    """One of nbgrader's preprocessors, quiet; raises ParameterError where nbgrader is missing."""
+    """One of nbgrader's preprocessors, without log messages; ParameterError where nbgrader is missing."""
     try:
         from nbgrader import preprocessors
     except ImportError as error:
@@ -154,7 +157,7 @@ def nbgrader_preprocessor(name: str, **traits: Any) -> Any:
 
 
 def silent_logger() -> logging.Logger:
-    """A log for nbgrader that says nothing."""
+    """A logger for nbgrader that discards everything."""
     log = logging.getLogger("lmc_utils.nbgrader")
     log.addHandler(logging.NullHandler())
     log.propagate = False
@@ -162,7 +165,7 @@ def silent_logger() -> logging.Logger:
 
 
 def grade_id(cell: NotebookNode) -> str:
-    """By what nbgrader knows a cell; empty for one that it does not know."""
-    known = cell.metadata.get("nbgrader")
-    name = known.get("grade_id") if isinstance(known, dict) else None
+    """The `grade_id` by which nbgrader identifies a cell; empty for other cells."""
+    metadata = cell.metadata.get("nbgrader")
+    name = metadata.get("grade_id") if isinstance(metadata, dict) else None
     return name if isinstance(name, str) else ""

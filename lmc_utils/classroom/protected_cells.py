@@ -1,4 +1,4 @@
-"""Put right what a submission may not change: cells that were lost, doubled or edited."""
+"""Restore the cells that a submission must not change: missing, duplicated or edited ones."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from lmc_utils.classroom.assignments import grade_id
 WRONG_FILE = "none of the exercises' cells is in it: is it the wrong file?"
 
 
-def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookNode) -> tuple[NotebookNode, list[str]]:
-    """Put back the cells that a submission has lost, the source of those that are locked, and the metadata of all.
+def restore(submission: NotebookNode, marked: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """Restore missing cells of a submission, the source of locked ones, and the metadata of all.
 
-    `given` is the exercise notebook without its solutions, `handed_out` what students got: no hidden tests either.
+    Args:
+        submission: stays as it is.
+        marked: the exercise notebook with hidden tests, see `assignments.with_hidden_tests`.
+        released: the student version, without them.
 
     Returns:
-        A notebook that holds every exercise's cells once, and a line for each that was lost, doubled or changed.
+        A notebook with every exercise's cells once, and a remark for each that was missing, duplicated or changed.
     """
     notebook, remarks = copy.deepcopy(submission), []
-    notebook.metadata["kernelspec"] = copy.deepcopy(given.metadata.kernelspec)
-    known = {grade_id(cell): cell for cell in given.cells if grade_id(cell)}
-    unchanged = {(grade_id(cell), _bare(cell.source)) for cell in (*given.cells, *handed_out.cells)}
+    notebook.metadata["kernelspec"] = copy.deepcopy(marked.metadata.kernelspec)
+    known = {grade_id(cell): cell for cell in marked.cells if grade_id(cell)}
+    unchanged = {(grade_id(cell), _stripped(cell.source)) for cell in (*marked.cells, *released.cells)}
     by_id = {cell.id: cell.metadata.nbgrader for cell in known.values()}
     for cell in notebook.cells:
-        if not grade_id(cell) and cell.get("id") in by_id:  # some programs keep the ids and lose the metadata
+        if not grade_id(cell) and cell.get("id") in by_id:  # some editors keep ids and drop metadata
             cell.metadata["nbgrader"] = copy.deepcopy(by_id[cell.id])
     seen: set[str] = set()
-    for row, cell in reversed(list(enumerate(notebook.cells))):  # of two the last counts, as with nbgrader
+    for row, cell in reversed(list(enumerate(notebook.cells))):  # of duplicates the last counts, as in nbgrader
         name = grade_id(cell)
         if name in seen:
             remarks.append(f"{name}: this cell is there more than once")
@@ -37,14 +40,14 @@ def restore(submission: NotebookNode, given: NotebookNode, handed_out: NotebookN
             continue
         seen.add(name)
         original = known[name]
-        if _is_locked(original) and original.cell_type == "code" and (name, _bare(cell.source)) not in unchanged:
+        if _is_locked(original) and original.cell_type == "code" and (name, _stripped(cell.source)) not in unchanged:
             remarks.append(f"{name}: this cell was changed and has been put back")
-        # Not the metadata: a tag could keep a test from being run.
-        own = ("id",) if _is_locked(original) else ("id", "source")
-        others = {key: copy.deepcopy(value) for key, value in original.items() if key not in own}
-        notebook.cells[row] = NotebookNode(others | {key: cell[key] for key in own if key in cell})
+        # Metadata are restored, too: a tag could keep a test from being run.
+        kept = ("id",) if _is_locked(original) else ("id", "source")
+        restored = {key: copy.deepcopy(value) for key, value in original.items() if key not in kept}
+        notebook.cells[row] = NotebookNode(restored | {key: cell[key] for key in kept if key in cell})
     if not seen:
-        return copy.deepcopy(given), [WRONG_FILE]
+        return copy.deepcopy(marked), [WRONG_FILE]
     place = 0
     for name, original in known.items():
         if name in seen:
@@ -60,6 +63,6 @@ def _is_locked(cell: NotebookNode) -> bool:
     return bool(cell.metadata.nbgrader["locked"])
 
 
-def _bare(source: str) -> str:
-    """Without what an editor may change: spaces at the ends of lines."""
+def _stripped(source: str) -> str:
+    """Source without spaces at the ends of lines, which editors change."""
     return "\n".join(line.rstrip() for line in source.strip().splitlines())

@@ -1,6 +1,6 @@
-"""Who has handed in what: files that are versions of one another, told by their names alone.
+"""Several versions of one submission, recognised by their file names: the last one counts.
 
-Nothing is guessed: files that differ in more than a mark of version may be those of two people.
+Files whose names differ in more than a version mark may belong to two students, and all count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MARK = re.compile(r"(?:\s*\((\d+)\)|-Copy(\d+)|[-_ ]v(\d+))$", re.IGNORECASE)
 
 
 def submission_author(submission: Submission) -> str:
-    """Whose file it is: its folder, and what its name says besides its notebook and its version; else its name.
+    """The author of a submission: its folder and its file name without notebook and version; else its file name.
 
     >>> from pathlib import Path
     >>> def named(name):
@@ -25,33 +25,30 @@ def submission_author(submission: Submission) -> str:
     ('ann', 'ben', 'group/cleo')
     """
     path = PurePosixPath(submission.name)
-    own = _MARK.sub("", path.stem)
+    rest = _MARK.sub("", path.stem)
     if submission.notebook:
-        own = own.replace(submission.notebook, "").strip(" _-.")
-    return str(path.parent / own) if own or path.parent.name else path.stem
+        rest = rest.replace(submission.notebook, "").strip(" _-.")
+    return str(path.parent / rest) if rest or path.parent.name else path.stem
 
 
 def supersede_earlier_versions(submissions: Sequence[Submission]) -> list[Submission]:
-    """The submissions, where of the versions of one file only the one that was written last answers its notebook.
+    """Of several versions of a submission, keep the notebook of the last one only; the others name it.
 
-    Where two were written in the same second, as by an archive, the one with the higher number in its name counts.
+    Of two files of the same second, as from an archive, the one with the higher number in its name counts.
     """
-    by_whom: dict[tuple[str, str], list[Submission]] = {}
+    last: dict[tuple[str, str], Submission] = {}
+    for each in sorted((each for each in submissions if each.notebook), key=_age):
+        last[submission_author(each), str(each.notebook)] = each
+    found = []
     for each in submissions:
-        if each.notebook:
-            by_whom.setdefault((submission_author(each), each.notebook), []).append(each)
-    last = {key: max(each, key=_when) for key, each in by_whom.items()}
-    return [
-        each
-        if each.notebook is None or (counts := last[submission_author(each), each.notebook]) is each
-        else replace(
-            each, notebook=None, content=b"", later=counts.name, remark=f"an earlier version: '{counts.name}' counts"
-        )
-        for each in submissions
-    ]
+        counts = last[submission_author(each), each.notebook] if each.notebook else each
+        remark = f"an earlier version: '{counts.name}' counts"
+        earlier = replace(each, notebook=None, content=b"", later=counts.name, remark=remark)
+        found.append(each if counts is each else earlier)
+    return found
 
 
-def _when(submission: Submission) -> tuple[int, int, str]:
+def _age(submission: Submission) -> tuple[int, int, str]:
     mark = _MARK.search(PurePosixPath(submission.name).stem)
     number = next((int(each) for each in mark.groups() if each), 0) if mark else 0
     return int(submission.path.stat().st_mtime), number, submission.name

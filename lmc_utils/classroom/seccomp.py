@@ -1,6 +1,6 @@
-"""System calls that code behind the wall is refused: they take memory that no bound sees, or lead to what is shared.
+"""A seccomp filter for the sandbox: it denies system calls that allocate unaccounted memory or reach shared state.
 
-bubblewrap hides files, processes and networks. What is left is the system itself, and most of it no exercise needs.
+bubblewrap isolates files, processes and networks; this filter reduces what is left of the kernel's interface.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _CALLS = {  # numbers on x86_64 and on aarch64
     "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425),
 }
-_OTHER_NUMBERS = 0x40000000  # from here on x86_64 has the same calls a second time
+_X32_CALLS = 0x40000000  # from here on x86_64 has the same calls a second time
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # of linux/bpf_common.h, for words of 32 bits
-_ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | errno.ENOSYS, 0x80000000
+_ALLOW, _DENY, _KILL = 0x7FFF0000, 0x00050000 | errno.ENOSYS, 0x80000000
 
 
 def filter_program(machine: str = platform.machine()) -> bytes | None:
-    """The filter, as `bwrap --seccomp` reads it; None for a machine whose numbers are not known here.
+    """The BPF program for `bwrap --seccomp`; None for an unsupported machine.
 
     >>> len(filter_program("x86_64")) % 8, filter_program("riscv64")
     (0, None)
@@ -38,7 +38,7 @@ def filter_program(machine: str = platform.machine()) -> bytes | None:
         return None
     column = list(_MACHINES).index(machine)
     lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, _MACHINES[machine]), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
-    lines += [(_AT_LEAST, 0, 1, _OTHER_NUMBERS), (_RETURN, 0, 0, _REFUSE)]
+    lines += [(_AT_LEAST, 0, 1, _X32_CALLS), (_RETURN, 0, 0, _DENY)]
     for numbers in _CALLS.values():
-        lines += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE)]
+        lines += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _DENY)]
     return b"".join(struct.pack("=HBBI", *line) for line in [*lines, (_RETURN, 0, 0, _ALLOW)])

@@ -34,7 +34,7 @@ def assign(
     require(bool(stems), "root", "a checkout of the book with exercise notebooks", str(root.resolve()))
     sources = [notebooks.find(stem, folder).path for stem in stems]
     whose = class_list.student_folders(students) if students else None
-    for written in assignments.write(sources, out or root / "_build" / "assignments", force, whose):
+    for written in assignments.write(sources, out or root / "_build" / "assignments", force=force, students=whose):
         typer.echo(written)
     for exercise, both in class_list.equal_answers(list(whose or ()), assignments.exercise_names(sources)):
         typer.echo(f"lmc: {exercise}: {both[0]} and {both[1]} have the same answer by chance", err=True)

@@ -261,7 +261,7 @@ def test_students_are_graded_with_their_individual_numbers(batch: Batch) -> None
     assert found["cleo"]["toy-2"] == "0", "the neighbour's answer"
     assert found["ann"]["remarks"].startswith("toy-1,")
     assert found["copied"]["remarks"].startswith("it has the numbers of 'ben'")
-    assert found["perfect"]["remarks"] == "it has the book's numbers, not a student's own"
+    assert found["perfect"]["remarks"] == "it has the book's numbers, not individual ones"
 
 
 def test_the_later_of_two_versions_counts(batch: Batch) -> None:

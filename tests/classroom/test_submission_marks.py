@@ -16,12 +16,12 @@ from lmc_utils.classroom.submission_marks import count_points
 
 
 @pytest.fixture(scope="module")
-def given() -> NotebookNode:
+def marked() -> NotebookNode:
     return assignments.with_hidden_tests(SOURCE)
 
 
 @pytest.fixture(scope="module")
-def handed_out() -> NotebookNode:
+def released() -> NotebookNode:
     return assignments.student_version(SOURCE)
 
 
@@ -33,57 +33,57 @@ def failing(cell: NotebookNode, ename: str, evalue: str) -> None:
     cell.outputs = [nbformat.v4.new_output("error", ename=ename, evalue=evalue, traceback=[])]
 
 
-def test_an_intact_notebook_is_unchanged(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_an_intact_notebook_is_unchanged(marked: NotebookNode, released: NotebookNode) -> None:
     submission = solved()
-    restored, remarks = restore(submission, given, handed_out)
+    restored, remarks = restore(submission, marked, released)
     assert remarks == []
-    hidden = {identity(cell): cell.source for cell in given.cells if identity(cell).endswith("-test")}
+    hidden = {identity(cell): cell.source for cell in marked.cells if identity(cell).endswith("-test")}
     assert [cell.source for cell in restored.cells] == [
         hidden.get(identity(cell), cell.source) for cell in submission.cells
     ]
 
 
-def test_trailing_spaces_are_ignored(given: NotebookNode, handed_out: NotebookNode) -> None:
-    assert restore(solved(toy_2_test='check("toy-2", barrier)  \n'), given, handed_out)[1] == []
+def test_trailing_spaces_are_ignored(marked: NotebookNode, released: NotebookNode) -> None:
+    assert restore(solved(toy_2_test='check("toy-2", barrier)  \n'), marked, released)[1] == []
 
 
 @pytest.mark.parametrize("lost", ["toy-setup", "toy-1", "toy-4-test", "toy-7-test", "toy-7"])
-def test_a_missing_cell_is_restored_in_its_place(lost: str, given: NotebookNode, handed_out: NotebookNode) -> None:
-    restored, remarks = restore(without(solved(), lambda name: name == lost), given, handed_out)
-    assert names(restored) == names(given)
+def test_a_missing_cell_is_restored_in_its_place(lost: str, marked: NotebookNode, released: NotebookNode) -> None:
+    restored, remarks = restore(without(solved(), lambda name: name == lost), marked, released)
+    assert names(restored) == names(marked)
     (remark,) = remarks
     assert remark == f"{lost}: this cell is missing" + ("" if lost in ("toy-1", "toy-7") else ", it has been put back")
 
 
-def test_a_notebook_without_exercise_cells_is_rejected(given: NotebookNode, handed_out: NotebookNode) -> None:
-    restored, remarks = restore(without(solved(), lambda name: True), given, handed_out)
-    assert names(restored) == names(given)
+def test_a_notebook_without_exercise_cells_is_rejected(marked: NotebookNode, released: NotebookNode) -> None:
+    restored, remarks = restore(without(solved(), lambda name: True), marked, released)
+    assert names(restored) == names(marked)
     assert remarks == ["none of the exercises' cells is in it: is it the wrong file?"]
 
 
-def test_cells_without_metadata_are_recognised_by_their_ids(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_cells_without_metadata_are_recognised_by_their_ids(marked: NotebookNode, released: NotebookNode) -> None:
     stripped = solved()
     for cell in stripped.cells:
         cell.metadata = nbformat.NotebookNode()
-    restored, remarks = restore(stripped, given, handed_out)
+    restored, remarks = restore(stripped, marked, released)
     assert remarks == []
-    assert names(restored) == names(given)
+    assert names(restored) == names(marked)
 
 
-def test_a_duplicate_cell_is_reported_and_kept_once(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_duplicate_cell_is_reported_and_kept_once(marked: NotebookNode, released: NotebookNode) -> None:
     submission = solved()
     row = names(submission).index("toy-2") + len(submission.cells) - len(names(submission))
     again = copy.deepcopy(submission.cells[row])
     assert identity(again) == "toy-2"
     again.source = "barrier = 0"
     submission.cells.insert(row + 1, again)
-    restored, remarks = restore(submission, given, handed_out)
+    restored, remarks = restore(submission, marked, released)
     assert remarks == ["toy-2: this cell is there more than once"]
     assert next(cell.source for cell in restored.cells if identity(cell) == "toy-2") == "barrier = 0"
-    assert names(restored) == names(given)
+    assert names(restored) == names(marked)
 
 
-def test_changed_points_and_invented_cells_do_not_count(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_changed_points_and_invented_cells_do_not_count(marked: NotebookNode, released: NotebookNode) -> None:
     submission = solved()
     for cell in submission.cells:
         if identity(cell) == "toy-2-test":
@@ -92,13 +92,13 @@ def test_changed_points_and_invented_cells_do_not_count(given: NotebookNode, han
     made_up.metadata.nbgrader = {"grade_id": "toy-99-test", "grade": True, "points": 50}
     nonsense = nbformat.v4.new_code_cell("1", metadata={"nbgrader": "yes"})
     submission.cells += [made_up, nonsense]
-    restored, _ = restore(submission, given, handed_out)
-    assert names(restored) == names(given)
-    assert count_points(restored, given, {}).out_of == count_points(copy.deepcopy(given), given, {}).out_of
+    restored, _ = restore(submission, marked, released)
+    assert names(restored) == names(marked)
+    assert count_points(restored, marked, {}).out_of == count_points(copy.deepcopy(marked), marked, {}).out_of
 
 
-def test_a_changed_check_is_restored_and_reported(given: NotebookNode, handed_out: NotebookNode) -> None:
-    restored, remarks = restore(solved(toy_2_test="pass", toy_setup="check = print"), given, handed_out)
+def test_a_changed_check_is_restored_and_reported(marked: NotebookNode, released: NotebookNode) -> None:
+    restored, remarks = restore(solved(toy_2_test="pass", toy_setup="check = print"), marked, released)
     assert remarks == [
         "toy-setup: this cell was changed and has been put back",
         "toy-2-test: this cell was changed and has been put back",
@@ -109,7 +109,7 @@ def test_a_changed_check_is_restored_and_reported(given: NotebookNode, handed_ou
     assert "from lmc_utils.classroom import check" in sources["toy-setup"]
 
 
-def test_a_changed_cell_type_is_restored(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_changed_cell_type_is_restored(marked: NotebookNode, released: NotebookNode) -> None:
     submission = solved()
     cells = {identity(cell): cell for cell in submission.cells}
     for name, kind in {"toy-2": "markdown", "toy-3-test": "markdown", "toy-4-task": "code"}.items():
@@ -117,14 +117,14 @@ def test_a_changed_cell_type_is_restored(given: NotebookNode, handed_out: Notebo
     for name, key in itertools.product(("toy-2", "toy-3-test"), ("outputs", "execution_count")):
         del cells[name][key]
     cells["toy-4-task"].update(outputs=[], execution_count=None)
-    restored, _ = restore(submission, given, handed_out)
+    restored, _ = restore(submission, marked, released)
     assert [cell.cell_type for cell in restored.cells] == [cell.cell_type for cell in solved().cells]
     assert {identity(cell): cell.source for cell in restored.cells}["toy-2"] == cells["toy-2"].source
     nbformat.validate(restored)
 
 
-def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:
-    executed = copy.deepcopy(given)
+def test_points_are_counted_and_reasons_quoted(marked: NotebookNode) -> None:
+    executed = copy.deepcopy(marked)
     by_name = {identity(cell): cell for cell in executed.cells}
     rows = {identity(cell): row for row, cell in enumerate(executed.cells)}
     for cell in executed.cells:
@@ -140,7 +140,7 @@ def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:
         nbformat.v4.new_output("execute_result", data={"text/plain": "99"}, execution_count=1),
     ]
     failing(by_name["toy-6-test"], "RuntimeError", "stopped")
-    marks = count_points(executed, given, {rows["toy-6-test"]: "takes longer than 4 seconds"}, "/secret/place")
+    marks = count_points(executed, marked, {rows["toy-6-test"]: "takes longer than 4 seconds"}, "/secret/place")
     assert marks.points == {"toy-1": 0, "toy-2": 0, "toy-3": 0, "toy-4": 2, "toy-5": 2, "toy-6": 0, "toy-7": 3}
     assert marks.remarks == [
         "toy-1: Not answered yet.",
@@ -150,17 +150,17 @@ def test_points_are_counted_and_reasons_quoted(given: NotebookNode) -> None:
     ]
 
 
-def test_a_test_that_did_not_run_earns_no_points(given: NotebookNode, handed_out: NotebookNode) -> None:
+def test_a_test_that_did_not_run_earns_no_points(marked: NotebookNode, released: NotebookNode) -> None:
     submission = solved([])
     for cell in submission.cells:
         if identity(cell).endswith("-test"):
             cell.metadata["tags"] = ["skip-execution"]
             cell.outputs, cell.execution_count = [nbformat.v4.new_output("execute_result", data={"text/plain": "2"})], 7
-    restored, _ = restore(submission, given, handed_out)
+    restored, _ = restore(submission, marked, released)
     tests = [cell for cell in restored.cells if identity(cell).endswith("-test")]
     assert all("skip-execution" not in cell.metadata.get("tags", []) for cell in tests)
     assignments.run_preprocessors(restored, ["ClearOutput"], SOURCE.stem)
-    assert sum(count_points(restored, given, {}).points.values()) == 0
+    assert sum(count_points(restored, marked, {}).points.values()) == 0
 
 
 def test_empty_marks_have_a_reason_and_the_possible_points() -> None:

@@ -25,7 +25,7 @@ def test_files_are_found_at_any_depth_and_named_by_their_path(tmp_path: Path) ->
     (tmp_path / "dan").mkdir()
     found = collect_submissions([tmp_path], SOURCES)
     assert [each.name for each in found] == ["ann.ipynb", "bob/b/01_toy_exercises.ipynb", "cat/", "dan/"]
-    assert [each.remark for each in found][1:] == ["", *["nothing was handed in"] * 2]
+    assert [each.remark for each in found][1:] == ["", *["an empty folder"] * 2]
 
 
 @pytest.mark.parametrize("name", [f"{STEM}.ipynb", f"ann_{STEM}.ipynb", f"{STEM} (1).ipynb"])
@@ -97,7 +97,7 @@ def test_every_submission_has_a_row(tmp_path: Path) -> None:
     found = {each.name: each.remark.partition(":")[0] for each in collect_submissions([tmp_path], SOURCES)}
     assert found == {
         "broken.ipynb": "a link, not the file itself",
-        "finder/": "nothing was handed in",
+        "finder/": "an empty folder",
         "folder": "a link, not the file itself",
         "linked.ipynb": "a link, not the file itself",
         "m\\udcfcller.txt": "not a notebook",
@@ -118,7 +118,7 @@ def test_small_faults_of_a_file_are_repaired() -> None:
     text = '{"cells": [{"cell_type": "markdown"}, {"cell_type": "markdown", "source": "a\\ud800b"}], "metadata": {},'
     notebook = read_notebook(b"\xef\xbb\xbf" + text.encode() + b' "nbformat": 4, "nbformat_minor": 5}')
     assert [cell.source.encode() for cell in notebook.cells] == [b"", "a\ufffdb".encode()]
-    with pytest.raises(ValueError, match="no notebook: JSONDecodeError"):
+    with pytest.raises(ValueError, match="not a notebook: JSONDecodeError"):
         read_notebook(b"hello")
 
 
@@ -145,7 +145,7 @@ def test_circular_links_have_a_row(tmp_path: Path) -> None:
 
 def test_a_notebook_with_too_many_cells_is_rejected() -> None:
     cells = ", ".join(['{"cell_type": "raw", "metadata": {}, "source": ""}'] * 2001)
-    with pytest.raises(ValueError, match="no notebook: ValueError"):
+    with pytest.raises(ValueError, match="not a notebook: ValueError"):
         read_notebook(f'{{"cells": [{cells}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 4}}'.encode())
 
 
@@ -155,7 +155,7 @@ def test_huge_files_are_not_read(tmp_path: Path) -> None:
     begun = time.process_time()
     (found,) = collect_submissions([tmp_path], SOURCES)
     assert time.process_time() - begun < 5, "to read it takes a minute"
-    assert (found.notebook, found.remark) == (None, "not a notebook, or far too large a one")
+    assert (found.notebook, found.remark) == (None, "not a notebook, or far too large")
 
 
 def test_arbitrary_outputs_and_duplicate_cell_names_are_read(tmp_path: Path) -> None:
