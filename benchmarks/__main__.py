@@ -53,9 +53,6 @@ def main() -> None:
     peak = memory.peak_of_notebook(NOTEBOOK)
     print("What it costs to keep runs, and to check them:", flush=True)
     kept = store.shares(experiment, NOTEBOOK, options.repeats)
-    print("Curvature at both ends of every pair of siblings:", flush=True)
-    curvatures = curvature.compare(experiment, options.repeats)
-    growth = memory.growth_of_curvature(experiment, ALLOWED)
     print("Losses on the lines through all pairs of siblings:", flush=True)
     losses = lines.compare(experiment, options.repeats)
     print("Losses on the planes of one parent's siblings:", flush=True)
@@ -75,17 +72,6 @@ peak (its largest process).
 default parameters where the run is there:
 
 {store.table(kept)}
-
-**Curvature.** $\\delta^\\top H \\delta$ and its diagonal blocks, one a layer, at both ends of every pair of siblings of
-the {options.preset} run, on its whole training set. Ours also has the losses, all slopes, and the blocks between
-different layers; of the others, only the one called "every block" was asked for those, too. "Without Taylor rules"
-is what happens where a network has a layer for which there is no rule: automatic differentiation.
-
-{table(curvatures, curvature.OURS, curvature.FORWARD)}
-
-By how much a process grew at its peak, for three values of the parameter `memory` of `curvature.along`:
-
-{memory.table(growth)}
 
 **Lines.** The {options.preset} run's training loss at {lines.POINTS} points on the line through each pair of siblings.
 
@@ -111,8 +97,6 @@ def _residual(_: Experiment, repeats: int) -> str:
     convolved = {axes: convolutions.compare(axes, repeats) for axes in (1, 2)}
     print("Training residual networks:", flush=True)
     residual = {axes: training.compare_residual(axes, repeats) for axes in (1, 2)}
-    print("Curvature of a residual network:", flush=True)
-    bent = {how: curvature.compare_residual(how, repeats) for how in curvature.STATISTICS}
     return f"""\
 {_where(repeats)}
 
@@ -129,13 +113,47 @@ digits, which are images of 8 x 8. Where images are large, ours trains one netwo
 {table(residual[1], training.OURS)}
 
 {table(residual[2], training.OURS)}
+"""
 
-**Curvature of residual networks.** All blocks of ResNet-8 (w = 8, batch normalisation, MNIST-1D), by Taylor mode and by
-automatic differentiation; with statistics as functions of the parameters, then as constants:
 
-{table(bent["functions"], curvature.TAYLOR)}
+def _curvature(experiment: Experiment, repeats: int) -> str:
+    tables = {}
+    for name in curvature.FAMILIES:
+        print(f"Second derivatives, {name}:", flush=True)
+        task = curvature.family(name, experiment)
+        tables[name] = curvature.table(*(curvature.compare(task, by_layer, repeats) for by_layer in (False, True)))
+    growth = memory.growth_of_curvature(experiment, ALLOWED)
+    return f"""\
+{_where(repeats)}
 
-{table(bent["constants"], curvature.TAYLOR)}
+**The perceptrons of the default run**, at both ends of every pair of siblings, on all training samples:
+
+{tables["mlp"]}
+
+**Convolutions** (`cnn`, 16, 32 and 64 channels), four networks and 1,000 samples:
+
+{tables["cnn"]}
+
+**ResNet-8** (8 channels), four networks and 1,000 samples, without normalisation:
+
+{tables["none"]}
+
+with group normalisation:
+
+{tables["group"]}
+
+with batch normalisation, its statistics re-estimated on 500 samples, as functions of the parameters:
+
+{tables["functions"]}
+
+with batch normalisation, its statistics as constants:
+
+{tables["constants"]}
+
+**Memory.** By how much a process grew at its peak while it measured the first of these, for three values of the
+parameter `memory` of `curvature.along`:
+
+{memory.table(growth)}
 """
 
 
@@ -186,7 +204,13 @@ def _sweeps(_: Experiment, repeats: int) -> str:
 """
 
 
-_PAGES = {"residual": _residual, "detours": _detours, "connections": _connections, "sweeps": _sweeps}
+_PAGES = {
+    "curvature": _curvature,
+    "residual": _residual,
+    "detours": _detours,
+    "connections": _connections,
+    "sweeps": _sweeps,
+}
 
 
 def _write(path: Path, page: str) -> None:

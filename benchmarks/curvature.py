@@ -1,45 +1,63 @@
-"""delta^T H delta of every sibling pair at both its ends, in all and by layer: Taylor mode against its peers.
+"""delta^T H delta of many networks, as a whole and by layer: double backward against its peers.
 
-All contenders find, on the whole training set, the same numbers: the diagonal blocks delta_l^T H delta_l of all layers
-and the total. Ours has the loss, all slopes and the blocks between different layers in the same pass; of the peers only
-one is asked for those blocks, too. That the numbers agree is checked first, in float64.
+As a whole, all contenders find one number for each network; by layer, the blocks delta_l^T H delta_l of all layers, and
+the total. Those that work on the stack have the losses, all slopes and the blocks between different layers too; of the
+others, curvlinops is asked for one product for each layer and one for all. That the numbers agree is checked first, in
+float64.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 from unittest.mock import patch
 
 import torch
 from curvlinops import HessianLinearOperator
 from torch import Tensor, nn
+from torch.func import grad, jvp
 from torch.nn import functional
 
-from benchmarks import plain
-from benchmarks.timing import Times, interleaved
+from benchmarks import plain, taylor_curvature
+from benchmarks.timing import Times, interleaved, rounded
 from lmc_utils.forking import Experiment, train
 from lmc_utils.measure import batchnorm, curvature, evaluator, taylor
+from lmc_utils.measure.derivatives import Derivatives, Loss, differentiate, moved
 from lmc_utils.networks import data, models, stack
-from lmc_utils.networks.lifted import Lifted
 
-OURS, CURVLINOPS, TWICE = "`curvature.jet` (ours)", "curvlinops, by layer", "double backward, by layer"
-EVERY = "double backward, every block"
-AUTOMATIC = "`curvature.jet`, without Taylor rules"
+OURS = "double backward (`curvature.jet`)"
+OVER = "forward over reverse"
+NESTED = "nested forward mode"
+CURVLINOPS = "curvlinops, one network after the other"
+LOOP = "double backward, one network after the other"
 FORWARD = "forward pass"
-TAYLOR = "`curvature.jet`, Taylor mode (ours)"
-STATISTICS = ("functions", "constants")
+RULES = "Taylor mode, a rule for each kind of layer"
+BEFORE = "double backward as it was before, all coefficients in one tensor"
+FAMILIES = ("mlp", "cnn", "none", "group", "functions", "constants")
+_CHECKED = 40  # samples on which contenders must agree
+
+Contender = Callable[["Task", bool], Tensor]
+"""From a task, and whether by layer, to numbers (networks, 1) or (networks, layers + 1), the total last."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Many networks, each with its own direction, and the samples that all of them see."""
+    """Many networks, each with its own direction, and the samples that all of them see.
+
+    Attributes:
+        given: what `curvature.jet` needs to know of statistics of batch normalisation.
+        left_out: contenders that cannot do it, or not within minutes.
+    """
 
     design: nn.Module
     thetas: Tensor
     deltas: Tensor
     inputs: Tensor
     labels: Tensor
+    given: Mapping[str, Any] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, experiment: Experiment) -> Task:
@@ -49,141 +67,208 @@ class Task:
         deltas = (ends[:, 1] - ends[:, 0]).repeat_interleave(2, 0)
         return cls(run.network, ends.flatten(0, 1), deltas, *run.dataset.train)
 
-    def double(self) -> Task:
-        """The same in float64."""
-        exact = {name: getattr(self, name).double() for name in ("thetas", "deltas", "inputs")}
-        return replace(self, **exact)
+    @classmethod
+    def fresh(cls, design: models.Architecture, how: str = "none", networks: int = 4, samples: int = 1000) -> Task:
+        """Fresh networks, along random directions.
+
+        Args:
+            design: which networks.
+            how: statistics of batch normalisation, as `functions` of the parameters or as `constants`.
+            networks, samples: how many.
+        """
+        inputs, labels = (part[:samples] for part in data.load(data.Source()).train)
+        network = models.build(design, tuple(inputs.shape[1:]), 10)
+        thetas = stack.flatten(stack.initialise(network, list(range(networks))))
+        deltas = 0.01 * torch.randn(thetas.shape, generator=torch.Generator().manual_seed(0))
+        estimation, left_out = inputs[:500], ()
+        if design.norm == "group":  # torch has no forward mode for its gradient
+            left_out = (OVER, CURVLINOPS)
+        if how == "functions":
+            return cls(network, thetas, deltas, inputs, labels, {"estimation": estimation}, (CURVLINOPS, LOOP))
+        given = {"buffers": batchnorm.reestimate(network, thetas, estimation)} if how == "constants" else {}
+        return cls(network, thetas + deltas, deltas, inputs, labels, given, left_out)
+
+    def exact(self) -> Task:
+        """A part of it in float64."""
+        given = {name: value.double() for name, value in self.given.items()}
+        if "estimation" in given:
+            given["estimation"] = given["estimation"][:_CHECKED]
+        some = {"inputs": self.inputs[:_CHECKED].double(), "labels": self.labels[:_CHECKED]}
+        both = {"thetas": self.thetas[:2].double(), "deltas": self.deltas[:2].double()}
+        if "buffers" in given:
+            given["buffers"] = given["buffers"][:2]
+        return replace(self, design=self.design.double(), given=given, **some, **both)
 
 
-def compare(experiment: Experiment, repeats: int) -> Times:
+def family(name: str, experiment: Experiment) -> Task:
+    """The trained experiment for `mlp`; fresh networks for the others of `FAMILIES`."""
+    if name == "mlp":
+        return Task.of(experiment)
+    if name == "cnn":
+        return Task.fresh(models.Architecture(architecture="cnn", widths=(16, 32, 64)))
+    norm = "batch" if name in ("functions", "constants") else name
+    return Task.fresh(models.Architecture(architecture="resnet8", widths=(8,), norm=norm), name)
+
+
+def compare(task: Task, by_layer: bool, repeats: int) -> Times:
     """Seconds of each contender, after checking that they agree, and of one forward pass of the same networks."""
-    task = Task.of(experiment)
-    _check_equal(task)
-    contenders = {
-        OURS: lambda: _jet(task),
-        AUTOMATIC: lambda: _jet(task, automatic=True),
-        CURVLINOPS: lambda: _one_by_one(task, _curvlinops),
-        TWICE: lambda: _one_by_one(task, _twice),
-        EVERY: lambda: _one_by_one(task, _every),
-        FORWARD: lambda: evaluator.evaluate(task.design, task.thetas, task.inputs, task.labels),
+    contenders = _contenders(task, by_layer)
+    _check_equal(task, by_layer)
+    statistics = task.given.get("buffers")
+    if "estimation" in task.given:
+        statistics = batchnorm.reestimate(task.design, task.thetas, task.given["estimation"])
+    runs: dict[str, Callable[[], object]] = {
+        name: partial(measure, task, by_layer) for name, measure in contenders.items()
     }
-    return interleaved(contenders, repeats)
+    runs[FORWARD] = lambda: evaluator.evaluate(task.design, task.thetas, task.inputs, task.labels, buffers=statistics)
+    return interleaved(runs, repeats)
 
 
-def compare_residual(how: str, repeats: int) -> Times:
-    """Seconds of all blocks of four fresh ResNet-8s, by Taylor mode and by automatic differentiation.
-
-    Args:
-        how: statistics of batch normalisation as `functions` of the parameters, or as `constants`.
-        repeats: how often each runs.
-    """
-    inputs, labels = (part[:1000] for part in data.load(data.Source()).train)
-    design = models.Architecture(architecture="resnet8", widths=(8,), norm="batch")
-    network = models.build(design, tuple(inputs.shape[1:]), 10)
-    thetas = stack.flatten(stack.initialise(network, list(range(4))))
-    deltas = 0.01 * torch.randn(thetas.shape, generator=torch.Generator().manual_seed(0))
-    estimation = inputs[:500]
-    kept = batchnorm.reestimate(network, thetas, estimation)
-    given = {"estimation": estimation} if how == "functions" else {"buffers": kept}
-
-    def ours() -> Tensor:
-        return curvature.jet(network, thetas, deltas, inputs, labels, **given).curvature
-
-    def automatic() -> Tensor:
-        with patch.object(taylor, "applies", return_value=False):
-            return ours()
-
-    # float32, and ReLUs near their kinks: the order of summation is all that differs.
-    torch.testing.assert_close(ours(), automatic(), rtol=1e-2, atol=1e-3 * float(ours().abs().max()))
-    return interleaved({TAYLOR: ours, AUTOMATIC: automatic}, repeats)
+def table(whole: Times, by_layer: Times) -> str:
+    """A Markdown table of the fastest repeat of each contender, in seconds and in forward passes."""
+    head = "| | whole: seconds | forward passes | by layer: seconds | forward passes |"
+    rows = [head, "| --- | ---: | ---: | ---: | ---: |"]
+    for name in whole:
+        cells = []
+        for times in (whole, by_layer):
+            if name in times:
+                cells += [rounded(min(times[name]), 3), rounded(min(times[name]) / min(times[FORWARD]), 2)]
+            else:
+                cells += ["", ""]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
-def _jet(task: Task, automatic: bool = False) -> Tensor:
-    """The blocks of all layers and the total, shape (networks, layers + 1).
-
-    Args:
-        task: what to measure.
-        automatic: as for networks with a layer for which there is no Taylor rule: by automatic differentiation.
-    """
-    if not automatic:
-        design, vectors = task.design, (task.thetas, task.deltas)
-    else:
-        design = Lifted(nn.Sequential(nn.Flatten(), *plain.network(task.design, task.thetas[0])))
-        vectors = tuple(_as_plain(task.design, each) for each in (task.thetas, task.deltas))
-    found = curvature.jet(design, *vectors, task.inputs, task.labels).curvature
-    return torch.cat([found.diagonal(dim1=1, dim2=2), found.sum((1, 2)).unsqueeze(1)], 1)
-
-
-def _as_plain(design: nn.Module, vectors: Tensor) -> Tensor:
-    """Parameter vectors in the order of torch's own layers, which keep their weights transposed."""
-    values = stack.unflatten(vectors, design)
-    return stack.flatten({name: value.mT if name.endswith("weight") else value for name, value in values.items()})
+def _contenders(task: Task, by_layer: bool) -> dict[str, Contender]:
+    found: dict[str, Contender] = {
+        OURS: partial(_stacked, differentiate),
+        OVER: partial(_stacked, _forward_over_reverse),
+        NESTED: partial(_stacked, _nested_forward),
+        CURVLINOPS: partial(_one_by_one, _curvlinops),
+        LOOP: partial(_one_by_one, _double_backward),
+        RULES: partial(_before, True),
+        BEFORE: partial(_before, False),
+    }
+    layers = len(stack.layer_slices(task.design))
+    slow = (NESTED,) if by_layer and layers > 4 else ()  # as many passes as pairs of layers
+    return {name: measure for name, measure in found.items() if name not in task.left_out + slow}
 
 
-Block = Callable[[nn.Module, Sequence[slice], list[Tensor], Tensor, Tensor], list[Tensor]]
+def _check_equal(task: Task, by_layer: bool) -> None:
+    exact = task.exact()
+    ours, *others = (measure(exact, by_layer) for measure in _contenders(task, by_layer).values())
+    for theirs in others:
+        torch.testing.assert_close(theirs, ours, rtol=1e-8, atol=1e-8 * float(ours.abs().max()))
 
 
-def _one_by_one(task: Task, measure: Block) -> Tensor:
-    """The same with an ordinary nn.Module, which takes the parameters of one network after the other."""
-    network = plain.network(task.design, task.thetas[0])
-    count = sum(1 for _ in network.parameters())
-    groups = [slice(first, first + 2) for first in range(0, count, 2)] + [slice(count)]  # each layer, then all
-    inputs, rows = task.inputs.flatten(1), []
-    for theta, delta in zip(task.thetas, task.deltas, strict=True):
-        network.load_state_dict(plain.state(task.design, theta))
-        moves = [move.contiguous() for move in plain.state(task.design, delta).values()]
+def _stacked(way: Callable[[Loss, Tensor], Derivatives], task: Task, by_layer: bool) -> Tensor:
+    """`curvature.jet`, differentiating in this way."""
+    with patch.object(curvature, "differentiate", way):
+        found = curvature.jet(
+            task.design, task.thetas, task.deltas, task.inputs, task.labels, by_layer, **task.given
+        ).curvature
+    return torch.cat([found.diagonal(dim1=1, dim2=2), found.sum((1, 2)).unsqueeze(1)], 1) if by_layer else found[:, 0]
+
+
+def _before(rules: bool, task: Task, by_layer: bool) -> Tensor:
+    with patch.object(taylor, "applies", return_value=rules):
+        found = taylor_curvature.jet(
+            task.design, task.thetas, task.deltas, task.inputs, task.labels, by_layer, **task.given
+        ).curvature
+    return torch.cat([found.diagonal(dim1=1, dim2=2), found.sum((1, 2)).unsqueeze(1)], 1) if by_layer else found[:, 0]
+
+
+def _forward_over_reverse(loss: Loss, coefficients: Tensor) -> Derivatives:
+    """The derivative of the gradient along each coefficient, in forward mode; by symmetry, of the later part of it."""
+    every, rows = coefficients.unbind(-1), coefficients.new_zeros(*coefficients.shape, coefficients.shape[-1])
+    slopes = torch.zeros_like(coefficients)
+    for row in range(len(every)):
+
+        def gradient(*later: Tensor, row: int = row) -> tuple[Tensor, ...]:
+            found: tuple[Tensor, ...] = grad(lambda some: loss((*every[:row], *some)).sum())(later)
+            return found
+
+        along = [torch.zeros_like(each) for each in every[row:]]
+        along[0] = torch.ones_like(along[0])
+        values, found = jvp(gradient, every[row:], tuple(along))
+        slopes[..., row] = values[0]
+        rows[..., row, row:] = rows[..., row:, row] = torch.stack(found, -1)
+    return Derivatives(loss(every).detach(), slopes, rows)
+
+
+def _nested_forward(loss: Loss, coefficients: Tensor) -> Derivatives:
+    """Forward mode along one coefficient within forward mode along another, for every pair of them."""
+    every, rows = coefficients.unbind(-1), coefficients.new_zeros(*coefficients.shape, coefficients.shape[-1])
+    slopes = torch.zeros_like(coefficients)
+    for row in range(len(every)):
+        for column in range(row, len(every)):
+
+            def slope(step: Tensor, row: int = row, column: int = column) -> Tensor:
+                def at(other: Tensor) -> Tensor:
+                    moved = list(every)
+                    moved[column] = moved[column] + step
+                    moved[row] = moved[row] + other
+                    return loss(tuple(moved))
+
+                first: Tensor = jvp(at, (torch.zeros_like(step),), (torch.ones_like(step),))[1]
+                return first
+
+            zero = torch.zeros_like(every[row])
+            slopes[..., row], rows[..., row, column] = jvp(slope, (zero,), (torch.ones_like(zero),))
+            rows[..., column, row] = rows[..., row, column]
+    return Derivatives(loss(every).detach(), slopes, rows)
+
+
+Parameters = dict[str, Tensor]
+Block = Callable[[nn.Module, list[list[str]], Parameters, Tensor, Tensor], list[Tensor]]
+
+
+def _one_by_one(measure: Block, task: Task, by_layer: bool) -> Tensor:
+    """With an ordinary nn.Module, which takes the parameters of one network after the other."""
+    rows, inputs = [], task.inputs
+    buffers = task.given.get("buffers", [None] * len(task.thetas))
+    if not any(hasattr(layer, "stride") for layer in task.design.modules()):
+        inputs = inputs.flatten(1)
+    for theta, delta, kept in zip(task.thetas, task.deltas, buffers, strict=True):
+        network = plain.network(task.design, theta, kept).eval()
+        moves = {name: move.contiguous() for name, move in plain.state(task.design, delta).items()}
+        layers: dict[str, list[str]] = {}
+        for name in moves:
+            layers.setdefault(name.rpartition(".")[0], []).append(name)
+        groups = [*layers.values(), list(moves)] if by_layer else [list(moves)]
         rows.append(torch.stack(measure(network, groups, moves, inputs, task.labels)))
     return torch.stack(rows).double()
 
 
 def _curvlinops(
-    network: nn.Module, groups: Sequence[slice], moves: list[Tensor], inputs: Tensor, labels: Tensor
+    network: nn.Module, groups: list[list[str]], moves: Parameters, inputs: Tensor, labels: Tensor
 ) -> list[Tensor]:
-    """One operator and one product for each layer, and one of each for the network."""
-    parameters, loss, found = list(network.parameters()), nn.CrossEntropyLoss(), []
+    """One operator and one product for each group of parameters."""
+    parameters, loss, found = dict(network.named_parameters()), nn.CrossEntropyLoss(), []
     for group in groups:
-        hessian = HessianLinearOperator(
-            network, loss, parameters[group], [(inputs, labels)], check_deterministic=False, num_data=len(labels)
+        operator = HessianLinearOperator(
+            network,
+            loss,
+            [parameters[name] for name in group],
+            [(inputs, labels)],
+            check_deterministic=False,
+            num_data=len(labels),
         )
-        found.append(_dot(hessian @ moves[group], moves[group]).detach())
+        along = [moves[name] for name in group]
+        found.append(sum((one * other).sum() for one, other in zip(operator @ along, along, strict=True)).detach())
     return found
 
 
-def _twice(
-    network: nn.Module, groups: Sequence[slice], moves: list[Tensor], inputs: Tensor, labels: Tensor
+def _double_backward(
+    network: nn.Module, groups: list[list[str]], moves: Parameters, inputs: Tensor, labels: Tensor
 ) -> list[Tensor]:
-    """One gradient that can be differentiated, then the gradient of its product with delta for each layer and all."""
-    parameters, found = list(network.parameters()), []
-    loss = functional.cross_entropy(network(inputs), labels)
-    gradient = torch.autograd.grad(loss, parameters, create_graph=True)
-    for group in groups:
-        slope = _dot(gradient[group], moves[group])
-        found.append(_dot(torch.autograd.grad(slope, parameters[group], retain_graph=True), moves[group]))
-    return [value.detach() for value in found]
+    """`differentiate` for one module; the total is the sum over every two layers."""
+    values, layers = dict(network.named_parameters()), groups[:-1] or groups
+    order = {name: place for place, group in enumerate(layers) for name in group}
 
+    def loss(steps: tuple[Tensor, ...]) -> Tensor:
+        points = moved(values, moves, {name: steps[place] for name, place in order.items()})
+        return functional.cross_entropy(torch.func.functional_call(network, points, (inputs,)), labels)
 
-def _every(
-    network: nn.Module, groups: Sequence[slice], moves: list[Tensor], inputs: Tensor, labels: Tensor
-) -> list[Tensor]:
-    """As `_twice`, but with the blocks between different layers; their sum is the total."""
-    parameters, own, total = list(network.parameters()), [], torch.zeros(())
-    loss = functional.cross_entropy(network(inputs), labels)
-    gradient = torch.autograd.grad(loss, parameters, create_graph=True)
-    for group in groups[:-1]:
-        product = torch.autograd.grad(_dot(gradient[group], moves[group]), parameters, retain_graph=True)
-        row = torch.stack([_dot(product[other], moves[other]) for other in groups[:-1]])
-        own.append(row[len(own)])
-        total = total + row.sum()
-    return [value.detach() for value in (*own, total)]
-
-
-def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-    return torch.stack([(one * other).sum() for one, other in zip(first, second, strict=True)]).sum()
-
-
-def _check_equal(task: Task) -> None:
-    exact = task.double()
-    ours = _jet(exact)
-    torch.testing.assert_close(_jet(exact, automatic=True), ours, rtol=1e-8, atol=1e-8 * float(ours.abs().max()))
-    for measure in (_curvlinops, _twice, _every):
-        torch.testing.assert_close(_one_by_one(exact, measure), ours, rtol=1e-8, atol=1e-8 * float(ours.abs().max()))
+    found = differentiate(loss, inputs.new_zeros(len(layers))).curvature
+    return [*found.diagonal(), found.sum()] if len(groups) > 1 else [found.sum()]

@@ -18,7 +18,7 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], repeats: int) ->
             start = time.perf_counter()
             contender()
             times[name].append(time.perf_counter() - start)
-            print(f"  repeat {repeat + 1} of {repeats}: {name}: {_rounded(times[name][-1], 3)} s", flush=True)
+            print(f"  repeat {repeat + 1} of {repeats}: {name}: {rounded(times[name][-1], 3)} s", flush=True)
     return times
 
 
@@ -37,14 +37,14 @@ def table(times: Times, ours: str, unit: str | None = None) -> str:
     )
     for name, seconds in times.items():
         within = [theirs / own for theirs, own in zip(seconds, times[ours], strict=True)]
-        fastest, median, slowest = (_rounded(f(seconds), 3) for f in (min, statistics.median, max))
-        low, high = _rounded(min(within), 2), _rounded(max(within), 2)
-        ratio = f"{_rounded(min(seconds) / min(times[ours]), 2)} ({low} to {high})"
+        fastest, median, slowest = (rounded(f(seconds), 3) for f in (min, statistics.median, max))
+        low, high = rounded(min(within), 2), rounded(max(within), 2)
+        ratio = f"{rounded(min(seconds) / min(times[ours]), 2)} ({low} to {high})"
         row = f"| {name} | {fastest} ({median}, {slowest}) | {'1' if name == ours else ratio} |"
-        rows.append(row if unit is None else f"{row} {_rounded(min(seconds) / min(times[unit]), 2)} |")
+        rows.append(row if unit is None else f"{row} {rounded(min(seconds) / min(times[unit]), 2)} |")
     return "\n".join(rows)
 
 
-def _rounded(value: float, digits: int) -> str:
+def rounded(value: float, digits: int) -> str:
     """To so many significant digits, without an exponent; more where they stand before the point."""
     return f"{value:.{max(0, digits - 1 - math.floor(math.log10(max(value, 1e-9))))}f}"

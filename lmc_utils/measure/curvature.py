@@ -1,15 +1,15 @@
 """Second derivatives along a direction: the whole network, layer by layer, and layer against layer.
 
 Moving every layer l by its own a_l * delta_l makes the loss a function of as many numbers as the network has layers.
-Its Hessian at a = 0 holds delta_l^T H delta_k for every two layers; its sum over all of them is delta^T H delta. Taylor
-mode computes it where there is a rule for every layer (`measure.taylor`), automatic differentiation anywhere else.
+Its Hessian at a = 0 holds delta_l^T H delta_k for every two layers; its sum over all of them is delta^T H delta.
+`measure.derivatives` differentiates; where only the whole is asked for, all layers share one coefficient.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ import xarray as xr
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lmc_utils.measure import taylor
 from lmc_utils.measure.batchnorm import Statistics, norms
+from lmc_utils.measure.derivatives import Derivatives, Loss, differentiate, moved
 from lmc_utils.measure.evaluator import batches, blocks, checked
 from lmc_utils.measure.labelled_arrays import Coords, Place, Quantity, blank, require_finite
 from lmc_utils.measure.pairs import Pairs
@@ -29,24 +29,12 @@ from lmc_utils.networks.layers import Parameters
 from lmc_utils.progress import bar
 from lmc_utils.settings import require_room
 
-WORKING_MEMORY = 32.0  # MiB of activations and tangents
+WORKING_MEMORY = 128.0  # MiB of activations and what is kept to differentiate them
 
-_SAMPLES_AT_ONCE = 250  # more networks at once beat more samples at once
+_SAMPLES_AT_ONCE = 500
+_NETWORKS_TIMES_SAMPLES = 2000  # at once: small networks then stay in the cache, and more is no faster for large ones
+_COPIES = 8  # of the activations, for two derivatives
 _PARAMETERS_AT_ONCE = 2**24
-
-
-class Jet(NamedTuple):
-    """The loss of n networks and its derivatives along k directions, float64.
-
-    Attributes:
-        loss: mean cross-entropy in nats, shape (n,).
-        slope: first derivatives, shape (n, k).
-        curvature: second derivatives, shape (n, k, k), symmetric.
-    """
-
-    loss: Tensor
-    slope: Tensor
-    curvature: Tensor
 
 
 def jet(
@@ -59,7 +47,7 @@ def jet(
     memory: float = WORKING_MEMORY,
     buffers: Tensor | None = None,
     estimation: Tensor | None = None,
-) -> Jet:
+) -> Derivatives:
     """Loss, slopes and curvatures of many networks, each along its own direction.
 
     Args:
@@ -101,18 +89,19 @@ def jet(
 
 def _jets(
     network: nn.Module, inputs: Tensor, labels: Tensor, by_layer: bool, memory: float, estimation: Tensor | None
-) -> Callable[[Tensor, Tensor, Tensor | None], Jet]:
+) -> Callable[[Tensor, Tensor, Tensor | None], Derivatives]:
     """`jet` for one network and its samples, checked once; whether what it finds is finite is not."""
     network = checked(network, inputs, labels)
-    layers = stack.layer_slices(network)
-    directions = list(range(len(layers))) if by_layer else [0] * len(layers)
-    count = max(directions) + 1
-    derivatives = taylor.derivatives if taylor.applies(network) else _autodiff
-    numbers_each = sum(activations(network, inputs)) * 2 * (1 + count)  # activations, tangents and their adjoints
+    numbers_each = _COPIES * sum(activations(network, inputs))
     first = inputs[:0] if estimation is None else estimation
     skipped = len(first)
+    for norm in norms(network):
+        norm.estimate_from = skipped or None
+    order = {layer: place if by_layer else 0 for place, layer in enumerate(stack.layer_slices(network))}
+    directions = {name: order[name.rpartition(".")[0]] for name in stack.parameters(network)}
+    count = 1 + max(order.values())
 
-    def means(thetas: Tensor, deltas: Tensor, buffers: Tensor | None) -> Jet:
+    def means(thetas: Tensor, deltas: Tensor, buffers: Tensor | None) -> Derivatives:
         needs, kept = stack.fresh_buffers(network, 1).shape[1], 0 if buffers is None else buffers.shape[1]
         if estimation is None and kept != needs:
             raise ValueError(f"buffers: expected {needs} numbers a network, or samples to estimate on, got {kept}")
@@ -123,25 +112,46 @@ def _jets(
             together = skipped + samples_at_once
             at_once = max(1, int(memory * 2**20 / bytes_each) // together)
             require_room(f"batchnorm_samples ({together:,} samples at once)", memory=bytes_each * together)
-        sums = [torch.zeros(len(thetas), *(count,) * order, dtype=torch.float64) for order in range(3)]
+        at_once = min(at_once, max(1, _NETWORKS_TIMES_SAMPLES // samples_at_once))
+        sums = [torch.zeros(len(thetas), *(count,) * rank, dtype=torch.float64) for rank in range(3)]
         for rows in blocks(len(thetas), at_once):
+            moves = stack.unflatten(deltas[rows].to(inputs.device), network)
             own = None if buffers is None else buffers[rows].to(inputs.device)
             values = stack.unflatten(thetas[rows].to(inputs.device), network, own)
-            here = stack.load(network, values).requires_grad_(False)
-            for layer in norms(here):
-                layer.estimate_from = skipped or None
-            moves = stack.unflatten(deltas[rows].to(inputs.device), network)
             for samples in blocks(len(inputs), samples_at_once):
-                batch = torch.cat([first, inputs[samples]]) if skipped else inputs[samples]
-                parts = derivatives(here, moves, directions, batch, labels[samples], skipped)
+                batch = torch.cat([first, inputs[samples]])
+                losses = _losses(network, values, moves, directions, batch, labels[samples])
+                parts = differentiate(losses, thetas.new_zeros(len(thetas[rows]), count, device=inputs.device))
                 for total, part in zip(sums, parts, strict=True):
                     total[rows] += part.cpu()
-        return Jet(*(total / len(labels) for total in sums))
+        return Derivatives(*(total / len(labels) for total in sums))
 
     return means
 
 
-def _worst(found: Jet) -> np.ndarray[Any, Any]:
+def _losses(
+    network: nn.Module,
+    values: Parameters,
+    deltas: Parameters,
+    directions: dict[str, int],
+    inputs: Tensor,
+    labels: Tensor,
+) -> Loss:
+    """From the coefficients of the directions to each network's loss, summed over the samples that have labels."""
+
+    def losses(coefficients: tuple[Tensor, ...]) -> Tensor:
+        steps = {name: coefficients[direction] for name, direction in directions.items()}
+        points = {**values, **moved(values, deltas, steps)}
+        networks = len(coefficients[0])
+        logits = torch.func.functional_call(network, points, (inputs.expand(networks, *inputs.shape),))
+        scores = logits[:, len(inputs) - len(labels) :].flatten(0, 1)
+        targets = labels.expand(networks, -1).flatten()
+        return functional.cross_entropy(scores, targets, reduction="none").view(networks, -1).sum(1)
+
+    return losses
+
+
+def _worst(found: Derivatives) -> np.ndarray[Any, Any]:
     """The loss of each network, or a number that is not finite where any of its derivatives is not."""
     derivatives = found.slope.sum(1) + found.curvature.sum((1, 2))
     return torch.where(derivatives.isfinite(), found.loss, found.loss + derivatives).numpy()
@@ -203,7 +213,7 @@ def along(
         found = _mean([jets(points, along_each, buffers) for buffers in kept])
         lengths = [(ends[:, 1].double() - ends[:, 0].double())[:, block].square().sum(1) for block in slices.values()]
         for row, place in enumerate(places):
-            here = Jet(*(part[row * len(steps) : (row + 1) * len(steps)] for part in found))
+            here = Derivatives(*(part[row * len(steps) : (row + 1) * len(steps)] for part in found))
             require_finite(_worst(here), {**pairs.coords, "alpha": list(alphas)}, place)
             for name, values in here._asdict().items():
                 result[name].values[place] = values.numpy()
@@ -223,31 +233,5 @@ def _buffers(statistics: Statistics, places: Sequence[Place], points: Tensor, st
     return [None if rows[0] is None else torch.cat(rows) for rows in zip(*parts, strict=True)]
 
 
-def _mean(jets: Sequence[Jet]) -> Jet:
-    return Jet(*(torch.stack(parts).mean(0) for parts in zip(*jets, strict=True))) if len(jets) > 1 else jets[0]
-
-
-def _autodiff(
-    network: nn.Module,
-    deltas: Parameters,
-    directions: Sequence[int],
-    inputs: Tensor,
-    labels: Tensor,
-    skipped: int = 0,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """By differentiating twice in the coefficients of the directions: one backward pass for each direction."""
-    thetas = stack.parameters(network)
-    networks = len(next(iter(thetas.values())))
-    first = next(iter(thetas.values()))
-    coefficients = first.new_zeros(networks, max(directions) + 1, requires_grad=True)
-    layers = dict(zip(stack.layer_slices(network), directions, strict=True))
-    points = {}
-    for name, value in thetas.items():
-        own = coefficients[:, layers[name.rpartition(".")[0]]].view(-1, *(1,) * (value.dim() - 1))
-        points[name] = value + own * deltas[name]
-    logits = torch.func.functional_call(network, points, (inputs.expand(networks, *inputs.shape),))[:, skipped:]
-    targets = labels.expand(networks, -1)
-    losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(networks, -1)
-    (slope,) = torch.autograd.grad(losses.sum(), coefficients, create_graph=True)
-    rows = [torch.autograd.grad(one.sum(), coefficients, retain_graph=True)[0] for one in slope.unbind(1)]
-    return losses.detach().sum(1).double(), slope.detach().double(), torch.stack(rows, 1).double()
+def _mean(jets: Sequence[Derivatives]) -> Derivatives:
+    return Derivatives(*(torch.stack(parts).mean(0) for parts in zip(*jets, strict=True))) if len(jets) > 1 else jets[0]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils.forking import Experiment, Member, Run, train
-from lmc_utils.measure import approximations, barriers, curvature, evaluator, lines, taylor
+from lmc_utils.measure import approximations, barriers, curvature, evaluator, lines
 from lmc_utils.measure.batchnorm import CONVENTIONS, Convention
 from lmc_utils.measure.pairs import between
 from lmc_utils.measure.points import mix
@@ -92,7 +92,6 @@ CASES = [
 def test_every_network_agrees_with_its_dense_hessian(design: Architecture, shape: tuple[int, ...], how: str) -> None:
     """Statistics of batch normalisation as functions of theta, of a first part of the samples, and as constants."""
     network = build(design, shape, 3).double().eval()
-    assert taylor.applies(network)
     thetas, deltas = networks(network, count=2)
     inputs, labels = samples(11, shape, 3)
     skipped = 5 if how == "functions" else 0
@@ -111,23 +110,6 @@ def test_every_network_agrees_with_its_dense_hessian(design: Architecture, shape
         torch.testing.assert_close(found.curvature[row], curvatures, rtol=1e-9, atol=1e-11 * scale)
         torch.testing.assert_close(whole.slope[row, 0], slopes.sum(), rtol=1e-9, atol=1e-11 * steep)
         torch.testing.assert_close(whole.curvature[row, 0, 0], curvatures.sum(), rtol=1e-9, atol=1e-11 * scale)
-
-
-@pytest.mark.parametrize("by_layer", [True, False])
-@pytest.mark.parametrize("how", ["functions", "constants"])
-def test_taylor_mode_and_automatic_differentiation_agree_on_a_residual_network(
-    by_layer: bool, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network = build(Architecture(architecture="resnet8", widths=(4,), norm="batch"), (20, 1), 3).double()
-    thetas, deltas = networks(network, count=3)
-    inputs, labels = samples(30, (20, 1), 3)
-    kept = 0.5 + torch.rand(3, stack.fresh_buffers(network, 1).shape[1], dtype=torch.float64)
-    given = {"estimation": inputs[:8]} if how == "functions" else {"buffers": kept}
-    ours = curvature.jet(network, thetas, deltas, inputs, labels, by_layer, **given)
-    monkeypatch.setattr(taylor, "applies", lambda network: False)
-    automatic = curvature.jet(network, thetas, deltas, inputs, labels, by_layer, **given)
-    for one, other in zip(ours, automatic, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-9)
 
 
 def test_pairs_are_differentiated_by_their_convention() -> None:
@@ -197,11 +179,10 @@ TANH, SHARED = nn.Tanh(), layers.Linear(1, 4, 4)
         Doubled(layers.Linear(1, 4, 5), nn.Tanh(), layers.Linear(1, 5, 3)),
         nn.Sequential(nn.Sequential(layers.Linear(1, 4, 5), nn.Softplus()), layers.Linear(1, 5, 3)),
     ],
-    ids=["an activation twice", "a layer twice", "a forward of its own", "no rule"],
+    ids=["an activation twice", "a layer twice", "a forward of its own", "nested"],
 )
-def test_what_taylor_mode_does_not_cover_is_differentiated_automatically(network: nn.Module) -> None:
+def test_a_stack_of_any_structure_agrees_with_its_dense_hessian(network: nn.Module) -> None:
     network = network.double()
-    assert not taylor.applies(network)
     thetas, deltas = networks(network, count=2)
     inputs, labels = samples(9, (4,), 3)
     found = curvature.jet(network, thetas, deltas, inputs, labels)
@@ -221,10 +202,9 @@ def test_words_can_be_inputs() -> None:
     torch.testing.assert_close(found.curvature[0], curvatures, rtol=1e-9, atol=1e-11)
 
 
-def test_any_module_works_by_automatic_differentiation() -> None:
+def test_any_module_agrees_with_its_dense_hessian() -> None:
     module = Residual().double().eval()
     lifted = Lifted(module)
-    assert not taylor.applies(lifted)
     thetas, deltas = networks(lifted)
     inputs, labels = samples(9, (6,), 3)
     found = curvature.jet(module, thetas, deltas, inputs, labels, memory=0.01)
