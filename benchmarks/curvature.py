@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.func import grad, jvp
 from torch.nn import functional
 
-from benchmarks import plain, taylor_curvature
+from benchmarks import plain
 from benchmarks.timing import Times, interleaved, rounded
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure import batchnorm, curvature, evaluator, taylor
+from lmc_utils.measure import batchnorm, curvature, evaluator
 from lmc_utils.measure.derivatives import Derivatives, Loss, differentiate, moved
 from lmc_utils.networks import data, models, stack
 
@@ -33,8 +33,6 @@ NESTED = "nested forward mode"
 CURVLINOPS = "curvlinops, one network after the other"
 LOOP = "double backward, one network after the other"
 FORWARD = "forward pass"
-RULES = "Taylor mode, a rule for each kind of layer"
-BEFORE = "double backward as it was before, all coefficients in one tensor"
 FAMILIES = ("mlp", "cnn", "none", "group", "functions", "constants")
 _CHECKED = 40  # samples on which contenders must agree
 
@@ -146,8 +144,6 @@ def _contenders(task: Task, by_layer: bool) -> dict[str, Contender]:
         NESTED: partial(_stacked, _nested_forward),
         CURVLINOPS: partial(_one_by_one, _curvlinops),
         LOOP: partial(_one_by_one, _double_backward),
-        RULES: partial(_before, True),
-        BEFORE: partial(_before, False),
     }
     layers = len(stack.layer_slices(task.design))
     slow = (NESTED,) if by_layer and layers > 4 else ()  # as many passes as pairs of layers
@@ -165,14 +161,6 @@ def _stacked(way: Callable[[Loss, Tensor], Derivatives], task: Task, by_layer: b
     """`curvature.jet`, differentiating in this way."""
     with patch.object(curvature, "differentiate", way):
         found = curvature.jet(
-            task.design, task.thetas, task.deltas, task.inputs, task.labels, by_layer, **task.given
-        ).curvature
-    return torch.cat([found.diagonal(dim1=1, dim2=2), found.sum((1, 2)).unsqueeze(1)], 1) if by_layer else found[:, 0]
-
-
-def _before(rules: bool, task: Task, by_layer: bool) -> Tensor:
-    with patch.object(taylor, "applies", return_value=rules):
-        found = taylor_curvature.jet(
             task.design, task.thetas, task.deltas, task.inputs, task.labels, by_layer, **task.given
         ).curvature
     return torch.cat([found.diagonal(dim1=1, dim2=2), found.sum((1, 2)).unsqueeze(1)], 1) if by_layer else found[:, 0]

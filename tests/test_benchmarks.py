@@ -26,6 +26,7 @@ from benchmarks import (
 )
 from lmc_utils.connect.curves import Bending
 from lmc_utils.forking import Experiment, train
+from lmc_utils.networks.models import Architecture
 
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
 
@@ -72,19 +73,36 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
         yield SMALL
 
 
-def test_the_peers_find_the_curvature_that_taylor_mode_finds(trained: Experiment) -> None:
+@pytest.mark.parametrize(("by_layer", "numbers"), [(False, 1), (True, 3)])  # two layers and all
+def test_the_peers_find_the_curvature_that_we_find(trained: Experiment, by_layer: bool, numbers: int) -> None:
     task = curvature.Task.of(trained)
-    curvature._check_equal(task)
-    found = curvature._jet(task)
-    assert found.shape == (4, 3)  # both siblings of two forks; two layers and all
+    curvature._check_equal(task, by_layer)
+    found = curvature._contenders(task, by_layer)[curvature.OURS](task, by_layer)
+    assert found.shape == (4, numbers)  # both siblings of two forks
     assert found.abs().min() > 1e-3
 
 
+@pytest.mark.parametrize("norm", ["none", "group", "functions", "constants"])
+def test_the_peers_find_the_curvature_of_residual_networks(norm: str) -> None:
+    design = Architecture(
+        architecture="resnet8", widths=(2,), norm=norm if norm in ("none", "group") else "batch", activation="tanh"
+    )
+    task = curvature.Task.fresh(design, norm, networks=2, samples=50)
+    assert len(curvature._contenders(task, by_layer=True)) > 1
+    curvature._check_equal(task, by_layer=True)
+
+
 def test_a_different_curvature_is_detected(trained: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = curvature._twice
-    monkeypatch.setattr(curvature, "_twice", lambda *given: [1.000001 * value for value in right(*given)])
+    right = curvature._double_backward
+    monkeypatch.setattr(curvature, "_double_backward", lambda *given: [1.000001 * value for value in right(*given)])
     with pytest.raises(AssertionError, match="not close"):
-        curvature._check_equal(curvature.Task.of(trained))
+        curvature._check_equal(curvature.Task.of(trained), by_layer=True)
+
+
+def test_curvatures_are_counted_in_forward_passes() -> None:
+    whole, by_layer = {"a": [3.0, 2.0], "b": [4.0], curvature.FORWARD: [0.5]}, {"a": [6.0], curvature.FORWARD: [0.5]}
+    rows = curvature.table(whole, by_layer).splitlines()
+    assert rows[2:4] == ["| a | 2.00 | 4.0 | 6.00 | 12 |", "| b | 4.00 | 8.0 |  |  |"]
 
 
 def test_the_peers_find_the_losses_that_we_find_on_the_lines(trained: Experiment) -> None:

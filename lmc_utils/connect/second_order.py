@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from lmc_utils.connect.batches import Batch
 from lmc_utils.connect.endpoints import Ends
 from lmc_utils.connect.point_scores import Walker
 from lmc_utils.connect.state_dicts import require_single
 from lmc_utils.connect.user_errors import expected
+from lmc_utils.measure.derivatives import differentiate
 
 DIFFERENTIATED = {
     "reestimate": "each batch's own statistics, as functions of the parameters",
@@ -49,28 +51,23 @@ def derivatives(walker: Walker, end: int) -> tuple[float, float]:
             if batchwise and batch.size < 2:
                 continue
             there = batch.to(ends.device)
-            step = torch.zeros((), device=ends.device, requires_grad=True)
-            values = {name: _moved(ends, name, end, step) for name in names}
-            output = there.run(lambda *args, **named: torch.func.functional_call(ends.module, values, args, named))  # noqa: B023
-            loss = walker.scores.loss(output, there.target).sum()
-            total += torch.stack(_both(loss, step)).double().cpu()
+
+            def loss(steps: tuple[Tensor, ...], there: Batch = there) -> Tensor:
+                values = {name: _between(ends, name, steps[0]) for name in names}
+                output = there.run(lambda *args, **named: torch.func.functional_call(ends.module, values, args, named))
+                return walker.scores.loss(output, there.target).sum()
+
+            with expected("curvature: expected what torch differentiates twice, here it says"):
+                found = differentiate(loss, torch.tensor([float(end)], device=ends.device))
+            total += torch.stack([found.slope[0], found.curvature[0, 0]]).double().cpu()
             samples += batch.size
     slope, curvature = (total / max(1, samples)).tolist()
     return slope, curvature
 
 
-def _moved(ends: Ends, name: str, end: int, step: Tensor) -> Tensor:
+def _between(ends: Ends, name: str, alpha: Tensor) -> Tensor:
     first, second = (state[name].to(ends.device) for state in ends.states)
-    return torch.lerp(first, second, end + step.to(first))
-
-
-def _both(loss: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-    with expected("curvature: expected what torch differentiates twice, here it says"):
-        (slope,) = torch.autograd.grad(loss, step, create_graph=True)
-        if not slope.requires_grad:
-            return slope, torch.zeros_like(slope)
-        (curvature,) = torch.autograd.grad(slope, step)
-    return slope.detach(), curvature
+    return torch.lerp(first, second, alpha.to(first))
 
 
 def _normalised(norm: nn.BatchNorm1d, inputs: Tensor) -> Tensor:

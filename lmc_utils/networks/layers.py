@@ -98,16 +98,11 @@ class Conv(Layer):
         return {"weight": weight} | ({} if self.bias is None else {"bias": torch.zeros(shape[0])})
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.convolved(inputs, self.weight, self.bias)
-
-    def convolved(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The same with other parameters of these shapes."""
-        convolve = functional.conv1d if weight.dim() == 4 else functional.conv2d
-        flat = None if bias is None else bias.flatten()
-        outputs: Tensor = convolve(
-            inputs.flatten(1, 2), weight.flatten(0, 1), flat, self.stride, weight.shape[-1] // 2, groups=len(weight)
-        )
-        return torch.unflatten(outputs, 1, weight.shape[:2])
+        convolve = functional.conv1d if self.weight.dim() == 4 else functional.conv2d
+        weight, bias = self.weight.flatten(0, 1), None if self.bias is None else self.bias.flatten()
+        padding, networks = self.weight.shape[-1] // 2, len(self.weight)
+        outputs: Tensor = convolve(inputs.flatten(1, 2), weight, bias, self.stride, padding, groups=networks)
+        return torch.unflatten(outputs, 1, self.weight.shape[:2])
 
 
 class MaxPool(nn.Module):
@@ -159,13 +154,9 @@ class Residual(nn.Sequential):
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
-        return outputs + self.shortcut(inputs, outputs.shape[2])
-
-    def shortcut(self, inputs: Tensor, channels: int) -> Tensor:
-        """The inputs as they are added to outputs of so many channels."""
         axes = inputs.dim() - 3
         read = inputs[(slice(None),) * 3 + (slice(None, None, self.stride),) * axes]
-        return functional.pad(read, (0, 0) * axes + (0, channels - inputs.shape[2]))
+        return outputs + functional.pad(read, (0, 0) * axes + (0, outputs.shape[2] - inputs.shape[2]))
 
 
 class Images(nn.Module):

@@ -136,12 +136,7 @@ def centred(images: Tensor, count: int) -> tuple[Tensor, Tensor]:
     over = (0, *range(3, images.dim()))
     away = images - first.mean(over, keepdim=True)
     variance = away[:count].square().mean(over, keepdim=True)
-    return away, (variance * unbiased(images, count) + EPS).rsqrt()
-
-
-def unbiased(images: Tensor, count: int) -> Tensor:
-    """For each sample, what the variance of the first ones is multiplied with: 1 for these, N / (N - 1) for others."""
-    numbers = count * images[0, 0, 0].numel()
-    factors = torch.full((len(images),), numbers / (numbers - 1), dtype=images.dtype, device=images.device)
-    factors[:count] = 1
-    return factors.view(-1, *(1,) * (images.dim() - 1))
+    numbers = first[:, 0, 0].numel()
+    unbiased = away.new_full((len(images), *(1,) * (images.dim() - 1)), numbers / (numbers - 1))
+    unbiased[:count] = 1  # the first are normalised with the variance of their own numbers
+    return away, (variance * unbiased + EPS).rsqrt()
