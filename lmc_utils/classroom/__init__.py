@@ -1,11 +1,11 @@
-"""Exercises that answer back, and what an instructor needs: to hand them out, and to mark what comes back.
+"""Self-checking exercises; assignments for students, and automatic grading of submissions.
 
 A student begins with::
 
     from lmc_utils.classroom import check
 
-An answer is *judged*: compared with the truth and with common mistakes. A submission is *marked*: executed, its points
-counted. A folder of submissions is *graded*: marked one by one, and summed up in a table.
+An answer is *checked*: compared with the solution and with common mistakes. A submission is *marked*: executed, its
+points counted. A folder of submissions is *graded*: marked one by one, and summarised in a table.
 """
 
 from lmc_utils.classroom.exercise_lookup import check, require_correct

@@ -1,6 +1,6 @@
-"""The kernel of a submission: behind the wall where there is one, bounded, and heard only through its messages.
+"""The kernel of a submission: in the sandbox where there is one, with bounded resources, messages and outputs.
 
-Whatever comes from it is data: messages that are too large are not taken, and of its outputs only so much is kept.
+Everything that it sends is untrusted data: messages that are too large are dropped, and outputs are truncated.
 """
 
 from __future__ import annotations
@@ -23,38 +23,43 @@ from nbformat import NotebookNode
 from lmc_utils import resources
 from lmc_utils.classroom import assignments
 
-_LARGEST = 16 * 2**20  # bytes of a message
-_KEPT = 2 * 2**20  # characters of all outputs
-_QUOTED = 2000  # characters of an error
-_SPARE = 256 * 2**20  # bytes of memory that are to be left on the machine
-_PROCESSES, _THREADS = 200, 2000
-_EVERY = 0.1  # seconds between two looks at what it takes
-# `exit()` leaves a notebook, and would leave the cells behind it without marks.
-_STAYING = "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None"
-_ARGUMENTS = ["-f", "{connection_file}", "--IPKernelApp.log_level=50", _STAYING]
+_MAX_MESSAGE = 16 * 2**20  # bytes
+_MAX_OUTPUTS = 2 * 2**20  # characters of all outputs
+_MAX_ERROR = 2000  # characters
+_SPARE_MEMORY = 256 * 2**20  # bytes that must stay free on the machine
+_MAX_PROCESSES, _MAX_THREADS = 200, 2000
+_INTERVAL = 0.1  # seconds between two checks
+# `exit()` would end the kernel, and the cells after it would get no marks.
+_IGNORE_EXIT = "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None"
+_ARGUMENTS = ["-f", "{connection_file}", "--IPKernelApp.log_level=50", _IGNORE_EXIT]
 
 
 def bounded_executor(
-    around: Sequence[str], messages: Path, seconds: Callable[[NotebookNode], int], over: str, begun: list[int]
+    prefix: Sequence[str],
+    messages: Path,
+    *,
+    timeout: Callable[[NotebookNode], int],
+    timeout_message: str,
+    started: list[int],
 ) -> Any:
-    """nbgrader's `Execute`, whose kernel is started with some words before its own.
+    """nbgrader's `Execute` preprocessor with a bounded kernel, started by a command with a prefix.
 
     Args:
-        around: those words.
-        messages: a new folder through which the kernel is heard; one that was there before may hold links to anywhere.
-        seconds: that a cell may take.
-        over: what is said of one that takes longer.
-        begun: gets the position of each cell that is begun.
+        prefix: of the command, such as that of the sandbox.
+        messages: a new folder for the kernel's sockets; an existing one could contain links to anywhere.
+        timeout: seconds that a cell may take.
+        timeout_message: the error of a cell that takes longer.
+        started: gets the position of each cell when it starts.
     """
     from nbgrader.preprocessors import Execute
 
     class Manager(AsyncKernelManager):
-        """Starts the kernel there, and asks it by message to stop a cell: a signal would end what is around it."""
+        """Adds the prefix, and interrupts cells by message: a signal would end the sandbox."""
 
         def __init__(self, **traits: Any) -> None:
             transport = "ipc" if os.name == "posix" else "tcp"
             super().__init__(**traits, transport=transport, connection_file=str(messages / "k.json"))
-            self.context.setsockopt(zmq.MAXMSGSIZE, _LARGEST)
+            self.context.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE)
 
         def client(self, **options: Any) -> Any:
             return super().client(**{"context": self.context, **options})
@@ -64,21 +69,21 @@ def bounded_executor(
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            argv = [*around, sys.executable, "-m", "ipykernel_launcher", *_ARGUMENTS]
+            argv = [*prefix, sys.executable, "-m", "ipykernel_launcher", *_ARGUMENTS]
             return KernelSpec(argv=argv, display_name="Python 3", language="python", interrupt_mode="message")
 
     class Bounded(Execute):  # type: ignore[misc]
-        """Keeps no more than so much of what a notebook says."""
+        """Truncates the outputs of a notebook."""
 
-        said = 0
+        characters = 0
 
         def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
             content = msg["content"]
-            if msg["msg_type"] == "error":  # what a remark may quote of it is short, too
-                content["evalue"], content["traceback"] = str(content["evalue"])[:_QUOTED], []
+            if msg["msg_type"] == "error":  # remarks quote little of it
+                content["evalue"], content["traceback"] = str(content["evalue"])[:_MAX_ERROR], []
             elif msg["msg_type"] not in ("status", "execute_input"):
-                self.said += len(str(content))
-                if self.said > _KEPT:
+                self.characters += len(str(content))
+                if self.characters > _MAX_OUTPUTS:
                     return None
             output: NotebookNode | None = super().process_message(msg, cell, cell_index)
             return output
@@ -87,47 +92,51 @@ def bounded_executor(
         log=assignments.silent_logger(),
         kernel_name="python3",
         kernel_manager_class=Manager,
-        timeout_func=seconds,
-        error_on_timeout={"ename": "CellTimeoutError", "evalue": over, "traceback": [f"CellTimeoutError: {over}"]},
-        on_cell_start=lambda cell, cell_index: begun.append(cell_index),
+        timeout_func=timeout,
+        error_on_timeout={
+            "ename": "CellTimeoutError",
+            "evalue": timeout_message,
+            "traceback": [f"CellTimeoutError: {timeout_message}"],
+        },
+        on_cell_start=lambda cell, cell_index: started.append(cell_index),
     )
 
 
 @contextmanager
 def resource_watchdog(memory: int) -> Iterator[None]:
-    """End all processes below this one that together take more than so many MiB, and those that are left at the end."""
+    """Kill all child processes if together they exceed this many MiB, and those that remain at the end."""
     stop = threading.Event()
 
-    def look() -> None:
-        while not stop.wait(_EVERY):
-            family = psutil.Process().children(recursive=True)
-            memory_taken, threads = _taken(family)
-            takes_too_much = len(family) > _PROCESSES or threads > _THREADS or memory_taken > memory * 2**20
-            if takes_too_much or resources.free_memory() < _SPARE:  # the second, of what belongs to no process
-                _end(family)
+    def watch() -> None:
+        while not stop.wait(_INTERVAL):
+            children = psutil.Process().children(recursive=True)
+            used, threads = _usage(children)
+            exceeded = len(children) > _MAX_PROCESSES or threads > _MAX_THREADS or used > memory * 2**20
+            if exceeded or resources.free_memory() < _SPARE_MEMORY:  # the latter also for memory of no process
+                _kill(children)
 
-    watcher = threading.Thread(target=look, daemon=True)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield
     finally:
         stop.set()
         watcher.join()
-        while family := psutil.Process().children(recursive=True):
-            _end(family)
+        while children := psutil.Process().children(recursive=True):
+            _kill(children)
 
 
-def _taken(family: Sequence[psutil.Process]) -> tuple[int, int]:
-    """Bytes of memory that processes take, where what they share counts for each, and their threads."""
+def _usage(processes: Sequence[psutil.Process]) -> tuple[int, int]:
+    """Memory of processes in bytes, shared memory counted for each, and the number of their threads."""
     memory, threads = 0, 0
-    for process in family:
+    for process in processes:
         with suppress(psutil.Error), process.oneshot():
             memory, threads = memory + process.memory_info().rss, threads + process.num_threads()
     return memory, threads
 
 
-def _end(family: Sequence[psutil.Process]) -> None:
-    for process in family:
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(list(family), timeout=1)
+    psutil.wait_procs(list(processes), timeout=1)

@@ -1,11 +1,11 @@
-"""A wall around the code of a submission: bubblewrap, with own namespaces for users, files, processes and network.
+"""A sandbox for the code of a submission: bubblewrap, with its own namespaces for users, files, processes and network.
 
-Inside there is what Python needs, to read; a home, a folder for temporary files and one for runs, all in memory, of a
-bounded size and gone at the end; and the folder through which messages come and go. There is nothing of another
-submission, of the grader, of the home of whoever marks, and no network. Nothing else can be written or changed, also
-where root marks, to whom the settings of the system and the devices belong; and some system calls are refused.
+Inside are Python and its packages, read-only; a home, a temporary folder and one for runs, all in memory, of bounded
+size and gone at the end; and the folder of the kernel's sockets. Other submissions, the grader, the user's home and the
+network are invisible. Nothing else can be written or changed, even if root grades, who owns the settings of the system
+and the devices; and some system calls are denied, see `classroom.seccomp`.
 
-`python -m lmc_utils.classroom.sandbox` says whether a wall can be had here, and installs bubblewrap first where it may.
+`python -m lmc_utils.classroom.sandbox` prints whether the sandbox works here; if allowed, it installs bubblewrap first.
 """
 
 from __future__ import annotations
@@ -27,88 +27,92 @@ _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts", "/etc/localtime"),
 )
-# What belongs to root outside belongs to the user inside where root marks, who could change the mode of /dev/null for
-# everybody. bubblewrap shows devices as it finds them; its own way to have something only to read makes no devices.
-_DEVICES_TO_READ = "mount --rbind /dev /dev && mount -o remount,bind,ro /dev; "
+# Where root grades, the user inside owns what belongs to root outside, and could change the mode of /dev/null for
+# everybody. bubblewrap binds devices as they are, and its own read-only mounts contain no devices.
+_READ_ONLY_DEVICES = "mount --rbind /dev /dev && mount -o remount,bind,ro /dev; "
 _SHARED_MEMORY = 64  # MiB of /dev/shm
-_PATIENCE = 120  # seconds that Python may take to start, on a busy machine
+_START_TIMEOUT = 120  # seconds for Python to start on a busy machine
 _PROBE = "import os, sys, ipykernel, numpy; sys.exit(os.path.exists(sys.argv[1]) or os.path.exists('/etc/passwd'))"
 
 
 def find_program(hidden: Path | None = None) -> str | None:
-    """The program that builds the wall, tried out; None where none can be had.
+    """Path of bubblewrap, if a sandbox works here.
 
     Args:
-        hidden: a file that must not be seen from inside; by default one that is made for the trial.
+        hidden: a file that must not be visible inside; by default one that is created for the test.
     """
     program = shutil.which("bwrap")
-    return program if program and _stands(program, hidden) else None
+    return program if program and _works(program, hidden) else None
 
 
-def command_prefix(program: str, box: Workspace, messages: Path, disk: int) -> list[str]:
-    """The words to put before a command so that it runs inside.
+def command_prefix(program: str, workspace: Workspace, messages: Path, *, disk: int) -> list[str]:
+    """The command prefix that runs a command in the sandbox.
 
     Args:
-        program: as `find_program` has it.
-        box: what is to be seen of it: its package and trained runs, to read; its home and runs.
-        messages: the folder through which messages come and go.
-        disk: MiB that each of the folders in memory may hold.
+        program: from `find_program`.
+        workspace: its package and cached runs are visible read-only, its home and runs writable.
+        messages: the folder of the kernel's sockets.
+        disk: size of each in-memory folder in MiB.
 
-    A file in the sandbox's folder, which is not to be seen from inside, gets the system calls that are refused.
+    The filter of system calls is written to a file in the workspace that is invisible inside.
     """
-    here = [*_started(program, box), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
-    here += ["--new-session"]
-    here += ["--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]
-    here += ["--unsetenv", "JPY_PARENT_PID"]  # a process outside, which a kernel would take for dead
-    here += ["--setenv", "TMPDIR", str(box.temporary)]
-    here += ["--tmpfs", "/etc", *_in_memory("/tmp", disk)]
-    for path in [*_SYSTEM, *_pythons(), str(box.package)]:
-        here += ["--ro-bind-try", path, path]
-    here += ["--proc", "/proc", "--dev", "/dev", *_in_memory("/dev/shm", _SHARED_MEMORY)]
-    here += ["--remount-ro", "/proc", "--remount-ro", "/dev"]  # as for /dev: to write to /proc/sys needs no capability
-    here += [*_in_memory(str(box.home), disk), "--dir", str(box.temporary), "--bind", str(messages), str(messages)]
-    if box.trained is None:
-        here += ["--bind", str(box.runs), str(box.runs)]
+    prefix = [*_start(program, workspace), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
+    prefix += ["--new-session", "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]
+    prefix += ["--unsetenv", "JPY_PARENT_PID"]  # a process outside, which the kernel would consider dead
+    prefix += ["--setenv", "TMPDIR", str(workspace.temporary)]
+    prefix += ["--tmpfs", "/etc", *_in_memory("/tmp", disk)]
+    for path in [*_SYSTEM, *_pythons(), str(workspace.package)]:
+        prefix += ["--ro-bind-try", path, path]
+    prefix += ["--proc", "/proc", "--dev", "/dev", *_in_memory("/dev/shm", _SHARED_MEMORY)]
+    prefix += ["--remount-ro", "/proc", "--remount-ro", "/dev"]  # writing to /proc/sys needs no capability
+    prefix += [
+        *_in_memory(str(workspace.home), disk),
+        "--dir",
+        str(workspace.temporary),
+        "--bind",
+        str(messages),
+        str(messages),
+    ]
+    if workspace.trained is None:
+        prefix += ["--bind", str(workspace.runs), str(workspace.runs)]
     else:
-        here += _in_memory(str(box.runs), disk)
-        for run in sorted(box.trained.iterdir()):
-            here += ["--ro-bind", str(run), str(box.runs / run.name)]
-    return [*here, "--remount-ro", "/etc", "--remount-ro", "/", "--chdir", str(box.home), "--"]
+        prefix += _in_memory(str(workspace.runs), disk)
+        for run in sorted(workspace.trained.iterdir()):
+            prefix += ["--ro-bind", str(run), str(workspace.runs / run.name)]
+    return [*prefix, "--remount-ro", "/etc", "--remount-ro", "/", "--chdir", str(workspace.home), "--"]
 
 
 def install_advice() -> str:
-    """What to do where there is no wall."""
+    """How to get a sandbox where there is none."""
     command = debian_packages.advice("bubblewrap")
     if not sys.platform.startswith("linux") or not command:
-        return "mark on Linux with bubblewrap, in a container or on a machine of its own"
+        return "grade on Linux with bubblewrap, in a container or on a separate machine"
     allow = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-    return f"try `{command}`; where it is installed, it needs user namespaces, on Ubuntu by `{allow}`"
+    return f"try `{command}`; if it is installed, it needs user namespaces; on Ubuntu: `{allow}`"
 
 
 def install() -> str | None:
-    """As `find_program`, but where there is none, ask Debian's packages for it."""
+    """As `find_program`, but install bubblewrap from Debian's packages where it is missing."""
     if find_program() is None:
         for command in debian_packages.commands("bubblewrap"):
             debian_packages.run(command)
     return find_program()
 
 
-def _started(program: str, box: Workspace) -> list[str]:
-    """The words that start bubblewrap, with the filter of system calls as its ninth file where there is one."""
-    path, filtering = box.folder / "refused", seccomp.filter_program()
-    path.write_bytes(filtering or b"")
-    filtered = ["--seccomp", "9"] if filtering else []
+def _start(program: str, workspace: Workspace) -> list[str]:
+    """The command that starts bubblewrap, with the filter of system calls, if any, as file descriptor 9."""
+    path, program_bytes = workspace.folder / "seccomp", seccomp.filter_program()
+    path.write_bytes(program_bytes or b"")
     as_root = os.geteuid() == 0
-    before = ["unshare", "--mount"] if as_root else []
     return [
-        *before,
-        *("/bin/sh", "-c", f'{_DEVICES_TO_READ if as_root else ""}exec 9<"$0" "$@"', str(path)),
-        *(program, *filtered),
+        *(["unshare", "--mount"] if as_root else []),
+        *("/bin/sh", "-c", f'{_READ_ONLY_DEVICES if as_root else ""}exec 9<"$0" "$@"', str(path)),
+        *(program, *(["--seccomp", "9"] if program_bytes else [])),
     ]
 
 
 def _pythons() -> Iterator[str]:
-    """Where this Python and its packages are."""
+    """Folders of this Python and its packages."""
     for path in {sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()}:
         yield from {path, os.path.realpath(path)}
 
@@ -117,27 +121,27 @@ def _in_memory(folder: str, mebibytes: int) -> list[str]:
     return ["--size", str(mebibytes * 2**20), "--tmpfs", folder]
 
 
-def _stands(program: str, hidden: Path | None) -> bool:
-    """Whether Python starts behind it and sees nothing of a file outside."""
+def _works(program: str, hidden: Path | None) -> bool:
+    """Whether Python starts in the sandbox and does not see a file outside."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as within:
         outside = Path(within, "outside")
         outside.touch()
-        box = Workspace(Path(within, "box"))
-        for folder in (box.package, box.runs, box.messages):
+        workspace = Workspace(Path(within, "workspace"))
+        for folder in (workspace.package, workspace.runs, workspace.messages):
             folder.mkdir(parents=True)
         command = [
-            *bounded_folder_command(program, box.messages),
-            *command_prefix(program, box, box.messages, 16),
+            *bounded_folder_command(program, workspace.messages),
+            *command_prefix(program, workspace, workspace.messages, disk=16),
             sys.executable,
             "-c",
             _PROBE,
             str((hidden or outside).resolve()),
         ]
         try:
-            return subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE).returncode == 0
+            return subprocess.run(command, capture_output=True, check=False, timeout=_START_TIMEOUT).returncode == 0
         except (OSError, subprocess.TimeoutExpired):
             return False
 
 
 if __name__ == "__main__":
-    print(install() or f"no wall: {install_advice()}")  # noqa: T201
+    print(install() or f"no sandbox: {install_advice()}")  # noqa: T201

@@ -134,7 +134,7 @@ def test_a_sandbox_that_leaks_files_is_not_used(sandbox_program: str) -> None:
 def test_advice_where_no_sandbox_is_available(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert sandbox.find_program() is None
-    assert sandbox.install_advice() == "mark on Linux with bubblewrap, in a container or on a machine of its own"
+    assert sandbox.install_advice() == "grade on Linux with bubblewrap, in a container or on a separate machine"
     (tmp_path / "bwrap").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "bwrap").chmod(0o755)
     assert sandbox.find_program() is None

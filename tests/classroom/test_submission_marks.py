@@ -140,7 +140,7 @@ def test_points_are_counted_and_reasons_quoted(marked: NotebookNode) -> None:
         nbformat.v4.new_output("execute_result", data={"text/plain": "99"}, execution_count=1),
     ]
     failing(by_name["toy-6-test"], "RuntimeError", "stopped")
-    marks = count_points(executed, marked, {rows["toy-6-test"]: "takes longer than 4 seconds"}, "/secret/place")
+    marks = count_points(executed, marked, {rows["toy-6-test"]: "takes longer than 4 seconds"}, private="/secret/place")
     assert marks.points == {"toy-1": 0, "toy-2": 0, "toy-3": 0, "toy-4": 2, "toy-5": 2, "toy-6": 0, "toy-7": 3}
     assert marks.remarks == [
         "toy-1: Not answered yet.",

@@ -135,7 +135,7 @@ EXERCISES = {
                 _remaining_variance(quantity="normalised")
             ),
         },
-        tolerance=0.003,  # the layers differ by little
+        tolerance=0.0003,  # the layers differ by little, and the numbers depend on the machine
     ),
     "norm-6": Exercise(
         lambda: barrier() / barrier(rate=0.1),
