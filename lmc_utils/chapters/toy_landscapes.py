@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from lmc_utils.settings import (
 from lmc_utils.toy import barriers, descent, landscape, multidimensional
 from lmc_utils.toy.landscape import MAX_MINIMA
 
+KINDS = ("isotropic", "degenerate")  # factors of a landscape in more dimensions
 _LINE = 5  # solutions of the one case on a line whose probabilities are headline numbers
 
 
@@ -147,9 +149,31 @@ class Descent(Settings):
         shares: landscape.Array = high.mean(axis=1)
         return shares
 
-    def by_fork(self, shares: landscape.Array) -> dict[str, float]:
-        """Values of the forks, shape (forks,), by the time of each in per cent of the run."""
+    def by_fork(self, shares: landscape.Array | Mapping[Any, landscape.Array]) -> dict[Any, Any]:
+        """Values of the forks, shape (forks,), or several of them, by the time of each fork in per cent of the run."""
+        if isinstance(shares, Mapping):
+            return {name: self.by_fork(each) for name, each in shares.items()}
         return {f"fork_{round(100 * time)}": share for time, share in zip(self.fork_times, shares, strict=True)}
+
+    def parting_pair(self, steps: landscape.Array, roots: landscape.Array) -> int:
+        """The first pair that parts for good where it forks at once, of walks of `descent.descend`; 0 if none does."""
+        high = descent.sibling_barriers(steps[-1], roots)[0] > self.threshold
+        return int(np.argmax(high))
+
+    def interval(self, share: float) -> dict[str, float]:
+        """The ends of the interval of a fraction of the pairs, see `descent.wilson_interval`."""
+        low, high = descent.wilson_interval(share, self.pairs)
+        return {"low": float(low), "high": float(high)}
+
+    def quoted(self) -> dict[str, Any]:
+        """What the text says of the parameters."""
+        return {
+            "pairs": self.pairs,
+            "threshold": self.threshold,
+            "rank": self.rank,
+            "flat_share_n": {n: 1 - self.rank / n for n in self.dimensions},
+            "largest_stable_step_m_5": descent.largest_stable_step(self.line()),
+        }
 
     def line(self) -> landscape.Array:
         """Five equally spaced minima on [-1, 1], shape (5, 1)."""
@@ -173,3 +197,130 @@ class Descent(Settings):
         limit = min(map(descent.largest_stable_step, landscapes))
         wanted = f"below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"
         require(self.step_size < limit, "step_size", wanted, self.step_size)
+
+
+def ridges_by_count(chosen: Landscape) -> dict[str, Any]:
+    """How ridges between 2 to `m_max` equally spaced minima on [-1, 1] fall, and what the endpoints predict of them.
+
+    Returns:
+        Numbers by name: the largest and the smallest barrier, as heights and as fractions of the mountainside; by what
+        factor one more minimum lowers them; the number of minima whose largest barrier is lowest where their spacing
+        is kept; and the second-order approximation over the barrier.
+
+    >>> ridges_by_count(Landscape(m_max=4))["largest_barrier_m"][2]  # (theta^2 - 1)^2 at 0
+    np.float64(1.0)
+    """
+    counts = range(2, chosen.m_max + 1)
+    ridges = [barriers.neighbour_barriers(landscape.on_interval(count)) for count in counts]
+    fractions = [
+        ridge / barriers.outer_height(landscape.on_interval(count)) for ridge, count in zip(ridges, counts, strict=True)
+    ]
+    spaced = [landscape.equally_spaced(count, chosen.spacing) for count in counts]
+    lowest = int(np.argmin([np.max(barriers.neighbour_barriers(minima)) for minima in spaced]))
+    factors = [barriers.approximation_factors(landscape.on_interval(count)) for count in counts]
+    every = np.concatenate(factors)
+    return {
+        "largest_barrier_m": {count: ridge.max() for count, ridge in zip(counts, ridges, strict=True)},
+        "smallest_barrier_m_max": ridges[-1].min(),
+        "largest_over_smallest_barrier_m_max": ridges[-1].max() / ridges[-1].min(),
+        "largest_barrier_share": {"m_2": fractions[0].max(), "m_max": fractions[-1].max()},
+        "smallest_barrier_share_m_max": fractions[-1].min(),
+        "fall_of_largest_barrier": ridges[-2].max() / ridges[-1].max(),
+        # The smallest ridge is in the middle, where even and odd numbers alternate: two more minima, and a root.
+        "fall_of_smallest_barrier": (ridges[-3].min() / ridges[-1].min()) ** 0.5,
+        "fall_of_largest_barrier_share": fractions[-2].max() / fractions[-1].max(),
+        "kept_spacing_lowest_at_m": counts[lowest],
+        "approximation_factor": {"smallest": every.min(), "largest": every.max()},
+        "approximation_factor_middle_m_max": factors[-1][len(factors[-1]) // 2],
+    }
+
+
+def ridge_heights(minima: landscape.Array) -> dict[str, float]:
+    """The largest and the smallest barrier between neighbouring minima, and their ratio."""
+    heights = barriers.neighbour_barriers(minima)
+    largest, smallest = float(heights.max()), float(heights.min())
+    return {
+        "largest_barrier": largest,
+        "smallest_barrier": smallest,
+        "largest_over_smallest_barrier": largest / smallest,
+    }
+
+
+def decay_rates(counts: Sequence[int] = range(8, 65)) -> dict[str, Any]:
+    """By what factor one more minimum lowers a ridge in the long run, in theory and fitted as `c m^p rate^-m`.
+
+    Args:
+        counts: numbers of minima on [-1, 1] whose exact ridges are fitted.
+
+    Returns:
+        `rate` of the ridge at the edge and of that in the middle between equally spaced minima, and of the largest
+        one between minima at the Chebyshev points; `law`, the theory of the first two; and `chebyshev_spread`, how far
+        ridges at the Chebyshev points are from `4^(1 - m)`, as the range of their ratios.
+
+    >>> found = decay_rates()
+    >>> round(found["rate"]["chebyshev"], 6), found["chebyshev_spread"] < 1e-9
+    (4.0, True)
+    """
+    many = np.asarray(counts)
+    spaced = [barriers.neighbour_barriers(landscape.on_interval(count)) for count in many]
+    placed = [barriers.neighbour_barriers(landscape.chebyshev(count)) for count in many]
+    logs = np.log([[max(ridges), min(ridges), max(best)] for ridges, best in zip(spaced, placed, strict=True)])
+    terms = np.stack([np.ones(len(many)), -many, np.log(many)], axis=1)
+    rates = np.exp(np.linalg.lstsq(terms, logs)[0][1]).tolist()
+    ratios = [ridges / 4.0 ** (1 - count) for count, ridges in zip(many, placed, strict=True)]
+    return {
+        "rate": dict(zip(("edge", "middle", "chebyshev"), rates, strict=True)),
+        "law": {"edge": (np.e / 2) ** 2, "middle": np.e**2},
+        "chebyshev_spread": float(np.ptp(np.concatenate(ratios))),
+    }
+
+
+def parted_in_fields(walk: Descent) -> tuple[dict[str, landscape.Array], dict[int, float]]:
+    """Pairs that part where the minima are the corners of a simplex, in each number of dimensions n.
+
+    Returns:
+        The fractions of pairs that part, shape (forks,), as `isotropic_n_10` and so on for each of `KINDS`; and the
+        fraction of parents with isotropic factors that end in the middle, nearer to it than half the radius, by n.
+    """
+    parted, in_middle = {}, {}
+    for n in walk.dimensions:
+        for kind in KINDS:
+            field = walk.field(n, degenerate=kind == "degenerate")
+            ends = walk.endpoints(*field, pairs=walk.pairs_field)
+            parted[f"{kind}_n_{n}"] = walk.parted(ends, *field)
+            if kind == "isotropic":
+                away = np.linalg.norm(ends[0] - field[0].mean(axis=0), axis=1)
+                in_middle[n] = float((away < 0.5 * multidimensional.units(*field)[0]).mean())
+    return parted, in_middle
+
+
+def between_random_solutions(
+    walk: Descent, ranks: Sequence[int], draws: Sequence[int] = range(10)
+) -> tuple[landscape.Array, landscape.Array]:
+    """Barriers between random solutions of degenerate factors, whose directions are drawn anew in each draw.
+
+    Args:
+        walk: the number of dimensions is the first of its own.
+        ranks: directions in which a factor is not flat.
+        draws: seeds.
+
+    Returns:
+        How often there is a barrier, and how high the median one is over the height at random points, (ranks, draws).
+    """
+    corners, count = walk.field(walk.dimensions[0], degenerate=False)[0], walk.pairs_field
+    often, heights = np.empty((2, len(ranks), len(draws)))
+    for row, rank in enumerate(ranks):
+        for column, draw in enumerate(draws):
+            directions = multidimensional.random_directions(len(corners), walk.dimensions[0], rank=rank, seed=draw)
+            first, second = (
+                multidimensional.random_solutions(corners, directions, count=count, seed=seed)
+                for seed in (draw, 100 + draw)
+            )
+            line = multidimensional.barrier_curve(first, second, np.linspace(0, 1, 41), corners, directions)
+            between, unit = line.max(axis=-1), multidimensional.units(corners, directions)[1]
+            scattered = multidimensional.scattered_points(corners, count=count, seed=draw)
+            often[row, column] = np.mean(between > walk.threshold * unit)
+            heights[row, column] = np.median(between) / np.median(
+                multidimensional.value(scattered, corners, directions)
+            )
+    return often, heights

@@ -227,7 +227,7 @@ def _curvature(walker: Walker, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataA
     named = {"slope": slope, "curvature": curvature}
     estimates = {
         "second_order": approximations.second_order(curvature, grid),
-        "second_order_with_slope": approximations.second_order(curvature, grid, slope),
+        "second_order_with_slope": approximations.second_order(curvature, grid, slope=slope),
     }
     return {
         name: each.rename(alpha="end").assign_coords(end=["first", "second"]) for name, each in named.items()

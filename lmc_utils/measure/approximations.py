@@ -15,7 +15,7 @@ from lmc_utils.measure.barriers import require_alphas
 
 
 def second_order(
-    curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray, slope: xr.DataArray | None = None
+    curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray | float, *, slope: xr.DataArray | None = None
 ) -> xr.DataArray:
     """The poster's second-order approximation of the loss barrier, with the gradient term where slopes are given.
 
@@ -32,11 +32,13 @@ def second_order(
         slope: g^T delta, likewise; leave it out for the poster's formula.
 
     Returns:
-        The other dimensions of `curvature`, then alpha; its unit.
+        The other dimensions of `curvature`, then alpha, unless `alphas` is a number; its unit.
 
     >>> curvature = xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})
     >>> second_order(curvature, [0.0, 0.5, 1.0]).values
     array([0. , 0.5, 0. ])
+    >>> float(second_order(curvature, 0.5))
+    0.5
     """
     (first, second), a = _ends(curvature), _grid(alphas)
     barrier = a * (1 - a) / 2 * (a * first + (1 - a) * second)
@@ -44,7 +46,7 @@ def second_order(
 
 
 def quintic_hermite(
-    loss: xr.DataArray, slope: xr.DataArray, curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray
+    loss: xr.DataArray, slope: xr.DataArray, curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray | float
 ) -> xr.DataArray:
     """The barrier of the one polynomial of degree five with these values, slopes and curvatures at both endpoints.
 
@@ -128,7 +130,21 @@ def ratio(predicted: xr.DataArray, measured: xr.DataArray) -> xr.DataArray:
     return guess / true.where(abs(true) > 1e-6)
 
 
-def second_order_rise(curvature: xr.DataArray, slope: xr.DataArray | None = None) -> xr.DataArray:
+def layer_diagonal(curvature: xr.DataArray) -> xr.DataArray:
+    """Each layer's own block, delta_l^T H delta_l, of a curvature by layer and by pair of layers.
+
+    Args:
+        curvature: with the dimensions layer and with_layer, as `curvature.along` measures it.
+
+    >>> layers = {"layer": ["a", "b"], "with_layer": ["a", "b"]}
+    >>> layer_diagonal(xr.DataArray([[1.0, 2.0], [2.0, 5.0]], coords=layers)).values
+    array([1., 5.])
+    """
+    own = [curvature.sel(layer=name, with_layer=name, drop=True) for name in curvature.layer.values]
+    return xr.concat(own, curvature.layer)
+
+
+def second_order_rise(curvature: xr.DataArray, *, slope: xr.DataArray | None = None) -> xr.DataArray:
     """The second-order approximation of `layer_rise`: (q_1 + q_2) / 16 [+ (g_1 - g_2)^T delta_l / 4].
 
     Half-way from endpoint i, the Taylor expansion there has risen by q_i / 8, with q_i = delta_l^T H_i delta_l; the
@@ -159,10 +175,12 @@ def _fall(slope: xr.DataArray | None, curvature: xr.DataArray) -> xr.DataArray |
     return start - end
 
 
-def _grid(alphas: Sequence[float] | np.ndarray) -> xr.DataArray:
+def _grid(alphas: Sequence[float] | np.ndarray | float) -> xr.DataArray:
     grid = np.asarray(alphas, dtype=np.float64)
-    return xr.DataArray(grid, coords={"alpha": grid})
+    return xr.DataArray(grid, coords={"alpha": grid} if grid.ndim else None)
 
 
 def _alpha_last(barrier: xr.DataArray, source: xr.DataArray) -> xr.DataArray:
-    return barrier.transpose(..., "alpha").assign_attrs(source.attrs | {"long_name": "loss barrier"})
+    return barrier.transpose(..., "alpha", missing_dims="ignore").assign_attrs(
+        source.attrs | {"long_name": "loss barrier"}
+    )

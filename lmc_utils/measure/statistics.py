@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -29,9 +29,15 @@ class Bootstrap(Settings):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"resamples": 200}}
 
-    def correlation(self, prediction: xr.DataArray, truth: xr.DataArray, method: str = "spearman") -> Correlation:
+    def correlation(self, prediction: xr.DataArray, truth: xr.DataArray, *, method: str = "spearman") -> Correlation:
         """The correlation of two arrays, with as many resamples; see the function `correlation`."""
         return correlation(prediction, truth, method, self.resamples)
+
+    def correlations(
+        self, predictions: Mapping[str, xr.DataArray], truth: xr.DataArray, *, method: str = "spearman"
+    ) -> dict[str, Correlation]:
+        """The correlation of each of several predictions with the truth, under its name."""
+        return {name: self.correlation(each, truth, method=method) for name, each in predictions.items()}
 
 
 class Correlation(NamedTuple):

@@ -15,32 +15,34 @@ from lmc_utils.settings import ParameterError
 _MIME = "application/papermill.record/text/plain"
 
 
-def record(**values: Any) -> None:
+def record(*found: Mapping[str, Any], **values: Any) -> None:
     """Glue numbers under their names, so that prose can quote them with the `glue` roles of MyST-NB.
 
     Args:
-        values: numbers (of Python, NumPy or torch), and what holds several of them, see `numbers`.
+        found: labelled datasets or mappings, whose variables or keys are the names.
+        values: more by name: numbers (of Python, NumPy or torch), and what holds several of them, see `numbers`.
     """
     from myst_nb import glue
 
-    for name, value in values.items():
-        for full, number in numbers(name, value):
-            glue(full, number, display=False)
+    for each in (*found, values):
+        for name, number in numbers("", each):
+            glue(name, number, display=False)
 
 
 def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
     """All the numbers of a value, each with a name of its own.
 
     A labelled array has a number for each label: `NAME_train` where labels are words, which come first, `NAME_parent_0`
-    where they are numbers, `NAME_fork_0` for a dimension `fork_epoch`. A mapping has one for each key; a named tuple,
-    such as a correlation with its interval, one for each field, of which the first adds nothing to the name.
+    where they are numbers, `NAME_fork_0` for a dimension `fork_epoch`. A mapping or a labelled dataset has one for each
+    key, of which an empty one adds nothing to the name; a named tuple, such as a correlation with its interval, one for
+    each field, of which the first adds nothing.
 
     >>> dict(numbers("loss", {"train": 0.5, "test": 0.75}))
     {'loss_train': 0.5, 'loss_test': 0.75}
     """
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from numbers(f"{name}_{key}", item)
+            yield from numbers("_".join(filter(None, (name, str(key)))), item)
     elif hasattr(value, "_asdict"):
         first, *others = value._asdict()
         yield name, float(getattr(value, first))

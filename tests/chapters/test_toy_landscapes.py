@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lmc_utils import toy
-from lmc_utils.chapters.toy_landscapes import Descent, Landscape
+from lmc_utils.chapters.toy_landscapes import Descent, Landscape, between_random_solutions, decay_rates, ridges_by_count
 from lmc_utils.settings import ParameterError
 
 RISING = "an increasing list of at least one, each from 0 to 1"
@@ -81,3 +82,33 @@ def test_a_field_has_the_dimension_and_the_rank_asked_for() -> None:
     assert frames is not None
     assert (roots.shape, frames.shape) == ((4, 10), (4, 3, 10))
     assert descent.field(20, degenerate=False)[1] is None
+
+
+def test_ridges_by_count_are_those_of_each_landscape() -> None:
+    found = ridges_by_count(Landscape(m_max=4))
+    assert found["largest_barrier_m"][2] == pytest.approx(1), "(theta^2 - 1)^2 at 0"
+    assert found["largest_barrier_m"][3] == pytest.approx(4 / 27), "theta^2 (theta^2 - 1)^2 at 1 / sqrt(3)"
+    height = (4 / 9) ** 4  # of (theta^2 - 1)^2 (theta^2 - 1/9)^2 at theta^2 = 5/9; at 0 it is 1/81
+    assert found["smallest_barrier_m_max"] == pytest.approx(1 / 81)
+    assert found["fall_of_smallest_barrier"] == pytest.approx(9), "from 1 to 1/81 in two steps"
+    assert found["largest_over_smallest_barrier_m_max"] == pytest.approx(height * 81)
+    assert found["fall_of_largest_barrier"] == pytest.approx(4 / 27 / height)
+
+
+def test_ridges_fall_at_the_rates_that_theory_says() -> None:
+    found = decay_rates()
+    assert found["rate"]["chebyshev"] == pytest.approx(4, rel=1e-9)
+    for where in ("edge", "middle"):
+        assert found["rate"][where] == pytest.approx(found["law"][where], rel=0.02), "up to terms of order 1 / m"
+
+
+def test_of_isotropic_factors_all_pairs_of_solutions_are_corners() -> None:
+    walk = Descent(pairs_field=20)
+    often, high = between_random_solutions(walk, [walk.dimensions[0]], range(2))
+    assert often.shape == high.shape == (1, 2)
+    assert np.all((often > 0.5) & (often <= 1)), "two of eight corners differ seven times of eight"
+
+
+def test_values_by_fork_have_names_in_percent() -> None:
+    walk = Descent(fork_times=(0.0, 0.25))
+    assert walk.by_fork({2: np.array([1.0, 0.5])}) == {2: {"fork_0": 1.0, "fork_25": 0.5}}

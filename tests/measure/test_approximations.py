@@ -25,7 +25,7 @@ QUADRATIC, QUINTIC = Polynomial([0.4, -2.0, 3.0]), Polynomial([0.4, -2.0, 3.0, 1
 
 
 def test_a_quadratic_loss_makes_the_form_with_gradients_exact() -> None:
-    found = approximations.second_order(ends(QUADRATIC, 2), INSIDE, ends(QUADRATIC, 1))
+    found = approximations.second_order(ends(QUADRATIC, 2), INSIDE, slope=ends(QUADRATIC, 1))
     np.testing.assert_allclose(found, barrier_of(QUADRATIC), atol=1e-14)
 
 
@@ -63,8 +63,8 @@ def test_arrays_about_different_pairs_are_not_matched_silently() -> None:
     values = ends(QUINTIC, 2)
     here, there = values.expand_dims(parent=[0, 1]), values.expand_dims(parent=[1, 2])
     for approximation in (
-        lambda: approximations.second_order(here, INSIDE, there),
-        lambda: approximations.second_order_rise(here, there),
+        lambda: approximations.second_order(here, INSIDE, slope=there),
+        lambda: approximations.second_order_rise(here, slope=there),
         lambda: approximations.quintic_hermite(here, here, there, INSIDE),
     ):
         with pytest.raises(ValueError, match="parent"):
@@ -115,7 +115,7 @@ def test_half_way_rises_are_those_of_a_quadratic() -> None:
     walked = home + np.array([0.3, 0.7])[:, None] * half + np.array([2.0, 6.0])[:, None] * half**2 / 2
     measured = xr.DataArray(walked, coords={"end": [0, 1], "alpha": half})
     assert float(barriers.layer_rise(measured)) == pytest.approx(
-        float(approximations.second_order_rise(curvature, slope))
+        float(approximations.second_order_rise(curvature, slope=slope))
     )
     assert float(approximations.second_order_rise(curvature)) == pytest.approx(0.5)
 

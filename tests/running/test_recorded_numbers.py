@@ -17,7 +17,7 @@ CELL = """
 import numpy, torch, xarray
 from lmc_utils.running import record
 record(plain=count / 3, numpy=numpy.float32(0.5), tensor=torch.tensor(2))
-record(array=xarray.DataArray(1e-12), gone=float("nan"))
+record(xarray.Dataset({"array": 1e-12}), {"gone": float("nan")})
 """
 
 
@@ -60,6 +60,9 @@ def test_labelled_values_get_a_name_for_each_label() -> None:
         "x_agreement_low": 0.8,
         "x_agreement_high": 1.0,
     }
+    dataset = xr.Dataset({"error": by_split_and_fork.sel(split="train"), "pairs": 3})
+    assert dict(recorded_numbers.numbers("", dataset)) == {"error_fork_0": 1.0, "error_fork_15": 3.0, "pairs": 3.0}
+    assert dict(recorded_numbers.numbers("x", {"": 1, "lowest": 0})) == {"x": 1.0, "x_lowest": 0.0}
     with pytest.raises(TypeError):
         dict(recorded_numbers.numbers("x", [1.0, 2.0]))
 

@@ -90,7 +90,7 @@ def predicted(part: str = "all", long: bool = False) -> float:
     second, slope = ends.curvature, ends.slope if part == "gradient" else None
     if part == "diagonal":
         second = sum(second.sel(layer=name, with_layer=name, drop=True) for name in second.layer.values)
-    return float(approximations.second_order(second, [0.5], slope).mean())
+    return float(approximations.second_order(second, [0.5], slope=slope).mean())
 
 
 def _ratio(part: str = "all", split: str = "train", long: bool = False) -> float:
