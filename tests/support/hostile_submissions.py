@@ -285,16 +285,14 @@ for n in range(20):
         except OSError: pass
 os._exit(0)""",
 }
-# Those that are stopped only after their time; two are enough where time is short.
-WAITING = (
-    "parent killed",
-    "endless loop",
-    "loop in C",
-    "stack overflow",
-    "200 MB printed",
-    "sockets closed",
-    "fork storm",
+# Left to `make robustness`: those that are stopped only when their time is up, of which one is enough, and those that
+# end the kernel as another one does.
+ROBUSTNESS_ONLY = (
+    *("parent killed", "endless loop", "loop in C", "loop that hears nothing", "stack overflow", "200 MB printed"),
+    *("sockets closed", "fork storm"),
     "12 MB of an error",  # with its traceback too large a message, so that no answer comes
+    *("segfault", "os._exit", "memory"),
+    *("a name of two lines", "a name of no letters", "a name with a backslash", "a long name"),
 )
 HOSTILE = {name: Hostile(code=code) for name, code in CODE.items()}
 
