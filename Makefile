@@ -30,7 +30,7 @@ browser: $(VENV)/.dev  ## find Chromium, Chrome or Edge, which PDF and tests nee
 test: $(VENV)/.dev  ## run every test
 	@$(BIN)/python -m lmc_utils.publishing.browser >/dev/null || true  # its tests are left out
 	@$(BIN)/python -m lmc_utils.classroom.sandbox >/dev/null
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder
 
 test-gpu: $(VENV)/.dev  ## run the tests of networks, measurements and runs on a GPU
 	@$(BIN)/python -c 'import torch, sys; torch.cuda.is_available() or sys.exit("make: no GPU was found by torch")'

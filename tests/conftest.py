@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -22,7 +23,28 @@ os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WO
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Groups that take longest, which begin first so that no worker is left with one of them at the end.
+LONGEST = ("build", "hostile", "grading", "sweeps", "faults")
 NO_BROWSER, NO_SANDBOX = "there is no browser", "there is no sandbox"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest groups first, and last what needs the book, which one worker builds while the others test all else."""
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+        first = min((rank for rank, name in enumerate(LONGEST) if name in groups), default=len(LONGEST))
+        return "site" in getattr(item, "fixturenames", ()) and "build" not in groups, first
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of these tests share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

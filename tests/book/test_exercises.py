@@ -17,8 +17,6 @@ from lmc_utils.classroom.exercise_lookup import chapter_exercises
 ROOT = Path(__file__).parent.parent.parent
 PREFIX_OF = dict(zip(CHAPTERS, PREFIXES, strict=True))
 
-pytestmark = pytest.mark.xdist_group("book")
-
 
 @pytest.fixture
 def names(chapter: Visit) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from book_site import CHAPTERS, TOC, Visit, settled, visit_one
+from book_site import CHAPTERS, TOC, Visit, each_page, settled, visit_one
 from playwright.sync_api import Browser
 
 DESK, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
@@ -15,10 +15,8 @@ SIDEWAYS = """all => all.filter((one) => one.scrollWidth > one.clientWidth + 1)
                         .map((one) => one.textContent.trim().slice(0, 60))"""
 UNFOLD = "all => all.forEach((one) => (one.open = true))"
 
-pytestmark = pytest.mark.xdist_group("book")
 
-
-@pytest.fixture(scope="module", params=[TOC["root"], *CHAPTERS])
+@pytest.fixture(scope="module", params=each_page([TOC["root"], *CHAPTERS]))
 def opening(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[Visit]:
     """The intro, and every chapter in turn."""
     yield from map(settled, visit_one(browser, host, request.param))

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from book_site import CHAPTERS, IMPATIENT, PAGES, Visit, settled, visit_one
+from book_site import CHAPTERS, IMPATIENT, PAGES, Visit, each_page, settled, visit_one
 from playwright.sync_api import Browser
 
 MEGABYTE = 2**20
 VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
-
-pytestmark = pytest.mark.xdist_group("book")
 
 
 class Offline:
@@ -66,7 +64,7 @@ class TestServed(Offline):
 
 
 class TestOpenedFromDisk(Offline):
-    @pytest.fixture(scope="module", params=PAGES)
+    @pytest.fixture(scope="module", params=each_page(PAGES))
     def visit(self, request: pytest.FixtureRequest, browser: Browser, site: Path) -> Iterator[Visit]:
         yield from map(settled, visit_one(browser, site.as_uri(), request.param))
 

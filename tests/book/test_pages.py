@@ -14,8 +14,12 @@ from lmc_utils.running import recorded_numbers
 
 ROOT = Path(__file__).parent.parent.parent
 
-pytestmark = pytest.mark.xdist_group("book")  # build it once
 leading_somewhere: set[str] = set()
+
+
+@pytest.mark.xdist_group("build")
+def test_the_book_builds(site: Path) -> None:
+    assert (site / "index.html").exists()
 
 
 def test_the_root_address_redirects_to_the_intro(browser: Browser, host: str) -> None:

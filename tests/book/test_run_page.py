@@ -16,7 +16,7 @@ from small_project import lmc
 MEGABYTE = 2**20
 SHOWN = ".widget-subarea > :not(:empty)"
 
-pytestmark = pytest.mark.xdist_group("book")
+pytestmark = pytest.mark.xdist_group("run pages")
 
 
 @pytest.fixture(scope="module")

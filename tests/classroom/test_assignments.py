@@ -23,8 +23,8 @@ HIDDEN = re.compile(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)### END", re.DOT
 
 
 @pytest.fixture(autouse=True)
-def _shared_runs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setenv("LMC_RUNS", str(tmp_path_factory.getbasetemp().parent / "exercise-runs"))
+def _shared_runs(monkeypatch: pytest.MonkeyPatch, shared_folder: Path) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(shared_folder / "exercise-runs"))
 
 
 def cells(path: Path) -> list[dict[str, Any]]:

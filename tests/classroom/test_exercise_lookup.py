@@ -34,9 +34,9 @@ every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.st
 
 
 @pytest.fixture(autouse=True)
-def _shared_runs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _shared_runs(monkeypatch: pytest.MonkeyPatch, shared_folder: Path) -> None:
     """One store of runs for all workers, so that each family is trained once."""
-    monkeypatch.setenv("LMC_RUNS", str(tmp_path_factory.getbasetemp().parent / "exercise-runs"))
+    monkeypatch.setenv("LMC_RUNS", str(shared_folder / "exercise-runs"))
 
 
 def cells(path: Path) -> dict[str, dict[str, Any]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
 
@@ -22,6 +23,11 @@ PAGES = [TOC["root"], *FILES]
 CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
 IMPATIENT = ".widget-missing { animation: none !important; }"  # notes keep still for five seconds otherwise
 DESKTOP, PHONE = (1280, 800), (390, 844)
+
+
+def each_page(names: Iterable[str]) -> list[Any]:
+    """Parameters of tests, grouped so that one worker opens a page for all of its tests."""
+    return [pytest.param(name, marks=pytest.mark.xdist_group(f"page {name}")) for name in names]
 
 
 def copy_sources(root: Path) -> None:
