@@ -61,7 +61,7 @@ clean:  ## delete everything that is built: pages, executed notebooks, trained r
 
 lock: $(VENV)/.uv  ## resolve lock.txt anew, and constraints.txt, the same without hashes
 	@{ grep '^#' lock.txt; printf '$(TORCH)'; printf '$(TORCH)$(QUICK)' | $(BIN)/python -m uv pip compile --quiet --universal \
-		--python-version 3.10 --extra teach --extra dev --generate-hashes --no-annotate --no-header --constraints - \
+		--python-version 3.10 --all-extras --generate-hashes --no-annotate --no-header --constraints - \
 		--no-emit-package torch --no-emit-package torchvision pyproject.toml; } > $(VENV)/lock.txt
 	@{ grep '^#' constraints.txt; sed -e '/^#/d' -e '/^ *--hash/d' -e 's/ \\$$//' $(VENV)/lock.txt; } > $(VENV)/constraints.txt
 	@mv $(VENV)/lock.txt $(VENV)/constraints.txt .
@@ -78,10 +78,10 @@ $(VENV)/.uv: $(VENV)/.venv constraints.txt
 
 $(VENV)/.book: $(VENV)/.uv install.py pyproject.toml lock.txt
 	@echo "installing the book's packages (a minute or two)"
-	@$(BIN)/python install.py teach
+	@$(BIN)/python install.py sweep
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.book
 	@echo "installing the tools of the tests"
-	@$(BIN)/python install.py teach dev
+	@$(BIN)/python install.py dev
 	@touch $@

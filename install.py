@@ -1,6 +1,6 @@
 """Install the book, its locked packages and the extras that are named into the environment of this Python, with uv.
 
-    python install.py teach dev
+    python install.py sweep dev
 
 uv verifies the hashes of lock.txt. It does not read what pip was told, so its indexes, folders of wheels, certificates
 and proxy are handed on; a constraint of pip's is not, as the lock says it all. On Linux without an NVIDIA

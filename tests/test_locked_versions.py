@@ -50,12 +50,20 @@ def versions(locked: list[str]) -> dict[str, list[Version]]:
     return found
 
 
+def required(project: dict[str, Any], extra: str) -> list[Requirement]:
+    """The dependencies and those of an extra, with all extras that it includes."""
+    listed = [*map(Requirement, project["optional-dependencies"][extra])]
+    included = [other for each in listed if each.name == project["name"] for other in each.extras]
+    found = [required(project, other) for other in included] or [[*map(Requirement, project["dependencies"])]]
+    return [*itertools.chain(*found), *(each for each in listed if each.name != project["name"])]
+
+
 def test_conda_gets_the_same_dependencies(project: dict[str, Any], environment: dict[str, Any]) -> None:
     conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
     given = [Requirement(entry) for entry in [*conda, *pip] if entry != "-e ."]
     named = {requirement.name: str(requirement.specifier) for requirement in given}
-    wanted = map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["teach"]])
+    wanted = required(project, "sweep")  # which includes all but the tools of the tests
     expected = {CONDA_NAMES.get(each.name, each.name): str(each.specifier) for each in wanted}
     assert {name: bound for name, bound in named.items() if name not in CONDA_TOOLS} == expected
 
@@ -69,10 +77,9 @@ def test_conda_gets_the_same_python_and_the_package_itself(
 
 def test_every_dependency_is_locked_to_a_version_that_it_allows(project: dict[str, Any], locked: list[str]) -> None:
     pins = versions(locked)
-    for line in [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]:
-        wanted = Requirement(line)
+    for wanted in itertools.chain(*(required(project, extra) for extra in project["optional-dependencies"])):
         pinned = pins[canonicalize_name(wanted.name)]
-        assert all(wanted.specifier.contains(pin, prereleases=True) for pin in pinned), line
+        assert all(wanted.specifier.contains(pin, prereleases=True) for pin in pinned), wanted
 
 
 def test_the_lock_works_for_any_index(locked: list[str]) -> None:

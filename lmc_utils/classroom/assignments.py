@@ -37,8 +37,7 @@ def write(
         The files, in the order of the sources.
 
     Raises:
-        ParameterError: nbgrader is missing, a source is faulty, or a file with other content exists. Then nothing has
-            been written.
+        ParameterError: a source is faulty, or a file with other content exists. Then nothing has been written.
     """
     originals = {source.resolve() for source in sources}
     versions: Mapping[Any, str] = students or {None: ""}
@@ -137,7 +136,7 @@ def run_preprocessors(notebook: NotebookNode, steps: Iterable[str], name: str) -
     """Run some of nbgrader's preprocessors on a notebook, which they also change in place.
 
     Raises:
-        ParameterError: nbgrader is missing or fails; the message begins with `name`.
+        ParameterError: nbgrader fails; the message begins with `name`.
     """
     for step, preprocess in [(step, nbgrader_preprocessor(step).preprocess) for step in steps]:
         try:
@@ -148,11 +147,9 @@ def run_preprocessors(notebook: NotebookNode, steps: Iterable[str], name: str) -
 
 
 def nbgrader_preprocessor(name: str, **traits: Any) -> Any:
-    """One of nbgrader's preprocessors, without log messages; ParameterError where nbgrader is missing."""
-    try:
-        from nbgrader import preprocessors
-    except ImportError as error:
-        raise ParameterError("nbgrader: expected to be installed; pip install 'lmc-utils[teach]' does it") from error
+    """One of nbgrader's preprocessors, without log messages."""
+    from nbgrader import preprocessors
+
     return getattr(preprocessors, name)(log=silent_logger(), **traits)
 
 

@@ -59,7 +59,7 @@ def mark_submission(submission: NotebookNode, source: Path, context: ExecutionCo
     """Mark a submission by its exercise notebook; returns the marks and the executed notebook.
 
     Raises:
-        ParameterError: nbgrader is missing, or complains about the source.
+        ParameterError: nbgrader complains about the source.
     """
     student = submissions.student_name(submission)
     tests = assignments.with_hidden_tests(source, student)

@@ -15,7 +15,7 @@ import typer
 import typer.core
 
 from lmc_utils import progress
-from lmc_utils.cli import book, classroom, connect, notebooks, runs, sweep
+from lmc_utils.cli import book, classroom, connect, extras, notebooks, runs, sweep
 from lmc_utils.formatting import one_line
 from lmc_utils.running.notebooks import ExecutionError
 from lmc_utils.settings import ParameterError
@@ -32,6 +32,10 @@ class _Commands(typer.core.TyperGroup):
             sys.exit(1)
         except (ParameterError, ExecutionError, OSError) as error:  # the last: a full disk, a locked folder
             message, status = str(error), 2 if isinstance(error, ParameterError) else 1
+        except ModuleNotFoundError as error:
+            if (needs := extras.missing(str(ctx.invoked_subcommand), error)) is None:
+                raise
+            message, status = needs, 2
         except KeyboardInterrupt as interrupt:
             message, status = f"interrupted; {str(interrupt) or 'what was finished is kept'}", 130
         sys.stderr.write(f"lmc: {one_line(message)}\n")

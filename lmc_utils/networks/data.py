@@ -241,9 +241,14 @@ def import_torchvision() -> ModuleType:
 
     There, torchvision's compiled operators do not load, and the import stops because it declares a gradient-free
     version of one of them, `nms`. We never call the operators, so their bare declaration is enough.
+
+    Raises:
+        ParameterError: it is not installed.
     """
     try:
         import torchvision
+    except ModuleNotFoundError as error:
+        raise ParameterError("dataset: torchvision, which reads it, is missing: pip install torchvision") from error
     except RuntimeError as error:
         if "operator torchvision::nms does not exist" not in str(error):
             raise

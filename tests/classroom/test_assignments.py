@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +126,3 @@ def test_a_read_only_folder_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ParameterError, match=r"^out: expected a folder to write to, got '.*file/x' "):
         assignments.write(SOURCES[:1], tmp_path / "file" / "x")
-
-
-def test_a_missing_nbgrader_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("nbgrader", "nbgrader.preprocessors"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ParameterError, match=r"^nbgrader: expected to be installed; pip install 'lmc-utils\[teach\]'"):
-        assignments.write(SOURCES[:1], tmp_path)

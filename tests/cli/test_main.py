@@ -1,5 +1,7 @@
 """The `lmc` command: one clear line for every mistake, exit status 2, and no kernel started for it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import fuzzing
@@ -87,3 +89,11 @@ def test_text_from_outside_makes_no_traceback(kind: str) -> None:
 def test_help_names_the_commands() -> None:
     shown = lmc("--help", cwd=ROOT).stdout
     assert all(command in shown for command in ("list", "run", "build", "serve", "results"))
+
+
+def test_help_imports_nothing_that_computes_or_executes() -> None:
+    code = "import sys, lmc_utils.cli.main; print(*{name.partition('.')[0] for name in sys.modules})"
+    imported = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not {"torch", "xarray", "scipy", "matplotlib", "distributed", "papermill", "IPython", "nbformat"} & set(
+        imported.split()
+    )
