@@ -73,13 +73,13 @@ def plain(wanted: Sequence[sweep_grid.Point], folder: Path) -> Timed:
 def swept(wanted: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Timed:
     """The points by a sweep on so many workers."""
     notebook, since, done = point(NAME), time.perf_counter(), list[float]()
-    with clusters.local(workers) as client:
+    with clusters.local_cluster(workers) as client:
         for report in sweeps.steps(notebook, wanted, client, folder):
             if report.done > len(done):
                 done.append(time.perf_counter() - since)
     if len(done) != len(wanted):
         raise ValueError(f"expected {len(wanted)} points, got {report}")
-    paths = [folder / "points" / f"{sweep_grid.name_of(each)}.ipynb" for each in wanted]
+    paths = [folder / "points" / f"{sweep_grid.point_name(each)}.ipynb" for each in wanted]
     return Timed([recorded_numbers.read(path) for path in paths], done[0], done[-1])
 
 

@@ -4,7 +4,7 @@ From the ground up; a folder imports only from those before it, and those that s
 
     showing, room               values and messages as one short line; whether there is room for the work
     settings, provenance        parameter records; what results were made from
-    circumstances               by which code, which libraries, which machine
+    run_environment             by which code, which libraries, which machine
     toy, networks, running      toy landscapes; data, networks, training; the notebooks
     measure                     loss, error, curvature, distance and angle of pairs of networks
     forking                     parents, siblings, and the run that they make

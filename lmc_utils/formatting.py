@@ -10,10 +10,10 @@ LONGEST_VALUE = 200
 LONGEST_MESSAGE = 600
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value as Python would write it, cut at 200 characters, in a time that does not depend on how large it is.
 
-    >>> shown((1, "a")), shown("x" * 10**6)[-5:], shown(10**5000)
+    >>> short_repr((1, "a")), short_repr("x" * 10**6)[-5:], short_repr(10**5000)
     ("[1, 'a']", 'xxxx…', 'a whole number of 16610 bits')
     """
     return one_line("".join(itertools.islice(_pieces(value), LONGEST_VALUE + 1)), LONGEST_VALUE)

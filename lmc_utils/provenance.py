@@ -89,8 +89,8 @@ def write_whole(path: Path, *content: bytes | memoryview) -> None:
             raise
         partial.unlink(missing_ok=True)
         need, free = (
-            resources.readable(sum(memoryview(part).nbytes for part in content)),
-            resources.readable(shutil.disk_usage(path.parent).free),
+            resources.format_bytes(sum(memoryview(part).nbytes for part in content)),
+            resources.format_bytes(shutil.disk_usage(path.parent).free),
         )
         line = f"the disk is full: '{path.name}' takes {need}, and '{path.parent}' has {free} left"
         raise DiskFull(line) from error

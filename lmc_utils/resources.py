@@ -14,7 +14,7 @@ _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 _GROUP = Path("/sys/fs/cgroup")  # on Linux, what a container may take
 
 
-def lack(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> str | None:
+def shortage(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> str | None:
     """What some work lacks in order to start, as one line; None where there is room.
 
     Where it takes more than half of what is free, a warning is logged, and on it goes.
@@ -25,8 +25,8 @@ def lack(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -
         disk: bytes that it writes.
         folder: where it writes; it need not exist yet.
 
-    >>> lack("n_points", memory=8 * 401)
-    >>> lack("n_points", memory=1e30)
+    >>> shortage("n_points", memory=8 * 401)
+    >>> shortage("n_points", memory=1e30)
     'n_points: expected work that fits into memory, got 1e+12 EB where ... are free'
     """
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
@@ -36,7 +36,7 @@ def lack(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -
     ]
     for need, measure, place in places:
         free = measure() if need else 0
-        sizes = f"{readable(need)} where {readable(free)} are free"
+        sizes = f"{format_bytes(need)} where {format_bytes(free)} are free"
         if need > free:
             return f"{what}: expected work that fits {place}, got {sizes}"
         if need > free / 2:
@@ -54,10 +54,10 @@ def free_memory() -> int:
     return max(0, free)
 
 
-def readable(size: float) -> str:
+def format_bytes(size: float) -> str:
     """A number of bytes in a decimal unit.
 
-    >>> readable(512), readable(1.25e9)
+    >>> format_bytes(512), format_bytes(1.25e9)
     ('512 bytes', '1.25 GB')
     """
     if size < 1000:

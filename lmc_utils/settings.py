@@ -20,7 +20,7 @@ from traceback import extract_tb
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lmc_utils import resources
-from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
 
 Self = TypeVar("Self", bound="Settings")
 
@@ -86,7 +86,7 @@ def between(low: float, high: float) -> Allowed:
     return Allowed(f"from {low:g} to {high:g}", lambda value: low <= value <= high)
 
 
-def odd_from(low: int) -> Allowed:
+def odd_at_least(low: int) -> Allowed:
     """Odd numbers from `low` on."""
     return Allowed(f"an odd number of at least {low}", lambda value: value >= low and value % 2 == 1)
 
@@ -128,7 +128,7 @@ def parameter(
     return field(default=default, metadata=said | ({"bytes_each": bytes_each} if bytes_each else {}))
 
 
-def anew(record: type[Settings], name: str, default: Any) -> Any:
+def with_default(record: type[Settings], name: str, default: Any) -> Any:
     """A field of a record, as it is said there, with another default."""
     return field(default=default, metadata=record.__dataclass_fields__[name].metadata)
 
@@ -184,14 +184,14 @@ class Settings:
             ParameterError: also where this machine has no room for the work.
         """
         record = cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
-        record.check_room()
+        record.check_resources()
         return record
 
-    def check_room(self) -> None:
+    def check_resources(self) -> None:
         """Raise ParameterError where this machine has no room for the work that these values ask for at least."""
         for each in fields(self):
             if size := each.metadata.get("bytes_each"):
-                require_room(each.name, memory=size * getattr(self, each.name))
+                require_resources(each.name, memory=size * getattr(self, each.name))
 
     def memory(self) -> float:
         """Bytes of memory that the work which these values ask for takes at one time, where that can be told."""
@@ -222,10 +222,10 @@ def describe(each: Field[Any]) -> str:
     return f"{meaning} ({unit})" if unit else f"{meaning}"
 
 
-def range_of(each: Field[Any]) -> str:
+def describe_allowed(each: Field[Any]) -> str:
     """What a parameter may be, as a phrase; empty where its type says it all.
 
-    >>> range_of(parameter(1.0, "of a step", above(0), also="less than the distance"))
+    >>> describe_allowed(parameter(1.0, "of a step", above(0), also="less than the distance"))
     'above 0; less than the distance'
     """
     said = "; ".join(str(part) for part in (each.metadata.get("allowed"), each.metadata.get("also")) if part)
@@ -264,18 +264,18 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
     elif isinstance(value, hint):
         require(hint is not int or abs(value) < 2**63, name, "a whole number between -2**63 and 2**63", value)
         return value
-    raise ParameterError(f"{name}: expected {_describe(hint)}, got {shown(value)}")
+    raise ParameterError(f"{name}: expected {_describe(hint)}, got {short_repr(value)}")
 
 
 def require(condition: bool, name: str, expected: str, value: Any) -> None:
     """Raise ParameterError, naming the parameter, what was expected and what it got, unless the condition holds."""
     if not condition:
-        raise ParameterError(f"{name}: expected {expected}, got {shown(value)}")
+        raise ParameterError(f"{name}: expected {expected}, got {short_repr(value)}")
 
 
-def require_room(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> None:
-    """Raise ParameterError, naming what is needed and what is free, unless there is room, see `resources.lack`."""
-    if line := resources.lack(what, memory, disk, folder):
+def require_resources(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> None:
+    """Raise ParameterError, naming what is needed and what is free, unless there is room, see `resources.shortage`."""
+    if line := resources.shortage(what, memory, disk, folder):
         raise ParameterError(line)
 
 
@@ -288,15 +288,15 @@ def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """
     choices = list(choices)
     if value not in choices:
-        raise ParameterError(f"{name}: {unknown(value, choices)}")
+        raise ParameterError(f"{name}: {describe_unknown(value, choices)}")
 
 
-def unknown(value: str, choices: Iterable[str]) -> str:
+def describe_unknown(value: str, choices: Iterable[str]) -> str:
     """The words for a value that is not among the choices, with the nearest one where there is one."""
     choices = list(choices)
     near = difflib.get_close_matches(value[:LONGEST_VALUE], choices, n=1, cutoff=0.5)
-    guess = f"did you mean {shown(near[0])}? " if near else ""
-    return f"{shown(value)} is not known; {guess}Choose from {', '.join(choices)}"
+    guess = f"did you mean {short_repr(near[0])}? " if near else ""
+    return f"{short_repr(value)} is not known; {guess}Choose from {', '.join(choices)}"
 
 
 def _describe(hint: Any) -> str:

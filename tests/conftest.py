@@ -56,7 +56,7 @@ def browser_program() -> str:
 @pytest.fixture(scope="session")
 def browser(browser_program: str) -> Iterator[Browser]:
     """One for each process, as Playwright's synchronous interface bears no second."""
-    with browsers.opened() as browser:
+    with browsers.launched() as browser:
         yield browser
 
 
@@ -72,7 +72,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return
-    for missing, advice in {NO_BROWSER: browsers.advice, NO_SANDBOX: sandbox.install_advice}.items():
+    for missing, advice in {NO_BROWSER: browsers.install_advice, NO_SANDBOX: sandbox.install_advice}.items():
         skipped = [report for report in terminal.stats.get("skipped", []) if missing in str(report.longrepr)]
         if skipped:
             terminal.write_line(f"{len(skipped)} tests did not run, as {missing}: {advice()}", yellow=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lmc_utils.formatting import LONGEST_MESSAGE, LONGEST_VALUE, one_line, shown
+from lmc_utils.formatting import LONGEST_MESSAGE, LONGEST_VALUE, one_line, short_repr
 from lmc_utils.settings import ParameterError, require
 
 
@@ -30,11 +30,11 @@ def bomb(depth: int) -> list[Any]:
     "value", [None, True, -1.5, 10**100, "a'b\n", b"\0", [1, ["a", {}], {"a": [1], 2: None}], 10**150, [], {}]
 )
 def test_a_small_value_is_its_repr(value: Any) -> None:
-    assert shown(value) == repr(value)
+    assert short_repr(value) == repr(value)
 
 
 def test_a_tuple_is_the_list_that_was_written() -> None:
-    assert shown((1, (2,))) == "[1, [2]]"
+    assert short_repr((1, (2,))) == "[1, [2]]"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_tuple_is_the_list_that_was_written() -> None:
 )
 def test_a_large_value_is_cut_at_once(value: Any, start: str) -> None:
     began = time.monotonic()
-    text = shown(value)
+    text = short_repr(value)
     assert time.monotonic() - began < 1
     assert text.startswith(start)
     assert len(text) <= LONGEST_VALUE
@@ -63,7 +63,7 @@ def test_a_large_value_is_cut_at_once(value: Any, start: str) -> None:
 def test_recursive_values_terminate() -> None:
     value: list[Any] = []
     value.append(value)
-    assert shown(value) == "[" * (LONGEST_VALUE - 1) + "…"
+    assert short_repr(value) == "[" * (LONGEST_VALUE - 1) + "…"
 
 
 def test_terminal_escape_sequences_are_removed() -> None:

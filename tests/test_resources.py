@@ -21,17 +21,17 @@ def test_memory_and_disk_are_compared_with_what_is_free(
     monkeypatch.setattr(resources, "free_memory", lambda: 10_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 2_000_000))
     folder = tmp_path / "not" / "yet"
-    assert resources.lack("x", memory=10_001) == (
+    assert resources.shortage("x", memory=10_001) == (
         "x: expected work that fits into memory, got 10 kB where 10 kB are free"
     )  # fmt: skip
-    assert resources.lack("x", 1, 3e6, folder) == (
+    assert resources.shortage("x", 1, 3e6, folder) == (
         f"x: expected work that fits on the disk of '{folder}', got 3 MB where 2 MB are free"
     )
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
-        assert resources.lack("x", memory=5_000, disk=1e6, folder=folder) is None
+        assert resources.shortage("x", memory=5_000, disk=1e6, folder=folder) is None
         assert not caplog.records
-        assert resources.lack("x", memory=5_001, disk=2e6, folder=folder) is None
+        assert resources.shortage("x", memory=5_001, disk=2e6, folder=folder) is None
     assert [record.getMessage() for record in caplog.records] == [
         "x: this takes more than half of what fits into memory: 5 kB where 10 kB are free",
         f"x: this takes more than half of what fits on the disk of '{folder}': 2 MB where 2 MB are free",
@@ -55,7 +55,7 @@ def test_container_memory_limits_count(tmp_path: Path, monkeypatch: pytest.Monke
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (2.5e9, "2.5 GB"), (1e18, "1 EB"), (4e20, "400 EB")],
 )
 def test_sizes_are_readable(size: float, words: str) -> None:
-    assert resources.readable(size) == words
+    assert resources.format_bytes(size) == words
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,18 @@ from lmc_utils.settings import (
     ParameterError,
     Settings,
     above,
-    anew,
     at_least,
     between,
     coerce,
     describe,
     each,
     increasing,
-    odd_from,
+    odd_at_least,
     one_of,
     parameter,
     require,
     require_choice,
+    with_default,
 )
 
 
@@ -38,7 +38,7 @@ class Walk(Settings):
 
 @dataclass(frozen=True)
 class Trek(Walk):
-    steps: int = anew(Walk, "steps", 10_000)
+    steps: int = with_default(Walk, "steps", 10_000)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def test_unknown_choices_name_the_nearest() -> None:
         (at_least(1), [1, 2], [0, -1]),
         (above(0), [0.1], [0, -1]),
         (between(2, 4), [2, 4], [1.9, 4.1]),
-        (odd_from(5), [5, 7], [3, 6]),
+        (odd_at_least(5), [5, 7], [3, 6]),
         (each(at_least(1)), [(1,), (2, 1)], [(), (0,), (1, 0)]),
         (increasing(at_least(0)), [(0,), (0, 1)], [(), (1, 1), (1, 0), (-1, 0)]),
         (one_of(("a", "b")), ["a"], ["c"]),

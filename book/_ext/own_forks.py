@@ -38,7 +38,7 @@ def tell_own_forks(app: Sphinx, docname: str, source: list[str]) -> None:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = "".join(cell["source"])
-            cell["source"] = _told(quoted_numbers.with_forks(text, forks) if forks else text, path)
+            cell["source"] = _told(quoted_numbers.with_fork_rows(text, forks) if forks else text, path)
     source[0] = json.dumps(notebook)
 
 
@@ -54,7 +54,7 @@ def _told(text: str, page: Path) -> str:
             return False
         return _LABEL.sub(r"_\1", name) not in {_LABEL.sub(r"_\1", number) for number in numbers}
 
-    return quoted_numbers.without_missing(text, has)
+    return quoted_numbers.mark_missing(text, has)
 
 
 @cache  # every number in a text asks again, and no notebook changes while pages are read

@@ -13,7 +13,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from lmc_utils.running.opening_figure import with_picture
+from lmc_utils.running.opening_figure import with_opening_figure
 from lmc_utils.running.parameter_cells import MARK
 
 Cell = dict[str, Any]
@@ -31,7 +31,7 @@ def arrange(app: Sphinx, name: str, content: list[str]) -> None:
     """Put the cells of a chapter into the order of its page."""
     if not app.env.doc2path(name).endswith(".ipynb"):
         return
-    notebook = with_picture(json.loads(content[0]))
+    notebook = with_opening_figure(json.loads(content[0]))
     content[0] = json.dumps(notebook | {"cells": folded(parameters_last(notebook["cells"]))})
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lmc_utils.measure.lines import LineGrid
-from lmc_utils.settings import Settings, at_least, between, increasing, odd_from, one_of, parameter
+from lmc_utils.settings import Settings, at_least, between, increasing, odd_at_least, one_of, parameter
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Parameters(Settings):
     lmc_utils.settings.ParameterError: alphas: expected an odd number of at least 3, got 20
     """
 
-    alphas: int = parameter(21, "evenly spaced points from one sibling to the other", odd_from(3), bytes_each=64)
+    alphas: int = parameter(21, "evenly spaced points from one sibling to the other", odd_at_least(3), bytes_each=64)
     nodes: int = parameter(32, "points at which the curvature along the line is measured", between(1, 200))
     smooth_activation: str = parameter("gelu", "of the family without kinks", one_of(("gelu", "tanh")))
     decays: tuple[float, ...] = parameter((0.0, 1e-4, 1e-3, 3e-3), "weight decays to compare", increasing(at_least(0)))

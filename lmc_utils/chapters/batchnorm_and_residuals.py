@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from lmc_utils.forking import Experiment
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.settings import Settings, anew, at_least, odd_from, parameter, require
+from lmc_utils.settings import Settings, at_least, odd_at_least, parameter, require, with_default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,11 @@ class ResidualExperiment(Experiment):
     lmc_utils.settings.ParameterError: norm: expected batch, as its statistics are what is compared, got 'group'
     """
 
-    architecture: str = anew(Experiment, "architecture", "resnet8")
-    widths: tuple[int, ...] = anew(Experiment, "widths", (8,))
-    norm: str = anew(Experiment, "norm", "batch")
-    learning_rate: float = anew(Experiment, "learning_rate", 0.4)
-    epochs: int = anew(Experiment, "epochs", 20)
+    architecture: str = with_default(Experiment, "architecture", "resnet8")
+    widths: tuple[int, ...] = with_default(Experiment, "widths", (8,))
+    norm: str = with_default(Experiment, "norm", "batch")
+    learning_rate: float = with_default(Experiment, "learning_rate", 0.4)
+    epochs: int = with_default(Experiment, "epochs", 20)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"epochs": 16, "parents": 2, "widths": [4], "train_samples": 256},
@@ -39,7 +39,7 @@ class ResidualExperiment(Experiment):
 class Parameters(Settings):
     """What the chapter measures."""
 
-    alphas: int = parameter(9, "evenly spaced points from one sibling to the other", odd_from(3), bytes_each=64)
+    alphas: int = parameter(9, "evenly spaced points from one sibling to the other", odd_at_least(3), bytes_each=64)
     few_samples: int = parameter(
         1000, "training samples for what is costly: during training, curvature, layer by layer", at_least(2)
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lmc_utils.forking import Experiment
-from lmc_utils.settings import anew
+from lmc_utils.settings import with_default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +18,11 @@ class BoundaryExperiment(Experiment):
     29
     """
 
-    fork_epochs: tuple[int, ...] = anew(Experiment, "fork_epochs", (0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 20, 25, 30, 40))
-    parents: int = anew(Experiment, "parents", 1)
-    keep: int = anew(Experiment, "keep", 1000)
+    fork_epochs: tuple[int, ...] = with_default(
+        Experiment, "fork_epochs", (0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 20, 25, 30, 40)
+    )
+    parents: int = with_default(Experiment, "parents", 1)
+    keep: int = with_default(Experiment, "keep", 1000)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"epochs": 4, "fork_epochs": [0, 1, 2, 4], "train_samples": 500},

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from lmc_utils.forking import Experiment
 from lmc_utils.measure.lines import LineGrid
-from lmc_utils.settings import Settings, at_least, odd_from, parameter
+from lmc_utils.settings import Settings, at_least, odd_at_least, parameter
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Parameters(Settings):
 
     wide: int = parameter(256, "units or channels of each hidden layer of the wide family", at_least(1))
     wide_forks: int = parameter(2, "how many of the fork epochs the wide family has, the first ones", at_least(1))
-    alphas: int = parameter(21, "evenly spaced points from one network to the other", odd_from(3), bytes_each=64)
+    alphas: int = parameter(21, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"wide": 16, "wide_forks": 2, "alphas": 5}}
 

@@ -16,7 +16,7 @@ from lmc_utils.settings import (
     above,
     at_least,
     between,
-    odd_from,
+    odd_at_least,
     parameter,
     require,
 )
@@ -42,7 +42,7 @@ class Parameters(Settings):
     sequences: int = parameter(2400, "sequences that the transformers are trained on", at_least(400))
     adam_rate: float = parameter(0.007, "largest learning rate of the transformers, by AdamW", above(0))
     sgd_rate: float = parameter(0.3, "largest learning rate of the convolutional networks, by SGD", above(0))
-    alphas: int = parameter(11, "evenly spaced points from one network to the other", odd_from(3), bytes_each=64)
+    alphas: int = parameter(11, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
     seed: int = parameter(0, "of everything random; equal seeds give equal networks", at_least(0))
 
 

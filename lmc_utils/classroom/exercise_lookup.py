@@ -10,7 +10,7 @@ from typing import Any
 
 from lmc_utils import progress
 from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, check_answer
-from lmc_utils.settings import ParameterError, require_choice, unknown
+from lmc_utils.settings import ParameterError, describe_unknown, require_choice
 
 CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge")
 
@@ -63,7 +63,7 @@ def find_exercise(name: str, student: str | None = None) -> Exercise:
     require_choice("exercise", chapter if chapter in CHAPTERS else name, CHAPTERS)
     exercises = _exercises(chapter)
     if name not in exercises:
-        raise ParameterError(f"exercise: {unknown(name, exercises)}")
+        raise ParameterError(f"exercise: {describe_unknown(name, exercises)}")
     found: Exercise = exercises[name].exercise(name, student)
     return found
 

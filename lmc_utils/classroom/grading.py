@@ -31,7 +31,7 @@ from lmc_utils.classroom.workspace import Limits
 from lmc_utils.formatting import one_line
 from lmc_utils.provenance import digest, package_files, sweep, versions, write_whole
 from lmc_utils.running import subprocess_jobs
-from lmc_utils.running.notebooks import chapters
+from lmc_utils.running.notebooks import notebook_paths
 from lmc_utils.settings import ParameterError, require
 
 _NO_WALL = "marked without a wall, so that a submission could read and change what the account that marks can"
@@ -66,7 +66,7 @@ class Grading:
     @property
     def sources(self) -> dict[str, Path]:
         """The exercise notebooks by stem."""
-        return {path.stem: path for path in chapters(self.root / "notebooks" / "exercises")}
+        return {path.stem: path for path in notebook_paths(self.root / "notebooks" / "exercises")}
 
     @property
     def cache(self) -> Path:
@@ -208,7 +208,7 @@ def _each_in_its_sandbox(
 ) -> Iterator[tuple[Submission, workspace.Workspace, subprocess_jobs.Job, int | None]]:
     """Mark submissions, some at a time, each in a sandbox that lives until the next one is asked for."""
     boxes: dict[str, tuple[Submission, workspace.Workspace]] = {}
-    bounds = replace(grading.bounds, cores=subprocess_jobs.cores_each(grading.at_once, len(todo)))
+    bounds = replace(grading.bounds, cores=subprocess_jobs.cores_per_job(grading.at_once, len(todo)))
     with _temporary_folder() as within:
 
         def waiting() -> Iterator[subprocess_jobs.Job]:

@@ -84,7 +84,7 @@ def command_prefix(program: str, workspace: Workspace, messages: Path, *, disk: 
 
 def install_advice() -> str:
     """How to get a sandbox where there is none."""
-    command = debian_packages.advice("bubblewrap")
+    command = debian_packages.install_advice("bubblewrap")
     if not sys.platform.startswith("linux") or not command:
         return "grade on Linux with bubblewrap, in a container or on a separate machine"
     allow = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
@@ -94,8 +94,8 @@ def install_advice() -> str:
 def install() -> str | None:
     """As `find_program`, but install bubblewrap from Debian's packages where it is missing."""
     if find_program() is None:
-        for command in debian_packages.commands("bubblewrap"):
-            debian_packages.run(command)
+        for command in debian_packages.install_commands("bubblewrap"):
+            debian_packages.run_quietly(command)
     return find_program()
 
 

@@ -30,7 +30,7 @@ def assign(
     from lmc_utils.running import notebooks
 
     folder = root / "notebooks" / "exercises"
-    stems = notebook or [path.stem for path in notebooks.chapters(folder)]
+    stems = notebook or [path.stem for path in notebooks.notebook_paths(folder)]
     require(bool(stems), "root", "a checkout of the book with exercise notebooks", str(root.resolve()))
     sources = [notebooks.find(stem, folder).path for stem in stems]
     whose = class_list.student_folders(students) if students else None
@@ -58,7 +58,7 @@ def grade(
     from lmc_utils.publishing import feedback as handing_back
     from lmc_utils.publishing import standalone_page
 
-    standalone_page.require_name(summary, "summary")
+    standalone_page.require_html_name(summary, "summary")
     others = {name: place for name, place in {"feedback": feedback, "summary": summary}.items() if place}
     graded = grading.grade(submission, table, root, jobs, Limits(limit, memory), fresh, executed, others)
     typer.echo(f"{table}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")

@@ -43,7 +43,7 @@ def connect(
 ) -> None:
     """Measure the straight line between two checkpoints of yours, or between all pairs of several."""
     require(len(checkpoint) > 1, "checkpoint", "at least two files", len(checkpoint))
-    standalone_page.require_name(page)
+    standalone_page.require_html_name(page)
     from lmc_utils.connect import Interrupted, checkpoints, import_by_name, pair, several_networks
 
     states = [checkpoints.read(path) for path in checkpoint]

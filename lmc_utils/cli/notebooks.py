@@ -13,7 +13,7 @@ import typer
 from typer import Argument, Option
 
 from lmc_utils.cli.options import AsJson, CellTimeout, Preset, Root
-from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError, require
 
@@ -22,7 +22,7 @@ Executed = Annotated[list[Path], Argument(help="Executed notebooks.")]
 
 def list_notebooks(root: Root = Path()) -> None:
     """List the notebooks and their parameters: type, default, meaning and range."""
-    paths = notebooks.chapters(root / "notebooks")
+    paths = notebooks.notebook_paths(root / "notebooks")
     require(bool(paths), "root", "a checkout of the book with notebooks", str(root.resolve()))
     for path in paths:
         rows = [
@@ -48,8 +48,8 @@ def write_parameters(
     from lmc_utils.running import parameter_cells
 
     folder = root / "notebooks"
-    for path in [notebooks.find(name, folder).path for name in notebook or map(str, notebooks.chapters(folder))]:
-        if parameter_cells.write(path):
+    for path in [notebooks.find(name, folder).path for name in notebook or map(str, notebooks.notebook_paths(folder))]:
+        if parameter_cells.update(path):
             typer.echo(path)
 
 
@@ -79,7 +79,7 @@ def run(
         found.check(given)
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
-    run_page.require_place(html, root)
+    run_page.require_target(html, root)
     notebooks.execute(found, given, target, timeout)
     if not as_source:
         readable_notebook.rewrite(target, given, found)
@@ -135,7 +135,7 @@ def compare(
     from lmc_utils.running import comparison
 
     require(not (as_json and as_csv), "json", "one of --json and --csv", "both")
-    standalone_page.require_name(html)
+    standalone_page.require_html_name(html)
     found = comparison.compare(notebook)
     if html is not None:
         comparison_page.write(html, found)
@@ -159,7 +159,7 @@ def page(
     from lmc_utils.publishing import run_page
 
     target = out or Path(f"{notebook.stem}.html")
-    run_page.require_place(target, root)
+    run_page.require_target(target, root)
     run_page.write(root, notebook, target)
     typer.echo(target)
 
@@ -169,7 +169,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
     name, equals, value = text.partition("=")
     if not equals:
-        raise ParameterError(f"parameter: expected a name and a value after -p, got {shown(text)}")
+        raise ParameterError(f"parameter: expected a name and a value after -p, got {short_repr(text)}")
     return name, yaml_values.parse(name, value)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from lmc_utils.resources import readable
+from lmc_utils.resources import format_bytes
 from lmc_utils.settings import ParameterError
 
 app = typer.Typer(help="List and remove the trained runs that are kept.")
@@ -25,9 +25,9 @@ def list_runs(
     found = cached_runs.kept(root())
     for each in found:
         sound = f"  {each.check()}" if check else ""
-        size, age = readable(each.size), f"{each.age:.1f} days"
+        size, age = format_bytes(each.size), f"{each.age:.1f} days"
         typer.echo(f"{each.path.name}  {size:>10}  {age:>11}  epoch {each.epochs:>10}{sound}  {each.describe()}")
-    total = readable(sum(each.size for each in found))
+    total = format_bytes(sum(each.size for each in found))
     typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}, {total}, in {root()}", err=True)
 
 
@@ -51,7 +51,7 @@ def remove_unused(
     for each in cached_runs.kept(root()):
         if each.age > older_than:
             try:
-                size = readable(each.size)
+                size = format_bytes(each.size)
                 each.remove()
                 typer.echo(f"{each.path.name}  {size}")
             except (ParameterError, OSError) as error:

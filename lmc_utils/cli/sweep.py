@@ -48,21 +48,25 @@ def sweep(
     require(bool(grid) != bool(points), "grid", "one of --grid and --points", "both" if grid else "none")
     require(bool(html) == bool(show), "show", "--html and --show together", "one of them")
     require(not (scheduler and cluster), "scheduler", "one of --scheduler and --cluster", "both")
-    standalone_page.require_name(html)
-    asked = sweep_grid.listed(points) if points else sweep_grid.product([sweep_grid.axis(text) for text in grid or []])
+    standalone_page.require_html_name(html)
+    asked = (
+        sweep_grid.read_points(points)
+        if points
+        else sweep_grid.grid_points([sweep_grid.parse_axis(text) for text in grid or []])
+    )
     wanted = [found.preset(preset) | point for point in asked]
-    sweep_grid.check(found, wanted)
+    sweep_grid.check_points(found, wanted)
     needed = dict(_resource(text) for text in resources or [])
     from lmc_utils.running import clusters, sweep_tables, sweeps  # after the checks, as xarray takes long to import
 
     report = sweeps.Report(len(wanted), kept=len(wanted))
     if todo := sweeps.missing(found, wanted, out):
         if cluster:
-            started = clusters.described(cluster)
+            started = clusters.cluster_from_file(cluster)
         elif scheduler:
-            started = clusters.at(scheduler)
+            started = clusters.connect_to_scheduler(scheduler)
         else:
-            started = clusters.local(workers or clusters.size(found, list(todo.values())))
+            started = clusters.local_cluster(workers or clusters.worker_count(found, list(todo.values())))
         with started as client, _progress() as progress:
             if client.dashboard_link:
                 progress.console.print(f"dashboard: {client.dashboard_link}")

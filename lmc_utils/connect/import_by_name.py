@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from lmc_utils.formatting import one_line
-from lmc_utils.settings import ParameterError, require, unknown
+from lmc_utils.settings import ParameterError, describe_unknown, require
 
 
 def found(parameter: str, place: str) -> Any:
@@ -38,7 +38,7 @@ def found(parameter: str, place: str) -> Any:
         raise ParameterError(f"{parameter}: expected a module that can be imported, {said}") from problem
     if not hasattr(holder, attribute):
         names = [each for each in vars(holder) if each[:1] != "_"]
-        raise ParameterError(f"{parameter}: in {module}, {unknown(attribute, names)}")
+        raise ParameterError(f"{parameter}: in {module}, {describe_unknown(attribute, names)}")
     return getattr(holder, attribute)
 
 

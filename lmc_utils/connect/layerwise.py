@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lmc_utils.connect.endpoints import Ends, Point
-from lmc_utils.settings import ParameterError, unknown
+from lmc_utils.settings import ParameterError, describe_unknown
 
 
 def groups(ends: Ends, wanted: bool | Sequence[str]) -> dict[str, list[str]]:
@@ -31,7 +31,7 @@ def groups(ends: Ends, wanted: bool | Sequence[str]) -> dict[str, list[str]]:
             known = [
                 name for name, part in ends.module.named_modules() if name and any(True for _ in part.parameters())
             ]
-            raise ParameterError(f"layers: {unknown(module, known)}")
+            raise ParameterError(f"layers: {describe_unknown(module, known)}")
     return found
 
 

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.store import RunFolder
 from lmc_utils.provenance import digest
-from lmc_utils.settings import ParameterError, unknown
+from lmc_utils.settings import ParameterError, describe_unknown
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def pick(runs: Iterable[Kept], names: Iterable[str]) -> Iterator[Kept]:
         if len(fitting) > 1:
             raise ParameterError(f"run: expected the name of one run, {name!r} begins {', '.join(fitting)}")
         if not fitting:
-            raise ParameterError(f"run: {unknown(name, by_name)}")
+            raise ParameterError(f"run: {describe_unknown(name, by_name)}")
         yield by_name[fitting[0]]
 
 

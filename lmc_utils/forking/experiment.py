@@ -23,7 +23,7 @@ from lmc_utils.settings import (
     one_of,
     parameter,
     require,
-    require_room,
+    require_resources,
 )
 
 _NUMBER = 4  # bytes of a float32
@@ -98,11 +98,13 @@ class Experiment(Convention, Recipe, Architecture, Source):
         """
         return self.parents * (1 + self.siblings * sum(fork < epoch for fork in self.fork_epochs))
 
-    def check_room(self) -> None:
+    def check_resources(self) -> None:
         """Raise ParameterError where the networks of one epoch, of weights between hidden layers only, do not fit."""
         least = sum(self.widths) + sum(a * b for a, b in itertools.pairwise(self.widths))
         largest = self.alive(self.epochs)
-        require_room(f"experiment ({largest:,} networks of at least {least:,} parameters)", _NUMBER * largest * least)
+        require_resources(
+            f"experiment ({largest:,} networks of at least {least:,} parameters)", _NUMBER * largest * least
+        )
 
     def memory(self) -> float:
         """Bytes that training takes at one time, without the data: all networks, and what they make of a batch.
@@ -118,7 +120,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         largest = self.alive(self.epochs)
         return _NUMBER * largest * (_COPIES * parameters + 2 * self.batch_size * activations)
 
-    def require_room(
+    def require_resources(
         self, parameters: int, activations: int, epochs: Sequence[int], folder: Path, buffers: int = 0
     ) -> None:
         """Raise ParameterError unless there is room to train, in memory and on disk.
@@ -134,7 +136,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         what = f"experiment ({largest:,} networks of {parameters:,} parameters, {len(epochs):,} epochs to keep)"
         memory = self._memory(parameters, activations)
         disk = _NUMBER * (2 * parameters + buffers) * sum(map(self.alive, epochs))
-        require_room(what, memory, disk, folder)
+        require_resources(what, memory, disk, folder)
 
     def torch_device(self) -> torch.device:
         """The device to use.

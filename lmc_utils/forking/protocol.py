@@ -39,7 +39,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
         training.Diverged: training left the finite numbers; the epochs before are files.
     """
     device = experiment.torch_device()
-    experiment.check_room()
+    experiment.check_resources()
     dataset = data.load(data.Source.pick(vars(experiment)))
     if experiment.train_samples is not None:
         dataset = dataset.subset(experiment.train_samples, experiment.seed)
@@ -53,11 +53,11 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
     parameters = sum(value.numel() for value in outline.parameters())
     buffers = sum(value.shape[1:].numel() for value in stack.buffers(outline).values())
     if lacking:
-        experiment.require_room(parameters, 0, lacking, files.path.parent, buffers)
+        experiment.require_resources(parameters, 0, lacking, files.path.parent, buffers)
     network = models.build(experiment, dataset.input_shape, dataset.classes)
     if lacking:
         activations = sum(activation_sizes.activations(network, dataset.train[0]))
-        experiment.require_room(parameters, activations, lacking, files.path.parent, buffers)
+        experiment.require_resources(parameters, activations, lacking, files.path.parent, buffers)
         with files.lock():
             _report(files, experiment.kept())
             title = f"training {len(members(experiment))} networks"

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import xarray as xr
 
-from lmc_utils.circumstances import circumstances
 from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.protocol import train
 from lmc_utils.measure import lines
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.provenance import CHECKOUT, write_whole
+from lmc_utils.run_environment import run_environment
 from lmc_utils.settings import ParameterError, require_choice
 
 PLACES = (CHECKOUT / "results", Path(sys.prefix) / "share" / "lmc_utils" / "results")
@@ -116,7 +116,7 @@ def make(name: str, folder: Path = PLACES[0]) -> Path:
     table.attrs = {
         "title": " ".join(str(TABLES[name].__doc__).split()),
         "command": f"python -m lmc_utils.forking.result_tables {name}",
-        **circumstances(),
+        **run_environment(),
         "date": f"{datetime.date.today():%d %B %Y}",
         "wall_time": f"{time.perf_counter() - start:.0f} s, what was trained before not counted",
     }

@@ -27,7 +27,7 @@ from lmc_utils.networks import stack
 from lmc_utils.networks.activation_sizes import activations
 from lmc_utils.networks.layers import Parameters
 from lmc_utils.progress import bar
-from lmc_utils.settings import require_room
+from lmc_utils.settings import require_resources
 
 WORKING_MEMORY = 128.0  # MiB of activations and what is kept to differentiate them
 
@@ -111,7 +111,7 @@ def _jets(
             samples_at_once = min(len(inputs), 2 * skipped)
             together = skipped + samples_at_once
             at_once = max(1, int(memory * 2**20 / bytes_each) // together)
-            require_room(f"batchnorm_samples ({together:,} samples at once)", memory=bytes_each * together)
+            require_resources(f"batchnorm_samples ({together:,} samples at once)", memory=bytes_each * together)
         at_once = min(at_once, max(1, _NETWORKS_TIMES_SAMPLES // samples_at_once))
         sums = [torch.zeros(len(thetas), *(count,) * rank, dtype=torch.float64) for rank in range(3)]
         for rows in blocks(len(thetas), at_once):

@@ -15,7 +15,7 @@ from lmc_utils.measure.evaluator import blocks, evaluator
 from lmc_utils.measure.labelled_arrays import Coords, Place, Quantity, blank, require_finite, size
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.progress import bar
-from lmc_utils.settings import require_room
+from lmc_utils.settings import require_resources
 
 LOSS = ("nats", "cross-entropy, without weight decay")
 ERROR = ("percent", "misclassified samples")
@@ -103,7 +103,7 @@ def measure(
     at_once = min(count, max(1, _LAID // (_POINT * parameters)))
     results = 2 * _NUMBER * math.prod(size(along) for along in coords.values())
     what = f"{', '.join(inner)} ({count:,} points of {parameters:,} parameters for each pair)"
-    require_room(what, memory=results + _POINT * at_once * parameters)
+    require_resources(what, memory=results + _POINT * at_once * parameters)
     quantities = {"loss": Quantity(dims, *LOSS), "error": Quantity(dims, *ERROR)}
     statistics = pairs.statistics()
     kept = statistics.kept

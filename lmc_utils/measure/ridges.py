@@ -14,7 +14,7 @@ from torch import Tensor
 from lmc_utils.measure.labelled_arrays import Place
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.points import Points, measure
-from lmc_utils.settings import Settings, odd_from, parameter
+from lmc_utils.settings import Settings, odd_at_least, parameter
 
 TRACKS = ("first", "middle", "second")
 
@@ -32,7 +32,7 @@ class HeightGrid(Settings):
     heights: int = parameter(
         11,
         "at how many heights the ridge is measured, from the sibling line to the third point",
-        odd_from(5),
+        odd_at_least(5),
         bytes_each=64,
     )
 

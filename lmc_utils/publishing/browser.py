@@ -46,11 +46,11 @@ def find() -> str | None:
         if program is None:
             raise ParameterError(f"{VARIABLE}: expected a browser's program, got '{named}'")
         return program
-    programs = (shutil.which(name) for name in (*_COMMANDS, *_places()))
-    return next((program for program in programs if program and _starts(program)), None) or _playwrights()
+    programs = (shutil.which(name) for name in (*_COMMANDS, *_standard_paths()))
+    return next((program for program in programs if program and _starts(program)), None) or _playwright_browser()
 
 
-def _places() -> Iterator[str]:
+def _standard_paths() -> Iterator[str]:
     for folder in ("/Applications", str(Path.home() / "Applications")):
         yield from (f"{folder}/{name}.app/Contents/MacOS/{name}" for name in _MAC)
     for variable in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"):
@@ -58,14 +58,14 @@ def _places() -> Iterator[str]:
             yield from (os.path.join(os.environ[variable], path) for path in _WINDOWS)
 
 
-def _playwrights() -> str | None:
+def _playwright_browser() -> str | None:
     """In a process of its own, as Playwright cannot be asked from within a running one."""
     asked = subprocess.run([sys.executable, "-c", _PLAYWRIGHTS], capture_output=True, text=True, check=False)
     program = shutil.which(asked.stdout.strip())
     return program if program and _starts(program) else None
 
 
-def needed() -> str:
+def require_browser() -> str:
     """As `find`, where nothing can be done without.
 
     Raises:
@@ -73,30 +73,30 @@ def needed() -> str:
     """
     program = find()
     if program is None:
-        raise ParameterError(f"browser: expected Chromium, Chrome or Edge, found none; {advice()}")
+        raise ParameterError(f"browser: expected Chromium, Chrome or Edge, found none; {install_advice()}")
     return program
 
 
-def advice() -> str:
+def install_advice() -> str:
     """What to type where there is no browser."""
-    command = debian_packages.advice("chromium") or f"{sys.executable} -m playwright install chromium"
+    command = debian_packages.install_advice("chromium") or f"{sys.executable} -m playwright install chromium"
     return f"try `{command}`, or name one with `export {VARIABLE}=...`"
 
 
-def fetch() -> str:
-    """As `needed`, but where there is none, ask Playwright's installer for one, then Debian's if it may."""
+def find_or_install() -> str:
+    """As `require_browser`, but where there is none, ask Playwright's installer for one, then Debian's if it may."""
     if find() is None:
         print("fetching a browser (a minute or two)", file=sys.stderr)  # noqa: T201
         for command in _installers():
-            debian_packages.run(command)
+            debian_packages.run_quietly(command)
             if find() is not None:
                 break
-    return needed()
+    return require_browser()
 
 
 def _installers() -> Iterator[Sequence[str]]:
     yield [sys.executable, "-m", "playwright", "install", "chromium"]
-    yield from debian_packages.commands("chromium")
+    yield from debian_packages.install_commands("chromium")
 
 
 def _starts(program: str) -> bool:
@@ -110,13 +110,13 @@ def _starts(program: str) -> bool:
 
 
 @contextmanager
-def opened() -> Iterator[Browser]:
+def launched() -> Iterator[Browser]:
     """The browser, without a window, driven by Playwright; one at a time in a process.
 
     Raises:
         ParameterError: there is no browser, or Playwright is not installed.
     """
-    program = needed()
+    program = require_browser()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
@@ -130,6 +130,6 @@ def opened() -> Iterator[Browser]:
 
 if __name__ == "__main__":
     try:
-        print(fetch())  # noqa: T201
+        print(find_or_install())  # noqa: T201
     except ParameterError as error:
         sys.exit(f"lmc: {error}")

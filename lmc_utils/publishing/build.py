@@ -20,9 +20,9 @@ from lmc_utils.classroom import assignments
 from lmc_utils.dependencies import reached
 from lmc_utils.provenance import CHECKOUT, digest, package_files, versions, write_whole
 from lmc_utils.publishing import folder_swap, source_links
-from lmc_utils.publishing.site import Site, alone, sphinx
+from lmc_utils.publishing.site import Site, exclusive_build, run_sphinx
 from lmc_utils.running import subprocess_jobs
-from lmc_utils.running.notebooks import Notebook, chapters
+from lmc_utils.running.notebooks import Notebook, notebook_paths
 from lmc_utils.settings import ParameterError
 
 _TOOLS = ("jupyter_book", "sphinx", "myst_nb", "myst_parser", "sphinx_book_theme", "sphinx_exercise", "sphinxcontrib")
@@ -44,18 +44,18 @@ def build(root: Path, preset: str = "default", at_once: int = 2) -> int:
         ParameterError: another build of this checkout is at work.
     """
     site = Site(root.resolve())
-    with alone(site):
+    with exclusive_build(site):
         return _build(site, preset, at_once)
 
 
 def _build(site: Site, preset: str, at_once: int) -> int:
     console = Console(stderr=True, soft_wrap=True)
     _clear(site)
-    exercises = chapters(site.sources / "exercises")
-    sources = [*chapters(site.sources), *exercises]
+    exercises = notebook_paths(site.sources / "exercises")
+    sources = [*notebook_paths(site.sources), *exercises]
     wanted = {source: digest_of(source, preset) for source in sources}
     wanted_there = {site.target(source) for source in sources}
-    for leftover in {*chapters(site.executed), *chapters(site.executed / "exercises")} - wanted_there:
+    for leftover in {*notebook_paths(site.executed), *notebook_paths(site.executed / "exercises")} - wanted_there:
         leftover.unlink()
     changed = [source for source in sources if _stamp(site.target(source)) != wanted[source]]
     failures = execute_all(site, changed, preset, at_once, console, wanted)
@@ -121,7 +121,7 @@ def execute_all(
         A line for each notebook that failed.
     """
     failures: list[str] = []
-    environment = {"OMP_NUM_THREADS": str(subprocess_jobs.cores_each(at_once, len(sources)))} | os.environ
+    environment = {"OMP_NUM_THREADS": str(subprocess_jobs.cores_per_job(at_once, len(sources)))} | os.environ
     by_name = {source.stem: source for source in sources}
     todo = [_execution(site, source, preset, environment) for source in sources]
     with closing(subprocess_jobs.run(todo, len(todo), at_once, console, "notebooks")) as finished:
@@ -161,7 +161,7 @@ def _publish(site: Site, console: Console) -> int:
         path for path in sorted((site.root / "book").rglob("*")) if path.is_file() and "__pycache__" not in path.parts
     ]
     made_of = {path.relative_to(site.root).as_posix(): path for path in [*pages, site.root / "_config.yml"]}
-    where = source_links.of(site.root) or ""
+    where = source_links.repository_url(site.root) or ""
     wanted = digest([made_of, package_files(), versions(_TOOLS), where])
     stamp = site.html / ".digest"
     if stamp.exists() and stamp.read_text() == wanted:
@@ -174,7 +174,7 @@ def _publish(site: Site, console: Console) -> int:
     complete.unlink(missing_ok=True)
     if not goes_on:
         shutil.rmtree(site.staging, ignore_errors=True)
-    if not sphinx(site, site.staging, "html", log, console):
+    if not run_sphinx(site, site.staging, "html", log, console):
         console.print(f"lmc: the HTML failed, see {log}; the published book is unchanged", highlight=False)
         return 1
     complete.write_text(static)

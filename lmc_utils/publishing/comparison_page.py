@@ -32,7 +32,7 @@ def write(page: Path, found: Comparison) -> None:
 
     theme.use_theme()
     barriers = {name: each for name, each in found.forks.items() if "barrier" in name and len(each) > 1}
-    sections = {"What differs": standalone_page.table(parameters(found))}
+    sections = {"What differs": standalone_page.html_table(parameters(found))}
     if barriers:
         drawn = run_comparison.numbers_by_fork(barriers, found.runs)
         sections["Barriers by fork"] = elements.svg(drawn, "Barriers against the fork epoch, a line for each run")
@@ -40,7 +40,7 @@ def write(page: Path, found: Comparison) -> None:
         drawn = run_comparison.curves_by_fork([_by_fork(curves) for curves in each], found.runs)
         title = name.replace("_", " ").capitalize()
         sections[title] = elements.svg(drawn, f"{title}, a panel for each fork epoch, a line for each run")
-    sections["All numbers"] = standalone_page.table(numbers(found))
+    sections["All numbers"] = standalone_page.html_table(numbers(found))
     body = "".join(f"<h2>{title}</h2>{section}" for title, section in sections.items())
     standalone_page.write(page, " and ".join(found.runs), body)
 

@@ -52,7 +52,7 @@ _LOADER = """
 """
 
 
-def inlined(page: Path) -> str:
+def embed_assets(page: Path) -> str:
     """The HTML of a page that asks for no other file.
 
     Scripts keep their order; long ones are packed. Links to other pages lead nowhere, and are left out.
@@ -63,8 +63,10 @@ def inlined(page: Path) -> str:
     text = page.read_text(encoding="utf-8")
     text = _ASIDE.sub("", text)
     text = _STYLE.sub(lambda found: f"<style>{_style(page.parent / found[1])}</style>", text)
-    text = _DRAWING.sub(lambda found: f'{found[1]}data-lmc="{_packed((page.parent / found[2]).read_bytes())}"', text)
-    text = _PICTURE.sub(lambda found: f'{found[1]}{_data(page.parent / found[2])}"', text)
+    text = _DRAWING.sub(
+        lambda found: f'{found[1]}data-lmc="{_compressed((page.parent / found[2]).read_bytes())}"', text
+    )
+    text = _PICTURE.sub(lambda found: f'{found[1]}{_data_url(page.parent / found[2])}"', text)
     text = _SCRIPT.sub(lambda found: _script(found, page.parent), text)
     return text.replace("</head>", f"{_NO_ICONS}</head>").replace("</body>", f"{_LOADER}</body>")
 
@@ -78,7 +80,7 @@ def _script(found: re.Match[str], folder: Path) -> str:
     if len(text) < _LONG:
         closed = text.replace("</script", "<\\/script")
         return f'<script type="text/plain" data-lmc="plain">{closed}</script>'
-    return f'<script type="text/plain" data-lmc="packed">{_packed(text.encode())}</script>'
+    return f'<script type="text/plain" data-lmc="packed">{_compressed(text.encode())}</script>'
 
 
 def _read(path: Path) -> str:
@@ -88,10 +90,12 @@ def _read(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     if path.name == "offline.js":
         return _modules(path.parent) + text
-    return _FONT.sub(lambda font: f'"{_data(path.parent / font[1])}"', text) if path.name == "embed-amd.js" else text
+    return (
+        _FONT.sub(lambda font: f'"{_data_url(path.parent / font[1])}"', text) if path.name == "embed-amd.js" else text
+    )
 
 
-def _packed(content: bytes) -> str:
+def _compressed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
@@ -104,13 +108,13 @@ def _modules(folder: Path) -> str:
 def _style(path: Path) -> str:
     def kept(found: re.Match[str]) -> str:
         beside = path.parent / found[2]
-        return f"url({_data(beside)})" if beside.suffix == ".svg" and beside.is_file() else "url()"
+        return f"url({_data_url(beside)})" if beside.suffix == ".svg" and beside.is_file() else "url()"
 
     text = _IMPORT.sub(lambda found: _style(path.parent / found[1]), path.read_text(encoding="utf-8"))
     return _URL.sub(kept, text)
 
 
-def _data(path: Path) -> str:
+def _data_url(path: Path) -> str:
     kind = "font" if path.suffix == ".woff2" else "image"
     name = _TYPES.get(path.suffix, path.suffix.removeprefix("."))
     return f"data:{kind}/{name};base64,{base64.b64encode(path.read_bytes()).decode()}"

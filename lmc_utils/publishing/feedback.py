@@ -30,7 +30,7 @@ def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
         The pages, in the order of the students' names.
     """
     by_student: dict[str, list[GradedSubmission]] = {}
-    for each in _counting(graded):
+    for each in _without_superseded(graded):
         by_student.setdefault(submission_author(each.submission), []).append(each)
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[Path, str] = {}
@@ -46,11 +46,11 @@ def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
 def write_summary(page: Path, graded: Sequence[GradedSubmission]) -> None:
     """Write how each exercise went: a picture, a table, and the mistakes with how often they were made."""
     by_notebook: dict[str, list[Marks]] = {}
-    for each in _counting(graded):
+    for each in _without_superseded(graded):
         if each.submission.notebook:
             by_notebook.setdefault(each.submission.notebook, []).append(each.marks)
     counted = sum(map(len, by_notebook.values()))
-    others = len(_counting(graded)) - counted
+    others = len(_without_superseded(graded)) - counted
     parts = [f"<p>{counted} submissions were marked, {others} files could not be; earlier versions are left out.</p>"]
     for notebook, marks in sorted(by_notebook.items()):
         parts.append(
@@ -59,7 +59,7 @@ def write_summary(page: Path, graded: Sequence[GradedSubmission]) -> None:
     standalone_page.write(page, "How the exercises went", "".join(parts))
 
 
-def _counting(graded: Sequence[GradedSubmission]) -> list[GradedSubmission]:
+def _without_superseded(graded: Sequence[GradedSubmission]) -> list[GradedSubmission]:
     return [each for each in graded if not each.submission.later]
 
 
@@ -107,7 +107,7 @@ def _tallies(tallies: dict[str, ExerciseSummary]) -> str:
         return [name, str(each.solved), str(each.wrong), str(each.unanswered), which]
 
     head = ["exercise", "solved", "a mistake", "not answered", "which"]
-    return standalone_page.table([head, *(row(name, each) for name, each in tallies.items())])
+    return standalone_page.html_table([head, *(row(name, each) for name, each in tallies.items())])
 
 
 def _list(lines: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lmc_utils.provenance import write_whole
 from lmc_utils.publishing import browser
-from lmc_utils.publishing.site import Site, alone, sphinx, succeeds
+from lmc_utils.publishing.site import Site, exclusive_build, run_job, run_sphinx
 from lmc_utils.running import subprocess_jobs
 from lmc_utils.settings import ParameterError
 
@@ -37,18 +37,18 @@ def write(root: Path, target: Path) -> None:
         raise ParameterError(
             f"root: expected executed notebooks in '{site.executed}', found none; try 'lmc build' first"
         )
-    browser.needed()
+    browser.require_browser()
     console = Console(stderr=True, soft_wrap=True)
     output = site.root / "_build" / "pdf"
-    with alone(site):
+    with exclusive_build(site):
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir(parents=True)
-        if not sphinx(site, output, "singlehtml", output / "sphinx.log", console):
+        if not run_sphinx(site, output, "singlehtml", output / "sphinx.log", console):
             raise ParameterError(f"root: expected pages without warnings, see '{output / 'sphinx.log'}'")
         (page,) = (path for path in output.glob("_build/singlehtml/*.html") if path.name != "index.html")
         command = [sys.executable, "-m", __name__, str(page), str(output / "book.pdf")]
         printing = subprocess_jobs.Job("printing", command, output / "print.log", site.root, os.environ)
-        if not succeeds(printing, console):
+        if not run_job(printing, console):
             raise ParameterError(subprocess_jobs.last_line(printing.log))
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, (output / "book.pdf").read_bytes())
@@ -61,7 +61,7 @@ def print_page(page: Path, target: Path) -> None:
         ParameterError: there is no browser, or no Playwright to drive it.
     """
     margins = {"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
-    with browser.opened() as chromium:
+    with browser.launched() as chromium:
         sheet = chromium.new_page(color_scheme="light")
         sheet.goto(page.as_uri())
         sheet.evaluate("window.MathJax?.startup?.promise")

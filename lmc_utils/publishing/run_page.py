@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lmc_utils.provenance import write_whole
 from lmc_utils.publishing import embedded_assets, standalone_page
-from lmc_utils.publishing.site import Site, alone, sphinx
+from lmc_utils.publishing.site import Site, exclusive_build, run_sphinx
 from lmc_utils.running import comparison, notebook_files, readable_notebook
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import ParameterError, require
@@ -33,10 +33,10 @@ _ALONE = {  # what leads to other pages
 }
 
 
-def require_place(target: Path | None, root: Path) -> None:
+def require_target(target: Path | None, root: Path) -> None:
     """Raise ParameterError unless a page that is asked for has a name for one, and a checkout to get its look from."""
     if target is not None:
-        standalone_page.require_name(target)
+        standalone_page.require_html_name(target)
         whose = "a checkout of the book with a _config.yml"
         require((root / "_config.yml").is_file(), "root", whose, str(root.resolve()))
 
@@ -52,24 +52,24 @@ def write(root: Path, run: Path, target: Path) -> None:
     Raises:
         ParameterError: it was not executed, there is no checkout, or the page failed.
     """
-    require_place(target, root)
-    notebook = as_page(run, root)
+    require_target(target, root)
+    notebook = prepare_notebook(run, root)
     site = Site(root.resolve())
     work = Site(site.root / "_build" / "page")
     console = Console(stderr=True, soft_wrap=True)
-    with alone(site):
+    with exclusive_build(site):
         shutil.rmtree(work.root, ignore_errors=True)
-        _lay_out(site, work, notebook)
+        _write_sources(site, work, notebook)
         log = work.root / "html.log"
-        if not sphinx(work, work.root / "out", "html", log, console, strict=False):
+        if not run_sphinx(work, work.root / "out", "html", log, console, strict=False):
             raise ParameterError(f"notebook: expected a page of '{run}', see '{log}'")
-        text = embedded_assets.inlined(work.root / "out" / "_build" / "html" / "run.html")
+        text = embedded_assets.embed_assets(work.root / "out" / "_build" / "html" / "run.html")
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, text.encode())
         shutil.rmtree(work.root, ignore_errors=True)
 
 
-def as_page(run: Path, root: Path) -> NotebookNode:
+def prepare_notebook(run: Path, root: Path) -> NotebookNode:
     """The executed notebook as its page shows it: legible, its title first, its equations with their numbers.
 
     Raises:
@@ -80,25 +80,25 @@ def as_page(run: Path, root: Path) -> NotebookNode:
     require("end_time" in about, "notebook", "an executed notebook, as of `lmc run`", str(run))
     source = root / "notebooks" / f"{Path(about.get('input_path') or run).stem}.ipynb"
     book = {name: each.default for name, each in Notebook(run).parameters.items()}
-    told = readable_notebook.legible(executed, comparison.parameters(run), book, source, just_run=False)
+    told = readable_notebook.make_readable(executed, comparison.parameters(run), book, source, just_run=False)
     heading, *cells = told["cells"]
     first = next((place for place, cell in enumerate(cells, 1) if cell.get("id") == "lmc-caption"), 1)
     cells.insert(first, heading)
     metadata = {key: value for key, value in told["metadata"].items() if key != "lmc"}
     kept = (told["metadata"].get("lmc") or {}).get("picture") if first == 1 else None
     metadata |= {"lmc": {"picture": kept}} if kept else {}
-    page: NotebookNode = from_dict({**told, "metadata": metadata, "cells": list(map(_shown, cells))})
+    page: NotebookNode = from_dict({**told, "metadata": metadata, "cells": list(map(_with_numbered_equations, cells))})
     return page
 
 
-def _shown(cell: dict[str, Any]) -> dict[str, Any]:
+def _with_numbered_equations(cell: dict[str, Any]) -> dict[str, Any]:
     if cell["cell_type"] != "markdown":
         return cell
     equation = "```{math}\n:nowrap:\n\n\\\\begin{equation}\n\\1\n\\\\end{equation}\n```"
     return {**cell, "source": _TAGGED.sub(equation, "".join(cell["source"]))}
 
 
-def _lay_out(site: Site, work: Site, notebook: NotebookNode) -> None:
+def _write_sources(site: Site, work: Site, notebook: NotebookNode) -> None:
     """A book of one page, in the look of the checkout's."""
     book = work.root / "book"
     (book / "_static").mkdir(parents=True)

@@ -74,7 +74,7 @@ class Site:
 
 
 @contextmanager
-def alone(site: Site) -> Iterator[None]:
+def exclusive_build(site: Site) -> Iterator[None]:
     """Keep others from building this checkout, and wait for what a killed build leaves behind to end.
 
     Raises:
@@ -84,14 +84,14 @@ def alone(site: Site) -> Iterator[None]:
     try:
         with (
             FileLock(site.work.with_name("lock"), timeout=0),
-            inherited_lock.until_all_ended(site.work.with_name("lock.jobs")),
+            inherited_lock.hold_until_children_end(site.work.with_name("lock.jobs")),
         ):
             yield
     except Timeout as error:
         raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
 
 
-def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console, strict: bool = True) -> bool:
+def run_sphinx(site: Site, output: Path, builder: str, log: Path, console: Console, strict: bool = True) -> bool:
     """Let Jupyter Book build the pages, every warning an error; print its complaints and say whether there were none.
 
     Args:
@@ -106,7 +106,7 @@ def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console, 
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", "--config", str(site.config)]
     command += ["--builder", builder, "--path-output", str(output), "--keep-going", *["--warningiserror"] * strict]
     job = subprocess_jobs.Job(f"building the pages ({builder})", command, log, site.root, os.environ)
-    good = succeeds(job, console)
+    good = run_job(job, console)
     if not good:
         lines = log.read_text(errors="replace").splitlines()
         for line in [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-5:]:
@@ -114,7 +114,7 @@ def sphinx(site: Site, output: Path, builder: str, log: Path, console: Console, 
     return good
 
 
-def succeeds(job: subprocess_jobs.Job, console: Console) -> bool:
+def run_job(job: subprocess_jobs.Job, console: Console) -> bool:
     """Run one job, and say whether it came to a good end."""
     with closing(subprocess_jobs.run([job], 1, 1, console, "steps")) as finished:
         return all(status == 0 for _, status in finished)

@@ -19,7 +19,7 @@ _WEB = re.compile(r"https://[\w.-]+(/[\w.~-]+){2,}")
 _ORIGIN = re.compile(r"(?:https?://|ssh://|git@)(?:[^@/]*@)?([\w.-]+)(?::\d+)?[:/](.+?)(?:\.git)?/?")
 
 
-def of(root: Path) -> str | None:
+def repository_url(root: Path) -> str | None:
     """The web address of a checkout's repository: `repository: url` of its `_config.yml`, or where its `origin` is.
 
     Raises:
@@ -38,17 +38,17 @@ def of(root: Path) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.SubprocessError):  # no git
         return None
-    return from_origin(done.stdout.strip())
+    return url_from_origin(done.stdout.strip())
 
 
-def from_origin(origin: str) -> str | None:
+def url_from_origin(origin: str) -> str | None:
     """The web address of what git calls the origin, without names and passwords; None for a folder.
 
-    >>> from_origin("git@example.org:ada/book.git")
+    >>> url_from_origin("git@example.org:ada/book.git")
     'https://example.org/ada/book'
-    >>> from_origin("https://ada:secret@example.org/ada/book.git")
+    >>> url_from_origin("https://ada:secret@example.org/ada/book.git")
     'https://example.org/ada/book'
-    >>> from_origin("/srv/book.git")
+    >>> url_from_origin("/srv/book.git")
     """
     found = _ORIGIN.fullmatch(origin)
     address = f"https://{found[1]}/{found[2]}" if found else ""
@@ -62,7 +62,7 @@ def write_config(root: Path, path: Path) -> None:
         root: the checkout.
         path: the file to write.
     """
-    settings, url = _settings(root), of(root)
+    settings, url = _settings(root), repository_url(root)
     parse = settings.setdefault("parse", {})
     parse["myst_substitutions"] = {**(parse.get("myst_substitutions") or {}), "repository": url or ""}
     if url:

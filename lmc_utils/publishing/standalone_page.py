@@ -18,15 +18,15 @@ _STYLE = (
 )
 
 
-def require_name(page: Path | None, option: str = "html") -> None:
+def require_html_name(page: Path | None, option: str = "html") -> None:
     """Raise ParameterError unless the page that an option asks for, if it does, has a name for it."""
     require(page is None or page.suffix == ".html", option, "a name that ends in .html", str(page))
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def html_table(rows: Sequence[Sequence[str]]) -> str:
     """A table as HTML; its first row is the head.
 
-    >>> table([["a"], ["<"]])
+    >>> html_table([["a"], ["<"]])
     '<table><tr><th>a</th></tr><tr><td>&lt;</td></tr></table>'
     """
 

@@ -25,7 +25,7 @@ _KERNEL = 0.7e9  # bytes of a kernel with torch and what draws, and of the proce
 _KEYS = ("cluster", "options", "scale")
 
 
-def size(notebook: Notebook, wanted: Sequence[Mapping[str, Any]]) -> int:
+def worker_count(notebook: Notebook, wanted: Sequence[Mapping[str, Any]]) -> int:
     """How many points this machine can execute at one time: one a core, as far as memory goes, and at least one.
 
     Args:
@@ -39,20 +39,20 @@ def size(notebook: Notebook, wanted: Sequence[Mapping[str, Any]]) -> int:
 
 
 @contextmanager
-def local(workers: int) -> Iterator[Client]:
+def local_cluster(workers: int) -> Iterator[Client]:
     """A cluster of processes on this machine, one point each at a time; it ends with the block."""
     import dask
     from distributed import Client, LocalCluster
 
     free = "127.0.0.1:0"  # a port that nobody has, for the dashboard
-    with dask.config.set({"distributed.worker.daemon": False}), _deaf_to_interrupts():
+    with dask.config.set({"distributed.worker.daemon": False}), _ignoring_interrupts():
         started = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=free, silence_logs=50)
     with started, Client(started, set_as_default=False) as client:
         yield client
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _ignoring_interrupts() -> Iterator[None]:
     """What is started meanwhile ignores Ctrl-C, which a terminal sends to all; whoever started it ends it."""
     if threading.current_thread() is not threading.main_thread():  # where signals cannot be set
         yield
@@ -65,7 +65,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def at(address: str) -> Iterator[Client]:
+def connect_to_scheduler(address: str) -> Iterator[Client]:
     """A client of a scheduler that runs already.
 
     Raises:
@@ -82,7 +82,7 @@ def at(address: str) -> Iterator[Client]:
 
 
 @contextmanager
-def described(path: Path) -> Iterator[Client]:
+def cluster_from_file(path: Path) -> Iterator[Client]:
     """The cluster that a file describes, which ends with the block; or the scheduler whose file it is.
 
     The file is YAML: `cluster`, a class such as dask_jobqueue.SLURMCluster; `options`, what it is made with; `scale`,
@@ -93,7 +93,7 @@ def described(path: Path) -> Iterator[Client]:
     """
     about = _read(path)
     if "address" in about:
-        with at(str(about["address"])) as client:
+        with connect_to_scheduler(str(about["address"])) as client:
             yield client
         return
     for name in about:

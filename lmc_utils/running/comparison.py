@@ -92,7 +92,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
     return Comparison(
         names,
         {name: [each[name] for each in used] for name in used[0]},
-        {name: [each.get(name) for each in recorded] for name in in_order(recorded)},
+        {name: [each.get(name) for each in recorded] for name in order_names(recorded)},
         {name: [each.get(name) for each in drawn] for name in dict.fromkeys(name for each in drawn for name in each)},
     )
 
@@ -108,10 +108,10 @@ def parameters(path: Path) -> dict[str, Any]:
     return {name: given.get(name, each.default) for name, each in Notebook(path).parameters.items()}
 
 
-def in_order(recorded: Sequence[Mapping[str, float]]) -> list[str]:
+def order_names(recorded: Sequence[Mapping[str, float]]) -> list[str]:
     """All names of several runs, in the order in which they were recorded, and the forks of one quantity together.
 
-    >>> in_order([{"a_fork_0": 1.0, "a_fork_15": 1.0, "b": 2.0}, {"a_fork_3": 1.0, "c": 2.0}])
+    >>> order_names([{"a_fork_0": 1.0, "a_fork_15": 1.0, "b": 2.0}, {"a_fork_3": 1.0, "c": 2.0}])
     ['a_fork_0', 'a_fork_3', 'a_fork_15', 'b', 'c']
     """
     names = list(dict.fromkeys(name for each in recorded for name in each))

@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Sequence
 
 
-def advice(package: str) -> str | None:
+def install_advice(package: str) -> str | None:
     """What to type to install a package; None where there is no apt-get."""
     return f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install {package}" if shutil.which("apt-get") else None
 
 
-def commands(package: str) -> list[list[str]]:
+def install_commands(package: str) -> list[list[str]]:
     """What installs a package without asking, in order; nothing where that cannot be done."""
     as_root = (
         [] if os.name == "posix" and os.geteuid() == 0 else ["sudo", "--non-interactive"]
@@ -24,7 +24,7 @@ def commands(package: str) -> list[list[str]]:
     return [[*as_root, *update], [*as_root, *install]]
 
 
-def run(command: Sequence[str]) -> None:
+def run_quietly(command: Sequence[str]) -> None:
     """Run an installer that says nothing and asks nothing; whether it helped is to be seen."""
     quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(command, capture_output=True, check=False, env=quiet)

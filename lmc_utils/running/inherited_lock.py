@@ -15,7 +15,7 @@ _PATIENCE = 60  # seconds that what a killed command has left may take to end
 
 
 @contextmanager
-def until_all_ended(path: Path) -> Iterator[None]:
+def hold_until_children_end(path: Path) -> Iterator[None]:
     """Hold a lock until this block has ended, and all commands that `watchdog.start` started within it.
 
     It waits for the commands of a block before, which end soon after their parent. So it does not tell two blocks at
@@ -32,7 +32,7 @@ def until_all_ended(path: Path) -> Iterator[None]:
         return
     with path.open("ab") as file:
         deadline = time.monotonic() + _PATIENCE
-        while not _held(file):
+        while not _try_to_lock(file):
             if time.monotonic() > deadline:
                 raise ParameterError(f"root: expected what a killed command has left to end; '{path}' is still held")
             time.sleep(0.1)
@@ -40,7 +40,7 @@ def until_all_ended(path: Path) -> Iterator[None]:
         yield
 
 
-def _held(file: IO[bytes]) -> bool:
+def _try_to_lock(file: IO[bytes]) -> bool:
     import fcntl
 
     try:

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
 from lmc_utils.provenance import CHECKOUT
 from lmc_utils.running import notebook_files
 from lmc_utils.settings import (
@@ -29,10 +29,10 @@ from lmc_utils.settings import (
     Settings,
     coerce,
     describe,
-    range_of,
+    describe_allowed,
+    describe_unknown,
     require,
     require_choice,
-    unknown,
 )
 
 _POINTS = (CHECKOUT / "notebooks" / "points", Path(sys.prefix) / "share" / "lmc_utils" / "points")
@@ -75,10 +75,12 @@ class Notebook:
         from papermill import inspect_notebook
 
         try:
-            found = inspect_notebook(_verbatim(self.path))
+            found = inspect_notebook(_escape_braces(self.path))
         except Exception as error:  # of metadata that papermill expects to be otherwise: its errors are of every kind
             raise ParameterError(f"notebook: expected parameters that papermill can read ({error})") from error
-        recorded = {each.name: (describe(each), range_of(each)) for record in self.settings for each in fields(record)}
+        recorded = {
+            each.name: (describe(each), describe_allowed(each)) for record in self.settings for each in fields(record)
+        }
         return {
             name: Parameter(name, _literal(name, each["default"]), *recorded.get(name, (each["help"],)))
             for name, each in found.items()
@@ -134,7 +136,7 @@ class Notebook:
         """
         for name in values:
             if name not in self.parameters:
-                raise ParameterError(f"parameter: {unknown(name, self.parameters)}")
+                raise ParameterError(f"parameter: {describe_unknown(name, self.parameters)}")
         complete = {name: parameter.default for name, parameter in self.parameters.items()} | dict(values)
         for record in self.settings:
             record.pick(complete)
@@ -155,9 +157,9 @@ def find(name: str, folder: Path) -> Notebook:
     for kind in _KINDS if path.parent == folder else ():
         path = path if path.is_file() else folder / kind / path.name
     if not path.is_file():
-        stems = [found.stem for found in chapters(folder)]
+        stems = [found.stem for found in notebook_paths(folder)]
         require(bool(stems), "notebook", f"a path, or a stem in '{folder}', which holds no notebooks", name)
-        raise ParameterError(f"notebook: {unknown(name, stems)}")
+        raise ParameterError(f"notebook: {describe_unknown(name, stems)}")
     notebook_files.read(path)
     return Notebook(path)
 
@@ -176,7 +178,7 @@ def point(name: str) -> Notebook:
     return Notebook(next(path for path in paths if path.is_file()))
 
 
-def chapters(folder: Path) -> list[Path]:
+def notebook_paths(folder: Path) -> list[Path]:
     """The notebooks of a folder, in order."""
     return sorted(folder.glob("*.ipynb"))
 
@@ -216,8 +218,8 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: i
     try:
         with kernel_of_this_python():
             execute_notebook(
-                _verbatim(notebook.path),
-                _verbatim(partial),
+                _escape_braces(notebook.path),
+                _escape_braces(partial),
                 parameters=dict(values),
                 engine_name=papermill_engine.NAME,
                 kernel_name="python3",
@@ -265,7 +267,7 @@ def _environment(**variables: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _verbatim(path: Path) -> str:
+def _escape_braces(path: Path) -> str:
     """A path as papermill wants it, which would fill in braces as a template."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
@@ -276,7 +278,7 @@ def _literal(name: str, source: str) -> Any:
             warnings.simplefilter("ignore")  # of backslashes
             return ast.literal_eval(source)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        line = f"expected a plain default on one line, the notebook has {shown(source)}"
+        line = f"expected a plain default on one line, the notebook has {short_repr(source)}"
         raise ParameterError(f"{one_line(name, LONGEST_VALUE)}: {line}") from error
 
 
@@ -287,6 +289,6 @@ def _record(name: str) -> type[Settings]:
         require(isinstance(record, type) and issubclass(record, Settings), attribute, "a record of settings", record)
     except Exception as error:  # a module may fail in any way when it is imported
         raise ParameterError(
-            f"notebook: its metadata names the settings {shown(name)}, unknown here ({error})"
+            f"notebook: its metadata names the settings {short_repr(name)}, unknown here ({error})"
         ) from error
     return cast("type[Settings]", record)

@@ -10,7 +10,7 @@ _SHOWN = ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "image/pn
 Cell = dict[str, Any]
 
 
-def with_picture(notebook: dict[str, Any], moved: bool = True) -> dict[str, Any]:
+def with_opening_figure(notebook: dict[str, Any], moved: bool = True) -> dict[str, Any]:
     """The notebook with the picture that its metadata name, and what it shows, after its first cell.
 
     The metadata name it as `lmc.picture`: `cell`, the id of the cell that draws it; `caption`; and `moved` where it is
@@ -21,7 +21,7 @@ def with_picture(notebook: dict[str, Any], moved: bool = True) -> dict[str, Any]
     ...          "outputs": [{"output_type": "display_data", "data": {"image/png": "…"}, "metadata": {}}]}
     >>> title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A map"}
     >>> metadata = {"lmc": {"picture": {"cell": "map", "caption": "Low is dark."}}}
-    >>> [each["id"] for each in with_picture({"cells": [title, drawn], "metadata": metadata})["cells"]]
+    >>> [each["id"] for each in with_opening_figure({"cells": [title, drawn], "metadata": metadata})["cells"]]
     ['title', 'lmc-picture', 'lmc-caption', 'map']
     """
     about = notebook["metadata"].get("lmc")

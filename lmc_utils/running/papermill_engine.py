@@ -12,7 +12,7 @@ from typing import Any
 
 from papermill.engines import NBClientEngine, papermill_engines
 
-__all__ = ["NAME", "seldom"]
+__all__ = ["NAME", "throttled"]
 
 NAME = "lmc"
 _SHARE = 0.05  # of the time may go to writing
@@ -23,7 +23,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-        nb_man.save = seldom(nb_man.save, _SHARE)
+        nb_man.save = throttled(nb_man.save, _SHARE)
         try:
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
         finally:
@@ -33,7 +33,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 papermill_engines.register(NAME, _Engine)
 
 
-def seldom(act: Callable[[], None], share: float, now: Callable[[], float] = time.monotonic) -> Callable[[], None]:
+def throttled(act: Callable[[], None], share: float, now: Callable[[], float] = time.monotonic) -> Callable[[], None]:
     """An action that is left out where all of it together has taken more than a share of the time since now.
 
     Args:
@@ -42,7 +42,7 @@ def seldom(act: Callable[[], None], share: float, now: Callable[[], float] = tim
         now: a clock, in seconds.
 
     >>> ticks = iter([0, 1, 2, 10, 21, 22, 30])  # it takes a second, from 1 to 2 and from 21 to 22
-    >>> said = seldom(lambda: print("done"), share=0.05, now=lambda: next(ticks))
+    >>> said = throttled(lambda: print("done"), share=0.05, now=lambda: next(ticks))
     >>> said(), said(), said(), said()
     done
     done

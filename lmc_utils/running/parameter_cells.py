@@ -10,13 +10,13 @@ from typing import Any
 
 from lmc_utils.provenance import write_whole
 from lmc_utils.running.notebooks import Notebook
-from lmc_utils.settings import Settings, describe, range_of, require
+from lmc_utils.settings import Settings, describe, describe_allowed, require
 
 MARK = "<!-- parameters -->"
 _ONE_LINE_EACH = "# fmt: off"  # else the formatter breaks some of them
 
 
-def cell(records: Sequence[type[Settings]]) -> str:
+def parameters_cell(records: Sequence[type[Settings]]) -> str:
     """The parameters cell: a line for each parameter with its default, and its meaning and choices as a comment."""
     lines = (
         f"{each.name} = {_literal(each.default)}  # {describe(each)}{_choices(each)}" for each in _parameters(records)
@@ -24,13 +24,13 @@ def cell(records: Sequence[type[Settings]]) -> str:
     return "\n".join([_ONE_LINE_EACH, *lines])
 
 
-def table(records: Sequence[type[Settings]]) -> str:
+def parameters_table(records: Sequence[type[Settings]]) -> str:
     """The table of parameters, in Markdown: name, meaning and what is allowed."""
-    rows = [f"| `{each.name}` | {describe(each)} | {range_of(each)} |" for each in _parameters(records)]
+    rows = [f"| `{each.name}` | {describe(each)} | {describe_allowed(each)} |" for each in _parameters(records)]
     return "\n".join([MARK, "", "| parameter | meaning | allowed |", "| --- | --- | --- |", *rows])
 
 
-def written(path: Path) -> str:
+def updated_text(path: Path) -> str:
     """The text of a notebook with its parameters cell and its table as its records have them.
 
     Raises:
@@ -41,19 +41,19 @@ def written(path: Path) -> str:
     found = {"parameters cell": 0, "table": 0}
     for each in notebook["cells"]:
         if "parameters" in each["metadata"].get("tags", ()):
-            each["source"] = cell(records).splitlines(keepends=True)
+            each["source"] = parameters_cell(records).splitlines(keepends=True)
             found["parameters cell"] += 1
         elif "".join(each["source"]).startswith(MARK):
-            each["source"] = table(records).splitlines(keepends=True)
+            each["source"] = parameters_table(records).splitlines(keepends=True)
             found["table"] += 1
     for name, count in found.items():
         require(count == 1, "notebook", f"one {name} in '{path}'", count)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
-def write(path: Path) -> bool:
+def update(path: Path) -> bool:
     """Bring a notebook's parameters cell and table up to date; whether anything had to change."""
-    text = written(path)
+    text = updated_text(path)
     if path.read_text(encoding="utf-8") == text:
         return False
     write_whole(path, text.encode())

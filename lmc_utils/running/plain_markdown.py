@@ -13,17 +13,17 @@ _OUTSIDE = re.compile(r"(?<!!)\[([^\]]*)\]\((?!https?:|#)[^)]*\)")
 _SECTION = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
 
 
-def labels(text: str) -> list[str]:
+def equation_labels(text: str) -> list[str]:
     """The labels of the equations of a text, in order.
 
-    >>> labels("```{math}\\n:label: eq-a\\nx\\n```")
+    >>> equation_labels("```{math}\\n:label: eq-a\\nx\\n```")
     ['eq-a']
     """
     fences = [each for each in _FENCE.finditer(text) if each[1] == "math"]
     return [label for each in fences if (label := dict(_OPTION.findall(each[3])).get("label"))]
 
 
-def markdown(text: str, equations: Mapping[str, str], works: Mapping[str, tuple[str, str, str]]) -> str:
+def to_plain_markdown(text: str, equations: Mapping[str, str], works: Mapping[str, tuple[str, str, str]]) -> str:
     """The text in plain Markdown.
 
     Args:
@@ -31,12 +31,12 @@ def markdown(text: str, equations: Mapping[str, str], works: Mapping[str, tuple[
         equations: what an equation is called, by its label: its number, or where it stands.
         works: authors, year and address by the keys of the bibliography; an unknown key is shown as it is.
 
-    >>> print(markdown("By {eq}`eq-a`:\\n```{math}\\n:label: eq-a\\nx^2\\n```", {"eq-a": "1"}, {}))
+    >>> print(to_plain_markdown("By {eq}`eq-a`:\\n```{math}\\n:label: eq-a\\nx^2\\n```", {"eq-a": "1"}, {}))
     By (1):
     $$
     x^2 \\tag{1}
     $$
-    >>> markdown("{term}`siblings <sibling>` of {cite:t}`a2020`", {}, {"a2020": ("A and B", "2020", "https://a.b")})
+    >>> to_plain_markdown("{term}`siblings <sibling>` of {cite:t}`a2020`", {}, {"a2020": ("A and B", "2020", "https://a.b")})
     'siblings of [A and B (2020)](https://a.b)'
     """
     plain = _FENCE.sub(lambda fence: _fence(fence, equations), text)
@@ -44,7 +44,7 @@ def markdown(text: str, equations: Mapping[str, str], works: Mapping[str, tuple[
     return _SECTION.sub("", _OUTSIDE.sub(r"\1", plain))  # what a link leads to in the book is not beside this file
 
 
-def bibliography(path: Path) -> dict[str, tuple[str, str, str]]:
+def read_bibliography(path: Path) -> dict[str, tuple[str, str, str]]:
     """Authors, year and address of the works in a file of BibTeX, by key; empty where there is no such file."""
     if not path.is_file():
         return {}
@@ -87,11 +87,11 @@ def _role(kind: str, said: str, equations: Mapping[str, str], works: Mapping[str
     if not kind.startswith("cite"):
         return shown.strip() if target else said
     form = "{} ({})" if kind == "cite:t" else "{}, {}"
-    listed = "; ".join(_cited(key.strip(), works, form) for key in said.split(","))
+    listed = "; ".join(_citation(key.strip(), works, form) for key in said.split(","))
     return listed if kind == "cite:t" else f"({listed})"
 
 
-def _cited(key: str, works: Mapping[str, tuple[str, str, str]], form: str) -> str:
+def _citation(key: str, works: Mapping[str, tuple[str, str, str]], form: str) -> str:
     if key not in works:
         return key
     who, year, address = works[key]

@@ -13,22 +13,22 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FORK = re.compile(r"_fork_(\d+)$")
 
 
-def names(text: str) -> list[str]:
+def quoted_names(text: str) -> list[str]:
     """The names of the numbers that a text quotes, without their formats.
 
-    >>> names("of {glue:text}`width:.0f` units, {glue:text}`other.ipynb::share`")
+    >>> quoted_names("of {glue:text}`width:.0f` units, {glue:text}`other.ipynb::share`")
     ['width', 'other.ipynb::share']
     """
     return [_split(quoted)[0] for quoted in _QUOTED.findall(text)]
 
 
-def with_forks(text: str, forks: Sequence[int]) -> str:
+def with_fork_rows(text: str, forks: Sequence[int]) -> str:
     """The text with a row for each fork of the run, in every table that has a row for each fork of the book.
 
     Such a row begins with its fork, and all numbers that it quotes are of that fork. New rows are made from the one
     that quotes most.
 
-    >>> print(with_forks("| 0 | {glue:text}`a_fork_0:.1f` |\\n| 2 | {glue:text}`a_fork_2:.2f` |", [0, 8]))
+    >>> print(with_fork_rows("| 0 | {glue:text}`a_fork_0:.1f` |\\n| 2 | {glue:text}`a_fork_2:.2f` |", [0, 8]))
     | 0 | {glue:text}`a_fork_0:.1f` |
     | 8 | {glue:text}`a_fork_8:.1f` |
     """
@@ -39,7 +39,7 @@ def with_forks(text: str, forks: Sequence[int]) -> str:
             table[fork] = lines[row]
             row += 1
         if table:
-            model = max(table, key=lambda fork: len(names(table[fork])))
+            model = max(table, key=lambda fork: len(quoted_names(table[fork])))
             found += [table[fork] if fork in table else _renamed(table[model], model, fork) for fork in forks]
         else:
             found.append(lines[row])
@@ -47,16 +47,16 @@ def with_forks(text: str, forks: Sequence[int]) -> str:
     return "\n".join(found)
 
 
-def without_missing(text: str, known: Collection[str] | Callable[[str], bool]) -> str:
+def mark_missing(text: str, known: Collection[str] | Callable[[str], bool]) -> str:
     """The text with a dash for each number that the run does not have, and below it the reason.
 
-    >>> print(without_missing("a {glue:text}`a:.1f`, b {glue:text}`b`", ["b"]))
+    >>> print(mark_missing("a {glue:text}`a:.1f`, b {glue:text}`b`", ["b"]))
     a –, b {glue:text}`b`
     <BLANKLINE>
     *–: this run has no number named `a`.*
     """
     has = known if callable(known) else known.__contains__
-    missing = list(dict.fromkeys(name for name in names(text) if not has(name)))
+    missing = list(dict.fromkeys(name for name in quoted_names(text) if not has(name)))
     if not missing:
         return text
     dashed = _QUOTED.sub(lambda quoted: quoted[0] if has(_split(quoted[1])[0]) else DASH, text)
@@ -65,10 +65,10 @@ def without_missing(text: str, known: Collection[str] | Callable[[str], bool]) -
     return f"{dashed.rstrip()}\n\n*{DASH}: this run has no number named {said}{more}.*"
 
 
-def with_numbers(text: str, numbers: Mapping[str, float]) -> str:
+def fill_in_numbers(text: str, numbers: Mapping[str, float]) -> str:
     """The text with the numbers themselves in place of their names; those that are missing stay.
 
-    >>> with_numbers("{glue:text}`a:.1f` of {glue:text}`b`", {"a": 0.25})
+    >>> fill_in_numbers("{glue:text}`a:.1f` of {glue:text}`b`", {"a": 0.25})
     '0.2 of {glue:text}`b`'
     """
 
@@ -104,7 +104,7 @@ def _split(quoted: str) -> tuple[str, str]:
 
 def _fork_of(line: str) -> int | None:
     """The fork whose row of a table this is."""
-    begins, quoted = _ROW.match(line), [_FORK.search(name) for name in names(line)]
+    begins, quoted = _ROW.match(line), [_FORK.search(name) for name in quoted_names(line)]
     of = {int(each[1]) if each else None for each in quoted}
     return int(begins[2]) if begins and of == {int(begins[2])} else None
 

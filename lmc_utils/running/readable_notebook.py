@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from lmc_utils.provenance import write_whole
 from lmc_utils.running import notebook_files, plain_markdown, quoted_numbers, recorded_numbers
 from lmc_utils.running.notebooks import Notebook
-from lmc_utils.running.opening_figure import with_picture
+from lmc_utils.running.opening_figure import with_opening_figure
 
 _BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
 _HEADING = "lmc-what-was-run"
@@ -23,7 +23,7 @@ _SEEN_OTHERWISE = (
 _VERDICT = "*The verdicts are those on the book's run; the numbers are this run's.*"
 
 
-def legible(
+def make_readable(
     executed: dict[str, Any],
     given: Mapping[str, Any],
     book: Mapping[str, Any],
@@ -32,7 +32,7 @@ def legible(
 ) -> dict[str, Any]:
     """The notebook in plain Markdown that holds the numbers of its own run, with a first cell that says what was run.
 
-    What a cell said before stands in its metadata as `lmc.template`, see `template`.
+    What a cell said before stands in its metadata as `lmc.template`, see `original`.
 
     Args:
         executed: the notebook as papermill wrote it.
@@ -47,17 +47,17 @@ def legible(
     differ = {name: value for name, value in given.items() if value != book.get(name)}
     forks = (dict(book) | dict(given)).get("fork_epochs")
     equations = _equations(executed, source)
-    works = plain_markdown.bibliography(source.parent.parent / "book" / "references.bib")
+    works = plain_markdown.read_bibliography(source.parent.parent / "book" / "references.bib")
 
-    def told(text: str) -> str:
-        text = quoted_numbers.with_forks(text, forks) if isinstance(forks, list | tuple) else text
-        text = quoted_numbers.without_missing(quoted_numbers.with_numbers(text, numbers), said)
+    def rewritten(text: str) -> str:
+        text = quoted_numbers.with_fork_rows(text, forks) if isinstance(forks, list | tuple) else text
+        text = quoted_numbers.mark_missing(quoted_numbers.fill_in_numbers(text, numbers), said)
         if differ:
             text = text.replace(_SEEN, _SEEN_OTHERWISE)
             text = text.replace("## The verdict\n", f"## The verdict\n\n{_VERDICT}\n")
-        return plain_markdown.markdown(text, equations, works)
+        return plain_markdown.to_plain_markdown(text, equations, works)
 
-    cells = [_cell(cell, told) for cell in with_picture(template(executed), moved=False)["cells"]]
+    cells = [_cell(cell, rewritten) for cell in with_opening_figure(original(executed), moved=False)["cells"]]
     earlier = [cell for cell in executed["cells"] if cell.get("id") == _HEADING]
     heading = earlier[0] if earlier and not just_run else _heading(executed, differ, book, source, just_run)
     if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):
@@ -66,7 +66,7 @@ def legible(
 
 
 def rewrite(path: Path, given: Mapping[str, Any], source: Notebook) -> None:
-    """Make a notebook that was executed here and now something to read (`legible`), in place.
+    """Make a notebook that was executed here and now something to read (`make_readable`), in place.
 
     Args:
         path: the notebook as papermill wrote it.
@@ -74,15 +74,15 @@ def rewrite(path: Path, given: Mapping[str, Any], source: Notebook) -> None:
         source: the notebook that was executed.
     """
     book = {name: each.default for name, each in source.parameters.items()}
-    told = legible(notebook_files.read(path), given, book, source.path)
-    write_whole(path, json.dumps(told, indent=1, ensure_ascii=False).encode())
+    readable = make_readable(notebook_files.read(path), given, book, source.path)
+    write_whole(path, json.dumps(readable, indent=1, ensure_ascii=False).encode())
 
 
-def template(notebook: dict[str, Any]) -> dict[str, Any]:
-    """The notebook as it was before `legible`: its cells say again what they said."""
+def original(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook as it was before `make_readable`: its cells say again what they said."""
     cells = []
     for cell in notebook["cells"]:
-        about = _about(cell)
+        about = _own_metadata(cell)
         if about.pop("written", False):
             continue
         before = about.pop("template", None)
@@ -93,18 +93,18 @@ def template(notebook: dict[str, Any]) -> dict[str, Any]:
     return {**notebook, "cells": cells}
 
 
-def _cell(cell: dict[str, Any], told: Any) -> dict[str, Any]:
+def _cell(cell: dict[str, Any], rewritten: Callable[[str], str]) -> dict[str, Any]:
     if cell["cell_type"] == "code":
-        return {**cell, "outputs": [each for each in cell["outputs"] if not _is_bar(each)]}
+        return {**cell, "outputs": [each for each in cell["outputs"] if not _is_progress_bar(each)]}
     before = "".join(cell["source"])
-    said = told(before)
+    said = rewritten(before)
     if said == before:
         return cell
-    about = {**_about(cell), "template": before}
+    about = {**_own_metadata(cell), "template": before}
     return {**cell, "source": said, "metadata": {**cell["metadata"], "lmc": about}}
 
 
-def _about(cell: Mapping[str, Any]) -> dict[str, Any]:
+def _own_metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
     """What a cell's metadata say of it to this package; others may have put anything there."""
     about = cell["metadata"].get("lmc")
     return dict(about) if isinstance(about, dict) else {}
@@ -117,7 +117,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _is_bar(output: Mapping[str, Any]) -> bool:
+def _is_progress_bar(output: Mapping[str, Any]) -> bool:
     """Whether an output is nothing but what a progress bar wrote."""
     if output.get("output_type") != "stream" or output.get("name") != "stderr":
         return False
@@ -133,7 +133,10 @@ def _equations(executed: Mapping[str, Any], source: Path) -> dict[str, str]:
         cells = executed["cells"] if path == source else _cells(path)
         chapter = f"{chapters.index(path) + 1}." if path in chapters else ""
         listed = [
-            label for cell in cells if cell["cell_type"] == "markdown" for label in plain_markdown.labels(_text(cell))
+            label
+            for cell in cells
+            if cell["cell_type"] == "markdown"
+            for label in plain_markdown.equation_labels(_text(cell))
         ]
         found |= {label: f"{chapter}{number}" for number, label in enumerate(listed, 1)}
     return found
@@ -147,7 +150,7 @@ def _cells(path: Path) -> Sequence[Mapping[str, Any]]:
 
 
 def _text(cell: Mapping[str, Any]) -> str:
-    before = _about(cell).get("template")
+    before = _own_metadata(cell).get("template")
     return "".join(cell["source"] if before is None else before)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
 from lmc_utils.running import notebook_files
 from lmc_utils.settings import ParameterError
 
@@ -108,4 +108,4 @@ def _number(name: str, said: str) -> float:
         return float(said)
     except ValueError as error:
         name = one_line(name, LONGEST_VALUE)
-        raise ParameterError(f"{name}: expected a recorded number, the notebook has {shown(said)}") from error
+        raise ParameterError(f"{name}: expected a recorded number, the notebook has {short_repr(said)}") from error

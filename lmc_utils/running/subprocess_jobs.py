@@ -79,7 +79,7 @@ def run(
         stop(running)
 
 
-def cores_each(at_once: int, jobs: int) -> int:
+def cores_per_job(at_once: int, jobs: int) -> int:
     """How many cores each of some jobs gets when so many run at a time."""
     return max(1, (os.cpu_count() or 1) // max(1, min(at_once, jobs)))
 

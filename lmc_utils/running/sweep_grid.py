@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.formatting import shown
+from lmc_utils.formatting import short_repr
 from lmc_utils.provenance import digest
 from lmc_utils.running import yaml_values
 from lmc_utils.running.notebooks import Notebook
@@ -20,13 +20,13 @@ _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(-?\d+))?")
 _MOST = 100_000  # points
 
 
-def axis(text: str) -> tuple[str, list[Any]]:
+def parse_axis(text: str) -> tuple[str, list[Any]]:
     """A name and the values that it takes, from `NAME=V1,V2` or `NAME=START:STOP[:STEP]`, a range as Python's.
 
     Raises:
         ParameterError: it has another form, or no values, or one twice.
 
-    >>> axis("seed=0:4"), axis("widths=[8, 8],[16]"), axis("norm=none,batch")
+    >>> parse_axis("seed=0:4"), parse_axis("widths=[8, 8],[16]"), parse_axis("norm=none,batch")
     (('seed', [0, 1, 2, 3]), ('widths', [[8, 8], [16]]), ('norm', ['none', 'batch']))
     """
     name, equals, said = text.partition("=")
@@ -43,13 +43,13 @@ def axis(text: str) -> tuple[str, list[Any]]:
     return name, taken
 
 
-def product(axes: Sequence[tuple[str, Sequence[Any]]]) -> list[Point]:
+def grid_points(axes: Sequence[tuple[str, Sequence[Any]]]) -> list[Point]:
     """All combinations, the last axis fastest.
 
     Raises:
         ParameterError: a name comes twice, or there are far too many.
 
-    >>> product([("seed", [0, 1]), ("norm", ["none"])])
+    >>> grid_points([("seed", [0, 1]), ("norm", ["none"])])
     [{'seed': 0, 'norm': 'none'}, {'seed': 1, 'norm': 'none'}]
     """
     names = [name for name, _ in axes]
@@ -61,7 +61,7 @@ def product(axes: Sequence[tuple[str, Sequence[Any]]]) -> list[Point]:
     return [dict(zip(names, each, strict=True)) for each in itertools.product(*(taken for _, taken in axes))]
 
 
-def listed(path: Path) -> list[Point]:
+def read_points(path: Path) -> list[Point]:
     """The points of a YAML file: a list of mappings from names to values.
 
     Raises:
@@ -73,7 +73,7 @@ def listed(path: Path) -> list[Point]:
         raise ParameterError(f"points: expected a file of YAML, got '{path}' ({error})") from error
     found = yaml_values.parse("points", text)
     good = isinstance(found, list) and found and all(isinstance(each, dict) and each for each in found)
-    require(bool(good), "points", "a list of mappings from parameters to values", shown(text))
+    require(bool(good), "points", "a list of mappings from parameters to values", short_repr(text))
     points: list[Point] = found
     require(
         all(each not in points[:place] for place, each in enumerate(points)), "points", "different points", str(path)
@@ -81,12 +81,12 @@ def listed(path: Path) -> list[Point]:
     return points
 
 
-def name_of(point: Mapping[str, Any]) -> str:
+def point_name(point: Mapping[str, Any]) -> str:
     """What the file of a point is called, whatever else is swept."""
     return digest(dict(point))[:16]
 
 
-def check(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> None:
+def check_points(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> None:
     """Check the parameters of every point.
 
     Raises:
@@ -97,5 +97,5 @@ def check(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> None:
         try:
             notebook.check(point)
         except ParameterError as error:
-            where = f"; in point {place} of {len(points)}, {shown(point)}" if len(points) > 1 else ""
+            where = f"; in point {place} of {len(points)}, {short_repr(point)}" if len(points) > 1 else ""
             raise ParameterError(f"{error}{where}") from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.circumstances import circumstances
+from lmc_utils.run_environment import run_environment
 from lmc_utils.running import notebooks, subprocess_jobs, watchdog
 from lmc_utils.settings import ParameterError
 
@@ -81,9 +81,9 @@ def execute(
 
 
 def _stamped(path: Path) -> bytes:
-    """An executed notebook that says under what circumstances it was."""
+    """The text of an executed notebook, with what computed it in its metadata."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    notebook["metadata"].setdefault("lmc", {})["circumstances"] = circumstances()
+    notebook["metadata"].setdefault("lmc", {})["circumstances"] = run_environment()
     return json.dumps(notebook, indent=1, ensure_ascii=False).encode()
 
 

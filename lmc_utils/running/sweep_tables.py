@@ -38,7 +38,7 @@ def gather(
         The numbers, see `dataset`; in its attributes by what and when the points were executed, see `_provenance`.
     """
     wanted = asked if wanted is None else wanted
-    rows = [_row(out / "points" / f"{sweep_grid.name_of(point)}.ipynb", point) for point in wanted]
+    rows = [_row(out / "points" / f"{sweep_grid.point_name(point)}.ipynb", point) for point in wanted]
     write_whole(out / "results.csv", _as_csv(rows, list(notebook.parameters)).encode())
     found = dataset([row["numbers"] for row in rows], asked)
     found.attrs |= {
@@ -63,7 +63,7 @@ def dataset(recorded: Sequence[Mapping[str, float]], wanted: Sequence[Mapping[st
     >>> found.b.dims, found.b.sel(seed=1).item()
     (('seed',), 2.0)
     """
-    names = comparison.in_order(list(recorded))
+    names = comparison.order_names(list(recorded))
     table = {name: [each.get(name, np.nan) for each in recorded] for name in names}
     parameters = list(dict.fromkeys(name for point in wanted for name in point))
     along = {name: [_label(point.get(name)) for point in wanted] for name in parameters}
@@ -112,7 +112,7 @@ def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _as_csv(rows: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> str:
     """A row for each point that is there: its name, all parameters, all numbers."""
     there = [row for row in rows if row["numbers"]]
-    names = comparison.in_order([row["numbers"] for row in there])
+    names = comparison.order_names([row["numbers"] for row in there])
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["point", *parameters, *names])

@@ -20,7 +20,7 @@ from lmc_utils.provenance import digest, write_whole
 from lmc_utils.provenance import sweep as remove_partial
 from lmc_utils.running import clusters, sweep_grid, sweep_point, sweep_tables
 from lmc_utils.running.notebooks import TIMEOUT, ExecutionError, Notebook
-from lmc_utils.running.sweep_grid import Point, name_of
+from lmc_utils.running.sweep_grid import Point, point_name
 from lmc_utils.settings import ParameterError
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def sweep(
         ExecutionError: points failed twice; all others are done, and gathered in the folder.
     """
     notebook = notebook if isinstance(notebook, Notebook) else Notebook(notebook)
-    sweep_grid.check(notebook, wanted)
+    sweep_grid.check_points(notebook, wanted)
     report = Report(len(wanted), kept=len(wanted))
     if there := missing(notebook, wanted, out):
-        count = clusters.size(notebook, list(there.values()))
-        with clusters.local(count) if client is None else nullcontext(client) as used:
+        count = clusters.worker_count(notebook, list(there.values()))
+        with clusters.local_cluster(count) if client is None else nullcontext(client) as used:
             for report in steps(notebook, wanted, used, out, timeout, resources):  # noqa: B007 the last one counts
                 pass
     found = sweep_tables.gather(notebook, wanted, out)
@@ -142,7 +142,7 @@ def steps(
 def missing(notebook: Notebook, wanted: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
     """The points that are not there yet, by name; raises ParameterError as `folder_of` does."""
     place = folder_of(notebook, out)
-    return {name_of(point): dict(point) for point in wanted if not _path(place, point).exists()}
+    return {point_name(point): dict(point) for point in wanted if not _path(place, point).exists()}
 
 
 def folder_of(notebook: Notebook, out: Path) -> Path:
@@ -166,7 +166,7 @@ def folder_of(notebook: Notebook, out: Path) -> Path:
 
 
 def _path(place: Path, point: Mapping[str, Any]) -> Path:
-    return place / f"{name_of(point)}.ipynb"
+    return place / f"{point_name(point)}.ipynb"
 
 
 def _at_work(source: bytes, stem: str, point: Point, timeout: int, environment: dict[str, str]) -> sweep_point.Outcome:

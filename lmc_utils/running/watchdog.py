@@ -27,7 +27,7 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a command with a watchdog; closing the standard input of the process that comes back ends all of it.
 
     It has a process group, a session and a folder for temporary files of its own; the folder goes with it. Files that
-    may be inherited stay open in it, such as those of `locks.until_all_ended`.
+    may be inherited stay open in it, such as those of `inherited_lock.hold_until_children_end`.
 
     Args:
         command: and its arguments; its standard input is empty.

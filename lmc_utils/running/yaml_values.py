@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from lmc_utils.formatting import LONGEST_VALUE, one_line, shown
+from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
 from lmc_utils.settings import ParameterError, require
 
 _LONGEST = 10_000  # characters; the parser takes some tenths of a second for them
@@ -67,9 +67,9 @@ def parse(name: str, text: str) -> Any:
     except ParameterError:
         raise
     except ValueError as error:
-        raise ParameterError(f"{name}: expected {_WANTED}, got {shown(text)}") from error
+        raise ParameterError(f"{name}: expected {_WANTED}, got {short_repr(text)}") from error
     except Exception as error:  # the parser's own, and whatever it meets in a text that it does not foresee
-        raise ParameterError(f"{name}: expected YAML, got {shown(text)}") from error
+        raise ParameterError(f"{name}: expected YAML, got {short_repr(text)}") from error
     return found
 
 

@@ -23,7 +23,7 @@ FORKS = (0, 2, 10)
 
 def table(labels: list[object], name: str = "rate", learnt: bool = True) -> xr.Dataset:
     """A sweep whose barriers fall straight from 4 at the first fork to 0 at the second, ten steps an epoch."""
-    points = sweep_grid.product([("norm", ["none"]), (name, labels), ("seed", [0, 1])])
+    points = sweep_grid.grid_points([("norm", ["none"]), (name, labels), ("seed", [0, 1])])
     numbers = {"stable_from_train": 1.0, "stable_from_step_train": 10.0, "final_error_train": 1.0 if learnt else 80.0}
     numbers |= {f"error_barrier_train_fork_{fork}": height for fork, height in zip(FORKS, (4.0, 0.0, 0.0), strict=True)}
     numbers |= {f"train_error_at_fork_{fork}": error for fork, error in zip(FORKS, (90.0, 50.0, 10.0), strict=True)}
@@ -71,7 +71,7 @@ def test_the_points_of_the_chapter_are_points_of_the_notebook(epochs: int, prese
     plan = Parameters(**{**Parameters.preset(preset), "live_epochs": epochs})
     points = plan.live_points()
     assert len(points) == len(plan.live_rates) * plan.live_seeds
-    sweep_grid.check(Notebook(ROOT / "notebooks" / "points" / "one_boundary.ipynb"), points)
+    sweep_grid.check_points(Notebook(ROOT / "notebooks" / "points" / "one_boundary.ipynb"), points)
 
 
 def test_the_learning_rate_falls_as_a_cosine() -> None:

@@ -15,7 +15,7 @@ from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
 FOLDER = Path(__file__).parents[2] / "notebooks" / "exercises"
-SOURCES = notebooks.chapters(FOLDER)
+SOURCES = notebooks.notebook_paths(FOLDER)
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 
 HIDDEN = re.compile(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)### END", re.DOTALL)

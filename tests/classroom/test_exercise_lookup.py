@@ -23,7 +23,7 @@ from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
 FOLDER = Path(__file__).parents[2] / "notebooks" / "exercises"
-SOURCES = notebooks.chapters(FOLDER)
+SOURCES = notebooks.notebook_paths(FOLDER)
 EVERY = [exercise for chapter in CHAPTERS for exercise in exercise_lookup.chapter_exercises(chapter).values()]
 
 every_exercise = pytest.mark.parametrize("exercise", [grouped_by_chapter(each, each.name) for each in EVERY])

@@ -49,7 +49,7 @@ def test_one_cell_is_tagged_parameters(path: Path) -> None:
 
 @all_with_parameters
 def test_the_parameters_cell_and_the_table_are_those_of_the_records(path: Path) -> None:
-    assert parameter_cells.written(path) == path.read_text(), f"run `lmc parameters {path}`"
+    assert parameter_cells.updated_text(path) == path.read_text(), f"run `lmc parameters {path}`"
 
 
 @all_with_parameters
@@ -82,8 +82,9 @@ def test_every_quoted_sweep_is_valid(path: Path) -> None:
         given = [options[at + 1] for at, option in enumerate(options) if option == "--grid"]
         if "..." not in command:
             assert given, command
-            sweep_grid.check(
-                notebooks.find(name, ROOT / "notebooks"), sweep_grid.product([sweep_grid.axis(text) for text in given])
+            sweep_grid.check_points(
+                notebooks.find(name, ROOT / "notebooks"),
+                sweep_grid.grid_points([sweep_grid.parse_axis(text) for text in given]),
             )
 
 

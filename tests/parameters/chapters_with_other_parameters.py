@@ -79,7 +79,7 @@ def test_the_book_of_them_builds_without_a_warning(root: Path) -> None:
     )
     code = (
         "import sys; from pathlib import Path; from rich.console import Console\n"
-        "from lmc_utils.publishing.site import Site, sphinx\n"
+        "from lmc_utils.publishing.site import Site, run_sphinx\n"
         "root = Path(sys.argv[1])\n"
         "sys.exit(not sphinx(Site(root), root / '_build' / 'out', 'html', root / 'html.log', Console(stderr=True)))"
     )

@@ -41,7 +41,7 @@ def test_no_browser_is_found_where_there_is_none(path: Path) -> None:
     with pytest.raises(
         ParameterError, match=r"^browser: expected Chromium, Chrome or Edge, found none; try `.* chromium`"
     ):
-        browser.needed()
+        browser.require_browser()
 
 
 @pytest.mark.parametrize("name", ["chromium", "google-chrome", "microsoft-edge"])
@@ -83,7 +83,7 @@ def test_a_browser_that_does_not_start_is_skipped(path: Path) -> None:
 def test_an_existing_browser_is_not_downloaded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = program(path / "chromium")
     monkeypatch.setattr(browser, "_installers", lambda: pytest.fail("nothing is to be installed"))
-    assert browser.fetch() == expected
+    assert browser.find_or_install() == expected
 
 
 def test_installers_are_tried_until_a_browser_starts(
@@ -94,7 +94,7 @@ def test_installers_are_tried_until_a_browser_starts(
     incomplete = ["/bin/sh", "-c", f"printf '#!/bin/sh\nexit 127\n' > {broken}; /bin/chmod +x {broken}"]
     whole = ["/bin/sh", "-c", f"printf '#!/bin/sh\nexit 0\n' > {good}; /bin/chmod +x {good}"]
     monkeypatch.setattr(browser, "_installers", lambda: iter([fails, incomplete, whole, ["never"]]))
-    assert browser.fetch() == str(good)
+    assert browser.find_or_install() == str(good)
     assert capfd.readouterr() == ("", "fetching a browser (a minute or two)\n")
 
 
@@ -107,9 +107,9 @@ def test_debian_packages_are_installed_only_with_the_rights_to(path: Path, monke
     assert commands(0) == [playwright]
     program(path / "apt-get")
     assert commands(1000) == [playwright]
-    assert browser.advice().startswith("try `sudo apt-get install chromium`")
+    assert browser.install_advice().startswith("try `sudo apt-get install chromium`")
     assert commands(0) == [playwright, "apt-get update --quiet", "apt-get install --quiet --yes chromium"]
-    assert browser.advice().startswith("try `apt-get install chromium`")
+    assert browser.install_advice().startswith("try `apt-get install chromium`")
     program(path / "sudo")
     assert commands(1000)[2] == "sudo --non-interactive apt-get install --quiet --yes chromium"
 
@@ -130,4 +130,4 @@ def test_the_test_summary_counts_tests_skipped_for_lack_of_a_browser(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "1 passed, 4 skipped" in done.stdout.splitlines()[-2]
-    assert done.stdout.splitlines()[-1] == f"3 tests did not run, as there is no browser: {browser.advice()}"
+    assert done.stdout.splitlines()[-1] == f"3 tests did not run, as there is no browser: {browser.install_advice()}"

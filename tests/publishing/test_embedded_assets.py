@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lmc_utils.publishing.embedded_assets import inlined
+from lmc_utils.publishing.embedded_assets import embed_assets
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def page(tmp_path: Path) -> Path:
 
 
 def test_a_page_refers_to_no_other_file(page: Path) -> None:
-    text = inlined(page)
+    text = embed_assets(page)
     assert "_static" not in text
     assert "other.html" not in text
     assert "preload" not in text
@@ -45,25 +45,25 @@ def test_a_page_refers_to_no_other_file(page: Path) -> None:
 
 
 def test_styles_keep_imports_and_images(page: Path) -> None:
-    style = re.findall(r"<style>(.*?)</style>", inlined(page))[0]
+    style = re.findall(r"<style>(.*?)</style>", embed_assets(page))[0]
     assert style.index("b {color: red}") < style.index("i {background: url(data:image/svg+xml;base64,")
 
 
 def test_scripts_keep_their_order_and_text(page: Path) -> None:
-    kept = re.findall(r'<script type="text/plain" data-lmc="(\w+)">(.*?)</script>', inlined(page))
+    kept = re.findall(r'<script type="text/plain" data-lmc="(\w+)">(.*?)</script>', embed_assets(page))
     assert [kind for kind, _ in kept] == ["plain", "plain", "packed"]
     assert [kept[0][1], kept[1][1]] == ["before()", "const end = '<\\/script>';"]
     assert gzip.decompress(base64.b64decode(kept[2][1])).decode() == "f();" * 20_000
 
 
 def test_a_drawing_is_compressed_and_keeps_its_text(page: Path) -> None:
-    (drawing,) = re.findall(r'<img alt="a hill" data-lmc="([^"]+)" width="3"/>', inlined(page))
+    (drawing,) = re.findall(r'<img alt="a hill" data-lmc="([^"]+)" width="3"/>', embed_assets(page))
     assert gzip.decompress(base64.b64decode(drawing)) == b"<svg id='hill'/>"
 
 
 def test_data_are_unchanged(page: Path) -> None:
-    assert '<script type="application/json">{"kept": "<script>"}</script>' in inlined(page)
+    assert '<script type="application/json">{"kept": "<script>"}</script>' in embed_assets(page)
 
 
 def test_the_same_page_gives_the_same_file(page: Path) -> None:
-    assert inlined(page) == inlined(page)
+    assert embed_assets(page) == embed_assets(page)

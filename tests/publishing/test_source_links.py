@@ -51,18 +51,18 @@ def config(root: Path) -> dict[str, object]:
     ],
 )
 def test_an_origin_has_a_web_address_or_none(origin: str, expected: str | None) -> None:
-    assert source_links.from_origin(origin) == expected
+    assert source_links.url_from_origin(origin) == expected
 
 
 def test_the_setting_comes_before_the_origin(checkout: Path) -> None:
-    assert source_links.of(checkout) is None
+    assert source_links.repository_url(checkout) is None
     with_origin(checkout, "git@github.com:ada/book.git")
-    assert source_links.of(checkout) == "https://github.com/ada/book"
+    assert source_links.repository_url(checkout) == "https://github.com/ada/book"
     (checkout / "_config.yml").write_text(CONFIG.replace("null", "https://example.org/own/book"))
-    assert source_links.of(checkout) == "https://example.org/own/book"
+    assert source_links.repository_url(checkout) == "https://example.org/own/book"
     (checkout / "_config.yml").write_text(CONFIG.replace("null", "javascript:alert(1)"))
     with pytest.raises(ParameterError, match=r"^repository: expected https://HOST/OWNER/NAME, or null"):
-        source_links.of(checkout)
+        source_links.repository_url(checkout)
 
 
 def test_a_folder_inside_another_checkout_does_not_use_its_origin(checkout: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_folder_inside_another_checkout_does_not_use_its_origin(checkout: Path
     inner = checkout / "inner"
     inner.mkdir()
     (inner / "_config.yml").write_text(CONFIG)
-    assert source_links.of(inner) is None
+    assert source_links.repository_url(inner) is None
 
 
 def test_buttons_lead_to_the_repository_where_there_is_one(checkout: Path) -> None:

@@ -22,26 +22,26 @@ def test_the_number_of_workers_follows_cores_and_memory(
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setattr(clusters, "free_memory", lambda: int(free))
-    assert clusters.size(POINT, [{"seed": seed} for seed in range(40)]) == at_a_time
+    assert clusters.worker_count(POINT, [{"seed": seed} for seed in range(40)]) == at_a_time
 
 
 def test_large_networks_run_with_fewer_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setattr(clusters, "free_memory", lambda: int(16e9))
     large = [{"seed": seed, "widths": [2048, 2048], "parents": 3} for seed in range(40)]
-    assert clusters.size(POINT, large) < clusters.size(POINT, [{"seed": seed} for seed in range(40)])
+    assert clusters.worker_count(POINT, large) < clusters.worker_count(POINT, [{"seed": seed} for seed in range(40)])
 
 
 def test_there_are_no_more_workers_than_points(tmp_path: Path) -> None:
     plain = Notebook(write_notebook(tmp_path / "one.ipynb", "1"))
-    assert clusters.size(plain, [{"count": 1}]) == 1
+    assert clusters.worker_count(plain, [{"count": 1}]) == 1
 
 
 def test_the_cluster_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     options = "{n_workers: 0, threads_per_worker: 1, dashboard_address: '127.0.0.1:0'}"
     path.write_text(f"cluster: distributed.LocalCluster\nscale: 2\noptions: {options}\n")
-    with clusters.described(path) as client:
+    with clusters.cluster_from_file(path) as client:
         client.wait_for_workers(2, timeout=60)
         assert client.submit(sum, [1, 2]).result() == 3
 
@@ -63,5 +63,5 @@ def test_an_invalid_cluster_file_is_a_one_line_error(text: str | None, said: str
     path = tmp_path / "cluster.yaml"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ParameterError, match=said), clusters.described(path):
+    with pytest.raises(ParameterError, match=said), clusters.cluster_from_file(path):
         pass

@@ -13,7 +13,7 @@ from lmc_utils.running import inherited_lock, watchdog
 HOLDER = """
 import pathlib, sys, time
 from lmc_utils.running import inherited_lock, watchdog
-with locks.until_all_ended(pathlib.Path("lock")):
+with inherited_lock.hold_until_children_end(pathlib.Path("lock")):
     process = watchdog.start(["sh", "-c", "while true; do date +%s.%N > last; done"])
     time.sleep(600)
 """
@@ -29,13 +29,13 @@ def is_free(path: Path) -> bool:
 
 
 def test_a_lock_is_released_after_its_block(tmp_path: Path) -> None:
-    with inherited_lock.until_all_ended(tmp_path / "lock"):
+    with inherited_lock.hold_until_children_end(tmp_path / "lock"):
         assert not is_free(tmp_path / "lock")
     assert is_free(tmp_path / "lock")
 
 
 def test_child_processes_keep_the_lock(tmp_path: Path) -> None:
-    with inherited_lock.until_all_ended(tmp_path / "lock"):
+    with inherited_lock.hold_until_children_end(tmp_path / "lock"):
         process = watchdog.start(["sleep", "600"])
     assert not is_free(tmp_path / "lock")
     watchdog.end([process])
@@ -50,7 +50,7 @@ def test_children_of_a_killed_process_cannot_write_after_the_lock_is_free(tmp_pa
         time.sleep(0.02)
     holder.kill()
     holder.wait()
-    with inherited_lock.until_all_ended(tmp_path / "lock"):
+    with inherited_lock.hold_until_children_end(tmp_path / "lock"):
         before = (tmp_path / "last").read_bytes()
         time.sleep(0.3)
         assert (tmp_path / "last").read_bytes() == before

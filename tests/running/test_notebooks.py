@@ -108,7 +108,7 @@ def test_wrong_parameters_are_named(forking: notebooks.Notebook, values: dict[st
 
 
 @pytest.mark.parametrize("preset", ["smoke", "default", "paper"])
-@pytest.mark.parametrize("path", notebooks.chapters(CHAPTERS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", notebooks.notebook_paths(CHAPTERS), ids=lambda path: path.stem)
 def test_presets_are_valid_parameters_of_every_chapter(path: Path, preset: str) -> None:
     found = notebooks.find(str(path), CHAPTERS)
     found.check(found.preset(preset))

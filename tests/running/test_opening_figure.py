@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lmc_utils.running.opening_figure import with_picture
+from lmc_utils.running.opening_figure import with_opening_figure
 
 
 def notebook(outputs: list[dict[str, Any]], **picture: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ WORDS = {"output_type": "stream", "name": "stdout", "text": "done"}
 
 def test_the_opening_figure_is_the_last_output_of_its_cell() -> None:
     other = {**FIGURE, "data": {"image/png": "first"}}
-    opened = with_picture(notebook([other, FIGURE, WORDS], cell="draw", caption="Low is dark."))
+    opened = with_opening_figure(notebook([other, FIGURE, WORDS], cell="draw", caption="Low is dark."))
     _, picture, caption, drawn = opened["cells"]
     assert [each["data"] for each in picture["outputs"]] == [FIGURE["data"]]
     assert picture["metadata"]["mystnb"] == {"image": {"alt": "a hill"}}
@@ -39,8 +39,8 @@ def test_the_opening_figure_is_the_last_output_of_its_cell() -> None:
 
 def test_a_figure_at_the_top_is_not_repeated() -> None:
     before = notebook([FIGURE], cell="draw", caption="", moved=True)
-    assert [cell["id"] for cell in with_picture(before)["cells"]] == ["title", "lmc-picture", "lmc-caption"]
-    assert with_picture(before, moved=False) == before
+    assert [cell["id"] for cell in with_opening_figure(before)["cells"]] == ["title", "lmc-picture", "lmc-caption"]
+    assert with_opening_figure(before, moved=False) == before
 
 
 def test_a_notebook_without_an_opening_figure_is_unchanged() -> None:
@@ -50,10 +50,10 @@ def test_a_notebook_without_an_opening_figure_is_unchanged() -> None:
         notebook([], cell="draw", caption="x"),
         notebook([FIGURE], cell="elsewhere", caption="x"),
     ):
-        assert with_picture(before) == before
+        assert with_opening_figure(before) == before
 
 
 def test_foreign_metadata_is_ignored() -> None:
     for about in (None, 3, {"picture": 3}):
         before = {**notebook([FIGURE]), "metadata": {"lmc": about}}
-        assert with_picture(before) == before
+        assert with_opening_figure(before) == before

@@ -23,7 +23,7 @@ def test_the_engine_adds_little_run_time(takes: float) -> None:
         clock[0] += takes
         spent[0] += takes
 
-    acted = papermill_engine.seldom(act, 0.05, lambda: clock[0])
+    acted = papermill_engine.throttled(act, 0.05, lambda: clock[0])
     for _ in range(10_000):
         clock[0] += 0.1
         acted()

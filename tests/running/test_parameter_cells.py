@@ -35,14 +35,14 @@ def with_table(path: Path) -> Path:
 
 def test_the_cell_gives_every_parameter_its_default_and_its_meaning() -> None:
     records = [Experiment, LineGrid]
-    lines = parameter_cells.cell(records).splitlines()[1:]
+    lines = parameter_cells.parameters_cell(records).splitlines()[1:]
     given = {name: ast.literal_eval(value) for name, value in (line.split("  # ")[0].split(" = ") for line in lines)}
     assert given == Experiment().to_json() | LineGrid().to_json()
     assert 'norm = "none"  # normalisation before each activation: none, batch, group, layer' in lines
 
 
 def test_the_table_lists_allowed_values() -> None:
-    rows = parameter_cells.table([LineGrid]).splitlines()
+    rows = parameter_cells.parameters_table([LineGrid]).splitlines()
     assert rows[0] == parameter_cells.MARK
     assert "| `alphas` | evenly spaced points on the line through two siblings | at least 2 |" in rows
 
@@ -51,8 +51,8 @@ def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     path = with_table(tmp_path / "notebooks" / "a.ipynb")
     written = lmc("parameters", "a", cwd=tmp_path)
     assert (written.returncode, written.stdout) == (0, "notebooks/a.ipynb\n")
-    assert source(path, "# fmt: off\nalphas = ") == parameter_cells.cell([LineGrid])
-    assert source(path, parameter_cells.MARK) == parameter_cells.table([LineGrid])
+    assert source(path, "# fmt: off\nalphas = ") == parameter_cells.parameters_cell([LineGrid])
+    assert source(path, parameter_cells.MARK) == parameter_cells.parameters_table([LineGrid])
     assert lmc("parameters", cwd=tmp_path).stdout == ""
 
 
@@ -60,5 +60,5 @@ def test_a_notebook_without_a_table_cell_is_rejected(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "a.ipynb", settings=RECORDS)
     before = path.read_bytes()
     with pytest.raises(ParameterError, match=r"notebook: expected one table in '.*a\.ipynb', got 0"):
-        parameter_cells.write(path)
+        parameter_cells.update(path)
     assert path.read_bytes() == before

@@ -29,19 +29,19 @@ WORKS = {"a2020": ("Alf and Bo", "2020", "https://example.org/a"), "c1999": ("Cy
     ],
 )
 def test_roles_and_links(text: str, said: str) -> None:
-    assert plain_markdown.markdown(text, {"eq-a": "2.1"}, WORKS) == said
+    assert plain_markdown.to_plain_markdown(text, {"eq-a": "2.1"}, WORKS) == said
 
 
 def test_lines_of_an_equation_are_aligned_and_numbered() -> None:
     text = "So:\n\n```{math}\n:label: eq-a\na &= b \\\\\nc &= d\n```\n\n```{math}\nx\n```\n"
     aligned = "\\begin{aligned}\na &= b \\\\\nc &= d\n\\end{aligned} \\tag{2.1}"
-    assert plain_markdown.markdown(text, {"eq-a": "2.1"}, {}) == f"So:\n\n$$\n{aligned}\n$$\n\n$$\nx\n$$\n"
-    assert plain_markdown.labels(text) == ["eq-a"]
+    assert plain_markdown.to_plain_markdown(text, {"eq-a": "2.1"}, {}) == f"So:\n\n$$\n{aligned}\n$$\n\n$$\nx\n$$\n"
+    assert plain_markdown.equation_labels(text) == ["eq-a"]
 
 
 def test_a_remark_is_a_quotation() -> None:
     text = "```{admonition} What {eq}`eq-a` hides\n:class: note\nMuch.\n\nMore.\n```"
-    assert plain_markdown.markdown(text, {"eq-a": "1"}, {}) == "> **What (1) hides**\n>\n> Much.\n>\n> More."
+    assert plain_markdown.to_plain_markdown(text, {"eq-a": "1"}, {}) == "> **What (1) hides**\n>\n> Much.\n>\n> More."
 
 
 def test_works_are_read_with_their_letters(tmp_path: Path) -> None:
@@ -50,8 +50,8 @@ def test_works_are_read_with_their_letters(tmp_path: Path) -> None:
         '@misc{a, author={Sch{\\"o}lkopf, B. and Kaiser, {\\L}.}, year={2017}, eprint={1.2}}\n'
         "@book{b, author={A, B. and C, D. and E, F.}, year={2018}, doi={10.1/x}}\n"
     )
-    assert plain_markdown.bibliography(path) == {
+    assert plain_markdown.read_bibliography(path) == {
         "a": ("Schölkopf and Kaiser", "2017", "https://arxiv.org/abs/1.2"),
         "b": ("A et al.", "2018", "https://doi.org/10.1/x"),
     }
-    assert plain_markdown.bibliography(tmp_path / "none.bib") == {}
+    assert plain_markdown.read_bibliography(tmp_path / "none.bib") == {}

@@ -78,10 +78,10 @@ def test_jobs_that_ignore_signals_are_killed(monkeypatch: pytest.MonkeyPatch) ->
 def test_cores_are_divided_among_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert [
-        subprocess_jobs.cores_each(2, 10),
-        subprocess_jobs.cores_each(4, 1),
-        subprocess_jobs.cores_each(16, 99),
-        subprocess_jobs.cores_each(2, 0),
+        subprocess_jobs.cores_per_job(2, 10),
+        subprocess_jobs.cores_per_job(4, 1),
+        subprocess_jobs.cores_per_job(16, 99),
+        subprocess_jobs.cores_per_job(2, 0),
     ] == [
         4,
         8,

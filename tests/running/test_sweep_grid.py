@@ -20,10 +20,10 @@ from lmc_utils.settings import ParameterError
 def test_ranges_follow_python(start: int, stop: int, step: int) -> None:
     wanted = list(range(start, stop, step))
     if wanted:
-        assert sweep_grid.axis(f"seed={start}:{stop}:{step}") == ("seed", wanted)
+        assert sweep_grid.parse_axis(f"seed={start}:{stop}:{step}") == ("seed", wanted)
     else:
         with pytest.raises(ParameterError, match="at least one value"):
-            sweep_grid.axis(f"seed={start}:{stop}:{step}")
+            sweep_grid.parse_axis(f"seed={start}:{stop}:{step}")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_ranges_follow_python(start: int, stop: int, step: int) -> None:
     ],
 )
 def test_values_are_yaml(text: str, values: list[Any]) -> None:
-    assert sweep_grid.axis(text)[1] == values
+    assert sweep_grid.parse_axis(text)[1] == values
 
 
 @pytest.mark.parametrize(
@@ -53,33 +53,33 @@ def test_values_are_yaml(text: str, values: list[Any]) -> None:
 )
 def test_invalid_axes_are_rejected(text: str, said: str) -> None:
     with pytest.raises(ParameterError, match=f"^{re.escape(said)}"):
-        sweep_grid.axis(text)
+        sweep_grid.parse_axis(text)
 
 
 def test_a_product_has_every_combination_once() -> None:
-    points = sweep_grid.product([("a", [1, 2]), ("b", ["x"]), ("c", [0, 1, 2])])
+    points = sweep_grid.grid_points([("a", [1, 2]), ("b", ["x"]), ("c", [0, 1, 2])])
     assert len(points) == 6
     assert {(point["a"], point["c"]) for point in points} == {(a, c) for a in (1, 2) for c in (0, 1, 2)}
     with pytest.raises(ParameterError, match="grid: expected each parameter once"):
-        sweep_grid.product([("a", [1]), ("a", [2])])
+        sweep_grid.grid_points([("a", [1]), ("a", [2])])
     with pytest.raises(ParameterError, match="grid: expected at most"):
-        sweep_grid.product([("a", range(1000)), ("b", range(1000))])
+        sweep_grid.grid_points([("a", range(1000)), ("b", range(1000))])
 
 
 def test_listed_points_are_a_list_of_mappings(tmp_path: Path) -> None:
     path = tmp_path / "points.yaml"
     path.write_text("- seed: 1\n  rate: 0.5\n- seed: 2\n")
-    assert sweep_grid.listed(path) == [{"seed": 1, "rate": 0.5}, {"seed": 2}]
+    assert sweep_grid.read_points(path) == [{"seed": 1, "rate": 0.5}, {"seed": 2}]
     for text in ("seed: 1", "- 3", "[]", "- {}", "- seed: 1\n- seed: 1"):
         path.write_text(text)
         with pytest.raises(ParameterError, match=r"^points: expected"):
-            sweep_grid.listed(path)
+            sweep_grid.read_points(path)
     with pytest.raises(ParameterError, match=r"^points: expected a file of YAML"):
-        sweep_grid.listed(tmp_path / "none.yaml")
+        sweep_grid.read_points(tmp_path / "none.yaml")
 
 
 def test_a_wrong_point_is_named_before_anything_runs(tmp_path: Path) -> None:
     notebook = Notebook(write_notebook(tmp_path / "one.ipynb", "count"))
-    sweep_grid.check(notebook, [{"count": 1}, {"count": 2}])
+    sweep_grid.check_points(notebook, [{"count": 1}, {"count": 2}])
     with pytest.raises(ParameterError, match=r"count: expected .*; in point 2 of 2, \{'count': 'x'\}"):
-        sweep_grid.check(notebook, [{"count": 1}, {"count": "x"}])
+        sweep_grid.check_points(notebook, [{"count": 1}, {"count": "x"}])

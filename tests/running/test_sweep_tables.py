@@ -8,7 +8,7 @@ from lmc_utils.running import sweep_grid, sweep_tables
 
 
 def test_a_grid_has_a_dimension_for_each_parameter() -> None:
-    points = sweep_grid.product([("seed", [3, 1]), ("norm", ["none", "batch"]), ("widths", [[8], [8, 8]])])
+    points = sweep_grid.grid_points([("seed", [3, 1]), ("norm", ["none", "batch"]), ("widths", [[8], [8, 8]])])
     recorded = [{"b": float(place)} for place in range(len(points))]
     found = sweep_tables.dataset(recorded, points)
     assert found.b.dims == ("seed", "norm", "widths")
@@ -18,7 +18,7 @@ def test_a_grid_has_a_dimension_for_each_parameter() -> None:
 
 
 def test_a_missing_point_is_nan() -> None:
-    points = sweep_grid.product([("seed", [0, 1]), ("rate", [0.1, 0.2])])
+    points = sweep_grid.grid_points([("seed", [0, 1]), ("rate", [0.1, 0.2])])
     found = sweep_tables.dataset([{"b": 1.0}, {}, {"b": 3.0, "c": 4.0}, {"b": 5.0}], points)
     assert np.isnan(found.b.sel(seed=0, rate=0.2))
     assert found.c.sel(seed=1, rate=0.1) == 4.0

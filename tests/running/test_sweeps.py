@@ -85,7 +85,7 @@ def test_a_failed_point_is_retried_once_and_the_others_continue(notebook: Notebo
     with pytest.raises(ExecutionError, match=r"1 of 3 points failed: .*ZeroDivisionError.*count=100"):
         sweeps.sweep(notebook, points, out=tmp_path / "out")
     assert executed(tmp_path) == [99, 100, 100, 101]
-    name = sweep_grid.name_of(points[1])
+    name = sweep_grid.point_name(points[1])
     assert (tmp_path / "out" / "points" / f"{name}.partial.ipynb").exists()
     assert not (tmp_path / "out" / "points" / f"{name}.ipynb").exists()
 
@@ -106,15 +106,15 @@ def test_endless_and_out_of_memory_points_are_one_line_errors(tmp_path: Path) ->
     words = ["never ends", "takes all memory", "killed, as by a system without memory", "good"]
     harmful = Notebook(write_notebook(tmp_path / "one.ipynb", HARMFUL))
     points = [{"word": word} for word in words]
-    with clusters.local(2) as client:
+    with clusters.local_cluster(2) as client:
         *_, report = sweeps.steps(harmful, points, client, tmp_path / "out", timeout=6)
     assert (report.done, len(report.failed)) == (1, 3)
-    said = [report.failed[sweep_grid.name_of(point)] for point in points[:3]]
+    said = [report.failed[sweep_grid.point_name(point)] for point in points[:3]]
     for line, why, word in zip(said, ("after 6 seconds", "MemoryError", "died"), words, strict=False):
         assert why in line
         assert word in line
         assert "\n" not in line
-    assert recorded_numbers.read(tmp_path / "out" / "points" / f"{sweep_grid.name_of(points[3])}.ipynb") == {
+    assert recorded_numbers.read(tmp_path / "out" / "points" / f"{sweep_grid.point_name(points[3])}.ipynb") == {
         "square": 9.0
     }
 
@@ -144,14 +144,14 @@ def test_a_killed_worker_loses_no_point(
 ) -> None:
     address, (_, first, _) = scheduler
     points = wanted(tmp_path, range(6), rate=0.5)
-    with clusters.at(address) as client:
+    with clusters.connect_to_scheduler(address) as client:
         client.wait_for_workers(2, timeout=60)
         for report in sweeps.steps(notebook, points, client, tmp_path / "out"):
             if report.done == 2:
                 first.send_signal(signal.SIGKILL)
     assert (report.done, report.failed) == (6, {})
     got = [
-        recorded_numbers.read(tmp_path / "out" / "points" / f"{sweep_grid.name_of(point)}.ipynb") for point in points
+        recorded_numbers.read(tmp_path / "out" / "points" / f"{sweep_grid.point_name(point)}.ipynb") for point in points
     ]
     assert [each["square"] for each in got] == [count**2 for count in range(6)]
     assert [each["third"] for each in got] == [1 / (count - 100) for count in range(6)], "to the bit"
@@ -172,7 +172,7 @@ def test_a_killed_scheduler_is_a_one_line_error_and_loses_no_point(
     points = wanted(tmp_path, range(6), rate=0.3)
 
     def go_on_until_it_is_killed() -> None:
-        with clusters.at(address) as client:
+        with clusters.connect_to_scheduler(address) as client:
             client.wait_for_workers(2, timeout=60)
             for report in sweeps.steps(notebook, points, client, tmp_path / "out"):
                 if report.done == 2:
@@ -190,7 +190,7 @@ def test_an_unreachable_scheduler_is_a_quick_one_line_error(tmp_path: Path) -> N
     since = time.monotonic()
     with (
         pytest.raises(ParameterError, match=r"^scheduler: expected one that answers"),
-        clusters.at("tcp://127.0.0.1:9"),
+        clusters.connect_to_scheduler("tcp://127.0.0.1:9"),
     ):
         pass
     assert time.monotonic() - since < 15  # of which Dask's import is some; the bound is for what it waits

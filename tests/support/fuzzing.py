@@ -39,7 +39,7 @@ EXERCISES = ROOT / "notebooks" / "exercises" / "01_toy_exercises.ipynb"
 JUNK = Path("notebooks", "a.ipynb")
 SOON = 10.0  # seconds, on a busy machine
 
-CHAPTERS = [notebooks.find(str(path), ROOT) for path in notebooks.chapters(ROOT / "notebooks")]
+CHAPTERS = [notebooks.find(str(path), ROOT) for path in notebooks.notebook_paths(ROOT / "notebooks")]
 
 
 def attack(count: int, seed: int) -> list[Trial]:

@@ -19,7 +19,7 @@ from trial_result import Trial
 
 from lmc_utils.running import notebooks, recorded_numbers, sweep_grid, sweeps
 
-POINTS = sweep_grid.product([("count", range(3)), ("rate", [0.5, 0.25])])
+POINTS = sweep_grid.grid_points([("count", range(3)), ("rate", [0.5, 0.25])])
 _SOURCE = "from lmc_utils.running import record\nrecord(third=count / 3, root=(count + rate) ** 0.5)"
 _SOON = 10.0  # seconds in which all that a killed sweep has started ends; Dask's workers look now and then
 _LONGEST = 12.0  # seconds in which it is killed: about as many as the first points take

@@ -1,4 +1,4 @@
-"""Under what circumstances a result came about: which code, which libraries, which machine."""
+"""What computed a result: which code, which libraries, which machine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import subprocess
 from lmc_utils.provenance import CHECKOUT, versions
 
 
-def circumstances() -> dict[str, str]:
+def run_environment() -> dict[str, str]:
     """The commit, the versions and the machine that compute here and now, one line each.
 
     Returns:
         `commit`, which ends in "-dirty" where files differ from it and is "unknown" outside a clone; `versions` of what
         computes; `machine`: its cores, its kind, and how many threads were allowed, where a limit was set.
 
-    >>> sorted(circumstances())
+    >>> sorted(run_environment())
     ['commit', 'machine', 'versions']
     """
     used = {"python": platform.python_version()} | versions(["torch", "numpy", "xarray"])
