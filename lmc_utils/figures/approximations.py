@@ -1,7 +1,7 @@
-"""Figures of the barrier chapter: measured barriers beside what was predicted; one function, one figure.
+"""Figures of the barrier chapter: measured and predicted barriers.
 
-What was measured has the dimensions fork_epoch, parent and pair, and those named below; so has each prediction.
-Predictions stand under the names that the legend or the axis gives them.
+Measurements and predictions have the dimensions fork_epoch, parent and pair, and those named below. Predictions are
+given by their names in the legend or on the axis.
 """
 
 from __future__ import annotations
@@ -26,39 +26,37 @@ _PAIRS = ("parent", "pair")
 
 
 def barrier_along_line(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figure:
-    """The measured barrier along the sibling line, and approximations of it; one more dimension, alpha.
+    """The measured barrier along the sibling line, and approximations of it; further dimension: alpha.
 
-    A panel for each fork epoch, each with a scale of its own: means over all pairs; a band from the lowest to the
-    highest measured pair.
+    A panel for each fork epoch, with its own scale: means over pairs, and a band for the range of measured pairs.
     """
     label = "loss barrier (nats)"
-    figure, forks = elements.panels(elements.by_fork(measured), 2.9, 0.6, 3.5, label, xlabel=r"$\alpha$")
+    figure, forks = elements.fork_panels(measured, (2.9, 3.5), beside=0.6, ylabel=label, xlabel=r"$\alpha$")
     for axis, (fork, colour, curves) in forks:
         elements.band(axis, curves, "alpha", colour, lw=2.5)
         for mean, look in _styled(predicted):
             axis.plot(mean.alpha, mean.sel(fork_epoch=fork), lw=1.6, **look)
         elements.zero_line(axis)
     figure.axes[0].plot([], [], color=INK, lw=2.5, label="measured (mean and range)")
-    elements.legend_below(figure, figure.axes[0], 4)
+    elements.legend_below(figure, 4)
     return figure
 
 
 def predicted_against_measured(
-    measured: xr.DataArray, predicted: Mapping[str, tuple[xr.DataArray, Correlation]], unit: str = "nats"
+    measured: xr.DataArray, predicted: Mapping[str, tuple[xr.DataArray, Correlation]], *, unit: str = "nats"
 ) -> Figure:
-    """What was predicted for each pair of siblings against what was measured, on logarithmic axes.
+    """Scatter plot of measured against predicted values of each pair of siblings, on logarithmic axes.
 
-    A panel for each prediction. Colour tells the fork epoch, the marker the layer, where that is a dimension. Numbers
-    that are not positive are left out, and the title says how many.
+    A panel for each prediction; colour for the fork epoch, marker for the layer, where that is a dimension. Numbers
+    that are not positive are left out and counted in the title.
 
     Args:
-        measured: in the `unit` named.
-        predicted: each with the correlation to print over it. A prediction whose attribute `units` is the unit of what
-            was measured gets the line on which it would be exact.
-        unit: of what was measured.
+        measured: values in `unit`.
+        predicted: each with its correlation, for the title. A prediction with the same `units` gets the identity line.
+        unit: of the measured values.
     """
-    options = {"key": "xlabel", "share": "y", "xscale": "log", "yscale": "log"}
-    figure, axes = elements.panels(predicted, 3.3, 0.9, 3.6, f"measured ({unit})", **options)
+    options = {"key": "xlabel", "share": "y", "xscale": "log", "yscale": "log", "ylabel": f"measured ({unit})"}
+    figure, axes = elements.panels(predicted, (3.3, 3.6), beside=0.9, **options)
     colours = fork_colours(measured.fork_epoch.values)
     layers = measured.layer.values if "layer" in measured.dims else []
     markers = dict(zip(layers, _MARKERS * len(layers), strict=False))
@@ -85,33 +83,35 @@ def predicted_against_measured(
 
 
 def barrier_by_fork(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> Figure:
-    """The barrier half-way against the fork epoch, measured and predicted, on a logarithmic axis.
+    """The barrier at the midpoint against the fork epoch, measured and predicted, on a logarithmic axis.
 
-    Every measured pair is a dot where it is positive; lines are means over pairs.
+    Every positive measured pair is a dot; lines are means over pairs.
     """
-    figure, (axis,) = elements.side_by_side(1, 6.4, 3.8)
+    figure, (axis,) = elements.side_by_side(1, (6.4, 3.8))
     x = np.arange(measured.sizes["fork_epoch"])
     dots = measured.stack(all=_PAIRS).transpose("fork_epoch", "all").values
     axis.plot(x, dots, "o", color=INK, ms=3.5, alpha=0.5)
     axis.plot(x, measured.mean(_PAIRS), color=INK, lw=2.5, label="measured")
     for mean, look in _styled(predicted):
         axis.plot(x, mean, lw=1.8, marker="s", ms=4, **look)
-    axis.set(xticks=x, xticklabels=measured.fork_epoch.values, xlabel="fork epoch", ylabel="barrier half-way (nats)")
+    axis.set_xticks(x, measured.fork_epoch.values)
+    axis.set(xlabel="fork epoch", ylabel="barrier at the midpoint (nats)")
     axis.set_yscale("log")
     axis.legend(fontsize="small")
     return figure
 
 
 def barrier_from_curvature(networks: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
-    """Measured barriers, and those that the curvature along the line implies, for each kind of network.
+    """Measured barriers, and barriers integrated from the curvature along the line.
 
-    Under the title of its panel the measured barrier and the implied one; one more dimension, alpha.
+    Args:
+        networks: by title, the measured barrier and the integrated one; further dimension: alpha.
     """
     label = "loss barrier (nats)"
-    figure, shown = elements.panels(networks, 4.4, 0.8, 3.6, label, share="y", xlabel=r"$\alpha$")
-    for axis, (measured, bent) in shown:
+    figure, shown = elements.panels(networks, (4.4, 3.6), beside=0.8, ylabel=label, share="y", xlabel=r"$\alpha$")
+    for axis, (measured, integrated) in shown:
         for fork, colour, mean in elements.each_fork(measured.mean(_PAIRS)):
-            guess = bent.sel(fork_epoch=fork).mean(_PAIRS)
+            guess = integrated.sel(fork_epoch=fork).mean(_PAIRS)
             axis.plot(mean.alpha, mean, color=colour, lw=2.5, alpha=0.75, label=f"{fork}")
             axis.plot(guess.alpha, guess, "o", color=colour, ms=4, mec="white", mew=0.5)
         elements.zero_line(axis)
@@ -121,15 +121,15 @@ def barrier_from_curvature(networks: Mapping[str, tuple[xr.DataArray, xr.DataArr
 
 
 def rise_by_layer(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
-    """What one layer's walk half-way costs, measured and predicted: layers against fork epochs.
+    """Rise of the loss when one layer is moved to the midpoint, measured and predicted: layers against fork epochs.
 
-    Means over pairs, in nats, on one logarithmic colour scale; one more dimension, layer.
+    Means over pairs in nats, on one logarithmic colour scale; further dimension: layer.
     """
     means = [values.mean(_PAIRS).transpose("layer", "fork_epoch") for values in (measured, predicted)]
     positive = np.concatenate([mean.values[mean.values > 0] for mean in means])
     norm = LogNorm(positive.min(), positive.max()) if len(positive) else None
     shown = dict(zip(("measured", "predicted from the curvature at both ends"), means, strict=True))
-    figure, axes = elements.panels(shown, 4.6, 0, 0.55 * measured.sizes["layer"] + 1.4, share="y")
+    figure, axes = elements.panels(shown, (4.6, 0.55 * measured.sizes["layer"] + 1.4), share="y")
     for axis, mean in axes:
         elements.heat_map(axis, mean, norm=norm, cmap="viridis_r", fmt=".2g")
         axis.set_xlabel("fork epoch")
@@ -138,44 +138,45 @@ def rise_by_layer(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
 
 
 def curvature_by_layer_pair(curvature: xr.DataArray) -> Figure:
-    """Every two layers' share of the curvature along delta: delta_l^T H delta_k over delta^T H delta.
+    """Fraction of the curvature along delta for every two layers: delta_l^T H delta_k over delta^T H delta.
 
-    A panel for each fork epoch; blue adds curvature, red takes it away; the shares of a panel sum to 1. What is
-    compared are means, dimensions fork_epoch, layer, with_layer.
+    A panel for each fork epoch, whose fractions sum to 1; blue is positive, red is negative. Dimensions fork_epoch,
+    layer, with_layer.
     """
     total = curvature.sum(["layer", "with_layer"])
-    shares = (curvature / total.where(total != 0)).transpose("fork_epoch", "layer", "with_layer")
-    most = float(abs(shares).max().fillna(1))
-    figure, forks = elements.panels(elements.by_fork(shares), 2.8, 1, 3.2, share="y")
-    for axis, (_, _, share) in forks:
-        elements.heat_map(axis, share, norm=TwoSlopeNorm(0, -most, most), cmap="RdBu", fmt=".2f")
+    fractions = (curvature / total.where(total != 0)).transpose("fork_epoch", "layer", "with_layer")
+    most = float(abs(fractions).max().fillna(1))
+    figure, forks = elements.fork_panels(fractions, (2.8, 3.2), beside=1, share="y")
+    for axis, (_, _, part) in forks:
+        elements.heat_map(axis, part, norm=TwoSlopeNorm(0, -most, most), cmap="RdBu", fmt=".2f")
         axis.tick_params(axis="x", rotation=60)
     colours = figure.axes[-1].collections[0]
-    figure.colorbar(colours, ax=figure.axes, label=r"share of $\delta^\top H \delta$", pad=0.01)
+    figure.colorbar(colours, ax=figure.axes, label=r"fraction of $\delta^\top H \delta$", pad=0.01)
     return figure
 
 
 def weight_decay_sweep(ratio: xr.DataArray, loss: xr.DataArray) -> Figure:
-    """How the approximation's magnitude depends on weight decay, beside the siblings' own final loss.
+    """Predicted over measured barrier against weight decay, and the siblings' final loss beside it.
 
-    `ratio` is the predicted over the measured barrier half-way, `loss` that of the siblings on the training set, in
-    nats; both have the dimensions weight_decay, fork_epoch.
+    Args:
+        ratio: of the barriers at the midpoint, dimensions weight_decay, fork_epoch.
+        loss: of the siblings on the training set, in nats; the same dimensions.
     """
     x = np.arange(ratio.sizes["weight_decay"])
     ticks: dict[str, Any] = {"xticks": x, "xticklabels": [f"{value:g}" for value in ratio.weight_decay.values]}
-    figure, (left, right) = elements.side_by_side(2, 9.6, 3.6, xlabel="weight decay", **ticks)
+    figure, (left, right) = elements.side_by_side(2, (9.6, 3.6), xlabel="weight decay", **ticks)
     for fork, colour, curve in elements.each_fork(ratio):
         left.plot(x, curve, "o-", color=colour, label=f"{fork}")
         right.plot(x, loss.sel(fork_epoch=fork), "o-", color=colour)
     left.axhline(1, color=INK, ls=":", lw=1.2)
-    left.set(ylabel="predicted / measured", title="second-order barrier half-way")
-    right.set(ylabel="train loss (nats)", yscale="log", title="the siblings' own loss")
+    left.set(ylabel="predicted / measured", title="second-order barrier at the midpoint")
+    right.set(ylabel="train loss (nats)", yscale="log", title="loss of the siblings")
     figure.legend(*left.get_legend_handles_labels(), title="fork epoch", loc="outside right center")
     return figure
 
 
 def _styled(predicted: Mapping[str, xr.DataArray]) -> Iterator[tuple[xr.DataArray, dict[str, Any]]]:
-    """The mean of each approximation over pairs, and how its line looks."""
+    """The mean of each approximation over pairs, and the style of its line."""
     tones = sns.color_palette("colorblind")[1:]
     for (name, values), style, tone in zip(predicted.items(), _LINES, tones, strict=False):
         yield values.mean(_PAIRS), {"ls": style, "color": tone, "label": name}

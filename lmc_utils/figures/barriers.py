@@ -10,14 +10,18 @@ from lmc_utils.figures import elements
 from lmc_utils.figures.theme import INK
 
 
-def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = None, colour: str = "split") -> Figure:
-    """A barrier against the fork epoch: every pair a dot, mean and standard deviation over all pairs joined by a line.
+def barrier_by_fork(
+    values: xr.DataArray, unit: str, *, threshold: float | None = None, colour: str = "split"
+) -> Figure:
+    """A barrier against the fork epoch: every pair a dot, mean and standard deviation over pairs joined by a line.
 
-    Colour tells the split, or another dimension; fork epochs are evenly spaced, whatever their distance. Dimensions:
-    this one, fork_epoch, parent, pair. A `threshold` is drawn as a horizontal line: Frankle et al.'s bound for stable
-    siblings.
+    Args:
+        values: dimensions `colour`, fork_epoch, parent, pair; fork epochs are evenly spaced on the axis.
+        unit: of the values.
+        threshold: of stability (Frankle et al.), drawn as a horizontal line.
+        colour: the dimension that colours distinguish.
     """
-    figure, (axis,) = elements.side_by_side(1, 6.4, 3.8)
+    figure, (axis,) = elements.side_by_side(1, (6.4, 3.8))
     table = values.to_dataframe("barrier").reset_index()
     shown = {"data": table, "x": "fork_epoch", "y": "barrier", "hue": colour, "ax": axis}
     sns.pointplot(**shown, errorbar="sd", dodge=0.8 * (1 - 1 / values.sizes[colour]), capsize=0.06)
@@ -35,11 +39,11 @@ def barrier_by_fork(values: xr.DataArray, unit: str, threshold: float | None = N
 
 
 def barrier_during_training(values: xr.DataArray, unit: str) -> Figure:
-    """A signed barrier against the epoch of training: mean over parents and pairs as a line, their range as a band.
+    """A signed barrier against the epoch of training: mean over parents and pairs as a line, range as a band.
 
     Dimensions: fork_epoch, parent, pair, epoch; NaN before the fork.
     """
-    figure, (axis,) = elements.side_by_side(1, 6.4, 3.6)
+    figure, (axis,) = elements.side_by_side(1, (6.4, 3.6))
     elements.fork_bands(axis, values, "epoch")
     elements.zero_line(axis)
     axis.set(xlabel="epoch of training", ylabel=unit)

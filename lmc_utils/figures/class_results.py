@@ -1,4 +1,4 @@
-"""How the exercises of a class went, as bars."""
+"""Bar chart of the results of a class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmc_utils.figures.theme import FAINT
 
 
 def bar_chart(counts: Mapping[str, tuple[int, int, int]]) -> Figure:
-    """For each exercise how many have solved it, made a mistake, and not answered, one bar each, from the top.
+    """One bar for each exercise: the numbers of correct, wrong and missing answers.
 
     Args:
         counts: these three, by exercise.

@@ -1,7 +1,4 @@
-"""What lies between two networks of any kind: loss and error along the line, and what was asked for besides.
-
-Also of several such pairs, side by side.
-"""
+"""Figures of loss and error along the line between two networks of any kind, or several such pairs."""
 
 from __future__ import annotations
 
@@ -20,15 +17,15 @@ _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope"
 
 
 def along_line(found: xr.Dataset) -> Figure:
-    """Loss and, where there is one, error along the line between two networks, each with the chord of its ends.
+    """Loss and error along the line between two networks, each with its chord, and what else was measured.
 
-    Where they are there, the second-order approximation of the loss, and the rise of the loss when one layer alone
-    goes half-way. Variables: as in `connect.report.Report`.
+    That may be the second-order approximation, a Bezier curve, and the rise of the loss when one layer is moved to the
+    midpoint. Variables: as in `connect.report.Report`.
     """
     curves = [name for name in ("loss", "error") if name in found]
     layers = ["layer_rise"] if "layer_rise" in found else []
     panels = len(curves) + len(layers)
-    figure, axes = elements.side_by_side(panels, 4.2 * panels, 3.4)
+    figure, axes = elements.side_by_side(panels, (4.2 * panels, 3.4))
     figure.set_layout_engine("constrained")
     for axis, name in zip(axes, curves, strict=False):
         _curve(axis, found, name)
@@ -37,7 +34,7 @@ def along_line(found: xr.Dataset) -> Figure:
         axes[-1].barh([str(layer) for layer in values.layer.values], values.values, color=sns.color_palette()[2])
         axes[-1].invert_yaxis()
         axes[-1].axvline(0, color=INK, linewidth=0.8)
-        axes[-1].set(xlabel="rise of the loss, one layer half-way")
+        axes[-1].set(xlabel="rise of the loss, one layer at the midpoint")
         axes[-1].tick_params(axis="y", labelsize="x-small")
     return figure
 
@@ -55,7 +52,7 @@ def _curve(axis: Axes, found: xr.Dataset, name: str) -> None:
                 style = {"color": sns.color_palette()[1 + row], "linestyle": ":"}
                 axis.plot(found.alpha, chord + found[estimate], label=label, **style)
     if f"curve_{name}" in found:
-        axis.plot(found.way, found[f"curve_{name}"], color=sns.color_palette()[4], label="bent way")
+        axis.plot(found.way, found[f"curve_{name}"], color=sns.color_palette()[4], label="Bezier curve")
     units = found[name].attrs.get("units", "")
     axis.set(xlabel="alpha (0: the first network, 1: the second)", ylabel=f"{name} ({units})" if units else name)
     if name == "loss" and any(each in found for each in (*_ESTIMATES, "curve_loss")):
@@ -63,35 +60,35 @@ def _curve(axis: Axes, found: xr.Dataset, name: str) -> None:
 
 
 def along_line_by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
-    """Curves along the lines between networks from one start and from two: a panel for each mapping's key, its title.
+    """Curves along lines between networks from the same and from different starting points, a panel for each title.
 
-    Dimensions start, whose labels are words, family and alpha: a thin line for each family, and their mean.
+    Dimensions start, family and alpha: a thin line for each family, and their mean.
     """
-    figure, panels = elements.panels(curves, 3.2, 0.6, 3.4, unit, share="y", xlabel=r"$\alpha$")
+    figure, panels = elements.panels(curves, (3.2, 3.4), beside=0.6, ylabel=unit, share="y", xlabel=r"$\alpha$")
     for axis, values in panels:
         for start, colour in zip(values.start.values, (elements.BLUE, elements.ORANGE), strict=False):
             lines = values.sel(start=start)
             axis.plot(lines.alpha, lines.transpose("alpha", "family"), color=colour, lw=0.8, alpha=0.6)
             axis.plot(lines.alpha, lines.mean("family"), color=colour, lw=2.5, label=start.replace("_", " "))
         elements.zero_line(axis)
-    elements.legend_below(figure, figure.axes[0], 2)
+    elements.legend_below(figure, 2)
     return figure
 
 
 def predictions_and_layer_rises(estimates: xr.DataArray, barriers: xr.DataArray, rises: xr.DataArray) -> Figure:
-    """Left, measured loss barriers against those foretold, a dot a pair; right, what one layer alone half-way costs.
+    """Measured against predicted loss barriers of pairs; and the rise of the loss with one layer at the midpoint.
 
-    Dimensions of the first two: start and family; of the rises: family and layer.
+    Dimensions: start and family; of the rises: family and layer.
     """
-    figure, (left, right) = elements.side_by_side(2, 8.4, 4.2)
+    figure, (left, right) = elements.side_by_side(2, (8.4, 4.2))
     for start, colour in zip(barriers.start.values, (elements.BLUE, elements.ORANGE), strict=False):
         left.scatter(estimates.sel(start=start), barriers.sel(start=start), color=colour, label=start.replace("_", " "))
-    left.set(xlabel="foretold by the ends (nats)", ylabel="barrier (nats)")
+    left.set(xlabel="predicted from the endpoints (nats)", ylabel="barrier (nats)")
     left.legend(fontsize="small")
     names = rises.layer.values.tolist()
     right.plot(rises.transpose("layer", "family"), range(len(names)), "o", color=elements.ORANGE, ms=4, alpha=0.7)
     right.axvline(float(barriers.sel(start=barriers.start[-1]).mean()), color=FAINT, ls="--")
     right.set_yticks(range(len(names)), names, fontsize="x-small")
     right.invert_yaxis()
-    right.set(xlabel="rise of the loss, one layer half-way (nats)")
+    right.set(xlabel="rise of the loss, one layer at the midpoint (nats)")
     return figure

@@ -1,14 +1,12 @@
 """Figures of loss and error along the line between siblings, during training and at its end.
 
-Values come with their `unit`, for the axis. During training they have the dimensions fork_epoch, epoch and alpha, and
-are NaN before the fork.
+During training, values have the dimensions fork_epoch, epoch and alpha, and are NaN before the fork; `unit` is theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -25,9 +23,9 @@ from lmc_utils.figures.theme import FAINT, INK
 def cross_section(values: xr.DataArray, unit: str) -> Figure:
     """The cross-sectional sibling landscape: a curve along the line through the siblings for every epoch of training.
 
-    A panel for each fork epoch, side by side; colour tells the epoch; dashed lines mark the siblings.
+    A panel for each fork epoch; colour for the epoch; dashed lines mark the siblings.
     """
-    figure, forks = elements.panels(elements.by_fork(values), 2.7, 1.2, 3.4, unit, share="y", xlabel=r"$\alpha$")
+    figure, forks = elements.fork_panels(values, (2.7, 3.4), beside=1.2, ylabel=unit, share="y", xlabel=r"$\alpha$")
     first, last = values.epoch.values[[0, -1]]
     scale = ScalarMappable(Normalize(first, max(last, first + 1)), "flare")  # early epochs pale, late ones dark
     for axis, (fork, _, curves) in forks:
@@ -39,17 +37,17 @@ def cross_section(values: xr.DataArray, unit: str) -> Figure:
 
 
 def cross_section_frames(values: xr.DataArray, unit: str) -> Iterator[Figure]:
-    """The cross-sectional sibling landscape epoch by epoch, each over the faint curves of the epochs before.
+    """The cross-sectional sibling landscape epoch by epoch, over the faint curves of the epochs before.
 
-    A panel for each fork epoch, in that fork's colour; empty before the fork. The axes are those of all epochs, and
-    drawn once; what changes is animated, as matplotlib calls artists that are left out of a figure's ground. So the
-    same figure, changed, comes for each epoch: a frame for `widgets.flip_book`.
+    A panel for each fork epoch, empty before the fork. Axes are drawn once; artists that change are `animated`.
+
+    Yields:
+        The same figure, changed, for each epoch: frames for `widgets.flip_book`.
     """
     forks, alphas, epochs = values.sizes["fork_epoch"], values.alpha.values, values.epoch.values
     columns = min(2, forks)
     rows = -(-forks // columns)
-    with mpl.rc_context({"figure.constrained_layout.use": False}):  # nothing may move between frames
-        figure = Figure(figsize=(2.7 * columns + 0.7, 2.1 * rows + 0.6))
+    figure = elements.frame((2.7 * columns + 0.7, 2.1 * rows + 0.6))
     width, height = figure.get_size_inches()
     figure.subplots_adjust(0.75 / width, 0.55 / height, 0.98, 1 - 0.35 / height, wspace=0.12, hspace=0.34)
     axes = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
@@ -61,7 +59,7 @@ def cross_section_frames(values: xr.DataArray, unit: str) -> Iterator[Figure]:
         before = axis.add_collection(LineCollection([], colors=FAINT, linewidths=0.6, animated=True))
         (now,) = axis.plot([], [], color=colour, linewidth=2.4, animated=True)
         waiting = axis.text(
-            *(0.5, 0.5, "not yet\nparted"), ha="center", va="center", color=INK, transform=axis.transAxes, animated=True
+            *(0.5, 0.5, "not yet\nforked"), ha="center", va="center", color=INK, transform=axis.transAxes, animated=True
         )
         panels.append((fork, curves.transpose("epoch", "alpha").values, before, now, waiting))
         _dash_siblings(axis)
@@ -80,13 +78,12 @@ def cross_section_frames(values: xr.DataArray, unit: str) -> Iterator[Figure]:
 
 
 def final_lines(values: xr.DataArray, unit: str) -> Figure:
-    """Curves along the sibling line at one epoch: a line for the mean over parents and pairs, a band for their range.
+    """Curves along the sibling line at one epoch: mean over parents and pairs as a line, range as a band.
 
-    A panel for each split, side by side; colour tells the fork epoch. Dimensions: split, fork_epoch, parent, pair,
-    alpha.
+    A panel for each split; colour for the fork epoch. Dimensions: split, fork_epoch, parent, pair, alpha.
     """
     splits = {f"{split} set": values.sel(split=split) for split in values.split.values}
-    figure, axes = elements.panels(splits, 4.6, 0, 3.6, unit, share="y", xlabel=r"$\alpha$")
+    figure, axes = elements.panels(splits, (4.6, 3.6), ylabel=unit, share="y", xlabel=r"$\alpha$")
     for axis, curves in axes:
         elements.fork_bands(axis, curves, "alpha")
         _dash_siblings(axis)

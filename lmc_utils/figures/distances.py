@@ -1,8 +1,9 @@
-"""Figures of the distance chapter: how far siblings are apart, at which angle, and what that predicts."""
+"""Figures of the distance chapter: distances and angles between siblings, and what they predict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -15,48 +16,49 @@ from lmc_utils.measure.statistics import Correlation
 
 
 def during_training(
-    shown: Mapping[str, xr.DataArray], chance: Mapping[str, xr.DataArray] | None = None, sharey: bool = False
+    shown: Mapping[str, xr.DataArray], baseline: Mapping[str, xr.DataArray] | None = None, *, sharey: bool = False
 ) -> Figure:
     """Curves over the epochs of training: the mean over parents and siblings or pairs as a line, the range as a band.
 
     Args:
-        shown: under the label of its vertical axis what to draw in each panel, dimensions fork_epoch, epoch and any
-            others; NaN where there is nothing, as before the fork.
-        chance: under the same labels, where there is one, what chance would give: means are drawn, dotted.
+        shown: values for each panel, by the label of its vertical axis; dimensions fork_epoch, epoch and any others;
+            NaN before the fork.
+        baseline: by the same labels, a random baseline, whose mean is drawn dotted.
         sharey: one scale for all panels.
     """
     options = {"key": "ylabel", "share": "y" if sharey else "", "xlabel": "epoch of training"}
-    figure, axes = elements.panels(shown, 4.6, 0.8, 3.6, **options)
+    figure, axes = elements.panels(shown, (4.6, 3.6), beside=0.8, **options)
     for label, (axis, values) in zip(shown, axes, strict=True):
         for fork, colour, curves in elements.each_fork(values):
             elements.band(axis, curves, "epoch", colour, label=f"{fork}")
-            if chance and label in chance:
-                guess = chance[label].sel(fork_epoch=fork)
-                axis.plot(guess.epoch, guess.mean({*guess.dims} - {"epoch"}), color=colour, ls=":", lw=1.6)
-    if chance:
-        axis.plot([], [], color=INK, ls=":", lw=1.6, label="chance")
+            if baseline and label in baseline:
+                null = baseline[label].sel(fork_epoch=fork)
+                axis.plot(null.epoch, null.mean({*null.dims} - {"epoch"}), color=colour, ls=":", lw=1.6)
+    if baseline:
+        axis.plot([], [], color=INK, ls=":", lw=1.6, label="random baseline")
     elements.fork_legend(axis)
     return figure
 
 
-def final_angles(angles: xr.DataArray, chance: xr.DataArray) -> Figure:
+def final_angles(angles: xr.DataArray, baseline: xr.DataArray) -> Figure:
     """The angle between siblings at the end, as seen from each apex, against the fork epoch.
 
-    A panel for each apex: every pair a dot, their means a line; dotted, for those apexes for which it is known, the
-    `chance` of random walks. Degrees, dimensions fork_epoch, parent, pair, apex.
+    A panel for each apex: every pair a dot, means as a line; dotted, where it is known, the `baseline` of random walks.
+    Degrees, dimensions fork_epoch, parent, pair, apex.
     """
     x = np.arange(angles.sizes["fork_epoch"])
-    ticks = {"xticks": x, "xticklabels": angles.fork_epoch.values, "xlabel": "fork epoch", "ylim": (0, 95)}
+    ticks: dict[str, Any] = {"xticks": x, "xticklabels": angles.fork_epoch.values, "xlabel": "fork epoch"}
+    ticks |= {"ylim": (0, 95), "ylabel": "angle between siblings (degrees)"}
     apexes = {f"from the {apex.replace('_', ' ')}": apex for apex in angles.apex.values}
-    figure, axes = elements.panels(apexes, 3.1, 0.9, 3.6, "angle between siblings (degrees)", share="y", **ticks)
+    figure, axes = elements.panels(apexes, (3.1, 3.6), beside=0.9, share="y", **ticks)
     for axis, apex in axes:
         seen = angles.sel(apex=apex)
         axis.plot(x, seen.mean(["parent", "pair"]), color=INK, lw=2, label="siblings, mean")
         for place, (_, colour, dots) in zip(x, elements.each_fork(seen), strict=True):
             axis.plot(np.full(dots.size, place), dots.values.ravel(), "o", color=colour, ms=6, mew=0.6, mec="white")
-        if apex in chance.apex.values:
-            guess = chance.sel(apex=apex).mean(["parent", "pair"])
-            axis.plot(x, guess, color=INK, ls=":", lw=1.6, label="random walks")
+        if apex in baseline.apex.values:
+            null = baseline.sel(apex=apex).mean(["parent", "pair"])
+            axis.plot(x, null, color=INK, ls=":", lw=1.6, label="random walks")
     figure.axes[0].legend(fontsize="small")
     return figure
 
@@ -64,10 +66,11 @@ def final_angles(angles: xr.DataArray, chance: xr.DataArray) -> Figure:
 def heat_map_by_layer(shown: Mapping[str, xr.DataArray]) -> Figure:
     """Heat maps of layers against fork epochs: means over parents and siblings or pairs.
 
-    Under its title what to show in each panel, dimensions fork_epoch, layer and any others.
+    Args:
+        shown: values for each panel, by title; dimensions fork_epoch, layer and any others.
     """
     rows = max(values.sizes["layer"] for values in shown.values())
-    figure, axes = elements.panels(shown, 4.4, 0, 0.5 * rows + 1.4, share="y")
+    figure, axes = elements.panels(shown, (4.4, 0.5 * rows + 1.4), share="y")
     for axis, values in axes:
         mean = values.mean({*values.dims} - {"fork_epoch", "layer"}).transpose("layer", "fork_epoch")
         form = ".0f" if float(abs(mean).max()) >= 10 else ".2f"
@@ -79,15 +82,14 @@ def heat_map_by_layer(shown: Mapping[str, xr.DataArray]) -> Figure:
 def prediction_by_lag(
     correlations: Mapping[str, Sequence[Correlation]], lags: Sequence[int], fork_alone: float
 ) -> Figure:
-    """How well what is known some epochs after the fork ranks the final barriers.
+    """Rank correlation with the final barriers of quantities measured some epochs after the fork.
 
     Args:
-        correlations: under its name each quantity's rank correlation with the final barrier, one for each lag; the
-            intervals are drawn as bands.
+        correlations: of each quantity, by name, one for each lag; intervals are drawn as bands.
         lags: epochs since the fork.
-        fork_alone: the correlation that knowing nothing but the fork epoch gives, drawn as a dotted line.
+        fork_alone: the correlation of the fork epoch alone, drawn as a dotted line.
     """
-    figure, (axis,) = elements.side_by_side(1, 7.2, 3.8)
+    figure, (axis,) = elements.side_by_side(1, (7.2, 3.8))
     looks = zip(correlations.items(), sns.color_palette("colorblind"), "osD^v", strict=False)
     for (name, found), colour, marker in looks:
         axis.fill_between(lags, [each.low for each in found], [each.high for each in found], color=colour, alpha=0.12)
@@ -100,12 +102,12 @@ def prediction_by_lag(
 
 
 def barrier_by_distance(distance: xr.DataArray, barrier: xr.DataArray, unit: str) -> Figure:
-    """The barrier half-way against the siblings' distance, epoch after epoch: one way for each pair.
+    """The signed barrier at the midpoint against the siblings' distance over training: one curve for each pair.
 
     Thin lines are pairs, thick ones means over them; a dot marks the last epoch. Dimensions: fork_epoch, parent, pair,
-    epoch; NaN before the fork. The barrier has its sign and the unit named.
+    epoch; NaN before the fork.
     """
-    figure, (axis,) = elements.side_by_side(1, 6.8, 4.2)
+    figure, (axis,) = elements.side_by_side(1, (6.8, 4.2))
     pairs = (values.stack(each=["parent", "pair"]) for values in (distance, barrier))
     for (fork, colour, far), (_, _, high) in zip(*map(elements.each_fork, pairs), strict=True):
         axis.plot(far.transpose("epoch", "each"), high.transpose("epoch", "each"), color=colour, lw=0.7, alpha=0.5)

@@ -1,4 +1,4 @@
-"""What several figures are made of: panels side by side, bands, heat maps, legends."""
+"""Elements of figures: grids of panels, bands, heat maps, legends."""
 
 from __future__ import annotations
 
@@ -19,24 +19,45 @@ BLUE, ORANGE, GREEN = "#0173b2", "#de8f05", "#029e73"  # of seaborn's colour-bli
 Part = TypeVar("Part")
 
 
-def side_by_side(count: int, width: float, height: float, share: str = "", **each: Any) -> tuple[Figure, list[Axes]]:
-    """A figure, in inches, and its panels in one row, which `share` the axes "x", "y", "xy"; properties of `each`."""
-    return _grid(1, count, width, height, share, each)
+def side_by_side(
+    count: int, size: tuple[float, float], *, share: str = "", **properties: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels in one row.
+
+    Args:
+        count: of the panels.
+        size: of the figure, width and height in inches.
+        share: the axes that panels have in common: "x", "y" or "xy".
+        properties: of all panels.
+    """
+    return _grid(1, count, size, share, properties)
 
 
 def panels(
-    parts: Mapping[str, Part], each: float, beside: float, height: float, ylabel: str = "", key: str = "title",
-    share: str = "", **options: Any,
-) -> tuple[Figure, list[tuple[Axes, Part]]]:  # fmt: skip
-    """A panel for each part, its key as title, or as label of an axis; `each` so wide, and so much `beside` them all.
+    parts: Mapping[str, Part],
+    size: tuple[float, float],
+    *,
+    beside: float = 0.0,
+    ylabel: str = "",
+    key: str = "title",
+    share: str = "",
+    **properties: Any,
+) -> tuple[Figure, list[tuple[Axes, Part]]]:
+    """A figure with a panel for each part, in rows of `column_count`.
 
-    Only the first of a row, see `column_count`, has the `ylabel`, only the last row an `xlabel`; other options as for
-    `side_by_side`.
+    Args:
+        parts: by the text that each panel shows as its `key`: title, or label of an axis.
+        size: of one panel, width and height in inches.
+        beside: width in inches for what is beside all panels.
+        ylabel: of the first panel of each row. An `xlabel` is shown in the last row only.
+        key: see `parts`.
+        share: as for `side_by_side`.
+        properties: of all panels.
     """
     columns = column_count(len(parts))
     rows = -(-len(parts) // columns)
-    width, height = each * columns + beside, height * (1 if rows == 1 else 0.85 * rows)
-    figure, axes = _grid(rows, columns, width, height, share, options)
+    whole = (size[0] * columns + beside, size[1] * (1 if rows == 1 else 0.85 * rows))
+    figure, axes = _grid(rows, columns, whole, share, properties)
     for spare in axes[len(parts) :]:
         spare.remove()
     for axis in axes[: len(parts) - columns]:
@@ -49,7 +70,7 @@ def panels(
 
 
 def column_count(count: int) -> int:
-    """How many panels stand in a row: up to three, but four two by two, so that they can be read on a phone.
+    """The number of panels in a row: up to three, but two of four, so that they can be read on a phone.
 
     >>> [column_count(count) for count in (1, 3, 4, 5)]
     [1, 3, 2, 3]
@@ -58,62 +79,78 @@ def column_count(count: int) -> int:
 
 
 def _grid(
-    rows: int, columns: int, width: float, height: float, share: str, each: dict[str, Any]
+    rows: int, columns: int, size: tuple[float, float], share: str, properties: dict[str, Any]
 ) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex="x" in share, sharey="y" in share, subplot_kw=each, squeeze=False)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(
+        rows, columns, sharex="x" in share, sharey="y" in share, subplot_kw=properties, squeeze=False
+    )
     return figure, axes.ravel().tolist()
 
 
+def frame(size: tuple[float, float]) -> Figure:
+    """An empty figure without automatic layout, so that nothing moves between the frames of a flip-book."""
+    return Figure(figsize=size, layout="none")  # type: ignore[arg-type]
+
+
+def coloured(parts: Mapping[str, Part]) -> Iterator[tuple[str, Part, Any]]:
+    """Name, value and colour of each part."""
+    for (name, part), colour in zip(parts.items(), sns.color_palette("colorblind"), strict=False):
+        yield name, part, colour
+
+
 def each_fork(values: xr.DataArray) -> Iterator[tuple[int, Any, xr.DataArray]]:
-    """The fork epochs, the colour of each, and its part of the values."""
+    """Each fork epoch, its colour, and its part of the values."""
     for fork, colour in fork_colours(values.fork_epoch.values).items():
         yield fork, colour, values.sel(fork_epoch=fork)
 
 
-def by_fork(values: xr.DataArray) -> dict[str, tuple[int, Any, xr.DataArray]]:
-    """As `each_fork`, each under the title of its panel."""
-    return {f"fork at epoch {fork}": (fork, colour, part) for fork, colour, part in each_fork(values)}
+def fork_panels(
+    values: xr.DataArray, size: tuple[float, float], **options: Any
+) -> tuple[Figure, list[tuple[Axes, tuple[int, Any, xr.DataArray]]]]:
+    """A figure with a panel for each fork epoch, its colour, and its part of the values; options as for `panels`."""
+    return panels({f"fork at epoch {each[0]}": each for each in each_fork(values)}, size, **options)
 
 
 def band(axis: Axes, curves: xr.DataArray, along: str, colour: Any, **line: Any) -> None:
-    """Curves along one of their dimensions: the mean over all others as a line, their range as a band."""
+    """Draw curves along one dimension: the mean over all others as a line, the range as a band."""
     others = [name for name in curves.dims if name != along]
     axis.fill_between(curves[along], curves.min(others), curves.max(others), color=colour, alpha=0.2, lw=0)
     axis.plot(curves[along], curves.mean(others), color=colour, **{"lw": 2} | line)
 
 
 def fork_bands(axis: Axes, values: xr.DataArray, along: str) -> None:
-    """A band for each fork epoch, named for the legend."""
+    """Draw a band for each fork epoch, with its label for the legend."""
     for fork, colour, curves in each_fork(values):
         band(axis, curves, along, colour, label=f"{fork}")
 
 
-def svg(figure: Figure, said: str) -> str:
-    """A figure as part of a page, no wider than its column, with what it shows in words."""
+def svg(figure: Figure, alt: str) -> str:
+    """A figure as SVG for a page, at most as wide as its column, with an alternative text."""
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", bbox_inches="tight")
-    about = f'role="img" aria-label="{html.escape(said)}" style="max-width: 100%; height: auto"'
+    about = f'role="img" aria-label="{html.escape(alt)}" style="max-width: 100%; height: auto"'
     return f"<svg {about} " + drawn.getvalue().partition("<svg ")[2]
 
 
 def zero_line(axis: Axes) -> None:
-    """A faint line at height 0, under everything else."""
+    """Draw a faint line at height 0, under everything else."""
     axis.axhline(0, color=FAINT, lw=0.8, zorder=0)
 
 
 def fork_legend(axis: Axes) -> None:
-    """The legend of the fork epochs, on the right of a panel."""
+    """Put the legend of the fork epochs to the right of a panel."""
     axis.legend(title="fork epoch", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def legend_below(figure: Figure, axis: Axes, columns: int) -> None:
-    """What the legend of one panel would say, below the whole figure."""
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize="small")
+def legend_below(figure: Figure, columns: int) -> None:
+    """Put the legend of the first panel below the whole figure."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize="small")
 
 
-def heat_map(axis: Axes, values: xr.DataArray, size: int = 8, **options: Any) -> None:
-    """A table as colours and numbers, rows from the first dimension of the values, columns from the second."""
+def heat_map(axis: Axes, values: xr.DataArray, *, size: int = 8, **options: Any) -> None:
+    """Draw a table in colours and numbers: the first dimension as rows, the second as columns."""
     rows, columns = (values[name].values for name in values.dims)
     options |= {"annot": True, "annot_kws": {"size": size}, "cbar": False, "linewidths": 0.5}
     sns.heatmap(values.values, xticklabels=columns, yticklabels=rows, ax=axis, **options)

@@ -1,4 +1,4 @@
-"""Figures of the ridge chapter: the mountainside between siblings from above, in profile, and while it forms."""
+"""Figures of the ridge chapter: planes through siblings as maps, profiles of the ridge, and its growth."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ _THIRD_NAMES = {"fork_point": "fork"}
 _UNITS = {"percent": "%"}
 
 
-def plane_maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest: float = 0.0) -> Figure:
-    """The plane through both siblings of a pair and a third point, seen from above, for each fork epoch.
+def plane_maps(planes: xr.Dataset, walks: xr.Dataset, *, show: str = "loss", lowest: float = 0.0) -> Figure:
+    """Maps of the plane through both siblings of a pair and a third point, one for each fork epoch.
 
-    A panel for each; one logarithmic colour scale and one set of contours for all, and lengths that compare within a
-    panel. White: the walks.
+    One logarithmic colour scale and one set of contours for all; lengths compare within a panel. White: trajectories.
 
     Args:
         planes: of one pair, from `measure.planes.plane`: `loss` and `error` with dimensions fork_epoch, row, column,
@@ -36,10 +35,10 @@ def plane_maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest
         walks: of the same pair, from `measure.trajectory_projection.project`: `walk` with dimensions
             fork_epoch, walker, epoch, axis.
         show: `loss` or `error`.
-        lowest: the smallest value that the colours tell apart.
+        lowest: the smallest value that colours distinguish.
     """
     shown = planes[show].clip(lowest, None)
-    figure, forks = elements.panels(elements.by_fork(shown), 3.05, 1, 3.7, aspect="equal", anchor="S")
+    figure, forks = elements.fork_panels(shown, (3.05, 3.7), beside=1, aspect="equal", anchor="S")
     low, high = log_range(shown)
     scale = LogNorm(low, high)
     levels = np.geomspace(low, high, 13)
@@ -60,13 +59,13 @@ def plane_maps(planes: xr.Dataset, walks: xr.Dataset, show: str = "loss", lowest
 
 
 def third_point_name(planes: xr.Dataset) -> str:
-    """What figures call the third point of planes: `fork` for the fork point, else what its attribute says."""
+    """The name of the third point of planes in figures: `fork` for the fork point, else its attribute."""
     third = str(planes.attrs["third"])
     return _THIRD_NAMES.get(third, third.replace("_", " "))
 
 
 def axis_label(planes: xr.Dataset, show: str) -> str:
-    """The words for an axis: split, quantity and unit.
+    """The label of an axis: split, quantity and unit.
 
     >>> axis_label(xr.Dataset({"error": ((), 1.0, {"units": "percent"})}, coords={"split": "train"}), "error")
     'train error (%)'
@@ -77,7 +76,7 @@ def axis_label(planes: xr.Dataset, show: str) -> str:
 
 
 def log_range(values: xr.DataArray) -> tuple[float, float]:
-    """The range of a logarithmic scale: all finite values, but at most four decades, so that no spot hides the rest.
+    """The range of a logarithmic scale: of all finite values, but at most the four highest decades.
 
     >>> log_range(xr.DataArray([0.0, 0.01, 5.0, np.nan]))
     (0.01, 5.0)
@@ -89,12 +88,13 @@ def log_range(values: xr.DataArray) -> tuple[float, float]:
 
 
 def height_profiles(shown: Mapping[str, xr.DataArray]) -> Figure:
-    """Curves over the height above the sibling line: means over parents and pairs as lines, their range as bands.
+    """Curves over the height above the sibling line: means over parents and pairs as lines, ranges as bands.
 
-    Under the label of its vertical axis what to draw in each panel, dimensions fork_epoch, parent, pair, height.
+    Args:
+        shown: values for each panel, by the label of its vertical axis; dimensions fork_epoch, parent, pair, height.
     """
     xlabel = "height: sibling line (0) to third point (1)"
-    figure, axes = elements.panels(shown, 4.6, 1, 3.7, key="ylabel", xlabel=xlabel)
+    figure, axes = elements.panels(shown, (4.6, 3.7), beside=1, key="ylabel", xlabel=xlabel)
     for axis, values in axes:
         elements.fork_bands(axis, values, "height")
         elements.zero_line(axis)
@@ -103,9 +103,9 @@ def height_profiles(shown: Mapping[str, xr.DataArray]) -> Figure:
 
 
 def ridge_growth(grown: xr.Dataset, unit: str) -> Figure:
-    """How the ridge grows: height above the sibling line against the epoch of training, a panel for each fork epoch.
+    """Growth of the ridge: height above the sibling line against the epoch of training, a panel for each fork epoch.
 
-    Red above the flanks, blue below them; a symmetric scale, linear near 0 and logarithmic beyond.
+    Red above the flanks, blue below; a symmetric scale, linear near 0 and logarithmic beyond.
 
     Args:
         grown: `ridge`, means over pairs, dimensions fork_epoch, epoch, height, NaN before the fork; and `since`, the
@@ -114,7 +114,7 @@ def ridge_growth(grown: xr.Dataset, unit: str) -> Figure:
         unit: of the ridge, for the colour bar.
     """
     labels = {"ylabel": "height above the sibling line", "xlabel": "epoch of training"}
-    figure, forks = elements.panels(elements.by_fork(grown.ridge), 2.7, 1.2, 3.3, share="y", **labels)
+    figure, forks = elements.fork_panels(grown.ridge, (2.7, 3.3), beside=1.2, share="y", **labels)
     most = max(float(abs(grown.ridge).max()), 1e-9)
     colours = ScalarMappable(SymLogNorm(linthresh=most / 30, vmin=-most, vmax=most), "RdBu_r")
     mesh: dict[str, Any] = {"norm": colours.norm, "cmap": colours.cmap, "shading": "nearest", "rasterized": True}

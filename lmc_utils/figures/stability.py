@@ -1,10 +1,9 @@
-"""Figures of when stability begins: along what was swept, against noise, and through the table of one sweep."""
+"""Figures of the onset of stability: by swept parameter, against noise, and value by value of one sweep."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -17,20 +16,20 @@ from lmc_utils.measure.statistics import bounds
 
 
 def onset_by_parameter(
-    axes: Mapping[str, xr.DataArray], unit: str, laws: Mapping[str, PowerLaw] | None = None, top: float | None = None
+    axes: Mapping[str, xr.DataArray], unit: str, laws: Mapping[str, PowerLaw] | None = None, *, top: float | None = None
 ) -> Figure:
-    """A panel for each axis: a dot for each network, the mean of two or more, and its 95 % interval.
+    """Onsets against each swept parameter: a dot for each network, the mean of two or more, and its 95 % interval.
 
-    The values of an axis are evenly spaced. A cross at the bottom counts networks without a number; a dashed line is a
+    Values of a parameter are evenly spaced. A cross at the bottom counts networks without an onset; a dashed line is a
     power law, where one holds.
 
     Args:
-        axes: by the name of each, values with the dimensions `parent` and that axis.
-        unit: of the values.
+        axes: onsets with the dimensions `parent` and the swept one, by the name of the parameter.
+        unit: of the onsets.
         laws: by the same names.
-        top: of all panels; by default each row has its own.
+        top: upper limit of all panels; by default each has its own.
     """
-    figure, panels = elements.panels(axes, 3.0, 0.5, 2.9, ylabel=unit, key="xlabel", share="y" if top else "")
+    figure, panels = elements.panels(axes, (3.0, 2.9), beside=0.5, ylabel=unit, key="xlabel", share="y" if top else "")
     for (axis, values), name in zip(panels, axes, strict=True):
         (along,) = set(values.dims) - {"parent"}
         places, labels = np.arange(values.sizes[along]), values[along].values
@@ -50,14 +49,14 @@ def onset_by_parameter(
 
 
 def onset_against(groups: Mapping[str, tuple[xr.DataArray, xr.DataArray]], xlabel: str, unit: str) -> Figure:
-    """Values of several sweeps against one number that all of them have: do they fall on one curve?
+    """Onsets of several sweeps against one quantity, to see whether they collapse onto one curve.
 
     Args:
-        groups: by the name of each sweep, that number (its axis) and the values (parent, its axis).
-        xlabel: what the number is; it is drawn on a logarithmic scale.
-        unit: of the values.
+        groups: by the name of each sweep, the quantity (swept dimension) and the onsets (parent, swept dimension).
+        xlabel: of the quantity, on a logarithmic scale.
+        unit: of the onsets.
     """
-    figure, (axis,) = elements.side_by_side(1, 6.0, 3.8)
+    figure, (axis,) = elements.side_by_side(1, (6.0, 3.8))
     marks = zip(groups.items(), (elements.BLUE, elements.ORANGE, elements.GREEN), "os^", strict=False)
     for (name, (number, values)), colour, mark in marks:
         (along,) = set(values.dims) - {"parent"}
@@ -70,13 +69,13 @@ def onset_against(groups: Mapping[str, tuple[xr.DataArray, xr.DataArray]], xlabe
     return figure
 
 
-def barrier_frames(table: xr.Dataset, name: str, below: float, unit: str) -> Iterator[Figure]:
-    """The barrier against the fork epoch at one value of an axis after the other, over the faint curves of all others.
+def barrier_frames(table: xr.Dataset, name: str, *, below: float, unit: str) -> Iterator[Figure]:
+    """The barrier against the fork epoch at each value of a swept parameter, over the faint curves of all others.
 
     Args:
         table: see `chapters.when_stability_begins.read`.
-        name: of the axis, as readers know it.
-        below: the bound, drawn as a dotted line.
+        name: of the parameter, for the title.
+        below: threshold of stability, drawn as a dotted line.
         unit: of the barrier.
 
     Yields:
@@ -86,8 +85,7 @@ def barrier_frames(table: xr.Dataset, name: str, below: float, unit: str) -> Ite
     forks, means = table.fork_epoch.values, table.barrier.mean("parent").transpose(along, "fork_epoch").values
     places = np.arange(len(forks))
     for row, value in enumerate(table[along].values):
-        with mpl.rc_context({"figure.constrained_layout.use": False}):  # nothing may move between frames
-            figure = Figure(figsize=(6.0, 3.4))
+        figure = elements.frame((6.0, 3.4))
         figure.subplots_adjust(0.12, 0.16, 0.97, 0.89)
         axis = figure.subplots()
         axis.plot(places, means.T, color=FAINT, lw=0.8)
@@ -97,24 +95,24 @@ def barrier_frames(table: xr.Dataset, name: str, below: float, unit: str) -> Ite
         axis.axhline(below, color=INK, ls=":", lw=1.2)
         if bool(begins.notnull().any()):
             axis.axvline(np.interp(float(begins.mean()), forks, places), color=elements.ORANGE, lw=1.5)
-            said = f"stable from epoch {float(begins.mean()):.1f} on"
+            outcome = f"stable from epoch {float(begins.mean()):.1f} on"
         else:
-            said = "did not learn"
+            outcome = "did not learn"
         axis.set_yscale("symlog", linthresh=below)
-        axis.set(xlabel="fork epoch", ylabel=unit, title=f"{name} {value:g}: {said}", ylim=(0, 100))
+        axis.set(xlabel="fork epoch", ylabel=unit, title=f"{name} {value:g}: {outcome}", ylim=(0, 100))
         axis.set_xticks(places, [str(fork) for fork in forks])
         axis.set_yticks([0, below, 10, 100], ["0", f"{below:g}", "10", "100"])
         yield figure
 
 
 def _mean(
-    axis: Axes, places: np.ndarray, values: xr.DataArray, along: str, colour: str, marker: str = "o", label: str = ""
+    axis: Axes, places: np.ndarray, values: xr.DataArray, along: str, colour: str, *, marker: str = "o", label: str = ""
 ) -> None:  # fmt: skip
-    """The mean over parents at each place, with the interval that holds it."""
+    """Draw the mean over parents at each place, with its confidence interval."""
     rows = [row[np.isfinite(row)] for row in values.transpose(along, "parent").values]
-    there = np.array([len(row) > 1 for row in rows])
+    several = np.array([len(row) > 1 for row in rows])
     ends = [bounds(xr.DataArray(row[:, None], dims=["parent", "pair"])).values for row in rows if len(row) > 1]
     middle = np.array([row.mean() for row in rows if len(row) > 1])
     away = np.abs(np.transpose(ends) - middle) if ends else None
     style = {"color": colour, "marker": marker, "ms": 4, "lw": 1.5, "label": label or None}
-    axis.errorbar(places[there], middle, away, capsize=3, **style)  # type: ignore[arg-type]
+    axis.errorbar(places[several], middle, away, capsize=3, **style)  # type: ignore[arg-type]

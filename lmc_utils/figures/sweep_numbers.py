@@ -1,4 +1,4 @@
-"""Numbers of a sweep against what was swept."""
+"""Figure of the numbers of a sweep against its parameters."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lmc_utils.settings import require_choice
 
 
 def numbers_by_parameter(table: xr.Dataset, show: Sequence[str]) -> Figure:
-    """A panel for each number: against the first parameter that was swept, in the colour of the second.
+    """A panel for each number, against the first swept parameter, with colours for the second.
 
-    A line is the mean over all other parameters, a band their range. A sweep over listed points is drawn against the
-    number of the point.
+    A line is the mean over all other parameters, a band the range. A sweep over listed points is drawn against the
+    index of the point.
 
     Args:
         table: of a sweep, see `running.sweep_tables`.
@@ -30,7 +30,7 @@ def numbers_by_parameter(table: xr.Dataset, show: Sequence[str]) -> Figure:
         require_choice("show", name, [str(each) for each in table])
     swept = [str(name) for name in table.dims if table.sizes[name] > 1] or [str(name) for name in table.dims][:1]
     axis, hue = swept[0], next((name for name in swept[1:] if name != "seed"), None)
-    figure, panels = elements.panels({name: table[name] for name in show}, 4.2, 0.6, 3.4, xlabel=axis)
+    figure, panels = elements.panels({name: table[name] for name in show}, (4.2, 3.4), beside=0.6, xlabel=axis)
     for panel, values in panels:
         curves = {f"{hue} {label}": values.sel({hue: label}) for label in table[hue].values} if hue else {"": values}
         places = table[axis].values if axis in table.coords else np.arange(table.sizes[axis])
@@ -42,5 +42,5 @@ def numbers_by_parameter(table: xr.Dataset, show: Sequence[str]) -> Figure:
         if at is not places:
             panel.set_xticks(at, [str(each) for each in places])
     if hue:
-        elements.legend_below(figure, figure.axes[0], 4)
+        elements.legend_below(figure, 4)
     return figure

@@ -1,4 +1,4 @@
-"""The one look of all figures: fonts, colours, what a fork epoch looks like."""
+"""The style of all figures: fonts, colours, one colour for each fork epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INK, FAINT = "#3b4252", "#c8ccd4"
 
 
 def use_theme() -> None:
-    """Set the book's one look: seaborn's, white ground, vector figures, type that survives a phone."""
+    """Set the style of all figures: seaborn, white background, vector graphics, text that is legible on a phone."""
     sns.set_theme(
         context="notebook",
         style="ticks",

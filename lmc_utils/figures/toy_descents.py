@@ -22,12 +22,14 @@ from lmc_utils.figures.theme import FAINT, INK
 from lmc_utils.toy import Array, multidimensional
 from lmc_utils.toy.descent import wilson_interval
 
-_GROUND = "YlGnBu_r"  # deep valleys dark, high ground pale
+_COLOURS = "YlGnBu_r"  # deep valleys dark, high ground pale
 _TOP = 2.5  # where the picture of a mountain is cut off, in units of the median barrier
 _PLANE = {"xlabel": r"$\theta_1$", "ylabel": r"$\theta_2$"}
 
 
-def trajectories_on_line(trajectories: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0) -> Figure:
+def trajectories_on_line(
+    trajectories: Array, roots: ArrayLike, fork_times: Sequence[float], *, pair: int = 0
+) -> Figure:
     """One pair of siblings against time, for each fork: one shared trajectory, then two."""
     figure, axes = _fork_panels(fork_times, 3.4, r"$\theta$", xlabel="time")
     times = np.linspace(0, 1, len(trajectories))
@@ -44,7 +46,7 @@ def trajectories_on_line(trajectories: Array, roots: ArrayLike, fork_times: Sequ
 
 
 def landscape_in_plane(roots: ArrayLike, n_points: int = 201) -> Figure:
-    """The isotropic product in the plane, from aside, cut off above, and from above, as contour lines.
+    """The isotropic product in the plane: side view, cut off above, and top view with contour lines.
 
     Heights are in units of the median barrier; there are `n_points` along each side of the map.
     """
@@ -53,31 +55,31 @@ def landscape_in_plane(roots: ArrayLike, n_points: int = 201) -> Figure:
     figure = Figure(figsize=(8.6, 4.0), layout="constrained")
     left = figure.add_subplot(1, 2, 1, projection="3d")
     right = figure.add_subplot(1, 2, 2)
-    x, y, z = _bowl(roots, reach)
-    left.plot_surface(x, y, z, cmap=_GROUND, vmin=0, vmax=_TOP, rcount=120, ccount=181, lw=0, antialiased=False,
+    x, y, z = _surface(roots, reach)
+    left.plot_surface(x, y, z, cmap=_COLOURS, vmin=0, vmax=_TOP, rcount=120, ccount=181, lw=0, antialiased=False,
                       rasterized=True)  # fmt: skip
     left.view_init(elev=56, azim=-72)
-    left.set(**_PLANE, zlim=(0, _TOP), xticks=[], yticks=[], zticks=[0, 1, 2], title="from aside")
+    left.set(**_PLANE, zlim=(0, _TOP), xticks=[], yticks=[], zticks=[0, 1, 2], title="side view")
     left.tick_params(pad=-2, labelsize="small")
     left.xaxis.labelpad = left.yaxis.labelpad = -12
     for pane in (left.xaxis.pane, left.yaxis.pane, left.zaxis.pane):
         pane.set_visible(False)
     left.grid(False)
-    colours = _ground(right, east, north, heights)
+    colours = _contours(right, east, north, heights)
     right.plot(*roots.T, "o", color="white", mec=INK, ms=6)
-    right.set(**_PLANE, title="from above")
+    right.set(**_PLANE, title="top view")
     figure.colorbar(colours, ax=right, label="height / barrier", shrink=0.85)
     return figure
 
 
 def trajectories_in_plane(
-    trajectories: Array, roots: ArrayLike, fork_times: Sequence[float], pair: int = 0, n_points: int = 201
+    trajectories: Array, roots: ArrayLike, fork_times: Sequence[float], *, pair: int = 0, n_points: int = 201
 ) -> Figure:
     """One pair of siblings on the map of the isotropic product in the plane, a panel for each fork."""
     east, north, heights, _ = _map(np.asarray(roots, dtype=np.float64), n_points)
     figure, axes = _fork_panels(fork_times, 3.6, **_PLANE)
     for row, (axis, fork) in enumerate(axes, start=1):
-        _ground(axis, east, north, heights, alpha=0.55)
+        _contours(axis, east, north, heights, alpha=0.55)
         at = round(fork * (len(trajectories) - 1))
         together, first, second = (
             trajectories[: at + 1, 0, pair],
@@ -94,19 +96,22 @@ def trajectories_in_plane(
 
 
 def barrier_frequency(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: Sequence[float], pairs: int) -> Figure:
-    """How often a barrier comes up between siblings, against the time of their fork, with 95 % Wilson intervals.
+    """Fraction of sibling pairs with a barrier, against the fork time, with 95 % Wilson intervals.
 
-    Under the title of each panel, the share of so many `pairs` with a barrier at each fork time, by label.
+    Args:
+        shown: the fractions at each fork time, by the title of the panel and by label.
+        fork_times: fractions of the run.
+        pairs: number of pairs.
     """
-    label, xlabel = "share of pairs with a barrier", "fork, as a share of the run"
+    label, xlabel = "fraction of pairs with a barrier", "fork time, as a fraction of the run"
     figure, axes = elements.panels(
-        shown, 8.6 / elements.column_count(len(shown)), 0, 3.7, label, share="y", xlabel=xlabel
+        shown, (8.6 / elements.column_count(len(shown)), 3.7), ylabel=label, share="y", xlabel=xlabel
     )
     for axis, curves in axes:
         colours = [BLUE, ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
-        for (label, shares), colour, marker in zip(curves.items(), colours, "os^Dv<>", strict=False):
-            axis.fill_between(fork_times, *wilson_interval(shares, pairs), color=colour, alpha=0.2, lw=0)
-            axis.plot(fork_times, shares, f"{marker}-", color=colour, ms=5, lw=1.8, label=label)
+        for (label, fractions), colour, marker in zip(curves.items(), colours, "os^Dv<>", strict=False):
+            axis.fill_between(fork_times, *wilson_interval(fractions, pairs), color=colour, alpha=0.2, lw=0)
+            axis.plot(fork_times, fractions, f"{marker}-", color=colour, ms=5, lw=1.8, label=label)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.legend(fontsize="small")
     axis.set_ylim(-0.02, None)
@@ -114,23 +119,23 @@ def barrier_frequency(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: 
     return figure
 
 
-def barriers_between_random_solutions(ranks: Sequence[int], shares: ArrayLike, reliefs: ArrayLike) -> Figure:
+def barriers_between_random_solutions(ranks: Sequence[int], fractions: ArrayLike, heights: ArrayLike) -> Figure:
     """Barriers between random solutions of degenerate landscapes, against the rank of their factors.
 
     A dot for each draw of the degenerate directions, a line through their medians.
 
     Args:
         ranks: of the A_i, increasing; the largest is the dimension.
-        shares: of pairs with a barrier, shape (ranks, draws).
-        reliefs: median barrier over the typical height of the landscape, shape (ranks, draws).
+        fractions: of pairs with a barrier, shape (ranks, draws).
+        heights: median barrier over the typical height of the landscape, shape (ranks, draws).
     """
-    figure, (left, right) = elements.side_by_side(2, 8.6, 3.5, xlabel="rank of the factors", xticks=ranks)
-    for axis, values in ((left, np.asarray(shares)), (right, np.asarray(reliefs))):
+    figure, (left, right) = elements.side_by_side(2, (8.6, 3.5), xlabel="rank of the factors", xticks=ranks)
+    for axis, values in ((left, np.asarray(fractions)), (right, np.asarray(heights))):
         axis.plot(ranks, values, "o", color=BLUE, ms=4, alpha=0.35, mew=0)
         axis.plot(ranks, np.median(values, axis=1), color=BLUE, lw=2)
-    left.set(ylim=(0, 1), ylabel="share of pairs with a barrier", title="how often")
+    left.set(ylim=(0, 1), ylabel="fraction of pairs with a barrier", title="frequency")
     left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    right.set(yscale="log", ylabel="median barrier / typical height", title="how high")
+    right.set(yscale="log", ylabel="median barrier / typical height", title="height")
     return figure
 
 
@@ -139,7 +144,7 @@ def _fork_panels(
 ) -> tuple[Figure, list[tuple[Axes, float]]]:
     titled = {f"fork at {fork:.0%} of the run": fork for fork in fork_times}
     return elements.panels(
-        titled, 8.6 / elements.column_count(len(fork_times)), 0, height, ylabel, share="xy", xlabel=xlabel
+        titled, (8.6 / elements.column_count(len(fork_times)), height), ylabel=ylabel, share="xy", xlabel=xlabel
     )
 
 
@@ -153,8 +158,8 @@ def _map(roots: Array, n_points: int) -> tuple[Array, Array, Array, float]:
     return east, north, heights, reach
 
 
-def _bowl(roots: Array, reach: float) -> tuple[Array, Array, Array]:
-    """The same surface on rays from the centre, each as far as the cut: its rim is a curve, not a row of teeth."""
+def _surface(roots: Array, reach: float) -> tuple[Array, Array, Array]:
+    """The same surface on rays from the centre, each up to the cut, so that its rim is smooth."""
     angles = np.linspace(0, 2 * np.pi, 361)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     radii = np.linspace(0, reach, 1001)[:, None]
@@ -165,9 +170,9 @@ def _bowl(roots: Array, reach: float) -> tuple[Array, Array, Array]:
     return places[..., 0], places[..., 1], np.minimum(multidimensional.value(places, roots) / height, _TOP)
 
 
-def _ground(axis: Axes, east: Array, north: Array, heights: Array, alpha: float = 1.0) -> QuadContourSet:
+def _contours(axis: Axes, east: Array, north: Array, heights: Array, alpha: float = 1.0) -> QuadContourSet:
     levels = np.linspace(0, _TOP, 11)
-    filled = axis.contourf(east, north, heights, levels, cmap=_GROUND, alpha=alpha, vmin=0, vmax=_TOP)
+    filled = axis.contourf(east, north, heights, levels, cmap=_COLOURS, alpha=alpha, vmin=0, vmax=_TOP)
     lines = axis.contour(east, north, heights, levels[1:-1:2], colors="white", linewidths=0.6)
     for drawn in (filled, lines):
         drawn.set_rasterized(True)  # as vectors, three such maps would be a megabyte

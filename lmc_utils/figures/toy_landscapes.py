@@ -1,11 +1,9 @@
-"""Figures of the toy chapter: one function, one figure; roots in, a matplotlib figure out.
-
-`n_points` are those at which a curve is drawn.
-"""
+"""Figures of the toy chapter, from the roots of a landscape; curves are drawn at `n_points` points."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -21,19 +19,19 @@ from lmc_utils.figures.elements import BLUE, GREEN, ORANGE
 from lmc_utils.figures.theme import FAINT, INK
 
 _HEIGHTS = "viridis_r"  # low ridges pale, high ones dark
-_THETA = {"xlabel": r"$\theta$", "ylabel": r"$f(\theta)$"}
+_THETA: dict[str, Any] = {"xlabel": r"$\theta$", "ylabel": r"$f(\theta)$"}
 _SIZE = (8.6, 3.6)
 
 
 def barrier_on_segment(
-    roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401, second_order: bool = False
+    roots: ArrayLike, theta_1: float, theta_2: float, *, n_points: int = 401, second_order: bool = False
 ) -> Figure:
     """The landscape around a segment, with the chord between its endpoints, and the loss barrier along it.
 
-    The endpoints are at alpha = 0 and 1, the second larger than the first. With `second_order` there are also the
-    poster's approximation, and the parabolas that it mixes.
+    The endpoints are at alpha = 0 and 1, the second larger than the first. `second_order` adds the poster's
+    approximation, and the two parabolas that it combines.
     """
-    figure, (left, right) = elements.side_by_side(2, *_SIZE)
+    figure, (left, right) = elements.side_by_side(2, _SIZE)
     ends, middle, beyond = np.array([theta_1, theta_2]), (theta_1 + theta_2) / 2, 0.25 * (theta_2 - theta_1)
     alphas = np.linspace(0, 1, n_points)
     wide, inside = np.linspace(theta_1 - beyond, theta_2 + beyond, n_points), theta_1 + alphas * (theta_2 - theta_1)
@@ -59,29 +57,29 @@ def barrier_on_segment(
     return figure
 
 
-def barrier_from_curvature(roots: ArrayLike, theta_1: float, theta_2: float, n_points: int = 401) -> Figure:
-    """Where along a segment its barrier half-way comes from: the exact identity as an area.
+def barrier_from_curvature(roots: ArrayLike, theta_1: float, theta_2: float, *, n_points: int = 401) -> Figure:
+    """The barrier at the midpoint of a segment as an integral over the curvature along it.
 
-    On the left phi''(s) with the tent that weighs it, on the right their product -G phi'', whose area is B(1/2).
+    Left: phi''(s) and its weight, the tent function; right: their product -G phi'', whose area is B(1/2).
     """
-    figure, (left, right) = elements.side_by_side(2, *_SIZE, xlabel="$s$, from one endpoint to the other")
+    figure, (left, right) = elements.side_by_side(2, _SIZE, xlabel="$s$, from one endpoint to the other")
     s = np.linspace(0, 1, n_points)
-    bend = (theta_2 - theta_1) ** 2 * toy.curvature(theta_1 + s * (theta_2 - theta_1), roots)
+    second = (theta_2 - theta_1) ** 2 * toy.curvature(theta_1 + s * (theta_2 - theta_1), roots)
     weight = toy.tent(0.5, s)
-    for axis, curve in ((left, bend), (right, -weight * bend)):
+    for axis, curve in ((left, second), (right, -weight * second)):
         axis.axhline(0, color=INK, lw=0.8)
-        axis.fill_between(s, curve, where=bend >= 0, color=ORANGE, alpha=0.35, lw=0)
-        axis.fill_between(s, curve, where=bend <= 0, color=BLUE, alpha=0.3, lw=0)
+        axis.fill_between(s, curve, where=second >= 0, color=ORANGE, alpha=0.35, lw=0)
+        axis.fill_between(s, curve, where=second <= 0, color=BLUE, alpha=0.3, lw=0)
         axis.plot(s, curve, color=INK, lw=1.6)
-    left.plot(s, weight / weight.max() * bend.max(), color=INK, ls=":", lw=1.4)
+    left.plot(s, weight / weight.max() * second.max(), color=INK, ls=":", lw=1.4)
     left.set(ylabel=r"$\varphi''(s)$", title="curvature, and the tent (dotted)")
-    right.set(ylabel=r"$-G(\frac{1}{2}, s)\,\varphi''(s)$", title="blue minus orange is the barrier")
+    right.set(ylabel=r"$-G(\frac{1}{2}, s)\,\varphi''(s)$", title="the barrier is blue minus orange")
     return figure
 
 
 def ridges(roots: ArrayLike, n_points: int = 401) -> Figure:
-    """The landscape over all its minima, on a linear and a logarithmic axis; the higher a ridge, the darker its top."""
-    figure, (left, right) = elements.side_by_side(2, *_SIZE, xlabel=r"$\theta$")
+    """The landscape over all its minima, on a linear and a logarithmic axis; darker tops are higher."""
+    figure, (left, right) = elements.side_by_side(2, _SIZE, xlabel=r"$\theta$")
     low, tops, heights = toy.minima(roots), toy.maxima(roots), toy.neighbour_barriers(roots)
     beyond = 0.3 * np.diff(low).mean()
     for axis in (left, right):
@@ -95,24 +93,23 @@ def ridges(roots: ArrayLike, n_points: int = 401) -> Figure:
 
 
 def pairwise_barriers(roots: ArrayLike) -> Figure:
-    """The barrier between any two minima as a table in colour: the higher, the darker."""
+    """Heat map of the barrier between any two minima; darker is higher."""
     table = toy.pairwise_barriers(roots)
     apart = ~np.eye(len(table), dtype=bool)
-    figure, (axis,) = elements.side_by_side(1, 5.4, 4.2)
+    figure, (axis,) = elements.side_by_side(1, (5.4, 4.2))
     norm = _log_norm(table[apart])
     sns.heatmap(table, mask=~apart, cmap=_HEIGHTS, norm=norm, rasterized=True, cbar_kws={"label": "barrier"}, ax=axis)
     axis.invert_yaxis()
-    axis.set(xlabel="one minimum, counted from the left", ylabel="another one")
+    axis.set(xlabel="first minimum, from the left", ylabel="second minimum")
     axis.tick_params(length=0, rotation=0, labelsize="small")
     return figure
 
 
 def ridges_by_count(counts: Sequence[int], n_points: int = 401) -> Figure:
-    """Landscapes of more and more equally spaced minima on [-1, 1], a panel for each count, on one logarithmic axis."""
+    """Landscapes of equally spaced minima on [-1, 1], a panel for each number of minima, on one logarithmic axis."""
     titled = {f"m = {m}": toy.on_interval(m) for m in counts}
-    figure, axes = elements.panels(
-        titled, 8.6 / elements.column_count(len(counts)), 0, 2.6, share="xy", yscale="log", **_THETA
-    )
+    size = (8.6 / elements.column_count(len(counts)), 2.6)
+    figure, axes = elements.panels(titled, size, share="xy", yscale="log", **_THETA)
     for axis, roots in axes:
         axis.plot(*_curve(roots, -1.25, 1.25, n_points), color=BLUE, lw=1.1)
         axis.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o-", color=ORANGE, ms=4, lw=1.4)
@@ -121,12 +118,11 @@ def ridges_by_count(counts: Sequence[int], n_points: int = 401) -> Figure:
 
 
 def barriers_by_count(m_max: int, spacing: float) -> Figure:
-    """Barriers against the number of minima, for minima that share [-1, 1] and for minima that keep their distance.
+    """Barriers against the number of minima, 2 to `m_max`, on [-1, 1] and at a fixed `spacing`.
 
-    On the left as they are, on the right as a share of the height of the mountainside; for 2 to `m_max` minima, and
-    with `spacing` as the distance that is kept.
+    Left: the barriers; right: the barriers divided by the height of the mountainside.
     """
-    figure, (left, right) = elements.side_by_side(2, *_SIZE, yscale="log")
+    figure, (left, right) = elements.side_by_side(2, _SIZE, yscale="log")
     counts = range(2, m_max + 1)
     shared = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
     spaced = [toy.neighbour_barriers(toy.equally_spaced(m, spacing)).max() for m in counts]
@@ -135,22 +131,22 @@ def barriers_by_count(m_max: int, spacing: float) -> Figure:
     names = ("largest, minima share $[-1, 1]$", "smallest, minima share $[-1, 1]$")
     _two_by_count(left, counts, (largest, smallest), BLUE, names)
     _two_by_count(right, counts, (largest / slopes, smallest / slopes), BLUE, names)
-    left.plot(counts, spaced, "s:", color=GREEN, ms=5, label=f"largest, minima stay {spacing:g} apart")
-    left.set(ylim=(smallest.min() / 10, 300 * largest.max()), ylabel="barrier", title="as it is")
-    right.set(ylabel="barrier / mountainside", title="as a share of the mountainside")
-    elements.legend_below(figure, left, 3)
+    left.plot(counts, spaced, "s:", color=GREEN, ms=5, label=f"largest, minima {spacing:g} apart")
+    left.set(ylim=(smallest.min() / 10, 300 * largest.max()), ylabel="barrier", title="barrier")
+    right.set(ylabel="barrier / mountainside", title="fraction of the mountainside")
+    elements.legend_below(figure, 3)
     return figure
 
 
 def spacing_comparison(m: int, m_max: int, n_points: int = 401) -> Figure:
     """Equally spaced minima against minima at the Chebyshev points of the same interval.
 
-    On the left both landscapes of `m` minima, on the right their largest and smallest barriers for 2 to `m_max`.
+    Left: both landscapes of `m` minima; right: largest and smallest barriers of 2 to `m_max` minima.
     """
-    figure, (left, right) = elements.side_by_side(2, *_SIZE, yscale="log")
+    figure, (left, right) = elements.side_by_side(2, _SIZE, yscale="log")
     counts = range(2, m_max + 1)
-    ways = (("equally spaced", toy.on_interval, BLUE), ("Chebyshev points", toy.chebyshev, ORANGE))
-    for label, place, colour in ways:
+    placements = (("equally spaced", toy.on_interval, BLUE), ("Chebyshev points", toy.chebyshev, ORANGE))
+    for label, place, colour in placements:
         roots = place(m)
         left.plot(*_curve(roots, -1.1, 1.1, n_points), color=colour, lw=1.2)
         left.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o", color=colour, ms=6, label=label)
@@ -158,16 +154,16 @@ def spacing_comparison(m: int, m_max: int, n_points: int = 401) -> Figure:
         _two_by_count(right, counts, ([max(each) for each in barriers], [min(each) for each in barriers]), colour)
     left.set(**_THETA, ylim=(toy.neighbour_barriers(toy.on_interval(m)).min() / 100, 10), title=f"{m} solutions")
     right.set(ylabel="barrier", title="largest (filled) and smallest")
-    elements.legend_below(figure, left, 2)
+    elements.legend_below(figure, 2)
     return figure
 
 
 def approximation_errors(m_max: int) -> Figure:
     """The second-order approximation against the exact barrier, for all neighbours on [-1, 1] of 2 to `m_max` minima.
 
-    On the left every pair of neighbours, on the right approximation over barrier, at the edge and in the middle.
+    Left: every pair of neighbours; right: approximation over barrier, at the edge and in the middle.
     """
-    figure, (left, right) = elements.side_by_side(2, *_SIZE)
+    figure, (left, right) = elements.side_by_side(2, _SIZE)
     counts = range(2, m_max + 1)
     barriers = [toy.neighbour_barriers(toy.on_interval(m)) for m in counts]
     factors = [toy.approximation_factors(toy.on_interval(m)) for m in counts]
@@ -182,31 +178,31 @@ def approximation_errors(m_max: int) -> Figure:
     edge, middle = [factor[0] for factor in factors], [factor[(len(factor) - 1) // 2] for factor in factors]
     _two_by_count(right, counts, (edge, middle), BLUE, ("outermost neighbours", "middle neighbours"))
     right.axhline(np.pi**2 / 4, color=ORANGE, ls="--", lw=1.6, label=r"$\pi^2/4$")
-    right.set(ylabel="approximation / barrier", title="times too high", ylim=(0, None))
+    right.set(ylabel="approximation / barrier", title="ratio", ylim=(0, None))
     right.legend(fontsize="small")
     return figure
 
 
 def merging_minima(gaps: Sequence[float], n_points: int = 401) -> Figure:
-    """Two minima that move closer: their landscape, the barrier between them and the curvature at their feet.
-
-    `gaps` are the distances between the two, largest first.
-    """
-    figure, (left, right) = elements.side_by_side(2, *_SIZE)
+    """Landscape of two minima, their barrier and their curvature, for decreasing `gaps` between them."""
+    figure, (left, right) = elements.side_by_side(2, _SIZE)
     pairs = [(-gap / 2, gap / 2) for gap in gaps]
     grid = np.linspace(-0.75 * gaps[0], 0.75 * gaps[0], n_points)
     for gap, pair, colour in zip(gaps, pairs, sns.color_palette("flare", len(gaps)), strict=True):
         left.plot(grid, toy.value(grid, pair), color=colour, lw=1.8, label=f"gap {gap:g}")
     left.plot(grid, toy.value(grid, (0, 0)), color=INK, ls=":", lw=1.6, label="merged")
     left.set(**_THETA, ylim=(0, 1.6 * (gaps[0] / 2) ** 4), title="two minima move closer")
-    bends, barriers = [toy.curvature(pair[0], pair) for pair in pairs], [toy.neighbour_barriers(pair) for pair in pairs]
-    right.plot(gaps, bends, "s-", color=GREEN, ms=5, label="curvature at the minima")
+    curvatures, barriers = (
+        [toy.curvature(pair[0], pair) for pair in pairs],
+        [toy.neighbour_barriers(pair) for pair in pairs],
+    )
+    right.plot(gaps, curvatures, "s-", color=GREEN, ms=5, label="curvature at the minima")
     right.plot(gaps, barriers, "o-", color=BLUE, ms=5, label="barrier")
     right.set(xscale="log", yscale="log", xlabel="gap", title="curvature and barrier")
     right.set_xticks(gaps, [f"{gap:g}" for gap in gaps])
     right.minorticks_off()
     right.legend(fontsize="small")
-    elements.legend_below(figure, left, len(gaps) + 1)
+    elements.legend_below(figure, len(gaps) + 1)
     return figure
 
 
@@ -217,7 +213,7 @@ def _two_by_count(
     colour: str,
     labels: Sequence[str | None] = (None,) * 2,
 ) -> None:
-    """Two curves against the number of minima, the first with filled dots."""
+    """Draw two curves against the number of minima, the first with filled dots."""
     for curve, label, style, fill in zip(curves, labels, ("o-", "o--"), (colour, "white"), strict=True):
         axis.plot(counts, curve, style, color=colour, ms=5, mfc=fill, label=label)
     axis.set_xlabel("number of minima, $m$")

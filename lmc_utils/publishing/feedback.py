@@ -98,7 +98,7 @@ def _picture(tallies: dict[str, ExerciseSummary]) -> str:
     figure = class_results.bar_chart(
         {name: (each.solved, each.wrong, each.unanswered) for name, each in tallies.items()}
     )
-    return elements.svg(figure, "For each exercise how many have solved it, made a mistake, and not answered.")
+    return elements.svg(figure, "For each exercise, the numbers of correct, wrong and missing answers.")
 
 
 def _tallies(tallies: dict[str, ExerciseSummary]) -> str:

@@ -25,7 +25,7 @@ def curve(values: xr.DataArray) -> tuple[float, ...]:
     return tuple(np.round(values.values, 9))
 
 
-def test_during_training_draws_means_ranges_and_chance() -> None:
+def test_during_training_draws_means_ranges_and_the_baseline() -> None:
     values, guess = random(**EPOCHS), random(1, **EPOCHS)
     figure = distances.during_training({"distance": values, "other": random(2, **EPOCHS)}, {"distance": guess})
     first, second = figure.axes
@@ -37,18 +37,18 @@ def test_during_training_draws_means_ranges_and_chance() -> None:
     band = first.collections[0].get_paths()[0].vertices[:, 1]
     own = values.sel(fork_epoch=0)
     np.testing.assert_allclose([band.min(), band.max()], [own.min(), own.max()])
-    assert [text.get_text() for text in second.get_legend().get_texts()] == ["0", "2", "chance"]
+    assert [text.get_text() for text in second.get_legend().get_texts()] == ["0", "2", "random baseline"]
 
 
-def test_final_angles_draws_every_pair_and_chance_where_it_is_known() -> None:
+def test_final_angles_draws_every_pair_and_the_baseline_where_it_is_known() -> None:
     apexes = ["fork_point", "initialisation"]
-    angles, chance = 90 * random(apex=apexes), 90 * random(1, apex=apexes[:1])
-    figure = distances.final_angles(angles, chance)
+    angles, baseline = 90 * random(apex=apexes), 90 * random(1, apex=apexes[:1])
+    figure = distances.final_angles(angles, baseline)
     for axis, apex in zip(figure.axes, apexes, strict=True):
         assert axis.get_title() == f"from the {apex.replace('_', ' ')}"
         dots = sorted(y for line in axis.lines if line.get_marker() == "o" for y in line.get_ydata())
         np.testing.assert_allclose(dots, sorted(angles.sel(apex=apex).values.ravel()))
-    assert curve(chance.sel(apex="fork_point").mean(["parent", "pair"])) in drawn(figure.axes[0])
+    assert curve(baseline.sel(apex="fork_point").mean(["parent", "pair"])) in drawn(figure.axes[0])
     assert ":" not in [line.get_linestyle() for line in figure.axes[1].lines]
 
 

@@ -29,7 +29,7 @@ def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
 
 def test_maps_show_the_error_where_it_is_asked_for_and_nothing_below_the_lowest() -> None:
     planes, walks = synthetic_plane()
-    figure = figures.plane_maps(planes, walks, "error", lowest=5.0)
+    figure = figures.plane_maps(planes, walks, show="error", lowest=5.0)
     assert figure.axes[-1].get_ylabel() == "train error (%)"
     shown = np.asarray(figure.axes[0].collections[0].get_array()).ravel()
     np.testing.assert_array_equal(shown, planes.error.sel(fork_epoch=0).clip(5.0).values.ravel())

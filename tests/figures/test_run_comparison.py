@@ -14,7 +14,7 @@ def test_a_line_has_the_forks_of_its_run() -> None:
         ([0, 15], [4.0, 1.0]),
         ([0, 8], [3.0, 2.0]),
     ]
-    assert [axis.get_title() for axis in figure.axes] == ["error barrier", "loss", "x", ""]
+    assert [axis.get_title() for axis in figure.axes] == ["error barrier", "loss", "x"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "two"]
     assert not figure.axes[3].axison
 

@@ -66,7 +66,9 @@ def test_a_frame_for_each_value_says_where_stability_begins(learnt: bool) -> Non
         coords={"rate": [0.1, 0.2], "fork_epoch": [0, 5, 20]},
     )
     begins = xr.full_like(barrier.isel(fork_epoch=0, drop=True), 12.5 if learnt else np.nan)
-    frames = list(stability.barrier_frames(xr.Dataset({"barrier": barrier, "begins": begins}), "rate", 2.0, "points"))
+    frames = list(
+        stability.barrier_frames(xr.Dataset({"barrier": barrier, "begins": begins}), "rate", below=2.0, unit="points")
+    )
     said = "stable from epoch 12.5 on" if learnt else "did not learn"
     assert [frame.axes[0].get_title() for frame in frames] == [f"rate 0.1: {said}", f"rate 0.2: {said}"]
     vertical = [

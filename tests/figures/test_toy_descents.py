@@ -35,8 +35,8 @@ def test_fractions_are_drawn_with_confidence_bands() -> None:
 
 @pytest.mark.parametrize("pair", [0, 1])
 def test_siblings_end_where_their_walks_end(walks: np.ndarray, pair: int) -> None:
-    plane = toy_descents.trajectories_in_plane(walks, PLANE, FORKS, pair, n_points=21)
-    line = toy_descents.trajectories_on_line(walks[..., :1], PLANE[:, :1], FORKS, pair)
+    plane = toy_descents.trajectories_in_plane(walks, PLANE, FORKS, pair=pair, n_points=21)
+    line = toy_descents.trajectories_on_line(walks[..., :1], PLANE[:, :1], FORKS, pair=pair)
     for row in (1, 2):
         segment = np.array(plane.axes[row - 1].lines[3].get_xydata())
         np.testing.assert_array_equal(segment, walks[-1, [0, row], pair])
@@ -46,7 +46,7 @@ def test_siblings_end_where_their_walks_end(walks: np.ndarray, pair: int) -> Non
 
 def test_the_surface_is_cut_off_at_a_level_rim() -> None:
     figure = toy_descents.landscape_in_plane(PLANE, n_points=41)
-    assert [axis.get_title() for axis in figure.axes[:2]] == ["from aside", "from above"]
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["side view", "top view"]
     assert figure.axes[0].get_zlim() == (0, 2.5)
 
 
