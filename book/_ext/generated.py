@@ -2,7 +2,7 @@
 
 `<!-- package lmc_utils.FOLDER -->` becomes the description of a folder and of its public names, those in its
 `__all__`: for a module its own functions and classes, with a summary first. `<!-- data sets -->` becomes the table of
-data sets.
+data sets, `<!-- commands -->` that of the commands of `lmc`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 
 _PACKAGE = re.compile(r"<!-- package ([\w.]+) -->")
 _DATASETS = "<!-- data sets -->"
+_COMMANDS = "<!-- commands -->"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -31,6 +32,8 @@ def fill_in(app: Sphinx, name: str, content: list[str]) -> None:
     content[0] = _PACKAGE.sub(lambda found: described(found[1]), content[0])
     if _DATASETS in content[0]:
         content[0] = content[0].replace(_DATASETS, datasets())
+    if _COMMANDS in content[0]:
+        content[0] = content[0].replace(_COMMANDS, commands())
 
 
 def described(name: str) -> str:
@@ -77,6 +80,19 @@ def datasets() -> str:
 
     rows = ["| `dataset` | what it is | where it comes from |", "| --- | --- | --- |"]
     return "\n".join([*rows, *(f"| `{name}` | {each.what} | {each.origin} |" for name, each in DATASETS.items())])
+
+
+def commands() -> str:
+    """The commands of `lmc`, as a table."""
+    from typer.main import get_command
+
+    from lmc_utils.cli import extras, main
+
+    rows = ["| command | what it does | extra |", "| --- | --- | --- |"]
+    for name, command in get_command(main.app).commands.items():
+        extra = extras.NEEDED.get(name)
+        rows.append(f"| `lmc {name}` | {command.help} | {f'`{extra}`' if extra else ''} |")
+    return "\n".join(rows)
 
 
 def _is_module(package: ModuleType, name: str) -> bool:

@@ -4,4 +4,4 @@ A command imports what it needs when it runs, so that `lmc --help` is quick and 
 packages it has.
 """
 
-__all__ = ["main", "notebooks", "sweep", "connect", "runs", "classroom", "book"]
+__all__ = ["main", "extras"]

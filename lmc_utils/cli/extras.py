@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_NEEDED = dict.fromkeys(("list", "parameters", "run", "results", "compare", "page", "build", "pdf", "serve"), "book")
-_NEEDED |= {"sweep": "sweep", "assign": "teach", "grade": "teach"}
+NEEDED = dict.fromkeys(("list", "parameters", "run", "results", "compare", "page", "build", "pdf", "serve"), "book")
+NEEDED |= {"sweep": "sweep", "assign": "teach", "grade": "teach"}
 
 
 def missing(command: str, error: ModuleNotFoundError) -> str | None:
@@ -12,7 +12,7 @@ def missing(command: str, error: ModuleNotFoundError) -> str | None:
     >>> missing("build", ModuleNotFoundError(name="IPython"))
     'lmc build needs the extra "book" (module IPython is missing): pip install "lmc-utils[book]"'
     """
-    extra = _NEEDED.get(command)
+    extra = NEEDED.get(command)
     if extra is None or error.name is None or error.name.startswith("lmc_utils"):
         return None
     needs = f'lmc {command} needs the extra "{extra}" (module {error.name} is missing)'

@@ -72,13 +72,13 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files and of numbers may hold anything
     with nullcontext() if sys.stderr.isatty() else progress.hidden():
-        app(join_parameters(sys.argv[1:]))
+        app(_join_parameters(sys.argv[1:]))
 
 
-def join_parameters(arguments: Sequence[str]) -> list[str]:
+def _join_parameters(arguments: Sequence[str]) -> list[str]:
     """Write `-p NAME VALUE`, papermill's way, as `-p NAME=VALUE`, which an option with one value can hold.
 
-    >>> join_parameters(["run", "x", "-p", "widths", "[8, 8]", "-p", "seed=1"])
+    >>> _join_parameters(["run", "x", "-p", "widths", "[8, 8]", "-p", "seed=1"])
     ['run', 'x', '-p', 'widths=[8, 8]', '-p', 'seed=1']
     """
     joined: list[str] = []

@@ -70,7 +70,7 @@ def test_a_mistake_costs_one_line(
 ) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as left:
-        main.app(main.join_parameters(arguments))
+        main.app(main._join_parameters(arguments))
     said = capsys.readouterr()
     assert left.value.code == 2
     assert said.err.startswith(f"lmc: {line}")
