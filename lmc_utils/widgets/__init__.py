@@ -1,7 +1,7 @@
-"""Figures that answer: everything is computed in the browser, so that they live in the published page as in Jupyter.
+"""Interactive figures, computed in the browser, so that they work in the published page and in Jupyter.
 
-The mathematics is that of `toy`, once more in plain JavaScript (`static`); tests compare the numbers. With a kernel,
-what the reader does is seen from Python, and the other way round.
+The mathematics of `toy` is repeated in plain JavaScript (`static`); tests compare the numbers. With a kernel, traits
+are synchronised with Python.
 """
 
 from lmc_utils.widgets.curve_editor import CurveEditor

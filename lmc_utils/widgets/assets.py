@@ -1,4 +1,4 @@
-"""What widgets bring along: their scripts and style sheet, colours, and numbers that come from a reader."""
+"""Assets of widgets: scripts, style sheet, colours; and the conversion of a reader's numbers."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 from lmc_utils.toy.landscape import Array
 
 
-def read(name: str) -> str:
-    """The text of a file of `static`."""
+def static_text(name: str) -> str:
+    """The text of a file in `static`."""
     return (resources.files("lmc_utils.widgets") / "static" / name).read_text(encoding="utf-8")
 
 
-def script(*names: str) -> str:
-    """JavaScript files of this package as one module, which is all that a widget may bring along.
+def join_scripts(*names: str) -> str:
+    """Join JavaScript files of `static` into one module, since a widget can have only one.
 
-    They share one scope: a name may be declared in one of them only.
+    They share one scope, so that names must differ between files.
 
-    >>> script("toy_landscape.js").startswith("// The landscapes of toy")
+    >>> join_scripts("toy_landscape.js").startswith("// The landscapes of toy")
     True
     """
-    return "\n".join(read(name) for name in names)
+    return "\n".join(static_text(name) for name in names)
 
 
-def palette(name: str, count: int, pale: float = 0.0) -> list[list[int]]:
-    """Red, green and blue from 0 to 255 of a colour map, mixed with so much white; shape (count, 3).
+def palette(name: str, count: int, *, pale: float = 0.0) -> list[list[int]]:
+    """Colours of a colour map as red, green and blue from 0 to 255, mixed with a fraction `pale` of white.
 
     >>> palette("gray", 2)
     [[0, 0, 0], [255, 255, 255]]
@@ -38,8 +38,8 @@ def palette(name: str, count: int, pale: float = 0.0) -> list[list[int]]:
     return colours
 
 
-def as_array(value: Any) -> Array:
-    """Numbers in any nesting as an array; of no dimension where they are not numbers, or not all finite."""
+def finite_array(value: Any) -> Array:
+    """Nested numbers as an array; an array without dimensions where one is not a finite number."""
     try:
         numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

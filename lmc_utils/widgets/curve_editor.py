@@ -1,4 +1,4 @@
-"""Bend the way between two networks by hand, with the loss and the error along it."""
+"""Curve editor: drag the bend of a Bezier curve between two networks; loss and error along it follow."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import xarray as xr
 from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
 from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.widgets.assets import palette, read, script
-from lmc_utils.widgets.plane_map import ground, require_dims
+from lmc_utils.widgets.assets import join_scripts, palette, static_text
+from lmc_utils.widgets.plane_map import plane_scene, require_dims
 
 _PARTS = {
     "loss": ("fork_epoch", "row", "column"),
@@ -26,25 +26,25 @@ _PARTS = {
 
 
 class CurveEditor(anywidget.AnyWidget):
-    """Drag the bend of a quadratic Bezier curve between two networks, and see loss and error along it.
+    """Edit the bend of a quadratic Bezier curve between two networks, with loss and error along the curve.
 
-    The curve stays on the plane, where it is inside the triangle of both networks and its bend. Heights between the
-    points of the grid are interpolated: bilinearly, the loss by its logarithm. The curve begins at the trained bend.
+    The curve stays inside the triangle of both networks and its bend. Between grid points, error and the logarithm of
+    the loss are interpolated bilinearly. The first bend is the trained one.
 
     Args:
         planes: of one pair through its trained bend, from `measure.planes.plane` of `connect.curves.Curves.bent`:
             `loss` and `error` at each fork epoch. Fork epochs whose plane is NaN are left out.
 
     Raises:
-        ParameterError: planes of other dimensions, through another point than a bend, without both networks and the
-            bend on them, or none that is finite.
+        ParameterError: the planes have other dimensions, go through another point than a bend, do not contain both
+            networks and the bend, or none is finite.
 
     Attributes:
-        scene: all that is drawn, in numbers; about ten kilobytes a fork epoch at 25 points a side.
+        scene: all data of the figure; about ten kilobytes for each fork epoch at 25 points a side.
     """
 
-    _esm = script("chart.js", "plane_map.js", "curve_editor.js")
-    _css = read("widgets.css")
+    _esm = join_scripts("chart.js", "plane_map.js", "curve_editor.js")
+    _css = static_text("widgets.css")
 
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
@@ -82,7 +82,7 @@ def _check(planes: xr.Dataset) -> None:
 
 
 def _plane(plane: xr.Dataset, low: float, high: float) -> dict[str, Any]:
-    """What is drawn of a plane, and its loss and error at each point, row by row from below."""
+    """The map of a plane, and its loss and error at each point, row by row from below."""
     values = {name: plane[name].transpose("row", "column").values.ravel() for name in ("loss", "error")}
     four_digits = {name: [float(f"{value:.4g}") for value in each] for name, each in values.items()}
-    return {**(ground(plane, low, high) or {}), **four_digits}
+    return {**(plane_scene(plane, low, high) or {}), **four_digits}

@@ -1,4 +1,4 @@
-"""A flip-book: figures drawn beforehand, turned by Play and a slider, also in a page that has no kernel."""
+"""A flip-book: pre-rendered frames with a play button and a slider, also in a page without a kernel."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def flip_book(
     interval: int = 300,
     start: int | None = None,
 ) -> ipywidgets.VBox:
-    """Bind figures to a flip-book. A figure is rendered as it comes, so that a generator need not keep them all.
+    """Make a flip-book of figures, rendered one by one.
 
     Args:
-        figures: one for each frame, all of one size; or one for all, changed between frames, see `render`.
-        labels: of the frames, read beside the slider: epochs, say.
-        caption: what there is to see, in words; it stands below and is each frame's name for screen readers.
-        name: of what the labels count.
-        interval: milliseconds from one frame to the next.
-        start: the frame that is shown first, counted from 0; by default the last one. Play begins there.
+        figures: one for each frame, all of one size; or the same figure, changed between frames, see `render`.
+        labels: of the frames, shown beside the slider, such as epochs.
+        caption: shown below, and part of each frame's alternative text.
+        name: of the quantity that the labels give.
+        interval: milliseconds for each frame.
+        start: index of the first frame shown; by default the last one.
 
     Returns:
-        Play and a slider, linked in the browser to a `Stack` of compressed images.
+        Play button and slider, linked in the browser to a `Stack` of compressed images.
 
     Raises:
-        ParameterError: no frames, frames of different sizes, a number of labels that is not theirs, or no such start.
+        ParameterError: there are no frames, frames of different sizes, too many or too few labels, or no such start.
 
     >>> book = flip_book([Figure(figsize=(2, 1)) for _ in range(3)], [0, 5, 10], caption="nothing", name="epoch")
     >>> [type(part).__name__ for part in book.children]
@@ -53,7 +53,7 @@ def flip_book(
     require(len(sizes) == 1, "figures", "all of one size", sorted(sizes))
     words = [f"{caption} {name.capitalize()} {label}." for label in labels]
     frames = list(map(_frame, pictures, words))
-    last = len(frames) - 1  # Play begins anew from there
+    last = len(frames) - 1  # Play restarts from the beginning there
     shown = last if start is None else start
     require(0 <= shown <= last, "start", f"a frame from 0 to {last}", start)
     play = ipywidgets.Play(value=shown, max=last, interval=interval, tooltip=f"play through every {name}")
@@ -70,10 +70,9 @@ def flip_book(
 
 
 def render(figures: Iterable[Figure]) -> Iterator[Image.Image]:
-    """Each figure as a picture of at most 48 colours: flat colours and anti-aliased lines need no more.
+    """Render each figure as an image of at most 48 colours: flat colours and anti-aliased lines need no more.
 
-    A figure that comes again at once is drawn again only where its artists are animated, above the ground that they
-    share.
+    Of a figure that is repeated, only animated artists are drawn again, over the same background.
 
     >>> [picture.size for picture in render([Figure(figsize=(2, 1))])]
     [(260, 130)]
@@ -85,11 +84,11 @@ def render(figures: Iterable[Figure]) -> Iterator[Image.Image]:
             figure.set_dpi(DPI)
             canvas = FigureCanvasAgg(figure)
             canvas.draw()  # type: ignore[no-untyped-call]
-            ground = canvas.copy_from_bbox(figure.bbox)  # type: ignore[no-untyped-call]
+            background = canvas.copy_from_bbox(figure.bbox)  # type: ignore[no-untyped-call]
             moving = sorted(
                 figure.findobj(lambda artist: artist.get_animated()), key=lambda artist: artist.get_zorder()
             )
-        canvas.restore_region(ground)  # type: ignore[no-untyped-call]
+        canvas.restore_region(background)  # type: ignore[no-untyped-call]
         for artist in moving:
             figure.draw_artist(artist)
         pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
@@ -98,7 +97,7 @@ def render(figures: Iterable[Figure]) -> Iterator[Image.Image]:
 
 
 def _frame(picture: Image.Image, words: str) -> ipywidgets.HTML:
-    """A picture with words for screen readers, which ipywidgets' own `Image` has no place for."""
+    """An image with alternative text, which `ipywidgets.Image` does not support."""
     file = io.BytesIO()
     # A tenth smaller than PNG; the quality is that of the search.
     picture.convert("RGB").save(file, "WEBP", lossless=True, method=4, quality=50)

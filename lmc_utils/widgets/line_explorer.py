@@ -1,4 +1,4 @@
-"""Walk the line between two siblings, with its loss and error, and the place on the plane with the fork."""
+"""Line explorer: move along the line between two siblings, with loss, error and the position on a plane."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import xarray as xr
 from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
 from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.widgets.assets import palette, read, script
-from lmc_utils.widgets.plane_map import ground, require_dims
+from lmc_utils.widgets.assets import join_scripts, palette, static_text
+from lmc_utils.widgets.plane_map import plane_scene, require_dims
 
 _PAIR = ("fork_epoch", "parent", "pair")
 _LINES = dict.fromkeys(("loss", "error"), ("split", *_PAIR, "alpha"))
@@ -27,24 +27,24 @@ _PLANES = {
 
 
 class LineExplorer(anywidget.AnyWidget):
-    """Walk the line: from one sibling to the other, with loss and error, and the place on the plane with the fork.
+    """Move along the line between two siblings, with loss and error, and the position on the plane with the fork.
 
-    Between the alphas that were measured, values are interpolated linearly.
+    Between measured alphas, values are interpolated linearly.
 
     Args:
         lines: of one epoch after all forks, from `measure.lines.line`.
-        planes: of one epoch and the train set, from `measure.planes.plane`. Pairs whose plane is NaN are shown without.
+        planes: of one epoch and the train set, from `measure.planes.plane`. A plane of NaN is not shown.
 
     Raises:
-        ParameterError: lines and planes that are not of the same forks, parents and pairs, or have other dimensions;
-            lines that are not finite or do not lead from one sibling to the other.
+        ParameterError: lines and planes have other dimensions or differ in forks, parents or pairs; lines are not
+            finite or do not contain both siblings.
 
     Attributes:
-        scene: all that is drawn, in numbers; about two kilobytes for each pair.
+        scene: all data of the figure; about two kilobytes for each pair.
     """
 
-    _esm = script("chart.js", "plane_map.js", "line_explorer.js")
-    _css = read("widgets.css")
+    _esm = join_scripts("chart.js", "plane_map.js", "line_explorer.js")
+    _css = static_text("widgets.css")
 
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
@@ -62,7 +62,8 @@ class LineExplorer(anywidget.AnyWidget):
                 "loss": _curves(lines.loss),
                 "error": _curves(lines.error),
                 "planes": [
-                    [ground(each[{"fork_epoch": fork, "each": pair}], low, high) for pair in pairs] for fork in forks
+                    [plane_scene(each[{"fork_epoch": fork, "each": pair}], low, high) for pair in pairs]
+                    for fork in forks
                 ],
                 "sides": [planes.sizes["column"], planes.sizes["row"]],
                 "range": [low, high],
@@ -82,7 +83,7 @@ def _check(lines: xr.Dataset, planes: xr.Dataset) -> None:
     alphas = lines.alpha.values
     complete = alphas[0] <= 0 and alphas[-1] >= 1 and (np.diff(alphas) > 0).all()
     require(complete, "alpha", "increasing, from 0 or below to 1 or above", alphas.tolist())
-    for part in _LINES:  # a NaN is not JSON: one of them in its data would silence every widget of a published page
+    for part in _LINES:  # NaN is not JSON: one would disable every widget of a published page
         broken = lines[part].where(~np.isfinite(lines[part]), drop=True)
         where = ", ".join(f"{name} {broken[name].values.tolist()}" for name in _PAIR)
         if broken.size:
@@ -92,6 +93,6 @@ def _check(lines: xr.Dataset, planes: xr.Dataset) -> None:
 
 
 def _curves(values: xr.DataArray) -> Any:
-    """Numbers to four significant digits: for each split, fork and pair a curve along alpha."""
+    """A curve along alpha for each split, fork and pair, to four significant digits."""
     ordered = values.stack(each=["parent", "pair"]).transpose("split", "fork_epoch", "each", "alpha").values
     return np.vectorize(lambda value: float(f"{value:.4g}"))(ordered).tolist()

@@ -1,4 +1,4 @@
-"""A landscape in three dimensions that the reader can turn, with no kernel and nothing from another host."""
+"""A surface in three dimensions that the reader can rotate, without a kernel or anything from another host."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from matplotlib.figure import Figure
 
 from lmc_utils.figures.planes import TERRAIN, axis_label, log_range, third_point_name
 from lmc_utils.provenance import digest
-from lmc_utils.widgets.assets import palette, read, script
+from lmc_utils.widgets.assets import join_scripts, palette, static_text
 
 
 class Surface3D:
-    """A surface over the plane, one for each fork epoch; Jupyter and the book show it by `_repr_html_`.
+    """A surface over the plane for each fork epoch; Jupyter and the book show it by `_repr_html_`.
 
-    Where no script runs, it is a still figure.
+    Without JavaScript it is a static figure.
 
     Args:
-        planes, walks: of one pair, as for `figures.planes.plane_maps`; fork epochs where planes are NaN are left out.
+        planes, walks: of one pair, as for `figures.planes.plane_maps`; fork epochs with planes of NaN are left out.
         show: `loss` or `error`, drawn on a logarithmic scale.
 
     Raises:
@@ -46,8 +46,8 @@ class Surface3D:
             ],
         }
 
-    def still(self) -> Figure:
-        """The first of the surfaces, as a figure that does not turn."""
+    def static_figure(self) -> Figure:
+        """The first surface as a static figure."""
         panel = self.scene["panels"][0]
         figure = Figure(figsize=(6.4, 4.4), layout="constrained")
         axis: Any = figure.add_subplot(projection="3d")
@@ -62,14 +62,14 @@ class Surface3D:
         data = json.dumps(self.scene, separators=(",", ":"))
         name = f"lmc-surface-{digest(data)[:12]}"
         picture = io.BytesIO()
-        self.still().savefig(picture, format="png", dpi=80, metadata={"Software": None})
+        self.static_figure().savefig(picture, format="png", dpi=80, metadata={"Software": None})
         source = base64.b64encode(picture.getvalue()).decode()
         alt = html.escape(self.scene["panels"][0]["description"], quote=True)
-        return read("surface_3d.html").format(
+        return static_text("surface_3d.html").format(
             name=name,
             still=f'<img alt="{alt}" src="data:image/png;base64,{source}">',
             scene=data.replace("<", "\\u003c"),
-            script=script("surface_3d.js"),
+            script=join_scripts("surface_3d.js"),
         )
 
 
@@ -89,5 +89,5 @@ def _panel(plane: xr.Dataset, walks: xr.DataArray, show: str, low: float, high: 
 
 
 def _short(values: xr.DataArray) -> Any:
-    """Nested lists of numbers with four decimals: finer than a screen."""
+    """Nested lists of numbers with four decimals, finer than any screen."""
     return values.values.round(4).tolist()

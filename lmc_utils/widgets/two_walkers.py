@@ -1,4 +1,4 @@
-"""Walk down with a friend: two siblings on a toy landscape, which part when the reader says so."""
+"""Two walkers: a pair of siblings that descend a toy landscape and fork when the reader chooses."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import traitlets
 
 from lmc_utils.settings import ParameterError, coerce, require
 from lmc_utils.toy import descent, multidimensional
-from lmc_utils.widgets.assets import as_array, palette, read, script
+from lmc_utils.widgets.assets import finite_array, join_scripts, palette, static_text
 
 _LOWEST = {"steps": 1, "temperature": 0.0, "seed": 0}  # cooling and step_size: above 0
 
 
 class TwoWalkers(anywidget.AnyWidget):
-    """Walk down with a friend: two siblings that share their noise until the reader lets them part, by `toy.descent`.
+    """Two siblings that share their noise until a fork time chosen by the reader, see `toy.descent`.
 
-    Shows the landscape in the plane from above, one pair at a time or a hundred, and counts how many end in different
-    valleys, and how many with a ridge of more than a tenth of the median barrier between them.
+    Shows them on a map of the landscape, one pair at a time or a hundred, and counts the pairs that end in different
+    valleys, or with a barrier of more than a tenth of the median one between them.
 
     Attributes:
-        solutions: the minima of the landscape, shape (m, 2); five on the unit circle.
-        steps, step_size, temperature, cooling, seed: as for `toy.descent.descend`; equal seeds give equal walks.
-        tally: what the reader has seen so far: for each fork time in percent the number of pairs, and of those that
-            ended `apart`, in different valleys, and with a `ridge` between them.
-        colours: of the ground, from the valleys up; red, green and blue from 0 to 255.
+        solutions: the minima of the landscape, shape (m, 2); by default five on the unit circle.
+        steps, step_size, temperature, cooling, seed: as for `toy.descent.descend`; equal seeds give equal trajectories.
+        tally: the counts so far: for each fork time in percent the number of pairs, of those that ended `apart`, in
+            different valleys, and of those with a `ridge` between them.
+        colours: of the map, from the valleys up; red, green and blue from 0 to 255.
 
     Raises:
-        ParameterError: a value out of range.
+        ParameterError: a value is out of range.
 
     >>> TwoWalkers(step_size=0.5)
     Traceback (most recent call last):
@@ -37,8 +37,8 @@ class TwoWalkers(anywidget.AnyWidget):
     steepest solution (2 / curvature), got 0.5
     """
 
-    _esm = script("toy_landscape.js", "toy_descent.js", "chart.js", "landscape_map.js", "two_walkers.js")
-    _css = read("widgets.css")
+    _esm = join_scripts("toy_landscape.js", "toy_descent.js", "chart.js", "landscape_map.js", "two_walkers.js")
+    _css = static_text("widgets.css")
 
     solutions = traitlets.Any(tuple(map(tuple, multidimensional.on_circle(5).tolist()))).tag(sync=True)
     steps = traitlets.Any(1500).tag(sync=True)
@@ -47,14 +47,14 @@ class TwoWalkers(anywidget.AnyWidget):
     cooling = traitlets.Any(1.0).tag(sync=True)
     seed = traitlets.Any(0).tag(sync=True)
     tally = traitlets.List(traitlets.Dict()).tag(sync=True)
-    # deep valleys dark, high ground and all of it pale: walks are drawn on them
+    # valleys dark, and all of it pale, as a background of trajectories
     colours: traitlets.List[Any] = traitlets.List(palette("YlGnBu_r", 48, pale=0.4)).tag(sync=True)
 
     @traitlets.validate("solutions")
     def _check_solutions(self, proposal: Any) -> Any:
-        points = as_array(proposal["value"])
-        fine = points.ndim == 2 and len(points) >= 2 and points.shape[1] == 2
-        require(fine, "solutions", "at least two points in the plane", proposal["value"])
+        points = finite_array(proposal["value"])
+        valid = points.ndim == 2 and len(points) >= 2 and points.shape[1] == 2
+        require(valid, "solutions", "at least two points in the plane", proposal["value"])
         try:
             multidimensional.units(points)
         except ValueError as error:

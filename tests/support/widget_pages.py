@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from playwright.sync_api import Locator, Page
 
-from lmc_utils.widgets.assets import script
+from lmc_utils.widgets.assets import join_scripts
 
 MODEL = """
 const listeners = {};
@@ -49,7 +49,7 @@ def compute(page: Page, *names: str, expression: str, **given: Any) -> Any:
             const known = { ...given, ...Object.fromEntries(names.map((name) => [name, all[name]])) };
             return new Function(...Object.keys(known), `return ${expression}`)(...Object.values(known));
         }""",
-        [script(*names), expression, given],
+        [join_scripts(*names), expression, given],
     )
 
 

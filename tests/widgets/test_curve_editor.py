@@ -99,7 +99,7 @@ def test_a_grid_point_has_its_own_height(page: Page) -> None:
         "chart.js",
         "plane_map.js",
         "curve_editor.js",
-        expression="[[-1, 0], [5, 0], [1, 0.5], [5, 1]].map((at) => onPlane(values, [4, 3], plane, at))",
+        expression="[[-1, 0], [5, 0], [1, 0.5], [5, 1]].map((at) => interpolateOnPlane(values, [4, 3], plane, at))",
         **given,
     )
     assert found == pytest.approx([values[0], values[3], values[5], values[11]])

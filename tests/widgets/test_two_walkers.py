@@ -42,7 +42,7 @@ def test_one_step_without_noise_is_that_of_descent(page: Page) -> None:
         page,
         "toy_landscape.js",
         "toy_descent.js",
-        expression="walkPair(ground(roots), walk, { fork: 0, pair: 0, start }).ends",
+        expression="walkPair(landscapeUnits(roots), walk, { fork: 0, pair: 0, start }).ends",
         walk=walk,
         **given,
     )
@@ -57,7 +57,7 @@ def test_siblings_that_never_separate_coincide(page: Page) -> None:
         page,
         "toy_landscape.js",
         "toy_descent.js",
-        expression="walkPair(ground(roots), walk, { fork: 1, pair: 3 }).ends",
+        expression="walkPair(landscapeUnits(roots), walk, { fork: 1, pair: 3 }).ends",
         roots=multidimensional.on_circle(5).tolist(),
         walk={"steps": 300, "step_size": 0.005, "temperature": 0.3, "cooling": 1, "seed": 1},
     )
@@ -74,7 +74,7 @@ def test_ridges_are_as_frequent_as_in_descent(page: Page, fork: float) -> None:
         page,
         "toy_landscape.js",
         "toy_descent.js",
-        expression=expression.replace("land,", "ground(roots),"),
+        expression=expression.replace("land,", "landscapeUnits(roots),"),
         roots=roots.tolist(),
         pairs=pairs,
         fork=fork,
@@ -99,7 +99,7 @@ def test_friends_walk_count_and_sweep(page: Page) -> None:
     main = show(page, widgets.TwoWalkers(steps=200))
     main.get_by_role("button", name="Walk", exact=True).click()
     assert "They end in" in main.locator(".lmc-verdict").inner_text()
-    main.get_by_role("slider", name="Lose sight of each other after").fill("100")
+    main.get_by_role("slider", name="Fork after").fill("100")
     main.get_by_role("button", name="Walk 100 times").click()
     page.wait_for_function("model.get('tally').some((row) => row.fork === 100 && row.pairs === 100)")
     (never,) = [row for row in page.evaluate("model.get('tally')") if row["fork"] == 100]

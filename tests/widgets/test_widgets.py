@@ -93,7 +93,7 @@ def test_text_and_marks_have_enough_contrast_in_light_and_dark_mode(page: Page, 
         if name == "line":
             choice.select_option(index=fork)
         words = main.locator("p, th, td, label, h4, select, button:enabled:not(.lmc-main)").evaluate_all(CONTRAST)
-        marks = main.locator(".lmc-picture :is(.lmc-curve, .lmc-guess, .lmc-train, .lmc-test, .lmc-plumb)")
+        marks = main.locator(".lmc-picture :is(.lmc-curve, .lmc-approximation, .lmc-train, .lmc-test, .lmc-plumb)")
         stems = main.locator(".lmc-picture :is(.lmc-barrier, .lmc-result) line")
         assert min(words) >= 4.5
         marks.or_(stems).first.wait_for(state="attached")  # drawn after the words

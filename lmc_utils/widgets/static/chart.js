@@ -1,4 +1,4 @@
-// Small helpers for figures drawn as SVG: elements, scales, axes, paths, and inputs with labels.
+// Helpers for SVG figures: elements, scales, axes, paths, and inputs with labels.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -29,7 +29,7 @@ export function ticks(low, high, count = 5) {
   return Array.from({ length }, (_, index) => Number(((first + index) * step).toPrecision(12)));
 }
 
-// Whole powers of ten; every second or third where there are many.
+// Powers of ten; only every second or third if there are many.
 export function decades(low, high, most = 6) {
   const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
   const every = Math.max(1, Math.ceil((last - first + 1) / most));
@@ -37,19 +37,19 @@ export function decades(low, high, most = 6) {
   return Array.from({ length }, (_, index) => 10 ** (first + index * every));
 }
 
-const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
-// Three digits, powers of ten where zeros would be many: 0.148, 1230, 2.5 × 10⁻⁵.
+// A number with three digits, in scientific notation if it is very small or large: 0.148, 1230, 2.5 × 10⁻⁵.
 export function short(value, digits = 3) {
   if (value === 0) return "0";
   const exponent = Math.floor(Math.log10(Math.abs(value)));
   if (exponent >= -3 && exponent < 5) return `${Number(value.toPrecision(digits))}`.replace("-", "−");
-  const raised = [...`${Math.abs(exponent)}`].map((digit) => RAISED[digit]).join("");
+  const power = [...`${Math.abs(exponent)}`].map((digit) => SUPERSCRIPTS[digit]).join("");
   const lead = `${Number((value / 10 ** exponent).toPrecision(digits))}`.replace("-", "−");
-  return `${lead === "1" ? "" : `${lead} × `}10${exponent < 0 ? "⁻" : ""}${raised}`;
+  return `${lead === "1" ? "" : `${lead} × `}10${exponent < 0 ? "⁻" : ""}${power}`;
 }
 
-// An axis below ("bottom") or at the left of the box [left, top, right, bottom], with a title.
+// An axis at the "bottom" or "left" of the box [left, top, right, bottom], with a title.
 export function axis(side, scale, places, box, title, label = short) {
   const [left, top, right, bottom] = box;
   const group = svg("g", { class: "lmc-axis" });
@@ -72,7 +72,7 @@ export function axis(side, scale, places, box, title, label = short) {
   return group;
 }
 
-// A path through points; `null` lifts the pen.
+// A path through points; `null` interrupts it.
 export function path(points, attributes = {}) {
   let pen = "M";
   const steps = points.map((point) => {
@@ -111,7 +111,7 @@ export function choice(text, names, changed) {
   return { label: html("label", {}, `${text} `, select), select };
 }
 
-// Held down anywhere on an element, the pointer takes something along.
+// Calls `drag` while the pointer is held down on an element.
 export function follow(target, drag) {
   let held = false;
   target.addEventListener("pointerdown", (event) => {
@@ -124,7 +124,7 @@ export function follow(target, drag) {
   for (const end of ["pointerup", "pointercancel"]) target.addEventListener(end, () => (held = false));
 }
 
-// A table: titles of the columns, the first of which is empty, and rows of a name and texts.
+// A table from column titles, the first empty, and rows of a name and texts.
 export function numbersTable(titles, rows) {
   const head = titles.map((text) => html("th", { scope: "col" }, text));
   const body = rows.map(([name, ...cells]) =>
@@ -132,7 +132,7 @@ export function numbersTable(titles, rows) {
   return html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body));
 }
 
-// Draws again whenever the width of an element changes; gives back the way to stop.
+// Draws again when the width of an element changes; returns a function that stops this.
 export function onResize(element, draw) {
   let before = 0;
   const observer = new ResizeObserver(() => {
@@ -143,7 +143,7 @@ export function onResize(element, draw) {
   return () => observer.disconnect();
 }
 
-// A figure that fails says so in its own place, in one line, and leaves the rest of the page alone.
+// A figure that fails shows a one-line message in its place; the rest of the page is unaffected.
 export function guarded(el, build) {
   const say = (error) => {
     const note = html("p", { className: "lmc-note", textContent: `This figure cannot be drawn. ${error.message}` });

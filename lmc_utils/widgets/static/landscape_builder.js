@@ -1,17 +1,17 @@
-// Build a mountain: move the minima of f(theta) = prod_i (theta - theta_i*)^2 and see what becomes of its ridges.
+// Landscape builder: move the minima of f(theta) = prod_i (theta - theta_i*)^2, and see its barriers.
 
-const MOST = 8;
+const MAX_ROOTS = 8;
 const SAMPLES = 360;
 
 function rootsOf(model) {
   const given = model.get("roots");
-  const fits = Array.isArray(given) && given.length >= 2 && given.length <= MOST && given.every(Number.isFinite);
-  if (!fits) throw new Error(`roots: expected 2 to ${MOST} finite numbers, got ${JSON.stringify(given)}`);
+  const fits = Array.isArray(given) && given.length >= 2 && given.length <= MAX_ROOTS && given.every(Number.isFinite);
+  if (!fits) throw new Error(`roots: expected 2 to ${MAX_ROOTS} finite numbers, got ${JSON.stringify(given)}`);
   return [...given].sort((one, other) => one - other);
 }
 
-// Everything that the picture shows, in numbers: each ridge with its second-order height, and the highest of them.
-export function survey(roots) {
+// Each barrier with its second-order approximation, and the highest of them.
+export function measureRidges(roots) {
   const found = ridges(roots).map((ridge, index) => {
     const approximation = secondOrderHeight(ridge.left, ridge.right, roots);
     return { ...ridge, index, approximation, factor: ridge.height > 0 ? approximation / ridge.height : NaN };
@@ -20,21 +20,21 @@ export function survey(roots) {
   return { ridges: found, highest: found.find((ridge) => ridge.height >= most * (1 - 1e-9)) };
 }
 
-function tell({ highest, ridges: all }, chosen) {
+function statusText({ highest, ridges: all }, chosen) {
   const ridge = all[chosen] ?? highest;
   const name = (one) => `minima ${one.index + 1} and ${one.index + 2}`;
   const start = `Highest barrier: ${short(highest.height)}, between ${name(highest)}.`;
   const which = ridge === highest ? "There, the" : `Between ${name(ridge)} it is ${short(ridge.height)}, and the`;
   if (!(ridge.height > 0)) return `${start} Between ${name(ridge)} there is nothing to approximate.`;
   const times = `${short(ridge.factor)} times the barrier`;
-  return `${start} ${which} second-order approximation says ${short(ridge.approximation)}: ${times}.`;
+  return `${start} ${which} second-order approximation gives ${short(ridge.approximation)}: ${times}.`;
 }
 
-export function mountain({ model, el }, safely) {
+export function landscapeBuilder({ model, el }, safely) {
   let roots = rootsOf(model);
   let home, view, scale, width, chosen;
-  let last = null; // the minimum that was moved last; "Remove" takes it
-  let mine = false; // whether the change of the model comes from here
+  let last = null; // the minimum that was moved last, which "Remove" removes
+  let mine = false; // whether this widget is changing the model
 
   const clip = `lmc-clip-${Math.random().toString(36).slice(2)}`;
   const drawing = svg("g");
@@ -101,7 +101,7 @@ export function mountain({ model, el }, safely) {
     set(next);
   }
 
-  // Between its neighbours, a hundredth of the picture away from each, so that no ridge vanishes.
+  // Between its neighbours, at least a hundredth of the picture away from each, so that no ridge vanishes.
   function reach(index) {
     const gap = (view[1] - view[0]) / 100;
     return [(roots[index - 1] ?? view[0] - gap) + gap, (roots[index + 1] ?? view[1] + gap) - gap];
@@ -113,7 +113,7 @@ export function mountain({ model, el }, safely) {
     roots.slice(1).forEach((_, index) => names.push(`ridge ${index + 1} to ${index + 2}`));
     which.replaceChildren(...names.map((text, value) => html("option", { textContent: text, value })));
     chosen = 0;
-    more.disabled = roots.length >= MOST;
+    more.disabled = roots.length >= MAX_ROOTS;
     fewer.disabled = roots.length <= 2;
   }
 
@@ -142,7 +142,7 @@ export function mountain({ model, el }, safely) {
 
   function draw() {
     if (!width) return;
-    const found = survey(roots);
+    const found = measureRidges(roots);
     const height = width < 480 ? 300 : 360;
     const box = [56, 34, width - 16, height - 58];
     const shown = chosen === 1 ? found.ridges : [found.ridges[chosen - 2] ?? found.highest];
@@ -157,7 +157,7 @@ export function mountain({ model, el }, safely) {
       svg("g", { "clip-path": `url(#${clip})` }, ...curves(shown)),
       ...labels(found, box));
     [...handles.children].forEach((knob, index) => place(knob, index, box));
-    status.textContent = tell(found, chosen - 2);
+    status.textContent = statusText(found, chosen - 2);
   }
 
   function scales(found, shown, box) {
@@ -177,12 +177,12 @@ export function mountain({ model, el }, safely) {
     const guesses = shown.map(({ left, right }) => {
       const parts = Array.from({ length: 61 }, (_, part) => part / 60);
       return path(parts.map((a) => [scale.x(left + a * (right - left)), scale.y(secondOrder(left, right, a, roots))]),
-        { class: "lmc-guess" });
+        { class: "lmc-approximation" });
     });
     return [path(points, { class: "lmc-curve" }), ...guesses];
   }
 
-  // A stem and a number for each ridge; a number that would stand on another one is left out, the highest never.
+  // A stem and a number for each ridge; overlapping numbers are left out, except that of the highest.
   function labels(found, box) {
     const taken = [];
     return [found.highest, ...found.ridges.filter((ridge) => ridge !== found.highest)].map((ridge) => {
@@ -234,4 +234,4 @@ export function mountain({ model, el }, safely) {
   };
 }
 
-export default { render: (given) => guarded(given.el, (safely) => mountain(given, safely)) };
+export default { render: (given) => guarded(given.el, (safely) => landscapeBuilder(given, safely)) };

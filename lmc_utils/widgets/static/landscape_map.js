@@ -1,16 +1,16 @@
-// The landscape in the plane from above: a map in colours, and what walks on it.
+// A map of a landscape in the plane, with trajectories on it.
 
 const DECADES = [-2.5, 1.5]; // of the height that the colours span, in units of the median barrier
-const EVERY = 3; // steps between two points of a walk that is drawn
+const EVERY = 3; // steps between two drawn points of a trajectory
 
 export function landscapeMap(land, colours) {
-  const canvas = html("canvas", { className: "lmc-ground" });
+  const canvas = html("canvas", { className: "lmc-canvas" });
   const [tied, walk, solutions] = ["lmc-ends", "lmc-walk", "lmc-solutions"].map((name) => svg("g", { class: name }));
   const layers = { ends: tied, walk, solutions };
   const over = svg("svg", { class: "lmc-over" }, layers.ends, layers.solutions, layers.walk);
   const holder = html("div", { className: "lmc-map" }, canvas, over);
   holder.setAttribute("role", "img");
-  holder.setAttribute("aria-label", `Map of a landscape with ${land.solutions.length} valleys, with the walks on it`);
+  holder.setAttribute("aria-label", `Map of a landscape with ${land.solutions.length} valleys, with trajectories`);
   const middle = [0, 1].map((axis) => land.solutions.reduce((sum, one) => sum + one[axis] / land.solutions.length, 0));
   const far = Math.max(...land.solutions.map((one) => Math.hypot(one[0] - middle[0], one[1] - middle[1])));
   const half = 1.65 * far;
@@ -37,15 +37,15 @@ export function landscapeMap(land, colours) {
       for (let column = 0; column < size; column++, at += 4) {
         const x = middle[0] + half * ((2 * column + 1) / size - 1);
         const decade = Math.log10(field(x, y, land.solutions) / land.height);
-        const share = (decade - DECADES[0]) / (DECADES[1] - DECADES[0]);
-        const shade = Math.min(colours.length - 1, Math.max(0, Math.floor(share * colours.length)));
+        const fraction = (decade - DECADES[0]) / (DECADES[1] - DECADES[0]);
+        const shade = Math.min(colours.length - 1, Math.max(0, Math.floor(fraction * colours.length)));
         image.data.set([...colours[shade], 255], at);
       }
     }
     context.putImageData(image, 0, 0);
   }
 
-  // Both walkers up to a step: together until the fork, then each in its own colour.
+  // Both siblings up to a step: one line until the fork, then one in each colour.
   function walkTo(path, at, step) {
     const points = (walker, from, to) => {
       const place = (now) => spot([path[4 * now + walker], path[4 * now + walker + 1]]);

@@ -1,4 +1,4 @@
-// Walk the line: from one sibling to the other, on the curves of loss and error and on the plane with their fork point.
+// Line explorer: loss, error and the position on a plane along the line from one sibling to the other.
 
 const PARTS = ["alphas", "forks", "pairs", "splits", "colours", "ground", "range", "sides", "third"];
 const HEIGHT = 205; // of each of the two charts
@@ -7,16 +7,16 @@ const QUANTITIES = [
   ["error", "error (%)", 1],
 ];
 
-// The value at alpha, linear between the neighbours that were measured.
-export function between(alphas, values, alpha) {
+// The value at alpha, interpolated linearly between measured neighbours.
+export function interpolate(alphas, values, alpha) {
   const right = Math.max(1, alphas.findIndex((each) => each >= alpha));
-  const share = (alpha - alphas[right - 1]) / (alphas[right] - alphas[right - 1]);
-  return (1 - share) * values[right - 1] + share * values[right];
+  const fraction = (alpha - alphas[right - 1]) / (alphas[right] - alphas[right - 1]);
+  return (1 - fraction) * values[right - 1] + fraction * values[right];
 }
 
-// What there is to say of one place on the line: the value, and how far it is above the chord between the siblings.
-export function reading(alphas, values, alpha) {
-  const [first, second, here] = [0, 1, alpha].map((place) => between(alphas, values, place));
+// The value at alpha, and its height above the chord between the siblings.
+export function valueAboveChord(alphas, values, alpha) {
+  const [first, second, here] = [0, 1, alpha].map((place) => interpolate(alphas, values, place));
   return { here, above: here - (1 - alpha) * first - alpha * second };
 }
 
@@ -24,47 +24,47 @@ function onLine(alpha, [first, second]) {
   return [0, 1].map((axis) => (1 - alpha) * first[axis] + alpha * second[axis]);
 }
 
-// The alpha of the place on the line that is nearest to a place on the plane.
-function alphaNear(place, [first, second]) {
-  const way = [0, 1].map((axis) => second[axis] - first[axis]);
+// The alpha of the point on the line nearest to a position on the plane.
+function nearestAlpha(place, [first, second]) {
+  const direction = [0, 1].map((axis) => second[axis] - first[axis]);
   const dot = (one, other) => one[0] * other[0] + one[1] * other[1];
-  return dot([place[0] - first[0], place[1] - first[1]], way) / dot(way, way);
+  return dot([place[0] - first[0], place[1] - first[1]], direction) / dot(direction, direction);
 }
 
-function line({ model, el }, safely) {
-  const scene = sceneOf(model, PARTS);
+function lineExplorer({ model, el }, safely) {
+  const scene = readScene(model, PARTS);
   let [fork, pair, alpha] = [0, 0, 0.5];
   let width = 0;
 
   const [low, high] = [scene.alphas[0], scene.alphas.at(-1)];
   const clamp = (value) => Math.min(high, Math.max(low, Math.round(value * 100) / 100));
-  const ground = groundMap(scene);
+  const ground = planeMap(scene);
   const forks = choice("Fork epoch", scene.forks.map(String), safely((value) => pick(value, pair)));
   const pairs = choice("Siblings", scene.pairs, safely((value) => pick(fork, value)));
   const slide = safely((value) => {
     alpha = clamp(value);
     step();
   });
-  const way = slider("α", { min: low, max: high, step: 0.01, value: alpha }, (value) => short(value), slide);
-  way.classList.add("lmc-alpha");
-  const input = way.querySelector("input");
-  const pictures = QUANTITIES.map(() => svg("svg", { class: "lmc-picture lmc-walked", role: "img" }));
+  const alphaSlider = slider("α", { min: low, max: high, step: 0.01, value: alpha }, (value) => short(value), slide);
+  alphaSlider.classList.add("lmc-alpha");
+  const input = alphaSlider.querySelector("input");
+  const pictures = QUANTITIES.map(() => svg("svg", { class: "lmc-picture lmc-line", role: "img" }));
   const marks = QUANTITIES.map(() => svg("g"));
   const numbers = html("div", { className: "lmc-numbers" });
-  const said = html("p", { className: "lmc-status" });
-  said.setAttribute("role", "status");
-  said.setAttribute("aria-live", "polite");
+  const status = html("p", { className: "lmc-status" });
+  status.setAttribute("role", "status");
+  status.setAttribute("aria-live", "polite");
   ground.holder.setAttribute("role", "img");
-  const place = html("div", { className: "lmc-place" }, ground.holder, scaleOf(scene), said);
+  const place = html("div", { className: "lmc-place" }, ground.holder, colourScale(scene), status);
   const key = html("p", { className: "lmc-key" });
-  for (const [kind, text] of [...scene.splits.map((split) => [split, split]), ["chord", "between the siblings' own"]])
+  for (const [kind, text] of [...scene.splits.map((split) => [split, split]), ["chord", "chord between the siblings"]])
     key.append(html("span", {}, html("i", { className: `lmc-${kind}` }), text));
-  const grain = `Measured at ${scene.alphas.length} values of α; between them, straight lines.`;
+  const resolution = `Measured at ${scene.alphas.length} values of α; between them, straight lines.`;
   el.replaceChildren(
     html("div", { className: "lmc-figure" },
-      html("div", { className: "lmc-bar" }, forks.label, pairs.label), way,
+      html("div", { className: "lmc-bar" }, forks.label, pairs.label), alphaSlider,
       html("div", { className: "lmc-columns" }, place, html("div", {}, key, ...pictures)), numbers,
-      html("p", { className: "lmc-fine" }, grain)));
+      html("p", { className: "lmc-fine" }, resolution)));
 
   const curve = (quantity, split) => scene[quantity][split][fork][pair];
   const plane = () => scene.planes[fork][pair];
@@ -99,7 +99,7 @@ function line({ model, el }, safely) {
       axis("bottom", x, [0, 0.5, 1].filter((tick) => tick >= low && tick <= high), box, "α"),
       ...scene.splits.flatMap((split, index) => {
         const values = curve(quantity, index);
-        const chord = [0, 1].map((end) => [x(end), y(between(scene.alphas, values, end))]);
+        const chord = [0, 1].map((end) => [x(end), y(interpolate(scene.alphas, values, end))]);
         const points = scene.alphas.map((each, at) => [x(each), y(values[at])]);
         const curved = path(points, { class: `lmc-${split}`, style: `stroke: ${colour}` });
         return [path(chord, { class: "lmc-chord" }), curved];
@@ -110,11 +110,11 @@ function line({ model, el }, safely) {
   function step() {
     if (!width) return;
     input.value = alpha;
-    way.querySelector("output").textContent = short(alpha);
+    alphaSlider.querySelector("output").textContent = short(alpha);
     input.setAttribute("aria-valuetext", short(alpha));
     const read = QUANTITIES.map(([quantity, , digits], index) => {
       const { x, y, box } = scales[index];
-      const found = scene.splits.map((_, split) => reading(scene.alphas, curve(quantity, split), alpha));
+      const found = scene.splits.map((_, split) => valueAboveChord(scene.alphas, curve(quantity, split), alpha));
       marks[index].replaceChildren(
         svg("line", { x1: x(alpha), x2: x(alpha), y1: box[1], y2: box[3], class: "lmc-plumb" }),
         ...found.map(({ here }) => svg("circle", { cx: x(alpha), cy: y(here), r: 5, class: "lmc-dot" })));
@@ -144,23 +144,23 @@ function line({ model, el }, safely) {
 
   function locate() {
     if (!plane()) {
-      said.textContent = "These siblings and the point where they parted lie on one line: there is no plane to show.";
+      status.textContent = "These siblings and their fork point lie on one line: there is no plane to show.";
       return;
     }
     const place = onLine(alpha, plane().corners);
     ground.stand(place);
     const along = short(place[0]);
     const apart = short(plane().corners[1][0]);
-    said.textContent = `On the plane: ${along} from sibling 1 along the line; the siblings are ${apart} apart.`;
+    status.textContent = `On the plane: ${along} from sibling 1 along the line; the siblings are ${apart} apart.`;
     const map = `Map of the train loss on the plane through both siblings and the ${scene.third}.`;
-    ground.holder.setAttribute("aria-label", `${map} ${said.textContent}`);
+    ground.holder.setAttribute("aria-label", `${map} ${status.textContent}`);
   }
 
   const go = (alphaAt) => safely((event) => {
     alpha = clamp(alphaAt(event));
     step();
   });
-  follow(ground.holder, go((event) => alphaNear(ground.placeAt(event), plane().corners)));
+  follow(ground.holder, go((event) => nearestAlpha(ground.placeAt(event), plane().corners)));
   pictures.forEach((picture, index) =>
     follow(picture, go(({ clientX }) => scales[index].back(clientX - picture.getBoundingClientRect().left))));
   return onResize(el, safely((now) => {
@@ -169,4 +169,4 @@ function line({ model, el }, safely) {
   }));
 }
 
-export default { render: (given) => guarded(given.el, (safely) => line(given, safely)) };
+export default { render: (given) => guarded(given.el, (safely) => lineExplorer(given, safely)) };

@@ -1,27 +1,27 @@
-// The plane through two networks and a third point, seen from above, in the colours of its heights.
+// A map of the plane through two networks and a third point, with colours for the loss.
 
-export function sceneOf(model, parts) {
+export function readScene(model, parts) {
   const scene = model.get("scene");
-  const lost = parts.filter((name) => scene?.[name] === undefined);
-  if (lost.length) throw new Error(`scene: expected ${lost.join(", ")}, found nothing there`);
+  const missing = parts.filter((name) => scene?.[name] === undefined);
+  if (missing.length) throw new Error(`scene: expected ${missing.join(", ")}, found nothing there`);
   return scene;
 }
 
-// Bytes 0 to 255, one for each point of the grid, row by row from below.
+// One byte for each grid point, row by row from below.
 function heightsOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-export function groundMap(scene) {
-  const canvas = html("canvas", { className: "lmc-ground" });
-  const [way, lines] = [svg("g"), svg("g")];
+export function planeMap(scene) {
+  const canvas = html("canvas", { className: "lmc-canvas" });
+  const [curve, lines] = [svg("g"), svg("g")];
   const knob = svg("g", { class: "lmc-handle lmc-here" });
   knob.append(svg("circle", { r: 18, class: "lmc-grip" }), svg("circle", { r: 7 }));
-  const over = svg("svg", { class: "lmc-over" }, way, lines, knob);
+  const over = svg("svg", { class: "lmc-over" }, curve, lines, knob);
   const holder = html("div", { className: "lmc-map lmc-plane" }, canvas, over);
   let [side, across, down, back, corners] = [0, null, null, null, null];
 
-  // Both axes on one scale, so that angles are what they are; the middle of the grid in the middle of the picture.
+  // The same scale for both axes, so that angles are preserved; the grid is centred.
   function aim(plane) {
     const spans = [plane.x, plane.y].map(([low, high]) => high - low);
     const half = Math.max(...spans) / 2;
@@ -32,7 +32,7 @@ export function groundMap(scene) {
     corners = plane.corners;
   }
 
-  // For each pixel of one axis the grid point before it and the share of the way to the next; null beyond the grid.
+  // For each pixel of one axis the grid point before it and the fraction of a cell; null outside the grid.
   function onGrid([first, last], count, size) {
     return Array.from({ length: size }, (_, pixel) => {
       const at = ((((pixel + 0.5) * side) / size - first) / (last - first)) * (count - 1);
@@ -78,7 +78,7 @@ export function groundMap(scene) {
 
   const spot = ([x, y]) => [across(x), down(y)];
 
-  // A line without a plane, where the three points lie on one line, has no picture.
+  // Hidden if there is no plane, because the three points lie on one line.
   function show(plane) {
     holder.hidden = !plane;
   }
@@ -88,17 +88,17 @@ export function groundMap(scene) {
     knob.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)})`);
   }
 
-  // The place on the plane that lies under a place on the screen.
+  // The position on the plane under a position on the screen.
   function placeAt({ clientX, clientY }) {
     const box = over.getBoundingClientRect();
     const at = [((clientX - box.left) / box.width) * side, ((clientY - box.top) / box.height) * side];
     return [back.across(at[0]), back.down(at[1])];
   }
 
-  return { holder, knob, way, paint, show, spot, stand, placeAt };
+  return { holder, knob, curve, paint, show, spot, stand, placeAt };
 }
 
-export function scaleOf({ ground, range: [low, high] }) {
+export function colourScale({ ground, range: [low, high] }) {
   const ramp = html("div", { className: "lmc-ramp" });
   ramp.style.background = `linear-gradient(to right, ${ground.map((colour) => `rgb(${colour.join(" ")})`).join(", ")})`;
   const words = [short(low, 2), "train loss (nats), log", short(high, 2)].map((text) => html("span", {}, text));

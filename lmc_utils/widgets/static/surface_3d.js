@@ -1,6 +1,6 @@
-// A landscape that can be turned: drag it, or use the arrow keys. Draws on a canvas with nothing but the browser.
+// A surface that can be rotated by dragging or with the arrow keys, drawn on a canvas without libraries.
 //
-// render({ model, el }): `model.get("scene")` is what lmc_utils.widgets.surface_3d writes; `el` is what to draw into.
+// render({ model, el }): `model.get("scene")` comes from lmc_utils.widgets.surface_3d; `el` is the element to draw into.
 
 const NEAR = { azimuth: -0.6, elevation: 0.65 };
 const STEP = 0.1; // radians a key press
@@ -169,7 +169,7 @@ function* tiles(panel, project, scene) {
 function* paths(panel, project) {
   const tile = 2 / (Math.min(panel.x.length, panel.y.length) - 1);
   for (const walk of panel.walks) {
-    const spots = finely(walk, panel).map(([x, y]) => project(x, y, level(panel, x, y)));
+    const spots = refine(walk, panel).map(([x, y]) => project(x, y, level(panel, x, y)));
     for (let step = 0; step + 1 < spots.length; step++) {
       const [from, to] = [spots[step], spots[step + 1]];
       yield {
@@ -188,15 +188,15 @@ function* paths(panel, project) {
   }
 }
 
-// The same walk in steps of at most half a tile, so that it follows the surface and hides behind it.
-function finely(walk, { x, y }) {
+// A trajectory in steps of at most half a tile, so that it follows the surface and can be hidden by it.
+function refine(walk, { x, y }) {
   const most = Math.min(x[1] - x[0], y[1] - y[0]) / 2;
   return walk.flatMap((spot, index) => {
     const before = walk[index - 1];
     if (!before) return [spot];
     const parts = Math.max(1, Math.ceil(Math.hypot(spot[0] - before[0], spot[1] - before[1]) / most));
     const along = Array.from({ length: parts }, (_, part) => (part + 1) / parts);
-    return along.map((share) => spot.map((end, axis) => before[axis] + share * (end - before[axis])));
+    return along.map((part) => spot.map((end, axis) => before[axis] + part * (end - before[axis])));
   });
 }
 
@@ -208,7 +208,7 @@ function shade(scene, height, slope) {
   return `rgb(${colour.map((part) => Math.min(255, Math.round(part * light))).join(" ")})`;
 }
 
-// The surface between grid points, as the tiles have it.
+// The height of the surface between grid points.
 export function level(panel, px, py) {
   const [r, v] = within(panel.y, py);
   const [c, u] = within(panel.x, px);

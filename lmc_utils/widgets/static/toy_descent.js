@@ -1,6 +1,6 @@
-// Pairs of siblings that walk down a landscape in the plane, as toy.descent._walk lets them, and what comes of it.
+// Pairs of siblings that descend a landscape in the plane, as in toy.descent, and their outcome.
 
-// Uniform numbers in [0, 1) from a list of whole numbers: mulberry32, begun where a hash of the list leads.
+// Uniform random numbers in [0, 1): mulberry32, seeded by a hash of a list of integers.
 export function uniform(...key) {
   let state = 0x9e3779b9;
   for (const part of key) {
@@ -16,7 +16,7 @@ export function uniform(...key) {
   };
 }
 
-// Standard normal numbers (Box and Muller), two from each pair of uniform ones.
+// Standard normal random numbers (Box-Muller), two from each pair of uniform ones.
 export function normal(...key) {
   const draw = uniform(...key);
   let kept = null;
@@ -33,8 +33,8 @@ export function normal(...key) {
   };
 }
 
-// What every pair on a landscape shares: the solutions in units of length, and the unit of height there.
-export function ground(solutions) {
+// Units of a landscape, and its solutions in units of length; the same for all pairs.
+export function landscapeUnits(solutions) {
   const [length, height] = units(solutions);
   const scaled = solutions.map((solution) => solution.map((part) => part / length));
   return { solutions, length, height, scaled, steepness: height / length ** (2 * solutions.length) };
@@ -50,7 +50,7 @@ export function startOf(seed, pair, solutions) {
   });
 }
 
-// One parent and one sibling, which shares its noise until the fork (a share of the run) and has its own after it.
+// One parent and one sibling, with common noise until the fork (a fraction of the run) and independent noise after it.
 // `walk`: steps, step_size, temperature, cooling, seed. The `path` has four numbers a step: parent, sibling.
 export function walkPair(land, walk, { fork, pair, start = startOf(walk.seed, pair, land.solutions), keep = false }) {
   const { steps, step_size, temperature, cooling, seed } = walk;
@@ -78,9 +78,9 @@ export function walkPair(land, walk, { fork, pair, start = startOf(walk.seed, pa
   return { ends: [ends.slice(0, 2), ends.slice(2)], at, path: path?.map((part) => part * land.length) };
 }
 
-export const RIDGE = 0.1; // of the median barrier: from here on there is a ridge between two siblings
+export const RIDGE = 0.1; // of the median barrier: smallest height that counts as a ridge
 
-// What became of a pair: in different valleys? with a ridge between them?
+// The outcome of a pair: whether it ends in different valleys, and with a ridge between them.
 export function outcome(land, [first, second]) {
   return {
     apart: nearest(first, land.solutions) !== nearest(second, land.solutions),
@@ -88,9 +88,9 @@ export function outcome(land, [first, second]) {
   };
 }
 
-// 95 % interval of a share (Wilson, 1927), as in toy.descent.wilson_interval.
-export function wilsonInterval(share, n, z = 1.959963984540054) {
-  const centre = (share + z ** 2 / (2 * n)) / (1 + z ** 2 / n);
-  const half = (z / (1 + z ** 2 / n)) * Math.sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2));
-  return [Math.min(share, Math.max(0, centre - half)), Math.max(share, Math.min(1, centre + half))];
+// 95 % interval of a fraction (Wilson, 1927), as in toy.descent.wilson_interval.
+export function wilsonInterval(fraction, n, z = 1.959963984540054) {
+  const centre = (fraction + z ** 2 / (2 * n)) / (1 + z ** 2 / n);
+  const half = (z / (1 + z ** 2 / n)) * Math.sqrt((fraction * (1 - fraction)) / n + z ** 2 / (4 * n ** 2));
+  return [Math.min(fraction, Math.max(0, centre - half)), Math.max(fraction, Math.min(1, centre + half))];
 }

@@ -1,5 +1,5 @@
-// The landscapes of toy and the siblings of toy.descent, in the browser: the same formulas.
-// At most a dozen minima near the origin are shown here, so plain products do, without a separate exponent.
+// The landscapes of toy: the same formulas in JavaScript. There are at most a dozen minima near the
+// origin, so that plain products suffice, without a separate exponent.
 
 export const MAX_GRADIENT = 20;
 
@@ -15,7 +15,7 @@ export function landscape(theta, roots) {
   return [p * p, 2 * p * slope, 2 * (slope * slope + p * bend)];
 }
 
-// Where the ridge between each two neighbours has its top, and how high it is; between equal minima there is none.
+// Position and height of the top of the ridge between each two neighbours; 0 between equal minima.
 export function ridges(roots) {
   const sorted = [...roots].sort((one, other) => one - other);
   return sorted.slice(1).map((right, index) => {
@@ -41,7 +41,7 @@ export function secondOrder(theta1, theta2, alpha, roots) {
   return ((alpha * (1 - alpha)) / 2) * (theta2 - theta1) ** 2 * (alpha * first + (1 - alpha) * second);
 }
 
-// Its largest value over alpha; as in toy.approximation_factors, the top is written without subtracting near equals.
+// Its largest value over alpha; as in toy.approximation_factors, without subtracting nearly equal numbers.
 export function secondOrderHeight(theta1, theta2, roots) {
   const [first, second] = [landscape(theta1, roots)[2], landscape(theta2, roots)[2]];
   const discriminant = Math.sqrt(first ** 2 - first * second + second ** 2);

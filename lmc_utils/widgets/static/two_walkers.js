@@ -1,8 +1,8 @@
-// Walk down with a friend: two siblings on one mountain, and how often they end with a ridge between them.
+// Two walkers: a pair of siblings on one landscape, and how often pairs end with a barrier between them.
 
 const SWEEP = [0, 20, 40, 60, 80, 100];
-const CHUNK = 12; // milliseconds of walking before the page may breathe
-const SECONDS = 4; // that a walk takes on the screen
+const CHUNK = 12; // milliseconds of computation between updates of the page
+const SECONDS = 4; // of the animation of a pair
 
 function settingsOf(model) {
   const whole = (low) => (value) => Number.isInteger(value) && value >= low;
@@ -12,7 +12,7 @@ function settingsOf(model) {
     throw new Error(`solutions: expected at least two points in the plane, got ${JSON.stringify(solutions)}`);
   const colours = model.get("colours");
   if (!Array.isArray(colours) || !colours.length) throw new Error("colours: expected a list of colours");
-  const land = ground(solutions);
+  const land = landscapeUnits(solutions);
   if (!(land.height > 0)) throw new Error("solutions: expected distinct points, with barriers between them");
   return {
     land,
@@ -27,14 +27,14 @@ function settingsOf(model) {
   };
 }
 
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (fraction) => `${Math.round(100 * fraction)} %`;
 
-function friends({ model, el }, safely) {
+function twoWalkers({ model, el }, safely) {
   let { land, colours, walk } = settingsOf(model);
   let map = landscapeMap(land, colours);
   let fork = 40;
-  let moving = null; // the walk on the screen: how to finish it, and the frame that comes next
-  let working = null; // the timer of a long count
+  let moving = null; // the pair on the screen: how to finish it, and the next frame
+  let working = null; // the timer of a count in progress
 
   const verdict = html("p", { className: "lmc-verdict" });
   const table = html("div", {});
@@ -45,14 +45,14 @@ function friends({ model, el }, safely) {
   picture.setAttribute("role", "img");
   const progress = html("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Counting pairs" });
   const buttons = [
-    button("Walk", safely(() => stroll()), "lmc-main"),
+    button("Walk", safely(() => walkOnce()), "lmc-main"),
     button("Walk 100 times", safely(() => count([{ at: fork, left: 100 }], true))),
     button("Sweep", safely(() => count(SWEEP.map((at) => ({ at, left: 60 })), false))),
     button("Start over", safely(() => forget())),
   ];
   buttons[2].title = `60 pairs at each of ${SWEEP.join(", ")} %`;
-  const choice = slider("Lose sight of each other after", { min: 0, max: 100, step: 5, value: fork },
-    (value) => `${value} % of the way`, safely((value) => {
+  const choice = slider("Fork after", { min: 0, max: 100, step: 5, value: fork },
+    (value) => `${value} % of the run`, safely((value) => {
       finish();
       fork = value;
       map.clear();
@@ -82,10 +82,10 @@ function friends({ model, el }, safely) {
     return { fork: row.fork, pairs: row.pairs + 1, apart: row.apart + apart, ridge: row.ridge + ridge };
   }
 
-  // Pairs are numbered from 0 at each fork time, so that the same seed gives the same walks in the same order.
+  // Pairs are numbered from 0 at each fork time, so that equal seeds give equal pairs in equal order.
   const next = (row, keep) => walkPair(land, walk, { fork: row.fork / 100, pair: row.pairs, keep });
 
-  function stroll() {
+  function walkOnce() {
     finish();
     map.clear();
     verdict.textContent = "";
@@ -101,9 +101,9 @@ function friends({ model, el }, safely) {
     if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) return end();
     const began = performance.now();
     const frame = safely((now) => {
-      const share = Math.max(0, now - began) / (1000 * SECONDS);
-      if (share >= 1) return end();
-      map.walkTo(pair.path, pair.at, Math.floor(share * walk.steps));
+      const fraction = Math.max(0, now - began) / (1000 * SECONDS);
+      if (fraction >= 1) return end();
+      map.walkTo(pair.path, pair.at, Math.floor(fraction * walk.steps));
       moving.frame = requestAnimationFrame(frame);
     });
     moving = { end, frame: requestAnimationFrame(frame) };
@@ -165,12 +165,12 @@ function friends({ model, el }, safely) {
       const head = html("th", { scope: "row" }, text);
       return html("tr", {}, head, ...cells.map((cell) => html("td", {}, cell)));
     };
-    const heads = ["", "pairs", "share", "95 % interval"].map((text) => html("th", { scope: "col" }, text));
-    const title = `Lost sight of each other after ${fork} %`;
+    const heads = ["", "pairs", "fraction", "95 % interval"].map((text) => html("th", { scope: "col" }, text));
+    const title = `Fork after ${fork} % of the run`;
     table.replaceChildren(row.pairs
       ? html("table", {}, html("caption", {}, title), html("thead", {}, html("tr", {}, ...heads)),
         html("tbody", {}, line("different valleys", row.apart), line("a ridge between", row.ridge)))
-      : html("p", {}, `${title}: nobody has walked yet.`));
+      : html("p", {}, `${title}: no pairs yet.`));
     chart();
   }
 
@@ -183,12 +183,12 @@ function friends({ model, el }, safely) {
     picture.setAttribute("width", width);
     picture.setAttribute("height", height);
     const rows = results();
-    picture.setAttribute("aria-label", "Share of pairs with a ridge between them, against the time of parting: " +
+    picture.setAttribute("aria-label", "Fraction of pairs with a ridge between them, against the fork time: " +
       (rows.map((row) => `${row.fork} %: ${row.ridge} of ${row.pairs}`).join("; ") || "nothing yet"));
-    const said = (value) => `${Math.round(value)} %`;
+    const label = (value) => `${Math.round(value)} %`;
     picture.replaceChildren(
       axis("left", y, [0, 0.25, 0.5, 0.75, 1], box, "pairs with a ridge between them", percent),
-      axis("bottom", x, [0, 20, 40, 60, 80, 100], box, "lose sight after", said),
+      axis("bottom", x, [0, 20, 40, 60, 80, 100], box, "fork time (% of the run)", label),
       path(rows.map((row) => [x(row.fork), y(row.ridge / row.pairs)]), { class: "lmc-trend" }),
       ...rows.map((row) => {
         const [low, high] = wilsonInterval(row.ridge / row.pairs, row.pairs);
@@ -222,4 +222,4 @@ function friends({ model, el }, safely) {
   };
 }
 
-export default { render: (given) => guarded(given.el, (safely) => friends(given, safely)) };
+export default { render: (given) => guarded(given.el, (safely) => twoWalkers(given, safely)) };
