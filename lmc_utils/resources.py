@@ -1,4 +1,4 @@
-"""Whether there is room for some work, in memory and on disk, before it starts."""
+"""Checks of memory and disk space before some work starts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 _GROUP = Path("/sys/fs/cgroup")  # on Linux, what a container may take
 
 
-def shortage(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> str | None:
-    """What some work lacks in order to start, as one line; None where there is room.
+def shortage(what: str, *, memory: float = 0, disk: float = 0, folder: Path = Path()) -> str | None:
+    """Describe which memory or disk space some work lacks, as one line; None where it fits.
 
     Where it takes more than half of what is free, a warning is logged, and on it goes.
 

@@ -1,4 +1,4 @@
-"""Parameter records: each parameter is said once, and a wrong value costs one clear line.
+"""Parameter records: each parameter is declared once, and a wrong value costs one clear line.
 
 A notebook's parameters are flat names with JSON types, because that is what papermill can inject. Code wants a typed
 record. `Settings` is the bridge: subclass it as a frozen dataclass whose fields are `parameter`s. Type, default, range,
@@ -112,7 +112,13 @@ def increasing(allowed: Allowed) -> Allowed:
 
 
 def parameter(
-    default: Any, meaning: str, allowed: Allowed | None = None, also: str = "", unit: str = "", bytes_each: int = 0
+    default: Any,
+    meaning: str,
+    allowed: Allowed | None = None,
+    *,
+    also: str = "",
+    unit: str = "",
+    bytes_each: int = 0,
 ) -> Any:
     """A field of a `Settings` record.
 
@@ -129,7 +135,7 @@ def parameter(
 
 
 def with_default(record: type[Settings], name: str, default: Any) -> Any:
-    """A field of a record, as it is said there, with another default."""
+    """Copy a field of a record, with another default."""
     return field(default=default, metadata=record.__dataclass_fields__[name].metadata)
 
 
@@ -181,14 +187,14 @@ class Settings:
         """Build the record from those entries of a larger mapping that are its fields, e.g. a notebook's globals.
 
         Raises:
-            ParameterError: also where this machine has no room for the work.
+            ParameterError: also where this machine lacks the memory for the work.
         """
         record = cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
         record.check_resources()
         return record
 
     def check_resources(self) -> None:
-        """Raise ParameterError where this machine has no room for the work that these values ask for at least."""
+        """Raise ParameterError where this machine lacks the memory that these values ask for at least."""
         for each in fields(self):
             if size := each.metadata.get("bytes_each"):
                 require_resources(each.name, memory=size * getattr(self, each.name))
@@ -213,7 +219,7 @@ class Settings:
 
 
 def describe(each: Field[Any]) -> str:
-    """A parameter's meaning and unit, as a phrase.
+    """Describe a parameter by its meaning and unit.
 
     >>> describe(parameter(1.0, "of a step", above(0), unit="m/s"))
     'of a step (m/s)'
@@ -223,7 +229,7 @@ def describe(each: Field[Any]) -> str:
 
 
 def describe_allowed(each: Field[Any]) -> str:
-    """What a parameter may be, as a phrase; empty where its type says it all.
+    """Describe which values a parameter may take; empty where its type says it all.
 
     >>> describe_allowed(parameter(1.0, "of a step", above(0), also="less than the distance"))
     'above 0; less than the distance'
@@ -273,9 +279,9 @@ def require(condition: bool, name: str, expected: str, value: Any) -> None:
         raise ParameterError(f"{name}: expected {expected}, got {short_repr(value)}")
 
 
-def require_resources(what: str, memory: float = 0, disk: float = 0, folder: Path = Path()) -> None:
-    """Raise ParameterError, naming what is needed and what is free, unless there is room, see `resources.shortage`."""
-    if line := resources.shortage(what, memory, disk, folder):
+def require_resources(what: str, *, memory: float = 0, disk: float = 0, folder: Path = Path()) -> None:
+    """Raise ParameterError where memory or disk space does not suffice, naming what is needed and what is free."""
+    if line := resources.shortage(what, memory=memory, disk=disk, folder=folder):
         raise ParameterError(line)
 
 
@@ -292,7 +298,7 @@ def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
 
 
 def describe_unknown(value: str, choices: Iterable[str]) -> str:
-    """The words for a value that is not among the choices, with the nearest one where there is one."""
+    """Describe a value that is not among the choices, with the nearest one where there is one."""
     choices = list(choices)
     near = difflib.get_close_matches(value[:LONGEST_VALUE], choices, n=1, cutoff=0.5)
     guess = f"did you mean {short_repr(near[0])}? " if near else ""

@@ -24,7 +24,7 @@ def test_memory_and_disk_are_compared_with_what_is_free(
     assert resources.shortage("x", memory=10_001) == (
         "x: expected work that fits into memory, got 10 kB where 10 kB are free"
     )  # fmt: skip
-    assert resources.shortage("x", 1, 3e6, folder) == (
+    assert resources.shortage("x", memory=1, disk=3e6, folder=folder) == (
         f"x: expected work that fits on the disk of '{folder}', got 3 MB where 2 MB are free"
     )
     assert not caplog.records

@@ -219,7 +219,9 @@ def _each_in_its_sandbox(
                     box, each.name, each.content, grading.sources[str(each.notebook)], bounds, grading.wall
                 )
 
-        with closing(subprocess_jobs.run(waiting(), len(todo), grading.at_once, grading.console, unit)) as finished:
+        with closing(
+            subprocess_jobs.run(waiting(), total=len(todo), at_once=grading.at_once, console=grading.console, unit=unit)
+        ) as finished:
             for job, status in finished:
                 each, box = boxes.pop(job.name)
                 yield each, box, job, status

@@ -24,7 +24,7 @@ def build(
     require((root / "_config.yml").is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
     from lmc_utils.publishing import build
 
-    raise typer.Exit(build.build(root, preset, jobs))
+    raise typer.Exit(build.build(root, preset=preset, at_once=jobs))
 
 
 def pdf(

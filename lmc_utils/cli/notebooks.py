@@ -80,7 +80,7 @@ def run(
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
     run_page.require_target(html, root)
-    notebooks.execute(found, given, target, timeout)
+    notebooks.execute(found, given, target, timeout=timeout)
     if not as_source:
         readable_notebook.rewrite(target, given, found)
     typer.echo(target)
@@ -145,7 +145,9 @@ def compare(
     elif as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(found.rows())
     else:
-        typer.echo(_aligned(comparison_page.parameters(found)) if found.differing else "no parameter differs")
+        typer.echo(
+            _aligned(comparison_page.parameters(found)) if found.differing_parameters else "no parameter differs"
+        )
         typer.echo()
         typer.echo(_aligned(comparison_page.numbers(found)))
 

@@ -103,7 +103,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         least = sum(self.widths) + sum(a * b for a, b in itertools.pairwise(self.widths))
         largest = self.alive(self.epochs)
         require_resources(
-            f"experiment ({largest:,} networks of at least {least:,} parameters)", _NUMBER * largest * least
+            f"experiment ({largest:,} networks of at least {least:,} parameters)", memory=_NUMBER * largest * least
         )
 
     def memory(self) -> float:
@@ -136,7 +136,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         what = f"experiment ({largest:,} networks of {parameters:,} parameters, {len(epochs):,} epochs to keep)"
         memory = self._memory(parameters, activations)
         disk = _NUMBER * (2 * parameters + buffers) * sum(map(self.alive, epochs))
-        require_resources(what, memory, disk, folder)
+        require_resources(what, memory=memory, disk=disk, folder=folder)
 
     def torch_device(self) -> torch.device:
         """The device to use.

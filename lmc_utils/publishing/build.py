@@ -28,7 +28,7 @@ from lmc_utils.settings import ParameterError
 _TOOLS = ("jupyter_book", "sphinx", "myst_nb", "myst_parser", "sphinx_book_theme", "sphinx_exercise", "sphinxcontrib")
 
 
-def build(root: Path, preset: str = "default", at_once: int = 2) -> int:
+def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
     """Bring the book up to date: execute the notebooks that changed, then build and publish the HTML.
 
     Args:
@@ -58,7 +58,7 @@ def _build(site: Site, preset: str, at_once: int) -> int:
     for leftover in {*notebook_paths(site.executed), *notebook_paths(site.executed / "exercises")} - wanted_there:
         leftover.unlink()
     changed = [source for source in sources if _stamp(site.target(source)) != wanted[source]]
-    failures = execute_all(site, changed, preset, at_once, console, wanted)
+    failures = execute_all(site, changed, preset=preset, at_once=at_once, console=console, digests=wanted)
     for failure in failures:
         console.print(f"lmc: {failure}", style="red", markup=False, highlight=False)
     if failures:
@@ -69,7 +69,7 @@ def _build(site: Site, preset: str, at_once: int) -> int:
 
 
 def _clear(site: Site) -> None:
-    """Put away what a build that was killed, or in which a notebook failed, has left."""
+    """Remove what a killed build, or one in which a notebook failed, has left."""
     folder_swap.restore(site.html, site.fresh, site.previous)
     for leftover in [*site.work.glob("*.ipynb"), *site.executed.rglob(".*.partial")]:
         leftover.unlink()
@@ -113,7 +113,7 @@ def _write_handouts(site: Site, exercises: list[Path]) -> None:
 
 
 def execute_all(
-    site: Site, sources: list[Path], preset: str, at_once: int, console: Console, digests: dict[Path, str]
+    site: Site, sources: list[Path], *, preset: str, at_once: int, console: Console, digests: dict[Path, str]
 ) -> list[str]:
     """Execute notebooks, some at a time, each in a process of its own; a failure does not stop the others.
 
@@ -124,7 +124,9 @@ def execute_all(
     environment = {"OMP_NUM_THREADS": str(subprocess_jobs.cores_per_job(at_once, len(sources)))} | os.environ
     by_name = {source.stem: source for source in sources}
     todo = [_execution(site, source, preset, environment) for source in sources]
-    with closing(subprocess_jobs.run(todo, len(todo), at_once, console, "notebooks")) as finished:
+    with closing(
+        subprocess_jobs.run(todo, total=len(todo), at_once=at_once, console=console, unit="notebooks")
+    ) as finished:
         for job, status in finished:
             source = by_name[job.name]
             if status == 0:
@@ -174,7 +176,7 @@ def _publish(site: Site, console: Console) -> int:
     complete.unlink(missing_ok=True)
     if not goes_on:
         shutil.rmtree(site.staging, ignore_errors=True)
-    if not run_sphinx(site, site.staging, "html", log, console):
+    if not run_sphinx(site, site.staging, builder="html", log=log, console=console):
         console.print(f"lmc: the HTML failed, see {log}; the published book is unchanged", highlight=False)
         return 1
     complete.write_text(static)

@@ -16,7 +16,7 @@ def parameters(found: Comparison) -> list[list[str]]:
     """The parameters that differ, a row each, below a head with the names of the runs."""
     written = {
         name: [one_line(json.dumps(value, ensure_ascii=False), LONGEST_VALUE) for value in values]
-        for name, values in found.differing.items()
+        for name, values in found.differing_parameters.items()
     }
     return [["parameter", *found.runs], *([name, *values] for name, values in written.items())]
 
@@ -31,7 +31,7 @@ def write(page: Path, found: Comparison) -> None:
     from lmc_utils.figures import elements, run_comparison, theme  # here, as drawing takes long to import
 
     theme.use_theme()
-    barriers = {name: each for name, each in found.forks.items() if "barrier" in name and len(each) > 1}
+    barriers = {name: each for name, each in found.numbers_by_fork.items() if "barrier" in name and len(each) > 1}
     sections = {"What differs": standalone_page.html_table(parameters(found))}
     if barriers:
         drawn = run_comparison.numbers_by_fork(barriers, found.runs)

@@ -43,7 +43,7 @@ def write(root: Path, target: Path) -> None:
     with exclusive_build(site):
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir(parents=True)
-        if not run_sphinx(site, output, "singlehtml", output / "sphinx.log", console):
+        if not run_sphinx(site, output, builder="singlehtml", log=output / "sphinx.log", console=console):
             raise ParameterError(f"root: expected pages without warnings, see '{output / 'sphinx.log'}'")
         (page,) = (path for path in output.glob("_build/singlehtml/*.html") if path.name != "index.html")
         command = [sys.executable, "-m", __name__, str(page), str(output / "book.pdf")]

@@ -61,7 +61,7 @@ def write(root: Path, run: Path, target: Path) -> None:
         shutil.rmtree(work.root, ignore_errors=True)
         _write_sources(site, work, notebook)
         log = work.root / "html.log"
-        if not run_sphinx(work, work.root / "out", "html", log, console, strict=False):
+        if not run_sphinx(work, work.root / "out", builder="html", log=log, console=console, strict=False):
             raise ParameterError(f"notebook: expected a page of '{run}', see '{log}'")
         text = embedded_assets.embed_assets(work.root / "out" / "_build" / "html" / "run.html")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def write(root: Path, run: Path, target: Path) -> None:
 
 
 def prepare_notebook(run: Path, root: Path) -> NotebookNode:
-    """The executed notebook as its page shows it: legible, its title first, its equations with their numbers.
+    """The executed notebook as its page shows it: readable, its title first, its equations with their numbers.
 
     Raises:
         ParameterError: it is no notebook, or was not executed.
@@ -80,14 +80,18 @@ def prepare_notebook(run: Path, root: Path) -> NotebookNode:
     require("end_time" in about, "notebook", "an executed notebook, as of `lmc run`", str(run))
     source = root / "notebooks" / f"{Path(about.get('input_path') or run).stem}.ipynb"
     book = {name: each.default for name, each in Notebook(run).parameters.items()}
-    told = readable_notebook.make_readable(executed, comparison.parameters(run), book, source, just_run=False)
-    heading, *cells = told["cells"]
+    readable = readable_notebook.make_readable(
+        executed, comparison.parameters(run), book=book, source=source, just_run=False
+    )
+    heading, *cells = readable["cells"]
     first = next((place for place, cell in enumerate(cells, 1) if cell.get("id") == "lmc-caption"), 1)
     cells.insert(first, heading)
-    metadata = {key: value for key, value in told["metadata"].items() if key != "lmc"}
-    kept = (told["metadata"].get("lmc") or {}).get("picture") if first == 1 else None
+    metadata = {key: value for key, value in readable["metadata"].items() if key != "lmc"}
+    kept = (readable["metadata"].get("lmc") or {}).get("picture") if first == 1 else None
     metadata |= {"lmc": {"picture": kept}} if kept else {}
-    page: NotebookNode = from_dict({**told, "metadata": metadata, "cells": list(map(_with_numbered_equations, cells))})
+    page: NotebookNode = from_dict(
+        {**readable, "metadata": metadata, "cells": list(map(_with_numbered_equations, cells))}
+    )
     return page
 
 

@@ -91,7 +91,7 @@ def exclusive_build(site: Site) -> Iterator[None]:
         raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
 
 
-def run_sphinx(site: Site, output: Path, builder: str, log: Path, console: Console, strict: bool = True) -> bool:
+def run_sphinx(site: Site, output: Path, *, builder: str, log: Path, console: Console, strict: bool = True) -> bool:
     """Let Jupyter Book build the pages, every warning an error; print its complaints and say whether there were none.
 
     Args:
@@ -115,6 +115,6 @@ def run_sphinx(site: Site, output: Path, builder: str, log: Path, console: Conso
 
 
 def run_job(job: subprocess_jobs.Job, console: Console) -> bool:
-    """Run one job, and say whether it came to a good end."""
-    with closing(subprocess_jobs.run([job], 1, 1, console, "steps")) as finished:
+    """Run one job, and return whether it succeeded."""
+    with closing(subprocess_jobs.run([job], total=1, at_once=1, console=console, unit="steps")) as finished:
         return all(status == 0 for _, status in finished)

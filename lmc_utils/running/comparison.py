@@ -34,7 +34,7 @@ class Comparison:
     curves: dict[str, list[Curves | None]] = field(default_factory=dict)
 
     @property
-    def differing(self) -> dict[str, list[Any]]:
+    def differing_parameters(self) -> dict[str, list[Any]]:
         """Parameters that are not the same in all runs."""
         return {name: each for name, each in self.parameters.items() if any(value != each[0] for value in each)}
 
@@ -44,7 +44,7 @@ class Comparison:
         return [None if first is None or each is None else each - first for each in others]
 
     @property
-    def forks(self) -> dict[str, dict[int, list[float | None]]]:
+    def numbers_by_fork(self) -> dict[str, dict[int, list[float | None]]]:
         """The numbers that there are for each fork: by name without the fork, then by fork."""
         found: dict[str, dict[int, list[float | None]]] = {}
         for name, each in self.numbers.items():
@@ -57,7 +57,9 @@ class Comparison:
         finite = {name: [_finite(value) for value in each] for name, each in self.numbers.items()}
         return {
             "runs": self.runs,
-            "parameters": {name: dict(zip(self.runs, each, strict=True)) for name, each in self.differing.items()},
+            "parameters": {
+                name: dict(zip(self.runs, each, strict=True)) for name, each in self.differing_parameters.items()
+            },
             "numbers": {name: dict(zip(self.runs, each, strict=True)) for name, each in finite.items()},
             "differences": {
                 name: dict(zip(self.runs[1:], map(_finite, self.differences(name)), strict=True)) for name in finite

@@ -1,4 +1,4 @@
-"""A lock that what was started holds on to, also when whoever took it was killed."""
+"""A file lock that child processes inherit, and hold also when their parent was killed."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def notebook_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.ipynb"))
 
 
-def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, timeout: int = TIMEOUT) -> None:
+def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout: int = TIMEOUT) -> None:
     """Execute a notebook through papermill, in a kernel of this very interpreter.
 
     Cells are written as they finish, where that takes little of the time, to a file beside `out` whose name ends in

@@ -10,7 +10,7 @@ _SHOWN = ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "image/pn
 Cell = dict[str, Any]
 
 
-def with_opening_figure(notebook: dict[str, Any], moved: bool = True) -> dict[str, Any]:
+def with_opening_figure(notebook: dict[str, Any], *, moved: bool = True) -> dict[str, Any]:
     """The notebook with the picture that its metadata name, and what it shows, after its first cell.
 
     The metadata name it as `lmc.picture`: `cell`, the id of the cell that draws it; `caption`; and `moved` where it is

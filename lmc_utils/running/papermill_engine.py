@@ -15,7 +15,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 __all__ = ["NAME", "throttled"]
 
 NAME = "lmc"
-_SHARE = 0.05  # of the time may go to writing
+_WRITING_FRACTION = 0.05  # of the time may go to writing
 
 
 class _Engine(NBClientEngine):  # type: ignore[misc]
@@ -23,7 +23,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-        nb_man.save = throttled(nb_man.save, _SHARE)
+        nb_man.save = throttled(nb_man.save, _WRITING_FRACTION)
         try:
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
         finally:
@@ -33,16 +33,18 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 papermill_engines.register(NAME, _Engine)
 
 
-def throttled(act: Callable[[], None], share: float, now: Callable[[], float] = time.monotonic) -> Callable[[], None]:
-    """An action that is left out where all of it together has taken more than a share of the time since now.
+def throttled(
+    act: Callable[[], None], fraction: float, now: Callable[[], float] = time.monotonic
+) -> Callable[[], None]:
+    """Wrap an action so that its calls take at most a fraction of the time; the others are skipped.
 
     Args:
         act: what to do.
-        share: of the time, what it may take.
+        fraction: of the time since now, which all calls together may take.
         now: a clock, in seconds.
 
     >>> ticks = iter([0, 1, 2, 10, 21, 22, 30])  # it takes a second, from 1 to 2 and from 21 to 22
-    >>> said = throttled(lambda: print("done"), share=0.05, now=lambda: next(ticks))
+    >>> said = throttled(lambda: print("done"), fraction=0.05, now=lambda: next(ticks))
     >>> said(), said(), said(), said()
     done
     done
@@ -50,11 +52,11 @@ def throttled(act: Callable[[], None], share: float, now: Callable[[], float] = 
     """
     begun, spent = now(), 0.0
 
-    def when_worth_it() -> None:
+    def call_if_affordable() -> None:
         nonlocal spent
         since = now()
-        if spent <= share * (since - begun):
+        if spent <= fraction * (since - begun):
             act()
             spent += now() - since
 
-    return when_worth_it
+    return call_if_affordable

@@ -26,11 +26,12 @@ _VERDICT = "*The verdicts are those on the book's run; the numbers are this run'
 def make_readable(
     executed: dict[str, Any],
     given: Mapping[str, Any],
+    *,
     book: Mapping[str, Any],
     source: Path,
     just_run: bool = True,
 ) -> dict[str, Any]:
-    """The notebook in plain Markdown that holds the numbers of its own run, with a first cell that says what was run.
+    """Rewrite a notebook in plain Markdown with the numbers of its own run, and a first cell that says what was run.
 
     What a cell said before stands in its metadata as `lmc.template`, see `original`.
 
@@ -74,12 +75,12 @@ def rewrite(path: Path, given: Mapping[str, Any], source: Notebook) -> None:
         source: the notebook that was executed.
     """
     book = {name: each.default for name, each in source.parameters.items()}
-    readable = make_readable(notebook_files.read(path), given, book, source.path)
+    readable = make_readable(notebook_files.read(path), given, book=book, source=source.path)
     write_whole(path, json.dumps(readable, indent=1, ensure_ascii=False).encode())
 
 
 def original(notebook: dict[str, Any]) -> dict[str, Any]:
-    """The notebook as it was before `make_readable`: its cells say again what they said."""
+    """Undo `make_readable`: the notebook with the cells that it had before."""
     cells = []
     for cell in notebook["cells"]:
         about = _own_metadata(cell)

@@ -42,7 +42,7 @@ class Job:
 
 
 def run(
-    jobs: Iterable[Job], total: int, at_once: int, console: Console, unit: str
+    jobs: Iterable[Job], *, total: int, at_once: int, console: Console, unit: str
 ) -> Generator[tuple[Job, int | None], None, None]:
     """Run all jobs; each is given back when it is done, in whatever order, with its exit status.
 
@@ -98,7 +98,7 @@ def stop(processes: Collection[subprocess.Popen[bytes]]) -> None:
 
 
 def last_line(log: Path) -> str:
-    """What a job said last; of an `lmc` command, the one line that tells what was wrong."""
+    """The last line of a log; of an `lmc` command, the one line that says what was wrong."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL))
         said_last = file.read(_TAIL).decode(errors="replace")

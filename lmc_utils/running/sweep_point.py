@@ -90,7 +90,7 @@ def _stamped(path: Path) -> bytes:
 def main(source: str, out: str, timeout: str, given: str) -> None:
     """What the process of a point does: no more than papermill needs, as whoever asked has checked the parameters."""
     try:
-        notebooks.execute(notebooks.Notebook(Path(source)), json.loads(given), Path(out), int(timeout))
+        notebooks.execute(notebooks.Notebook(Path(source)), json.loads(given), Path(out), timeout=int(timeout))
     except (notebooks.ExecutionError, ParameterError) as error:
         sys.exit(f"lmc: {error}")
 

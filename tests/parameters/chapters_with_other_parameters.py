@@ -81,7 +81,8 @@ def test_the_book_of_them_builds_without_a_warning(root: Path) -> None:
         "import sys; from pathlib import Path; from rich.console import Console\n"
         "from lmc_utils.publishing.site import Site, run_sphinx\n"
         "root = Path(sys.argv[1])\n"
-        "sys.exit(not sphinx(Site(root), root / '_build' / 'out', 'html', root / 'html.log', Console(stderr=True)))"
+        "log, console = root / 'html.log', Console(stderr=True)\n"
+        "sys.exit(not run_sphinx(Site(root), root / '_build' / 'out', builder='html', log=log, console=console))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

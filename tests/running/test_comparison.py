@@ -43,11 +43,11 @@ def test_differences_and_missing_numbers(pair: list[Path]) -> None:
     found = comparison.compare(pair)
     assert found.runs == ["one", "two"]
     assert found.parameters == {"epochs": [40, 40], "rate": [0.1, 0.5]}
-    assert found.differing == {"rate": [0.1, 0.5]}
+    assert found.differing_parameters == {"rate": [0.1, 0.5]}
     assert list(found.numbers) == ["b_fork_0", "b_fork_8", "b_fork_15", "c"]
     assert found.numbers["b_fork_8"] == [None, 2.0]
     assert [found.differences(name) for name in found.numbers][:3] == [[-1.0], [None], [None]]
-    assert found.forks == {"b": {0: [4.0, 3.0], 8: [None, 2.0], 15: [1.0, None]}}
+    assert found.numbers_by_fork == {"b": {0: [4.0, 3.0], 8: [None, 2.0], 15: [1.0, None]}}
     assert found.rows()[:2] == [["number", "one", "two", "two minus one"], ["b_fork_0", 4.0, 3.0, -1.0]]
 
 

@@ -41,7 +41,7 @@ def executed(*prose: str, outputs: list[dict[str, Any]] | None = None) -> dict[s
 
 def told(notebook: dict[str, Any], given: dict[str, Any], tmp_path: Path) -> list[str]:
     book = {"epochs": 40, "widths": [64]}
-    found = readable_notebook.make_readable(notebook, given, book, tmp_path / "notebooks" / "02_x.ipynb")
+    found = readable_notebook.make_readable(notebook, given, book=book, source=tmp_path / "notebooks" / "02_x.ipynb")
     return ["".join(cell["source"]) for cell in found["cells"]]
 
 
@@ -55,12 +55,15 @@ def test_the_first_cell_says_what_was_run(tmp_path: Path) -> None:
 
 def test_versions_are_shown_only_for_a_fresh_run(tmp_path: Path) -> None:
     source, ran = tmp_path / "notebooks" / "02_x.ipynb", executed("# T")
-    now = readable_notebook.make_readable(ran, {}, {}, source)
+    now = readable_notebook.make_readable(ran, {}, book={}, source=source)
     assert "torch " in now["cells"][0]["source"]
-    assert "torch " not in readable_notebook.make_readable(ran, {}, {}, source, just_run=False)["cells"][0]["source"]
+    assert (
+        "torch "
+        not in readable_notebook.make_readable(ran, {}, book={}, source=source, just_run=False)["cells"][0]["source"]
+    )
     now["cells"][0]["source"] = "**A run**, torch 1.0."
     assert (
-        readable_notebook.make_readable(now, {}, {}, source, just_run=False)["cells"][0]["source"]
+        readable_notebook.make_readable(now, {}, book={}, source=source, just_run=False)["cells"][0]["source"]
         == "**A run**, torch 1.0."
     )
 
@@ -87,7 +90,9 @@ def test_foreign_records_and_metadata_are_ignored(tmp_path: Path) -> None:
 def test_only_progress_bars_are_removed(tmp_path: Path) -> None:
     bar = "training:  50%|#####     | 1/2 [00:01<00:01,  1.0s/epoch]\rtraining: 100%|##########| 2/2 [00:02<00:00]\n"
     outputs = [stream(bar), stream("UserWarning: half of it\n"), stream("50%| of it\n", "stdout")]
-    found = readable_notebook.make_readable(executed("# T", outputs=outputs), {}, {}, tmp_path / "02_x.ipynb")
+    found = readable_notebook.make_readable(
+        executed("# T", outputs=outputs), {}, book={}, source=tmp_path / "02_x.ipynb"
+    )
     assert [each.get("text") for each in found["cells"][-1]["outputs"]] == [
         None,
         outputs[1]["text"],
@@ -98,14 +103,14 @@ def test_only_progress_bars_are_removed(tmp_path: Path) -> None:
 def test_the_template_keeps_the_executed_cells(tmp_path: Path) -> None:
     before = executed("# T {cite:p}`a`", "plain", "{glue:text}`width`")
     before["cells"][1]["metadata"] = {"lmc": {"exercises": "x"}}
-    once = readable_notebook.make_readable(before, {"epochs": 1}, {}, tmp_path / "02_x.ipynb")
+    once = readable_notebook.make_readable(before, {"epochs": 1}, book={}, source=tmp_path / "02_x.ipynb")
     assert [cell["source"] for cell in readable_notebook.original(once)["cells"]] == [
         cell["source"] for cell in before["cells"]
     ]
     assert [cell["metadata"] for cell in readable_notebook.original(once)["cells"]] == [
         cell["metadata"] for cell in before["cells"]
     ]
-    twice = readable_notebook.make_readable(once, {"epochs": 1}, {}, tmp_path / "02_x.ipynb")
+    twice = readable_notebook.make_readable(once, {"epochs": 1}, book={}, source=tmp_path / "02_x.ipynb")
     assert twice == once
 
 
@@ -125,7 +130,7 @@ def test_every_chapter_is_readable(path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         recorded_numbers, "said_of", lambda notebook: [(name, "1.5") for name in quoted_numbers.quoted_names(text)]
     )
-    told = readable_notebook.make_readable(source, {}, {}, path)
+    told = readable_notebook.make_readable(source, {}, book={}, source=path)
     cells = ["".join(cell["source"]) for cell in told["cells"] if cell["cell_type"] == "markdown"]
     roles = r"\{[a-z:]+\}`|```\{|this run has no|\]\([^h#][^)]*\.(?:md|ipynb)|\((?:eq|fig)-"
     assert [found for cell in cells for found in re.findall(roles, cell)] == []

@@ -27,7 +27,9 @@ def job(folder: Path, name: str, script: str, limit: float | None = None) -> sub
 
 def test_each_job_returns_its_status_and_output(tmp_path: Path) -> None:
     todo = [job(tmp_path, "fine", "print('well')"), job(tmp_path, "bad", "print('lmc: no'); print('x'); exit(3)")]
-    statuses = {done.name: status for done, status in subprocess_jobs.run(todo, 2, 1, QUIET, "jobs")}
+    statuses = {
+        done.name: status for done, status in subprocess_jobs.run(todo, total=2, at_once=1, console=QUIET, unit="jobs")
+    }
     assert statuses == {"fine": 0, "bad": 3}
     assert [subprocess_jobs.last_line(done.log) for done in todo] == ["well", "no"]
 
@@ -41,7 +43,7 @@ def test_the_number_of_simultaneous_jobs_is_limited(tmp_path: Path) -> None:
             asked.append(number)
             yield job(tmp_path, str(number), "import time; time.sleep(0.2)")
 
-    for done, _ in subprocess_jobs.run(todo(), 4, 2, QUIET, "jobs"):
+    for done, _ in subprocess_jobs.run(todo(), total=4, at_once=2, console=QUIET, unit="jobs"):
         finished.append(done.name)
         assert len(asked) - len(finished) <= 1, "one is still running"
     assert sorted(finished) == ["0", "1", "2", "3"]
@@ -49,7 +51,9 @@ def test_the_number_of_simultaneous_jobs_is_limited(tmp_path: Path) -> None:
 
 def test_a_job_over_its_limit_is_stopped(tmp_path: Path) -> None:
     start = time.monotonic()
-    (found,) = subprocess_jobs.run([job(tmp_path, "endless", "while True: pass", limit=0.5)], 1, 1, QUIET, "jobs")
+    (found,) = subprocess_jobs.run(
+        [job(tmp_path, "endless", "while True: pass", limit=0.5)], total=1, at_once=1, console=QUIET, unit="jobs"
+    )
     assert found[1] is None
     assert time.monotonic() - start < 10
 
@@ -57,7 +61,7 @@ def test_a_job_over_its_limit_is_stopped(tmp_path: Path) -> None:
 def test_closing_the_iterator_stops_the_remaining_jobs(tmp_path: Path) -> None:
     script = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"
     todo = [job(tmp_path, "long", script), job(tmp_path, "short", "import time; time.sleep(1)")]
-    with closing(subprocess_jobs.run(todo, 2, 2, QUIET, "jobs")) as finished:
+    with closing(subprocess_jobs.run(todo, total=2, at_once=2, console=QUIET, unit="jobs")) as finished:
         assert next(finished)[0].name == "short"
         pid = int((tmp_path / "pid").read_text())
         os.kill(pid, 0)
