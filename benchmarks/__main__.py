@@ -23,8 +23,8 @@ from benchmarks import (
     training,
 )
 from benchmarks.timing import table
-from lmc_utils.connect.curves import Bending
 from lmc_utils.forking import Experiment
+from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.measure.planes import PlaneGrid
 
 PAGE = Path(__file__).parent.parent / "book" / "_generated" / "benchmarks.md"
@@ -151,7 +151,7 @@ with batch normalisation, its statistics as constants:
 {tables["constants"]}
 
 **Memory.** By how much a process grew at its peak while it measured the first of these, for three values of the
-parameter `memory` of `curvature.along`:
+parameter `memory` of `stacked_derivatives.jet`:
 
 {memory.table(growth)}
 """
@@ -160,13 +160,13 @@ parameter `memory` of `curvature.along`:
 def _detours(experiment: Experiment, repeats: int) -> str:
     print("Matching, and the lowest pass:", flush=True)
     costs = detours.costs(experiment, repeats)
-    print("Bending ways:", flush=True)
+    print("Curves:", flush=True)
     bent = detours.compare(experiment, repeats)
     return f"""\
 {_where(repeats)}
 
 **Bent ways.** Bezier curves between siblings of the {experiment.dataset} family: three parents, five fork epochs, that
-is, fifteen pairs, for {Bending().curve_epochs} epochs.
+is, fifteen pairs, for {CurveSettings().curve_epochs} epochs.
 
 {table(bent, detours.OURS)}
 

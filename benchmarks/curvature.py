@@ -23,11 +23,11 @@ from torch.nn import functional
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved, rounded
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure import batchnorm, curvature, evaluator
+from lmc_utils.measure import stacked_derivatives, stacked_scores
 from lmc_utils.measure.derivatives import Derivatives, Loss, differentiate, moved
 from lmc_utils.networks import data, models, stack
 
-OURS = "double backward (`curvature.jet`)"
+OURS = "double backward (`stacked_derivatives.jet`)"
 OVER = "forward over reverse"
 NESTED = "nested forward mode"
 CURVLINOPS = "curvlinops, one network after the other"
@@ -45,7 +45,7 @@ class Task:
     """Many networks, each with its own direction, and the samples that all of them see.
 
     Attributes:
-        given: what `curvature.jet` needs to know of statistics of batch normalisation.
+        given: what `stacked_derivatives.jet` needs to know of statistics of batch normalisation.
         left_out: contenders that cannot do it, or not within minutes.
     """
 
@@ -61,7 +61,7 @@ class Task:
     def of(cls, experiment: Experiment) -> Task:
         """Both ends of every pair of siblings after training, along the line between them."""
         run = train(experiment)
-        ends = torch.stack([pair for _, pair in run.pairs()])
+        ends = torch.stack([pair.theta for _, pair in run.pairs()])
         deltas = (ends[:, 1] - ends[:, 0]).repeat_interleave(2, 0)
         return cls(run.network, ends.flatten(0, 1), deltas, *run.dataset.train)
 
@@ -83,7 +83,7 @@ class Task:
             left_out = (OVER, CURVLINOPS)
         if how == "functions":
             return cls(network, thetas, deltas, inputs, labels, {"estimation": estimation}, (CURVLINOPS, LOOP))
-        given = {"buffers": batchnorm.reestimate(network, thetas, estimation)} if how == "constants" else {}
+        given = {"buffers": stacked_scores.reestimated(network, thetas, estimation)} if how == "constants" else {}
         return cls(network, thetas + deltas, deltas, inputs, labels, given, left_out)
 
     def exact(self) -> Task:
@@ -114,11 +114,13 @@ def compare(task: Task, by_layer: bool, repeats: int) -> Times:
     _check_equal(task, by_layer)
     statistics = task.given.get("buffers")
     if "estimation" in task.given:
-        statistics = batchnorm.reestimate(task.design, task.thetas, task.given["estimation"])
+        statistics = stacked_scores.reestimated(task.design, task.thetas, task.given["estimation"])
     runs: dict[str, Callable[[], object]] = {
         name: partial(measure, task, by_layer) for name, measure in contenders.items()
     }
-    runs[FORWARD] = lambda: evaluator.evaluate(task.design, task.thetas, task.inputs, task.labels, buffers=statistics)
+    runs[FORWARD] = lambda: stacked_scores.evaluate(
+        task.design, task.thetas, task.inputs, task.labels, buffers=statistics
+    )
     return interleaved(runs, repeats)
 
 
@@ -158,10 +160,16 @@ def _check_equal(task: Task, by_layer: bool) -> None:
 
 
 def _stacked(way: Callable[[Loss, Tensor], Derivatives], task: Task, by_layer: bool) -> Tensor:
-    """`curvature.jet`, differentiating in this way."""
-    with patch.object(curvature, "differentiate", way):
-        found = curvature.jet(
-            task.design, task.thetas, task.deltas, task.inputs, task.labels, by_layer, **task.given
+    """`stacked_derivatives.jet`, differentiating in this way."""
+    with patch.object(stacked_derivatives, "differentiate", way):
+        found = stacked_derivatives.jet(
+            task.design,
+            task.thetas,
+            task.deltas,
+            inputs=task.inputs,
+            labels=task.labels,
+            by_layer=by_layer,
+            **task.given,
         ).curvature
     return torch.cat([found.diagonal(dim1=1, dim2=2), found.sum((1, 2)).unsqueeze(1)], 1) if by_layer else found[:, 0]
 

@@ -16,11 +16,11 @@ from torch.func import functional_call
 
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
-from lmc_utils.connect import curves
 from lmc_utils.connect.alignment import Matching, align
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure import minimax_path, planes
+from lmc_utils.measure import curves, minimax_path, planes
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.networks.training import data_order, rate
 
 OURS, LOOP = "all pairs as one stack (ours)", "loop, one pair after the other"
@@ -36,10 +36,10 @@ def family(experiment: Experiment) -> Pairs:
 def compare(experiment: Experiment, repeats: int) -> Times:
     """Seconds to bend all ways, after checking that both contenders bend them alike."""
     pairs = family(experiment)
-    short = curves.Bending(curve_epochs=_CHECKED)
+    short = curves.CurveSettings(curve_epochs=_CHECKED)
     # float32: the order of summation differs.
     torch.testing.assert_close(_loop(pairs, short, experiment), _stack(pairs, short, experiment), atol=1e-3, rtol=1e-2)
-    how = curves.Bending()
+    how = curves.CurveSettings()
     contenders: dict[str, Callable[[], object]] = {
         OURS: lambda: _stack(pairs, how, experiment),
         LOOP: lambda: _loop(pairs, how, experiment),
@@ -52,7 +52,7 @@ def costs(experiment: Experiment, repeats: int) -> Times:
     wide = train(replace(experiment, widths=(256,) * len(experiment.widths), fork_epochs=(0,))).pairs()
     one = replace(wide, places=wide.places[:1])
     narrow = train(experiment).pairs(third="fork_point")
-    plane = planes.plane(replace(narrow, places=narrow.places[:1]), planes.PlaneGrid(), ["train"])
+    plane = planes.plane(replace(narrow, places=narrow.places[:1]), planes.PlaneGrid(), splits=["train"])
     shown = plane.isel(dict(zip(narrow.coords, narrow.places[0], strict=True)), missing_dims="ignore").squeeze(
         drop=True
     )
@@ -65,27 +65,28 @@ def costs(experiment: Experiment, repeats: int) -> Times:
     return interleaved(tasks, repeats)
 
 
-def _stack(pairs: Pairs, how: curves.Bending, experiment: Experiment) -> Tensor:
-    """Bends, shape (pairs, parameters)."""
-    return curves.bend(pairs, how, experiment).bends[:, 0]
+def _stack(pairs: Pairs, how: curves.CurveSettings, experiment: Experiment) -> Tensor:
+    """Inner nodes, shape (pairs, parameters)."""
+    return torch.cat([inner["theta"] for inner in curves.train(pairs, how, experiment).inner])
 
 
-def _loop(pairs: Pairs, how: curves.Bending, experiment: Experiment) -> Tensor:
+def _loop(pairs: Pairs, how: curves.CurveSettings, experiment: Experiment) -> Tensor:
     return torch.stack([_bend(pairs, place, how, experiment) for place in pairs.places])
 
 
-def _bend(pairs: Pairs, place: tuple[int, ...], how: curves.Bending, experiment: Experiment) -> Tensor:
-    inputs, labels = pairs.samples["train"]
+def _bend(pairs: Pairs, place: tuple[int, ...], how: curves.CurveSettings, experiment: Experiment) -> Tensor:
+    evaluator, theta = require_stacked(pairs), pairs.read(place).theta
+    inputs, labels = evaluator.samples["train"]
     inputs, size = inputs.flatten(1), experiment.batch_size
     steps = len(inputs) // size
-    first, second = (plain.network(pairs.network, theta) for theta in pairs.read(place)[:2])
-    bend = plain.network(pairs.network, torch.lerp(*pairs.read(place)[:2], 0.5))
+    first, second = (plain.network(evaluator.network, each) for each in theta[:2])
+    bend = plain.network(evaluator.network, torch.lerp(theta[0], theta[1], 0.5))
     names = [name for name, _ in bend.named_parameters()]
     ends = [[value.detach() for value in network.parameters()] for network in (first, second)]
     moving = list(bend.parameters())
     sgd = torch.optim.SGD(moving, lr=how.curve_rate, momentum=experiment.momentum)
     recipe = replace(experiment, learning_rate=how.curve_rate, epochs=how.curve_epochs, fork_epochs=(0,))
-    stream = (0, curves.name_of(pairs, place))
+    stream = curves._stream(pairs, place, 0)
     for epoch in range(how.curve_epochs):
         order = data_order(stream, epoch, len(inputs))
         for step, t in enumerate(curves.draws_of_t(stream, epoch, steps).tolist()):

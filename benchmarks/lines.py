@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure.evaluator import evaluator
-from lmc_utils.measure.points import mix
+from lmc_utils.measure.mixtures import blend, on_line
+from lmc_utils.measure.stacked_scores import Scores
+from lmc_utils.networks.state_check import evaluating
 
 OURS, PACKAGE, LOADER = "`lines.line` (ours)", "loss-landscapes", "loop, DataLoader"
 POINTS = 21
@@ -40,11 +41,12 @@ class Task:
     def of(cls, experiment: Experiment) -> Task:
         """All pairs of siblings after training, on the training set."""
         run = train(experiment)
-        return cls(run.network, torch.stack([pair for _, pair in run.pairs()]), *run.dataset.train)
+        return cls(run.network, torch.stack([pair.theta for _, pair in run.pairs()]), *run.dataset.train)
 
     def points(self, alphas: Tensor) -> Tensor:
         """Shape (pairs, alphas, parameters)."""
-        return mix(self.ends[:, 0], self.ends[:, 1], alphas)
+        weights = on_line(alphas).weights
+        return torch.stack([blend(weights, pair) for pair in self.ends])
 
 
 def compare(experiment: Experiment, repeats: int) -> Times:
@@ -61,8 +63,8 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 def _stack(task: Task, alphas: Tensor) -> Tensor:
     """Losses in nats, shape (pairs, alphas); one pair at a time, as `lines.line` does it."""
-    evaluate = evaluator(task.design, task.inputs, task.labels)
-    return torch.stack([evaluate(points)[0] for points in task.points(alphas)])
+    scores = Scores(evaluating(task.design), task.inputs, task.labels)
+    return torch.stack([scores(points)[0] for points in task.points(alphas)])
 
 
 def _loop(task: Task, alphas: Tensor) -> Tensor:

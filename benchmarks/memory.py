@@ -12,8 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import torch
+
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure import curvature
+from lmc_utils.measure.stacked_derivatives import jet
 
 _FEW = 100  # samples
 
@@ -36,7 +38,7 @@ def growth_of_curvature(experiment: Experiment, allowed: Iterable[float]) -> dic
 
     Args:
         experiment: whose pairs; trained first where it is not yet.
-        allowed: values of the parameter `memory` of `curvature.along`, in MiB; each is tried in a fresh process.
+        allowed: values of the parameter `memory` of `stacked_derivatives.jet`, in MiB; each has a fresh process.
     """
     train(experiment)
     found = {}
@@ -53,12 +55,13 @@ def _growth(experiment: Experiment, memory: float) -> float:
     not counted.
     """
     run = train(experiment)
-    _, ends = next(iter(run.pairs()))
-    inputs, labels = run.dataset.train
-    curvature.jet(run.network, ends[:1], ends[1:] - ends[:1], inputs[:_FEW], labels[:_FEW])
+    ends = torch.stack([pair.theta for _, pair in run.pairs()])
+    deltas = (ends[:, 1] - ends[:, 0]).repeat_interleave(2, 0)
+    thetas, (inputs, labels) = ends.flatten(0, 1), run.dataset.train
+    jet(run.network, thetas[:1], deltas[:1], inputs=inputs[:_FEW], labels=labels[:_FEW])
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     before = _status("VmRSS")
-    curvature.along(run.pairs(), memory=memory)
+    jet(run.network, thetas, deltas, inputs=inputs, labels=labels, memory=memory)
     return _status("VmHWM") - before
 
 

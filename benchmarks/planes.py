@@ -16,7 +16,8 @@ from torch.nn import functional
 from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils.forking import Experiment, Run, train
-from lmc_utils.measure import evaluator, planes
+from lmc_utils.measure import planes
+from lmc_utils.measure.stacked_scores import evaluate
 
 OURS, PACKAGE = "`planes.plane` (ours)", "loss-landscapes"
 GRID = 25
@@ -30,7 +31,7 @@ def compare(experiment: Experiment, repeats: int, grid: int = GRID) -> Times:
     ground = planes.PlaneGrid(grid=grid)
     pairs = run.pairs(third="fork_point", parents=[0])
     contenders = {
-        OURS: lambda: planes.plane(pairs, ground, ["train"]),
+        OURS: lambda: planes.plane(pairs, ground, splits=["train"]),
         PACKAGE: lambda: [_package(run, triangle, grid) for triangle in triangles],
     }
     return interleaved(contenders, repeats)
@@ -38,7 +39,7 @@ def compare(experiment: Experiment, repeats: int, grid: int = GRID) -> Times:
 
 def _triangles(run: Run) -> list[Tensor]:
     """Both siblings and the fork point for each pair of the first parent, each of shape (3, parameters)."""
-    return [corners for _, corners in run.pairs(third="fork_point", parents=[0])]
+    return [corners.theta for _, corners in run.pairs(third="fork_point", parents=[0])]
 
 
 def _package(run: Run, triangle: Tensor, steps: int) -> Tensor:
@@ -56,5 +57,5 @@ def _check_equal(run: Run, triangle: Tensor, steps: int = 4) -> None:
         for column in range(steps)
         for row in range(steps)
     ]
-    expected, _ = evaluator.evaluate(run.network, torch.stack(rows), *run.dataset.train)
+    expected, _ = evaluate(run.network, torch.stack(rows), *run.dataset.train)
     torch.testing.assert_close(_package(run, triangle, steps).flatten(), expected, rtol=1e-4, atol=1e-6)

@@ -53,7 +53,7 @@ def _training(experiment: Experiment, folder: Path) -> tuple[float, float]:
         spent.append(_seconds(save, *arguments))
 
     with mock.patch.object(store.RunFolder, "save", timed):
-        whole = _seconds(train, experiment, folder, False)
+        whole = _seconds(train, experiment, folder)
     return whole, sum(spent)
 
 

@@ -24,8 +24,8 @@ from benchmarks import (
     timing,
     training,
 )
-from lmc_utils.connect.curves import Bending
 from lmc_utils.forking import Experiment, train
+from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.networks.models import Architecture
 
 SMALL = Experiment(dataset="digits", widths=(8,), epochs=2, fork_epochs=(0, 1), parents=1, device="cpu")
@@ -190,7 +190,7 @@ def test_the_loop_trains_the_residual_networks_that_the_stack_trains(dataset: st
 
 
 def test_the_loop_trains_the_curves_that_the_stack_trains(trained: Experiment) -> None:
-    pairs, how = train(trained).pairs(), Bending(curve_epochs=2)
+    pairs, how = train(trained).pairs(), CurveSettings(curve_epochs=2)
     ours, theirs = detours._stack(pairs, how, trained), detours._loop(pairs, how, trained)
     assert ours.shape == (2, theirs.shape[1])
     torch.testing.assert_close(theirs, ours, atol=1e-3, rtol=1e-2)

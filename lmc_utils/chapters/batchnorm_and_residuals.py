@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from lmc_utils.forking import Experiment
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.settings import Settings, at_least, odd_at_least, parameter, require, with_default
 
 
@@ -52,5 +53,4 @@ class Parameters(Settings):
 
     def few(self, pairs: Pairs) -> Pairs:
         """The same pairs, to be measured on the first of their training samples only."""
-        inputs, labels = pairs.samples["train"]
-        return replace(pairs, samples={"train": (inputs[: self.few_samples], labels[: self.few_samples])})
+        return replace(pairs, evaluator=require_stacked(pairs).with_few_samples(self.few_samples))

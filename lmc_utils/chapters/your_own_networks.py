@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 from torch import nn
 
 from lmc_utils.connect import checkpoints, import_by_name
-from lmc_utils.connect.state_dicts import State
+from lmc_utils.measure.module_state import State
 from lmc_utils.settings import (
     ParameterError,
     Settings,

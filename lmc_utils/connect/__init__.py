@@ -1,29 +1,33 @@
-"""What lies between two networks, whoever trained them: lines, permutations that bring them together, and ways around.
+"""Networks of any kind: what lies between them, whoever trained them.
 
-Two networks of any kind are measured in three lines::
+Two networks are measured in three lines::
 
     from lmc_utils import connect
 
     report = connect.pair(first, second, data)
 
-`alignment`, `matching`, `rescaling` and `curves` take many pairs of networks of this package (`measure.pairs.Pairs`),
-and give pairs, or paths between them that can be measured.
+`connect.pairs` makes pairs of any networks for every measurement of `lmc_utils.measure`; `connect.plane` measures the
+plane through three. `alignment` permutes the channels of networks so that they are most alike, `rescaling` repairs the
+statistics of activations between them.
 """
 
 from lmc_utils.connect.report import Report
+from lmc_utils.connect.several_networks import pairs, pairwise, plane
 from lmc_utils.connect.two_networks import Interrupted, pair
 
 __all__ = [
     "pair",
+    "pairs",
+    "pairwise",
+    "plane",
     "Report",
     "Interrupted",
     "alignment",
     "matching",
     "rescaling",
-    "curves",
-    "batches",
-    "scores",
     "checkpoints",
-    "several_networks",
+    "state_dicts",
+    "repeatable_data",
+    "checking",
     "import_by_name",
 ]

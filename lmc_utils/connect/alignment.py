@@ -1,4 +1,4 @@
-"""Pairs whose second network has its channels renamed, so that it is most like the first."""
+"""Pairs whose second network has its channels permuted, so that it is most like the first."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from lmc_utils.connect import matching
 from lmc_utils.connect.matching import Permutations
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
+from lmc_utils.measure.mixtures import Mixtures
+from lmc_utils.measure.module_state import State
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.stacked_evaluator import StackedEvaluator, require_stacked
 from lmc_utils.networks import permutation_symmetry, stack
+from lmc_utils.networks.stack import Networks
 from lmc_utils.progress import bar
-from lmc_utils.settings import Settings, at_least, one_of, parameter
+from lmc_utils.settings import Settings, at_least, one_of, parameter, require
 
 METHODS = ("weights", "activations")
 
@@ -38,75 +42,84 @@ class Matching(Settings):
         1000, "training samples that activations are compared on; all, where there are fewer", at_least(2)
     )
 
+    def describe(self) -> str:
+        """The method, in words, for the attributes of a result."""
+        return f"{self.matching} ({self.starts} random starts)" if self.matching == "weights" else self.matching
+
 
 class Aligned(NamedTuple):
-    """Pairs whose second network is renamed, and what that did.
+    """Pairs whose second network is permuted, and what that did.
 
     Attributes:
-        pairs: as they were, but for the names of the second network's channels; it computes what it did.
+        pairs: as they were, except for the order of the second network's channels; it computes what it did.
         report: with the dimensions of the pairs `before` and `after`, the distances of the two networks, and `moved`,
-            the share of channels that have another name than before. Moved channels are no evidence by themselves:
-            channels that are alike, or dead, change their names without a gain.
+            the fraction of channels that have another place than before. Moved channels are no evidence by themselves:
+            channels that are alike, or dead, change places without a gain.
     """
 
     pairs: Pairs
     report: xr.Dataset
 
 
-def align(pairs: Pairs, how: Matching | None = None, seed: int = 0) -> Aligned:
-    """Rename the channels of each pair's second network, so that it is most like the first.
+def align(pairs: Pairs, how: Matching | None = None, *, seed: int = 0) -> Aligned:
+    """Permute the channels of each pair's second network, so that it is most like the first.
 
-    All that goes with a channel is renamed: its weights, and its running statistics where it has some. A third point
+    All that goes with a channel is permuted: its weights, and its running statistics where it has some. A third point
     stays as it is.
 
     Args:
-        pairs: of networks of this package.
+        pairs: of stacked networks.
         how: how channels are matched.
         seed: of the random starts; each pair has its own, by its place.
 
     Raises:
-        ParameterError: a network without channels that can be permuted, or with layers that are not of this package.
+        ParameterError: a network without channels that can be permuted, or that is not built of stacked layers.
     """
-    how, network = how or Matching(), pairs.network
+    how, evaluator = how or Matching(), require_stacked(pairs)
+    network = evaluator.network
     matching.groups(network)
     quantities = {
         "before": Quantity(tuple(pairs.coords), long_name="distance of the networks as they are"),
         "after": Quantity(tuple(pairs.coords), long_name="distance of the networks after alignment"),
-        "moved": Quantity(tuple(pairs.coords), long_name="share of channels with another name"),
+        "moved": Quantity(tuple(pairs.coords), long_name="fraction of channels in another place"),
     }
-    named = f"{how.matching} ({how.starts} random starts)" if how.matching == "weights" else how.matching
-    report = blank(pairs.coords, quantities, {**pairs.provenance, "aligned": named})
-    inputs = _samples(pairs, how) if how.matching == "activations" else None
+    report = blank(pairs.coords, quantities, {**pairs.attributes, "aligned": how.describe()})
     orders: dict[Place, tuple[Tensor, Tensor]] = {}
-    for place, points in bar(pairs, "aligning pairs", unit="pair"):
-        ends = points[:2]
-        if inputs is None:
-            found = matching.by_weights(network, ends, how.starts, (seed, *place))
-        else:
-            kept = pairs.statistics().at(place, ends, torch.eye(2))[0]
-            found = matching.by_activations(network, ends.to(pairs.device), kept, inputs)
+    for place, corners in bar(pairs, "aligning pairs", unit="pair"):
+        ends = corners.rows(slice(2))
+        found = _matched(evaluator, ends, how, (seed, *place))
         orders[place] = order(network, found)
         moved = torch.cat([which != torch.arange(len(which)) for which in found.values()])
-        first, second = ends.double()
+        first, second = ends.theta.double()
         report.before.values[place] = (second - first).norm()
         report.after.values[place] = (second[orders[place][0]] - first).norm()
         report.moved.values[place] = moved.double().mean()
 
-    def renamed(points: Tensor, numbers: Tensor) -> Tensor:
-        return torch.stack([points[0], points[1][numbers], *points[2:]])
+    def read(place: Place) -> Networks:
+        theta, buffers = (
+            None if each is None else torch.stack([each[0], each[1][numbers], *each[2:]])
+            for each, numbers in zip(pairs.read(place), orders[place], strict=True)
+        )
+        assert theta is not None, "networks have parameters"
+        return Networks(theta, buffers)
 
-    read_buffers = pairs.read_buffers
-    aligned = replace(
-        pairs,
-        read=lambda place: renamed(pairs.read(place), orders[place][0]),
-        read_buffers=None if read_buffers is None else lambda place: renamed(read_buffers(place), orders[place][1]),
-        provenance={**pairs.provenance, "aligned": named},
-    )
-    return Aligned(aligned, report)
+    return Aligned(replace(pairs, read=read, provenance={**pairs.provenance, "aligned": how.describe()}), report)
+
+
+def _matched(evaluator: StackedEvaluator, ends: Networks, how: Matching, seed: tuple[int, ...]) -> Permutations:
+    network = evaluator.network
+    if how.matching == "weights":
+        values = stack.unflatten(ends.theta.detach(), network)
+        first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
+        return matching.by_weights(network, first, second, starts=how.starts, seed=seed)
+    points = Mixtures(torch.eye(2, dtype=torch.float64))
+    statistics = evaluator.statistics(ends, points, ends.theta)[0]
+    inputs = evaluator.estimation_inputs(Convention(batchnorm_samples=how.matching_samples))
+    return matching.by_activations(network, Networks(ends.theta.to(evaluator.device), statistics), inputs)
 
 
 def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tensor]:
-    """The order in which a renamed network has its parameters, and its buffers: theta[order] is its vector.
+    """The order in which a permuted network has its parameters, and its buffers: theta[order] is its vector.
 
     Args:
         network: any stack of the architecture.
@@ -126,6 +139,45 @@ def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tenso
     return parameters, buffers
 
 
-def _samples(pairs: Pairs, how: Matching) -> Tensor:
-    """The inputs that activations are compared on, always the same."""
-    return Convention(batchnorm_samples=how.matching_samples).samples(pairs.samples).to(pairs.device)
+def aligned_state(
+    module: nn.Module, first: State, second: State, *, how: Matching
+) -> tuple[State, dict[str, str | float]]:
+    """The second state of a module, its channels permuted so that its weights are nearest to the first's.
+
+    It computes what it did; `checking.endpoint_difference` shows it.
+
+    Args:
+        module: a sequence of layers that `networks.permutation_symmetry` knows.
+        first, second: tensors by name.
+        how: how many random starts; matching is by weights.
+
+    Returns:
+        The state, and the attributes of a report: how channels were matched, the distances before and after, and the
+        fraction of channels in another place.
+
+    Raises:
+        ParameterError: a layer that is not known, nothing that can be permuted, or matching by activations.
+    """
+    require(how.matching == "weights", "align", "matching by weights", how.matching)
+    names = [name for name, _ in module.named_parameters()]
+    ours, theirs = ({name: state[name].double().cpu()[None] for name in names} for state in (first, second))
+    orders = matching.by_weights(module, ours, theirs, starts=how.starts, seed=(0,))
+    # Places are permuted, so that numbers keep their type.
+    places = {name: torch.arange(value.numel()).view(1, *value.shape) for name, value in second.items()}
+    moved = permutation_symmetry.permuted(places, module, orders)
+    state = {
+        name: value.flatten()[moved[name].flatten().to(value.device)].view(value.shape)
+        for name, value in second.items()
+    }
+    after = {name: state[name].double().cpu()[None] for name in names}
+    channels = torch.cat([order != torch.arange(len(order)) for order in orders.values()])
+    return state, {
+        "aligned": f"by weights ({how.starts} random starts)",
+        "distance_before": _distance(ours, theirs),
+        "distance_after": _distance(ours, after),
+        "channels_permuted": float(channels.double().mean()),
+    }
+
+
+def _distance(one: State, other: State) -> float:
+    return float(sum((one[name] - other[name]).square().sum() for name in one) ** 0.5)

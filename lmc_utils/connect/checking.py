@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
-from lmc_utils.connect.batches import Batch, Feed, unchanged_random
-from lmc_utils.connect.endpoints import WHICH, Ends
-from lmc_utils.connect.state_dicts import listed, tensors
-from lmc_utils.connect.user_errors import expected
+from lmc_utils.connect.endpoints import Endpoints
+from lmc_utils.connect.repeatable_data import unchanged_random
+from lmc_utils.connect.state_dicts import listed
+from lmc_utils.measure.batches import Batch, Batches
+from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
+from lmc_utils.measure.module_state import tensors
+from lmc_utils.measure.user_code import expected
 from lmc_utils.settings import ParameterError
 
 _FEW = 4  # samples of a batch that are enough to see a difference
@@ -34,7 +35,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def endpoint_difference(ends: Ends, feed: Feed) -> float:
+def endpoint_difference(ends: Endpoints, batches: Batches) -> float:
     """The largest difference between an output of the copy and of the network itself, over the largest output.
 
     On some samples of the first and of the last batch, with each network's own statistics. States are compared with a
@@ -45,53 +46,29 @@ def endpoint_difference(ends: Ends, feed: Feed) -> float:
             samples, changes what it holds in a forward pass, draws random numbers, or answers otherwise when it is
             asked again.
     """
-    shown = [(number, batch.first(_FEW)) for number, batch in _first_and_last(feed)]
+    shown = [(number, batch.first(_FEW)) for number, batch in _first_and_last(batches)]
+    own, device = tensors(ends.module), next(ends.module.parameters()).device
     worst = 0.0
-    for corner, which in enumerate(WHICH):
-        ends.lay_end(corner, [*ends.parameters, *ends.statistics])
-        ours = [_settled(ends.module, batch.to(ends.device), which, number) for number, batch in shown]
+    for corner, name in enumerate(ends.names):
+        with torch.no_grad():
+            for tensor, value in ends.states[corner].items():
+                own[tensor].copy_(value)
+        ours = [_settled(ends.module, batch.to(device), name, number) for number, batch in shown]
         original = ends.originals[corner]
         if original is None:
             ends.module.load_state_dict({**ends.module.state_dict(), **_saved(ends, corner)})
         module = ends.module if original is None else original
         with evaluating(module), torch.no_grad(), unchanged_random():
-            device = next(module.parameters()).device
+            device_of = next(module.parameters()).device
             for (number, batch), mine in zip(shown, ours, strict=True):
-                theirs = outputs(batch.to(device).run(module))
-                worst = max(worst, _compared(mine, theirs, which, number))
+                theirs = outputs(batch.to(device_of).run(module))
+                worst = max(worst, _compared(mine, theirs, name, number))
     return worst
 
 
-def outputs(output: Any) -> list[Tensor]:
-    """The real tensors in what a network puts out."""
-    return [
-        part for part in pytree.tree_leaves(_plain(output)) if isinstance(part, Tensor) and part.is_floating_point()
-    ]
-
-
-def tolerance(dtype: torch.dtype) -> float:
-    """Up to which share of the largest output two ways to compute it may differ by rounding.
-
-    >>> tolerance(torch.float32) < 1e-4, tolerance(torch.float64) < 1e-9
-    (True, True)
-    """
-    return float(torch.finfo(dtype).eps ** 0.6)
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Whether two outputs are the same up to rounding."""
-    mine, theirs = outputs(one), outputs(other)
-    return len(mine) == len(theirs) and all(map(_near, mine, theirs))
-
-
-def _plain(output: Any) -> Any:
-    """A dict of a class of its own, as some libraries put out, as a dict."""
-    return dict(output) if isinstance(output, dict) else output
-
-
-def _first_and_last(feed: Feed) -> list[tuple[int, Batch]]:
+def _first_and_last(batches: Batches) -> list[tuple[int, Batch]]:
     found: list[tuple[int, Batch]] = []
-    for each in enumerate(feed):
+    for each in enumerate(batches):
         found[1:] = [each] if found else []
         found = found or [each]
     return found
@@ -120,16 +97,12 @@ def _settled(module: nn.Module, batch: Batch, which: str, number: int) -> list[T
     return first
 
 
-def _near(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and _difference(one, other)[0] <= tolerance(one.dtype)
-
-
 def _compared(mine: list[Tensor], theirs: list[Tensor], which: str, number: int) -> float:
     if [value.shape for value in mine] != [value.shape for value in theirs]:
         raise ParameterError(f"{which}: expected one architecture, its outputs in batch {number} have another shape")
     worst = 0.0
     for row, (one, other) in enumerate(zip(mine, theirs, strict=True)):
-        share, place = _difference(one, other.to(one))
+        share, place = difference(one, other.to(one))
         if not share <= tolerance(one.dtype):
             where = f"batch {number}, {f'output {row}, ' if len(mine) > 1 else ''}place {place}"
             hint = "something besides parameters and buffers differs between the two"
@@ -141,18 +114,6 @@ def _compared(mine: list[Tensor], theirs: list[Tensor], which: str, number: int)
     return worst
 
 
-def _difference(one: Tensor, other: Tensor) -> tuple[float, tuple[int, ...]]:
-    """The largest difference over the largest size, and where it is; what is equal in both, as infinity, counts 0."""
-    if one.numel() == 0:
-        return 0.0, ()
-    one, other = one.double(), other.double()
-    same = (one == other) | (one.isnan() & other.isnan())
-    away = torch.where(same, torch.zeros_like(one), (one - other).abs()).nan_to_num(nan=torch.inf)
-    size = torch.where(other.isfinite(), other.abs(), torch.zeros_like(other)).max().clamp(min=1e-300)
-    place = torch.unravel_index(away.argmax(), away.shape)
-    return float(away.max() / size), tuple(int(each) for each in place)
-
-
-def _saved(ends: Ends, corner: int) -> dict[str, Tensor]:
+def _saved(ends: Endpoints, corner: int) -> dict[str, Tensor]:
     own = ends.module.state_dict()
     return {name: value for name, value in ends.given[corner].items() if name in own}

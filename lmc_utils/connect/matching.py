@@ -15,9 +15,10 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from lmc_utils.measure.evaluator import blocks
+from lmc_utils.measure.stacked_scores import blocks
 from lmc_utils.networks import permutation_symmetry, stack
 from lmc_utils.networks.layers import Parameters
+from lmc_utils.networks.stack import Networks
 from lmc_utils.settings import ParameterError
 
 Permutations = dict[str, Tensor]
@@ -40,7 +41,9 @@ def groups(network: nn.Module) -> dict[str, int]:
     return found
 
 
-def by_weights(network: nn.Module, ends: Tensor, starts: int = 4, seed: Sequence[int] = (0,)) -> Permutations:
+def by_weights(
+    network: nn.Module, first: Parameters, second: Parameters, *, starts: int = 4, seed: Sequence[int] = (0,)
+) -> Permutations:
     """The permutations that bring the second network's parameters nearest to the first's, as far as they are found.
 
     Group after group, in random order, the assignment is the best one for the others as they are (Ainsworth et al.
@@ -49,16 +52,16 @@ def by_weights(network: nn.Module, ends: Tensor, starts: int = 4, seed: Sequence
     than the identity.
 
     Args:
-        network: any stack of the architecture.
-        ends: two parameter vectors, shape (2, parameters).
+        network: any stack of the architecture, or a sequence of torch's own layers.
+        first, second: the parameters of each network by name, with a leading axis of one.
         starts: random starts besides the identity.
         seed: of the starts and of the order of groups.
 
     Raises:
-        ParameterError: as for `groups`, or vectors that are not two of this architecture.
+        ParameterError: as for `groups`, or parameters that are not finite.
     """
     sizes = groups(network)
-    first, second = _both(network, ends)
+    first, second = _wide(first), _wide(second)
     places = {group: list(_places(network, group)) for group in sizes}
     meets = {group: {name for name, *_ in found} for group, found in places.items()}
     random = np.random.default_rng(seed)
@@ -87,7 +90,7 @@ def by_weights(network: nn.Module, ends: Tensor, starts: int = 4, seed: Sequence
     return best[1]
 
 
-def by_activations(network: nn.Module, ends: Tensor, buffers: Tensor | None, inputs: Tensor) -> Permutations:
+def by_activations(network: nn.Module, ends: Networks, inputs: Tensor) -> Permutations:
     """The permutations under which the second network's activations correlate best with the first's.
 
     For each group the sum of correlations over samples and space, after every activation function that its channels
@@ -97,17 +100,17 @@ def by_activations(network: nn.Module, ends: Tensor, buffers: Tensor | None, inp
 
     Args:
         network: any stack of the architecture.
-        ends: two parameter vectors, shape (2, parameters).
-        buffers: what the networks keep besides, (2, numbers); None where that is nothing.
+        ends: the two networks.
         inputs: shape (samples, space..., channels).
 
     Raises:
         ParameterError: as for `by_weights`.
     """
     sizes, axes = groups(network), permutation_symmetry.channels(network)
-    _both(network, ends)
-    kept = stack.fresh_buffers(network, 2).to(ends) if buffers is None else buffers
-    pair = stack.bound(network, ends, kept).eval()
+    theta = ends.theta.detach()
+    _wide(stack.unflatten(theta, network))
+    kept = stack.fresh_buffers(network, 2).to(theta) if ends.buffers is None else ends.buffers
+    pair = stack.bound(network, theta, kept).eval()
     watched = {name: layer for name, layer in pair.named_modules() if isinstance(layer, _ACTIVATIONS) and axes[name]}
     moments: dict[str, tuple[Tensor, Tensor]] = {}
 
@@ -140,18 +143,11 @@ def by_activations(network: nn.Module, ends: Tensor, buffers: Tensor | None, inp
     return {group: _assigned(scores) for group, scores in alike.items()}
 
 
-def _both(network: nn.Module, ends: Tensor) -> tuple[Parameters, Parameters]:
-    """The parameters of both networks by name, in float64 on the CPU."""
-    length = sum(value[0].numel() for value in network.parameters())
-    if ends.shape != (2, length):
-        raise ParameterError(
-            f"endpoints: expected two vectors of {length} parameters, got the shape {tuple(ends.shape)}"
-        )
-    if not bool(ends.isfinite().all()):
-        raise ParameterError("endpoints: expected finite parameters, got others")
-    values = stack.unflatten(ends.detach().double().cpu(), network)
-    first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
-    return first, second
+def _wide(values: Parameters) -> Parameters:
+    """Parameters in float64 on the CPU."""
+    if not all(bool(value.isfinite().all()) for value in values.values()):
+        raise ParameterError("endpoints: expected finite parameters, got NaN or infinity")
+    return {name: value.detach().double().cpu() for name, value in values.items()}
 
 
 def _places(network: nn.Module, group: str) -> Iterator[tuple[str, int, int, int, int]]:

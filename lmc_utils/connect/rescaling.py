@@ -16,23 +16,24 @@ import xarray as xr
 from torch import Tensor, nn
 
 from lmc_utils.measure import lines
-from lmc_utils.measure.batchnorm import WORKING_MEMORY, Convention, norms
-from lmc_utils.measure.evaluator import batches, blocks
-from lmc_utils.measure.labelled_arrays import Place
+from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.lines import LineGrid
+from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.points import Points, along, measure, mix
+from lmc_utils.measure.stacked_evaluator import StackedEvaluator, require_stacked, with_convention
+from lmc_utils.measure.stacked_scores import ESTIMATION_MEMORY, batches, blocks, norms
 from lmc_utils.networks import layers, permutation_symmetry, stack
 from lmc_utils.networks.activation_sizes import activations
 from lmc_utils.networks.layers import Parameters
 from lmc_utils.networks.normalisation import Norm, by_channel
+from lmc_utils.networks.stack import Networks
 from lmc_utils.settings import ParameterError
 
 _STILL = 1e-6  # a channel that varies less, in standard deviations, is shifted only
 
 
-def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None) -> xr.Dataset:
-    """Loss and error along the line through each pair, with the statistics of activations mended at every point.
+def line(pairs: Pairs, grid: LineGrid, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
+    """Loss and error along the line through each pair, with the statistics of activations repaired at every point.
 
     Where the network has batch normalisation, its statistics are re-estimated, which does the same. Where it has none,
     the outputs of every hidden layer are shifted and scaled, on as many training samples as the convention of the pairs
@@ -40,42 +41,43 @@ def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None) -> x
     stay as they are, and beyond them, where mixed deviations could turn negative, those of the nearest end are wanted.
 
     Args:
-        pairs: what to measure, aligned or not.
+        pairs: what to measure, aligned or not; of stacked networks.
         grid: the interpolation coefficients.
-        splits: as in `losses.measure`, which says what is returned and raised.
+        splits: which samples, see `points.measure`, which says what is returned and raised.
 
     Returns:
         As `lines.line`; the attribute `rescaled` says how.
 
     Raises:
-        ParameterError: the network has another normalisation, or layers that are not of this package.
+        ParameterError: the network has another normalisation, or is not built of stacked layers.
     """
-    convention = Convention("reestimate", pairs.convention.batchnorm_samples)
-    if norms(pairs.network):
-        found = lines.line(replace(pairs, convention=convention), grid, splits)
+    evaluator = require_stacked(pairs)
+    convention = Convention("reestimate", evaluator.convention.batchnorm_samples)
+    if norms(evaluator.network):
+        found = lines.line(with_convention(pairs, convention), grid, splits=splits)
         return found.assign_attrs(rescaled=convention.describe())
-    others = sorted({type(layer).__name__ for layer in pairs.network.modules() if isinstance(layer, Norm)})
+    others = sorted({type(layer).__name__ for layer in evaluator.network.modules() if isinstance(layer, Norm)})
     if others:
         raise ParameterError(f"norm: expected none or batch for activations to be rescaled, got {', '.join(others)}")
-    inputs = convention.samples(pairs.samples).to(pairs.device)
-    alphas = torch.from_numpy(grid.values())
+    rescaled = RescaledEvaluator(evaluator.network, evaluator.samples, convention, evaluator.device)
+    found = lines.line(replace(pairs, evaluator=rescaled), grid, splits=splits)
+    count = len(rescaled.estimation_inputs())
+    return found.assign_attrs(rescaled=f"means and deviations of activations, on {count} training samples")
 
-    def points(_: Place, ends: Tensor) -> Points:
-        at_ends = moments(pairs.network, ends[:2], inputs)
 
-        def lay(chosen: Tensor) -> Tensor:
-            steps = alphas[chosen].to(ends)
-            thetas = mix(ends[0], ends[1], steps)
-            within = (steps != 0) & (steps != 1)
-            inside = steps[within].clamp(0, 1)
-            wanted = {name: mix(both[:, 0], both[:, 1], inside) for name, both in at_ends.items()}
-            thetas[within] = rescale(pairs.network, thetas[within], wanted, inputs)
-            return thetas
+class RescaledEvaluator(StackedEvaluator):
+    """Points of a line whose activations have the mixed means and standard deviations of those at the ends."""
 
-        return Points((len(alphas),), lay, along(alphas, ends))
-
-    found = measure(pairs, {"alpha": alphas.tolist()}, points, splits, "line")
-    return found.assign_attrs(rescaled=f"means and deviations of activations, on {len(inputs)} training samples")
+    def thetas(self, corners: Networks, points: Mixtures) -> Tensor:
+        thetas = super().thetas(corners, points)
+        alphas = points.weights[:, 1].to(thetas)
+        within = (alphas != 0) & (alphas != 1)
+        if bool(within.any()):
+            inputs, inside = self.estimation_inputs(), alphas[within].clamp(0, 1)
+            ends = moments(self.network, corners.theta[:2], inputs)
+            wanted = {name: torch.lerp(both[:, :1], both[:, 1:], inside[:, None]) for name, both in ends.items()}
+            thetas[within] = rescale(self.network, thetas[within], wanted, inputs=inputs)
+        return thetas
 
 
 def moments(network: nn.Module, thetas: Tensor, inputs: Tensor) -> Parameters:
@@ -92,7 +94,7 @@ def moments(network: nn.Module, thetas: Tensor, inputs: Tensor) -> Parameters:
     return _passed(network, thetas, inputs, {})[0]
 
 
-def rescale(network: nn.Module, thetas: Tensor, wanted: Parameters, inputs: Tensor) -> Tensor:
+def rescale(network: nn.Module, thetas: Tensor, wanted: Parameters, *, inputs: Tensor) -> Tensor:
     """Networks whose activations have these means and standard deviations, layer after layer, on these samples.
 
     Channels that do not vary are shifted only.
@@ -120,7 +122,7 @@ def _passed(
     """The moments of hidden layers, and the scales and shifts, each (networks, channels), that gave those wanted."""
     channels = permutation_symmetry.channels(network)
     numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
-    _, at_once = batches(numbers_each * thetas.element_size(), 1, WORKING_MEMORY, 1)
+    _, at_once = batches(numbers_each * thetas.element_size(), 1, ESTIMATION_MEMORY, 1)
     found: dict[str, list[Tensor]] = {}
     changes: dict[str, list[Tensor]] = {}
 

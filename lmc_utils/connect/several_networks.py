@@ -1,21 +1,29 @@
-"""All pairs of several networks of one architecture."""
+"""Several networks of one architecture: all pairs, planes through three, and layer-wise lines from pair to pair."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from torch import nn
 
-from lmc_utils.connect.state_dicts import State
-from lmc_utils.connect.two_networks import pair
+from lmc_utils.connect.endpoints import Endpoints, endpoints
+from lmc_utils.connect.repeatable_data import unchanged_random
+from lmc_utils.connect.two_networks import described, evaluator_of, pair
+from lmc_utils.measure import planes
+from lmc_utils.measure.module_scores import Score
+from lmc_utils.measure.module_state import State
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.planes import PlaneGrid
 from lmc_utils.settings import require
 
+Network = nn.Module | State
 
-def pairwise(networks: Mapping[str, nn.Module | State], data: Any, **options: Any) -> xr.Dataset:
+
+def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.Dataset:
     """The barriers between all pairs of several networks.
 
     Args:
@@ -42,3 +50,93 @@ def pairwise(networks: Mapping[str, nn.Module | State], data: Any, **options: An
                 square[one, other] = square[other, one] = float(report[quantity])
     dims = ("first", "second")
     return xr.Dataset({name: (dims, each) for name, each in found.items()}, dict.fromkeys(dims, names), attrs)
+
+
+def pairs(
+    networks: Mapping[str, Sequence[Network]],
+    data: Any,
+    *,
+    model: nn.Module | None = None,
+    loss: Score | None = None,
+    error: Score | None = None,
+    batchnorm: str = "reestimate",
+    estimated_on: Any = None,
+    layers: bool | Sequence[str] = False,
+) -> Pairs:
+    """Pairs of networks of any kind, such as two runs at several epochs, for every measurement of `lmc_utils.measure`.
+
+    `lines.line` measures the lines between them, `lines.layer_line` one layer after the other, `curvature.along`
+    derivatives; with a third network, `planes.plane` and `ridges.tracks` the plane through all three.
+
+    Args:
+        networks: by label, two networks of one architecture, or three; modules or their states.
+        data, model, loss, error, batchnorm, estimated_on: as for `pair`.
+        layers: names of the modules that count as layers; by default every module that holds parameters itself.
+
+    Returns:
+        Pairs with the dimension `pair`, and the split `data`.
+
+    Raises:
+        ParameterError: no networks, not two or three under each label, or something that is not understood.
+
+    >>> import torch
+    >>> from lmc_utils.measure import lines
+    >>> from lmc_utils.progress import hidden
+    >>> _ = torch.manual_seed(0)
+    >>> early, late = ([nn.Linear(3, 2) for _ in range(2)] for _ in range(2))
+    >>> samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
+    >>> with hidden():
+    ...     found = lines.layer_line(pairs({"epoch 1": early, "epoch 9": late}, samples))
+    >>> found.loss.dims, found.pair.values.tolist()
+    (('split', 'pair', 'end', 'layer', 'alpha'), ['epoch 1', 'epoch 9'])
+    """
+    counts = {len(each) for each in networks.values()}
+    require(counts in ({2}, {3}), "networks", "two networks under each label, or three", sorted(counts))
+    with unchanged_random():
+        ends: dict[str, Endpoints] = {}
+        for label, each in networks.items():
+            names = [f"{label}, {place}" for place in ("first", "second", "third")]
+            ends[label] = endpoints(each, model=model, names=names)
+        shared = next(iter(ends.values()))
+        evaluator = evaluator_of(
+            shared, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on, layers=layers
+        )
+        for checked in ends.values():
+            attrs = described(checked, evaluator)
+    labels = list(ends)
+    third = "third" if counts == {3} else None
+    provenance = {name: str(value) for name, value in attrs.items() if name not in ("endpoint_difference", "read")}
+    places = [(row,) for row in range(len(labels))]
+    return Pairs(evaluator, {"pair": labels}, places, lambda place: ends[labels[place[0]]].states, third, provenance)
+
+
+def plane(
+    first: Network, second: Network, third: Network, data: Any, *, grid: PlaneGrid | None = None, **options: Any
+) -> xr.Dataset:
+    """Loss and error on the plane through three networks of one architecture, of whatever kind.
+
+    Args:
+        first, second, third: modules or states.
+        data, options: as for `pairs`.
+        grid: the points of the plane.
+
+    Returns:
+        `loss` and, where there is one, `error` with the dimensions row and column; where they and the networks lie, see
+        `measure.planes.plane`.
+
+    Raises:
+        ParameterError: what `pairs` raises, or three networks on one line.
+
+    >>> import torch
+    >>> from lmc_utils.progress import hidden
+    >>> _ = torch.manual_seed(0)
+    >>> samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
+    >>> with hidden():
+    ...     found = plane(*(nn.Linear(3, 2) for _ in range(3)), samples, grid=PlaneGrid(grid=5))
+    >>> found.loss.dims, bool(found.loss.notnull().all())
+    (('row', 'column'), True)
+    """
+    given = pairs({"plane": [first, second, third]}, data, **options)
+    found = planes.plane(given, grid or PlaneGrid()).isel(split=0, pair=0, drop=True)
+    require(not bool(found.colinear), "third", "a network that is not on the line through the first two", "one on it")
+    return found

@@ -7,41 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
+from lmc_utils.measure.module_state import State, norms, statistics, tensors
 from lmc_utils.settings import ParameterError
 
-State = Mapping[str, Tensor]
-"""Tensors of a network by name, as `state_dict` gives them."""
-
 _PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and of torch.compile
-_STATISTICS = ("running_mean", "running_var")
 _COUNT = "num_batches_tracked"
 _SHOWN = 3
-
-
-def norms(module: nn.Module) -> dict[str, nn.Module]:
-    """The normalisations of torch that keep running statistics, by name.
-
-    >>> list(norms(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LayerNorm(3))))
-    ['1']
-    """
-    parts = module.named_modules()
-    return {name: part for name, part in parts if isinstance(part, _NormBase) and part.running_mean is not None}
-
-
-def statistics(module: nn.Module) -> list[str]:
-    """The names of the running means and variances of its normalisations.
-
-    >>> statistics(nn.BatchNorm1d(3))
-    ['running_mean', 'running_var']
-    """
-    return [f"{place}.{name}".lstrip(".") for place in norms(module) for name in _STATISTICS]
-
-
-def tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name, each once where it has several."""
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def state_of(given: nn.Module | State, module: nn.Module, which: str) -> tuple[State, list[str]]:
@@ -113,13 +85,6 @@ def require_understood(module: nn.Module, first: State, second: State) -> None:
     if fixed:
         expected = "buffers that are equal in both, or running statistics of torch's normalisations"
         raise ParameterError(f"network: expected {expected}; these differ: {listed(fixed)}")
-
-
-def require_single(module: nn.Module, what: str) -> None:
-    """Raise ParameterError, naming what was asked for, where parameters have less than single precision."""
-    others = {str(value.dtype) for value in module.parameters() if value.dtype not in (torch.float32, torch.float64)}
-    if others:
-        raise ParameterError(f"{what}: expected parameters in float32 or float64, got {', '.join(sorted(others))}")
 
 
 def same(one: Tensor, other: Tensor) -> bool:

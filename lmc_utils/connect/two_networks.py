@@ -1,8 +1,9 @@
-"""What lies between two networks of the reader's own: `connect.pair`."""
+"""The line between two networks of any kind: `connect.pair`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -11,23 +12,19 @@ import torch
 import xarray as xr
 from torch import nn
 
-from lmc_utils.connect import layerwise, module_curves, second_order
-from lmc_utils.connect.alignment import Matching
-from lmc_utils.connect.batches import feed, unchanged_random
+from lmc_utils.connect.alignment import Matching, aligned_state
 from lmc_utils.connect.checking import endpoint_difference
-from lmc_utils.connect.curves import Bending
-from lmc_utils.connect.endpoints import Point, ends
-from lmc_utils.connect.module_alignment import renamed
-from lmc_utils.connect.point_scores import Walker, at, order_of
+from lmc_utils.connect.endpoints import Endpoints, endpoints
+from lmc_utils.connect.repeatable_data import repeatable, unchanged_random
 from lmc_utils.connect.report import Report
-from lmc_utils.connect.scores import Score, Scores, cross_entropy, misclassified
-from lmc_utils.connect.state_dicts import State
-from lmc_utils.measure import approximations, barriers
-from lmc_utils.measure.batchnorm import CONVENTIONS
-from lmc_utils.measure.labelled_arrays import Quantity, blank
+from lmc_utils.measure import approximations, barriers, curvature, curves, lines, points
+from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.measure.lines import LineGrid
-from lmc_utils.progress import bar
-from lmc_utils.settings import ParameterError, require, require_choice
+from lmc_utils.measure.module_evaluator import ModuleEvaluator
+from lmc_utils.measure.module_scores import Score, Scores, cross_entropy, misclassified
+from lmc_utils.measure.module_state import State, statistics
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.settings import ParameterError, describe_unknown, require
 
 
 class Interrupted(KeyboardInterrupt):
@@ -42,6 +39,7 @@ def pair(
     first: nn.Module | State,
     second: nn.Module | State,
     data: Any,
+    *,
     model: nn.Module | None = None,
     loss: Score | None = None,
     error: Score | None = None,
@@ -51,7 +49,7 @@ def pair(
     layers: bool | Sequence[str] = False,
     curvature: bool = False,
     align: bool | Matching = False,
-    curve: bool | Bending = False,
+    curve: bool | CurveSettings = False,
 ) -> Report:
     """Measure the straight line between two networks of one architecture, of whatever kind.
 
@@ -60,7 +58,7 @@ def pair(
 
     Args:
         first, second: modules, or their states as `state_dict` gives them.
-        data: samples, see `feeding.feed`: two tensors, a `Dataset`, a `DataLoader`, or other batches.
+        data: samples, see `repeatable_data.repeatable`: two tensors, a `Dataset`, a `DataLoader`, or other batches.
         model: a module of the architecture; needed for two states.
         loss: from output and target of a batch to one value a sample; by default cross-entropy (nats), for outputs that
             are logits or hold them as `logits`.
@@ -69,54 +67,105 @@ def pair(
         batchnorm: where points have running statistics from: `reestimate` (anew at each point, also at both ends),
             `interpolate` (mixed as the parameters) or `keep` (of each network in turn).
         estimated_on: samples to re-estimate on, by default `data`.
-        layers: also how much the loss rises when one layer alone goes half-way, for every layer, or for the modules of
-            these names (Adilova et al., arXiv 2307.06966).
+        layers: also how much the loss rises when one layer alone goes to the midpoint, for every layer, or for the
+            modules of these names (Adilova et al., arXiv 2307.06966).
         curvature: also slope and curvature along the line at both ends, and the second-order approximations of the
             barrier that they give (Singh et al., arXiv 2406.16300).
-        align: rename the channels of the second network first, so that its weights are most like the first's, see
-            `renaming.renamed`; for sequences of torch's fully connected and convolutional layers.
-        curve: also train a bent way between the networks, on the samples to estimate on, and measure it, see `bending`.
+        align: permute the channels of the second network first, so that its weights are most like the first's, see
+            `alignment.aligned_state`; for sequences of torch's fully connected and convolutional layers.
+        curve: also train a curve between the networks, on the samples to estimate on, and measure it, see
+            `measure.curves`.
 
     Raises:
         ParameterError: something that is not understood, in one line; before or while both ends are compared.
         Interrupted: the work was stopped; it has a report of what was done.
 
-    >>> import torch
+    >>> from lmc_utils.progress import hidden
     >>> _ = torch.manual_seed(0)
     >>> samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
-    >>> report = pair(nn.Linear(3, 2), nn.Linear(3, 2), samples)
+    >>> with hidden():
+    ...     report = pair(nn.Linear(3, 2), nn.Linear(3, 2), samples)
     >>> float(report.loss_barrier)  # the loss is convex
     0.0
     """
-    require_choice("batchnorm", batchnorm, CONVENTIONS)
     grid = _grid(alphas)
     with unchanged_random():
-        both, names = ends(first, second, model), dict[str, Any]()
+        both, attrs = endpoints([first, second], model=model), dict[str, Any]()
         if align:
-            both, names = renamed(both, align if isinstance(align, Matching) else Matching())
-        samples = feed(data)
-        own = samples if estimated_on is None else feed(estimated_on, "estimated_on")
-        chosen = misclassified if loss is None and error is None else error
-        walker = Walker(both, samples, Scores(loss or cross_entropy, chosen), batchnorm, own)
-        groups = layerwise.groups(both, layers) if layers else {}
-        difference = endpoint_difference(both, samples)
-        attrs = _attributes(walker, difference, loss) | names
-        # What may be refused comes before the line, so that nothing is lost.
-        estimates = _curvature(walker, grid) if curvature else {}
-        how = curve if isinstance(curve, Bending) else Bending()
-        bends = module_curves.bent(walker, how) if curve else []
-        found = _line(walker, grid, attrs).assign(estimates)
+            how = align if isinstance(align, Matching) else Matching()
+            moved, attrs = aligned_state(both.module, both.states[0], both.states[1], how=how)
+            both = replace(both, states=(both.states[0], moved))
+        evaluator = evaluator_of(
+            both, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on, layers=layers
+        )
+        pairs = Pairs(evaluator, {}, [()], lambda _: both.states)
+        attrs = {**described(both, evaluator), **attrs}
+        # What may be rejected comes before the line, so that nothing is lost.
+        estimates = _curvature(pairs, grid) if curvature else {}
+        path = curves.train(pairs, curve if isinstance(curve, CurveSettings) else CurveSettings()) if curve else None
+        found = _line(pairs, grid, attrs).assign(estimates)
         try:
-            found = found.assign_attrs(**_own_scores(walker))
+            found = found.assign_attrs(**_own_scores(pairs))
             if curvature:
-                found = found.assign_attrs(differentiated=_differentiated(walker))
-            if bends:
-                found = _with_way(found, module_curves.along(walker, how, bends))
-            if groups:
-                found = found.merge(_layers(walker, groups, found))
+                found = found.assign_attrs(differentiated=evaluator.differentiated)
+            if path is not None:
+                found = _with_curve(found, path)
+            if layers:
+                found = found.merge(_layers(pairs, found))
         except KeyboardInterrupt as stop:
             raise Interrupted(Report(found)) from stop
     return Report(found)
+
+
+def evaluator_of(
+    ends: Endpoints,
+    data: Any,
+    *,
+    loss: Score | None,
+    error: Score | None,
+    batchnorm: str,
+    estimated_on: Any,
+    layers: bool | Sequence[str] = False,
+) -> ModuleEvaluator:
+    """What measures points between networks, on samples that are the same at each reading; arguments as for `pair`."""
+    samples = repeatable(data)
+    own = samples if estimated_on is None else repeatable(estimated_on, "estimated_on")
+    measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
+    groups = None if isinstance(layers, bool) else named_layers(ends.module, layers)
+    return ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, own, groups)
+
+
+def named_layers(module: nn.Module, wanted: Sequence[str]) -> dict[str, list[str]]:
+    """The parameters and running statistics of modules, each with all that is below it, by its name.
+
+    Raises:
+        ParameterError: no such module, or one without parameters.
+    """
+    names = [*dict(module.named_parameters()), *statistics(module)]
+    found = {each: [name for name in names if f"{name}.".startswith(f"{each}.")] for each in wanted}
+    for each, tensors in found.items():
+        if not tensors:
+            known = [name for name, part in module.named_modules() if name and any(True for _ in part.parameters())]
+            raise ParameterError(f"layers: {describe_unknown(each, known)}")
+    return found
+
+
+def described(ends: Endpoints, evaluator: ModuleEvaluator) -> dict[str, Any]:
+    """What was measured on what, and how, for the attributes of a report; the ends are checked."""
+    module, (samples,) = ends.module, evaluator.samples.values()
+    sizes = sum(value.numel() for value in module.parameters())
+    loss = evaluator.measured.loss
+    return {
+        "network": f"{type(module).__name__}, {sizes:,} parameters",
+        "dtype": ", ".join(sorted({str(value.dtype).removeprefix("torch.") for value in module.parameters()})),
+        "data": samples.description,
+        "loss_function": getattr(loss, "__name__", type(loss).__name__),
+        "batchnorm": evaluator.batchnorm,
+        "endpoint_difference": endpoint_difference(ends, samples),
+        **({"read": "; ".join(ends.notes)} if ends.notes else {}),
+        "device": str(evaluator.device),
+        "versions": f"lmc-utils {version('lmc-utils')}, torch {torch.__version__}",
+    }
 
 
 def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
@@ -127,64 +176,28 @@ def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
     return np.union1d(given, [0.0, 0.5, 1.0])
 
 
-def _attributes(walker: Walker, difference: float, loss: Callable[..., Any] | None) -> dict[str, Any]:
-    both = walker.ends
-    conventions = {
-        "reestimate": f"reestimate (on {walker.estimated_on.said})",
-        "interpolate": "interpolate",
-        "keep": "keep (mean of the statistics of each network in turn)",
-    }
-    sizes = sum(value.numel() for value in both.module.parameters())
-    return {
-        "network": f"{type(both.module).__name__}, {sizes:,} parameters",
-        "dtype": ", ".join(sorted({str(value.dtype).removeprefix("torch.") for value in both.module.parameters()})),
-        "data": walker.feed.said,
-        "loss_function": getattr(loss or cross_entropy, "__name__", type(loss).__name__),
-        "batchnorm": conventions[walker.batchnorm] if both.norms else "none",
-        "endpoint_difference": difference,
-        **({"read": "; ".join(both.said)} if both.said else {}),
-        "device": str(both.device),
-        "versions": f"lmc-utils {version('lmc-utils')}, torch {torch.__version__}",
-    }
-
-
-def _line(walker: Walker, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) -> xr.Dataset:
+def _line(pairs: Pairs, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) -> xr.Dataset:
     """Scores along the line, and the barriers that they make; where the work is stopped, what was done."""
-    units = {"loss": Quantity(("alpha",), "nats" if walker.scores.loss is cross_entropy else "")}
-    units |= {"error": Quantity(("alpha",), "percent")} if walker.scores.error else {}
-    found = blank({"alpha": grid.tolist()}, units, {})
-    kept = blank({"alpha": grid.tolist(), "kept": ["first", "second"]}, _kept(units), {}) if walker.kept else None
-    order = order_of(grid.tolist())
-    points = [at(walker.ends.states, grid[row]) for row in order]
-    shown = bar(description="measuring the line", unit="point", total=len(points))
     try:
-        with shown:
-            for number, scores in walker.measure(points):
-                row = order[number]
-                if not bool(scores.isfinite().all()):
-                    raise ParameterError(f"loss: expected finite numbers, got others at alpha {grid[row]:g}")
-                for column, name in enumerate(walker.scores.names):
-                    found[name].values[row] = scores[:, column].mean()
-                    if kept is not None:
-                        kept[f"{name}_kept"].values[row] = scores[:, column]
-                shown.update()
-    except KeyboardInterrupt as stop:
-        raise Interrupted(Report(_with_barriers(found).assign_attrs(attrs))) from stop
-    whole = _with_barriers(found if kept is None else found.merge(kept))
-    return whole.assign_attrs(attrs)
+        found = lines.line(pairs, grid)
+    except points.Interrupted as stop:
+        done = stop.found.drop_vars([name for name in stop.found if str(name).endswith("_kept")])
+        raise Interrupted(Report(_with_barriers(_of_one(done)).assign_attrs(attrs))) from stop
+    return _with_barriers(_of_one(found)).assign_attrs(attrs)
 
 
-def _kept(units: Mapping[str, Quantity]) -> dict[str, Quantity]:
-    return {f"{name}_kept": Quantity((*each.dims, "kept"), each.units) for name, each in units.items()}
+def _of_one(found: xr.Dataset) -> xr.Dataset:
+    """Measurements of a single pair on a single split, without the split."""
+    return found.isel(split=0, drop=True)
 
 
 def _with_barriers(found: xr.Dataset) -> xr.Dataset:
-    curves = found[[name for name in ("loss", "error") if name in found]].to_array("of")
-    heights, halves = barriers.barrier_height(curves), barriers.midpoint_barrier(curves)
+    measured = found[[name for name in ("loss", "error") if name in found]].to_array("of")
+    heights, halves = barriers.barrier_height(measured), barriers.midpoint_barrier(measured)
     more = {
         "loss_barrier": heights.sel(of="loss", drop=True),
         "loss_at_half": halves.sel(of="loss", drop=True),
-        "highest_at": barriers.barrier_position(curves.sel(of="loss", drop=True)),
+        "highest_at": barriers.barrier_position(measured.sel(of="loss", drop=True)),
     }
     if "error" in found:
         more |= {
@@ -196,59 +209,49 @@ def _with_barriers(found: xr.Dataset) -> xr.Dataset:
     return found.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
 
 
-def _with_way(found: xr.Dataset, way: xr.Dataset) -> xr.Dataset:
-    """With the scores along a bent way, and its barriers by the definitions of the straight line's."""
-    curves = {name: way[name].rename(way="alpha") for name in map(str, way.data_vars)}
-    more = {"curve_loss_barrier": barriers.barrier_height(curves["curve_loss"])}
-    if "curve_error" in curves:
-        more["curve_error_barrier"] = barriers.error_barrier(curves["curve_error"])
-    return found.merge(way.assign(more)).assign_attrs(way.attrs)
+def _with_curve(found: xr.Dataset, path: curves.Curves) -> xr.Dataset:
+    """With the scores along a curve, and its barriers by the definitions of the straight line's."""
+    measured = _of_one(path.measure())
+    scores = {name: measured[name] for name in ("loss", "error") if name in measured}
+    more = {"curve_loss_barrier": barriers.barrier_height(scores["loss"])}
+    if "error" in scores:
+        more["curve_error_barrier"] = barriers.error_barrier(scores["error"])
+    along = {f"curve_{name}": each.rename(alpha="fraction") for name, each in scores.items()}
+    trained_on = path.pairs.evaluator.estimated_on.description  # type: ignore[attr-defined]
+    return found.merge(xr.Dataset(along | more)).assign_attrs(
+        curve=f"{path.how.describe()} on {trained_on}",
+        curve_length=float(measured.length),
+        curve_off_line=float(measured.off_line),
+    )
 
 
-def _own_scores(walker: Walker) -> dict[str, Any]:
+def _own_scores(pairs: Pairs) -> dict[str, Any]:
     """What each network has with the statistics that it came with, where the line has others."""
-    if not walker.ends.norms or walker.batchnorm != "reestimate":
+    evaluator = pairs.evaluator
+    assert isinstance(evaluator, ModuleEvaluator), "these are modules"
+    if not evaluator.norms or evaluator.convention != "reestimate":
         return {}
-    names = [*walker.ends.parameters, *walker.ends.statistics]
-    scores = []
-    for end in (0, 1):
-        walker.ends.lay_end(end, names)
-        scores.append(walker.mean(walker.ends.module).tolist())
-    return {
-        f"{name}_with_own_statistics": list(each)
-        for name, each in zip(walker.scores.names, zip(*scores, strict=True), strict=True)
-    }
+    own = _of_one(lines.line(replace(pairs, evaluator=replace(evaluator, convention="keep")), [0.0, 1.0]))
+    return {f"{name}_with_own_statistics": own[name].values.tolist() for name in evaluator.quantities}
 
 
-def _curvature(walker: Walker, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataArray]:
-    slopes, curvatures = zip(*(second_order.derivatives(walker, end) for end in (0, 1)), strict=True)
-    coords = {"alpha": [0.0, 1.0]}
-    slope, curvature = (xr.DataArray(list(each), coords=coords, dims="alpha") for each in (slopes, curvatures))
-    named = {"slope": slope, "curvature": curvature}
+def _curvature(pairs: Pairs, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataArray]:
+    found = curvature.along(pairs, by_layer=False)
+    named = {name: found[name].drop_attrs() for name in ("slope", "curvature")}
     estimates = {
-        "second_order": approximations.second_order(curvature, grid),
-        "second_order_with_slope": approximations.second_order(curvature, grid, slope=slope),
+        "second_order": approximations.second_order(named["curvature"], grid),
+        "second_order_with_slope": approximations.second_order(named["curvature"], grid, slope=named["slope"]),
     }
-    return {
-        name: each.rename(alpha="end").assign_coords(end=["first", "second"]) for name, each in named.items()
-    } | estimates
+    by_end = {name: each.rename(alpha="end").assign_coords(end=["first", "second"]) for name, each in named.items()}
+    return by_end | estimates
 
 
-def _differentiated(walker: Walker) -> str:
-    return second_order.DIFFERENTIATED[walker.batchnorm] if walker.ends.norms else "no statistics"
-
-
-def _layers(walker: Walker, groups: Mapping[str, Sequence[str]], found: xr.Dataset) -> xr.Dataset:
-    """Rises of the scores when one layer alone goes half-way, the mean over both ends."""
-    points: list[Point] = [layerwise.half_way(walker.ends, names, end) for end in (0, 1) for names in groups.values()]
-    values = np.zeros((len(points), len(walker.scores.names)))
-    for row, scores in bar(walker.measure(points), "measuring layers", unit="point", total=len(points)):
-        values[row] = scores.mean(0)
-    by_end = values.reshape(2, len(groups), -1)
+def _layers(pairs: Pairs, found: xr.Dataset) -> xr.Dataset:
+    """Rises of the scores when one layer alone goes to the midpoint, the mean over both ends."""
+    measured = _of_one(lines.layer_line(pairs))
     rises = {}
-    for column, name in enumerate(walker.scores.names):
-        home = found[name].sel(alpha=[0.0, 1.0]).values
-        rise = (by_end[:, :, column] - home[:, None]).mean(0)
-        attrs = {**found[name].attrs, "long_name": f"rise of the {name}, one layer half-way"}
-        rises["layer_rise" if name == "loss" else f"layer_{name}_rise"] = ("layer", rise, attrs)
-    return xr.Dataset(rises, coords={"layer": list(groups)})
+    for name in pairs.evaluator.quantities:
+        attrs = {**found[name].attrs, "long_name": f"rise of the {name}, one layer at the midpoint"}
+        rise = barriers.layer_rise(measured[name]).assign_attrs(attrs)
+        rises["layer_rise" if name == "loss" else f"layer_{name}_rise"] = rise
+    return xr.Dataset(rises)

@@ -51,7 +51,7 @@ def plane_maps(planes: xr.Dataset, walks: xr.Dataset, *, show: str = "loss", low
         x, y = plane.x.values, plane.y.values
         axis.pcolormesh(x, y, heights, norm=scale, cmap=TERRAIN, shading="gouraud", rasterized=True)
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
-        for step in steps.walk.transpose("walker", "axis", "epoch").values:
+        for step in steps.walk.transpose("walker", "axis", ...).values:
             axis.plot(*step, color="white", lw=1.6)
         _name_points(axis, plane.corner.transpose("point", "axis").values, third_point_name(planes))
     figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, label=axis_label(planes, show), pad=0.01)

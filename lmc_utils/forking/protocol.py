@@ -20,7 +20,7 @@ from lmc_utils.forking import store
 from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.networks import activation_sizes, data, models, stack, training
+from lmc_utils.networks import data, models, stack, training
 from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError, require
 
@@ -56,19 +56,21 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
         experiment.require_resources(parameters, 0, lacking, files.path.parent, buffers)
     network = models.build(experiment, dataset.input_shape, dataset.classes)
     if lacking:
-        activations = sum(activation_sizes.activations(network, dataset.train[0]))
+        activations = training.count_activations(network, dataset.train[0])
         experiment.require_resources(parameters, activations, lacking, files.path.parent, buffers)
         with files.lock():
             _report(files, experiment.kept())
             title = f"training {len(members(experiment))} networks"
             with bar(description=title, unit="epoch", total=experiment.epochs) as shown:
-                for epoch in _train(experiment, dataset.to(device), network, files):
+                for epoch in _train(experiment, dataset.to(device), network, files, activations):
                     shown.update(epoch - shown.n)
     files.visited()
     return Run(experiment, files, dataset, network)
 
 
-def _train(experiment: Experiment, dataset: data.Dataset, network: nn.Module, files: store.RunFolder) -> Iterator[int]:
+def _train(
+    experiment: Experiment, dataset: data.Dataset, network: nn.Module, files: store.RunFolder, activations: int
+) -> Iterator[int]:
     """Train each epoch that is kept but not sound, from the last sound one before it; yield those that there are."""
     family = members(experiment)
     streams = [member.stream(experiment.seed) for member in family]
@@ -89,7 +91,9 @@ def _train(experiment: Experiment, dataset: data.Dataset, network: nn.Module, fi
                 born = [member.parent for member in family[len(state.theta) :] if member.exists(epoch)]
                 state = training.State.joined([state, state.rows(born)])
                 own = streams[: len(state.theta)]
-                state = training.train_epoch(network, state, dataset.train, own, experiment, epoch)
+                state = training.train_epoch(
+                    network, state, dataset.train, streams=own, recipe=experiment, epoch=epoch, activations=activations
+                )
                 behind = (epoch, max(each for each in kept if each <= epoch))
                 files.save(epoch + 1, _arrays(state), behind)
                 if epoch not in kept:

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,11 @@ from lmc_utils.forking.store import RunFolder
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.labelled_arrays import Coords, Place
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.trajectories import Walks, pair_names, sibling_pairs
+from lmc_utils.measure.stacked_evaluator import StackedEvaluator
+from lmc_utils.measure.trajectories import Trajectories, pair_names, sibling_pairs
 from lmc_utils.measure.trajectory_projection import THIRDS
 from lmc_utils.networks.data import Dataset
-from lmc_utils.networks.stack import layer_slices
+from lmc_utils.networks.stack import Networks, layer_slices
 from lmc_utils.settings import require, require_choice
 
 
@@ -59,6 +60,10 @@ class Run:
     def buffers(self, wanted: Sequence[Member], epoch: int) -> Tensor:
         """Running statistics after this many epochs, (members, numbers), as `thetas`; without any, no numbers."""
         return self._read("buffers", wanted, epoch)
+
+    def networks(self, wanted: Sequence[Member], epoch: int) -> Networks:
+        """Parameter vectors and running statistics after this many epochs; raises as `thetas`."""
+        return Networks(self.thetas(wanted, epoch), self.buffers(wanted, epoch))
 
     def _read(self, name: str, wanted: Sequence[Member], epoch: int) -> Tensor:
         self._require_kept([epoch])
@@ -113,31 +118,18 @@ class Run:
             "epoch": times,
         }
 
-        def read(name: str, place: Place) -> Tensor:
+        def read(place: Place) -> Networks:
             fork, parent, epoch = forks[place[0]], whose[place[1]], times[place[3]]
-            ends = self._read(name, [Member(parent, fork, sibling) for sibling in both[place[2]]], epoch)
+            ends = self.networks([Member(parent, fork, sibling) for sibling in both[place[2]]], epoch)
             if third is None:
                 return ends
-            top = self._read(name, [Member(parent)], fork if third == "fork_point" else experiment.epochs)
-            return torch.cat([ends, top])
+            return _joined(ends, self.networks([Member(parent)], fork if third == "fork_point" else experiment.epochs))
 
         everywhere = itertools.product(*(range(len(along)) for along in (forks, whose, both, times)))
         places = [place for place in everywhere if times[place[3]] >= forks[place[0]]]
-        samples = {"train": self.dataset.train, "test": self.dataset.test}
-        return Pairs(
-            self.network,
-            samples,
-            coords,
-            places,
-            partial(read, "theta"),
-            third,
-            experiment.torch_device(),
-            self._provenance,
-            Convention.pick(vars(experiment) | ({} if batchnorm is None else {"batchnorm": batchnorm})),
-            partial(read, "buffers"),
-        )
+        return Pairs(self._evaluator(batchnorm), coords, places, read, third, self._provenance)
 
-    def strangers(self, batchnorm: str | None = None) -> Pairs:
+    def independent_pairs(self, *, batchnorm: str | None = None) -> Pairs:
         """Every pair of parents at the end of training: networks of different initialisation and data order.
 
         Args:
@@ -150,26 +142,22 @@ class Run:
             ParameterError: there is but one parent.
         """
         experiment = self.experiment
-        require(experiment.parents > 1, "parents", "at least 2, as strangers are parents", experiment.parents)
+        require(experiment.parents > 1, "parents", "at least 2, to pair independent networks", experiment.parents)
         both = sibling_pairs(experiment.parents)
 
-        def read(name: str, place: Place) -> Tensor:
-            return self._read(name, [Member(parent) for parent in both[place[0]]], experiment.epochs)
+        def read(place: Place) -> Networks:
+            return self.networks([Member(parent) for parent in both[place[0]]], experiment.epochs)
 
-        return Pairs(
-            self.network,
-            {"train": self.dataset.train, "test": self.dataset.test},
-            {"pair": pair_names(experiment.parents)},
-            [(row,) for row in range(len(both))],
-            partial(read, "theta"),
-            None,
-            experiment.torch_device(),
-            self._provenance,
-            Convention.pick(vars(experiment) | ({} if batchnorm is None else {"batchnorm": batchnorm})),
-            partial(read, "buffers"),
-        )
+        coords: Coords = {"pair": pair_names(experiment.parents)}
+        places = [(row,) for row in range(len(both))]
+        return Pairs(self._evaluator(batchnorm), coords, places, read, None, self._provenance)
 
-    def walks(self) -> Walks:
+    def _evaluator(self, batchnorm: str | None) -> StackedEvaluator:
+        convention = Convention.pick(vars(self.experiment) | ({} if batchnorm is None else {"batchnorm": batchnorm}))
+        samples = {"train": self.dataset.train, "test": self.dataset.test}
+        return StackedEvaluator(self.network, samples, convention, self.experiment.torch_device())
+
+    def trajectories(self) -> Trajectories:
         """The walks of all siblings and their parents, epoch by epoch, to be measured.
 
         Raises:
@@ -182,7 +170,7 @@ class Run:
             siblings = [Member(parent, fork_epoch, sibling) for sibling in range(experiment.siblings)]
             return self.thetas([Member(parent), *siblings], epoch)
 
-        return Walks(
+        return Trajectories(
             experiment.fork_epochs,
             experiment.parents,
             experiment.siblings,
@@ -191,3 +179,9 @@ class Run:
             read,
             self._provenance,
         )
+
+
+def _joined(one: Networks, other: Networks) -> Networks:
+    assert one.buffers is not None, "a run has the buffers of its networks"
+    assert other.buffers is not None, "a run has the buffers of its networks"
+    return Networks(torch.cat([one.theta, other.theta]), torch.cat([one.buffers, other.buffers]))

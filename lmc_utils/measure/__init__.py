@@ -1,18 +1,32 @@
-"""Loss, error, curvature, distance and angle: what is measured of pairs of networks, and of walks.
+"""Loss, error, curvature, distance and angle: what is measured of pairs of networks, and of trajectories.
 
-Measurements take `pairs.Pairs` or `trajectories.Walks` and do not know who supplies them; they return labelled arrays
-(xarray). What is computed from labelled arrays alone (`selection`, `barriers`, `approximations`, `random_walk_null`,
-`statistics`, `power_law`, `stability_onset`) is a pure function of them.
+Measurements take `pairs.Pairs` or `trajectories.Trajectories` and do not know who supplies them, nor what a network is:
+an evaluator does (`evaluator.Evaluator`). They return labelled arrays (xarray). What is computed from labelled arrays
+alone (`selection`, `barriers`, `approximations`, `random_walk_null`, `statistics`, `power_law`, `stability_onset`) is a
+pure function of them.
 """
 
 __all__ = [
-    "pairs",
     "evaluator",
+    "mixtures",
+    "stacked_evaluator",
+    "stacked_scores",
+    "stacked_derivatives",
+    "module_evaluator",
+    "module_scores",
+    "module_state",
+    "module_outputs",
+    "vectorised_module",
+    "batches",
+    "pairs",
+    "points",
     "batchnorm",
     "activation_variance",
     "lines",
     "planes",
     "ridges",
+    "curves",
+    "path_length",
     "minimax_path",
     "derivatives",
     "curvature",

@@ -1,6 +1,6 @@
-"""What batch normalisation is given on a path, and what it makes of it: the variance of activations, layer by layer.
+"""The variance of activations before and after each batch normalisation, on the line between two networks.
 
-Half-way between two networks, the incoming weights of a channel are averages, and where the two disagree the averages
+At the midpoint of two networks, the incoming weights of a channel are averages, and where the two disagree the averages
 nearly cancel: what the channel sees varies less from sample to sample than at either end. Statistics that do not know
 of it divide by too much, in one layer after the other.
 """
@@ -17,8 +17,9 @@ import xarray as xr
 from torch import Tensor
 
 from lmc_utils.measure.labelled_arrays import Coords, Quantity, blank
+from lmc_utils.measure.mixtures import on_line
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.points import along, mix
+from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.networks import stack
 from lmc_utils.networks.normalisation import EPS, BatchNorm
 from lmc_utils.progress import bar
@@ -40,9 +41,10 @@ def variances(pairs: Pairs, alphas: Sequence[float] | np.ndarray[Any, Any] = (0.
         of.
 
     Raises:
-        ParameterError: the network has no batch normalisation.
+        ParameterError: the network has no batch normalisation, or is not built of stacked layers.
     """
-    network = copy.deepcopy(pairs.network)
+    evaluator = require_stacked(pairs)
+    network = copy.deepcopy(evaluator.network)
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, BatchNorm)}
     if not layers:
         raise ParameterError("norm: expected a network with batch normalisation, this one has none")
@@ -58,17 +60,17 @@ def variances(pairs: Pairs, alphas: Sequence[float] | np.ndarray[Any, Any] = (0.
 
     for name, layer in layers.items():
         layer.register_forward_pre_hook(watch(name))
-    samples = pairs.convention.samples(pairs.samples).to(pairs.device)
-    steps, statistics = torch.tensor(alphas, dtype=torch.float64), pairs.statistics()
+    samples, steps = evaluator.estimation_inputs(), torch.tensor(alphas, dtype=torch.float64)
+    points = on_line(steps, pairs.corners)
     coords: Coords = {**pairs.coords, "alpha": steps.tolist(), "layer": list(layers)}
     quantities = {
         "variance": Quantity(tuple(coords), long_name="variance of activations before normalisation"),
         "normalised": Quantity(tuple(coords), long_name="variance of activations after normalisation"),
     }
-    found = blank(coords, quantities, pairs.provenance)
-    for place, ends in bar(pairs, "watching activations", unit="pair"):
-        thetas = mix(ends[0], ends[1], steps.to(ends))
-        kept = statistics.at(place, thetas, along(steps, ends))
+    found = blank(coords, quantities, pairs.attributes)
+    for place, corners in bar(pairs, "measuring activations", unit="pair"):
+        thetas = evaluator.thetas(corners, points)
+        kept = evaluator.statistics(corners, points, thetas)
         values = torch.zeros(2, len(steps), len(layers), dtype=torch.float64)
         for buffers in kept:
             with torch.no_grad():

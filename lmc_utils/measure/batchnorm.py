@@ -14,22 +14,20 @@ weights are cut at 0 and made to add up to 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lmc_utils.measure.evaluator import batches, blocks
-from lmc_utils.measure.labelled_arrays import Place
-from lmc_utils.networks import stack
-from lmc_utils.networks.activation_sizes import activations
-from lmc_utils.networks.normalisation import BatchNorm
 from lmc_utils.settings import ParameterError, Settings, at_least, one_of, parameter
 
-WORKING_MEMORY = 32.0  # MiB of activations
 CONVENTIONS = ("reestimate", "interpolate", "keep")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,56 +55,64 @@ class Convention(Settings):
         samples = f" (at most {self.batchnorm_samples} training samples)" if self.batchnorm == "reestimate" else ""
         return f"{self.batchnorm}{samples}"
 
-    def samples(self, splits: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
-        """The inputs that statistics are re-estimated on: a random choice of the training samples, always the same.
-
-        Args:
-            splits: the samples of each split, under its name; never augmented.
-
-        Raises:
-            ParameterError: there is no split `train`.
-        """
-        if "train" not in splits:
-            raise ParameterError(
-                "batchnorm: expected samples of the split train to re-estimate statistics on, got none"
-            )
-        inputs = splits["train"][0]
+    def samples(self, inputs: Tensor) -> Tensor:
+        """The inputs that statistics are re-estimated on: a random choice, always the same."""
         chosen = np.random.default_rng(0).permutation(len(inputs))[: self.batchnorm_samples]
         return inputs[torch.from_numpy(np.sort(chosen)).to(inputs.device)]
 
 
-def norms(network: nn.Module) -> list[BatchNorm]:
-    """The batch normalisations of a stack."""
-    return [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
+def reestimate(
+    norms: Sequence[Any], batches: Iterable[T], run: Callable[[T], object], *, size: Callable[[T], int]
+) -> int:
+    """Give normalisations the statistics that they meet on samples: means over batches, each counted by its size.
 
-
-def reestimate(network: nn.Module, thetas: Tensor, inputs: Tensor, memory: float = WORKING_MEMORY) -> Tensor:
-    """The statistics of many networks on the same samples, taken in one pass.
-
-    It is what a pass of `torch.nn.BatchNorm` with `momentum=None` in training mode leaves behind, with all samples in
-    one batch: each layer normalises with this batch's own mean and variance, and keeps the mean and N / (N - 1) times
-    the variance.
+    As `torch.optim.swa_utils.update_bn`, except that other layers stay in evaluation mode and a small last batch counts
+    less. With all samples in one batch, each layer keeps their mean and N / (N - 1) times their variance. A batch of
+    one sample is left out, as it has no variance.
 
     Args:
-        network: a stack.
-        thetas: parameter vectors, shape (networks, parameters).
-        inputs: shape (samples, space..., channels).
-        memory: MiB of activations to keep at a time; fewer networks at once make do with less.
+        norms: normalisations of torch, or of this package; they get new running statistics.
+        batches: of samples.
+        run: a forward pass of one batch.
+        size: how many samples a batch has.
 
     Returns:
-        Buffers, laid out as `stack.fresh_buffers` has them: (networks, numbers).
+        How many samples were used.
+
+    Raises:
+        ParameterError: no batch of at least two samples.
+
+    >>> norm, samples = torch.nn.BatchNorm1d(1), torch.tensor([[1.0], [3.0]])
+    >>> reestimate([norm], [samples], norm, size=len), norm.running_mean.item(), norm.running_var.item()
+    (2, 2.0, 2.0)
     """
-    found = stack.fresh_buffers(network, len(thetas)).to(thetas)
-    numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
-    _, at_once = batches(numbers_each * thetas.element_size(), 1, memory, 1)
-    for rows in blocks(len(thetas), at_once):
-        estimating = stack.bound(network, thetas[rows].to(inputs.device), found[rows])
-        for layer in norms(estimating):
-            layer.momentum = 1.0
-            layer.train()
-        with torch.no_grad():
-            estimating(inputs.expand(len(thetas[rows]), *inputs.shape))
-    return found
+    seen = 0
+    with _training(norms), torch.no_grad():
+        for batch in batches:
+            if size(batch) < 2:
+                continue
+            seen += size(batch)
+            for norm in norms:
+                norm.momentum = size(batch) / seen
+            run(batch)
+    if not seen:
+        raise ParameterError("batchnorm: expected a batch of at least two samples to re-estimate on, got none")
+    return seen
+
+
+@contextmanager
+def _training(norms: Sequence[Any]) -> Iterator[None]:
+    """Normalisations in training mode with fresh statistics; mode and momentum are given back."""
+    before = {norm: (norm.training, norm.momentum) for norm in norms}
+    try:
+        for norm in norms:
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1)
+            norm.train()
+        yield
+    finally:
+        for norm, (training, momentum) in before.items():
+            norm.training, norm.momentum = training, momentum
 
 
 def mixed(weights: Tensor, corners: Tensor) -> Tensor:
@@ -125,52 +131,3 @@ def mixed(weights: Tensor, corners: Tensor) -> Tensor:
     """
     cut = (weights if weights.dim() == 3 else weights.unsqueeze(2)).clamp(min=0)
     return ((cut / cut.sum(1, keepdim=True)).to(corners) * corners).sum(1)
-
-
-class Statistics:
-    """Where the points between networks have their statistics from, by a convention.
-
-    Args:
-        network: a stack; where it has no batch normalisation, its points need nothing.
-        convention: where statistics come from.
-        splits: samples of each split, to re-estimate on those of `train`.
-        read: from a place to the corners' own buffers, (corners, numbers).
-
-    Attributes:
-        kept: whose statistics are kept, each in turn; empty under the other conventions.
-
-    Raises:
-        ParameterError: they are to be re-estimated, and there is no split `train`.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        convention: Convention,
-        splits: Mapping[str, tuple[Tensor, Tensor]],
-        read: Callable[[Place], Tensor] | None,
-    ) -> None:
-        self._how = convention.batchnorm if norms(network) else "none"
-        self._network, self._read = network, read
-        device = next(network.parameters()).device
-        self.estimation = convention.samples(splits).to(device) if self._how == "reestimate" else None
-        self.kept = ["first", "second"] if self._how == "keep" else []
-
-    def at(self, place: Place, thetas: Tensor, weights: Tensor, homes: Tensor | None = None) -> list[Tensor | None]:
-        """The buffers of points, (points, numbers), or None where they need none: one, or one for each that is kept.
-
-        Args:
-            place: of the pair.
-            thetas: the points' parameter vectors.
-            weights, homes: as in `losses.Points`.
-        """
-        if self.estimation is not None:
-            return [reestimate(self._network, thetas, self.estimation)]
-        if self._how == "none" or self._read is None:
-            return [None]
-        corners = self._read(place)[: weights.shape[1]]
-        if self._how == "interpolate":
-            return [mixed(weights, corners)]
-        if homes is None:
-            homes = torch.where((weights == 1).any(1), weights.argmax(1), -1)
-        return [corners[torch.where(homes < 0, row, homes)] for row in range(len(self.kept))]

@@ -1,126 +1,93 @@
-"""Loss and error of many networks on many samples, in bounded memory."""
+"""What a measurement asks of a landscape: scores and derivatives of networks that are mixtures of corners.
+
+A measurement (a line, a plane, a ridge, curvature, a curve) does not know what a network is. It holds *corners*, which
+only an evaluator understands, and asks for points that are mixtures of them. There are two evaluators: many small
+networks as one stack (`measure.stacked_evaluator`), and any module of torch, one at a time
+(`measure.module_evaluator`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lmc_utils.networks import stack
-from lmc_utils.networks.activation_sizes import activations
-from lmc_utils.networks.lifted import as_stack
-from lmc_utils.networks.state_check import refuse_state
+from lmc_utils.measure.derivatives import Derivatives
+from lmc_utils.measure.mixtures import Mixtures
+from lmc_utils.networks.training import Recipe
 
-WORKING_MEMORY = 4.0  # MiB of activations, so that they stay in the cache: less and more are slower
-_SAMPLES_AT_ONCE = 500
+__all__ = ["Evaluator", "Corners", "Vectors", "Gradient"]
+
+Corners = Any
+"""Networks of one architecture, in order, as an evaluator holds them: the ends of a pair first."""
+
+Vectors = dict[str, Tensor]
+"""The parameters of some networks by name, each of shape (networks, numbers)."""
+
+Gradient = Callable[[Vectors], Vectors]
+"""From the parameters of some networks to the gradient of each one's mean loss on its own batch."""
 
 
-def evaluate(
-    network: nn.Module,
-    thetas: Tensor,
-    inputs: Tensor,
-    labels: Tensor,
-    memory: float = WORKING_MEMORY,
-    buffers: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy and error of many networks on the same samples.
+class Evaluator(Protocol):
+    """Measures networks of one architecture on fixed samples.
 
-    Args:
-        network: any stack of the architecture, or any module that `networks.lifted.Lifted` takes (slower).
-        thetas: parameter vectors, shape (networks, parameters).
-        inputs: shape (samples, space..., channels).
-        labels: shape (samples,).
-        memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
-        buffers: what the networks keep besides, such as running statistics: shape (networks, numbers), laid out as
-            `stack.fresh_buffers` has them. Where a network keeps something, it is needed.
-
-    Returns:
-        Loss in nats and error in percent, each of shape (networks,), float64, averaged over the samples.
-
-    Raises:
-        ParameterError: the network has state besides its parameters, as `networks.state_check.refuse_state` says.
-        ValueError: there are no samples, not as many labels as samples, or vectors of another length.
+    Attributes:
+        quantities: unit and meaning of each score, by name: `loss` first, and `error` where there is one.
+        splits: names of the sets of samples.
+        layers: names of the modules that hold parameters, in order.
+        parameters: how many numbers a network has.
+        one_at_a_time: whether each point is measured by itself, so that their order matters to whoever stops early.
+        kept: whether points other than corners have the statistics of each end in turn (the convention `keep`).
+        batchnorm: where running statistics come from, in words, for the attributes of results.
+        differentiated: what becomes of them in derivatives, in words; empty where there are none.
     """
-    return evaluator(network, inputs, labels, memory)(thetas, buffers)
 
+    @property
+    def quantities(self) -> Mapping[str, tuple[str, str]]: ...
+    @property
+    def splits(self) -> Sequence[str]: ...
+    @property
+    def layers(self) -> Sequence[str]: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def one_at_a_time(self) -> bool: ...
+    @property
+    def kept(self) -> bool: ...
+    @property
+    def batchnorm(self) -> str: ...
+    @property
+    def differentiated(self) -> str: ...
 
-Evaluator = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+    def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
+        """Mean scores, as they are done: which points, and shape (points, splits, 1 or 2 where `kept`, scores)."""
 
+    def jets(
+        self, pairs: Iterable[Corners], alphas: Sequence[float], *, by_layer: bool, split: str
+    ) -> Iterator[Derivatives]:
+        """Loss and derivatives at points of the line through each pair: n counts alphas, k layers, or is 1."""
 
-def evaluator(network: nn.Module, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY) -> Evaluator:
-    """`evaluate` for one network and its samples, checked once, for as many parameter vectors as come.
+    def gram(self, corners: Corners, *, by_layer: bool = False) -> Tensor:
+        """Inner products of the first corner's parameters, and of the differences of the others from them.
 
-    Equal vectors that follow one another, as on a line at the fork itself, are evaluated once.
-    """
-    network = checked(network, inputs, labels)
-    numbers_each = 2 * max(activations(network, inputs))  # a layer's inputs and its outputs
+        Float64, shape (corners, corners), or (layers, corners, corners).
+        """
 
-    def means(thetas: Tensor, buffers: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        kept = thetas.new_zeros(len(thetas), 0) if buffers is None else buffers
-        if kept.shape[1] != stack.fresh_buffers(network, 1).shape[1]:
-            raise ValueError(f"buffers: expected those of a network with running statistics, got {tuple(kept.shape)}")
-        whole = torch.cat([thetas, kept], 1) if kept.shape[1] else thetas
-        whole, places = whole.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
-        thetas, kept = whole.split([thetas.shape[1], kept.shape[1]], 1)
-        sums = torch.zeros(2, len(thetas), dtype=torch.float64)
-        samples_at_once, at_once = batches(numbers_each * thetas.element_size(), len(inputs), memory, _SAMPLES_AT_ONCE)
-        with torch.no_grad():
-            for rows in blocks(len(thetas), at_once):
-                values = stack.unflatten(thetas[rows].to(inputs.device), network, kept[rows].to(inputs.device))
-                for samples in blocks(len(inputs), samples_at_once):
-                    shared = inputs[samples].expand(rows.stop - rows.start, *inputs[samples].shape)
-                    logits = torch.func.functional_call(network, values, (shared,))
-                    for total, part in zip(sums, _mistakes(logits, labels[samples]), strict=True):
-                        total[rows] += part.sum(1, dtype=torch.float64).cpu()
-        loss, wrong = sums[:, places.cpu()]
-        return loss / len(labels), 100 * wrong / len(labels)
+    def chosen(self, corners: Corners, numbers: list[int]) -> Corners:
+        """Some of the corners."""
 
-    return means
+    def vectors(self, corners: Corners) -> Vectors:
+        """The parameters of the corners."""
 
+    def with_inner(self, ends: Corners, inner: Vectors) -> Corners:
+        """The ends of a pair with other networks between them; running statistics are those of the ends."""
 
-def checked(network: nn.Module, inputs: Tensor, labels: Tensor) -> nn.Module:
-    """The network as a stack in evaluation mode; raises what `evaluate` does of it and of the samples."""
-    if len(inputs) == 0 or len(labels) != len(inputs):
-        raise ValueError(f"labels: expected one for each of at least one sample, got {len(labels)} for {len(inputs)}")
-    network = as_stack(network)
-    refuse_state(network, inputs)
-    return network
+    def networks_at_once(self, wanted: int, recipe: Recipe) -> int:
+        """How many networks `gradients` should take together."""
 
+    def steps(self, recipe: Recipe) -> int:
+        """How many steps an epoch has."""
 
-def blocks(length: int, size: int) -> Iterator[slice]:
-    """Slices of this size that cover a range; the last may be shorter.
-
-    >>> list(blocks(5, 3))
-    [slice(0, 3, None), slice(3, 5, None)]
-    """
-    return (slice(start, min(start + size, length)) for start in range(0, length, size))
-
-
-def batches(bytes_each: int, samples: int, memory: float, most: int) -> tuple[int, int]:
-    """How many samples, at most so many, and how many networks go at once.
-
-    Args:
-        bytes_each: what one network takes for one sample.
-        samples: how many there are.
-        memory: MiB.
-        most: samples at once.
-
-    >>> batches(bytes_each=2**10, samples=4000, memory=4.0, most=500)
-    (500, 8)
-    """
-    fit = max(1, int(memory * 2**20 / bytes_each))
-    at_once = min(samples, fit, most)
-    return at_once, max(1, fit // at_once)
-
-
-def _mistakes(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of every sample, and whether another class than its own comes first, both (networks, samples).
-
-    With the classes on the first axis all samples are worked on side by side. `functional.cross_entropy` goes along the
-    classes of one sample after the other, which takes several times as long where they are few.
-    """
-    scores = logits.permute(2, 0, 1).contiguous()
-    highest, first = scores.max(0)
-    own = scores.gather(0, labels.expand(1, *first.shape))[0]
-    return (scores - highest).exp_().sum(0).log_() + highest - own, first != labels
+    def gradients(self, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int) -> Iterator[Gradient]:
+        """The gradients of an epoch of training, step by step, network i with the data order of streams[i]."""

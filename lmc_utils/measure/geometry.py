@@ -15,7 +15,7 @@ import xarray as xr
 from torch import Tensor
 
 from lmc_utils.measure.labelled_arrays import Quantity, blank
-from lmc_utils.measure.trajectories import Walks
+from lmc_utils.measure.trajectories import Trajectories
 from lmc_utils.progress import bar
 
 __all__ = ["track", "along_the_start", "by_layer", "cosine"]
@@ -53,11 +53,11 @@ def cosine(dot: xr.DataArray, first: xr.DataArray, second: xr.DataArray) -> xr.D
     return (dot / lengths.where(lengths > 0)).clip(-1, 1)
 
 
-def track(walks: Walks) -> xr.Dataset:
+def track(trajectories: Trajectories) -> xr.Dataset:
     """How far siblings walk and which way, at every epoch of training.
 
     Args:
-        walks: of the siblings.
+        trajectories: of the siblings.
 
     Returns:
         For each sibling, with dimensions fork_epoch, parent, sibling, epoch, layer: its distances `norm` (from the
@@ -71,30 +71,30 @@ def track(walks: Walks) -> xr.Dataset:
         Layer `all` is the whole network; the other layers' squared distances add up to its own. NaN before the fork,
         and where there is no direction, as the attribute `undefined` says.
     """
-    slices = walks.slices
-    coords = {**walks.coords(), "layer": [WHOLE, *slices], "apex": list(APEXES)}
+    slices = trajectories.slices
+    coords = {**trajectories.coords(), "layer": [WHOLE, *slices], "apex": list(APEXES)}
     lengths = ("step", "parent_distance", *APEXES)
     quantities = {name: Quantity(_SIBLING) for name in lengths}
     quantities |= {"distance": Quantity(_PAIR), "dots": Quantity((*_PAIR, "apex"))}
-    squared = blank(coords, quantities, walks.provenance)
-    groups = list(itertools.product(enumerate(walks.fork_epochs), range(walks.parents)))
+    squared = blank(coords, quantities, trajectories.provenance)
+    groups = list(itertools.product(enumerate(trajectories.fork_epochs), range(trajectories.parents)))
     for (fork, fork_epoch), parent in bar(groups, "tracking siblings", unit="parent"):
-        start, left = (walks.read(fork_epoch, parent, epoch)[:1].double() for epoch in (0, fork_epoch))
+        start, left = (trajectories.read(fork_epoch, parent, epoch)[:1].double() for epoch in (0, fork_epoch))
         before = left
-        for epoch in range(fork_epoch, walks.epochs + 1):
-            thetas = walks.read(fork_epoch, parent, epoch).double()
+        for epoch in range(fork_epoch, trajectories.epochs + 1):
+            thetas = trajectories.read(fork_epoch, parent, epoch).double()
             walkers = thetas[1:]
             seen = {"fork_point": walkers - left, "initialisation": walkers - start, "origin": walkers}
             moves = seen | {"step": walkers - before, "parent_distance": walkers - thetas[:1]}
             for name, vectors in moves.items():
                 squared[name].values[fork, parent, :, epoch] = by_layer(vectors.square(), slices)
-            for row, (one, other) in enumerate(walks.pairs):
+            for row, (one, other) in enumerate(trajectories.pairs):
                 apart = by_layer((walkers[other] - walkers[one]).square(), slices)
                 products = torch.stack([seen[apex][one] * seen[apex][other] for apex in APEXES])
                 squared.distance.values[fork, parent, row, epoch] = apart
                 squared.dots.values[fork, parent, row, epoch] = by_layer(products, slices).T
             before = walkers
-    far: xr.Dataset = squared.drop_vars("dots").map(np.sqrt).assign_attrs(walks.provenance)
+    far: xr.Dataset = squared.drop_vars("dots").map(np.sqrt).assign_attrs(trajectories.provenance)
     path = far.step.cumsum("epoch").where(far.step.notnull())
     seen_from = [cosine(squared.dots.sel(apex=apex), *of_both(far[apex], squared.pair)) for apex in APEXES]
     turns = xr.concat(seen_from, squared.apex).transpose(*squared.dots.dims)

@@ -9,13 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
 
-from lmc_utils.measure.labelled_arrays import Coords, Place
+from lmc_utils.measure.labelled_arrays import Coords
+from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.points import Points, along, measure, mix
-from lmc_utils.networks import stack
-from lmc_utils.networks.state_check import refuse_buffers
+from lmc_utils.measure.points import measure
 from lmc_utils.settings import Allowed, Settings, at_least, parameter
 
 
@@ -45,82 +43,79 @@ class LineGrid(Settings):
         return np.union1d(even, [0.0, 0.5, 1.0])
 
 
-def line(pairs: Pairs, grid: LineGrid, splits: Sequence[str] | None = None) -> xr.Dataset:
+def line(
+    pairs: Pairs, grid: LineGrid | Sequence[float] | np.ndarray[Any, Any], *, splits: Sequence[str] | str | None = None
+) -> xr.Dataset:
     """Loss and error along the line through each pair of networks.
 
     Args:
         pairs: what to measure.
         grid: the interpolation coefficients.
-        splits: as in `losses.measure`, which says what is returned and raised.
+        splits: which samples, see `points.measure`, which says what is returned and raised.
 
     Returns:
-        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, alpha. At a fork itself both
-        endpoints are the parent and the line is one point.
+        `loss` and `error` (percent) with dimensions split, those of the pairs, alpha. At a fork itself both endpoints
+        are the parent and the line is one point.
     """
-    alphas = torch.from_numpy(grid.values())
-
-    def points(_: Place, ends: Tensor) -> Points:
-        return Points(
-            (len(alphas),), lambda chosen: mix(ends[0], ends[1], alphas[chosen].to(ends)), along(alphas, ends)
-        )
-
-    return measure(pairs, {"alpha": alphas.tolist()}, points, splits, "line")
+    alphas = torch.as_tensor(grid.values() if isinstance(grid, LineGrid) else grid, dtype=torch.float64)
+    labels, points = alphas.tolist(), on_line(alphas, pairs.corners)
+    order = spread_out(labels) if pairs.evaluator.one_at_a_time else None
+    return measure(pairs, {"alpha": labels}, points, splits=splits, order=order, unit="line")
 
 
-def layer_line(pairs: Pairs, alphas: Sequence[float] = (0.0, 0.5), splits: Sequence[str] | None = None) -> xr.Dataset:
-    """Loss and error while one layer alone walks from one network to the other and all others stay where they are.
+def layer_line(
+    pairs: Pairs, alphas: Sequence[float] = (0.0, 0.5), *, splits: Sequence[str] | str | None = None
+) -> xr.Dataset:
+    """Loss and error while one layer alone goes from one network to the other and all others stay where they are.
 
-    This is the walk of layer-wise linear mode connectivity (Adilova et al., arXiv 2307.06966).
+    This is the line of layer-wise linear mode connectivity (Adilova et al., arXiv 2307.06966). Running statistics go
+    with their layer.
 
     Args:
         pairs: what to measure.
         alphas: how far the layer has gone: 0 at home, 1 at the other network.
-        splits: as in `losses.measure`, which says what is returned and raised.
+        splits: which samples, see `points.measure`, which says what is returned and raised.
 
     Returns:
-        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, end, layer, alpha. At end 0 the
-        other layers are those of the pair's first network, at end 1 those of its second.
+        `loss` and `error` (percent) with dimensions split, those of the pairs, end, layer, alpha. At end 0 the other
+        layers are those of the pair's first network, at end 1 those of its second.
     """
-    refuse_buffers(pairs.network)
-    slices = stack.layer_slices(pairs.network)
-    way = torch.tensor(alphas, dtype=torch.float64)
-
-    shape, blocks = (2, len(slices), len(way)), list(slices.values())
-    owners = torch.tensor([list(slices).index(layer) for layer in stack.buffer_layers(pairs.network)])
+    layers, steps = list(pairs.evaluator.layers), torch.tensor(alphas, dtype=torch.float64)
+    shape = (2, len(layers), len(steps))
     end, layer, step = (each.flatten() for each in torch.meshgrid(*map(torch.arange, shape), indexing="ij"))
-    gone = torch.where(owners == layer[:, None], way[step, None], 0.0)  # each number of the buffers goes with its layer
-    first = torch.where(end[:, None] == 0, 1 - gone, gone)
-    weights = torch.stack([first, 1 - first], 1)
-
-    def points(_: Place, ends: Tensor) -> Points:
-        def lay(chosen: Tensor) -> Tensor:
-            moved = ends[end[chosen]]
-            for row, point in enumerate(chosen.tolist()):
-                block = blocks[layer[point]]
-                home, away = ends[end[point], block], ends[1 - end[point], block]
-                moved[row, block] = mix(home, away, way[step[point], None].to(ends))[0]
-            return moved
-
-        return Points(shape, lay, weights, end)
-
-    inner: Coords = {"end": [0, 1], "layer": list(slices), "alpha": way.tolist()}
-    return measure(pairs, inner, points, splits, "line")
+    gone = torch.zeros(len(end), len(layers), dtype=torch.float64)
+    gone[torch.arange(len(end)), layer] = steps[step]
+    away = torch.where(end[:, None] == 0, gone, 1 - gone)
+    weights = torch.stack([1 - away, away], 2)
+    inner: Coords = {"end": [0, 1], "layer": layers, "alpha": steps.tolist()}
+    return measure(pairs, inner, Mixtures(weights, homes=end), splits=splits, unit="layer-wise line")
 
 
-def corner(pairs: Pairs, number: int, splits: Sequence[str] | None = None) -> xr.Dataset:
+def corner(pairs: Pairs, number: int, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
     """Loss and error of one network that goes with each pair.
 
     Args:
         pairs: what to measure.
         number: which one: 0 and 1 are those of the pair, 2 its third point.
-        splits: as in `losses.measure`, which says what is returned and raised.
+        splits: which samples, see `points.measure`, which says what is returned and raised.
 
     Returns:
-        `loss` (nats) and `error` (percent) with dimensions split and those of the pairs.
+        `loss` and `error` (percent) with dimensions split and those of the pairs.
     """
+    weights = torch.eye(pairs.corners, dtype=torch.float64)[number : number + 1]
+    homes = torch.tensor([number if number < 2 else EITHER])
+    found = measure(pairs, {"corner": [number]}, Mixtures(weights, homes), splits=splits, unit="network")
+    return found.isel(corner=0, drop=True)
 
-    def points(_: Place, corners: Tensor) -> Points:
-        weights = torch.eye(len(corners), dtype=torch.float64)[number : number + 1]
-        return Points((1,), lambda chosen: corners[number : number + 1][chosen], weights)
 
-    return measure(pairs, {"corner": [number]}, points, splits, "network").isel(corner=0, drop=True)
+def spread_out(alphas: Sequence[float]) -> list[int]:
+    """The order in which a line is measured, so that an early stop leaves most: ends, midpoint, then between.
+
+    >>> spread_out([0.0, 0.25, 0.5, 0.75, 1.0])
+    [0, 4, 2, 1, 3]
+    """
+    taken = [0]
+    while len(taken) < len(alphas):
+        away = [round(min(abs(alpha - alphas[other]) for other in taken), 9) for alpha in alphas]
+        taken.append(away.index(max(away)))
+    return taken

@@ -11,9 +11,11 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from lmc_utils.measure.evaluator import Corners
 from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
+from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.points import Points, measure
+from lmc_utils.measure.points import measure
 from lmc_utils.settings import Settings, at_least, parameter
 
 _ROUNDING = 1e-6  # parameters are float32: what is below their rounding is no height
@@ -60,22 +62,9 @@ class Basis(NamedTuple):
         inside = away @ self.axes.T
         return inside, (away - inside @ self.axes).norm(dim=1)
 
-    def points(self, coordinates: Tensor) -> Tensor:
-        """The parameter vectors at these coordinates: (..., 2) to (..., parameters)."""
-        return self.origin + coordinates.to(self.axes) @ self.axes
-
-    def weights(self, coordinates: Tensor) -> Tensor:
-        """Of the three points in those at these coordinates: (points, 2) to (points, 3); each row adds up to 1."""
-        square, spots = (
-            torch.cat([each.to(self.corners), self.corners.new_ones(len(each), 1)], 1)
-            for each in (self.corners, coordinates)
-        )
-        found: Tensor = torch.linalg.solve(square, spots, left=False)
-        return found
-
 
 def basis(corners: Tensor) -> Basis:
-    """An orthonormal basis of the plane through three points, by QR decomposition.
+    """An orthonormal basis of the plane through three points.
 
     Args:
         corners: shape (3, parameters).
@@ -84,35 +73,75 @@ def basis(corners: Tensor) -> Basis:
         Colinear: they lie on one line, as far as float32 can tell.
 
     >>> found = basis(torch.tensor([[1.0, 0.0, 0.0], [1.0, 2.0, 0.0], [1.0, 1.0, -3.0]]))
-    >>> found.corners + 0  # no -0
+    >>> found.corners
     tensor([[0., 0.],
             [2., 0.],
             [1., 3.]], dtype=torch.float64)
     """
-    origin, *others = corners.double()
-    axes, triangle = torch.linalg.qr((torch.stack(others) - origin).T)
-    signs = torch.where(triangle.diagonal() < 0, -1.0, 1.0)
-    axes, triangle = axes * signs, triangle * signs[:, None]
-    rounding = _ROUNDING * float(corners.double().norm(dim=1).max() + triangle.abs().max())
-    if min(triangle.diagonal().tolist()) <= rounding:
+    origin, second, third = corners.double()
+    across, up = second - origin, third - origin
+    vectors = torch.stack([origin, across, up])
+    spots = triangle(vectors @ vectors.T)
+    first = across / spots[1, 0]
+    up = up - (up @ first) * first
+    return Basis(origin, torch.stack([first, up / up.norm()]), spots)
+
+
+def triangle(gram: Tensor) -> Tensor:
+    """Where three points lie on their plane: the first at 0, the second on the first axis, the third above it.
+
+    Args:
+        gram: inner products of the first point, and of the differences of the others from it, shape (3, 3); see
+            `evaluator.Evaluator.gram`.
+
+    Returns:
+        shape (3, 2), float64.
+
+    Raises:
+        Colinear: they lie on one line, as far as float32 can tell.
+
+    >>> triangle(torch.tensor([[1.0, 0.0, 0.0], [0.0, 4.0, 2.0], [0.0, 2.0, 10.0]]))
+    tensor([[0., 0.],
+            [2., 0.],
+            [1., 3.]], dtype=torch.float64)
+    """
+    gram = gram.double().cpu()
+    base = float(gram[1, 1].sqrt())
+    along = float(gram[1, 2]) / base if base else 0.0
+    height = float((gram[2, 2] - along**2).clamp(min=0).sqrt())
+    largest = float((gram[0, 0] + 2 * gram[0] + gram.diagonal()).clamp(min=0).max().sqrt())  # of the points' lengths
+    if min(base, height) <= _ROUNDING * (largest + max(base, abs(along), height)):
         raise Colinear("points: expected three that span a plane, got three on one line")
-    return Basis(origin, axes.T, torch.cat([triangle.new_zeros(1, 2), triangle.T]))
+    return torch.tensor([[0.0, 0.0], [base, 0.0], [along, height]], dtype=torch.float64)
 
 
-def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None) -> xr.Dataset:
+def barycentric(spots: Tensor, coordinates: Tensor) -> Tensor:
+    """The weights of three corners in points of their plane: (3, 2) and (points, 2) to (points, 3); rows add up to 1.
+
+    >>> barycentric(torch.tensor([[0.0, 0.0], [2.0, 0.0], [1.0, 3.0]]), torch.tensor([[1.0, 0.0]]))
+    tensor([[0.5000, 0.5000, 0.0000]], dtype=torch.float64)
+    """
+    square, targets = (
+        torch.cat([each.double(), torch.ones(len(each), 1).double()], 1) for each in (spots, coordinates)
+    )
+    found: Tensor = torch.linalg.solve(square, targets, left=False)
+    return found
+
+
+def plane(pairs: Pairs, grid: PlaneGrid, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
     """Loss and error on the plane through both networks of each pair and its third point.
 
     Args:
         pairs: what to measure; pairs with a third point.
         grid: the points of the plane.
-        splits: as in `losses.measure`, which says what is returned and raised.
+        splits: which samples, see `points.measure`, which says what is returned and raised.
 
     Returns:
-        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, row, column; the distances `x`
-        (of each column) and `y` (of each row) from the first network along axes that are perpendicular to each other;
-        `corner`, where the three points lie, with dimensions point (both networks, then the third point) and axis. All
-        are NaN where `colinear` says that the three points lie on one line, as they do where siblings have not yet
-        parted. The attribute `third` says what the third point is.
+        `loss` and `error` (percent) with dimensions split, those of the pairs, row, column; the distances `x` (of each
+        column) and `y` (of each row) from the first network along axes that are perpendicular to each other; `corner`,
+        where the three points lie, with dimensions point (both networks, then the third point) and axis. All are NaN
+        where `colinear` says that the three points lie on one line, as they do where siblings have not yet parted. The
+        attribute `third` says what the third point is.
 
     Raises:
         ParameterError: pairs without a third point.
@@ -125,22 +154,19 @@ def plane(pairs: Pairs, grid: PlaneGrid, splits: Sequence[str] | None = None) ->
     }
     ground = blank({**pairs.coords, **inner, "point": 3, "axis": 2}, quantities, {})
 
-    def points(place: Place, corners: Tensor) -> Points | None:
+    def points(place: Place, corners: Corners) -> Mixtures | None:
         try:
-            found = basis(corners)
+            spots = triangle(pairs.evaluator.gram(corners))
         except Colinear:
             return None
-        spots = found.corners.cpu().numpy()
         ground.corner.values[place] = spots
         for axis, ticks in enumerate((ground.x, ground.y)):
-            low, high = spots[:, axis].min(), spots[:, axis].max()
+            low, high = float(spots[:, axis].min()), float(spots[:, axis].max())
             beyond = grid.margin * (high - low)
             ticks.values[place] = np.linspace(low - beyond, high + beyond, grid.grid)
         across, up = (torch.from_numpy(ticks.values[place]) for ticks in (ground.x, ground.y))
-        spread = torch.stack(torch.meshgrid(across, up, indexing="xy"), -1).flatten(0, 1).to(corners.device)
-        shape = (grid.grid, grid.grid)
-        return Points(shape, lambda chosen: found.points(spread[chosen]).to(corners), found.weights(spread))
+        return Mixtures(barycentric(spots, torch.stack(torch.meshgrid(across, up, indexing="xy"), -1).flatten(0, 1)))
 
-    heights = measure(pairs, inner, points, splits, "plane")
+    heights = measure(pairs, inner, points, splits=splits, unit="plane")
     colinear = ground.corner.isnull().any(["point", "axis"])
     return heights.assign(ground.data_vars).assign(colinear=colinear).assign_attrs(third=third)

@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
 
-from lmc_utils.measure.labelled_arrays import Place
+from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.points import Points, measure
+from lmc_utils.measure.points import measure
 from lmc_utils.settings import Settings, odd_at_least, parameter
 
 TRACKS = ("first", "middle", "second")
@@ -48,49 +47,38 @@ class HeightGrid(Settings):
 
 
 def tracks(
-    pairs: Pairs,
-    heights: Sequence[float] | np.ndarray[Any, Any],
-    splits: Sequence[str] | None = None,
+    pairs: Pairs, heights: Sequence[float] | np.ndarray[Any, Any], *, splits: Sequence[str] | str | None = None
 ) -> xr.Dataset:
     """Loss and error on three tracks from the line up to the third point: the midline and both flanks.
 
-    At height h the flanks are (1 - h) * theta_i + h * third for either network; the middle is half-way between them.
+    At height h the flanks are (1 - h) * theta_i + h * third for either network; the middle is their midpoint.
 
     Args:
         pairs: what to measure; pairs with a third point.
         heights: from 0, the line between the networks, to 1, the third point; shape (heights,).
-        splits: as in `losses.measure`, which says what is returned and raised.
+        splits: which samples, see `points.measure`, which says what is returned and raised.
 
     Returns:
-        `loss` (nats) and `error` (percent) with dimensions split, those of the pairs, height and track (first, middle,
+        `loss` and `error` (percent) with dimensions split, those of the pairs, height and track (first, middle,
         second). The attribute `third` says what the third point is.
 
     Raises:
         ParameterError: pairs without a third point.
     """
-    third = pairs.require_third()
-    rise = torch.as_tensor(np.asarray(heights, dtype=np.float64))
-    sides = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
-    shape = (len(rise), len(TRACKS))
-    height, track = (each.flatten() for each in torch.meshgrid(*map(torch.arange, shape), indexing="ij"))
+    third, rise = pairs.require_third(), torch.as_tensor(np.asarray(heights, dtype=np.float64))
+    sides = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]], dtype=torch.float64)
+    height, track = (
+        each.flatten() for each in torch.meshgrid(torch.arange(len(rise)), torch.arange(len(TRACKS)), indexing="ij")
+    )
     weights = torch.cat([(1 - rise[height, None]) * sides[track], rise[height, None]], 1)
-
-    def points(_: Place, corners: Tensor) -> Points:
-        feet = sides.to(corners) @ corners[:2]
-
-        def lay(chosen: Tensor) -> Tensor:
-            return torch.lerp(feet[track[chosen]], corners[2], rise[height[chosen], None].to(corners))
-
-        return Points(shape, lay, weights)
-
     inner = {"height": rise.tolist(), "track": TRACKS}
-    return measure(pairs, inner, points, splits, "line").assign_attrs(third=third)
+    return measure(pairs, inner, Mixtures(weights), splits=splits, unit="ridge").assign_attrs(third=third)
 
 
 def ridge(values: xr.DataArray) -> xr.DataArray:
     """How far the midline stands above the mean of its two flanks, at every height above the line.
 
-    At height 0 it is the barrier half-way between the networks, with its sign; at the third point it is 0.
+    At height 0 it is the barrier at the midpoint of the networks, with its sign; at the third point it is 0.
 
     Args:
         values: loss or error with a dimension track (first, middle, second), as `tracks` measures them.

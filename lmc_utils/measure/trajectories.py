@@ -1,4 +1,4 @@
-"""Walks: networks that part from a common parent and go on by themselves, epoch after epoch.
+"""Trajectories: networks that part from a common parent and go on by themselves, epoch after epoch.
 
 What `measure.pairs` is to two networks at a time, this is to whole walks: all that distances and angles need, whoever
 supplies it (`forking.Run.walks` does).
@@ -16,7 +16,7 @@ from lmc_utils.measure.labelled_arrays import Coords
 
 
 @dataclass(frozen=True)
-class Walks:
+class Trajectories:
     """The walks of siblings, and of the parents that they part from.
 
     Attributes:

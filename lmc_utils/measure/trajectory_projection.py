@@ -1,4 +1,4 @@
-"""Walks seen on the plane through their ends and a third point."""
+"""Trajectories projected onto the plane through their ends and a third point."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import xarray as xr
 from lmc_utils.measure.geometry import UNDEFINED
 from lmc_utils.measure.labelled_arrays import Quantity, blank
 from lmc_utils.measure.planes import Colinear, basis
-from lmc_utils.measure.trajectories import Walks
+from lmc_utils.measure.trajectories import Trajectories
 from lmc_utils.progress import bar
 from lmc_utils.settings import require_choice
 
@@ -19,11 +19,11 @@ THIRDS = ("fork_point", "parent")
 _AWAY = ("fork_epoch", "parent", "pair", "walker", "epoch")
 
 
-def project(walks: Walks, third: str = "fork_point") -> xr.Dataset:
+def project(trajectories: Trajectories, *, third: str = "fork_point") -> xr.Dataset:
     """The siblings' walks from their fork on, seen on the plane through both as trained and a third point.
 
     Args:
-        walks: of the siblings.
+        trajectories: of the siblings.
         third: `fork_point`, where they parted, or `parent`, their parent at the end of training.
 
     Returns:
@@ -36,25 +36,25 @@ def project(walks: Walks, third: str = "fork_point") -> xr.Dataset:
         ParameterError: an unknown third point.
     """
     require_choice("third", third, THIRDS)
-    coords = {**walks.coords(), "walker": [0, 1], "axis": 2}
+    coords = {**trajectories.coords(), "walker": [0, 1], "axis": 2}
     coords = {name: coords[name] for name in (*_AWAY, "axis")}
     quantities = {"walk": Quantity((*_AWAY, "axis")), "off_plane": Quantity(_AWAY), "away": Quantity(_AWAY)}
-    found = blank(coords, quantities, {**walks.provenance, "third": third})
-    groups = list(itertools.product(enumerate(walks.fork_epochs), range(walks.parents)))
+    found = blank(coords, quantities, {**trajectories.provenance, "third": third})
+    groups = list(itertools.product(enumerate(trajectories.fork_epochs), range(trajectories.parents)))
     for (fork, fork_epoch), parent in bar(groups, "projecting walks", unit="parent"):
-        (left,) = walks.read(fork_epoch, parent, fork_epoch)[:1]
-        last = walks.read(fork_epoch, parent, walks.epochs)
+        (left,) = trajectories.read(fork_epoch, parent, fork_epoch)[:1]
+        last = trajectories.read(fork_epoch, parent, trajectories.epochs)
         top = left if third == "fork_point" else last[0]
         planes = {}
-        for row, pair in enumerate(walks.pairs):
+        for row, pair in enumerate(trajectories.pairs):
             try:
                 planes[row] = basis(torch.stack([*(last[1 + sibling] for sibling in pair), top]))
             except Colinear:
                 continue
-        for epoch in range(fork_epoch, walks.epochs + 1) if planes else ():
-            thetas = walks.read(fork_epoch, parent, epoch)
+        for epoch in range(fork_epoch, trajectories.epochs + 1) if planes else ():
+            thetas = trajectories.read(fork_epoch, parent, epoch)
             for row, plane in planes.items():
-                walkers = thetas[[1 + sibling for sibling in walks.pairs[row]]]
+                walkers = thetas[[1 + sibling for sibling in trajectories.pairs[row]]]
                 at = (fork, parent, row, slice(None), epoch)
                 found.walk.values[at], found.off_plane.values[at] = (part.numpy() for part in plane.locate(walkers))
                 found.away.values[at] = (walkers.double() - left.double()).norm(dim=1)

@@ -1,8 +1,7 @@
 """Data, stacked layers, the networks, and training: many networks as one.
 
-A *stack* of n networks is one module whose parameters carry a leading network axis; any other module can be lifted to
-one. State besides parameters is the running statistics of batch normalisation; any other is refused. Imports from
-`settings` and `provenance`.
+A *stack* of n networks is one module whose parameters carry a leading network axis. Its state is
+its parameters and the running statistics of batch normalisation; networks with any other state are rejected.
 """
 
 __all__ = [
@@ -12,7 +11,6 @@ __all__ = [
     "layers",
     "normalisation",
     "stack",
-    "lifted",
     "activation_sizes",
     "state_check",
     "models",

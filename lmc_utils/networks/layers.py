@@ -189,3 +189,7 @@ class Flatten(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.flatten(2)
+
+
+STATELESS = (Images, Vectors, SpaceMean, Flatten, MaxPool, Dropout)
+"""Layers without parameters that work on each sample and network by itself."""

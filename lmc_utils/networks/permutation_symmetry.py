@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from lmc_utils.networks import layers, normalisation, stack
 from lmc_utils.networks.layers import Parameters
-from lmc_utils.networks.lifted import inside, is_stack
 from lmc_utils.settings import ParameterError
 
 _PASSING = (layers.Flatten, layers.Images, layers.Vectors, layers.SpaceMean, layers.MaxPool, layers.Dropout)
@@ -52,8 +51,10 @@ Axis = tuple[Segment, ...]
 def axes(network: nn.Module) -> dict[str, tuple[Axis, ...]]:
     """For each parameter and buffer of a network, what each of its axes permutes with, that of the networks left out.
 
-    Inputs and outputs keep their order, and so do channels under a group normalisation of several groups. A lifted
-    network may hold torch's own layers, too, in sequences.
+    Inputs and outputs keep their order, and so do channels under a group normalisation of several groups.
+
+    Args:
+        network: a stack, or a sequence of torch's own layers, whose parameters have no network axis.
 
     Raises:
         ParameterError: the network holds a layer that this function does not know.
@@ -70,14 +71,12 @@ def channels(network: nn.Module) -> dict[str, Axis]:
     """What the channels permute with that each part of a network puts out; empty where they keep their order.
 
     Raises:
-        ParameterError: as for `axes`, or a network that is lifted.
+        ParameterError: as for `axes`.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> channels(nn.Sequential(Linear(1, 3, 5), nn.ReLU(), Linear(1, 5, 2)))["1"]
     (Segment(group='0', size=5, repeats=1),)
     """
-    if not is_stack(network):
-        raise ParameterError(f"network: expected layers of this package, got {type(inside(network)).__name__}")
     seen = _seen(network)
     return {name: _settled(axis, seen.same) for name, axis in seen.outputs.items()}
 
@@ -146,7 +145,7 @@ class _Seen:
 
 def _seen(network: nn.Module) -> _Seen:
     seen = _Seen()
-    outputs = _walk(inside(network), "", (), seen)
+    outputs = _walk(network, "", (), seen)
     seen.same |= {segment.group: () for segment in _settled(outputs, seen.same)}
     return seen
 

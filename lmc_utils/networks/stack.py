@@ -8,11 +8,29 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from lmc_utils.networks.layers import Layer, Parameters
+
+
+class Networks(NamedTuple):
+    """Some networks of one architecture, a row each.
+
+    Attributes:
+        theta: parameter vectors, shape (networks, parameters).
+        buffers: their running statistics, shape (networks, numbers), as `fresh_buffers` lays them out; None where they
+            are not known.
+    """
+
+    theta: Tensor
+    buffers: Tensor | None = None
+
+    def rows(self, wanted: slice | Tensor | list[int]) -> Networks:
+        """Some of the networks."""
+        return Networks(self.theta[wanted], None if self.buffers is None else self.buffers[wanted])
 
 
 def parameters(network: nn.Module) -> Parameters:
@@ -21,7 +39,7 @@ def parameters(network: nn.Module) -> Parameters:
 
 
 def buffers(network: nn.Module) -> Parameters:
-    """The buffers of a stack, such as running statistics, sharing memory with it; a lifted module has none."""
+    """The buffers of a stack, such as running statistics, sharing memory with it."""
     return dict(network.named_buffers())
 
 

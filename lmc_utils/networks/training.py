@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils.networks import layers, stack
-from lmc_utils.networks.activation_sizes import activations
+from lmc_utils.networks.activation_sizes import activations as activations_by_layer
 from lmc_utils.networks.augmentation import AUGMENTATIONS, augment, draws
-from lmc_utils.networks.lifted import is_stack
-from lmc_utils.networks.state_check import refuse_state
+from lmc_utils.networks.state_check import require_understood
 from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
 
 _COPIES = 9  # of a network's parameters while it is trained: also momentum, gradients, old and new ones
@@ -83,8 +82,8 @@ def start(network: nn.Module, thetas: Tensor) -> State:
     return State(thetas, torch.zeros_like(thetas), stack.fresh_buffers(network, len(thetas)).to(thetas))
 
 
-class Diverged(RuntimeError):
-    """Training left the finite numbers."""
+class Diverged(ParameterError):
+    """Training diverged: a parameter is NaN or infinite."""
 
 
 def rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -115,9 +114,11 @@ def train_epoch(
     network: nn.Module,
     state: State,
     train: tuple[Tensor, Tensor],
+    *,
     streams: Sequence[Sequence[int]],
     recipe: Recipe,
     epoch: int,
+    activations: int | None = None,
 ) -> State:
     """Train every network of a stack for one epoch, network i with the data order and the draws of streams[i].
 
@@ -131,18 +132,18 @@ def train_epoch(
         streams: one seed a network, see `data_order`.
         recipe: how to train.
         epoch: how many epochs these networks have behind them.
+        activations: numbers that one network makes of one sample; counted by a forward pass where they are not given.
 
     Returns:
         The state an epoch later.
 
     Raises:
         Diverged: a parameter is no longer finite.
-        ParameterError: the network is not built of stacked layers, or has state that is not understood.
+        ParameterError: the network is not built of stacked layers.
     """
-    if not is_stack(network):
-        raise ParameterError("network: expected one built of stacked layers, this one has parameters of other modules")
-    refuse_state(network, train[0])
-    size = at_once(network, train[0], len(streams), recipe.batch_size)
+    if activations is None:
+        activations = count_activations(network, train[0])
+    size = networks_at_once(network, train[0], len(streams), batch_size=recipe.batch_size, activations=activations)
     after = []
     for first in range(0, len(streams), size):
         # All parts are of one size, the last filled up: a convolution may round otherwise in a stack of another size.
@@ -151,13 +152,23 @@ def train_epoch(
     return State.joined(after).rows(slice(len(streams)))
 
 
-def at_once(network: nn.Module, inputs: Tensor, networks: int, batch_size: int) -> int:
+def count_activations(network: nn.Module, inputs: Tensor) -> int:
+    """How many numbers one network makes of one sample, in all its layers.
+
+    Raises:
+        ParameterError: the network is not built of stacked layers.
+    """
+    require_understood(network)
+    return sum(activations_by_layer(network, inputs))
+
+
+def networks_at_once(network: nn.Module, inputs: Tensor, networks: int, *, batch_size: int, activations: int) -> int:
     """How many networks are trained as one: by network and device, never by a clock, so that bits repeat.
 
     On a CPU as many as keep the activations of a batch in its cache: more are slower, and large images go one network
     at a time, where going together gains nothing (`benchmarks/training.py`). On a GPU as many as fit into half of it.
     """
-    each = batch_size * sum(activations(network, inputs))
+    each = batch_size * activations
     most = _TOGETHER // each
     if inputs.is_cuda:
         memory = torch.cuda.get_device_properties(inputs.device).total_memory

@@ -84,7 +84,7 @@ def _panel(plane: xr.Dataset, walks: xr.DataArray, show: str, low: float, high: 
         "y": _short(plane.y),
         "z": _short(xr.apply_ufunc(np.log10, heights.clip(low, high))),
         "corners": _short(plane.corner.transpose("point", "axis")),
-        "walks": [_short(one.dropna("epoch")) for one in walks.transpose("walker", "epoch", "axis")],
+        "walks": [_short(one.dropna(one.dims[0])) for one in walks.transpose("walker", ..., "axis")],
     }
 
 

@@ -1,16 +1,21 @@
-"""Aligned pairs are the same networks under other names, and are measured like any others."""
+"""Aligned networks compute what they did, with their channels in another order, and are measured like any others."""
 
+from __future__ import annotations
+
+import copy
 from dataclasses import replace
 
+import example_modules
+import numpy as np
 import pytest
 import torch
 from synthetic_pairs import made
 from torch import nn
 
+from lmc_utils import connect
 from lmc_utils.connect.alignment import Matching, align
 from lmc_utils.measure import lines
 from lmc_utils.measure.lines import LineGrid
-from lmc_utils.measure.pairs import between
 from lmc_utils.networks.models import Architecture
 from lmc_utils.settings import ParameterError
 
@@ -34,18 +39,18 @@ def test_ends_compute_what_they_did_and_only_what_lies_between_changes(
     assert (middle.sel(pair=[0, 1]) > 0).any()
     assert (middle.sel(pair=2) < 1e-6).all()
     assert "aligned" in after.attrs
-    for place, points in found.pairs:
-        assert torch.equal(points[[0, 2]], pairs.read(place)[[0, 2]]), "first network and third point stay"
-        assert torch.equal(points[1], pairs.read(place)[1]) == (place == (2,))
+    for place, corners in found.pairs:
+        moved, own = corners.theta, pairs.read(place).theta
+        assert torch.equal(moved[[0, 2]], own[[0, 2]]), "first network and third point stay"
+        assert torch.equal(moved[1], own[1]) == (place == (2,))
 
 
 def test_the_report_has_distances_and_moved_channels() -> None:
     pairs = made(Architecture(widths=(8, 8)))
     aligned, report = align(pairs)
-    for place, points in aligned:
-        first, second = pairs.read(place).double()
-        assert report.before.values[place] == pytest.approx(float((second - first).norm()))
-        assert report.after.values[place] == pytest.approx(float((points[1] - points[0]).double().norm()))
+    for place, corners in aligned:
+        for distance, theta in ((report.before, pairs.read(place).theta), (report.after, corners.theta)):
+            assert distance.values[place] == pytest.approx(float((theta[1] - theta[0]).double().norm()))
     assert (report.after <= report.before).all()
     assert report.moved.values[2] == 0
     assert report.after.values[2] == 0
@@ -56,21 +61,124 @@ def test_equal_seeds_give_equal_names_and_a_pair_does_not_depend_on_the_others()
     pairs = made(Architecture(widths=(8, 8)))
     first, again = (align(pairs, seed=3).pairs for _ in range(2))
     alone = align(replace(pairs, places=[(1,)]), seed=3).pairs
-    assert all(torch.equal(first.read(place), again.read(place)) for place in pairs.places)
-    assert torch.equal(alone.read((1,)), first.read((1,)))
+    assert all(torch.equal(first.read(place).theta, again.read(place).theta) for place in pairs.places)
+    assert torch.equal(alone.read((1,)).theta, first.read((1,)).theta)
 
 
-def test_sequences_of_torch_are_matched_by_weights_and_other_modules_refused() -> None:
-    samples = {"train": (torch.randn(9, 3), torch.zeros(9, dtype=torch.int64))}
-    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
-    first = torch.randn(1, 26)
-    second = torch.cat([first[:, :12].view(1, 4, 3).flip(1).flatten(1), first[:, 12:16].flip(1)], 1)
-    second = torch.cat([second, first[:, 16:24].view(1, 2, 4).flip(2).flatten(1), first[:, 24:]], 1)
-    pairs = between(network, first, second, samples)
-    found = align(pairs)
-    assert torch.equal(found.pairs.read((0,))[1], first[0])
-    with pytest.raises(ParameterError, match="network: expected layers of this package, got Sequential"):
-        align(pairs, Matching(matching="activations"))
-    other = between(nn.Bilinear(3, 3, 2), torch.zeros(1, 20), torch.ones(1, 20), samples)
-    with pytest.raises(ParameterError, match="network: expected a sequence of known layers, got Bilinear"):
-        align(other)
+def test_pairs_of_other_modules_are_refused() -> None:
+    samples = torch.randn(9, 3), torch.zeros(9, dtype=torch.int64)
+    pairs = connect.pairs({"one": [nn.Linear(3, 2), nn.Linear(3, 2)]}, samples)
+    with pytest.raises(ParameterError, match="network: expected one built of stacked layers, got another module"):
+        align(pairs)
+
+
+def convolutional() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Conv2d(5, 4, 1),
+        nn.SiLU(),
+        nn.Flatten(),
+        nn.Linear(16, 6),
+        nn.Dropout(0.5),
+        nn.GELU(),
+        nn.Linear(6, example_modules.CLASSES),
+    )
+
+
+def permuted_by_hand(network: nn.Sequential) -> nn.Sequential:
+    """The same network with all its hidden channels in another order."""
+    other = copy.deepcopy(network)
+    one, two, three = torch.randperm(5), torch.randperm(4), torch.randperm(6)
+    with torch.no_grad():
+        for part in (other[0][0].weight, other[0][0].bias, *other[0][1].parameters(), *other[0][1].buffers()):
+            if part.dim():
+                part.copy_(part[one])
+        other[1].weight.copy_(other[1].weight[two][:, one])
+        other[1].bias.copy_(other[1].bias[two])
+        other[4].weight.copy_(other[4].weight.view(6, 4, 4)[three][:, two].reshape(6, 16))
+        other[4].bias.copy_(other[4].bias[three])
+        other[7].weight.copy_(other[7].weight[:, three])
+    return other
+
+
+def one_of_torch() -> tuple[nn.Sequential, tuple[torch.Tensor, torch.Tensor]]:
+    torch.manual_seed(0)
+    network, inputs = convolutional(), torch.randn(30, 1, 6, 6)
+    network(3 * inputs)
+    return network, (inputs, torch.randint(0, example_modules.CLASSES, (30,)))
+
+
+@pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
+def test_a_module_whose_channels_are_permuted_is_found_again(batchnorm: str) -> None:
+    network, samples = one_of_torch()
+    other = permuted_by_hand(network)
+    torch.testing.assert_close(network.eval()(samples[0]), other.eval()(samples[0]))
+    with torch.no_grad():
+        other[7].bias += 0.01  # or the two would be the same
+    apart, found = (
+        connect.pair(network, other, samples, alphas=3, batchnorm=batchnorm, align=align)
+        for align in (False, Matching(starts=8))
+    )
+    assert found.attrs["distance_after"] == pytest.approx(0.02, rel=1e-4)
+    assert found.attrs["distance_before"] > 1
+    assert found.attrs["endpoint_difference"] < 1e-5
+    np.testing.assert_allclose(found.loss[[0, 2]], apart.loss[[0, 2]], rtol=1e-5)
+    assert float(found.loss_barrier) < 1e-4
+    assert abs(float(apart.loss_at_half)) > 1e-3
+
+
+def test_unrelated_modules_are_never_farther_apart_after_alignment() -> None:
+    first, samples = one_of_torch()
+    second = convolutional()
+    found = connect.pair(first, second, samples, alphas=3, align=True)
+    assert found.attrs["distance_after"] < found.attrs["distance_before"]
+    assert 0 < found.attrs["channels_permuted"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "line"),
+    [
+        (
+            example_modules.Attention,
+            (5, 3),
+            "network: expected a sequence of known layers, got Attention",
+        ),
+        (example_modules.perceptron, (3,), "network: expected a sequence of known layers, got LayerNorm at '3'"),
+        (lambda: nn.Sequential(nn.Linear(3, 4)), (3,), "network: expected one with channels that can be permuted"),
+        (
+            lambda: nn.Sequential(nn.Conv1d(4, 4, 1, groups=2), nn.Flatten()),
+            (4, 1),
+            "network: expected convolutions of one",
+        ),
+    ],
+)
+def test_layers_of_a_module_that_are_not_known_are_refused(
+    make: type[nn.Module], shape: tuple[int, ...], line: str
+) -> None:
+    samples = torch.randn(5, *shape), torch.zeros(5, dtype=torch.int64)
+    with pytest.raises(ParameterError, match=f"^{line}"):
+        connect.pair(make(), make(), samples, align=True)
+
+
+def test_modules_are_matched_by_weights_only() -> None:
+    network, samples = one_of_torch()
+    with pytest.raises(ParameterError, match=r"^align: expected matching by weights, got 'activations'"):
+        connect.pair(network, permuted_by_hand(network), samples, align=Matching(matching="activations"))
+
+
+@pytest.mark.parametrize("as_states", [False, True])
+def test_a_permutation_that_changes_what_the_module_computes_is_seen(
+    monkeypatch: pytest.MonkeyPatch, as_states: bool
+) -> None:
+    network, samples = one_of_torch()
+    other = convolutional()
+    monkeypatch.setattr(
+        "lmc_utils.networks.permutation_symmetry.permuted",
+        lambda values, *_: values | {"7.bias": values["7.bias"].flip(1)},
+    )
+    monkeypatch.setattr("lmc_utils.connect.matching.by_weights", lambda *_, **__: {"0.0": torch.arange(5)})
+    given = (network.state_dict(), other.state_dict()) if as_states else (network, other)
+    with pytest.raises(
+        ParameterError, match=r"^second: expected the outputs of the network itself, the copy .* batch 0"
+    ):
+        connect.pair(*given, samples, model=network, align=True)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils import connect
-from lmc_utils.connect.batches import feed
 from lmc_utils.connect.checking import endpoint_difference
-from lmc_utils.connect.endpoints import ends
+from lmc_utils.connect.endpoints import endpoints
+from lmc_utils.connect.repeatable_data import repeatable
 from lmc_utils.settings import ParameterError
 
 SAMPLES = torch.ones(6, 3), torch.zeros(6, dtype=torch.int64)
@@ -79,5 +79,6 @@ def test_buffers_that_are_no_statistics_are_kept_if_equal_and_named_if_not() -> 
 @pytest.mark.parametrize("kind", example_modules.KINDS)
 def test_ends_are_the_networks_to_the_bit_or_nearly(kind: str) -> None:
     first, second, samples = example_modules.two(kind)
-    assert endpoint_difference(ends(first, second), feed(samples)) < 1e-6
-    assert endpoint_difference(ends(first.state_dict(), second.state_dict(), first), feed(samples)) < 1e-6
+    assert endpoint_difference(endpoints([first, second]), repeatable(samples)) < 1e-6
+    states = endpoints([first.state_dict(), second.state_dict()], model=first)
+    assert endpoint_difference(states, repeatable(samples)) < 1e-6

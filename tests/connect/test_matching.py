@@ -1,6 +1,7 @@
 """Matching finds a permutation again that was hidden, exactly, and the best assignment of one layer."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from lmc_utils.connect import alignment, matching
 from lmc_utils.networks import layers, permutation_symmetry, stack
 from lmc_utils.networks.models import Architecture, build
+from lmc_utils.networks.stack import Networks
 from lmc_utils.settings import ParameterError
 
 DESIGNS = [
@@ -32,6 +34,13 @@ def fresh(design: Architecture, seeds: list[int]) -> tuple[nn.Module, Tensor, Te
     return network, thetas, kept
 
 
+def by_weights(network: nn.Module, thetas: Tensor, **options: Any) -> matching.Permutations:
+    """Of the second of two parameter vectors, (2, parameters)."""
+    values = stack.unflatten(thetas, network)
+    first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
+    return matching.by_weights(network, first, second, **options)
+
+
 def hidden(network: nn.Module) -> matching.Permutations:
     generator = torch.Generator().manual_seed(3)
     return {
@@ -46,10 +55,11 @@ def test_a_hidden_permutation_is_found_again_exactly(design: Architecture, metho
     theta_order, kept_order = alignment.order(network, hidden(network))
     ends = torch.stack([thetas[0], thetas[0][theta_order]])
     if method == "weights":
-        found = matching.by_weights(network, ends)
+        found = by_weights(network, ends)
     else:
         inputs = torch.randn(300, 40, 1, generator=torch.Generator().manual_seed(0))
-        found = matching.by_activations(network, ends, torch.stack([kept[0], kept[0][kept_order]]), inputs)
+        both = Networks(ends, torch.stack([kept[0], kept[0][kept_order]]))
+        found = matching.by_activations(network, both, inputs)
     back, kept_back = alignment.order(network, found)
     assert torch.equal(ends[1][back], thetas[0])
     assert torch.equal(kept[0][kept_order][kept_back], kept[0])
@@ -62,9 +72,9 @@ def test_a_network_with_itself_moves_nothing(design: Architecture, method: str) 
     ends = thetas.repeat(2, 1)
     inputs = torch.randn(300, 40, 1, generator=torch.Generator().manual_seed(0))
     found = (
-        matching.by_weights(network, ends)
+        by_weights(network, ends)
         if method == "weights"
-        else matching.by_activations(network, ends, kept.repeat(2, 1), inputs)
+        else matching.by_activations(network, Networks(ends, kept.repeat(2, 1)), inputs)
     )
     assert set(found) == set(permutation_symmetry.groups(network))
     assert all(torch.equal(order, torch.arange(len(order))) for order in found.values())
@@ -75,7 +85,7 @@ def test_one_layer_gets_the_best_of_all_permutations(starts: int) -> None:
     network, thetas, _ = fresh(Architecture(widths=(5,)), [1, 2])
     orders = [alignment.order(network, {"linear1": torch.tensor(each)})[0] for each in itertools.permutations(range(5))]
     distances = torch.stack([(thetas[1].double()[order] - thetas[0].double()).norm() for order in orders])
-    found = alignment.order(network, matching.by_weights(network, thetas, starts))[0]
+    found = alignment.order(network, by_weights(network, thetas, starts=starts))[0]
     torch.testing.assert_close((thetas[1].double()[found] - thetas[0].double()).norm(), distances.min())
 
 
@@ -84,11 +94,11 @@ def test_the_distance_is_never_larger_and_more_starts_never_worse(design: Archit
     network, thetas, _ = fresh(design, [1, 2])
     distances = [(thetas[1] - thetas[0]).norm()]
     for starts in (0, 3):
-        order = alignment.order(network, matching.by_weights(network, thetas, starts))[0]
+        order = alignment.order(network, by_weights(network, thetas, starts=starts))[0]
         distances.append((thetas[1][order] - thetas[0]).norm())
     assert distances[1] < distances[0]
-    random = matching.by_weights(network, thetas, 3, (5,))
-    again = matching.by_weights(network, thetas, 3, (5,))
+    random = by_weights(network, thetas, starts=3, seed=(5,))
+    again = by_weights(network, thetas, starts=3, seed=(5,))
     assert all(torch.equal(random[group], again[group]) for group in random)
     assert distances[2] <= distances[0]
 
@@ -106,9 +116,9 @@ def test_a_start_leaves_a_place_where_the_identity_stays() -> None:
     theta = stack.flatten({name: torch.tensor([value]) for name, value in values.items()})[0]
     turn = {"0": torch.tensor([1, 0]), "2": torch.tensor([1, 0])}
     ends = torch.stack([theta, theta[alignment.order(network, turn)[0]]])
-    stays = alignment.order(network, matching.by_weights(network, ends, starts=0))[0]
+    stays = alignment.order(network, by_weights(network, ends, starts=0))[0]
     assert not torch.equal(ends[1][stays], theta)
-    left = alignment.order(network, matching.by_weights(network, ends, starts=8))[0]
+    left = alignment.order(network, by_weights(network, ends, starts=8))[0]
     assert torch.equal(ends[1][left], theta)
 
 
@@ -129,20 +139,12 @@ def test_correlations_are_those_of_numpy_and_dead_channels_have_none() -> None:
     assert not found[:, 2].any()
 
 
-@pytest.mark.parametrize(
-    ("ends", "message"),
-    [
-        (torch.zeros(2, 9), r"endpoints: expected two vectors of \d+ parameters, got the shape \(2, 9\)"),
-        (torch.full((2, 100), torch.nan), "endpoints: expected finite parameters, got others"),
-    ],
-)
-def test_what_cannot_be_matched_is_refused(ends: Tensor, message: str) -> None:
+def test_parameters_that_are_not_finite_are_refused() -> None:
     network = build(Architecture(widths=(6,)), (10, 1), 4)
-    ends = ends if ends.shape[1] == 9 else torch.full((2, 94), torch.nan)
-    with pytest.raises(ParameterError, match=message):
-        matching.by_weights(network, ends)
-    with pytest.raises(ParameterError, match=message):
-        matching.by_activations(network, ends, None, torch.zeros(3, 10, 1))
+    ends = torch.full((2, 94), torch.nan)
+    for match in (by_weights, lambda *given: matching.by_activations(given[0], Networks(ends), torch.zeros(3, 10, 1))):
+        with pytest.raises(ParameterError, match="endpoints: expected finite parameters, got NaN or infinity"):
+            match(network, ends)
 
 
 def test_networks_whose_channels_keep_an_order_are_refused() -> None:
@@ -150,4 +152,4 @@ def test_networks_whose_channels_keep_an_order_are_refused() -> None:
     network = build(design, (33, 2), 3)
     ends = stack.flatten(stack.initialise(network, [1, 2]))
     with pytest.raises(ParameterError, match="network: expected one with channels that can be permuted"):
-        matching.by_weights(network, ends)
+        by_weights(network, ends)

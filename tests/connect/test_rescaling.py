@@ -8,6 +8,7 @@ from torch import Tensor
 from lmc_utils.connect import rescaling
 from lmc_utils.measure import lines
 from lmc_utils.measure.lines import LineGrid
+from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.networks import stack
 from lmc_utils.networks.models import Architecture
 from lmc_utils.settings import ParameterError
@@ -23,14 +24,15 @@ every_design = pytest.mark.parametrize("design", DESIGNS, ids=lambda design: des
 @every_design
 def test_moments_after_rescaling_are_those_wanted(design: Architecture) -> None:
     pairs = made(design)
-    network, inputs = pairs.network.double(), pairs.samples["train"][0].double()
-    ends = pairs.read((0,)).double()
+    evaluator = require_stacked(pairs)
+    network, inputs = evaluator.network.double(), evaluator.samples["train"][0].double()
+    ends = pairs.read((0,)).theta.double()
     middle = ends.mean(0, keepdim=True)
     at_ends = rescaling.moments(network, ends, inputs)
     drawn = [name for name, layer in network.named_modules() if hasattr(layer, "draw")]
     assert list(at_ends) == drawn[:-1], "all but the read-out"
     wanted = {name: both.mean(1, keepdim=True) for name, both in at_ends.items()}
-    mended = rescaling.rescale(network, middle, wanted, inputs)
+    mended = rescaling.rescale(network, middle, wanted, inputs=inputs)
     varies = {name: each[1] > 1e-3 for name, each in rescaling.moments(network, middle, inputs).items()}
     for name, found in rescaling.moments(network, mended, inputs).items():
         assert varies[name].any()
@@ -39,10 +41,11 @@ def test_moments_after_rescaling_are_those_wanted(design: Architecture) -> None:
 
 def test_moments_are_those_of_a_plain_forward_pass() -> None:
     pairs = made(DESIGNS[0])
-    theta, inputs = pairs.read((0,))[:1].double(), pairs.samples["train"][0].double()
-    values = stack.unflatten(theta, pairs.network)
+    evaluator = require_stacked(pairs)
+    theta, inputs = pairs.read((0,)).theta[:1].double(), evaluator.samples["train"][0].double()
+    values = stack.unflatten(theta, evaluator.network)
     hidden: Tensor = inputs.flatten(1) @ values["linear1.weight"][0] + values["linear1.bias"][0]
-    found = rescaling.moments(pairs.network.double(), theta, inputs)
+    found = rescaling.moments(evaluator.network.double(), theta, inputs)
     torch.testing.assert_close(found["linear1"][:, 0], torch.stack([hidden.mean(0), hidden.std(0, correction=0)]))
     assert set(found) == {"linear1", "linear2"}, "the read-out is left as it is"
 

@@ -1,11 +1,15 @@
-"""All pairs of several networks are what each pair is by itself."""
+"""Several networks: all pairs, layers from pair to pair, and the plane through three are what each is by itself."""
 
+import example_modules
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from lmc_utils import connect
 from lmc_utils.connect.several_networks import pairwise
+from lmc_utils.measure import barriers, curvature, lines
+from lmc_utils.measure.planes import PlaneGrid
 from lmc_utils.settings import ParameterError
 
 
@@ -27,3 +31,59 @@ def test_each_pair_is_there_twice_and_the_diagonal_is_zero() -> None:
 def test_one_network_makes_no_pair() -> None:
     with pytest.raises(ParameterError, match=r"^networks: expected at least two, got 1"):
         pairwise({"a": nn.Linear(2, 2)}, None)
+
+
+@pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
+def test_layers_from_pair_to_pair_are_those_of_each_pair_by_itself(batchnorm: str) -> None:
+    first, second, samples = example_modules.two("normalised", dtype=torch.float64)
+    other = example_modules.normalised().double()
+    given = {"early": [first, second], "late": [other.state_dict(), first], "across": [second, other]}
+    pairs = connect.pairs(given, samples, batchnorm=batchnorm)
+    line, layers = lines.line(pairs, [0.0, 0.5, 1.0]).sel(split="data"), lines.layer_line(pairs).sel(split="data")
+    derivatives = curvature.along(pairs, by_layer=False)
+    assert barriers.layer_rise(layers.loss).dims == ("pair", "layer")
+    for label, (one, two) in given.items():
+        alone = connect.pair(one, two, samples, alphas=3, batchnorm=batchnorm, layers=True, curvature=True)
+        np.testing.assert_allclose(line.loss.sel(pair=label), alone.loss, rtol=1e-12)
+        np.testing.assert_allclose(line.error.sel(pair=label), alone.error, rtol=1e-12)
+        for name, rise in (("loss", "layer_rise"), ("error", "layer_error_rise")):
+            np.testing.assert_allclose(barriers.layer_rise(layers[name]).sel(pair=label), alone[rise], atol=1e-12)
+        np.testing.assert_allclose(derivatives.curvature.sel(pair=label), alone.curvature, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["perceptron", "normalised", "attention"])
+def test_three_networks_on_their_plane_have_their_own_losses(kind: str) -> None:
+    """The third network stands above the midpoint of the others, so that all three are points of a coarse grid."""
+    first, second, samples = example_modules.two(kind, dtype=torch.float64)
+    third = example_modules.KINDS[kind][0]().double()
+    vectors = [nn.utils.parameters_to_vector(each.parameters()).detach() for each in (first, second, third)]
+    chord = vectors[1] - vectors[0]
+    aside = vectors[2] - vectors[0]
+    above = (vectors[0] + vectors[1]) / 2 + aside - (aside @ chord) / chord.square().sum() * chord
+    nn.utils.vector_to_parameters(above, third.parameters())
+    grid = PlaneGrid(grid=3, margin=0)
+    found = connect.plane(first, second, third, samples, grid=grid, batchnorm="interpolate")
+    own = []
+    for network in (first, second, third):
+        with torch.no_grad():
+            logits = network.eval()(samples[0])
+        own.append(nn.functional.cross_entropy(logits, samples[1]).item())
+    assert found.loss.values[[0, 0, 2], [0, 2, 1]] == pytest.approx(own, rel=1e-9)
+    assert found.corner.values[2] == pytest.approx([found.x.values[1], found.y.values[2]])
+    assert found.y.values[2] == pytest.approx(float((above - (vectors[0] + vectors[1]) / 2).norm()))
+
+
+def test_a_third_network_on_the_line_spans_no_plane() -> None:
+    first, second, samples = example_modules.two("perceptron")
+    middle = {name: (value + second.state_dict()[name]) / 2 for name, value in first.state_dict().items()}
+    with pytest.raises(ParameterError, match=r"^third: expected a network that is not on the line"):
+        connect.plane(first, second, middle, samples)
+
+
+def test_pairs_are_two_networks_or_three_under_each_label() -> None:
+    first, second, samples = example_modules.two("perceptron")
+    for given in ({}, {"a": [first]}, {"a": [first, second], "b": [first, second, first]}):
+        with pytest.raises(ParameterError, match=r"^networks: expected two networks under each label, or three"):
+            connect.pairs(given, samples)
+    with pytest.raises(ParameterError, match=r"^late, second: expected another network than the late, first"):
+        connect.pairs({"early": [first, second], "late": [first, first]}, samples)

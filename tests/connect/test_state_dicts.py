@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.connect.endpoints import ends, mixed
+from lmc_utils.connect.endpoints import endpoints
 from lmc_utils.connect.state_dicts import state_of
+from lmc_utils.measure.module_state import mixed
 from lmc_utils.settings import ParameterError
 
 
@@ -46,7 +47,7 @@ def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
 def test_a_state_that_does_not_fit_is_one_line(change: Callable[[Any], Any], line: str) -> None:
     network = example_modules.Tied()
     with pytest.raises(ParameterError, match=f"^{line}"):
-        ends(network.state_dict(), change(dict(network.state_dict())), network)
+        endpoints([network.state_dict(), change(dict(network.state_dict()))], model=network)
 
 
 def test_shared_parameters_may_be_saved_once_and_have_to_be_shared_in_both() -> None:
@@ -57,23 +58,23 @@ def test_shared_parameters_may_be_saved_once_and_have_to_be_shared_in_both() -> 
     apart = example_modules.Tied()
     apart.two.weight = nn.Parameter(apart.one.weight.detach().clone())
     with pytest.raises(ParameterError, match=r"^second: expected parameters that are shared as in the other network"):
-        ends(network, apart)
+        endpoints([network, apart])
 
 
 def test_a_count_of_batches_may_be_missing_and_differ() -> None:
     first, second, _ = example_modules.two("normalised")
     state = without(dict(second.state_dict()), "1.num_batches_tracked")
-    assert torch.equal(ends(first, state).states[1]["1.running_mean"], second[1].running_mean)
+    assert torch.equal(endpoints([first, state]).states[1]["1.running_mean"], second[1].running_mean)
 
 
 def test_two_states_need_a_module() -> None:
     with pytest.raises(ParameterError, match=r"^model: expected a module of the architecture beside two states"):
-        ends({}, {})
+        endpoints([{}, {}])
 
 
 def test_a_lazy_network_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"^network: expected one whose shapes are known, weight, bias wait"):
-        ends(nn.LazyLinear(3), nn.LazyLinear(3))
+        endpoints([nn.LazyLinear(3), nn.LazyLinear(3)])
 
 
 def test_mixtures_are_exact_at_corners_and_of_three() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import example_modules
 import numpy as np
@@ -15,7 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lmc_utils import connect
-from lmc_utils.connect import point_scores
+from lmc_utils.measure.module_scores import cross_entropy
 from lmc_utils.networks.data import import_torchvision
 from lmc_utils.settings import ParameterError
 
@@ -77,7 +79,7 @@ def test_inputs_by_name_and_as_arguments_and_a_state_beside_a_module() -> None:
     batches = [[({"left": left, "right": right}, labels)], [((left, right), labels)]]
     batches.append([{"left": left, "right": right, "labels": labels}])  # type: ignore[list-item]
     losses = [connect.pair(first, second, each, alphas=3).loss.values for each in batches]
-    states = connect.pair(first.state_dict(), second.state_dict(), batches[0], first, alphas=3)
+    states = connect.pair(first.state_dict(), second.state_dict(), batches[0], model=first, alphas=3)
     wrapped = {f"module._orig_mod.{name}": value for name, value in second.state_dict().items()}
     mixed = connect.pair(first, wrapped, batches[0], alphas=3)
     for other in (*losses[1:], states.loss.values, mixed.loss.values):
@@ -194,23 +196,35 @@ def test_curvature_is_that_of_the_line(kind: str, batchnorm: str) -> None:
     assert float(found.curvature[0]) == pytest.approx(bent, rel=0.05, abs=0.05 * abs(float(found.slope[0])))
 
 
-def test_whoever_stops_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def stopping_after(calls: int) -> Callable[[Any, Any], torch.Tensor]:
+    """Cross-entropy, until somebody presses Ctrl-C."""
+    left = iter(range(calls))
+
+    def loss(output: Any, target: Any) -> torch.Tensor:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return cross_entropy(output, target)
+
+    return loss
+
+
+def test_ctrl_c_on_the_line_leaves_the_points_that_were_measured() -> None:
     first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=5)
-    one, calls = point_scores.Walker.one, [0]
-
-    def stopped(walker: point_scores.Walker, point: object) -> torch.Tensor:
-        calls[0] += 1
-        if calls[0] > 3:
-            raise KeyboardInterrupt
-        return one(walker, point)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(point_scores.Walker, "one", stopped)
     with pytest.raises(connect.Interrupted, match="3 of 5 points") as stop:
-        connect.pair(first, second, samples, alphas=5)
+        connect.pair(first, second, samples, alphas=5, loss=stopping_after(3))
     done = stop.value.report.loss.dropna("alpha")
     assert done.alpha.values.tolist() == [0.0, 0.5, 1.0]
     np.testing.assert_array_equal(done, whole.loss.sel(alpha=done.alpha))
+
+
+def test_ctrl_c_after_the_line_leaves_the_line() -> None:
+    first, second, samples = example_modules.two("lstm")
+    whole = connect.pair(first, second, samples, alphas=3)
+    with pytest.raises(connect.Interrupted, match="Averaging") as stop:
+        connect.pair(first, second, samples, alphas=3, layers=True, loss=stopping_after(5))
+    np.testing.assert_array_equal(stop.value.report.loss, whole.loss)
+    assert stop.value.report.loss_barrier == whole.loss_barrier
 
 
 class Untrainable(nn.BatchNorm1d):
@@ -248,17 +262,6 @@ def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() ->
     )
 
 
-def test_whoever_stops_after_the_line_keeps_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    first, second, samples = example_modules.two("perceptron")
-    monkeypatch.setattr("lmc_utils.connect.two_networks._layers", stopped)
-    with pytest.raises(connect.Interrupted, match="Averaging") as stop:
-        connect.pair(first, second, samples, alphas=3, layers=True)
-    assert np.isfinite(stop.value.report.loss).all()
-
-
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -286,7 +289,10 @@ def test_whoever_stops_after_the_line_keeps_the_line(monkeypatch: pytest.MonkeyP
         ),
         ({"error": lambda out, _: out[:, 0] + 9}, "error: expected values from 0 to 1"),
         ({"layers": ["hea"]}, "layers: 'hea' is not known"),
-        ({"loss": lambda out, _: 1 / out[:, 0] ** 999}, "loss: expected finite numbers, got others at alpha 0"),
+        (
+            {"loss": lambda out, _: 1 / out[:, 0] ** 999},
+            "loss: expected finite numbers, got nan at split data",
+        ),
         (
             {"loss": lambda out, _: out.argmax(1), "curvature": True},
             "curvature: expected what torch differentiates twice",

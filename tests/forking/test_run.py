@@ -31,7 +31,7 @@ def test_every_pair_has_its_place_in_an_array_over_pairs(run: Run) -> None:
         fork_epoch, whose, epoch = coords["fork_epoch"][fork], coords["parent"][parent], coords["epoch"][time]
         assert coords["pair"][pair] == "0-1"
         members = [Member(whose, fork_epoch, sibling) for sibling in (0, 1)]
-        assert torch.equal(ends, run.thetas(members, epoch))
+        assert torch.equal(ends.theta, run.thetas(members, epoch))
 
 
 @pytest.mark.parametrize("third", ["fork_point", "parent"])
@@ -41,12 +41,12 @@ def test_a_third_point_goes_with_each_pair(run: Run, third: str) -> None:
     assert pairs.coords["parent"] == [1]
     for (fork, _, _, _), points in pairs:
         (top,) = run.thetas([Member(1)], SMALL.fork_epochs[fork] if third == "fork_point" else SMALL.epochs)
-        assert torch.equal(points[2], top)
-        assert torch.equal(points[:2], run.thetas([Member(1, SMALL.fork_epochs[fork], s) for s in (0, 1)], 4))
+        assert torch.equal(points.theta[2], top)
+        assert torch.equal(points.theta[:2], run.thetas([Member(1, SMALL.fork_epochs[fork], s) for s in (0, 1)], 4))
 
 
-def test_walks_are_those_of_the_members(run: Run) -> None:
-    walks = run.walks()
+def test_trajectories_are_those_of_the_members(run: Run) -> None:
+    walks = run.trajectories()
     for epoch in (0, 1, 2, 3, 4):
         family = [Member(1), Member(1, 2, 0), Member(1, 2, 1)]
         assert torch.equal(walks.read(2, 1, epoch), run.thetas(family, epoch))
@@ -65,17 +65,17 @@ def test_what_needs_an_epoch_that_is_not_kept_says_so(tmp_path: Path) -> None:
     thin = train(Experiment(**SMALL.to_json() | {"keep": 3}), tmp_path)
     assert len(list(thin.pairs([0, 2, 3, 4]))) == 2 * (4 + 3)
     line = "keep: expected 1, as epoch 1 is needed and stays on disk with no other, got 3"
-    for ask in (lambda: thin.pairs(range(5)), thin.walks, lambda: thin.thetas([Member(0)], 1)):
+    for ask in (lambda: thin.pairs(range(5)), thin.trajectories, lambda: thin.thetas([Member(0)], 1)):
         with pytest.raises(ParameterError) as caught:
             ask()
         assert str(caught.value) == line
 
 
-def test_strangers_are_all_pairs_of_parents_at_the_end(run: Run) -> None:
-    pairs, last = run.strangers(), run.experiment.epochs
+def test_independent_pairs_are_all_pairs_of_parents_at_the_end(run: Run) -> None:
+    pairs, last = run.independent_pairs(), run.experiment.epochs
     assert pairs.coords == {"pair": ["0-1"]}
     ((place, ends),) = pairs
     assert place == (0,)
-    assert torch.equal(ends, run.thetas([Member(0), Member(1)], last))
-    with pytest.raises(ParameterError, match="parents: expected at least 2, as strangers are parents, got 1"):
-        Run(Experiment(parents=1), run.folder, run.dataset, run.network).strangers()
+    assert torch.equal(ends.theta, run.thetas([Member(0), Member(1)], last))
+    with pytest.raises(ParameterError, match="parents: expected at least 2, to pair independent networks, got 1"):
+        Run(Experiment(parents=1), run.folder, run.dataset, run.network).independent_pairs()

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import plain
-from lmc_utils.measure import activation_variance, batchnorm, evaluator, lines, planes, ridges
+from lmc_utils.measure import activation_variance, batchnorm, lines, planes, ridges, stacked_scores
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.pairs import Pairs, between
+from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.networks import stack
 from lmc_utils.networks.models import Architecture, build
 from lmc_utils.settings import ParameterError
@@ -61,7 +63,9 @@ def pairs(
     def make(batchnorm: str, kept: Tensor | None = buffers[None], count: int = 20) -> Pairs:
         first, second, third = thetas
         how = Convention(batchnorm, count)
-        return between(network, first[None], second[None], dict(samples), third[None], convention=how, buffers=kept)
+        return between(
+            network, first[None], second[None], samples=dict(samples), thirds=third[None], convention=how, buffers=kept
+        )
 
     return make
 
@@ -90,7 +94,7 @@ def test_re_estimated_statistics_are_those_of_a_fresh_pass_of_torch(
     network: nn.Module, thetas: Tensor, samples: dict[str, tuple[Tensor, Tensor]], memory: float
 ) -> None:
     inputs = samples["train"][0]
-    found = batchnorm.reestimate(network, thetas, inputs, memory)
+    found = stacked_scores.reestimated(network, thetas, inputs, memory)
     for row, theta in enumerate(thetas):
         torch.testing.assert_close(found[row], plain.buffers(refreshed(network, theta, inputs)))
     assert torch.equal(stack.fresh_buffers(network, 1).unique(), torch.tensor([0.0, 1.0], dtype=torch.float64))
@@ -100,11 +104,11 @@ def expected(
     how: str, network: nn.Module, theta: Tensor, mixture: Tensor, corners: Tensor, pairs: Pairs, split: str, home: int
 ) -> list[tuple[float, float]]:
     """Loss and error at one point with torch.nn: by the convention one, or one for each network whose own are kept."""
+    evaluator = require_stacked(pairs)
     if how == "reestimate":
-        assert pairs.statistics().estimation is not None
-        return [loss_of(refreshed(network, theta, pairs.statistics().estimation), pairs.samples[split])]
+        return [loss_of(refreshed(network, theta, evaluator.estimation_inputs()), evaluator.samples[split])]
     kept = [mixture] if how == "interpolate" else [corners[home if home >= 0 else row] for row in range(2)]
-    return [loss_of(plain.network(network, theta, own), pairs.samples[split]) for own in kept]
+    return [loss_of(plain.network(network, theta, own), evaluator.samples[split]) for own in kept]
 
 
 def agree(found: xr.Dataset, values: list[tuple[float, float]]) -> None:
@@ -138,7 +142,7 @@ def test_layer_wise_walks(
     network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
 ) -> None:
     made = pairs(how)
-    found = lines.layer_line(made, (0.0, 0.25), ["train"]).isel(pair=0, split=0)
+    found = lines.layer_line(made, (0.0, 0.25), splits=["train"]).isel(pair=0, split=0)
     owners = stack.buffer_layers(network)
     assert len(owners) == buffers.shape[1]
     for end in (0, 1):
@@ -154,14 +158,14 @@ def test_layer_wise_walks(
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
 def test_planes(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str) -> None:
     made = pairs(how)
-    found = planes.plane(made, planes.PlaneGrid(grid=3, margin=0.3), ["train"]).isel(pair=0, split=0)
+    found = planes.plane(made, planes.PlaneGrid(grid=3, margin=0.3), splits=["train"]).isel(pair=0, split=0)
     basis = planes.basis(thetas)
     for row in range(3):
         for column in range(3):
             spot = torch.tensor([[float(found.x[column]), float(found.y[row])]], dtype=torch.float64)
-            weights = basis.weights(spot)[0]
+            weights = planes.barycentric(basis.corners, spot)[0]
             assert float(weights.sum()) == pytest.approx(1)
-            torch.testing.assert_close(weights @ thetas, basis.points(spot)[0])
+            torch.testing.assert_close(weights @ thetas, basis.origin + spot[0] @ basis.axes)
             cut = weights.clamp(min=0)
             mixture = cut / cut.sum() @ buffers
             values = expected(how, network, weights @ thetas, mixture, buffers, made, "train", -1)
@@ -171,7 +175,7 @@ def test_planes(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Call
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
 def test_ridges(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str) -> None:
     made = pairs(how)
-    found = ridges.tracks(made, [0.0, 0.5, 1.0], ["train"]).isel(pair=0, split=0)
+    found = ridges.tracks(made, [0.0, 0.5, 1.0], splits=["train"]).isel(pair=0, split=0)
     for height in (0.0, 0.5, 1.0):
         for track, foot in {"first": 0.0, "middle": 0.5, "second": 1.0}.items():
             weights = torch.tensor([(1 - height) * (1 - foot), (1 - height) * foot, height], dtype=torch.float64)
@@ -183,19 +187,19 @@ def test_ridges(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Call
 def test_a_network_that_is_evaluated_alone_needs_its_statistics(
     network: nn.Module, thetas: Tensor, buffers: Tensor, samples: dict[str, tuple[Tensor, Tensor]]
 ) -> None:
-    loss, error = evaluator.evaluate(network, thetas, *samples["test"], buffers=buffers)
+    loss, error = stacked_scores.evaluate(network, thetas, *samples["test"], buffers=buffers)
     for row in range(3):
         assert (float(loss[row]), float(error[row])) == pytest.approx(
             loss_of(plain.network(network, thetas[row], buffers[row]), samples["test"])
         )
     with pytest.raises(ValueError, match="buffers: expected those of a network with running statistics"):
-        evaluator.evaluate(network, thetas, *samples["test"])
+        stacked_scores.evaluate(network, thetas, *samples["test"])
 
 
 def test_equal_parameters_with_other_statistics_are_other_networks(
     network: nn.Module, thetas: Tensor, buffers: Tensor, samples: dict[str, tuple[Tensor, Tensor]]
 ) -> None:
-    loss, _ = evaluator.evaluate(network, thetas[[0, 0]], *samples["test"], buffers=buffers[:2])
+    loss, _ = stacked_scores.evaluate(network, thetas[[0, 0]], *samples["test"], buffers=buffers[:2])
     assert loss[0] != loss[1]
 
 
@@ -204,7 +208,7 @@ def test_points_that_are_laid_a_few_at_a_time_are_the_same_points(
     pairs: Callable[..., Pairs], thetas: Tensor, points: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = [each(pairs("interpolate")) for each in MEASURES]
-    monkeypatch.setattr("lmc_utils.measure.points._LAID", 12 * points * thetas.shape[1])
+    monkeypatch.setattr("lmc_utils.measure.stacked_evaluator._LAID", 12 * points * thetas.shape[1])
     for before, each in zip(at_once, MEASURES, strict=True):
         xr.testing.assert_allclose(before, each(pairs("interpolate")), rtol=1e-12)
 
@@ -219,20 +223,21 @@ MEASURES: list[Callable[..., xr.Dataset]] = [
 
 def test_what_cannot_be_is_refused_in_one_line(pairs: Callable[..., Pairs]) -> None:
     with pytest.raises(ParameterError, match="batchnorm: expected reestimate, as the networks come without their"):
-        pairs("interpolate", kept=None)
+        lines.line(pairs("interpolate", kept=None), LINE)
     without = pairs("reestimate")
-    del without.samples["train"]  # type: ignore[attr-defined]
+    only_test = {"test": require_stacked(without).samples["test"]}
+    without = replace(without, evaluator=replace(require_stacked(without), samples=only_test))
     with pytest.raises(ParameterError, match="expected samples of the split train to re-estimate statistics on"):
         lines.line(without, LINE)
 
 
 def test_as_many_samples_as_asked_for_and_always_the_same(samples: dict[str, tuple[Tensor, Tensor]]) -> None:
     inputs = samples["train"][0]
-    few = Convention(batchnorm_samples=7).samples(samples)
+    few = Convention(batchnorm_samples=7).samples(inputs)
     assert len(few) == 7
     assert all(any(torch.equal(one, each) for each in inputs) for one in few)
-    assert torch.equal(few, Convention(batchnorm_samples=7).samples(samples))
-    assert torch.equal(Convention(batchnorm_samples=500).samples(samples), inputs)
+    assert torch.equal(few, Convention(batchnorm_samples=7).samples(inputs))
+    assert torch.equal(Convention(batchnorm_samples=500).samples(inputs), inputs)
 
 
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
@@ -242,7 +247,7 @@ def test_variances_of_activations_are_those_of_torch(
     made = pairs(how, count=30)
     found = activation_variance.variances(made).isel(pair=0)
     assert list(found.layer.values) == [name for name, layer in network.named_modules() if hasattr(layer, "momentum")]
-    inputs = made.samples["train"][0]
+    inputs = require_stacked(made).samples["train"][0]
     for alpha in (0.0, 0.5, 1.0):
         theta, mixture = (1 - alpha) * thetas[0] + alpha * thetas[1], (1 - alpha) * buffers[0] + alpha * buffers[1]
         alone = refreshed(network, theta, inputs)
@@ -274,6 +279,6 @@ def test_variances_of_activations_are_those_of_torch(
 def test_networks_without_batch_normalisation_have_no_such_variances(samples: dict[str, tuple[Tensor, Tensor]]) -> None:
     plain_one = build(Architecture(widths=(2,)), SHAPE, 3).double()
     size = sum(value.numel() for value in plain_one.parameters())
-    made = between(plain_one, torch.zeros(1, size), torch.ones(1, size), samples)
+    made = between(plain_one, torch.zeros(1, size), torch.ones(1, size), samples=samples)
     with pytest.raises(ParameterError, match="norm: expected a network with batch normalisation"):
         activation_variance.variances(made)

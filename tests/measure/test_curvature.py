@@ -1,5 +1,6 @@
 """Curvature against dense Hessians, closed forms, an independent library and itself in other batches."""
 
+import copy
 import itertools
 from collections.abc import Iterator
 
@@ -11,13 +12,14 @@ from device import DEVICE
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lmc_utils import connect
 from lmc_utils.forking import Experiment, Member, Run, train
-from lmc_utils.measure import approximations, barriers, curvature, evaluator, lines
+from lmc_utils.measure import approximations, barriers, curvature, lines, stacked_scores
 from lmc_utils.measure.batchnorm import CONVENTIONS, Convention
+from lmc_utils.measure.mixtures import blend, on_line
 from lmc_utils.measure.pairs import between
-from lmc_utils.measure.points import mix
+from lmc_utils.measure.stacked_derivatives import jet
 from lmc_utils.networks import layers, normalisation, stack
-from lmc_utils.networks.lifted import Lifted
 from lmc_utils.networks.models import ACTIVATIONS, Architecture, build
 
 SMALL = Experiment(
@@ -98,8 +100,8 @@ def test_every_network_agrees_with_its_dense_hessian(design: Architecture, shape
     kept = 0.5 + torch.rand(2, stack.fresh_buffers(network, 1).shape[1], dtype=torch.float64)
     given = {"estimation": inputs[:skipped]} if skipped else {"buffers": kept}
     later = inputs[skipped:], labels[skipped:]
-    found = curvature.jet(network, thetas, deltas, *later, **given)
-    whole = curvature.jet(network, thetas, deltas, *later, by_layer=False, **given)
+    found = jet(network, thetas, deltas, inputs=later[0], labels=later[1], **given)
+    whole = jet(network, thetas, deltas, inputs=later[0], labels=later[1], by_layer=False, **given)
     for layer in network.modules():
         if isinstance(layer, normalisation.BatchNorm):
             layer.estimate_from = skipped or None
@@ -122,7 +124,7 @@ def test_pairs_are_differentiated_by_their_convention() -> None:
     alphas, delta = (0.0, 0.25, 1.0), (thetas[1] - thetas[0])[None]
     for how in CONVENTIONS:
         convention = Convention(how, batchnorm_samples=5)
-        pairs = between(network, thetas[:1], thetas[1:], {"train": train}, convention=convention, buffers=kept)
+        pairs = between(network, thetas[:1], thetas[1:], samples={"train": train}, convention=convention, buffers=kept)
         found = curvature.along(pairs, alphas).isel(pair=0)
         assert found.attrs["batchnorm"].startswith(how)
         said = "functions of the parameters" if how == "reestimate" else "constants"
@@ -132,11 +134,11 @@ def test_pairs_are_differentiated_by_their_convention() -> None:
             mixed = (1 - alpha) * kept[:, 0] + alpha * kept[:, 1]
             ends = [kept[:, 0], kept[:, 1]] if alpha == 0.25 else [mixed]
             given = {
-                "reestimate": [{"estimation": convention.samples({"train": train})}],
+                "reestimate": [{"estimation": convention.samples(train[0])}],
                 "interpolate": [{"buffers": mixed}],
                 "keep": [{"buffers": end} for end in ends],
             }[how]
-            jets = [curvature.jet(network, theta, delta, *train, **each) for each in given]
+            jets = [jet(network, theta, delta, inputs=train[0], labels=train[1], **each) for each in given]
             expected = torch.stack([each.curvature[0] for each in jets]).mean(0)
             np.testing.assert_allclose(found.curvature.sel(alpha=alpha), expected, rtol=1e-8, atol=1e-9)
 
@@ -145,7 +147,7 @@ def test_a_network_with_statistics_is_not_differentiated_without_them() -> None:
     network = build(Architecture(architecture="resnet8", widths=(2,), norm="batch"), (7, 1), 3).double()
     thetas, deltas = networks(network, count=1)
     with pytest.raises(ValueError, match="buffers: expected 60 numbers a network, or samples to estimate on, got 0"):
-        curvature.jet(network, thetas, deltas, *samples(9, (7, 1), 3))
+        jet(network, thetas, deltas, inputs=torch.zeros(9, 7, 1).double(), labels=torch.zeros(9).long())
 
 
 class Residual(nn.Module):
@@ -177,7 +179,7 @@ TANH, SHARED = nn.Tanh(), layers.Linear(1, 4, 4)
         nn.Sequential(layers.Linear(1, 4, 5), TANH, layers.Linear(1, 5, 5), TANH, layers.Linear(1, 5, 3)),
         nn.Sequential(SHARED, nn.Tanh(), SHARED, normalisation.LayerNorm(1, 4)),
         Doubled(layers.Linear(1, 4, 5), nn.Tanh(), layers.Linear(1, 5, 3)),
-        nn.Sequential(nn.Sequential(layers.Linear(1, 4, 5), nn.Softplus()), layers.Linear(1, 5, 3)),
+        nn.Sequential(nn.Sequential(layers.Linear(1, 4, 5), nn.GELU()), layers.Linear(1, 5, 3)),
     ],
     ids=["an activation twice", "a layer twice", "a forward of its own", "nested"],
 )
@@ -185,64 +187,61 @@ def test_a_stack_of_any_structure_agrees_with_its_dense_hessian(network: nn.Modu
     network = network.double()
     thetas, deltas = networks(network, count=2)
     inputs, labels = samples(9, (4,), 3)
-    found = curvature.jet(network, thetas, deltas, inputs, labels)
+    found = jet(network, thetas, deltas, inputs=inputs, labels=labels)
     for row, (theta, delta) in enumerate(zip(thetas, deltas, strict=True)):
         slopes, curvatures = dense(network, theta, delta, inputs, labels)
         torch.testing.assert_close(found.slope[row], slopes, rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(found.curvature[row], curvatures, rtol=1e-9, atol=1e-11)
 
 
-def test_words_can_be_inputs() -> None:
-    module = nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 3)).double()
-    thetas, deltas = networks(Lifted(module), count=1)
-    inputs, labels = torch.arange(15).view(5, 3) % 7, torch.arange(5) % 3
-    slopes, curvatures = dense(Lifted(module), thetas[0], deltas[0], inputs, labels)
-    found = curvature.jet(module, thetas, deltas, inputs, labels)
-    torch.testing.assert_close(found.slope[0], slopes, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(found.curvature[0], curvatures, rtol=1e-9, atol=1e-11)
+def moved(module: nn.Module) -> tuple[nn.Module, Tensor]:
+    """A copy of a module with every parameter moved at random, and by how much, as a vector."""
+    other = copy.deepcopy(module)
+    theta = nn.utils.parameters_to_vector(module.parameters()).detach()
+    delta = torch.randn(theta.shape, generator=torch.Generator().manual_seed(1), dtype=theta.dtype)
+    nn.utils.vector_to_parameters(theta + delta, other.parameters())
+    return other, delta
 
 
-def test_any_module_agrees_with_its_dense_hessian() -> None:
-    module = Residual().double().eval()
-    lifted = Lifted(module)
-    thetas, deltas = networks(lifted)
-    inputs, labels = samples(9, (6,), 3)
-    found = curvature.jet(module, thetas, deltas, inputs, labels, memory=0.01)
-    for row, (theta, delta) in enumerate(zip(thetas, deltas, strict=True)):
-        slopes, curvatures = dense(lifted, theta, delta, inputs, labels)
-        torch.testing.assert_close(found.slope[row], slopes, rtol=1e-9, atol=1e-12)
-        torch.testing.assert_close(found.curvature[row], curvatures, rtol=1e-9, atol=1e-11)
+@pytest.mark.parametrize("words", [False, True], ids=["a residual network", "words as inputs"])
+def test_any_module_agrees_with_its_dense_hessian(words: bool) -> None:
+    module = nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 3)) if words else Residual()
+    module = module.double().eval()
+    inputs, labels = (torch.arange(27).view(9, 3) % 7, torch.arange(9) % 3) if words else samples(9, (6,), 3)
+    other, delta = moved(module)
+    found = curvature.along(connect.pairs({"one": [module, other]}, (inputs, labels)), [0.0]).squeeze()
+    names, sizes = zip(*((name, value.numel()) for name, value in module.named_parameters()), strict=True)
+    theta = nn.utils.parameters_to_vector(module.parameters()).detach()
 
+    def loss(vector: Tensor) -> Tensor:
+        values = {
+            name: part.view_as(dict(module.named_parameters())[name])
+            for name, part in zip(names, vector.split(sizes), strict=True)
+        }
+        return functional.cross_entropy(torch.func.functional_call(module, values, (inputs,)), labels)
 
-def test_the_plain_twin_of_a_stack_gives_the_same_numbers() -> None:
-    plain = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
-    network = build(Architecture(widths=(5,), activation="tanh"), (6, 1), 3).double()
-    theirs, moves = networks(Lifted(plain), count=1)
-
-    def transposed(vectors: Tensor) -> Tensor:  # nn.Linear keeps its weight as (out, in)
-        values = stack.unflatten(vectors, Lifted(plain))
-        return stack.flatten({name: value.mT if value.dim() == 3 else value for name, value in values.items()})
-
-    inputs, labels = samples(7, (6, 1), 3)
-    ours = curvature.jet(network, transposed(theirs), transposed(moves), inputs, labels)
-    for own, other in zip(ours, curvature.jet(plain, theirs, moves, inputs, labels), strict=True):
-        torch.testing.assert_close(own, other, rtol=1e-10, atol=1e-12)
+    hessian, gradient = torch.func.hessian(loss)(theta), torch.func.grad(loss)(theta)
+    owner = np.repeat([list(found.layer.values).index(name.rpartition(".")[0]) for name in names], sizes)
+    blocks = torch.zeros(len(found.layer), len(theta), dtype=torch.float64)
+    blocks[torch.from_numpy(owner), torch.arange(len(theta))] = delta
+    np.testing.assert_allclose(found.slope, blocks @ gradient, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(found.curvature, blocks @ hessian @ blocks.T, rtol=1e-8, atol=1e-10)
 
 
 def test_an_independent_library_agrees() -> None:
     plain = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).double()
-    thetas, deltas = networks(Lifted(plain), count=1)
-    nn.utils.vector_to_parameters(thetas[0], plain.parameters())
+    other, delta = moved(plain)
     inputs, labels = samples(13, (6,), 3)
-    found = curvature.jet(plain, thetas, deltas, inputs, labels)
-    cases = zip(stack.layer_slices(Lifted(plain)).values(), (plain[0], plain[2]), strict=True)
-    for row, (block, layer) in enumerate(cases):
+    found = curvature.along(connect.pairs({"one": [plain, other]}, (inputs, labels)), [0.0]).squeeze()
+    start = 0
+    for name, layer in (("0", plain[0]), ("2", plain[2])):
         operator = HessianLinearOperator(plain, nn.CrossEntropyLoss(), list(layer.parameters()), [(inputs, labels)])
-        theirs = deltas[0, block] @ (operator @ deltas[0, block])
-        assert found.curvature[0, row, row].item() == pytest.approx(theirs.item(), rel=1e-9)
+        block = delta[start : start + sum(value.numel() for value in layer.parameters())]
+        start += len(block)
+        theirs = block @ (operator @ block)
+        assert float(found.curvature.sel(layer=name, with_layer=name)) == pytest.approx(theirs.item(), rel=1e-8)
     operator = HessianLinearOperator(plain, nn.CrossEntropyLoss(), list(plain.parameters()), [(inputs, labels)])
-    total = deltas[0] @ (operator @ deltas[0])
-    assert found.curvature[0].sum().item() == pytest.approx(total.item(), rel=1e-9)
+    assert float(found.curvature.sum()) == pytest.approx((delta @ (operator @ delta)).item(), rel=1e-8)
 
 
 def test_a_linear_network_has_the_closed_form() -> None:
@@ -254,7 +253,7 @@ def test_a_linear_network_has_the_closed_form() -> None:
     moved = inputs @ deltas[0, :12].view(4, 3) + deltas[0, 12:]
     variance = (chances * moved**2).sum(1) - (chances * moved).sum(1) ** 2  # of the moved logits under the softmax
     slope = ((chances - functional.one_hot(labels, 3)) * moved).sum(1)
-    found = curvature.jet(network, thetas, deltas, inputs, labels)
+    found = jet(network, thetas, deltas, inputs=inputs, labels=labels)
     torch.testing.assert_close(found.curvature[0, 0, 0], variance.mean(), rtol=1e-12, atol=0)
     torch.testing.assert_close(found.slope[0, 0], slope.mean(), rtol=1e-12, atol=1e-15)
 
@@ -263,7 +262,7 @@ def test_in_a_relu_network_each_layers_own_block_is_gauss_newton() -> None:
     network = build(Architecture(widths=(6, 5)), (4, 1), 3).double()
     thetas, deltas = networks(network)
     inputs, labels = samples(12, (4, 1), 3)
-    found = curvature.jet(network, thetas, deltas, inputs, labels)
+    found = jet(network, thetas, deltas, inputs=inputs, labels=labels)
     for row, (name, block) in enumerate(stack.layer_slices(network).items()):
 
         def logits(step: Tensor, block: slice = block) -> Tensor:
@@ -285,7 +284,8 @@ def test_batches_do_not_matter(by_layer: bool) -> None:
     thetas, deltas = networks(network, count=5)
     inputs, labels = samples(23, (4, 1), 3)
     whole, *others = (
-        curvature.jet(network, thetas, deltas, inputs, labels, by_layer, memory) for memory in (100, 0.02, 1e-6)
+        jet(network, thetas, deltas, inputs=inputs, labels=labels, by_layer=by_layer, memory=memory)
+        for memory in (100, 0.02, 1e-6)
     )
     for other in others:
         for one, two in zip(whole, other, strict=True):
@@ -297,7 +297,7 @@ def test_the_network_given_is_left_as_it_was() -> None:
     before = [value.clone() for value in network.parameters()]
     thetas, deltas = networks(network)
     inputs, labels = samples(5, (4, 1), 3)
-    curvature.jet(network, thetas, deltas, inputs, labels)
+    jet(network, thetas, deltas, inputs=inputs, labels=labels)
     for value, old in zip(network.parameters(), before, strict=True):
         assert value.requires_grad
         assert torch.equal(value, old)
@@ -309,9 +309,9 @@ def test_slope_and_curvature_are_the_derivatives_of_the_measured_loss_along_the_
     found = curvature.along(run.pairs(), [0.4], by_layer=False)
     for fork, parent in ((0, 0), (2, 1)):
         ends = run.thetas([Member(parent, fork, 0), Member(parent, fork, 1)], 3).double()
-        points = mix(ends[0], ends[1], torch.from_numpy(alphas))
+        points = blend(on_line(torch.from_numpy(alphas)).weights, ends)
         inputs, labels = run.dataset.train
-        loss = evaluator.evaluate(run.network, points, inputs.double(), labels)[0].numpy()
+        loss = stacked_scores.evaluate(run.network, points, inputs.double(), labels)[0].numpy()
         slope = (loss[0] - 8 * loss[1] + 8 * loss[3] - loss[4]) / (12 * step)
         bend = (-loss[0] + 16 * loss[1] - 30 * loss[2] + 16 * loss[3] - loss[4]) / (12 * step**2)
         cut = found.sel(fork_epoch=fork, parent=parent, pair="0-1", epoch=3, alpha=0.4)
@@ -350,13 +350,10 @@ def test_what_does_not_fit_is_named(run: Run) -> None:
     thetas, deltas = networks(network)
     inputs, labels = samples(5, (4, 1), 3)
     with pytest.raises(ValueError, match=r"deltas: expected the shape of thetas, \(3, 51\), got \(2, 51\)"):
-        curvature.jet(network, thetas, deltas[:2], inputs, labels)
+        jet(network, thetas, deltas[:2], inputs=inputs, labels=labels)
     with pytest.raises(ValueError, match="expected parameter vectors of length 51, got 50"):
-        curvature.jet(network, thetas[:, 1:], deltas[:, 1:], inputs, labels)
-    thetas[1, 0] = float("nan")
-    with pytest.raises(ValueError, match="loss: expected finite numbers, got nan at network 1"):
-        curvature.jet(network, thetas, deltas, inputs, labels)
+        jet(network, thetas[:, 1:], deltas[:, 1:], inputs=inputs, labels=labels)
     with pytest.raises(ValueError, match="labels: expected one for each of at least one sample, got 4 for 5"):
-        curvature.jet(network, thetas, deltas, inputs, labels[:4])
+        jet(network, thetas, deltas, inputs=inputs, labels=labels[:4])
     with pytest.raises(ValueError, match="got nan at fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha inf"):
         curvature.along(run.pairs(), [0.0, float("inf")])

@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def tracked(run: Run) -> xr.Dataset:
-    return geometry.track(run.walks())
+    return geometry.track(run.trajectories())
 
 
 def test_known_triangles() -> None:
@@ -57,7 +57,7 @@ def test_a_detour_is_longer_than_the_straight_way() -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 37.0])
 def test_nothing_depends_on_how_the_whole_space_is_turned_and_angles_not_on_its_scale(run: Run, scale: float) -> None:
-    walks = run.walks()
+    walks = run.trajectories()
     size = sum(value[0].numel() for value in run.network.parameters())
     turn, _ = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(0)).double())
     turned = replace(walks, read=lambda *place: scale * walks.read(*place).double() @ turn.T)

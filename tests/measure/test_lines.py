@@ -9,8 +9,8 @@ from brute_force import brute_force
 
 from lmc_utils.forking import Member, Run
 from lmc_utils.measure import lines
-from lmc_utils.measure.evaluator import evaluate
-from lmc_utils.measure.points import mix
+from lmc_utils.measure.mixtures import blend, on_line
+from lmc_utils.measure.stacked_scores import evaluate
 from lmc_utils.networks import stack
 from lmc_utils.settings import ParameterError
 
@@ -19,11 +19,11 @@ TWO_NUMBERS = "alpha_range: expected two numbers, the first at most 0, the secon
 
 
 def test_mix_is_exact_at_the_endpoints_and_linear_between() -> None:
-    first, second = torch.randn(2, 1000), torch.randn(2, 1000)
-    points = mix(first, second, torch.tensor([0.0, 0.25, 1.0]))
-    assert torch.equal(points[:, 0], first)
-    assert torch.equal(points[:, 2], second)
-    torch.testing.assert_close(points[:, 1], 0.75 * first + 0.25 * second)
+    first, second = torch.randn(2, 1000)
+    points = blend(torch.tensor([[1.0, 0.0], [0.75, 0.25], [0.0, 1.0]]), torch.stack([first, second]))
+    assert torch.equal(points[0], first)
+    assert torch.equal(points[2], second)
+    torch.testing.assert_close(points[1], 0.75 * first + 0.25 * second)
 
 
 def test_the_ends_of_the_line_are_the_siblings_own_losses(run: Run) -> None:
@@ -58,8 +58,8 @@ def test_before_the_fork_there_is_no_line_and_at_the_fork_it_is_one_point(run: R
 
 def test_swapping_the_siblings_mirrors_the_line(run: Run) -> None:
     ends = run.thetas([Member(0, 0, 0), Member(0, 0, 1)], 3)
-    alphas = torch.linspace(0, 1, 5)
-    forth, back = (evaluate(run.network, mix(*pair, alphas), *run.dataset.test)[0] for pair in (ends, ends.flip(0)))
+    weights = on_line(torch.linspace(0, 1, 5)).weights
+    forth, back = (evaluate(run.network, blend(weights, pair), *run.dataset.test)[0] for pair in (ends, ends.flip(0)))
     torch.testing.assert_close(forth, back.flip(0), rtol=1e-5, atol=1e-6)
 
 
@@ -118,7 +118,7 @@ def test_a_bad_line_is_named(change: dict[str, object], line: str) -> None:
 
 
 def test_a_corner_is_one_network_alone(run: Run) -> None:
-    found = lines.corner(run.pairs(third="fork_point"), 2, ["train"])
+    found = lines.corner(run.pairs(third="fork_point"), 2, splits=["train"])
     assert found.error.dims == ("split", "fork_epoch", "parent", "pair", "epoch")
     for fork in run.experiment.fork_epochs:
         loss, error = evaluate(run.network, run.thetas([Member(1)], fork), *run.dataset.train)

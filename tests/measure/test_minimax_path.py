@@ -96,9 +96,8 @@ def test_planes_that_are_measured_have_a_pass_on_every_split() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs, labels = torch.randn(20, 2, generator=generator), torch.arange(20) % 3
     thetas = torch.randn(3, 2, 9, generator=generator)
-    pairs = between(
-        Linear(1, 2, 3), thetas[0], thetas[1], {"train": (inputs, labels), "test": (inputs, labels)}, thetas[2]
-    )
+    samples = {"train": (inputs, labels), "test": (inputs, labels)}
+    pairs = between(Linear(1, 2, 3), thetas[0], thetas[1], samples=samples, thirds=thetas[2])
     measured = plane(pairs, PlaneGrid(grid=9))
     found = across(measured, "error")
     assert found["pass"].dims == ("split", "pair")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from lmc_utils.measure import approximations, barriers, curvature, lines, planes, ridges
 from lmc_utils.measure.pairs import Pairs, between
+from lmc_utils.measure.stacked_evaluator import StackedEvaluator
 from lmc_utils.networks import layers, stack
 from lmc_utils.settings import ParameterError
 
@@ -34,7 +37,9 @@ def thetas() -> Tensor:
 @pytest.fixture
 def pairs(samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor) -> Pairs:
     first, second, third = thetas
-    return between(NETWORK, first, second, samples, third, "a stranger", {"made": "by hand"})
+    return between(
+        NETWORK, first, second, samples=samples, thirds=third, third="another network", provenance={"made": "by hand"}
+    )
 
 
 def test_lines_are_those_of_the_two_networks(
@@ -53,9 +58,9 @@ def test_lines_are_those_of_the_two_networks(
 
 
 def test_every_measurement_takes_them(pairs: Pairs) -> None:
-    plane = planes.plane(pairs, planes.PlaneGrid(grid=3), ["train"])
+    plane = planes.plane(pairs, planes.PlaneGrid(grid=3), splits=["train"])
     assert plane.loss.dims == ("split", "pair", "row", "column")
-    assert plane.attrs["third"] == "a stranger"
+    assert plane.attrs["third"] == "another network"
     tracks = ridges.tracks(pairs, [0.0, 1.0])
     np.testing.assert_allclose(ridges.ridge(tracks.loss).sel(height=1), 0, atol=1e-9)
     walks = lines.layer_line(pairs)
@@ -68,7 +73,7 @@ def test_every_measurement_takes_them(pairs: Pairs) -> None:
 
 
 def test_a_place_without_a_pair_stays_empty(pairs: Pairs) -> None:
-    some = Pairs(pairs.network, pairs.samples, pairs.coords, [(1,)], pairs.read)
+    some = replace(pairs, places=[(1,)])
     found = lines.line(some, lines.LineGrid(alphas=3))
     assert found.loss.sel(pair=0).isnull().all()
     assert found.loss.sel(pair=1).notnull().all()
@@ -77,54 +82,32 @@ def test_a_place_without_a_pair_stays_empty(pairs: Pairs) -> None:
 def test_pairs_are_read_when_they_are_asked_for() -> None:
     read: list[tuple[int, ...]] = []
 
-    def supply(place: tuple[int, ...]) -> Tensor:
+    def supply(place: tuple[int, ...]) -> stack.Networks:
         read.append(place)
-        return torch.zeros(2, 43)
+        return stack.Networks(torch.zeros(2, 43))
 
-    pairs = Pairs(NETWORK, {}, {"pair": [0, 1, 2]}, [(0,), (2,)], supply)
+    pairs = Pairs(StackedEvaluator(NETWORK, {}), {"pair": [0, 1, 2]}, [(0,), (2,)], supply)
     assert len(pairs) == 2
     assert read == []
     next(iter(pairs))
     assert read == [(0,)]
 
 
-def test_what_is_missing_is_named(pairs: Pairs, thetas: Tensor) -> None:
+def test_what_is_missing_is_named(samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor) -> None:
     first, second, third = thetas
-    bare = between(NETWORK, first, second, pairs.samples)
+    bare = between(NETWORK, first, second, samples=samples)
     for measure in (lambda: planes.plane(bare, planes.PlaneGrid()), lambda: ridges.tracks(bare, [0.0, 1.0])):
         with pytest.raises(ParameterError, match="third: expected pairs with a third point, got pairs of"):
             measure()
     with pytest.raises(ParameterError, match="split: 'tain' is not known; did you mean 'train'"):
-        lines.line(bare, lines.LineGrid(), ["tain"])
+        lines.line(bare, lines.LineGrid(), splits=["tain"])
     with pytest.raises(ParameterError, match="split: 'test' is not known"):
         curvature.along(bare, split="test")
     with pytest.raises(ValueError, match=r"expected one shape \(pairs, parameters\), got \(2, 43\), \(1, 43\)"):
-        between(NETWORK, first, second[:1], pairs.samples)
+        between(NETWORK, first, second[:1], samples=samples)
     with pytest.raises(ValueError, match="endpoints: expected one shape"):
-        between(NETWORK, first, second, pairs.samples, third[:, 1:])
-
-
-def test_a_plain_module_is_measured_as_its_stacked_twin(pairs: Pairs, thetas: Tensor) -> None:
-    """The same networks once in stacked layers and once in torch's own, which keep their weights transposed."""
-    plain = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
-
-    def turned(vectors: Tensor) -> Tensor:
-        values = stack.unflatten(vectors, NETWORK)
-        return stack.flatten({name: value.mT if name.endswith("weight") else value for name, value in values.items()})
-
-    first, second, third = (turned(vectors).requires_grad_() for vectors in thetas)
-    twins = between(plain, first, second, pairs.samples, third, "a stranger", {"made": "by hand"})
-    for measure in (
-        lambda of: lines.line(of, lines.LineGrid(alphas=3)),
-        lambda of: lines.layer_line(of, [0.0, 0.5, 1.0]),
-        lambda of: planes.plane(of, planes.PlaneGrid(grid=3)),
-        lambda of: ridges.tracks(of, [0.0, 0.5, 1.0]),
-        lambda of: curvature.along(of),
-    ):
-        # float64: the order of summation is all that differs
-        xr.testing.assert_allclose(measure(twins), measure(pairs), rtol=1e-8, atol=1e-10)
-    assert not any(value.is_cuda or not value.requires_grad for value in plain.parameters())
+        between(NETWORK, first, second, samples=samples, thirds=third[:, 1:])
 
 
 def test_one_split_may_be_named_by_a_word(pairs: Pairs) -> None:
-    assert lines.line(pairs, lines.LineGrid(alphas=3), "held out").split.values.tolist() == ["held out"]
+    assert lines.line(pairs, lines.LineGrid(alphas=3), splits="held out").split.values.tolist() == ["held out"]

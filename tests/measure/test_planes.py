@@ -10,7 +10,7 @@ import torch
 
 from lmc_utils.forking import Experiment, Member, Run, train
 from lmc_utils.measure import planes
-from lmc_utils.measure.evaluator import evaluate
+from lmc_utils.measure.stacked_scores import evaluate
 from lmc_utils.measure.trajectory_projection import THIRDS
 from lmc_utils.settings import ParameterError
 
@@ -19,7 +19,7 @@ def test_the_basis_of_a_known_triangle_is_orthonormal_and_exact() -> None:
     corners = torch.randn(3, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     found = planes.basis(corners)
     torch.testing.assert_close(found.axes @ found.axes.T, torch.eye(2, dtype=torch.float64), atol=1e-12, rtol=0)
-    torch.testing.assert_close(found.points(found.corners), corners, atol=1e-12, rtol=0)
+    torch.testing.assert_close(found.origin + found.corners @ found.axes, corners, atol=1e-12, rtol=0)
     inside, off = found.locate(corners)
     torch.testing.assert_close(inside, found.corners, atol=1e-12, rtol=0)
     torch.testing.assert_close(off, torch.zeros(3, dtype=torch.float64), atol=1e-12, rtol=0)
@@ -48,24 +48,24 @@ def test_a_plane_gives_the_losses_of_its_corners(run: Run) -> None:
             cut = plane.sel(split="test", fork_epoch=fork, parent=1, pair="0-1")
             np.testing.assert_allclose(cut.corner, seen.corners, atol=1e-12)
             spots = torch.tensor([[float(x), float(y)] for y in cut.y for x in cut.x], dtype=torch.float64)
-            loss, error = evaluate(run.network, seen.points(spots).float(), *run.dataset.test)
+            loss, error = evaluate(run.network, (seen.origin + spots @ seen.axes).float(), *run.dataset.test)
             np.testing.assert_allclose(cut.loss.values.ravel(), loss, rtol=1e-5)
             np.testing.assert_allclose(cut.error.values.ravel(), error, atol=0.1)
-            at_corners = evaluate(run.network, seen.points(seen.corners).float(), *run.dataset.test)[0]
+            at_corners = evaluate(run.network, (seen.origin + seen.corners @ seen.axes).float(), *run.dataset.test)[0]
             own = evaluate(run.network, torch.cat([ends, top]), *run.dataset.test)[0]
             torch.testing.assert_close(at_corners, own, rtol=1e-5, atol=1e-6)
 
 
 def test_only_the_parents_and_splits_asked_for(run: Run) -> None:
     whole = planes.plane(run.pairs(third="parent"), planes.PlaneGrid(grid=3))
-    part = planes.plane(run.pairs(third="parent", parents=[1]), planes.PlaneGrid(grid=3), ["test"])
+    part = planes.plane(run.pairs(third="parent", parents=[1]), planes.PlaneGrid(grid=3), splits=["test"])
     assert part.parent.values.tolist() == [1]
     np.testing.assert_array_equal(part.loss, whole.loss.sel(split=["test"], parent=[1]))
 
 
 def test_siblings_that_have_not_parted_span_no_plane(run: Run, tmp_path: Path) -> None:
     late = train(Experiment(**run.experiment.to_json() | {"fork_epochs": [0, 3]}), tmp_path)
-    plane = planes.plane(late.pairs(third="fork_point"), planes.PlaneGrid(grid=2), ["test"])
+    plane = planes.plane(late.pairs(third="fork_point"), planes.PlaneGrid(grid=2), splits=["test"])
     assert plane.colinear.sel(fork_epoch=3).all()
     assert plane.loss.sel(fork_epoch=3).isnull().all()
     assert not plane.colinear.sel(fork_epoch=0).any()

@@ -25,9 +25,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.mark.parametrize("third", trajectory_projection.THIRDS)
 def test_walks_end_on_their_plane_and_start_at_its_corner(run: Run, third: str) -> None:
-    seen = trajectory_projection.project(run.walks(), third)
+    seen = trajectory_projection.project(run.trajectories(), third)
     assert seen.attrs["third"] == third
-    plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2), ["test"]).isel(epoch=0)
+    plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2), splits=["test"]).isel(epoch=0)
     ends = seen.walk.isel(epoch=-1).sel(fork_epoch=[0, 2])
     np.testing.assert_allclose(ends, plane.corner.sel(fork_epoch=[0, 2]).isel(point=[0, 1]), atol=1e-5)
     np.testing.assert_allclose(seen.off_plane.isel(epoch=-1).sel(fork_epoch=[0, 2]), 0, atol=1e-5)

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from lmc_utils.networks import layers, permutation_symmetry, stack
-from lmc_utils.networks.lifted import Lifted
 from lmc_utils.networks.models import Architecture, build
 from lmc_utils.settings import ParameterError
 
@@ -61,8 +60,8 @@ def test_what_is_not_known_is_refused() -> None:
         permutation_symmetry.axes(nn.Sequential(layers.Linear(1, 2, 3), nn.Softplus()))
 
 
-def test_what_channels_do_is_known_of_stacks_only() -> None:
-    lifted = Lifted(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)))
-    assert permutation_symmetry.groups(lifted) == {"0": 4}
-    with pytest.raises(ParameterError, match="network: expected layers of this package, got Sequential"):
-        permutation_symmetry.channels(lifted)
+def test_sequences_of_torchs_own_layers_are_known_too() -> None:
+    network = nn.Sequential(nn.Conv1d(2, 3, 1), nn.BatchNorm1d(3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2))
+    assert permutation_symmetry.groups(network) == {"0": 3}
+    outputs = permutation_symmetry.channels(network)
+    assert [outputs[name] for name in "234"] == [(("0", 3, 1),), (("0", 3, 1),), ()]

@@ -12,7 +12,16 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import plain
 from lmc_utils.networks import layers, stack
 from lmc_utils.networks.models import Architecture, build
-from lmc_utils.networks.training import Diverged, Recipe, State, at_once, data_order, rate, start, train_epoch
+from lmc_utils.networks.training import (
+    Diverged,
+    Recipe,
+    count_activations,
+    data_order,
+    networks_at_once,
+    rate,
+    start,
+    train_epoch,
+)
 from lmc_utils.settings import ParameterError
 
 RECIPE = Recipe(learning_rate=0.1, batch_size=8, epochs=3)
@@ -30,12 +39,17 @@ def samples() -> tuple[Tensor, Tensor]:
     return inputs, torch.randint(3, (44,), generator=generator)
 
 
+def at_once(network: nn.Module, inputs: Tensor, networks: int) -> int:
+    size = count_activations(network, inputs)
+    return networks_at_once(network, inputs, networks, batch_size=64, activations=size)
+
+
 def train_stack(
     network: nn.Module, thetas: Tensor, samples: tuple[Tensor, Tensor], streams: Sequence[Sequence[int]], recipe: Recipe
 ) -> Tensor:
     state = start(network, thetas)
     for epoch in range(recipe.epochs):
-        state = train_epoch(network, state, samples, streams, recipe, epoch)
+        state = train_epoch(network, state, samples, streams=streams, recipe=recipe, epoch=epoch)
     return state.theta
 
 
@@ -98,25 +112,6 @@ def test_any_module_built_of_stacked_layers_trains(samples: tuple[Tensor, Tensor
         torch.testing.assert_close(together[row], stack.flatten(stack.parameters(alone))[0], atol=1e-10, rtol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("network", "line"),
-    [
-        (nn.Linear(6, 3), "network: expected one built of stacked layers, this one has parameters of other modules"),
-        (nn.Sequential(layers.Flatten(), layers.Linear(1, 6, 3), nn.Dropout(0.5)), "this one draws random numbers"),
-        (
-            nn.Sequential(layers.Flatten(), nn.BatchNorm1d(8, affine=False), layers.Linear(1, 6, 3)),
-            "this one has the buffers 1.running_mean, 1.running_var, 1.num_batches_tracked",
-        ),
-    ],
-)
-def test_what_is_not_understood_is_not_trained(network: nn.Module, line: str, samples: tuple[Tensor, Tensor]) -> None:
-    thetas, few = torch.zeros(2, 21), (samples[0].float(), samples[1])
-    with pytest.raises(ParameterError) as caught:
-        train_epoch(network, State(thetas, thetas, torch.zeros(2, 0)), few, [(0,), (1,)], RECIPE, 0)
-    assert line in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
 def test_the_stack_trains_as_an_ordinary_loop_does(
     network: nn.Module, samples: tuple[Tensor, Tensor], momentum: float
@@ -145,10 +140,10 @@ def test_networks_that_are_trained_in_parts_are_the_same_networks(
     streams, before = [(1,), (2,), (1,), (3,), (1,)], torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        together = train_epoch(network, state, few, streams, Recipe(), 0)
+        together = train_epoch(network, state, few, streams=streams, recipe=Recipe(), epoch=0)
         monkeypatch.setattr("lmc_utils.networks.training._TOGETHER", 2 * 450_000)
-        assert at_once(network, few[0], 5, 64) == 2
-        apart = train_epoch(network, state, few, streams, Recipe(), 0)
+        assert at_once(network, few[0], 5) == 2
+        apart = train_epoch(network, state, few, streams=streams, recipe=Recipe(), epoch=0)
     finally:
         torch.set_num_threads(before)
     for first, second in zip(together, apart, strict=True):
@@ -173,7 +168,7 @@ def test_arguments_are_never_changed(network: nn.Module, samples: tuple[Tensor, 
     network = build(Architecture(widths=(7, 5), norm="batch"), (6, 1), 3).double()
     state = start(network, stack.flatten(stack.initialise(network, [1])).double())
     kept = [value.clone() for value in (*state, *samples)]
-    train_epoch(network, state, samples, [(0,)], RECIPE, 0)
+    train_epoch(network, state, samples, streams=[(0,)], recipe=RECIPE, epoch=0)
     assert all(torch.equal(old, new) for old, new in zip(kept, (*state, *samples), strict=True))
     assert all(parameter.abs().sum() == 0 for parameter in network.parameters())
     assert torch.equal(stack.fresh_buffers(network, 1).unique(), torch.tensor([0.0, 1.0], dtype=torch.float64))
@@ -184,9 +179,9 @@ def test_gathering_in_pieces_changes_nothing(
 ) -> None:
     thetas = stack.flatten(stack.initialise(network, [1, 2])).double()
     streams = [(0,), (1,)]
-    at_once = train_stack(network, thetas, samples, streams, RECIPE)
+    whole = train_stack(network, thetas, samples, streams, RECIPE)
     monkeypatch.setattr("lmc_utils.networks.training._GATHER_BYTES", 1)
-    assert torch.equal(at_once, train_stack(network, thetas, samples, streams, RECIPE))
+    assert torch.equal(whole, train_stack(network, thetas, samples, streams, RECIPE))
 
 
 def test_every_order_is_a_permutation_of_its_own() -> None:
@@ -229,7 +224,7 @@ def test_every_network_trains_as_torchs_own(architecture: str, norm: str, axes: 
     thetas = stack.flatten(stack.initialise(network, [1, 2])).double()
     streams, state = [(0, 1), (0, 2)], start(network, thetas)
     for epoch in range(2):
-        state = train_epoch(network, state, (inputs, labels), streams, recipe, epoch)
+        state = train_epoch(network, state, (inputs, labels), streams=streams, recipe=recipe, epoch=epoch)
     for row, stream in enumerate(streams):
         alone = plain.network(network, thetas[row]).train()
         sgd = torch.optim.SGD(alone.parameters(), 0.05, 0.9, weight_decay=recipe.weight_decay)
@@ -249,9 +244,9 @@ def test_every_network_trains_as_torchs_own(architecture: str, norm: str, axes: 
 def test_how_many_are_trained_as_one_is_a_matter_of_the_network() -> None:
     for architecture, shape, expected in [("mlp", (40, 1), 27), ("resnet8", (40, 1), 27), ("resnet8", (90, 90, 1), 1)]:
         network = build(Architecture(architecture=architecture, widths=(4,)), shape, 10)
-        assert at_once(network, torch.zeros(2, *shape), 27, 64) == expected
+        assert at_once(network, torch.zeros(2, *shape), 27) == expected
     wide = build(Architecture(architecture="resnet8", widths=(8,), norm="batch"), (40, 1), 10)
-    assert at_once(wide, torch.zeros(2, 40, 1), 27, 64) == 14  # two parts of nearly the same size, not 15 and a rest
+    assert at_once(wide, torch.zeros(2, 40, 1), 27) == 14  # two parts of nearly the same size, not 15 and a rest
 
 
 def test_bfloat16_is_near_float32(network: nn.Module, samples: tuple[Tensor, Tensor]) -> None:

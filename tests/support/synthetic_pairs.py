@@ -24,6 +24,6 @@ def made(design: Architecture, batchnorm: str = "reestimate", thirds: bool = Fal
     }
     firsts, seconds = thetas[[0, 1, 2]], thetas[[3, 4, 2]]
     return between(
-        network, firsts, seconds, samples, thetas[[4, 0, 1]] if thirds else None,
+        network, firsts, seconds, samples=samples, thirds=thetas[[4, 0, 1]] if thirds else None,
         convention=Convention(batchnorm), buffers=kept,
     )  # fmt: skip

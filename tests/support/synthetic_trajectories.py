@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lmc_utils.measure.trajectories import Walks
+from lmc_utils.measure.trajectories import Trajectories
 
 SIZE = 592
 SLICES = {"linear1": slice(0, 520), "linear2": slice(520, SIZE)}
@@ -17,17 +17,17 @@ Step = Callable[[int, int, int | None, int], Tensor]
 """From fork epoch, parent, sibling (None: the parent itself) and epoch to a parameter vector."""
 
 
-def walks_of(step: Step) -> Walks:
+def walks_of(step: Step) -> Trajectories:
     """Walks of two parents with three siblings at each of three forks; before the fork a sibling is its parent."""
 
     def read(fork_epoch: int, parent: int, epoch: int) -> Tensor:
         there = [None, *(sibling if epoch >= fork_epoch else None for sibling in range(SIBLINGS))]
         return torch.stack([step(fork_epoch, parent, sibling, epoch) for sibling in there])
 
-    return Walks(FORKS, PARENTS, SIBLINGS, EPOCHS, SLICES, read)
+    return Trajectories(FORKS, PARENTS, SIBLINGS, EPOCHS, SLICES, read)
 
 
-def triangle() -> Walks:
+def triangle() -> Trajectories:
     """Siblings 0, 1, 2 walk from (1, 0, ...) along (0, 3, ...), (0, 0, 4, ...) and (0, -3, ...) at constant pace."""
     ways = torch.zeros(3, SIZE, dtype=torch.float64)
     ways[0, 1], ways[1, 2], ways[2, 1] = 3, 4, -3

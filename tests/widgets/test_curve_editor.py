@@ -13,7 +13,7 @@ from scipy.interpolate import RegularGridInterpolator
 from widget_pages import bend_planes, compute, show
 
 from lmc_utils import widgets
-from lmc_utils.connect.curves import Bending
+from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.settings import ParameterError
 
 
@@ -21,7 +21,7 @@ def expected(plane: xr.Dataset, bend: tuple[float, float]) -> list[float]:
     """Highest loss, error barrier and length over distance, by `connect`'s curve and SciPy's interpolation."""
     t = torch.linspace(0, 1, 201, dtype=torch.float64)
     nodes = np.array([plane.corner.values[0], bend, plane.corner.values[1]])
-    points = Bending().weights(t).numpy() @ nodes
+    points = CurveSettings().weights(t).numpy() @ nodes
     axes = (plane.y.values, plane.x.values)
     loss, error = (
         RegularGridInterpolator(axes, heights)(points[:, ::-1])

@@ -13,11 +13,11 @@ from scipy.optimize import linear_sum_assignment
 from lmc_utils.classroom import example_families
 from lmc_utils.classroom.answer_feedback import Array, Exercise
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
-from lmc_utils.connect import alignment, curves
-from lmc_utils.measure import barriers, lines
+from lmc_utils.connect import alignment
+from lmc_utils.measure import barriers, curves, lines
 
 _LINE = lines.LineGrid(alphas=11, alpha_range=(0.0, 1.0))
-_CURVE = curves.Bending(curve_epochs=20)
+_CURVE = curves.CurveSettings(curve_epochs=20)
 _NUMBERS = np.random.default_rng(0)
 # The units of both networks are correlated, and no permutation gives each unit its own best match.
 _LAYERS = tuple(
@@ -30,7 +30,7 @@ _CURVE_POINTS = tuple((*_NUMBERS.normal(size=(3, 4)), t) for t in (0.0, 0.25, 0.
 @cache
 def _barriers(strangers: bool, aligned: bool) -> xr.DataArray:
     family = example_families.family()
-    pairs = family.strangers() if strangers else family.pairs()
+    pairs = family.independent_pairs() if strangers else family.pairs()
     if aligned:
         pairs = alignment.align(pairs).pairs
     return barriers.error_barrier(lines.line(pairs, _LINE).error)
@@ -53,7 +53,7 @@ def _largest_reduction() -> str:
 @cache
 def _curve_barriers() -> xr.DataArray:
     family = example_families.family()
-    bent = curves.bend(family.pairs(), _CURVE, family.experiment)
+    bent = curves.train(family.pairs(), _CURVE, family.experiment)
     return barriers.error_barrier(bent.measure().error)
 
 

@@ -28,7 +28,7 @@ def _family(rate: float = 0.4) -> Run:
 
 @cache
 def _barriers(how: str, rate: float, split: str) -> xr.DataArray:
-    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, [split]).sel(split=split)
+    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, splits=[split]).sel(split=split)
     return barriers.error_barrier(found.get("error_kept", found.error))
 
 

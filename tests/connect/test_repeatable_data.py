@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from lmc_utils.connect.batches import feed
+from lmc_utils.connect.repeatable_data import repeatable
 from lmc_utils.settings import ParameterError
 
 INPUTS, LABELS = torch.arange(60.0).reshape(20, 3), torch.arange(20)
@@ -37,30 +37,30 @@ class Once:
 
 def test_what_is_kept_is_what_the_first_reading_gave() -> None:
     loader = DataLoader(TensorDataset(INPUTS, LABELS), 6)
-    found = feed(loader)
-    assert found.said == "20 samples in 4 batches"
+    found = repeatable(loader)
+    assert found.description == "20 samples in 4 batches"
     assert torch.equal(torch.cat([batch.inputs for batch in found]), INPUTS)
-    again = feed(loader, kept=1)
+    again = repeatable(loader, kept=1)
     assert torch.equal(torch.cat([batch.target for batch in again]), LABELS)
-    assert again.said == found.said
+    assert again.description == found.description
 
 
 @pytest.mark.parametrize("kept", [1, 2**30])
 def test_another_order_is_said(kept: int) -> None:
-    found = feed(DataLoader(TensorDataset(INPUTS, LABELS), 6, shuffle=True), kept=kept)
-    assert "; in another order at each reading" in found.said
+    found = repeatable(DataLoader(TensorDataset(INPUTS, LABELS), 6, shuffle=True), kept=kept)
+    assert "; in another order at each reading" in found.description
     assert sorted(torch.cat([batch.target for batch in found]).tolist()) == LABELS.tolist()
 
 
 def test_other_samples_are_said_and_kept_or_refused() -> None:
-    found = feed(Noisy())
-    assert found.said.endswith("; others at each reading, those of the first are used at every point")
+    found = repeatable(Noisy())
+    assert found.description.endswith("; others at each reading, those of the first are used at every point")
     assert [batch.inputs.tolist() for batch in found] == [batch.inputs.tolist() for batch in found]
     with pytest.raises(
         ParameterError, match=r"^data: expected the same samples at each reading, or at most 9.31e-10 GiB"
     ):
-        feed(Noisy(), kept=1)
-    assert "others at each reading" in feed(Once()).said
+        repeatable(Noisy(), kept=1)
+    assert "others at each reading" in repeatable(Once()).description
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_other_samples_are_said_and_kept_or_refused() -> None:
 )
 def test_what_is_no_data_is_one_line(data: Any, line: str) -> None:
     with pytest.raises(ParameterError, match=f"^{line}"):
-        feed(data)
+        repeatable(data)

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils import _pytree as pytree
 
-from lmc_utils.connect.batches import Batch
-from lmc_utils.connect.user_errors import expected
+from lmc_utils.measure.batches import Batch
+from lmc_utils.measure.user_code import expected
 from lmc_utils.settings import ParameterError
 
 Score = Callable[[Any, Any], Tensor]

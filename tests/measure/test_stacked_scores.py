@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from brute_force import brute_force
-from torch import nn
-from torch.nn import functional
 
 from lmc_utils.forking import Member, Run
-from lmc_utils.measure.evaluator import evaluate
+from lmc_utils.measure.stacked_scores import evaluate
 from lmc_utils.networks import stack
-from lmc_utils.networks.lifted import Lifted
 from lmc_utils.networks.models import Architecture, build
 
 
@@ -31,19 +28,6 @@ def test_evaluation_is_the_mean_over_samples_with_a_short_last_batch(
         for measured in (whole, pieces):
             assert measured[0][row].item() == pytest.approx(loss, rel=1e-12)
             assert measured[1][row].item() == pytest.approx(error, rel=1e-12)
-
-
-def test_any_module_can_be_evaluated_once_it_is_lifted() -> None:
-    plain = nn.Sequential(nn.Flatten(), nn.Linear(8, 5), nn.ReLU(), nn.Linear(5, 3)).double()
-    generator = torch.Generator().manual_seed(0)
-    inputs, labels = torch.randn(9, 8, 1, generator=generator).double(), torch.arange(9) % 3
-    theta = nn.utils.parameters_to_vector(plain.parameters()).detach()
-    loss, error = evaluate(Lifted(plain), torch.stack([theta, 2 * theta]), inputs, labels)
-    with torch.no_grad():
-        logits = plain(inputs)
-    assert loss[0].item() == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-12)
-    assert error[0].item() == pytest.approx(100 * (logits.argmax(1) != labels).double().mean().item())
-    assert loss[1] != loss[0]
 
 
 def test_what_does_not_fit_is_named(run: Run) -> None:

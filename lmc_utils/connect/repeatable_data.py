@@ -11,7 +11,7 @@ import itertools
 import random
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,68 +22,13 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler, TensorDataset, default_collate
 
-from lmc_utils.connect.user_errors import expected
+from lmc_utils.measure.batches import Batch, Batches
+from lmc_utils.measure.user_code import expected
 from lmc_utils.settings import ParameterError, require
 
 BATCH = 256
 KEPT = 2**30  # bytes of samples that are kept in memory
 _TARGETS = ("labels", "label", "target", "targets")
-
-
-class Batch(NamedTuple):
-    """Samples that go through a network together.
-
-    Attributes:
-        inputs: what the network is called with: a tensor, a tuple of arguments, or a dict of named ones.
-        target: what the loss compares its output with.
-        size: how many samples these are.
-    """
-
-    inputs: Any
-    target: Any
-    size: int
-
-    def to(self, device: torch.device) -> Batch:
-        """With all its tensors on a device."""
-        inputs, target = pytree.tree_map_only(Tensor, lambda part: part.to(device), (self.inputs, self.target))
-        return Batch(inputs, target, self.size)
-
-    def run(self, network: Callable[..., Any]) -> Any:
-        """What the network puts out for it."""
-        if isinstance(self.inputs, Mapping):
-            return network(**self.inputs)
-        return network(*self.inputs) if isinstance(self.inputs, (tuple, list)) else network(self.inputs)
-
-    def first(self, samples: int) -> Batch:
-        """Its first samples, or all of them where its tensors are not one row a sample."""
-        if any(part.dim() == 0 or len(part) != self.size for part in self.parts()):
-            return self
-        inputs, target = pytree.tree_map_only(Tensor, lambda part: part[:samples], (self.inputs, self.target))
-        return Batch(inputs, target, min(samples, self.size))
-
-    def parts(self) -> list[Tensor]:
-        """All its tensors."""
-        return [part for part in pytree.tree_leaves((self.inputs, self.target)) if isinstance(part, Tensor)]
-
-
-@dataclass(frozen=True)
-class Feed:
-    """Batches that are the same at each reading.
-
-    Attributes:
-        batches: to be read again and again.
-        samples: how many there are in all.
-        count: how many batches.
-        said: what was noticed of the data, in words.
-    """
-
-    batches: Iterable[Batch]
-    samples: int
-    count: int
-    said: str
-
-    def __iter__(self) -> Iterator[Batch]:
-        return iter(self.batches)
 
 
 @dataclass(frozen=True)
@@ -94,7 +39,7 @@ class _Source:
         return (_batch(each, row) for row, each in enumerate(self.data))
 
 
-def feed(data: Any, name: str = "data", kept: int = KEPT) -> Feed:
+def repeatable(data: Any, name: str = "data", kept: int = KEPT) -> Batches:
     """Read data twice, and give batches that are the same at each later reading.
 
     Args:
@@ -108,8 +53,8 @@ def feed(data: Any, name: str = "data", kept: int = KEPT) -> Feed:
         ParameterError: no samples, something that is no batch, an iterator that can be read only once, or more samples
             than are kept that are others at each reading.
 
-    >>> found = feed((torch.zeros(600, 3), torch.zeros(600, dtype=torch.int64)))
-    >>> [batch.size for batch in found], found.samples, found.said
+    >>> found = repeatable((torch.zeros(600, 3), torch.zeros(600, dtype=torch.int64)))
+    >>> [batch.size for batch in found], found.samples, found.description
     ([256, 256, 88], 600, '600 samples in 3 batches')
     """
     source = _source(data, name)
@@ -134,16 +79,16 @@ def feed(data: Any, name: str = "data", kept: int = KEPT) -> Feed:
                 if order != second.order
                 else ""
             )
-        return Feed(first.batches, first.samples, first.pieces, said)
+        return Batches(first.batches, first.samples, first.pieces, said)
     if first.sums != second.sums:
         few = f"the same samples at each reading, or at most {kept / 2**30:.3g} GiB of them, which are kept"
         raise ParameterError(f"{name}: expected {few}; these are more, and others at each reading")
     said += "; in another order at each reading" if first.order != second.order else ""
-    return Feed(source, first.samples, first.pieces, said)
+    return Batches(source, first.samples, first.pieces, said)
 
 
 def _source(data: Any, name: str) -> Iterable[Batch]:
-    if isinstance(data, Feed):
+    if isinstance(data, Batches):
         return data.batches
     if isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(part, Tensor) for part in data):
         inputs, target = data
@@ -179,33 +124,6 @@ def _is_plain(data: Any) -> bool:
 def _cut(inputs: Tensor, target: Tensor, size: int, drop_last: bool = False) -> list[Batch]:
     both = zip(torch.split(inputs, size), torch.split(target, size), strict=True)
     return [Batch(*each, len(each[0])) for each in both if len(each[0]) == size or (len(each[0]) and not drop_last)]
-
-
-def joined(batches: Iterable[Batch], samples: int) -> Iterator[Batch]:
-    """Neighbours of one tensor each joined to batches of at least so many samples, as far as that goes."""
-    waiting: list[Batch] = []
-    for batch in batches:
-        alike = all(isinstance(part, Tensor) and len(part) == batch.size for part in (batch.inputs, batch.target))
-        if waiting and not (alike and _kind(batch) == _kind(waiting[0])):
-            yield _one_of(waiting)
-            waiting = []
-        waiting.append(batch)
-        if not alike or sum(each.size for each in waiting) >= samples:
-            yield _one_of(waiting)
-            waiting = []
-    if waiting:
-        yield _one_of(waiting)
-
-
-def _kind(batch: Batch) -> list[Any]:
-    return [(part.shape[1:], part.dtype) for part in (batch.inputs, batch.target)]
-
-
-def _one_of(batches: Sequence[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    inputs, target = (torch.cat([getattr(batch, part) for batch in batches]) for part in ("inputs", "target"))
-    return Batch(inputs, target, len(inputs))
 
 
 def _batch(given: Any, row: int) -> Batch:

@@ -1,4 +1,4 @@
-"""A bent way between two networks of any kind: lower than the line, and with the networks at its ends."""
+"""A curve between two networks of any kind: lower than the line, and with the networks at its ends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ import torch
 from torch import nn
 
 from lmc_utils import connect
-from lmc_utils.connect.batches import feed
-from lmc_utils.connect.curves import Bending
-from lmc_utils.connect.endpoints import ends
-from lmc_utils.connect.module_curves import bent
-from lmc_utils.connect.point_scores import Walker
-from lmc_utils.connect.scores import Scores
+from lmc_utils.measure import curves
+from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.settings import ParameterError
 
-SHORT = Bending(curve_epochs=3, curve_points=5)
+SHORT = CurveSettings(curve_epochs=3, curve_points=5)
 
 
 def trained(kind: str) -> tuple[nn.Module, nn.Module, tuple[torch.Tensor, torch.Tensor]]:
@@ -34,14 +30,14 @@ def trained(kind: str) -> tuple[nn.Module, nn.Module, tuple[torch.Tensor, torch.
     return first, second, samples
 
 
-def test_bends_are_those_of_the_chain_rule_by_hand() -> None:
-    """One step with one batch: the bend moves by the gradient at the drawn point, times its share there."""
+def test_inner_nodes_are_those_of_the_chain_rule_by_hand() -> None:
+    """One step with one batch: the node moves by the gradient at the drawn point, times its share there."""
     first, second, samples = example_modules.two("perceptron")
-    walker = Walker(ends(first, second), feed([samples]), Scores(), "reestimate", feed([samples]))
-    how = Bending(curve_epochs=1, curve_rate=0.1)
-    (bend,) = bent(walker, how)
-    t = np.random.default_rng([0, 0, 77]).random(1)[0]
-    shares = how.weights(torch.tensor([t]))[0]
+    pairs = connect.pairs({"only": [first, second]}, [samples])
+    how = CurveSettings(curve_epochs=1, curve_rate=0.1)
+    (inner,) = curves.train(pairs, how).inner
+    t = curves.draws_of_t(curves._stream(pairs, (0,), 0), 0, 1)
+    shares = how.weights(torch.from_numpy(t))[0]
     point = copy.deepcopy(first).eval()
     middles = {}
     with torch.no_grad():
@@ -50,12 +46,15 @@ def test_bends_are_those_of_the_chain_rule_by_hand() -> None:
             own.copy_(shares[0] * own + shares[1] * middles[name] + shares[2] * other)
     nn.functional.cross_entropy(point(samples[0]), samples[1]).backward()
     for name, value in point.named_parameters():
-        torch.testing.assert_close(bend[name], middles[name] - 0.1 * shares[1] * value.grad, atol=1e-6, rtol=1e-5)
+        wanted = middles[name] - 0.1 * shares[1] * value.grad
+        torch.testing.assert_close(inner[name][0].view_as(wanted), wanted, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["perceptron", "normalised", "lstm"])
-@pytest.mark.parametrize("how", [Bending(curve_epochs=60), Bending(curve="chain", bends=2, curve_epochs=60)])
-def test_a_bent_way_is_lower_than_the_line(kind: str, how: Bending) -> None:
+@pytest.mark.parametrize(
+    "how", [CurveSettings(curve_epochs=60), CurveSettings(curve="chain", bends=2, curve_epochs=60)]
+)
+def test_a_trained_curve_is_lower_than_the_line(kind: str, how: CurveSettings) -> None:
     first, second, samples = trained(kind)
     found = connect.pair(first, second, samples, curve=how, batchnorm="interpolate")
     assert float(found.curve_loss.max()) < float(found.loss.max())
@@ -65,21 +64,21 @@ def test_a_bent_way_is_lower_than_the_line(kind: str, how: Bending) -> None:
     assert len(found.plot().axes[0].lines) == 3
 
 
-def test_a_way_that_was_not_bent_is_the_line() -> None:
+def test_a_curve_that_was_not_trained_is_the_line() -> None:
     first, second, samples = example_modules.two("normalised", dtype=torch.float64)
     for batchnorm in ("reestimate", "interpolate", "keep"):
-        how = Bending(curve_epochs=1, curve_rate=1e-30, curve_points=5)
+        how = CurveSettings(curve_epochs=1, curve_rate=1e-30, curve_points=5)
         found = connect.pair(first, second, samples, alphas=5, curve=how, batchnorm=batchnorm)
         np.testing.assert_allclose(found.curve_loss, found.loss, rtol=1e-9)
         assert found.attrs["curve_length"] == pytest.approx(1)
         assert found.attrs["curve_off_line"] == pytest.approx(0, abs=1e-7)
 
 
-def test_what_cannot_be_bent_is_one_line() -> None:
+def test_what_cannot_be_trained_is_one_line() -> None:
     first, second, samples = example_modules.two("perceptron", dtype=torch.bfloat16)
     with pytest.raises(ParameterError, match=r"^curve: expected parameters in float32 or float64, got torch.bfloat16"):
         connect.pair(first, second, samples, curve=SHORT)
     first, second, samples = example_modules.two("perceptron")
-    wild = Bending(curve_epochs=40, curve_rate=1e30)
-    with pytest.raises(ParameterError, match=r"^curve_rate: training of the bends diverged in epoch \d+; 1e\+30"):
+    wild = CurveSettings(curve_epochs=40, curve_rate=1e30)
+    with pytest.raises(ParameterError, match=r"^curve_rate: training of the curve diverged in epoch \d+ of 40; 1e\+30"):
         connect.pair(first, second, samples, curve=wild)

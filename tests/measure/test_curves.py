@@ -1,4 +1,4 @@
-"""Ways between two networks: what they are made of, how they are trained, and what is measured along them."""
+"""Curves between two networks: what they are made of, how they are trained, and what is measured along them."""
 
 import math
 from dataclasses import replace
@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 from synthetic_pairs import made
+from torch import Tensor
 from torch.nn import functional
 
-from lmc_utils.connect import curves as curves_file
-from lmc_utils.connect.curves import Bending, Curves, bend, drawn, off_plane
+from lmc_utils.measure import curves as curves_file
 from lmc_utils.measure import lines, planes
+from lmc_utils.measure.curves import Curves, CurveSettings, drawn, off_plane, train
+from lmc_utils.measure.mixtures import blend
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.networks import stack
 from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Diverged, Recipe, batches, rate
@@ -20,19 +23,30 @@ from lmc_utils.settings import ParameterError
 
 MLP = Architecture(widths=(8, 8))
 RECIPE = Recipe(batch_size=16)
-SHORT = Bending(curve_epochs=3, curve_points=5)
+SHORT = CurveSettings(curve_epochs=3, curve_points=5)
 KINDS = [SHORT, replace(SHORT, curve="chain"), replace(SHORT, curve="chain", bends=3)]
+
+
+def points(curves: Curves, place: tuple[int, ...], t: Tensor) -> Tensor:
+    """The parameter vectors at these t, (points, parameters)."""
+    return blend(curves.how.weights(t), curves.nodes(place).theta)
+
+
+def inner(curves: Curves) -> Tensor:
+    """The trained nodes of all pairs, (pairs, bends, parameters)."""
+    return torch.stack([each["theta"] for each in curves.inner])
+
+
 every_kind = pytest.mark.parametrize("how", KINDS, ids=lambda how: f"{how.curve}-{how.bends}")
 
 
 @every_kind
-def test_points_are_mixtures_of_the_nodes_and_ends_are_the_networks_to_the_bit(how: Bending) -> None:
+def test_points_are_mixtures_of_the_nodes_and_ends_are_the_networks_to_the_bit(how: CurveSettings) -> None:
     pairs = made(MLP)
-    curves = bend(pairs, how, RECIPE)
+    curves = train(pairs, how, RECIPE)
     for place in pairs.places:
-        ends = curves.points(place, torch.tensor([0.0, 1.0]))
-        assert torch.equal(ends, pairs.read(place))
-    nodes = curves.nodes((0,)).double()
+        assert torch.equal(points(curves, place, torch.tensor([0.0, 1.0])), pairs.read(place).theta)
+    nodes = curves.nodes((0,)).theta.double()
     t = torch.linspace(0, 1, 9, dtype=torch.float64)
     if how.curve == "bezier":
         wanted = torch.stack([(1 - s) ** 2 * nodes[0] + 2 * s * (1 - s) * nodes[1] + s**2 * nodes[2] for s in t])
@@ -40,58 +54,59 @@ def test_points_are_mixtures_of_the_nodes_and_ends_are_the_networks_to_the_bit(h
         legs = 1 + how.bends
         leg = [min(int(s * legs), legs - 1) for s in t]
         wanted = torch.stack([torch.lerp(nodes[k], nodes[k + 1], s * legs - k) for k, s in zip(leg, t, strict=True)])
-    torch.testing.assert_close(curves.points((0,), t).double(), wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(points(curves, (0,), t).double(), wanted, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(how.weights(t).sum(1), torch.ones(9, dtype=torch.float64))
 
 
 @every_kind
-def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: Bending) -> None:
+def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: CurveSettings) -> None:
     """Garipov-style: one pair, one point, one batch, the chain rule by autograd, plain SGD with momentum."""
     pairs = made(MLP)
-    found = bend(pairs, how, RECIPE, seed=5)
+    found = train(pairs, how, RECIPE, seed=5)
 
-    (inputs, labels), steps = pairs.samples["train"], 60 // 16
+    evaluator = require_stacked(pairs)
+    (inputs, labels), steps = evaluator.samples["train"], 60 // 16
     own = replace(RECIPE, learning_rate=how.curve_rate, weight_decay=0.0, epochs=how.curve_epochs)
     for row, place in enumerate(pairs.places):
-        first, second = pairs.read(place).double()
+        first, second = pairs.read(place).theta.double()
         shares = [k / (1 + how.bends) for k in range(1, 1 + how.bends)]
         bends = [torch.lerp(first, second, share).requires_grad_() for share in shares]
         optimiser = torch.optim.SGD(bends, lr=how.curve_rate, momentum=RECIPE.momentum)
-        stream = (5, curves_file.name_of(pairs, place))
+        stream = curves_file._stream(pairs, place, 5)
         for epoch in range(how.curve_epochs):
             drawn = np.random.default_rng([*stream, epoch, curves_file._DRAW]).random(steps)
             for step, (batch, targets) in enumerate(batches(inputs, labels, [stream], own, epoch)):
                 weights = how.weights(torch.tensor([drawn[step]], dtype=torch.float64))[0]
                 theta = sum(weight * node for weight, node in zip(weights, [first, *bends, second], strict=True))
-                values = stack.unflatten(theta[None], pairs.network)
-                logits = torch.func.functional_call(pairs.network, values, (batch.double(),))[0]
+                values = stack.unflatten(theta[None], evaluator.network)
+                logits = torch.func.functional_call(evaluator.network, values, (batch.double(),))[0]
                 optimiser.zero_grad()
                 functional.cross_entropy(logits, targets[0]).backward()
                 optimiser.param_groups[0]["lr"] = rate(own, epoch * steps + step, own.epochs * steps)
                 optimiser.step()
-        torch.testing.assert_close(found.bends[row].double(), torch.stack(bends).detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(inner(found)[row].double(), torch.stack(bends).detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_pair_does_not_depend_on_the_others_and_equal_seeds_give_equal_bits() -> None:
     pairs = made(MLP)
-    both, again = (bend(pairs, SHORT, RECIPE).bends for _ in range(2))
-    alone = bend(replace(pairs, places=[(1,)]), SHORT, RECIPE).bends
-    other = bend(pairs, SHORT, RECIPE, seed=1).bends
+    both, again = (inner(train(pairs, SHORT, RECIPE)) for _ in range(2))
+    alone = inner(train(replace(pairs, places=[(1,)]), SHORT, RECIPE))
+    other = inner(train(pairs, SHORT, RECIPE, seed=1))
     assert torch.equal(both, again)
     torch.testing.assert_close(alone[0], both[1])
     assert not torch.equal(both, other)
 
 
-def straight(pairs: Pairs, how: Bending) -> Curves:
+def straight(pairs: Pairs, how: CurveSettings) -> Curves:
     """Ways whose bends lie evenly on the line."""
     shares = torch.arange(1, 1 + how.bends) / (1 + how.bends)
-    ends = torch.stack([pairs.read(place)[:2] for place in pairs.places])
-    return Curves(pairs, how, torch.lerp(ends[:, :1], ends[:, 1:], shares[:, None]))
+    ends = [pairs.read(place).theta[:2] for place in pairs.places]
+    return Curves(pairs, how, [{"theta": torch.lerp(both[:1], both[1:], shares[:, None])} for both in ends])
 
 
 @every_kind
 @pytest.mark.parametrize("architecture", ["mlp", "resnet8"])
-def test_along_a_straight_way_is_the_line(how: Bending, architecture: str) -> None:
+def test_along_a_straight_curve_is_the_line(how: CurveSettings, architecture: str) -> None:
     pairs = made(MLP if architecture == "mlp" else Architecture(architecture="resnet8", widths=(4,), norm="batch"))
     along = straight(pairs, how).measure()
     line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0.0, 1.0)))
@@ -101,83 +116,83 @@ def test_along_a_straight_way_is_the_line(how: Bending, architecture: str) -> No
     assert along.length.isnull().values.tolist() == [False, False, True]  # a network with itself
 
 
-def test_points_are_evenly_spaced_by_length_and_length_is_that_of_the_way() -> None:
+def test_points_are_evenly_spaced_by_length_and_length_is_that_of_the_curve() -> None:
     pairs = made(MLP)
     how = replace(SHORT, curve="chain", curve_points=9)
-    first, second = pairs.read((0,))
+    first, second = pairs.read((0,)).theta
     aside = torch.randn(first.shape, generator=torch.Generator().manual_seed(1))
     chord = (second - first).double()
     aside = (aside.double() - (aside.double() @ chord) / chord.square().sum() * chord).float()
     aside *= float(chord.norm()) / aside.norm()  # the bend stands above the first network, as far as the second is
-    curves = Curves(replace(pairs, places=[(0,)]), how, (first + aside)[None, None])
+    curves = Curves(replace(pairs, places=[(0,)]), how, [{"theta": (first + aside)[None]}])
     found = curves.measure()
     assert found.length.values[0] == pytest.approx(1 + math.sqrt(2), rel=1e-4)
     assert found.off_line.values[0] == pytest.approx(1, rel=1e-4)
-    points = curves.points((0,), torch.from_numpy(found.t.values[0])).double()
-    legs = points.diff(dim=0).norm(dim=1)
+    placed = points(curves, (0,), torch.from_numpy(found.t.values[0])).double()
+    legs = placed.diff(dim=0).norm(dim=1)
     inside = torch.cat([legs[:3], legs[4:]])  # the leg with the corner is cut
     assert (abs(inside / inside.mean() - 1) < 1e-3).all()
 
 
-def test_training_lowers_the_way() -> None:
+def test_training_lowers_the_curve() -> None:
     pairs = made(MLP)
     how = replace(SHORT, curve_epochs=30)
-    ways = straight(pairs, how), bend(pairs, how, RECIPE)
-    before, after = (each.measure(["train"]) for each in ways)
+    ways = straight(pairs, how), train(pairs, how, RECIPE)
+    before, after = (each.measure(splits=["train"]) for each in ways)
     assert (after.loss.sel(alpha=0.5, pair=[0, 1]) < before.loss.sel(alpha=0.5, pair=[0, 1]) - 0.05).all()
     assert (after.length.values[:2] > 1).all()
 
 
 def test_the_bend_can_be_a_third_point() -> None:
     pairs = made(MLP)
-    curves = bend(pairs, SHORT, RECIPE)
-    third = curves.bent()
+    curves = train(pairs, SHORT, RECIPE)
+    third = curves.planes()
     assert third.third == "bend"
-    assert torch.equal(third.read((1,)), torch.stack([*pairs.read((1,)), curves.bends[1, 0]]))
+    assert torch.equal(third.read((1,)).theta, torch.stack([*pairs.read((1,)).theta, inner(curves)[1, 0]]))
 
 
 @pytest.mark.parametrize("t", [-0.1, 1.5, math.nan])
 def test_a_t_outside_is_refused(t: float) -> None:
     with pytest.raises(ParameterError, match=r"t: expected from 0 to 1, got"):
-        Bending().weights(torch.tensor([0.5, t]))
+        CurveSettings().weights(torch.tensor([0.5, t]))
 
 
 def test_too_large_a_rate_and_too_few_samples_are_told_in_a_line() -> None:
-    with pytest.raises(Diverged, match="curve_rate: training of the bends diverged in epoch"):
-        bend(made(MLP), replace(SHORT, curve_rate=1e20), RECIPE)
+    with pytest.raises(Diverged, match="curve_rate: training of the curve diverged in epoch"):
+        train(made(MLP), replace(SHORT, curve_rate=1e20), RECIPE)
     with pytest.raises(ParameterError, match="batch_size: expected at most the 60 training samples, got 64"):
-        bend(made(MLP), SHORT, Recipe(batch_size=64))
+        train(made(MLP), SHORT, Recipe(batch_size=64))
 
 
-def test_a_way_with_one_bend_lies_on_its_plane_and_is_drawn_where_it_is() -> None:
+def test_a_curve_with_one_bend_lies_on_its_plane_and_is_drawn_where_it_is() -> None:
     pairs = made(MLP)
-    curves = bend(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE)
-    measured = planes.plane(curves.bent(), planes.PlaneGrid(grid=3), ["train"])
+    curves = train(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE)
+    measured = planes.plane(curves.planes(), planes.PlaneGrid(grid=3), splits=["train"])
     walk = drawn(measured, SHORT).walk
-    t = torch.linspace(0, 1, walk.sizes["epoch"], dtype=torch.float64)
+    t = torch.linspace(0, 1, walk.sizes["step"], dtype=torch.float64)
     for place in [(0,), (1,)]:
-        ground = planes.basis(curves.bent().read(place))
-        spots, away = ground.locate(curves.points(place, t))
+        ground = planes.basis(curves.planes().read(place).theta)
+        spots, away = ground.locate(points(curves, place, t))
         assert away.max() < 1e-5
         np.testing.assert_allclose(walk[place].sel(walker=1), spots, atol=1e-5)
         first, second = measured.corner[place].values[:2]
         np.testing.assert_allclose(walk[place].sel(walker=0), np.linspace(first, second, len(t)), atol=1e-12)
     assert walk[2].isnull().all(), "no pair, no walk"
-    with pytest.raises(ParameterError, match="bends: expected 1, as a way with more of them leaves the plane, got 3"):
+    with pytest.raises(ParameterError, match="bends: expected 1, as a path with more of them leaves the plane, got 3"):
         drawn(measured, replace(SHORT, curve="chain", bends=3))
 
 
 def test_the_distance_from_another_plane_is_in_units_of_that_of_the_networks() -> None:
     pairs = made(MLP, thirds=True)
-    curves = bend(pairs, SHORT, RECIPE)
+    curves = train(pairs, SHORT, RECIPE)
     found = off_plane(curves, pairs)
-    ground = planes.basis(pairs.read((0,)))
-    away = ground.locate(curves.points((0,), torch.linspace(0, 1, 2001)))[1].max()
+    ground = planes.basis(pairs.read((0,)).theta)
+    away = ground.locate(points(curves, (0,), torch.linspace(0, 1, 2001)))[1].max()
     assert found.values[0] == pytest.approx(float(away / ground.corners[1, 0]), rel=1e-3)
     assert np.isnan(found.values[2]), "a network with itself and a third span no plane"
-    on_it = off_plane(curves, curves.bent())
+    on_it = off_plane(curves, curves.planes())
     assert on_it.values[:2] == pytest.approx(0, abs=1e-5)
     with pytest.raises(ParameterError, match="third: expected pairs with a third point"):
         off_plane(curves, made(MLP))
-    with pytest.raises(ParameterError, match="thirds: expected the pairs of the ways, got 1"):
+    with pytest.raises(ParameterError, match="thirds: expected the pairs of the paths, got 1"):
         off_plane(curves, replace(pairs, places=[(0,)]))

@@ -1,0 +1,292 @@
+"""Curved low-loss paths between two networks, found by training their inner nodes (Garipov et al. 2018).
+
+A path is made of nodes: the two networks, which stay, and inner nodes, which are trained. Its points are mixtures of
+the nodes,
+
+    bezier   (1 - t)^2 theta_1 + 2 t (1 - t) inner + t^2 theta_2        (one inner node)
+    chain    straight from node to node, each leg in an equal part of t   (one inner node or more)
+
+and training lowers the mean loss over t: each step draws a t and a batch for each pair.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from lmc_utils.measure.evaluator import Corners, Vectors
+from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
+from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.path_length import embedded, spacing
+from lmc_utils.measure.planes import Colinear, basis
+from lmc_utils.measure.points import measure
+from lmc_utils.networks.training import Diverged, Recipe, rate
+from lmc_utils.progress import bar
+from lmc_utils.settings import ParameterError, Settings, at_least, between, one_of, parameter, require
+
+KINDS = ("bezier", "chain")
+_SEEN = 101  # values of t that are looked at
+_DRAW = 77  # tells the draws of t from those of the data order, which have the same seeds
+
+
+@dataclass(frozen=True)
+class CurveSettings(Settings):
+    """Which path between two networks, and how it is trained.
+
+    >>> CurveSettings(curve="bezier", bends=2)
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: bends: expected 1 for a bezier, got 2
+    """
+
+    curve: str = parameter("bezier", "kind of the way around", one_of(KINDS))
+    bends: int = parameter(1, "points between the networks that are trained", at_least(1), also="1 for a bezier")
+    curve_epochs: int = parameter(100, "passes over the training data to bend it", between(1, 9999), unit="epochs")
+    curve_rate: float = parameter(0.1, "learning rate at the first step; a cosine takes it to zero", at_least(0))
+    curve_points: int = parameter(21, "points along it that are measured, evenly spaced", at_least(3), bytes_each=64)
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"curve_epochs": 2, "curve_points": 5}}
+
+    def check(self) -> None:
+        require(self.curve == "chain" or self.bends == 1, "bends", "1 for a bezier", self.bends)
+
+    def weights(self, t: Tensor) -> Tensor:
+        """How much of each node the points at these t are made of: (points,) to (points, 2 + bends).
+
+        Raises:
+            ParameterError: a t outside [0, 1].
+
+        >>> CurveSettings().weights(torch.tensor([0.0, 0.5, 1.0])).tolist()  # first network, inner node, second
+        [[1.0, 0.0, 0.0], [0.25, 0.5, 0.25], [0.0, 0.0, 1.0]]
+        """
+        outside = t[(t < 0) | (t > 1) | t.isnan()]
+        if len(outside):
+            raise ParameterError(f"t: expected from 0 to 1, got {outside[0].item():g}")
+        if self.curve == "bezier":
+            return torch.stack([(1 - t).square(), 2 * t * (1 - t), t.square()], 1)
+        legs = 1 + self.bends
+        return (1 - (t[:, None] * legs - torch.arange(1 + legs).to(t)).abs()).clamp(min=0)
+
+    def describe(self) -> str:
+        """The kind of path and its training, for the attributes of a result."""
+        return f"{self.curve}, {self.bends} trained for {self.curve_epochs} epochs"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A path between the networks of each pair.
+
+    Attributes:
+        pairs: the networks that they join.
+        how: of which kind.
+        inner: the trained nodes of each pair, in the order of the pairs: by name of a tensor, (bends, numbers).
+    """
+
+    pairs: Pairs
+    how: CurveSettings
+    inner: Sequence[Vectors]
+
+    def nodes(self, place: Place) -> Corners:
+        """The nodes of one pair's path: first network, inner nodes, second network."""
+        found = self.inner[list(self.pairs.places).index(place)]
+        return self.pairs.evaluator.with_inner(_ends(self.pairs, place), found)
+
+    def planes(self) -> Pairs:
+        """The pairs with their first inner node as third point, for planes through it."""
+
+        def read(place: Place) -> Corners:
+            found = self.inner[list(self.pairs.places).index(place)]
+            first = {name: value[:1] for name, value in found.items()}
+            nodes = self.pairs.evaluator.with_inner(_ends(self.pairs, place), first)
+            return self.pairs.evaluator.chosen(nodes, [0, 2, 1])
+
+        return replace(self.pairs, read=read, third="bend")
+
+    def measure(self, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
+        """Loss and error along each path, at points that are evenly spaced by its length.
+
+        Between the ends, running statistics that are mixed or kept are those of the straight line at the same fraction
+        of the length.
+
+        Args:
+            splits: which samples, see `points.measure`, which says what is raised.
+
+        Returns:
+            `loss` and `error` (percent) with dimensions split, those of the pairs, and `alpha`, the fraction of the
+            path's length that lies behind: so the definitions of a barrier hold for it. Also `t`, where these points
+            are; `length`, of the path, and `off_line`, how far it goes from the straight line through the networks,
+            both in units of the networks' distance; NaN where the two are the same network.
+        """
+        alphas = np.linspace(0, 1, self.how.curve_points)
+        dims = tuple(self.pairs.coords)
+        quantities = {
+            "t": Quantity((*dims, "alpha"), long_name="parameter of the path"),
+            "length": Quantity(dims, long_name="length of the path over the distance of the networks"),
+            "off_line": Quantity(dims, long_name="farthest from the line over the distance of the networks"),
+        }
+        ground = blank({**self.pairs.coords, "alpha": alphas.tolist()}, quantities, {})
+        evaluator, last = self.pairs.evaluator, 1 + self.how.bends
+        ends_first, along = [0, last, *range(1, last)], [0, *range(2, 1 + last), 1]  # orders of nodes
+        straight = on_line(torch.from_numpy(alphas), 1 + last).weights
+
+        def points(place: Place, corners: Corners) -> Mixtures:
+            nodes = evaluator.chosen(corners, along)
+            placed = spacing(self.how.weights, embedded(evaluator.gram(nodes)), alphas)
+            for name, value in placed._asdict().items():
+                ground[name].values[place] = value
+            homes = torch.tensor([0, *[EITHER] * (len(alphas) - 2), 1])
+            return Mixtures(self.how.weights(torch.from_numpy(placed.t))[:, ends_first], homes, straight)
+
+        paths = replace(self.pairs, read=lambda place: evaluator.chosen(self.nodes(place), ends_first))
+        found = measure(paths, {"alpha": alphas.tolist()}, points, splits=splits, unit="curve")
+        return found.assign(ground.data_vars).assign_attrs(curve=self.how.describe())
+
+
+def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
+    """How far each path goes from the plane through its two networks and a third point, over the networks' distance.
+
+    Args:
+        curves: the paths.
+        thirds: the same pairs with a third point.
+
+    Returns:
+        With the dimensions of the pairs; NaN where the three points lie on one line.
+
+    Raises:
+        ParameterError: pairs without a third point, or others than those of the paths.
+    """
+    thirds.require_third()
+    require(list(thirds.places) == list(curves.pairs.places), "thirds", "the pairs of the paths", len(thirds))
+    dims, evaluator = tuple(curves.pairs.coords), curves.pairs.evaluator
+    quantities = {"off_plane": Quantity(dims, long_name="farthest from the plane over the distance of the networks")}
+    found: xr.DataArray = blank(curves.pairs.coords, quantities, curves.pairs.attributes).off_plane
+    weights = curves.how.weights(torch.linspace(0, 1, _SEEN, dtype=torch.float64))
+    for (place, corners), inner in zip(thirds, curves.inner, strict=True):
+        third = evaluator.vectors(evaluator.chosen(corners, [2]))
+        more = {name: torch.cat([value, third[name].to(value)]) for name, value in inner.items()}
+        spots = embedded(evaluator.gram(evaluator.with_inner(evaluator.chosen(corners, [0, 1]), more)))
+        with suppress(Colinear):  # nodes: first network, inner nodes, third point, second network
+            plane = basis(spots[[0, -1, -2]])
+            nodes = torch.cat([spots[:-2], spots[-1:]])
+            found.values[place] = plane.locate(weights @ nodes)[1].max() / spots[-1].norm()
+    return found
+
+
+def drawn(planes: xr.Dataset, how: CurveSettings) -> xr.Dataset:
+    """The straight line and the path, as trajectories on the planes through both networks and the inner node.
+
+    A path with one inner node lies on its plane as a whole.
+
+    Args:
+        planes: of `Curves.planes`, from `measure.planes.plane`.
+        how: of which kind the paths are.
+
+    Returns:
+        `walk` with the dimensions of the planes' corners, where `point` becomes walker (0 the line, 1 the path) and
+        step; the attribute `third` is that of the planes.
+
+    Raises:
+        ParameterError: more than one inner node.
+    """
+    require(how.bends == 1, "bends", "1, as a path with more of them leaves the plane", how.bends)
+    t = torch.linspace(0, 1, _SEEN, dtype=torch.float64)
+    path = how.weights(t)[:, [0, 2, 1]]  # corners: both networks, then the inner node
+    line = torch.stack([1 - t, t, torch.zeros_like(t)], 1)
+    weights = xr.DataArray(torch.stack([line, path]).numpy(), dims=["walker", "step", "point"])
+    walk = xr.dot(weights, planes.corner, dim="point").transpose(..., "walker", "step", "axis")
+    return xr.Dataset({"walk": walk}, attrs={"third": planes.attrs["third"]})
+
+
+def train(pairs: Pairs, how: CurveSettings, recipe: Recipe | None = None, *, seed: int = 0) -> Curves:
+    """Train the inner nodes of all pairs, from the straight line on, by SGD on the loss at random t.
+
+    Args:
+        pairs: what is to be joined.
+        how: what kind of path, and how long to train it.
+        recipe: of the networks: batch size, momentum, augmentation and precision are its own. There is no weight decay:
+            it would draw the inner nodes to the origin.
+        seed: of the draws; each pair has its own, by its labels.
+
+    Raises:
+        ParameterError: no training samples, or fewer than a batch; parameters of half precision; or training that
+            diverged.
+        training.Diverged: likewise, for stacked networks.
+    """
+    changed = {"learning_rate": how.curve_rate, "weight_decay": 0.0, "epochs": how.curve_epochs, "warmup": 0}
+    own, evaluator = Recipe.pick({**vars(recipe or Recipe()), **changed}), pairs.evaluator
+    steps, places = evaluator.steps(own), list(pairs.places)
+    streams = [_stream(pairs, place, seed) for place in places]
+    size = evaluator.networks_at_once(len(places), own) if places else 1
+    inner: list[Vectors] = []
+    parts = range(0, len(places), size)
+    with bar(description="training curves", unit="epoch", total=len(parts) * own.epochs) as shown:
+        for first in parts:
+            rows = [min(row, len(places) - 1) for row in range(first, first + size)]  # see `training.train_epoch`
+            ends = [evaluator.vectors(_ends(pairs, places[row])) for row in rows]
+            nodes, momentum = Vectors(), Vectors()
+            for name in ends[0]:
+                both = torch.stack([each[name] for each in ends])
+                fractions = torch.arange(1, 1 + how.bends).to(both) / (1 + how.bends)
+                middle = torch.lerp(both[:, :1], both[:, 1:], fractions[:, None])
+                nodes[name] = torch.cat([both[:, :1], middle, both[:, 1:]], 1)
+                momentum[name] = torch.zeros_like(middle)
+            for epoch in range(own.epochs):
+                _epoch(pairs, how, own, nodes, momentum, [streams[row] for row in rows], epoch, steps)
+                shown.update()
+            inner += [{name: value[row, 1:-1] for name, value in nodes.items()} for row in range(len(rows))]
+    return Curves(pairs, how, inner[: len(places)])
+
+
+def _epoch(
+    pairs: Pairs,
+    how: CurveSettings,
+    recipe: Recipe,
+    nodes: Vectors,
+    momentum: Vectors,
+    streams: Sequence[Sequence[int]],
+    epoch: int,
+    steps: int,
+) -> None:
+    """Train the inner nodes, which are those between the first and the last, and change their momentum, in place."""
+    drawn = torch.from_numpy(np.stack([draws_of_t(each, epoch, steps) for each in streams]))
+    inner = {name: value[:, 1:-1] for name, value in nodes.items()}
+    for step, gradient in enumerate(pairs.evaluator.gradients(streams, recipe, epoch)):
+        weights = how.weights(drawn[:, step])
+        points = {name: torch.bmm(weights[:, None].to(each), each)[:, 0] for name, each in nodes.items()}
+        pace = rate(recipe, epoch * steps + step, recipe.epochs * steps)
+        for name, slope in gradient(points).items():
+            share = weights[:, 1:-1, None].to(slope)
+            momentum[name].mul_(recipe.momentum).add_(share * slope[:, None])
+            inner[name].sub_(momentum[name], alpha=pace)
+    if not all(bool(value.isfinite().all()) for value in inner.values()):
+        raise Diverged(
+            f"curve_rate: training of the curve diverged in epoch {epoch + 1} of {recipe.epochs}; "
+            f"{recipe.learning_rate:g} is too large here, try a tenth of it"
+        )
+
+
+def draws_of_t(stream: Sequence[int], epoch: int, steps: int) -> np.ndarray[Any, Any]:
+    """Where on its path a pair stands at each step of an epoch, (steps,), uniform in [0, 1)."""
+    return np.random.default_rng([*stream, epoch, _DRAW]).random(steps)
+
+
+def _ends(pairs: Pairs, place: Place) -> Corners:
+    return pairs.evaluator.chosen(pairs.read(place), [0, 1])
+
+
+def _stream(pairs: Pairs, place: Place, seed: int) -> tuple[int, ...]:
+    """The seed of a pair's draws: it depends on its labels, not on what else is trained."""
+    labels = {
+        name: along if isinstance(along, int) else str(along[index])
+        for (name, along), index in zip(pairs.coords.items(), place, strict=True)
+    }
+    return (seed, zlib.crc32(json.dumps(labels).encode())) if labels else (seed,)

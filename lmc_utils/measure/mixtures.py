@@ -1,0 +1,79 @@
+"""Points that are mixtures of corner networks: where a measurement looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+EITHER = -1
+"""The home of a point that is no corner: under the convention `keep` it has the statistics of each end in turn."""
+
+
+@dataclass(frozen=True)
+class Mixtures:
+    """Weighted sums of corner networks.
+
+    Attributes:
+        weights: of each corner in each point, which add up to 1: shape (points, corners), or (points, layers, corners)
+            where each layer has weights of its own; float64.
+        homes: the corner whose running statistics each point has under the convention `keep`, shape (points,), or
+            `EITHER`; by default that of points which are a corner.
+        statistics: the weights with which running statistics are mixed, where they are not those of the parameters;
+            shape (points, corners).
+
+    >>> len(Mixtures(torch.eye(3, dtype=torch.float64)))
+    3
+    """
+
+    weights: Tensor
+    homes: Tensor | None = None
+    statistics: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def __getitem__(self, rows: slice | Tensor | list[int]) -> Mixtures:
+        homes, statistics = (None if each is None else each[rows] for each in (self.homes, self.statistics))
+        return Mixtures(self.weights[rows], homes, statistics)
+
+    def own_homes(self) -> Tensor:
+        """`homes`, or where they are not given, the corner that a point is."""
+        if self.homes is not None:
+            return self.homes
+        is_corner = self.weights == 1
+        return torch.where(is_corner.any(-1), is_corner.int().argmax(-1), EITHER)
+
+
+def on_line(alphas: Tensor, corners: int = 2) -> Mixtures:
+    """The points (1 - alpha) * theta_1 + alpha * theta_2 of the line through the first two corners.
+
+    >>> on_line(torch.tensor([0.0, 0.25])).weights.tolist()
+    [[1.0, 0.0], [0.75, 0.25]]
+    """
+    alphas = alphas.double()
+    return Mixtures(torch.stack([1 - alphas, alphas, *[torch.zeros_like(alphas)] * (corners - 2)], 1))
+
+
+def blend(weights: Tensor, corners: Tensor) -> Tensor:
+    """Weighted sums of vectors; a point that is a corner is equal to it to the bit.
+
+    Args:
+        weights: shape (points, corners).
+        corners: shape (corners, numbers).
+
+    Returns:
+        shape (points, numbers), in the type of the corners.
+
+    >>> blend(torch.tensor([[0.5, 0.5], [0.0, 1.0]]), torch.tensor([[0.0, 1.0], [1.0, 3.0]]))
+    tensor([[0.5000, 2.0000],
+            [1.0000, 3.0000]])
+    """
+    used = weights.ne(0).any(0).nonzero().flatten().tolist()
+    if len(used) == 1:
+        return corners[used].expand(len(weights), -1)
+    if len(used) == 2:
+        first, second = (corners[corner] for corner in used)
+        return torch.lerp(first, second, weights[:, used[1], None].to(corners))
+    return (weights.to(corners.device).double() @ corners.double()).to(corners)

@@ -1,0 +1,76 @@
+"""The tensors of any module of torch by name, and the normalisations among its parts that keep running statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from lmc_utils.settings import ParameterError
+
+State = Mapping[str, Tensor]
+"""Tensors of a network by name, as `state_dict` gives them."""
+
+_STATISTICS = ("running_mean", "running_var")
+
+
+def norms(module: nn.Module) -> dict[str, nn.Module]:
+    """The normalisations of torch that keep running statistics, by name.
+
+    >>> list(norms(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LayerNorm(3))))
+    ['1']
+    """
+    parts = module.named_modules()
+    return {name: part for name, part in parts if isinstance(part, _NormBase) and part.running_mean is not None}
+
+
+def statistics(module: nn.Module) -> list[str]:
+    """The names of the running means and variances of its normalisations.
+
+    >>> statistics(nn.BatchNorm1d(3))
+    ['running_mean', 'running_var']
+    """
+    return [f"{place}.{name}".lstrip(".") for place in norms(module) for name in _STATISTICS]
+
+
+def tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, each once where it has several."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def layers(module: nn.Module) -> dict[str, list[str]]:
+    """The parameters and running statistics of each part that holds parameters itself, by the name of the part.
+
+    >>> layers(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1, bias=False)))
+    {'0': ['0.weight', '0.bias'], '2': ['2.weight']}
+    """
+    names = [*dict(module.named_parameters()), *statistics(module)]
+    owners = dict.fromkeys(name.rpartition(".")[0] or name for name, _ in module.named_parameters())
+    return {owner: [name for name in names if owner in (name.rpartition(".")[0], name)] for owner in owners}
+
+
+def require_single(module: nn.Module, what: str) -> None:
+    """Raise ParameterError, naming what was asked for, where parameters have less than single precision."""
+    others = {str(value.dtype) for value in module.parameters() if value.dtype not in (torch.float32, torch.float64)}
+    if others:
+        raise ParameterError(f"{what}: expected parameters in float32 or float64, got {', '.join(sorted(others))}")
+
+
+def mixed(values: Sequence[Tensor], weights: Sequence[float], out: Tensor) -> Tensor:
+    """Write a weighted sum of tensors into another one; exact where one weight is 1 and the others are 0.
+
+    >>> mixed([torch.tensor([0.0, 1.0]), torch.tensor([1.0, 3.0])], [0.5, 0.5], torch.zeros(2))
+    tensor([0.5000, 2.0000])
+    """
+    used = [(value, weight) for value, weight in zip(values, weights, strict=True) if weight]
+    if len(used) == 1 and used[0][1] == 1:
+        return out.copy_(used[0][0])
+    if len(used) == 2:
+        return torch.lerp(used[0][0].to(out), used[1][0].to(out), used[1][1], out=out)
+    wide = torch.promote_types(out.dtype, torch.float32)
+    total = torch.zeros_like(out, dtype=wide)
+    for value, weight in used:
+        total.add_(value.to(total), alpha=weight)
+    return out.copy_(total)

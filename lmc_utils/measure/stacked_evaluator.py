@@ -1,0 +1,254 @@
+"""Many small networks at once: the evaluator of networks that are built of stacked layers, such as a forked run's.
+
+Corners are `networks.stack.Networks`: parameter vectors, and running statistics where the network has some.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from lmc_utils.measure.batchnorm import Convention, mixed
+from lmc_utils.measure.derivatives import Derivatives
+from lmc_utils.measure.evaluator import Gradient, Vectors
+from lmc_utils.measure.mixtures import EITHER, Mixtures, blend, on_line
+from lmc_utils.measure.stacked_derivatives import jet
+from lmc_utils.measure.stacked_scores import Scores, blocks, norms, reestimated
+from lmc_utils.networks import stack, training
+from lmc_utils.networks.stack import Networks
+from lmc_utils.networks.state_check import evaluating
+from lmc_utils.settings import ParameterError, require
+
+if TYPE_CHECKING:
+    from lmc_utils.measure.pairs import Pairs
+    from lmc_utils.networks.training import Recipe
+
+Samples = tuple[Tensor, Tensor]
+"""Inputs (samples, space..., channels) and labels (samples,)."""
+
+_LAID = 2**28  # bytes of parameter vectors that are mixed at a time
+_POINT = 12  # bytes of each parameter of a point: float64 while it is mixed, float32 to be measured
+_PARAMETERS_AT_ONCE = 2**24  # of the networks whose derivatives are taken together
+
+
+@dataclass(frozen=True)
+class StackedEvaluator:
+    """Measures cross-entropy and error of many networks at once; see `measure.evaluator.Evaluator`.
+
+    Attributes:
+        network: any stack of the architecture; a copy in evaluation mode is kept.
+        samples: of each split, under its name.
+        convention: where statistics of batch normalisation come from, where the network has it.
+        device: where to measure.
+    """
+
+    network: nn.Module
+    samples: Mapping[str, Samples]
+    convention: Convention = field(default_factory=Convention)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def quantities(self) -> dict[str, tuple[str, str]]:
+        return {
+            "loss": ("nats", "cross-entropy, without weight decay"),
+            "error": ("percent", "misclassified samples"),
+        }
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "network", evaluating(self.network).to(self.device))
+
+    @property
+    def splits(self) -> list[str]:
+        return list(self.samples)
+
+    @property
+    def layers(self) -> list[str]:
+        return list(self._slices)
+
+    @cached_property
+    def parameters(self) -> int:
+        return sum(value[0].numel() for value in self.network.parameters())
+
+    @property
+    def one_at_a_time(self) -> bool:
+        return False
+
+    @property
+    def kept(self) -> bool:
+        return self._has_norms and self.convention.batchnorm == "keep"
+
+    @property
+    def batchnorm(self) -> str:
+        return self.convention.describe() if self._has_norms else "none"
+
+    @property
+    def differentiated(self) -> str:
+        how = "functions of the parameters" if self.convention.batchnorm == "reestimate" else "constants"
+        return f"statistics as {how}" if self._has_norms else ""
+
+    @cached_property
+    def _has_norms(self) -> bool:
+        return bool(norms(self.network))
+
+    @cached_property
+    def _slices(self) -> dict[str, slice]:
+        return stack.layer_slices(self.network)
+
+    @cached_property
+    def _scores(self) -> dict[str, Scores]:
+        return {split: Scores(self.network, *self.on(split)) for split in self.samples}
+
+    def on(self, split: str) -> Samples:
+        """The samples of a split, on the device."""
+        inputs, labels = self.samples[split]
+        return inputs.to(self.device), labels.to(self.device)
+
+    def with_few_samples(self, count: int) -> StackedEvaluator:
+        """The same evaluator on the first training samples only."""
+        inputs, labels = self.samples["train"]
+        return replace(self, samples={"train": (inputs[:count], labels[:count])})
+
+    def estimation_inputs(self, convention: Convention | None = None) -> Tensor:
+        """The training inputs that statistics are re-estimated on.
+
+        Raises:
+            ParameterError: there is no split `train`.
+        """
+        if "train" not in self.samples:
+            raise ParameterError(
+                "batchnorm: expected samples of the split train to re-estimate statistics on, got none"
+            )
+        return (convention or self.convention).samples(self.samples["train"][0]).to(self.device)
+
+    def scores(self, corners: Networks, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
+        for rows in blocks(len(points), max(1, _LAID // (_POINT * self.parameters))):
+            part = points[rows]
+            thetas = self.thetas(corners, part)
+            found = [
+                torch.stack([torch.stack(self._scores[split](thetas, buffers)) for split in splits])
+                for buffers in self.statistics(corners, part, thetas)
+            ]
+            yield rows, torch.stack(found).permute(3, 1, 0, 2)  # from (kept, splits, scores, points)
+
+    def thetas(self, corners: Networks, points: Mixtures) -> Tensor:
+        """The parameter vectors of points, shape (points, parameters)."""
+        weights = points.weights
+        if weights.dim() == 2:
+            return blend(weights, corners.theta)
+        blocks_of = zip(range(weights.shape[1]), self._slices.values(), strict=True)
+        return torch.cat([blend(weights[:, layer], corners.theta[:, block]) for layer, block in blocks_of], 1)
+
+    def statistics(self, corners: Networks, points: Mixtures, thetas: Tensor) -> list[Tensor | None]:
+        """The running statistics of points, (points, numbers), or None where they have none: one, or two if `kept`."""
+        if not self._has_norms:
+            return [None]
+        if self.convention.batchnorm == "reestimate":
+            return [reestimated(self.network, thetas, self.estimation_inputs())]
+        if corners.buffers is None:
+            expected = "reestimate, as the networks come without their running statistics"
+            raise ParameterError(f"batchnorm: expected {expected}, got {self.convention.batchnorm!r}")
+        if self.kept:
+            homes = points.own_homes()
+            return [corners.buffers[torch.where(homes == EITHER, end, homes)] for end in (0, 1)]
+        weights = points.weights if points.statistics is None else points.statistics
+        if weights.dim() == 3:  # each number goes with its layer
+            owners = [self.layers.index(layer) for layer in stack.buffer_layers(self.network)]
+            weights = weights[:, owners].transpose(1, 2)
+        return [mixed(weights, corners.buffers[: weights.shape[1]])]
+
+    def jets(
+        self, pairs: Iterable[Networks], alphas: Sequence[float], *, by_layer: bool, split: str
+    ) -> Iterator[Derivatives]:
+        inputs, labels = self.on(split)
+        estimating = self._has_norms and self.convention.batchnorm == "reestimate"
+        estimation = self.estimation_inputs() if estimating else None
+        points = on_line(torch.tensor(alphas, dtype=torch.float64))
+        todo, count = iter(pairs), len(alphas)
+        while together := list(itertools.islice(todo, max(1, _PARAMETERS_AT_ONCE // (count * self.parameters)))):
+            ends = [pair.rows(slice(2)) for pair in together]
+            thetas = torch.cat([self.thetas(pair, points) for pair in ends])
+            deltas = torch.stack([pair.theta[1] - pair.theta[0] for pair in ends]).repeat_interleave(count, 0)
+            found = [
+                jet(self.network, thetas, deltas, inputs=inputs, labels=labels, by_layer=by_layer, buffers=kept,
+                    estimation=estimation)
+                for kept in ([None] if estimating else self._statistics_of(ends, points, thetas))
+            ]  # fmt: skip
+            mean = Derivatives(*(torch.stack(parts).mean(0) for parts in zip(*found, strict=True)))
+            yield from (Derivatives(*(part[at : at + count] for part in mean)) for at in range(0, len(thetas), count))
+
+    def _statistics_of(self, pairs: Sequence[Networks], points: Mixtures, thetas: Tensor) -> list[Tensor | None]:
+        """`statistics` of the points of several pairs, one after the other."""
+        count = len(points)
+        found = [self.statistics(pair, points, thetas[row * count :][:count]) for row, pair in enumerate(pairs)]
+        return [None if rows[0] is None else torch.cat(rows) for rows in zip(*found, strict=True)]
+
+    def gram(self, corners: Networks, *, by_layer: bool = False) -> Tensor:
+        wide = corners.theta.double()
+        vectors = torch.cat([wide[:1], wide[1:] - wide[:1]])
+        if not by_layer:
+            return (vectors @ vectors.T).cpu()
+        return torch.stack([vectors[:, block] @ vectors[:, block].T for block in self._slices.values()]).cpu()
+
+    def chosen(self, corners: Networks, numbers: list[int]) -> Networks:
+        return corners.rows(numbers)
+
+    def vectors(self, corners: Networks) -> Vectors:
+        return {"theta": corners.theta}
+
+    def with_inner(self, ends: Networks, inner: Vectors) -> Networks:
+        first, second = ends.rows([0]), ends.rows([1])
+        theta = torch.cat([first.theta, inner["theta"].to(first.theta), second.theta])
+        if first.buffers is None or second.buffers is None:
+            return Networks(theta)
+        between = torch.zeros(len(theta) - 2, first.buffers.shape[1]).to(first.buffers)
+        return Networks(theta, torch.cat([first.buffers, between, second.buffers]))
+
+    def networks_at_once(self, wanted: int, recipe: Recipe) -> int:
+        inputs = self.on("train")[0]
+        size = training.count_activations(self.network, inputs)
+        return training.networks_at_once(self.network, inputs, wanted, batch_size=recipe.batch_size, activations=size)
+
+    def steps(self, recipe: Recipe) -> int:
+        require("train" in self.samples, "split", "samples of the split train to train a curve on", self.splits)
+        inputs = self.samples["train"][0]
+        fits = recipe.batch_size <= len(inputs)
+        require(fits, "batch_size", f"at most the {len(inputs)} training samples", recipe.batch_size)
+        return len(inputs) // recipe.batch_size
+
+    def gradients(self, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int) -> Iterator[Gradient]:
+        inputs, labels = self.on("train")
+        theta = torch.empty(len(streams), self.parameters, device=self.device)
+        slope = torch.empty_like(theta)
+        buffers = stack.fresh_buffers(self.network, len(streams)).to(theta)
+        moving = stack.bound(self.network, theta, buffers).train()
+        training.seed_dropout(moving, streams, epoch, inputs.device)
+        for batch, targets in training.batches(inputs, labels, streams, recipe, epoch):
+
+            def gradient(networks: Vectors, batch: Tensor = batch, targets: Tensor = targets) -> Vectors:
+                theta.copy_(networks["theta"])
+                training.slopes(moving, batch, targets, recipe.precision, slope)
+                return {"theta": slope}
+
+            yield gradient
+
+
+def require_stacked(pairs: Pairs) -> StackedEvaluator:
+    """The evaluator of pairs that a measurement can take only of stacked networks.
+
+    Raises:
+        ParameterError: they are other modules.
+    """
+    if isinstance(pairs.evaluator, StackedEvaluator):
+        return pairs.evaluator
+    raise ParameterError("network: expected one built of stacked layers, got another module of torch")
+
+
+def with_convention(pairs: Pairs, convention: Convention) -> Pairs:
+    """The same pairs of stacked networks under another convention for batch normalisation."""
+    return replace(pairs, evaluator=replace(require_stacked(pairs), convention=convention))

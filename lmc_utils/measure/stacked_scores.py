@@ -1,0 +1,150 @@
+"""Loss, error and statistics of many stacked networks on many samples, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from lmc_utils.measure.batchnorm import reestimate
+from lmc_utils.networks import stack
+from lmc_utils.networks.activation_sizes import activations
+from lmc_utils.networks.normalisation import BatchNorm
+from lmc_utils.networks.state_check import evaluating
+
+WORKING_MEMORY = 4.0  # MiB of activations, so that they stay in the cache: less and more are slower
+ESTIMATION_MEMORY = 32.0  # MiB, where statistics are re-estimated
+_SAMPLES_AT_ONCE = 500
+
+
+def norms(network: nn.Module) -> list[BatchNorm]:
+    """The batch normalisations of a stack."""
+    return [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
+
+
+def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, memory: float = ESTIMATION_MEMORY) -> Tensor:
+    """The statistics of many networks on the same samples, taken in one pass, see `batchnorm.reestimate`.
+
+    Args:
+        network: a stack.
+        thetas: parameter vectors, shape (networks, parameters).
+        inputs: shape (samples, space..., channels).
+        memory: MiB of activations to keep at a time; fewer networks at once make do with less.
+
+    Returns:
+        Buffers, laid out as `stack.fresh_buffers` has them: (networks, numbers).
+    """
+    found = stack.fresh_buffers(network, len(thetas)).to(thetas)
+    numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
+    _, at_once = batches(numbers_each * thetas.element_size(), 1, memory, 1)
+    for rows in blocks(len(thetas), at_once):
+        estimating = stack.bound(network, thetas[rows].to(inputs.device), found[rows]).eval()
+        shared = inputs.expand(len(thetas[rows]), *inputs.shape)
+        reestimate(norms(estimating), [shared], estimating, size=lambda _: len(inputs))
+    return found
+
+
+def evaluate(
+    network: nn.Module,
+    thetas: Tensor,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    memory: float = WORKING_MEMORY,
+    buffers: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy and error of many networks on the same samples.
+
+    Args:
+        network: any stack of the architecture.
+        thetas: parameter vectors, shape (networks, parameters).
+        inputs: shape (samples, space..., channels).
+        labels: shape (samples,).
+        memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
+        buffers: running statistics, shape (networks, numbers), laid out as `stack.fresh_buffers` has them; needed where
+            the network has some.
+
+    Returns:
+        Loss in nats and error in percent, each of shape (networks,), float64, averaged over the samples.
+
+    Raises:
+        ParameterError: the network is not built of stacked layers.
+        ValueError: there are no samples, not as many labels as samples, or vectors of another length.
+    """
+    return Scores(evaluating(network), inputs, labels, memory)(thetas, buffers)
+
+
+class Scores:
+    """Mean cross-entropy and error of any parameter vectors of one network, on fixed samples.
+
+    Equal vectors that follow one another, as on a line at the fork itself, are evaluated once.
+    """
+
+    def __init__(self, network: nn.Module, inputs: Tensor, labels: Tensor, memory: float = WORKING_MEMORY) -> None:
+        if len(inputs) == 0 or len(labels) != len(inputs):
+            raise ValueError(
+                f"labels: expected one for each of at least one sample, got {len(labels)} for {len(inputs)}"
+            )
+        self._network, self._inputs, self._labels, self._memory = network, inputs, labels, memory
+        self._numbers_each = 2 * max(activations(network, inputs))  # a layer's inputs and its outputs
+
+    def __call__(self, thetas: Tensor, buffers: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        inputs, labels = self._inputs, self._labels
+        kept = thetas.new_zeros(len(thetas), 0) if buffers is None else buffers
+        if kept.shape[1] != stack.fresh_buffers(self._network, 1).shape[1]:
+            raise ValueError(f"buffers: expected those of a network with running statistics, got {tuple(kept.shape)}")
+        whole = torch.cat([thetas, kept], 1) if kept.shape[1] else thetas
+        whole, places = whole.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+        thetas, kept = whole.split([thetas.shape[1], kept.shape[1]], 1)
+        sums = torch.zeros(2, len(thetas), dtype=torch.float64)
+        bytes_each = self._numbers_each * thetas.element_size()
+        samples_at_once, at_once = batches(bytes_each, len(inputs), self._memory, _SAMPLES_AT_ONCE)
+        with torch.no_grad():
+            for rows in blocks(len(thetas), at_once):
+                values = stack.unflatten(thetas[rows].to(inputs.device), self._network, kept[rows].to(inputs.device))
+                for samples in blocks(len(inputs), samples_at_once):
+                    shared = inputs[samples].expand(rows.stop - rows.start, *inputs[samples].shape)
+                    logits = torch.func.functional_call(self._network, values, (shared,))
+                    for total, part in zip(sums, _mistakes(logits, labels[samples]), strict=True):
+                        total[rows] += part.sum(1, dtype=torch.float64).cpu()
+        loss, wrong = sums[:, places.cpu()]
+        return loss / len(labels), 100 * wrong / len(labels)
+
+
+def blocks(length: int, size: int) -> Iterator[slice]:
+    """Slices of this size that cover a range; the last may be shorter.
+
+    >>> list(blocks(5, 3))
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))
+
+
+def batches(bytes_each: int, samples: int, memory: float, most: int) -> tuple[int, int]:
+    """How many samples, at most so many, and how many networks go at once.
+
+    Args:
+        bytes_each: what one network takes for one sample.
+        samples: how many there are.
+        memory: MiB.
+        most: samples at once.
+
+    >>> batches(bytes_each=2**10, samples=4000, memory=4.0, most=500)
+    (500, 8)
+    """
+    fit = max(1, int(memory * 2**20 / bytes_each))
+    at_once = min(samples, fit, most)
+    return at_once, max(1, fit // at_once)
+
+
+def _mistakes(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of every sample, and whether another class than its own comes first, both (networks, samples).
+
+    With the classes on the first axis all samples are worked on side by side. `functional.cross_entropy` goes along the
+    classes of one sample after the other, which takes several times as long where they are few.
+    """
+    scores = logits.permute(2, 0, 1).contiguous()
+    highest, first = scores.max(0)
+    own = scores.gather(0, labels.expand(1, *first.shape))[0]
+    return (scores - highest).exp_().sum(0).log_() + highest - own, first != labels

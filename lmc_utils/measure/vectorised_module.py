@@ -1,0 +1,106 @@
+"""Scores of many versions of a small module in one pass, where torch can vectorise it and it is worth it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lmc_utils.measure.batches import Batch, Batches, joined
+from lmc_utils.measure.module_outputs import alike, outputs
+from lmc_utils.measure.module_scores import Scores, of_one
+from lmc_utils.measure.module_state import State, tensors
+
+_LAYERS = (nn.Linear, nn.LayerNorm, nn.BatchNorm1d)  # with others, many passes were as fast as one of many
+_PARAMETERS = 2**20  # of the largest network that is vectorised
+_SAMPLES = 1024  # that go at once, where batches are smaller
+_WORKING = 2**28  # bytes of activations
+
+
+def suits(module: nn.Module) -> bool:
+    """Whether a module is so small and simple that vectorising it is worth it."""
+    holders = [part for part in module.modules() if any(True for _ in part.parameters(recurse=False))]
+    size = sum(value.numel() for value in module.parameters())
+    return size <= _PARAMETERS and all(type(part) in _LAYERS for part in holders)
+
+
+def scores(module: nn.Module, versions: State, batches: Batches, measured: Scores) -> Tensor | None:
+    """The mean scores of all versions of a module, (versions, scores), float64; None where torch cannot vectorise it.
+
+    The first pass is compared with one through the module itself.
+
+    Args:
+        module: in evaluation mode; it holds the last of the versions.
+        versions: the tensors that differ, each of shape (versions, ...).
+        batches: samples.
+        measured: the scores.
+    """
+    count = len(next(iter(versions.values())))
+    rest = {name: value for name, value in tensors(module).items() if name not in versions}
+    device = next(module.parameters()).device
+    total = torch.zeros(count, len(measured.names), dtype=torch.float64)
+    at_once = 0
+    with torch.no_grad(), _without_fallback():
+        for batch in joined(batches, _SAMPLES) if _one_by_one(module, batches) else batches:
+            there = batch.to(device)
+            if not at_once:
+                found = _together(module, versions, rest, there, slice(count - 1, count))
+                if found is None or not alike(of_one(found, 0), there.run(module)):
+                    return None
+                at_once = max(1, _WORKING // max(1, _bytes_of(module, there)))
+            for start in range(0, count, at_once):
+                rows = range(start, min(start + at_once, count))
+                found = _together(module, versions, rest, there, slice(rows.start, rows.stop))
+                if found is None:
+                    return None
+                total[rows.start : rows.stop] += measured.sums_of_each(found, there, len(rows)).cpu()
+    return total / batches.samples
+
+
+def _one_by_one(module: nn.Module, batches: Batches) -> bool:
+    """Whether samples do not meet in the network: a batch joined to others gives what it gives alone."""
+    device = next(module.parameters()).device
+    alone, together = (next(iter(each)).to(device) for each in (batches.batches, joined(batches, _SAMPLES)))
+    first, whole = outputs(alone.run(module)), outputs(together.run(module))
+    return alike(first, [part[: alone.size] for part in whole])
+
+
+@contextmanager
+def _without_fallback() -> Iterator[None]:
+    """Where torch would work on one network after the other inside, let it say so instead."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="There is a performance drop")
+        yield
+
+
+def _together(module: nn.Module, versions: State, rest: State, batch: Batch, rows: slice) -> Any | None:
+    def one(values: State) -> Any:
+        def run(*args: Any, **named: Any) -> Any:
+            return torch.func.functional_call(module, (dict(values), dict(rest)), args, named)
+
+        return batch.run(run)
+
+    try:
+        return torch.func.vmap(one)({name: value[rows] for name, value in versions.items()})
+    except Exception:  # whatever torch says where it has no rule: then one after the other
+        return None
+
+
+def _bytes_of(module: nn.Module, batch: Batch) -> int:
+    """Bytes of what all parts of a network put out for a batch."""
+    seen = [0]
+
+    def note(_: nn.Module, __: Any, output: Any) -> None:
+        seen[0] += sum(part.numel() * part.element_size() for part in outputs(output))
+
+    hooks = [part.register_forward_hook(note) for part in module.modules()]
+    try:
+        batch.run(module)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen[0]
