@@ -1,6 +1,6 @@
-"""Marks that are kept, each under a name that says what it depends on, and sealed, so that nobody can slip in others.
+"""A cache of marks by their dependencies, signed, so that a submission cannot forge entries.
 
-The seal is a keyed digest. Its secret lies beside them, where no submission behind the wall can read it.
+The signature is an HMAC. Its key is a file in the same folder, which is invisible in the sandbox.
 """
 
 from __future__ import annotations
@@ -17,32 +17,31 @@ from pathlib import Path
 from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.provenance import write_whole
 
-_BYTES = 32  # of the secret
+_SECRET_BYTES = 32
 
 
 def get(folder: Path, key: str) -> Marks | None:
-    """The marks that were kept under a name, if there are any and their seal is right."""
+    """The cached marks for a key, if there are any with a valid signature."""
     try:
-        kept = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+        entry = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         executed = (folder / f"{key}.ipynb").read_bytes()
-        if hmac.compare_digest(kept["seal"], _seal(folder, key, kept["marks"], executed)):
-            return Marks(**kept["marks"])
+        if hmac.compare_digest(entry["seal"], _seal(folder, key, entry["marks"], executed)):
+            return Marks(**entry["marks"])
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         pass
     return None
 
 
 def put(folder: Path, key: str, marks: Marks, executed: bytes) -> None:
-    """Keep marks, and the notebook as it was executed."""
-    said = asdict(marks)
+    """Cache marks and the executed notebook."""
+    values = asdict(marks)
     write_whole(folder / f"{key}.ipynb", executed)
-    write_whole(
-        folder / f"{key}.json", json.dumps({"marks": said, "seal": _seal(folder, key, said, executed)}).encode()
-    )
+    entry = {"marks": values, "seal": _seal(folder, key, values, executed)}
+    write_whole(folder / f"{key}.json", json.dumps(entry).encode())
 
 
 def drop(folder: Path, key: str) -> None:
-    """Keep nothing under a name."""
+    """Remove the entry of a key."""
     for suffix in (".json", ".ipynb"):
         (folder / f"{key}{suffix}").unlink(missing_ok=True)
 
@@ -55,9 +54,9 @@ def _seal(folder: Path, key: str, marks: object, executed: bytes) -> str:
 def _secret(folder: Path) -> bytes:
     path = folder / "secret"
     with suppress(FileExistsError), os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(secrets.token_bytes(_BYTES))
-    found = path.read_bytes()
-    if len(found) < _BYTES:  # its writing was cut short
+        file.write(secrets.token_bytes(_SECRET_BYTES))
+    secret = path.read_bytes()
+    if len(secret) < _SECRET_BYTES:  # writing it was interrupted
         path.unlink()
         return _secret(folder)
-    return found
+    return secret
