@@ -52,7 +52,7 @@ def _curve(axis: Axes, found: xr.Dataset, name: str) -> None:
                 style = {"color": sns.color_palette()[1 + row], "linestyle": ":"}
                 axis.plot(found.alpha, chord + found[estimate], label=label, **style)
     if f"curve_{name}" in found:
-        axis.plot(found.way, found[f"curve_{name}"], color=sns.color_palette()[4], label="Bezier curve")
+        axis.plot(found.fraction, found[f"curve_{name}"], color=sns.color_palette()[4], label="Bezier curve")
     units = found[name].attrs.get("units", "")
     axis.set(xlabel="alpha (0: the first network, 1: the second)", ylabel=f"{name} ({units})" if units else name)
     if name == "loss" and any(each in found for each in (*_ESTIMATES, "curve_loss")):

@@ -36,9 +36,7 @@ def numbers_by_parameter(table: xr.Dataset, show: Sequence[str]) -> Figure:
         places = table[axis].values if axis in table.coords else np.arange(table.sizes[axis])
         at = places if np.issubdtype(np.asarray(places).dtype, np.number) else np.arange(len(places))
         for (label, curve), colour in zip(curves.items(), sns.color_palette("viridis", len(curves)), strict=True):
-            rest = [name for name in curve.dims if name != axis]
-            panel.fill_between(at, curve.min(rest), curve.max(rest), color=colour, alpha=0.2, lw=0)
-            panel.plot(at, curve.mean(rest), "o-", color=colour, ms=4, label=label)
+            elements.band(panel, curve.assign_coords({axis: at}), axis, colour, marker="o", ms=4, label=label)
         if at is not places:
             panel.set_xticks(at, [str(each) for each in places])
     if hue:

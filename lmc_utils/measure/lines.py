@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from lmc_utils.measure.labelled_arrays import Coords
-from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
+from lmc_utils.measure.mixtures import Mixtures, on_line
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.points import measure
 from lmc_utils.settings import Allowed, Settings, at_least, parameter
@@ -103,8 +103,7 @@ def corner(pairs: Pairs, number: int, *, splits: Sequence[str] | str | None = No
         `loss` and `error` (percent) with dimensions split and those of the pairs.
     """
     weights = torch.eye(pairs.corners, dtype=torch.float64)[number : number + 1]
-    homes = torch.tensor([number if number < 2 else EITHER])
-    found = measure(pairs, {"corner": [number]}, Mixtures(weights, homes), splits=splits, unit="network")
+    found = measure(pairs, {"corner": [number]}, Mixtures(weights), splits=splits, unit="network")
     return found.isel(corner=0, drop=True)
 
 

@@ -223,7 +223,7 @@ class StackedEvaluator:
 
     def gradients(self, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int) -> Iterator[Gradient]:
         inputs, labels = self.on("train")
-        theta = torch.empty(len(streams), self.parameters, device=self.device)
+        theta = torch.empty(len(streams), self.parameters).to(next(self.network.parameters()))
         slope = torch.empty_like(theta)
         buffers = stack.fresh_buffers(self.network, len(streams)).to(theta)
         moving = stack.bound(self.network, theta, buffers).train()

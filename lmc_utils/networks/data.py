@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmc_utils.networks.generated_data import once
+from lmc_utils.networks.generated_data import cached_arrays
 from lmc_utils.settings import ParameterError, Settings, at_least, one_of, parameter, require
 
 _DIGITS_TRAIN = 1400
@@ -127,7 +127,7 @@ def _load(dataset: str, data_dir: str | None) -> Dataset:
 @known((40, 1), "signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in some seconds, once")
 def mnist1d(source: Source) -> Dataset:
     """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated once and then kept."""
-    made = once("mnist1d", ["mnist1d", "numpy", "scipy"], _signals)
+    made = cached_arrays("mnist1d", ["mnist1d", "numpy", "scipy"], _signals)
     return _dataset("mnist1d", made["x"][..., None], made["y"], made["x_test"][..., None], made["y_test"])
 
 

@@ -17,8 +17,8 @@ from lmc_utils.provenance import digest, root, versions, write_whole
 Array = np.ndarray[Any, Any]
 
 
-def once(name: str, libraries: Sequence[str], make: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
-    """Arrays as their file holds them, or, where there is none that is sound, as they are made; then they get a file.
+def cached_arrays(name: str, libraries: Sequence[str], make: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
+    """Arrays that are generated once and then read from their file, unless it is missing or corrupted.
 
     Args:
         name: what is made.
@@ -27,7 +27,8 @@ def once(name: str, libraries: Sequence[str], make: Callable[[], Mapping[str, Ar
 
     >>> import os, tempfile, unittest.mock
     >>> with unittest.mock.patch.dict(os.environ, LMC_RUNS=tempfile.mkdtemp()):
-    ...     made, read = once("x", ["numpy"], lambda: {"x": np.ones(2)}), once("x", ["numpy"], lambda: 1 / 0)
+    ...     made = cached_arrays("x", ["numpy"], lambda: {"x": np.ones(2)})
+    ...     read = cached_arrays("x", ["numpy"], lambda: 1 / 0)
     >>> made["x"], read["x"]
     (array([1., 1.]), array([1., 1.]))
     """

@@ -43,7 +43,7 @@ def make_readable(
         just_run: whether it was executed here and now. Else the versions of packages are not known, and what an earlier
             first cell said of the run is kept.
     """
-    said = dict(recorded_numbers.said_of(executed))
+    said = dict(recorded_numbers.recorded_texts(executed))
     numbers = {name: number for name, text in said.items() if (number := _number(text)) is not None}
     differ = {name: value for name, value in given.items() if value != book.get(name)}
     forks = (dict(book) | dict(given)).get("fork_epochs")

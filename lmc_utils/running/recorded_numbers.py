@@ -74,11 +74,11 @@ def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:
     Raises:
         ParameterError: something is recorded that is no number.
     """
-    return {name: _number(name, said) for name, said in said_of(notebook)}
+    return {name: _number(name, said) for name, said in recorded_texts(notebook)}
 
 
-def said_of(notebook: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The name of all that is recorded in the content of an executed notebook, and what it says, as text."""
+def recorded_texts(notebook: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of all that an executed notebook has recorded."""
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             about, said = output.get("metadata", {}).get("scrapbook"), output.get("data", {}).get(_MIME)

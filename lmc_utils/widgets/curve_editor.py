@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import anywidget
-import matplotlib as mpl
 import numpy as np
 import traitlets
 import xarray as xr
 
-from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
-from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.widgets.assets import join_scripts, palette, static_text
-from lmc_utils.widgets.plane_map import plane_scene, require_dims
+from lmc_utils.widgets.assets import join_scripts, static_text
+from lmc_utils.widgets.plane_map import map_scene, plane_scene, require_dims
 
 _PARTS = {
     "loss": ("fork_epoch", "row", "column"),
@@ -50,21 +47,12 @@ class CurveEditor(anywidget.AnyWidget):
 
     def __init__(self, planes: xr.Dataset) -> None:
         _check(planes)
-        low, high = log_range(planes.loss)
         finite = np.isfinite(planes.loss) & np.isfinite(planes.error)
         shown = planes.sel(fork_epoch=planes.fork_epoch[finite.all(["row", "column"]).values])
         require(shown.sizes["fork_epoch"] > 0, "planes", "finite heights at one fork epoch at least", "none")
-        super().__init__(
-            scene={
-                "forks": shown.fork_epoch.values.tolist(),
-                "planes": [_plane(shown.sel(fork_epoch=fork), low, high) for fork in shown.fork_epoch],
-                "sides": [shown.sizes["column"], shown.sizes["row"]],
-                "range": [low, high],
-                "third": third_point_name(shown),
-                "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(shown.fork_epoch.values).values()],
-                "ground": palette(TERRAIN, 128),
-            }
-        )
+        scene = map_scene(shown)
+        drawn = [_plane(shown.sel(fork_epoch=fork), *scene["range"]) for fork in shown.fork_epoch]
+        super().__init__(scene=scene | {"planes": drawn})
 
 
 def _check(planes: xr.Dataset) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import anywidget
-import matplotlib as mpl
 import numpy as np
 import traitlets
 import xarray as xr
 
-from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
-from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.widgets.assets import join_scripts, palette, static_text
-from lmc_utils.widgets.plane_map import plane_scene, require_dims
+from lmc_utils.widgets.assets import join_scripts, static_text
+from lmc_utils.widgets.plane_map import map_scene, plane_scene, require_dims
 
 _PAIR = ("fork_epoch", "parent", "pair")
 _LINES = dict.fromkeys(("loss", "error"), ("split", *_PAIR, "alpha"))
@@ -50,26 +47,21 @@ class LineExplorer(anywidget.AnyWidget):
 
     def __init__(self, lines: xr.Dataset, planes: xr.Dataset) -> None:
         _check(lines, planes)
-        low, high = log_range(planes.loss)
+        scene = map_scene(planes)
         each = planes.stack(each=["parent", "pair"])
         forks, pairs = range(each.sizes["fork_epoch"]), range(each.sizes["each"])
         super().__init__(
-            scene={
+            scene=scene
+            | {
                 "alphas": lines.alpha.values.tolist(),
-                "forks": lines.fork_epoch.values.tolist(),
                 "pairs": [f"parent {parent}, {pair}" for parent in lines.parent.values for pair in lines.pair.values],
                 "splits": lines.split.values.tolist(),
                 "loss": _curves(lines.loss),
                 "error": _curves(lines.error),
                 "planes": [
-                    [plane_scene(each[{"fork_epoch": fork, "each": pair}], low, high) for pair in pairs]
+                    [plane_scene(each[{"fork_epoch": fork, "each": pair}], *scene["range"]) for pair in pairs]
                     for fork in forks
                 ],
-                "sides": [planes.sizes["column"], planes.sizes["row"]],
-                "range": [low, high],
-                "third": third_point_name(planes),
-                "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(lines.fork_epoch.values).values()],
-                "ground": palette(TERRAIN, 128),
             }
         )
 

@@ -6,10 +6,26 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import xarray as xr
 
+from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
+from lmc_utils.figures.theme import fork_colours
 from lmc_utils.settings import require
+from lmc_utils.widgets.assets import palette
+
+
+def map_scene(planes: xr.Dataset) -> dict[str, Any]:
+    """What the maps of several planes share: fork epochs and their colours, grid size, and the colours of heights."""
+    return {
+        "forks": planes.fork_epoch.values.tolist(),
+        "sides": [planes.sizes["column"], planes.sizes["row"]],
+        "range": list(log_range(planes.loss)),
+        "third": third_point_name(planes),
+        "colours": [mpl.colors.to_hex(colour) for colour in fork_colours(planes.fork_epoch.values).values()],
+        "ground": palette(TERRAIN, 128),
+    }
 
 
 def plane_scene(plane: xr.Dataset, low: float, high: float) -> dict[str, Any] | None:

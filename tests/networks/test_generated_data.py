@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lmc_utils.networks import generated_data
-from lmc_utils.networks.generated_data import once
+from lmc_utils.networks.generated_data import cached_arrays
 
 ARRAYS = {"x": np.arange(6.0).reshape(2, 3), "y": np.array([3, 1], np.int64), "column": np.arange(6.0)[::2]}
 
@@ -22,7 +22,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def ask(made: list[str], name: str = "arrays") -> None:
-    found = once(name, ["numpy"], lambda: made.append(name) or ARRAYS)  # type: ignore[func-returns-value]
+    found = cached_arrays(name, ["numpy"], lambda: made.append(name) or ARRAYS)  # type: ignore[func-returns-value]
     assert {key: array.dtype for key, array in found.items()} == {key: array.dtype for key, array in ARRAYS.items()}
     assert all(np.array_equal(found[key], ARRAYS[key]) for key in ARRAYS)
 

@@ -128,7 +128,9 @@ def test_every_chapter_is_readable(path: Path, monkeypatch: pytest.MonkeyPatch) 
     source = notebook_files.read(path)
     text = "\n".join("".join(cell["source"]) for cell in source["cells"] if cell["cell_type"] == "markdown")
     monkeypatch.setattr(
-        recorded_numbers, "said_of", lambda notebook: [(name, "1.5") for name in quoted_numbers.quoted_names(text)]
+        recorded_numbers,
+        "recorded_texts",
+        lambda notebook: [(name, "1.5") for name in quoted_numbers.quoted_names(text)],
     )
     told = readable_notebook.make_readable(source, {}, book={}, source=path)
     cells = ["".join(cell["source"]) for cell in told["cells"] if cell["cell_type"] == "markdown"]
