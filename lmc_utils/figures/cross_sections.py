@@ -47,7 +47,7 @@ def cross_section_frames(values: xr.DataArray, unit: str) -> Iterator[Figure]:
     forks, alphas, epochs = values.sizes["fork_epoch"], values.alpha.values, values.epoch.values
     columns = min(2, forks)
     rows = -(-forks // columns)
-    figure = elements.frame((2.7 * columns + 0.7, 2.1 * rows + 0.6))
+    figure = elements.frame_figure((2.7 * columns + 0.7, 2.1 * rows + 0.6))
     width, height = figure.get_size_inches()
     figure.subplots_adjust(0.75 / width, 0.55 / height, 0.98, 1 - 0.35 / height, wspace=0.12, hspace=0.34)
     axes = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
@@ -77,7 +77,7 @@ def cross_section_frames(values: xr.DataArray, unit: str) -> Iterator[Figure]:
         yield figure
 
 
-def final_lines(values: xr.DataArray, unit: str) -> Figure:
+def final_cross_sections(values: xr.DataArray, unit: str) -> Figure:
     """Curves along the sibling line at one epoch: mean over parents and pairs as a line, range as a band.
 
     A panel for each split; colour for the fork epoch. Dimensions: split, fork_epoch, parent, pair, alpha.

@@ -15,7 +15,7 @@ from lmc_utils.figures.theme import INK
 from lmc_utils.measure.statistics import Correlation
 
 
-def during_training(
+def curves_during_training(
     shown: Mapping[str, xr.DataArray], baseline: Mapping[str, xr.DataArray] | None = None, *, sharey: bool = False
 ) -> Figure:
     """Curves over the epochs of training: the mean over parents and siblings or pairs as a line, the range as a band.

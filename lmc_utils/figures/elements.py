@@ -88,7 +88,7 @@ def _grid(
     return figure, axes.ravel().tolist()
 
 
-def frame(size: tuple[float, float]) -> Figure:
+def frame_figure(size: tuple[float, float]) -> Figure:
     """An empty figure without automatic layout, so that nothing moves between the frames of a flip-book."""
     return Figure(figsize=size, layout="none")  # type: ignore[arg-type]
 

@@ -85,7 +85,7 @@ def barrier_frames(table: xr.Dataset, name: str, *, below: float, unit: str) -> 
     forks, means = table.fork_epoch.values, table.barrier.mean("parent").transpose(along, "fork_epoch").values
     places = np.arange(len(forks))
     for row, value in enumerate(table[along].values):
-        figure = elements.frame((6.0, 3.4))
+        figure = elements.frame_figure((6.0, 3.4))
         figure.subplots_adjust(0.12, 0.16, 0.97, 0.89)
         axis = figure.subplots()
         axis.plot(places, means.T, color=FAINT, lw=0.8)

@@ -65,7 +65,7 @@ def barrier_from_curvature(roots: ArrayLike, theta_1: float, theta_2: float, *, 
     figure, (left, right) = elements.side_by_side(2, _SIZE, xlabel="$s$, from one endpoint to the other")
     s = np.linspace(0, 1, n_points)
     second = (theta_2 - theta_1) ** 2 * toy.curvature(theta_1 + s * (theta_2 - theta_1), roots)
-    weight = toy.tent(0.5, s)
+    weight = toy.tent_function(0.5, s)
     for axis, curve in ((left, second), (right, -weight * second)):
         axis.axhline(0, color=INK, lw=0.8)
         axis.fill_between(s, curve, where=second >= 0, color=ORANGE, alpha=0.35, lw=0)

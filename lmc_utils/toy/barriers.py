@@ -18,7 +18,7 @@ __all__ = [
     "barrier_curve",
     "second_order_barrier",
     "approximation_factors",
-    "tent",
+    "tent_function",
     "barrier_from_curvature",
 ]
 
@@ -107,10 +107,10 @@ def approximation_factors(roots: ArrayLike) -> Array:
     return heights / neighbour_barriers(roots)
 
 
-def tent(alpha: ArrayLike, s: ArrayLike) -> Array:
+def tent_function(alpha: ArrayLike, s: ArrayLike) -> Array:
     """The weight G(a, s) = min(a, s) (1 - max(a, s)) on [0, 1]: straight sides, zero at both ends, its top at s = a.
 
-    >>> tent(0.5, [0.0, 0.25, 0.5, 1.0])
+    >>> tent_function(0.5, [0.0, 0.25, 0.5, 1.0])
     array([0.   , 0.125, 0.25 , 0.   ])
     """
     alpha, s = as_float64(alpha), as_float64(s)
@@ -120,8 +120,8 @@ def tent(alpha: ArrayLike, s: ArrayLike) -> Array:
 def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
     """The loss barrier as negative curvature along the segment: the same numbers as `barrier_curve`.
 
-    B(a) = - int_0^1 G(a, s) phi''(s) ds with phi(s) = f(theta_1 + s delta) and G the `tent`. On either side of s = a
-    the integrand is a polynomial of degree 2 m - 1, which Gauss-Legendre quadrature with m nodes integrates exactly.
+    B(a) = - int_0^1 G(a, s) phi''(s) ds with phi(s) = f(theta_1 + s delta) and G the `tent_function`. On either side of
+    s = a the integrand is a polynomial of degree 2 m - 1, so that Gauss-Legendre quadrature with m nodes is exact.
 
     Raises:
         ValueError: an alpha beyond the segment, [0, 1].
@@ -139,7 +139,7 @@ def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: Array
     ds = np.concatenate([a * weights, (1 - a) * weights], axis=1)
     delta = (second - first)[..., None]
     bend = delta**2 * curvature(first[..., None] + s * delta, roots)
-    return as_float64(-np.sum(ds * tent(a, s) * bend, axis=-1))
+    return as_float64(-np.sum(ds * tent_function(a, s) * bend, axis=-1))
 
 
 def _segment(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike) -> tuple[Array, Array, Array]:

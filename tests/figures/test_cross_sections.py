@@ -37,7 +37,7 @@ def test_the_frames_of_the_film_show_the_present_over_the_past_on_the_same_axes(
 
 def test_final_lines_draws_the_mean_inside_its_band(values: xr.DataArray) -> None:
     last = values.sel(epoch=3)
-    axes = cross_sections.final_lines(last, "error (%)").axes
+    axes = cross_sections.final_cross_sections(last, "error (%)").axes
     for axis, split in zip(axes, ["train", "test"], strict=True):
         means = last.sel(split=split).mean(["parent", "pair"])
         drawn = [line for line in axis.lines if len(line.get_xdata()) == len(ALPHAS)]

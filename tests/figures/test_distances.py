@@ -27,7 +27,7 @@ def curve(values: xr.DataArray) -> tuple[float, ...]:
 
 def test_during_training_draws_means_ranges_and_the_baseline() -> None:
     values, guess = random(**EPOCHS), random(1, **EPOCHS)
-    figure = distances.during_training({"distance": values, "other": random(2, **EPOCHS)}, {"distance": guess})
+    figure = distances.curves_during_training({"distance": values, "other": random(2, **EPOCHS)}, {"distance": guess})
     first, second = figure.axes
     for fork in COORDS["fork_epoch"]:
         for shown in (values, guess):

@@ -148,7 +148,9 @@ EXERCISES = {
             "Positive curvature *lowers* a barrier: the sign is wrong.": lambda *given: -_from_curvature(*given),
             "Every part of the line counts the same in your integral. Where is the tent?": _weighted(lambda s, a: 1.0),
             "The tent has two sides. Beyond alpha it comes down.": _weighted(min),
-            "Your tent has its top in the middle. It should be at alpha.": _weighted(lambda s, a: toy.tent(0.5, s)),
+            "Your tent has its top in the middle. It should be at alpha.": _weighted(
+                lambda s, a: toy.tent_function(0.5, s)
+            ),
         },
         test_inputs=((squared, 0.5), (squared, 0.2), (wave, 0.5), (wave, 0.3)),
         tolerance=0.002,
