@@ -32,10 +32,11 @@ NO_BROWSER, NO_SANDBOX = "there is no browser", "there is no sandbox"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest groups first, and last what needs the book, which one worker builds while the others test all else."""
 
-    def place(item: pytest.Item) -> tuple[bool, int]:
-        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+    def place(item: pytest.Item) -> tuple[bool, int, str]:
+        groups = sorted(mark.args[0] for mark in item.iter_markers("xdist_group"))
         first = min((rank for rank, name in enumerate(LONGEST) if name in groups), default=len(LONGEST))
-        return "site" in getattr(item, "fixturenames", ()) and "build" not in groups, first
+        needs_book = "site" in getattr(item, "fixturenames", ()) and "build" not in groups
+        return needs_book, first, " ".join(groups) if needs_book else ""
 
     items.sort(key=place)
 

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from book_site import CHAPTERS, PAGES, Visit, copy_sources, each_page, settled, visit_one
+from book_site import CHAPTERS, DESKTOP, PAGES, Visit, copy_sources, each_page, new_visit, settled
 from filelock import FileLock
 from playwright.sync_api import Browser
 
@@ -46,16 +46,34 @@ def host(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture(scope="session", params=each_page(PAGES))
-def visit(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[Visit]:
-    """Every page in turn; it is opened once for the tests of all files."""
-    yield from map(settled, visit_one(browser, host, request.param))
+@pytest.fixture(scope="session")
+def open_page(browser: Browser, host: str) -> Iterator[Callable[[str], Visit]]:
+    """Opens a page, once for all tests in a row that ask for the same."""
+    opened: list[Visit] = []
+
+    def open_page(name: str) -> Visit:
+        if not opened or opened[0].name != name:
+            while opened:
+                opened.pop().page.close()
+            opened.append(settled(new_visit(browser, host, name)))
+        opened[0].page.set_viewport_size(DESKTOP)
+        return opened[0]
+
+    yield open_page
+    for visit in opened:
+        visit.page.close()
 
 
-@pytest.fixture(scope="session", params=each_page(CHAPTERS))
-def chapter(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[Visit]:
+@pytest.fixture(params=each_page(PAGES))
+def visit(request: pytest.FixtureRequest, open_page: Callable[[str], Visit]) -> Visit:
+    """Every page in turn."""
+    return open_page(request.param)
+
+
+@pytest.fixture(params=each_page(CHAPTERS))
+def chapter(request: pytest.FixtureRequest, open_page: Callable[[str], Visit]) -> Visit:
     """Every chapter in turn."""
-    yield from visit_one(browser, host, request.param)
+    return open_page(request.param)
 
 
 class Quiet(SimpleHTTPRequestHandler):

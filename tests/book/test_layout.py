@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 
 import pytest
-from book_site import CHAPTERS, TOC, Visit, each_page, settled, visit_one
+from book_site import CHAPTERS, DESKTOP, PHONE, TOC, Visit, each_page, visit_one
 from playwright.sync_api import Browser
 
-DESK, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 FIGURES = "article img, article .widget-subarea"
 TOPS = "all => all.map(one => one.getBoundingClientRect().top + scrollY)"
 SIDEWAYS = """all => all.filter((one) => one.scrollWidth > one.clientWidth + 1)
                         .map((one) => one.textContent.trim().slice(0, 60))"""
-UNFOLD = "all => all.forEach((one) => (one.open = true))"
+UNFOLD, FOLD = (f"all => all.forEach((one) => (one.open = {which}))" for which in ("true", "false"))
 
 
-@pytest.fixture(scope="module", params=each_page([TOC["root"], *CHAPTERS]))
-def opening(request: pytest.FixtureRequest, browser: Browser, host: str) -> Iterator[Visit]:
+@pytest.fixture(params=each_page([TOC["root"], *CHAPTERS]))
+def opening(request: pytest.FixtureRequest, open_page: Callable[[str], Visit]) -> Visit:
     """The intro, and every chapter in turn."""
-    yield from map(settled, visit_one(browser, host, request.param))
+    return open_page(request.param)
 
 
-@pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
-def wide(request: pytest.FixtureRequest, opening: Visit) -> Visit:
-    """At either width."""
+@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
+def unfolded(request: pytest.FixtureRequest, opening: Visit) -> Iterator[Visit]:
+    """At either width, with nothing folded."""
     opening.page.set_viewport_size(request.param)
-    opening.page.locator("article details").evaluate_all(UNFOLD.replace("true", "false"))
-    return opening
+    opening.page.locator("article details").evaluate_all(UNFOLD)
+    yield opening
+    opening.page.locator("article details").evaluate_all(FOLD)
 
 
 def test_a_page_opens_with_its_picture(opening: Visit) -> None:
     """Before its first section, also on a phone."""
-    for size in (DESK, PHONE):
+    picture = opening.page.locator(FIGURES).first
+    picture.wait_for()  # a widget is drawn when its script has come
+    for size in (DESKTOP, PHONE):
         opening.page.set_viewport_size(size)
-        figure, section = (min(opening.page.locator(each).evaluate_all(TOPS)) for each in (FIGURES, "article h2"))
-        assert figure < section
+        (top,) = picture.evaluate_all(TOPS)
+        assert top < min(opening.page.locator("article h2").evaluate_all(TOPS), default=math.inf)
 
 
-def test_equations_do_not_overflow(wide: Visit) -> None:
-    wide.page.locator("article details").evaluate_all(UNFOLD)
-    assert wide.page.locator("article div.math, article div.math mjx-container").evaluate_all(SIDEWAYS) == []
+def test_equations_do_not_overflow(unfolded: Visit) -> None:
+    assert unfolded.page.locator("article div.math, article div.math mjx-container").evaluate_all(SIDEWAYS) == []
 
 
 def test_code_does_not_overflow_on_a_desktop(opening: Visit) -> None:
-    opening.page.set_viewport_size(DESK)
     shown = opening.page.locator("article .cell_input pre, article .highlight-bash pre").filter(visible=True)
     assert shown.evaluate_all(SIDEWAYS) == []
 

@@ -22,7 +22,7 @@ FILES = [entry["file"] for entry in ENTRIES]
 PAGES = [TOC["root"], *FILES]
 CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
 IMPATIENT = ".widget-missing { animation: none !important; }"  # notes keep still for five seconds otherwise
-DESKTOP, PHONE = (1280, 800), (390, 844)
+DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 
 def each_page(names: Iterable[str]) -> list[Any]:
@@ -104,7 +104,13 @@ def settled(visit: Visit) -> Visit:
     return visit
 
 
+def new_visit(browser: Browser, host: str, name: str) -> Visit:
+    """A page, opened."""
+    return Visit(name, browser.new_page(viewport=DESKTOP), host).open()
+
+
 def visit_one(browser: Browser, host: str, name: str) -> Iterator[Visit]:
-    page = browser.new_page(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
-    yield Visit(name, page, host).open()
-    page.close()
+    """A page, opened for one test, and closed after it."""
+    visit = new_visit(browser, host, name)
+    yield visit
+    visit.page.close()
