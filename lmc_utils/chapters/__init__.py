@@ -6,6 +6,8 @@ A file is named after its notebook. What two chapters need stands in the folders
 __all__ = [
     "toy_landscapes",
     "barrier_approximation",
+    "distance_and_angle",
+    "mountainside_and_ridges",
     "batchnorm_and_residuals",
     "symmetry_and_detours",
     "when_stability_begins",

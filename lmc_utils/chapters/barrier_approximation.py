@@ -1,11 +1,17 @@
-"""The chapter on the barrier and its second-order approximation: its parameters."""
+"""The chapter on the barrier and its second-order approximation: its parameters, and its sweep over weight decays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import xarray as xr
+
+from lmc_utils.forking import Run, train
+from lmc_utils.measure import approximations, barriers, curvature, lines
 from lmc_utils.measure.lines import LineGrid
+from lmc_utils.measure.selection import end_of_training, pair_mean
+from lmc_utils.measure.statistics import Bootstrap
 from lmc_utils.settings import Settings, at_least, between, increasing, odd_at_least, one_of, parameter
 
 
@@ -31,3 +37,52 @@ class Parameters(Settings):
     def line(self) -> LineGrid:
         """The line from one sibling to the other."""
         return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
+
+
+def decay_sweep(run: Run, parameters: Parameters) -> xr.Dataset:
+    """The barrier half-way and its second-order approximation for each of the weight decays.
+
+    Args:
+        run: whose experiment is trained again with other weight decays; it stands for its own.
+        parameters: the weight decays, and how many parents each has.
+
+    Returns:
+        Dimensions weight_decay, fork_epoch, parent and pair: `measured` and `predicted` (nats), and `loss`, the mean
+        of the endpoints' own.
+    """
+    parents = parameters.sweep_parents
+    found = []
+    for decay in parameters.decays:
+        experiment = replace(run.experiment, weight_decay=decay, parents=parents)
+        own = decay == run.experiment.weight_decay and parents <= run.experiment.parents
+        pairs = (run if own else train(experiment)).pairs(parents=range(parents))
+        line = end_of_training(lines.line(pairs, lines.ENDS_AND_MIDPOINT, splits=["train"]), "train")
+        ends = end_of_training(curvature.along(pairs, by_layer=False))
+        values = {
+            "measured": barriers.midpoint_barrier(line.loss),
+            "predicted": approximations.second_order(ends.curvature, 0.5),
+            "loss": ends.loss.mean("alpha"),
+        }
+        found.append(xr.Dataset(values).assign_coords(weight_decay=decay))
+    return xr.concat(found, "weight_decay")
+
+
+def least_and_most_decay(swept: xr.Dataset, bootstrap: Bootstrap) -> dict[str, Any]:
+    """What `decay_sweep` found at the least and at the most weight decay, `NAME_least_decay` and `NAME_most_decay`.
+
+    Returns:
+        `ratio` of prediction and measurement and `early_barrier` at the first fork epoch, `late_ratio` at the last one;
+        the endpoints' mean `loss`; the rank correlation `spearman` of prediction and measurement over all pairs.
+    """
+    ends = swept.isel(weight_decay=[0, -1]).assign_coords(weight_decay=["least_decay", "most_decay"])
+    ratio = approximations.ratio(ends.predicted, ends.measured)
+    return {
+        "ratio": ratio.isel(fork_epoch=0),
+        "late_ratio": ratio.isel(fork_epoch=-1),
+        "early_barrier": pair_mean(ends.measured.isel(fork_epoch=0)),
+        "loss": ends.loss.mean(["fork_epoch", "parent", "pair"]),
+        "spearman": {
+            str(name): bootstrap.correlation(each.predicted, each.measured)
+            for name, each in ends.groupby("weight_decay")
+        },
+    }

@@ -1,7 +1,7 @@
 """Figures of the barrier chapter: measured and predicted barriers.
 
 Measurements and predictions have the dimensions fork_epoch, parent and pair, and those named below. Predictions are
-given by their names in the legend or on the axis.
+given by their names, which the legend or the axis shows as `TITLES` has them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,16 @@ from lmc_utils.figures import elements
 from lmc_utils.figures.theme import FAINT, INK, fork_colours
 from lmc_utils.measure.statistics import Correlation
 
+TITLES = {  # of predictions, by the names that chapters give them; others are shown as they are
+    "second_order": "second order (poster)",
+    "gradient": "with the gradient term",
+    "quintic": "quintic Hermite",
+    "distance": r"$|\delta|^2$",
+    "distance_baseline": r"$|\delta|^2$",
+    "layerwise": "second order",
+    "layerwise_gradient": "with the gradient term",
+    "layerwise_distance": r"$|\delta_l|^2$",
+}
 _LINES = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "osD^vPX*<>"
 _PAIRS = ("parent", "pair")
@@ -43,7 +53,11 @@ def barrier_along_line(measured: xr.DataArray, predicted: Mapping[str, xr.DataAr
 
 
 def predicted_against_measured(
-    measured: xr.DataArray, predicted: Mapping[str, tuple[xr.DataArray, Correlation]], *, unit: str = "nats"
+    measured: xr.DataArray,
+    predicted: Mapping[str, xr.DataArray],
+    correlations: Mapping[str, Correlation],
+    *,
+    unit: str = "nats",
 ) -> Figure:
     """Scatter plot of measured against predicted values of each pair of siblings, on logarithmic axes.
 
@@ -52,11 +66,13 @@ def predicted_against_measured(
 
     Args:
         measured: values in `unit`.
-        predicted: each with its correlation, for the title. A prediction with the same `units` gets the identity line.
+        predicted: one with the same `units` gets the identity line.
+        correlations: of each prediction with the measured values, for its title.
         unit: of the measured values.
     """
     options = {"key": "xlabel", "share": "y", "xscale": "log", "yscale": "log", "ylabel": f"measured ({unit})"}
-    figure, axes = elements.panels(predicted, (3.3, 3.6), beside=0.9, **options)
+    shown = {TITLES.get(name, name): (values, correlations[name]) for name, values in predicted.items()}
+    figure, axes = elements.panels(shown, (3.3, 3.6), beside=0.9, **options)
     colours = fork_colours(measured.fork_epoch.values)
     layers = measured.layer.values if "layer" in measured.dims else []
     markers = dict(zip(layers, _MARKERS * len(layers), strict=False))
@@ -179,4 +195,4 @@ def _styled(predicted: Mapping[str, xr.DataArray]) -> Iterator[tuple[xr.DataArra
     """The mean of each approximation over pairs, and the style of its line."""
     tones = sns.color_palette("colorblind")[1:]
     for (name, values), style, tone in zip(predicted.items(), _LINES, tones, strict=False):
-        yield values.mean(_PAIRS), {"ls": style, "color": tone, "label": name}
+        yield values.mean(_PAIRS), {"ls": style, "color": tone, "label": TITLES.get(name, name)}

@@ -43,6 +43,10 @@ class LineGrid(Settings):
         return np.union1d(even, [0.0, 0.5, 1.0])
 
 
+ENDS_AND_MIDPOINT = (0.0, 0.5, 1.0)
+"""The points of a line that a midpoint barrier needs."""
+
+
 def line(
     pairs: Pairs, grid: LineGrid | Sequence[float] | np.ndarray[Any, Any], *, splits: Sequence[str] | str | None = None
 ) -> xr.Dataset:

@@ -12,26 +12,28 @@ Values = TypeVar("Values", xr.DataArray, xr.Dataset)
 
 
 def pair_mean(values: Values) -> Values:
-    """Mean over all pairs of all parents, NaN left out.
+    """Mean over all pairs of all parents, or over all siblings where values are theirs; NaN left out.
 
     Args:
-        values: with the dimensions parent and pair, or one of them, and any others.
+        values: with the dimensions parent and pair or sibling, or some of them, and any others.
 
     >>> pair_mean(xr.DataArray([[1.0, 3.0], [5.0, 7.0]], dims=["parent", "pair"])).item()
     4.0
     """
-    return values.mean([dim for dim in ("parent", "pair") if dim in values.dims])
+    return values.mean([dim for dim in ("parent", "pair", "sibling") if dim in values.dims])
 
 
 def end_of_training(values: Values, split: str | None = None) -> Values:
-    """Values at the last epoch, and of one split where one is named; without these two dimensions.
+    """Values at the last epoch, and of one split where one is named; these labels stay as coordinates.
+
+    What has no epochs, as independently trained networks at their end, is taken as it is.
 
     >>> values = xr.DataArray([[1.0, 2.0]], coords={"split": ["train"], "epoch": [0, 40]})
     >>> end_of_training(values, "train").item()
     2.0
     """
-    last = values.isel(epoch=-1, drop=True)
-    return last if split is None else last.sel(split=split, drop=True)
+    last = values.isel(epoch=-1, missing_dims="ignore")
+    return last if split is None else last.sel(split=split)
 
 
 def after_fork(values: xr.DataArray, lag: int) -> xr.DataArray:

@@ -40,7 +40,7 @@ def test_scatter_shows_every_positive_pair_and_counts_the_others() -> None:
     measured, guess = random(layer=LAYERS), random(1, layer=LAYERS)
     guess[0, 0, 0, 0] = -1
     figure = approximations.predicted_against_measured(
-        measured, {"guess": (guess, KNOWN), "rival": (random(2, layer=LAYERS), KNOWN)}
+        measured, {"guess": guess, "rival": random(2, layer=LAYERS)}, {"guess": KNOWN, "rival": KNOWN}
     )
     shown = [dot for line in figure.axes[0].lines if line.get_linestyle() == "None" for dot in line.get_xydata()]
     assert len(shown) == 11
@@ -55,7 +55,7 @@ def test_scatter_shows_every_positive_pair_and_counts_the_others() -> None:
 def test_the_identity_line_needs_predictions_in_the_same_unit() -> None:
     guess, distance = random(1), random(2).assign_attrs(units="")
     axes = approximations.predicted_against_measured(
-        random(), {"guess": (guess, KNOWN), "distance": (distance, KNOWN)}
+        random(), {"guess": guess, "distance": distance}, {"guess": KNOWN, "distance": KNOWN}
     ).axes
     dashed = [[line for line in axis.lines if line.get_linestyle() == "--"] for axis in axes]
     assert [len(lines) for lines in dashed] == [1, 0]

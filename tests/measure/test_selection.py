@@ -23,8 +23,8 @@ def test_the_mean_over_pairs_is_that_of_each_variable() -> None:
 
 
 def test_the_end_of_training_is_the_last_epoch() -> None:
-    assert end_of_training(VALUES).equals(VALUES.sel(epoch=3, drop=True))
-    assert end_of_training(xr.Dataset({"x": VALUES}), "test").x.equals(VALUES.sel(epoch=3, split="test", drop=True))
+    assert end_of_training(VALUES).equals(VALUES.sel(epoch=3))
+    assert end_of_training(xr.Dataset({"x": VALUES}), "test").x.equals(VALUES.sel(epoch=3, split="test"))
 
 
 def test_epochs_after_a_fork_are_counted_from_each_fork() -> None:
