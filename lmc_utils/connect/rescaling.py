@@ -122,7 +122,7 @@ def _passed(
     """The moments of hidden layers, and the scales and shifts, each (networks, channels), that gave those wanted."""
     channels = permutation_symmetry.channels(network)
     numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
-    _, at_once = batches(numbers_each * thetas.element_size(), 1, ESTIMATION_MEMORY, 1)
+    _, at_once = batches(numbers_each * thetas.element_size(), 1, memory=ESTIMATION_MEMORY, most=1)
     found: dict[str, list[Tensor]] = {}
     changes: dict[str, list[Tensor]] = {}
 

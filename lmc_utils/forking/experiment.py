@@ -121,7 +121,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         return _NUMBER * largest * (_COPIES * parameters + 2 * self.batch_size * activations)
 
     def require_resources(
-        self, parameters: int, activations: int, epochs: Sequence[int], folder: Path, buffers: int = 0
+        self, parameters: int, activations: int, *, epochs: Sequence[int], folder: Path, buffers: int = 0
     ) -> None:
         """Raise ParameterError unless there is room to train, in memory and on disk.
 

@@ -53,11 +53,11 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
     parameters = sum(value.numel() for value in outline.parameters())
     buffers = sum(value.shape[1:].numel() for value in stack.buffers(outline).values())
     if lacking:
-        experiment.require_resources(parameters, 0, lacking, files.path.parent, buffers)
+        experiment.require_resources(parameters, 0, epochs=lacking, folder=files.path.parent, buffers=buffers)
     network = models.build(experiment, dataset.input_shape, dataset.classes)
     if lacking:
         activations = training.count_activations(network, dataset.train[0])
-        experiment.require_resources(parameters, activations, lacking, files.path.parent, buffers)
+        experiment.require_resources(parameters, activations, epochs=lacking, folder=files.path.parent, buffers=buffers)
         with files.lock():
             _report(files, experiment.kept())
             title = f"training {len(members(experiment))} networks"

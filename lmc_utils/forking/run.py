@@ -83,6 +83,7 @@ class Run:
     def pairs(
         self,
         epochs: Sequence[int] | None = None,
+        *,
         third: str | None = None,
         parents: Sequence[int] | None = None,
         batchnorm: str | None = None,

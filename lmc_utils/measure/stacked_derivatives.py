@@ -81,7 +81,7 @@ def jet(
     order = {layer: place if by_layer else 0 for place, layer in enumerate(stack.layer_slices(network))}
     directions = {name: order[name.rpartition(".")[0]] for name in stack.parameters(network)}
     count = 1 + max(order.values())
-    samples_at_once, at_once = batches(bytes_each, len(inputs), memory, _SAMPLES_AT_ONCE)
+    samples_at_once, at_once = batches(bytes_each, len(inputs), memory=memory, most=_SAMPLES_AT_ONCE)
     if skipped:  # these go with every batch, which must be worth it
         samples_at_once = min(len(inputs), 2 * skipped)
         together = skipped + samples_at_once

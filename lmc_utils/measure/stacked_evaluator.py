@@ -227,12 +227,12 @@ class StackedEvaluator:
         slope = torch.empty_like(theta)
         buffers = stack.fresh_buffers(self.network, len(streams)).to(theta)
         moving = stack.bound(self.network, theta, buffers).train()
-        training.seed_dropout(moving, streams, epoch, inputs.device)
-        for batch, targets in training.batches(inputs, labels, streams, recipe, epoch):
+        training.seed_dropout(moving, streams, epoch=epoch, device=inputs.device)
+        for batch, targets in training.batches(inputs, labels, streams, recipe=recipe, epoch=epoch):
 
             def gradient(networks: Vectors, batch: Tensor = batch, targets: Tensor = targets) -> Vectors:
                 theta.copy_(networks["theta"])
-                training.slopes(moving, batch, targets, recipe.precision, slope)
+                training.slopes(moving, batch, targets, precision=recipe.precision, out=slope)
                 return {"theta": slope}
 
             yield gradient

@@ -23,7 +23,7 @@ def norms(network: nn.Module) -> list[BatchNorm]:
     return [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
 
 
-def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, memory: float = ESTIMATION_MEMORY) -> Tensor:
+def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, *, memory: float = ESTIMATION_MEMORY) -> Tensor:
     """The statistics of many networks on the same samples, taken in one pass, see `batchnorm.reestimate`.
 
     Args:
@@ -37,7 +37,7 @@ def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, memory: floa
     """
     found = stack.fresh_buffers(network, len(thetas)).to(thetas)
     numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
-    _, at_once = batches(numbers_each * thetas.element_size(), 1, memory, 1)
+    _, at_once = batches(numbers_each * thetas.element_size(), 1, memory=memory, most=1)
     for rows in blocks(len(thetas), at_once):
         estimating = stack.bound(network, thetas[rows].to(inputs.device), found[rows]).eval()
         shared = inputs.expand(len(thetas[rows]), *inputs.shape)
@@ -99,7 +99,7 @@ class Scores:
         thetas, kept = whole.split([thetas.shape[1], kept.shape[1]], 1)
         sums = torch.zeros(2, len(thetas), dtype=torch.float64)
         bytes_each = self._numbers_each * thetas.element_size()
-        samples_at_once, at_once = batches(bytes_each, len(inputs), self._memory, _SAMPLES_AT_ONCE)
+        samples_at_once, at_once = batches(bytes_each, len(inputs), memory=self._memory, most=_SAMPLES_AT_ONCE)
         with torch.no_grad():
             for rows in blocks(len(thetas), at_once):
                 values = stack.unflatten(thetas[rows].to(inputs.device), self._network, kept[rows].to(inputs.device))
@@ -121,7 +121,7 @@ def blocks(length: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
-def batches(bytes_each: int, samples: int, memory: float, most: int) -> tuple[int, int]:
+def batches(bytes_each: int, samples: int, *, memory: float, most: int) -> tuple[int, int]:
     """How many samples, at most so many, and how many networks go at once.
 
     Args:

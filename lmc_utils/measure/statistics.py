@@ -31,7 +31,7 @@ class Bootstrap(Settings):
 
     def correlation(self, prediction: xr.DataArray, truth: xr.DataArray, *, method: str = "spearman") -> Correlation:
         """The correlation of two arrays, with as many resamples; see the function `correlation`."""
-        return correlation(prediction, truth, method, self.resamples)
+        return correlation(prediction, truth, method, resamples=self.resamples)
 
     def correlations(
         self, predictions: Mapping[str, xr.DataArray], truth: xr.DataArray, *, method: str = "spearman"
@@ -61,7 +61,7 @@ METHODS: dict[str, Callable[[Array], Array]] = {
 
 
 def correlation(
-    prediction: xr.DataArray, truth: xr.DataArray, method: str, resamples: int = 2000, seed: int = 0
+    prediction: xr.DataArray, truth: xr.DataArray, method: str, *, resamples: int = 2000, seed: int = 0
 ) -> Correlation:
     """Correlation of two arrays over all their elements, with a percentile bootstrap interval over parents.
 

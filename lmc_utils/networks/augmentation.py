@@ -46,7 +46,9 @@ def require_space(kind: str, shape: Sequence[int]) -> None:
         raise ParameterError(f"augmentation: expected none for samples without space, got {kind!r}")
 
 
-def draws(kind: str, streams: Sequence[Sequence[int]], epoch: int, samples: int, space: Sequence[int]) -> Draws | None:
+def draws(
+    kind: str, streams: Sequence[Sequence[int]], *, epoch: int, samples: int, space: Sequence[int]
+) -> Draws | None:
     """Draw what becomes of each sample that each network sees in an epoch; None where nothing does.
 
     Args:

@@ -77,6 +77,7 @@ class Conv(Layer):
     def __init__(
         self,
         networks: int,
+        *,
         spatial_axes: int,
         kernel: int,
         stride: int,

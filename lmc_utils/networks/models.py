@@ -226,7 +226,10 @@ def _resnet(design: Architecture, input_shape: tuple[int, ...], classes: int, bl
 def _conv(
     design: Architecture, axes: int, fan_in: int, width: int, stride: int = 1, kernel: int = 3, silent: bool = False
 ) -> layers.Conv:
-    return layers.Conv(1, axes, kernel, stride, fan_in, width, bias=design.norm == "none", silent=silent)
+    return layers.Conv(
+        1, spatial_axes=axes, kernel=kernel, stride=stride, channels_in=fan_in, channels_out=width,
+        bias=design.norm == "none", silent=silent,
+    )  # fmt: skip
 
 
 def _dropout(design: Architecture) -> Parts:

@@ -190,10 +190,10 @@ def _train(
     theta, momentum, buffers = (part.clone() for part in state)
     slope = torch.empty_like(theta)  # every step's gradient
     trained = stack.bound(network, theta, buffers).train()
-    seed_dropout(trained, streams, epoch, inputs.device)
+    seed_dropout(trained, streams, epoch=epoch, device=inputs.device)
     steps = len(inputs) // recipe.batch_size
-    for step, (batch, targets) in enumerate(batches(inputs, labels, streams, recipe, epoch)):
-        slopes(trained, batch, targets, recipe.precision, slope)
+    for step, (batch, targets) in enumerate(batches(inputs, labels, streams, recipe=recipe, epoch=epoch)):
+        slopes(trained, batch, targets, precision=recipe.precision, out=slope)
         # In place, which `torch.optim.SGD` is not; the order of its sums, and so its bits.
         slope.add_(theta, alpha=recipe.weight_decay)
         momentum.mul_(recipe.momentum).add_(slope)
@@ -206,7 +206,7 @@ def _train(
     return State(theta, momentum, buffers)
 
 
-def slopes(network: nn.Module, batch: Tensor, targets: Tensor, precision: str, out: Tensor) -> None:
+def slopes(network: nn.Module, batch: Tensor, targets: Tensor, *, precision: str, out: Tensor) -> None:
     """The gradient of each network's mean cross-entropy on its own batch.
 
     Args:
@@ -224,7 +224,7 @@ def slopes(network: nn.Module, batch: Tensor, targets: Tensor, precision: str, o
     torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=out)
 
 
-def seed_dropout(network: nn.Module, streams: Sequence[Sequence[int]], epoch: int, device: torch.device) -> None:
+def seed_dropout(network: nn.Module, streams: Sequence[Sequence[int]], *, epoch: int, device: torch.device) -> None:
     """Give each dropout layer a generator for each network, seeded by the network's stream, the epoch and the layer."""
     dropping = [layer for layer in network.modules() if isinstance(layer, layers.Dropout)]
     for place, layer in enumerate(dropping):
@@ -233,12 +233,12 @@ def seed_dropout(network: nn.Module, streams: Sequence[Sequence[int]], epoch: in
 
 
 def batches(
-    inputs: Tensor, labels: Tensor, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int
+    inputs: Tensor, labels: Tensor, streams: Sequence[Sequence[int]], *, recipe: Recipe, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (networks, size, ...) inputs and (networks, size) labels for each step of an epoch."""
     samples, networks, size = len(inputs), len(streams), recipe.batch_size
     orders = torch.stack([data_order(stream, epoch, samples) for stream in streams]).to(inputs.device)
-    drawn = draws(recipe.augmentation, streams, epoch, samples, inputs.shape[1:-1])
+    drawn = draws(recipe.augmentation, streams, epoch=epoch, samples=samples, space=inputs.shape[1:-1])
     at_once = max(1, _GATHER_BYTES // (networks * size * inputs[0].numel() * inputs.element_size()))
     steps = samples // size
     for first in range(0, steps, at_once):

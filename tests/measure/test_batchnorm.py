@@ -94,7 +94,7 @@ def test_re_estimated_statistics_are_those_of_a_fresh_pass_of_torch(
     network: nn.Module, thetas: Tensor, samples: dict[str, tuple[Tensor, Tensor]], memory: float
 ) -> None:
     inputs = samples["train"][0]
-    found = stacked_scores.reestimated(network, thetas, inputs, memory)
+    found = stacked_scores.reestimated(network, thetas, inputs, memory=memory)
     for row, theta in enumerate(thetas):
         torch.testing.assert_close(found[row], plain.buffers(refreshed(network, theta, inputs)))
     assert torch.equal(stack.fresh_buffers(network, 1).unique(), torch.tensor([0.0, 1.0], dtype=torch.float64))

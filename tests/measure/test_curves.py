@@ -75,7 +75,7 @@ def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: CurveSettings
         stream = curves_file._stream(pairs, place, 5)
         for epoch in range(how.curve_epochs):
             drawn = np.random.default_rng([*stream, epoch, curves_file._DRAW]).random(steps)
-            for step, (batch, targets) in enumerate(batches(inputs, labels, [stream], own, epoch)):
+            for step, (batch, targets) in enumerate(batches(inputs, labels, [stream], recipe=own, epoch=epoch)):
                 weights = how.weights(torch.tensor([drawn[step]], dtype=torch.float64))[0]
                 theta = sum(weight * node for weight, node in zip(weights, [first, *bends, second], strict=True))
                 values = stack.unflatten(theta[None], evaluator.network)

@@ -41,9 +41,9 @@ def test_each_sample_is_changed_as_drawn(space: tuple[int, ...], kind: str) -> N
 
 
 def test_draws_are_each_networks_own() -> None:
-    both = draws("crop_flip", [(0, 1), (0, 2)], 3, 50, (32, 32))
-    alone = draws("crop_flip", [(0, 2)], 3, 50, (32, 32))
-    later = draws("crop_flip", [(0, 2)], 4, 50, (32, 32))
+    both = draws("crop_flip", [(0, 1), (0, 2)], epoch=3, samples=50, space=(32, 32))
+    alone = draws("crop_flip", [(0, 2)], epoch=3, samples=50, space=(32, 32))
+    later = draws("crop_flip", [(0, 2)], epoch=4, samples=50, space=(32, 32))
     assert both is not None
     assert alone is not None
     assert later is not None
@@ -55,7 +55,7 @@ def test_draws_are_each_networks_own() -> None:
 
 
 def test_every_window_and_both_sides_come_up() -> None:
-    drawn = draws("crop_flip", [(0,)], 0, 2000, (32, 8))
+    drawn = draws("crop_flip", [(0,)], epoch=0, samples=2000, space=(32, 8))
     assert drawn is not None
     assert drawn.offsets[..., 0].unique().tolist() == list(range(9))
     assert drawn.offsets[..., 1].unique().tolist() == [0, 1, 2]

@@ -24,7 +24,9 @@ def images(axes: int, channels: int) -> Tensor:
 @pytest.mark.parametrize(("kernel", "stride"), [(5, 2), (3, 1), (1, 1), (3, 3)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_convolution_is_torchs_convolution(axes: int, kernel: int, stride: int, bias: bool) -> None:
-    layer = layers.Conv(3, axes, kernel, stride, channels_in=2, channels_out=4, bias=bias).double()
+    layer = layers.Conv(
+        3, spatial_axes=axes, kernel=kernel, stride=stride, channels_in=2, channels_out=4, bias=bias
+    ).double()
     randomise(layer)
     inputs = images(axes, 2)
     outputs = layer(inputs)
@@ -61,7 +63,9 @@ def test_images_and_vectors_are_the_same_numbers() -> None:
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_residual_block_adds_what_went_in(axes: int, stride: int) -> None:
-    conv = layers.Conv(3, axes, 3, stride, 2, 2 * stride, silent=True).double()
+    conv = layers.Conv(
+        3, spatial_axes=axes, kernel=3, stride=stride, channels_in=2, channels_out=2 * stride, silent=True
+    ).double()
     inputs = images(axes, 2)
     outputs = layers.Residual({"conv": conv}, stride)(inputs)  # the convolution is zero
     every = (..., *(slice(None, None, stride),) * axes)

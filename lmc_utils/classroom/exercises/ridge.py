@@ -22,7 +22,7 @@ _HEIGHTS = np.linspace(0, 0.8, 5)
 
 @cache
 def _tracks(epoch: int) -> xr.Dataset:
-    found = ridges.tracks(example_families.family().pairs([epoch], "fork_point"), np.linspace(0, 1, 5))
+    found = ridges.tracks(example_families.family().pairs([epoch], third="fork_point"), np.linspace(0, 1, 5))
     return found.sel(epoch=epoch).mean(["parent", "pair"])
 
 
