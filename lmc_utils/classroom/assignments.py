@@ -138,19 +138,14 @@ def run_preprocessors(notebook: NotebookNode, steps: Iterable[str], name: str) -
     Raises:
         ParameterError: nbgrader fails; the message begins with `name`.
     """
-    for step, preprocess in [(step, nbgrader_preprocessor(step).preprocess) for step in steps]:
+    from nbgrader import preprocessors
+
+    for step in steps:
         try:
-            notebook, _ = preprocess(notebook, {})
+            notebook, _ = getattr(preprocessors, step)(log=silent_logger()).preprocess(notebook, {})
         except Exception as error:  # nbgrader raises many kinds
             raise ParameterError(f"{name}: {step} of nbgrader says: {' '.join(str(error).split())}") from error
     return notebook
-
-
-def nbgrader_preprocessor(name: str, **traits: Any) -> Any:
-    """One of nbgrader's preprocessors, without log messages."""
-    from nbgrader import preprocessors
-
-    return getattr(preprocessors, name)(log=silent_logger(), **traits)
 
 
 def silent_logger() -> logging.Logger:

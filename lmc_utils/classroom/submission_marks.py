@@ -40,23 +40,17 @@ class Marks:
     remarks: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class ExecutionContext:
-    """Where the code of a submission runs, and its limits.
+def mark_submission(
+    submission: NotebookNode, source: Path, workspace: Workspace, *, limits: Limits, bwrap: str | None
+) -> tuple[Marks, NotebookNode]:
+    """Mark a submission by its exercise notebook; returns the marks and the executed notebook.
 
-    Attributes:
-        workspace: its folder.
+    Args:
+        submission: stays as it is.
+        source: the exercise notebook.
+        workspace: of the submission.
         limits: on its resources.
         bwrap: path of bubblewrap; None for no sandbox.
-    """
-
-    workspace: Workspace
-    limits: Limits
-    bwrap: str | None = None
-
-
-def mark_submission(submission: NotebookNode, source: Path, context: ExecutionContext) -> tuple[Marks, NotebookNode]:
-    """Mark a submission by its exercise notebook; returns the marks and the executed notebook.
 
     Raises:
         ParameterError: nbgrader complains about the source.
@@ -67,12 +61,14 @@ def mark_submission(submission: NotebookNode, source: Path, context: ExecutionCo
     notebook = assignments.run_preprocessors(notebook, ["ClearOutput"], source.stem)
     if remarks == [WRONG_FILE]:
         return zero_marks(source, WRONG_FILE), notebook
-    stopped = execute_submission(notebook, context)
-    marks = count_points(notebook, tests, stopped, private=str(context.workspace.folder))
+    stopped = execute_submission(notebook, workspace, limits=limits, bwrap=bwrap)
+    marks = count_points(notebook, tests, stopped, private=str(workspace.folder))
     return Marks(marks.points, marks.out_of, remarks + marks.remarks), notebook
 
 
-def execute_submission(notebook: NotebookNode, context: ExecutionContext) -> dict[int, str]:
+def execute_submission(
+    notebook: NotebookNode, workspace: Workspace, *, limits: Limits, bwrap: str | None
+) -> dict[int, str]:
     """Execute every cell of a notebook in place, whatever errors, endless cells or dead kernels occur.
 
     A cell that cannot be interrupted or that kills the kernel is replaced by an error, as is every cell before it that
@@ -83,7 +79,6 @@ def execute_submission(notebook: NotebookNode, context: ExecutionContext) -> dic
     """
     from nbclient.exceptions import CellTimeoutError
 
-    workspace, limits, bwrap = context.workspace, context.limits, context.bwrap
     over, stopped = f"takes longer than {limits.limit:g} seconds", dict[int, str]()
     sources = [cell.source for cell in notebook.cells]
 
@@ -206,14 +201,12 @@ def main(arguments: Sequence[str]) -> None:
     limit of a cell in seconds, the limits of memory and disk in MiB, and the path of bubblewrap.
     """
     source, trained = Path(arguments[0]), Path(arguments[1]) if arguments[1] else None
-    limit, memory, disk = map(int, arguments[2:5])
-    context = ExecutionContext(Workspace(Path.cwd(), trained), Limits(limit, memory, disk), arguments[5] or None)
-    _limit_resources(context.limits)
+    workspace, limits = Workspace(Path.cwd(), trained), Limits(*map(int, arguments[2:5]))
+    _limit_resources(limits)
     submission = submissions.read_notebook(Path("submission.ipynb").read_bytes())
-    marks, executed = mark_submission(submission, source, context)
-    result = context.workspace.result
-    result.with_suffix(".ipynb").write_bytes(nbformat.writes(executed).encode("utf-8", "replace"))
-    result.write_text(json.dumps(asdict(marks)))
+    marks, executed = mark_submission(submission, source, workspace, limits=limits, bwrap=arguments[5] or None)
+    workspace.result.with_suffix(".ipynb").write_bytes(nbformat.writes(executed).encode("utf-8", "replace"))
+    workspace.result.write_text(json.dumps(asdict(marks)))
 
 
 if __name__ == "__main__":
