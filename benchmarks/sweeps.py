@@ -74,7 +74,7 @@ def swept(wanted: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Tim
     """The points by a sweep on so many workers."""
     notebook, since, done = point(NAME), time.perf_counter(), list[float]()
     with clusters.local_cluster(workers) as client:
-        for report in sweeps.steps(notebook, wanted, client, folder):
+        for report in sweeps.steps(notebook, wanted, client, out=folder):
             if report.done > len(done):
                 done.append(time.perf_counter() - since)
     if len(done) != len(wanted):

@@ -1,111 +1,117 @@
-"""What code can reach by its imports, so that a change of anything else changes nothing that was made with it."""
+"""What a result depends on: one rule for trained runs, executed pages, points of sweeps, and marks.
+
+A result depends on its data and on what its code can reach by imports: the modules of this package, without docstrings,
+comments and layout; the assets beside them; the installed versions of Python and of everything else that is imported.
+Imports within functions count. Nothing is executed to find them.
+"""
 
 from __future__ import annotations
 
 import ast
 import platform
-from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
-from modulefinder import ModuleFinder
+from functools import lru_cache
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from lmc_utils import provenance
 
 
-def reached(*sources: str) -> dict[str, Any]:
-    """All that code can reach by its imports: this package's modules and their assets, and versions of all others.
-
-    Imports within functions count; nothing is executed.
+def of_code(*sources: str) -> dict[str, Any]:
+    """The modules of this package, the assets and the versions that code can reach by imports.
 
     Args:
         sources: Python code, such as the cells of a notebook; what does not parse reaches nothing.
 
     Returns:
-        The meaning of each module of this package (`provenance.meaning`), the path of each file in the folder `static`
-        beside one, and the versions of Python and of all else that is imported, as `provenance.digest` takes them.
+        The code of each module (`code_without_docstrings`) and the path of each file in the folder `static` beside one,
+        by their paths in the package, and versions by distribution; `provenance.digest` takes them all.
 
     Raises:
-        ValueError: what is imported cannot be told by reading: a relative import, or the star of a folder.
+        ValueError: there is a relative import, which only says with its own place what it means.
 
-    >>> found = reached("from lmc_utils import resources")
+    >>> found = of_code("from lmc_utils import resources")
     >>> sorted(found["modules"]), list(found["versions"])
     (['__init__.py', 'resources.py'], ['python', 'psutil'])
     """
-    package, finder = provenance.PACKAGE, _finder()
-    try:
-        names = finder.names_from(*sources)
-    except Exception:
-        _finder.cache_clear()  # it has read a module in part
-        raise
-    files = [getattr(finder.modules[name], "__file__", None) for name in names & finder.modules.keys()]
-    inside = {Path(file) for file in files if file}
+    package = provenance.PACKAGE
+    modules, names = dict[Path, str](), set[str]()
+    fresh = {name for source in sources for name in _read(source)[1]}
+    while fresh:
+        names |= fresh
+        found = {file: _read(file.read_text(encoding="utf-8")) for name in fresh if (file := _file(name))}
+        modules |= {file: code for file, (code, _) in found.items()}
+        fresh = {name for _, imported in found.values() for name in imported} - names
     assets = {
-        asset for path in inside for asset in (path.parent / "static").glob("*") if asset.suffix in provenance.KINDS
+        asset for file in modules for asset in file.parent.glob("static/*") if asset.suffix in provenance.SUFFIXES
     }
     others = [name for name in names if name.partition(".")[0] != package.name]
     return {
-        "modules": {path.relative_to(package).as_posix(): provenance.meaning(path) for path in inside},
-        "assets": {path.relative_to(package).as_posix(): path for path in assets},
+        "modules": {file.relative_to(package).as_posix(): code for file, code in modules.items()},
+        "assets": {file.relative_to(package).as_posix(): file for file in assets},
         "versions": {"python": platform.python_version()} | provenance.versions(others),
     }
 
 
-@cache  # notebooks reach much the same modules, and to read those takes nearly all of the time
-def _finder() -> _Finder:
-    return _Finder(path=[str(provenance.CHECKOUT)])
+def code_without_docstrings(source: str) -> str:
+    """Python code without docstrings, comments, layout and the annotations of functions; as it is if it does not parse.
 
-
-class _Finder(ModuleFinder):
-    """Looks into this package only, also where others are installed beside it, and keeps which names a module imports.
-
-    A name may be that of a module, of something in one, or of a package outside; `modules` has those within.
+    >>> code_without_docstrings("def f(x: int) -> int:\\n    '''Add one.'''\\n    return (x +  1)  # a comment")
+    'def f(x):\\n    return x + 1'
     """
-
-    def __init__(self, path: list[str]) -> None:
-        super().__init__(path)
-        self._imported: dict[str, set[str]] = defaultdict(set)
-
-    def names_from(self, *sources: str) -> set[str]:
-        """All that code imports, and what is imported by that, and so on."""
-        main = self.add_module("__main__")
-        self._imported.pop("__main__", None)
-        for source in sources:
-            try:
-                self.scan_code(compile(source, "source", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), main)
-            except SyntaxError:
-                continue
-        found, fresh = set[str](), {*self._imported["__main__"]}
-        while fresh:
-            found |= fresh
-            fresh = {name for each in fresh for name in self._imported.get(each, ())} - found
-        return found
-
-    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
-        if path is None and parent is None and name != provenance.PACKAGE.name:
-            raise ImportError(name)
-        return super().find_module(name, path, parent)
-
-    def _safe_import_hook(self, name: str, caller: Any, fromlist: list[str] | None, level: int = -1) -> None:
-        """What every import comes through, also one that leads nowhere."""
-        super()._safe_import_hook(name, caller, fromlist, level)  # type: ignore[misc]
-        self._imported[caller.__name__].update(_with_parents(name), (f"{name}.{each}" for each in fromlist or ()))
-
-    def scan_opcodes(self, co: CodeType) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """What is imported; a relative import and the star of a folder bring what only the running code can tell."""
-        for what, about in super().scan_opcodes(co):
-            if what == "relative_import":
-                raise ValueError(f"expected absolute imports, found `from {'.' * about[0]}{about[2]} import ...`")
-            starred = what == "absolute_import" and "*" in (about[0] or ())
-            if starred and provenance.CHECKOUT.joinpath(*about[1].split(".")).is_dir():
-                raise ValueError(f"expected imports of names, found `from {about[1]} import *`")
-            yield what, about
+    return _read(source)[0]
 
 
-def _with_parents(name: str) -> Iterator[str]:
-    """A name, and those of the packages around it, which are imported with it."""
-    while name:
-        yield name
-        name = name.rpartition(".")[0]
+@lru_cache(maxsize=2000)
+def _read(source: str) -> tuple[str, frozenset[str]]:
+    """The code without docstrings, and the names that it imports."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return source, frozenset()
+    return ast.unparse(_WithoutDocstrings().visit(tree)), frozenset(_imported(tree))
+
+
+def _file(name: str) -> Path | None:
+    """The file of a module of this package; None of any other name, such as that of a function in one."""
+    if name.partition(".")[0] != provenance.PACKAGE.name:
+        return None
+    path = provenance.CHECKOUT.joinpath(*name.split("."))
+    return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """The names of modules, or of something in one, that code imports, and of the packages around them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or not node.module:
+                raise ValueError(f"expected absolute imports, found `{ast.unparse(node)}`")
+            inside = [each.name for each in node.names]
+            if inside == ["*"]:  # the modules of a folder may be among what it offers
+                inside = [path.stem for path in provenance.CHECKOUT.joinpath(*node.module.split(".")).glob("*")]
+            names = [node.module, *(f"{node.module}.{each}" for each in inside)]
+        else:
+            continue
+        for name in names:
+            while name:
+                yield name
+                name = name.rpartition(".")[0]
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Takes away what does not change the results of code: texts that stand alone, and annotations of functions."""
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = [each for each in node.body if not _is_text(each)] or [ast.Pass()]
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        return self.generic_visit(node)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from lmc_utils import dependencies
 from lmc_utils.classroom import assignments, mark_cache, sandbox, workspace
 from lmc_utils.classroom.grade_table import as_csv, format_points
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
@@ -29,9 +29,10 @@ from lmc_utils.classroom.submission_marks import Marks, zero_marks
 from lmc_utils.classroom.submissions import Submission, collect_submissions
 from lmc_utils.classroom.workspace import Limits
 from lmc_utils.formatting import one_line
-from lmc_utils.provenance import digest, package_files, sweep, versions, write_whole
+from lmc_utils.provenance import digest, remove_partial_files, write_whole
 from lmc_utils.running import subprocess_jobs
-from lmc_utils.running.notebooks import notebook_paths
+from lmc_utils.running.notebook_dependencies import of_notebook
+from lmc_utils.running.notebooks import Notebook, notebook_paths
 from lmc_utils.settings import ParameterError, require
 
 _NO_WALL = "marked without a wall, so that a submission could read and change what the account that marks can"
@@ -74,17 +75,18 @@ class Grading:
         return self.root / "_build" / "grades"
 
     def trained(self, stem: str) -> Path:
-        """The networks that an exercise notebook's own solutions train, for as long as nothing that they need changes.
+        """The networks that an exercise notebook's own solutions have trained."""
+        return self.cache / stem / "runs"
 
-        It is there once these solutions have got all points.
-        """
-        return self.cache / stem / digest([self.sources[stem], _package()]) / "runs"
+    def solved(self, stem: str) -> Path:
+        """A file that exists once these solutions have got all points from the present grader."""
+        return self.cache / stem / digest([_exercises(self.sources[stem]), _grader()])
 
     def key(self, submission: Submission) -> str:
         """Of all that the marks of a submission depend on."""
-        source = self.sources[str(submission.notebook)]
+        exercises = _exercises(self.sources[str(submission.notebook)])
         bounds = (self.bounds.limit, self.bounds.memory, self.bounds.disk)
-        return digest([submission.content, source, _package(), bounds, self.wall is not None])
+        return digest([submission.content, exercises, _grader(), bounds, self.wall is not None])
 
 
 def grade(
@@ -132,7 +134,7 @@ def grade(
     grading.cache.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(grading.cache / "lock", timeout=0):
-            sweep(grading.cache)
+            remove_partial_files(grading.cache)
             grading = replace(grading, wall=sandbox.find_program(grading.cache / "lock"))
             if grading.wall is None:
                 console.print(f"lmc: {_NO_WALL}: {sandbox.install_advice()}", markup=False, highlight=False)
@@ -186,11 +188,11 @@ def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) 
 
 
 def _prepare(grading: Grading, stems: Sequence[str]) -> None:
-    """Mark the exercise notebooks' own solutions: they get all points, and train the networks for everybody."""
-    todo = {stem: grading.sources[stem] for stem in stems if not grading.trained(stem).exists()}
+    """Mark the exercise notebooks' own solutions: they get all points, and train what is not trained for everybody."""
+    todo = {stem: grading.sources[stem] for stem in stems if not grading.solved(stem).exists()}
     own = [Submission(stem, path, path.read_bytes(), stem, "") for stem, path in todo.items()]
     patient = replace(grading, bounds=replace(grading.bounds, limit=max(grading.bounds.limit, _PATIENCE)))
-    for each, box, job, status in _each_in_its_sandbox(patient, own, "solutions"):
+    for each, box, job, status in _each_in_its_sandbox(patient, own, "solutions", may_train=True):
         if status != 0:
             raise ParameterError(
                 f"{each.name}: its own solutions cannot be marked ({subprocess_jobs.last_line(job.log)})"
@@ -201,10 +203,11 @@ def _prepare(grading: Grading, stems: Sequence[str]) -> None:
         shutil.rmtree(grading.cache / each.name, ignore_errors=True)
         partial = shutil.copytree(box.runs, grading.trained(each.name).with_suffix(".partial"))
         partial.rename(grading.trained(each.name))
+        grading.solved(each.name).touch()
 
 
 def _each_in_its_sandbox(
-    grading: Grading, todo: Sequence[Submission], unit: str
+    grading: Grading, todo: Sequence[Submission], unit: str, *, may_train: bool = False
 ) -> Iterator[tuple[Submission, workspace.Workspace, subprocess_jobs.Job, int | None]]:
     """Mark submissions, some at a time, each in a sandbox that lives until the next one is asked for."""
     boxes: dict[str, tuple[Submission, workspace.Workspace]] = {}
@@ -213,7 +216,8 @@ def _each_in_its_sandbox(
 
         def waiting() -> Iterator[subprocess_jobs.Job]:
             for each in todo:
-                box = workspace.make_workspace(within, grading.trained(str(each.notebook)), grading.wall is not None)
+                copied = may_train or grading.wall is None
+                box = workspace.make_workspace(within, grading.trained(str(each.notebook)), copy_runs=copied)
                 boxes[each.name] = each, box
                 yield workspace.marking_job(
                     box, each.name, each.content, grading.sources[str(each.notebook)], bounds, grading.wall
@@ -250,7 +254,12 @@ def _remove(folder: Path) -> None:
 
 
 @cache
-def _package() -> str:
-    """A digest of the code that marks and of what it rests on."""
-    beside = versions(("ipykernel", "nbclient", "nbgrader", "numpy", "scipy", "torch", "xarray"))
-    return digest([package_files(".py"), beside, sys.version])
+def _exercises(source: Path) -> str:
+    """A digest of an exercise notebook and of what its code depends on."""
+    return digest([source, of_notebook(Notebook(source))])
+
+
+@cache
+def _grader() -> str:
+    """A digest of the code that grades, and of the kernel that it starts."""
+    return digest(dependencies.of_code(f"import ipykernel, {__name__}"))

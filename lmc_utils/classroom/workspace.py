@@ -38,7 +38,7 @@ class Workspace:
 
     Attributes:
         folder: where it is.
-        trained: the runs that it finds, to read; where there are none, it trains them, and they are kept in `runs`.
+        trained: the runs that it finds, only to read; where there are none, it trains, and keeps runs in `runs`.
     """
 
     folder: Path
@@ -75,12 +75,12 @@ class Workspace:
         return self.folder / "result.json"
 
 
-def make_workspace(within: Path, trained: Path | None = None, sandboxed: bool = False) -> Workspace:
-    """Make a sandbox in a folder, under a name that cannot be guessed; without a wall, trained runs are copied."""
+def make_workspace(within: Path, trained: Path | None = None, *, copy_runs: bool = True) -> Workspace:
+    """Make a sandbox in a folder, under a name that cannot be guessed; trained runs are copied, or only to be read."""
     there = trained if trained is not None and trained.is_dir() else None
-    sandbox = Workspace(Path(tempfile.mkdtemp(prefix="", dir=within)), there)
+    sandbox = Workspace(Path(tempfile.mkdtemp(prefix="", dir=within)), None if copy_runs else there)
     sandbox.temporary.mkdir(parents=True)
-    if there is not None and not sandboxed:
+    if there is not None and copy_runs:
         shutil.copytree(there, sandbox.runs)
     sandbox.runs.mkdir(exist_ok=True)
     sandbox.messages.mkdir()

@@ -20,23 +20,23 @@ def list_runs(
     """List the trained runs that are kept: their name, size, age, how far they were trained, and what they are."""
     if context.invoked_subcommand is not None:
         return
-    from lmc_utils.forking import cached_runs, root
+    from lmc_utils.forking import cached_runs, runs_folder
 
-    found = cached_runs.kept(root())
+    found = cached_runs.kept(runs_folder())
     for each in found:
         sound = f"  {each.check()}" if check else ""
         size, age = format_bytes(each.size), f"{each.age:.1f} days"
         typer.echo(f"{each.path.name}  {size:>10}  {age:>11}  epoch {each.epochs:>10}{sound}  {each.describe()}")
     total = format_bytes(sum(each.size for each in found))
-    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}, {total}, in {root()}", err=True)
+    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}, {total}, in {runs_folder()}", err=True)
 
 
 @app.command("rm")
 def remove(name: Annotated[list[str], Argument(help="Names of runs, or how they begin.")]) -> None:
     """Remove runs; whoever needs one again trains it again."""
-    from lmc_utils.forking import cached_runs, root
+    from lmc_utils.forking import cached_runs, runs_folder
 
-    for each in list(cached_runs.pick(cached_runs.kept(root()), name)):
+    for each in list(cached_runs.pick(cached_runs.kept(runs_folder()), name)):
         each.remove()
         typer.echo(each.path.name)
 
@@ -46,9 +46,9 @@ def remove_unused(
     older_than: Annotated[float, Option(min=0, metavar="DAYS", help="Those that were not used for so many days.")],
 ) -> None:
     """Remove all runs that were not used for some days."""
-    from lmc_utils.forking import cached_runs, root
+    from lmc_utils.forking import cached_runs, runs_folder
 
-    for each in cached_runs.kept(root()):
+    for each in cached_runs.kept(runs_folder()):
         if each.age > older_than:
             try:
                 size = format_bytes(each.size)

@@ -41,7 +41,7 @@ def sweep(
     show: Annotated[list[str] | None, Option(help="A number to draw against the parameters.")] = None,
     root: Root = Path(),
 ) -> None:
-    """Execute a notebook over a grid of parameters; points that are there are not executed again."""
+    """Execute a notebook over a grid of parameters; finished points are kept until code that it uses changes."""
     from lmc_utils.running import sweep_grid
 
     found = notebooks.find(notebook, root / "notebooks")
@@ -60,7 +60,7 @@ def sweep(
     from lmc_utils.running import clusters, sweep_tables, sweeps  # after the checks, as xarray takes long to import
 
     report = sweeps.Report(len(wanted), kept=len(wanted))
-    if todo := sweeps.missing(found, wanted, out):
+    if todo := sweeps.unfinished(found, wanted, out):
         if cluster:
             started = clusters.cluster_from_file(cluster)
         elif scheduler:
@@ -71,9 +71,9 @@ def sweep(
             if client.dashboard_link:
                 progress.console.print(f"dashboard: {client.dashboard_link}")
             bar = progress.add_task("points", total=len(wanted))
-            for report in sweeps.steps(found, wanted, client, out, timeout, needed):
+            for report in sweeps.steps(found, wanted, client, out=out, timeout=timeout, resources=needed):
                 progress.update(bar, completed=report.kept + report.done + len(report.failed))
-    table = sweep_tables.gather(found, asked, out, wanted, shlex.join(["lmc", *sys.argv[1:]]))
+    table = sweep_tables.gather(found, asked, out, wanted=wanted, command=shlex.join(["lmc", *sys.argv[1:]]))
     for line in report.failed.values():
         typer.echo(f"lmc: {one_line(line)}", err=True)
     typer.echo(f"{out / 'results.csv'}: {report.kept + report.done} of {report.total} points, {report.kept} were there")

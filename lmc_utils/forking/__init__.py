@@ -5,9 +5,10 @@ A notebook begins with::
     from lmc_utils.forking import Experiment, train
 """
 
-from lmc_utils.forking.experiment import Experiment, Member, members
-from lmc_utils.forking.protocol import init_seed, train
+from lmc_utils.forking.experiment import Experiment, members
+from lmc_utils.forking.protocol import train
 from lmc_utils.forking.run import Run
-from lmc_utils.provenance import root
+from lmc_utils.networks.families import Member, init_seed
+from lmc_utils.provenance import runs_folder
 
-__all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "root", "result_tables"]
+__all__ = ["Experiment", "train", "Run", "Member", "members", "init_seed", "runs_folder", "result_tables"]

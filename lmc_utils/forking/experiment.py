@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import torch
 
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.networks import activation_sizes, models
+from lmc_utils.networks import activation_sizes, families, models
 from lmc_utils.networks.augmentation import require_space
 from lmc_utils.networks.data import DATASETS, Source
+from lmc_utils.networks.families import Member
 from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import (
@@ -158,31 +159,10 @@ def _sizes(architecture: Architecture, shape: tuple[int, ...]) -> tuple[int, int
     return sum(value.numel() for value in network.parameters()), activations
 
 
-@dataclass(frozen=True)
-class Member:
-    """One network of a run: a parent, or, with a fork epoch, the sibling of that number."""
-
-    parent: int
-    fork_epoch: int | None = None
-    sibling: int | None = None
-
-    def stream(self, seed: int) -> tuple[int, ...]:
-        """The seed of its data order: it depends on who the network is, not on who else is in the run."""
-        if self.fork_epoch is None or self.sibling is None:
-            return (seed, self.parent, 0, 0)
-        return (seed, self.parent, 1 + self.fork_epoch, 1 + self.sibling)
-
-    def exists(self, epoch: int) -> bool:
-        """Whether it has left its parent, to be trained on its own from this epoch on."""
-        return self.fork_epoch is None or self.fork_epoch <= epoch
-
-
 def members(experiment: Experiment) -> list[Member]:
     """The family: all networks of a run in the order in which they join the stack, parents, then siblings fork by fork.
 
     >>> len(members(Experiment()))
     27
     """
-    parents = range(experiment.parents)
-    forks = itertools.product(experiment.fork_epochs, parents, range(experiment.siblings))
-    return [Member(parent) for parent in parents] + [Member(parent, fork, sibling) for fork, parent, sibling in forks]
+    return families.members(experiment.parents, experiment.fork_epochs, experiment.siblings)

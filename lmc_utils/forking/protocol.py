@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from lmc_utils import provenance
+from lmc_utils import dependencies, provenance
 from lmc_utils.forking import store
 from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.networks import data, models, stack, training
+from lmc_utils.networks import data, families, models, stack, training
 from lmc_utils.progress import bar
-from lmc_utils.settings import ParameterError, require
+from lmc_utils.settings import require
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
 
     Args:
         experiment: what to train.
-        folder: where runs are kept; by default `provenance.root()`.
+        folder: where runs are kept; by default `provenance.runs_folder()`.
 
     Raises:
         ParameterError: the data are missing, a parameter does not fit them, or there is no room for the run.
@@ -73,12 +74,9 @@ def _train(
 ) -> Iterator[int]:
     """Train each epoch that is kept but not sound, from the last sound one before it; yield those that there are."""
     family = members(experiment)
-    streams = [member.stream(experiment.seed) for member in family]
     kept, device = experiment.kept(), dataset.train[0].device
     if files.fault(0):
-        seeds = [init_seed(experiment.seed, parent) for parent in range(experiment.parents)]
-        drawn = stack.flatten(stack.initialise(network, seeds))
-        files.save(0, _arrays(training.start(network, drawn)))
+        files.save(0, _arrays(families.start(network, experiment.parents, seed=experiment.seed)))
     network.to(device)
     reached: int | None = None  # the epoch of the state in memory
     for wanted in kept:
@@ -88,11 +86,15 @@ def _train(
                 arrays = files.state(start)
                 state = training.State(*(torch.from_numpy(arrays[name]).to(device) for name in training.State._fields))
             for epoch in range(start, wanted):
-                born = [member.parent for member in family[len(state.theta) :] if member.exists(epoch)]
-                state = training.State.joined([state, state.rows(born)])
-                own = streams[: len(state.theta)]
-                state = training.train_epoch(
-                    network, state, dataset.train, streams=own, recipe=experiment, epoch=epoch, activations=activations
+                state = families.train_epoch(
+                    network,
+                    state,
+                    dataset.train,
+                    family=family,
+                    seed=experiment.seed,
+                    recipe=experiment,
+                    epoch=epoch,
+                    activations=activations,
                 )
                 behind = (epoch, max(each for each in kept if each <= epoch))
                 files.save(epoch + 1, _arrays(state), behind)
@@ -116,28 +118,27 @@ def _report(files: store.RunFolder, kept: Sequence[int]) -> None:
         _log.warning(f"run {files.path.name}: damaged, so trained again: epoch {epochs} ({kind})")
 
 
-def init_seed(seed: int, parent: int) -> int:
-    """The seed of a parent's initialisation."""
-    return int(np.random.SeedSequence([seed, parent]).generate_state(1, np.uint64)[0] >> 1)
-
-
 def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) -> dict[str, Any]:
     """What a run's bits depend on: parameters, data, the code that trains, libraries and kind of device.
 
     Raises:
         ParameterError: the network is built by code outside this package, which cannot be told from its next version.
     """
-    build = models.BUILDERS[experiment.architecture].build
-    try:
-        used = provenance.Definitions(_train, models.build, build, data.Dataset)
-    except ValueError as error:
-        raise ParameterError(f"architecture: {error}") from error
+    code = _training_code(models.BUILDERS[experiment.architecture].build.__module__)
     irrelevant = ("data_dir", "device", "keep", *Convention.__dataclass_fields__)
     samples = [np.ascontiguousarray(array.numpy()) for array in dataset.train]
     return {
         "experiment": {name: value for name, value in experiment.to_json().items() if name not in irrelevant},
         "data": provenance.digest(samples),
-        "code": provenance.digest(used.code),
-        "libraries": provenance.versions(used.libraries),
+        "code": provenance.digest(code["modules"]),
+        "libraries": code["versions"],
         "device": device.type,
     }
+
+
+@cache  # this process trains with the code that it has loaded, also where files are edited meanwhile
+def _training_code(builder: str) -> dict[str, Any]:
+    """What training depends on, with networks that this module builds."""
+    ours = builder.partition(".")[0] == provenance.PACKAGE.name
+    require(ours, "architecture", "a network of this package, as changes of other code are not seen", builder)
+    return dependencies.of_code(f"import {families.__name__}, {models.__name__}, {builder}")

@@ -20,8 +20,7 @@ from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.protocol import train
 from lmc_utils.measure import lines
 from lmc_utils.measure.batchnorm import CONVENTIONS
-from lmc_utils.provenance import CHECKOUT, write_whole
-from lmc_utils.run_environment import run_environment
+from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
 from lmc_utils.settings import ParameterError, require_choice
 
 PLACES = (CHECKOUT / "results", Path(sys.prefix) / "share" / "lmc_utils" / "results")

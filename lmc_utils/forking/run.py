@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.forking.experiment import Experiment, Member, members
+from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.store import RunFolder
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.labelled_arrays import Coords, Place
@@ -20,6 +20,7 @@ from lmc_utils.measure.stacked_evaluator import StackedEvaluator
 from lmc_utils.measure.trajectories import Trajectories, pair_names, sibling_pairs
 from lmc_utils.measure.trajectory_projection import THIRDS
 from lmc_utils.networks.data import Dataset
+from lmc_utils.networks.families import Member
 from lmc_utils.networks.stack import Networks, layer_slices
 from lmc_utils.settings import require, require_choice
 

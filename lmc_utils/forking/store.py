@@ -27,7 +27,7 @@ import filelock
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from lmc_utils.provenance import digest, root, sweep, write_whole
+from lmc_utils.provenance import digest, remove_partial_files, runs_folder, write_whole
 from lmc_utils.settings import ParameterError
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -50,7 +50,7 @@ class RunFolder:
     """
 
     def __init__(self, key: Mapping[str, Any], folder: Path | None = None) -> None:
-        self.path = (folder or root()) / digest(key)
+        self.path = (folder or runs_folder()) / digest(key)
         text = json.dumps(key, indent=1, sort_keys=True)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class RunFolder:
         if (self.path / "lock").is_dir():
             _remove(self.path / "lock")
         with filelock.FileLock(self.path / "lock", timeout=timeout):
-            sweep(self.path)
+            remove_partial_files(self.path)
             yield
 
     def visited(self) -> None:

@@ -16,4 +16,5 @@ __all__ = [
     "models",
     "permutation_symmetry",
     "training",
+    "families",
 ]

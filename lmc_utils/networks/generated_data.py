@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from lmc_utils.provenance import digest, root, versions, write_whole
+from lmc_utils.provenance import digest, runs_folder, versions, write_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -33,7 +33,7 @@ def cached_arrays(name: str, libraries: Sequence[str], make: Callable[[], Mappin
     (array([1., 1.]), array([1., 1.]))
     """
     made_by = versions(libraries) | {"python": platform.python_version()}
-    path = root() / "generated" / f"{name}_{digest(made_by)[:16]}.safetensors"
+    path = runs_folder() / "generated" / f"{name}_{digest(made_by)[:16]}.safetensors"
     with suppress(OSError, SafetensorError, ValueError):
         return _read(path)
     arrays = {key: np.ascontiguousarray(array) for key, array in make().items()}

@@ -13,17 +13,16 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from IPython.core.inputtransformer2 import TransformerManager
 from rich.console import Console
 
 from lmc_utils.classroom import assignments
-from lmc_utils.dependencies import reached
-from lmc_utils.provenance import CHECKOUT, digest, package_files, versions, write_whole
+from lmc_utils.dependencies import of_code
+from lmc_utils.provenance import digest, package_files, versions, write_whole
 from lmc_utils.publishing import folder_swap, source_links
 from lmc_utils.publishing.site import Site, exclusive_build, run_sphinx
-from lmc_utils.running import subprocess_jobs
+from lmc_utils.running import notebook_files, subprocess_jobs
+from lmc_utils.running.notebook_dependencies import of_notebook
 from lmc_utils.running.notebooks import Notebook, notebook_paths
-from lmc_utils.settings import ParameterError
 
 _TOOLS = ("jupyter_book", "sphinx", "myst_nb", "myst_parser", "sphinx_book_theme", "sphinx_exercise", "sphinxcontrib")
 
@@ -57,7 +56,7 @@ def _build(site: Site, preset: str, at_once: int) -> int:
     wanted_there = {site.target(source) for source in sources}
     for leftover in {*notebook_paths(site.executed), *notebook_paths(site.executed / "exercises")} - wanted_there:
         leftover.unlink()
-    changed = [source for source in sources if _stamp(site.target(source)) != wanted[source]]
+    changed = [source for source in sources if notebook_files.digest_in(site.target(source)) != wanted[source]]
     failures = execute_all(site, changed, preset=preset, at_once=at_once, console=console, digests=wanted)
     for failure in failures:
         console.print(f"lmc: {failure}", style="red", markup=False, highlight=False)
@@ -76,34 +75,21 @@ def _clear(site: Site) -> None:
 
 
 def digest_of(source: Path, preset: str) -> str:
-    """A digest of all that an executed notebook comes from: its cells, its preset, and what its imports can reach.
+    """A digest of all that an executed notebook comes from: its source, its preset, and what its code depends on.
 
-    Tables of long runs and notebooks that are swept count where a cell names them. The values of the preset stand in
-    the records of parameters.
+    The values of the preset stand in the records of parameters.
 
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.
     """
-    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
-    own = Notebook(source).content["cells"]
-    code = "".join("".join(cell["source"]) for cell in own if cell["cell_type"] == "code")
-    named = [*(CHECKOUT / "results").glob("*.nc"), *(CHECKOUT / "notebooks" / "points").glob("*.ipynb")]
-    others = {path.name: path for path in named if path.stem in code}
-    notebooks = [Notebook(path) for path in (source, *others.values()) if path.suffix == ".ipynb"]
-    every = [cell for notebook in notebooks for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
-    cells = [transform("".join(cell["source"])) for cell in every]
-    modules = [f"import {name.partition(':')[0]}" for notebook in notebooks for name in notebook.records]
-    try:
-        return digest([source, preset, reached(*cells, *modules), others])
-    except (ValueError, MemoryError, RecursionError) as error:  # what no compiler takes, such as half a character
-        raise ParameterError(f"notebook: expected cells of Python in '{source}' ({error})") from error
+    return digest([source, preset, of_notebook(Notebook(source))])
 
 
 def _write_handouts(site: Site, exercises: list[Path]) -> None:
     """Student versions of the exercise notebooks; they take nbgrader seconds, so only where something has changed."""
     stamp, wanted = (
         site.work / "handouts.digest",
-        digest([{path.name: path for path in exercises}, reached(f"import {assignments.__name__}")]),
+        digest([{path.name: path for path in exercises}, of_code(f"import {assignments.__name__}")]),
     )
     if exercises and not (stamp.exists() and stamp.read_text() == wanted and site.handouts.is_dir()):
         stamp.unlink(missing_ok=True)
@@ -150,10 +136,9 @@ def _execution(site: Site, source: Path, preset: str, environment: dict[str, str
 
 def _accept(finished: Path, target: Path, stamp: str) -> None:
     """Stamp a finished notebook with its digest and put it in its place, whole."""
-    notebook = json.loads(finished.read_text())
-    notebook["metadata"].setdefault("lmc", {})["digest"] = stamp
+    notebook = json.loads(finished.read_text(encoding="utf-8"))
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, json.dumps(notebook, indent=1).encode())
+    write_whole(target, notebook_files.with_metadata(notebook, digest=stamp))
     finished.unlink()
 
 
@@ -185,11 +170,3 @@ def _publish(site: Site, console: Console) -> int:
     folder_swap.replace(site.html, site.fresh, site.previous)
     console.print(f"published {site.html / 'index.html'}", highlight=False)
     return 0
-
-
-def _stamp(executed: Path) -> str | None:
-    try:
-        stamp: str | None = json.loads(executed.read_text())["metadata"]["lmc"]["digest"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return stamp

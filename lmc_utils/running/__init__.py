@@ -14,6 +14,7 @@ __all__ = [
     "recorded_curves",
     "recorded_numbers",
     "notebooks",
+    "notebook_dependencies",
     "parameter_cells",
     "notebook_files",
     "yaml_values",

@@ -1,4 +1,4 @@
-"""Read a notebook's file, whoever wrote it: what comes back has the form of a notebook, and all else costs one line."""
+"""Notebooks as files: read whoever wrote them, where all but a notebook costs one line, and written with a digest."""
 
 from __future__ import annotations
 
@@ -34,3 +34,18 @@ def read(path: Path, wanted: str = "a Jupyter notebook") -> dict[str, Any]:
         reason = one_line(str(error).partition("\n")[0] or type(error).__name__, LONGEST_VALUE)
         raise ParameterError(f"notebook: expected {wanted}, '{path}' is none ({reason})") from error
     return notebook
+
+
+def with_metadata(notebook: dict[str, Any], **about: Any) -> bytes:
+    """The file of an executed notebook whose metadata say this in `lmc`, such as the digest of what it depends on."""
+    notebook["metadata"].setdefault("lmc", {}).update(about)
+    return json.dumps(notebook, indent=1, ensure_ascii=False).encode()
+
+
+def digest_in(path: Path) -> str | None:
+    """The digest that an executed notebook carries, see `with_metadata`; None where there is none, or no whole file."""
+    try:
+        digest: str | None = json.loads(path.read_text(encoding="utf-8"))["metadata"]["lmc"]["digest"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return digest

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.run_environment import run_environment
-from lmc_utils.running import notebooks, subprocess_jobs, watchdog
+from lmc_utils.provenance import run_environment
+from lmc_utils.running import notebook_files, notebooks, subprocess_jobs, watchdog
 from lmc_utils.settings import ParameterError
 
 _POLL = 0.05  # seconds
@@ -39,8 +39,10 @@ def execute(
     source: bytes,
     stem: str,
     given: Mapping[str, Any],
+    *,
+    digest: str,
     timeout: int,
-    environment: Mapping[str, str],
+    variables: Mapping[str, str],
     wanted: Callable[[], bool] = lambda: True,
 ) -> Outcome:
     """Execute a notebook in a process of its own, in a folder of this try alone.
@@ -51,8 +53,9 @@ def execute(
         source: the notebook.
         stem: its name, for messages.
         given: parameters, checked by the caller.
+        digest: of what the notebook depends on, which the executed one carries.
         timeout: seconds that a single cell may take.
-        environment: variables that the process has besides those of this one.
+        variables: of the environment, that the process has besides those of this one.
         wanted: asked now and then; the process is ended once this is false.
     """
     since = time.monotonic()
@@ -64,7 +67,7 @@ def execute(
         command = [sys.executable, "-m", "lmc_utils.running.sweep_point", source_there, str(out), str(timeout), values]
         with log.open("wb") as said:
             process = watchdog.start(
-                command, stdout=said, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | dict(environment)
+                command, stdout=said, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | dict(variables)
             )
             try:
                 while process.poll() is None and wanted():
@@ -73,18 +76,17 @@ def execute(
                 watchdog.end([process])
         took, partial = time.monotonic() - since, out.with_suffix(".partial.ipynb")
         if process.returncode == 0:
-            return Outcome(_stamped(out), None, took)
+            return Outcome(_stamped(out, digest), None, took)
         said_last = (
             subprocess_jobs.last_line(log).partition(" (see ")[0] or f"it ended with status {process.returncode}"
         )
         return Outcome(partial.read_bytes() if partial.exists() else b"", said_last, took)
 
 
-def _stamped(path: Path) -> bytes:
-    """The text of an executed notebook, with what computed it in its metadata."""
+def _stamped(path: Path, digest: str) -> bytes:
+    """An executed notebook that says where it was executed, and what it depends on."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    notebook["metadata"].setdefault("lmc", {})["circumstances"] = run_environment()
-    return json.dumps(notebook, indent=1, ensure_ascii=False).encode()
+    return notebook_files.with_metadata(notebook, digest=digest, environment=run_environment())
 
 
 def main(source: str, out: str, timeout: str, given: str) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lmc_utils.provenance import write_whole
+from lmc_utils.provenance import digest, write_whole
 from lmc_utils.running import comparison, notebook_files, recorded_numbers, sweep_grid
+from lmc_utils.running.notebook_dependencies import of_notebook
 from lmc_utils.running.notebooks import Notebook
 
 
@@ -22,14 +23,15 @@ def gather(
     notebook: Notebook,
     asked: Sequence[Mapping[str, Any]],
     out: Path,
+    *,
     wanted: Sequence[Mapping[str, Any]] | None = None,
     command: str = "",
 ) -> xr.Dataset:
-    """Write `recorded_numbers.csv` and `recorded_numbers.nc` of the points that are there, and give the latter back.
+    """Write `results.csv` and `results.nc` of the points that were executed with the present code; return the latter.
 
     Args:
         notebook: the source.
-        asked: what differs from point to point; points that are not there count as missing.
+        asked: what differs from point to point; points that were not executed with the present code are missing.
         out: the folder of the sweep.
         wanted: the points with the parameters that all have in common, such as those of a preset.
         command: that asked for them.
@@ -38,7 +40,8 @@ def gather(
         The numbers, see `dataset`; in its attributes by what and when the points were executed, see `_provenance`.
     """
     wanted = asked if wanted is None else wanted
-    rows = [_row(out / "points" / f"{sweep_grid.point_name(point)}.ipynb", point) for point in wanted]
+    present = digest(of_notebook(notebook))
+    rows = [_row(out / "points" / f"{sweep_grid.point_name(point)}.ipynb", point, present) for point in wanted]
     write_whole(out / "results.csv", _as_csv(rows, list(notebook.parameters)).encode())
     found = dataset([row["numbers"] for row in rows], asked)
     found.attrs |= {
@@ -85,8 +88,8 @@ def _label(value: Any) -> Any:
     return value if isinstance(value, int | float | str) and not isinstance(value, bool) else json.dumps(value)
 
 
-def _row(path: Path, point: Mapping[str, Any]) -> dict[str, Any]:
-    if not path.exists():
+def _row(path: Path, point: Mapping[str, Any], present: str) -> dict[str, Any]:
+    if notebook_files.digest_in(path) != present:
         return {"point": path.stem, "parameters": dict(point), "numbers": {}, "metadata": {}}
     notebook = notebook_files.read(path)
     numbers, given = recorded_numbers.recorded(notebook), comparison.parameters(path) | dict(point)
@@ -95,12 +98,12 @@ def _row(path: Path, point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """From the metadata of executed notebooks: commits, versions, machines, the days, and how long it took in all."""
-    circumstances = [each.get("lmc", {}).get("circumstances", {}) for each in executed]
+    environments = [each["lmc"]["environment"] for each in executed]
     timed = [each["papermill"] for each in executed if each.get("papermill", {}).get("duration") is not None]
     days = sorted({datetime.datetime.fromisoformat(each["start_time"]).date() for each in timed})
     seconds = sum(each["duration"] for each in timed)
     said = {
-        name: "; ".join(dict.fromkeys(each[name] for each in circumstances if name in each))
+        name: "; ".join(dict.fromkeys(each[name] for each in environments))
         for name in ("commit", "versions", "machine")
     }
     return said | {

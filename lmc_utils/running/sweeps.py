@@ -1,12 +1,14 @@
-"""A notebook over many points of its parameters, on Dask: what is there is kept, what is missing is executed.
+"""A notebook over many points of its parameters, on Dask: only points that are missing or outdated are executed.
 
-Each point becomes `points/DIGEST.ipynb` in the folder of the sweep, whole or not at all; `gathering` makes one table of
-them. A client of the caller's is used as it is; without one a cluster of this machine is started.
+Each point becomes `points/NAME.ipynb` in the folder of the sweep, whole or not at all, and carries a digest of what it
+depends on; `sweep_tables` makes one table of those that carry the present one. A client of the caller's is used as it
+is; without one a cluster of this machine is started.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -16,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from lmc_utils.provenance import digest, write_whole
-from lmc_utils.provenance import sweep as remove_partial
+from lmc_utils.provenance import digest, remove_partial_files, write_whole
 from lmc_utils.running import clusters, sweep_grid, sweep_point, sweep_tables
+from lmc_utils.running.notebook_dependencies import of_notebook
+from lmc_utils.running.notebook_files import digest_in
 from lmc_utils.running.notebooks import TIMEOUT, ExecutionError, Notebook
 from lmc_utils.running.sweep_grid import Point, point_name
 from lmc_utils.settings import ParameterError
@@ -26,7 +29,9 @@ from lmc_utils.settings import ParameterError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+_log = logging.getLogger(__name__)
 _TRIES = 2
+_CHANGED = "code that the notebook uses has changed, or a version of what it imports"
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Report:
 
     Attributes:
         total: points that were asked for.
-        kept: how many of them were there before.
+        kept: how many of them existed before, executed with the present code.
         done: how many were executed.
         failed: one line for each that was not, by the digest of the point.
     """
@@ -50,7 +55,7 @@ def sweep(
     notebook: Notebook | Path, wanted: Sequence[Mapping[str, Any]], client: Client | None = None, *, out: Path,
     timeout: int = TIMEOUT, resources: Mapping[str, float] | None = None,
 ) -> xr.Dataset:  # fmt: skip
-    """Execute a notebook at all points that are not there yet, and gather what all of them recorded.
+    """Execute a notebook at all points that are missing or outdated, and gather what all of them recorded.
 
     Args:
         notebook: the source, or its path.
@@ -65,15 +70,15 @@ def sweep(
 
     Raises:
         ParameterError: a point is wrong, or the folder is that of another notebook.
-        ExecutionError: points failed twice; all others are done, and gathered in the folder.
+        ExecutionError: points failed twice, and all others are done, and gathered in the folder; or see `steps`.
     """
     notebook = notebook if isinstance(notebook, Notebook) else Notebook(notebook)
     sweep_grid.check_points(notebook, wanted)
     report = Report(len(wanted), kept=len(wanted))
-    if there := missing(notebook, wanted, out):
-        count = clusters.worker_count(notebook, list(there.values()))
+    if todo := unfinished(notebook, wanted, out):
+        count = clusters.worker_count(notebook, list(todo.values()))
         with clusters.local_cluster(count) if client is None else nullcontext(client) as used:
-            for report in steps(notebook, wanted, used, out, timeout, resources):  # noqa: B007 the last one counts
+            for report in steps(notebook, wanted, used, out=out, timeout=timeout, resources=resources):  # noqa: B007 the last one counts
                 pass
     found = sweep_tables.gather(notebook, wanted, out)
     if report.failed:
@@ -84,27 +89,31 @@ def sweep(
 
 
 def steps(
-    notebook: Notebook, wanted: Sequence[Mapping[str, Any]], client: Client, out: Path, timeout: int = TIMEOUT,
+    notebook: Notebook, wanted: Sequence[Mapping[str, Any]], client: Client, *, out: Path, timeout: int = TIMEOUT,
     resources: Mapping[str, float] | None = None,
 ) -> Iterator[Report]:  # fmt: skip
     """As `sweep`, without gathering: how far it is, first of all and then after each point.
 
+    One line of the log says how many points are executed again because code has changed.
+
     Raises:
-        ExecutionError: the scheduler has gone; what was done stays.
+        ExecutionError: the scheduler has gone, or code has changed meanwhile; what was done stays.
     """
-    place = folder_of(notebook, out)
-    todo = missing(notebook, wanted, out)
+    folder, present = points_folder(notebook, out), digest(of_notebook(notebook))
+    todo = unfinished(notebook, wanted, out)
+    if outdated := sum((folder / f"{name}.ipynb").exists() for name in todo):
+        _log.warning(f"{outdated} of {len(wanted)} points are executed again: {_CHANGED}")
     report = Report(len(wanted), kept=len(wanted) - len(todo))
     yield report
     if not todo:
         return
     source, stem = notebook.path.read_bytes(), notebook.path.stem
-    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
 
     def submit(point: Point) -> Future[Any]:
-        future: Future[Any] = client.submit(
-            _at_work, source, stem, point, timeout, environment, pure=False, resources=dict(resources or {}) or None
-        )
+        given = {"digest": present, "timeout": timeout, "variables": variables}
+        needed = dict(resources or {}) or None
+        future: Future[Any] = client.submit(_at_work, source, stem, point, **given, pure=False, resources=needed)
         return future
 
     from distributed import as_completed
@@ -119,8 +128,10 @@ def steps(
                 raise ExecutionError("the scheduler has gone; what was done is kept, and the same command goes on")
             outcome = _outcome(future)
             future.release()
+            if digest(of_notebook(notebook)) != present:
+                raise ExecutionError(f"{_CHANGED} during the sweep; the same command executes again what depends on it")
             if outcome.error is None:
-                write_whole(_path(place, todo[name]), outcome.notebook)
+                write_whole(folder / f"{name}.ipynb", outcome.notebook)
                 report.done += 1
             elif tries < _TRIES:
                 again = submit(todo[name])
@@ -130,7 +141,7 @@ def steps(
             else:
                 report.failed[name] = f"{outcome.error} ({_shown(todo[name])})"
                 if outcome.notebook:
-                    write_whole(place / f"{name}.partial.ipynb", outcome.notebook)
+                    write_whole(folder / f"{name}.partial.ipynb", outcome.notebook)
             yield report
     except (CommClosedError, TimeoutError) as error:
         raise ExecutionError("the scheduler has gone; what was done is kept, and the same command goes on") from error
@@ -139,37 +150,30 @@ def steps(
             client.cancel(list(running), force=True)
 
 
-def missing(notebook: Notebook, wanted: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
-    """The points that are not there yet, by name; raises ParameterError as `folder_of` does."""
-    place = folder_of(notebook, out)
-    return {point_name(point): dict(point) for point in wanted if not _path(place, point).exists()}
+def unfinished(notebook: Notebook, wanted: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
+    """The points, by name, that were not executed, or with other code than the present; raises as `points_folder`."""
+    folder, present = points_folder(notebook, out), digest(of_notebook(notebook))
+    points = {point_name(point): dict(point) for point in wanted}
+    return {name: point for name, point in points.items() if digest_in(folder / f"{name}.ipynb") != present}
 
 
-def folder_of(notebook: Notebook, out: Path) -> Path:
-    """The folder of the points of a sweep, made where it is not there.
+def points_folder(notebook: Notebook, out: Path) -> Path:
+    """The folder of the points of a sweep, made where it does not exist.
 
     Raises:
-        ParameterError: it holds those of another notebook, or of another version of this one.
+        ParameterError: it holds those of a notebook of another name.
     """
-    code = ["".join(cell["source"]) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
-    mine, place = {"notebook": notebook.path.stem, "code": digest(code)}, out / "points"
-    stamp = out / "sweep.json"
-    place.mkdir(parents=True, exist_ok=True)
-    remove_partial(place)
+    folder, stamp, mine = out / "points", out / "sweep.json", notebook.path.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_partial_files(folder)
     if not stamp.exists():
-        write_whole(stamp, json.dumps(mine, indent=1).encode())
-    elif json.loads(stamp.read_text()) != mine:
-        raise ParameterError(
-            f"out: expected a folder of '{mine['notebook']}' as it is now, got that of another: '{out}'"
-        )
-    return place
+        write_whole(stamp, json.dumps({"notebook": mine}).encode())
+    elif (other := json.loads(stamp.read_text())["notebook"]) != mine:
+        raise ParameterError(f"out: expected a folder of '{mine}', got that of '{other}': '{out}'")
+    return folder
 
 
-def _path(place: Path, point: Mapping[str, Any]) -> Path:
-    return place / f"{point_name(point)}.ipynb"
-
-
-def _at_work(source: bytes, stem: str, point: Point, timeout: int, environment: dict[str, str]) -> sweep_point.Outcome:
+def _at_work(source: bytes, stem: str, point: Point, **given: Any) -> sweep_point.Outcome:
     """What a worker does; it stops where the task is no longer wanted."""
     from distributed import get_worker
 
@@ -180,7 +184,7 @@ def _at_work(source: bytes, stem: str, point: Point, timeout: int, environment: 
         task = worker.state.tasks.get(key)
         return task is not None and task.state in ("executing", "long-running") and worker.status.name == "running"
 
-    return sweep_point.execute(source, stem, point, timeout, environment, wanted)
+    return sweep_point.execute(source, stem, point, **given, wanted=wanted)
 
 
 def _outcome(future: Future[Any]) -> sweep_point.Outcome:

@@ -62,8 +62,8 @@ def test_sandboxed_code_cannot_see_or_reach_anything_outside(sandbox_program: st
     (trained / "one" / "epoch").write_text("networks")
     (tmp_path / "within").mkdir()
     (tmp_path / "secret").write_text("secret")
-    box = workspace.make_workspace(tmp_path / "within", trained, sandboxed=True)
-    neighbour = workspace.make_workspace(tmp_path / "within", trained, sandboxed=True)
+    box = workspace.make_workspace(tmp_path / "within", trained, copy_runs=False)
+    neighbour = workspace.make_workspace(tmp_path / "within", trained, copy_runs=False)
     outside = [tmp_path / "secret", neighbour.folder, Path.home() / ".bashrc", Path("/etc/passwd"), box.result, trained]
     spots = ["/x", "/dev/x", "/etc/x", "/usr/x", sys.prefix + "/x", str(box.package / "x"), str(box.runs / "one" / "x")]
     system = ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/self/oom_score_adj"]
@@ -102,7 +102,7 @@ def test_sandboxed_code_cannot_see_or_reach_anything_outside(sandbox_program: st
 
 def test_runs_trained_for_all_submissions_are_kept(sandbox_program: str, tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
-    box = workspace.make_workspace(tmp_path / "within", tmp_path / "nothing there", sandboxed=True)
+    box = workspace.make_workspace(tmp_path / "within", tmp_path / "nothing there", copy_runs=False)
     code = "import os, pathlib; pathlib.Path(os.environ['LMC_RUNS'], 'trained').write_text('networks')"
     command = [*sandbox.command_prefix(sandbox_program, box, box.messages, disk=16), sys.executable, "-c", code]
     environment = dict(workspace.marking_job(box, "a", b"", Path(__file__), workspace.Limits()).environment)
@@ -114,7 +114,7 @@ def test_sandboxed_processes_end_with_their_parent(sandbox_program: str, tmp_pat
     import psutil
 
     (tmp_path / "within").mkdir()
-    box = workspace.make_workspace(tmp_path / "within", sandboxed=True)
+    box = workspace.make_workspace(tmp_path / "within", copy_runs=False)
     daemon = "import os, time\nif os.fork() == 0: os.setsid()\nelse: print('up', flush=True)\ntime.sleep(60)"
     command = [*sandbox.command_prefix(sandbox_program, box, box.messages, disk=16), sys.executable, "-c", daemon]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:

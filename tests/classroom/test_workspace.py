@@ -14,9 +14,9 @@ from lmc_utils.classroom.workspace import Limits
 
 REPORT = """
 import json, os, tempfile, lmc_utils
-from lmc_utils.forking import root
+from lmc_utils.forking import runs_folder
 print(json.dumps({
-    "package": lmc_utils.__file__, "runs": str(root()), "home": os.path.expanduser("~"),
+    "package": lmc_utils.__file__, "runs": str(runs_folder()), "home": os.path.expanduser("~"),
     "tmp": tempfile.gettempdir(), "variables": sorted(os.environ),
 }))
 """

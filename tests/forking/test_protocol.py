@@ -66,10 +66,14 @@ def test_a_fork_copies_the_momentum_too(run: Run) -> None:
     parents_only = train(Experiment(**SMALL.to_json() | {"fork_epochs": [4]}), run.folder.path.parent)
     state = training.start(run.network, parents_only.thetas([Member(0)], 0))
     for epoch in range(2):
-        state = training.train_epoch(run.network, state, run.dataset.train, [Member(0).stream(0)], SMALL, epoch)
+        state = training.train_epoch(
+            run.network, state, run.dataset.train, streams=[Member(0).stream(0)], recipe=SMALL, epoch=epoch
+        )
     assert state.momentum.abs().sum() > 0
     sibling = Member(0, 2, 1)
-    expected = training.train_epoch(run.network, state, run.dataset.train, [sibling.stream(0)], SMALL, 2).theta
+    expected = training.train_epoch(
+        run.network, state, run.dataset.train, streams=[sibling.stream(0)], recipe=SMALL, epoch=2
+    ).theta
     # float32, another size of stack: a batched product may sum in another order.
     torch.testing.assert_close(run.thetas([sibling], 3), expected, atol=1e-5, rtol=1e-4)
 
@@ -110,9 +114,9 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     trained: list[int] = []
     train_epoch = training.train_epoch
 
-    def counted(*args: object) -> training.State:
-        trained.append(args[-1])
-        return train_epoch(*args)
+    def counted(*args: object, epoch: int, **more: object) -> training.State:
+        trained.append(epoch)
+        return train_epoch(*args, epoch=epoch, **more)
 
     monkeypatch.setattr(training, "train_epoch", counted)
     resumed = train(experiment, tmp_path)

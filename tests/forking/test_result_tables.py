@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from lmc_utils.forking import Experiment, result_tables, root, train
+from lmc_utils.forking import Experiment, result_tables, runs_folder, train
 from lmc_utils.measure import lines
 from lmc_utils.settings import ParameterError
 
@@ -30,7 +30,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
 
 
 def test_a_table_has_what_was_measured_under_each_convention(made: xr.Dataset) -> None:
-    run = train(SMALL, root())
+    run = train(SMALL, runs_folder())
     assert made.batchnorm.values.tolist() == ["reestimate", "interpolate", "keep"]
     for how in made.batchnorm.values:
         found = lines.line(run.pairs(batchnorm=how), result_tables.LINE).isel(epoch=0)

@@ -14,6 +14,7 @@ from filelock import FileLock
 from small_project import lmc, outputs, write_book, write_notebook
 
 from lmc_utils.publishing import build as publish
+from lmc_utils.running.notebook_files import digest_in
 from lmc_utils.settings import ParameterError
 
 TOUCH = "import pathlib; p = pathlib.Path('count.txt'); p.write_text(p.read_text() + 'x' if p.exists() else 'x')"
@@ -156,13 +157,13 @@ def test_an_invalid_notebook_is_a_one_line_error(content: str, tmp_path: Path) -
 
 
 def test_an_executed_notebook_needs_an_intact_stamp(source: Path, tmp_path: Path) -> None:
-    assert publish._stamp(tmp_path / "missing.ipynb") is None
-    assert publish._stamp(source) is None
+    assert digest_in(tmp_path / "missing.ipynb") is None
+    assert digest_in(source) is None
     publish._accept(source, tmp_path / "b.ipynb", "digest")
-    assert publish._stamp(tmp_path / "b.ipynb") == "digest"
+    assert digest_in(tmp_path / "b.ipynb") == "digest"
     assert json.loads((tmp_path / "b.ipynb").read_text())["nbformat"] == 4
     (tmp_path / "b.ipynb").write_text((tmp_path / "b.ipynb").read_text()[:-20])
-    assert publish._stamp(tmp_path / "b.ipynb") is None
+    assert digest_in(tmp_path / "b.ipynb") is None
 
 
 def test_executed_notebooks_without_a_source_are_removed(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from small_project import write_notebook
 
 from lmc_utils.running import recorded_numbers, sweep_point
 
+FIXED = {"digest": "of its code", "timeout": 60, "variables": {"LMC_SAID": "x"}}
+
 
 def run(folder: Path, source: str, **more: object) -> sweep_point.Outcome:
     path = write_notebook(folder / "one.ipynb", source)
-    return sweep_point.execute(path.read_bytes(), "one", {"count": 4}, 60, {"LMC_SAID": "x"}, **more)  # type: ignore[arg-type]
+    return sweep_point.execute(path.read_bytes(), "one", {"count": 4}, **FIXED, **more)  # type: ignore[arg-type]
 
 
 def test_an_executed_notebook_is_returned(tmp_path: Path) -> None:
@@ -23,6 +25,7 @@ def test_an_executed_notebook_is_returned(tmp_path: Path) -> None:
     outcome = run(tmp_path, source)
     assert outcome.error is None
     assert recorded_numbers.recorded(json.loads(outcome.notebook)) == {"twice": 8.0, "said": 1.0}
+    assert json.loads(outcome.notebook)["metadata"]["lmc"]["digest"] == "of its code"
     assert outcome.seconds > 0
 
 

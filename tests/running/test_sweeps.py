@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import pytest
 import xarray as xr
 from small_project import lmc, write_notebook
 
-from lmc_utils.running import clusters, recorded_numbers, sweep_grid, sweeps
+from lmc_utils import provenance
+from lmc_utils.running import clusters, recorded_numbers, sweep_grid, sweep_tables, sweeps
 from lmc_utils.running.notebooks import ExecutionError, Notebook
 from lmc_utils.settings import ParameterError
 
@@ -90,6 +92,67 @@ def test_a_failed_point_is_retried_once_and_the_others_continue(notebook: Notebo
     assert not (tmp_path / "out" / "points" / f"{name}.ipynb").exists()
 
 
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the package that can be edited, of which all processes import."""
+    package = shutil.copytree(provenance.PACKAGE, tmp_path / "checkout" / provenance.PACKAGE.name)
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(provenance, "CHECKOUT", package.parent)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    return package
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+MEASURING = """from lmc_utils.measure.barriers import STABLE_BELOW
+from lmc_utils.running import record
+open(f"{word}/log", "a").write(f"{count}\\n")
+record(below=count * STABLE_BELOW)"""
+
+
+def test_changed_code_executes_points_again_and_never_mixes_old_and_new(
+    checkout: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    measuring = Notebook(write_notebook(tmp_path / "one.ipynb", MEASURING))
+
+    def below(counts: range) -> list[float]:
+        caplog.clear()
+        return list(sweeps.sweep(measuring, wanted(tmp_path, counts), out=tmp_path / "out").below.values.flat)
+
+    def said() -> list[str]:
+        return [record.message for record in caplog.records if record.name == sweeps.__name__]
+
+    assert below(range(1, 3)) == [2.0, 4.0]
+    edit(checkout / "measure" / "barriers.py", '"""', '"""Another docstring. ')
+    edit(checkout / "publishing" / "pdf.py", "\n\n\ndef", "\n\nADDED = 1\n\n\ndef")
+    assert below(range(1, 3)) == [2.0, 4.0]
+    assert executed(tmp_path) == [1, 2]
+    assert said() == []
+    edit(checkout / "measure" / "barriers.py", "STABLE_BELOW = 2.0", "STABLE_BELOW = 3.0")
+    table = sweep_tables.gather(measuring, wanted(tmp_path, range(1, 3)), tmp_path / "out")
+    assert table.missing == 2, "old points are in no table of the new code"
+    assert below(range(1, 2)) == [3.0]
+    assert said() == [f"1 of 1 points are executed again: {sweeps._CHANGED}"]
+    assert below(range(1, 4)) == [3.0, 6.0, 9.0]
+    assert said() == [f"1 of 3 points are executed again: {sweeps._CHANGED}"]
+    assert executed(tmp_path) == [1, 1, 2, 2, 3]
+
+
+def test_code_that_changes_during_a_sweep_ends_it(checkout: Path, tmp_path: Path) -> None:
+    measuring = Notebook(write_notebook(tmp_path / "one.ipynb", MEASURING))
+    with clusters.local_cluster(1) as client:
+        running = sweeps.steps(measuring, wanted(tmp_path, range(4)), client, out=tmp_path / "out")
+        assert [next(running).done, next(running).done] == [0, 1]
+        edit(checkout / "measure" / "barriers.py", "STABLE_BELOW = 2.0", "STABLE_BELOW = 3.0")
+        with pytest.raises(ExecutionError, match=r"^code that the notebook uses has changed.* during the sweep"):
+            list(running)
+    assert len(list((tmp_path / "out" / "points").glob("*.ipynb"))) == 1
+
+
 HARMFUL = """import os, resource, signal, time
 from lmc_utils.running import record
 if word == "never ends":
@@ -107,7 +170,7 @@ def test_endless_and_out_of_memory_points_are_one_line_errors(tmp_path: Path) ->
     harmful = Notebook(write_notebook(tmp_path / "one.ipynb", HARMFUL))
     points = [{"word": word} for word in words]
     with clusters.local_cluster(2) as client:
-        *_, report = sweeps.steps(harmful, points, client, tmp_path / "out", timeout=6)
+        *_, report = sweeps.steps(harmful, points, client, out=tmp_path / "out", timeout=6)
     assert (report.done, len(report.failed)) == (1, 3)
     said = [report.failed[sweep_grid.point_name(point)] for point in points[:3]]
     for line, why, word in zip(said, ("after 6 seconds", "MemoryError", "died"), words, strict=False):
@@ -146,7 +209,7 @@ def test_a_killed_worker_loses_no_point(
     points = wanted(tmp_path, range(6), rate=0.5)
     with clusters.connect_to_scheduler(address) as client:
         client.wait_for_workers(2, timeout=60)
-        for report in sweeps.steps(notebook, points, client, tmp_path / "out"):
+        for report in sweeps.steps(notebook, points, client, out=tmp_path / "out"):
             if report.done == 2:
                 first.send_signal(signal.SIGKILL)
     assert (report.done, report.failed) == (6, {})
@@ -174,7 +237,7 @@ def test_a_killed_scheduler_is_a_one_line_error_and_loses_no_point(
     def go_on_until_it_is_killed() -> None:
         with clusters.connect_to_scheduler(address) as client:
             client.wait_for_workers(2, timeout=60)
-            for report in sweeps.steps(notebook, points, client, tmp_path / "out"):
+            for report in sweeps.steps(notebook, points, client, out=tmp_path / "out"):
                 if report.done == 2:
                     process.send_signal(signal.SIGKILL)
 
@@ -197,10 +260,10 @@ def test_an_unreachable_scheduler_is_a_quick_one_line_error(tmp_path: Path) -> N
 
 
 def test_a_folder_belongs_to_one_notebook(notebook: Notebook, tmp_path: Path) -> None:
-    sweeps.folder_of(notebook, tmp_path / "out")
+    sweeps.points_folder(notebook, tmp_path / "out")
     other = Notebook(write_notebook(tmp_path / "two.ipynb", "1"))
-    with pytest.raises(ParameterError, match=r"^out: expected a folder of 'two'"):
-        sweeps.folder_of(other, tmp_path / "out")
+    with pytest.raises(ParameterError, match=r"^out: expected a folder of 'two', got that of 'one'"):
+        sweeps.points_folder(other, tmp_path / "out")
 
 
 def test_lmc_sweep(notebook: Notebook, tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""What the results of a notebook depend on, besides the values of its parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from lmc_utils import dependencies
+from lmc_utils.provenance import CHECKOUT
+from lmc_utils.running.notebooks import Notebook
+from lmc_utils.settings import ParameterError
+
+
+def of_notebook(notebook: Notebook) -> dict[str, Any]:
+    """The code of its cells, and what that and its records of parameters can reach by imports.
+
+    Tables of long runs, and notebooks that are made to be swept, count where a cell names them.
+
+    Returns:
+        As `dependencies.of_code`, with `cells`, `tables` (their paths) and `swept` (what such notebooks depend on).
+
+    Raises:
+        ParameterError: it is not a notebook, or its cells cannot be code.
+    """
+    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
+    sources = ["".join(cell["source"]) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
+    stored = {*CHECKOUT.glob("results/*.nc"), *CHECKOUT.glob("notebooks/points/*.ipynb")} - {notebook.path.resolve()}
+    named = sorted(path for path in stored if path.stem in "".join(sources))
+    records = [f"import {name.partition(':')[0]}" for name in notebook.records]
+    try:
+        cells = [transform(source) for source in sources]
+        return {
+            **dependencies.of_code(*cells, *records),
+            "cells": [dependencies.code_without_docstrings(cell) for cell in cells],
+            "tables": {path.name: path for path in named if path.suffix == ".nc"},
+            "swept": {path.name: of_notebook(Notebook(path)) for path in named if path.suffix == ".ipynb"},
+        }
+    except (ValueError, MemoryError, RecursionError) as error:  # what no compiler takes, such as half a character
+        raise ParameterError(f"notebook: expected cells of Python in '{notebook.path}' ({error})") from error
