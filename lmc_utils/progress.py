@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bar", "hidden"]
 
-_hidden = ContextVar("_hidden", default=os.environ.get("LMC_PROGRESS") == "0")
+_hidden = ContextVar("_hidden", default=False)
 
 
 def bar(
@@ -29,7 +29,7 @@ def bar(
     """
     from tqdm import tqdm  # here, as exercises on toy landscapes need only NumPy
 
-    return tqdm(items, description, total, unit=unit, disable=_hidden.get())
+    return tqdm(items, description, total, unit=unit, disable=_hidden.get() or os.environ.get("LMC_PROGRESS") == "0")
 
 
 @contextmanager

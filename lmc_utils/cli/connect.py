@@ -91,7 +91,7 @@ def _print_report(report: Report, as_json: bool, page: Path | None, checkpoint: 
         for row, alpha in enumerate(found.alpha.values):
             typer.echo(f"{alpha:10.3g}" + "".join(f"{float(found[name][row]):10.4g}" for name in columns))
         if "layer_rise" in found:
-            typer.echo("one layer half-way: rise of the loss")
+            typer.echo("rise of the loss, one layer at the midpoint")
             for layer, rise in zip(found.layer.values, found.layer_rise.values, strict=True):
                 typer.echo(f"{rise:10.4g}  {layer}")
         for name, value in report.attrs.items():

@@ -74,7 +74,7 @@ def test_numbers_are_those_of_the_library_and_the_page_needs_no_host(folder: Pat
     scope: dict[str, object] = {}
     exec(MODULE, scope)
     states = torch.load(folder / "0.pt"), torch.load(folder / "1.pt")["state_dict"]
-    expected = connect.pair(*states, scope["samples"](), scope["net"](), alphas=5)  # type: ignore[operator]
+    expected = connect.pair(*states, scope["samples"](), model=scope["net"](), alphas=5)  # type: ignore[operator]
     # in single precision, which another process may add up in another order
     assert told["loss"] == pytest.approx(expected.loss.values.tolist(), rel=1e-6)
     assert told["error_barrier"] == float(expected.error_barrier)
