@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import xarray as xr
 
 from lmc_utils.forking import Run, train
-from lmc_utils.measure import approximations, barriers, curvature, lines
+from lmc_utils.measure import approximations, curvature, predictions
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.selection import end_of_training, pair_mean
 from lmc_utils.measure.statistics import Bootstrap
@@ -47,8 +47,8 @@ def decay_sweep(run: Run, parameters: Parameters) -> xr.Dataset:
         parameters: the weight decays, and how many parents each has.
 
     Returns:
-        Dimensions weight_decay, fork_epoch, parent and pair: `measured` and `predicted` (nats), and `loss`, the mean
-        of the endpoints' own.
+        Dimensions weight_decay, fork_epoch, parent and pair: `measured` and `predicted` (nats), `loss`, the mean of
+        the endpoints' own, and their squared `distance`.
     """
     parents = parameters.sweep_parents
     found = []
@@ -56,14 +56,9 @@ def decay_sweep(run: Run, parameters: Parameters) -> xr.Dataset:
         experiment = replace(run.experiment, weight_decay=decay, parents=parents)
         own = decay == run.experiment.weight_decay and parents <= run.experiment.parents
         pairs = (run if own else train(experiment)).pairs(parents=range(parents))
-        line = end_of_training(lines.line(pairs, lines.ENDS_AND_MIDPOINT, splits=["train"]), "train")
         ends = end_of_training(curvature.along(pairs, by_layer=False))
-        values = {
-            "measured": barriers.midpoint_barrier(line.loss),
-            "predicted": approximations.second_order(ends.curvature, 0.5),
-            "loss": ends.loss.mean("alpha"),
-        }
-        found.append(xr.Dataset(values).assign_coords(weight_decay=decay))
+        swept = predictions.midpoint(pairs, ends).rename(second_order="predicted")
+        found.append(swept.assign(loss=ends.loss.mean("alpha")).assign_coords(weight_decay=decay))
     return xr.concat(found, "weight_decay")
 
 

@@ -1,13 +1,18 @@
-"""The chapter on residual networks with batch normalisation: its experiment and its parameters."""
+"""The chapter on residual networks with batch normalisation: its experiment, its parameters, its tables."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from lmc_utils.forking import Experiment
+import xarray as xr
+
+from lmc_utils.forking import Experiment, result_tables
+from lmc_utils.measure import barriers
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.selection import pair_mean
 from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.settings import Settings, at_least, odd_at_least, parameter, require, with_default
 
@@ -54,3 +59,53 @@ class Parameters(Settings):
     def few(self, pairs: Pairs) -> Pairs:
         """The same pairs, to be measured on the first of their training samples only."""
         return replace(pairs, evaluator=require_stacked(pairs).with_few_samples(self.few_samples))
+
+
+def error_barriers(lines: Mapping[str, xr.Dataset]) -> xr.DataArray:
+    """The error barrier under each convention for the statistics of batch normalisation.
+
+    Where each network's own statistics are kept in turn, it is the mean of both barriers, not the barrier of the mean.
+
+    Args:
+        lines: what `lines.line` measured, by convention.
+
+    Returns:
+        Dimensions batchnorm and those of the pairs.
+    """
+    found = []
+    for how, line in lines.items():
+        own = how == "keep"
+        barrier = barriers.error_barrier(line.error_kept if own else line.error)
+        found.append(barrier.mean("kept") if own else barrier)
+    return xr.concat(found, xr.Variable("batchnorm", list(lines)))
+
+
+def by_norm_and_rate(norms: xr.Dataset) -> dict[str, Any]:
+    """What the table `resnet8_norms` says of each normalisation at its low and its high learning rate.
+
+    Returns:
+        The `barrier` by fork epoch and the networks' own `error` by split, by names such as `group_low_barrier`, and
+        `batch_rates`, by what factor the high rate raises the barrier of forks at the start under batch normalisation.
+    """
+    barrier = pair_mean(barriers.error_barrier(norms.error.sel(split="train")))
+    error = norms.error.sel(alpha=[0, 1]).mean(["alpha", "fork_epoch", "parent", "pair"])
+    batch = barrier.sel(norm="batch", fork_epoch=0).values
+    found: dict[str, Any] = {"batch_rates": batch[1] / batch[0]}
+    for norm in norms.norm.values:
+        for rate, name in zip(norms.learning_rate.values, ("low", "high"), strict=True):
+            at = {"norm": norm, "learning_rate": rate}
+            found[f"{norm}_{name}"] = {"barrier": barrier.sel(at), "error": error.sel(at)}
+    return found
+
+
+def about_fashion(table: xr.Dataset) -> dict[str, float]:
+    """How the table `resnet8_fashion_mnist` was made, and the error of its networks, as the text quotes it."""
+    experiment = result_tables.FASHION
+    return {
+        "error": float(table.error.sel(split="train", batchnorm="reestimate", alpha=[0, 1]).mean()),
+        "samples": experiment.train_samples or 0,
+        "parents": table.sizes["parent"],
+        "epochs": experiment.epochs,
+        "rate": experiment.learning_rate,
+        "minutes": float(table.attrs["wall_time"].split()[0]) / 60,
+    }

@@ -1,13 +1,21 @@
-"""The chapter on permutation symmetry and curved paths: its parameters."""
+"""The chapter on permutation symmetry and curved paths: its parameters, its treatments and their summaries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
+import xarray as xr
+
+from lmc_utils.connect import alignment, rescaling
 from lmc_utils.forking import Experiment
+from lmc_utils.measure import barriers, lines
+from lmc_utils.measure.curves import Curves, CurveSettings
 from lmc_utils.measure.lines import LineGrid
-from lmc_utils.settings import Settings, at_least, odd_at_least, parameter
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.selection import end_of_training, pair_mean
+from lmc_utils.measure.statistics import bounds, exceeds_noise
+from lmc_utils.settings import Settings, at_least, odd_at_least, parameter, require
 
 
 @dataclass(frozen=True)
@@ -28,3 +36,116 @@ class Parameters(Settings):
         """The same experiment with wide networks and its first fork epochs."""
         widths, forks = (self.wide,) * len(experiment.widths), experiment.fork_epochs[: self.wide_forks]
         return replace(experiment, widths=widths, fork_epochs=forks)
+
+
+def require_measurable(experiment: Experiment, curve: CurveSettings) -> None:
+    """Raise ParameterError unless the chapter can rescale these networks and draw these curves."""
+    require(curve.bends == 1, "bends", "1 in this chapter, which draws the curve on its plane", curve.bends)
+    norms = "none or batch, as activations are rescaled"
+    require(experiment.norm in ("none", "batch"), "norm", norms, experiment.norm)
+
+
+class Treated(NamedTuple):
+    """What aligning pairs and rescaling their activations does to the barrier.
+
+    Attributes:
+        aligned: the pairs, aligned.
+        report: what alignment did, see `connect.alignment.Aligned`.
+        barriers: the training error barrier, with the dimensions treatment (line, aligned, rescaled) and those of the
+            pairs.
+        line: loss and error on the straight line between the pairs as they are.
+    """
+
+    aligned: Pairs
+    report: xr.Dataset
+    barriers: xr.DataArray
+    line: xr.Dataset
+
+    def reduction(self) -> xr.DataArray:
+        """By how much alignment lowers the barrier of each pair."""
+        return self.barriers.sel(treatment="line") - self.barriers.sel(treatment="aligned")
+
+    def reduced_fraction(self) -> xr.DataArray:
+        """The fraction of the mean barrier that alignment takes away."""
+        return pair_mean(self.reduction()) / pair_mean(self.barriers.sel(treatment="line"))
+
+
+def treat(pairs: Pairs, grid: LineGrid, matching: alignment.Matching, *, seed: int) -> Treated:
+    """Align pairs, and measure the lines between them as they are, aligned, and aligned and rescaled."""
+    aligned, report = alignment.align(pairs, matching, seed=seed)
+    measured = {
+        "line": lines.line(pairs, grid, splits=["train"]),
+        "aligned": lines.line(aligned, grid, splits=["train"]),
+        "rescaled": rescaling.line(aligned, grid, splits=["train"]),
+    }
+    ends = {name: end_of_training(line, "train") for name, line in measured.items()}
+    errors = [barriers.error_barrier(line.error) for line in ends.values()]
+    treated = xr.concat(errors, xr.Variable("treatment", list(ends)))
+    return Treated(aligned, end_of_training(report), treated, ends["line"])
+
+
+def mean_barriers(siblings: Treated, independent: Treated) -> dict[str, Any]:
+    """Mean barriers after each treatment, and the fraction that alignment takes away, by the names of recorded numbers.
+
+    Returns:
+        `error_barrier` by treatment and `share`, of siblings by fork epoch, and of independent networks as `strangers`.
+    """
+    names = siblings.barriers.treatment.values.tolist()
+    of_each = [pair_mean(treated.barriers) for treated in (siblings, independent)]
+    return {
+        "error_barrier": {
+            name: {"": of_each[0].sel(treatment=name), "strangers": of_each[1].sel(treatment=name)} for name in names
+        },
+        "share": {"": siblings.reduced_fraction(), "strangers": independent.reduced_fraction()},
+    }
+
+
+def alignment_gain(treated: Treated) -> dict[str, xr.DataArray]:
+    """What alignment does to siblings, by the names of recorded numbers.
+
+    Returns:
+        `interval` of the mean barrier, by treatment; `fall`, by how much alignment lowers it, with `fall_interval` and
+        whether it `stands_out` of the noise; `moved` channels, and `closer`, the distance after it over that before.
+    """
+    reduction, report = treated.reduction(), treated.report
+    return {
+        "interval": bounds(treated.barriers),
+        "fall": pair_mean(reduction),
+        "fall_interval": bounds(reduction),
+        "stands_out": exceeds_noise(reduction),
+        "moved": pair_mean(report.moved),
+        "closer": pair_mean(report.after / report.before),
+    }
+
+
+def curve_numbers(curves: Curves, measured: xr.Dataset, line: xr.Dataset) -> dict[str, xr.DataArray]:
+    """What curves between pairs leave of the barrier, means over pairs by the names of recorded numbers.
+
+    Args:
+        curves: trained ones.
+        measured: what they measure on training samples, at the end of training.
+        line: loss on the straight line between the same pairs.
+
+    Returns:
+        The training error barrier `error_barrier_curve`, its highest value over pairs `highest_curve`, and
+        `test_curve` on test samples; the highest losses `loss_curve` and `loss_line`; the curve's `length` over that of
+        the line, and how far it is `off_line`.
+    """
+    barrier = barriers.error_barrier(measured.error)
+    tested = barriers.error_barrier(end_of_training(curves.measure(splits=["test"]), "test").error)
+    pairs = [dim for dim in ("parent", "pair") if dim in barrier.dims]
+    return {
+        "error_barrier_curve": pair_mean(barrier),
+        "highest_curve": barrier.max(pairs),
+        "test_curve": pair_mean(tested),
+        "loss_curve": pair_mean(measured.loss.max("alpha")),
+        "loss_line": pair_mean(line.loss.max("alpha")),
+        "length": pair_mean(measured.length),
+        "off_line": pair_mean(measured.off_line),
+    }
+
+
+def as_walk(way: xr.DataArray) -> xr.Dataset:
+    """The way of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
+    steps = way.drop_vars(["split", "epoch"], errors="ignore").rename(step="epoch")
+    return steps.expand_dims(walker=["pass"]).to_dataset(name="walk")

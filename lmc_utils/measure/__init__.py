@@ -33,6 +33,7 @@ __all__ = [
     "selection",
     "barriers",
     "approximations",
+    "predictions",
     "trajectories",
     "geometry",
     "trajectory_projection",

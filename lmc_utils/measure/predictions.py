@@ -1,0 +1,50 @@
+"""Barriers of pairs beside their second-order predictions: at the midpoint, as a whole and layer by layer."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from lmc_utils.measure import approximations, barriers, lines
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.selection import end_of_training
+
+__all__ = ["midpoint", "by_layer"]
+
+
+def midpoint(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
+    """The training loss barrier at the midpoint, and its second-order approximation.
+
+    Args:
+        pairs: at one epoch.
+        ends: their curvature at both networks, from `curvature.along`, as a whole or by layer.
+
+    Returns:
+        `measured` and `second_order` (nats), and `distance`, the squared distance of the two networks, as a baseline;
+        with the dimensions of the pairs, without epoch.
+    """
+    line = end_of_training(lines.line(pairs, lines.ENDS_AND_MIDPOINT, splits=["train"]), "train")
+    whole = end_of_training(ends.sum(["layer", "with_layer"], keep_attrs=True) if "layer" in ends.dims else ends)
+    return xr.Dataset(
+        {
+            "measured": barriers.midpoint_barrier(line.loss),
+            "second_order": approximations.second_order(whole.curvature, 0.5),
+            "distance": whole.squared_distance,
+        }
+    )
+
+
+def by_layer(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
+    """The rise of the training loss where one layer alone goes half-way, and its second-order approximation.
+
+    Args:
+        pairs: at one epoch.
+        ends: their curvature at both networks by layer, from `curvature.along`.
+
+    Returns:
+        `measured` and `second_order` (nats), with the dimensions of the pairs, without epoch, and layer.
+    """
+    line = end_of_training(lines.layer_line(pairs, splits=["train"]), "train")
+    own = approximations.layer_diagonal(end_of_training(ends).curvature)
+    return xr.Dataset(
+        {"measured": barriers.layer_rise(line.loss), "second_order": approximations.second_order_rise(own)}
+    )
