@@ -21,6 +21,7 @@ def bar(
 ) -> tqdm[Any]:
     """A progress bar around items, or one of a known total that is updated by hand.
 
+    It appears after half a second, so that quick work shows none, nor a mistake that ends the work at once.
     The environment variable LMC_PROGRESS=0 hides all bars, `hidden` those of a block.
 
     >>> with hidden():
@@ -29,7 +30,8 @@ def bar(
     """
     from tqdm import tqdm  # here, as exercises on toy landscapes need only NumPy
 
-    return tqdm(items, description, total, unit=unit, disable=_hidden.get() or os.environ.get("LMC_PROGRESS") == "0")
+    hide = _hidden.get() or os.environ.get("LMC_PROGRESS") == "0"
+    return tqdm(items, description, total, unit=unit, delay=0.5, disable=hide)
 
 
 @contextmanager
