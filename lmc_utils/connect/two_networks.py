@@ -182,13 +182,13 @@ def _line(pairs: Pairs, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) ->
         found = lines.line(pairs, grid)
     except points.Interrupted as stop:
         done = stop.found.drop_vars([name for name in stop.found if str(name).endswith("_kept")])
-        raise Interrupted(Report(_with_barriers(_of_one(done)).assign_attrs(attrs))) from stop
-    return _with_barriers(_of_one(found)).assign_attrs(attrs)
+        raise Interrupted(Report(_with_barriers(_of_one(done, attrs)))) from stop
+    return _with_barriers(_of_one(found, attrs))
 
 
-def _of_one(found: xr.Dataset) -> xr.Dataset:
-    """Measurements of a single pair on a single split, without the split."""
-    return found.isel(split=0, drop=True)
+def _of_one(found: xr.Dataset, attrs: Mapping[str, Any] | None = None) -> xr.Dataset:
+    """Measurements of a single pair on a single split, without the split, and with attributes of their own."""
+    return found.isel(split=0, drop=True).drop_attrs(deep=False).assign_attrs(attrs or {})
 
 
 def _with_barriers(found: xr.Dataset) -> xr.Dataset:
