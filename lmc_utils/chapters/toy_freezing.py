@@ -14,7 +14,7 @@ from lmc_utils.settings import Settings, above, at_least, parameter
 from lmc_utils.toy import descent
 from lmc_utils.toy.landscape import on_interval
 
-__all__ = ["Walkers", "fork_times", "PARTED_BELOW"]
+__all__ = ["Walkers", "fork_times", "temperature_numbers", "PARTED_BELOW"]
 
 PARTED_BELOW = 5.0  # percent of the pairs: fewer that part count as none
 _HIGH = 0.1  # heights, from which on a barrier counts, as in the chapter on toy landscapes
@@ -77,3 +77,19 @@ def fork_times(name: str, values: Sequence[float], pairs: int, seed: int = 0) ->
     groups = [{"pairs": max(10, pairs // _GROUPS), "seed": seed + group} for group in range(_GROUPS)]
     found = [[Walkers(**{**group, name: value}).fork_time() for value in values] for group in groups]  # type: ignore[arg-type]
     return xr.DataArray(found, dims=["parent", name], coords={name: list(values)}, attrs={"units": "share of the run"})
+
+
+def temperature_numbers(times: xr.DataArray) -> dict[str, float]:
+    """Means over groups of `fork_times` along temperatures: the first, the last, and the temperature left at either.
+
+    >>> times = xr.DataArray([[0.0, 0.5]], dims=["parent", "temperature"], coords={"temperature": [0.2, 0.6]})
+    >>> temperature_numbers(times)
+    {'first': 0.0, 'last': 0.5, 'frozen_coldest': 0.2, 'frozen_hottest': 0.3}
+    """
+    mean, left = times.mean("parent"), (times.temperature * (1 - times)).mean("parent")
+    return {
+        "first": float(mean[0]),
+        "last": float(mean[-1]),
+        "frozen_coldest": float(left[0]),
+        "frozen_hottest": float(left[-1]),
+    }

@@ -34,15 +34,15 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
 
     A labelled array has a number for each label: `NAME_train` where labels are words, which come first, `NAME_parent_0`
     where they are numbers, `NAME_fork_0` for a dimension `fork_epoch`. A mapping or a labelled dataset has one for each
-    key, of which an empty one adds nothing to the name; a named tuple, such as a correlation with its interval, one for
-    each field, of which the first adds nothing.
+    key; spaces in a key become underscores, and an empty one adds nothing to the name. A named tuple, such as a
+    correlation with its interval, has one for each field, of which the first adds nothing.
 
     >>> dict(numbers("loss", {"train": 0.5, "test": 0.75}))
     {'loss_train': 0.5, 'loss_test': 0.75}
     """
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from numbers("_".join(filter(None, (name, str(key)))), item)
+            yield from numbers("_".join(filter(None, (name, str(key).replace(" ", "_")))), item)
     elif hasattr(value, "_asdict"):
         first, *others = value._asdict()
         yield name, float(getattr(value, first))

@@ -107,3 +107,31 @@ def test_axes_are_read_by_the_names_that_they_have_in_the_text() -> None:
     assert when_stability_begins.along(
         "training samples", table([10], "train_samples"), plan
     ).begins.values.tolist() == [[1.5, 1.5]]
+
+
+def onset(name: str, labels: list[float], factor: float = 1.0) -> xr.Dataset:
+    """Two parents whose onset is the label, one epoch later in the second, after half of training."""
+    values = xr.DataArray([[label * factor, label * factor + 1] for label in labels], dims=[name, "parent"])
+    values = values.assign_coords({name: labels})
+    share = xr.full_like(values, 0.5)
+    return xr.Dataset({"begins": values, "share": share, "steps": 10 * values, "error_there": values})
+
+
+def test_equal_noise_is_compared_at_equal_noise() -> None:
+    axes = {
+        "learning rate": onset("learning_rate", [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4]),
+        "batch size": onset("batch_size", [16, 32, 64, 128, 256]),
+        "training samples": onset("train_samples", [250, 500, 1000, 2000, 4000]),
+    }
+    noise = {
+        "learning rate": axes["learning rate"].learning_rate / 0.1,
+        "batch size": 64 / axes["batch size"].batch_size,
+        "training samples": axes["training samples"].train_samples / 4000,
+    }
+    found = when_stability_begins.equal_noise_numbers(axes, noise)
+    expected = {"low_rate": 0.025, "half_rate": 0.05, "high_rate": 0.2, "half_data": 2000, "quarter_data": 1000}
+    expected |= {"low_batch": 256, "half_batch": 128, "high_batch": 32}
+    assert {name: float(value) - 0.5 for name, value in found["onset"].items()} == pytest.approx(expected)
+    left = {"low": 0.125, "default": 0.5, "high_rate": 1.0, "high_batch": 1.0, "highest_batch": 2.0}
+    assert {name: float(value) for name, value in found["noise_left"].items()} == pytest.approx(left), "the half"
+    assert float(when_stability_begins.progress_numbers(axes)["steps"]["fewest_samples"]) == 5005

@@ -62,7 +62,7 @@ def test_labelled_values_get_a_name_for_each_label() -> None:
     }
     dataset = xr.Dataset({"error": by_split_and_fork.sel(split="train"), "pairs": 3})
     assert dict(recorded_numbers.numbers("", dataset)) == {"error_fork_0": 1.0, "error_fork_15": 3.0, "pairs": 3.0}
-    assert dict(recorded_numbers.numbers("x", {"": 1, "lowest": 0})) == {"x": 1.0, "x_lowest": 0.0}
+    assert dict(recorded_numbers.numbers("x", {"": 1, "at the end": 0})) == {"x": 1.0, "x_at_the_end": 0.0}
     with pytest.raises(TypeError):
         dict(recorded_numbers.numbers("x", [1.0, 2.0]))
 
