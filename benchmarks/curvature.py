@@ -8,6 +8,7 @@ float64.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -95,7 +96,7 @@ class Task:
         both = {"thetas": self.thetas[:2].double(), "deltas": self.deltas[:2].double()}
         if "buffers" in given:
             given["buffers"] = given["buffers"][:2]
-        return replace(self, design=self.design.double(), given=given, **some, **both)
+        return replace(self, design=copy.deepcopy(self.design).double(), given=given, **some, **both)
 
 
 def family(name: str, experiment: Experiment) -> Task:

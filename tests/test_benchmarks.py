@@ -90,6 +90,8 @@ def test_the_peers_find_the_curvature_of_residual_networks(norm: str) -> None:
     task = curvature.Task.fresh(design, norm, networks=2, samples=50)
     assert len(curvature._contenders(task, by_layer=True)) > 1
     curvature._check_equal(task, by_layer=True)
+    kept = [*task.design.parameters(), *task.design.buffers()]
+    assert {value.dtype for value in kept} == {torch.float32}  # what is timed after the check in float64
 
 
 def test_a_different_curvature_is_detected(trained: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
