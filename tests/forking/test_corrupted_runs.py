@@ -31,9 +31,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     epochs: list[int] = []
     real = training.train_epoch
 
-    def counted(*arguments: object) -> object:
-        epochs.append(arguments[-1] + 1)
-        return real(*arguments)
+    def counted(*arguments: object, epoch: int, **more: object) -> object:
+        epochs.append(epoch + 1)
+        return real(*arguments, epoch=epoch, **more)
 
     monkeypatch.setattr(training, "train_epoch", counted)
     return epochs
@@ -72,8 +72,8 @@ def test_repair_on_another_machine_retrains_all_later_epochs(run: Run, copy: Pat
     run_corruption.epoch_file(copy, 2).unlink()
     real = training.train_epoch
 
-    def elsewhere(*arguments: object) -> object:
-        state = real(*arguments)
+    def elsewhere(*arguments: object, **more: object) -> object:
+        state = real(*arguments, **more)
         return state._replace(theta=state.theta * (1 + 1e-6))
 
     with pytest.MonkeyPatch.context() as patched:
@@ -94,8 +94,8 @@ def test_repair_of_a_thinned_run_on_another_machine_retrains_all_later_epochs(
     trained.clear()
     real = training.train_epoch
 
-    def elsewhere(*arguments: object) -> object:
-        state = real(*arguments)
+    def elsewhere(*arguments: object, **more: object) -> object:
+        state = real(*arguments, **more)
         return state._replace(theta=state.theta * (1 + 1e-6))
 
     with pytest.MonkeyPatch.context() as patched:

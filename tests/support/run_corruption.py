@@ -345,9 +345,9 @@ def mend(experiment: Experiment, folder: Path) -> Mending:
     done = Mending([], [])
     real, log = training.train_epoch, logging.getLogger("lmc_utils.forking")
 
-    def counted(*arguments: Any) -> Any:
-        done.trained.append(arguments[-1] + 1)
-        return real(*arguments)
+    def counted(*arguments: Any, epoch: int, **more: Any) -> Any:
+        done.trained.append(epoch + 1)
+        return real(*arguments, epoch=epoch, **more)
 
     class Noting(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
