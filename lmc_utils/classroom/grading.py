@@ -1,8 +1,8 @@
-"""Mark a folder of submissions, some at a time, and write a table of their marks.
+"""Grade a folder of submissions, several in parallel, and write a table of their marks.
 
-Marks are kept in `_build/grades` under a digest of all that they depend on, so that an interrupted run goes on where it
-stopped, and the table is the same to the byte however often it is made. The table is made of what is in memory: marks
-that were kept are read before any submission runs.
+Marks are cached in `_build/grades` under a digest of their dependencies, so that an interrupted run continues where it
+stopped, and the table is reproducible to the byte. Cached marks are read before any submission runs, and the table is
+written from memory.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from lmc_utils import dependencies
-from lmc_utils.classroom import assignments, mark_cache, sandbox, workspace
+from lmc_utils.classroom import assignments, mark_cache, sandbox
 from lmc_utils.classroom.grade_table import as_csv, format_points
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
 from lmc_utils.classroom.submission_marks import Marks, zero_marks
 from lmc_utils.classroom.submissions import Submission, collect_submissions
-from lmc_utils.classroom.workspace import Limits
+from lmc_utils.classroom.workspace import Limits, Workspace, make_workspace, marking_job
 from lmc_utils.formatting import one_line
 from lmc_utils.provenance import digest, remove_partial_files, write_whole
 from lmc_utils.running import subprocess_jobs
@@ -35,18 +35,18 @@ from lmc_utils.running.notebook_dependencies import of_notebook
 from lmc_utils.running.notebooks import Notebook, notebook_paths
 from lmc_utils.settings import ParameterError, require
 
-_NO_WALL = "marked without a wall, so that a submission could read and change what the account that marks can"
-_PATIENCE = 600  # seconds a cell of a solution may take: some train the networks
+_NO_SANDBOX = "marked without a sandbox: the submission could read and change everything that this account can"
+_SOLUTION_SECONDS = 600  # for a cell of a solution: some train networks
 
 
 @dataclass(frozen=True)
 class GradedSubmission:
-    """A submission and what it got.
+    """A submission with its marks.
 
     Attributes:
         submission: the file.
-        marks: its points and remarks; none where it answers no notebook.
-        executed: it as it was executed, with the hidden tests; None where it was not.
+        marks: points and remarks; empty where it answers no notebook.
+        executed: the executed notebook, with hidden tests, if any.
     """
 
     submission: Submission
@@ -56,13 +56,13 @@ class GradedSubmission:
 
 @dataclass(frozen=True)
 class Grading:
-    """Where marking happens: the checkout with the exercise notebooks, and how."""
+    """Where and how submissions are graded: checkout, parallel jobs, limits, console and path of bubblewrap."""
 
     root: Path
-    at_once: int
-    bounds: Limits
+    jobs: int
+    limits: Limits
     console: Console
-    wall: str | None
+    bwrap: str | None
 
     @property
     def sources(self) -> dict[str, Path]:
@@ -71,11 +71,11 @@ class Grading:
 
     @property
     def cache(self) -> Path:
-        """What outlives a run; it can be deleted at any time."""
+        """Folder of cached marks and runs; it can be deleted at any time."""
         return self.root / "_build" / "grades"
 
     def trained(self, stem: str) -> Path:
-        """The networks that an exercise notebook's own solutions have trained."""
+        """The runs of an exercise notebook's own solutions."""
         return self.cache / stem / "runs"
 
     def solved(self, stem: str) -> Path:
@@ -83,68 +83,71 @@ class Grading:
         return self.cache / stem / digest([_exercises(self.sources[stem]), _grader()])
 
     def key(self, submission: Submission) -> str:
-        """Of all that the marks of a submission depend on."""
+        """Digest of all that the marks of a submission depend on."""
         exercises = _exercises(self.sources[str(submission.notebook)])
-        bounds = (self.bounds.limit, self.bounds.memory, self.bounds.disk)
-        return digest([submission.content, exercises, _grader(), bounds, self.wall is not None])
+        limits = (self.limits.cell_seconds, self.limits.memory, self.limits.disk)
+        return digest([submission.content, exercises, _grader(), limits, self.bwrap is not None])
+
+    def report(self, message: str) -> None:
+        """Print a message as it is."""
+        self.console.print(message, markup=False, highlight=False)
 
 
 def grade(
     paths: Sequence[Path],
     table: Path,
+    *,
     root: Path,
-    at_once: int = 2,
-    bounds: Limits | None = None,
+    jobs: int = 2,
+    limits: Limits | None = None,
     fresh: bool = False,
     executed: Path | None = None,
-    others: Mapping[str, Path] | None = None,
+    other_outputs: Mapping[str, Path] | None = None,
 ) -> list[GradedSubmission]:
     """Mark submissions, and write a table of their marks.
 
     Args:
         paths: files, or folders with files at any depth.
-        table: the CSV to write, as `as_csv` lays it out. It is replaced when the new one is whole.
+        table: the CSV file to write; an existing one is replaced at the end.
         root: the checkout.
-        at_once: submissions marked at a time, each within its bounds.
-        fresh: mark anew what was marked before.
-        executed: a folder for the submissions as they were executed.
-        others: pages, and folders of pages, that the caller will write, by the names of their options.
+        jobs: submissions marked in parallel.
+        limits: of each submission.
+        fresh: ignore cached marks.
+        executed: a folder for executed submissions.
+        other_outputs: files and folders that the caller will write, by the names of their options.
 
     Raises:
-        KeyboardInterrupt: after everything it had started has stopped; a later call goes on from here.
-        ParameterError: a path does not exist, there is nothing to mark, the table cannot be written, another marking is
-            at work, or the exercises' own solutions do not get all points here.
+        KeyboardInterrupt: after all started processes have ended; a later call continues from here.
+        ParameterError: a path does not exist, there is nothing to mark, an output cannot be written, another grading is
+            running, or the exercises' own solutions do not get all points.
     """
     console = Console(stderr=True, soft_wrap=True)
-    grading = Grading(root.resolve(), at_once, bounds or Limits(), console, None)
+    grading = Grading(root.resolve(), jobs, limits or Limits(), console, None)
     require(bool(grading.sources), "root", "a checkout of the book with exercise notebooks", str(grading.root))
     require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
     require(not table.is_dir(), "csv", "a file, not a folder", str(table))
-    ours = ({"executed": executed} if executed else {}) | dict(others or {})
-    for name, place in {"csv": table, **ours}.items():  # what would otherwise be said when everything is marked
-        folder = place.parent if name in ("csv", "summary") else place
+    outputs = ({"executed": executed} if executed else {}) | dict(other_outputs or {})
+    for name, path in {"csv": table, **outputs}.items():  # fail before marking rather than after it
+        folder = path.parent if name in ("csv", "summary") else path
         with assignments.writable_folder(name, folder), tempfile.NamedTemporaryFile(dir=folder):
             pass
-    above = {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
-    for name, place in ours.items():
-        require(place.resolve() not in above, name, "a folder that does not hold what was handed in", str(place))
-    submissions = supersede_earlier_versions(
-        collect_submissions(paths, grading.sources, ignored=[table, *ours.values()])
-    )
+    inputs = {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
+    for name, path in outputs.items():
+        require(path.resolve() not in inputs, name, "a folder that does not contain the submissions", str(path))
+    found = collect_submissions(paths, grading.sources, ignored=[table, *outputs.values()])
+    submissions = supersede_earlier_versions(found)
     grading.cache.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(grading.cache / "lock", timeout=0):
             remove_partial_files(grading.cache)
-            grading = replace(grading, wall=sandbox.find_program(grading.cache / "lock"))
-            if grading.wall is None:
-                console.print(f"lmc: {_NO_WALL}: {sandbox.install_advice()}", markup=False, highlight=False)
+            grading = replace(grading, bwrap=sandbox.find_program(grading.cache / "lock"))
+            if grading.bwrap is None:
+                grading.report(f"lmc: {_NO_SANDBOX}: {sandbox.install_advice()}")
             marks = _mark_all(grading, submissions, fresh)
     except Timeout as error:
-        raise ParameterError(f"root: expected no other marking at work, found one in '{grading.root}'") from error
+        raise ParameterError(f"root: another grading is running in '{grading.root}'") from error
     write_whole(table, as_csv(submissions, marks).encode())
-    graded = [
-        GradedSubmission(each, got, _executed(grading, each)) for each, got in zip(submissions, marks, strict=True)
-    ]
+    graded = [_graded(grading, *each) for each in zip(submissions, marks, strict=True)]
     for each in graded:
         if executed is not None and each.executed is not None:
             target = executed / each.submission.name
@@ -152,89 +155,95 @@ def grade(
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(each.executed, target)
             except OSError as error:  # such as a name that is too long
-                said = f"lmc: executed: {one_line(each.submission.name)}: {error.strerror}"
-                console.print(said, markup=False, highlight=False)
+                grading.report(f"lmc: executed: {one_line(each.submission.name)}: {error.strerror}")
     return graded
 
 
-def _executed(grading: Grading, submission: Submission) -> Path | None:
-    done = grading.cache / f"{grading.key(submission)}.ipynb" if submission.notebook else None
-    return done if done is not None and done.exists() else None
+def _graded(grading: Grading, submission: Submission, marks: Marks) -> GradedSubmission:
+    executed = grading.cache / f"{grading.key(submission)}.ipynb" if submission.notebook else None
+    return GradedSubmission(submission, marks, executed if executed is not None and executed.exists() else None)
 
 
 def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:
     known = [each for each in submissions if each.notebook]
-    kept = {each.name: None if fresh else mark_cache.get(grading.cache, grading.key(each)) for each in known}
-    found = {name: marks for name, marks in kept.items() if marks is not None}
+    cached = {each.name: None if fresh else mark_cache.get(grading.cache, grading.key(each)) for each in known}
+    found = {name: marks for name, marks in cached.items() if marks is not None}
     todo = [each for each in known if each.name not in found]
-    _prepare(grading, sorted({str(each.notebook) for each in todo}))
-    for each, box, job, status in _each_in_its_sandbox(grading, todo, "submissions"):
+    _mark_solutions(grading, sorted({str(each.notebook) for each in todo}))
+    for each, workspace, job, status in _run_in_workspaces(grading, todo, "submissions"):
         if status == 0:
-            got = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
-            mark_cache.put(grading.cache, grading.key(each), got, box.result.with_suffix(".ipynb").read_bytes())
+            marks, executed = _result(workspace)
+            mark_cache.put(grading.cache, grading.key(each), marks, executed)
         else:
-            said = subprocess_jobs.last_line(job.log).replace(str(box.folder), "")[:200]
-            why = "it took too long in all" if status is None else said or f"it ended with status {status}"
-            got = zero_marks(grading.sources[str(each.notebook)], f"not marked: {why}")
+            last = subprocess_jobs.last_line(job.log).replace(str(workspace.folder), "")[:200]
+            reason = "total time limit exceeded" if status is None else last or f"exit status {status}"
+            marks = zero_marks(grading.sources[str(each.notebook)], f"not marked: {reason}")
             mark_cache.drop(grading.cache, grading.key(each))
-        found[each.name] = got
-        points, out_of = (format_points(sum(values.values())) for values in (got.points, got.out_of))
-        grading.console.print(f"{job.name}: {points} of {out_of}", markup=False, highlight=False)
-    without = [] if grading.wall else [_NO_WALL]
+        found[each.name] = marks
+        points, out_of = (format_points(sum(values.values())) for values in (marks.points, marks.out_of))
+        grading.report(f"{job.name}: {points} of {out_of}")
+    warning = [] if grading.bwrap else [_NO_SANDBOX]
     return [
-        Marks(marks.points, marks.out_of, marks.remarks + without) if (marks := found.get(each.name)) else Marks()
+        replace(found[each.name], remarks=found[each.name].remarks + warning) if each.name in found else Marks()
         for each in submissions
     ]
 
 
-def _prepare(grading: Grading, stems: Sequence[str]) -> None:
-    """Mark the exercise notebooks' own solutions: they get all points, and train what is not trained for everybody."""
+def _mark_solutions(grading: Grading, stems: Sequence[str]) -> None:
+    """Mark the solutions of exercise notebooks: they must get all points, and they train the networks for all."""
     todo = {stem: grading.sources[stem] for stem in stems if not grading.solved(stem).exists()}
-    own = [Submission(stem, path, path.read_bytes(), stem, "") for stem, path in todo.items()]
-    patient = replace(grading, bounds=replace(grading.bounds, limit=max(grading.bounds.limit, _PATIENCE)))
-    for each, box, job, status in _each_in_its_sandbox(patient, own, "solutions", may_train=True):
+    solutions = [Submission(stem, path, path.read_bytes(), stem, "") for stem, path in todo.items()]
+    limits = replace(grading.limits, cell_seconds=max(grading.limits.cell_seconds, _SOLUTION_SECONDS))
+    patient = replace(grading, limits=limits)
+    for each, workspace, job, status in _run_in_workspaces(patient, solutions, "solutions", may_train=True):
         if status != 0:
-            raise ParameterError(
-                f"{each.name}: its own solutions cannot be marked ({subprocess_jobs.last_line(job.log)})"
-            )
-        marks = Marks(**json.loads(box.result.read_text(encoding="utf-8")))
+            reason = subprocess_jobs.last_line(job.log)
+            raise ParameterError(f"{each.name}: its own solutions cannot be marked ({reason})")
+        marks, _ = _result(workspace)
         if marks.points != marks.out_of:
             raise ParameterError(f"{each.name}: its own solutions do not get all points: {marks.remarks[-1]}")
         shutil.rmtree(grading.cache / each.name, ignore_errors=True)
-        partial = shutil.copytree(box.runs, grading.trained(each.name).with_suffix(".partial"))
+        partial = shutil.copytree(workspace.runs, grading.trained(each.name).with_suffix(".partial"))
         partial.rename(grading.trained(each.name))
         grading.solved(each.name).touch()
 
 
-def _each_in_its_sandbox(
+def _result(workspace: Workspace) -> tuple[Marks, bytes]:
+    """The marks and the executed notebook of a finished job."""
+    marks = Marks(**json.loads(workspace.result.read_text(encoding="utf-8")))
+    return marks, workspace.result.with_suffix(".ipynb").read_bytes()
+
+
+def _run_in_workspaces(
     grading: Grading, todo: Sequence[Submission], unit: str, *, may_train: bool = False
-) -> Iterator[tuple[Submission, workspace.Workspace, subprocess_jobs.Job, int | None]]:
-    """Mark submissions, some at a time, each in a sandbox that lives until the next one is asked for."""
-    boxes: dict[str, tuple[Submission, workspace.Workspace]] = {}
-    bounds = replace(grading.bounds, cores=subprocess_jobs.cores_per_job(grading.at_once, len(todo)))
+) -> Iterator[tuple[Submission, Workspace, subprocess_jobs.Job, int | None]]:
+    """Mark submissions in parallel, each in a workspace that exists until the next result is asked for."""
+    running: dict[str, tuple[Submission, Workspace]] = {}
+    limits = replace(grading.limits, cores=subprocess_jobs.cores_per_job(grading.jobs, len(todo)))
     with _temporary_folder() as within:
 
         def waiting() -> Iterator[subprocess_jobs.Job]:
             for each in todo:
-                copied = may_train or grading.wall is None
-                box = workspace.make_workspace(within, grading.trained(str(each.notebook)), copy_runs=copied)
-                boxes[each.name] = each, box
-                yield workspace.marking_job(
-                    box, each.name, each.content, grading.sources[str(each.notebook)], bounds, grading.wall
+                stem = str(each.notebook)
+                copy_runs = may_train or grading.bwrap is None
+                workspace = make_workspace(within, grading.trained(stem), copy_runs=copy_runs)
+                running[each.name] = each, workspace
+                source, bwrap = grading.sources[stem], grading.bwrap
+                yield marking_job(
+                    workspace, each.name, submission=each.content, source=source, limits=limits, bwrap=bwrap
                 )
 
-        with closing(
-            subprocess_jobs.run(waiting(), total=len(todo), at_once=grading.at_once, console=grading.console, unit=unit)
-        ) as finished:
+        jobs = subprocess_jobs.run(waiting(), total=len(todo), at_once=grading.jobs, console=grading.console, unit=unit)
+        with closing(jobs) as finished:
             for job, status in finished:
-                each, box = boxes.pop(job.name)
-                yield each, box, job, status
-                _remove(box.folder)
+                each, workspace = running.pop(job.name)
+                yield each, workspace, job, status
+                _remove(workspace.folder)
 
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    """A folder that is gone at the end, also where a kernel that was stopped goes on writing for a moment."""
+    """A folder that is removed at the end, even if a killed kernel still writes to it for a moment."""
     folder = Path(tempfile.mkdtemp(prefix="lmc-"))  # short, as names of sockets must be
     try:
         yield folder
@@ -249,17 +258,17 @@ def _temporary_folder() -> Iterator[Path]:
 def _remove(folder: Path) -> None:
     try:
         shutil.rmtree(folder, ignore_errors=True)
-    except RecursionError:  # before Python 3.13, of folders within folders
+    except RecursionError:  # for deeply nested folders, before Python 3.13
         subprocess.run(["rm", "-rf", folder], check=False)
 
 
 @cache
 def _exercises(source: Path) -> str:
-    """A digest of an exercise notebook and of what its code depends on."""
+    """Digest of an exercise notebook and of what its code depends on."""
     return digest([source, of_notebook(Notebook(source))])
 
 
 @cache
 def _grader() -> str:
-    """A digest of the code that grades, and of the kernel that it starts."""
+    """Digest of the code that grades, and of the kernel that it starts."""
     return digest(dependencies.of_code(f"import ipykernel, {__name__}"))

@@ -73,11 +73,11 @@ def command_prefix(program: str, workspace: Workspace, messages: Path, *, disk: 
         str(messages),
         str(messages),
     ]
-    if workspace.trained is None:
+    if workspace.cached_runs is None:
         prefix += ["--bind", str(workspace.runs), str(workspace.runs)]
     else:
         prefix += _in_memory(str(workspace.runs), disk)
-        for run in sorted(workspace.trained.iterdir()):
+        for run in sorted(workspace.cached_runs.iterdir()):
             prefix += ["--ro-bind", str(run), str(workspace.runs / run.name)]
     return [*prefix, "--remount-ro", "/etc", "--remount-ro", "/", "--chdir", str(workspace.home), "--"]
 

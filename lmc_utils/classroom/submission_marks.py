@@ -79,12 +79,12 @@ def execute_submission(
     """
     from nbclient.exceptions import CellTimeoutError
 
-    over, stopped = f"takes longer than {limits.limit:g} seconds", dict[int, str]()
+    over, stopped = f"takes longer than {limits.cell_seconds:g} seconds", dict[int, str]()
     sources = [cell.source for cell in notebook.cells]
 
     def timeout(cell: NotebookNode) -> int:
         metadata = cell.metadata.get("nbgrader", {})
-        return _GIVEN_CELL_TIMEOUT if metadata.get("locked") and not metadata.get("grade") else limits.limit
+        return _GIVEN_CELL_TIMEOUT if metadata.get("locked") and not metadata.get("grade") else limits.cell_seconds
 
     workspace.messages.mkdir(exist_ok=True)
     with kernel.resource_watchdog(limits.memory):

@@ -45,7 +45,7 @@ def grade(
     *,
     table: Annotated[Path, Option("--csv", help="The table to write.")] = Path("grades.csv"),
     jobs: Annotated[int, Option(min=1, help="Submissions marked at a time.")] = 2,
-    limit: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = Limits.limit,
+    limit: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = Limits.cell_seconds,
     memory: Annotated[int, Option(min=512, help="MiB of memory a submission may take.")] = Limits.memory,
     executed: Annotated[Path | None, Option(help="A folder for the submissions as they were executed.")] = None,
     feedback: Annotated[Path | None, Option(help="A folder for a page to hand back to each student.")] = None,
@@ -59,8 +59,11 @@ def grade(
     from lmc_utils.publishing import standalone_page
 
     standalone_page.require_html_name(summary, "summary")
-    others = {name: place for name, place in {"feedback": feedback, "summary": summary}.items() if place}
-    graded = grading.grade(submission, table, root, jobs, Limits(limit, memory), fresh, executed, others)
+    others = {name: path for name, path in {"feedback": feedback, "summary": summary}.items() if path}
+    limits = Limits(limit, memory)
+    graded = grading.grade(
+        submission, table, root=root, jobs=jobs, limits=limits, fresh=fresh, executed=executed, other_outputs=others
+    )
     typer.echo(f"{table}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
     if feedback is not None:
         typer.echo(f"{feedback}: {len(handing_back.write(feedback, graded))} pages")

@@ -80,7 +80,11 @@ def test_sandboxed_code_cannot_see_or_reach_anything_outside(sandbox_program: st
             REPORT,
             json.dumps(told),
         ]
-        environment = dict(workspace.marking_job(box, "a", b"", Path(__file__), workspace.Limits()).environment)
+        environment = dict(
+            workspace.marking_job(
+                box, "a", submission=b"", source=Path(__file__), limits=workspace.Limits()
+            ).environment
+        )
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         server.shutdown()
     assert done.returncode == 0, done.stderr
@@ -105,7 +109,9 @@ def test_runs_trained_for_all_submissions_are_kept(sandbox_program: str, tmp_pat
     box = workspace.make_workspace(tmp_path / "within", tmp_path / "nothing there", copy_runs=False)
     code = "import os, pathlib; pathlib.Path(os.environ['LMC_RUNS'], 'trained').write_text('networks')"
     command = [*sandbox.command_prefix(sandbox_program, box, box.messages, disk=16), sys.executable, "-c", code]
-    environment = dict(workspace.marking_job(box, "a", b"", Path(__file__), workspace.Limits()).environment)
+    environment = dict(
+        workspace.marking_job(box, "a", submission=b"", source=Path(__file__), limits=workspace.Limits()).environment
+    )
     subprocess.run(command, env=environment, check=True)
     assert (box.runs / "trained").read_text() == "networks"
 

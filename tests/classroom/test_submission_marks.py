@@ -164,7 +164,7 @@ def test_a_test_that_did_not_run_earns_no_points(marked: NotebookNode, released:
 
 
 def test_empty_marks_have_a_reason_and_the_possible_points() -> None:
-    marks = submission_marks.zero_marks(SOURCE, "not marked: it took too long in all")
+    marks = submission_marks.zero_marks(SOURCE, "not marked: total time limit exceeded")
     assert sum(marks.points.values()) == 0
     assert sum(marks.out_of.values()) == 14
-    assert marks.remarks == ["not marked: it took too long in all"]
+    assert marks.remarks == ["not marked: total time limit exceeded"]

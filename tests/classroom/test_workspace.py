@@ -24,7 +24,7 @@ print(json.dumps({
 
 def seen(box: workspace.Workspace, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "s.ipynb").write_text("{}")
-    job = workspace.marking_job(box, "ann", b"{}", tmp_path / "s.ipynb", Limits())
+    job = workspace.marking_job(box, "ann", submission=b"{}", source=tmp_path / "s.ipynb", limits=Limits())
     done = subprocess.run(
         [sys.executable, "-c", REPORT], cwd=job.folder, env=dict(job.environment), capture_output=True, check=True
     )
@@ -64,6 +64,8 @@ def test_a_job_has_a_total_time_limit(tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
     box = workspace.make_workspace(tmp_path / "within")
     submission = b'{"cells": [{"cell_type": "code"}]}'
-    job = workspace.marking_job(box, "a", submission, tmp_path / "s.ipynb", Limits(limit=7))
+    job = workspace.marking_job(
+        box, "a", submission=submission, source=tmp_path / "s.ipynb", limits=Limits(cell_seconds=7)
+    )
     assert job.limit is not None
     assert job.limit > 2 * 3 * 7, "each cell may cost its limit once, and some of them a start of the kernel"

@@ -432,7 +432,7 @@ def attack(
         secrets = {"LMC_TEST_SECRET": CANARY, "HARMLESS": CANARY, "AWS_PROFILE": CANARY}
         with mock.patch.dict(os.environ, secrets):
             bounds = Limits(LIMIT, memory=1024)
-            grading.grade([root / "submissions"], table, root, 2, bounds, executed=executed)
+            grading.grade([root / "submissions"], table, root=root, limits=bounds, executed=executed)
         after = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
     rows = {row["submission"].partition("/")[0]: row for row in _read(table)}
     everywhere = _common_faults(rows, honest, where, before, after, heard)
