@@ -24,7 +24,7 @@ _THIRD_NAMES = {"fork_point": "fork"}
 _UNITS = {"percent": "%"}
 
 
-def plane_maps(planes: xr.Dataset, walks: xr.Dataset, *, show: str = "loss", lowest: float = 0.0) -> Figure:
+def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "loss", lowest: float = 0.0) -> Figure:
     """Maps of the plane through both siblings of a pair and a third point, one for each fork epoch.
 
     One logarithmic colour scale and one set of contours for all; lengths compare within a panel. White: trajectories.
@@ -32,7 +32,7 @@ def plane_maps(planes: xr.Dataset, walks: xr.Dataset, *, show: str = "loss", low
     Args:
         planes: of one pair, from `measure.planes.plane`: `loss` and `error` with dimensions fork_epoch, row, column,
             and `x`, `y`, `corner`; NaN where the three points lie on one line.
-        walks: of the same pair, from `measure.trajectory_projection.project`: `walk` with dimensions
+        trajectories: of the same pair, from `measure.trajectory_projection.project`: `walk` with dimensions
             fork_epoch, walker, epoch, axis.
         show: `loss` or `error`.
         lowest: the smallest value that colours distinguish.
@@ -47,7 +47,7 @@ def plane_maps(planes: xr.Dataset, walks: xr.Dataset, *, show: str = "loss", low
         if not np.isfinite(heights).all():
             axis.text(0.5, 0.5, "on one line:\nno plane", ha="center", va="center", transform=axis.transAxes)
             continue
-        plane, steps = (data.sel(fork_epoch=fork) for data in (planes, walks))
+        plane, steps = (data.sel(fork_epoch=fork) for data in (planes, trajectories))
         x, y = plane.x.values, plane.y.values
         axis.pcolormesh(x, y, heights, norm=scale, cmap=TERRAIN, shading="gouraud", rasterized=True)
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from lmc_utils.figures.planes import TERRAIN, axis_label, log_range, third_point_name
 from lmc_utils.provenance import digest
+from lmc_utils.settings import require
 from lmc_utils.widgets.assets import join_scripts, palette, static_text
 
 
@@ -23,17 +24,16 @@ class Surface3D:
     Without JavaScript it is a static figure.
 
     Args:
-        planes, walks: of one pair, as for `figures.planes.plane_maps`; fork epochs with planes of NaN are left out.
+        planes, trajectories: of one pair, as for `figures.planes.plane_maps`; planes of NaN are left out.
         show: `loss` or `error`, drawn on a logarithmic scale.
 
     Raises:
-        ValueError: there is no plane at any fork epoch.
+        ParameterError: there is no plane at any fork epoch.
     """
 
-    def __init__(self, planes: xr.Dataset, walks: xr.Dataset, show: str = "loss") -> None:
+    def __init__(self, planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "loss") -> None:
         forks = planes.fork_epoch.values[planes[show].notnull().all(["row", "column"]).values]
-        if not len(forks):
-            raise ValueError("plane: expected one at least at one fork epoch, got none: all points lie on one line")
+        require(len(forks) > 0, "planes", "at least one plane; all points lie on one line", len(forks))
         low, high = log_range(planes[show])
         self.scene: dict[str, Any] = {
             "name": "fork epoch",
@@ -42,7 +42,8 @@ class Surface3D:
             "range": [float(np.log10(low)), float(np.log10(high))],
             "colours": palette(TERRAIN, 48),
             "panels": [
-                _panel(planes.sel(fork_epoch=fork), walks.walk.sel(fork_epoch=fork), show, low, high) for fork in forks
+                _panel(planes.sel(fork_epoch=fork), trajectories.walk.sel(fork_epoch=fork), show, low, high)
+                for fork in forks
             ],
         }
 
@@ -73,18 +74,18 @@ class Surface3D:
         )
 
 
-def _panel(plane: xr.Dataset, walks: xr.DataArray, show: str, low: float, high: float) -> dict[str, Any]:
+def _panel(plane: xr.Dataset, trajectories: xr.DataArray, show: str, low: float, high: float) -> dict[str, Any]:
     heights, fork = plane[show].transpose("row", "column"), int(plane.fork_epoch)
     return {
         "label": str(fork),
         "description": f"Fork at epoch {fork}: the surface of the {axis_label(plane, show)} over the plane through "
         f"both siblings and the {third_point_name(plane)}, "
-        f"from {heights.min():.2g} to {heights.max():.2g}, with both walks on it.",
+        f"from {heights.min():.2g} to {heights.max():.2g}, with both trajectories on it.",
         "x": _short(plane.x),
         "y": _short(plane.y),
         "z": _short(xr.apply_ufunc(np.log10, heights.clip(low, high))),
         "corners": _short(plane.corner.transpose("point", "axis")),
-        "walks": [_short(one.dropna(one.dims[0])) for one in walks.transpose("walker", ..., "axis")],
+        "trajectories": [_short(one.dropna(one.dims[0])) for one in trajectories.transpose("walker", ..., "axis")],
     }
 
 

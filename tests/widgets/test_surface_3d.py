@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from synthetic_plane import CORNERS, FORKS, synthetic_plane
 
+from lmc_utils.settings import ParameterError
 from lmc_utils.widgets import Surface3D
 
 
@@ -43,7 +44,7 @@ def test_the_scene_contains_the_given_numbers(surface: Surface3D) -> None:
         np.testing.assert_allclose(panel["z"], np.log10(planes.loss.sel(fork_epoch=fork)), atol=1e-4)
         np.testing.assert_allclose(panel["x"], planes.x.sel(fork_epoch=fork), atol=1e-4)
         assert panel["corners"] == CORNERS
-        assert panel["walks"] == [[CORNERS[2], CORNERS[0]], [CORNERS[2], CORNERS[1]]]
+        assert panel["trajectories"] == [[CORNERS[2], CORNERS[0]], [CORNERS[2], CORNERS[1]]]
         assert f"Fork at epoch {fork}" in panel["description"]
 
 
@@ -51,7 +52,7 @@ def test_forks_without_a_plane_are_skipped() -> None:
     planes, walks = synthetic_plane()
     half = Surface3D(planes.where(planes.fork_epoch == 0), walks)
     assert [panel["label"] for panel in half.scene["panels"]] == ["0"]
-    with pytest.raises(ValueError, match="expected one at least at one fork epoch"):
+    with pytest.raises(ParameterError, match="planes: expected at least one plane"):
         Surface3D(planes.where(planes.fork_epoch < 0), walks)
 
 
@@ -59,7 +60,7 @@ def test_figures_of_one_page_have_distinct_ids(surface: Surface3D) -> None:
     planes, walks = synthetic_plane()
     names = {
         re.findall(r'id="(lmc-surface-\w+)"', each._repr_html_())[0]
-        for each in (surface, Surface3D(planes, walks, "error"))
+        for each in (surface, Surface3D(planes, walks, show="error"))
     }
     assert len(names) == 2
 

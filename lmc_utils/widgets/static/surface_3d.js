@@ -168,8 +168,8 @@ function* tiles(panel, project, scene) {
 
 function* paths(panel, project) {
   const tile = 2 / (Math.min(panel.x.length, panel.y.length) - 1);
-  for (const walk of panel.walks) {
-    const spots = refine(walk, panel).map(([x, y]) => project(x, y, level(panel, x, y)));
+  for (const trajectory of panel.trajectories) {
+    const spots = refine(trajectory, panel).map(([x, y]) => project(x, y, level(panel, x, y)));
     for (let step = 0; step + 1 < spots.length; step++) {
       const [from, to] = [spots[step], spots[step + 1]];
       yield {
@@ -189,10 +189,10 @@ function* paths(panel, project) {
 }
 
 // A trajectory in steps of at most half a tile, so that it follows the surface and can be hidden by it.
-function refine(walk, { x, y }) {
+function refine(trajectory, { x, y }) {
   const most = Math.min(x[1] - x[0], y[1] - y[0]) / 2;
-  return walk.flatMap((spot, index) => {
-    const before = walk[index - 1];
+  return trajectory.flatMap((spot, index) => {
+    const before = trajectory[index - 1];
     if (!before) return [spot];
     const parts = Math.max(1, Math.ceil(Math.hypot(spot[0] - before[0], spot[1] - before[1]) / most));
     const along = Array.from({ length: parts }, (_, part) => (part + 1) / parts);
