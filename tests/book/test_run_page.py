@@ -16,8 +16,6 @@ from small_project import lmc
 MEGABYTE = 2**20
 SHOWN = ".widget-subarea > :not(:empty)"
 
-pytestmark = pytest.mark.xdist_group("run pages")
-
 
 @pytest.fixture(scope="module")
 def pages(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -31,7 +29,10 @@ def pages(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=[Path(name).name for name in CHAPTERS[:2]])
+in_one_process = pytest.mark.xdist_group("run pages")  # the pages are written once
+
+
+@pytest.fixture(scope="module", params=[pytest.param(Path(name).name, marks=in_one_process) for name in CHAPTERS[:2]])
 def run_page(request: pytest.FixtureRequest, browser: Browser, pages: Path) -> Iterator[Visit]:
     for visit in visit_one(browser, pages.as_uri(), request.param):
         visit.page.wait_for_function("!document.querySelector('script[data-lmc], img[data-lmc]')")
