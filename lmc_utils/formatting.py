@@ -30,22 +30,28 @@ def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
+def describe_error(error: Exception) -> str:
+    """The first line of an error's message, or its kind where it has none, cut at 200 characters.
+
+    >>> describe_error(ValueError("of two\\nlines")), describe_error(ValueError())
+    ('of two', 'ValueError')
+    """
+    return one_line(str(error).strip().partition("\n")[0] or type(error).__name__, LONGEST_VALUE)
+
+
 def _pieces(value: Any) -> Iterator[str]:
     """The text of a value, none of the pieces empty, so that few are needed; a small one may unfold into gigabytes."""
-    if isinstance(value, dict):
-        yield "{"
-        for row, (key, item) in enumerate(value.items()):
-            yield from [", "] if row else []
-            yield from _pieces(key)
-            yield ": "
+    if isinstance(value, (dict, list, tuple)):
+        opening, closing = "{}" if isinstance(value, dict) else "[]"
+        yield opening
+        for place, item in enumerate(value):
+            if place:
+                yield ", "
             yield from _pieces(item)
-        yield "}"
-    elif isinstance(value, (list, tuple)):
-        yield "["
-        for row, item in enumerate(value):
-            yield from [", "] if row else []
-            yield from _pieces(item)
-        yield "]"
+            if isinstance(value, dict):
+                yield ": "
+                yield from _pieces(value[item])
+        yield closing
     elif isinstance(value, (str, bytes)):
         yield repr(value[: LONGEST_VALUE + 1])
     elif isinstance(value, int) and value.bit_length() > 10_000:  # Python refuses to write more than 4300 digits

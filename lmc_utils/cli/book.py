@@ -46,7 +46,7 @@ def serve(
     """Serve the published book to a browser on this machine, until Ctrl-C."""
     from lmc_utils.publishing.site import Site
 
-    html = Site(root.resolve()).html
+    html = Site(root).html
     if not (html / "index.html").is_file():
         raise ParameterError(f"root: expected a built book in '{html}', found none; run `lmc build` first")
     try:

@@ -40,12 +40,10 @@ def find() -> str | None:
     Raises:
         ParameterError: `LMC_BROWSER` names no program.
     """
-    named = os.environ.get(VARIABLE)
-    if named:
-        program = shutil.which(named)
-        if program is None:
-            raise ParameterError(f"{VARIABLE}: expected a browser's program, got '{named}'")
-        return program
+    if named := os.environ.get(VARIABLE):
+        if program := shutil.which(named):
+            return program
+        raise ParameterError(f"{VARIABLE}: expected a browser's program, got '{named}'")
     programs = (shutil.which(name) for name in (*_COMMANDS, *_standard_paths()))
     return next((program for program in programs if program and _starts(program)), None) or _playwright_browser()
 
@@ -71,10 +69,9 @@ def require_browser() -> str:
     Raises:
         ParameterError: there is none; it says what to type.
     """
-    program = find()
-    if program is None:
-        raise ParameterError(f"browser: expected Chromium, Chrome or Edge, found none; {install_advice()}")
-    return program
+    if program := find():
+        return program
+    raise ParameterError(f"browser: expected Chromium, Chrome or Edge, found none; {install_advice()}")
 
 
 def install_advice() -> str:

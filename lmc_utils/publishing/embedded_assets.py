@@ -18,7 +18,7 @@ _ASIDE = re.compile(r'<link\b[^>]*\brel="(?:preload|index|search|next|prev|canon
 _URL = re.compile(r"url\((['\"]?)(?!data:|#|https?:)([^)'\"?#]+)[^)]*\)")
 _IMPORT = re.compile(r"@import\s+(?:url\()?['\"]([^'\"]+)['\"]\)?;")
 _FONT = re.compile(r'[\w.]+\s*\+\s*"([0-9a-f]+\.woff2)"')
-_TYPES = {".svg": "svg+xml", ".jpg": "jpeg"}
+_TYPES = {".svg": "image/svg+xml", ".jpg": "image/jpeg", ".woff2": "font/woff2", ".js": "text/javascript"}
 _LONG = 50_000  # characters of a script from which on it is packed
 _ICONS = "fontawesome.js"  # a third of what a page may weigh; what it draws is left out
 _NO_ICONS = "<style>:not(.jupyter-button) > i[class*='fa-'] {display: none}</style>"
@@ -60,19 +60,17 @@ def embed_assets(page: Path) -> str:
     Args:
         page: an HTML file of a built book, beside what it asks for.
     """
-    text = page.read_text(encoding="utf-8")
-    text = _ASIDE.sub("", text)
-    text = _STYLE.sub(lambda found: f"<style>{_style(page.parent / found[1])}</style>", text)
-    text = _DRAWING.sub(
-        lambda found: f'{found[1]}data-lmc="{_compressed((page.parent / found[2]).read_bytes())}"', text
-    )
-    text = _PICTURE.sub(lambda found: f'{found[1]}{_data_url(page.parent / found[2])}"', text)
-    text = _SCRIPT.sub(lambda found: _script(found, page.parent), text)
+    folder = page.parent
+    text = _ASIDE.sub("", page.read_text(encoding="utf-8"))
+    text = _STYLE.sub(lambda found: f"<style>{_style(folder / found[1])}</style>", text)
+    text = _DRAWING.sub(lambda found: f'{found[1]}data-lmc="{_compressed((folder / found[2]).read_bytes())}"', text)
+    text = _PICTURE.sub(lambda found: f'{found[1]}{_data_url(folder / found[2])}"', text)
+    text = _SCRIPT.sub(lambda found: _script(found, folder), text)
     return text.replace("</head>", f"{_NO_ICONS}</head>").replace("</body>", f"{_LOADER}</body>")
 
 
 def _script(found: re.Match[str], folder: Path) -> str:
-    attributes, text = found[1], found[2]
+    attributes, text = found.groups()
     if source := _SOURCE.search(attributes):
         text = _read(folder / source[1])
     elif attributes.strip():  # data, or what the theme needs before the page is drawn
@@ -88,21 +86,16 @@ def _read(path: Path) -> str:
     if path.name == _ICONS:
         return ""
     text = path.read_text(encoding="utf-8")
-    if path.name == "offline.js":
-        return _modules(path.parent) + text
-    return (
-        _FONT.sub(lambda font: f'"{_data_url(path.parent / font[1])}"', text) if path.name == "embed-amd.js" else text
-    )
+    if path.name == "offline.js":  # it finds this one beside itself in the book
+        address = _data_url(path.with_name("anywidget.js"))
+        return f'window.lmcModules = {{anywidget: "{address}"}};\n{text}'
+    if path.name == "embed-amd.js":
+        return _FONT.sub(lambda font: f'"{_data_url(path.with_name(font[1]))}"', text)
+    return text
 
 
 def _compressed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, mtime=0)).decode()
-
-
-def _modules(folder: Path) -> str:
-    """What `offline.js` finds beside itself in the book."""
-    text = base64.b64encode((folder / "anywidget.js").read_bytes()).decode()
-    return f'window.lmcModules = {{anywidget: "data:text/javascript;base64,{text}"}};\n'
 
 
 def _style(path: Path) -> str:
@@ -115,6 +108,5 @@ def _style(path: Path) -> str:
 
 
 def _data_url(path: Path) -> str:
-    kind = "font" if path.suffix == ".woff2" else "image"
-    name = _TYPES.get(path.suffix, path.suffix.removeprefix("."))
-    return f"data:{kind}/{name};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    kind = _TYPES.get(path.suffix, f"image/{path.suffix.removeprefix('.')}")
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

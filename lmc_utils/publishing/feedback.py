@@ -33,30 +33,30 @@ def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
     for each in _without_superseded(graded):
         by_student.setdefault(submission_author(each.submission), []).append(each)
     folder.mkdir(parents=True, exist_ok=True)
-    written: dict[Path, str] = {}
+    written: list[Path] = []
     for name in sorted(by_student):
         page = folder / f"{safe_file_name(name) or 'nameless'}.html"
         while page in written:  # of another student
             page = page.with_name(f"{page.stem}_.html")
         standalone_page.write(page, name, "".join(map(_submission, by_student[name])))
-        written[page] = name
-    return list(written)
+        written.append(page)
+    return written
 
 
 def write_summary(page: Path, graded: Sequence[GradedSubmission]) -> None:
     """Write how each exercise went: a picture, a table, and the mistakes with how often they were made."""
+    latest = _without_superseded(graded)
     by_notebook: dict[str, list[Marks]] = {}
-    for each in _without_superseded(graded):
+    for each in latest:
         if each.submission.notebook:
             by_notebook.setdefault(each.submission.notebook, []).append(each.marks)
     counted = sum(map(len, by_notebook.values()))
-    others = len(_without_superseded(graded)) - counted
-    parts = [f"<p>{counted} submissions were marked, {others} files could not be; earlier versions are left out.</p>"]
+    body = f"<p>{counted} submissions were marked, {len(latest) - counted} files could not be;"
+    body += " earlier versions are left out.</p>"
     for notebook, marks in sorted(by_notebook.items()):
-        parts.append(
-            f"<h2>{html.escape(notebook)}</h2>{_picture(summarise_exercises(marks))}{_tallies(summarise_exercises(marks))}"
-        )
-    standalone_page.write(page, "How the exercises went", "".join(parts))
+        tallies = summarise_exercises(marks)
+        body += f"<h2>{html.escape(notebook)}</h2>{_picture(tallies)}{_tallies(tallies)}"
+    standalone_page.write(page, "How the exercises went", body)
 
 
 def _without_superseded(graded: Sequence[GradedSubmission]) -> list[GradedSubmission]:

@@ -31,9 +31,8 @@ def write(root: Path, target: Path) -> None:
     Raises:
         ParameterError: nothing was executed yet, the pages failed, or there is no browser to print with.
     """
-    site = Site(root.resolve())
-    executed = list(site.executed.glob("*.ipynb"))
-    if not executed:
+    site = Site(root)
+    if not any(site.executed.glob("*.ipynb")):
         raise ParameterError(
             f"root: expected executed notebooks in '{site.executed}', found none; try 'lmc build' first"
         )

@@ -54,7 +54,7 @@ def write(root: Path, run: Path, target: Path) -> None:
     """
     require_target(target, root)
     notebook = prepare_notebook(run, root)
-    site = Site(root.resolve())
+    site = Site(root)
     work = Site(site.root / "_build" / "page")
     console = Console(stderr=True, soft_wrap=True)
     with exclusive_build(site):
@@ -79,19 +79,16 @@ def prepare_notebook(run: Path, root: Path) -> NotebookNode:
     about = executed["metadata"].get("papermill") or {}
     require("end_time" in about, "notebook", "an executed notebook, as of `lmc run`", str(run))
     source = root / "notebooks" / f"{Path(about.get('input_path') or run).stem}.ipynb"
-    book = {name: each.default for name, each in Notebook(run).parameters.items()}
     readable = readable_notebook.make_readable(
-        executed, comparison.parameters(run), book=book, source=source, just_run=False
+        executed, comparison.parameters(run), book=Notebook(run).defaults, source=source, just_run=False
     )
-    heading, *cells = readable["cells"]
+    heading, *cells = map(_with_numbered_equations, readable["cells"])
     first = next((place for place, cell in enumerate(cells, 1) if cell.get("id") == "lmc-caption"), 1)
     cells.insert(first, heading)
-    metadata = {key: value for key, value in readable["metadata"].items() if key != "lmc"}
-    kept = (readable["metadata"].get("lmc") or {}).get("picture") if first == 1 else None
-    metadata |= {"lmc": {"picture": kept}} if kept else {}
-    page: NotebookNode = from_dict(
-        {**readable, "metadata": metadata, "cells": list(map(_with_numbered_equations, cells))}
-    )
+    picture = (readable["metadata"].pop("lmc", None) or {}).get("picture")
+    if picture and first == 1:
+        readable["metadata"]["lmc"] = {"picture": picture}
+    page: NotebookNode = from_dict({**readable, "cells": cells})
     return page
 
 

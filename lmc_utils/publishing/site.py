@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,60 +16,33 @@ from lmc_utils.running import inherited_lock, subprocess_jobs
 from lmc_utils.settings import ParameterError
 
 
-@dataclass(frozen=True)
 class Site:
-    """The folders of a checkout that a build reads and writes."""
+    """The folders of a checkout that a build reads and writes.
 
-    root: Path
+    Attributes:
+        root: the checkout.
+        sources: the notebooks without outputs.
+        executed: the executed notebooks that the book is built from.
+        handouts: the student versions of the exercise notebooks, for the pages to offer.
+        work: where notebooks are executed; what failed stays here as NAME.partial.ipynb, beside NAME.log.
+        config: the configuration of the book, with what is known of this checkout.
+        staging: where Sphinx works; kept, so that it need not read unchanged pages again.
+        html: the published book.
+        fresh: the next book, until it is whole and takes the place of the published one.
+        previous: the published book before, for the moment between two renames, where one is not enough.
+    """
 
-    @property
-    def sources(self) -> Path:
-        """The notebooks without outputs."""
-        return self.root / "notebooks"
-
-    @property
-    def executed(self) -> Path:
-        """The executed notebooks that the book is built from."""
-        return self.root / "book" / "notebooks"
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.sources, self.executed = self.root / "notebooks", self.root / "book" / "notebooks"
+        self.handouts = self.executed / "exercises" / "student"
+        build = self.root / "_build"
+        self.work, self.config, self.staging = build / "executed", build / "config.yml", build / "staging"
+        self.html, self.fresh, self.previous = build / "html", build / "html.new", build / "html.old"
 
     def target(self, source: Path) -> Path:
         """Where the executed form of a source belongs."""
         return self.executed / source.relative_to(self.sources)
-
-    @property
-    def handouts(self) -> Path:
-        """The student versions of the exercise notebooks, for the pages to offer."""
-        return self.executed / "exercises" / "student"
-
-    @property
-    def work(self) -> Path:
-        """Where notebooks are executed; what failed stays here as NAME.partial.ipynb, beside NAME.log."""
-        return self.root / "_build" / "executed"
-
-    @property
-    def config(self) -> Path:
-        """The configuration of the book, with what is known of this checkout."""
-        return self.root / "_build" / "config.yml"
-
-    @property
-    def staging(self) -> Path:
-        """Where Sphinx works; kept, so that it need not read unchanged pages again."""
-        return self.root / "_build" / "staging"
-
-    @property
-    def html(self) -> Path:
-        """The published book."""
-        return self.root / "_build" / "html"
-
-    @property
-    def fresh(self) -> Path:
-        """The next book, until it is whole and takes the place of the published one."""
-        return self.root / "_build" / "html.new"
-
-    @property
-    def previous(self) -> Path:
-        """The published book before, for the moment between two renames, where one is not enough."""
-        return self.root / "_build" / "html.old"
 
 
 @contextmanager
@@ -92,7 +64,7 @@ def exclusive_build(site: Site) -> Iterator[None]:
 
 
 def run_sphinx(site: Site, output: Path, *, builder: str, log: Path, console: Console, strict: bool = True) -> bool:
-    """Let Jupyter Book build the pages, every warning an error; print its complaints and say whether there were none.
+    """Let Jupyter Book build the pages; print its complaints and say whether there were none.
 
     Args:
         site: the checkout, with its executed notebooks.

@@ -56,12 +56,7 @@ def url_from_origin(origin: str) -> str | None:
 
 
 def write_config(root: Path, path: Path) -> None:
-    """Write the configuration of the book with its address: buttons that lead to it where there is one, else none.
-
-    Args:
-        root: the checkout.
-        path: the file to write.
-    """
+    """Write the configuration of the book with its address: buttons that lead to it where there is one, else none."""
     settings, url = _settings(root), repository_url(root)
     parse = settings.setdefault("parse", {})
     parse["myst_substitutions"] = {**(parse.get("myst_substitutions") or {}), "repository": url or ""}

@@ -38,13 +38,7 @@ def html_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def write(page: Path, title: str, body: str) -> None:
-    """Write a page, whole.
-
-    Args:
-        page: the file.
-        title: as text.
-        body: as HTML.
-    """
+    """Write a page, whole; its title is text, its body HTML."""
     head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width, initial-scale=1'>"
     head += f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
     text = f"<!doctype html><html lang='en'><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>"

@@ -32,8 +32,7 @@ def worker_count(notebook: Notebook, wanted: Sequence[Mapping[str, Any]]) -> int
         notebook: the source; its records say what the largest of the points takes, see `Settings.memory`.
         wanted: the points.
     """
-    defaults = {name: parameter.default for name, parameter in notebook.parameters.items()}
-    records = {record.pick(defaults | dict(point)) for point in wanted for record in notebook.settings}
+    records = {record.pick(notebook.defaults | dict(point)) for point in wanted for record in notebook.settings}
     each = _KERNEL + max((record.memory() for record in records), default=0.0)
     return max(1, min(os.cpu_count() or 1, len(wanted), int(free_memory() / each)))
 
@@ -91,13 +90,14 @@ def cluster_from_file(path: Path) -> Iterator[Client]:
     Raises:
         ParameterError: the file holds something else, there is no such class, or no cluster comes about.
     """
-    about = _read(path)
+    about = yaml_values.read("cluster", path)
+    require(isinstance(about, dict) and bool(about), "cluster", f"a mapping with {', '.join(_KEYS)}", about)
     if "address" in about:
         with connect_to_scheduler(str(about["address"])) as client:
             yield client
         return
     for name in about:
-        require_choice("cluster", str(name), _KEYS)
+        require_choice("cluster", name, _KEYS)
     wanted = "the full name of a class, such as dask_jobqueue.SLURMCluster, and options that it takes"
     module, _, name = str(about.get("cluster", "")).rpartition(".")
     require(bool(module), "cluster", wanted, about.get("cluster"))
@@ -114,12 +114,3 @@ def cluster_from_file(path: Path) -> Iterator[Client]:
         raise ParameterError(f"cluster: expected {wanted}, got '{module}.{name}' ({line})") from error
     with started, Client(started, set_as_default=False) as client:
         yield client
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = yaml_values.parse("cluster", path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"cluster: expected a file of YAML, got '{path}' ({type(error).__name__})") from error
-    require(isinstance(found, dict) and bool(found), "cluster", f"a mapping with {', '.join(_KEYS)}", found)
-    return dict(found)

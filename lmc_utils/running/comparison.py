@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Comparison:
     runs: list[str]
     parameters: dict[str, list[Any]]
     numbers: dict[str, list[float | None]]
-    curves: dict[str, list[Curves | None]] = field(default_factory=dict)
+    curves: dict[str, list[Curves | None]]
 
     @property
     def differing_parameters(self) -> dict[str, list[Any]]:
@@ -54,16 +54,13 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types; what is missing or not finite is None."""
-        finite = {name: [_finite(value) for value in each] for name, each in self.numbers.items()}
+        _, *others = self.runs
+        differences = {name: self.differences(name) for name in self.numbers}
         return {
             "runs": self.runs,
-            "parameters": {
-                name: dict(zip(self.runs, each, strict=True)) for name, each in self.differing_parameters.items()
-            },
-            "numbers": {name: dict(zip(self.runs, each, strict=True)) for name, each in finite.items()},
-            "differences": {
-                name: dict(zip(self.runs[1:], map(_finite, self.differences(name)), strict=True)) for name in finite
-            },
+            "parameters": _by_run(self.runs, self.differing_parameters),
+            "numbers": _by_run(self.runs, self.numbers),
+            "differences": _by_run(others, differences),
         }
 
     def rows(self) -> list[list[Any]]:
@@ -107,7 +104,8 @@ def parameters(path: Path) -> dict[str, Any]:
     """
     content = notebook_files.read(path, "an executed notebook")
     given = content["metadata"].get("papermill", {}).get("parameters", {})
-    return {name: given.get(name, each.default) for name, each in Notebook(path).parameters.items()}
+    defaults = Notebook(path).defaults
+    return {name: given.get(name, default) for name, default in defaults.items()}
 
 
 def order_names(recorded: Sequence[Mapping[str, float]]) -> list[str]:
@@ -123,5 +121,10 @@ def order_names(recorded: Sequence[Mapping[str, float]]) -> list[str]:
     return sorted(names, key=lambda name: (places[_FORK.sub("", name)], int((_FORK.search(name) or [0, -1])[1])))
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _by_run(runs: Sequence[str], values: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
+    """Values of several runs by name and run, as JSON types."""
+    return {name: dict(zip(runs, map(_finite, each), strict=True)) for name, each in values.items()}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -15,10 +15,10 @@ def install_advice(package: str) -> str | None:
 
 def install_commands(package: str) -> list[list[str]]:
     """What installs a package without asking, in order; nothing where that cannot be done."""
-    as_root = (
-        [] if os.name == "posix" and os.geteuid() == 0 else ["sudo", "--non-interactive"]
-    )  # fails where it would ask
-    if not shutil.which("apt-get") or (as_root and not shutil.which("sudo")):
+    if not shutil.which("apt-get"):
+        return []
+    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]  # which fails where it would ask
+    if as_root and not shutil.which("sudo"):
         return []
     update, install = ["apt-get", "update", "--quiet"], ["apt-get", "install", "--quiet", "--yes", package]
     return [[*as_root, *update], [*as_root, *install]]

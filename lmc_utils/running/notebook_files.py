@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.formatting import LONGEST_VALUE, one_line
+from lmc_utils.formatting import describe_error
 from lmc_utils.settings import ParameterError, require
 
 
@@ -31,8 +31,7 @@ def read(path: Path, wanted: str = "a Jupyter notebook") -> dict[str, Any]:
             warnings.simplefilter("ignore")  # of names that cells lack, which it adds
             validate(notebook)
     except Exception as error:  # no file, no text, no JSON, no notebook: the validator's errors are of every kind
-        reason = one_line(str(error).partition("\n")[0] or type(error).__name__, LONGEST_VALUE)
-        raise ParameterError(f"notebook: expected {wanted}, '{path}' is none ({reason})") from error
+        raise ParameterError(f"notebook: expected {wanted}, '{path}' is none ({describe_error(error)})") from error
     return notebook
 
 

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
+from lmc_utils.formatting import LONGEST_VALUE, describe_error, one_line, short_repr
 from lmc_utils.provenance import CHECKOUT
 from lmc_utils.running import notebook_files
 from lmc_utils.settings import (
@@ -30,7 +30,6 @@ from lmc_utils.settings import (
     coerce,
     describe,
     describe_allowed,
-    describe_unknown,
     require,
     require_choice,
 )
@@ -78,21 +77,21 @@ class Notebook:
             found = inspect_notebook(_escape_braces(self.path))
         except Exception as error:  # of metadata that papermill expects to be otherwise: its errors are of every kind
             raise ParameterError(f"notebook: expected parameters that papermill can read ({error})") from error
-        recorded = {
-            each.name: (describe(each), describe_allowed(each)) for record in self.settings for each in fields(record)
-        }
+        declared = {each.name: each for record in self.settings for each in fields(record)}
+        said = {name: (describe(each), describe_allowed(each)) for name, each in declared.items()}
         return {
-            name: Parameter(name, _literal(name, each["default"]), *recorded.get(name, (each["help"],)))
+            name: Parameter(name, _literal(name, each["default"]), *said.get(name, (each["help"],)))
             for name, each in found.items()
         }
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The values of the parameters where none are given, by name; raises ParameterError as `parameters` does."""
+        return {name: each.default for name, each in self.parameters.items()}
+
     @cached_property
     def content(self) -> dict[str, Any]:
-        """What the file holds.
-
-        Raises:
-            ParameterError: it is not a notebook.
-        """
+        """What the file holds; raises ParameterError where it is not a notebook."""
         return notebook_files.read(self.path)
 
     @property
@@ -110,11 +109,7 @@ class Notebook:
 
     @cached_property
     def settings(self) -> list[type[Settings]]:
-        """The records that the parameters feed.
-
-        Raises:
-            ParameterError: a record that the metadata names does not exist.
-        """
+        """The records that the parameters feed; raises ParameterError where one that is named does not exist."""
         return [_record(name) for name in self.records]
 
     def preset(self, name: str) -> dict[str, Any]:
@@ -135,14 +130,13 @@ class Notebook:
             ParameterError: an unknown name, a wrong type, or a value out of range.
         """
         for name in values:
-            if name not in self.parameters:
-                raise ParameterError(f"parameter: {describe_unknown(name, self.parameters)}")
-        complete = {name: parameter.default for name, parameter in self.parameters.items()} | dict(values)
+            require_choice("parameter", name, self.parameters)
+        defaults = self.defaults
         for record in self.settings:
-            record.pick(complete)
+            record.pick(defaults | dict(values))
         claimed = {field.name for record in self.settings for field in fields(record)}
         for name in values:
-            default = self.parameters[name].default
+            default = defaults[name]
             if name not in claimed and default is not None:
                 coerce(name, values[name], list if isinstance(default, tuple) else type(default))
 
@@ -159,7 +153,7 @@ def find(name: str, folder: Path) -> Notebook:
     if not path.is_file():
         stems = [found.stem for found in notebook_paths(folder)]
         require(bool(stems), "notebook", f"a path, or a stem in '{folder}', which holds no notebooks", name)
-        raise ParameterError(f"notebook: {describe_unknown(name, stems)}")
+        require_choice("notebook", name, stems)
     notebook_files.read(path)
     return Notebook(path)
 
@@ -173,9 +167,9 @@ def point(name: str) -> Notebook:
     >>> point("one_boundary").path.name
     'one_boundary.ipynb'
     """
-    paths = [folder / f"{name}.ipynb" for folder in _POINTS]
-    require(any(path.is_file() for path in paths), "notebook", f"one in '{_POINTS[0]}'", name)
-    return Notebook(next(path for path in paths if path.is_file()))
+    found = [path for folder in _POINTS if (path := folder / f"{name}.ipynb").is_file()]
+    require(bool(found), "notebook", f"one in '{_POINTS[0]}'", name)
+    return Notebook(found[0])
 
 
 def notebook_paths(folder: Path) -> list[Path]:
@@ -232,8 +226,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout
         line = one_line(" ".join(f"{error.ename}: {error.evalue}".split()), LONGEST_VALUE)
         raise ExecutionError(f"{notebook.path.stem}: In [{error.exec_count}]: {line} (see {partial})") from error
     except Exception as error:  # a cell took too long, the kernel died or did not start, papermill met odd metadata
-        line = one_line(str(error).strip().partition("\n")[0] or type(error).__name__, LONGEST_VALUE)
-        raise ExecutionError(f"{notebook.path.stem}: {line} (see {partial})") from error
+        raise ExecutionError(f"{notebook.path.stem}: {describe_error(error)} (see {partial})") from error
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"{notebook.path.stem}: what was executed is in {partial}") from error
     partial.replace(out)

@@ -7,8 +7,6 @@ from typing import Any
 
 _SHOWN = ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "image/png")
 
-Cell = dict[str, Any]
-
 
 def with_opening_figure(notebook: dict[str, Any], *, moved: bool = True) -> dict[str, Any]:
     """The notebook with the picture that its metadata name, and what it shows, after its first cell.
@@ -41,7 +39,7 @@ def with_opening_figure(notebook: dict[str, Any], *, moved: bool = True) -> dict
     return {**notebook, "cells": [first, drawn[0], caption, *rest]}
 
 
-def _copy(cell: Mapping[str, Any]) -> Cell:
+def _copy(cell: Mapping[str, Any]) -> dict[str, Any]:
     """A cell without code that shows the figures of another."""
     drawn = [each["data"] for each in cell.get("outputs", []) if any(kind in each.get("data", {}) for kind in _SHOWN)]
     metadata = {key: value for key, value in cell["metadata"].items() if key == "mystnb"}

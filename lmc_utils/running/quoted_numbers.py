@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -32,18 +33,14 @@ def with_fork_rows(text: str, forks: Sequence[int]) -> str:
     | 0 | {glue:text}`a_fork_0:.1f` |
     | 8 | {glue:text}`a_fork_8:.1f` |
     """
-    lines, found, row = text.split("\n"), [], 0
-    while row < len(lines):
-        table: dict[int, str] = {}
-        while row < len(lines) and (fork := _fork_of(lines[row])) is not None:
-            table[fork] = lines[row]
-            row += 1
-        if table:
-            model = max(table, key=lambda fork: len(quoted_names(table[fork])))
-            found += [table[fork] if fork in table else _renamed(table[model], model, fork) for fork in forks]
-        else:
-            found.append(lines[row])
-            row += 1
+    found: list[str] = []
+    for in_table, lines in itertools.groupby(text.split("\n"), lambda line: _fork_of(line) is not None):
+        if not in_table:
+            found += lines
+            continue
+        table = {fork: line for line in lines if (fork := _fork_of(line)) is not None}
+        quoting_most, model = max(table.items(), key=lambda row: len(quoted_names(row[1])))
+        found += [table.get(fork) or _renamed(model, quoting_most, fork) for fork in forks]
     return "\n".join(found)
 
 

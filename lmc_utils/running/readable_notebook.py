@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lmc_utils.provenance import write_whole
 from lmc_utils.running import notebook_files, plain_markdown, quoted_numbers, recorded_numbers
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.running.opening_figure import with_opening_figure
+from lmc_utils.settings import ParameterError
 
 _BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
 _HEADING = "lmc-what-was-run"
@@ -39,7 +41,7 @@ def make_readable(
         executed: the notebook as papermill wrote it.
         given: the parameters that were given.
         book: all parameters as they are in the source.
-        source: the notebook's source; beside it, in `book/references.bib`, are the works that it cites.
+        source: the notebook's source; the works that it cites are in `book/references.bib` beside its folder.
         just_run: whether it was executed here and now. Else the versions of packages are not known, and what an earlier
             first cell said of the run is kept.
     """
@@ -47,7 +49,8 @@ def make_readable(
     numbers = {name: number for name, text in said.items() if (number := _number(text)) is not None}
     differ = {name: value for name, value in given.items() if value != book.get(name)}
     forks = (dict(book) | dict(given)).get("fork_epochs")
-    equations = _equations(executed, source)
+    before = original(executed)
+    equations = _equations(before, source)
     works = plain_markdown.read_bibliography(source.parent.parent / "book" / "references.bib")
 
     def rewritten(text: str) -> str:
@@ -58,7 +61,7 @@ def make_readable(
             text = text.replace("## The verdict\n", f"## The verdict\n\n{_VERDICT}\n")
         return plain_markdown.to_plain_markdown(text, equations, works)
 
-    cells = [_cell(cell, rewritten) for cell in with_opening_figure(original(executed), moved=False)["cells"]]
+    cells = [_cell(cell, rewritten) for cell in with_opening_figure(before, moved=False)["cells"]]
     earlier = [cell for cell in executed["cells"] if cell.get("id") == _HEADING]
     heading = earlier[0] if earlier and not just_run else _heading(executed, differ, book, source, just_run)
     if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):
@@ -67,15 +70,8 @@ def make_readable(
 
 
 def rewrite(path: Path, given: Mapping[str, Any], source: Notebook) -> None:
-    """Make a notebook that was executed here and now something to read (`make_readable`), in place.
-
-    Args:
-        path: the notebook as papermill wrote it.
-        given: the parameters that were given.
-        source: the notebook that was executed.
-    """
-    book = {name: each.default for name, each in source.parameters.items()}
-    readable = make_readable(notebook_files.read(path), given, book=book, source=source.path)
+    """Make a notebook that was executed here and now something to read, in place; arguments as of `make_readable`."""
+    readable = make_readable(notebook_files.read(path), given, book=source.defaults, source=source.path)
     write_whole(path, json.dumps(readable, indent=1, ensure_ascii=False).encode())
 
 
@@ -87,10 +83,10 @@ def original(notebook: dict[str, Any]) -> dict[str, Any]:
         if about.pop("written", False):
             continue
         before = about.pop("template", None)
-        metadata = (
-            {**cell["metadata"], "lmc": about} if about else {k: v for k, v in cell["metadata"].items() if k != "lmc"}
-        )
-        cells.append(cell if before is None else {**cell, "source": before, "metadata": metadata})
+        if before is not None:
+            metadata = {key: value for key, value in cell["metadata"].items() if key != "lmc"}
+            cell = {**cell, "source": before, "metadata": metadata | ({"lmc": about} if about else {})}
+        cells.append(cell)
     return {**notebook, "cells": cells}
 
 
@@ -131,28 +127,13 @@ def _equations(executed: Mapping[str, Any], source: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     chapters = sorted(path for path in {*source.parent.glob("*.ipynb"), source} if path.stem[:1].isdigit())
     for path in [*chapters, *({source} - set(chapters))]:
-        cells = executed["cells"] if path == source else _cells(path)
         chapter = f"{chapters.index(path) + 1}." if path in chapters else ""
-        listed = [
-            label
-            for cell in cells
-            if cell["cell_type"] == "markdown"
-            for label in plain_markdown.equation_labels(_text(cell))
-        ]
-        found |= {label: f"{chapter}{number}" for number, label in enumerate(listed, 1)}
+        with suppress(ParameterError):  # another file beside the source need not be a notebook
+            cells = (executed if path == source else notebook_files.read(path))["cells"]
+            prose = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+            labels = [label for text in prose for label in plain_markdown.equation_labels(text)]
+            found |= {label: f"{chapter}{number}" for number, label in enumerate(labels, 1)}
     return found
-
-
-def _cells(path: Path) -> Sequence[Mapping[str, Any]]:
-    try:
-        return notebook_files.read(path)["cells"]  # type: ignore[no-any-return]
-    except ValueError:
-        return []
-
-
-def _text(cell: Mapping[str, Any]) -> str:
-    before = _own_metadata(cell).get("template")
-    return "".join(cell["source"] if before is None else before)
 
 
 def _heading(
@@ -168,8 +149,7 @@ def _heading(
         "",
         *(table if rows else ["All parameters are as in the book."]),
     ]
-    metadata = {"lmc": {"written": True}}
-    return {"cell_type": "markdown", "metadata": metadata, "source": "\n".join(said)}
+    return {"cell_type": "markdown", "metadata": {"lmc": {"written": True}}, "source": "\n".join(said)}
 
 
 def _value(value: Any) -> str:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,13 +56,14 @@ def run(
         console: for the progress bar.
         unit: what the bar counts.
     """
+    columns = SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
     waiting, running = iter(jobs), dict[subprocess.Popen[bytes], tuple[Job, float]]()
     try:
-        with _progress(console) as progress:
+        with Progress(*columns, console=console) as progress:
             bar = progress.add_task(unit, total=total, visible=bool(total))
             while True:
                 for job in itertools.islice(waiting, at_once - len(running)):
-                    running[_start(job)] = (job, time.monotonic())
+                    running[_start(job)] = job, time.monotonic()
                 if not running:
                     return
                 for process, (job, since) in list(running.items()):
@@ -110,8 +111,3 @@ def last_line(log: Path) -> str:
 def _start(job: Job) -> subprocess.Popen[bytes]:
     with job.log.open("wb") as log:
         return watchdog.start(job.command, stdout=log, stderr=log, cwd=job.folder, env=dict(job.environment))
-
-
-def _progress(console: Console) -> Progress:
-    columns: list[Callable[[], object]] = [SpinnerColumn, BarColumn, MofNCompleteColumn, TimeElapsedColumn]
-    return Progress(*(column() for column in columns), TextColumn("{task.description}"), console=console)  # type: ignore[arg-type]

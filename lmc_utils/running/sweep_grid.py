@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
     else:
         taken = yaml_values.parse(name, f"[{said}]")
     require(bool(taken), name, "at least one value", said)
-    require(all(each not in taken[:place] for place, each in enumerate(taken)), name, "different values", said)
+    require(_all_different(taken), name, "different values", said)
     return name, taken
 
 
@@ -54,9 +55,7 @@ def grid_points(axes: Sequence[tuple[str, Sequence[Any]]]) -> list[Point]:
     """
     names = [name for name, _ in axes]
     require(len(set(names)) == len(names), "grid", "each parameter once", names)
-    count = 1
-    for _, taken in axes:
-        count *= len(taken)
+    count = math.prod(len(taken) for _, taken in axes)
     require(count <= _MOST, "grid", f"at most {_MOST} points", count)
     return [dict(zip(names, each, strict=True)) for each in itertools.product(*(taken for _, taken in axes))]
 
@@ -67,17 +66,10 @@ def read_points(path: Path) -> list[Point]:
     Raises:
         ParameterError: there is no such file, or it holds something else.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"points: expected a file of YAML, got '{path}' ({error})") from error
-    found = yaml_values.parse("points", text)
-    good = isinstance(found, list) and found and all(isinstance(each, dict) and each for each in found)
-    require(bool(good), "points", "a list of mappings from parameters to values", short_repr(text))
-    points: list[Point] = found
-    require(
-        all(each not in points[:place] for place, each in enumerate(points)), "points", "different points", str(path)
-    )
+    points: list[Point] = yaml_values.read("points", path)
+    good = isinstance(points, list) and points and all(isinstance(each, dict) and each for each in points)
+    require(bool(good), "points", "a list of mappings from parameters to values", points)
+    require(_all_different(points), "points", "different points", str(path))
     return points
 
 
@@ -99,3 +91,7 @@ def check_points(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> Non
         except ParameterError as error:
             where = f"; in point {place} of {len(points)}, {short_repr(point)}" if len(points) > 1 else ""
             raise ParameterError(f"{error}{where}") from error
+
+
+def _all_different(values: Sequence[Any]) -> bool:
+    return all(value not in values[:place] for place, value in enumerate(values))

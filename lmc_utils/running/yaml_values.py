@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -71,6 +72,19 @@ def parse(name: str, text: str) -> Any:
     except Exception as error:  # the parser's own, and whatever it meets in a text that it does not foresee
         raise ParameterError(f"{name}: expected YAML, got {short_repr(text)}") from error
     return found
+
+
+def read(name: str, path: Path) -> Any:
+    """Parse the value that a YAML file holds, see `parse`.
+
+    Raises:
+        ParameterError: also where there is no such file, or it holds no text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{name}: expected a file of YAML, got '{path}' ({type(error).__name__})") from error
+    return parse(name, text)
 
 
 def _scalar(event: yaml.ScalarEvent) -> Any:
