@@ -42,35 +42,28 @@ def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
         KeyboardInterrupt: after everything it had started has stopped; a later build goes on from here.
         ParameterError: another build of this checkout is at work.
     """
-    site = Site(root.resolve())
+    site, console = Site(root), Console(stderr=True, soft_wrap=True)
     with exclusive_build(site):
-        return _build(site, preset, at_once)
+        exercises = notebook_paths(site.sources / "exercises")
+        sources = [*notebook_paths(site.sources), *exercises]
+        _clear(site, {site.target(source) for source in sources})
+        wanted = {source: digest_of(source, preset) for source in sources}
+        changed = [source for source in sources if notebook_files.digest_in(site.target(source)) != wanted[source]]
+        failures = execute_all(site, changed, preset=preset, at_once=at_once, console=console, digests=wanted)
+        for failure in failures:
+            console.print(f"lmc: {failure}", style="red", markup=False, highlight=False)
+        if failures:
+            console.print(f"lmc: {len(failures)} of {len(sources)} notebooks failed; the published book is unchanged")
+            return 1
+        _write_handouts(site, exercises)
+        return _publish(site, console)
 
 
-def _build(site: Site, preset: str, at_once: int) -> int:
-    console = Console(stderr=True, soft_wrap=True)
-    _clear(site)
-    exercises = notebook_paths(site.sources / "exercises")
-    sources = [*notebook_paths(site.sources), *exercises]
-    wanted = {source: digest_of(source, preset) for source in sources}
-    wanted_there = {site.target(source) for source in sources}
-    for leftover in {*notebook_paths(site.executed), *notebook_paths(site.executed / "exercises")} - wanted_there:
-        leftover.unlink()
-    changed = [source for source in sources if notebook_files.digest_in(site.target(source)) != wanted[source]]
-    failures = execute_all(site, changed, preset=preset, at_once=at_once, console=console, digests=wanted)
-    for failure in failures:
-        console.print(f"lmc: {failure}", style="red", markup=False, highlight=False)
-    if failures:
-        console.print(f"lmc: {len(failures)} of {len(sources)} notebooks failed; the published book is unchanged")
-        return 1
-    _write_handouts(site, exercises)
-    return _publish(site, console)
-
-
-def _clear(site: Site) -> None:
-    """Remove what a killed build, or one in which a notebook failed, has left."""
+def _clear(site: Site, kept: set[Path]) -> None:
+    """Remove what a killed build, or one in which a notebook failed, has left, and notebooks without a source."""
     folder_swap.restore(site.html, site.fresh, site.previous)
-    for leftover in [*site.work.glob("*.ipynb"), *site.executed.rglob(".*.partial")]:
+    executed = {*notebook_paths(site.executed), *notebook_paths(site.executed / "exercises")}
+    for leftover in [*site.work.glob("*.ipynb"), *site.executed.rglob(".*.partial"), *(executed - kept)]:
         leftover.unlink()
 
 
@@ -87,10 +80,8 @@ def digest_of(source: Path, preset: str) -> str:
 
 def _write_handouts(site: Site, exercises: list[Path]) -> None:
     """Student versions of the exercise notebooks; they take nbgrader seconds, so only where something has changed."""
-    stamp, wanted = (
-        site.work / "handouts.digest",
-        digest([{path.name: path for path in exercises}, of_code(f"import {assignments.__name__}")]),
-    )
+    stamp = site.work / "handouts.digest"
+    wanted = digest([{path.name: path for path in exercises}, of_code(f"import {assignments.__name__}")])
     if exercises and not (stamp.exists() and stamp.read_text() == wanted and site.handouts.is_dir()):
         stamp.unlink(missing_ok=True)
         shutil.rmtree(site.handouts, ignore_errors=True)
@@ -110,9 +101,8 @@ def execute_all(
     environment = {"OMP_NUM_THREADS": str(subprocess_jobs.cores_per_job(at_once, len(sources)))} | os.environ
     by_name = {source.stem: source for source in sources}
     todo = [_execution(site, source, preset, environment) for source in sources]
-    with closing(
-        subprocess_jobs.run(todo, total=len(todo), at_once=at_once, console=console, unit="notebooks")
-    ) as finished:
+    finished = subprocess_jobs.run(todo, total=len(todo), at_once=at_once, console=console, unit="notebooks")
+    with closing(finished):
         for job, status in finished:
             source = by_name[job.name]
             if status == 0:
@@ -125,12 +115,8 @@ def execute_all(
 
 def _execution(site: Site, source: Path, preset: str, environment: dict[str, str]) -> subprocess_jobs.Job:
     command = [sys.executable, "-m", "lmc_utils.cli", "run", str(source), "--preset", preset]
-    command += [
-        "--out",
-        str(site.work / source.name),
-        "--as-source",
-        "--no-check",
-    ]  # which imports torch; the notebook does so anyway
+    command += ["--out", str(site.work / source.name), "--as-source"]
+    command += ["--no-check"]  # of parameters, which imports torch; the notebook does so anyway
     return subprocess_jobs.Job(source.stem, command, site.work / f"{source.stem}.log", site.root, environment)
 
 
@@ -144,10 +130,9 @@ def _accept(finished: Path, target: Path, stamp: str) -> None:
 
 def _publish(site: Site, console: Console) -> int:
     """Build the HTML aside and swap it in if it is good; nothing to do where nothing it is made of has changed."""
-    pages = [
-        path for path in sorted((site.root / "book").rglob("*")) if path.is_file() and "__pycache__" not in path.parts
-    ]
-    made_of = {path.relative_to(site.root).as_posix(): path for path in [*pages, site.root / "_config.yml"]}
+    files = [*sorted((site.root / "book").rglob("*")), site.root / "_config.yml"]
+    read = (path for path in files if path.is_file() and "__pycache__" not in path.parts)
+    made_of = {path.relative_to(site.root).as_posix(): path for path in read}
     where = source_links.repository_url(site.root) or ""
     wanted = digest([made_of, package_files(), versions(_TOOLS), where])
     stamp = site.html / ".digest"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,12 +26,10 @@ class Outcome:
     Attributes:
         notebook: as it was executed; where it failed, as far as it came.
         error: one line; None where it went well.
-        seconds: that it took.
     """
 
     notebook: bytes
     error: str | None
-    seconds: float
 
 
 def execute(
@@ -58,29 +55,24 @@ def execute(
         variables: of the environment, that the process has besides those of this one.
         wanted: asked now and then; the process is ended once this is false.
     """
-    since = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
-        place, log = Path(folder), Path(folder) / "log"
-        (place / f"{stem}.ipynb").write_bytes(source)
-        out = place / "out.ipynb"
-        source_there, values = str(place / f"{stem}.ipynb"), json.dumps(dict(given))
-        command = [sys.executable, "-m", "lmc_utils.running.sweep_point", source_there, str(out), str(timeout), values]
+        place, out, log = Path(folder) / f"{stem}.ipynb", Path(folder) / "out.ipynb", Path(folder) / "log"
+        place.write_bytes(source)
+        arguments = [str(place), str(out), str(timeout), json.dumps(dict(given))]
+        command = [sys.executable, "-m", "lmc_utils.running.sweep_point", *arguments]
         with log.open("wb") as said:
-            process = watchdog.start(
-                command, stdout=said, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | dict(variables)
-            )
+            process = watchdog.start(command, stdout=said, stderr=said, cwd=folder, env=os.environ | dict(variables))
             try:
                 while process.poll() is None and wanted():
                     time.sleep(_POLL)
             finally:
                 watchdog.end([process])
-        took, partial = time.monotonic() - since, out.with_suffix(".partial.ipynb")
         if process.returncode == 0:
-            return Outcome(_stamped(out, digest), None, took)
-        said_last = (
-            subprocess_jobs.last_line(log).partition(" (see ")[0] or f"it ended with status {process.returncode}"
-        )
-        return Outcome(partial.read_bytes() if partial.exists() else b"", said_last, took)
+            return Outcome(_stamped(out, digest), None)
+        line = subprocess_jobs.last_line(log).partition(" (see ")[0]
+        partial = out.with_suffix(".partial.ipynb")
+        so_far = partial.read_bytes() if partial.exists() else b""
+        return Outcome(so_far, line or f"it ended with status {process.returncode}")
 
 
 def _stamped(path: Path, digest: str) -> bytes:

@@ -18,6 +18,8 @@ from lmc_utils.running import comparison, notebook_files, recorded_numbers, swee
 from lmc_utils.running.notebook_dependencies import of_notebook
 from lmc_utils.running.notebooks import Notebook
 
+_ENVIRONMENT = ("commit", "versions", "machine")
+
 
 def gather(
     notebook: Notebook,
@@ -76,12 +78,11 @@ def dataset(recorded: Sequence[Mapping[str, float]], wanted: Sequence[Mapping[st
     if not full:
         coords = {name: ("point", values) for name, values in along.items()}
         return xr.Dataset({name: ("point", values) for name, values in table.items()}, coords)
-    place = [tuple(axes[name].index(along[name][row]) for name in parameters) for row in range(len(wanted))]
-    filled = {name: np.full(shape, np.nan) for name in names}
+    places = tuple([axes[name].index(label) for label in labels] for name, labels in along.items())
+    grids = {name: np.empty(shape) for name in names}
     for name, values in table.items():
-        for where, value in zip(place, values, strict=True):
-            filled[name][where] = value
-    return xr.Dataset({name: (parameters, grid) for name, grid in filled.items()}, axes)
+        grids[name][places] = values
+    return xr.Dataset({name: (parameters, grid) for name, grid in grids.items()}, axes)
 
 
 def _label(value: Any) -> Any:
@@ -102,11 +103,8 @@ def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     timed = [each["papermill"] for each in executed if each.get("papermill", {}).get("duration") is not None]
     days = sorted({datetime.datetime.fromisoformat(each["start_time"]).date() for each in timed})
     seconds = sum(each["duration"] for each in timed)
-    said = {
-        name: "; ".join(dict.fromkeys(each[name] for each in environments))
-        for name in ("commit", "versions", "machine")
-    }
-    return said | {
+    return {
+        **{name: "; ".join(dict.fromkeys(each[name] for each in environments)) for name in _ENVIRONMENT},
         "date": ", ".join(f"{day:%d %B %Y}" for day in days),
         "wall_time": f"{seconds:.0f} s, all points one after the other; what was trained before is not trained again",
     }

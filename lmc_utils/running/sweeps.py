@@ -82,9 +82,8 @@ def sweep(
                 pass
     found = sweep_tables.gather(notebook, wanted, out)
     if report.failed:
-        raise ExecutionError(
-            f"{len(report.failed)} of {report.total} points failed: {next(iter(report.failed.values()))}"
-        )
+        first = next(iter(report.failed.values()))
+        raise ExecutionError(f"{len(report.failed)} of {report.total} points failed: {first}")
     return found
 
 
@@ -113,8 +112,7 @@ def steps(
     def submit(point: Point) -> Future[Any]:
         given = {"digest": present, "timeout": timeout, "variables": variables}
         needed = dict(resources or {}) or None
-        future: Future[Any] = client.submit(_at_work, source, stem, point, **given, pure=False, resources=needed)
-        return future
+        return client.submit(_at_work, source, stem, point, **given, pure=False, resources=needed)
 
     from distributed import as_completed
     from distributed.comm.core import CommClosedError
@@ -191,7 +189,7 @@ def _outcome(future: Future[Any]) -> sweep_point.Outcome:
     try:
         found: sweep_point.Outcome = future.result()
     except Exception as error:  # a worker that was killed too often, one out of memory
-        return sweep_point.Outcome(b"", f"{type(error).__name__}: its worker has gone", 0.0)
+        return sweep_point.Outcome(b"", f"{type(error).__name__}: its worker has gone")
     return found
 
 
