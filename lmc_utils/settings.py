@@ -112,13 +112,7 @@ def increasing(allowed: Allowed) -> Allowed:
 
 
 def parameter(
-    default: Any,
-    meaning: str,
-    allowed: Allowed | None = None,
-    *,
-    also: str = "",
-    unit: str = "",
-    bytes_each: int = 0,
+    default: Any, meaning: str, allowed: Allowed | None = None, *, also: str = "", unit: str = "", bytes_each: int = 0
 ) -> Any:
     """A field of a `Settings` record.
 

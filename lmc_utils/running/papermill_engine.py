@@ -36,12 +36,7 @@ papermill_engines.register(NAME, _Engine)
 def throttled(
     act: Callable[[], None], fraction: float, now: Callable[[], float] = time.monotonic
 ) -> Callable[[], None]:
-    """Wrap an action so that its calls take at most a fraction of the time; the others are skipped.
-
-    Args:
-        act: what to do.
-        fraction: of the time since now, which all calls together may take.
-        now: a clock, in seconds.
+    """Wrap an action so that all its calls together take at most a fraction of the time since; others are skipped.
 
     >>> ticks = iter([0, 1, 2, 10, 21, 22, 30])  # it takes a second, from 1 to 2 and from 21 to 22
     >>> said = throttled(lambda: print("done"), fraction=0.05, now=lambda: next(ticks))

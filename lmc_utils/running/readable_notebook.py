@@ -26,12 +26,7 @@ _VERDICT = "*The verdicts are those on the book's run; the numbers are this run'
 
 
 def make_readable(
-    executed: dict[str, Any],
-    given: Mapping[str, Any],
-    *,
-    book: Mapping[str, Any],
-    source: Path,
-    just_run: bool = True,
+    executed: dict[str, Any], given: Mapping[str, Any], *, book: Mapping[str, Any], source: Path, just_run: bool = True
 ) -> dict[str, Any]:
     """Rewrite a notebook in plain Markdown with the numbers of its own run, and a first cell that says what was run.
 

@@ -50,11 +50,11 @@ def run(
     while it waits, stops whatever is running.
 
     Args:
-        jobs: what to run; the next one is asked for when there is room for it.
-        total: how many there are.
-        at_once: how many at a time.
-        console: for the progress bar.
-        unit: what the bar counts.
+        jobs: what to run; the next one is asked for when another has ended.
+        total: how many there are, for the progress bar.
+        at_once: how many run at a time.
+        console: where the progress bar appears.
+        unit: what it counts.
     """
     columns = SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
     waiting, running = iter(jobs), dict[subprocess.Popen[bytes], tuple[Job, float]]()
