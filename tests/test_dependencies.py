@@ -1,4 +1,4 @@
-"""What code depends on is what Python's own finder finds, and editing it, and nothing else, makes results anew."""
+"""What code depends on is what Python's own finder finds, and results are made again where it was edited."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def changed(before: dict[tuple[str, str], str]) -> set[tuple[str, str]]:
     return {name for name, digest in results({stem for _, stem in before}).items() if digest != before[name]}
 
 
-def test_a_docstring_or_a_comment_makes_nothing_anew(edit: Edit) -> None:
+def test_a_docstring_or_a_comment_retrains_and_re_executes_nothing(edit: Edit) -> None:
     before = results()
     edit("networks/training.py", '"""', '"""Another docstring. ')
     edit("networks/training.py", "\n\n\nclass", "\n\n\n# a comment\nclass")
@@ -129,7 +129,7 @@ def test_a_docstring_or_a_comment_makes_nothing_anew(edit: Edit) -> None:
     assert changed(before) == set()
 
 
-def test_editing_the_publisher_makes_no_result_anew_and_editing_the_grader_only_marks(edit: Edit) -> None:
+def test_editing_the_publisher_changes_no_result_and_editing_the_grader_only_marks(edit: Edit) -> None:
     before = results()
     edit("publishing/pdf.py")
     assert changed(before) == set()
@@ -137,7 +137,7 @@ def test_editing_the_publisher_makes_no_result_anew_and_editing_the_grader_only_
     assert changed(before) == {("marks", name) for name in EXERCISES}
 
 
-def test_editing_a_measurement_makes_anew_what_reaches_it_and_trains_nothing(edit: Edit) -> None:
+def test_editing_a_measurement_re_executes_what_reaches_it_and_retrains_nothing(edit: Edit) -> None:
     before = results()
     edit("measure/ridges.py")
     reaching = {*EXERCISES, "05_mountainside_and_ridges"}  # all exercises reach what the check of one needs
@@ -150,7 +150,7 @@ def test_editing_a_measurement_makes_anew_what_reaches_it_and_trains_nothing(edi
     assert ("run", "mlp") not in changed(before)
 
 
-def test_editing_a_widgets_script_executes_the_pages_that_show_it(edit: Edit) -> None:
+def test_editing_a_widgets_script_re_executes_the_pages_that_show_it(edit: Edit) -> None:
     before = results()
     edit("widgets/static/line_explorer.js", "const", "/* */ const")
     assert ("page", "05_mountainside_and_ridges") in changed(before)
@@ -167,13 +167,13 @@ def test_editing_a_widgets_script_executes_the_pages_that_show_it(edit: Edit) ->
         ("__init__.py", "AUTO,STRICT", "AUTO"),
     ],
 )
-def test_editing_what_training_uses_makes_anew_all_that_trains(edit: Edit, name: str, old: str, new: str) -> None:
+def test_editing_training_code_retrains_and_re_executes_what_trains(edit: Edit, name: str, old: str, new: str) -> None:
     before = results(["02_sibling_forking", "02_fork_exercises", "one_boundary"])
     edit(name, old, new)
     assert changed(before) == set(before)
 
 
-def test_a_new_torch_makes_anew_all_that_imports_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_torch_retrains_and_re_executes_all_that_imports_it(monkeypatch: pytest.MonkeyPatch) -> None:
     before = results()
     installed = provenance.version
     monkeypatch.setattr(provenance, "version", lambda name: "99" if name == "torch" else installed(name))

@@ -19,9 +19,12 @@ import pytest
 from example_submissions import SOURCE, hand_in, solved, without
 from filelock import FileLock
 from nbformat import NotebookNode
+from rich.console import Console
 from small_project import lmc
 
+from lmc_utils.classroom import grading
 from lmc_utils.classroom.exercise_lookup import exercise_numbers
+from lmc_utils.classroom.workspace import Limits
 
 STEM = SOURCE.stem
 NETWORKS = SOURCE.with_name("02_fork_exercises.ipynb")
@@ -244,7 +247,7 @@ def test_temporary_files_are_removed(batch: Batch) -> None:
         assert (batch.root / "notebooks" / "exercises" / source.name).read_bytes() == source.read_bytes()
 
 
-def test_networks_of_exercises_are_trained_once_for_all_submissions(batch: Batch) -> None:
+def test_networks_of_exercises_are_trained_once_for_all_submissions_and_graders(batch: Batch) -> None:
     folder = batch.root / "networks"
     hand_in(nbformat.read(NETWORKS, as_version=4), folder / "ann" / NETWORKS.name)
     done = lmc("grade", "networks", "--csv", "networks.csv", cwd=batch.root)
@@ -253,6 +256,13 @@ def test_networks_of_exercises_are_trained_once_for_all_submissions(batch: Batch
     assert found == {"ann": ("11", "11")}
     runs = batch.root / "_build" / "grades" / NETWORKS.stem / "runs"
     assert len(list(runs.glob("*/key.json"))) == 2, "the lesson's family, and the one of the small project"
+    marker = grading.Grading(batch.root, 1, Limits(), Console(quiet=True), None)
+    solved, runs = marker.solved(NETWORKS.stem), marker.trained(NETWORKS.stem)
+    solved.unlink()  # as if the grader had been another one
+    before = {path: path.stat().st_mtime_ns for path in runs.glob("*/epoch_*")}
+    grading._prepare(marker, [NETWORKS.stem])
+    assert solved.exists()
+    assert before == {path: path.stat().st_mtime_ns for path in runs.glob("*/epoch_*")}
 
 
 def test_students_are_graded_with_their_individual_numbers(batch: Batch) -> None:
