@@ -208,7 +208,9 @@ def test_a_network_built_by_code_outside_the_package_is_rejected(monkeypatch: py
         results([])
 
 
-def test_tables_and_swept_notebooks_count_where_a_cell_names_them() -> None:
+def test_tables_and_swept_notebooks_count_where_they_are_named() -> None:
     found = of_notebook(Notebook(ROOT / "notebooks" / "08_when_stability_begins.ipynb"))
     assert "stability_width.nc" in found["tables"]
     assert "one_boundary.ipynb" in found["swept"]
+    toy = of_notebook(Notebook(ROOT / "notebooks" / "01_toy_landscapes.ipynb"))
+    assert (toy["tables"], toy["swept"]) == ({}, {})

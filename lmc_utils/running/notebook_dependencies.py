@@ -15,7 +15,8 @@ from lmc_utils.settings import ParameterError
 def of_notebook(notebook: Notebook) -> dict[str, Any]:
     """The code of its cells, and what that and its records of parameters can reach by imports.
 
-    Tables of long runs, and notebooks that are made to be swept, count where a cell names them.
+    Tables of long runs count where a cell or a module that it reaches names them, and notebooks that are made to be
+    swept where a cell does.
 
     Returns:
         As `dependencies.of_code`, with `cells`, `tables` (their paths) and `swept` (what such notebooks depend on).
@@ -25,16 +26,17 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
     """
     transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
     sources = ["".join(cell["source"]) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
-    stored = {*CHECKOUT.glob("results/*.nc"), *CHECKOUT.glob("notebooks/points/*.ipynb")} - {notebook.path.resolve()}
-    named = sorted(path for path in stored if path.stem in "".join(sources))
+    points = set(CHECKOUT.glob("notebooks/points/*.ipynb")) - {notebook.path.resolve()}
     records = [f"import {name.partition(':')[0]}" for name in notebook.records]
     try:
         cells = [transform(source) for source in sources]
+        reached = dependencies.of_code(*cells, *records)
+        code = "".join([*sources, *reached["modules"].values()])
         return {
-            **dependencies.of_code(*cells, *records),
+            **reached,
             "cells": [dependencies.code_without_docstrings(cell) for cell in cells],
-            "tables": {path.name: path for path in named if path.suffix == ".nc"},
-            "swept": {path.name: of_notebook(Notebook(path)) for path in named if path.suffix == ".ipynb"},
+            "tables": {path.name: path for path in CHECKOUT.glob("results/*.nc") if path.stem in code},
+            "swept": {path.name: of_notebook(Notebook(path)) for path in points if path.stem in "".join(sources)},
         }
     except (ValueError, MemoryError, RecursionError) as error:  # what no compiler takes, such as half a character
         raise ParameterError(f"notebook: expected cells of Python in '{notebook.path}' ({error})") from error
