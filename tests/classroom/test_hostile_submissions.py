@@ -26,6 +26,6 @@ def test_attack_fails(name: str, held: dict[str, tuple[bool, str]]) -> None:
 def test_a_successful_attack_is_detected(tmp_path: Path) -> None:
     """Without a sandbox; none of these attacks would harm this machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grading.sandbox, "find", lambda _: None)
+        patch.setattr(grading.sandbox, "find_program", lambda _: None)
         rows = attack(tmp_path, ["solutions read", "files of the home read", "a new root"], honest=[])
     assert {name for name, held, _ in rows if not held} >= {"solutions read", "files of the home read"}

@@ -16,7 +16,6 @@ def test_a_line_has_the_forks_of_its_run() -> None:
     ]
     assert [axis.get_title() for axis in figure.axes] == ["error barrier", "loss", "x"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "two"]
-    assert not figure.axes[3].axison
 
 
 def test_a_picture_on_a_page_says_what_it_shows() -> None:
