@@ -107,7 +107,7 @@ def align(pairs: Pairs, how: Matching | None = None, *, seed: int = 0) -> Aligne
 
 
 def _matched(evaluator: StackedEvaluator, ends: Networks, how: Matching, seed: tuple[int, ...]) -> Permutations:
-    network = evaluator.network
+    network, ends = evaluator.network, ends.to(evaluator.device)
     if how.matching == "weights":
         values = stack.unflatten(ends.theta.detach(), network)
         first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
@@ -115,7 +115,7 @@ def _matched(evaluator: StackedEvaluator, ends: Networks, how: Matching, seed: t
     points = Mixtures(torch.eye(2, dtype=torch.float64))
     statistics = evaluator.statistics(ends, points, ends.theta)[0]
     inputs = evaluator.estimation_inputs(Convention(batchnorm_samples=how.matching_samples))
-    return matching.by_activations(network, Networks(ends.theta.to(evaluator.device), statistics), inputs)
+    return matching.by_activations(network, Networks(ends.theta, statistics), inputs)
 
 
 def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tensor]:

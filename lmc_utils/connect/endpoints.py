@@ -8,6 +8,7 @@ else it may hold is not seen here; plain forward passes of each network, compare
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,13 +48,13 @@ def endpoints(
     """Networks of one architecture, ready to be measured.
 
     Args:
-        networks: modules, or their states; no two that follow one another are the same.
+        networks: modules, or their states.
         model: a module of the architecture; needed where all are states.
         names: what they are called in messages.
 
     Raises:
         ParameterError: what `state_dicts.state_of` and `state_dicts.require_understood` raise, no module, one that
-            cannot be copied, or two networks that are the same.
+            cannot be copied.
 
     >>> two = endpoints([nn.Linear(2, 3), nn.Linear(2, 3)])
     >>> len(two.states), two.names
@@ -70,15 +71,19 @@ def endpoints(
     states, notes = zip(
         *(state_of(each, module, name) for name, each in zip(names, networks, strict=True)), strict=True
     )
-    mixing = [*dict(module.named_parameters()), *statistics(module)]
-    for number in range(1, len(states)):
-        one, other = states[number - 1], states[number]
+    for one, other in itertools.pairwise(states):
         require_understood(module, one, other)
-        if all(same(one[name], other[name]) for name in mixing):
-            expected = f"another network than the {names[number - 1]}"
-            raise ParameterError(f"{names[number]}: expected {expected}, the two are the same")
     originals = tuple(each if isinstance(each, nn.Module) else None for each in networks)
     return Endpoints(module, names, states, originals, states, tuple(note for each in notes for note in each))
+
+
+def require_different(ends: Endpoints, first: int, second: int) -> None:
+    """Raise ParameterError where two of the networks, by their numbers, are the same."""
+    one, other = ends.states[first], ends.states[second]
+    mixing = [*dict(ends.module.named_parameters()), *statistics(ends.module)]
+    if all(same(one[name], other[name]) for name in mixing):
+        expected = f"another network than the {ends.names[first]}"
+        raise ParameterError(f"{ends.names[second]}: expected {expected}, the two are the same")
 
 
 def _copied(template: nn.Module) -> nn.Module:

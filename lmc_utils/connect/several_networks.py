@@ -10,15 +10,17 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
-from lmc_utils.connect.endpoints import Endpoints, endpoints
+from lmc_utils.connect.endpoints import ORDINALS, endpoints, require_different
 from lmc_utils.connect.repeatable_data import unchanged_random
 from lmc_utils.connect.two_networks import described, evaluator_of, pair
 from lmc_utils.measure import planes
+from lmc_utils.measure.batchnorm import CONVENTIONS
+from lmc_utils.measure.labelled_arrays import Place
 from lmc_utils.measure.module_scores import Score
 from lmc_utils.measure.module_state import State
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.planes import PlaneGrid
-from lmc_utils.settings import require
+from lmc_utils.settings import ParameterError, require, require_choice
 
 Network = nn.Module | State
 
@@ -61,7 +63,7 @@ def pairs(
     error: Score | None = None,
     batchnorm: str = "reestimate",
     estimated_on: Any = None,
-    layers: bool | Sequence[str] = False,
+    layers: Sequence[str] | None = None,
 ) -> Pairs:
     """Pairs of networks of any kind, such as two runs at several epochs, for every measurement of `lmc_utils.measure`.
 
@@ -92,22 +94,26 @@ def pairs(
     """
     counts = {len(each) for each in networks.values()}
     require(counts in ({2}, {3}), "networks", "two networks under each label, or three", sorted(counts))
+    require_choice("batchnorm", batchnorm, CONVENTIONS)
+    labels, (count,) = list(networks), counts
     with unchanged_random():
-        ends: dict[str, Endpoints] = {}
-        for label, each in networks.items():
-            names = [f"{label}, {place}" for place in ("first", "second", "third")]
-            ends[label] = endpoints(each, model=model, names=names)
-        shared = next(iter(ends.values()))
+        names = [f"{label}, {ordinal}" for label in labels for ordinal in ORDINALS[:count]]
+        ends = endpoints([each for label in labels for each in networks[label]], model=model, names=names)
+        for number in range(len(names)):
+            if number % count:
+                require_different(ends, number - 1, number)
         evaluator = evaluator_of(
-            shared, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on, layers=layers
+            ends, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on, layers=layers
         )
-        for checked in ends.values():
-            attrs = described(checked, evaluator)
-    labels = list(ends)
-    third = "third" if counts == {3} else None
+        attrs = described(ends, evaluator)
+    third = "third" if count == 3 else None
     provenance = {name: str(value) for name, value in attrs.items() if name not in ("endpoint_difference", "read")}
     places = [(row,) for row in range(len(labels))]
-    return Pairs(evaluator, {"pair": labels}, places, lambda place: ends[labels[place[0]]].states, third, provenance)
+
+    def read(place: Place) -> Sequence[State]:
+        return ends.states[place[0] * count : (place[0] + 1) * count]
+
+    return Pairs(evaluator, {"pair": labels}, places, read, third, provenance)
 
 
 def plane(
@@ -137,6 +143,8 @@ def plane(
     (('row', 'column'), True)
     """
     given = pairs({"plane": [first, second, third]}, data, **options)
-    found = planes.plane(given, grid or PlaneGrid()).isel(split=0, pair=0, drop=True)
-    require(not bool(found.colinear), "third", "a network that is not on the line through the first two", "one on it")
+    with unchanged_random():
+        found = planes.plane(given, grid or PlaneGrid()).isel(split=0, pair=0, drop=True)
+    if bool(found.colinear):
+        raise ParameterError("third: the three networks lie on one line, and span no plane")
     return found

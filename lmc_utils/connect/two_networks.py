@@ -14,17 +14,18 @@ from torch import nn
 
 from lmc_utils.connect.alignment import Matching, aligned_state
 from lmc_utils.connect.checking import endpoint_difference
-from lmc_utils.connect.endpoints import Endpoints, endpoints
+from lmc_utils.connect.endpoints import Endpoints, endpoints, require_different
 from lmc_utils.connect.repeatable_data import repeatable, unchanged_random
 from lmc_utils.connect.report import Report
 from lmc_utils.measure import approximations, barriers, curvature, curves, lines, points
+from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_scores import Score, Scores, cross_entropy, misclassified
 from lmc_utils.measure.module_state import State, statistics
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.settings import ParameterError, describe_unknown, require
+from lmc_utils.settings import ParameterError, describe_unknown, require, require_choice
 
 
 class Interrupted(KeyboardInterrupt):
@@ -88,16 +89,19 @@ def pair(
     >>> float(report.loss_barrier)  # the loss is convex
     0.0
     """
+    require_choice("batchnorm", batchnorm, CONVENTIONS)
     grid = _grid(alphas)
     with unchanged_random():
         both, attrs = endpoints([first, second], model=model), dict[str, Any]()
+        require_different(both, 0, 1)
         if align:
             how = align if isinstance(align, Matching) else Matching()
             moved, attrs = aligned_state(both.module, both.states[0], both.states[1], how=how)
             both = replace(both, states=(both.states[0], moved))
         evaluator = evaluator_of(
-            both, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on, layers=layers
-        )
+            both, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on,
+            layers=None if isinstance(layers, bool) else layers,
+        )  # fmt: skip
         pairs = Pairs(evaluator, {}, [()], lambda _: both.states)
         attrs = {**described(both, evaluator), **attrs}
         # What may be rejected comes before the line, so that nothing is lost.
@@ -105,11 +109,11 @@ def pair(
         path = curves.train(pairs, curve if isinstance(curve, CurveSettings) else CurveSettings()) if curve else None
         found = _line(pairs, grid, attrs).assign(estimates)
         try:
-            found = found.assign_attrs(**_own_scores(pairs))
+            found = found.assign_attrs(**_own_scores(pairs, evaluator))
             if curvature:
                 found = found.assign_attrs(differentiated=evaluator.differentiated)
             if path is not None:
-                found = _with_curve(found, path)
+                found = _with_curve(found, path, evaluator.estimated_on.description)
             if layers:
                 found = found.merge(_layers(pairs, found))
         except KeyboardInterrupt as stop:
@@ -125,13 +129,13 @@ def evaluator_of(
     error: Score | None,
     batchnorm: str,
     estimated_on: Any,
-    layers: bool | Sequence[str] = False,
+    layers: Sequence[str] | None = None,
 ) -> ModuleEvaluator:
     """What measures points between networks, on samples that are the same at each reading; arguments as for `pair`."""
     samples = repeatable(data)
     own = samples if estimated_on is None else repeatable(estimated_on, "estimated_on")
     measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
-    groups = None if isinstance(layers, bool) else named_layers(ends.module, layers)
+    groups = None if layers is None else named_layers(ends.module, layers)
     return ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, own, groups)
 
 
@@ -182,13 +186,13 @@ def _line(pairs: Pairs, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) ->
         found = lines.line(pairs, grid)
     except points.Interrupted as stop:
         done = stop.found.drop_vars([name for name in stop.found if str(name).endswith("_kept")])
-        raise Interrupted(Report(_with_barriers(_of_one(done, attrs)))) from stop
-    return _with_barriers(_of_one(found, attrs))
+        raise Interrupted(Report(_with_barriers(_of_one(done)).assign_attrs(attrs))) from stop
+    return _with_barriers(_of_one(found)).assign_attrs(attrs)
 
 
-def _of_one(found: xr.Dataset, attrs: Mapping[str, Any] | None = None) -> xr.Dataset:
-    """Measurements of a single pair on a single split, without the split, and with attributes of their own."""
-    return found.isel(split=0, drop=True).drop_attrs(deep=False).assign_attrs(attrs or {})
+def _of_one(found: xr.Dataset) -> xr.Dataset:
+    """Measurements of a single pair on a single split, without the split and the attributes."""
+    return found.isel(split=0, drop=True).drop_attrs(deep=False)
 
 
 def _with_barriers(found: xr.Dataset) -> xr.Dataset:
@@ -209,7 +213,7 @@ def _with_barriers(found: xr.Dataset) -> xr.Dataset:
     return found.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
 
 
-def _with_curve(found: xr.Dataset, path: curves.Curves) -> xr.Dataset:
+def _with_curve(found: xr.Dataset, path: curves.Curves, trained_on: str) -> xr.Dataset:
     """With the scores along a curve, and its barriers by the definitions of the straight line's."""
     measured = _of_one(path.measure())
     scores = {name: measured[name] for name in ("loss", "error") if name in measured}
@@ -217,7 +221,6 @@ def _with_curve(found: xr.Dataset, path: curves.Curves) -> xr.Dataset:
     if "error" in scores:
         more["curve_error_barrier"] = barriers.error_barrier(scores["error"])
     along = {f"curve_{name}": each.rename(alpha="fraction") for name, each in scores.items()}
-    trained_on = path.pairs.evaluator.estimated_on.description  # type: ignore[attr-defined]
     return found.merge(xr.Dataset(along | more)).assign_attrs(
         curve=f"{path.how.describe()} on {trained_on}",
         curve_length=float(measured.length),
@@ -225,10 +228,8 @@ def _with_curve(found: xr.Dataset, path: curves.Curves) -> xr.Dataset:
     )
 
 
-def _own_scores(pairs: Pairs) -> dict[str, Any]:
+def _own_scores(pairs: Pairs, evaluator: ModuleEvaluator) -> dict[str, Any]:
     """What each network has with the statistics that it came with, where the line has others."""
-    evaluator = pairs.evaluator
-    assert isinstance(evaluator, ModuleEvaluator), "these are modules"
     if not evaluator.norms or evaluator.convention != "reestimate":
         return {}
     own = _of_one(lines.line(replace(pairs, evaluator=replace(evaluator, convention="keep")), [0.0, 1.0]))
@@ -248,10 +249,11 @@ def _curvature(pairs: Pairs, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataArr
 
 def _layers(pairs: Pairs, found: xr.Dataset) -> xr.Dataset:
     """Rises of the scores when one layer alone goes to the midpoint, the mean over both ends."""
-    measured = _of_one(lines.layer_line(pairs))
+    measured = _of_one(lines.layer_line(pairs, [0.5])).sel(alpha=0.5, drop=True)
     rises = {}
     for name in pairs.evaluator.quantities:
         attrs = {**found[name].attrs, "long_name": f"rise of the {name}, one layer at the midpoint"}
-        rise = barriers.layer_rise(measured[name]).assign_attrs(attrs)
+        home = found[name].sel(alpha=[0.0, 1.0]).rename(alpha="end").assign_coords(end=[0, 1])
+        rise = (measured[name] - home).mean("end", skipna=False).assign_attrs(attrs)
         rises["layer_rise" if name == "loss" else f"layer_{name}_rise"] = rise
     return xr.Dataset(rises)

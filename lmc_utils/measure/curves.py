@@ -28,7 +28,7 @@ from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
 from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.path_length import embedded, spacing
-from lmc_utils.measure.planes import Colinear, basis
+from lmc_utils.measure.planes import Colinear, basis, triangle
 from lmc_utils.measure.points import measure
 from lmc_utils.networks.training import Diverged, Recipe, rate
 from lmc_utils.progress import bar
@@ -173,8 +173,10 @@ def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
     for (place, corners), inner in zip(thirds, curves.inner, strict=True):
         third = evaluator.vectors(evaluator.chosen(corners, [2]))
         more = {name: torch.cat([value, third[name].to(value)]) for name, value in inner.items()}
-        spots = embedded(evaluator.gram(evaluator.with_inner(evaluator.chosen(corners, [0, 1]), more)))
-        with suppress(Colinear):  # nodes: first network, inner nodes, third point, second network
+        gram = evaluator.gram(evaluator.with_inner(evaluator.chosen(corners, [0, 1]), more))
+        spots = embedded(gram)  # of the first network, inner nodes, third point, second network
+        with suppress(Colinear):
+            triangle(gram[[0, -1, -2]][:, [0, -1, -2]])  # raises by the scale of the parameters
             plane = basis(spots[[0, -1, -2]])
             nodes = torch.cat([spots[:-2], spots[-1:]])
             found.values[place] = plane.locate(weights @ nodes)[1].max() / spots[-1].norm()
@@ -242,7 +244,7 @@ def train(pairs: Pairs, how: CurveSettings, recipe: Recipe | None = None, *, see
             for epoch in range(own.epochs):
                 _epoch(pairs, how, own, nodes, momentum, [streams[row] for row in rows], epoch, steps)
                 shown.update()
-            inner += [{name: value[row, 1:-1] for name, value in nodes.items()} for row in range(len(rows))]
+            inner += [{name: value[row, 1:-1].clone() for name, value in nodes.items()} for row in range(len(rows))]
     return Curves(pairs, how, inner[: len(places)])
 
 

@@ -81,7 +81,7 @@ class Evaluator(Protocol):
         """The parameters of the corners."""
 
     def with_inner(self, ends: Corners, inner: Vectors) -> Corners:
-        """The ends of a pair with other networks between them; running statistics are those of the ends."""
+        """The ends of a pair with other networks between them, whose running statistics are mixed along the line."""
 
     def networks_at_once(self, wanted: int, recipe: Recipe) -> int:
         """How many networks `gradients` should take together."""

@@ -117,8 +117,9 @@ def spread_out(alphas: Sequence[float]) -> list[int]:
     >>> spread_out([0.0, 0.25, 0.5, 0.75, 1.0])
     [0, 4, 2, 1, 3]
     """
-    taken = [0]
+    taken, away = [0], np.abs(np.asarray(alphas, dtype=np.float64) - alphas[0])
     while len(taken) < len(alphas):
-        away = [round(min(abs(alpha - alphas[other]) for other in taken), 9) for alpha in alphas]
-        taken.append(away.index(max(away)))
+        away[taken[-1]] = -1
+        taken.append(int(away.round(9).argmax()))
+        away = np.where(away < 0, away, np.minimum(away, np.abs(np.asarray(alphas) - alphas[taken[-1]])))
     return taken

@@ -25,6 +25,7 @@ from lmc_utils.measure.evaluator import Gradient, Vectors
 from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 from lmc_utils.measure.module_scores import Scores, cross_entropy
 from lmc_utils.measure.module_state import State, layers, mixed, norms, require_single, statistics, tensors
+from lmc_utils.measure.stacked_scores import blocks
 from lmc_utils.measure.user_code import expected
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import require_choice
@@ -36,6 +37,8 @@ DIFFERENTIATED = {
 }
 
 Corners = Sequence[State]
+
+_VERSIONS = 2**28  # bytes of parameters of points that are vectorised together
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,19 @@ class ModuleEvaluator:
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
         constant = not self.norms or self.convention == "interpolate"
-        if constant and vectorised_module.suits(self.module) and len(points):
-            versions = self._versions(corners, points)
-            found = [vectorised_module.scores(self.module, versions, self.samples[s], self.measured) for s in splits]
-            if all(each is not None for each in found):
-                yield slice(0, len(points)), torch.stack([each for each in found if each is not None], 1)[:, :, None]
-                return
-        for row in range(len(points)):
+        done = 0
+        if constant and vectorised_module.suits(self.module):
+            size = sum(value.numel() * value.element_size() for value in self.module.parameters())
+            for rows in blocks(len(points), max(1, _VERSIONS // size)):
+                versions = self._versions(corners, points[rows])
+                found = [
+                    vectorised_module.scores(self.module, versions, self.samples[s], self.measured) for s in splits
+                ]
+                if any(each is None for each in found):
+                    break
+                yield rows, torch.stack([each for each in found if each is not None], 1)[:, :, None]
+                done = rows.stop
+        for row in range(done, len(points)):
             yield slice(row, row + 1), self._one(corners, points, row, splits)[None]
 
     def _one(self, corners: Corners, points: Mixtures, row: int, splits: Sequence[str]) -> Tensor:
@@ -235,9 +244,7 @@ class ModuleEvaluator:
         deltas = {name: corners[1][name].to(values[name]) - corners[0][name].to(values[name]) for name in names}
         precision = max((value.dtype for value in values.values()), key=lambda dtype: dtype.itemsize)
         count = len(self.layers) if by_layer else 1
-        owner = {
-            name: self._owners[name][0] if by_layer else 0 for name in names if not by_layer or name in self._owners
-        }
+        owners = {name: self._owners.get(name, []) if by_layer else [0] for name in names}
         sums = [torch.zeros((count,) * rank, dtype=torch.float64) for rank in range(3)]
         samples = 0
         with self._twice(batchwise, by_formula=self.convention == "interpolate"):
@@ -248,8 +255,10 @@ class ModuleEvaluator:
 
                 def loss(steps: tuple[Tensor, ...], there: Batch = there) -> Tensor:
                     moved = dict(values)
-                    for name, layer in owner.items():
-                        moved[name] = values[name] + steps[layer].to(values[name]) * deltas[name]
+                    for name, numbers in owners.items():
+                        step = torch.stack([steps[number] for number in numbers]).sum() if numbers else None
+                        if step is not None:
+                            moved[name] = values[name] + step.to(values[name]) * deltas[name]
                     output = there.run(
                         lambda *args, **named: torch.func.functional_call(self.module, moved, args, named)
                     )
@@ -296,17 +305,19 @@ class ModuleEvaluator:
         return [corners[number] for number in numbers]
 
     def vectors(self, corners: Corners) -> Vectors:
+        own = dict(self.module.named_parameters())
         return {
-            name: torch.stack([corner[name].to(self.device).flatten() for corner in corners])
-            for name in self._parameters
+            name: torch.stack([corner[name].to(value).flatten() for corner in corners]) for name, value in own.items()
         }
 
     def with_inner(self, ends: Corners, inner: Vectors) -> Corners:
         count = len(next(iter(inner.values())))
-        between = [
-            {**ends[0], **{name: value[row].view_as(ends[0][name]) for name, value in inner.items()}}
-            for row in range(count)
-        ]
+        between = []
+        for row in range(count):
+            alpha = (row + 1) / (count + 1)
+            parameters = {name: value[row].view_as(ends[0][name]) for name, value in inner.items()}
+            mean = {name: torch.lerp(ends[0][name], ends[1][name], alpha) for name in self._statistics}
+            between.append({**ends[0], **mean, **parameters})
         return [ends[0], *between, ends[1]]
 
     def networks_at_once(self, wanted: int, recipe: Recipe) -> int:

@@ -41,13 +41,13 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def layers(module: nn.Module) -> dict[str, list[str]]:
-    """The parameters and running statistics of each part that holds parameters itself, by the name of the part.
+    """The parameters and running statistics of each part that holds some itself, by the name of the part.
 
     >>> layers(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1, bias=False)))
     {'0': ['0.weight', '0.bias'], '2': ['2.weight']}
     """
     names = [*dict(module.named_parameters()), *statistics(module)]
-    owners = dict.fromkeys(name.rpartition(".")[0] or name for name, _ in module.named_parameters())
+    owners = dict.fromkeys(name.rpartition(".")[0] or name for name in names)
     return {owner: [name for name in names if owner in (name.rpartition(".")[0], name)] for owner in owners}
 
 

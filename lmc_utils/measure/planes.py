@@ -109,7 +109,8 @@ def triangle(gram: Tensor) -> Tensor:
     base = float(gram[1, 1].sqrt())
     along = float(gram[1, 2]) / base if base else 0.0
     height = float((gram[2, 2] - along**2).clamp(min=0).sqrt())
-    largest = float((gram[0, 0] + 2 * gram[0] + gram.diagonal()).clamp(min=0).max().sqrt())  # of the points' lengths
+    others = gram[0, 0] + 2 * gram[0, 1:] + gram.diagonal()[1:]
+    largest = float(torch.cat([gram[:1, 0], others]).clamp(min=0).max().sqrt())  # of the points' lengths
     if min(base, height) <= _ROUNDING * (largest + max(base, abs(along), height)):
         raise Colinear("points: expected three that span a plane, got three on one line")
     return torch.tensor([[0.0, 0.0], [base, 0.0], [along, height]], dtype=torch.float64)

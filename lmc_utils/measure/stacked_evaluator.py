@@ -126,7 +126,12 @@ class StackedEvaluator:
             )
         return (convention or self.convention).samples(self.samples["train"][0]).to(self.device)
 
+    @cached_property
+    def _estimation(self) -> Tensor:
+        return self.estimation_inputs()
+
     def scores(self, corners: Networks, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
+        corners = corners.to(self.device)
         for rows in blocks(len(points), max(1, _LAID // (_POINT * self.parameters))):
             part = points[rows]
             thetas = self.thetas(corners, part)
@@ -149,7 +154,7 @@ class StackedEvaluator:
         if not self._has_norms:
             return [None]
         if self.convention.batchnorm == "reestimate":
-            return [reestimated(self.network, thetas, self.estimation_inputs())]
+            return [reestimated(self.network, thetas, self._estimation)]
         if corners.buffers is None:
             expected = "reestimate, as the networks come without their running statistics"
             raise ParameterError(f"batchnorm: expected {expected}, got {self.convention.batchnorm!r}")
@@ -167,11 +172,11 @@ class StackedEvaluator:
     ) -> Iterator[Derivatives]:
         inputs, labels = self.on(split)
         estimating = self._has_norms and self.convention.batchnorm == "reestimate"
-        estimation = self.estimation_inputs() if estimating else None
+        estimation = self._estimation if estimating else None
         points = on_line(torch.tensor(alphas, dtype=torch.float64))
         todo, count = iter(pairs), len(alphas)
         while together := list(itertools.islice(todo, max(1, _PARAMETERS_AT_ONCE // (count * self.parameters)))):
-            ends = [pair.rows(slice(2)) for pair in together]
+            ends = [pair.rows(slice(2)).to(self.device) for pair in together]
             thetas = torch.cat([self.thetas(pair, points) for pair in ends])
             deltas = torch.stack([pair.theta[1] - pair.theta[0] for pair in ends]).repeat_interleave(count, 0)
             found = [
@@ -199,15 +204,14 @@ class StackedEvaluator:
         return corners.rows(numbers)
 
     def vectors(self, corners: Networks) -> Vectors:
-        return {"theta": corners.theta}
+        return {"theta": corners.theta.to(self.device)}
 
     def with_inner(self, ends: Networks, inner: Vectors) -> Networks:
-        first, second = ends.rows([0]), ends.rows([1])
-        theta = torch.cat([first.theta, inner["theta"].to(first.theta), second.theta])
-        if first.buffers is None or second.buffers is None:
+        theta = torch.cat([ends.theta[:1], inner["theta"].to(ends.theta), ends.theta[1:]])
+        if ends.buffers is None:
             return Networks(theta)
-        between = torch.zeros(len(theta) - 2, first.buffers.shape[1]).to(first.buffers)
-        return Networks(theta, torch.cat([first.buffers, between, second.buffers]))
+        alphas = torch.linspace(0, 1, len(theta), dtype=torch.float64)
+        return Networks(theta, blend(on_line(alphas).weights, ends.buffers))
 
     def networks_at_once(self, wanted: int, recipe: Recipe) -> int:
         inputs = self.on("train")[0]

@@ -28,6 +28,10 @@ class Networks(NamedTuple):
     theta: Tensor
     buffers: Tensor | None = None
 
+    def to(self, device: torch.device) -> Networks:
+        """On a device."""
+        return Networks(*(None if each is None else each.to(device) for each in self))  # type: ignore[arg-type]
+
     def rows(self, wanted: slice | Tensor | list[int]) -> Networks:
         """Some of the networks."""
         return Networks(self.theta[wanted], None if self.buffers is None else self.buffers[wanted])

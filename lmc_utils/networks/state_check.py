@@ -16,7 +16,7 @@ from lmc_utils.networks.normalisation import BatchNorm
 from lmc_utils.settings import ParameterError
 
 STATELESS = (*layers.STATELESS, nn.ReLU, nn.GELU, nn.Tanh)
-_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, layers.Residual)
 
 
 def require_understood(network: nn.Module) -> None:
@@ -29,9 +29,7 @@ def require_understood(network: nn.Module) -> None:
     if not any(True for _ in network.parameters()):
         raise ParameterError("network: expected one with parameters, this one has none")
     for name, part in network.named_modules():
-        own_tensors = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
-        is_container = isinstance(part, _CONTAINERS) or (list(part.children()) and not own_tensors)
-        if not (isinstance(part, Layer) or type(part) in STATELESS or is_container):
+        if not (isinstance(part, Layer) or type(part) in (*STATELESS, *_CONTAINERS)):
             raise ParameterError(
                 f"network: expected layers of `networks.layers`, got {type(part).__name__} at '{name}'; "
                 "`connect.pair` and `connect.pairs` measure any module"

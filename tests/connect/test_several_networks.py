@@ -4,7 +4,7 @@ import example_modules
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lmc_utils import connect
 from lmc_utils.connect.several_networks import pairwise
@@ -76,7 +76,7 @@ def test_three_networks_on_their_plane_have_their_own_losses(kind: str) -> None:
 def test_a_third_network_on_the_line_spans_no_plane() -> None:
     first, second, samples = example_modules.two("perceptron")
     middle = {name: (value + second.state_dict()[name]) / 2 for name, value in first.state_dict().items()}
-    with pytest.raises(ParameterError, match=r"^third: expected a network that is not on the line"):
+    with pytest.raises(ParameterError, match=r"^third: the three networks lie on one line"):
         connect.plane(first, second, middle, samples)
 
 
@@ -87,3 +87,47 @@ def test_pairs_are_two_networks_or_three_under_each_label() -> None:
             connect.pairs(given, samples)
     with pytest.raises(ParameterError, match=r"^late, second: expected another network than the late, first"):
         connect.pairs({"early": [first, second], "late": [first, first]}, samples)
+
+
+class Scaled(nn.Module):
+    """A network with a fixed buffer, a plain attribute and nested parts."""
+
+    def __init__(self, scale: float = 1.0, offset: float = 0.0) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        self.register_buffer("scale", torch.tensor(scale))
+        self.offset = offset
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.body(inputs) * self.scale + self.offset * torch.arange(3)
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"scale": 5.0}, "these differ: scale"),
+        ({"offset": 2.0}, "late, first: expected the outputs of the network itself"),
+    ],
+    ids=["a fixed buffer", "an attribute"],
+)
+def test_labels_whose_networks_differ_in_more_than_weights_are_rejected(change: dict[str, float], line: str) -> None:
+    """One copy measures the networks of all labels, so all of them have to be computed by it."""
+    samples = torch.randn(12, 4), torch.randint(3, (12,))
+    with pytest.raises(ParameterError, match=line):
+        connect.pairs({"early": [Scaled(), Scaled()], "late": [Scaled(**change), Scaled(**change)]}, samples)
+
+
+def test_layers_within_layers_are_moved_and_differentiated_alike() -> None:
+    torch.manual_seed(0)
+    samples = torch.randn(12, 4), torch.randint(3, (12,))
+    ends = [Scaled(), Scaled()]
+    nested = connect.pairs({"one": ends}, samples, layers=["body", "body.0"])
+    alone = connect.pairs({"one": ends}, samples, layers=["body.0"])
+    both, inner = curvature.along(nested).squeeze(), curvature.along(alone).squeeze()
+    whole = curvature.along(nested, by_layer=False).squeeze()
+    np.testing.assert_allclose(both.slope.sel(layer="body"), whole.slope, rtol=1e-5)
+    np.testing.assert_allclose(both.curvature.sel(layer="body", with_layer="body"), whole.curvature, rtol=1e-4)
+    np.testing.assert_allclose(both.slope.sel(layer="body.0"), inner.slope, rtol=1e-5)
+    own = both.curvature.sel(layer="body.0", with_layer="body.0")
+    np.testing.assert_allclose(own, inner.curvature, rtol=1e-4, atol=1e-7)

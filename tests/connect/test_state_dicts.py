@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.connect.endpoints import endpoints
+from lmc_utils.connect.endpoints import endpoints, require_different
 from lmc_utils.connect.state_dicts import state_of
 from lmc_utils.measure.module_state import mixed
 from lmc_utils.settings import ParameterError
@@ -47,7 +47,8 @@ def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
 def test_a_state_that_does_not_fit_is_one_line(change: Callable[[Any], Any], line: str) -> None:
     network = example_modules.Tied()
     with pytest.raises(ParameterError, match=f"^{line}"):
-        endpoints([network.state_dict(), change(dict(network.state_dict()))], model=network)
+        ends = endpoints([network.state_dict(), change(dict(network.state_dict()))], model=network)
+        require_different(ends, 0, 1)
 
 
 def test_shared_parameters_may_be_saved_once_and_have_to_be_shared_in_both() -> None:

@@ -127,3 +127,8 @@ def test_a_corner_is_one_network_alone(run: Run) -> None:
             pytest.approx(float(loss), rel=1e-5),
             pytest.approx(float(error), abs=0.1),
         )
+
+
+@pytest.mark.parametrize("alphas", [[0.0, 0.5, 0.5, 1.0], [0.0, 1e-10, 0.5, 1.0], [0.3], np.linspace(0, 1, 41)])
+def test_every_point_has_its_turn(alphas: list[float]) -> None:
+    assert sorted(lines.spread_out(alphas)) == list(range(len(alphas)))
