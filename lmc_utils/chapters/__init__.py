@@ -5,6 +5,7 @@ A file is named after its notebook. What two chapters need stands in the folders
 
 __all__ = [
     "toy_landscapes",
+    "sibling_forking",
     "barrier_approximation",
     "distance_and_angle",
     "mountainside_and_ridges",

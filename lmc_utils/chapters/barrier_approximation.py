@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from lmc_utils.forking import Run, train
 from lmc_utils.measure import approximations, curvature, predictions
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.selection import end_of_training, pair_mean
-from lmc_utils.measure.statistics import Bootstrap
+from lmc_utils.measure.statistics import METHODS, Bootstrap, Correlation
 from lmc_utils.settings import Settings, at_least, between, increasing, odd_at_least, one_of, parameter
 
 
@@ -37,6 +38,30 @@ class Parameters(Settings):
     def line(self) -> LineGrid:
         """The line from one sibling to the other."""
         return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
+
+
+def correlation_numbers(
+    guesses: Mapping[str, xr.DataArray], measured: xr.DataArray, distance: xr.DataArray, bootstrap: Bootstrap
+) -> dict[str, dict[str, Correlation]]:
+    """Correlations of predictions with the barrier, by method; as they are, and with distance taken out of both.
+
+    Args:
+        guesses: by name, `second_order` among them.
+        measured: the barrier.
+        distance: the squared distance of each pair, the baseline.
+        bootstrap: how intervals are found.
+
+    Returns:
+        Under each method those of the guesses and of the `distance_baseline`; that of the second-order approximation
+        `per_distance` with the barrier per distance; and that of the distance with it, `distance_per_distance`.
+    """
+    rivals = {**guesses, "distance_baseline": distance}
+    scaled = {"per_distance": guesses["second_order"] / distance, "distance_per_distance": distance}
+    return {
+        how: bootstrap.correlations(rivals, measured, method=how)
+        | bootstrap.correlations(scaled, measured / distance, method=how)
+        for how in METHODS
+    }
 
 
 def decay_sweep(run: Run, parameters: Parameters) -> xr.Dataset:
@@ -66,12 +91,16 @@ def least_and_most_decay(swept: xr.Dataset, bootstrap: Bootstrap) -> dict[str, A
     """What `decay_sweep` found at the least and at the most weight decay, `NAME_least_decay` and `NAME_most_decay`.
 
     Returns:
-        `ratio` of prediction and measurement and `early_barrier` at the first fork epoch, `late_ratio` at the last one;
-        the endpoints' mean `loss`; the rank correlation `spearman` of prediction and measurement over all pairs.
+        `least_decay` and `most_decay` themselves; `ratio` of prediction and measurement and `early_barrier` at the
+        first fork epoch, `late_ratio` at the last one; the endpoints' mean `loss`; and the rank correlation `spearman`
+        of prediction and measurement over all pairs.
     """
     ends = swept.isel(weight_decay=[0, -1]).assign_coords(weight_decay=["least_decay", "most_decay"])
     ratio = approximations.ratio(ends.predicted, ends.measured)
+    least, most = swept.weight_decay.values[[0, -1]]
     return {
+        "least_decay": least,
+        "most_decay": most,
         "ratio": ratio.isel(fork_epoch=0),
         "late_ratio": ratio.isel(fork_epoch=-1),
         "early_barrier": pair_mean(ends.measured.isel(fork_epoch=0)),

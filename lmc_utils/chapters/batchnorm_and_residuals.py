@@ -80,6 +80,23 @@ def error_barriers(lines: Mapping[str, xr.Dataset]) -> xr.DataArray:
     return xr.concat(found, xr.Variable("batchnorm", list(lines)))
 
 
+def barrier_numbers(barrier: xr.DataArray) -> dict[str, xr.DataArray]:
+    """The mean `error_barrier` by convention; the `lowest` and `highest` pair where statistics are re-estimated."""
+    reestimated = barrier.sel(batchnorm="reestimate")
+    return {
+        "error_barrier": pair_mean(barrier),
+        "lowest": reestimated.min(["parent", "pair"]),
+        "highest": reestimated.max(["parent", "pair"]),
+    }
+
+
+def by_network(barrier: xr.DataArray) -> xr.DataArray:
+    """The barriers of the table `resnet8_norms` with a first dimension `network`, such as "batch, rate 0.1"."""
+    stacked = barrier.stack(network=["norm", "learning_rate"]).transpose("network", ...)
+    labels = [f"{norm}, rate {rate:g}" for norm, rate in stacked.network.values]
+    return stacked.drop_vars(["network", "norm", "learning_rate"]).assign_coords(network=labels)
+
+
 def by_norm_and_rate(norms: xr.Dataset) -> dict[str, Any]:
     """What the table `resnet8_norms` says of each normalisation at its low and its high learning rate.
 

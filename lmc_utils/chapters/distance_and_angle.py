@@ -1,14 +1,69 @@
-"""The chapter on distances and angles: what predicts a barrier, and the barrier at a distance."""
+"""The chapter on distances and angles: their summaries, what predicts a barrier, and the barrier at a distance."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from lmc_utils.measure.selection import after_fork
+from lmc_utils.measure import geometry, statistics
+from lmc_utils.measure.selection import after_fork, end_of_training, pair_mean
 from lmc_utils.measure.statistics import Bootstrap, Correlation
+
+SETTLED = 0.95  # of the final distance
+
+
+def distance_numbers(whole: xr.Dataset, chance: xr.Dataset) -> xr.Dataset:
+    """Distances and path lengths at the end of training, means over parents and their pairs or siblings.
+
+    Args:
+        whole: of whole networks, from `geometry.track`.
+        chance: of random walks with steps as long, from `random_walk_null.random_walks`.
+
+    Returns:
+        By fork epoch: the means of variables of `whole` under their names; `distance_sd` over pairs; the distance over
+        the length of the weights, `relative_distance`; `chance_distance` and `chance_path_ratio`; and `settled`, the
+        epoch from which on the distance is at least `SETTLED` of the final one. For the last fork epoch, the distance
+        over that of chance after one epoch, `late_first_of_chance`, and at the end, `late_last_of_chance`.
+    """
+    last, last_chance = end_of_training(whole), end_of_training(chance)
+    mean, mean_chance = pair_mean(last), pair_mean(last_chance)
+    length = np.sqrt((last.norm**2).mean("sibling"))
+    of_chance = pair_mean(whole.distance / chance.distance).isel(fork_epoch=[-1])
+    return mean[["distance", "parent_distance", "path_length", "path_ratio", "fork_distance"]].assign(
+        distance_sd=last.distance.std(["parent", "pair"]),
+        relative_distance=pair_mean(last.distance / length),
+        chance_distance=mean_chance.distance,
+        chance_path_ratio=mean_chance.path_ratio,
+        settled=statistics.since(pair_mean(whole.distance) >= SETTLED * mean.distance),
+        late_first_of_chance=after_fork(of_chance, 1).mean(),
+        late_last_of_chance=end_of_training(of_chance).mean(),
+    )
+
+
+def angle_numbers(whole: xr.Dataset, chance: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Angles between siblings, means over parents and pairs; arguments as for `distance_numbers`.
+
+    Returns:
+        At the end of training, by apex: `angle` and `cosine`, and `chance_angle_origin`; `kept` and
+        `cosine_without_start`, `walk_share` and `place_share`, see `geometry.along_the_start`. As seen from the fork
+        point, the angle one epoch after the fork, `first_angle`, and the `narrowest_angle` of all epochs.
+    """
+    mean, started = pair_mean(end_of_training(whole)), pair_mean(end_of_training(geometry.along_the_start(whole)))
+    opening = pair_mean(whole.angle.sel(apex="fork_point"))
+    return {
+        "angle": mean.angle,
+        "cosine": mean.cosine,
+        "chance_angle_origin": pair_mean(end_of_training(chance.angle)).sel(apex="origin"),
+        "kept": started.start_left,
+        "cosine_without_start": started.cosine,
+        "walk_share": started.walk_share,
+        "place_share": started.place_share,
+        "first_angle": after_fork(opening, 1),
+        "narrowest_angle": opening.min("epoch"),
+    }
 
 
 def correlations_by_lag(
@@ -56,6 +111,27 @@ def barrier_at_distance(barrier: xr.DataArray, distance: xr.DataArray, far: floa
         first_there, barrier, distance, input_core_dims=[["epoch"], ["epoch"]], join="inner", vectorize=True
     )
     return found
+
+
+def barrier_numbers(barrier: xr.DataArray, distance: xr.DataArray, settled: xr.DataArray) -> dict[str, Any]:
+    """The barrier at equal distances, when the distance has settled, and at the end of training.
+
+    Args:
+        barrier, distance: means over pairs, with the dimensions fork_epoch and epoch.
+        settled: the epoch from which on the distance has settled, by fork epoch.
+
+    Returns:
+        `common_distance`, half of the largest distance that every fork epoch but the last one reaches;
+        `barrier_at_common_distance`, `barrier_when_settled` and `error_barrier`, by fork epoch.
+    """
+    early = distance.isel(fork_epoch=slice(None, -1)) if distance.sizes["fork_epoch"] > 1 else distance
+    common = 0.5 * float(early.max("epoch").min())
+    return {
+        "common_distance": common,
+        "barrier_at_common_distance": barrier_at_distance(barrier, early, common),
+        "barrier_when_settled": barrier.sel(epoch=settled.astype(int)),
+        "error_barrier": end_of_training(barrier),
+    }
 
 
 def furthest_and_nearest(distances: xr.DataArray) -> dict[str, float]:

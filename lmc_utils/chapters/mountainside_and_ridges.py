@@ -7,10 +7,29 @@ import xarray as xr
 from lmc_utils.measure import statistics
 from lmc_utils.measure.selection import pair_mean
 
-__all__ = ["HIGH", "ridge_shape", "falling_flanks", "ridge_growth"]
+__all__ = ["HIGH", "off_plane_numbers", "ridge_shape", "falling_flanks", "ridge_growth"]
 
 HIGH = 0.8  # of the way up to the third point
 _SLOPE = 0.6  # heights above the line, up to this one, are the slope
+
+
+def off_plane_numbers(walks: xr.DataArray, chance: xr.DataArray) -> dict[str, xr.DataArray]:
+    """How much of a trajectory leaves the plane through the fork point and both siblings, between fork and end.
+
+    Args:
+        walks: the fraction of the distance from the fork point, from `trajectory_projection.project`.
+        chance: likewise of random walks.
+
+    Returns:
+        `off_plane_fraction`, the mean over epochs after the fork, and the `off_plane_highest`, by fork epoch;
+        `off_plane_chance`, the mean of random walks.
+    """
+    everywhere, under_way = ["parent", "pair", "walker", "epoch"], walks.epoch > walks.fork_epoch
+    return {
+        "off_plane_fraction": walks.where(under_way).mean(everywhere),
+        "off_plane_highest": walks.max(everywhere),
+        "off_plane_chance": chance.where(under_way).mean(),
+    }
 
 
 def ridge_shape(ridge: xr.DataArray) -> xr.Dataset:

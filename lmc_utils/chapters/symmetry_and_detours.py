@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -84,6 +85,15 @@ def treat(pairs: Pairs, grid: LineGrid, matching: alignment.Matching, *, seed: i
     return Treated(aligned, end_of_training(report), treated, ends["line"])
 
 
+def permutation_numbers(width: int) -> dict[str, int]:
+    """The number of `digits` of the number of permutations of a layer, width!, and the `width`.
+
+    >>> permutation_numbers(4)  # 24
+    {'width': 4, 'digits': 2}
+    """
+    return {"width": width, "digits": 1 + int(math.lgamma(width + 1) // math.log(10))}
+
+
 def mean_barriers(siblings: Treated, independent: Treated) -> dict[str, Any]:
     """Mean barriers after each treatment, and the fraction that alignment takes away, by the names of recorded numbers.
 
@@ -142,6 +152,15 @@ def curve_numbers(curves: Curves, measured: xr.Dataset, line: xr.Dataset) -> dic
         "loss_line": pair_mean(line.loss.max("alpha")),
         "length": pair_mean(measured.length),
         "off_line": pair_mean(measured.off_line),
+    }
+
+
+def errors_along(line: xr.Dataset, curve: xr.Dataset) -> dict[str, dict[str, xr.DataArray]]:
+    """The error along lines and along curves between siblings, under a title for each fork epoch."""
+    both = {"line": line.error, "bent way": curve.error}
+    return {
+        f"fork at epoch {fork}": {name: error.sel(fork_epoch=fork) for name, error in both.items()}
+        for fork in line.fork_epoch.values
     }
 
 

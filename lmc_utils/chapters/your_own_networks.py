@@ -1,14 +1,27 @@
-"""The chapter on the reader's own networks: how those that it trains are trained, and two checkpoints in files."""
+"""The chapter on the reader's own networks: its parameters, and families of small networks to connect."""
 
 from __future__ import annotations
 
+import atexit
+import copy
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from torch import nn
+import torch
+import xarray as xr
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, cross_entropy
+from torch.nn.utils import parameters_to_vector
 
+from lmc_utils import connect
 from lmc_utils.connect import checkpoints, import_by_name
+from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.module_state import State
 from lmc_utils.settings import (
     ParameterError,
@@ -20,6 +33,11 @@ from lmc_utils.settings import (
     parameter,
     require,
 )
+
+Family = Mapping[str, nn.Module]
+"""Networks of one architecture: `first` and `same_start` were fine-tuned from one start, `two_starts` from another."""
+Samples = tuple[Tensor, Tensor]
+STARTS = ("same_start", "two_starts")
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,10 @@ class Loaded(NamedTuple):
     second: State
     data: Any
     model: nn.Module
+
+    def pair(self, **options: Any) -> connect.Report:
+        """What `connect.pair` finds between them, with these of its options."""
+        return connect.pair(self.first, self.second, self.data, model=self.model, **options)
 
 
 @dataclass(frozen=True)
@@ -94,3 +116,171 @@ class Checkpoints(Settings):
             raise ParameterError("model: expected MODULE:NAME, got None, as no files are given")
         first, second = (checkpoints.read(Path(path))[0] for path in (self.checkpoint_a, self.checkpoint_b))
         return Loaded(first, second, import_by_name.samples(self.data), import_by_name.network(self.model))
+
+
+def working_folder() -> Path:
+    """A temporary folder whose modules can be imported, here and in the shell, which also finds the command `lmc`.
+
+    Progress bars, of which a page would show every step, are hidden in both.
+    """
+    folder = tempfile.mkdtemp(prefix="lmc-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sys.path.insert(0, folder)
+    for variable, first in (("PYTHONPATH", folder), ("PATH", str(Path(sys.executable).parent))):
+        os.environ[variable] = os.pathsep.join(filter(None, [first, os.environ.get(variable)]))
+    os.environ["LMC_PROGRESS"] = "0"
+    return Path(folder)
+
+
+def fit(
+    network: nn.Module, samples: Samples, optimiser: torch.optim.Optimizer, *, epochs: int, batch_size: int, seed: int
+) -> nn.Module:
+    """Train a classifier; the learning rate rises to its largest value and then falls to nothing."""
+    torch.manual_seed(seed)
+    inputs, labels = samples
+    steps = len(labels) // batch_size
+    largest = optimiser.param_groups[0]["lr"]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, largest, epochs * steps, cycle_momentum=False)
+    network.train()
+    for _ in range(epochs):
+        for batch in torch.randperm(len(labels))[: batch_size * steps].split(batch_size):  # type: ignore[no-untyped-call]
+            loss = cross_entropy(network(inputs[batch]), labels[batch])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    return network
+
+
+def families(
+    make: Callable[[], nn.Module],
+    samples: Samples,
+    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+    *,
+    parameters: Parameters,
+) -> list[Family]:
+    """Train starts, and fine-tune three networks from two of them, for each family anew.
+
+    Args:
+        make: makes a network.
+        samples: to train on.
+        optimiser: from a network's parameters to what trains them.
+        parameters: how many families, how long, with which seed.
+    """
+
+    def trained(start: nn.Module, epochs: int, seed: int) -> nn.Module:
+        network = copy.deepcopy(start)
+        how = {"epochs": epochs, "batch_size": parameters.batch_size, "seed": seed}
+        return fit(network, samples, optimiser(network.parameters()), **how)
+
+    found: list[Family] = []
+    for number in range(parameters.families):
+        seed = 1000 * parameters.seed + 10 * number
+        torch.manual_seed(seed)
+        one, other = (trained(make(), parameters.start_epochs, seed + each) for each in (1, 2))
+        starts = {"first": one, "same_start": one, "two_starts": other}
+        found.append(
+            {
+                name: trained(start, parameters.tuning_epochs, seed + each)
+                for each, (name, start) in enumerate(starts.items(), 3)
+            }
+        )
+    return found
+
+
+def connect_families(families: Sequence[Family], samples: Samples, **options: Any) -> xr.Dataset:
+    """What `connect.pair` finds between the first network of each family and its two others.
+
+    Args:
+        families: from `families`.
+        samples: to measure on.
+        options: of `connect.pair`.
+
+    Returns:
+        What a report has, with the dimensions start (same_start, two_starts) and family, and `endpoint_difference`.
+    """
+
+    def measured(family: Family, start: str) -> xr.Dataset:
+        return _with_difference(connect.pair(family["first"], family[start], samples, **options))
+
+    rows = [xr.concat([measured(family, start) for family in families], "family") for start in STARTS]
+    return xr.concat(rows, xr.Variable("start", list(STARTS)))
+
+
+def mean_and_range(values: xr.DataArray) -> dict[str, xr.DataArray]:
+    """The mean over families, and the `lowest` and the `highest` value."""
+    return {"": values.mean("family"), "lowest": values.min("family"), "highest": values.max("family")}
+
+
+def mean_cosine(families: Sequence[Family]) -> dict[str, float]:
+    """The cosine between the weights of the first network and those of each other one, mean over families."""
+    weights = [
+        {name: parameters_to_vector(network.parameters()) for name, network in family.items()} for family in families
+    ]
+    found = {start: [cosine_similarity(one["first"], one[start], dim=0).item() for one in weights] for start in STARTS}
+    return {start: sum(cosines) / len(cosines) for start, cosines in found.items()}
+
+
+def convention_numbers(found: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+    """What statistics of batch normalisation do to the barrier, by the names of recorded numbers.
+
+    Args:
+        found: from `connect_families`, under the names kept, interpolated and re-estimated.
+
+    Returns:
+        The error barrier under each convention; how high it is where statistics are kept between networks that share
+        their start, and for how many of these pairs it exceeds the bound of stability; and how far interpolated
+        statistics are off.
+    """
+    barriers = {name.replace("-", ""): each.error_barrier for name, each in found.items()}
+    same_start = {name: each.sel(start="same_start") for name, each in barriers.items()}
+    too_high = barriers["interpolated"] - barriers["reestimated"]
+    return {
+        "cnn_error_barrier": {name: mean_and_range(each) for name, each in barriers.items()},
+        "cnn_error_at_the_ends": found["re-estimated"].error.sel(alpha=[0, 1]).mean(),
+        "cnn_error_at_half_kept": found["kept"].error_at_half.sel(start="same_start").mean(),
+        "cnn_interpolated_off": abs(too_high.sel(start="same_start")).max(),
+        "cnn_interpolated_too_high": {
+            "": too_high.sel(start="two_starts").mean(),
+            "lowest": too_high.sel(start="two_starts").min(),
+        },
+        "error_barrier_naive_batchnorm": same_start["kept"].mean(),
+        "naive_condemns": (same_start["kept"] >= STABLE_BELOW).sum(),
+    }
+
+
+def alignment_numbers(aligned: xr.DataArray, barrier: xr.DataArray) -> dict[str, Any]:
+    """What is left of the error barrier after alignment, by the names of recorded numbers."""
+    left, after = (values.sel(start="two_starts") for values in (aligned / barrier, aligned))
+    return {
+        "error_barrier": mean_and_range(aligned),
+        "left": {"": left.mean(), "highest": left.max()},
+        "stable": (after < STABLE_BELOW).sum(),
+    }
+
+
+def layer_numbers(found: xr.Dataset) -> dict[str, Any]:
+    """The rise of the loss by layer as a fraction of the barrier, of networks from two starts."""
+    share = (found.layer_rise / found.loss_barrier).sel(start="two_starts")
+    return {
+        "layers": share.sizes["layer"],
+        "layer_share_highest": share.max(),
+        "layer_share_sum": share.sum("layer").mean(),
+    }
+
+
+def between_files(loaded: Loaded, conventions: Mapping[str, str], *, alphas: int) -> dict[str, xr.Dataset]:
+    """What lies between two checkpoints under each convention for the statistics of batch normalisation.
+
+    Args:
+        loaded: the checkpoints.
+        conventions: see `connect.pair`, by name; a hyphen in a name is left out.
+        alphas: points on the line.
+    """
+    reports = {name.replace("-", ""): loaded.pair(alphas=alphas, batchnorm=how) for name, how in conventions.items()}
+    return {name: _with_difference(report) for name, report in reports.items()}
+
+
+def _with_difference(report: connect.Report) -> xr.Dataset:
+    """What a report holds, with its endpoint difference as a variable."""
+    return report.dataset.assign(endpoint_difference=report.dataset.attrs["endpoint_difference"])

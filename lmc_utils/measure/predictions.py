@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import xarray as xr
 
 from lmc_utils.measure import approximations, barriers, lines
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.selection import end_of_training
+from lmc_utils.measure.statistics import Bootstrap, Correlation
 
-__all__ = ["midpoint", "by_layer"]
+__all__ = ["midpoint", "by_layer", "midpoint_numbers", "layer_numbers"]
 
 
 def midpoint(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
@@ -48,3 +51,22 @@ def by_layer(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(
         {"measured": barriers.layer_rise(line.loss), "second_order": approximations.second_order_rise(own)}
     )
+
+
+def midpoint_numbers(found: xr.Dataset, spearman: dict[str, Correlation]) -> dict[str, Any]:
+    """What `midpoint` found, as chapters record it.
+
+    Returns:
+        `spearman`, rank correlations that are given; `ratio_second_order`, prediction over measurement, see
+        `approximations.ratio`; and the number of `pairs`.
+    """
+    ratio = approximations.ratio(found.second_order, found.measured)
+    return {"spearman": spearman, "ratio_second_order": ratio, "pairs": found.measured.size}
+
+
+def layer_numbers(found: xr.Dataset, bootstrap: Bootstrap) -> dict[str, float]:
+    """What `by_layer` found, as chapters record it: rank correlation, and the ratio of means over pairs and layers."""
+    return {
+        "spearman_layerwise": float(bootstrap.correlation(found.second_order, found.measured)),
+        "ratio_layerwise": float(found.second_order.mean() / found.measured.mean()),
+    }

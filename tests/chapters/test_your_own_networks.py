@@ -57,6 +57,6 @@ def test_what_is_loaded_is_what_pair_takes(monkeypatch: pytest.MonkeyPatch, tmp_
     for name, network in zip(("a.pt", "b.pt"), networks, strict=True):
         torch.save({"state_dict": network.state_dict()}, name)
     loaded = Checkpoints(**(WHOLE | {"model": "files_of_mine:make", "data": "files_of_mine:samples"})).load()
-    found = connect.pair(loaded.first, loaded.second, loaded.data, model=loaded.model, alphas=3)
+    found = loaded.pair(alphas=3)
     expected = connect.pair(*networks, (torch.eye(2), torch.tensor([0, 1])), alphas=3)
     assert found.loss.values.tolist() == expected.loss.values.tolist()
