@@ -40,3 +40,14 @@ def test_layers_are_counted_from_one() -> None:
         "nearest_layer_distance": 0.1,
         "layers": 3,
     }
+
+
+def test_barriers_are_compared_at_half_of_what_all_early_forks_reach() -> None:
+    coords = {"fork_epoch": [0, 1, 4], "epoch": [0, 1, 2, 3, 4]}
+    nan = np.nan
+    distance = xr.DataArray([[0, 2, 4, 6, 8], [nan, 0, 1, 2, 4], [nan, nan, nan, nan, 0]], coords=coords)
+    found = chapter.barrier_numbers(10 * distance, distance, xr.DataArray([3, 4, 4], coords={"fork_epoch": [0, 1, 4]}))
+    assert found["common_distance"] == 2
+    assert found["barrier_at_common_distance"].values.tolist() == [20, 20]
+    assert found["barrier_when_settled"].values.tolist() == [60, 40, 0]
+    assert found["error_barrier"].values.tolist() == [80, 40, 0]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from lmc_utils import connect
+from lmc_utils.chapters import your_own_networks as chapter
 from lmc_utils.chapters.your_own_networks import Checkpoints
 from lmc_utils.settings import ParameterError
 
@@ -60,3 +66,40 @@ def test_what_is_loaded_is_what_pair_takes(monkeypatch: pytest.MonkeyPatch, tmp_
     found = loaded.pair(alphas=3)
     expected = connect.pair(*networks, (torch.eye(2), torch.tensor([0, 1])), alphas=3)
     assert found.loss.values.tolist() == expected.loss.values.tolist()
+
+
+@pytest.fixture(scope="module")
+def families() -> list[chapter.Family]:
+    inputs = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    few = chapter.Parameters(families=2, start_epochs=1, tuning_epochs=1, batch_size=16)
+    samples = inputs, (inputs[:, 0] > 0).long()
+    return chapter.families(lambda: nn.Linear(3, 2), samples, lambda own: torch.optim.SGD(own, 0.1), parameters=few)
+
+
+def test_networks_from_one_start_are_nearer_to_each_other(families: list[chapter.Family]) -> None:
+    assert [list(family) for family in families] == [["first", "same_start", "two_starts"]] * 2
+    found = chapter.mean_cosine(families)
+    assert -1 <= found["two_starts"] < found["same_start"] <= 1
+    assert chapter.mean_cosine([dict.fromkeys(families[0], families[0]["first"])])["same_start"] == pytest.approx(1)
+
+
+def test_families_are_connected_pair_by_pair(families: list[chapter.Family]) -> None:
+    samples = torch.eye(3), torch.tensor([0, 1, 1])
+    found = chapter.connect_families(families, samples, alphas=3)
+    one = connect.pair(families[1]["first"], families[1]["two_starts"], samples, alphas=3)
+    np.testing.assert_array_equal(found.loss.sel(start="two_starts").isel(family=1), one.loss)
+    assert float(found.endpoint_difference.max()) < 1e-6
+    numbers = chapter.mean_and_range(found.error_barrier)
+    assert (numbers["lowest"] <= numbers[""]).all()
+    assert (numbers[""] <= numbers["highest"]).all()
+
+
+def test_modules_of_the_working_folder_and_the_command_are_found_in_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PYTHONPATH", "PATH", "LMC_PROGRESS"):
+        monkeypatch.setenv(variable, os.environ.get(variable, ""))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (chapter.working_folder() / "module_of_mine.py").write_text("NAME = 'mine'")
+    assert __import__("module_of_mine").NAME == "mine"
+    done = subprocess.run(["python", "-c", "import module_of_mine as m; print(m.NAME)"], capture_output=True, text=True)
+    assert done.stdout == "mine\n"
+    assert shutil.which("lmc")

@@ -1,0 +1,47 @@
+"""Barriers where statistics are kept, and what is read off the tables of long runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from lmc_utils.chapters import batchnorm_and_residuals as chapter
+from lmc_utils.forking import result_tables
+
+
+def test_where_statistics_are_kept_it_is_the_mean_of_both_barriers() -> None:
+    coords = {"kept": ["first", "second"], "alpha": [0.0, 0.25, 0.5, 0.75, 1.0]}
+    both = xr.DataArray([[0.0, 8.0, 2.0, 2.0, 0.0], [0.0, 2.0, 2.0, 6.0, 0.0]], coords=coords)
+    kept = xr.Dataset({"error": both.mean("kept"), "error_kept": both})
+    found = chapter.error_barriers({"reestimate": kept[["error"]], "keep": kept})
+    assert found.sel(batchnorm="keep").item() == 7
+    assert found.sel(batchnorm="reestimate").item() == 5, "the barrier of the mean"
+
+
+def test_the_lowest_and_the_highest_are_of_re_estimated_statistics() -> None:
+    coords = {"batchnorm": ["reestimate", "keep"], "fork_epoch": [0], "parent": [0, 1], "pair": ["0-1"]}
+    found = chapter.barrier_numbers(xr.DataArray([[[[1.0], [3.0]]], [[[10.0], [20.0]]]], coords=coords))
+    assert (found["lowest"].item(), found["highest"].item()) == (1, 3)
+    assert found["error_barrier"].squeeze().values.tolist() == [2, 15]
+
+
+def test_the_table_of_norms_is_read_by_label() -> None:
+    norms = result_tables.read("resnet8_norms")
+    found = chapter.by_norm_and_rate(norms)
+    error = norms.error.sel(norm="group", learning_rate=norms.learning_rate[1], alpha=[0, 1])
+    expected = error.mean(["alpha", "fork_epoch", "parent", "pair"]).sel(split="test")
+    assert found["group_high"]["error"].sel(split="test").item() == pytest.approx(expected.item())
+    both = [found[f"batch_{name}"]["barrier"].sel(fork_epoch=0).item() for name in ("low", "high")]
+    assert found["batch_rates"] == pytest.approx(both[1] / both[0])
+    barrier = norms.error.sel(split="train").max("alpha")
+    stacked = chapter.by_network(barrier)
+    one = stacked.sel(network=f"none, rate {norms.learning_rate.values[0]:g}")
+    np.testing.assert_array_equal(one, barrier.sel(norm="none", learning_rate=norms.learning_rate[0]))
+
+
+def test_what_is_said_of_fashion_is_what_its_table_was_made_with() -> None:
+    found = chapter.about_fashion(result_tables.read("resnet8_fashion_mnist"))
+    assert found["samples"] == 10_000
+    assert found["parents"] == result_tables.FASHION.parents
+    assert 0 < found["error"] < 100

@@ -1,0 +1,61 @@
+"""Treatments and their summaries: what is one network stays one, and the numbers have the names that are recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from lmc_utils.chapters import symmetry_and_detours as chapter
+from lmc_utils.connect.alignment import Matching
+from lmc_utils.forking import Experiment, train
+from lmc_utils.measure.curves import CurveSettings
+from lmc_utils.running import recorded_numbers
+from lmc_utils.settings import ParameterError
+
+SMALL = Experiment(widths=(4,), epochs=2, fork_epochs=(0, 2), parents=3, train_samples=128)
+LINE = chapter.Parameters(alphas=3).line()
+
+
+def treated(heights: list[list[float]]) -> chapter.Treated:
+    coords = {"treatment": ["line", "aligned", "rescaled"], "pair": ["0-1", "0-2"]}
+    barriers = xr.DataArray(heights, coords=coords)
+    return chapter.Treated(None, xr.Dataset(), barriers, xr.Dataset())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def siblings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> chapter.Treated:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path))
+    return chapter.treat(train(SMALL).pairs(), LINE, Matching(), seed=0)
+
+
+def test_what_forks_at_the_end_is_one_network_to_every_treatment(siblings: chapter.Treated) -> None:
+    late = siblings.barriers.sel(fork_epoch=2)
+    assert late.sel(treatment=["line", "aligned"]).values == pytest.approx(0)
+    assert siblings.report.moved.sel(fork_epoch=2).values == pytest.approx(0)
+    error = siblings.line.error
+    highest = error.max("alpha") - error.sel(alpha=[0, 1]).mean("alpha")
+    np.testing.assert_allclose(siblings.barriers.sel(treatment="line"), highest)
+    assert chapter.alignment_gain(siblings)["interval"].dims == ("treatment", "fork_epoch", "bound")
+
+
+def test_the_reduced_fraction_is_that_of_the_mean_barrier() -> None:
+    of_two = treated([[10.0, 30.0], [4.0, 6.0], [0.0, 0.0]])
+    assert of_two.reduction().values.tolist() == [6, 24]
+    assert of_two.reduced_fraction().item() == 0.75
+    found = dict(
+        recorded_numbers.numbers("", chapter.mean_barriers(of_two, treated([[2.0, 2.0], [1.0, 1.0], [0.0, 0.0]])))
+    )
+    assert found["error_barrier_line"] == 20
+    assert found["error_barrier_aligned_strangers"] == 1
+    assert (found["share"], found["share_strangers"]) == (0.75, 0.5)
+
+
+def test_other_curves_and_norms_are_rejected_with_one_line() -> None:
+    with pytest.raises(ParameterError, match="bends: expected 1 in this chapter"):
+        chapter.require_measurable(SMALL, CurveSettings(curve="chain", bends=2))
+    with pytest.raises(ParameterError, match="norm: expected none or batch"):
+        chapter.require_measurable(Experiment(norm="layer"), CurveSettings())
+    chapter.require_measurable(SMALL, CurveSettings())
