@@ -11,13 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 
-from lmc_utils.figures import stability
 from lmc_utils.measure import stability_onset
 from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.power_law import WITHIN, PowerLaw
 from lmc_utils.measure.statistics import Bootstrap, Correlation, bounds
 from lmc_utils.settings import Settings, above, at_least, between, each, one_of, parameter, require
-from lmc_utils.widgets import flip_book
 
 LEARNT_BELOW = 50.0  # percent: a network that ends with more train errors has not learnt, and is left out
 READ: dict[str, Callable[[Any], float]] = {  # what a label of a swept parameter counts
@@ -33,7 +31,6 @@ TABLES = {  # of the chapter, by the names that their axes have in the text
     "depth": "stability_depth",
 }
 RESNET8_TABLES = {"learning rate": "stability_resnet8_learning_rate", "batch size": "stability_resnet8_batch_size"}
-_SHORT = {"learning rate": "rate", "batch size": "batch", "training samples": "samples", "weight decay": "decay"}
 _PARAMETERS = {"training samples": "train_samples", "depth": "widths", "width": "widths"}  # where names differ
 
 
@@ -150,27 +147,6 @@ def by_fork(table: xr.Dataset, name: str) -> xr.DataArray:
     forks = sorted(found)
     joined = xr.concat([table[found[fork]] for fork in forks], xr.Variable("fork_epoch", forks))
     return joined.transpose(..., "fork_epoch").rename(name)
-
-
-def barrier_tabs(axes: Mapping[str, xr.Dataset], plan: Parameters) -> Any:
-    """A tab for each axis, in which the barrier against the fork epoch is leafed through from value to value."""
-    import ipywidgets
-
-    unit = f"error barrier, {plan.split} (points)"
-    books = []
-    for name, axis in axes.items():
-        values = axis[axis.begins.dims[0]].values
-        books.append(
-            flip_book(
-                stability.barrier_frames(axis, name, below=plan.below, unit=unit),
-                [f"{value:g}" for value in values],
-                name=name,
-                caption=f"Error barrier against the fork epoch, five networks. Axis: {name}.",
-                interval=900,
-                start=len(values) // 2,
-            )
-        )
-    return ipywidgets.Tab(books, titles=[_SHORT.get(name, name) for name in axes], selected_index=0)
 
 
 def ends_of_axis(values: xr.DataArray) -> dict[str, float]:
