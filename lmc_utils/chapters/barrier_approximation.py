@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import xarray as xr
 
 from lmc_utils.forking import Run, train
-from lmc_utils.measure import approximations, curvature, predictions
+from lmc_utils.measure import approximations, barrier_predictions, curvature
 from lmc_utils.measure.lines import LineGrid
-from lmc_utils.measure.selection import end_of_training, pair_mean
+from lmc_utils.measure.reductions import end_of_training, pair_mean
 from lmc_utils.measure.statistics import METHODS, Bootstrap, Correlation
 from lmc_utils.settings import Settings, at_least, between, increasing, odd_at_least, one_of, parameter
 
@@ -82,7 +82,7 @@ def decay_sweep(run: Run, parameters: Parameters) -> xr.Dataset:
         own = decay == run.experiment.weight_decay and parents <= run.experiment.parents
         pairs = (run if own else train(experiment)).pairs(parents=range(parents))
         ends = end_of_training(curvature.along(pairs, by_layer=False))
-        swept = predictions.midpoint(pairs, ends).rename(second_order="predicted")
+        swept = barrier_predictions.midpoint(pairs, ends).rename(second_order="predicted")
         found.append(swept.assign(loss=ends.loss.mean("alpha")).assign_coords(weight_decay=decay))
     return xr.concat(found, "weight_decay")
 

@@ -12,7 +12,7 @@ from lmc_utils.forking import Experiment, result_tables
 from lmc_utils.measure import barriers
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.selection import pair_mean
+from lmc_utils.measure.reductions import pair_mean
 from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.settings import Settings, at_least, odd_at_least, parameter, require, with_default
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.measure import geometry, statistics
-from lmc_utils.measure.selection import after_fork, end_of_training, pair_mean
+from lmc_utils.measure.reductions import after_fork, end_of_training, pair_mean
 from lmc_utils.measure.statistics import Bootstrap, Correlation
 
 SETTLED = 0.95  # of the final distance

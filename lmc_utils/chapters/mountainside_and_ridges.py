@@ -5,7 +5,7 @@ from __future__ import annotations
 import xarray as xr
 
 from lmc_utils.measure import statistics
-from lmc_utils.measure.selection import pair_mean
+from lmc_utils.measure.reductions import pair_mean
 
 __all__ = ["HIGH", "off_plane_numbers", "ridge_shape", "falling_flanks", "ridge_growth"]
 

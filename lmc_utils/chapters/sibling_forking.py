@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from lmc_utils.measure import barriers
-from lmc_utils.measure.selection import end_of_training, pair_mean
+from lmc_utils.measure.reductions import end_of_training, pair_mean
 
 
 def error_numbers(error: xr.DataArray) -> dict[str, Any]:

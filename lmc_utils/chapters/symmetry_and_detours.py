@@ -8,13 +8,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import xarray as xr
 
-from lmc_utils.connect import alignment, rescaling
+from lmc_utils.connect import activation_rescaling, alignment
 from lmc_utils.forking import Experiment
 from lmc_utils.measure import barriers, lines
 from lmc_utils.measure.curves import Curves, CurveSettings
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.selection import end_of_training, pair_mean
+from lmc_utils.measure.reductions import end_of_training, pair_mean
 from lmc_utils.measure.statistics import bounds, exceeds_noise
 from lmc_utils.settings import Settings, at_least, odd_at_least, parameter, require
 
@@ -77,7 +77,7 @@ def treat(pairs: Pairs, grid: LineGrid, matching: alignment.Matching, *, seed: i
     measured = {
         "line": lines.line(pairs, grid, splits=["train"]),
         "aligned": lines.line(aligned, grid, splits=["train"]),
-        "rescaled": rescaling.line(aligned, grid, splits=["train"]),
+        "rescaled": activation_rescaling.line(aligned, grid, splits=["train"]),
     }
     ends = {name: end_of_training(line, "train") for name, line in measured.items()}
     errors = [barriers.error_barrier(line.error) for line in ends.values()]

@@ -7,8 +7,8 @@ Two networks are measured in three lines::
     report = connect.pair(first, second, data)
 
 `connect.pairs` makes pairs of any networks for every measurement of `lmc_utils.measure`; `connect.plane` measures the
-plane through three. `alignment` permutes the channels of networks so that they are most alike, `rescaling` repairs the
-statistics of activations between them.
+plane through three. `alignment` permutes the channels of networks so that they are most alike, `activation_rescaling`
+repairs the statistics of activations between them.
 """
 
 from lmc_utils.connect.report import Report
@@ -24,7 +24,7 @@ __all__ = [
     "Interrupted",
     "alignment",
     "matching",
-    "rescaling",
+    "activation_rescaling",
     "checkpoints",
     "state_dicts",
     "repeatable_data",

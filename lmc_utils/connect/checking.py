@@ -17,7 +17,7 @@ from lmc_utils.connect.state_dicts import listed
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
 from lmc_utils.measure.module_state import tensors
-from lmc_utils.measure.user_code import expected
+from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError
 
 _FEW = 4  # samples of a batch that are enough to see a difference

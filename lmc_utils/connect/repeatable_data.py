@@ -23,7 +23,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler, TensorDataset, default_collate
 
 from lmc_utils.measure.batches import Batch, Batches
-from lmc_utils.measure.user_code import expected
+from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError, require
 
 BATCH = 256

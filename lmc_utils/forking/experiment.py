@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import torch
 
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.networks import activation_sizes, families, models
+from lmc_utils.networks import activation_sizes, forked_training, models
 from lmc_utils.networks.augmentation import require_space
 from lmc_utils.networks.data import DATASETS, Source
-from lmc_utils.networks.families import Member
+from lmc_utils.networks.forked_training import Member
 from lmc_utils.networks.models import Architecture
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import (
@@ -165,4 +165,4 @@ def members(experiment: Experiment) -> list[Member]:
     >>> len(members(Experiment()))
     27
     """
-    return families.members(experiment.parents, experiment.fork_epochs, experiment.siblings)
+    return forked_training.members(experiment.parents, experiment.fork_epochs, experiment.siblings)

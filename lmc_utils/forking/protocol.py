@@ -21,7 +21,7 @@ from lmc_utils.forking import store
 from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.networks import data, families, models, stack, training
+from lmc_utils.networks import data, forked_training, models, stack, training
 from lmc_utils.progress import bar
 from lmc_utils.settings import require
 
@@ -76,7 +76,7 @@ def _train(
     family = members(experiment)
     kept, device = experiment.kept(), dataset.train[0].device
     if files.fault(0):
-        files.save(0, _arrays(families.start(network, experiment.parents, seed=experiment.seed)))
+        files.save(0, _arrays(forked_training.start(network, experiment.parents, seed=experiment.seed)))
     network.to(device)
     reached: int | None = None  # the epoch of the state in memory
     for wanted in kept:
@@ -86,7 +86,7 @@ def _train(
                 arrays = files.state(start)
                 state = training.State(*(torch.from_numpy(arrays[name]).to(device) for name in training.State._fields))
             for epoch in range(start, wanted):
-                state = families.train_epoch(
+                state = forked_training.train_epoch(
                     network,
                     state,
                     dataset.train,
@@ -141,4 +141,4 @@ def _training_code(builder: str) -> dict[str, Any]:
     """What training depends on, with networks that this module builds."""
     ours = builder.partition(".")[0] == provenance.PACKAGE.name
     require(ours, "architecture", "a network of this package, as changes of other code are not seen", builder)
-    return dependencies.of_code(f"import {families.__name__}, {models.__name__}, {builder}")
+    return dependencies.of_code(f"import {forked_training.__name__}, {models.__name__}, {builder}")

@@ -20,7 +20,7 @@ from lmc_utils.measure.stacked_evaluator import StackedEvaluator
 from lmc_utils.measure.trajectories import Trajectories, pair_names, sibling_pairs
 from lmc_utils.measure.trajectory_projection import THIRDS
 from lmc_utils.networks.data import Dataset
-from lmc_utils.networks.families import Member
+from lmc_utils.networks.forked_training import Member
 from lmc_utils.networks.stack import Networks, layer_slices
 from lmc_utils.settings import require, require_choice
 

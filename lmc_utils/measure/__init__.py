@@ -2,8 +2,8 @@
 
 Measurements take `pairs.Pairs` or `trajectories.Trajectories` and do not know who supplies them, nor what a network is:
 an evaluator does (`evaluator.Evaluator`). They return labelled arrays (xarray). What is computed from labelled arrays
-alone (`selection`, `barriers`, `approximations`, `random_walk_null`, `statistics`, `power_law`, `stability_onset`) is a
-pure function of them.
+alone (`reductions`, `barriers`, `approximations`, `random_walk_null`, `statistics`, `power_law`, `stability_onset`) is
+a pure function of them.
 """
 
 __all__ = [
@@ -30,10 +30,10 @@ __all__ = [
     "minimax_path",
     "derivatives",
     "curvature",
-    "selection",
+    "reductions",
     "barriers",
     "approximations",
-    "predictions",
+    "barrier_predictions",
     "trajectories",
     "geometry",
     "trajectory_projection",

@@ -26,7 +26,7 @@ from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 from lmc_utils.measure.module_scores import Scores, cross_entropy
 from lmc_utils.measure.module_state import State, layers, mixed, norms, require_single, statistics, tensors
 from lmc_utils.measure.stacked_scores import blocks
-from lmc_utils.measure.user_code import expected
+from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import require_choice
 

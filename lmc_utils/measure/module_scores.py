@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.utils import _pytree as pytree
 
 from lmc_utils.measure.batches import Batch
-from lmc_utils.measure.user_code import expected
+from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError
 
 Score = Callable[[Any, Any], Tensor]

@@ -16,5 +16,5 @@ __all__ = [
     "models",
     "permutation_symmetry",
     "training",
-    "families",
+    "forked_training",
 ]

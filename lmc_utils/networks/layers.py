@@ -28,10 +28,13 @@ _NARROW = 16  # below so many columns the product of the transposes takes a quar
 
 
 class Layer(nn.Module):
-    """A layer of n networks that can draw the fresh parameters of one network."""
+    """A layer of n networks that can draw the fresh parameters of one network.
+
+    A module with a `forward` of its own is a `Layer` too, and answers for keeping networks and samples apart.
+    """
 
     def draw(self, generator: torch.Generator) -> Parameters:
-        """Fresh parameters of one network, each without the network axis."""
+        """Fresh parameters of one network, each without the network axis, but for those of layers inside it."""
         raise NotImplementedError
 
 

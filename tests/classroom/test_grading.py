@@ -260,7 +260,7 @@ def test_networks_of_exercises_are_trained_once_for_all_submissions_and_graders(
     solved, runs = marker.solved(NETWORKS.stem), marker.trained(NETWORKS.stem)
     solved.unlink()  # as if the grader had been another one
     before = {path: path.stat().st_mtime_ns for path in runs.glob("*/epoch_*")}
-    grading._prepare(marker, [NETWORKS.stem])
+    grading._mark_solutions(marker, [NETWORKS.stem])
     assert solved.exists()
     assert before == {path: path.stat().st_mtime_ns for path in runs.glob("*/epoch_*")}
 

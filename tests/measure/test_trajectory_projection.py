@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.mark.parametrize("third", trajectory_projection.THIRDS)
 def test_walks_end_on_their_plane_and_start_at_its_corner(run: Run, third: str) -> None:
-    seen = trajectory_projection.project(run.trajectories(), third)
+    seen = trajectory_projection.project(run.trajectories(), third=third)
     assert seen.attrs["third"] == third
     plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2), splits=["test"]).isel(epoch=0)
     ends = seen.walk.isel(epoch=-1).sel(fork_epoch=[0, 2])
@@ -56,4 +56,4 @@ def test_a_step_off_the_plane_is_measured() -> None:
 def test_an_unknown_third_point_is_named() -> None:
     walks = walks_of(lambda *_: torch.zeros(SIZE))
     with pytest.raises(ParameterError, match="third: 'fork' is not known; did you mean 'fork_point'"):
-        trajectory_projection.project(walks, "fork")
+        trajectory_projection.project(walks, third="fork")

@@ -84,10 +84,13 @@ def train_alone(theta: Tensor, samples: tuple[Tensor, Tensor], stream: Sequence[
 def test_any_module_built_of_stacked_layers_trains(samples: tuple[Tensor, Tensor]) -> None:
     """A residual network, against the same residual network trained by hand, one network at a time."""
 
-    class Residual(nn.Module):
+    class Residual(layers.Layer):
         def __init__(self) -> None:
             super().__init__()
             self.inside, self.last = layers.Linear(1, 6, 6), layers.Linear(1, 6, 3)
+
+        def draw(self, generator: torch.Generator) -> stack.Parameters:
+            return {}
 
         def forward(self, inputs: Tensor) -> Tensor:
             hidden = inputs.flatten(2)

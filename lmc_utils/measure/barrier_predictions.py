@@ -8,7 +8,7 @@ import xarray as xr
 
 from lmc_utils.measure import approximations, barriers, lines
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.selection import end_of_training
+from lmc_utils.measure.reductions import end_of_training
 from lmc_utils.measure.statistics import Bootstrap, Correlation
 
 __all__ = ["midpoint", "by_layer", "midpoint_numbers", "layer_numbers"]

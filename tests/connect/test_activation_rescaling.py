@@ -5,7 +5,7 @@ import torch
 from synthetic_pairs import made
 from torch import Tensor
 
-from lmc_utils.connect import rescaling
+from lmc_utils.connect import activation_rescaling
 from lmc_utils.measure import lines
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.stacked_evaluator import require_stacked
@@ -28,13 +28,13 @@ def test_moments_after_rescaling_are_those_wanted(design: Architecture) -> None:
     network, inputs = evaluator.network.double(), evaluator.samples["train"][0].double()
     ends = pairs.read((0,)).theta.double()
     middle = ends.mean(0, keepdim=True)
-    at_ends = rescaling.moments(network, ends, inputs)
+    at_ends = activation_rescaling.moments(network, ends, inputs)
     drawn = [name for name, layer in network.named_modules() if hasattr(layer, "draw")]
     assert list(at_ends) == drawn[:-1], "all but the read-out"
     wanted = {name: both.mean(1, keepdim=True) for name, both in at_ends.items()}
-    mended = rescaling.rescale(network, middle, wanted, inputs=inputs)
-    varies = {name: each[1] > 1e-3 for name, each in rescaling.moments(network, middle, inputs).items()}
-    for name, found in rescaling.moments(network, mended, inputs).items():
+    mended = activation_rescaling.rescale(network, middle, wanted, inputs=inputs)
+    varies = {name: each[1] > 1e-3 for name, each in activation_rescaling.moments(network, middle, inputs).items()}
+    for name, found in activation_rescaling.moments(network, mended, inputs).items():
         assert varies[name].any()
         torch.testing.assert_close(found[:, varies[name]], wanted[name][:, varies[name]], rtol=1e-5, atol=1e-5)
 
@@ -45,7 +45,7 @@ def test_moments_are_those_of_a_plain_forward_pass() -> None:
     theta, inputs = pairs.read((0,)).theta[:1].double(), evaluator.samples["train"][0].double()
     values = stack.unflatten(theta, evaluator.network)
     hidden: Tensor = inputs.flatten(1) @ values["linear1.weight"][0] + values["linear1.bias"][0]
-    found = rescaling.moments(evaluator.network.double(), theta, inputs)
+    found = activation_rescaling.moments(evaluator.network.double(), theta, inputs)
     torch.testing.assert_close(found["linear1"][:, 0], torch.stack([hidden.mean(0), hidden.std(0, correction=0)]))
     assert set(found) == {"linear1", "linear2"}, "the read-out is left as it is"
 
@@ -54,7 +54,7 @@ def test_moments_are_those_of_a_plain_forward_pass() -> None:
 def test_ends_stay_as_they_are(design: Architecture) -> None:
     pairs, grid = made(design), LineGrid(alphas=5, alpha_range=(-0.5, 1.5))
     plain = lines.line(pairs, grid)
-    mended = rescaling.line(pairs, grid)
+    mended = activation_rescaling.line(pairs, grid)
     assert (plain.loss == mended.loss).sel(alpha=[0.0, 1.0]).all()
     assert (plain.loss != mended.loss).sel(alpha=0.5, pair=[0, 1]).all()
     same = abs(plain.loss - mended.loss).sel(pair=2)
@@ -65,7 +65,7 @@ def test_ends_stay_as_they_are(design: Architecture) -> None:
 @pytest.mark.parametrize("batchnorm", ["reestimate", "keep"])
 def test_batch_normalisation_is_re_estimated(batchnorm: str) -> None:
     design, grid = Architecture(architecture="resnet8", widths=(4,), norm="batch"), LineGrid(alphas=3)
-    mended = rescaling.line(made(design, batchnorm), grid)
+    mended = activation_rescaling.line(made(design, batchnorm), grid)
     assert mended.loss.equals(lines.line(made(design), grid).loss)
     assert mended.rescaled.startswith("reestimate")
 
@@ -73,4 +73,4 @@ def test_batch_normalisation_is_re_estimated(batchnorm: str) -> None:
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_other_normalisations_are_refused(norm: str) -> None:
     with pytest.raises(ParameterError, match="norm: expected none or batch for activations to be rescaled, got"):
-        rescaling.line(made(Architecture(architecture="cnn", widths=(4, 4), norm=norm)), LineGrid())
+        activation_rescaling.line(made(Architecture(architecture="cnn", widths=(4, 4), norm=norm)), LineGrid())

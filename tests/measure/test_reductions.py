@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lmc_utils.measure.selection import after_fork, end_of_training, pair_mean
+from lmc_utils.measure.reductions import after_fork, end_of_training, pair_mean
 
 COORDS = {"split": ["train", "test"], "fork_epoch": [0, 2], "parent": [0, 1, 2], "pair": ["0-1"], "epoch": [0, 1, 2, 3]}
 VALUES = xr.DataArray(np.random.default_rng(0).normal(size=[len(labels) for labels in COORDS.values()]), coords=COORDS)
