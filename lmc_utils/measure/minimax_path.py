@@ -20,6 +20,7 @@ from lmc_utils.settings import ParameterError
 Array = np.ndarray[Any, Any]
 
 _ALONG = 201  # points of the straight line that are compared
+_EQUALLY_NEAR = 1e-6  # of the plane's size: corners come from float32 parameters
 
 
 class Pass(NamedTuple):
@@ -78,7 +79,8 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
     """How much lower than the straight line the lowest pass between both networks of each pair is, on its plane.
 
     Both are read off the same grid: the line by linear interpolation between its points, the pass from point to point,
-    from the one nearest to the first network to the one nearest to the second. So the pass is at least as high as the
+    from the one nearest to the first network to the one nearest to the second; of points equally near, as where a
+    network is in the middle of a cell, the lowest counts. So the pass is at least as high as the
     lower of these two, and what lies between the points of the grid is not seen.
 
     Args:
@@ -108,7 +110,7 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
             if not (x[0] <= spot[0] <= x[-1] and y[0] <= spot[1] <= y[-1]):
                 raise ParameterError(f"plane: expected one with both networks on it, got one without the {name}")
         values = heights.isel(at).values
-        first, last = ((int(abs(y - spot[1]).argmin()), int(abs(x - spot[0]).argmin())) for spot in spots)
+        first, last = (_nearest(values, abs(y - spot[1]), abs(x - spot[0])) for spot in spots)
         crossing = lowest_pass(values, first, last)
         straight = np.linspace(spots[0], spots[1], _ALONG)
         line = RegularGridInterpolator((y, x), values)(straight[:, ::-1])
@@ -120,3 +122,12 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
         raise ParameterError("plane: expected one at least with both networks on it, got none")
     way = xr.DataArray(ways[..., :longest, :], dims=(*over, "step", "axis"))
     return xr.Dataset({**found, "way": way}, attrs=planes.attrs)
+
+
+def _nearest(heights: Array, above: Array, aside: Array) -> tuple[int, int]:
+    """Row and column of the lowest of the points that are nearest, of rows `above` and columns `aside` away."""
+    # As far as rounding tells: by default the siblings are half-way between two grid points.
+    rows, columns = (np.flatnonzero(away <= away.min() + _EQUALLY_NEAR * away.max()) for away in (above, aside))
+    around = heights[np.ix_(rows, columns)]
+    row, column = np.unravel_index(around.argmin(), around.shape)
+    return int(rows[row]), int(columns[column])

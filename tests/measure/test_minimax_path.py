@@ -92,6 +92,19 @@ def test_a_wall_with_a_gap_is_walked_around() -> None:
     assert way[:, 1].max() == 2, "through the gap"
 
 
+@pytest.mark.parametrize("noise", [-1e-9, 0.0, 1e-9])
+def test_rounding_does_not_say_where_a_way_starts(noise: float) -> None:
+    """The first network is in the middle of a cell, whose corners are 1, 2, 3, 4 high; else it is flat."""
+    plane = mountain(True).isel(pair=[0])
+    plane["loss"] = plane.loss * 0
+    plane.loss[0, 4:6, 2:4] = [[2, 3], [1, 4]]
+    plane["corner"] = plane.corner + noise
+    plane.corner[0, 0] = np.array([0.25, 0.25]) + noise
+    found = across(plane)
+    assert found["pass"].values == 1
+    assert found.way.values[0, 0].tolist() == [0, 0.5]
+
+
 def test_planes_that_are_measured_have_a_pass_on_every_split() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs, labels = torch.randn(20, 2, generator=generator), torch.arange(20) % 3
