@@ -16,6 +16,7 @@ from lmc_utils.settings import ParameterError
 
 
 def table(main: Locator) -> list[list[float]]:
+    main.locator(".lmc-numbers tbody td").first.wait_for()
     rows = main.locator(".lmc-numbers tbody tr").all()
     return [[float(cell.replace("−", "-")) for cell in row.locator("td").all_inner_texts()] for row in rows]
 
