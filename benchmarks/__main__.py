@@ -165,8 +165,8 @@ def _detours(experiment: Experiment, repeats: int) -> str:
     return f"""\
 {_where(repeats)}
 
-**Bent ways.** Bezier curves between siblings of the {experiment.dataset} family: three parents, five fork epochs, that
-is, fifteen pairs, for {CurveSettings().curve_epochs} epochs.
+**Bézier paths.** Quadratic curves between siblings of the {experiment.dataset} family: three parents, five fork epochs,
+that is, fifteen pairs, for {CurveSettings().curve_epochs} epochs.
 
 {table(bent, detours.OURS)}
 

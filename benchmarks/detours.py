@@ -1,4 +1,4 @@
-"""Bent ways of many pairs at once against one pair after the other; and what matching and a lowest pass cost.
+"""Bézier paths of many pairs at once against one pair after the other; and what matching and a lowest pass cost.
 
 The peer is the loop that most people would write after Garipov et al. (2018): one module, its parameters mixed from
 those of both networks and of the bend, `torch.optim.SGD` on the bend. It draws the same t and the same batches, cut
@@ -57,8 +57,8 @@ def costs(experiment: Experiment, repeats: int) -> Times:
         drop=True
     )
     tasks: dict[str, Callable[[], object]] = {
-        "matching by weights, from the names as they are": lambda: align(one, Matching(starts=0)),
-        "matching by weights, four random starts more": lambda: align(one, Matching()),
+        "weight matching, from the identity": lambda: align(one, Matching(starts=0)),
+        "weight matching, four random restarts more": lambda: align(one, Matching()),
         "matching by activations": lambda: align(one, Matching(matching="activations")),
         PASS: lambda: minimax_path.across(shown),
     }

@@ -1,4 +1,4 @@
-"""What it costs that runs are kept and checked: shares of training, and of executing a chapter."""
+"""What it costs that runs are kept and checked: as fractions of training, and of executing a chapter."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def shares(experiment: Experiment, notebook: str, repeats: int) -> dict[str, flo
 
 
 def table(seconds: dict[str, float]) -> str:
-    """A Markdown table of the shares."""
+    """A Markdown table of the fractions."""
     return "\n".join(
         [
-            "| | seconds | share |",
+            "| | seconds | fraction |",
             "| --- | ---: | ---: |",
             f"| saving every epoch, digests included | {seconds['saving']:.2f} | "
             f"{100 * seconds['saving'] / seconds['training']:.1f} % of training ({seconds['training']:.1f} s) |",
@@ -61,7 +61,7 @@ def _check(files: store.RunFolder, epochs: list[int]) -> None:
     store._known.clear()
     found = {epoch: files.fault(epoch) for epoch in epochs}
     if any(found.values()):
-        raise ValueError(f"expected a sound run, found {found}")
+        raise ValueError(f"expected an intact run, found {found}")
 
 
 def _execute(notebook: str) -> None:

@@ -1,4 +1,4 @@
-"""Work that does not fit is refused before it starts, with both numbers; what nearly does not is warned of."""
+"""Work that exceeds memory or disk is rejected before it starts, with both numbers; a close fit gives a warning."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Sphinx extension: a notebook's download button hands out its source.
 
-Pages are built from the notebooks that papermill executed, and Sphinx keeps a copy of those for download. Whoever wants
-to rerun a notebook is better served by the source: no outputs, no injected parameters, a small part of the size.
+Pages are built from the notebooks that papermill executed, and Sphinx keeps a copy of those for download. Readers who
+want to rerun a notebook are better served by the source: no outputs, no injected parameters, a small part of the size.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def correlation_numbers(
 
 
 def decay_sweep(run: Run, parameters: Parameters) -> xr.Dataset:
-    """The barrier half-way and its second-order approximation for each of the weight decays.
+    """The barrier at the midpoint and its second-order approximation for each of the weight decays.
 
     Args:
         run: whose experiment is trained again with other weight decays; it stands for its own.

@@ -26,7 +26,7 @@ def distance_numbers(whole: xr.Dataset, chance: xr.Dataset) -> xr.Dataset:
         By fork epoch: the means of variables of `whole` under their names; `distance_sd` over pairs; the distance over
         the length of the weights, `relative_distance`; `chance_distance` and `chance_path_ratio`; and `settled`, the
         epoch from which on the distance is at least `SETTLED` of the final one. For the last fork epoch, the distance
-        over that of chance after one epoch, `late_first_of_chance`, and at the end, `late_last_of_chance`.
+        over that of random walks after one epoch, `late_first_of_chance`, and at the end, `late_last_of_chance`.
     """
     last, last_chance = end_of_training(whole), end_of_training(chance)
     mean, mean_chance = pair_mean(last), pair_mean(last_chance)

@@ -157,7 +157,7 @@ def curve_numbers(curves: Curves, measured: xr.Dataset, line: xr.Dataset) -> dic
 
 def errors_along(line: xr.Dataset, curve: xr.Dataset) -> dict[str, dict[str, xr.DataArray]]:
     """The error along lines and along curves between siblings, under a title for each fork epoch."""
-    both = {"line": line.error, "bent way": curve.error}
+    both = {"line": line.error, "Bézier path": curve.error}
     return {
         f"fork at epoch {fork}": {name: error.sel(fork_epoch=fork) for name, error in both.items()}
         for fork in line.fork_epoch.values
@@ -165,6 +165,6 @@ def errors_along(line: xr.Dataset, curve: xr.Dataset) -> dict[str, dict[str, xr.
 
 
 def as_walk(way: xr.DataArray) -> xr.Dataset:
-    """The way of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
+    """The path of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
     steps = way.drop_vars(["split", "epoch"], errors="ignore").rename(step="epoch")
     return steps.expand_dims(walker=["pass"]).to_dataset(name="walk")

@@ -35,7 +35,7 @@ class Walkers(Settings):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"pairs": 20}}
 
     def parted(self) -> xr.DataArray:
-        """The percentage of pairs with a barrier between them, by the share of the run at which they fork."""
+        """The percentage of pairs with a barrier between them, by the fraction of the run at which they fork."""
         roots = on_interval(5)[:, None]
         ends = descent.descend(
             roots,
@@ -50,7 +50,7 @@ class Walkers(Settings):
         return xr.DataArray(high, coords={"fork_epoch": _TIMES}, attrs={"units": "percent"})
 
     def fork_time(self) -> float:
-        """From which share of the run on fewer than `PARTED_BELOW` percent of the pairs part; NaN where they always do.
+        """Fraction of the run from which fewer than `PARTED_BELOW` percent of the pairs part; NaN where there is none.
 
         >>> Walkers(temperature=0.0, pairs=20).fork_time()
         0.0
@@ -76,7 +76,9 @@ def fork_times(name: str, values: Sequence[float], pairs: int, seed: int = 0) ->
     """
     groups = [{"pairs": max(10, pairs // _GROUPS), "seed": seed + group} for group in range(_GROUPS)]
     found = [[Walkers(**{**group, name: value}).fork_time() for value in values] for group in groups]  # type: ignore[arg-type]
-    return xr.DataArray(found, dims=["parent", name], coords={name: list(values)}, attrs={"units": "share of the run"})
+    return xr.DataArray(
+        found, dims=["parent", name], coords={name: list(values)}, attrs={"units": "fraction of the run"}
+    )
 
 
 def temperature_numbers(times: xr.DataArray) -> dict[str, float]:

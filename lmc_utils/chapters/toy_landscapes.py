@@ -96,7 +96,7 @@ class Descent(Settings):
     cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
     fork_times: tuple[float, ...] = parameter(
         (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-        "when siblings part, as shares of the run",
+        "when siblings part, as fractions of the run",
         increasing(between(0, 1)),
         also="at least a percent apart",
     )
@@ -144,7 +144,7 @@ class Descent(Settings):
     def parted(
         self, ends: landscape.Array, roots: landscape.Array, directions: landscape.Array | None = None
     ) -> landscape.Array:
-        """Share of pairs with a barrier above the threshold between them, shape (forks,)."""
+        """Fraction of pairs with a barrier above the threshold between them, shape (forks,)."""
         high = descent.sibling_barriers(ends, roots, directions) > self.threshold
         shares: landscape.Array = high.mean(axis=1)
         return shares
@@ -187,7 +187,7 @@ class Descent(Settings):
         return roots, multidimensional.random_directions(self.m_field, dimension, rank=self.rank, seed=self.seed)
 
     def _check_step(self) -> None:
-        """A step that is too long for one of the landscapes costs a line here, rather than a minute in a notebook."""
+        """Reject a step that is too long for one of the landscapes before a notebook spends a minute on it."""
         landscapes = [
             self.line(),
             multidimensional.on_circle(_LINE),

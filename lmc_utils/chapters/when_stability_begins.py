@@ -102,7 +102,7 @@ def read(table: xr.Dataset, parameter: str, split: str, *, below: float = STABLE
     Returns:
         With the dimensions `parameter` (its values as numbers; named `kind`, where there is one), `parent` (a seed
         each) and `fork_epoch`: `barrier` (points), `begins` (epochs; NaN where the network has not learnt, see
-        `LEARNT_BELOW`), `share` (the same as a share of all epochs), `steps` (the same in steps), `error_there` (the
+        `LEARNT_BELOW`), `share` (the same as a fraction of all epochs), `steps` (the same in steps), `error_there` (the
         parent's train error at that moment, percent), `learnt`.
 
     Raises:
@@ -251,7 +251,7 @@ def resnet8_numbers(axes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
 
 
 def rate_at(rate: xr.DataArray, share: xr.DataArray) -> xr.DataArray:
-    """The learning rate after a share of training: a cosine takes it from its first value to zero.
+    """The learning rate after a fraction of training: a cosine takes it from its first value to zero.
 
     >>> float(rate_at(xr.DataArray(0.2), xr.DataArray(0.5)).round(12))
     0.1

@@ -53,7 +53,7 @@ def safe_file_name(student: str) -> str:
 
 
 def equal_answers(students: Sequence[str], exercises: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Find exercises in which two students of a class have the same correct answer by chance, with their names."""
+    """Find exercises in which two students of a class happen to have the same correct answer, with their names."""
     for exercise in filter(exercise_numbers, exercises):
         found = {name: find_exercise(exercise, name) for name in students}
         solutions = {name: each.evaluate(each.solution) for name, each in found.items()}

@@ -37,7 +37,7 @@ def assign(
     for written in assignments.write(sources, out or root / "_build" / "assignments", force=force, students=whose):
         typer.echo(written)
     for exercise, both in class_list.equal_answers(list(whose or ()), assignments.exercise_names(sources)):
-        typer.echo(f"lmc: {exercise}: {both[0]} and {both[1]} have the same answer by chance", err=True)
+        typer.echo(f"lmc: {exercise}: {both[0]} and {both[1]} happen to have the same answer", err=True)
 
 
 def grade(

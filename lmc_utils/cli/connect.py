@@ -34,10 +34,10 @@ def connect(
     error: Annotated[str | None, Option(metavar="MODULE:NAME", help="Likewise, from 0 to 1.")] = None,
     batchnorm: Annotated[str, Option(help="Running statistics: reestimate, interpolate or keep.")] = "reestimate",
     alphas: Annotated[int, Option(help="Points on the line.")] = 21,
-    layers: Annotated[bool, Option("--layers", help="Also one layer at a time, half-way.")] = False,
+    layers: Annotated[bool, Option("--layers", help="Also interpolate one layer at a time, at the midpoint.")] = False,
     curvature: Annotated[bool, Option("--curvature", help="Also second order at both ends.")] = False,
-    align: Annotated[bool, Option("--align", help="Rename the second's channels to be most like the first's.")] = False,
-    curve: Annotated[bool, Option("--curve", help="Also train a bent way, 100 passes over the samples.")] = False,
+    align: Annotated[bool, Option("--align", help="Permute the second's channels to match the first's.")] = False,
+    curve: Annotated[bool, Option("--curve", help="Also train a Bézier path, 100 passes over the samples.")] = False,
     as_json: AsJson = False,
     page: Annotated[Path | None, Option("--html", help="Also write a page with the picture.")] = None,
 ) -> None:

@@ -22,7 +22,7 @@ from lmc_utils.settings import ParameterError
 
 
 class _Commands(typer.core.TyperGroup):
-    """Commands that turn what a user can mend into one line on standard error."""
+    """Commands that report errors which the user can fix in one line on standard error."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

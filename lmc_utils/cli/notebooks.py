@@ -44,7 +44,7 @@ def write_parameters(
     notebook: Annotated[list[str] | None, Argument(help="Stems or paths; all chapters by default.")] = None,
     root: Root = Path(),
 ) -> None:
-    """Write the parameters cell and the table of notebooks anew, for whoever changes a record of parameters."""
+    """Rewrite the parameters cell and the table of notebooks after a change to a record of parameters."""
     from lmc_utils.running import parameter_cells
 
     folder = root / "notebooks"

@@ -33,7 +33,7 @@ def list_runs(
 
 @app.command("rm")
 def remove(name: Annotated[list[str], Argument(help="Names of runs, or how they begin.")]) -> None:
-    """Remove runs; whoever needs one again trains it again."""
+    """Remove runs; one that is needed again is trained again."""
     from lmc_utils.forking import cached_runs, runs_folder
 
     for each in list(cached_runs.pick(cached_runs.kept(runs_folder()), name)):

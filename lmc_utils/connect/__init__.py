@@ -1,4 +1,4 @@
-"""Networks of any kind: what lies between them, whoever trained them.
+"""Networks of any kind: what lies between them, however they were trained.
 
 Two networks are measured in three lines::
 

@@ -1,6 +1,6 @@
 """The second step after alignment: give the activations between two networks the statistics that they have at the ends.
 
-Half-way, contributions cancel where the two networks disagree, and activations vary less than at either end (see
+At the midpoint, contributions cancel where the two networks disagree, and activations vary less than at either end (see
 `measure.activation_variance`). Jordan et al. (2023) repair it: at each point of the line, layer after layer, every
 channel is shifted and scaled so that its mean and its standard deviation are the mixtures of those at the ends.
 """

@@ -35,9 +35,7 @@ class Matching(Settings):
     """
 
     matching: str = parameter("weights", "what channels of two networks are matched by", one_of(METHODS))
-    starts: int = parameter(
-        4, "random starts of matching by weights, besides the one from the names as they are", at_least(0)
-    )
+    starts: int = parameter(4, "random restarts of weight matching, in addition to the identity", at_least(0))
     matching_samples: int = parameter(
         1000, "training samples that activations are compared on; all, where there are fewer", at_least(2)
     )

@@ -89,7 +89,7 @@ def _settled(module: nn.Module, batch: Batch, which: str, number: int) -> list[T
             f"{which}: expected a network that a forward pass leaves as it is, it changes {listed(changed)}"
         )
     if drawn:
-        raise ParameterError(f"{which}: expected a network without chance in evaluation mode, it draws random numbers")
+        raise ParameterError(f"{which}: expected a deterministic network in evaluation mode, it draws random numbers")
     if not first:
         raise ParameterError(f"{which}: expected a network that puts out real tensors, got none")
     if not alike(first, second):

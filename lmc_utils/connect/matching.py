@@ -26,7 +26,7 @@ Permutations = dict[str, Tensor]
 
 _ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh)
 _SAMPLES_AT_ONCE = 250
-_ROUNDING = 1e-12  # a gain below this share of the networks' lengths is none
+_ROUNDING = 1e-12  # a gain below this fraction of the networks' lengths is none
 
 
 def groups(network: nn.Module) -> dict[str, int]:
@@ -58,7 +58,7 @@ def by_weights(
         seed: of the starts and of the order of groups.
 
     Raises:
-        ParameterError: as for `groups`, or parameters that are not finite.
+        ParameterError: as for `groups`, or parameters that are NaN or infinite.
     """
     sizes = groups(network)
     first, second = _wide(first), _wide(second)
@@ -146,7 +146,7 @@ def by_activations(network: nn.Module, ends: Networks, inputs: Tensor) -> Permut
 def _wide(values: Parameters) -> Parameters:
     """Parameters in float64 on the CPU."""
     if not all(bool(value.isfinite().all()) for value in values.values()):
-        raise ParameterError("endpoints: expected finite parameters, got NaN or infinity")
+        raise ParameterError("endpoints: some parameters are NaN or infinite")
     return {name: value.detach().double().cpu() for name, value in values.items()}
 
 

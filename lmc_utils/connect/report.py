@@ -23,9 +23,9 @@ class Report:
     Attributes:
         dataset: `loss` and, where there is one, `error` (percent) along `alpha`, from the first network (0) to the
             second (1). Of each curve: `loss_barrier` and `error_barrier_above_chord` (largest rise above the chord),
-            `loss_at_half` and `error_at_half` (rise above the chord half-way, signed), `error_barrier` (largest error
-            minus the mean of both ends, Frankle et al. 2020), and `highest_at`, where the loss is highest above its
-            chord. The attributes say what was measured on what, and how.
+            `loss_at_half` and `error_at_half` (signed rise above the chord at the midpoint), `error_barrier` (largest
+            error minus the mean of both ends, Frankle et al. 2020), and `highest_at`, where the loss is highest above
+            its chord. The attributes say what was measured on what, and how.
 
     It can be asked for what its dataset has: `report.loss`, `report["error"]`, `report.attrs`.
     """

@@ -65,12 +65,12 @@ def state_of(given: nn.Module | State, module: nn.Module, which: str) -> tuple[S
     state = {name: found[name].detach() for name in tensors(module)}
     broken = [name for name in state if name in counted and not _finite(state[name])]
     if broken:
-        raise ParameterError(f"{which}: expected finite weights, got others in {listed(broken)}")
+        raise ParameterError(f"{which}: some weights are NaN or infinite: {listed(broken)}")
     return state, said
 
 
 def require_understood(module: nn.Module, first: State, second: State) -> None:
-    """Refuse what differs between two networks and cannot be mixed.
+    """Reject tensors that differ between two networks and cannot be mixed.
 
     Raises:
         ParameterError: parameters that are no real numbers, or buffers other than running statistics, that differ.

@@ -1,4 +1,4 @@
-"""The runs that are kept on disk: what they are, whether they are sound, and how to be rid of them."""
+"""The runs that are kept on disk: list them, check that they are intact, and remove them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Kept:
     def describe(self) -> str:
         """What was trained: the parameters that differ from the defaults, as they are given to `lmc run`."""
         if not self.key:
-            return "unknown: its key.json is damaged, or of an earlier version"
+            return "unknown: its key.json is corrupted, or of an earlier version"
         trained = self.key["experiment"]
         chosen = {
             name: trained[name] for name, usual in Experiment().to_json().items() if trained.get(name, usual) != usual
@@ -66,14 +66,14 @@ class Kept:
         )
 
     def check(self) -> str:
-        """Whether it is sound, in words; every file is read."""
+        """Whether it is intact, in words; every file is read."""
         if self.files is None:
             return "cannot be checked"
         there = self.files.epochs()
         faults = [f"epoch {epoch}: {why}" for epoch in there if (why := self.files.fault(epoch))]
         gaps = ", ".join(str(epoch) for epoch in range(max(there, default=0)) if epoch not in there)
         without = [f"without epoch {gaps}, which `keep` left out or which are lost"] if gaps else []
-        return "; ".join([*(faults or ["sound"]), *without])
+        return "; ".join([*(faults or ["intact"]), *without])
 
     def remove(self) -> None:
         """Remove it from disk.
@@ -88,7 +88,7 @@ class Kept:
             with FileLock(self.path / "lock", timeout=0):
                 shutil.rmtree(self.path)
         except Timeout as error:
-            raise ParameterError(f"run: expected one that nobody trains, got {self.path.name}") from error
+            raise ParameterError(f"run: {self.path.name} is being trained by another process") from error
 
 
 def kept(folder: Path) -> list[Kept]:

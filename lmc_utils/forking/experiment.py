@@ -124,7 +124,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
     def require_resources(
         self, parameters: int, activations: int, *, epochs: Sequence[int], folder: Path, buffers: int = 0
     ) -> None:
-        """Raise ParameterError unless there is room to train, in memory and on disk.
+        """Raise ParameterError unless memory and disk space suffice to train.
 
         Args:
             parameters: of each network.

@@ -36,8 +36,8 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
         folder: where runs are kept; by default `provenance.runs_folder()`.
 
     Raises:
-        ParameterError: the data are missing, a parameter does not fit them, or there is no room for the run.
-        training.Diverged: training left the finite numbers; the epochs before are files.
+        ParameterError: the data are missing, a parameter does not fit them, or memory or disk space does not suffice.
+        training.Diverged: training diverged (NaN or inf); the epochs before that are on disk.
     """
     device = experiment.torch_device()
     experiment.check_resources()
@@ -72,7 +72,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
 def _train(
     experiment: Experiment, dataset: data.Dataset, network: nn.Module, files: store.RunFolder, activations: int
 ) -> Iterator[int]:
-    """Train each epoch that is kept but not sound, from the last sound one before it; yield those that there are."""
+    """Train each epoch that is kept but not intact, from the last intact one before it; yield each finished epoch."""
     family = members(experiment)
     kept, device = experiment.kept(), dataset.train[0].device
     if files.fault(0):
@@ -110,12 +110,12 @@ def _arrays(state: training.State) -> dict[str, Any]:
 
 
 def _report(files: store.RunFolder, kept: Sequence[int]) -> None:
-    """Say which epochs that were trained are damaged, a line for each kind of damage."""
+    """Log which finished epochs are corrupted, one line for each kind of corruption."""
     last = max(files.epochs(), default=-1)
     faults = {epoch: why for epoch in kept if epoch <= last and (why := files.fault(epoch))}
     for kind in dict.fromkeys(faults.values()):
         epochs = ", ".join(str(epoch) for epoch, why in faults.items() if why == kind)
-        _log.warning(f"run {files.path.name}: damaged, so trained again: epoch {epochs} ({kind})")
+        _log.warning(f"run {files.path.name}: corrupted, so trained again: epoch {epochs} ({kind})")
 
 
 def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs on disk: content-addressed, crash-safe, resumable, no pickle; damage is seen and never measured.
+"""Runs on disk: content-addressed, crash-safe, resumable, no pickle; corruption is detected and never measured.
 
 A run is a folder named by a digest of everything that its numbers depend on. It holds
 
@@ -9,7 +9,7 @@ A run is a folder named by a digest of everything that its numbers depend on. It
 
 Each file appears whole or not at all, and says of itself which run and epoch it is, a digest of its content, and those
 of the epochs that it was trained from. All of it is checked when a process first reads the file, so that a file that
-was damaged, renamed or left behind by other training is none.
+was corrupted, renamed or left behind by other training is ignored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NAME = "epoch_{:04d}.safetensors"
 
 
 class Damaged(OSError):
-    """An epoch cannot be read; the message is one line, and to train the run again mends it."""
+    """An epoch cannot be read; the message is one line, and training the run again repairs it."""
 
 
 class RunFolder:
@@ -56,7 +56,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             if _text(self.path / "key.json") != text:
                 if os.path.lexists(self.path / "key.json"):
-                    _log.warning(f"run {self.path.name}: damaged, so written again: key.json (it is of something else)")
+                    _log.warning(f"run {self.path.name}: corrupted, so written again: key.json (of another run)")
                 _remove(self.path / "key.json")
                 write_whole(self.path / "key.json", text.encode())
         except OSError as error:
@@ -64,7 +64,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self, timeout: float = -1) -> Iterator[None]:
-        """Hold the run for oneself; whoever else wants it waits. A crash releases it, and what it left half goes.
+        """Lock the run; other processes wait. A crash releases the lock, and partial files that it left are removed.
 
         Raises:
             filelock.Timeout: somebody else still holds it after so many seconds.
@@ -81,19 +81,19 @@ class RunFolder:
             os.utime(self.path)
 
     def epochs(self) -> list[int]:
-        """The epochs that have a file, sound or not, in order."""
+        """The epochs that have a file, intact or not, in order."""
         stems = (path.stem.removeprefix("epoch_") for path in self.path.glob("epoch_*.safetensors"))
         return sorted(int(stem) for stem in stems if stem.isdecimal())
 
     def newest(self, before: int) -> int | None:
-        """The last sound epoch before this one, or None."""
+        """The last intact epoch before this one, or None."""
         earlier = reversed([epoch for epoch in self.epochs() if epoch < before])
         return next((epoch for epoch in earlier if self.fault(epoch) is None), None)
 
     def fault(self, epoch: int) -> str | None:
-        """Why an epoch cannot be used, in words; None where it is sound.
+        """Why an epoch cannot be used, in words; None where it is intact.
 
-        It is sound where its content is what was saved, and the epochs that it was trained from are the same here.
+        It is intact where its content is what was saved, and the epochs that it was trained from are the same here.
         """
         try:
             _, after = self._checked(epoch)
@@ -111,7 +111,7 @@ class RunFolder:
         Args:
             epoch: how many there were.
             state: arrays by name, a row for each living network; `theta` is that of the parameters.
-            after: earlier epochs that it was trained from; it is sound as long as they are the same.
+            after: earlier epochs that it was trained from; it is intact as long as they are the same.
 
         Raises:
             provenance.DiskFull: it does not fit.
@@ -155,11 +155,11 @@ class RunFolder:
             self._checked(epoch)
             return safe_open(self.path / _NAME.format(epoch), "np")
         except OSError as error:
-            hint = "train the run again to have it mended"
+            hint = "train the run again to repair it"
             raise Damaged(f"run {self.path.name}, epoch {epoch}: {error}; {hint}") from error
 
     def _checked(self, epoch: int) -> tuple[str, list[list[Any]]]:
-        """The digest of an epoch, and those of the ones that it was trained from; OSError where it is damaged."""
+        """The digest of an epoch, and those of the ones that it was trained from; OSError where it is corrupted."""
         path = self.path / _NAME.format(epoch)
         try:
             version = _version(path)

@@ -147,7 +147,7 @@ def layer_diagonal(curvature: xr.DataArray) -> xr.DataArray:
 def second_order_rise(curvature: xr.DataArray, *, slope: xr.DataArray | None = None) -> xr.DataArray:
     """The second-order approximation of `layer_rise`: (q_1 + q_2) / 16 [+ (g_1 - g_2)^T delta_l / 4].
 
-    Half-way from endpoint i, the Taylor expansion there has risen by q_i / 8, with q_i = delta_l^T H_i delta_l; the
+    At the midpoint, the Taylor expansion about endpoint i has risen by q_i / 8, with q_i = delta_l^T H_i delta_l; the
     mean of both ends is (q_1 + q_2) / 16.
 
     Args:
@@ -159,7 +159,7 @@ def second_order_rise(curvature: xr.DataArray, *, slope: xr.DataArray | None = N
     """
     first, second = _ends(curvature)
     rise = (first + second) / 16 + _fall(slope, curvature) / 4
-    return rise.assign_attrs(curvature.attrs | {"long_name": "rise of the loss half-way"})
+    return rise.assign_attrs(curvature.attrs | {"long_name": "rise of the loss at the midpoint"})
 
 
 def _ends(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:

@@ -37,7 +37,7 @@ def midpoint(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
 
 
 def by_layer(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
-    """The rise of the training loss where one layer alone goes half-way, and its second-order approximation.
+    """The rise of the training loss where one layer alone goes to the midpoint, and its second-order approximation.
 
     Args:
         pairs: at one epoch.

@@ -1,6 +1,6 @@
 """The definitions of a barrier: pure functions of labelled arrays along a line.
 
-Each raises ValueError where the line lacks an alpha that it needs: 0 and 1, and 1/2 for what is measured half-way.
+Each raises ValueError where the line lacks an alpha that it needs: 0 and 1, and 1/2 for barriers at the midpoint.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def barrier_position(values: xr.DataArray) -> xr.DataArray:
 
 
 def midpoint_barrier(values: xr.DataArray) -> xr.DataArray:
-    """The barrier half-way, B(1/2): the value at the average of the siblings minus the average of their values.
+    """The barrier at the midpoint, B(1/2): the value at the average of the siblings minus the average of their values.
 
     It is signed: where averaging two siblings helps, it is negative.
 
@@ -95,7 +95,7 @@ def error_barrier(errors: xr.DataArray) -> xr.DataArray:
 
 
 def layer_rise(values: xr.DataArray) -> xr.DataArray:
-    """How much the loss (or error) rises when one layer alone goes half-way to the other sibling, mean of both ends.
+    """How much the loss (or error) rises when one layer alone goes to the midpoint, mean over both ends.
 
     Args:
         values: dimensions end, layer and alpha (holding 0 and 1/2), as `lines.layer_line` measures them.

@@ -45,7 +45,7 @@ def along(
 
     Raises:
         ParameterError: an unknown split, a network that is not understood or that torch does not differentiate twice,
-            or a loss, slope or curvature that is not finite.
+            or a loss, slope or curvature that is NaN or infinite.
     """
     evaluator, split = pairs.evaluator, pairs.require_splits(split)[0]
     steps = [float(alpha) for alpha in alphas]
@@ -78,6 +78,6 @@ def along(
 
 
 def _worst(found: Derivatives) -> np.ndarray[Any, Any]:
-    """The loss of each network, or a number that is not finite where any of its derivatives is not."""
+    """The loss of each network, or NaN or infinity where any of its derivatives is."""
     derivatives = found.slope.sum(1) + found.curvature.sum((1, 2))
     return torch.where(derivatives.isfinite(), found.loss, found.loss + derivatives).numpy()

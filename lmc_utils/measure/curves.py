@@ -48,9 +48,9 @@ class CurveSettings(Settings):
     lmc_utils.settings.ParameterError: bends: expected 1 for a bezier, got 2
     """
 
-    curve: str = parameter("bezier", "kind of the way around", one_of(KINDS))
+    curve: str = parameter("bezier", "kind of path", one_of(KINDS))
     bends: int = parameter(1, "points between the networks that are trained", at_least(1), also="1 for a bezier")
-    curve_epochs: int = parameter(100, "passes over the training data to bend it", between(1, 9999), unit="epochs")
+    curve_epochs: int = parameter(100, "passes over the training data to train it", between(1, 9999), unit="epochs")
     curve_rate: float = parameter(0.1, "learning rate at the first step; a cosine takes it to zero", at_least(0))
     curve_points: int = parameter(21, "points along it that are measured, evenly spaced", at_least(3), bytes_each=64)
 

@@ -37,7 +37,7 @@ class Evaluator(Protocol):
         splits: names of the sets of samples.
         layers: names of the modules that hold parameters, in order.
         parameters: how many numbers a network has.
-        one_at_a_time: whether each point is measured by itself, so that their order matters to whoever stops early.
+        one_at_a_time: whether each point is measured by itself, so that their order matters where one stops early.
         kept: whether points other than corners have the statistics of each end in turn (the convention `keep`).
         batchnorm: where running statistics come from, in words, for the attributes of results.
         differentiated: what becomes of them in derivatives, in words; empty where there are none.

@@ -110,7 +110,7 @@ def track(trajectories: Trajectories) -> xr.Dataset:
 def along_the_start(tracked: xr.Dataset) -> xr.Dataset:
     """What of the siblings' common walk, and of their common place, points along the weights that they forked from.
 
-    Weight decay shrinks all weights alike, whoever walks; so siblings share a walk towards the origin without the
+    Weight decay shrinks all weights alike in every network; so siblings share a walk towards the origin without the
     landscape having led them there. With `w_i = theta_i - theta_f` and `u = theta_f / |theta_f|`, the walks' parts
     along the start are `r_i = w_i . u = (|theta_i|^2 - |theta_f|^2 - |w_i|^2) / (2 |theta_f|)`.
 

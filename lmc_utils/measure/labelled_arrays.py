@@ -60,7 +60,7 @@ def blank(coords: Coords, quantities: Mapping[str, Quantity], attrs: Mapping[str
 
 
 def require_finite(values: np.ndarray[Any, Any], coords: Coords, place: Place) -> None:
-    """Raise ParameterError where a loss is not finite, naming its labels.
+    """Raise ParameterError where a loss is NaN or infinite, with its labels.
 
     Args:
         values: losses at one place of an array, with the dimensions that are left.
@@ -69,13 +69,13 @@ def require_finite(values: np.ndarray[Any, Any], coords: Coords, place: Place) -
 
     >>> require_finite(np.array([1.0, np.nan]), {"pair": ["0-1"], "alpha": [0.0, 0.5]}, (0,))
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: loss: expected finite numbers, got nan at pair 0-1, alpha 0.5
+    lmc_utils.settings.ParameterError: loss: it is NaN or infinite at pair 0-1, alpha 0.5
     """
     broken = np.argwhere(~np.isfinite(values))
     if len(broken):
         positions = zip(coords.items(), (*place, *broken[0]), strict=True)
         labels = ", ".join(f"{name} {_labels(along)[index]}" for (name, along), index in positions)
-        raise ParameterError(f"loss: expected finite numbers, got {values[tuple(broken[0])]:g} at {labels}")
+        raise ParameterError(f"loss: it is NaN or infinite at {labels}")
 
 
 def size(along: Sequence[Any] | int) -> int:

@@ -24,7 +24,7 @@ _EQUALLY_NEAR = 1e-6  # of the plane's size: corners come from float32 parameter
 
 
 class Pass(NamedTuple):
-    """A way over a grid.
+    """A path over a grid.
 
     Attributes:
         height: of its highest point.
@@ -36,14 +36,14 @@ class Pass(NamedTuple):
 
 
 def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -> Pass:
-    """The way over a grid whose highest point is lowest.
+    """The path over a grid whose highest point is lowest.
 
     Args:
         heights: shape (rows, columns).
         start, stop: row and column of its ends.
 
     Raises:
-        ParameterError: an end outside the grid, or heights that are not finite.
+        ParameterError: an end outside the grid, or heights that are NaN or infinite.
 
     >>> wall = np.array([[0.0, 9.0, 0.0], [0.0, 9.0, 0.0], [0.0, 2.0, 0.0]])
     >>> found = lowest_pass(wall, (0, 0), (0, 2))
@@ -55,7 +55,7 @@ def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -
         if not all(0 <= at < length for at, length in zip(end, shape, strict=True)):
             raise ParameterError(f"plane: expected one with both networks on it, got one without {tuple(end)}")
     if not np.isfinite(heights).all():
-        raise ParameterError("plane: expected finite heights, got others")
+        raise ParameterError("plane: some heights are NaN or infinite")
     numbers, flat = np.arange(heights.size).reshape(shape), heights.ravel()
     steps = [
         (numbers[:, :-1], numbers[:, 1:]),
@@ -89,7 +89,7 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
 
     Returns:
         With the dimensions of the pairs, and of the split, `line` and `pass`, the highest points of either, in the unit
-        of what is shown; NaN where there is no plane. `way`, with the dimensions step and axis, is the way of the pass,
+        of what is shown; NaN where there is no plane. `way`, with the dimensions step and axis, is its path,
         NaN after its end.
 
     Raises:
@@ -126,7 +126,7 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
 
 def _nearest(heights: Array, above: Array, aside: Array) -> tuple[int, int]:
     """Row and column of the lowest of the points that are nearest, of rows `above` and columns `aside` away."""
-    # As far as rounding tells: by default the siblings are half-way between two grid points.
+    # Equal within rounding: by default the siblings are at the midpoint of two grid points.
     rows, columns = (np.flatnonzero(away <= away.min() + _EQUALLY_NEAR * away.max()) for away in (above, aside))
     around = heights[np.ix_(rows, columns)]
     row, column = np.unravel_index(around.argmin(), around.shape)

@@ -17,7 +17,7 @@ def outputs(output: Any) -> list[Tensor]:
 
 
 def tolerance(dtype: torch.dtype) -> float:
-    """Up to which share of the largest output two ways to compute it may differ by rounding.
+    """The largest rounding difference between two ways to compute an output, as a fraction of its largest value.
 
     >>> tolerance(torch.float32) < 1e-4, tolerance(torch.float64) < 1e-9
     (True, True)

@@ -55,7 +55,7 @@ def cross_entropy(output: Any, target: Any) -> Tensor:
 
 
 def misclassified(output: Any, target: Any) -> Tensor:
-    """Whether another class than its own comes first, for each sample, (samples,); the share of its places.
+    """Whether the prediction is wrong for each sample, (samples,); for several places, the fraction that is wrong.
 
     Args:
         output, target: as for `cross_entropy`.
@@ -114,7 +114,7 @@ class Scores:
             return loss.sum().reshape(1)
         error = _checked("error", self.error, output, batch)
         if not bool(((error >= 0) & (error <= 1)).all()):
-            raise ParameterError("error: expected values from 0 to 1 for each sample, got others")
+            raise ParameterError("error: some samples have values outside 0 to 1")
         return torch.stack([loss.sum(), 100 * error.sum()])
 
     def sums_of_each(self, output: Any, batch: Batch, networks: int) -> Tensor:

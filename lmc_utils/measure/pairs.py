@@ -1,4 +1,4 @@
-"""Pairs of networks: all that a measurement needs, whoever supplies them.
+"""Pairs of networks: all that a measurement needs, from any source.
 
 A measurement asks for labelled pairs of endpoints, some with a third point, and for an evaluator that understands them.
 A forked run supplies them (`forking.Run.pairs`); so do any two modules of torch (`connect.pairs`), and two parameter

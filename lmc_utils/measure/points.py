@@ -56,7 +56,7 @@ def measure(
 
     Raises:
         ParameterError: an unknown split, a network that is not understood, more points than memory holds, or a loss
-            that is not finite.
+            that is NaN or infinite.
         Interrupted: the work was stopped; it has what was measured.
     """
     evaluator, named = pairs.evaluator, pairs.require_splits(splits)

@@ -1,4 +1,4 @@
-"""What chance would give: distances and angles of walks whose every step has a direction drawn at random."""
+"""Random-walk null: distances and angles of walks in which every step has a random direction."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def random_walks(tracked: xr.Dataset) -> xr.Dataset:
         {
             "fork_distance": straight,
             "path_ratio": tracked.path_length / straight.where(straight > 0),
-            # Half-way a walk has come s of its way S along its own end's direction, and sqrt(s - s^2 / S) beside it.
+            # At squared distance s, of finally S, s^2 / S of it is along the direction of the end, the rest beside.
             "off_plane_fraction": np.sqrt((1 - squared / squared.isel(epoch=-1)).clip(0)).where(squared > 0),
             "distance": np.sqrt(one + other),
             "cosine": turns,

@@ -1,7 +1,7 @@
 """Trajectories: networks that part from a common parent and go on by themselves, epoch after epoch.
 
-What `measure.pairs` is to two networks at a time, this is to whole walks: all that distances and angles need, whoever
-supplies it (`forking.Run.walks` does).
+What `measure.pairs` is to two networks at a time, this is to whole walks: all that distances and angles need, from any
+source (`forking.Run.trajectories` is one).
 """
 
 from __future__ import annotations

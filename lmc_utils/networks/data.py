@@ -211,7 +211,7 @@ def _idx(source: Source, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
                 return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
         except (OSError, EOFError, ValueError, IndexError, zlib.error):
             pass
-        raise ParameterError(f"data_dir: expected {path.name} of Fashion-MNIST, got a file that is damaged, '{path}'")
+        raise ParameterError(f"data_dir: expected {path.name} of Fashion-MNIST, got a corrupted file, '{path}'")
     raise ParameterError(
         "data_dir: expected the four files {train,t10k}-{images-idx3,labels-idx1}-ubyte, gzipped or not, found no "
         f"{name} in {_named(places)} (Debian: apt install dataset-fashion-mnist; "

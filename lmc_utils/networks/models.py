@@ -79,7 +79,7 @@ class Architecture(Settings):
     norm_groups: int = parameter(1, "groups of channels in group normalisation", at_least(1))
     dropout: float = parameter(
         0.0,
-        "share of features that are left out before the read-out, in training",
+        "dropout probability before the read-out, in training",
         Allowed("at least 0 and below 1", lambda value: 0 <= value < 1),
     )
 

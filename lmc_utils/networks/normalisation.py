@@ -79,7 +79,7 @@ class BatchNorm(Norm):
     variance of its numbers, and an estimate for others is larger by N / (N - 1).
 
     Attributes:
-        momentum: the share of a batch in the running statistics.
+        momentum: the weight of a batch in the running statistics.
         estimate_from: in evaluation mode, None, or the number of first samples of a batch whose statistics normalise
             all of it, so that they are functions of the parameters and can be differentiated.
     """

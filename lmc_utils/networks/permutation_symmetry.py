@@ -1,6 +1,6 @@
 """Which axes of a network's parameters can be permuted together without a change of what it computes.
 
-Hidden channels have no order of their own. Whoever permutes those of one layer, and the axes of all parameters that
+Hidden channels have no order of their own. If one permutes those of one layer, and the axes of all parameters that
 meet them, has the same network under another parameter vector. In a residual network all layers that are added to one
 another share their permutation; where a shortcut fills up with channels of zeros, the new ones have one of their own.
 """

@@ -138,7 +138,7 @@ def train_epoch(
         The state an epoch later.
 
     Raises:
-        Diverged: a parameter is no longer finite.
+        Diverged: a parameter is NaN or infinite.
         ParameterError: the network is not built of stacked layers.
     """
     if activations is None:

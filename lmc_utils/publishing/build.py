@@ -33,7 +33,7 @@ def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
     Args:
         root: the checkout.
         preset: the parameter values of every notebook.
-        at_once: notebooks executed at a time; each gets its share of the cores.
+        at_once: notebooks executed at a time; each gets an equal part of the cores.
 
     Returns:
         The exit status: 0, or 1 where a notebook or the HTML failed. Then the last good HTML is still in place.

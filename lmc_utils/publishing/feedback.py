@@ -20,7 +20,7 @@ _TEST = re.compile(r"-(?:test|task)$")
 
 
 def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
-    """Write a page for each student: points, for each that was lost a hint, and what was handed in. No hidden tests.
+    """Write a page for each student: points, for each that was lost a hint, and the submitted answer. No hidden tests.
 
     Args:
         folder: where the pages go; one of an earlier call is replaced.
@@ -81,7 +81,7 @@ def _submission(graded: GradedSubmission) -> str:
 
 
 def _answers(executed: Path) -> dict[str, str]:
-    """What was handed in for each exercise, as HTML; no test, and no output: a program may print what it ran beside."""
+    """The submitted answers by exercise, as HTML; no tests, and no outputs, as a program may print hidden tests."""
     found: dict[str, str] = {}
     for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
         name = str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))

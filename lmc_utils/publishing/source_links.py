@@ -1,6 +1,6 @@
 """Where the sources of a checkout are on the web, as far as that can be known, and the book's configuration with it.
 
-No address stands in the sources: a name that nobody owns belongs to whoever registers it.
+No address stands in the sources: a name that nobody owns belongs to the first person who registers it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def local_cluster(workers: int) -> Iterator[Client]:
 
 @contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
-    """What is started meanwhile ignores Ctrl-C, which a terminal sends to all; whoever started it ends it."""
+    """Processes started in this block ignore Ctrl-C, which a terminal sends to all; their parent ends them."""
     if threading.current_thread() is not threading.main_thread():  # where signals cannot be set
         yield
         return

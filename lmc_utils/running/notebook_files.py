@@ -1,4 +1,4 @@
-"""Notebooks as files: read whoever wrote them, where all but a notebook costs one line, and written with a digest."""
+"""Notebook files: untrusted ones are read, or rejected with a one-line error; written ones carry a digest."""
 
 from __future__ import annotations
 

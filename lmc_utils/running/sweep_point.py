@@ -44,7 +44,7 @@ def execute(
 ) -> Outcome:
     """Execute a notebook in a process of its own, in a folder of this try alone.
 
-    The process, its kernel and all that they start end with whoever calls, however that ends.
+    The process, its kernel and all that they start end with the caller, however that ends.
 
     Args:
         source: the notebook.
@@ -82,7 +82,7 @@ def _stamped(path: Path, digest: str) -> bytes:
 
 
 def main(source: str, out: str, timeout: str, given: str) -> None:
-    """What the process of a point does: no more than papermill needs, as whoever asked has checked the parameters."""
+    """What the process of a point does: no more than papermill needs, as the caller has checked the parameters."""
     try:
         notebooks.execute(notebooks.Notebook(Path(source)), json.loads(given), Path(out), timeout=int(timeout))
     except (notebooks.ExecutionError, ParameterError) as error:

@@ -1,4 +1,4 @@
-"""Start a command that ends with whoever started it, and with it all that it started, in whatever session.
+"""Start a command that ends with its parent, together with all that it started, in any session.
 
 A process of its own, this file run as a script, stands between the two. Its standard input is a pipe that nobody writes
 to and that the parent alone holds open: where that ends, the parent is gone, however it ended, and all is killed. So is

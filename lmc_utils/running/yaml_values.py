@@ -1,4 +1,4 @@
-"""Parse parameter values that are written as YAML: any text is a JSON value, or costs one line."""
+"""Parse parameter values that are written as YAML: any text is a JSON value, or raises a one-line error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lmc_utils.settings import ParameterError, require
 
 _LONGEST = 10_000  # characters; the parser takes some tenths of a second for them
 _DEEPEST = 20  # lists within lists
-_WANTED = "words, finite numbers (whole ones from -2**63 to 2**63), or lists of these"
+_WANTED = "text, finite numbers (whole ones from -2**63 to 2**63), or lists of these"
 _CONSTANTS = dict.fromkeys(["", "~", "null", "Null", "NULL"]) | {
     word: truth for truth in (True, False) for word in (str(truth), str(truth).lower(), str(truth).upper())
 }

@@ -49,7 +49,7 @@ class CurveEditor(anywidget.AnyWidget):
         _check(planes)
         finite = np.isfinite(planes.loss) & np.isfinite(planes.error)
         shown = planes.sel(fork_epoch=planes.fork_epoch[finite.all(["row", "column"]).values])
-        require(shown.sizes["fork_epoch"] > 0, "planes", "finite heights at one fork epoch at least", "none")
+        require(shown.sizes["fork_epoch"] > 0, "planes", "finite heights at one fork epoch or more", "none")
         scene = map_scene(shown)
         drawn = [_plane(shown.sel(fork_epoch=fork), *scene["range"]) for fork in shown.fork_epoch]
         super().__init__(scene=scene | {"planes": drawn})

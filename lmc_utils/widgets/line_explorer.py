@@ -79,9 +79,7 @@ def _check(lines: xr.Dataset, planes: xr.Dataset) -> None:
         broken = lines[part].where(~np.isfinite(lines[part]), drop=True)
         where = ", ".join(f"{name} {broken[name].values.tolist()}" for name in _PAIR)
         if broken.size:
-            raise ParameterError(
-                f"lines.{part}: expected finite numbers, of one epoch after all forks, got others at {where}"
-            )
+            raise ParameterError(f"lines.{part}: NaN or infinite at {where}; select one epoch after all forks")
 
 
 def _curves(values: xr.DataArray) -> Any:

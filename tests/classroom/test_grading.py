@@ -71,7 +71,7 @@ EXERCISES = [f"toy-{number}" for number in range(1, 8)]
 
 
 class Batch(NamedTuple):
-    """A course with one exercise notebook, what was handed in, and the table of its marks."""
+    """A course with one exercise notebook, its submissions, and the table of their marks."""
 
     root: Path
     submissions: Path
@@ -138,7 +138,7 @@ def batch(root: Path) -> Batch:
         handed = folder / "twice" / f"{STEM}{name}.ipynb"
         hand_in(solved([], toy_2=f"barrier = {answer}"), handed)
         os.utime(handed, (when, when))
-    for name, whose in {"ann": "ann", "copied": "ben"}.items():  # the second has handed in what is another's
+    for name, whose in {"ann": "ann", "copied": "ben"}.items():  # the second has submitted another student's file
         hand_in(
             solved([], student=whose, toy_2=f"barrier = {exercise_numbers('toy-2', whose)['half']}**4"),
             folder / name / TWO,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hostile_submissions import HOSTILE, ROBUSTNESS_ONLY, attack, grading
 
-pytestmark = pytest.mark.xdist_group("hostile")  # they are handed in once
+pytestmark = pytest.mark.xdist_group("hostile")  # they are graded once
 
 DOSE = [name for name in HOSTILE if name not in ROBUSTNESS_ONLY]
 

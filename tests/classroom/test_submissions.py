@@ -1,4 +1,4 @@
-"""What was handed in is found, and recognised by what is in it rather than by its name."""
+"""Submissions are found, and recognised by their content rather than by their name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sandbox has everything that a submission needs, and nothing of whoever marks it or of another submission."""
+"""A sandbox has everything that a submission needs, and nothing of the grader or of another submission."""
 
 from __future__ import annotations
 

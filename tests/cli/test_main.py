@@ -47,7 +47,7 @@ ROOT = Path(__file__).parent.parent.parent
         (["run", "02_sibling_forking", "-p", "widths=[1000000000000000000]"], "experiment (27 networks of at least"),
         (
             ["run", "02_sibling_forking", "-p", "widths=[100000000000000000000]"],
-            "widths: expected words, finite numbers",
+            "widths: expected text, finite numbers",
         ),
         (["runs", "rm", "nothing"], "run: 'nothing' is not known"),
         (["run", "01_toy_landscapes", "-o", "out.html"], "out: expected a name that ends in .ipynb, got 'out.html'"),

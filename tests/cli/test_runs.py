@@ -23,7 +23,7 @@ def test_runs_are_listed_checked_and_removed(
     small = Experiment(dataset="digits", widths=(4,), epochs=1, fork_epochs=(0,), parents=1, device="cpu")
     name = train(small).folder.path.name
     assert run().startswith(f"{name} ")
-    assert "  sound  dataset=" in run("--check")
+    assert "  intact  dataset=" in run("--check")
     (tmp_path / name / "epoch_0001.safetensors").write_bytes(b"")
     assert "  epoch 1: its file cannot be read  dataset=" in run("--check")
     assert run("gc", "--older-than", "1") == ""

@@ -32,9 +32,9 @@ def test_moments_after_rescaling_are_those_wanted(design: Architecture) -> None:
     drawn = [name for name, layer in network.named_modules() if hasattr(layer, "draw")]
     assert list(at_ends) == drawn[:-1], "all but the read-out"
     wanted = {name: both.mean(1, keepdim=True) for name, both in at_ends.items()}
-    mended = activation_rescaling.rescale(network, middle, wanted, inputs=inputs)
+    rescaled = activation_rescaling.rescale(network, middle, wanted, inputs=inputs)
     varies = {name: each[1] > 1e-3 for name, each in activation_rescaling.moments(network, middle, inputs).items()}
-    for name, found in activation_rescaling.moments(network, mended, inputs).items():
+    for name, found in activation_rescaling.moments(network, rescaled, inputs).items():
         assert varies[name].any()
         torch.testing.assert_close(found[:, varies[name]], wanted[name][:, varies[name]], rtol=1e-5, atol=1e-5)
 
@@ -54,20 +54,20 @@ def test_moments_are_those_of_a_plain_forward_pass() -> None:
 def test_ends_stay_as_they_are(design: Architecture) -> None:
     pairs, grid = made(design), LineGrid(alphas=5, alpha_range=(-0.5, 1.5))
     plain = lines.line(pairs, grid)
-    mended = activation_rescaling.line(pairs, grid)
-    assert (plain.loss == mended.loss).sel(alpha=[0.0, 1.0]).all()
-    assert (plain.loss != mended.loss).sel(alpha=0.5, pair=[0, 1]).all()
-    same = abs(plain.loss - mended.loss).sel(pair=2)
-    assert (same < 1e-3).all(), "a network with itself has nothing to mend"
-    assert "rescaled" in mended.attrs
+    rescaled_line = activation_rescaling.line(pairs, grid)
+    assert (plain.loss == rescaled_line.loss).sel(alpha=[0.0, 1.0]).all()
+    assert (plain.loss != rescaled_line.loss).sel(alpha=0.5, pair=[0, 1]).all()
+    same = abs(plain.loss - rescaled_line.loss).sel(pair=2)
+    assert (same < 1e-3).all(), "a network with itself has nothing to rescale"
+    assert "rescaled" in rescaled_line.attrs
 
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "keep"])
 def test_batch_normalisation_is_re_estimated(batchnorm: str) -> None:
     design, grid = Architecture(architecture="resnet8", widths=(4,), norm="batch"), LineGrid(alphas=3)
-    mended = activation_rescaling.line(made(design, batchnorm), grid)
-    assert mended.loss.equals(lines.line(made(design), grid).loss)
-    assert mended.rescaled.startswith("reestimate")
+    rescaled_line = activation_rescaling.line(made(design, batchnorm), grid)
+    assert rescaled_line.loss.equals(lines.line(made(design), grid).loss)
+    assert rescaled_line.rescaled.startswith("reestimate")
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])

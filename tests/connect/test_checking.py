@@ -46,7 +46,7 @@ def turned(network: Odd, outputs: Tensor) -> Tensor:
     [
         (counted, "first: expected a network that a forward pass leaves as it is, it changes table"),
         (turned, "first: expected a network that answers alike when it is asked again"),
-        (lambda _, outputs: functional.dropout(outputs), "first: expected a network without chance in evaluation mode"),
+        (lambda _, outputs: functional.dropout(outputs), "first: expected a deterministic network in evaluation mode"),
         (lambda _, outputs: outputs.argmax(1), "first: expected a network that puts out real tensors, got none"),
     ],
 )

@@ -40,7 +40,7 @@ def test_safetensors(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Whoever unpickles it writes a file."""
+    """Unpickling it writes a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -104,7 +104,7 @@ def test_the_distance_is_never_larger_and_more_starts_never_worse(design: Archit
 
 
 def test_a_start_leaves_a_place_where_the_identity_stays() -> None:
-    # Two hidden layers that are exchanged in such a way that neither can be mended before the other.
+    # Two hidden layers that are exchanged in such a way that neither can be aligned before the other.
     network = nn.Sequential(
         layers.Linear(1, 1, 2), nn.ReLU(), layers.Linear(1, 2, 2), nn.ReLU(), layers.Linear(1, 2, 1)
     )
@@ -143,7 +143,7 @@ def test_parameters_that_are_not_finite_are_refused() -> None:
     network = build(Architecture(widths=(6,)), (10, 1), 4)
     ends = torch.full((2, 94), torch.nan)
     for match in (by_weights, lambda *given: matching.by_activations(given[0], Networks(ends), torch.zeros(3, 10, 1))):
-        with pytest.raises(ParameterError, match="endpoints: expected finite parameters, got NaN or infinity"):
+        with pytest.raises(ParameterError, match="endpoints: some parameters are NaN or infinite"):
             match(network, ends)
 
 

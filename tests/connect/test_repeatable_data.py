@@ -1,4 +1,4 @@
-"""Data are the same at each reading, or it is said, or they are refused."""
+"""Data are the same at each reading, or the report says that they are not, or they are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever happens to the files of a finished run: it is seen, named in one line, and mended to the same bits."""
+"""Corruption of a finished run's files is detected, reported in one line, and repaired to the same bits."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("name", run_corruption.DAMAGES)
 def test_corruption_is_named_and_repaired(name: str, run: Run, copy: Path) -> None:
-    hurt, again = run_corruption.DAMAGES[name]
-    hurt(copy)
-    done = run_corruption.mend(SMALL, copy.parent)
+    corrupt, again = run_corruption.DAMAGES[name]
+    corrupt(copy)
+    done = run_corruption.repair(SMALL, copy.parent)
     assert done.trained == list(again)
     assert run_corruption.equal(copy, run.folder.path)
     assert (copy / "key.json").read_bytes() == (run.folder.path / "key.json").read_bytes()
     names = [{path.name for path in folder.iterdir()} - {"lock"} for folder in (copy, run.folder.path)]
     assert names[0] == names[1]
-    assert all(line.startswith(f"run {copy.name}: damaged, so ") and "\n" not in line for line in done.lines)
+    assert all(line.startswith(f"run {copy.name}: corrupted, so ") and "\n" not in line for line in done.lines)
     assert bool(done.lines) is (name not in run_corruption.UNSAID)
 
 

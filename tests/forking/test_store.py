@@ -1,4 +1,4 @@
-"""Runs on disk appear whole or not at all, and never hide damage."""
+"""Runs on disk appear whole or not at all, and never hide corruption."""
 
 import errno
 import threading

@@ -54,7 +54,7 @@ def test_from_a_place_to_itself_is_no_way() -> None:
     ("heights", "stop", "message"),
     [
         (np.zeros((3, 3)), (0, 3), "plane: expected one with both networks on it, got one without (0, 3)"),
-        (np.full((3, 3), np.nan), (0, 2), "plane: expected finite heights, got others"),
+        (np.full((3, 3), np.nan), (0, 2), "plane: some heights are NaN or infinite"),
     ],
 )
 def test_what_has_no_way_is_refused(heights: np.ndarray, stop: tuple[int, int], message: str) -> None:
@@ -64,7 +64,7 @@ def test_what_has_no_way_is_refused(heights: np.ndarray, stop: tuple[int, int], 
 
 
 def mountain(gap: bool) -> xr.Dataset:
-    """Two places at (0, 0) and (4, 0), and between them a wall, with a gap at its end or without."""
+    """Two places at (0, 0) and (4, 0), and between them a barrier, with a gap at its end or without."""
     x, y = np.linspace(-1, 5, 13), np.linspace(-2, 2, 9)
     heights = np.where(abs(x - 2) < 0.1, 5.0 + x * 0, 0.0) + 0.1 * abs(y)[:, None]
     if gap:

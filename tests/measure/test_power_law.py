@@ -1,4 +1,4 @@
-"""A power law is found where there is one, and refused where there is none."""
+"""A power law is found where there is one, and `holds` is false where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What chance would give, against walks that are drawn at random."""
+"""The random-walk null in closed form against walks that are drawn at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ridge begins as the barrier half-way and ends at the third point."""
+"""The ridge begins as the barrier at the midpoint and ends at the third point."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_the_estimate_is_scipys(method: str, peer: object) -> None:
 
 
 def family(parents: int, pairs: int, shared: float, seed: int = 0) -> tuple[xr.DataArray, xr.DataArray]:
-    """Quantities of unit variance and correlation 1/2, of which parents share so much with their own pairs."""
+    """Quantities of unit variance and correlation 1/2, of which parents have so much in common with their own pairs."""
     generator = np.random.default_rng(seed)
     common, own = (generator.normal(size=(3, parents, size)) for size in (1, pairs))
     both = np.sqrt(shared) * common + np.sqrt(1 - shared) * own

@@ -111,19 +111,19 @@ def test_fashion_mnist_reads_its_own_file_format(tmp_path: Path, folder: str, pa
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("damage", ["cut", "empty", "kind", "axes"])
-def test_a_damaged_file_of_fashion_mnist_is_named(tmp_path: Path, packed: bool, damage: str) -> None:
+def test_a_corrupted_file_of_fashion_mnist_is_named(tmp_path: Path, packed: bool, damage: str) -> None:
     write_fashion(tmp_path, np.zeros(12, np.uint8), packed)
     path = tmp_path / f"train-images-idx3-ubyte{'.gz' * packed}"
     content = path.read_bytes()
-    hurt = {
+    corrupted = {
         "cut": content[:-20],
         "empty": b"",
         "kind": b"\x00\x00\x0d" + content[3:],
         "axes": content[:3] + b"\xff" + content[4:],
     }
-    path.write_bytes(hurt[damage])
+    path.write_bytes(corrupted[damage])
     with pytest.raises(
-        ParameterError, match=r"data_dir: expected train-images-idx3-ubyte.* a file that is damaged"
+        ParameterError, match=r"data_dir: expected train-images-idx3-ubyte.* got a corrupted file"
     ) as caught:
         data.load(data.Source(dataset="fashion_mnist", data_dir=str(tmp_path)))
     assert "\n" not in str(caught.value)

@@ -53,7 +53,7 @@ def test_other_names_and_other_versions_are_made_anew(made: list[str], monkeypat
     ],
     ids=["cut off", "a bit", "empty", "gone", "nothing said"],
 )
-def test_a_damaged_file_is_made_again(made: list[str], tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_a_corrupted_file_is_made_again(made: list[str], tmp_path: Path, damage: Callable[[Path], None]) -> None:
     ask(made)
     (path,) = tmp_path.glob("generated/*")
     whole = path.read_bytes()

@@ -87,7 +87,7 @@ def test_dropout_is_each_networks_own() -> None:
     assert torch.equal(dropped[0], dropped[2])
     assert not torch.equal(dropped[0], dropped[1])
     torch.testing.assert_close(dropped.unique(), torch.tensor([0.0, 4 / 3]))
-    # 60,000 numbers: the share that is left has a standard deviation of .0018.
+    # 60,000 numbers: the fraction that is left has a standard deviation of .0018.
     assert (dropped > 0).float().mean() == pytest.approx(0.75, abs=0.01)
     layer.generators = generators(8)
     assert torch.equal(layer(inputs[:1])[0], dropped[1])

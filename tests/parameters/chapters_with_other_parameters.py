@@ -29,7 +29,7 @@ OTHER = {
     "05_mountainside_and_ridges": (*FORKS, *DIGITS),
     "06_batchnorm_and_residuals": (*FORKS, "dataset=digits", "widths=[4]"),
     "07_symmetry_and_detours": (
-        # two parents, as strangers are parents
+        # two parents, as independent networks are parents
         *("fork_epochs=[0, 1]", "parents=2", "siblings=5", "dataset=digits", "architecture=cnn", "widths=[8, 8]"),
         *("wide=12", "learning_rate=0.05"),
     ),

@@ -1,4 +1,4 @@
-"""A folder takes the place of another, and whoever looks finds a whole one."""
+"""One folder replaces another, and a reader always finds a complete one."""
 
 from __future__ import annotations
 

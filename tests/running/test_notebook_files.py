@@ -1,4 +1,4 @@
-"""A notebook's file is read as one, or costs one line."""
+"""A notebook file is read, or rejected with a one-line error."""
 
 from __future__ import annotations
 

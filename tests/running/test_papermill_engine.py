@@ -28,7 +28,7 @@ def test_the_engine_adds_little_run_time(takes: float) -> None:
         clock[0] += 0.1
         acted()
         assert spent[0] <= 0.05 * clock[0] + takes
-    assert spent[0] >= 0.04 * clock[0], "and is done where there is room for it"
+    assert spent[0] >= 0.04 * clock[0], "and is done where there is time for it"
 
 
 def test_markdown_cells_are_not_saved_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

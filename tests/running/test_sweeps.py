@@ -1,4 +1,4 @@
-"""Sweeps on Dask: nothing twice, nothing lost, whoever is killed in the middle."""
+"""Sweeps on Dask: nothing twice, nothing lost, whichever process is killed in the middle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from the command line is a JSON value or costs one line."""
+"""Text from the command line is a JSON value or raises a one-line error."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def test_values_are_those_of_yaml_and_json(text: str, value: Any) -> None:
         ("[64", "x: expected YAML, got '[64'"),
         (
             "9" * 5000,
-            "x: expected words, finite numbers (whole ones from -2**63 to 2**63), or lists of these, got '999",
+            "x: expected text, finite numbers (whole ones from -2**63 to 2**63), or lists of these, got '999",
         ),
         ("!!int '3'", "x: expected a value without anchors and tags, got \"!!int '3'\""),
         (fuzz_inputs.BOMB, "x: expected a value without anchors and tags, got '[&a0 [lol]"),
         ("[" * 3000, "x: expected lists of at most 20 levels, got '[[["),
         (
             "1e999",
-            "x: expected words, finite numbers (whole ones from -2**63 to 2**63), or lists of these, got '1e999'",
+            "x: expected text, finite numbers (whole ones from -2**63 to 2**63), or lists of these, got '1e999'",
         ),
-        ('"\\ud800"', "x: expected words, finite numbers"),
+        ('"\\ud800"', "x: expected text, finite numbers"),
         ("{1: 2}", "x: expected words for the keys of a mapping, got '{1: 2}'"),
         ("{a: 1, a: 2}", "x: expected each key once, got '{a: 1, a: 2}'"),
         ("--- 1\n--- 2", "x: expected one value, got '--- 1\\n--- 2'"),

@@ -1,4 +1,4 @@
-"""What holds whatever text comes from outside: a value or one short line, no traceback, soon.
+"""What holds for any untrusted input: a value or one short line, no traceback, soon.
 
 `attack(count, seed)` tries so many cases of each kind.
 """

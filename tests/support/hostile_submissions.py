@@ -63,8 +63,8 @@ class Hostile:
 
     Attributes:
         code: a cell that does it and then goes on; None where it is not code, or ends or holds up its kernel.
-        notebook: from what is known outside to what is handed in, where it is more than such a cell.
-        file: writes what is handed in, where it is not a notebook of that name.
+        notebook: from what is known outside to the submitted notebook, where it is more than such a cell.
+        file: writes the submission, where it is not a notebook of that name.
         most: points that it may get.
     """
 
@@ -403,13 +403,13 @@ HOSTILE |= {
 def attack(
     folder: Path, names: Sequence[str], packed: bool = True, honest: Sequence[str] = HONEST
 ) -> list[tuple[str, bool, str]]:
-    """Hand in hostile submissions beside honest ones: of each its name, whether it was held off, and what happened.
+    """Grade hostile submissions beside honest ones: of each its name, whether it was held off, and what happened.
 
     Args:
         folder: an empty one, for all of it.
         names: of `HOSTILE`.
         packed: several cells in one notebook, where they go on afterwards; else a notebook each.
-        honest: the names of whoever else hands in.
+        honest: the names of the students who submit honestly.
     """
     root, home = folder / "course", folder / "home"
     exercises = root / "notebooks" / "exercises" / SOURCE.name
@@ -443,7 +443,7 @@ def attack(
 
 
 def _write(folder: Path, names: Sequence[str], begin: str, packed: bool) -> dict[str, str]:
-    """Write what is handed in; the folder in which each is."""
+    """Write the submissions; the folder in which each is."""
     where: dict[str, str] = {}
     cells: dict[str, list[str]] = {}
     for number, name in enumerate(names):

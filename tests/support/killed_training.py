@@ -1,4 +1,4 @@
-"""Kill training at random instants: what is on disk is sound each time, and the finished run has equal bits."""
+"""Kill training at random instants: what is on disk is intact each time, and the finished run has equal bits."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ train(experiment)
 
 
 def kill_training(folder: Path, times: int, seed: int) -> list[bool]:
-    """Whether each kill left only sound files, and, as the last, whether the run then ended at the bits of one that was
-    never killed."""
+    """Whether each kill left only intact files, and, as the last, whether the run then ended at the bits of one that
+    was never killed."""
     draw = random.Random(seed)
     whole = train(SMALL, folder / "whole")
     started = time.monotonic()

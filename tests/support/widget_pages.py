@@ -112,7 +112,7 @@ def pairs(
 
 
 def bend_planes(forks: tuple[int, ...] = (0, 3), grid: int = 9) -> xr.Dataset:
-    """Planes of made-up networks, 4 apart, with a bend half-way and 3 to the side."""
+    """Planes of made-up networks, 4 apart, with a bend at the midpoint and 3 to the side."""
     random = np.random.default_rng(1)
     shape = (len(forks), grid, grid)
     return xr.Dataset(

@@ -172,7 +172,7 @@ def test_the_wilson_interval_solves_its_equation(successes: int, n: int) -> None
     low, high = wilson_interval(share, n)
     assert 0 <= low <= share <= high <= 1
     for end in (float(low), float(high)):
-        if 0 < end < 1:  # |share - p| is 1.96 standard errors of p, not of the share
+        if 0 < end < 1:  # |share - p| is 1.96 standard errors of p, not of the fraction
             assert abs(share - end) == pytest.approx(1.959964 * np.sqrt(end * (1 - end) / n), rel=1e-6, abs=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""The bend that is dragged: its numbers are those of the grid, and what it cannot show is refused."""
+"""The bend that is dragged: its numbers are those of the grid, and planes that it cannot show are rejected."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def expected(plane: xr.Dataset, bend: tuple[float, float]) -> list[float]:
 
 
 def drag_bend(page: Page, main: Locator, across: float, down: float) -> None:
-    """Press in the middle of the map, and let go at these shares of its width and height."""
+    """Press in the middle of the map, and let go at these fractions of its width and height."""
     ground = main.locator(".lmc-plane")
     ground.scroll_into_view_if_needed()
     box = ground.bounding_box()

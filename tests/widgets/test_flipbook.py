@@ -1,4 +1,4 @@
-"""The flip-book: what it shows first, how its parts are linked, and what it refuses. That it turns: tests/book."""
+"""The flip-book: what it shows first, how its parts are linked, and what it rejects. That it turns: tests/book."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_siblings_that_never_separate_coincide(page: Page) -> None:
 
 @pytest.mark.parametrize("fork", [0.0, 0.4, 0.8])
 def test_ridges_are_as_frequent_as_in_descent(page: Page, fork: float) -> None:
-    """Noise differs, so shares are compared: within five standard errors of both, wrong in one of a million runs."""
+    """Noise differs, so fractions are compared: within five standard errors of both, wrong in one of a million runs."""
     roots, pairs = multidimensional.on_circle(5), 400
     expression = """Array.from({ length: pairs }, (_, pair) => outcome(land, walkPair(land, walk, { fork, pair }).ends))
         .map(({ apart, ridge }) => [apart, ridge])"""
