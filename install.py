@@ -82,7 +82,7 @@ def answers(address: str) -> bool:
 
 
 def has_gpu() -> bool:
-    """Whether there is an NVIDIA GPU; inside Windows only the second tells."""
+    """Whether there is an NVIDIA GPU; inside Windows only the second shows it."""
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 

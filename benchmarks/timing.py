@@ -26,7 +26,7 @@ def table(times: Times, ours: str, unit: str | None = None) -> str:
     """A Markdown table of the seconds, and of how many times longer each peer took than we did.
 
     On a machine that others use too, the fastest repeat is the least disturbed one, so the ratio of the fastest comes
-    first; the range of the ratios within a repeat tells how noisy it was. With a unit, one of the contenders, a further
+    first; the range of the ratios within a repeat shows how noisy it was. With a unit, one of the contenders, a further
     column says how many of it each took, fastest to fastest.
     """
     head = "| | seconds: fastest (median, slowest) | times ours: fastest to fastest (range within a repeat) |"

@@ -69,7 +69,7 @@ def sandbox_program() -> str:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The last lines tell which tests did not run; pytest's own summary has been written by now."""
+    """The last lines say which tests did not run; pytest's own summary has been written by now."""
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return

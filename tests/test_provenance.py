@@ -1,4 +1,4 @@
-"""A digest tells values apart, and a file is whole or not there."""
+"""Digests differ where values do, and a file is written completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sphinx extension: a page tells of the forks that its notebooks have, whatever forks its text was written for.
+"""Sphinx extension: a page lists the forks that its notebooks have, whatever forks its text was written for.
 
 Tables get a row for each of them; a number of a fork that a run does not have reads as a dash, with the reason. So does
 one of another label that ends in a number, such as `share_n_10`, where the run has others of its kind. Any other number

@@ -36,7 +36,7 @@ from lmc_utils.settings import ParameterError, Settings, at_least, between, one_
 
 KINDS = ("bezier", "chain")
 _SEEN = 101  # values of t that are looked at
-_DRAW = 77  # tells the draws of t from those of the data order, which have the same seeds
+_DRAW = 77  # separates the draws of t from those of the data order, which have the same seeds
 
 
 @dataclass(frozen=True)

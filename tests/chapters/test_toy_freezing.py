@@ -1,4 +1,4 @@
-"""The toy stops parting when it has become cold; in the limits that can be told."""
+"""The fork time of the toy in the limits in which it is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions are told by their names alone, and nobody's work is taken for a version of somebody else's."""
+"""Versions are recognised by their names alone, and never mistaken for the work of another student."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From which fork epoch on: closed form, brute force, and what cannot be told."""
+"""From which fork epoch on: closed form, brute force, and cases in which it is undefined."""
 
 from __future__ import annotations
 

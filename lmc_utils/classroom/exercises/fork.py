@@ -84,7 +84,7 @@ EXERCISES = {
         "do worse. The ridge has high feet there.",
         {
             "The barrier is counted from the siblings' own error. On which split is that error higher, and how much "
-            "room is left above it?": "higher",
+            "can it still rise there?": "higher",
             "The two splits agree in the order of the forks, not in the heights.": "equal",
         },
         choices=("higher", "lower", "equal"),
