@@ -69,7 +69,7 @@ def main() -> None:
 peak (its largest process).
 
 **Keeping runs.** What digests and whole-file writes cost, of training the run and of executing `{NOTEBOOK}` with its
-default parameters where the run is there:
+default parameters where the run is cached:
 
 {store.table(kept)}
 

@@ -16,7 +16,7 @@ from lmc_utils.forking import Experiment, store, train
 
 def shares(experiment: Experiment, notebook: str, repeats: int) -> dict[str, float]:
     """Seconds, the fastest of some repeats: a training, what of it went into saving, reading and checking all of the
-    run's files in a process that has not done so yet, and executing a notebook whose run is there."""
+    run's files in a process that has not done so yet, and executing a notebook whose run is cached."""
     with tempfile.TemporaryDirectory() as folder:
         trained, saved = zip(*(_training(experiment, Path(folder) / str(n)) for n in range(repeats)), strict=True)
         run = train(experiment, Path(folder) / "0")

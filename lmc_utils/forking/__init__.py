@@ -1,4 +1,4 @@
-"""The forking protocol: an experiment is trained to a run, which supplies pairs and walks to measure.
+"""The forking protocol: an experiment is trained to a run, which supplies pairs and trajectories to measure.
 
 A notebook begins with::
 

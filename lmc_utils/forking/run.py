@@ -1,4 +1,4 @@
-"""A trained family: every epoch of every network on disk, as pairs and walks that can be measured."""
+"""A trained family: every epoch of every network on disk, as pairs and trajectories that can be measured."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Run:
         return StackedEvaluator(self.network, samples, convention, self.experiment.torch_device())
 
     def trajectories(self) -> Trajectories:
-        """The walks of all siblings and their parents, epoch by epoch, to be measured.
+        """The trajectories of all siblings and their parents, epoch by epoch, to be measured.
 
         Raises:
             ParameterError: not every epoch is kept.

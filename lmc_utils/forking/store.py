@@ -76,7 +76,7 @@ class RunFolder:
             yield
 
     def visited(self) -> None:
-        """Note that the run was used, for who removes those that were not."""
+        """Record the last use, for `lmc runs gc`."""
         with suppress(OSError):
             os.utime(self.path)
 

@@ -1,7 +1,7 @@
-"""The lowest pass between two networks on a measured plane: how high must one climb, if one need not walk straight?
+"""The lowest pass between two networks on a measured plane: the minimax path over its grid.
 
-Of all ways over the points of the grid, from each to one of its eight neighbours, take the one whose highest point is
-lowest (the minimax path). It runs along the minimum spanning tree (Hu 1961): no way between two places of a tree has a
+Of all paths over the points of the grid, from each to one of its eight neighbours, take the one whose highest point is
+lowest (the minimax path). It runs along the minimum spanning tree (Hu 1961): no path between two places of a tree has a
 lower highest point than the one along it.
 """
 

@@ -1,7 +1,7 @@
 """Trajectories: networks that part from a common parent and go on by themselves, epoch after epoch.
 
-What `measure.pairs` is to two networks at a time, this is to whole walks: all that distances and angles need, from any
-source (`forking.Run.trajectories` is one).
+What `measure.pairs` is to two networks at a time, this is to whole trajectories: all that distances and angles need,
+from any source (`forking.Run.trajectories` is one).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lmc_utils.measure.labelled_arrays import Coords
 
 @dataclass(frozen=True)
 class Trajectories:
-    """The walks of siblings, and of the parents that they part from.
+    """The trajectories of siblings, and of the parents that they part from.
 
     Attributes:
         fork_epochs: when siblings part from their parent.
@@ -44,7 +44,7 @@ class Trajectories:
         return sibling_pairs(self.siblings)
 
     def coords(self) -> Coords:
-        """The labels of arrays over walks: fork_epoch, parent, sibling, pair, epoch."""
+        """The labels of arrays over trajectories: fork_epoch, parent, sibling, pair, epoch."""
         return {
             "fork_epoch": list(self.fork_epochs),
             "parent": list(range(self.parents)),

@@ -62,7 +62,7 @@ def scores(module: nn.Module, versions: State, batches: Batches, measured: Score
 
 
 def _one_by_one(module: nn.Module, batches: Batches) -> bool:
-    """Whether samples do not meet in the network: a batch joined to others gives what it gives alone."""
+    """Whether the outputs for a batch are independent of the other samples that it is joined to."""
     device = next(module.parameters()).device
     alone, together = (next(iter(each)).to(device) for each in (batches.batches, joined(batches, _SAMPLES)))
     first, whole = outputs(alone.run(module)), outputs(together.run(module))
