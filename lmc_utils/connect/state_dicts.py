@@ -28,8 +28,8 @@ def state_of(given: nn.Module | State, module: nn.Module, which: str) -> tuple[S
         The tensors, which share memory with what was given, and what was done to find them, in words.
 
     Raises:
-        ParameterError: other names, shapes or types, parameters that are shared in one only, or weights that are not
-            finite.
+        ParameterError: other names, shapes or types, parameters that are shared in one only, or weights that are
+            NaN or infinite.
 
     >>> state_of({"module.weight": torch.ones(1, 2), "module.bias": torch.zeros(1)}, nn.Linear(2, 1), "first")
     ({'weight': tensor([[1., 1.]]), 'bias': tensor([0.])}, ['first: the prefix module. was left out'])
