@@ -13,6 +13,7 @@ __all__ = [
     "stacked_scores",
     "stacked_derivatives",
     "module_evaluator",
+    "module_derivatives",
     "module_scores",
     "module_state",
     "module_outputs",

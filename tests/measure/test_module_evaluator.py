@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import example_modules
 import numpy as np
 import pytest
 import torch
@@ -124,20 +123,3 @@ def test_curves_are_trained_and_measured_alike(design: Architecture, convention:
     assert_alike(stacked, modules, rtol=2e-3)
     untrained = curves.train(given.modules, replace(how, curve_rate=1e-30), recipe).measure()
     assert abs(untrained.loss - modules.loss).max() > 20 * abs(stacked.loss.values - modules.loss.values).max()
-
-
-@pytest.mark.parametrize("batchnorm", CONVENTIONS)
-@pytest.mark.parametrize("kind", example_modules.KINDS)
-def test_curvature_by_layer_adds_up_to_the_whole(kind: str, batchnorm: str) -> None:
-    if kind != "normalised" and batchnorm != "reestimate":
-        pytest.skip("it has no statistics")
-    first, second, samples = example_modules.two(kind, dtype=torch.float64)
-    pairs = connect.pairs({"only": [first, second]}, samples, batchnorm=batchnorm)
-    parts, whole = (curvature.along(pairs, [0.0, 0.5, 1.0], by_layer=by_layer) for by_layer in (True, False))
-    layers = ["layer", "with_layer"]
-    np.testing.assert_allclose(parts.loss, whole.loss)
-    np.testing.assert_allclose(parts.slope.sum("layer"), whole.slope, rtol=1e-9)
-    np.testing.assert_allclose(parts.curvature.sum(layers), whole.curvature, rtol=1e-9)
-    np.testing.assert_allclose(parts.squared_distance.sum("layer"), whole.squared_distance)
-    vectors = [torch.nn.utils.parameters_to_vector(each.parameters()).detach() for each in (first, second)]
-    assert whole.squared_distance.item() == pytest.approx(float((vectors[1] - vectors[0]).square().sum()))

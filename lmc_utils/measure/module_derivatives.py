@@ -1,0 +1,132 @@
+"""Derivatives of any module of torch: slopes and curvatures along a direction, and the gradient of a training step."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lmc_utils.measure.batches import Batch, Batches
+from lmc_utils.measure.derivatives import Derivatives, differentiate
+from lmc_utils.measure.module_scores import Score
+from lmc_utils.measure.module_state import State, norms, statistics, tensors
+from lmc_utils.measure.user_code_errors import expected
+
+
+def jet(
+    module: nn.Module,
+    deltas: State,
+    parts: Mapping[str, Sequence[int]],
+    *,
+    count: int,
+    batches: Batches,
+    loss: Score,
+    batchwise: bool,
+) -> Derivatives:
+    """Loss, slopes and curvatures of a module as it is, along a direction that is split into parts.
+
+    Args:
+        module: in evaluation mode; its modes and buffers are afterwards what they were.
+        deltas: the direction: tensors by name, parameters and, where they move along, running statistics.
+        parts: for each of these names, the parts of the direction that the tensor belongs to.
+        count: how many parts there are.
+        batches: samples.
+        loss: of each sample.
+        batchwise: whether normalisations take each batch's own statistics, rather than their running ones; batches of
+            one sample, which have none, are then left out.
+
+    Returns:
+        The mean over all samples, float64, with k counting the parts.
+
+    Raises:
+        ParameterError: torch cannot differentiate the module twice.
+    """
+    values = {name: value.clone() for name, value in tensors(module).items() if name in deltas}
+    precision = max((value.dtype for value in values.values()), key=lambda dtype: dtype.itemsize)
+    device = next(module.parameters()).device
+    sums = [torch.zeros((count,) * rank, dtype=torch.float64) for rank in range(3)]
+    samples = 0
+    by_formula = not deltas.keys().isdisjoint(statistics(module))
+    with _batch_statistics(module, batchwise), _differentiable_twice(module, by_formula):
+        for batch in batches:
+            if batchwise and batch.size < 2:
+                continue
+            there = batch.to(device)
+
+            def total_loss(steps: tuple[Tensor, ...], there: Batch = there) -> Tensor:
+                moved = dict(values)
+                for name, numbers in parts.items():
+                    if numbers:
+                        step = torch.stack([steps[number] for number in numbers]).sum()
+                        moved[name] = values[name] + step.to(values[name]) * deltas[name]
+                return loss(_output(module, moved, there), there.target).sum()
+
+            with expected("curvature: expected what torch differentiates twice, here it says"):
+                found = differentiate(total_loss, torch.zeros(count, device=device, dtype=precision))
+            for total, part in zip(sums, found, strict=True):
+                total += part.double().cpu()
+            samples += batch.size
+    return Derivatives(*(total / max(1, samples) for total in sums))
+
+
+def gradient(module: nn.Module, parameters: State, batch: Batch, loss: Score) -> dict[str, Tensor]:
+    """The gradient of a batch's mean loss, with the statistics of the batch where the module is normalised.
+
+    Args:
+        module: its modes and buffers are afterwards what they were.
+        parameters: where, by name; those of the module itself are not used.
+        batch: on the device of the module.
+        loss: of each sample.
+    """
+    moving = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+    with _batch_statistics(module, True):
+        mean = loss(_output(module, moving, batch), batch.target).mean()
+        slopes = torch.autograd.grad(mean, list(moving.values()), allow_unused=True, materialize_grads=True)
+    return dict(zip(moving, slopes, strict=True))
+
+
+def _output(module: nn.Module, values: State, batch: Batch) -> object:
+    return batch.run(lambda *args, **named: torch.func.functional_call(module, dict(values), args, named))
+
+
+@contextmanager
+def _batch_statistics(module: nn.Module, batchwise: bool) -> Iterator[None]:
+    """Normalisations that take each batch's own statistics, or their running ones; then all is as it was."""
+    before = {norm: norm.training for norm in norms(module).values()}
+    kept = {name: value.clone() for name, value in module.named_buffers()}
+    try:
+        for norm in before:
+            norm.training = batchwise
+        yield
+    finally:
+        for norm, training in before.items():
+            norm.training = training
+        for name, value in module.named_buffers():
+            value.copy_(kept[name])
+
+
+@contextmanager
+def _differentiable_twice(module: nn.Module, by_formula: bool) -> Iterator[None]:
+    """Attention, recurrent layers and, by formula, normalisations in the form that torch differentiates twice."""
+    replaced = list(norms(module).values()) if by_formula else []
+    try:
+        for norm in replaced:
+            norm.forward = types.MethodType(_normalised, norm)
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        for norm in replaced:
+            vars(norm).pop("forward", None)
+
+
+def _normalised(norm: nn.BatchNorm1d, inputs: Tensor) -> Tensor:
+    """What a normalisation computes from its statistics, which torch's own kernel does not differentiate."""
+    assert norm.running_mean is not None, "it is one that keeps statistics"
+    assert norm.running_var is not None, "it is one that keeps statistics"
+    shape = (1, -1, *(1,) * (inputs.dim() - 2))
+    normal = (inputs - norm.running_mean.view(shape)) * (norm.running_var + norm.eps).rsqrt().view(shape)
+    return torch.addcmul(norm.bias.view(shape), normal, norm.weight.view(shape)) if norm.affine else normal
