@@ -8,6 +8,7 @@ from pathlib import Path
 import killed_training
 import pytest
 import run_corruption
+from interrupted_training import interrupt_training
 
 from lmc_utils.forking import Experiment, Run, store, train
 from lmc_utils.networks import training
@@ -25,18 +26,17 @@ def copy(run: Run, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run.folder.path, tmp_path / run.folder.path.name))
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The epochs that are trained from now on."""
-    epochs: list[int] = []
+def train_on_another_machine(experiment: Experiment, folder: Path) -> None:
+    """Train where the same steps give other bits."""
     real = training.train_epoch
 
-    def counted(*arguments: object, epoch: int, **more: object) -> object:
-        epochs.append(epoch + 1)
-        return real(*arguments, epoch=epoch, **more)
+    def rounded_otherwise(*arguments: object, **more: object) -> object:
+        state = real(*arguments, **more)
+        return state._replace(theta=state.theta * (1 + 1e-6))
 
-    monkeypatch.setattr(training, "train_epoch", counted)
-    return epochs
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "train_epoch", rounded_otherwise)
+        train(experiment, folder)
 
 
 @pytest.mark.parametrize("name", run_corruption.DAMAGES)
@@ -70,15 +70,7 @@ def test_a_run_corrupted_during_a_measurement_is_not_measured(run: Run, copy: Pa
 def test_repair_on_another_machine_retrains_all_later_epochs(run: Run, copy: Path, trained: list[int]) -> None:
     """Where the same training gives other bits, nothing of the old run follows an epoch of the new one."""
     run_corruption.epoch_file(copy, 2).unlink()
-    real = training.train_epoch
-
-    def elsewhere(*arguments: object, **more: object) -> object:
-        state = real(*arguments, **more)
-        return state._replace(theta=state.theta * (1 + 1e-6))
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training, "train_epoch", elsewhere)
-        train(SMALL, copy.parent)
+    train_on_another_machine(SMALL, copy.parent)
     assert trained == [2, 3, 4]
     assert run_corruption.equal(copy, run.folder.path, [0, 1])
     assert not run_corruption.equal(copy, run.folder.path, [4])
@@ -92,15 +84,7 @@ def test_repair_of_a_thinned_run_on_another_machine_retrains_all_later_epochs(
     assert folder.epochs() == [0, 3, 6, 7]
     folder.drop(3)
     trained.clear()
-    real = training.train_epoch
-
-    def elsewhere(*arguments: object, **more: object) -> object:
-        state = real(*arguments, **more)
-        return state._replace(theta=state.theta * (1 + 1e-6))
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training, "train_epoch", elsewhere)
-        train(thin, tmp_path)
+    train_on_another_machine(thin, tmp_path)
     assert trained == [1, 2, 3, 4, 5, 6, 7]
 
 
@@ -119,19 +103,9 @@ def test_thinned_runs_keep_the_listed_epochs_and_can_be_completed(run: Run, tmp_
     assert folder.epochs() == [0, 1, 2, 3, 4]  # somebody asked for them
 
 
-def test_a_thinned_run_resumes(run: Run, tmp_path: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thinned_run_resumes(run: Run, tmp_path: Path, trained: list[int]) -> None:
     thin = Experiment(**SMALL.to_json() | {"keep": 9, "fork_epochs": [0, 2]})
-    save = store.RunFolder.save
-
-    def killed(self: store.RunFolder, epoch: int, *arrays: object) -> None:
-        if epoch > 3:
-            raise KeyboardInterrupt
-        save(self, epoch, *arrays)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(store.RunFolder, "save", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train(thin, tmp_path)
+    interrupt_training(thin, tmp_path, after=3)
     assert trained == [1, 2, 3, 4]
     folder = train(thin, tmp_path).folder
     assert trained == [1, 2, 3, 4, 4]

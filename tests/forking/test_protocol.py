@@ -10,8 +10,9 @@ import pytest
 import run_corruption
 import torch
 from device import DEVICE
+from interrupted_training import interrupt_training
 
-from lmc_utils.forking import Experiment, Member, Run, members, store, train
+from lmc_utils.forking import Experiment, Member, Run, members, train
 from lmc_utils.measure import lines
 from lmc_utils.networks import data, stack, training
 from lmc_utils.settings import ParameterError
@@ -97,30 +98,13 @@ def test_equal_seeds_give_equal_bits_in_separate_processes(run: Run, tmp_path: P
 
 @pytest.mark.parametrize("survives", [0, 1, 2, 3])
 def test_an_interrupted_run_resumes_to_the_same_bits(
-    either: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survives: int
+    either: Run, tmp_path: Path, trained: list[int], survives: int
 ) -> None:
     run, experiment = either, either.experiment
-    save = store.RunFolder.save
-
-    def killed(self: store.RunFolder, epoch: int, *arrays: object) -> None:
-        if epoch > survives:
-            raise KeyboardInterrupt
-        save(self, epoch, *arrays)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(store.RunFolder, "save", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train(experiment, tmp_path)
-    trained: list[int] = []
-    train_epoch = training.train_epoch
-
-    def counted(*args: object, epoch: int, **more: object) -> training.State:
-        trained.append(epoch)
-        return train_epoch(*args, epoch=epoch, **more)
-
-    monkeypatch.setattr(training, "train_epoch", counted)
+    interrupt_training(experiment, tmp_path, after=survives)
+    trained.clear()
     resumed = train(experiment, tmp_path)
-    assert trained == list(range(survives, 4))
+    assert trained == list(range(survives + 1, 5))
     assert run_corruption.equal_networks(resumed.folder, run.folder)
 
 
