@@ -287,7 +287,7 @@ def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() ->
             {"loss": nn.functional.cross_entropy},
             "loss: expected one value a sample, shape .5,., got the shape ..; with",
         ),
-        ({"error": lambda out, _: out[:, 0] + 9}, "error: expected values from 0 to 1"),
+        ({"error": lambda out, _: out[:, 0] + 9}, "error: some samples have values outside 0 to 1"),
         ({"layers": ["hea"]}, "layers: 'hea' is not known"),
         (
             {"loss": lambda out, _: 1 / out[:, 0] ** 999},
