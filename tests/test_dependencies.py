@@ -203,7 +203,7 @@ def test_a_network_built_by_code_outside_the_package_is_rejected(monkeypatch: py
     def mine(design: models.Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         return models.mlp(design, input_shape, classes)
 
-    monkeypatch.setitem(models.BUILDERS, "mlp", models.Known(mine, lambda design: 0, stage=False))
+    monkeypatch.setitem(models.BUILDERS, "mlp", models.RegisteredNetwork(mine, lambda design: 0, stage=False))
     with pytest.raises(ParameterError, match=r"^architecture: expected a network of this package, .*, got "):
         results([])
 

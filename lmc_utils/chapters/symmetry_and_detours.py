@@ -46,7 +46,7 @@ def require_measurable(experiment: Experiment, curve: CurveSettings) -> None:
     require(experiment.norm in ("none", "batch"), "norm", norms, experiment.norm)
 
 
-class Treated(NamedTuple):
+class TreatmentResults(NamedTuple):
     """What aligning pairs and rescaling their activations does to the barrier.
 
     Attributes:
@@ -71,7 +71,7 @@ class Treated(NamedTuple):
         return pair_mean(self.reduction()) / pair_mean(self.barriers.sel(treatment="line"))
 
 
-def treat(pairs: Pairs, grid: LineGrid, matching: alignment.Matching, *, seed: int) -> Treated:
+def measure_treatments(pairs: Pairs, grid: LineGrid, matching: alignment.Matching, *, seed: int) -> TreatmentResults:
     """Align pairs, and measure the lines between them as they are, aligned, and aligned and rescaled."""
     aligned, report = alignment.align(pairs, matching, seed=seed)
     measured = {
@@ -82,7 +82,7 @@ def treat(pairs: Pairs, grid: LineGrid, matching: alignment.Matching, *, seed: i
     ends = {name: end_of_training(line, "train") for name, line in measured.items()}
     errors = [barriers.error_barrier(line.error) for line in ends.values()]
     treated = xr.concat(errors, xr.Variable("treatment", list(ends)))
-    return Treated(aligned, end_of_training(report), treated, ends["line"])
+    return TreatmentResults(aligned, end_of_training(report), treated, ends["line"])
 
 
 def permutation_numbers(width: int) -> dict[str, int]:
@@ -94,7 +94,7 @@ def permutation_numbers(width: int) -> dict[str, int]:
     return {"width": width, "digits": 1 + int(math.lgamma(width + 1) // math.log(10))}
 
 
-def mean_barriers(siblings: Treated, independent: Treated) -> dict[str, Any]:
+def mean_barriers(siblings: TreatmentResults, independent: TreatmentResults) -> dict[str, Any]:
     """Mean barriers after each treatment, and the fraction that alignment takes away, by the names of recorded numbers.
 
     Returns:
@@ -110,7 +110,7 @@ def mean_barriers(siblings: Treated, independent: Treated) -> dict[str, Any]:
     }
 
 
-def alignment_gain(treated: Treated) -> dict[str, xr.DataArray]:
+def alignment_gain(treated: TreatmentResults) -> dict[str, xr.DataArray]:
     """What alignment does to siblings, by the names of recorded numbers.
 
     Returns:
@@ -164,7 +164,7 @@ def errors_along(line: xr.Dataset, curve: xr.Dataset) -> dict[str, dict[str, xr.
     }
 
 
-def as_walk(way: xr.DataArray) -> xr.Dataset:
-    """The path of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
-    steps = way.drop_vars(["split", "epoch"], errors="ignore").rename(step="epoch")
+def pass_trajectory(path: xr.DataArray) -> xr.Dataset:
+    """The way of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
+    steps = path.drop_vars(["split", "epoch"], errors="ignore").rename(step="epoch")
     return steps.expand_dims(walker=["pass"]).to_dataset(name="walk")

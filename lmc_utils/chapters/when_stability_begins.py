@@ -18,7 +18,7 @@ from lmc_utils.measure.statistics import Bootstrap, Correlation, bounds
 from lmc_utils.settings import Settings, above, at_least, between, each, one_of, parameter, require
 
 LEARNT_BELOW = 50.0  # percent: a network that ends with more train errors has not learnt, and is left out
-READ: dict[str, Callable[[Any], float]] = {  # what a label of a swept parameter counts
+LABEL_NUMBERS: dict[str, Callable[[Any], float]] = {  # what a label of a swept parameter counts
     "depth": lambda widths: len(json.loads(widths)),
     "width": lambda widths: json.loads(widths)[0],
 }
@@ -54,16 +54,20 @@ class Parameters(Settings):
 
     def live_points(self) -> list[dict[str, Any]]:
         """The points of the sweep that the chapter makes, for `running.sweeps.sweep`."""
-        forks = sorted({0, 1, 2, 3, *(self.live_epochs * share // 10 for share in (2, 4, 6, 10))})
+        forks = sorted({0, 1, 2, 3, *(self.live_epochs * tenths // 10 for tenths in (2, 4, 6, 10))})
         shared = {"epochs": self.live_epochs, "train_samples": self.live_samples, "fork_epochs": forks}
         seeds = range(self.live_seeds)
         return [{"learning_rate": rate, "seed": seed, **shared} for rate in self.live_rates for seed in seeds]
 
 
-def along(name: str, table: xr.Dataset, plan: Parameters) -> xr.Dataset:
-    """As `read`, by the name that an axis has in the text, such as "batch size"; values on its last dimension."""
+def onset_along_axis(name: str, table: xr.Dataset, plan: Parameters) -> xr.Dataset:
+    """As `onset_along_parameter`, by the name that an axis has in the text, such as "batch size".
+
+    Values are on the last dimension.
+    """
     parameter = _PARAMETERS.get(name, name.replace(" ", "_"))
-    return read(table, parameter, plan.split, below=plan.below, kind=name if name in READ else "")
+    kind = name if name in LABEL_NUMBERS else ""
+    return onset_along_parameter(table, parameter, plan.split, below=plan.below, kind=kind)
 
 
 def spearman(values: xr.DataArray, bootstrap: Bootstrap) -> Correlation:
@@ -72,24 +76,26 @@ def spearman(values: xr.DataArray, bootstrap: Bootstrap) -> Correlation:
     return bootstrap.correlation(values[axis].broadcast_like(values), values)
 
 
-def said(axes: Mapping[str, Correlation], laws: Mapping[str, PowerLaw]) -> str:
+def onset_table_markdown(axes: Mapping[str, Correlation], laws: Mapping[str, PowerLaw]) -> str:
     """A table in Markdown: a row for each axis, with its rank correlation and its power law, or why there is none."""
     rows = ["| axis | rank correlation | power law |", "| --- | --- | --- |"]
     for name, law in laws.items():
         if law.holds:
-            words = f"exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}], within a factor of {law.worst:.2f}"
+            verdict = f"exponent {law.exponent:.2f} [{law.low:.2f}, {law.high:.2f}], within a factor of {law.worst:.2f}"
         elif np.isnan(law.exponent):
-            words = "none: some values are zero"
+            verdict = "none: some values are zero"
         elif law.worst > WITHIN:
-            words = f"none: the best one is off by a factor of {law.worst:.2f}"
+            verdict = f"none: the best one is off by a factor of {law.worst:.2f}"
         else:
-            words = "none: a constant does as well"
-        found = axes[name]
-        rows.append(f"| {name} | {found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}] | {words} |")
+            verdict = "none: a constant does as well"
+        rank = axes[name]
+        rows.append(f"| {name} | {rank.estimate:.2f} [{rank.low:.2f}, {rank.high:.2f}] | {verdict} |")
     return "\n".join(rows).replace(" -0", " −0").replace("[-", "[−").replace(", -", ", −")
 
 
-def read(table: xr.Dataset, parameter: str, split: str, *, below: float = STABLE_BELOW, kind: str = "") -> xr.Dataset:
+def onset_along_parameter(
+    table: xr.Dataset, parameter: str, split: str, *, below: float = STABLE_BELOW, kind: str = ""
+) -> xr.Dataset:
     """When stability begins along one axis of a sweep.
 
     Args:
@@ -97,7 +103,7 @@ def read(table: xr.Dataset, parameter: str, split: str, *, below: float = STABLE
         parameter: what was swept.
         split: the samples on which the barrier is measured.
         below: the bound of Frankle et al. (2020), in percentage points of error.
-        kind: how to read a label, one of `READ`; by default it is a number.
+        kind: how to read a label, one of `LABEL_NUMBERS`; by default it is a number.
 
     Returns:
         With the dimensions `parameter` (its values as numbers; named `kind`, where there is one), `parent` (a seed
@@ -113,7 +119,7 @@ def read(table: xr.Dataset, parameter: str, split: str, *, below: float = STABLE
     spare = [name for name in table.dims if name not in (parameter, "seed")]
     table = table.squeeze(spare).rename(seed="parent").transpose(parameter, "parent")
     if kind:
-        values = [READ[kind](label) for label in table[parameter].values]
+        values = [LABEL_NUMBERS[kind](label) for label in table[parameter].values]
         table = table.assign_coords({parameter: values}).rename({parameter: kind})
     barrier, error = by_fork(table, f"error_barrier_{split}"), by_fork(table, "train_error_at")
     learnt = table.final_error_train < LEARNT_BELOW
@@ -142,10 +148,10 @@ def by_fork(table: xr.Dataset, name: str) -> xr.DataArray:
     >>> by_fork(xr.Dataset({"b_fork_10": 1.0, "b_fork_2": 3.0}), "b").values.tolist()
     [3.0, 1.0]
     """
-    found = {int(fork[1]): key for key in table if (fork := re.fullmatch(rf"{re.escape(name)}_fork_(\d+)", str(key)))}
-    require(bool(found), "table", f"numbers {name}_fork_0 and so on", [str(key) for key in table][:5])
-    forks = sorted(found)
-    joined = xr.concat([table[found[fork]] for fork in forks], xr.Variable("fork_epoch", forks))
+    columns = {int(fork[1]): key for key in table if (fork := re.fullmatch(rf"{re.escape(name)}_fork_(\d+)", str(key)))}
+    require(bool(columns), "table", f"numbers {name}_fork_0 and so on", [str(key) for key in table][:5])
+    forks = sorted(columns)
+    joined = xr.concat([table[columns[fork]] for fork in forks], xr.Variable("fork_epoch", forks))
     return joined.transpose(..., "fork_epoch").rename(name)
 
 
@@ -215,8 +221,8 @@ def equal_noise_numbers(axes: Mapping[str, xr.Dataset], noise: Mapping[str, xr.D
         of the data; `noise_left` at the onset, as the cosine has taken the learning rate down.
     """
 
-    def at(name: str, wanted: float, values: xr.DataArray) -> xr.DataArray:
-        return values[int(abs(noise[name].values - wanted).argmin())]
+    def at(name: str, level: float, values: xr.DataArray) -> xr.DataArray:
+        return values[int(abs(noise[name].values - level).argmin())]
 
     names = ("learning rate", "batch size", "training samples")
     rate, batch, data = ((name, axes[name].begins.mean("parent")) for name in names)
@@ -250,10 +256,10 @@ def resnet8_numbers(axes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     }
 
 
-def rate_at(rate: xr.DataArray, share: xr.DataArray) -> xr.DataArray:
-    """The learning rate after a fraction of training: a cosine takes it from its first value to zero.
+def rate_at(rate: xr.DataArray, fraction: xr.DataArray) -> xr.DataArray:
+    """The learning rate after a share of training: a cosine takes it from its first value to zero.
 
     >>> float(rate_at(xr.DataArray(0.2), xr.DataArray(0.5)).round(12))
     0.1
     """
-    return rate * (1 + share.copy(data=np.cos(np.pi * share.values))) / 2
+    return rate * (1 + fraction.copy(data=np.cos(np.pi * fraction.values))) / 2

@@ -51,8 +51,8 @@ def connect(
         typer.echo(f"lmc: {line}", err=True)
     options: dict[str, Any] = {
         "model": import_by_name.network(model),
-        "loss": import_by_name.found("loss", loss) if loss else None,
-        "error": import_by_name.found("error", error) if error else None,
+        "loss": import_by_name.import_object("loss", loss) if loss else None,
+        "error": import_by_name.import_object("error", error) if error else None,
         "alphas": alphas,
         "batchnorm": batchnorm,
         "layers": layers,

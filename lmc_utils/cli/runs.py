@@ -22,7 +22,7 @@ def list_runs(
         return
     from lmc_utils.forking import cached_runs, runs_folder
 
-    found = cached_runs.kept(runs_folder())
+    found = cached_runs.list_runs(runs_folder())
     for each in found:
         sound = f"  {each.check()}" if check else ""
         size, age = format_bytes(each.size), f"{each.age:.1f} days"
@@ -36,7 +36,7 @@ def remove(name: Annotated[list[str], Argument(help="Names of runs, or how they 
     """Remove runs; one that is needed again is trained again."""
     from lmc_utils.forking import cached_runs, runs_folder
 
-    for each in list(cached_runs.pick(cached_runs.kept(runs_folder()), name)):
+    for each in list(cached_runs.pick(cached_runs.list_runs(runs_folder()), name)):
         each.remove()
         typer.echo(each.path.name)
 
@@ -48,7 +48,7 @@ def remove_unused(
     """Remove all runs that were not used for some days."""
     from lmc_utils.forking import cached_runs, runs_folder
 
-    for each in cached_runs.kept(runs_folder()):
+    for each in cached_runs.list_runs(runs_folder()):
         if each.age > older_than:
             try:
                 size = format_bytes(each.size)

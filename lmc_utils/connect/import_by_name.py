@@ -13,7 +13,7 @@ from lmc_utils.formatting import one_line
 from lmc_utils.settings import ParameterError, describe_unknown, require
 
 
-def found(parameter: str, place: str) -> Any:
+def import_object(parameter: str, place: str) -> Any:
     """What `package.module:name` stands for; modules are looked for in the current folder, too.
 
     Args:
@@ -23,7 +23,7 @@ def found(parameter: str, place: str) -> Any:
     Raises:
         ParameterError: the module cannot be imported, or holds nothing of this name.
 
-    >>> found("loss", "math:sqr")
+    >>> import_object("loss", "math:sqr")
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: loss: in math, 'sqr' is not known; did you mean 'sqrt'? Choose from ...
     """
@@ -34,8 +34,8 @@ def found(parameter: str, place: str) -> Any:
     try:
         holder = importlib.import_module(module)
     except Exception as problem:  # whatever a module of the user's does when it is imported
-        said = f"'{module}' says {_said(problem)}"
-        raise ParameterError(f"{parameter}: expected a module that can be imported, {said}") from problem
+        problem_text = f"'{module}' says {_describe(problem)}"
+        raise ParameterError(f"{parameter}: expected a module that can be imported, {problem_text}") from problem
     if not hasattr(holder, attribute):
         names = [each for each in vars(holder) if each[:1] != "_"]
         raise ParameterError(f"{parameter}: in {module}, {describe_unknown(attribute, names)}")
@@ -51,7 +51,7 @@ def network(place: str) -> nn.Module:
     >>> network("torch.nn:Identity")
     Identity()
     """
-    made = _made("model", place, found("model", place))
+    made = _call("model", place, import_object("model", place))
     require(isinstance(made, nn.Module), "model", "a function that makes a torch module", type(made).__name__)
     return made  # type: ignore[no-any-return]
 
@@ -62,18 +62,18 @@ def samples(place: str) -> Any:
     Raises:
         ParameterError: there are none, or the function raises.
     """
-    there = found("data", place)
-    return _made("data", place, there) if callable(there) and not hasattr(there, "__iter__") else there
+    value = import_object("data", place)
+    return _call("data", place, value) if callable(value) and not hasattr(value, "__iter__") else value
 
 
-def _made(parameter: str, place: str, factory: Any) -> Any:
+def _call(parameter: str, place: str, factory: Any) -> Any:
     require(callable(factory), parameter, "a function that makes it", type(factory).__name__)
     try:
         return factory()
     except Exception as problem:  # whatever a function of the user's does
-        said = f"{place} says {_said(problem)}"
-        raise ParameterError(f"{parameter}: expected a function without arguments, {said}") from problem
+        problem_text = f"{place} says {_describe(problem)}"
+        raise ParameterError(f"{parameter}: expected a function without arguments, {problem_text}") from problem
 
 
-def _said(problem: Exception) -> str:
+def _describe(problem: Exception) -> str:
     return one_line(f"{type(problem).__name__}: {problem}", 200)

@@ -73,7 +73,7 @@ def barrier_frames(table: xr.Dataset, name: str, *, below: float, unit: str) -> 
     """The barrier against the fork epoch at each value of a swept parameter, over the faint curves of all others.
 
     Args:
-        table: see `chapters.when_stability_begins.read`.
+        table: see `chapters.when_stability_begins.onset_along_parameter`.
         name: of the parameter, for the title.
         below: threshold of stability, drawn as a dotted line.
         unit: of the barrier.

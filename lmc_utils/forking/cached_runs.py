@@ -20,7 +20,7 @@ from lmc_utils.settings import ParameterError, describe_unknown
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedRun:
     """A run's folder, whatever is in it.
 
     Attributes:
@@ -69,9 +69,9 @@ class Kept:
         """Whether it is intact, in words; every file is read."""
         if self.files is None:
             return "cannot be checked"
-        there = self.files.epochs()
-        faults = [f"epoch {epoch}: {why}" for epoch in there if (why := self.files.fault(epoch))]
-        gaps = ", ".join(str(epoch) for epoch in range(max(there, default=0)) if epoch not in there)
+        epochs = self.files.epochs()
+        faults = [f"epoch {epoch}: {why}" for epoch in epochs if (why := self.files.fault(epoch))]
+        gaps = ", ".join(str(epoch) for epoch in range(max(epochs, default=0)) if epoch not in epochs)
         without = [f"without epoch {gaps}, which `keep` left out or which are lost"] if gaps else []
         return "; ".join([*(faults or ["intact"]), *without])
 
@@ -91,13 +91,13 @@ class Kept:
             raise ParameterError(f"run: {self.path.name} is being trained by another process") from error
 
 
-def kept(folder: Path) -> list[Kept]:
+def list_runs(folder: Path) -> list[CachedRun]:
     """The runs in a folder, those used last first."""
-    found = [Kept(path, _key(path)) for path in folder.iterdir() if _is_run(path)] if folder.is_dir() else []
-    return sorted(found, key=lambda run: run.age)
+    runs = [CachedRun(path, _key(path)) for path in folder.iterdir() if _is_run(path)] if folder.is_dir() else []
+    return sorted(runs, key=lambda run: run.age)
 
 
-def pick(runs: Iterable[Kept], names: Iterable[str]) -> Iterator[Kept]:
+def pick(runs: Iterable[CachedRun], names: Iterable[str]) -> Iterator[CachedRun]:
     """The runs of these names, or of names that begin so.
 
     Raises:

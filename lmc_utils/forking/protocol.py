@@ -137,8 +137,8 @@ def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) ->
 
 
 @cache  # this process trains with the code that it has loaded, also where files are edited meanwhile
-def _training_code(builder: str) -> dict[str, Any]:
+def _training_code(builder_module: str) -> dict[str, Any]:
     """What training depends on, with networks that this module builds."""
-    ours = builder.partition(".")[0] == provenance.PACKAGE.name
-    require(ours, "architecture", "a network of this package, as changes of other code are not seen", builder)
-    return dependencies.of_code(f"import {forked_training.__name__}, {models.__name__}, {builder}")
+    ours = builder_module.partition(".")[0] == provenance.PACKAGE.name
+    require(ours, "architecture", "a network of this package, as changes of other code are not seen", builder_module)
+    return dependencies.of_code(f"import {forked_training.__name__}, {models.__name__}, {builder_module}")

@@ -63,7 +63,7 @@ Loader = Callable[["Source"], Dataset]
 
 
 @dataclass(frozen=True)
-class Known:
+class RegisteredDataset:
     """A data set that can be asked for by name.
 
     Attributes:
@@ -79,14 +79,14 @@ class Known:
     origin: str
 
 
-DATASETS: dict[str, Known] = {}
+DATASETS: dict[str, RegisteredDataset] = {}
 
 
-def known(shape: tuple[int, ...], what: str, origin: str) -> Callable[[Loader], Loader]:
-    """Make a function that loads a data set known under its own name, see `Known`, and to the book's table of them."""
+def register_dataset(shape: tuple[int, ...], what: str, origin: str) -> Callable[[Loader], Loader]:
+    """Register a function that loads a data set under its own name, see `RegisteredDataset`."""
 
     def register(load: Loader) -> Loader:
-        DATASETS[load.__name__] = Known(load, shape, what, origin)
+        DATASETS[load.__name__] = RegisteredDataset(load, shape, what, origin)
         return load
 
     return register
@@ -124,7 +124,9 @@ def _load(dataset: str, data_dir: str | None) -> Dataset:
     return DATASETS[dataset].load(Source(dataset=dataset, data_dir=data_dir))
 
 
-@known((40, 1), "signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in some seconds, once")
+@register_dataset(
+    (40, 1), "signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in some seconds, once"
+)
 def mnist1d(source: Source) -> Dataset:
     """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated once and then kept."""
     made = cached_arrays("mnist1d", ["mnist1d", "numpy", "scipy"], _signals)
@@ -144,7 +146,7 @@ def _signals() -> dict[str, Any]:
     return {name: made[name] for name in ("x", "y", "x_test", "y_test")}
 
 
-@known((8, 8, 1), "handwritten digits, 8 × 8", "shipped with scikit-learn")
+@register_dataset((8, 8, 1), "handwritten digits, 8 × 8", "shipped with scikit-learn")
 def digits(source: Source) -> Dataset:
     """The 8 x 8 digits that scikit-learn ships: 1,400 train and 397 test samples, split once and for all."""
     from sklearn.datasets import load_digits
@@ -156,7 +158,7 @@ def digits(source: Source) -> Dataset:
     return _standardised("digits", images[train], labels[train], images[test], labels[test])
 
 
-@known((28, 28, 1), "grey images of clothes, 28 × 28 {cite:p}`xiao2017fashion`", "files in your `data_dir`")
+@register_dataset((28, 28, 1), "grey images of clothes, 28 × 28 {cite:p}`xiao2017fashion`", "files in your `data_dir`")
 def fashion_mnist(source: Source) -> Dataset:
     """Fashion-MNIST (Xiao et al. 2017): 60,000 + 10,000 grey images of 28 x 28.
 
@@ -172,7 +174,7 @@ def fashion_mnist(source: Source) -> Dataset:
     return _standardised("fashion_mnist", arrays[0][..., None], arrays[1], arrays[2][..., None], arrays[3])
 
 
-@known(
+@register_dataset(
     (32, 32, 3), "colour images in ten classes, 32 × 32 {cite:p}`krizhevsky2009learning`", "files in your `data_dir`"
 )
 def cifar10(source: Source) -> Dataset:
@@ -180,7 +182,7 @@ def cifar10(source: Source) -> Dataset:
     return _cifar("CIFAR10", "cifar-10-batches-py of cifar-10-python.tar.gz", source)
 
 
-@known((32, 32, 3), "the same kind of images in a hundred classes", "files in your `data_dir`")
+@register_dataset((32, 32, 3), "the same kind of images in a hundred classes", "files in your `data_dir`")
 def cifar100(source: Source) -> Dataset:
     """CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32, with their fine labels."""
     return _cifar("CIFAR100", "cifar-100-python of cifar-100-python.tar.gz", source)

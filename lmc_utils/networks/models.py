@@ -27,7 +27,7 @@ Builder = Callable[["Architecture", tuple[int, ...], int], nn.Module]
 
 
 @dataclass(frozen=True)
-class Known:
+class RegisteredNetwork:
     """A network that can be asked for by name.
 
     Attributes:
@@ -41,14 +41,14 @@ class Known:
     stage: bool
 
 
-BUILDERS: dict[str, Known] = {}
+BUILDERS: dict[str, RegisteredNetwork] = {}
 
 
-def builder(halvings: Callable[..., int], stage: bool = False) -> Callable[[Builder], Builder]:
-    """Make a function that builds a network known under its own name, as an `architecture`, see `Known`."""
+def register_network(halvings: Callable[..., int], stage: bool = False) -> Callable[[Builder], Builder]:
+    """Register a function that builds a network under its own name, as an `architecture`; see `RegisteredNetwork`."""
 
     def register(build: Builder) -> Builder:
-        BUILDERS[build.__name__] = Known(build, halvings, stage)
+        BUILDERS[build.__name__] = RegisteredNetwork(build, halvings, stage)
         return build
 
     return register
@@ -128,7 +128,7 @@ def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> n
     return BUILDERS[design.architecture].build(design, input_shape, classes)
 
 
-@builder(halvings=lambda design: 0)
+@register_network(halvings=lambda design: 0)
 def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Affine maps between activations, on the flattened input; layers are named linear1, linear2, ..."""
     parts: Parts = {"flatten": layers.Flatten()}
@@ -142,7 +142,7 @@ def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
     return nn.Sequential(OrderedDict(parts))
 
 
-@builder(halvings=lambda design: len(design.widths))
+@register_network(halvings=lambda design: len(design.widths))
 def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Convolutions of stride 2, kernel 5 then 3, 3, ..., and an affine read-out of all their last sites.
 
@@ -161,19 +161,19 @@ def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
     return nn.Sequential(OrderedDict(parts))
 
 
-@builder(halvings=lambda design: 2, stage=True)
+@register_network(halvings=lambda design: 2, stage=True)
 def resnet8(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """A residual network of three stages of one block each, see `_resnet`."""
     return _resnet(design, input_shape, classes, blocks=1)
 
 
-@builder(halvings=lambda design: 2, stage=True)
+@register_network(halvings=lambda design: 2, stage=True)
 def resnet20(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """A residual network of three stages of three blocks each, see `_resnet`; of width 16 that of He et al. (2016)."""
     return _resnet(design, input_shape, classes, blocks=3)
 
 
-@builder(halvings=lambda design: VGG11.count(None), stage=True)
+@register_network(halvings=lambda design: VGG11.count(None), stage=True)
 def vgg11(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Eight convolutions and five poolings, read out by one affine map, as it is usual for images of 32 x 32.
 

@@ -19,19 +19,19 @@ SMALL = Experiment(widths=(4,), epochs=2, fork_epochs=(0, 2), parents=3, train_s
 LINE = chapter.Parameters(alphas=3).line()
 
 
-def treated(heights: list[list[float]]) -> chapter.Treated:
+def treated(heights: list[list[float]]) -> chapter.TreatmentResults:
     coords = {"treatment": ["line", "aligned", "rescaled"], "pair": ["0-1", "0-2"]}
     barriers = xr.DataArray(heights, coords=coords)
-    return chapter.Treated(None, xr.Dataset(), barriers, xr.Dataset())  # type: ignore[arg-type]
+    return chapter.TreatmentResults(None, xr.Dataset(), barriers, xr.Dataset())  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def siblings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> chapter.Treated:
+def siblings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> chapter.TreatmentResults:
     monkeypatch.setenv("LMC_RUNS", str(tmp_path))
-    return chapter.treat(train(SMALL).pairs(), LINE, Matching(), seed=0)
+    return chapter.measure_treatments(train(SMALL).pairs(), LINE, Matching(), seed=0)
 
 
-def test_what_forks_at_the_end_is_one_network_to_every_treatment(siblings: chapter.Treated) -> None:
+def test_what_forks_at_the_end_is_one_network_to_every_treatment(siblings: chapter.TreatmentResults) -> None:
     late = siblings.barriers.sel(fork_epoch=2)
     assert late.sel(treatment=["line", "aligned"]).values == pytest.approx(0)
     assert siblings.report.moved.sel(fork_epoch=2).values == pytest.approx(0)

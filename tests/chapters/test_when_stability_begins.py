@@ -31,7 +31,7 @@ def table(labels: list[object], name: str = "rate", learnt: bool = True) -> xr.D
 
 
 def test_one_axis_in_epochs_steps_and_train_error() -> None:
-    found = when_stability_begins.read(table([0.1, 0.2]), "rate", "train")
+    found = when_stability_begins.onset_along_parameter(table([0.1, 0.2]), "rate", "train")
     assert found.barrier.dims == ("rate", "parent", "fork_epoch")
     assert found.fork_epoch.values.tolist() == list(FORKS)
     for name, value in {"begins": 1.0, "share": 0.1, "steps": 10.0, "error_there": 70.0}.items():
@@ -40,30 +40,30 @@ def test_one_axis_in_epochs_steps_and_train_error() -> None:
 
 
 def test_another_bound_moves_it() -> None:
-    found = when_stability_begins.read(table([0.1]), "rate", "train", below=1.0)
+    found = when_stability_begins.onset_along_parameter(table([0.1]), "rate", "train", below=1.0)
     assert found.begins.values.tolist() == [[1.5, 1.5]]
     assert found.steps.values.tolist() == [[15.0, 15.0]]
-    from_the_start = when_stability_begins.read(table([0.1]), "rate", "train", below=5.0)
+    from_the_start = when_stability_begins.onset_along_parameter(table([0.1]), "rate", "train", below=5.0)
     assert from_the_start.steps.values.tolist() == [[0.0, 0.0]]
 
 
 def test_a_network_that_has_not_learnt_has_no_boundary() -> None:
-    found = when_stability_begins.read(table([0.1], learnt=False), "rate", "train")
+    found = when_stability_begins.onset_along_parameter(table([0.1], learnt=False), "rate", "train")
     assert not found.learnt.any()
     assert found.begins.isnull().all()
 
 
 @pytest.mark.parametrize(("kind", "values"), [("width", [8, 16]), ("depth", [1, 2])])
 def test_lists_of_widths_are_widths_or_depths(kind: str, values: list[int]) -> None:
-    found = when_stability_begins.read(table([[8], [16, 16]], "widths"), "widths", "train", kind=kind)
+    found = when_stability_begins.onset_along_parameter(table([[8], [16, 16]], "widths"), "widths", "train", kind=kind)
     assert found[kind].values.tolist() == values
 
 
 def test_what_is_no_such_sweep_is_refused() -> None:
     with pytest.raises(ParameterError, match="table: expected a sweep over rate and seed"):
-        when_stability_begins.read(table([0.1], "other"), "rate", "train")
+        when_stability_begins.onset_along_parameter(table([0.1], "other"), "rate", "train")
     with pytest.raises(ParameterError, match="table: expected numbers error_barrier_test_fork_0"):
-        when_stability_begins.read(table([0.1]), "rate", "test")
+        when_stability_begins.onset_along_parameter(table([0.1]), "rate", "test")
 
 
 @pytest.mark.parametrize(("epochs", "preset"), [(4, "default"), (7, "default"), (20, "default"), (4, "smoke")])
@@ -86,7 +86,9 @@ def test_the_words_say_which_laws_hold_and_why_others_do_not() -> None:
         "bends": PowerLaw(1.0, 0.9, 1.1, 2.0, 1.9, False),
         "flat": PowerLaw(0.01, -0.1, 0.1, 2.0, 1.01, False),
     }
-    said = when_stability_begins.said({name: Correlation(-0.5, -0.6, 0.4) for name in laws}, laws).splitlines()
+    said = when_stability_begins.onset_table_markdown(
+        {name: Correlation(-0.5, -0.6, 0.4) for name in laws}, laws
+    ).splitlines()
     assert said[2] == "| holds | −0.50 [−0.60, 0.40] | exponent −0.75 [−0.80, −0.70], within a factor of 1.10 |"
     assert [row.split("|")[3].strip() for row in said[3:]] == [
         "none: some values are zero",
@@ -103,8 +105,10 @@ def test_the_rank_correlation_is_with_the_axis() -> None:
 
 def test_axes_are_read_by_the_names_that_they_have_in_the_text() -> None:
     plan = Parameters(below=1.0)
-    assert when_stability_begins.along("depth", table([[8], [8, 8]], "widths"), plan).depth.values.tolist() == [1, 2]
-    assert when_stability_begins.along(
+    assert when_stability_begins.onset_along_axis(
+        "depth", table([[8], [8, 8]], "widths"), plan
+    ).depth.values.tolist() == [1, 2]
+    assert when_stability_begins.onset_along_axis(
         "training samples", table([10], "train_samples"), plan
     ).begins.values.tolist() == [[1.5, 1.5]]
 

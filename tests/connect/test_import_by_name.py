@@ -41,7 +41,7 @@ def test_a_name_stands_for_what_it_makes_or_is() -> None:
     assert isinstance(import_by_name.network("readers_own:make"), nn.Linear)
     assert import_by_name.samples("readers_own:samples") == [3]
     assert import_by_name.samples("readers_own:held") == [1, 2]
-    assert import_by_name.found("loss", "readers_own:other")() == 1
+    assert import_by_name.import_object("loss", "readers_own:other")() == 1
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_runs_describe_themselves(folder: Path) -> None:
-    newest, oldest = cached_runs.kept(folder)
+    newest, oldest = cached_runs.list_runs(folder)
     assert newest.epochs == oldest.epochs == "2 of 2"
     assert oldest.describe() == 'dataset="digits" widths=[4] epochs=2 fork_epochs=[0] parents=1'
     assert newest.describe() == oldest.describe() + " seed=3"
@@ -35,34 +35,34 @@ def test_runs_describe_themselves(folder: Path) -> None:
 
 
 def test_corruption_is_detected(folder: Path) -> None:
-    path = cached_runs.kept(folder)[0].path / "epoch_0001.safetensors"
+    path = cached_runs.list_runs(folder)[0].path / "epoch_0001.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    assert {run.check() for run in cached_runs.kept(folder)} == {"intact", "epoch 1: its file cannot be read"}
+    assert {run.check() for run in cached_runs.list_runs(folder)} == {"sound", "epoch 1: its file cannot be read"}
     path.unlink()
-    gap = "intact; without epoch 1, which `keep` left out or which are lost"
-    assert {run.check() for run in cached_runs.kept(folder)} == {"intact", gap}
+    gap = "sound; without epoch 1, which `keep` left out or which are lost"
+    assert {run.check() for run in cached_runs.list_runs(folder)} == {"sound", gap}
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"experiment": {}}', "[" * 5000])
 def test_an_invalid_key_is_reported(folder: Path, content: str) -> None:
-    run = cached_runs.kept(folder)[0]
+    run = cached_runs.list_runs(folder)[0]
     (run.path / "key.json").write_text(content)
-    again = next(each for each in cached_runs.kept(folder) if each.path == run.path)
+    again = next(each for each in cached_runs.list_runs(folder) if each.path == run.path)
     assert again.epochs == "-"
     assert again.describe().startswith("unknown: ")
     assert again.check() == "cannot be checked"
     again.remove()
-    assert run.path not in [each.path for each in cached_runs.kept(folder)]
+    assert run.path not in [each.path for each in cached_runs.list_runs(folder)]
 
 
 def test_runs_with_keys_of_other_versions_are_listed(tmp_path: Path) -> None:
     store.RunFolder({"experiment": 3}, tmp_path)
     store.RunFolder({"other": "things"}, tmp_path)
-    assert [run.describe().partition(":")[0] for run in cached_runs.kept(tmp_path)] == ["unknown", "unknown"]
+    assert [run.describe().partition(":")[0] for run in cached_runs.list_runs(tmp_path)] == ["unknown", "unknown"]
 
 
 def test_runs_are_selected_by_name_prefix(folder: Path) -> None:
-    runs = cached_runs.kept(folder)
+    runs = cached_runs.list_runs(folder)
     name = runs[0].path.name
     assert next(cached_runs.pick(runs, [name[:12]])) == runs[0]
     with pytest.raises(ParameterError, match="run: expected the name of one run, '' begins "):
@@ -72,7 +72,7 @@ def test_runs_are_selected_by_name_prefix(folder: Path) -> None:
 
 
 def test_a_run_in_training_is_not_removed(folder: Path) -> None:
-    run = cached_runs.kept(folder)[0]
+    run = cached_runs.list_runs(folder)[0]
     key = json.loads((run.path / "key.json").read_text())
     with (
         store.RunFolder(key, folder).lock(),
@@ -85,25 +85,25 @@ def test_a_run_in_training_is_not_removed(folder: Path) -> None:
 
 
 def test_age_counts_from_the_last_use(folder: Path) -> None:
-    for run in cached_runs.kept(folder):
+    for run in cached_runs.list_runs(folder):
         os.utime(run.path, (0, time.time() - 10 * 86400))
-    assert [round(run.age) for run in cached_runs.kept(folder)] == [10, 10]
+    assert [round(run.age) for run in cached_runs.list_runs(folder)] == [10, 10]
     train(TINY, folder)
-    assert sorted(round(run.age) for run in cached_runs.kept(folder)) == [0, 10]
+    assert sorted(round(run.age) for run in cached_runs.list_runs(folder)) == [0, 10]
 
 
 def test_other_files_are_no_runs_and_link_targets_survive_removal(folder: Path, tmp_path: Path) -> None:
     (folder / "deadbeefdeadbeef").mkdir()
     (folder / "deadbeefdeadbeef" / "thesis.txt").write_text("")
-    assert len(cached_runs.kept(folder)) == 2
-    run = cached_runs.kept(folder)[0]
+    assert len(cached_runs.list_runs(folder)) == 2
+    run = cached_runs.list_runs(folder)[0]
     elsewhere = run.path.rename(folder / "elsewhere")
     run.path.symlink_to(elsewhere)
-    again = next(each for each in cached_runs.kept(folder) if each.path == run.path)
+    again = next(each for each in cached_runs.list_runs(folder) if each.path == run.path)
     again.remove()
     assert len(list(elsewhere.glob("epoch_*"))) == 3
     assert not run.path.is_symlink()
 
 
 def test_a_missing_folder_has_no_runs(tmp_path: Path) -> None:
-    assert cached_runs.kept(tmp_path / "nowhere") == []
+    assert cached_runs.list_runs(tmp_path / "nowhere") == []

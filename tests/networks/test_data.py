@@ -195,7 +195,7 @@ def test_missing_files_are_named_with_the_way_to_get_them(
 def test_a_data_set_is_known_once_its_loader_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.DATASETS, "pair", data.DATASETS["digits"])  # so that it is taken away again
 
-    @data.known((3, 1), "two samples", "made here")
+    @data.register_dataset((3, 1), "two samples", "made here")
     def pair(source: data.Source) -> data.Dataset:
         return data._dataset("pair", np.zeros((2, 3, 1)), [0, 1], np.zeros((2, 3, 1)), [0, 1])
 

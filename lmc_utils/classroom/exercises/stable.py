@@ -32,7 +32,7 @@ _SEEDS = range(2)
 
 @cache
 def _onsets(axis: str, split: str = "train") -> xr.Dataset:
-    return when_stability_begins.along(axis, result_tables.read(_TABLES[axis]), Parameters(split=split))
+    return when_stability_begins.onset_along_axis(axis, result_tables.read(_TABLES[axis]), Parameters(split=split))
 
 
 def _latest_onset() -> str:
