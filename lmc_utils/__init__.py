@@ -4,7 +4,7 @@ From the ground up; a folder imports only from those before it, and those that s
 
     formatting, resources       values and messages as one short line; whether memory and disk suffice
     provenance                  digests, versions, commit and machine; files that are whole or not there
-    settings, dependencies      parameter records; what a result depends on
+    settings, result_dependencies   parameter records; what a result depends on
     toy, networks, running      toy landscapes; data, networks, training; the notebooks
     measure                     loss, error, curvature, distance and angle of pairs of networks
     forking                     parents, siblings, and the run that they make

@@ -12,7 +12,7 @@ __all__ = [
     "batchnorm_and_residuals",
     "symmetry_and_detours",
     "when_stability_begins",
-    "one_boundary",
-    "toy_freezing",
+    "stability_onset_experiment",
+    "toy_stability_onset",
     "your_own_networks",
 ]

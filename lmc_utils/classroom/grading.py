@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from lmc_utils import dependencies
+from lmc_utils import result_dependencies
 from lmc_utils.classroom import assignments, mark_cache, sandbox
 from lmc_utils.classroom.grade_table import as_csv, format_points
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
@@ -271,4 +271,4 @@ def _exercises(source: Path) -> str:
 @cache
 def _grader() -> str:
     """Digest of the code that grades, and of the kernel that it starts."""
-    return digest(dependencies.of_code(f"import ipykernel, {__name__}"))
+    return digest(result_dependencies.of_code(f"import ipykernel, {__name__}"))

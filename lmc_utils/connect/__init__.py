@@ -28,6 +28,6 @@ __all__ = [
     "checkpoints",
     "state_dicts",
     "repeatable_data",
-    "checking",
+    "endpoint_checks",
     "import_by_name",
 ]

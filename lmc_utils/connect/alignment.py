@@ -142,7 +142,7 @@ def aligned_state(
 ) -> tuple[State, dict[str, str | float]]:
     """The second state of a module, its channels permuted so that its weights are nearest to the first's.
 
-    It computes what it did; `checking.endpoint_difference` shows it.
+    It computes what it did; `endpoint_checks.endpoint_difference` shows it.
 
     Args:
         module: a sequence of layers that `networks.permutation_symmetry` knows.

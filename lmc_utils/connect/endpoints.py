@@ -2,7 +2,7 @@
 
 A network is its parameters, the running statistics of torch's normalisations, and buffers that all networks share. What
 else it may hold is not seen here; plain forward passes of each network, compared with the copy, show it
-(`connect.checking`).
+(`connect.endpoint_checks`).
 """
 
 from __future__ import annotations

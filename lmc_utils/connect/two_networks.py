@@ -13,7 +13,7 @@ import xarray as xr
 from torch import nn
 
 from lmc_utils.connect.alignment import Matching, aligned_state
-from lmc_utils.connect.checking import endpoint_difference
+from lmc_utils.connect.endpoint_checks import endpoint_difference
 from lmc_utils.connect.endpoints import Endpoints, endpoints, require_different
 from lmc_utils.connect.repeatable_data import repeatable, unchanged_random
 from lmc_utils.connect.report import Report

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lmc_utils import dependencies, provenance
+from lmc_utils import provenance, result_dependencies
 from lmc_utils.forking import store
 from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
@@ -141,4 +141,4 @@ def _training_code(builder_module: str) -> dict[str, Any]:
     """What training depends on, with networks that this module builds."""
     ours = builder_module.partition(".")[0] == provenance.PACKAGE.name
     require(ours, "architecture", "a network of this package, as changes of other code are not seen", builder_module)
-    return dependencies.of_code(f"import {forked_training.__name__}, {models.__name__}, {builder_module}")
+    return result_dependencies.of_code(f"import {forked_training.__name__}, {models.__name__}, {builder_module}")

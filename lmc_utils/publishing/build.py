@@ -16,10 +16,10 @@ from pathlib import Path
 from rich.console import Console
 
 from lmc_utils.classroom import assignments
-from lmc_utils.dependencies import of_code
 from lmc_utils.provenance import digest, package_files, versions, write_whole
 from lmc_utils.publishing import folder_swap, source_links
 from lmc_utils.publishing.site import Site, exclusive_build, run_sphinx
+from lmc_utils.result_dependencies import of_code
 from lmc_utils.running import notebook_files, subprocess_jobs
 from lmc_utils.running.notebook_dependencies import of_notebook
 from lmc_utils.running.notebooks import Notebook, notebook_paths

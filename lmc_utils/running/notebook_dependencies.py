@@ -6,7 +6,7 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from lmc_utils import dependencies
+from lmc_utils import result_dependencies
 from lmc_utils.provenance import CHECKOUT
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import ParameterError
@@ -19,7 +19,7 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
     swept where a cell does.
 
     Returns:
-        As `dependencies.of_code`, with `cells`, `tables` (their paths) and `swept` (what such notebooks depend on).
+        As `result_dependencies.of_code`, with `cells`, `tables` (their paths) and `swept` (what such notebooks depend on).
 
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.
@@ -30,11 +30,11 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
     records = [f"import {name.partition(':')[0]}" for name in notebook.records]
     try:
         cells = [transform(source) for source in sources]
-        reached = dependencies.of_code(*cells, *records)
+        reached = result_dependencies.of_code(*cells, *records)
         code = "".join([*sources, *reached["modules"].values()])
         return {
             **reached,
-            "cells": [dependencies.code_without_docstrings(cell) for cell in cells],
+            "cells": [result_dependencies.code_without_docstrings(cell) for cell in cells],
             "tables": {path.name: path for path in CHECKOUT.glob("results/*.nc") if path.stem in code},
             "swept": {path.name: of_notebook(Notebook(path)) for path in points if path.stem in "".join(sources)},
         }

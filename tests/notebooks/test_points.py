@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lmc_utils.chapters.toy_freezing import Walkers
+from lmc_utils.chapters.toy_stability_onset import Walkers
 from lmc_utils.chapters.when_stability_begins import by_fork
 from lmc_utils.measure import stability_onset
 from lmc_utils.running import notebooks, recorded_numbers

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.chapters import when_stability_begins
-from lmc_utils.chapters.toy_freezing import Walkers
+from lmc_utils.chapters.toy_stability_onset import Walkers
 from lmc_utils.chapters.when_stability_begins import Parameters
 from lmc_utils.classroom.answer_feedback import Exercise
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths

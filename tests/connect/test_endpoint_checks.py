@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils import connect
-from lmc_utils.connect.checking import endpoint_difference
+from lmc_utils.connect.endpoint_checks import endpoint_difference
 from lmc_utils.connect.endpoints import endpoints
 from lmc_utils.connect.repeatable_data import repeatable
 from lmc_utils.settings import ParameterError

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from lmc_utils import dependencies, provenance
+from lmc_utils import provenance, result_dependencies
 from lmc_utils.classroom import grading
 from lmc_utils.forking import Experiment, protocol
 from lmc_utils.networks import data, models
@@ -54,20 +54,20 @@ def test_it_is_what_a_finder_finds(folder: str) -> None:
     finder = Finder(path=[str(provenance.CHECKOUT)])
     finder.scan_code(compile(source, "source", "exec"), finder.add_module("__main__"))
     files = [Path(module.__file__) for module in finder.modules.values() if module.__file__]  # type: ignore[attr-defined]
-    found = dependencies.of_code(source)
+    found = result_dependencies.of_code(source)
     assert set(found["modules"]) == {path.relative_to(provenance.PACKAGE).as_posix() for path in files}
     assert found["versions"].keys() - {"python"} == provenance.versions(finder.any_missing()).keys()
 
 
 def test_imports_within_functions_count_and_other_packages_are_not_looked_into(package: Path) -> None:
     (package.parent / "yaml.py").write_text("import numpy")
-    found = dependencies.of_code("def later():\n    import yaml.nodes\nawait something()")
+    found = result_dependencies.of_code("def later():\n    import yaml.nodes\nawait something()")
     assert (set(found["versions"]), found["modules"]) == ({"python", "PyYAML"}, {})
 
 
 def test_the_star_of_a_folder_is_all_of_its_modules(package: Path) -> None:
     (package / "one.py").write_text("import numpy")
-    found = dependencies.of_code("from lmc_utils import *\nfrom yaml import *")
+    found = result_dependencies.of_code("from lmc_utils import *\nfrom yaml import *")
     assert (set(found["modules"]), set(found["versions"])) == ({"__init__.py", "one.py"}, {"python", "numpy", "PyYAML"})
 
 
@@ -76,7 +76,7 @@ def test_a_relative_import_is_one_line(code: str, package: Path) -> None:
     (package / "one.py").write_text(code)
     for source in (code, "from lmc_utils import one"):
         with pytest.raises(ValueError, match=rf"^expected absolute imports, found `{code}`$"):
-            dependencies.of_code(source)
+            result_dependencies.of_code(source)
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lmc_utils.chapters import toy_freezing
+from lmc_utils.chapters import toy_stability_onset
 
 
 def test_without_heat_nobody_parts_and_with_more_of_it_they_part_longer() -> None:
-    times = toy_freezing.fork_times("temperature", [0.0, 0.1, 0.4], pairs=100)
+    times = toy_stability_onset.fork_times("temperature", [0.0, 0.1, 0.4], pairs=100)
     assert times.dims == ("parent", "temperature")
     assert times.sizes["parent"] == 5
     assert np.all(times[:, 0] == 0)
@@ -17,11 +17,11 @@ def test_without_heat_nobody_parts_and_with_more_of_it_they_part_longer() -> Non
 
 
 def test_the_heat_that_is_left_changes_less_than_that_of_the_start() -> None:
-    times = toy_freezing.fork_times("temperature", [0.2, 0.6], pairs=250)
+    times = toy_stability_onset.fork_times("temperature", [0.2, 0.6], pairs=250)
     left = (times.temperature * (1 - times)).mean("parent").values
     assert 1 <= left[1] / left[0] < 2, "three times as hot at the start"
 
 
 def test_equal_seeds_give_equal_times() -> None:
-    one, other = (toy_freezing.fork_times("temperature", [0.3], pairs=20, seed=3) for _ in range(2))
+    one, other = (toy_stability_onset.fork_times("temperature", [0.3], pairs=20, seed=3) for _ in range(2))
     assert one.identical(other)

@@ -10,11 +10,11 @@ from lmc_utils.settings import with_default
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoundaryExperiment(Experiment):
+class OnsetExperiment(Experiment):
     """One parent with many forks, to find from which fork epoch on its siblings stay together.
 
     >>> from lmc_utils.forking import members
-    >>> len(members(BoundaryExperiment()))
+    >>> len(members(OnsetExperiment()))
     29
     """
 
