@@ -151,7 +151,7 @@ with batch normalisation, its statistics as constants:
 {tables["constants"]}
 
 **Memory.** By how much a process grew at its peak while it measured the first of these, for three values of the
-parameter `memory` of `stacked_derivatives.jet`:
+parameter `memory` of `stacked_derivatives.directional_derivatives`:
 
 {memory.table(growth)}
 """

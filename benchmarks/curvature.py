@@ -25,10 +25,10 @@ from benchmarks import plain
 from benchmarks.timing import Times, interleaved, rounded
 from lmc_utils.forking import Experiment, train
 from lmc_utils.measure import stacked_derivatives, stacked_scores
-from lmc_utils.measure.derivatives import Derivatives, Loss, differentiate, moved
+from lmc_utils.measure.derivatives import Derivatives, Loss, differentiate, shift_parameters
 from lmc_utils.networks import data, models, stack
 
-OURS = "double backward (`stacked_derivatives.jet`)"
+OURS = "double backward (`stacked_derivatives.directional_derivatives`)"
 OVER = "forward over reverse"
 NESTED = "nested forward mode"
 CURVLINOPS = "curvlinops, one network after the other"
@@ -46,7 +46,7 @@ class Task:
     """Many networks, each with its own direction, and the samples that all of them see.
 
     Attributes:
-        given: what `stacked_derivatives.jet` needs to know of statistics of batch normalisation.
+        given: what `stacked_derivatives.directional_derivatives` needs to know of statistics of batch normalisation.
         left_out: contenders that cannot do it, or not within minutes.
     """
 
@@ -161,9 +161,9 @@ def _check_equal(task: Task, by_layer: bool) -> None:
 
 
 def _stacked(way: Callable[[Loss, Tensor], Derivatives], task: Task, by_layer: bool) -> Tensor:
-    """`stacked_derivatives.jet`, differentiating in this way."""
+    """`stacked_derivatives.directional_derivatives`, differentiating in this way."""
     with patch.object(stacked_derivatives, "differentiate", way):
-        found = stacked_derivatives.jet(
+        found = stacked_derivatives.directional_derivatives(
             task.design,
             task.thetas,
             task.deltas,
@@ -264,7 +264,7 @@ def _double_backward(
     order = {name: place for place, group in enumerate(layers) for name in group}
 
     def loss(steps: tuple[Tensor, ...]) -> Tensor:
-        points = moved(values, moves, {name: steps[place] for name, place in order.items()})
+        points = shift_parameters(values, moves, {name: steps[place] for name, place in order.items()})
         return functional.cross_entropy(torch.func.functional_call(network, points, (inputs,)), labels)
 
     found = differentiate(loss, inputs.new_zeros(len(layers))).curvature

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from lmc_utils.forking import Experiment, train
-from lmc_utils.measure.stacked_derivatives import jet
+from lmc_utils.measure.stacked_derivatives import directional_derivatives
 
 _FEW = 100  # samples
 
@@ -38,7 +38,8 @@ def growth_of_curvature(experiment: Experiment, allowed: Iterable[float]) -> dic
 
     Args:
         experiment: whose pairs; trained first where it is not yet.
-        allowed: values of the parameter `memory` of `stacked_derivatives.jet`, in MiB; each has a fresh process.
+        allowed: values of the parameter `memory` of `stacked_derivatives.directional_derivatives`, in MiB; each has a
+            fresh process.
     """
     train(experiment)
     found = {}
@@ -58,10 +59,10 @@ def _growth(experiment: Experiment, memory: float) -> float:
     ends = torch.stack([pair.theta for _, pair in run.pairs()])
     deltas = (ends[:, 1] - ends[:, 0]).repeat_interleave(2, 0)
     thetas, (inputs, labels) = ends.flatten(0, 1), run.dataset.train
-    jet(run.network, thetas[:1], deltas[:1], inputs=inputs[:_FEW], labels=labels[:_FEW])
+    directional_derivatives(run.network, thetas[:1], deltas[:1], inputs=inputs[:_FEW], labels=labels[:_FEW])
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     before = _status("VmRSS")
-    jet(run.network, thetas, deltas, inputs=inputs, labels=labels, memory=memory)
+    directional_derivatives(run.network, thetas, deltas, inputs=inputs, labels=labels, memory=memory)
     return _status("VmHWM") - before
 
 

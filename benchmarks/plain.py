@@ -79,7 +79,7 @@ def _plain(layer: nn.Module, axes: int) -> nn.Module:
         inside = [_plain(each, axes) for each in layer if not isinstance(each, layers.Flatten)]
         return Residual(*inside, stride=layer.stride) if isinstance(layer, layers.Residual) else nn.Sequential(*inside)
     if isinstance(layer, layers.Dropout):
-        return nn.Dropout(layer.share)
+        return nn.Dropout(layer.fraction)
     if isinstance(layer, layers.Images):
         return ToImages()
     if isinstance(layer, layers.Vectors):

@@ -20,7 +20,7 @@ def shares(experiment: Experiment, notebook: str, repeats: int) -> dict[str, flo
     with tempfile.TemporaryDirectory() as folder:
         trained, saved = zip(*(_training(experiment, Path(folder) / str(n)) for n in range(repeats)), strict=True)
         run = train(experiment, Path(folder) / "0")
-        checked = min(_seconds(_check, run.folder, experiment.kept()) for _ in range(repeats))
+        checked = min(_seconds(_check, run.folder, experiment.kept_epochs()) for _ in range(repeats))
     train(experiment)
     return {
         "training": min(trained),

@@ -1,6 +1,6 @@
 """Each chapter's own code: a file for each notebook, with its parameters and the functions that nothing else uses.
 
-A file is named after its notebook. What two chapters need stands in the folders below.
+A chapter's file is named after its notebook. What two chapters need stands in the folders below.
 """
 
 __all__ = [

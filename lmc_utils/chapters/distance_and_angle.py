@@ -15,12 +15,12 @@ from lmc_utils.measure.statistics import Bootstrap, Correlation
 SETTLED = 0.95  # of the final distance
 
 
-def distance_numbers(whole: xr.Dataset, chance: xr.Dataset) -> xr.Dataset:
+def distance_numbers(whole: xr.Dataset, null: xr.Dataset) -> xr.Dataset:
     """Distances and path lengths at the end of training, means over parents and their pairs or siblings.
 
     Args:
         whole: of whole networks, from `geometry.track`.
-        chance: of random walks with steps as long, from `random_walk_null.random_walks`.
+        null: of random walks with steps as long, from `random_walk_null.random_walks`.
 
     Returns:
         By fork epoch: the means of variables of `whole` under their names; `distance_sd` over pairs; the distance over
@@ -28,22 +28,22 @@ def distance_numbers(whole: xr.Dataset, chance: xr.Dataset) -> xr.Dataset:
         epoch from which on the distance is at least `SETTLED` of the final one. For the last fork epoch, the distance
         over that of random walks after one epoch, `late_first_of_chance`, and at the end, `late_last_of_chance`.
     """
-    last, last_chance = end_of_training(whole), end_of_training(chance)
-    mean, mean_chance = pair_mean(last), pair_mean(last_chance)
+    last, last_null = end_of_training(whole), end_of_training(null)
+    mean, mean_null = pair_mean(last), pair_mean(last_null)
     length = np.sqrt((last.norm**2).mean("sibling"))
-    of_chance = pair_mean(whole.distance / chance.distance).isel(fork_epoch=[-1])
+    of_chance = pair_mean(whole.distance / null.distance).isel(fork_epoch=[-1])
     return mean[["distance", "parent_distance", "path_length", "path_ratio", "fork_distance"]].assign(
         distance_sd=last.distance.std(["parent", "pair"]),
         relative_distance=pair_mean(last.distance / length),
-        chance_distance=mean_chance.distance,
-        chance_path_ratio=mean_chance.path_ratio,
-        settled=statistics.since(pair_mean(whole.distance) >= SETTLED * mean.distance),
+        chance_distance=mean_null.distance,
+        chance_path_ratio=mean_null.path_ratio,
+        settled=statistics.start_of_last_stretch(pair_mean(whole.distance) >= SETTLED * mean.distance),
         late_first_of_chance=after_fork(of_chance, 1).mean(),
         late_last_of_chance=end_of_training(of_chance).mean(),
     )
 
 
-def angle_numbers(whole: xr.Dataset, chance: xr.Dataset) -> dict[str, xr.DataArray]:
+def angle_numbers(whole: xr.Dataset, null: xr.Dataset) -> dict[str, xr.DataArray]:
     """Angles between siblings, means over parents and pairs; arguments as for `distance_numbers`.
 
     Returns:
@@ -56,7 +56,7 @@ def angle_numbers(whole: xr.Dataset, chance: xr.Dataset) -> dict[str, xr.DataArr
     return {
         "angle": mean.angle,
         "cosine": mean.cosine,
-        "chance_angle_origin": pair_mean(end_of_training(chance.angle)).sel(apex="origin"),
+        "chance_angle_origin": pair_mean(end_of_training(null.angle)).sel(apex="origin"),
         "kept": started.start_left,
         "cosine_without_start": started.cosine,
         "walk_share": started.walk_share,
@@ -67,19 +67,20 @@ def angle_numbers(whole: xr.Dataset, chance: xr.Dataset) -> dict[str, xr.DataArr
 
 
 def correlations_by_lag(
-    known: Mapping[str, xr.DataArray], final: xr.DataArray, bootstrap: Bootstrap, *, lags: Iterable[int]
+    predictors: Mapping[str, xr.DataArray], final: xr.DataArray, bootstrap: Bootstrap, *, lags: Iterable[int]
 ) -> dict[str, list[Correlation]]:
     """How well what is known some epochs after the fork ranks the final barriers, for each of these numbers of epochs.
 
     Args:
-        known: with the dimensions of `final` and epoch.
+        predictors: with the dimensions of `final` and epoch.
         final: with the dimensions fork_epoch, parent and pair.
         bootstrap: how intervals are found.
         lags: epochs after the fork.
     """
     steps = list(lags)
     return {
-        name: [bootstrap.correlation(after_fork(values, lag), final) for lag in steps] for name, values in known.items()
+        name: [bootstrap.correlation(after_fork(values, lag), final) for lag in steps]
+        for name, values in predictors.items()
     }
 
 
@@ -99,7 +100,7 @@ def barrier_at_distance(barrier: xr.DataArray, distance: xr.DataArray, far: floa
     array([20.])
     """
 
-    def first_there(heights: np.ndarray, lengths: np.ndarray) -> float:
+    def at_first_arrival(heights: np.ndarray, lengths: np.ndarray) -> float:
         seen = ~np.isnan(lengths)
         if seen.sum() < 2:
             return float("nan")
@@ -107,10 +108,10 @@ def barrier_at_distance(barrier: xr.DataArray, distance: xr.DataArray, far: floa
         after = int((lengths >= far).argmax())
         return float(np.interp(far, lengths[after - 1 : after + 1], heights[after - 1 : after + 1]))
 
-    found: xr.DataArray = xr.apply_ufunc(
-        first_there, barrier, distance, input_core_dims=[["epoch"], ["epoch"]], join="inner", vectorize=True
+    barriers: xr.DataArray = xr.apply_ufunc(
+        at_first_arrival, barrier, distance, input_core_dims=[["epoch"], ["epoch"]], join="inner", vectorize=True
     )
-    return found
+    return barriers
 
 
 def barrier_numbers(barrier: xr.DataArray, distance: xr.DataArray, settled: xr.DataArray) -> dict[str, Any]:

@@ -13,12 +13,12 @@ HIGH = 0.8  # of the way up to the third point
 _SLOPE = 0.6  # heights above the line, up to this one, are the slope
 
 
-def off_plane_numbers(walks: xr.DataArray, chance: xr.DataArray) -> dict[str, xr.DataArray]:
+def off_plane_numbers(walks: xr.DataArray, null: xr.DataArray) -> dict[str, xr.DataArray]:
     """How much of a trajectory leaves the plane through the fork point and both siblings, between fork and end.
 
     Args:
         walks: the fraction of the distance from the fork point, from `trajectory_projection.project`.
-        chance: likewise of random walks.
+        null: likewise of random walks.
 
     Returns:
         `off_plane_fraction`, the mean over epochs after the fork, and the `off_plane_highest`, by fork epoch;
@@ -28,7 +28,7 @@ def off_plane_numbers(walks: xr.DataArray, chance: xr.DataArray) -> dict[str, xr
     return {
         "off_plane_fraction": walks.where(under_way).mean(everywhere),
         "off_plane_highest": walks.max(everywhere),
-        "off_plane_chance": chance.where(under_way).mean(),
+        "off_plane_chance": null.where(under_way).mean(),
     }
 
 
@@ -86,7 +86,7 @@ def ridge_growth(ridge: xr.DataArray) -> xr.Dataset:
         on the line and anywhere on the slope, -1 where it does not; `ridge_first_epoch` and `slope_first_epoch`, how
         high it is an epoch after the fork, there the highest; and `trough`, how far it is below zero at its lowest.
     """
-    since = statistics.since(statistics.exceeds_noise(ridge))
+    since = statistics.start_of_last_stretch(statistics.exceeds_noise(ridge))
     mean = pair_mean(ridge)
     slope = ridge.height[(ridge.height > 0) & (ridge.height <= _SLOPE)]
     first = mean.sel(epoch=(ridge.fork_epoch + 1).clip(max=ridge.epoch[-1].item())).drop_vars("epoch")

@@ -146,23 +146,23 @@ class Descent(Settings):
     ) -> landscape.Array:
         """Fraction of pairs with a barrier above the threshold between them, shape (forks,)."""
         high = descent.sibling_barriers(ends, roots, directions) > self.threshold
-        shares: landscape.Array = high.mean(axis=1)
-        return shares
+        fractions: landscape.Array = high.mean(axis=1)
+        return fractions
 
-    def by_fork(self, shares: landscape.Array | Mapping[Any, landscape.Array]) -> dict[Any, Any]:
+    def by_fork(self, values: landscape.Array | Mapping[Any, landscape.Array]) -> dict[Any, Any]:
         """Values of the forks, shape (forks,), or several of them, by the time of each fork in per cent of the run."""
-        if isinstance(shares, Mapping):
-            return {name: self.by_fork(each) for name, each in shares.items()}
-        return {f"fork_{round(100 * time)}": share for time, share in zip(self.fork_times, shares, strict=True)}
+        if isinstance(values, Mapping):
+            return {name: self.by_fork(each) for name, each in values.items()}
+        return {f"fork_{round(100 * time)}": value for time, value in zip(self.fork_times, values, strict=True)}
 
     def parting_pair(self, steps: landscape.Array, roots: landscape.Array) -> int:
         """The first pair that parts for good where it forks at once, of walks of `descent.descend`; 0 if none does."""
         high = descent.sibling_barriers(steps[-1], roots)[0] > self.threshold
         return int(np.argmax(high))
 
-    def interval(self, share: float) -> dict[str, float]:
+    def interval(self, fraction: float) -> dict[str, float]:
         """The ends of the interval of a fraction of the pairs, see `descent.wilson_interval`."""
-        low, high = descent.wilson_interval(share, self.pairs)
+        low, high = descent.wilson_interval(fraction, self.pairs)
         return {"low": float(low), "high": float(high)}
 
     def quoted(self) -> dict[str, Any]:

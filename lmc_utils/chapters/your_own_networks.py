@@ -221,24 +221,24 @@ def mean_cosine(families: Sequence[Family]) -> dict[str, float]:
     return {start: sum(cosines) / len(cosines) for start, cosines in found.items()}
 
 
-def convention_numbers(found: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+def convention_numbers(report: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     """What statistics of batch normalisation do to the barrier, by the names of recorded numbers.
 
     Args:
-        found: from `connect_families`, under the names kept, interpolated and re-estimated.
+        report: from `connect_families`, under the names kept, interpolated and re-estimated.
 
     Returns:
         The error barrier under each convention; how high it is where statistics are kept between networks that share
         their start, and for how many of these pairs it exceeds the bound of stability; and how far interpolated
         statistics are off.
     """
-    barriers = {name.replace("-", ""): each.error_barrier for name, each in found.items()}
+    barriers = {name.replace("-", ""): each.error_barrier for name, each in report.items()}
     same_start = {name: each.sel(start="same_start") for name, each in barriers.items()}
     too_high = barriers["interpolated"] - barriers["reestimated"]
     return {
         "cnn_error_barrier": {name: mean_and_range(each) for name, each in barriers.items()},
-        "cnn_error_at_the_ends": found["re-estimated"].error.sel(alpha=[0, 1]).mean(),
-        "cnn_error_at_half_kept": found["kept"].error_at_half.sel(start="same_start").mean(),
+        "cnn_error_at_the_ends": report["re-estimated"].error.sel(alpha=[0, 1]).mean(),
+        "cnn_error_at_half_kept": report["kept"].error_at_half.sel(start="same_start").mean(),
         "cnn_interpolated_off": abs(too_high.sel(start="same_start")).max(),
         "cnn_interpolated_too_high": {
             "": too_high.sel(start="two_starts").mean(),
@@ -259,9 +259,9 @@ def alignment_numbers(aligned: xr.DataArray, barrier: xr.DataArray) -> dict[str,
     }
 
 
-def layer_numbers(found: xr.Dataset) -> dict[str, Any]:
+def layer_numbers(report: xr.Dataset) -> dict[str, Any]:
     """The rise of the loss by layer as a fraction of the barrier, of networks from two starts."""
-    share = (found.layer_rise / found.loss_barrier).sel(start="two_starts")
+    share = (report.layer_rise / report.loss_barrier).sel(start="two_starts")
     return {
         "layers": share.sizes["layer"],
         "layer_share_highest": share.max(),

@@ -98,17 +98,17 @@ def _print_report(report: Report, as_json: bool, page: Path | None, checkpoint: 
             typer.echo(f"{name}: {value}")
 
 
-def _print_matrix(found: xr.Dataset, as_json: bool, page: Path | None) -> None:
-    names = found.first.values.tolist()
+def _print_matrix(matrix: xr.Dataset, as_json: bool, page: Path | None) -> None:
+    names = matrix.first.values.tolist()
     if page is not None:
-        tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in found.data_vars.items())
+        tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in matrix.data_vars.items())
         standalone_page.write(page, ", ".join(names), tables)
         typer.echo(page, err=True)
     if as_json:
-        squares = {str(name): each.values.tolist() for name, each in found.data_vars.items()}
-        typer.echo(json.dumps({"checkpoints": names, **squares, **{str(k): v for k, v in found.attrs.items()}}))
+        squares = {str(name): each.values.tolist() for name, each in matrix.data_vars.items()}
+        typer.echo(json.dumps({"checkpoints": names, **squares, **{str(k): v for k, v in matrix.attrs.items()}}))
     else:
-        for name, square in found.data_vars.items():
+        for name, square in matrix.data_vars.items():
             typer.echo(str(name))
             for row, values in zip(names, square.values, strict=True):
                 typer.echo("".join(f"{value:10.4g}" for value in values) + f"  {row}")

@@ -59,7 +59,7 @@ def sweep(
     needed = dict(_resource(text) for text in resources or [])
     from lmc_utils.running import clusters, sweep_tables, sweeps  # after the checks, as xarray takes long to import
 
-    report = sweeps.Report(len(wanted), kept=len(wanted))
+    report = sweeps.Report(len(wanted), existing=len(wanted))
     if todo := sweeps.unfinished(found, wanted, out):
         if cluster:
             started = clusters.cluster_from_file(cluster)
@@ -72,11 +72,13 @@ def sweep(
                 progress.console.print(f"dashboard: {client.dashboard_link}")
             bar = progress.add_task("points", total=len(wanted))
             for report in sweeps.steps(found, wanted, client, out=out, timeout=timeout, resources=needed):
-                progress.update(bar, completed=report.kept + report.done + len(report.failed))
-    table = sweep_tables.gather(found, asked, out, wanted=wanted, command=shlex.join(["lmc", *sys.argv[1:]]))
+                progress.update(bar, completed=report.existing + report.done + len(report.failed))
+    table = sweep_tables.gather(found, asked, out, points=wanted, command=shlex.join(["lmc", *sys.argv[1:]]))
     for line in report.failed.values():
         typer.echo(f"lmc: {one_line(line)}", err=True)
-    typer.echo(f"{out / 'results.csv'}: {report.kept + report.done} of {report.total} points, {report.kept} were there")
+    typer.echo(
+        f"{out / 'results.csv'}: {report.existing + report.done} of {report.total} points, {report.existing} were there"
+    )
     if html is not None:
         _write(html, found.path.stem, table, show or [])
         typer.echo(html)

@@ -59,7 +59,7 @@ class Aligned(NamedTuple):
     report: xr.Dataset
 
 
-def align(pairs: Pairs, how: Matching | None = None, *, seed: int = 0) -> Aligned:
+def align(pairs: Pairs, settings: Matching | None = None, *, seed: int = 0) -> Aligned:
     """Permute the channels of each pair's second network, so that it is most like the first.
 
     All that goes with a channel is permuted: its weights, and its running statistics where it has some. A third point
@@ -67,13 +67,13 @@ def align(pairs: Pairs, how: Matching | None = None, *, seed: int = 0) -> Aligne
 
     Args:
         pairs: of stacked networks.
-        how: how channels are matched.
+        settings: how channels are matched.
         seed: of the random starts; each pair has its own, by its place.
 
     Raises:
         ParameterError: a network without channels that can be permuted, or that is not built of stacked layers.
     """
-    how, evaluator = how or Matching(), require_stacked(pairs)
+    settings, evaluator = settings or Matching(), require_stacked(pairs)
     network = evaluator.network
     matching.groups(network)
     quantities = {
@@ -81,17 +81,17 @@ def align(pairs: Pairs, how: Matching | None = None, *, seed: int = 0) -> Aligne
         "after": Quantity(tuple(pairs.coords), long_name="distance of the networks after alignment"),
         "moved": Quantity(tuple(pairs.coords), long_name="fraction of channels in another place"),
     }
-    report = blank(pairs.coords, quantities, {**pairs.attributes, "aligned": how.describe()})
+    report = blank(pairs.coords, quantities, {**pairs.attributes, "aligned": settings.describe()})
     orders: dict[Place, tuple[Tensor, Tensor]] = {}
     for place, corners in bar(pairs, "aligning pairs", unit="pair"):
         ends = corners.rows(slice(2))
-        found = _matched(evaluator, ends, how, (seed, *place))
-        orders[place] = order(network, found)
-        moved = torch.cat([which != torch.arange(len(which)) for which in found.values()])
+        permutations = _find_permutations(evaluator, ends, settings, (seed, *place))
+        orders[place] = order(network, permutations)
+        changed_place = torch.cat([which != torch.arange(len(which)) for which in permutations.values()])
         first, second = ends.theta.double()
         report.before.values[place] = (second - first).norm()
         report.after.values[place] = (second[orders[place][0]] - first).norm()
-        report.moved.values[place] = moved.double().mean()
+        report.moved.values[place] = changed_place.double().mean()
 
     def read(place: Place) -> Networks:
         theta, buffers = (
@@ -101,18 +101,20 @@ def align(pairs: Pairs, how: Matching | None = None, *, seed: int = 0) -> Aligne
         assert theta is not None, "networks have parameters"
         return Networks(theta, buffers)
 
-    return Aligned(replace(pairs, read=read, provenance={**pairs.provenance, "aligned": how.describe()}), report)
+    return Aligned(replace(pairs, read=read, provenance={**pairs.provenance, "aligned": settings.describe()}), report)
 
 
-def _matched(evaluator: StackedEvaluator, ends: Networks, how: Matching, seed: tuple[int, ...]) -> Permutations:
+def _find_permutations(
+    evaluator: StackedEvaluator, ends: Networks, settings: Matching, seed: tuple[int, ...]
+) -> Permutations:
     network, ends = evaluator.network, ends.to(evaluator.device)
-    if how.matching == "weights":
+    if settings.matching == "weights":
         values = stack.unflatten(ends.theta.detach(), network)
         first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
-        return matching.by_weights(network, first, second, starts=how.starts, seed=seed)
+        return matching.by_weights(network, first, second, starts=settings.starts, seed=seed)
     points = Mixtures(torch.eye(2, dtype=torch.float64))
     statistics = evaluator.statistics(ends, points, ends.theta)[0]
-    inputs = evaluator.estimation_inputs(Convention(batchnorm_samples=how.matching_samples))
+    inputs = evaluator.estimation_inputs(Convention(batchnorm_samples=settings.matching_samples))
     return matching.by_activations(network, Networks(ends.theta, statistics), inputs)
 
 
@@ -128,17 +130,17 @@ def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tenso
     >>> order(network, {"0": torch.tensor([1, 0])})[0].tolist()  # weights, biases, weights, bias
     [1, 0, 3, 2, 5, 4, 6]
     """
-    own, kept = dict(network.named_parameters()), stack.buffers(network)
-    numbers = [torch.arange(sum(value[0].numel() for value in each.values()))[None] for each in (own, kept)]
-    moved = permutation_symmetry.permuted(stack.unflatten(numbers[0], network, numbers[1]), network, permutations)
+    weights, statistics = dict(network.named_parameters()), stack.buffers(network)
+    numbers = [torch.arange(sum(value[0].numel() for value in each.values()))[None] for each in (weights, statistics)]
+    permuted = permutation_symmetry.permuted(stack.unflatten(numbers[0], network, numbers[1]), network, permutations)
     parameters, buffers = (
-        torch.cat([numbers[0][0, :0], *(moved[name].flatten() for name in each)]) for each in (own, kept)
+        torch.cat([numbers[0][0, :0], *(permuted[name].flatten() for name in each)]) for each in (weights, statistics)
     )
     return parameters, buffers
 
 
 def aligned_state(
-    module: nn.Module, first: State, second: State, *, how: Matching
+    module: nn.Module, first: State, second: State, *, settings: Matching
 ) -> tuple[State, dict[str, str | float]]:
     """The second state of a module, its channels permuted so that its weights are nearest to the first's.
 
@@ -147,7 +149,7 @@ def aligned_state(
     Args:
         module: a sequence of layers that `networks.permutation_symmetry` knows.
         first, second: tensors by name.
-        how: how many random starts; matching is by weights.
+        settings: how many random starts; matching is by weights.
 
     Returns:
         The state, and the attributes of a report: how channels were matched, the distances before and after, and the
@@ -156,21 +158,21 @@ def aligned_state(
     Raises:
         ParameterError: a layer that is not known, nothing that can be permuted, or matching by activations.
     """
-    require(how.matching == "weights", "align", "matching by weights", how.matching)
+    require(settings.matching == "weights", "align", "matching by weights", settings.matching)
     names = [name for name, _ in module.named_parameters()]
     ours, theirs = ({name: state[name].double().cpu()[None] for name in names} for state in (first, second))
-    orders = matching.by_weights(module, ours, theirs, starts=how.starts, seed=(0,))
+    orders = matching.by_weights(module, ours, theirs, starts=settings.starts, seed=(0,))
     # Places are permuted, so that numbers keep their type.
     places = {name: torch.arange(value.numel()).view(1, *value.shape) for name, value in second.items()}
-    moved = permutation_symmetry.permuted(places, module, orders)
+    permuted = permutation_symmetry.permuted(places, module, orders)
     state = {
-        name: value.flatten()[moved[name].flatten().to(value.device)].view(value.shape)
+        name: value.flatten()[permuted[name].flatten().to(value.device)].view(value.shape)
         for name, value in second.items()
     }
     after = {name: state[name].double().cpu()[None] for name in names}
     channels = torch.cat([order != torch.arange(len(order)) for order in orders.values()])
     return state, {
-        "aligned": f"by weights ({how.starts} random starts)",
+        "aligned": f"by weights ({settings.starts} random starts)",
         "distance_before": _distance(ours, theirs),
         "distance_after": _distance(ours, after),
         "channels_permuted": float(channels.double().mean()),

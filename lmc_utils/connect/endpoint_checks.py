@@ -53,28 +53,28 @@ def endpoint_difference(ends: Endpoints, batches: Batches) -> float:
         with torch.no_grad():
             for tensor, value in ends.states[corner].items():
                 own[tensor].copy_(value)
-        ours = [_settled(ends.module, batch.to(device), name, number) for number, batch in shown]
+        ours = [_deterministic_outputs(ends.module, batch.to(device), name, number) for number, batch in shown]
         original = ends.originals[corner]
         if original is None:
-            ends.module.load_state_dict({**ends.module.state_dict(), **_saved(ends, corner)})
+            ends.module.load_state_dict({**ends.module.state_dict(), **_saved_state(ends, corner)})
         module = ends.module if original is None else original
         with evaluating(module), torch.no_grad(), unchanged_random():
             device_of = next(module.parameters()).device
             for (number, batch), mine in zip(shown, ours, strict=True):
                 theirs = outputs(batch.to(device_of).run(module))
-                worst = max(worst, _compared(mine, theirs, name, number))
+                worst = max(worst, _output_difference(mine, theirs, name, number))
     return worst
 
 
 def _first_and_last(batches: Batches) -> list[tuple[int, Batch]]:
-    found: list[tuple[int, Batch]] = []
+    ends: list[tuple[int, Batch]] = []
     for each in enumerate(batches):
-        found[1:] = [each] if found else []
-        found = found or [each]
-    return found
+        ends[1:] = [each] if ends else []
+        ends = ends or [each]
+    return ends
 
 
-def _settled(module: nn.Module, batch: Batch, which: str, number: int) -> list[Tensor]:
+def _deterministic_outputs(module: nn.Module, batch: Batch, which: str, number: int) -> list[Tensor]:
     """What the copy puts out, twice the same, with nothing changed."""
     before = {name: value._version for name, value in tensors(module).items()}
     with torch.no_grad(), unchanged_random():
@@ -97,23 +97,23 @@ def _settled(module: nn.Module, batch: Batch, which: str, number: int) -> list[T
     return first
 
 
-def _compared(mine: list[Tensor], theirs: list[Tensor], which: str, number: int) -> float:
+def _output_difference(mine: list[Tensor], theirs: list[Tensor], which: str, number: int) -> float:
     if [value.shape for value in mine] != [value.shape for value in theirs]:
         raise ParameterError(f"{which}: expected one architecture, its outputs in batch {number} have another shape")
     worst = 0.0
     for row, (one, other) in enumerate(zip(mine, theirs, strict=True)):
-        share, place = difference(one, other.to(one))
-        if not share <= tolerance(one.dtype):
+        fraction, place = difference(one, other.to(one))
+        if not fraction <= tolerance(one.dtype):
             where = f"batch {number}, {f'output {row}, ' if len(mine) > 1 else ''}place {place}"
             hint = "something besides parameters and buffers differs between the two"
             raise ParameterError(
                 f"{which}: expected the outputs of the network itself, the copy that is measured differs in {where} by "
-                f"{share:.2g} of the largest output; {hint}"
+                f"{fraction:.2g} of the largest output; {hint}"
             )
-        worst = max(worst, share)
+        worst = max(worst, fraction)
     return worst
 
 
-def _saved(ends: Endpoints, corner: int) -> dict[str, Tensor]:
+def _saved_state(ends: Endpoints, corner: int) -> dict[str, Tensor]:
     own = ends.module.state_dict()
     return {name: value for name, value in ends.given[corner].items() if name in own}

@@ -162,13 +162,13 @@ def _places(network: nn.Module, group: str) -> Iterator[tuple[str, int, int, int
                 start += part.size * part.repeats
 
 
-def _best(first: Parameters, moved: Parameters, places: Sequence[tuple[str, int, int, int, int]]) -> Tensor:
+def _best(first: Parameters, second: Parameters, places: Sequence[tuple[str, int, int, int, int]]) -> Tensor:
     """The best order of one group's channels while all others keep theirs."""
     scores: Tensor | int = 0
     for name, axis, start, size, repeats in places:
         ours, theirs = (
             values[name].narrow(axis, start, size * repeats).movedim(axis, 0).reshape(size, -1)
-            for values in (first, moved)
+            for values in (first, second)
         )
         scores = scores + ours @ theirs.T
     assert isinstance(scores, Tensor)

@@ -27,7 +27,7 @@ from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError, require
 
 BATCH = 256
-KEPT = 2**30  # bytes of samples that are kept in memory
+CACHE_BYTES = 2**30  # bytes of samples that are kept in memory
 _TARGETS = ("labels", "label", "target", "targets")
 
 
@@ -39,7 +39,7 @@ class _Source:
         return (_batch(each, row) for row, each in enumerate(self.data))
 
 
-def repeatable(data: Any, name: str = "data", kept: int = KEPT) -> Batches:
+def repeatable(data: Any, name: str = "data", memory: int = CACHE_BYTES) -> Batches:
     """Read data twice, and give batches that are the same at each later reading.
 
     Args:
@@ -47,7 +47,7 @@ def repeatable(data: Any, name: str = "data", kept: int = KEPT) -> Batches:
             read more than once. A batch is inputs and target, where inputs are a tensor, a tuple of arguments or a dict
             of named ones; or it is one dict with the target under `labels`, `label`, `target` or `targets`.
         name: of the argument, for messages.
-        kept: bytes of samples that may be kept in memory.
+        memory: bytes of samples that may be kept in memory.
 
     Raises:
         ParameterError: no samples, something that is no batch, an iterator that can be read only once, or more samples
@@ -60,7 +60,7 @@ def repeatable(data: Any, name: str = "data", kept: int = KEPT) -> Batches:
     source = _source(data, name)
     with unchanged_random(), expected(f"{name}: expected samples that can be read, reading them gave"):
         try:
-            first = _read(source, kept)
+            first = _read(source, memory)
             if isinstance(source, list) or (first.batches is not None and _equal(first.batches, source)):
                 second = first
             else:
@@ -81,7 +81,7 @@ def repeatable(data: Any, name: str = "data", kept: int = KEPT) -> Batches:
             )
         return Batches(first.batches, first.samples, first.pieces, said)
     if first.sums != second.sums:
-        few = f"the same samples at each reading, or at most {kept / 2**30:.3g} GiB of them, which are kept"
+        few = f"the same samples at each reading, or at most {memory / 2**30:.3g} GiB of them, which are kept"
         raise ParameterError(f"{name}: expected {few}; these are more, and others at each reading")
     said += "; in another order at each reading" if first.order != second.order else ""
     return Batches(source, first.samples, first.pieces, said)
@@ -126,17 +126,17 @@ def _cut(inputs: Tensor, target: Tensor, size: int, drop_last: bool = False) -> 
     return [Batch(*each, len(each[0])) for each in both if len(each[0]) == size or (len(each[0]) and not drop_last)]
 
 
-def _batch(given: Any, row: int) -> Batch:
-    if isinstance(given, Mapping):
-        key = next((key for key in _TARGETS if key in given), None)
+def _batch(item: Any, row: int) -> Batch:
+    if isinstance(item, Mapping):
+        key = next((key for key in _TARGETS if key in item), None)
         if key is None:
             raise ParameterError(f"expected targets under one of {', '.join(_TARGETS)}, batch {row} has none of them")
-        inputs: Any = {name: part for name, part in given.items() if name != key}
-        target = given[key]
-    elif isinstance(given, (tuple, list)) and len(given) == 2:
-        inputs, target = given
+        inputs: Any = {name: part for name, part in item.items() if name != key}
+        target = item[key]
+    elif isinstance(item, (tuple, list)) and len(item) == 2:
+        inputs, target = item
     else:
-        raise ParameterError(f"expected batches of inputs and target, batch {row} is a {type(given).__name__}")
+        raise ParameterError(f"expected batches of inputs and target, batch {row} is a {type(item).__name__}")
     parts = [part for part in pytree.tree_leaves((target, inputs)) if isinstance(part, Tensor) and part.dim()]
     if not parts:
         raise ParameterError(f"expected batches of tensors, batch {row} has none")
@@ -151,7 +151,7 @@ class _Reading(NamedTuple):
     order: int
 
 
-def _read(source: Iterable[Batch], kept: int) -> _Reading:
+def _read(source: Iterable[Batch], memory: int) -> _Reading:
     """One reading: its batches if they take no more bytes than this, else the checksums of its samples."""
     batches: list[Batch] | None = []
     samples, count, size, order, sums = 0, 0, 0, 0, Counter[int]()
@@ -159,7 +159,7 @@ def _read(source: Iterable[Batch], kept: int) -> _Reading:
         size += sum(part.numel() * part.element_size() for part in batch.parts())
         samples, count = samples + batch.size, count + 1
         new = [batch] if batches is None else [*batches, batch]
-        batches = None if batches is None or size > kept else new
+        batches = None if batches is None or size > memory else new
         if batches is None:
             more, order = _checksums(new, order)
             sums += more
@@ -179,7 +179,7 @@ def _equal(batches: Sequence[Batch], others: Iterable[Batch]) -> bool:
 
 def _checksums(batches: Iterable[Batch], order: int = 0) -> tuple[Counter[int], int]:
     """The checksums of all samples, and one of their order."""
-    found = Counter[int]()
+    counts = Counter[int]()
     for batch in batches:
         sums = [0] * batch.size
         for part in batch.parts():
@@ -188,9 +188,9 @@ def _checksums(batches: Iterable[Batch], order: int = 0) -> tuple[Counter[int], 
                 rows = rows.reshape(1, -1).repeat(batch.size, 1)
             flat = rows.reshape(batch.size, -1).view(torch.uint8).numpy()
             sums = [zlib.crc32(row.tobytes(), own) for row, own in zip(flat, sums, strict=True)]
-        found.update(sums)
+        counts.update(sums)
         order = zlib.crc32(np.asarray(sums, dtype=np.uint32).tobytes(), order)
-    return found, order
+    return counts, order
 
 
 @contextmanager

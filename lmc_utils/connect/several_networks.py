@@ -41,17 +41,17 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
     """
     require(len(networks) >= 2, "networks", "at least two", len(networks))
     names = list(networks)
-    found: dict[str, np.ndarray[Any, Any]] = {}
+    barriers: dict[str, np.ndarray[Any, Any]] = {}
     attrs: dict[str, Any] = {}
     for one, other in itertools.combinations(range(len(names)), 2):
         report = pair(networks[names[one]], networks[names[other]], data, **options)
         attrs = {name: value for name, value in report.attrs.items() if name in ("network", "data", "batchnorm")}
         for quantity in ("loss_barrier", "loss_at_half", "error_barrier", "error_at_half"):
             if quantity in report.dataset:
-                square = found.setdefault(quantity, np.zeros((len(names), len(names))))
+                square = barriers.setdefault(quantity, np.zeros((len(names), len(names))))
                 square[one, other] = square[other, one] = float(report[quantity])
     dims = ("first", "second")
-    return xr.Dataset({name: (dims, each) for name, each in found.items()}, dict.fromkeys(dims, names), attrs)
+    return xr.Dataset({name: (dims, each) for name, each in barriers.items()}, dict.fromkeys(dims, names), attrs)
 
 
 def pairs(
@@ -142,9 +142,9 @@ def plane(
     >>> found.loss.dims, bool(found.loss.notnull().all())
     (('row', 'column'), True)
     """
-    given = pairs({"plane": [first, second, third]}, data, **options)
+    triple = pairs({"plane": [first, second, third]}, data, **options)
     with unchanged_random():
-        found = planes.plane(given, grid or PlaneGrid()).isel(split=0, pair=0, drop=True)
-    if bool(found.colinear):
+        measured = planes.plane(triple, grid or PlaneGrid()).isel(split=0, pair=0, drop=True)
+    if bool(measured.colinear):
         raise ParameterError("third: the three networks lie on one line, and span no plane")
-    return found
+    return measured

@@ -16,11 +16,11 @@ _COUNT = "num_batches_tracked"
 _SHOWN = 3
 
 
-def state_of(given: nn.Module | State, module: nn.Module, which: str) -> tuple[State, list[str]]:
+def state_of(network: nn.Module | State, module: nn.Module, which: str) -> tuple[State, list[str]]:
     """The parameters and buffers of a network, under the names that a module of the architecture has for them.
 
     Args:
-        given: a module, or a state; a wrapper's prefix that all its names share is left out.
+        network: a module, or a state; a wrapper's prefix that all its names share is left out.
         module: of the architecture.
         which: the network's name, for messages.
 
@@ -34,39 +34,39 @@ def state_of(given: nn.Module | State, module: nn.Module, which: str) -> tuple[S
     >>> state_of({"module.weight": torch.ones(1, 2), "module.bias": torch.zeros(1)}, nn.Linear(2, 1), "first")
     ({'weight': tensor([[1., 1.]]), 'bias': tensor([0.])}, ['first: the prefix module. was left out'])
     """
-    shared, said = _shared(module), list[str]()
-    if isinstance(given, nn.Module):
-        found = _all_names(given)
-        wanted = _all_names(module)
-        _require_names(which, wanted, found, [name for name in wanted if name not in found])
-        if _shared(given) != shared:
+    shared, notes = _shared(module), list[str]()
+    if isinstance(network, nn.Module):
+        values = _all_names(network)
+        expected = _all_names(module)
+        _require_names(which, expected, values, [name for name in expected if name not in values])
+        if _shared(network) != shared:
             raise ParameterError(f"{which}: expected parameters that are shared as in the other network, they are not")
-        _require_alike(which, "type", {name: (value.dtype, found[name].dtype) for name, value in wanted.items()})
+        _require_alike(which, "type", {name: (value.dtype, values[name].dtype) for name, value in expected.items()})
     else:
-        found, said = _unwrapped(given, module, which)
-        wanted = module.state_dict()
-        others = {name: [other for other in shared.get(name, ()) if other in found] for name in wanted}
-        absent = [name for name in wanted if name not in found and not others[name] and not name.endswith(_COUNT)]
-        _require_names(which, wanted, found, absent)
-        found |= {name: found[others[name][0]] for name in wanted if name not in found and others[name]}
-        found = {**tensors(module), **found}  # a file lacks buffers that are not saved
+        values, notes = _unwrapped(network, module, which)
+        expected = module.state_dict()
+        others = {name: [other for other in shared.get(name, ()) if other in values] for name in expected}
+        absent = [name for name in expected if name not in values and not others[name] and not name.endswith(_COUNT)]
+        _require_names(which, expected, values, absent)
+        values |= {name: values[others[name][0]] for name in expected if name not in values and others[name]}
+        values = {**tensors(module), **values}  # a file lacks buffers that are not saved
     _require_alike(
         which,
         "shape",
-        {name: (tuple(value.shape), tuple(found[name].shape)) for name, value in wanted.items() if name in found},
+        {name: (tuple(value.shape), tuple(values[name].shape)) for name, value in expected.items() if name in values},
     )
     for name, group in shared.items():
-        apart = [other for other in group if not same(found[name], found[other])]
+        apart = [other for other in group if not same(values[name], values[other])]
         if apart:
             raise ParameterError(
                 f"{which}: expected {name} and {apart[0]} to be equal, they are one tensor of the network"
             )
     counted = {*dict(module.named_parameters()), *statistics(module)}
-    state = {name: found[name].detach() for name in tensors(module)}
+    state = {name: values[name].detach() for name in tensors(module)}
     broken = [name for name in state if name in counted and not _finite(state[name])]
     if broken:
-        raise ParameterError(f"{which}: some weights are NaN or infinite: {listed(broken)}")
-    return state, said
+        raise ParameterError(f"{which}: expected finite weights, got others in {listed(broken)}")
+    return state, notes
 
 
 def require_understood(module: nn.Module, first: State, second: State) -> None:
@@ -112,21 +112,21 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _unwrapped(given: Mapping[str, Any], module: nn.Module, which: str) -> tuple[dict[str, Tensor], list[str]]:
+def _unwrapped(mapping: Mapping[str, Any], module: nn.Module, which: str) -> tuple[dict[str, Tensor], list[str]]:
     """A state without the prefixes of wrappers that all its names share, and what was left out."""
-    state, said, own = dict(given), list[str](), list(module.state_dict())
+    state, notes, own = dict(mapping), list[str](), list(module.state_dict())
     for prefix in _PREFIXES * 2:
         if state and all(name.startswith(prefix) for name in state) and not all(n.startswith(prefix) for n in own):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
-            said.append(f"{which}: the prefix {prefix} was left out")
+            notes.append(f"{which}: the prefix {prefix} was left out")
     others = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if others:
         raise ParameterError(f"{which}: expected tensors by name, got other things as {listed(others)}")
-    return state, said
+    return state, notes
 
 
-def _require_names(which: str, wanted: Mapping[str, Any], found: Mapping[str, Any], absent: Sequence[str]) -> None:
-    more = [name for name in found if name not in wanted]
+def _require_names(which: str, expected: Mapping[str, Any], actual: Mapping[str, Any], absent: Sequence[str]) -> None:
+    more = [name for name in actual if name not in expected]
     parts = [f"lacks {listed(absent)}"] if absent else []
     parts += [f"has unexpected {listed(more)}"] if more else []
     if parts:

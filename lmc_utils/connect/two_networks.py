@@ -95,9 +95,9 @@ def pair(
         both, attrs = endpoints([first, second], model=model), dict[str, Any]()
         require_different(both, 0, 1)
         if align:
-            how = align if isinstance(align, Matching) else Matching()
-            moved, attrs = aligned_state(both.module, both.states[0], both.states[1], how=how)
-            both = replace(both, states=(both.states[0], moved))
+            matching = align if isinstance(align, Matching) else Matching()
+            permuted, attrs = aligned_state(both.module, both.states[0], both.states[1], settings=matching)
+            both = replace(both, states=(both.states[0], permuted))
         evaluator = evaluator_of(
             both, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on,
             layers=None if isinstance(layers, bool) else layers,
@@ -107,18 +107,18 @@ def pair(
         # What may be rejected comes before the line, so that nothing is lost.
         estimates = _curvature(pairs, grid) if curvature else {}
         path = curves.train(pairs, curve if isinstance(curve, CurveSettings) else CurveSettings()) if curve else None
-        found = _line(pairs, grid, attrs).assign(estimates)
+        results = _line(pairs, grid, attrs).assign(estimates)
         try:
-            found = found.assign_attrs(**_own_scores(pairs, evaluator))
+            results = results.assign_attrs(**_own_scores(pairs, evaluator))
             if curvature:
-                found = found.assign_attrs(differentiated=evaluator.differentiated)
+                results = results.assign_attrs(differentiated=evaluator.differentiated)
             if path is not None:
-                found = _with_curve(found, path, evaluator.estimated_on.description)
+                results = _with_curve(results, path, evaluator.estimated_on.description)
             if layers:
-                found = found.merge(_layers(pairs, found))
+                results = results.merge(_layers(pairs, results))
         except KeyboardInterrupt as stop:
-            raise Interrupted(Report(found)) from stop
-    return Report(found)
+            raise Interrupted(Report(results)) from stop
+    return Report(results)
 
 
 def evaluator_of(
@@ -133,25 +133,25 @@ def evaluator_of(
 ) -> ModuleEvaluator:
     """What measures points between networks, on samples that are the same at each reading; arguments as for `pair`."""
     samples = repeatable(data)
-    own = samples if estimated_on is None else repeatable(estimated_on, "estimated_on")
+    estimation_samples = samples if estimated_on is None else repeatable(estimated_on, "estimated_on")
     measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
     groups = None if layers is None else named_layers(ends.module, layers)
-    return ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, own, groups)
+    return ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, estimation_samples, groups)
 
 
-def named_layers(module: nn.Module, wanted: Sequence[str]) -> dict[str, list[str]]:
+def named_layers(module: nn.Module, requested: Sequence[str]) -> dict[str, list[str]]:
     """The parameters and running statistics of modules, each with all that is below it, by its name.
 
     Raises:
         ParameterError: no such module, or one without parameters.
     """
     names = [*dict(module.named_parameters()), *statistics(module)]
-    found = {each: [name for name in names if f"{name}.".startswith(f"{each}.")] for each in wanted}
-    for each, tensors in found.items():
+    tensors_by_layer = {each: [name for name in names if f"{name}.".startswith(f"{each}.")] for each in requested}
+    for each, tensors in tensors_by_layer.items():
         if not tensors:
             known = [name for name, part in module.named_modules() if name and any(True for _ in part.parameters())]
             raise ParameterError(f"layers: {describe_unknown(each, known)}")
-    return found
+    return tensors_by_layer
 
 
 def described(ends: Endpoints, evaluator: ModuleEvaluator) -> dict[str, Any]:
@@ -175,54 +175,56 @@ def described(ends: Endpoints, evaluator: ModuleEvaluator) -> dict[str, Any]:
 def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
     if isinstance(alphas, int):
         return LineGrid(alphas=alphas, alpha_range=(0.0, 1.0)).values()
-    given = np.asarray(list(alphas), dtype=np.float64)
-    require(bool(((given >= 0) & (given <= 1)).all()), "alphas", "points from 0 to 1", given.tolist())
-    return np.union1d(given, [0.0, 0.5, 1.0])
+    positions = np.asarray(list(alphas), dtype=np.float64)
+    require(bool(((positions >= 0) & (positions <= 1)).all()), "alphas", "points from 0 to 1", positions.tolist())
+    return np.union1d(positions, [0.0, 0.5, 1.0])
 
 
 def _line(pairs: Pairs, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) -> xr.Dataset:
     """Scores along the line, and the barriers that they make; where the work is stopped, what was done."""
     try:
-        found = lines.line(pairs, grid)
+        results = lines.line(pairs, grid)
     except points.Interrupted as stop:
-        done = stop.found.drop_vars([name for name in stop.found if str(name).endswith("_kept")])
-        raise Interrupted(Report(_with_barriers(_of_one(done)).assign_attrs(attrs))) from stop
-    return _with_barriers(_of_one(found)).assign_attrs(attrs)
+        done = stop.partial.drop_vars([name for name in stop.partial if str(name).endswith("_kept")])
+        raise Interrupted(Report(_with_barriers(_single_pair(done)).assign_attrs(attrs))) from stop
+    return _with_barriers(_single_pair(results)).assign_attrs(attrs)
 
 
-def _of_one(found: xr.Dataset) -> xr.Dataset:
+def _single_pair(results: xr.Dataset) -> xr.Dataset:
     """Measurements of a single pair on a single split, without the split and the attributes."""
-    return found.isel(split=0, drop=True).drop_attrs(deep=False)
+    return results.isel(split=0, drop=True).drop_attrs(deep=False)
 
 
-def _with_barriers(found: xr.Dataset) -> xr.Dataset:
-    measured = found[[name for name in ("loss", "error") if name in found]].to_array("of")
+def _with_barriers(results: xr.Dataset) -> xr.Dataset:
+    measured = results[[name for name in ("loss", "error") if name in results]].to_array("of")
     heights, halves = barriers.barrier_height(measured), barriers.midpoint_barrier(measured)
     more = {
         "loss_barrier": heights.sel(of="loss", drop=True),
         "loss_at_half": halves.sel(of="loss", drop=True),
         "highest_at": barriers.barrier_position(measured.sel(of="loss", drop=True)),
     }
-    if "error" in found:
+    if "error" in results:
         more |= {
-            "error_barrier": barriers.error_barrier(found.error),
+            "error_barrier": barriers.error_barrier(results.error),
             "error_barrier_above_chord": heights.sel(of="error", drop=True),
             "error_at_half": halves.sel(of="error", drop=True),
         }
-    units = {name: found["loss" if name.startswith("loss") else "error"].attrs for name in more if name != "highest_at"}
-    return found.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
+    units = {
+        name: results["loss" if name.startswith("loss") else "error"].attrs for name in more if name != "highest_at"
+    }
+    return results.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
 
 
-def _with_curve(found: xr.Dataset, path: curves.Curves, trained_on: str) -> xr.Dataset:
+def _with_curve(results: xr.Dataset, path: curves.Curves, trained_on: str) -> xr.Dataset:
     """With the scores along a curve, and its barriers by the definitions of the straight line's."""
-    measured = _of_one(path.measure())
+    measured = _single_pair(path.measure())
     scores = {name: measured[name] for name in ("loss", "error") if name in measured}
     more = {"curve_loss_barrier": barriers.barrier_height(scores["loss"])}
     if "error" in scores:
         more["curve_error_barrier"] = barriers.error_barrier(scores["error"])
-    along = {f"curve_{name}": each.rename(alpha="fraction") for name, each in scores.items()}
-    return found.merge(xr.Dataset(along | more)).assign_attrs(
-        curve=f"{path.how.describe()} on {trained_on}",
+    curve_scores = {f"curve_{name}": each.rename(alpha="fraction") for name, each in scores.items()}
+    return results.merge(xr.Dataset(curve_scores | more)).assign_attrs(
+        curve=f"{path.settings.describe()} on {trained_on}",
         curve_length=float(measured.length),
         curve_off_line=float(measured.off_line),
     )
@@ -232,13 +234,13 @@ def _own_scores(pairs: Pairs, evaluator: ModuleEvaluator) -> dict[str, Any]:
     """What each network has with the statistics that it came with, where the line has others."""
     if not evaluator.norms or evaluator.convention != "reestimate":
         return {}
-    own = _of_one(lines.line(replace(pairs, evaluator=replace(evaluator, convention="keep")), [0.0, 1.0]))
-    return {f"{name}_with_own_statistics": own[name].values.tolist() for name in evaluator.quantities}
+    scores = _single_pair(lines.line(replace(pairs, evaluator=replace(evaluator, convention="keep")), [0.0, 1.0]))
+    return {f"{name}_with_own_statistics": scores[name].values.tolist() for name in evaluator.quantities}
 
 
 def _curvature(pairs: Pairs, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataArray]:
-    found = curvature.along(pairs, by_layer=False)
-    named = {name: found[name].drop_attrs() for name in ("slope", "curvature")}
+    derivatives = curvature.along(pairs, by_layer=False)
+    named = {name: derivatives[name].drop_attrs() for name in ("slope", "curvature")}
     estimates = {
         "second_order": approximations.second_order(named["curvature"], grid),
         "second_order_with_slope": approximations.second_order(named["curvature"], grid, slope=named["slope"]),
@@ -247,13 +249,13 @@ def _curvature(pairs: Pairs, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataArr
     return by_end | estimates
 
 
-def _layers(pairs: Pairs, found: xr.Dataset) -> xr.Dataset:
+def _layers(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:
     """Rises of the scores when one layer alone goes to the midpoint, the mean over both ends."""
-    measured = _of_one(lines.layer_line(pairs, [0.5])).sel(alpha=0.5, drop=True)
+    measured = _single_pair(lines.layer_line(pairs, [0.5])).sel(alpha=0.5, drop=True)
     rises = {}
     for name in pairs.evaluator.quantities:
-        attrs = {**found[name].attrs, "long_name": f"rise of the {name}, one layer at the midpoint"}
-        home = found[name].sel(alpha=[0.0, 1.0]).rename(alpha="end").assign_coords(end=[0, 1])
+        attrs = {**results[name].attrs, "long_name": f"rise of the {name}, one layer at the midpoint"}
+        home = results[name].sel(alpha=[0.0, 1.0]).rename(alpha="end").assign_coords(end=[0, 1])
         rise = (measured[name] - home).mean("end", skipna=False).assign_attrs(attrs)
         rises["layer_rise" if name == "loss" else f"layer_{name}_rise"] = rise
     return xr.Dataset(rises)

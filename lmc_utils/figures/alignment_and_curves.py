@@ -27,7 +27,7 @@ def barriers_by_treatment(
         unit: of the barriers.
         threshold: of stability, drawn as a dotted line.
     """
-    figure, panels = elements.panels(families, (4.8, 3.8), beside=0.4, ylabel=unit, share="y")
+    figure, panels = elements.panels(families, (4.8, 3.8), beside=0.4, ylabel=unit, shared_axes="y")
     for axis, (independent, siblings) in panels:
         kinds = ["independent", *(f"fork {fork}" for fork in siblings.fork_epoch.values)]
         treatments = {name: siblings.sel(treatment=name) for name in siblings.treatment.values}
@@ -52,7 +52,9 @@ def along_curves(shown: Mapping[str, Mapping[str, xr.DataArray]], unit: str) -> 
 
     Means over pairs as lines, ranges as bands; the dimension `alpha` is the fraction of the curve's length.
     """
-    figure, panels = elements.panels(shown, (2.5, 3.5), beside=0.4, ylabel=unit, share="y", xlabel="fraction of length")
+    figure, panels = elements.panels(
+        shown, (2.5, 3.5), beside=0.4, ylabel=unit, shared_axes="y", xlabel="fraction of length"
+    )
     for axis, curves in panels:
         for name, values, colour in elements.coloured(curves):
             elements.band(axis, values, "alpha", colour, label=name)

@@ -124,7 +124,7 @@ def barrier_from_curvature(networks: Mapping[str, tuple[xr.DataArray, xr.DataArr
         networks: by title, the measured barrier and the integrated one; further dimension: alpha.
     """
     label = "loss barrier (nats)"
-    figure, shown = elements.panels(networks, (4.4, 3.6), beside=0.8, ylabel=label, share="y", xlabel=r"$\alpha$")
+    figure, shown = elements.panels(networks, (4.4, 3.6), beside=0.8, ylabel=label, shared_axes="y", xlabel=r"$\alpha$")
     for axis, (measured, integrated) in shown:
         for fork, colour, mean in elements.each_fork(measured.mean(_PAIRS)):
             guess = integrated.sel(fork_epoch=fork).mean(_PAIRS)
@@ -145,7 +145,7 @@ def rise_by_layer(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
     positive = np.concatenate([mean.values[mean.values > 0] for mean in means])
     norm = LogNorm(positive.min(), positive.max()) if len(positive) else None
     shown = dict(zip(("measured", "predicted from the curvature at both ends"), means, strict=True))
-    figure, axes = elements.panels(shown, (4.6, 0.55 * measured.sizes["layer"] + 1.4), share="y")
+    figure, axes = elements.panels(shown, (4.6, 0.55 * measured.sizes["layer"] + 1.4), shared_axes="y")
     for axis, mean in axes:
         elements.heat_map(axis, mean, norm=norm, cmap="viridis_r", fmt=".2g")
         axis.set_xlabel("fork epoch")
@@ -162,7 +162,7 @@ def curvature_by_layer_pair(curvature: xr.DataArray) -> Figure:
     total = curvature.sum(["layer", "with_layer"])
     fractions = (curvature / total.where(total != 0)).transpose("fork_epoch", "layer", "with_layer")
     most = float(abs(fractions).max().fillna(1))
-    figure, forks = elements.fork_panels(fractions, (2.8, 3.2), beside=1, share="y")
+    figure, forks = elements.fork_panels(fractions, (2.8, 3.2), beside=1, shared_axes="y")
     for axis, (_, _, part) in forks:
         elements.heat_map(axis, part, norm=TwoSlopeNorm(0, -most, most), cmap="RdBu", fmt=".2f")
         axis.tick_params(axis="x", rotation=60)

@@ -22,7 +22,9 @@ def along_line(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
     the other dotted.
     """
     first = next(iter(curves.values()))
-    figure, forks = elements.fork_panels(first, (2.6, 3.5), beside=0.4, ylabel=unit, share="y", xlabel=r"$\alpha$")
+    figure, forks = elements.fork_panels(
+        first, (2.6, 3.5), beside=0.4, ylabel=unit, shared_axes="y", xlabel=r"$\alpha$"
+    )
     for axis, (fork, _, _) in forks:
         for name, values, colour in elements.coloured(curves):
             shown = values.sel(fork_epoch=fork)
@@ -42,7 +44,7 @@ def midpoint_by_layer(values: Mapping[str, xr.DataArray], unit: str) -> Figure:
     """
     first = next(iter(values.values()))
     places = np.arange(first.sizes["layer"])
-    figure, forks = elements.fork_panels(first, (2.6, 4.0), beside=0.4, ylabel=unit, share="y", yscale="log")
+    figure, forks = elements.fork_panels(first, (2.6, 4.0), beside=0.4, ylabel=unit, shared_axes="y", yscale="log")
     for axis, (fork, _, _) in forks:
         for name, shown, colour in elements.coloured(values):
             curves = shown.sel(fork_epoch=fork).assign_coords(layer=places)
@@ -58,7 +60,7 @@ def barrier_by_fork(shown: Mapping[str, xr.DataArray], unit: str) -> Figure:
 
     Every pair a dot, means joined by a line. Dimensions batchnorm, fork_epoch, parent, pair.
     """
-    figure, axes = elements.panels(shown, (4.4, 3.6), beside=0.4, ylabel=unit, share="y", xlabel="fork epoch")
+    figure, axes = elements.panels(shown, (4.4, 3.6), beside=0.4, ylabel=unit, shared_axes="y", xlabel="fork epoch")
     for axis, values in axes:
         places = np.arange(values.sizes["fork_epoch"])
         conventions = {str(name): values.sel(batchnorm=name) for name in values.batchnorm.values}

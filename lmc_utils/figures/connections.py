@@ -16,21 +16,21 @@ from lmc_utils.figures.theme import FAINT, INK
 _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope": "with the gradient term"}
 
 
-def along_line(found: xr.Dataset) -> Figure:
+def along_line(report: xr.Dataset) -> Figure:
     """Loss and error along the line between two networks, each with its chord, and what else was measured.
 
     That may be the second-order approximation, a Bezier curve, and the rise of the loss when one layer is moved to the
     midpoint. Variables: as in `connect.report.Report`.
     """
-    curves = [name for name in ("loss", "error") if name in found]
-    layers = ["layer_rise"] if "layer_rise" in found else []
+    curves = [name for name in ("loss", "error") if name in report]
+    layers = ["layer_rise"] if "layer_rise" in report else []
     panels = len(curves) + len(layers)
     figure, axes = elements.side_by_side(panels, (4.2 * panels, 3.4))
     figure.set_layout_engine("constrained")
     for axis, name in zip(axes, curves, strict=False):
-        _curve(axis, found, name)
+        _curve(axis, report, name)
     if layers:
-        values = found.layer_rise
+        values = report.layer_rise
         axes[-1].barh([str(layer) for layer in values.layer.values], values.values, color=sns.color_palette()[2])
         axes[-1].invert_yaxis()
         axes[-1].axvline(0, color=INK, linewidth=0.8)
@@ -39,23 +39,23 @@ def along_line(found: xr.Dataset) -> Figure:
     return figure
 
 
-def _curve(axis: Axes, found: xr.Dataset, name: str) -> None:
-    values = found[name].dropna("alpha")
+def _curve(axis: Axes, report: xr.Dataset, name: str) -> None:
+    values = report[name].dropna("alpha")
     colour: Any = sns.color_palette()[0 if name == "loss" else 3]
     axis.plot(values.alpha, values, color=colour, marker="o", markersize=3, label="measured")
-    ends = found[name].sel(alpha=[0.0, 1.0])
+    ends = report[name].sel(alpha=[0.0, 1.0])
     axis.plot([0, 1], ends, color=INK, alpha=0.5, linestyle="--", label="chord")
     if name == "loss":
-        chord = (1 - found.alpha) * ends.values[0] + found.alpha * ends.values[1]
+        chord = (1 - report.alpha) * ends.values[0] + report.alpha * ends.values[1]
         for row, (estimate, label) in enumerate(_ESTIMATES.items()):
-            if estimate in found:
+            if estimate in report:
                 style = {"color": sns.color_palette()[1 + row], "linestyle": ":"}
-                axis.plot(found.alpha, chord + found[estimate], label=label, **style)
-    if f"curve_{name}" in found:
-        axis.plot(found.fraction, found[f"curve_{name}"], color=sns.color_palette()[4], label="Bezier curve")
-    units = found[name].attrs.get("units", "")
+                axis.plot(report.alpha, chord + report[estimate], label=label, **style)
+    if f"curve_{name}" in report:
+        axis.plot(report.fraction, report[f"curve_{name}"], color=sns.color_palette()[4], label="Bezier curve")
+    units = report[name].attrs.get("units", "")
     axis.set(xlabel="alpha (0: the first network, 1: the second)", ylabel=f"{name} ({units})" if units else name)
-    if name == "loss" and any(each in found for each in (*_ESTIMATES, "curve_loss")):
+    if name == "loss" and any(each in report for each in (*_ESTIMATES, "curve_loss")):
         axis.legend(fontsize="x-small")
 
 
@@ -64,7 +64,7 @@ def along_line_by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure
 
     Dimensions start, family and alpha: a thin line for each family, and their mean.
     """
-    figure, panels = elements.panels(curves, (3.2, 3.4), beside=0.6, ylabel=unit, share="y", xlabel=r"$\alpha$")
+    figure, panels = elements.panels(curves, (3.2, 3.4), beside=0.6, ylabel=unit, shared_axes="y", xlabel=r"$\alpha$")
     for axis, values in panels:
         for start, colour in zip(values.start.values, (elements.BLUE, elements.ORANGE), strict=False):
             lines = values.sel(start=start)

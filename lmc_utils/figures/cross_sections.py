@@ -25,7 +25,9 @@ def cross_section(values: xr.DataArray, unit: str) -> Figure:
 
     A panel for each fork epoch; colour for the epoch; dashed lines mark the siblings.
     """
-    figure, forks = elements.fork_panels(values, (2.7, 3.4), beside=1.2, ylabel=unit, share="y", xlabel=r"$\alpha$")
+    figure, forks = elements.fork_panels(
+        values, (2.7, 3.4), beside=1.2, ylabel=unit, shared_axes="y", xlabel=r"$\alpha$"
+    )
     first, last = values.epoch.values[[0, -1]]
     scale = ScalarMappable(Normalize(first, max(last, first + 1)), "flare")  # early epochs pale, late ones dark
     for axis, (fork, _, curves) in forks:
@@ -83,7 +85,7 @@ def final_cross_sections(values: xr.DataArray, unit: str) -> Figure:
     A panel for each split; colour for the fork epoch. Dimensions: split, fork_epoch, parent, pair, alpha.
     """
     splits = {f"{split} set": values.sel(split=split) for split in values.split.values}
-    figure, axes = elements.panels(splits, (4.6, 3.6), ylabel=unit, share="y", xlabel=r"$\alpha$")
+    figure, axes = elements.panels(splits, (4.6, 3.6), ylabel=unit, shared_axes="y", xlabel=r"$\alpha$")
     for axis, curves in axes:
         elements.fork_bands(axis, curves, "alpha")
         _dash_siblings(axis)

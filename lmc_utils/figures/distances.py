@@ -50,7 +50,7 @@ def final_angles(angles: xr.DataArray, baseline: xr.DataArray) -> Figure:
     ticks: dict[str, Any] = {"xticks": x, "xticklabels": angles.fork_epoch.values, "xlabel": "fork epoch"}
     ticks |= {"ylim": (0, 95), "ylabel": "angle between siblings (degrees)"}
     apexes = {f"from the {apex.replace('_', ' ')}": apex for apex in angles.apex.values}
-    figure, axes = elements.panels(apexes, (3.1, 3.6), beside=0.9, share="y", **ticks)
+    figure, axes = elements.panels(apexes, (3.1, 3.6), beside=0.9, shared_axes="y", **ticks)
     for axis, apex in axes:
         seen = angles.sel(apex=apex)
         axis.plot(x, seen.mean(["parent", "pair"]), color=INK, lw=2, label="siblings, mean")
@@ -70,7 +70,7 @@ def heat_map_by_layer(shown: Mapping[str, xr.DataArray]) -> Figure:
         shown: values for each panel, by title; dimensions fork_epoch, layer and any others.
     """
     rows = max(values.sizes["layer"] for values in shown.values())
-    figure, axes = elements.panels(shown, (4.4, 0.5 * rows + 1.4), share="y")
+    figure, axes = elements.panels(shown, (4.4, 0.5 * rows + 1.4), shared_axes="y")
     for axis, values in axes:
         mean = values.mean({*values.dims} - {"fork_epoch", "layer"}).transpose("layer", "fork_epoch")
         form = ".0f" if float(abs(mean).max()) >= 10 else ".2f"

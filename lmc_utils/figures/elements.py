@@ -20,17 +20,17 @@ Part = TypeVar("Part")
 
 
 def side_by_side(
-    count: int, size: tuple[float, float], *, share: str = "", **properties: Any
+    count: int, size: tuple[float, float], *, shared_axes: str = "", **properties: Any
 ) -> tuple[Figure, list[Axes]]:
     """A figure with panels in one row.
 
     Args:
         count: of the panels.
         size: of the figure, width and height in inches.
-        share: the axes that panels have in common: "x", "y" or "xy".
+        shared_axes: the axes that panels have in common: "x", "y" or "xy".
         properties: of all panels.
     """
-    return _grid(1, count, size, share, properties)
+    return _grid(1, count, size, shared_axes, properties)
 
 
 def panels(
@@ -40,7 +40,7 @@ def panels(
     beside: float = 0.0,
     ylabel: str = "",
     key: str = "title",
-    share: str = "",
+    shared_axes: str = "",
     **properties: Any,
 ) -> tuple[Figure, list[tuple[Axes, Part]]]:
     """A figure with a panel for each part, in rows of `column_count`.
@@ -51,13 +51,13 @@ def panels(
         beside: width in inches for what is beside all panels.
         ylabel: of the first panel of each row. An `xlabel` is shown in the last row only.
         key: see `parts`.
-        share: as for `side_by_side`.
+        shared_axes: as for `side_by_side`.
         properties: of all panels.
     """
     columns = column_count(len(parts))
     rows = -(-len(parts) // columns)
     whole = (size[0] * columns + beside, size[1] * (1 if rows == 1 else 0.85 * rows))
-    figure, axes = _grid(rows, columns, whole, share, properties)
+    figure, axes = _grid(rows, columns, whole, shared_axes, properties)
     for spare in axes[len(parts) :]:
         spare.remove()
     for axis in axes[: len(parts) - columns]:
@@ -79,11 +79,11 @@ def column_count(count: int) -> int:
 
 
 def _grid(
-    rows: int, columns: int, size: tuple[float, float], share: str, properties: dict[str, Any]
+    rows: int, columns: int, size: tuple[float, float], shared_axes: str, properties: dict[str, Any]
 ) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(
-        rows, columns, sharex="x" in share, sharey="y" in share, subplot_kw=properties, squeeze=False
+        rows, columns, sharex="x" in shared_axes, sharey="y" in shared_axes, subplot_kw=properties, squeeze=False
     )
     return figure, axes.ravel().tolist()
 
@@ -112,17 +112,17 @@ def fork_panels(
     return panels({f"fork at epoch {each[0]}": each for each in each_fork(values)}, size, **options)
 
 
-def band(axis: Axes, curves: xr.DataArray, along: str, colour: Any, **line: Any) -> None:
+def band(axis: Axes, curves: xr.DataArray, dim: str, colour: Any, **line: Any) -> None:
     """Draw curves along one dimension: the mean over all others as a line, the range as a band."""
-    others = [name for name in curves.dims if name != along]
-    axis.fill_between(curves[along], curves.min(others), curves.max(others), color=colour, alpha=0.2, lw=0)
-    axis.plot(curves[along], curves.mean(others), color=colour, **{"lw": 2} | line)
+    others = [name for name in curves.dims if name != dim]
+    axis.fill_between(curves[dim], curves.min(others), curves.max(others), color=colour, alpha=0.2, lw=0)
+    axis.plot(curves[dim], curves.mean(others), color=colour, **{"lw": 2} | line)
 
 
-def fork_bands(axis: Axes, values: xr.DataArray, along: str) -> None:
+def fork_bands(axis: Axes, values: xr.DataArray, dim: str) -> None:
     """Draw a band for each fork epoch, with its label for the legend."""
     for fork, colour, curves in each_fork(values):
-        band(axis, curves, along, colour, label=f"{fork}")
+        band(axis, curves, dim, colour, label=f"{fork}")
 
 
 def svg(figure: Figure, alt: str) -> str:

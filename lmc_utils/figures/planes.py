@@ -114,7 +114,7 @@ def ridge_growth(grown: xr.Dataset, unit: str) -> Figure:
         unit: of the ridge, for the colour bar.
     """
     labels = {"ylabel": "height above the sibling line", "xlabel": "epoch of training"}
-    figure, forks = elements.fork_panels(grown.ridge, (2.7, 3.3), beside=1.2, share="y", **labels)
+    figure, forks = elements.fork_panels(grown.ridge, (2.7, 3.3), beside=1.2, shared_axes="y", **labels)
     most = max(float(abs(grown.ridge).max()), 1e-9)
     colours = ScalarMappable(SymLogNorm(linthresh=most / 30, vmin=-most, vmax=most), "RdBu_r")
     mesh: dict[str, Any] = {"norm": colours.norm, "cmap": colours.cmap, "shading": "nearest", "rasterized": True}

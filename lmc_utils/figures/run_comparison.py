@@ -40,7 +40,7 @@ def curves_by_fork(
         runs: their names.
     """
     titled = {f"fork at epoch {fork}": fork for fork in sorted({fork for each in curves for fork in each})}
-    figure, panels = elements.panels(titled, (2.8, 2.8), beside=0.2, share="y", xlabel=r"$\alpha$")
+    figure, panels = elements.panels(titled, (2.8, 2.8), beside=0.2, shared_axes="y", xlabel=r"$\alpha$")
     for axis, fork in panels:
         for run, each, colour in zip(runs, curves, sns.color_palette("colorblind"), strict=False):
             axis.plot(*each.get(fork, ([], [])), color=colour, lw=1.6, label=run)

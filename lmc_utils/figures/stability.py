@@ -29,7 +29,9 @@ def onset_by_parameter(
         laws: by the same names.
         top: upper limit of all panels; by default each has its own.
     """
-    figure, panels = elements.panels(axes, (3.0, 2.9), beside=0.5, ylabel=unit, key="xlabel", share="y" if top else "")
+    figure, panels = elements.panels(
+        axes, (3.0, 2.9), beside=0.5, ylabel=unit, key="xlabel", shared_axes="y" if top else ""
+    )
     for (axis, values), name in zip(panels, axes, strict=True):
         (along,) = set(values.dims) - {"parent"}
         places, labels = np.arange(values.sizes[along]), values[along].values

@@ -105,7 +105,7 @@ def barrier_frequency(shown: Mapping[str, Mapping[str, ArrayLike]], fork_times: 
     """
     label, xlabel = "fraction of pairs with a barrier", "fork time, as a fraction of the run"
     figure, axes = elements.panels(
-        shown, (8.6 / elements.column_count(len(shown)), 3.7), ylabel=label, share="y", xlabel=xlabel
+        shown, (8.6 / elements.column_count(len(shown)), 3.7), ylabel=label, shared_axes="y", xlabel=xlabel
     )
     for axis, curves in axes:
         colours = [BLUE, ORANGE] if len(curves) <= 2 else sns.color_palette("viridis", len(curves))
@@ -144,7 +144,7 @@ def _fork_panels(
 ) -> tuple[Figure, list[tuple[Axes, float]]]:
     titled = {f"fork at {fork:.0%} of the run": fork for fork in fork_times}
     return elements.panels(
-        titled, (8.6 / elements.column_count(len(fork_times)), height), ylabel=ylabel, share="xy", xlabel=xlabel
+        titled, (8.6 / elements.column_count(len(fork_times)), height), ylabel=ylabel, shared_axes="xy", xlabel=xlabel
     )
 
 

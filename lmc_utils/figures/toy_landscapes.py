@@ -109,7 +109,7 @@ def ridges_by_count(counts: Sequence[int], n_points: int = 401) -> Figure:
     """Landscapes of equally spaced minima on [-1, 1], a panel for each number of minima, on one logarithmic axis."""
     titled = {f"m = {m}": toy.on_interval(m) for m in counts}
     size = (8.6 / elements.column_count(len(counts)), 2.6)
-    figure, axes = elements.panels(titled, size, share="xy", yscale="log", **_THETA)
+    figure, axes = elements.panels(titled, size, shared_axes="xy", yscale="log", **_THETA)
     for axis, roots in axes:
         axis.plot(*_curve(roots, -1.25, 1.25, n_points), color=BLUE, lw=1.1)
         axis.plot(toy.maxima(roots), toy.neighbour_barriers(roots), "o-", color=ORANGE, ms=4, lw=1.4)

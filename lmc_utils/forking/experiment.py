@@ -83,10 +83,10 @@ class Experiment(Convention, Recipe, Architecture, Source):
         self.require_fit(shape)
         require_space(self.augmentation, shape)
 
-    def kept(self) -> list[int]:
+    def kept_epochs(self) -> list[int]:
         """The epochs that stay on disk, in order.
 
-        >>> Experiment(epochs=16, keep=10).kept()
+        >>> Experiment(epochs=16, keep=10).kept_epochs()
         [0, 1, 2, 10, 15, 16]
         """
         return sorted({*range(0, self.epochs, self.keep), *self.fork_epochs, self.epochs})

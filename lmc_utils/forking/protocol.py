@@ -50,7 +50,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
     with torch.device("meta"):  # without its numbers
         outline = models.build(experiment, dataset.input_shape, dataset.classes)
     files = store.RunFolder(_key(experiment, dataset, device), folder)
-    lacking = [epoch for epoch in experiment.kept() if files.fault(epoch)]
+    lacking = [epoch for epoch in experiment.kept_epochs() if files.fault(epoch)]
     parameters = sum(value.numel() for value in outline.parameters())
     buffers = sum(value.shape[1:].numel() for value in stack.buffers(outline).values())
     if lacking:
@@ -60,7 +60,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
         activations = training.count_activations(network, dataset.train[0])
         experiment.require_resources(parameters, activations, epochs=lacking, folder=files.path.parent, buffers=buffers)
         with files.lock():
-            _report(files, experiment.kept())
+            _report(files, experiment.kept_epochs())
             title = f"training {len(members(experiment))} networks"
             with bar(description=title, unit="epoch", total=experiment.epochs) as shown:
                 for epoch in _train(experiment, dataset.to(device), network, files, activations):
@@ -74,18 +74,18 @@ def _train(
 ) -> Iterator[int]:
     """Train each epoch that is kept but not intact, from the last intact one before it; yield each finished epoch."""
     family = members(experiment)
-    kept, device = experiment.kept(), dataset.train[0].device
+    kept_epochs, device = experiment.kept_epochs(), dataset.train[0].device
     if files.fault(0):
         files.save(0, _arrays(forked_training.start(network, experiment.parents, seed=experiment.seed)))
     network.to(device)
     reached: int | None = None  # the epoch of the state in memory
-    for wanted in kept:
-        if files.fault(wanted):
-            start = files.newest(wanted) or 0
+    for target_epoch in kept_epochs:
+        if files.fault(target_epoch):
+            start = files.newest(target_epoch) or 0
             if start != reached:
                 arrays = files.state(start)
                 state = training.State(*(torch.from_numpy(arrays[name]).to(device) for name in training.State._fields))
-            for epoch in range(start, wanted):
+            for epoch in range(start, target_epoch):
                 state = forked_training.train_epoch(
                     network,
                     state,
@@ -96,23 +96,23 @@ def _train(
                     epoch=epoch,
                     activations=activations,
                 )
-                behind = (epoch, max(each for each in kept if each <= epoch))
+                behind = (epoch, max(each for each in kept_epochs if each <= epoch))
                 files.save(epoch + 1, _arrays(state), behind)
-                if epoch not in kept:
+                if epoch not in kept_epochs:
                     files.drop(epoch)
                 yield epoch + 1
-            reached = wanted
-        yield wanted
+            reached = target_epoch
+        yield target_epoch
 
 
 def _arrays(state: training.State) -> dict[str, Any]:
     return {name: part.cpu().numpy() for name, part in state._asdict().items()}
 
 
-def _report(files: store.RunFolder, kept: Sequence[int]) -> None:
-    """Log which finished epochs are corrupted, one line for each kind of corruption."""
+def _report(files: store.RunFolder, kept_epochs: Sequence[int]) -> None:
+    """Say which epochs that were trained are damaged, a line for each kind of damage."""
     last = max(files.epochs(), default=-1)
-    faults = {epoch: why for epoch in kept if epoch <= last and (why := files.fault(epoch))}
+    faults = {epoch: why for epoch in kept_epochs if epoch <= last and (why := files.fault(epoch))}
     for kind in dict.fromkeys(faults.values()):
         epochs = ", ".join(str(epoch) for epoch, why in faults.items() if why == kind)
         _log.warning(f"run {files.path.name}: corrupted, so trained again: epoch {epochs} ({kind})")

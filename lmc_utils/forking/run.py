@@ -49,37 +49,37 @@ class Run:
     def _provenance(self) -> dict[str, str]:
         return {"experiment": json.dumps(self.experiment.to_json()), "dataset": self.dataset.name}
 
-    def thetas(self, wanted: Sequence[Member], epoch: int) -> Tensor:
+    def thetas(self, chosen: Sequence[Member], epoch: int) -> Tensor:
         """Parameter vectors after this many epochs, (members, parameters); up to its fork a sibling is its parent.
 
         Raises:
             ParameterError: a member or the epoch is not of this run, or the epoch is not kept.
-            store.Damaged: its file is no longer what was saved; the message is one line.
+            store.Corrupted: its file is no longer what was saved; the message is one line.
         """
-        return self._read("theta", wanted, epoch)
+        return self._read("theta", chosen, epoch)
 
-    def buffers(self, wanted: Sequence[Member], epoch: int) -> Tensor:
+    def buffers(self, chosen: Sequence[Member], epoch: int) -> Tensor:
         """Running statistics after this many epochs, (members, numbers), as `thetas`; without any, no numbers."""
-        return self._read("buffers", wanted, epoch)
+        return self._read("buffers", chosen, epoch)
 
-    def networks(self, wanted: Sequence[Member], epoch: int) -> Networks:
+    def networks(self, chosen: Sequence[Member], epoch: int) -> Networks:
         """Parameter vectors and running statistics after this many epochs; raises as `thetas`."""
-        return Networks(self.thetas(wanted, epoch), self.buffers(wanted, epoch))
+        return Networks(self.thetas(chosen, epoch), self.buffers(chosen, epoch))
 
-    def _read(self, name: str, wanted: Sequence[Member], epoch: int) -> Tensor:
+    def _read(self, name: str, chosen: Sequence[Member], epoch: int) -> Tensor:
         self._require_kept([epoch])
-        for member in wanted:
+        for member in chosen:
             require(member in self._rows, "member", "a network of this run", member)
         # A sibling trained from its fork epoch on: the row of the fork epoch itself is still its parent's.
-        rows = [self._rows[member if member.exists(epoch - 1) else Member(member.parent)] for member in wanted]
+        rows = [self._rows[member if member.exists(epoch - 1) else Member(member.parent)] for member in chosen]
         return torch.from_numpy(self.folder.rows(epoch, name, rows))
 
     def _require_kept(self, epochs: Iterable[int]) -> None:
-        experiment, kept = self.experiment, set(self.experiment.kept())
+        experiment, kept_epochs = self.experiment, set(self.experiment.kept_epochs())
         for epoch in epochs:
             require(0 <= epoch <= experiment.epochs, "epoch", f"from 0 to {experiment.epochs}", epoch)
             wanted = f"1, as epoch {epoch} is needed and stays on disk with no other"
-            require(epoch in kept, "keep", wanted, experiment.keep)
+            require(epoch in kept_epochs, "keep", wanted, experiment.keep)
 
     def pairs(
         self,

@@ -38,8 +38,8 @@ _known: dict[tuple[Path, int, int, int], tuple[str, list[list[Any]]]] = {}  # wh
 _NAME = "epoch_{:04d}.safetensors"
 
 
-class Damaged(OSError):
-    """An epoch cannot be read; the message is one line, and training the run again repairs it."""
+class Corrupted(OSError):
+    """An epoch cannot be read; the message is one line, and to train the run again mends it."""
 
 
 class RunFolder:
@@ -122,30 +122,30 @@ class RunFolder:
         path = self.path / _NAME.format(epoch)
         if path.is_dir():
             _remove(path)
-        found = _digest(about, arrays)
-        about["digest"] = found
+        checksum = _digest(about, arrays)
+        about["digest"] = checksum
         write_whole(path, *_parts(arrays, about))
-        _known[_version(path)] = found, trained_from
+        _known[_version(path)] = checksum, trained_from
 
     def drop(self, epoch: int) -> None:
         """Remove an epoch that need not be kept."""
         _remove(self.path / _NAME.format(epoch))
 
-    def rows(self, epoch: int, name: str, wanted: Sequence[int]) -> Array:
+    def rows(self, epoch: int, name: str, indices: Sequence[int]) -> Array:
         """What these networks have in the array of this name after so many epochs, shape (rows, numbers).
 
         Raises:
-            Damaged: the epoch cannot be read.
+            Corrupted: the epoch cannot be read.
         """
         with self._open(epoch) as file:
             vectors = file.get_slice(name)
-            return np.stack([vectors[row] for row in wanted])
+            return np.stack([vectors[row] for row in indices])
 
     def state(self, epoch: int) -> dict[str, Array]:
         """All arrays of all living networks after so many epochs, see `save`.
 
         Raises:
-            Damaged: the epoch cannot be read.
+            Corrupted: the epoch cannot be read.
         """
         with self._open(epoch) as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
@@ -155,8 +155,8 @@ class RunFolder:
             self._checked(epoch)
             return safe_open(self.path / _NAME.format(epoch), "np")
         except OSError as error:
-            hint = "train the run again to repair it"
-            raise Damaged(f"run {self.path.name}, epoch {epoch}: {error}; {hint}") from error
+            hint = "train the run again to have it mended"
+            raise Corrupted(f"run {self.path.name}, epoch {epoch}: {error}; {hint}") from error
 
     def _checked(self, epoch: int) -> tuple[str, list[list[Any]]]:
         """The digest of an epoch, and those of the ones that it was trained from; OSError where it is corrupted."""
@@ -164,7 +164,7 @@ class RunFolder:
         try:
             version = _version(path)
         except FileNotFoundError:
-            raise Damaged("it is missing") from None
+            raise Corrupted("it is missing") from None
         if version not in _known:
             _known[version] = _check(path, self.path.name, epoch)
         return _known[version]
@@ -172,8 +172,8 @@ class RunFolder:
 
 def _version(path: Path) -> tuple[Path, int, int, int]:
     """The file, and what changes where it is written anew."""
-    found = path.stat()
-    return path, found.st_ino, found.st_mtime_ns, found.st_size
+    status = path.stat()
+    return path, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _check(path: Path, run: str, epoch: int) -> tuple[str, list[list[Any]]]:
@@ -183,13 +183,13 @@ def _check(path: Path, run: str, epoch: int) -> tuple[str, list[list[Any]]]:
             about = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     except (OSError, SafetensorError, ValueError) as error:
-        raise Damaged("its file cannot be read") from error
-    kept = about.pop("digest", None)
-    if kept != _digest(about, arrays):
-        raise Damaged("its content is not what was saved")
+        raise Corrupted("its file cannot be read") from error
+    checksum = about.pop("digest", None)
+    if checksum != _digest(about, arrays):
+        raise Corrupted("its content is not what was saved")
     if (about["run"], about["epoch"]) != (run, epoch):
-        raise Damaged(f"its file is that of epoch {about['epoch']} of run {about['run']}")
-    return kept, about["after"]
+        raise Corrupted(f"its file is that of epoch {about['epoch']} of run {about['run']}")
+    return checksum, about["after"]
 
 
 def _parts(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> Iterator[bytes | memoryview]:

@@ -53,20 +53,20 @@ def by_layer(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
     )
 
 
-def midpoint_numbers(found: xr.Dataset, spearman: dict[str, Correlation]) -> dict[str, Any]:
+def midpoint_numbers(predictions: xr.Dataset, spearman: dict[str, Correlation]) -> dict[str, Any]:
     """What `midpoint` found, as chapters record it.
 
     Returns:
         `spearman`, rank correlations that are given; `ratio_second_order`, prediction over measurement, see
         `approximations.ratio`; and the number of `pairs`.
     """
-    ratio = approximations.ratio(found.second_order, found.measured)
-    return {"spearman": spearman, "ratio_second_order": ratio, "pairs": found.measured.size}
+    ratio = approximations.ratio(predictions.second_order, predictions.measured)
+    return {"spearman": spearman, "ratio_second_order": ratio, "pairs": predictions.measured.size}
 
 
-def layer_numbers(found: xr.Dataset, bootstrap: Bootstrap) -> dict[str, float]:
+def layer_numbers(predictions: xr.Dataset, bootstrap: Bootstrap) -> dict[str, float]:
     """What `by_layer` found, as chapters record it: rank correlation, and the ratio of means over pairs and layers."""
     return {
-        "spearman_layerwise": float(bootstrap.correlation(found.second_order, found.measured)),
-        "ratio_layerwise": float(found.second_order.mean() / found.measured.mean()),
+        "spearman_layerwise": float(bootstrap.correlation(predictions.second_order, predictions.measured)),
+        "ratio_layerwise": float(predictions.second_order.mean() / predictions.measured.mean()),
     }

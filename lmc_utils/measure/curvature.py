@@ -69,10 +69,12 @@ def along(
             found.squared_distance.values[place] = lengths if by_layer else [float(lengths)]
             yield each
 
-    jets = evaluator.jets(corners(), steps, by_layer=by_layer, split=split)
-    for place, jet in zip(pairs.places, bar(jets, "measuring curvature", unit="pair", total=len(pairs)), strict=True):
-        require_finite(_worst(jet), {**pairs.coords, "alpha": steps}, place)
-        for name, values in jet._asdict().items():
+    results = evaluator.derivatives(corners(), steps, by_layer=by_layer, split=split)
+    for place, derivatives in zip(
+        pairs.places, bar(results, "measuring curvature", unit="pair", total=len(pairs)), strict=True
+    ):
+        require_finite(_worst(derivatives), {**pairs.coords, "alpha": steps}, place)
+        for name, values in derivatives._asdict().items():
             found[name].values[place] = values.numpy()
     return found if by_layer else found.isel(layer=0, with_layer=0, drop=True)
 

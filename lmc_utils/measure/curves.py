@@ -87,27 +87,27 @@ class Curves:
 
     Attributes:
         pairs: the networks that they join.
-        how: of which kind.
+        settings: of which kind.
         inner: the trained nodes of each pair, in the order of the pairs: by name of a tensor, (bends, numbers).
     """
 
     pairs: Pairs
-    how: CurveSettings
+    settings: CurveSettings
     inner: Sequence[Vectors]
 
     def nodes(self, place: Place) -> Corners:
         """The nodes of one pair's path: first network, inner nodes, second network."""
-        found = self.inner[list(self.pairs.places).index(place)]
-        return self.pairs.evaluator.with_inner(_ends(self.pairs, place), found)
+        inner_nodes = self.inner[list(self.pairs.places).index(place)]
+        return self.pairs.evaluator.insert_inner_nodes(_ends(self.pairs, place), inner_nodes)
 
     def planes(self) -> Pairs:
         """The pairs with their first inner node as third point, for planes through it."""
 
         def read(place: Place) -> Corners:
-            found = self.inner[list(self.pairs.places).index(place)]
-            first = {name: value[:1] for name, value in found.items()}
-            nodes = self.pairs.evaluator.with_inner(_ends(self.pairs, place), first)
-            return self.pairs.evaluator.chosen(nodes, [0, 2, 1])
+            inner_nodes = self.inner[list(self.pairs.places).index(place)]
+            first = {name: value[:1] for name, value in inner_nodes.items()}
+            nodes = self.pairs.evaluator.insert_inner_nodes(_ends(self.pairs, place), first)
+            return self.pairs.evaluator.select(nodes, [0, 2, 1])
 
         return replace(self.pairs, read=read, third="bend")
 
@@ -126,7 +126,7 @@ class Curves:
             are; `length`, of the path, and `off_line`, how far it goes from the straight line through the networks,
             both in units of the networks' distance; NaN where the two are the same network.
         """
-        alphas = np.linspace(0, 1, self.how.curve_points)
+        alphas = np.linspace(0, 1, self.settings.curve_points)
         dims = tuple(self.pairs.coords)
         quantities = {
             "t": Quantity((*dims, "alpha"), long_name="parameter of the path"),
@@ -134,21 +134,21 @@ class Curves:
             "off_line": Quantity(dims, long_name="farthest from the line over the distance of the networks"),
         }
         ground = blank({**self.pairs.coords, "alpha": alphas.tolist()}, quantities, {})
-        evaluator, last = self.pairs.evaluator, 1 + self.how.bends
+        evaluator, last = self.pairs.evaluator, 1 + self.settings.bends
         ends_first, along = [0, last, *range(1, last)], [0, *range(2, 1 + last), 1]  # orders of nodes
         straight = on_line(torch.from_numpy(alphas), 1 + last).weights
 
         def points(place: Place, corners: Corners) -> Mixtures:
-            nodes = evaluator.chosen(corners, along)
-            placed = spacing(self.how.weights, embedded(evaluator.gram(nodes)), alphas)
+            nodes = evaluator.select(corners, along)
+            placed = spacing(self.settings.weights, embedded(evaluator.gram(nodes)), alphas)
             for name, value in placed._asdict().items():
                 ground[name].values[place] = value
             homes = torch.tensor([0, *[EITHER] * (len(alphas) - 2), 1])
-            return Mixtures(self.how.weights(torch.from_numpy(placed.t))[:, ends_first], homes, straight)
+            return Mixtures(self.settings.weights(torch.from_numpy(placed.t))[:, ends_first], homes, straight)
 
-        paths = replace(self.pairs, read=lambda place: evaluator.chosen(self.nodes(place), ends_first))
+        paths = replace(self.pairs, read=lambda place: evaluator.select(self.nodes(place), ends_first))
         found = measure(paths, {"alpha": alphas.tolist()}, points, splits=splits, unit="curve")
-        return found.assign(ground.data_vars).assign_attrs(curve=self.how.describe())
+        return found.assign(ground.data_vars).assign_attrs(curve=self.settings.describe())
 
 
 def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
@@ -169,11 +169,11 @@ def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
     dims, evaluator = tuple(curves.pairs.coords), curves.pairs.evaluator
     quantities = {"off_plane": Quantity(dims, long_name="farthest from the plane over the distance of the networks")}
     found: xr.DataArray = blank(curves.pairs.coords, quantities, curves.pairs.attributes).off_plane
-    weights = curves.how.weights(torch.linspace(0, 1, _SEEN, dtype=torch.float64))
+    weights = curves.settings.weights(torch.linspace(0, 1, _SEEN, dtype=torch.float64))
     for (place, corners), inner in zip(thirds, curves.inner, strict=True):
-        third = evaluator.vectors(evaluator.chosen(corners, [2]))
+        third = evaluator.vectors(evaluator.select(corners, [2]))
         more = {name: torch.cat([value, third[name].to(value)]) for name, value in inner.items()}
-        gram = evaluator.gram(evaluator.with_inner(evaluator.chosen(corners, [0, 1]), more))
+        gram = evaluator.gram(evaluator.insert_inner_nodes(evaluator.select(corners, [0, 1]), more))
         spots = embedded(gram)  # of the first network, inner nodes, third point, second network
         with suppress(Colinear):
             triangle(gram[[0, -1, -2]][:, [0, -1, -2]])  # raises by the scale of the parameters
@@ -183,14 +183,14 @@ def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
     return found
 
 
-def drawn(planes: xr.Dataset, how: CurveSettings) -> xr.Dataset:
+def plane_trajectories(planes: xr.Dataset, settings: CurveSettings) -> xr.Dataset:
     """The straight line and the path, as trajectories on the planes through both networks and the inner node.
 
     A path with one inner node lies on its plane as a whole.
 
     Args:
         planes: of `Curves.planes`, from `measure.planes.plane`.
-        how: of which kind the paths are.
+        settings: of which kind the paths are.
 
     Returns:
         `walk` with the dimensions of the planes' corners, where `point` becomes walker (0 the line, 1 the path) and
@@ -199,21 +199,21 @@ def drawn(planes: xr.Dataset, how: CurveSettings) -> xr.Dataset:
     Raises:
         ParameterError: more than one inner node.
     """
-    require(how.bends == 1, "bends", "1, as a path with more of them leaves the plane", how.bends)
+    require(settings.bends == 1, "bends", "1, as a path with more of them leaves the plane", settings.bends)
     t = torch.linspace(0, 1, _SEEN, dtype=torch.float64)
-    path = how.weights(t)[:, [0, 2, 1]]  # corners: both networks, then the inner node
+    path = settings.weights(t)[:, [0, 2, 1]]  # corners: both networks, then the inner node
     line = torch.stack([1 - t, t, torch.zeros_like(t)], 1)
     weights = xr.DataArray(torch.stack([line, path]).numpy(), dims=["walker", "step", "point"])
-    walk = xr.dot(weights, planes.corner, dim="point").transpose(..., "walker", "step", "axis")
-    return xr.Dataset({"walk": walk}, attrs={"third": planes.attrs["third"]})
+    trajectories = xr.dot(weights, planes.corner, dim="point").transpose(..., "walker", "step", "axis")
+    return xr.Dataset({"walk": trajectories}, attrs={"third": planes.attrs["third"]})
 
 
-def train(pairs: Pairs, how: CurveSettings, recipe: Recipe | None = None, *, seed: int = 0) -> Curves:
+def train(pairs: Pairs, settings: CurveSettings, recipe: Recipe | None = None, *, seed: int = 0) -> Curves:
     """Train the inner nodes of all pairs, from the straight line on, by SGD on the loss at random t.
 
     Args:
         pairs: what is to be joined.
-        how: what kind of path, and how long to train it.
+        settings: what kind of path, and how long to train it.
         recipe: of the networks: batch size, momentum, augmentation and precision are its own. There is no weight decay:
             it would draw the inner nodes to the origin.
         seed: of the draws; each pair has its own, by its labels.
@@ -223,7 +223,7 @@ def train(pairs: Pairs, how: CurveSettings, recipe: Recipe | None = None, *, see
             diverged.
         training.Diverged: likewise, for stacked networks.
     """
-    changed = {"learning_rate": how.curve_rate, "weight_decay": 0.0, "epochs": how.curve_epochs, "warmup": 0}
+    changed = {"learning_rate": settings.curve_rate, "weight_decay": 0.0, "epochs": settings.curve_epochs, "warmup": 0}
     own, evaluator = Recipe.pick({**vars(recipe or Recipe()), **changed}), pairs.evaluator
     steps, places = evaluator.steps(own), list(pairs.places)
     streams = [_stream(pairs, place, seed) for place in places]
@@ -237,20 +237,20 @@ def train(pairs: Pairs, how: CurveSettings, recipe: Recipe | None = None, *, see
             nodes, momentum = Vectors(), Vectors()
             for name in ends[0]:
                 both = torch.stack([each[name] for each in ends])
-                fractions = torch.arange(1, 1 + how.bends).to(both) / (1 + how.bends)
+                fractions = torch.arange(1, 1 + settings.bends).to(both) / (1 + settings.bends)
                 middle = torch.lerp(both[:, :1], both[:, 1:], fractions[:, None])
                 nodes[name] = torch.cat([both[:, :1], middle, both[:, 1:]], 1)
                 momentum[name] = torch.zeros_like(middle)
             for epoch in range(own.epochs):
-                _epoch(pairs, how, own, nodes, momentum, [streams[row] for row in rows], epoch, steps)
+                _epoch(pairs, settings, own, nodes, momentum, [streams[row] for row in rows], epoch, steps)
                 shown.update()
             inner += [{name: value[row, 1:-1].clone() for name, value in nodes.items()} for row in range(len(rows))]
-    return Curves(pairs, how, inner[: len(places)])
+    return Curves(pairs, settings, inner[: len(places)])
 
 
 def _epoch(
     pairs: Pairs,
-    how: CurveSettings,
+    settings: CurveSettings,
     recipe: Recipe,
     nodes: Vectors,
     momentum: Vectors,
@@ -262,13 +262,13 @@ def _epoch(
     drawn = torch.from_numpy(np.stack([draws_of_t(each, epoch, steps) for each in streams]))
     inner = {name: value[:, 1:-1] for name, value in nodes.items()}
     for step, gradient in enumerate(pairs.evaluator.gradients(streams, recipe, epoch)):
-        weights = how.weights(drawn[:, step])
+        weights = settings.weights(drawn[:, step])
         points = {name: torch.bmm(weights[:, None].to(each), each)[:, 0] for name, each in nodes.items()}
-        pace = rate(recipe, epoch * steps + step, recipe.epochs * steps)
+        step_size = rate(recipe, epoch * steps + step, recipe.epochs * steps)
         for name, slope in gradient(points).items():
-            share = weights[:, 1:-1, None].to(slope)
-            momentum[name].mul_(recipe.momentum).add_(share * slope[:, None])
-            inner[name].sub_(momentum[name], alpha=pace)
+            weight = weights[:, 1:-1, None].to(slope)
+            momentum[name].mul_(recipe.momentum).add_(weight * slope[:, None])
+            inner[name].sub_(momentum[name], alpha=step_size)
     if not all(bool(value.isfinite().all()) for value in inner.values()):
         raise Diverged(
             f"curve_rate: training of the curve diverged in epoch {epoch + 1} of {recipe.epochs}; "
@@ -282,13 +282,13 @@ def draws_of_t(stream: Sequence[int], epoch: int, steps: int) -> np.ndarray[Any,
 
 
 def _ends(pairs: Pairs, place: Place) -> Corners:
-    return pairs.evaluator.chosen(pairs.read(place), [0, 1])
+    return pairs.evaluator.select(pairs.read(place), [0, 1])
 
 
 def _stream(pairs: Pairs, place: Place, seed: int) -> tuple[int, ...]:
     """The seed of a pair's draws: it depends on its labels, not on what else is trained."""
     labels = {
-        name: along if isinstance(along, int) else str(along[index])
-        for (name, along), index in zip(pairs.coords.items(), place, strict=True)
+        name: dim_labels if isinstance(dim_labels, int) else str(dim_labels[index])
+        for (name, dim_labels), index in zip(pairs.coords.items(), place, strict=True)
     }
     return (seed, zlib.crc32(json.dumps(labels).encode())) if labels else (seed,)

@@ -60,7 +60,9 @@ def differentiate(loss: Loss, coefficients: Tensor) -> Derivatives:
     return Derivatives(value.detach(), torch.stack(slopes, -1).detach(), curvature)
 
 
-def moved(values: Mapping[str, Tensor], deltas: Mapping[str, Tensor], steps: Mapping[str, Tensor]) -> Parameters:
+def shift_parameters(
+    values: Mapping[str, Tensor], deltas: Mapping[str, Tensor], steps: Mapping[str, Tensor]
+) -> Parameters:
     """Parameters moved along their own changes: value + step * delta for each delta.
 
     Args:
@@ -69,7 +71,7 @@ def moved(values: Mapping[str, Tensor], deltas: Mapping[str, Tensor], steps: Map
         steps: for each delta a number, shape (), or one for each network, shape (n,).
 
     >>> ones = {"weight": torch.ones(2, 3)}
-    >>> moved(ones, ones, {"weight": torch.tensor([0.0, 2.0])})["weight"].tolist()
+    >>> shift_parameters(ones, ones, {"weight": torch.tensor([0.0, 2.0])})["weight"].tolist()
     [[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]]
     """
     points = {}

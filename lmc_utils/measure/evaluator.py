@@ -54,16 +54,19 @@ class Evaluator(Protocol):
     @property
     def one_at_a_time(self) -> bool: ...
     @property
-    def kept(self) -> bool: ...
+    def keeps_statistics(self) -> bool: ...
     @property
     def batchnorm(self) -> str: ...
     @property
     def differentiated(self) -> str: ...
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
-        """Mean scores, as they are done: which points, and shape (points, splits, 1 or 2 where `kept`, scores)."""
+        """Mean scores, as they are done: which points, and their scores.
 
-    def jets(
+        Shape (points, splits, 1 or 2 where `keeps_statistics`, scores).
+        """
+
+    def derivatives(
         self, pairs: Iterable[Corners], alphas: Sequence[float], *, by_layer: bool, split: str
     ) -> Iterator[Derivatives]:
         """Loss and derivatives at points of the line through each pair: n counts alphas, k layers, or is 1."""
@@ -74,16 +77,16 @@ class Evaluator(Protocol):
         Float64, shape (corners, corners), or (layers, corners, corners).
         """
 
-    def chosen(self, corners: Corners, numbers: list[int]) -> Corners:
+    def select(self, corners: Corners, numbers: list[int]) -> Corners:
         """Some of the corners."""
 
     def vectors(self, corners: Corners) -> Vectors:
         """The parameters of the corners."""
 
-    def with_inner(self, ends: Corners, inner: Vectors) -> Corners:
+    def insert_inner_nodes(self, ends: Corners, inner: Vectors) -> Corners:
         """The ends of a pair with other networks between them, whose running statistics are mixed along the line."""
 
-    def networks_at_once(self, wanted: int, recipe: Recipe) -> int:
+    def networks_at_once(self, requested: int, recipe: Recipe) -> int:
         """How many networks `gradients` should take together."""
 
     def steps(self, recipe: Recipe) -> int:

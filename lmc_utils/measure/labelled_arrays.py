@@ -39,23 +39,23 @@ class Quantity(NamedTuple):
 
 
 def blank(coords: Coords, quantities: Mapping[str, Quantity], attrs: Mapping[str, str]) -> xr.Dataset:
-    """A dataset of NaN, to be filled place by place: `found.loss.values[place] = ...`.
+    """A dataset of NaN, to be filled place by place: `results.loss.values[place] = ...`.
 
     Args:
         coords: the labels along every dimension.
         quantities: what each array holds.
         attrs: of the dataset: what it was measured on.
 
-    >>> found = blank({"alpha": [0.0, 1.0]}, {"loss": Quantity(("alpha",), "nats")}, {"split": "train"})
-    >>> found.loss.values, found.loss.attrs, found.attrs
+    >>> results = blank({"alpha": [0.0, 1.0]}, {"loss": Quantity(("alpha",), "nats")}, {"split": "train"})
+    >>> results.loss.values, results.loss.attrs, results.attrs
     (array([nan, nan]), {'units': 'nats'}, {'split': 'train'})
     """
-    sizes = {name: size(along) for name, along in coords.items()}
+    sizes = {name: size(labels) for name, labels in coords.items()}
     arrays = {
         name: (quantity.dims, np.full([sizes[dim] for dim in quantity.dims], np.nan), quantity.attrs())
         for name, quantity in quantities.items()
     }
-    labelled = {name: list(along) for name, along in coords.items() if not isinstance(along, int)}
+    labelled = {name: list(labels) for name, labels in coords.items() if not isinstance(labels, int)}
     return xr.Dataset(arrays, coords=labelled, attrs=dict(attrs))
 
 
@@ -74,14 +74,14 @@ def require_finite(values: np.ndarray[Any, Any], coords: Coords, place: Place) -
     broken = np.argwhere(~np.isfinite(values))
     if len(broken):
         positions = zip(coords.items(), (*place, *broken[0]), strict=True)
-        labels = ", ".join(f"{name} {_labels(along)[index]}" for (name, along), index in positions)
-        raise ParameterError(f"loss: it is NaN or infinite at {labels}")
+        labels = ", ".join(f"{name} {_labels(dim_labels)[index]}" for (name, dim_labels), index in positions)
+        raise ParameterError(f"loss: expected finite numbers, got {values[tuple(broken[0])]:g} at {labels}")
 
 
-def size(along: Sequence[Any] | int) -> int:
+def size(labels: Sequence[Any] | int) -> int:
     """How long a dimension is, by its labels or their number."""
-    return along if isinstance(along, int) else len(along)
+    return labels if isinstance(labels, int) else len(labels)
 
 
-def _labels(along: Sequence[Any] | int) -> Sequence[Any]:
-    return range(along) if isinstance(along, int) else along
+def _labels(labels: Sequence[Any] | int) -> Sequence[Any]:
+    return range(labels) if isinstance(labels, int) else labels

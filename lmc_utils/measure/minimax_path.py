@@ -28,11 +28,11 @@ class Pass(NamedTuple):
 
     Attributes:
         height: of its highest point.
-        way: rows and columns of its points, shape (points, 2).
+        path: rows and columns of its points, shape (points, 2).
     """
 
     height: float
-    way: Array
+    path: Array
 
 
 def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -> Pass:
@@ -46,8 +46,8 @@ def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -
         ParameterError: an end outside the grid, or heights that are NaN or infinite.
 
     >>> wall = np.array([[0.0, 9.0, 0.0], [0.0, 9.0, 0.0], [0.0, 2.0, 0.0]])
-    >>> found = lowest_pass(wall, (0, 0), (0, 2))
-    >>> found.height, found.way.tolist()
+    >>> result = lowest_pass(wall, (0, 0), (0, 2))
+    >>> result.height, result.path.tolist()
     (2.0, [[0, 0], [1, 0], [2, 1], [1, 2], [0, 2]])
     """
     shape = heights.shape
@@ -69,10 +69,10 @@ def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -
     tree = minimum_spanning_tree(coo_array((rank, (ones, others)), shape=(heights.size,) * 2).tocsr())
     first, last = numbers[start], numbers[stop]
     before = depth_first_order(tree, first, directed=False)[1]
-    way = [last]
-    while way[-1] != first:
-        way.append(before[way[-1]])
-    return Pass(float(flat[way].max()), np.array(np.unravel_index(way[::-1], shape)).T)
+    path = [last]
+    while path[-1] != first:
+        path.append(before[path[-1]])
+    return Pass(float(flat[path].max()), np.array(np.unravel_index(path[::-1], shape)).T)
 
 
 def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
@@ -89,7 +89,7 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
 
     Returns:
         With the dimensions of the pairs, and of the split, `line` and `pass`, the highest points of either, in the unit
-        of what is shown; NaN where there is no plane. `way`, with the dimensions step and axis, is its path,
+        of what is shown; NaN where there is no plane. `path`, with the dimensions step and axis, is that of the pass,
         NaN after its end.
 
     Raises:
@@ -97,8 +97,8 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
     """
     heights = planes[show].transpose(..., "row", "column")
     over = heights.dims[:-2]
-    found = {name: xr.full_like(heights.isel(row=0, column=0, drop=True), np.nan) for name in ("line", "pass")}
-    ways = np.full((*(heights.sizes[dim] for dim in over), planes.row.size * planes.column.size, 2), np.nan)
+    highest = {name: xr.full_like(heights.isel(row=0, column=0, drop=True), np.nan) for name in ("line", "pass")}
+    paths = np.full((*(heights.sizes[dim] for dim in over), planes.row.size * planes.column.size, 2), np.nan)
     longest = 1
     for index in np.ndindex(*(heights.sizes[dim] for dim in over)):
         at = dict(zip(over, index, strict=True))
@@ -114,14 +114,14 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
         crossing = lowest_pass(values, first, last)
         straight = np.linspace(spots[0], spots[1], _ALONG)
         line = RegularGridInterpolator((y, x), values)(straight[:, ::-1])
-        found["line"][at], found["pass"][at] = line.max(), crossing.height
-        rows, columns = crossing.way.T
-        ways[index][: len(rows)] = np.stack([x[columns], y[rows]], 1)
+        highest["line"][at], highest["pass"][at] = line.max(), crossing.height
+        rows, columns = crossing.path.T
+        paths[index][: len(rows)] = np.stack([x[columns], y[rows]], 1)
         longest = max(longest, len(rows))
-    if bool(found["pass"].isnull().all()):
+    if bool(highest["pass"].isnull().all()):
         raise ParameterError("plane: expected one at least with both networks on it, got none")
-    way = xr.DataArray(ways[..., :longest, :], dims=(*over, "step", "axis"))
-    return xr.Dataset({**found, "way": way}, attrs=planes.attrs)
+    path = xr.DataArray(paths[..., :longest, :], dims=(*over, "step", "axis"))
+    return xr.Dataset({**highest, "path": path}, attrs=planes.attrs)
 
 
 def _nearest(heights: Array, above: Array, aside: Array) -> tuple[int, int]:

@@ -84,7 +84,7 @@ class ModuleEvaluator:
         return True
 
     @property
-    def kept(self) -> bool:
+    def keeps_statistics(self) -> bool:
         return bool(self.norms) and self.convention == "keep"
 
     @property
@@ -217,49 +217,91 @@ class ModuleEvaluator:
                 found[name][row] = own[name]
         return found
 
-    def jets(
+    def derivatives(
         self, pairs: Iterable[Corners], alphas: Sequence[float], *, by_layer: bool, split: str
     ) -> Iterator[Derivatives]:
         require_single(self.module, "curvature")
         line = on_line(torch.tensor(alphas, dtype=torch.float64))
         for corners in pairs:
-            found = []
+            by_point = []
             for row in range(len(line)):
                 self._mix(corners, line, row, [*self._parameters, *self._statistics])
-                homes = line.own_homes()[row].item() if self.kept else None
+                homes = line.own_homes()[row].item() if self.keeps_statistics else None
                 ends = (0, 1) if homes == EITHER else (homes,)
-                rows = [self._jet(corners, by_layer, split, None if end is None else int(end)) for end in ends]
-                found.append(Derivatives(*(torch.stack(parts).mean(0) for parts in zip(*rows, strict=True))))
-            yield Derivatives(*map(torch.stack, zip(*found, strict=True)))
+                rows = [
+                    self._derivatives_here(corners, by_layer, split, None if end is None else int(end)) for end in ends
+                ]
+                by_point.append(Derivatives(*(torch.stack(parts).mean(0) for parts in zip(*rows, strict=True))))
+            yield Derivatives(*map(torch.stack, zip(*by_point, strict=True)))
 
-    def _jet(self, corners: Corners, by_layer: bool, split: str, home: int | None) -> Derivatives:
-        """Derivatives at what the copy holds; with the statistics of one end where it is given."""
+    def _derivatives_here(self, corners: Corners, by_layer: bool, split: str, home: int | None) -> Derivatives:
+        """Derivatives at what the copy holds, batch by batch; with the statistics of one end where it is given."""
         if home is not None:
             self.hold(corners[home], self._statistics)
         own = tensors(self.module)
         names = self._parameters + (self._statistics if self.convention == "interpolate" else [])
-        return jet(
-            self.module,
-            {name: corners[1][name].to(own[name]) - corners[0][name].to(own[name]) for name in names},
-            {name: self._owners.get(name, []) if by_layer else [0] for name in names},
-            count=len(self.layers) if by_layer else 1,
-            batches=self.samples[split],
-            loss=self.measured.loss,
-            batchwise=self.convention == "reestimate" and bool(self.norms),
-        )
+        values = {name: value.clone() for name, value in tensors(self.module).items() if name in names}
+        deltas = {name: corners[1][name].to(values[name]) - corners[0][name].to(values[name]) for name in names}
+        precision = max((value.dtype for value in values.values()), key=lambda dtype: dtype.itemsize)
+        count = len(self.layers) if by_layer else 1
+        owners = {name: self._owners.get(name, []) if by_layer else [0] for name in names}
+        sums = [torch.zeros((count,) * rank, dtype=torch.float64) for rank in range(3)]
+        samples = 0
+        with self._twice_differentiable(batchwise, by_formula=self.convention == "interpolate"):
+            for batch in self.samples[split]:
+                if batchwise and batch.size < 2:
+                    continue
+                on_device = batch.to(self.device)
+
+                def loss(steps: tuple[Tensor, ...], on_device: Batch = on_device) -> Tensor:
+                    shifted = dict(values)
+                    for name, numbers in owners.items():
+                        step = torch.stack([steps[number] for number in numbers]).sum() if numbers else None
+                        if step is not None:
+                            shifted[name] = values[name] + step.to(values[name]) * deltas[name]
+                    output = on_device.run(
+                        lambda *args, **named: torch.func.functional_call(self.module, shifted, args, named)
+                    )
+                    return self.measured.loss(output, on_device.target).sum()
+
+                with expected("curvature: expected what torch differentiates twice, here it says"):
+                    parts = differentiate(loss, torch.zeros(count, device=self.device, dtype=precision))
+                for total, part in zip(sums, parts, strict=True):
+                    total += part.double().cpu()
+                samples += batch.size
+        return Derivatives(*(total / max(1, samples) for total in sums))
+
+    @contextmanager
+    def _twice_differentiable(self, batchwise: bool, by_formula: bool) -> Iterator[None]:
+        """Attention, recurrent layers and normalisations in the form that torch differentiates twice."""
+        before = {norm: norm.training for norm in self.norms}
+        buffers = {name: value.clone() for name, value in self.module.named_buffers()}
+        try:
+            for norm in self.norms:
+                norm.training = batchwise
+                if by_formula:
+                    norm.forward = types.MethodType(_normalised, norm)
+            with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+                yield
+        finally:
+            for norm, training in before.items():
+                norm.training = training
+                vars(norm).pop("forward", None)
+            for name, value in self.module.named_buffers():
+                value.copy_(buffers[name])
 
     def gram(self, corners: Corners, *, by_layer: bool = False) -> Tensor:
         groups = self._groups.values() if by_layer else [self._parameters]
-        found = torch.zeros(len(groups), len(corners), len(corners), dtype=torch.float64)
+        products = torch.zeros(len(groups), len(corners), len(corners), dtype=torch.float64)
         for row, names in enumerate(groups):
             for name in names:
                 if name in self._parameters:
                     wide = torch.stack([corner[name].double().flatten().cpu() for corner in corners])
                     vectors = torch.cat([wide[:1], wide[1:] - wide[:1]])
-                    found[row] += vectors @ vectors.T
-        return found if by_layer else found[0]
+                    products[row] += vectors @ vectors.T
+        return products if by_layer else products[0]
 
-    def chosen(self, corners: Corners, numbers: list[int]) -> Corners:
+    def select(self, corners: Corners, numbers: list[int]) -> Corners:
         return [corners[number] for number in numbers]
 
     def vectors(self, corners: Corners) -> Vectors:
@@ -268,7 +310,7 @@ class ModuleEvaluator:
             name: torch.stack([corner[name].to(value).flatten() for corner in corners]) for name, value in own.items()
         }
 
-    def with_inner(self, ends: Corners, inner: Vectors) -> Corners:
+    def insert_inner_nodes(self, ends: Corners, inner: Vectors) -> Corners:
         count = len(next(iter(inner.values())))
         between = []
         for row in range(count):
@@ -278,7 +320,7 @@ class ModuleEvaluator:
             between.append({**ends[0], **mean, **parameters})
         return [ends[0], *between, ends[1]]
 
-    def networks_at_once(self, wanted: int, recipe: Recipe) -> int:
+    def networks_at_once(self, requested: int, recipe: Recipe) -> int:
         return 1
 
     def steps(self, recipe: Recipe) -> int:

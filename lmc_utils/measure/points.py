@@ -20,11 +20,11 @@ _NUMBER = 8  # bytes of a result
 
 
 class Interrupted(KeyboardInterrupt):
-    """A measurement was stopped. `found` has what was measured; NaN stands for the rest."""
+    """A measurement was stopped. `partial` has what was measured; NaN stands for the rest."""
 
-    def __init__(self, found: xr.Dataset) -> None:
-        super().__init__("what was measured is in `error.found`")
-        self.found = found
+    def __init__(self, partial: xr.Dataset) -> None:
+        super().__init__("what was measured is in `error.partial`")
+        self.partial = partial
 
 
 def measure(
@@ -61,38 +61,38 @@ def measure(
     """
     evaluator, named = pairs.evaluator, pairs.require_splits(splits)
     coords: Coords = {"split": named, **pairs.coords, **inner}
-    dims, shape = tuple(coords), tuple(size(along) for along in inner.values())
+    dims, shape = tuple(coords), tuple(size(labels) for labels in inner.values())
     count, parameters = math.prod(shape), evaluator.parameters
-    results = 2 * _NUMBER * math.prod(size(along) for along in coords.values())
+    results = 2 * _NUMBER * math.prod(size(labels) for labels in coords.values())
     require_resources(
         f"{', '.join(inner)} ({count:,} points of {parameters:,} parameters for each pair)", memory=results
     )
     quantities = {name: Quantity(dims, *about) for name, about in evaluator.quantities.items()}
-    kept = {"kept": ["first", "second"]} if evaluator.kept else {}
-    if kept:
+    statistics_dim = {"kept": ["first", "second"]} if evaluator.keeps_statistics else {}
+    if statistics_dim:
         quantities |= {f"{name}_kept": Quantity((*dims, "kept"), *each[1:]) for name, each in quantities.items()}
-    found = blank({**coords, **kept}, quantities, pairs.attributes)
+    measured = blank({**coords, **statistics_dim}, quantities, pairs.attributes)
     sequence = list(range(count)) if order is None else list(order)
     shown = bar(description=f"measuring {unit}s", unit="point", total=len(pairs) * count)
     try:
         with shown:
             for place, corners in pairs:
-                wanted = points(place, corners) if callable(points) else points
-                if wanted is None:
+                mixtures = points(place, corners) if callable(points) else points
+                if mixtures is None:
                     shown.update(count)
                     continue
-                for rows, scores in evaluator.scores(corners, wanted[sequence], named):
+                for rows, scores in evaluator.scores(corners, mixtures[sequence], named):
                     where: tuple[Any, ...] = np.unravel_index(sequence[rows], shape)
                     for column, name in enumerate(evaluator.quantities):
                         each = scores[..., column].cpu().numpy()  # points, splits, kept
                         for split in range(len(named)):
                             at: Any = (split, *place, *where)
-                            found[name].values[at] = each[:, split].mean(-1)
-                            if kept:
-                                found[f"{name}_kept"].values[at] = each[:, split]
+                            measured[name].values[at] = each[:, split].mean(-1)
+                            if statistics_dim:
+                                measured[f"{name}_kept"].values[at] = each[:, split]
                     shown.update(len(scores))
                 for split in range(len(named)):
-                    require_finite(found.loss.values[(split, *place)], coords, (split, *place))
+                    require_finite(measured.loss.values[(split, *place)], coords, (split, *place))
     except KeyboardInterrupt as stop:
-        raise Interrupted(found) from stop
-    return found
+        raise Interrupted(measured) from stop
+    return measured

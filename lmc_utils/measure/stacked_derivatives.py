@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lmc_utils.measure.derivatives import Derivatives, Loss, differentiate, moved
+from lmc_utils.measure.derivatives import Derivatives, Loss, differentiate, shift_parameters
 from lmc_utils.measure.stacked_scores import batches, blocks, norms
 from lmc_utils.networks import stack
 from lmc_utils.networks.activation_sizes import activations
@@ -21,7 +21,7 @@ _NETWORKS_TIMES_SAMPLES = 2000  # at once: small networks then stay in the cache
 _COPIES = 8  # of the activations, for two derivatives
 
 
-def jet(
+def directional_derivatives(
     network: nn.Module,
     thetas: Tensor,
     deltas: Tensor,
@@ -61,7 +61,7 @@ def jet(
     >>> from lmc_utils.networks.layers import Linear
     >>> network = nn.Sequential(Linear(1, 1, 2))
     >>> thetas, deltas = torch.zeros(1, 4), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
-    >>> found = jet(network, thetas, deltas, inputs=torch.tensor([[2.0]]), labels=torch.tensor([0]))
+    >>> found = directional_derivatives(network, thetas, deltas, inputs=torch.tensor([[2.0]]), labels=torch.tensor([0]))
     >>> found.curvature  # x^2 p (1 - p)
     tensor([[[1.]]], dtype=torch.float64)
     """
@@ -70,9 +70,9 @@ def jet(
     if len(inputs) == 0 or len(labels) != len(inputs):
         raise ValueError(f"labels: expected one for each of at least one sample, got {len(labels)} for {len(inputs)}")
     network = evaluating(network)
-    needs, kept = stack.fresh_buffers(network, 1).shape[1], 0 if buffers is None else buffers.shape[1]
-    if estimation is None and kept != needs:
-        raise ValueError(f"buffers: expected {needs} numbers a network, or samples to estimate on, got {kept}")
+    needs, given_buffers = stack.fresh_buffers(network, 1).shape[1], 0 if buffers is None else buffers.shape[1]
+    if estimation is None and given_buffers != needs:
+        raise ValueError(f"buffers: expected {needs} numbers a network, or samples to estimate on, got {given_buffers}")
     first = inputs[:0] if estimation is None else estimation
     skipped = len(first)
     bytes_each = _COPIES * sum(activations(network, inputs)) * thetas.element_size()
@@ -91,8 +91,8 @@ def jet(
     sums = [torch.zeros(len(thetas), *(count,) * rank, dtype=torch.float64) for rank in range(3)]
     for rows in blocks(len(thetas), at_once):
         moves = stack.unflatten(deltas[rows].to(inputs.device), network)
-        own = None if buffers is None else buffers[rows].to(inputs.device)
-        values = stack.unflatten(thetas[rows].to(inputs.device), network, own)
+        own_buffers = None if buffers is None else buffers[rows].to(inputs.device)
+        values = stack.unflatten(thetas[rows].to(inputs.device), network, own_buffers)
         for samples in blocks(len(inputs), samples_at_once):
             batch = torch.cat([first, inputs[samples]])
             losses = _losses(network, values, moves, directions, batch, labels[samples])
@@ -114,7 +114,7 @@ def _losses(
 
     def losses(coefficients: tuple[Tensor, ...]) -> Tensor:
         steps = {name: coefficients[direction] for name, direction in directions.items()}
-        points = {**values, **moved(values, deltas, steps)}
+        points = {**values, **shift_parameters(values, deltas, steps)}
         networks = len(coefficients[0])
         logits = torch.func.functional_call(network, points, (inputs.expand(networks, *inputs.shape),))
         scores = logits[:, len(inputs) - len(labels) :].flatten(0, 1)

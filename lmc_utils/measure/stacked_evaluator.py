@@ -18,7 +18,7 @@ from lmc_utils.measure.batchnorm import Convention, mixed
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
 from lmc_utils.measure.mixtures import EITHER, Mixtures, blend, on_line
-from lmc_utils.measure.stacked_derivatives import jet
+from lmc_utils.measure.stacked_derivatives import directional_derivatives
 from lmc_utils.measure.stacked_scores import Scores, blocks, norms, reestimated
 from lmc_utils.networks import stack, training
 from lmc_utils.networks.stack import Networks
@@ -80,7 +80,7 @@ class StackedEvaluator:
         return False
 
     @property
-    def kept(self) -> bool:
+    def keeps_statistics(self) -> bool:
         return self._has_norms and self.convention.batchnorm == "keep"
 
     @property
@@ -158,7 +158,7 @@ class StackedEvaluator:
         if corners.buffers is None:
             expected = "reestimate, as the networks come without their running statistics"
             raise ParameterError(f"batchnorm: expected {expected}, got {self.convention.batchnorm!r}")
-        if self.kept:
+        if self.keeps_statistics:
             homes = points.own_homes()
             return [corners.buffers[torch.where(homes == EITHER, end, homes)] for end in (0, 1)]
         weights = points.weights if points.statistics is None else points.statistics
@@ -167,7 +167,7 @@ class StackedEvaluator:
             weights = weights[:, owners].transpose(1, 2)
         return [mixed(weights, corners.buffers[: weights.shape[1]])]
 
-    def jets(
+    def derivatives(
         self, pairs: Iterable[Networks], alphas: Sequence[float], *, by_layer: bool, split: str
     ) -> Iterator[Derivatives]:
         inputs, labels = self.on(split)
@@ -179,12 +179,14 @@ class StackedEvaluator:
             ends = [pair.rows(slice(2)).to(self.device) for pair in together]
             thetas = torch.cat([self.thetas(pair, points) for pair in ends])
             deltas = torch.stack([pair.theta[1] - pair.theta[0] for pair in ends]).repeat_interleave(count, 0)
-            found = [
-                jet(self.network, thetas, deltas, inputs=inputs, labels=labels, by_layer=by_layer, buffers=kept,
-                    estimation=estimation)
-                for kept in ([None] if estimating else self._statistics_of(ends, points, thetas))
+            parts_by_end = [
+                directional_derivatives(
+                    self.network, thetas, deltas, inputs=inputs, labels=labels, by_layer=by_layer, buffers=buffers,
+                    estimation=estimation,
+                )
+                for buffers in ([None] if estimating else self._statistics_of(ends, points, thetas))
             ]  # fmt: skip
-            mean = Derivatives(*(torch.stack(parts).mean(0) for parts in zip(*found, strict=True)))
+            mean = Derivatives(*(torch.stack(parts).mean(0) for parts in zip(*parts_by_end, strict=True)))
             yield from (Derivatives(*(part[at : at + count] for part in mean)) for at in range(0, len(thetas), count))
 
     def _statistics_of(self, pairs: Sequence[Networks], points: Mixtures, thetas: Tensor) -> list[Tensor | None]:
@@ -200,23 +202,25 @@ class StackedEvaluator:
             return (vectors @ vectors.T).cpu()
         return torch.stack([vectors[:, block] @ vectors[:, block].T for block in self._slices.values()]).cpu()
 
-    def chosen(self, corners: Networks, numbers: list[int]) -> Networks:
+    def select(self, corners: Networks, numbers: list[int]) -> Networks:
         return corners.rows(numbers)
 
     def vectors(self, corners: Networks) -> Vectors:
         return {"theta": corners.theta.to(self.device)}
 
-    def with_inner(self, ends: Networks, inner: Vectors) -> Networks:
+    def insert_inner_nodes(self, ends: Networks, inner: Vectors) -> Networks:
         theta = torch.cat([ends.theta[:1], inner["theta"].to(ends.theta), ends.theta[1:]])
         if ends.buffers is None:
             return Networks(theta)
         alphas = torch.linspace(0, 1, len(theta), dtype=torch.float64)
         return Networks(theta, blend(on_line(alphas).weights, ends.buffers))
 
-    def networks_at_once(self, wanted: int, recipe: Recipe) -> int:
+    def networks_at_once(self, requested: int, recipe: Recipe) -> int:
         inputs = self.on("train")[0]
         size = training.count_activations(self.network, inputs)
-        return training.networks_at_once(self.network, inputs, wanted, batch_size=recipe.batch_size, activations=size)
+        return training.networks_at_once(
+            self.network, inputs, requested, batch_size=recipe.batch_size, activations=size
+        )
 
     def steps(self, recipe: Recipe) -> int:
         require("train" in self.samples, "split", "samples of the split train to train a curve on", self.splits)

@@ -125,7 +125,7 @@ def exceeds_noise(values: xr.DataArray, errors: float = 2.0) -> xr.DataArray:
     ) / math.sqrt(count)
 
 
-def bounds(values: xr.DataArray, share: float = 0.95) -> xr.DataArray:
+def bounds(values: xr.DataArray, confidence: float = 0.95) -> xr.DataArray:
     """The ends of the interval that holds the mean over parents with this confidence, by Student's t distribution.
 
     Each parent counts once, with the mean of its pairs, see `exceeds_noise`. It supposes that parents' means scatter as
@@ -133,7 +133,7 @@ def bounds(values: xr.DataArray, share: float = 0.95) -> xr.DataArray:
 
     Args:
         values: dimensions parent and pair, and any others.
-        share: the confidence.
+        confidence: the confidence.
 
     Returns:
         The other dimensions, then `bound` (low, high); NaN where there are fewer than two parents.
@@ -144,18 +144,18 @@ def bounds(values: xr.DataArray, share: float = 0.95) -> xr.DataArray:
     of_parents = values.mean("pair", skipna=False)
     count, middle = of_parents.sizes["parent"], of_parents.mean("parent", skipna=False)
     error = of_parents.std("parent", ddof=min(1, count - 1), skipna=False) / math.sqrt(count)
-    away = error * (stats.t.ppf((1 + share) / 2, count - 1) if count > 1 else np.nan)
-    found = xr.concat([middle - away, middle + away], xr.Variable("bound", ["low", "high"]))
-    return found.transpose(..., "bound")
+    away = error * (stats.t.ppf((1 + confidence) / 2, count - 1) if count > 1 else np.nan)
+    interval = xr.concat([middle - away, middle + away], xr.Variable("bound", ["low", "high"]))
+    return interval.transpose(..., "bound")
 
 
-def since(holds: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
+def start_of_last_stretch(condition: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
     """From which coordinate on something holds without a break up to the last; NaN where it does not hold there.
 
-    >>> float(since(xr.DataArray([True, False, True, True], coords={"epoch": [0, 5, 10, 15]})))
+    >>> float(start_of_last_stretch(xr.DataArray([True, False, True, True], coords={"epoch": [0, 5, 10, 15]})))
     10.0
     """
-    backwards = holds.isel({dim: slice(None, None, -1)}).astype(int)
+    backwards = condition.isel({dim: slice(None, None, -1)}).astype(int)
     lasts = backwards.cumprod(dim).astype(bool).assign_coords({dim: backwards[dim]})
     return lasts[dim].where(lasts).min(dim)
 
@@ -163,9 +163,9 @@ def since(holds: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
 def _correlate(both: Array, method: str) -> Array:
     """Correlations of two sets of samples along the last axis, shape (2, ..., samples) to (...); NaN without spread."""
     values = np.stack([METHODS[method](each) for each in both])
-    there = np.isfinite(values)
+    finite = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):
-        first, second = values - np.nansum(values, -1, keepdims=True) / there.sum(-1, keepdims=True)
-        found = np.nansum(first * second, -1) / np.sqrt(np.nansum(first**2, -1) * np.nansum(second**2, -1))
-    lowest, highest = np.where(there, values, np.inf).min(-1), np.where(there, values, -np.inf).max(-1)
-    return np.where((lowest < highest).all(0), found, np.nan)
+        first, second = values - np.nansum(values, -1, keepdims=True) / finite.sum(-1, keepdims=True)
+        correlations = np.nansum(first * second, -1) / np.sqrt(np.nansum(first**2, -1) * np.nansum(second**2, -1))
+    lowest, highest = np.where(finite, values, np.inf).min(-1), np.where(finite, values, -np.inf).max(-1)
+    return np.where((lowest < highest).all(0), correlations, np.nan)

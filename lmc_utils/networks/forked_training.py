@@ -1,7 +1,7 @@
 """Training a family of networks as one stack: parents from scratch, and siblings that are forked off them.
 
-A trained run depends on the code that this file reaches by its imports (`lmc_utils.result_dependencies`), so it imports only
-what training needs.
+A trained run depends on the code that this file reaches by its imports (`lmc_utils.result_dependencies`), so it imports
+only what training needs.
 """
 
 from __future__ import annotations

@@ -124,12 +124,12 @@ class Dropout(nn.Module):
     Each network draws from a generator of its own, so that what it drops depends on its own seed alone.
 
     Args:
-        share: the probability, at least 0 and below 1.
+        fraction: the probability, at least 0 and below 1.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, fraction: float) -> None:
         super().__init__()
-        self.share = share
+        self.fraction = fraction
         self.generators: list[torch.Generator] = []
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class Dropout(nn.Module):
             raise ValueError(f"generators: expected one for each of {len(inputs)} networks, got {len(self.generators)}")
         shape, dtype, device = inputs.shape[1:], inputs.dtype, inputs.device
         drawn = [torch.rand(shape, generator=each, dtype=dtype, device=device) for each in self.generators]
-        return inputs * (torch.stack(drawn) >= self.share) / (1 - self.share)
+        return inputs * (torch.stack(drawn) >= self.fraction) / (1 - self.fraction)
 
 
 class Residual(nn.Sequential):

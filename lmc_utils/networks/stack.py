@@ -32,9 +32,9 @@ class Networks(NamedTuple):
         """On a device."""
         return Networks(*(None if each is None else each.to(device) for each in self))  # type: ignore[arg-type]
 
-    def rows(self, wanted: slice | Tensor | list[int]) -> Networks:
+    def rows(self, indices: slice | Tensor | list[int]) -> Networks:
         """Some of the networks."""
-        return Networks(self.theta[wanted], None if self.buffers is None else self.buffers[wanted])
+        return Networks(self.theta[indices], None if self.buffers is None else self.buffers[indices])
 
 
 def parameters(network: nn.Module) -> Parameters:

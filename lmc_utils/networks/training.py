@@ -67,9 +67,9 @@ class State(NamedTuple):
     momentum: Tensor
     buffers: Tensor
 
-    def rows(self, wanted: Sequence[int] | slice) -> State:
+    def rows(self, indices: Sequence[int] | slice) -> State:
         """Some of the networks, or some of them several times."""
-        return State(*(part[wanted] for part in self))
+        return State(*(part[indices] for part in self))
 
     @staticmethod
     def joined(states: Sequence[State]) -> State:

@@ -59,11 +59,11 @@ def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
         return _publish(site, console)
 
 
-def _clear(site: Site, kept: set[Path]) -> None:
+def _clear(site: Site, keep: set[Path]) -> None:
     """Remove what a killed build, or one in which a notebook failed, has left, and notebooks without a source."""
     folder_swap.restore(site.html, site.fresh, site.previous)
     executed = {*notebook_paths(site.executed), *notebook_paths(site.executed / "exercises")}
-    for leftover in [*site.work.glob("*.ipynb"), *site.executed.rglob(".*.partial"), *(executed - kept)]:
+    for leftover in [*site.work.glob("*.ipynb"), *site.executed.rglob(".*.partial"), *(executed - keep)]:
         leftover.unlink()
 
 

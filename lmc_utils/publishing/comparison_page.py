@@ -12,37 +12,37 @@ from lmc_utils.running.comparison import Comparison
 from lmc_utils.running.recorded_curves import Curves
 
 
-def parameters(found: Comparison) -> list[list[str]]:
+def parameters(comparison: Comparison) -> list[list[str]]:
     """The parameters that differ, a row each, below a head with the names of the runs."""
     written = {
         name: [one_line(json.dumps(value, ensure_ascii=False), LONGEST_VALUE) for value in values]
-        for name, values in found.differing_parameters.items()
+        for name, values in comparison.differing_parameters.items()
     }
-    return [["parameter", *found.runs], *([name, *values] for name, values in written.items())]
+    return [["parameter", *comparison.runs], *([name, *values] for name, values in written.items())]
 
 
-def numbers(found: Comparison) -> list[list[str]]:
+def numbers(comparison: Comparison) -> list[list[str]]:
     """The recorded numbers, a row each, below a head; a dash where a run has none."""
-    return [list(map(_written, row)) for row in found.rows()]
+    return [list(map(_written, row)) for row in comparison.rows()]
 
 
-def write(page: Path, found: Comparison) -> None:
+def write(page: Path, comparison: Comparison) -> None:
     """Write what differs, the barriers and curves of all runs as pictures, and all numbers as one page."""
     from lmc_utils.figures import elements, run_comparison, theme  # here, as drawing takes long to import
 
     theme.use_theme()
-    barriers = {name: each for name, each in found.numbers_by_fork.items() if "barrier" in name and len(each) > 1}
-    sections = {"What differs": standalone_page.html_table(parameters(found))}
+    barriers = {name: each for name, each in comparison.numbers_by_fork.items() if "barrier" in name and len(each) > 1}
+    sections = {"What differs": standalone_page.html_table(parameters(comparison))}
     if barriers:
-        drawn = run_comparison.numbers_by_fork(barriers, found.runs)
+        drawn = run_comparison.numbers_by_fork(barriers, comparison.runs)
         sections["Barriers by fork"] = elements.svg(drawn, "Barriers against the fork epoch, a line for each run")
-    for name, each in found.curves.items():
-        drawn = run_comparison.curves_by_fork([_by_fork(curves) for curves in each], found.runs)
+    for name, each in comparison.curves.items():
+        drawn = run_comparison.curves_by_fork([_by_fork(curves) for curves in each], comparison.runs)
         title = name.replace("_", " ").capitalize()
         sections[title] = elements.svg(drawn, f"{title}, a panel for each fork epoch, a line for each run")
-    sections["All numbers"] = standalone_page.html_table(numbers(found))
+    sections["All numbers"] = standalone_page.html_table(numbers(comparison))
     body = "".join(f"<h2>{title}</h2>{section}" for title, section in sections.items())
-    standalone_page.write(page, " and ".join(found.runs), body)
+    standalone_page.write(page, " and ".join(comparison.runs), body)
 
 
 def _by_fork(curves: Curves | None) -> dict[int, tuple[list[float], list[float]]]:

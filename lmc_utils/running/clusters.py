@@ -25,16 +25,16 @@ _KERNEL = 0.7e9  # bytes of a kernel with torch and what draws, and of the proce
 _KEYS = ("cluster", "options", "scale")
 
 
-def worker_count(notebook: Notebook, wanted: Sequence[Mapping[str, Any]]) -> int:
+def worker_count(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> int:
     """How many points this machine can execute at one time: one a core, as far as memory goes, and at least one.
 
     Args:
         notebook: the source; its records say what the largest of the points takes, see `Settings.memory`.
-        wanted: the points.
+        points: the points.
     """
-    records = {record.pick(notebook.defaults | dict(point)) for point in wanted for record in notebook.settings}
+    records = {record.pick(notebook.defaults | dict(point)) for point in points for record in notebook.settings}
     each = _KERNEL + max((record.memory() for record in records), default=0.0)
-    return max(1, min(os.cpu_count() or 1, len(wanted), int(free_memory() / each)))
+    return max(1, min(os.cpu_count() or 1, len(points), int(free_memory() / each)))
 
 
 @contextmanager

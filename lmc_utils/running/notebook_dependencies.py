@@ -19,7 +19,8 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
     swept where a cell does.
 
     Returns:
-        As `result_dependencies.of_code`, with `cells`, `tables` (their paths) and `swept` (what such notebooks depend on).
+        As `result_dependencies.of_code`, with `cells`, `tables` (their paths) and `swept` (what such notebooks
+        depend on).
 
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.

@@ -35,12 +35,12 @@ class Outcome:
 def execute(
     source: bytes,
     stem: str,
-    given: Mapping[str, Any],
+    parameters: Mapping[str, Any],
     *,
     digest: str,
     timeout: int,
     variables: Mapping[str, str],
-    wanted: Callable[[], bool] = lambda: True,
+    still_wanted: Callable[[], bool] = lambda: True,
 ) -> Outcome:
     """Execute a notebook in a process of its own, in a folder of this try alone.
 
@@ -49,21 +49,23 @@ def execute(
     Args:
         source: the notebook.
         stem: its name, for messages.
-        given: parameters, checked by the caller.
+        parameters: parameters, checked by the caller.
         digest: of what the notebook depends on, which the executed one carries.
         timeout: seconds that a single cell may take.
         variables: of the environment, that the process has besides those of this one.
-        wanted: asked now and then; the process is ended once this is false.
+        still_wanted: asked now and then; the process is ended once this is false.
     """
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         place, out, log = Path(folder) / f"{stem}.ipynb", Path(folder) / "out.ipynb", Path(folder) / "log"
         place.write_bytes(source)
-        arguments = [str(place), str(out), str(timeout), json.dumps(dict(given))]
+        arguments = [str(place), str(out), str(timeout), json.dumps(dict(parameters))]
         command = [sys.executable, "-m", "lmc_utils.running.sweep_point", *arguments]
-        with log.open("wb") as said:
-            process = watchdog.start(command, stdout=said, stderr=said, cwd=folder, env=os.environ | dict(variables))
+        with log.open("wb") as log_file:
+            process = watchdog.start(
+                command, stdout=log_file, stderr=log_file, cwd=folder, env=os.environ | dict(variables)
+            )
             try:
-                while process.poll() is None and wanted():
+                while process.poll() is None and still_wanted():
                     time.sleep(_POLL)
             finally:
                 watchdog.end([process])
@@ -81,10 +83,10 @@ def _stamped(path: Path, digest: str) -> bytes:
     return notebook_files.with_metadata(notebook, digest=digest, environment=run_environment())
 
 
-def main(source: str, out: str, timeout: str, given: str) -> None:
-    """What the process of a point does: no more than papermill needs, as the caller has checked the parameters."""
+def main(source: str, out: str, timeout: str, parameters: str) -> None:
+    """What the process of a point does: no more than papermill needs, as whoever asked has checked the parameters."""
     try:
-        notebooks.execute(notebooks.Notebook(Path(source)), json.loads(given), Path(out), timeout=int(timeout))
+        notebooks.execute(notebooks.Notebook(Path(source)), json.loads(parameters), Path(out), timeout=int(timeout))
     except (notebooks.ExecutionError, ParameterError) as error:
         sys.exit(f"lmc: {error}")
 

@@ -23,41 +23,41 @@ _ENVIRONMENT = ("commit", "versions", "machine")
 
 def gather(
     notebook: Notebook,
-    asked: Sequence[Mapping[str, Any]],
+    varied: Sequence[Mapping[str, Any]],
     out: Path,
     *,
-    wanted: Sequence[Mapping[str, Any]] | None = None,
+    points: Sequence[Mapping[str, Any]] | None = None,
     command: str = "",
 ) -> xr.Dataset:
     """Write `results.csv` and `results.nc` of the points that were executed with the present code; return the latter.
 
     Args:
         notebook: the source.
-        asked: what differs from point to point; points that were not executed with the present code are missing.
+        varied: what differs from point to point; points that were not executed with the present code are missing.
         out: the folder of the sweep.
-        wanted: the points with the parameters that all have in common, such as those of a preset.
+        points: the points with the parameters that all have in common, such as those of a preset.
         command: that asked for them.
 
     Returns:
         The numbers, see `dataset`; in its attributes by what and when the points were executed, see `_provenance`.
     """
-    wanted = asked if wanted is None else wanted
+    points = varied if points is None else points
     present = digest(of_notebook(notebook))
-    rows = [_row(out / "points" / f"{sweep_grid.point_name(point)}.ipynb", point, present) for point in wanted]
+    rows = [_row(out / "points" / f"{sweep_grid.point_name(point)}.ipynb", point, present) for point in points]
     write_whole(out / "results.csv", _as_csv(rows, list(notebook.parameters)).encode())
-    found = dataset([row["numbers"] for row in rows], asked)
-    found.attrs |= {
+    table = dataset([row["numbers"] for row in rows], varied)
+    table.attrs |= {
         "title": f"What {notebook.path.stem} recorded over a sweep",
         "command": command or "lmc_utils.running.sweeps.sweep",
-        "points": len(wanted),
+        "points": len(points),
         "missing": sum(not row["numbers"] for row in rows),
         **_provenance([row["metadata"] for row in rows if row["metadata"]]),
     }
-    write_whole(out / "results.nc", bytes(found.to_netcdf(engine="scipy")))
-    return found
+    write_whole(out / "results.nc", bytes(table.to_netcdf(engine="scipy")))
+    return table
 
 
-def dataset(recorded: Sequence[Mapping[str, float]], wanted: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+def dataset(recorded: Sequence[Mapping[str, float]], points: Sequence[Mapping[str, Any]]) -> xr.Dataset:
     """The numbers of all points, labelled.
 
     Where the points are a full grid, each parameter is a dimension, in the order of the first point; else there is one
@@ -70,15 +70,15 @@ def dataset(recorded: Sequence[Mapping[str, float]], wanted: Sequence[Mapping[st
     """
     names = comparison.order_names(list(recorded))
     table = {name: [each.get(name, np.nan) for each in recorded] for name in names}
-    parameters = list(dict.fromkeys(name for point in wanted for name in point))
-    along = {name: [_label(point.get(name)) for point in wanted] for name in parameters}
-    axes = {name: list(dict.fromkeys(values)) for name, values in along.items()}
+    parameters = list(dict.fromkeys(name for point in points for name in point))
+    labels_by_name = {name: [_label(point.get(name)) for point in points] for name in parameters}
+    axes = {name: list(dict.fromkeys(values)) for name, values in labels_by_name.items()}
     shape = tuple(map(len, axes.values()))
-    full = len(wanted) == int(np.prod(shape)) == len(set(zip(*along.values(), strict=True)))
+    full = len(points) == int(np.prod(shape)) == len(set(zip(*labels_by_name.values(), strict=True)))
     if not full:
-        coords = {name: ("point", values) for name, values in along.items()}
+        coords = {name: ("point", values) for name, values in labels_by_name.items()}
         return xr.Dataset({name: ("point", values) for name, values in table.items()}, coords)
-    places = tuple([axes[name].index(label) for label in labels] for name, labels in along.items())
+    places = tuple([axes[name].index(label) for label in labels] for name, labels in labels_by_name.items())
     grids = {name: np.empty(shape) for name in names}
     for name, values in table.items():
         grids[name][places] = values
@@ -93,8 +93,8 @@ def _row(path: Path, point: Mapping[str, Any], present: str) -> dict[str, Any]:
     if notebook_files.digest_in(path) != present:
         return {"point": path.stem, "parameters": dict(point), "numbers": {}, "metadata": {}}
     notebook = notebook_files.read(path)
-    numbers, given = recorded_numbers.recorded(notebook), comparison.parameters(path) | dict(point)
-    return {"point": path.stem, "parameters": given, "numbers": numbers, "metadata": notebook["metadata"]}
+    numbers, parameters = recorded_numbers.recorded(notebook), comparison.parameters(path) | dict(point)
+    return {"point": path.stem, "parameters": parameters, "numbers": numbers, "metadata": notebook["metadata"]}
 
 
 def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -111,14 +111,14 @@ def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _as_csv(rows: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> str:
-    """A row for each finished point: its name, all parameters, all numbers."""
-    there = [row for row in rows if row["numbers"]]
-    names = comparison.order_names([row["numbers"] for row in there])
+    """A row for each point that is there: its name, all parameters, all numbers."""
+    present = [row for row in rows if row["numbers"]]
+    names = comparison.order_names([row["numbers"] for row in present])
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["point", *parameters, *names])
-    for row in there:
+    for row in present:
         used = [row["parameters"].get(name) for name in parameters]
-        said = [value if isinstance(value, str) else json.dumps(value) for value in used]
-        table.writerow([row["point"], *said, *(row["numbers"].get(name, "") for name in names)])
+        texts = [value if isinstance(value, str) else json.dumps(value) for value in used]
+        table.writerow([row["point"], *texts, *(row["numbers"].get(name, "") for name in names)])
     return text.getvalue()

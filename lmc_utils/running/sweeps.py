@@ -40,26 +40,26 @@ class Report:
 
     Attributes:
         total: points that were asked for.
-        kept: how many of them existed before, executed with the present code.
+        existing: how many of them existed before, executed with the present code.
         done: how many were executed.
         failed: one line for each that was not, by the digest of the point.
     """
 
     total: int
-    kept: int = 0
+    existing: int = 0
     done: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
 
 def sweep(
-    notebook: Notebook | Path, wanted: Sequence[Mapping[str, Any]], client: Client | None = None, *, out: Path,
+    notebook: Notebook | Path, points: Sequence[Mapping[str, Any]], client: Client | None = None, *, out: Path,
     timeout: int = TIMEOUT, resources: Mapping[str, float] | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Execute a notebook at all points that are missing or outdated, and gather what all of them recorded.
 
     Args:
         notebook: the source, or its path.
-        wanted: the points: parameters that differ from the notebook's own. All are checked before one starts.
+        points: the points: parameters that differ from the notebook's own. All are checked before one starts.
         client: of a Dask cluster; by default one of this machine is started, and closed at the end.
         out: the folder of the sweep.
         timeout: seconds that a single cell may take.
@@ -73,22 +73,22 @@ def sweep(
         ExecutionError: points failed twice, and all others are done, and gathered in the folder; or see `steps`.
     """
     notebook = notebook if isinstance(notebook, Notebook) else Notebook(notebook)
-    sweep_grid.check_points(notebook, wanted)
-    report = Report(len(wanted), kept=len(wanted))
-    if todo := unfinished(notebook, wanted, out):
+    sweep_grid.check_points(notebook, points)
+    report = Report(len(points), existing=len(points))
+    if todo := unfinished(notebook, points, out):
         count = clusters.worker_count(notebook, list(todo.values()))
         with clusters.local_cluster(count) if client is None else nullcontext(client) as used:
-            for report in steps(notebook, wanted, used, out=out, timeout=timeout, resources=resources):  # noqa: B007 the last one counts
+            for report in steps(notebook, points, used, out=out, timeout=timeout, resources=resources):  # noqa: B007 the last one counts
                 pass
-    found = sweep_tables.gather(notebook, wanted, out)
+    table = sweep_tables.gather(notebook, points, out)
     if report.failed:
         first = next(iter(report.failed.values()))
         raise ExecutionError(f"{len(report.failed)} of {report.total} points failed: {first}")
-    return found
+    return table
 
 
 def steps(
-    notebook: Notebook, wanted: Sequence[Mapping[str, Any]], client: Client, *, out: Path, timeout: int = TIMEOUT,
+    notebook: Notebook, points: Sequence[Mapping[str, Any]], client: Client, *, out: Path, timeout: int = TIMEOUT,
     resources: Mapping[str, float] | None = None,
 ) -> Iterator[Report]:  # fmt: skip
     """As `sweep`, without gathering: how far it is, first of all and then after each point.
@@ -99,10 +99,10 @@ def steps(
         ExecutionError: the scheduler has gone, or code has changed meanwhile; what was done stays.
     """
     folder, present = points_folder(notebook, out), digest(of_notebook(notebook))
-    todo = unfinished(notebook, wanted, out)
+    todo = unfinished(notebook, points, out)
     if outdated := sum((folder / f"{name}.ipynb").exists() for name in todo):
-        _log.warning(f"{outdated} of {len(wanted)} points are executed again: {_CHANGED}")
-    report = Report(len(wanted), kept=len(wanted) - len(todo))
+        _log.warning(f"{outdated} of {len(points)} points are executed again: {_CHANGED}")
+    report = Report(len(points), existing=len(points) - len(todo))
     yield report
     if not todo:
         return
@@ -110,9 +110,9 @@ def steps(
     variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
 
     def submit(point: Point) -> Future[Any]:
-        given = {"digest": present, "timeout": timeout, "variables": variables}
+        options = {"digest": present, "timeout": timeout, "variables": variables}
         needed = dict(resources or {}) or None
-        return client.submit(_at_work, source, stem, point, **given, pure=False, resources=needed)
+        return client.submit(_run_point, source, stem, point, **options, pure=False, resources=needed)
 
     from distributed import as_completed
     from distributed.comm.core import CommClosedError
@@ -137,7 +137,7 @@ def steps(
                 finished.add(again)
                 continue
             else:
-                report.failed[name] = f"{outcome.error} ({_shown(todo[name])})"
+                report.failed[name] = f"{outcome.error} ({_format_point(todo[name])})"
                 if outcome.notebook:
                     write_whole(folder / f"{name}.partial.ipynb", outcome.notebook)
             yield report
@@ -148,11 +148,11 @@ def steps(
             client.cancel(list(running), force=True)
 
 
-def unfinished(notebook: Notebook, wanted: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
+def unfinished(notebook: Notebook, points: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
     """The points, by name, that were not executed, or with other code than the present; raises as `points_folder`."""
     folder, present = points_folder(notebook, out), digest(of_notebook(notebook))
-    points = {point_name(point): dict(point) for point in wanted}
-    return {name: point for name, point in points.items() if digest_in(folder / f"{name}.ipynb") != present}
+    by_name = {point_name(point): dict(point) for point in points}
+    return {name: point for name, point in by_name.items() if digest_in(folder / f"{name}.ipynb") != present}
 
 
 def points_folder(notebook: Notebook, out: Path) -> Path:
@@ -171,27 +171,27 @@ def points_folder(notebook: Notebook, out: Path) -> Path:
     return folder
 
 
-def _at_work(source: bytes, stem: str, point: Point, **given: Any) -> sweep_point.Outcome:
+def _run_point(source: bytes, stem: str, point: Point, **options: Any) -> sweep_point.Outcome:
     """What a worker does; it stops where the task is no longer wanted."""
     from distributed import get_worker
 
     worker = get_worker()
     key = worker.get_current_task()
 
-    def wanted() -> bool:
+    def still_wanted() -> bool:
         task = worker.state.tasks.get(key)
         return task is not None and task.state in ("executing", "long-running") and worker.status.name == "running"
 
-    return sweep_point.execute(source, stem, point, **given, wanted=wanted)
+    return sweep_point.execute(source, stem, point, **options, still_wanted=still_wanted)
 
 
 def _outcome(future: Future[Any]) -> sweep_point.Outcome:
     try:
-        found: sweep_point.Outcome = future.result()
+        outcome: sweep_point.Outcome = future.result()
     except Exception as error:  # a worker that was killed too often, one out of memory
         return sweep_point.Outcome(b"", f"{type(error).__name__}: its worker has gone")
-    return found
+    return outcome
 
 
-def _shown(point: Point) -> str:
+def _format_point(point: Point) -> str:
     return ", ".join(f"{name}={json.dumps(value)}" for name, value in point.items())

@@ -40,14 +40,14 @@ def test_what_is_kept_is_what_the_first_reading_gave() -> None:
     found = repeatable(loader)
     assert found.description == "20 samples in 4 batches"
     assert torch.equal(torch.cat([batch.inputs for batch in found]), INPUTS)
-    again = repeatable(loader, kept=1)
+    again = repeatable(loader, memory=1)
     assert torch.equal(torch.cat([batch.target for batch in again]), LABELS)
     assert again.description == found.description
 
 
 @pytest.mark.parametrize("kept", [1, 2**30])
 def test_another_order_is_said(kept: int) -> None:
-    found = repeatable(DataLoader(TensorDataset(INPUTS, LABELS), 6, shuffle=True), kept=kept)
+    found = repeatable(DataLoader(TensorDataset(INPUTS, LABELS), 6, shuffle=True), memory=kept)
     assert "; in another order at each reading" in found.description
     assert sorted(torch.cat([batch.target for batch in found]).tolist()) == LABELS.tolist()
 
@@ -59,7 +59,7 @@ def test_other_samples_are_said_and_kept_or_refused() -> None:
     with pytest.raises(
         ParameterError, match=r"^data: expected the same samples at each reading, or at most 9.31e-10 GiB"
     ):
-        repeatable(Noisy(), kept=1)
+        repeatable(Noisy(), memory=1)
     assert "others at each reading" in repeatable(Once()).description
 
 

@@ -63,7 +63,7 @@ def test_random_corruption_is_repaired(seed: int, run: Run, copy: Path) -> None:
 def test_a_run_corrupted_during_a_measurement_is_not_measured(run: Run, copy: Path) -> None:
     opened = train(SMALL, copy.parent)
     run_corruption.a_bit_of_the_parameters(copy)
-    with pytest.raises(store.Damaged, match="epoch 2: its content is not what was saved"):
+    with pytest.raises(store.Corrupted, match="epoch 2: its content is not what was saved"):
         list(opened.pairs([2]))
 
 
@@ -90,11 +90,11 @@ def test_repair_of_a_thinned_run_on_another_machine_retrains_all_later_epochs(
 
 def test_thinned_runs_keep_the_listed_epochs_and_can_be_completed(run: Run, tmp_path: Path, trained: list[int]) -> None:
     thin = Experiment(**SMALL.to_json() | {"keep": 3})
-    assert thin.kept() == [0, 2, 3, 4]
+    assert thin.kept_epochs() == [0, 2, 3, 4]
     folder = train(thin, tmp_path).folder
     assert folder.path.name == run.folder.path.name
-    assert folder.epochs() == thin.kept()
-    assert run_corruption.equal_networks(folder, run.folder, thin.kept())
+    assert folder.epochs() == thin.kept_epochs()
+    assert run_corruption.equal_networks(folder, run.folder, thin.kept_epochs())
     assert trained == [1, 2, 3, 4]
     train(SMALL, tmp_path)
     assert trained == [1, 2, 3, 4, 1]

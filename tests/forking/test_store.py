@@ -60,7 +60,7 @@ def test_a_corrupted_epoch_is_named_and_ignored(folder: store.RunFolder) -> None
     assert folder.fault(2) == "its file cannot be read"
     assert folder.newest(3) == 1
     with pytest.raises(
-        store.Damaged, match=f"^run {folder.path.name}, epoch 2: its file cannot be read; train the run"
+        store.Corrupted, match=f"^run {folder.path.name}, epoch 2: its file cannot be read; train the run"
     ):
         folder.rows(2, "theta", [0])
 
@@ -146,7 +146,7 @@ def test_the_lock_makes_others_wait(folder: store.RunFolder) -> None:
 def test_nothing_is_pickled(folder: store.RunFolder) -> None:
     with (folder.path / "epoch_0002.safetensors").open("wb") as file:
         np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(store.Damaged, match="its file cannot be read"):
+    with pytest.raises(store.Corrupted, match="its file cannot be read"):
         folder.rows(2, "theta", [0])
 
 

@@ -18,7 +18,7 @@ from lmc_utils.measure import approximations, barriers, curvature, lines, stacke
 from lmc_utils.measure.batchnorm import CONVENTIONS, Convention
 from lmc_utils.measure.mixtures import blend, on_line
 from lmc_utils.measure.pairs import between
-from lmc_utils.measure.stacked_derivatives import jet
+from lmc_utils.measure.stacked_derivatives import directional_derivatives
 from lmc_utils.networks import layers, normalisation, stack
 from lmc_utils.networks.models import ACTIVATIONS, Architecture, build
 
@@ -100,8 +100,8 @@ def test_every_network_agrees_with_its_dense_hessian(design: Architecture, shape
     kept = 0.5 + torch.rand(2, stack.fresh_buffers(network, 1).shape[1], dtype=torch.float64)
     given = {"estimation": inputs[:skipped]} if skipped else {"buffers": kept}
     later = inputs[skipped:], labels[skipped:]
-    found = jet(network, thetas, deltas, inputs=later[0], labels=later[1], **given)
-    whole = jet(network, thetas, deltas, inputs=later[0], labels=later[1], by_layer=False, **given)
+    found = directional_derivatives(network, thetas, deltas, inputs=later[0], labels=later[1], **given)
+    whole = directional_derivatives(network, thetas, deltas, inputs=later[0], labels=later[1], by_layer=False, **given)
     for layer in network.modules():
         if isinstance(layer, normalisation.BatchNorm):
             layer.estimate_from = skipped or None
@@ -138,8 +138,11 @@ def test_pairs_are_differentiated_by_their_convention() -> None:
                 "interpolate": [{"buffers": mixed}],
                 "keep": [{"buffers": end} for end in ends],
             }[how]
-            jets = [jet(network, theta, delta, inputs=train[0], labels=train[1], **each) for each in given]
-            expected = torch.stack([each.curvature[0] for each in jets]).mean(0)
+            results = [
+                directional_derivatives(network, theta, delta, inputs=train[0], labels=train[1], **each)
+                for each in given
+            ]
+            expected = torch.stack([each.curvature[0] for each in results]).mean(0)
             np.testing.assert_allclose(found.curvature.sel(alpha=alpha), expected, rtol=1e-8, atol=1e-9)
 
 
@@ -147,7 +150,9 @@ def test_a_network_with_statistics_is_not_differentiated_without_them() -> None:
     network = build(Architecture(architecture="resnet8", widths=(2,), norm="batch"), (7, 1), 3).double()
     thetas, deltas = networks(network, count=1)
     with pytest.raises(ValueError, match="buffers: expected 60 numbers a network, or samples to estimate on, got 0"):
-        jet(network, thetas, deltas, inputs=torch.zeros(9, 7, 1).double(), labels=torch.zeros(9).long())
+        directional_derivatives(
+            network, thetas, deltas, inputs=torch.zeros(9, 7, 1).double(), labels=torch.zeros(9).long()
+        )
 
 
 class Residual(nn.Module):
@@ -180,7 +185,7 @@ def test_a_stack_of_any_structure_agrees_with_its_dense_hessian(network: nn.Modu
     network = network.double()
     thetas, deltas = networks(network, count=2)
     inputs, labels = samples(9, (4,), 3)
-    found = jet(network, thetas, deltas, inputs=inputs, labels=labels)
+    found = directional_derivatives(network, thetas, deltas, inputs=inputs, labels=labels)
     for row, (theta, delta) in enumerate(zip(thetas, deltas, strict=True)):
         slopes, curvatures = dense(network, theta, delta, inputs, labels)
         torch.testing.assert_close(found.slope[row], slopes, rtol=1e-9, atol=1e-12)
@@ -246,7 +251,7 @@ def test_a_linear_network_has_the_closed_form() -> None:
     moved = inputs @ deltas[0, :12].view(4, 3) + deltas[0, 12:]
     variance = (chances * moved**2).sum(1) - (chances * moved).sum(1) ** 2  # of the moved logits under the softmax
     slope = ((chances - functional.one_hot(labels, 3)) * moved).sum(1)
-    found = jet(network, thetas, deltas, inputs=inputs, labels=labels)
+    found = directional_derivatives(network, thetas, deltas, inputs=inputs, labels=labels)
     torch.testing.assert_close(found.curvature[0, 0, 0], variance.mean(), rtol=1e-12, atol=0)
     torch.testing.assert_close(found.slope[0, 0], slope.mean(), rtol=1e-12, atol=1e-15)
 
@@ -255,7 +260,7 @@ def test_in_a_relu_network_each_layers_own_block_is_gauss_newton() -> None:
     network = build(Architecture(widths=(6, 5)), (4, 1), 3).double()
     thetas, deltas = networks(network)
     inputs, labels = samples(12, (4, 1), 3)
-    found = jet(network, thetas, deltas, inputs=inputs, labels=labels)
+    found = directional_derivatives(network, thetas, deltas, inputs=inputs, labels=labels)
     for row, (name, block) in enumerate(stack.layer_slices(network).items()):
 
         def logits(step: Tensor, block: slice = block) -> Tensor:
@@ -277,7 +282,7 @@ def test_batches_do_not_matter(by_layer: bool) -> None:
     thetas, deltas = networks(network, count=5)
     inputs, labels = samples(23, (4, 1), 3)
     whole, *others = (
-        jet(network, thetas, deltas, inputs=inputs, labels=labels, by_layer=by_layer, memory=memory)
+        directional_derivatives(network, thetas, deltas, inputs=inputs, labels=labels, by_layer=by_layer, memory=memory)
         for memory in (100, 0.02, 1e-6)
     )
     for other in others:
@@ -290,7 +295,7 @@ def test_the_network_given_is_left_as_it_was() -> None:
     before = [value.clone() for value in network.parameters()]
     thetas, deltas = networks(network)
     inputs, labels = samples(5, (4, 1), 3)
-    jet(network, thetas, deltas, inputs=inputs, labels=labels)
+    directional_derivatives(network, thetas, deltas, inputs=inputs, labels=labels)
     for value, old in zip(network.parameters(), before, strict=True):
         assert value.requires_grad
         assert torch.equal(value, old)
@@ -343,10 +348,10 @@ def test_what_does_not_fit_is_named(run: Run) -> None:
     thetas, deltas = networks(network)
     inputs, labels = samples(5, (4, 1), 3)
     with pytest.raises(ValueError, match=r"deltas: expected the shape of thetas, \(3, 51\), got \(2, 51\)"):
-        jet(network, thetas, deltas[:2], inputs=inputs, labels=labels)
+        directional_derivatives(network, thetas, deltas[:2], inputs=inputs, labels=labels)
     with pytest.raises(ValueError, match="expected parameter vectors of length 51, got 50"):
-        jet(network, thetas[:, 1:], deltas[:, 1:], inputs=inputs, labels=labels)
+        directional_derivatives(network, thetas[:, 1:], deltas[:, 1:], inputs=inputs, labels=labels)
     with pytest.raises(ValueError, match="labels: expected one for each of at least one sample, got 4 for 5"):
-        jet(network, thetas, deltas, inputs=inputs, labels=labels[:4])
+        directional_derivatives(network, thetas, deltas, inputs=inputs, labels=labels[:4])
     with pytest.raises(ValueError, match="got nan at fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha inf"):
         curvature.along(run.pairs(), [0.0, float("inf")])

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lmc_utils.measure import curves as curves_file
 from lmc_utils.measure import lines, planes
-from lmc_utils.measure.curves import Curves, CurveSettings, drawn, off_plane, train
+from lmc_utils.measure.curves import Curves, CurveSettings, off_plane, plane_trajectories, train
 from lmc_utils.measure.mixtures import blend
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.stacked_evaluator import require_stacked
@@ -29,7 +29,7 @@ KINDS = [SHORT, replace(SHORT, curve="chain"), replace(SHORT, curve="chain", ben
 
 def points(curves: Curves, place: tuple[int, ...], t: Tensor) -> Tensor:
     """The parameter vectors at these t, (points, parameters)."""
-    return blend(curves.how.weights(t), curves.nodes(place).theta)
+    return blend(curves.settings.weights(t), curves.nodes(place).theta)
 
 
 def inner(curves: Curves) -> Tensor:
@@ -74,9 +74,9 @@ def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: CurveSettings
         optimiser = torch.optim.SGD(bends, lr=how.curve_rate, momentum=RECIPE.momentum)
         stream = curves_file._stream(pairs, place, 5)
         for epoch in range(how.curve_epochs):
-            drawn = np.random.default_rng([*stream, epoch, curves_file._DRAW]).random(steps)
+            plane_trajectories = np.random.default_rng([*stream, epoch, curves_file._DRAW]).random(steps)
             for step, (batch, targets) in enumerate(batches(inputs, labels, [stream], recipe=own, epoch=epoch)):
-                weights = how.weights(torch.tensor([drawn[step]], dtype=torch.float64))[0]
+                weights = how.weights(torch.tensor([plane_trajectories[step]], dtype=torch.float64))[0]
                 theta = sum(weight * node for weight, node in zip(weights, [first, *bends, second], strict=True))
                 values = stack.unflatten(theta[None], evaluator.network)
                 logits = torch.func.functional_call(evaluator.network, values, (batch.double(),))[0]
@@ -168,7 +168,7 @@ def test_a_curve_with_one_bend_lies_on_its_plane_and_is_drawn_where_it_is() -> N
     pairs = made(MLP)
     curves = train(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE)
     measured = planes.plane(curves.planes(), planes.PlaneGrid(grid=3), splits=["train"])
-    walk = drawn(measured, SHORT).walk
+    walk = plane_trajectories(measured, SHORT).walk
     t = torch.linspace(0, 1, walk.sizes["step"], dtype=torch.float64)
     for place in [(0,), (1,)]:
         ground = planes.basis(curves.planes().read(place).theta)
@@ -179,7 +179,7 @@ def test_a_curve_with_one_bend_lies_on_its_plane_and_is_drawn_where_it_is() -> N
         np.testing.assert_allclose(walk[place].sel(walker=0), np.linspace(first, second, len(t)), atol=1e-12)
     assert walk[2].isnull().all(), "no pair, no walk"
     with pytest.raises(ParameterError, match="bends: expected 1, as a path with more of them leaves the plane, got 3"):
-        drawn(measured, replace(SHORT, curve="chain", bends=3))
+        plane_trajectories(measured, replace(SHORT, curve="chain", bends=3))
 
 
 def test_the_distance_from_another_plane_is_in_units_of_that_of_the_networks() -> None:

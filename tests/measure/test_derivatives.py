@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lmc_utils.measure.derivatives import differentiate, moved
+from lmc_utils.measure.derivatives import differentiate, shift_parameters
 
 
 def entangled(a: tuple[Tensor, ...]) -> Tensor:
@@ -45,7 +45,7 @@ def test_nothing_is_left_on_the_point_of_differentiation() -> None:
 
 def test_one_step_for_all_networks_or_one_for_each() -> None:
     values, deltas = {"weight": torch.ones(2, 3, 4), "kept": torch.zeros(2)}, {"weight": torch.full((2, 3, 4), 0.5)}
-    assert list(moved(values, deltas, {"weight": torch.tensor(2.0)})) == ["weight"]
-    assert moved(values, deltas, {"weight": torch.tensor(2.0)})["weight"].unique().tolist() == [2]
-    each = moved(values, deltas, {"weight": torch.tensor([0.0, 2.0])})["weight"]
+    assert list(shift_parameters(values, deltas, {"weight": torch.tensor(2.0)})) == ["weight"]
+    assert shift_parameters(values, deltas, {"weight": torch.tensor(2.0)})["weight"].unique().tolist() == [2]
+    each = shift_parameters(values, deltas, {"weight": torch.tensor([0.0, 2.0])})["weight"]
     assert [network.unique().tolist() for network in each] == [[1], [2]]

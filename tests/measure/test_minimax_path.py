@@ -40,14 +40,14 @@ def test_it_is_as_high_as_the_lowest_flood_that_joins_both_ends(seed: int) -> No
     start, stop = (0, 0), (int(rows) - 1, int(columns) - 1)
     found = lowest_pass(heights, start, stop)
     assert found.height == flooded(heights, start, stop)
-    assert found.height == heights[tuple(found.way.T)].max()
-    assert (tuple(found.way[0]), tuple(found.way[-1])) == (start, stop)
-    assert abs(np.diff(found.way, axis=0)).max() == 1, "from neighbour to neighbour"
+    assert found.height == heights[tuple(found.path.T)].max()
+    assert (tuple(found.path[0]), tuple(found.path[-1])) == (start, stop)
+    assert abs(np.diff(found.path, axis=0)).max() == 1, "from neighbour to neighbour"
 
 
 def test_from_a_place_to_itself_is_no_way() -> None:
     found = lowest_pass(np.array([[1.0, 0.0], [0.0, 0.0]]), (0, 0), (0, 0))
-    assert (found.height, found.way.tolist()) == (1.0, [[0, 0]])
+    assert (found.height, found.path.tolist()) == (1.0, [[0, 0]])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_wall_with_a_gap_is_walked_around() -> None:
         assert found.line.values[0] == pytest.approx(5.0)
         assert found["pass"].values[0] == wanted
         assert found["line"].isnull().values.tolist() == [False, True], "where there is no plane, there is no pass"
-    way = found.way.isel(pair=0).dropna("step").values
+    way = found.path.isel(pair=0).dropna("step").values
     assert way[0].tolist() == [0, 0]
     assert way[-1].tolist() == [4, 0]
     assert way[:, 1].max() == 2, "through the gap"
@@ -102,7 +102,7 @@ def test_rounding_does_not_say_where_a_way_starts(noise: float) -> None:
     plane.corner[0, 0] = np.array([0.25, 0.25]) + noise
     found = across(plane)
     assert found["pass"].values == 1
-    assert found.way.values[0, 0].tolist() == [0, 0.5]
+    assert found.path.values[0, 0].tolist() == [0, 0.5]
 
 
 def test_planes_that_are_measured_have_a_pass_on_every_split() -> None:

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.measure.statistics import bounds, correlation, exceeds_noise, since
+from lmc_utils.measure.statistics import bounds, correlation, exceeds_noise, start_of_last_stretch
 from lmc_utils.settings import ParameterError
 
 
@@ -130,7 +130,7 @@ def test_more_pairs_of_one_parent_are_no_more_evidence() -> None:
 def test_since_is_the_start_of_the_last_unbroken_stretch() -> None:
     rows = [[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 0, 0]]
     holds = xr.DataArray(np.array(rows, bool), dims=["fork_epoch", "epoch"], coords={"epoch": [4, 6, 9]})
-    np.testing.assert_array_equal(since(holds), [4, 6, 9, np.nan, np.nan])
+    np.testing.assert_array_equal(start_of_last_stretch(holds), [4, 6, 9, np.nan, np.nan])
 
 
 @pytest.mark.parametrize("share", [0.95, 0.5])

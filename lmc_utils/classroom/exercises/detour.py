@@ -28,9 +28,9 @@ _CURVE_POINTS = tuple((*_NUMBERS.normal(size=(3, 4)), t) for t in (0.0, 0.25, 0.
 
 
 @cache
-def _barriers(strangers: bool, aligned: bool) -> xr.DataArray:
+def _barriers(independent: bool, aligned: bool) -> xr.DataArray:
     family = example_families.family()
-    pairs = family.independent_pairs() if strangers else family.pairs()
+    pairs = family.independent_pairs() if independent else family.pairs()
     if aligned:
         pairs = alignment.align(pairs).pairs
     return barriers.error_barrier(lines.line(pairs, _LINE).error)

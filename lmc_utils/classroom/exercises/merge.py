@@ -42,11 +42,11 @@ def _stable_pairs() -> str:
     )
 
 
-def _count_numbers(kept: bool = True, counters: bool = True, trained: bool = False) -> float:
+def _count_numbers(buffers: bool = True, counters: bool = True, trained: bool = False) -> float:
     network = classifiers().first
     weights = sum(value.numel() for value in network.parameters())
     beside = sum(value.numel() for value in network.buffers() if counters or value.is_floating_point())
-    return float(beside * kept + weights * trained)
+    return float(beside * buffers + weights * trained)
 
 
 def _average(first: Any, second: Any) -> Any:
@@ -56,9 +56,9 @@ def _average(first: Any, second: Any) -> Any:
 
 def _merged(factor: float = 1.0, start_weight: float = 1.0, second: float = 1.0) -> Callable[..., Array]:
     def merge(start: Any, one: Any, two: Any, scale: float) -> Array:
-        moved = (one - start_weight * start) + second * (two - start_weight * start)
-        found: Array = start + factor * scale * moved
-        return found
+        change = (one - start_weight * start) + second * (two - start_weight * start)
+        merged: Array = start + factor * scale * change
+        return merged
 
     return merge
 
@@ -98,7 +98,9 @@ EXERCISES = {
             "Those are all the numbers in the file. Which of them were not trained?": lambda: _count_numbers(
                 trained=True
             ),
-            "Those were trained: they are the network's parameters.": lambda: _count_numbers(kept=False, trained=True),
+            "Those were trained: they are the network's parameters.": lambda: _count_numbers(
+                buffers=False, trained=True
+            ),
             "Nearly. What does a normalisation count?": lambda: _count_numbers(counters=False),
         },
         tolerance=1e-6,

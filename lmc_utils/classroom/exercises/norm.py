@@ -27,14 +27,14 @@ def _family(rate: float = 0.4) -> Run:
 
 
 @cache
-def _barriers(how: str, rate: float, split: str) -> xr.DataArray:
-    found = lines.line(_family(rate).pairs(batchnorm=how), _LINE, splits=[split]).sel(split=split)
+def _barriers(convention: str, rate: float, split: str) -> xr.DataArray:
+    found = lines.line(_family(rate).pairs(batchnorm=convention), _LINE, splits=[split]).sel(split=split)
     return barriers.error_barrier(found.get("error_kept", found.error))
 
 
-def barrier(how: str = "reestimate", fork: int = 0, split: str = "train", rate: float = 0.4) -> float:
+def barrier(convention: str = "reestimate", fork: int = 0, split: str = "train", rate: float = 0.4) -> float:
     """The error barrier by a convention, mean over all pairs, in points; kept statistics are each network's in turn."""
-    return float(_barriers(how, rate, split).sel(fork_epoch=fork).mean())
+    return float(_barriers(convention, rate, split).sel(fork_epoch=fork).mean())
 
 
 @cache
@@ -50,17 +50,17 @@ def _remaining_variance(layer: int = -1, fork: int = 0, end: float | None = None
 
 
 def _highest() -> str:
-    return max(CONVENTIONS, key=lambda how: barrier(how, fork=2))
+    return max(CONVENTIONS, key=lambda convention: barrier(convention, fork=2))
 
 
 def _statistics(correction: int = 1, over: tuple[int, ...] = (0, 2)) -> Callable[[Array], Any]:
     """Mean and variance of activations (samples, channels, space), a row each."""
 
-    def found(activations: Array) -> Any:
+    def mean_and_variance(activations: Array) -> Any:
         mean, varies = activations.mean(over), activations.var(over, ddof=correction)
         return np.stack([mean, varies])
 
-    return found
+    return mean_and_variance
 
 
 def _deviation(activations: Array) -> Any:
