@@ -41,7 +41,7 @@ def test_contenders_alternate_and_ratios_are_theirs_over_ours(capsys: pytest.Cap
     assert "| peer | 6.00 (7.00, 8.00) | 6.0 (4.0 to 6.0) |" in shown
 
 
-def test_times_have_as_many_digits_as_mean_something_and_a_unit_where_one_is_named() -> None:
+def test_times_are_rounded_and_given_in_the_named_unit() -> None:
     shown = timing.table({"ours": [0.0123456], "peer": [1234.56], "one": [0.00246912]}, "ours", unit="one")
     assert "in units of the one |" in shown
     assert "| ours | 0.0123 (0.0123, 0.0123) | 1 | 5.0 |" in shown
@@ -74,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
 
 
 @pytest.mark.parametrize(("by_layer", "numbers"), [(False, 1), (True, 3)])  # two layers and all
-def test_the_peers_find_the_curvature_that_we_find(trained: Experiment, by_layer: bool, numbers: int) -> None:
+def test_the_peers_curvature_equals_ours(trained: Experiment, by_layer: bool, numbers: int) -> None:
     task = curvature.Task.of(trained)
     curvature._check_equal(task, by_layer)
     found = curvature._contenders(task, by_layer)[curvature.OURS](task, by_layer)
@@ -83,7 +83,7 @@ def test_the_peers_find_the_curvature_that_we_find(trained: Experiment, by_layer
 
 
 @pytest.mark.parametrize("norm", ["none", "group", "functions", "constants"])
-def test_the_peers_find_the_curvature_of_residual_networks(norm: str) -> None:
+def test_the_peers_curvature_of_residual_networks_equals_ours(norm: str) -> None:
     design = Architecture(
         architecture="resnet8", widths=(2,), norm=norm if norm in ("none", "group") else "batch", activation="tanh"
     )
@@ -107,7 +107,7 @@ def test_curvatures_are_counted_in_forward_passes() -> None:
     assert rows[2:4] == ["| a | 2.00 | 4.0 | 6.00 | 12 |", "| b | 4.00 | 8.0 |  |  |"]
 
 
-def test_the_peers_find_the_losses_that_we_find_on_the_lines(trained: Experiment) -> None:
+def test_the_peers_losses_on_lines_equal_ours(trained: Experiment) -> None:
     task = lines.Task.of(trained)
     lines._check_equal(task, 3)
     assert lines._stack(task, torch.linspace(0, 1, 3)).shape == (2, 3)
@@ -120,7 +120,7 @@ def test_different_losses_on_the_line_are_detected(trained: Experiment, monkeypa
         lines._check_equal(lines.Task.of(trained), 3)
 
 
-def test_the_peer_finds_the_losses_that_we_find_on_a_plane(trained: Experiment) -> None:
+def test_the_peers_losses_on_a_plane_equal_ours(trained: Experiment) -> None:
     run = train(trained)
     planes._check_equal(run, planes._triangles(run)[1], 3)
     assert {name: len(seconds) for name, seconds in planes.compare(trained, 1, grid=2).items()} == {
@@ -137,7 +137,7 @@ def test_different_losses_on_the_plane_are_detected(trained: Experiment, monkeyp
         planes._check_equal(run, planes._triangles(run)[1], 3)
 
 
-def test_a_plain_network_is_the_one_it_was_made_from(trained: Experiment) -> None:
+def test_a_plain_network_equals_its_stacked_original(trained: Experiment) -> None:
     task = lines.Task.of(trained)
     theta = task.ends[0, 0]
     network = plain.network(task.design, theta)
@@ -152,7 +152,7 @@ def test_growth_is_measured_in_a_process_of_its_own(trained: Experiment) -> None
     assert memory.table({8: 7.6, 0.5: 1.2}).splitlines()[2:] == ["| 8 | 8 |", "| 0.5 | 1 |"]
 
 
-def test_the_store_is_timed_while_it_keeps_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_is_timed_during_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LMC_RUNS", str(tmp_path))
     monkeypatch.setattr(store, "_execute", lambda _: None)
     found = store.shares(SMALL, "any", repeats=2)
@@ -219,7 +219,7 @@ def test_different_numbers_are_detected(monkeypatch: pytest.MonkeyPatch) -> None
         sweeps.compare(1, 1)
 
 
-def test_what_a_sweep_adds_is_told_for_each_point() -> None:
+def test_the_overhead_of_a_sweep_is_given_per_point() -> None:
     numbers = [{"a": 1.0}] * 11
     found = {
         sweeps.PAPERMILL: [sweeps.Timed(numbers, 2.0, 22.0)],

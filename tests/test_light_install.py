@@ -127,7 +127,7 @@ def run(python: Path, folder: Path, *arguments: str, given: str = "") -> subproc
 
 
 @pytest.mark.parametrize("code", [NOT_FOUND, FOLDERS_AND_A_RUN], ids=["nothing else is there", "imports, training"])
-def test_the_folders_that_compute_need_no_extra(python: Path, tmp_path: Path, code: str) -> None:
+def test_computing_folders_need_no_extra(python: Path, tmp_path: Path, code: str) -> None:
     done = run(python, tmp_path, "-c", code)
     assert done.returncode == 0, done.stderr
 
@@ -146,7 +146,7 @@ def test_help_and_trained_runs_need_no_extra(python: Path, tmp_path: Path, argum
     assert done.returncode == 0, done.stderr
 
 
-def test_a_command_that_lacks_its_extra_says_which_in_one_line(python: Path, tmp_path: Path) -> None:
+def test_a_command_without_its_extra_is_a_one_line_error(python: Path, tmp_path: Path) -> None:
     done = run(python, tmp_path, "-c", IN_ONE_PROCESS, given="\n".join(f"{each} --root {ROOT}" for each in NEEDS))
     assert done.returncode == 0, done.stderr
     for line, (command, extra) in zip(done.stderr.splitlines(), NEEDS.items(), strict=True):

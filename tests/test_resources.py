@@ -81,6 +81,6 @@ def test_impossible_work_is_rejected_at_once(record: type, values: dict[str, obj
     assert "\n" not in str(caught.value)
 
 
-def test_the_books_parameters_fit() -> None:
+def test_the_books_parameters_fit_into_memory() -> None:
     for record in (Experiment, Landscape, Descent, LineGrid):
         assert record.pick({}) == record()

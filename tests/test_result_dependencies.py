@@ -49,7 +49,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_it_is_what_a_finder_finds(folder: str) -> None:
+def test_dependencies_equal_those_of_modulefinder(folder: str) -> None:
     source = f"import lmc_utils.{folder}"
     finder = Finder(path=[str(provenance.CHECKOUT)])
     finder.scan_code(compile(source, "source", "exec"), finder.add_module("__main__"))
@@ -59,20 +59,20 @@ def test_it_is_what_a_finder_finds(folder: str) -> None:
     assert found["versions"].keys() - {"python"} == provenance.versions(finder.any_missing()).keys()
 
 
-def test_imports_within_functions_count_and_other_packages_are_not_looked_into(package: Path) -> None:
+def test_imports_within_functions_count_and_other_packages_are_not_traversed(package: Path) -> None:
     (package.parent / "yaml.py").write_text("import numpy")
     found = result_dependencies.of_code("def later():\n    import yaml.nodes\nawait something()")
     assert (set(found["versions"]), found["modules"]) == ({"python", "PyYAML"}, {})
 
 
-def test_the_star_of_a_folder_is_all_of_its_modules(package: Path) -> None:
+def test_a_star_import_of_a_folder_includes_all_its_modules(package: Path) -> None:
     (package / "one.py").write_text("import numpy")
     found = result_dependencies.of_code("from lmc_utils import *\nfrom yaml import *")
     assert (set(found["modules"]), set(found["versions"])) == ({"__init__.py", "one.py"}, {"python", "numpy", "PyYAML"})
 
 
 @pytest.mark.parametrize("code", ["from . import other", "from .other import x"])
-def test_a_relative_import_is_one_line(code: str, package: Path) -> None:
+def test_a_relative_import_is_a_one_line_error(code: str, package: Path) -> None:
     (package / "one.py").write_text(code)
     for source in (code, "from lmc_utils import one"):
         with pytest.raises(ValueError, match=rf"^expected absolute imports, found `{code}`$"):
@@ -185,7 +185,7 @@ def test_a_new_torch_retrains_and_re_executes_all_that_imports_it(monkeypatch: p
     protocol._training_code.cache_clear()
 
 
-def test_a_run_depends_on_the_values_that_it_trains_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_depends_on_its_training_data(monkeypatch: pytest.MonkeyPatch) -> None:
     before, load = results([]), data.load
     for split, same in (("test", True), ("train", False)):
         loaded = load(data.Source(dataset="digits"))
@@ -208,7 +208,7 @@ def test_a_network_built_by_code_outside_the_package_is_rejected(monkeypatch: py
         results([])
 
 
-def test_tables_and_swept_notebooks_count_where_they_are_named() -> None:
+def test_tables_and_swept_notebooks_are_dependencies_where_they_are_named() -> None:
     found = of_notebook(Notebook(ROOT / "notebooks" / "08_when_stability_begins.ipynb"))
     assert "stability_width.nc" in found["tables"]
     assert "one_boundary.ipynb" in found["swept"]

@@ -29,7 +29,7 @@ def test_each_decay_is_a_run_of_its_own(tmp_path: Path, monkeypatch: pytest.Monk
         np.testing.assert_allclose(swept.loss.sel(weight_decay=decay).squeeze(), own_loss, rtol=1e-5)  # float32
 
 
-def test_the_ends_of_the_sweep_are_the_least_and_the_most() -> None:
+def test_the_first_and_last_points_are_the_least_and_most_decay() -> None:
     coords = {"weight_decay": [0.0, 0.1, 0.2], "fork_epoch": [0, 5], "parent": [0, 1], "pair": ["0-1"]}
     measured = xr.DataArray(np.random.default_rng(0).uniform(1, 2, size=(3, 2, 2, 1)), coords=coords)
     factor = xr.DataArray([2.0, 3.0, 4.0], coords={"weight_decay": coords["weight_decay"]})

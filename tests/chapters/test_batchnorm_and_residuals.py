@@ -10,7 +10,7 @@ from lmc_utils.chapters import batchnorm_and_residuals as chapter
 from lmc_utils.forking import result_tables
 
 
-def test_where_statistics_are_kept_it_is_the_mean_of_both_barriers() -> None:
+def test_the_convention_keep_averages_both_barriers() -> None:
     coords = {"kept": ["first", "second"], "alpha": [0.0, 0.25, 0.5, 0.75, 1.0]}
     both = xr.DataArray([[0.0, 8.0, 2.0, 2.0, 0.0], [0.0, 2.0, 2.0, 6.0, 0.0]], coords=coords)
     kept = xr.Dataset({"error": both.mean("kept"), "error_kept": both})
@@ -19,7 +19,7 @@ def test_where_statistics_are_kept_it_is_the_mean_of_both_barriers() -> None:
     assert found.sel(batchnorm="reestimate").item() == 5, "the barrier of the mean"
 
 
-def test_the_lowest_and_the_highest_are_of_re_estimated_statistics() -> None:
+def test_the_lowest_and_highest_barriers_use_reestimated_statistics() -> None:
     coords = {"batchnorm": ["reestimate", "keep"], "fork_epoch": [0], "parent": [0, 1], "pair": ["0-1"]}
     found = chapter.barrier_numbers(xr.DataArray([[[[1.0], [3.0]]], [[[10.0], [20.0]]]], coords=coords))
     assert (found["lowest"].item(), found["highest"].item()) == (1, 3)
@@ -40,7 +40,7 @@ def test_the_table_of_norms_is_read_by_label() -> None:
     np.testing.assert_array_equal(one, barrier.sel(norm="none", learning_rate=norms.learning_rate[0]))
 
 
-def test_what_is_said_of_fashion_is_what_its_table_was_made_with() -> None:
+def test_fashion_mnist_parameters_come_from_its_table() -> None:
     found = chapter.about_fashion(result_tables.read("resnet8_fashion_mnist"))
     assert found["samples"] == 10_000
     assert found["parents"] == result_tables.FASHION.parents

@@ -12,7 +12,7 @@ COORDS = {"fork_epoch": [0, 2], "parent": [0, 1, 2], "pair": ["0-1"], "epoch": [
 NOISE = xr.DataArray(np.random.default_rng(0).normal(size=(2, 3, 1, 5)), coords=COORDS)
 
 
-def test_a_quantity_that_is_the_final_barrier_at_one_lag_ranks_it_there_and_only_there() -> None:
+def test_a_predictor_equal_to_the_final_barrier_at_one_lag_correlates_only_there() -> None:
     final = NOISE.sel(epoch=0, drop=True)
     known = xr.where(NOISE.epoch == NOISE.fork_epoch + 2, final, NOISE)
     found = chapter.correlations_by_lag({"known": known}, final, Bootstrap(resamples=100), lags=[1, 2])
@@ -20,7 +20,7 @@ def test_a_quantity_that_is_the_final_barrier_at_one_lag_ranks_it_there_and_only
     assert found["known"][0].estimate < 1
 
 
-def test_the_barrier_at_a_distance_is_the_first_one_there() -> None:
+def test_the_barrier_at_a_distance_is_at_the_first_crossing() -> None:
     coords = {"fork_epoch": [0, 2], "epoch": [0, 1, 2, 3, 4]}
     nan = np.nan
     distance = xr.DataArray([[0, 4, 2, 5, 6], [nan, nan, 0, nan, nan]], coords=coords)
@@ -42,7 +42,7 @@ def test_layers_are_counted_from_one() -> None:
     }
 
 
-def test_barriers_are_compared_at_half_of_what_all_early_forks_reach() -> None:
+def test_barriers_are_compared_at_half_the_common_distance() -> None:
     coords = {"fork_epoch": [0, 1, 4], "epoch": [0, 1, 2, 3, 4]}
     nan = np.nan
     distance = xr.DataArray([[0, 2, 4, 6, 8], [nan, 0, 1, 2, 4], [nan, nan, nan, nan, 0]], coords=coords)

@@ -15,7 +15,7 @@ HEIGHT = xr.DataArray(HEIGHTS, coords={"height": HEIGHTS})
 ONES = xr.DataArray(np.ones((2, 3, 1)), coords=PAIRS)
 
 
-def test_a_ridge_of_one_curvature_is_as_sharp_everywhere() -> None:
+def test_a_ridge_of_constant_curvature_has_constant_sharpness() -> None:
     ridge = ONES * SCATTER * 3 * (1 - HEIGHT) ** 2
     found = chapter.ridge_shape(ridge)
     for name in ("ridge_height", "sharpness", "sharpest", "high_sharpness"):
@@ -24,7 +24,7 @@ def test_a_ridge_of_one_curvature_is_as_sharp_everywhere() -> None:
     assert found.ridge_top.values.tolist() == [0.75, 0.75], "at the third point there is none"
 
 
-def test_a_ridge_reaches_as_far_as_it_is_unbroken() -> None:
+def test_a_ridge_extends_to_its_first_gap() -> None:
     ridge = ONES * SCATTER * xr.DataArray([1.0, 1.0, -1.0, 4.0, 0.0], coords={"height": HEIGHTS})
     found = chapter.ridge_shape(ridge)
     assert found.ridge_top.values.tolist() == [0.25, 0.25]
@@ -32,7 +32,7 @@ def test_a_ridge_reaches_as_far_as_it_is_unbroken() -> None:
     assert chapter.ridge_shape(-ridge).ridge_top.values.tolist() == [-1, -1]
 
 
-def test_flanks_that_rise_anywhere_do_not_count_as_falling() -> None:
+def test_flanks_that_rise_anywhere_are_not_falling() -> None:
     tracks = xr.DataArray(["first", "middle", "second"], coords={"track": ["first", "middle", "second"]})
     loss = ONES * xr.where(tracks == "second", 1 - HEIGHT, HEIGHT)
     assert chapter.falling_flanks(loss, epochs=8) == {"flanks": 12, "falling_flanks": 6}

@@ -9,7 +9,7 @@ import xarray as xr
 from lmc_utils.chapters.sibling_forking import error_numbers
 
 
-def test_errors_of_siblings_and_of_what_lies_between_them() -> None:
+def test_error_numbers_cover_siblings_and_midpoints() -> None:
     coords = {"split": ["train", "test"], "fork_epoch": [0, 2], "parent": [0, 1], "pair": ["0-1"], "epoch": [0, 1, 2]}
     base = xr.DataArray(np.random.default_rng(0).uniform(size=(2, 2, 2, 1, 3)), coords=coords)
     gain = xr.DataArray([[0.0, 4.0, 1.0], [0.0, 0.0, 3.0]], coords={"fork_epoch": [0, 2], "epoch": [0, 1, 2]})

@@ -31,7 +31,7 @@ def siblings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> chapter.Treatme
     return chapter.measure_treatments(train(SMALL).pairs(), LINE, Matching(), seed=0)
 
 
-def test_what_forks_at_the_end_is_one_network_to_every_treatment(siblings: chapter.TreatmentResults) -> None:
+def test_a_fork_at_the_end_has_no_barrier_before_or_after_alignment(siblings: chapter.TreatmentResults) -> None:
     late = siblings.barriers.sel(fork_epoch=2)
     assert late.sel(treatment=["line", "aligned"]).values == pytest.approx(0)
     assert siblings.report.moved.sel(fork_epoch=2).values == pytest.approx(0)
@@ -41,7 +41,7 @@ def test_what_forks_at_the_end_is_one_network_to_every_treatment(siblings: chapt
     assert chapter.alignment_gain(siblings)["interval"].dims == ("treatment", "fork_epoch", "bound")
 
 
-def test_the_reduced_fraction_is_that_of_the_mean_barrier() -> None:
+def test_the_reduced_fraction_is_of_the_mean_barrier() -> None:
     of_two = treated([[10.0, 30.0], [4.0, 6.0], [0.0, 0.0]])
     assert of_two.reduction().values.tolist() == [6, 24]
     assert of_two.reduced_fraction().item() == 0.75
@@ -53,7 +53,7 @@ def test_the_reduced_fraction_is_that_of_the_mean_barrier() -> None:
     assert (found["share"], found["share_strangers"]) == (0.75, 0.5)
 
 
-def test_other_curves_and_norms_are_rejected_with_one_line() -> None:
+def test_other_curves_and_norms_are_one_line_errors() -> None:
     with pytest.raises(ParameterError, match="bends: expected 1 in this chapter"):
         chapter.require_measurable(SMALL, CurveSettings(curve="chain", bends=2))
     with pytest.raises(ParameterError, match="norm: expected none or batch"):

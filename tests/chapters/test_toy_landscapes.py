@@ -28,7 +28,7 @@ LONG = "where descent diverges from the steepest solution (2 / curvature), got"
         ({"roots": [0, 1e-90]}, "roots: expected minima whose barriers lie between 1e-300 and 1e300, got [0.0, 1e-90]"),
     ],
 )
-def test_a_landscape_out_of_range_gets_one_line(parameters: dict[str, object], line: str) -> None:
+def test_landscape_parameters_out_of_range_are_one_line_errors(parameters: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError) as error:
         Landscape(**parameters)  # type: ignore[arg-type]
     assert str(error.value) == line
@@ -63,13 +63,13 @@ def test_a_landscape_out_of_range_gets_one_line(parameters: dict[str, object], l
         ({"seed": -1}, "seed: expected at least 0, got -1"),
     ],
 )
-def test_a_descent_out_of_range_gets_one_line(parameters: dict[str, object], line: str) -> None:
+def test_descent_parameters_out_of_range_are_one_line_errors(parameters: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError) as error:
         Descent(**parameters)  # type: ignore[arg-type]
     assert str(error.value) == line
 
 
-def test_a_landscape_is_its_roots_or_else_equally_spaced() -> None:
+def test_roots_are_equally_spaced_by_default() -> None:
     assert Landscape(m=4, spacing=1.0).minima().tolist() == [-1.5, -0.5, 0.5, 1.5]
     assert Landscape(m=4, roots=(2.0, -1.0)).minima().tolist() == [-1.0, 2.0]
     assert Landscape().minima().tolist() == toy.on_interval(5).tolist()
@@ -95,14 +95,14 @@ def test_ridges_by_count_are_those_of_each_landscape() -> None:
     assert found["fall_of_largest_barrier"] == pytest.approx(4 / 27 / height)
 
 
-def test_ridges_fall_at_the_rates_that_theory_says() -> None:
+def test_ridges_fall_at_the_theoretical_rates() -> None:
     found = decay_rates()
     assert found["rate"]["chebyshev"] == pytest.approx(4, rel=1e-9)
     for where in ("edge", "middle"):
         assert found["rate"][where] == pytest.approx(found["law"][where], rel=0.02), "up to terms of order 1 / m"
 
 
-def test_of_isotropic_factors_all_pairs_of_solutions_are_corners() -> None:
+def test_at_full_rank_all_solutions_are_corners() -> None:
     walk = Descent(pairs_field=20)
     often, high = between_random_solutions(walk, [walk.dimensions[0]], range(2))
     assert often.shape == high.shape == (1, 2)

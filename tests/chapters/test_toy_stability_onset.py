@@ -7,7 +7,7 @@ import numpy as np
 from lmc_utils.chapters import toy_stability_onset
 
 
-def test_without_heat_nobody_parts_and_with_more_of_it_they_part_longer() -> None:
+def test_the_onset_is_zero_without_noise_and_increases_with_temperature() -> None:
     times = toy_stability_onset.fork_times("temperature", [0.0, 0.1, 0.4], pairs=100)
     assert times.dims == ("parent", "temperature")
     assert times.sizes["parent"] == 5
@@ -16,7 +16,7 @@ def test_without_heat_nobody_parts_and_with_more_of_it_they_part_longer() -> Non
     assert means[0] < means[1] < means[2] < 1
 
 
-def test_the_heat_that_is_left_changes_less_than_that_of_the_start() -> None:
+def test_the_temperature_at_the_onset_varies_less_than_the_initial_one() -> None:
     times = toy_stability_onset.fork_times("temperature", [0.2, 0.6], pairs=250)
     left = (times.temperature * (1 - times)).mean("parent").values
     assert 1 <= left[1] / left[0] < 2, "three times as hot at the start"

@@ -39,7 +39,7 @@ def test_one_axis_in_epochs_steps_and_train_error() -> None:
         assert np.all(found[name] == value), name
 
 
-def test_another_bound_moves_it() -> None:
+def test_the_onset_depends_on_the_threshold() -> None:
     found = when_stability_begins.onset_along_parameter(table([0.1]), "rate", "train", below=1.0)
     assert found.begins.values.tolist() == [[1.5, 1.5]]
     assert found.steps.values.tolist() == [[15.0, 15.0]]
@@ -47,19 +47,19 @@ def test_another_bound_moves_it() -> None:
     assert from_the_start.steps.values.tolist() == [[0.0, 0.0]]
 
 
-def test_a_network_that_has_not_learnt_has_no_boundary() -> None:
+def test_a_network_that_has_not_learnt_has_no_onset() -> None:
     found = when_stability_begins.onset_along_parameter(table([0.1], learnt=False), "rate", "train")
     assert not found.learnt.any()
     assert found.begins.isnull().all()
 
 
 @pytest.mark.parametrize(("kind", "values"), [("width", [8, 16]), ("depth", [1, 2])])
-def test_lists_of_widths_are_widths_or_depths(kind: str, values: list[int]) -> None:
+def test_lists_of_widths_are_read_as_width_or_depth(kind: str, values: list[int]) -> None:
     found = when_stability_begins.onset_along_parameter(table([[8], [16, 16]], "widths"), "widths", "train", kind=kind)
     assert found[kind].values.tolist() == values
 
 
-def test_what_is_no_such_sweep_is_refused() -> None:
+def test_tables_of_other_sweeps_are_rejected() -> None:
     with pytest.raises(ParameterError, match="table: expected a sweep over rate and seed"):
         when_stability_begins.onset_along_parameter(table([0.1], "other"), "rate", "train")
     with pytest.raises(ParameterError, match="table: expected numbers error_barrier_test_fork_0"):
@@ -79,7 +79,7 @@ def test_the_learning_rate_falls_as_a_cosine() -> None:
     np.testing.assert_allclose(there, [0.4, 0.3, 0.2, 0.0], atol=1e-12)
 
 
-def test_the_words_say_which_laws_hold_and_why_others_do_not() -> None:
+def test_the_table_says_which_power_laws_hold_and_why_others_do_not() -> None:
     laws = {
         "holds": PowerLaw(-0.75, -0.8, -0.7, 2.0, 1.1, True),
         "zero": PowerLaw(np.nan, np.nan, np.nan, np.nan, np.nan, False),
@@ -103,7 +103,7 @@ def test_the_rank_correlation_is_with_the_axis() -> None:
     assert when_stability_begins.spearman(values, Bootstrap(resamples=100)).estimate == pytest.approx(expected)
 
 
-def test_axes_are_read_by_the_names_that_they_have_in_the_text() -> None:
+def test_axes_are_found_by_their_names_in_the_text() -> None:
     plan = Parameters(below=1.0)
     assert when_stability_begins.onset_along_axis(
         "depth", table([[8], [8, 8]], "widths"), plan
@@ -121,7 +121,7 @@ def onset(name: str, labels: list[float], factor: float = 1.0) -> xr.Dataset:
     return xr.Dataset({"begins": values, "share": share, "steps": 10 * values, "error_there": values})
 
 
-def test_equal_noise_is_compared_at_equal_noise() -> None:
+def test_onsets_are_compared_at_equal_noise() -> None:
     axes = {
         "learning rate": onset("learning_rate", [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4]),
         "batch size": onset("batch_size", [16, 32, 64, 128, 256]),

@@ -28,7 +28,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(f"{name}.pt").touch()
 
 
-def test_none_are_none_and_all_are_some() -> None:
+def test_checkpoints_are_true_only_if_given() -> None:
     assert not Checkpoints()
     assert Checkpoints(**WHOLE)
     with pytest.raises(ParameterError, match="model: expected MODULE:NAME, got None"):
@@ -36,7 +36,7 @@ def test_none_are_none_and_all_are_some() -> None:
 
 
 @pytest.mark.parametrize("missing", WHOLE)
-def test_what_is_missing_is_named(missing: str) -> None:
+def test_missing_checkpoint_parameters_are_named(missing: str) -> None:
     with pytest.raises(ParameterError, match=f"^{missing}: expected .* go together, got None$"):
         Checkpoints(**(WHOLE | {missing: None}))
 
@@ -49,12 +49,12 @@ def test_what_is_missing_is_named(missing: str) -> None:
         ({"model": 3}, "model: expected a word or null, got 3"),
     ],
 )
-def test_what_is_wrong_is_named(change: dict[str, object], line: str) -> None:
+def test_invalid_checkpoint_parameters_are_named(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError, match=f"^{line}$"):
         Checkpoints(**(WHOLE | change))  # type: ignore[arg-type]
 
 
-def test_what_is_loaded_is_what_pair_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_loaded_checkpoints_can_be_passed_to_pair(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("files_of_mine.py").write_text(
         "import torch\nmake = lambda: torch.nn.Linear(2, 2)\nsamples = torch.eye(2), torch.tensor([0, 1])\n"
     )
@@ -76,7 +76,7 @@ def families() -> list[chapter.Family]:
     return chapter.families(lambda: nn.Linear(3, 2), samples, lambda own: torch.optim.SGD(own, 0.1), parameters=few)
 
 
-def test_networks_from_one_start_are_nearer_to_each_other(families: list[chapter.Family]) -> None:
+def test_networks_from_one_start_are_closer(families: list[chapter.Family]) -> None:
     assert [list(family) for family in families] == [["first", "same_start", "two_starts"]] * 2
     found = chapter.mean_cosine(families)
     assert -1 <= found["two_starts"] < found["same_start"] <= 1

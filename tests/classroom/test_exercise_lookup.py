@@ -46,7 +46,7 @@ def cells(path: Path) -> dict[str, dict[str, Any]]:
 
 
 @every_exercise
-def test_the_truth_is_right(exercise: Exercise) -> None:
+def test_the_solution_passes_its_check(exercise: Exercise) -> None:
     verdict = check_answer(exercise, exercise.evaluate(exercise.solution))
     assert verdict, verdict
     assert verdict.message == exercise.explanation

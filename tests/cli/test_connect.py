@@ -64,7 +64,7 @@ def run(
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_numbers_are_those_of_the_library_and_the_page_needs_no_host(folder: Path) -> None:
+def test_numbers_equal_the_librarys_and_the_page_is_self_contained(folder: Path) -> None:
     done = run(
         folder, "0.pt", "1.pt", "--json", "--layers", "--curvature", "--curve", "--alphas", "5", "--html", "report.html"
     )
@@ -121,7 +121,7 @@ def test_several_files_make_a_matrix(folder: Path) -> None:
         ),
     ],
 )
-def test_mistakes_are_one_line(
+def test_mistakes_are_one_line_errors(
     folder: Path,
     arguments: list[str],
     names: dict[str, str],
@@ -141,7 +141,7 @@ def test_mistakes_are_one_line(
     assert lines[0].startswith(f"lmc: {line}")
 
 
-def test_an_interrupted_measurement_reports_the_finished_points(folder: Path) -> None:
+def test_ctrl_c_prints_the_partial_report(folder: Path) -> None:
     command = [sys.executable, "-m", "lmc_utils.cli", "connect", "0.pt", "1.pt", "--json", "--loss", "mine:slow"]
     command += ["--model", "mine:net", "--data", "mine:samples"]
     calls = folder / "calls"

@@ -65,7 +65,7 @@ ROOT = Path(__file__).parent.parent.parent
         (["results", "notebooks/01_toy_landscapes.ipynb"], "notebook: expected recorded numbers, found none"),
     ],
 )
-def test_a_mistake_costs_one_line(
+def test_a_mistake_is_a_one_line_error(
     arguments: list[str], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -80,7 +80,7 @@ def test_a_mistake_costs_one_line(
 
 
 @pytest.mark.parametrize("kind", fuzzing.KINDS)
-def test_text_from_outside_makes_no_traceback(kind: str) -> None:
+def test_untrusted_input_causes_no_traceback(kind: str) -> None:
     count = 40 if kind == "lmc grade" else 350  # the first validates whole notebooks
     row = fuzzing.tried(kind, count, seed=0)
     assert row.held == row.tried >= 0.8 * count, row.worst

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_table_and_the_page_hold_what_differs_and_every_number(folder: Path) -> None:
+def test_compare_shows_differing_parameters_and_all_numbers(folder: Path) -> None:
     done = lmc("compare", "slow.ipynb", "fast.ipynb", "--html", "page.html", cwd=folder)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -47,7 +47,7 @@ def test_the_table_and_the_page_hold_what_differs_and_every_number(folder: Path)
     )
 
 
-def test_json_and_csv(folder: Path) -> None:
+def test_compare_writes_json_and_csv(folder: Path) -> None:
     told = json.loads(lmc("compare", "slow.ipynb", "fast.ipynb", "--json", cwd=folder).stdout)
     assert told["differences"]["barrier_fork_0"] == {"fast": 4.0}
     rows = list(csv.reader(io.StringIO(lmc("compare", "slow.ipynb", "fast.ipynb", "--csv", cwd=folder).stdout)))
@@ -55,7 +55,7 @@ def test_json_and_csv(folder: Path) -> None:
     assert ["barrier_fork_8", "2.0", "", ""] in rows
 
 
-def test_results_of_several_files_and_with_parameters(folder: Path) -> None:
+def test_results_accepts_several_files_and_lists_parameters(folder: Path) -> None:
     several = lmc("results", "slow.ipynb", "fast.ipynb", "--parameters", cwd=folder).stdout
     assert [line for line in several.splitlines() if line.startswith("rate")] == [
         "rate            0.5",
@@ -76,7 +76,7 @@ def test_results_of_several_files_and_with_parameters(folder: Path) -> None:
         (["slow.ipynb", "fast.ipynb", "--html", "page.pdf"], "lmc: html: expected a name that ends in .html"),
     ],
 )
-def test_a_mistake_costs_one_line(folder: Path, arguments: list[str], line: str) -> None:
+def test_a_mistake_is_a_one_line_error(folder: Path, arguments: list[str], line: str) -> None:
     done = lmc("compare", *arguments, cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(line)

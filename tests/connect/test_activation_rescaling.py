@@ -22,7 +22,7 @@ every_design = pytest.mark.parametrize("design", DESIGNS, ids=lambda design: des
 
 
 @every_design
-def test_moments_after_rescaling_are_those_wanted(design: Architecture) -> None:
+def test_moments_after_rescaling_are_the_targets(design: Architecture) -> None:
     pairs = made(design)
     evaluator = require_stacked(pairs)
     network, inputs = evaluator.network.double(), evaluator.samples["train"][0].double()
@@ -51,7 +51,7 @@ def test_moments_are_those_of_a_plain_forward_pass() -> None:
 
 
 @every_design
-def test_ends_stay_as_they_are(design: Architecture) -> None:
+def test_endpoints_are_unchanged(design: Architecture) -> None:
     pairs, grid = made(design), LineGrid(alphas=5, alpha_range=(-0.5, 1.5))
     plain = lines.line(pairs, grid)
     rescaled_line = activation_rescaling.line(pairs, grid)
@@ -63,7 +63,7 @@ def test_ends_stay_as_they_are(design: Architecture) -> None:
 
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "keep"])
-def test_batch_normalisation_is_re_estimated(batchnorm: str) -> None:
+def test_batchnorm_statistics_are_reestimated(batchnorm: str) -> None:
     design, grid = Architecture(architecture="resnet8", widths=(4,), norm="batch"), LineGrid(alphas=3)
     rescaled_line = activation_rescaling.line(made(design, batchnorm), grid)
     assert rescaled_line.loss.equals(lines.line(made(design), grid).loss)
@@ -71,6 +71,6 @@ def test_batch_normalisation_is_re_estimated(batchnorm: str) -> None:
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
-def test_other_normalisations_are_refused(norm: str) -> None:
+def test_other_normalisations_are_rejected(norm: str) -> None:
     with pytest.raises(ParameterError, match="norm: expected none or batch for activations to be rescaled, got"):
         activation_rescaling.line(made(Architecture(architecture="cnn", widths=(4, 4), norm=norm)), LineGrid())

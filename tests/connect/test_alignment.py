@@ -25,7 +25,7 @@ GRID = LineGrid(alphas=3, alpha_range=(0.0, 1.0))
 @pytest.mark.parametrize("matched", ["weights", "activations"])
 @pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
 @pytest.mark.parametrize("architecture", ["mlp", "resnet8"])
-def test_ends_compute_what_they_did_and_only_what_lies_between_changes(
+def test_alignment_preserves_the_endpoints_function_and_changes_the_line(
     matched: str, batchnorm: str, architecture: str
 ) -> None:
     widths, norm = ((8, 8), "none") if architecture == "mlp" else ((4,), "batch")
@@ -45,7 +45,7 @@ def test_ends_compute_what_they_did_and_only_what_lies_between_changes(
         assert torch.equal(moved[1], own[1]) == (place == (2,))
 
 
-def test_the_report_has_distances_and_moved_channels() -> None:
+def test_the_report_has_distances_and_the_fraction_of_permuted_channels() -> None:
     pairs = made(Architecture(widths=(8, 8)))
     aligned, report = align(pairs)
     for place, corners in aligned:
@@ -57,7 +57,7 @@ def test_the_report_has_distances_and_moved_channels() -> None:
     assert (report.moved.values[:2] > 0).all()
 
 
-def test_equal_seeds_give_equal_names_and_a_pair_does_not_depend_on_the_others() -> None:
+def test_equal_seeds_give_equal_permutations_also_for_a_pair_alone() -> None:
     pairs = made(Architecture(widths=(8, 8)))
     first, again = (align(pairs, seed=3).pairs for _ in range(2))
     alone = align(replace(pairs, places=[(1,)]), seed=3).pairs
@@ -65,7 +65,7 @@ def test_equal_seeds_give_equal_names_and_a_pair_does_not_depend_on_the_others()
     assert torch.equal(alone.read((1,)).theta, first.read((1,)).theta)
 
 
-def test_pairs_of_other_modules_are_refused() -> None:
+def test_pairs_of_unsupported_modules_are_rejected() -> None:
     samples = torch.randn(9, 3), torch.zeros(9, dtype=torch.int64)
     pairs = connect.pairs({"one": [nn.Linear(3, 2), nn.Linear(3, 2)]}, samples)
     with pytest.raises(ParameterError, match="network: expected one built of stacked layers, got another module"):
@@ -109,7 +109,7 @@ def one_of_torch() -> tuple[nn.Sequential, tuple[torch.Tensor, torch.Tensor]]:
 
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
-def test_a_module_whose_channels_are_permuted_is_found_again(batchnorm: str) -> None:
+def test_a_permuted_module_is_recovered(batchnorm: str) -> None:
     network, samples = one_of_torch()
     other = permuted_by_hand(network)
     torch.testing.assert_close(network.eval()(samples[0]), other.eval()(samples[0]))
@@ -127,7 +127,7 @@ def test_a_module_whose_channels_are_permuted_is_found_again(batchnorm: str) -> 
     assert abs(float(apart.loss_at_half)) > 1e-3
 
 
-def test_unrelated_modules_are_never_farther_apart_after_alignment() -> None:
+def test_alignment_never_increases_the_distance_of_independent_modules() -> None:
     first, samples = one_of_torch()
     second = convolutional()
     found = connect.pair(first, second, samples, alphas=3, align=True)
@@ -152,9 +152,7 @@ def test_unrelated_modules_are_never_farther_apart_after_alignment() -> None:
         ),
     ],
 )
-def test_layers_of_a_module_that_are_not_known_are_refused(
-    make: type[nn.Module], shape: tuple[int, ...], line: str
-) -> None:
+def test_unknown_layers_of_a_module_are_rejected(make: type[nn.Module], shape: tuple[int, ...], line: str) -> None:
     samples = torch.randn(5, *shape), torch.zeros(5, dtype=torch.int64)
     with pytest.raises(ParameterError, match=f"^{line}"):
         connect.pair(make(), make(), samples, align=True)
@@ -167,7 +165,7 @@ def test_modules_are_matched_by_weights_only() -> None:
 
 
 @pytest.mark.parametrize("as_states", [False, True])
-def test_a_permutation_that_changes_what_the_module_computes_is_seen(
+def test_a_permutation_that_changes_the_modules_function_is_detected(
     monkeypatch: pytest.MonkeyPatch, as_states: bool
 ) -> None:
     network, samples = one_of_torch()

@@ -27,14 +27,14 @@ STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
         ),
     ],
 )
-def test_what_wraps_a_state_is_taken_off_and_said(tmp_path: Path, content: Any, said: list[str]) -> None:
+def test_wrappers_of_a_state_are_removed_and_reported(tmp_path: Path, content: Any, said: list[str]) -> None:
     torch.save(content, tmp_path / "x.pt")
     found, told = read(tmp_path / "x.pt")
     assert told == said
     assert all(torch.equal(found[name], value) for name, value in STATE.items())
 
 
-def test_safetensors(tmp_path: Path) -> None:
+def test_a_safetensors_file_is_read(tmp_path: Path) -> None:
     save_file(STATE, tmp_path / "x.safetensors")
     assert torch.equal(read(tmp_path / "x.safetensors")[0]["weight"], STATE["weight"])
 
@@ -49,7 +49,7 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
+def test_code_in_a_file_is_not_executed(tmp_path: Path) -> None:
     torch.save({"weight": Trap(tmp_path / "sprung")}, tmp_path / "x.pt")
     with pytest.raises(ParameterError, match=r"^checkpoint: expected tensors and plain values in '.*', it holds more"):
         read(tmp_path / "x.pt")
@@ -69,7 +69,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
         ("x.pt", None, "expected a file, '.*' is not there"),
     ],
 )
-def test_what_is_no_checkpoint_is_one_line(tmp_path: Path, name: str, content: Any, line: str) -> None:
+def test_an_invalid_checkpoint_is_a_one_line_error(tmp_path: Path, name: str, content: Any, line: str) -> None:
     path = tmp_path / name
     if isinstance(content, bytes):
         path.write_bytes(content)

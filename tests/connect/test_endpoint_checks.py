@@ -50,7 +50,9 @@ def turned(network: Odd, outputs: Tensor) -> Tensor:
         (lambda _, outputs: outputs.argmax(1), "first: expected a network that puts out real tensors, got none"),
     ],
 )
-def test_a_forward_pass_that_is_not_a_function_is_refused(then: Callable[[Odd, Tensor], Tensor], line: str) -> None:
+def test_a_forward_pass_that_is_not_a_deterministic_function_is_rejected(
+    then: Callable[[Odd, Tensor], Tensor], line: str
+) -> None:
     first, second = Odd(then), Odd(then)
     table = first.table.clone()
     with pytest.raises(ParameterError, match=f"^{line}"):
@@ -58,14 +60,14 @@ def test_a_forward_pass_that_is_not_a_function_is_refused(then: Callable[[Odd, T
     assert torch.equal(first.table, table), "only the copy was run"
 
 
-def test_an_attribute_that_differs_shows_and_where() -> None:
+def test_a_differing_attribute_is_detected_and_located() -> None:
     first, second = (Odd(lambda network, outputs: outputs * network.scale) for _ in range(2))
     second.scale = 2.0
     with pytest.raises(ParameterError, match=r"^second: .* differs in batch 0, place \(\d, \d\) by 0.5 of the largest"):
         connect.pair(first, second, SAMPLES)
 
 
-def test_buffers_that_are_no_statistics_are_kept_if_equal_and_named_if_not() -> None:
+def test_other_buffers_must_be_equal_in_both_networks() -> None:
     first, second = (Odd(lambda network, outputs: outputs * network.table) for _ in range(2))
     first.table.fill_(3.0)
     second.table.fill_(3.0)
@@ -77,7 +79,7 @@ def test_buffers_that_are_no_statistics_are_kept_if_equal_and_named_if_not() -> 
 
 
 @pytest.mark.parametrize("kind", example_modules.KINDS)
-def test_ends_are_the_networks_to_the_bit_or_nearly(kind: str) -> None:
+def test_endpoints_reproduce_the_networks_up_to_rounding(kind: str) -> None:
     first, second, samples = example_modules.two(kind)
     assert endpoint_difference(endpoints([first, second]), repeatable(samples)) < 1e-6
     states = endpoints([first.state_dict(), second.state_dict()], model=first)

@@ -37,7 +37,7 @@ def _module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(__import__("sys").modules, "readers_own", raising=False)
 
 
-def test_a_name_stands_for_what_it_makes_or_is() -> None:
+def test_a_name_gives_the_object_or_what_its_factory_makes() -> None:
     assert isinstance(import_by_name.network("readers_own:make"), nn.Linear)
     assert import_by_name.samples("readers_own:samples") == [3]
     assert import_by_name.samples("readers_own:held") == [1, 2]
@@ -55,7 +55,7 @@ def test_a_name_stands_for_what_it_makes_or_is() -> None:
         ("readers_own:raises", "model: expected a function without arguments, readers_own:raises says RuntimeError"),
     ],
 )
-def test_a_name_that_stands_for_nothing_costs_one_line(place: str, line: str) -> None:
+def test_an_unknown_name_is_a_one_line_error(place: str, line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         import_by_name.network(place)
     assert str(caught.value).startswith(line)

@@ -50,7 +50,7 @@ def hidden(network: nn.Module) -> matching.Permutations:
 
 @every_design
 @pytest.mark.parametrize("method", alignment.METHODS)
-def test_a_hidden_permutation_is_found_again_exactly(design: Architecture, method: str) -> None:
+def test_a_known_permutation_is_recovered_exactly(design: Architecture, method: str) -> None:
     network, thetas, kept = fresh(design, [1])
     theta_order, kept_order = alignment.order(network, hidden(network))
     ends = torch.stack([thetas[0], thetas[0][theta_order]])
@@ -67,7 +67,7 @@ def test_a_hidden_permutation_is_found_again_exactly(design: Architecture, metho
 
 @every_design
 @pytest.mark.parametrize("method", alignment.METHODS)
-def test_a_network_with_itself_moves_nothing(design: Architecture, method: str) -> None:
+def test_a_network_matched_with_itself_is_not_permuted(design: Architecture, method: str) -> None:
     network, thetas, kept = fresh(design, [1])
     ends = thetas.repeat(2, 1)
     inputs = torch.randn(300, 40, 1, generator=torch.Generator().manual_seed(0))
@@ -81,7 +81,7 @@ def test_a_network_with_itself_moves_nothing(design: Architecture, method: str) 
 
 
 @pytest.mark.parametrize("starts", [0, 3])
-def test_one_layer_gets_the_best_of_all_permutations(starts: int) -> None:
+def test_one_hidden_layer_gets_the_optimal_permutation(starts: int) -> None:
     network, thetas, _ = fresh(Architecture(widths=(5,)), [1, 2])
     orders = [alignment.order(network, {"linear1": torch.tensor(each)})[0] for each in itertools.permutations(range(5))]
     distances = torch.stack([(thetas[1].double()[order] - thetas[0].double()).norm() for order in orders])
@@ -90,7 +90,7 @@ def test_one_layer_gets_the_best_of_all_permutations(starts: int) -> None:
 
 
 @every_design
-def test_the_distance_is_never_larger_and_more_starts_never_worse(design: Architecture) -> None:
+def test_matching_never_increases_the_distance_and_more_starts_never_do_worse(design: Architecture) -> None:
     network, thetas, _ = fresh(design, [1, 2])
     distances = [(thetas[1] - thetas[0]).norm()]
     for starts in (0, 3):
@@ -103,8 +103,8 @@ def test_the_distance_is_never_larger_and_more_starts_never_worse(design: Archit
     assert distances[2] <= distances[0]
 
 
-def test_a_start_leaves_a_place_where_the_identity_stays() -> None:
-    # Two hidden layers that are exchanged in such a way that neither can be aligned before the other.
+def test_random_starts_escape_the_local_optimum_of_the_identity() -> None:
+    # Two hidden layers that are exchanged in such a way that neither can be mended before the other.
     network = nn.Sequential(
         layers.Linear(1, 1, 2), nn.ReLU(), layers.Linear(1, 2, 2), nn.ReLU(), layers.Linear(1, 2, 1)
     )
@@ -122,7 +122,7 @@ def test_a_start_leaves_a_place_where_the_identity_stays() -> None:
     assert torch.equal(ends[1][left], theta)
 
 
-def test_correlations_are_those_of_numpy_and_dead_channels_have_none() -> None:
+def test_correlations_equal_numpys_and_are_zero_for_dead_channels() -> None:
     network, thetas, _ = fresh(Architecture(widths=(6,)), [1, 2])
     values = dict(stack.unflatten(thetas, network))
     values["linear1.weight"] = values["linear1.weight"].index_fill(2, torch.tensor([2]), 0.0)
@@ -139,7 +139,7 @@ def test_correlations_are_those_of_numpy_and_dead_channels_have_none() -> None:
     assert not found[:, 2].any()
 
 
-def test_parameters_that_are_not_finite_are_refused() -> None:
+def test_parameters_that_are_not_finite_are_rejected() -> None:
     network = build(Architecture(widths=(6,)), (10, 1), 4)
     ends = torch.full((2, 94), torch.nan)
     for match in (by_weights, lambda *given: matching.by_activations(given[0], Networks(ends), torch.zeros(3, 10, 1))):
@@ -147,7 +147,7 @@ def test_parameters_that_are_not_finite_are_refused() -> None:
             match(network, ends)
 
 
-def test_networks_whose_channels_keep_an_order_are_refused() -> None:
+def test_networks_with_ordered_channels_are_rejected() -> None:
     design = Architecture(architecture="cnn", widths=(4, 6), norm="group", norm_groups=2)
     network = build(design, (33, 2), 3)
     ends = stack.flatten(stack.initialise(network, [1, 2]))

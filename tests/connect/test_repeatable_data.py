@@ -35,7 +35,7 @@ class Once:
         return iter([(INPUTS, LABELS)] if self.readings == 1 else [])
 
 
-def test_what_is_kept_is_what_the_first_reading_gave() -> None:
+def test_cached_batches_are_those_of_the_first_reading() -> None:
     loader = DataLoader(TensorDataset(INPUTS, LABELS), 6)
     found = repeatable(loader)
     assert found.description == "20 samples in 4 batches"
@@ -46,13 +46,13 @@ def test_what_is_kept_is_what_the_first_reading_gave() -> None:
 
 
 @pytest.mark.parametrize("kept", [1, 2**30])
-def test_another_order_is_said(kept: int) -> None:
+def test_a_changing_order_is_reported(kept: int) -> None:
     found = repeatable(DataLoader(TensorDataset(INPUTS, LABELS), 6, shuffle=True), memory=kept)
     assert "; in another order at each reading" in found.description
     assert sorted(torch.cat([batch.target for batch in found]).tolist()) == LABELS.tolist()
 
 
-def test_other_samples_are_said_and_kept_or_refused() -> None:
+def test_changing_samples_are_reported_and_cached_or_rejected() -> None:
     found = repeatable(Noisy())
     assert found.description.endswith("; others at each reading, those of the first are used at every point")
     assert [batch.inputs.tolist() for batch in found] == [batch.inputs.tolist() for batch in found]
@@ -75,6 +75,6 @@ def test_other_samples_are_said_and_kept_or_refused() -> None:
         ([{"inputs": INPUTS}], "data: expected targets under one of labels, label, target, targets, batch 0 has none"),
     ],
 )
-def test_what_is_no_data_is_one_line(data: Any, line: str) -> None:
+def test_invalid_data_are_one_line_errors(data: Any, line: str) -> None:
     with pytest.raises(ParameterError, match=f"^{line}"):
         repeatable(data)

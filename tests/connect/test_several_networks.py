@@ -13,7 +13,7 @@ from lmc_utils.measure.planes import PlaneGrid
 from lmc_utils.settings import ParameterError
 
 
-def test_each_pair_is_there_twice_and_the_diagonal_is_zero() -> None:
+def test_the_matrix_is_symmetric_with_a_zero_diagonal() -> None:
     torch.manual_seed(0)
     networks = {name: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)) for name in "abc"}
     samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
@@ -28,13 +28,13 @@ def test_each_pair_is_there_twice_and_the_diagonal_is_zero() -> None:
             assert float(found.error_barrier.sel(first=one, second=other)) == expected
 
 
-def test_one_network_makes_no_pair() -> None:
+def test_one_network_is_rejected() -> None:
     with pytest.raises(ParameterError, match=r"^networks: expected at least two, got 1"):
         pairwise({"a": nn.Linear(2, 2)}, None)
 
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
-def test_layers_from_pair_to_pair_are_those_of_each_pair_by_itself(batchnorm: str) -> None:
+def test_layer_wise_lines_of_several_pairs_equal_those_of_single_pairs(batchnorm: str) -> None:
     first, second, samples = example_modules.two("normalised", dtype=torch.float64)
     other = example_modules.normalised().double()
     given = {"early": [first, second], "late": [other.state_dict(), first], "across": [second, other]}
@@ -52,7 +52,7 @@ def test_layers_from_pair_to_pair_are_those_of_each_pair_by_itself(batchnorm: st
 
 
 @pytest.mark.parametrize("kind", ["perceptron", "normalised", "attention"])
-def test_three_networks_on_their_plane_have_their_own_losses(kind: str) -> None:
+def test_the_plane_reproduces_the_losses_of_its_three_networks(kind: str) -> None:
     """The third network stands above the midpoint of the others, so that all three are points of a coarse grid."""
     first, second, samples = example_modules.two(kind, dtype=torch.float64)
     third = example_modules.KINDS[kind][0]().double()
@@ -73,7 +73,7 @@ def test_three_networks_on_their_plane_have_their_own_losses(kind: str) -> None:
     assert found.y.values[2] == pytest.approx(float((above - (vectors[0] + vectors[1]) / 2).norm()))
 
 
-def test_a_third_network_on_the_line_spans_no_plane() -> None:
+def test_collinear_networks_are_rejected() -> None:
     first, second, samples = example_modules.two("perceptron")
     middle = {name: (value + second.state_dict()[name]) / 2 for name, value in first.state_dict().items()}
     with pytest.raises(ParameterError, match=r"^third: the three networks lie on one line"):
@@ -118,7 +118,7 @@ def test_labels_whose_networks_differ_in_more_than_weights_are_rejected(change: 
         connect.pairs({"early": [Scaled(), Scaled()], "late": [Scaled(**change), Scaled(**change)]}, samples)
 
 
-def test_layers_within_layers_are_moved_and_differentiated_alike() -> None:
+def test_nested_layers_are_interpolated_and_differentiated_alike() -> None:
     torch.manual_seed(0)
     samples = torch.randn(12, 4), torch.randint(3, (12,))
     ends = [Scaled(), Scaled()]

@@ -44,7 +44,7 @@ def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
         (lambda state: state, "second: expected another network than the first, the two are the same$"),
     ],
 )
-def test_a_state_that_does_not_fit_is_one_line(change: Callable[[Any], Any], line: str) -> None:
+def test_a_state_that_does_not_fit_is_a_one_line_error(change: Callable[[Any], Any], line: str) -> None:
     network = example_modules.Tied()
 
     def read() -> None:
@@ -54,7 +54,7 @@ def test_a_state_that_does_not_fit_is_one_line(change: Callable[[Any], Any], lin
         read()
 
 
-def test_shared_parameters_may_be_saved_once_and_have_to_be_shared_in_both() -> None:
+def test_shared_parameters_may_be_saved_once_but_must_be_shared_in_both() -> None:
     network = example_modules.Tied()
     state, _ = state_of(without(dict(network.state_dict()), "two.weight"), network, "first")
     assert torch.equal(state["one.weight"], network.two.weight)
@@ -65,7 +65,7 @@ def test_shared_parameters_may_be_saved_once_and_have_to_be_shared_in_both() -> 
         endpoints([network, apart])
 
 
-def test_a_count_of_batches_may_be_missing_and_differ() -> None:
+def test_num_batches_tracked_may_be_missing_or_differ() -> None:
     first, second, _ = example_modules.two("normalised")
     state = without(dict(second.state_dict()), "1.num_batches_tracked")
     assert torch.equal(endpoints([first, state]).states[1]["1.running_mean"], second[1].running_mean)
@@ -76,12 +76,12 @@ def test_two_states_need_a_module() -> None:
         endpoints([{}, {}])
 
 
-def test_a_lazy_network_is_refused() -> None:
+def test_a_lazy_network_is_rejected() -> None:
     with pytest.raises(ParameterError, match=r"^network: expected one whose shapes are known, weight, bias wait"):
         endpoints([nn.LazyLinear(3), nn.LazyLinear(3)])
 
 
-def test_mixtures_are_exact_at_corners_and_of_three() -> None:
+def test_mixtures_are_exact_at_corners_and_for_three_networks() -> None:
     corners = [torch.tensor([0.1]), torch.tensor([0.7]), torch.tensor([3.0])]
     for row, corner in enumerate(corners):
         assert torch.equal(mixed(corners, [float(row == other) for other in range(3)], torch.zeros(1)), corner)

@@ -27,7 +27,7 @@ every_kind = pytest.mark.parametrize("kind", example_modules.KINDS)
 
 
 @every_kind
-def test_the_line_is_that_of_the_loop_that_people_write(kind: str) -> None:
+def test_the_line_equals_that_of_a_plain_loop(kind: str) -> None:
     first, second, samples = example_modules.two(kind)
     batches = [(samples[0][:10], samples[1][:10]), (samples[0][10:], samples[1][10:])]
     found = connect.pair(first, second, batches, alphas=ALPHAS, batchnorm="interpolate")
@@ -39,7 +39,7 @@ def test_the_line_is_that_of_the_loop_that_people_write(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "vit_b_16"])
-def test_networks_of_torchvision(name: str) -> None:
+def test_torchvision_networks_are_supported(name: str) -> None:
     torch.manual_seed(0)
     size = {"image_size": 32} if name == "vit_b_16" else {}
     make = getattr(import_torchvision().models, name)
@@ -50,7 +50,7 @@ def test_networks_of_torchvision(name: str) -> None:
     np.testing.assert_allclose(found.loss, expected[:, 0], rtol=1e-5)
 
 
-def test_a_network_of_transformers() -> None:
+def test_a_transformers_network_is_supported() -> None:
     import_torchvision()  # which transformers imports, too
     transformers = pytest.importorskip("transformers")
     small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
@@ -65,14 +65,14 @@ def test_a_network_of_transformers() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_other_precisions(dtype: torch.dtype) -> None:
+def test_half_and_double_precision_are_supported(dtype: torch.dtype) -> None:
     first, second, samples = example_modules.two("perceptron", dtype=dtype)
     found = connect.pair(first, second, samples, alphas=ALPHAS)
     expected = np.array(example_modules.by_loop(first, second, ALPHAS, [samples]))
     np.testing.assert_allclose(found.loss, expected[:, 0], rtol=1e-6 if dtype == torch.float64 else 0.02)
 
 
-def test_inputs_by_name_and_as_arguments_and_a_state_beside_a_module() -> None:
+def test_inputs_may_be_named_or_positional_and_networks_modules_or_states() -> None:
     torch.manual_seed(0)
     first, second = example_modules.Named(), example_modules.Named()
     left, right, labels = torch.randn(6, 3), torch.randn(6, 3), torch.randint(0, example_modules.CLASSES, (6,))
@@ -89,7 +89,7 @@ def test_inputs_by_name_and_as_arguments_and_a_state_beside_a_module() -> None:
     assert float(losses[0][0]) == pytest.approx(float(expected))
 
 
-def test_regression_and_places() -> None:
+def test_regression_and_per_position_targets_are_supported() -> None:
     torch.manual_seed(0)
     first, second = nn.Linear(3, 1), nn.Linear(3, 1)
     inputs, target = torch.randn(9, 3), torch.randn(9, 1)
@@ -105,7 +105,7 @@ def test_regression_and_places() -> None:
 
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])
-def test_nothing_that_was_given_is_changed(batchnorm: str) -> None:
+def test_arguments_are_not_changed(batchnorm: str) -> None:
     first, second, samples = example_modules.two("normalised")
     first[1].eval()
     first[0].register_forward_hook(lambda *_: None)
@@ -125,7 +125,7 @@ def test_nothing_that_was_given_is_changed(batchnorm: str) -> None:
     assert generators[1:] == (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
 
 
-def test_reestimated_statistics_are_those_that_torch_would_find() -> None:
+def test_reestimated_statistics_equal_torchs() -> None:
     first, second, samples = example_modules.two("normalised")
     batches = [(samples[0][:12], samples[1][:12]), (samples[0][12:], samples[1][12:])]
     found = connect.pair(first, second, batches, alphas=3)
@@ -145,7 +145,7 @@ def test_reestimated_statistics_are_those_that_torch_would_find() -> None:
     np.testing.assert_allclose(found.loss, backwards.loss, rtol=1e-6)
 
 
-def test_kept_statistics_are_those_of_each_network_in_turn() -> None:
+def test_the_convention_keep_uses_the_statistics_of_each_network_in_turn() -> None:
     first, second, samples = example_modules.two("normalised")
     found = connect.pair(first, second, samples, alphas=3, batchnorm="keep")
     for home, network in enumerate((first, second)):
@@ -159,7 +159,7 @@ def test_kept_statistics_are_those_of_each_network_in_turn() -> None:
 
 
 @pytest.mark.parametrize("kind", ["perceptron", "normalised", "attention", "lstm"])
-def test_one_layer_half_way_is_a_network_with_that_layer_half_way(kind: str) -> None:
+def test_a_layer_rise_is_that_of_a_network_with_one_layer_at_the_midpoint(kind: str) -> None:
     first, second, samples = example_modules.two(kind, dtype=torch.float64)
     found = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=True)
     layer = str(found.layer.values[0])
@@ -181,7 +181,7 @@ def test_one_layer_half_way_is_a_network_with_that_layer_half_way(kind: str) -> 
 @pytest.mark.parametrize(
     ("kind", "batchnorm"), [*((kind, "interpolate") for kind in example_modules.KINDS), ("normalised", "reestimate")]
 )
-def test_curvature_is_that_of_the_line(kind: str, batchnorm: str) -> None:
+def test_curvature_is_the_second_derivative_along_the_line(kind: str, batchnorm: str) -> None:
     """Against differences of the measured loss, in float64, on one batch."""
     many = 24 if batchnorm == "interpolate" else 2000  # a batch's own variances divide by N, re-estimated ones by N - 1
     first, second, samples = example_modules.two(kind, many, torch.float64)
@@ -208,7 +208,7 @@ def stopping_after(calls: int) -> Callable[[Any, Any], torch.Tensor]:
     return loss
 
 
-def test_ctrl_c_on_the_line_leaves_the_points_that_were_measured() -> None:
+def test_ctrl_c_during_the_line_returns_the_measured_points() -> None:
     first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=5)
     with pytest.raises(connect.Interrupted, match="3 of 5 points") as stop:
@@ -218,7 +218,7 @@ def test_ctrl_c_on_the_line_leaves_the_points_that_were_measured() -> None:
     np.testing.assert_array_equal(done, whole.loss.sel(alpha=done.alpha))
 
 
-def test_ctrl_c_after_the_line_leaves_the_line() -> None:
+def test_ctrl_c_after_the_line_returns_the_line() -> None:
     first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=3)
     with pytest.raises(connect.Interrupted, match="Averaging") as stop:
@@ -234,7 +234,7 @@ class Untrainable(nn.BatchNorm1d):
         return super().forward(inputs)
 
 
-def test_what_a_network_says_in_a_later_batch_or_in_training_mode_is_one_line() -> None:
+def test_errors_of_a_network_in_later_batches_or_training_mode_are_one_line() -> None:
     first, second, (inputs, labels) = example_modules.two("normalised")
     batches = [(inputs, labels), (inputs[:, :, :3], labels), (inputs, labels)]
     with pytest.raises(
@@ -249,7 +249,7 @@ def test_what_a_network_says_in_a_later_batch_or_in_training_mode_is_one_line() 
         connect.pair(first, second, samples)
 
 
-def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() -> None:
+def test_networks_that_mix_samples_see_the_given_batches() -> None:
     torch.manual_seed(0)
     first, second = (
         nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Linear(8, 4)) for _ in range(2)
@@ -299,7 +299,7 @@ def test_samples_that_meet_in_a_network_meet_in_the_batches_that_were_given() ->
         ),
     ],
 )
-def test_bad_input_is_one_line(change: dict[str, object], line: str) -> None:
+def test_invalid_arguments_are_one_line_errors(change: dict[str, object], line: str) -> None:
     torch.manual_seed(0)
     samples = torch.randn(5, 3), torch.randint(0, 4, (5,))
     given = {"first": nn.Linear(3, 4), "second": nn.Linear(3, 4), "data": samples, **change}
@@ -308,7 +308,7 @@ def test_bad_input_is_one_line(change: dict[str, object], line: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_a_report_is_drawn_kept_and_told(tmp_path: Path) -> None:
+def test_a_report_can_be_plotted_saved_and_printed(tmp_path: Path) -> None:
     first, second, samples = example_modules.two("perceptron")
     found = connect.pair(first, second, samples, alphas=5, layers=True, curvature=True)
     assert found["loss"].attrs["units"] == "nats"

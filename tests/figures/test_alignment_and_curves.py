@@ -29,7 +29,7 @@ def test_bars_are_means_and_dots_are_pairs() -> None:
         assert [tick.get_text() for tick in axis.get_xticklabels()] == ["independent", "fork 0", "fork 2"]
 
 
-def test_paths_are_means_over_pairs() -> None:
+def test_curves_are_means_over_pairs() -> None:
     numbers = np.random.default_rng(0).uniform(1, 40, (3, 5))
     line = xr.DataArray(numbers, coords={"pair": [0, 1, 2], "alpha": np.linspace(0, 1, 5)})
     figure = alignment_and_curves.along_curves(

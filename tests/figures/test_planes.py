@@ -8,7 +8,7 @@ from synthetic_plane import CORNERS, FORKS, synthetic_plane
 from lmc_utils.figures import planes as figures
 
 
-def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
+def test_maps_show_heights_corners_and_trajectories_on_one_scale() -> None:
     planes, walks = synthetic_plane(third="parent")
     figure = figures.plane_maps(planes, walks)
     *panels, bar = figure.axes
@@ -27,7 +27,7 @@ def test_maps_show_heights_corners_and_walks_on_one_scale() -> None:
         assert axis.get_aspect() == 1
 
 
-def test_maps_show_the_error_where_it_is_asked_for_and_nothing_below_the_lowest() -> None:
+def test_maps_show_the_error_on_request_and_nothing_below_the_lowest_level() -> None:
     planes, walks = synthetic_plane()
     figure = figures.plane_maps(planes, walks, show="error", lowest=5.0)
     assert figure.axes[-1].get_ylabel() == "train error (%)"

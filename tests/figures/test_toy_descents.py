@@ -34,7 +34,7 @@ def test_fractions_are_drawn_with_confidence_bands() -> None:
 
 
 @pytest.mark.parametrize("pair", [0, 1])
-def test_siblings_end_where_their_walks_end(walks: np.ndarray, pair: int) -> None:
+def test_siblings_end_where_their_trajectories_end(walks: np.ndarray, pair: int) -> None:
     plane = toy_descents.trajectories_in_plane(walks, PLANE, FORKS, pair=pair, n_points=21)
     line = toy_descents.trajectories_on_line(walks[..., :1], PLANE[:, :1], FORKS, pair=pair)
     for row in (1, 2):

@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(SMALL, tmp_path_factory.mktemp("runs"))
 
 
-def test_until_the_fork_a_sibling_is_its_parent_and_then_no_longer(either: Run) -> None:
+def test_a_sibling_equals_its_parent_up_to_the_fork_epoch_only(either: Run) -> None:
     family = [Member(1), Member(1, 2, 0), Member(1, 2, 1)]
     for epoch in range(5):
         for vectors in (either.thetas(family, epoch), either.buffers(family, epoch)):
@@ -46,7 +46,7 @@ def test_until_the_fork_a_sibling_is_its_parent_and_then_no_longer(either: Run) 
 
 @pytest.mark.parametrize("experiment", [SMALL, WITH_STATE], ids=["mlp", "resnet"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_sibling_with_its_parents_seed_is_its_parent_bit_for_bit(
+def test_a_sibling_with_its_parents_seed_equals_its_parent_bit_for_bit(
     experiment: Experiment, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Member, "stream", lambda member, seed: (seed, member.parent))
@@ -62,7 +62,7 @@ def test_a_sibling_with_its_parents_seed_is_its_parent_bit_for_bit(
             assert all(torch.equal(vectors[0], vector) for vector in vectors)
 
 
-def test_a_fork_copies_the_momentum_too(run: Run) -> None:
+def test_a_fork_copies_the_momentum(run: Run) -> None:
     """A sibling's first epoch, retrained by hand from the parent's parameters and momentum at the fork."""
     parents_only = train(Experiment(**SMALL.to_json() | {"fork_epochs": [4]}), run.folder.path.parent)
     state = training.start(run.network, parents_only.thetas([Member(0)], 0))
@@ -79,7 +79,7 @@ def test_a_fork_copies_the_momentum_too(run: Run) -> None:
     torch.testing.assert_close(run.thetas([sibling], 3), expected, atol=1e-5, rtol=1e-4)
 
 
-def test_the_whole_run_fits_the_data_better_than_it_started(run: Run) -> None:
+def test_trained_networks_classify_most_test_samples(run: Run) -> None:
     values = stack.load(run.network, stack.unflatten(run.thetas([Member(0), Member(0, 0, 1)], 4), run.network))
     inputs, labels = run.dataset.test
     logits = values(inputs.expand(2, *inputs.shape))
@@ -108,13 +108,13 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     assert run_corruption.equal_networks(resumed.folder, run.folder)
 
 
-def test_conventions_for_measuring_train_nothing_again(either: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changing_the_batchnorm_convention_retrains_nothing(either: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "train_epoch", None)
     other = Experiment(**either.experiment.to_json() | {"batchnorm": "keep", "batchnorm_samples": 20})
     assert train(other, either.folder.path.parent).folder.path == either.folder.path
 
 
-def test_what_is_interpolated_is_at_its_ends_each_siblings_own_network(either: Run) -> None:
+def test_the_ends_of_an_interpolation_are_the_siblings_own_networks(either: Run) -> None:
     """And so are kept statistics: with the running statistics that training left, in evaluation mode."""
     network, siblings = either.network, [Member(1, 0, 0), Member(1, 0, 1)]
     values = stack.unflatten(either.thetas(siblings, 4), network, either.buffers(siblings, 4))
@@ -133,14 +133,14 @@ def test_a_finished_run_is_loaded_from_the_cache(run: Run, monkeypatch: pytest.M
     assert torch.equal(again.thetas([Member(0)], 4), run.thetas([Member(0)], 4))
 
 
-def test_epochs_before_a_divergence_are_kept(tmp_path: Path) -> None:
+def test_epochs_before_training_diverged_are_stored(tmp_path: Path) -> None:
     wild = Experiment(**SMALL.to_json() | {"learning_rate": 1e30})
     with pytest.raises(training.Diverged, match="learning_rate: training diverged in epoch 1"):
         train(wild, tmp_path)
     assert len(list(tmp_path.glob("*/epoch_0000.safetensors"))) == 1
 
 
-def test_seed_zero_is_a_seed_like_any_other(run: Run, tmp_path: Path) -> None:
+def test_seed_zero_differs_from_other_seeds(run: Run, tmp_path: Path) -> None:
     one = train(Experiment(**SMALL.to_json() | {"seed": 1, "epochs": 2}), tmp_path)
     assert not torch.equal(one.thetas([Member(0)], 0), run.thetas([Member(0)], 0))
     streams = [member.stream(seed) for seed in (0, 1) for member in members(SMALL)]
@@ -155,12 +155,12 @@ def test_networks_do_not_depend_on_the_others_in_the_run(run: Run, tmp_path: Pat
     )
 
 
-def test_reading_copies(run: Run) -> None:
+def test_thetas_returns_a_copy(run: Run) -> None:
     run.thetas([Member(0)], 4).zero_()
     assert run.thetas([Member(0)], 4).abs().sum() > 0
 
 
-def test_unknown_members_are_named(run: Run) -> None:
+def test_an_unknown_member_is_rejected(run: Run) -> None:
     with pytest.raises(ParameterError, match="epoch: expected from 0 to 4, got 5"):
         run.thetas([Member(0)], 5)
     with pytest.raises(ParameterError, match="member: expected a network of this run"):
@@ -188,13 +188,13 @@ def test_unknown_members_are_named(run: Run) -> None:
         ),
     ],
 )
-def test_a_bad_experiment_is_named(change: dict[str, object], line: str) -> None:
+def test_an_invalid_experiment_is_rejected(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         Experiment(**change)
     assert str(caught.value) == line
 
 
-def test_what_does_not_fit_the_data_is_named(tmp_path: Path) -> None:
+def test_an_experiment_that_does_not_fit_the_data_is_rejected(tmp_path: Path) -> None:
     large = Experiment(**SMALL.to_json() | {"batch_size": 2000})
     with pytest.raises(
         ParameterError, match="batch_size: expected at most the 1400 training samples of digits, got 2000"

@@ -29,7 +29,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
     return result_tables.read("tiny")
 
 
-def test_a_table_has_what_was_measured_under_each_convention(made: xr.Dataset) -> None:
+def test_a_table_has_the_measurements_under_each_convention(made: xr.Dataset) -> None:
     run = train(SMALL, runs_folder())
     assert made.batchnorm.values.tolist() == ["reestimate", "interpolate", "keep"]
     for how in made.batchnorm.values:
@@ -44,7 +44,7 @@ def test_a_table_says_how_it_was_made(made: xr.Dataset) -> None:
     assert {"commit", "machine", "date", "wall_time"} <= set(made.attrs)
 
 
-def test_the_tables_of_the_book_are_there_and_are_those_of_their_commands() -> None:
+def test_the_books_tables_exist_and_match_their_commands() -> None:
     for name, table in result_tables.TABLES.items():
         found = result_tables.read(name)
         assert found.attrs["command"].endswith(f" {name}")
@@ -53,7 +53,7 @@ def test_the_tables_of_the_book_are_there_and_are_those_of_their_commands() -> N
         assert bool(found.error.notnull().any())
 
 
-def test_the_tables_of_sweeps_are_those_of_the_commands_in_their_script() -> None:
+def test_the_sweep_tables_match_the_commands_in_their_script() -> None:
     script = (result_tables.PLACES[0] / "stability.sh").read_text()
     commands = {tuple(shlex.split(line)) for line in script.splitlines() if line.strip().startswith("lmc sweep")}
     made = {name: tuple(shlex.split(result_tables.read(name).attrs["command"])) for name in result_tables.SWEPT}
@@ -75,7 +75,7 @@ def test_how_tables_were_made_can_be_read(made: xr.Dataset) -> None:
     assert "commit abababababab and cdcdcdcdcdcd-dirty, on" in result_tables.made([two])
 
 
-def test_a_table_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_table_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result_tables, "PLACES", (tmp_path,))
     with pytest.raises(ParameterError, match=r"table: expected resnet8_norms.nc in .* makes it"):
         result_tables.read("resnet8_norms")

@@ -52,7 +52,7 @@ def test_trajectories_are_those_of_the_members(run: Run) -> None:
         assert torch.equal(walks.read(2, 1, epoch), run.thetas(family, epoch))
 
 
-def test_what_is_not_of_the_run_is_named(run: Run) -> None:
+def test_epochs_and_members_outside_the_run_are_rejected(run: Run) -> None:
     with pytest.raises(ParameterError, match="third: 'fork' is not known; did you mean 'fork_point'"):
         run.pairs(third="fork")
     with pytest.raises(ParameterError, match="epoch: expected from 0 to 4, got 9"):
@@ -61,7 +61,7 @@ def test_what_is_not_of_the_run_is_named(run: Run) -> None:
         run.pairs(parents=[0, 2])
 
 
-def test_what_needs_an_epoch_that_is_not_kept_says_so(tmp_path: Path) -> None:
+def test_an_epoch_that_was_not_stored_is_a_one_line_error(tmp_path: Path) -> None:
     thin = train(Experiment(**SMALL.to_json() | {"keep": 3}), tmp_path)
     assert len(list(thin.pairs([0, 2, 3, 4]))) == 2 * (4 + 3)
     line = "keep: expected 1, as epoch 1 is needed and stays on disk with no other, got 3"

@@ -42,14 +42,14 @@ def test_saved_epochs_are_read_back(folder: store.RunFolder) -> None:
     assert [folder.newest(before) for before in range(4)] == [None, 0, 1, 2]
 
 
-def test_rows_are_those_that_were_asked_for(tmp_path: Path) -> None:
+def test_rows_are_those_requested(tmp_path: Path) -> None:
     made = store.RunFolder(KEY, tmp_path)
     values = np.arange(40, dtype=np.float32).reshape(8, 5)
     made.save(0, {"theta": values, "momentum": -values})
     assert np.array_equal(made.rows(0, "theta", [6, 1, 1]), values[[6, 1, 1]])
 
 
-def test_other_settings_are_another_run(tmp_path: Path) -> None:
+def test_different_settings_have_different_folders(tmp_path: Path) -> None:
     assert store.RunFolder(KEY, tmp_path).path != store.RunFolder(KEY | {"seed": 1}, tmp_path).path
     assert store.RunFolder(KEY, tmp_path).epochs() == []
 
@@ -65,7 +65,7 @@ def test_a_corrupted_epoch_is_named_and_ignored(folder: store.RunFolder) -> None
         folder.rows(2, "theta", [0])
 
 
-def test_an_epoch_trained_from_another_one_is_not_intact(folder: store.RunFolder) -> None:
+def test_an_epoch_trained_from_a_replaced_epoch_is_not_intact(folder: store.RunFolder) -> None:
     folder.save(1, state(5), after=[0])
     assert folder.fault(1) is None
     assert folder.fault(2) == "it was not trained from epoch 1 as it is here"
@@ -126,7 +126,7 @@ def test_a_full_disk_is_a_one_line_error(folder: store.RunFolder, monkeypatch: p
     assert not list(folder.path.glob(".*"))
 
 
-def test_the_lock_makes_others_wait(folder: store.RunFolder) -> None:
+def test_the_lock_blocks_other_processes(folder: store.RunFolder) -> None:
     entered = threading.Event()
 
     def enter() -> None:
@@ -143,7 +143,7 @@ def test_the_lock_makes_others_wait(folder: store.RunFolder) -> None:
     assert entered.is_set()
 
 
-def test_nothing_is_pickled(folder: store.RunFolder) -> None:
+def test_a_pickle_in_place_of_an_epoch_is_not_loaded(folder: store.RunFolder) -> None:
     with (folder.path / "epoch_0002.safetensors").open("wb") as file:
         np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(store.Corrupted, match="its file cannot be read"):
@@ -159,7 +159,7 @@ def test_a_read_only_run_can_be_read(folder: store.RunFolder, monkeypatch: pytes
     assert np.array_equal(again.rows(2, "theta", [0]), array(2)[:1])
 
 
-def test_an_impossible_folder_is_named(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ParameterError, match="LMC_RUNS: expected a folder to keep runs in"):
         store.RunFolder(KEY, tmp_path / "file")

@@ -29,7 +29,7 @@ def test_a_quadratic_loss_makes_the_form_with_gradients_exact() -> None:
     np.testing.assert_allclose(found, barrier_of(QUADRATIC), atol=1e-14)
 
 
-def test_without_gradients_a_quadratic_comes_out_with_the_wrong_sign() -> None:
+def test_without_gradients_the_barrier_of_a_quadratic_has_the_wrong_sign() -> None:
     # phi'' = q everywhere: B = -q a (1 - a) / 2, while the poster's formula says +q a (1 - a) / 2.
     found = approximations.second_order(ends(QUADRATIC, 2), INSIDE)
     np.testing.assert_allclose(found, -barrier_of(QUADRATIC), atol=1e-14)
@@ -52,14 +52,14 @@ def test_a_quintic_is_interpolated_exactly_and_anything_as_scipy_does() -> None:
     np.testing.assert_allclose(ours, theirs(INSIDE) - chord, atol=1e-13)
 
 
-def test_endpoint_curvature_counts_in_the_quintic_a_quarter_of_what_it_counts_on_the_poster() -> None:
+def test_the_quintic_weighs_endpoint_curvature_a_quarter_of_the_posters_formula() -> None:
     nothing = xr.DataArray([0.0, 0.0], coords={"alpha": [0.0, 1.0]})
     curvature = xr.DataArray([3.0, 5.0], coords={"alpha": [0.0, 1.0]})
     assert approximations.quintic_hermite(nothing, nothing, curvature, [0.5]).item() == pytest.approx(8 / 64)
     assert approximations.second_order(curvature, [0.5]).item() == pytest.approx(8 / 16)
 
 
-def test_arrays_about_different_pairs_are_not_matched_silently() -> None:
+def test_arrays_of_different_pairs_are_rejected() -> None:
     values = ends(QUINTIC, 2)
     here, there = values.expand_dims(parent=[0, 1]), values.expand_dims(parent=[1, 2])
     for approximation in (
@@ -71,7 +71,7 @@ def test_arrays_about_different_pairs_are_not_matched_silently() -> None:
             approximation()
 
 
-def test_approximations_say_that_they_are_barriers() -> None:
+def test_approximations_have_the_attributes_of_barriers() -> None:
     curvature = ends(QUINTIC, 2).assign_attrs(units="nats", long_name="second derivative in alpha")
     assert approximations.second_order(curvature, INSIDE).attrs == {"units": "nats", "long_name": "loss barrier"}
 
@@ -92,7 +92,7 @@ def test_the_identity_is_exact_for_polynomials_and_converges_for_anything_smooth
     assert errors[2] < errors[1] / 100
 
 
-def test_the_identity_wants_its_own_nodes() -> None:
+def test_the_identity_requires_gauss_legendre_nodes() -> None:
     with pytest.raises(ValueError, match="alpha: expected the curvature at the nodes of gauss_legendre"):
         approximations.from_curvature(xr.DataArray(ALPHA, coords={"alpha": ALPHA}), INSIDE)
 
@@ -106,7 +106,7 @@ def test_approximations_keep_all_other_dimensions_and_put_alpha_last() -> None:
     assert approximations.from_curvature(at_nodes, INSIDE).dims == ("parent", "layer", "alpha")
 
 
-def test_half_way_rises_are_those_of_a_quadratic() -> None:
+def test_midpoint_rises_equal_those_of_a_quadratic() -> None:
     # From each end the loss along the layer is g a + q a^2 / 2, seen from that end: at end 1 the slope turns its sign.
     slope = xr.DataArray([0.3, -0.7], coords={"alpha": [0.0, 1.0]})
     curvature = xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})
@@ -120,7 +120,7 @@ def test_half_way_rises_are_those_of_a_quadratic() -> None:
     assert float(approximations.second_order_rise(curvature)) == pytest.approx(0.5)
 
 
-def test_approximations_without_both_ends_are_named() -> None:
+def test_approximations_without_both_endpoints_are_rejected() -> None:
     half = xr.DataArray([1.0], coords={"alpha": [0.0]})
     for approximation in (approximations.second_order_rise, lambda values: approximations.second_order(values, INSIDE)):
         with pytest.raises(ValueError, match=r"it lacks \[1.0\]"):

@@ -10,7 +10,7 @@ from lmc_utils.measure import barrier_predictions, curvature, lines
 from lmc_utils.measure.statistics import Bootstrap
 
 
-def test_the_midpoint_is_that_of_the_line_and_of_both_curvatures(run: Run) -> None:
+def test_midpoint_predictions_use_the_line_and_both_curvatures(run: Run) -> None:
     ends = curvature.along(run.pairs(), by_layer=False)
     found = barrier_predictions.midpoint(run.pairs(), ends)
     loss = lines.line(run.pairs(), [0.0, 0.5, 1.0], splits=["train"]).loss.squeeze()
@@ -22,7 +22,7 @@ def test_the_midpoint_is_that_of_the_line_and_of_both_curvatures(run: Run) -> No
     np.testing.assert_allclose(by_layer.second_order, found.second_order, rtol=1e-3, atol=1e-6)  # float32, other sums
 
 
-def test_layers_are_predicted_by_their_own_blocks(run: Run) -> None:
+def test_layer_rises_are_predicted_by_diagonal_blocks(run: Run) -> None:
     ends = curvature.along(run.pairs())
     found = barrier_predictions.by_layer(run.pairs(), ends)
     for layer in ends.layer.values:

@@ -58,7 +58,7 @@ def test_nan_stays_nan() -> None:
     assert np.isnan(barriers.midpoint_barrier(nothing))
 
 
-def test_a_line_without_its_ends_is_named() -> None:
+def test_a_line_without_its_endpoints_is_rejected() -> None:
     cut = curve(ALPHA).sel(alpha=slice(0.1, 1.5))
     with pytest.raises(ValueError, match=r"alpha: expected a line through \[0.0, 1.0\], it lacks \[0.0\]"):
         barriers.loss_barrier(cut)

@@ -90,7 +90,7 @@ def loss_of(alone: nn.Module, samples: tuple[Tensor, Tensor]) -> tuple[float, fl
 
 
 @pytest.mark.parametrize("memory", [32.0, 1e-6])
-def test_re_estimated_statistics_are_those_of_a_fresh_pass_of_torch(
+def test_reestimated_statistics_equal_those_of_a_fresh_torch_pass(
     network: nn.Module, thetas: Tensor, samples: dict[str, tuple[Tensor, Tensor]], memory: float
 ) -> None:
     inputs = samples["train"][0]
@@ -121,7 +121,9 @@ def agree(found: xr.Dataset, values: list[tuple[float, float]]) -> None:
 
 
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
-def test_lines(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str) -> None:
+def test_lines_follow_the_convention(
+    network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
+) -> None:
     made = pairs(how)
     found = lines.line(made, LINE).isel(pair=0)
     assert found.attrs["batchnorm"].startswith(how)
@@ -138,7 +140,7 @@ def test_lines(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Calla
 
 
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
-def test_layer_wise_walks(
+def test_layer_wise_lines_follow_the_convention(
     network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
 ) -> None:
     made = pairs(how)
@@ -156,7 +158,9 @@ def test_layer_wise_walks(
 
 
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
-def test_planes(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str) -> None:
+def test_planes_follow_the_convention(
+    network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
+) -> None:
     made = pairs(how)
     found = planes.plane(made, planes.PlaneGrid(grid=3, margin=0.3), splits=["train"]).isel(pair=0, split=0)
     basis = planes.basis(thetas)
@@ -173,7 +177,9 @@ def test_planes(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Call
 
 
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
-def test_ridges(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str) -> None:
+def test_ridges_follow_the_convention(
+    network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
+) -> None:
     made = pairs(how)
     found = ridges.tracks(made, [0.0, 0.5, 1.0], splits=["train"]).isel(pair=0, split=0)
     for height in (0.0, 0.5, 1.0):
@@ -184,7 +190,7 @@ def test_ridges(network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Call
             agree(found.sel(height=height, track=track), values)
 
 
-def test_a_network_that_is_evaluated_alone_needs_its_statistics(
+def test_evaluating_one_network_requires_its_statistics(
     network: nn.Module, thetas: Tensor, buffers: Tensor, samples: dict[str, tuple[Tensor, Tensor]]
 ) -> None:
     loss, error = stacked_scores.evaluate(network, thetas, *samples["test"], buffers=buffers)
@@ -196,7 +202,7 @@ def test_a_network_that_is_evaluated_alone_needs_its_statistics(
         stacked_scores.evaluate(network, thetas, *samples["test"])
 
 
-def test_equal_parameters_with_other_statistics_are_other_networks(
+def test_equal_parameters_with_different_statistics_differ(
     network: nn.Module, thetas: Tensor, buffers: Tensor, samples: dict[str, tuple[Tensor, Tensor]]
 ) -> None:
     loss, _ = stacked_scores.evaluate(network, thetas[[0, 0]], *samples["test"], buffers=buffers[:2])
@@ -204,7 +210,7 @@ def test_equal_parameters_with_other_statistics_are_other_networks(
 
 
 @pytest.mark.parametrize("points", [1, 7])
-def test_points_that_are_laid_a_few_at_a_time_are_the_same_points(
+def test_evaluating_a_few_points_at_a_time_changes_nothing(
     pairs: Callable[..., Pairs], thetas: Tensor, points: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = [each(pairs("interpolate")) for each in MEASURES]
@@ -221,7 +227,7 @@ MEASURES: list[Callable[..., xr.Dataset]] = [
 ]
 
 
-def test_what_cannot_be_is_refused_in_one_line(pairs: Callable[..., Pairs]) -> None:
+def test_invalid_conventions_are_one_line_errors(pairs: Callable[..., Pairs]) -> None:
     with pytest.raises(ParameterError, match="batchnorm: expected reestimate, as the networks come without their"):
         lines.line(pairs("interpolate", kept=None), LINE)
     without = pairs("reestimate")
@@ -231,7 +237,7 @@ def test_what_cannot_be_is_refused_in_one_line(pairs: Callable[..., Pairs]) -> N
         lines.line(without, LINE)
 
 
-def test_as_many_samples_as_asked_for_and_always_the_same(samples: dict[str, tuple[Tensor, Tensor]]) -> None:
+def test_estimation_samples_are_fixed_and_as_many_as_requested(samples: dict[str, tuple[Tensor, Tensor]]) -> None:
     inputs = samples["train"][0]
     few = Convention(batchnorm_samples=7).samples(inputs)
     assert len(few) == 7
@@ -241,7 +247,7 @@ def test_as_many_samples_as_asked_for_and_always_the_same(samples: dict[str, tup
 
 
 @pytest.mark.parametrize("how", batchnorm.CONVENTIONS)
-def test_variances_of_activations_are_those_of_torch(
+def test_activation_variances_equal_torchs(
     network: nn.Module, thetas: Tensor, buffers: Tensor, pairs: Callable[..., Pairs], how: str
 ) -> None:
     made = pairs(how, count=30)
@@ -276,7 +282,7 @@ def test_variances_of_activations_are_those_of_torch(
         torch.testing.assert_close(torch.from_numpy(here.normalised.values).float(), expected_values[:, 1])
 
 
-def test_networks_without_batch_normalisation_have_no_such_variances(samples: dict[str, tuple[Tensor, Tensor]]) -> None:
+def test_activation_variances_require_batch_normalisation(samples: dict[str, tuple[Tensor, Tensor]]) -> None:
     plain_one = build(Architecture(widths=(2,)), SHAPE, 3).double()
     size = sum(value.numel() for value in plain_one.parameters())
     made = between(plain_one, torch.zeros(1, size), torch.ones(1, size), samples=samples)

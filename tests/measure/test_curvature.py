@@ -91,7 +91,9 @@ CASES = [
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")  # the dense Hessian of a convolution
 @pytest.mark.parametrize(("design", "shape", "how"), CASES)
-def test_every_network_agrees_with_its_dense_hessian(design: Architecture, shape: tuple[int, ...], how: str) -> None:
+def test_curvature_equals_the_dense_hessian_for_every_network(
+    design: Architecture, shape: tuple[int, ...], how: str
+) -> None:
     """Statistics of batch normalisation as functions of theta, of a first part of the samples, and as constants."""
     network = build(design, shape, 3).double().eval()
     thetas, deltas = networks(network, count=2)
@@ -114,7 +116,7 @@ def test_every_network_agrees_with_its_dense_hessian(design: Architecture, shape
         torch.testing.assert_close(whole.curvature[row, 0, 0], curvatures.sum(), rtol=1e-9, atol=1e-11 * scale)
 
 
-def test_pairs_are_differentiated_by_their_convention() -> None:
+def test_curvature_follows_the_batchnorm_convention() -> None:
     """On the line between two networks: statistics as the convention has them, also where they are kept in turn."""
     design = Architecture(architecture="resnet8", widths=(2,), norm="batch", activation="tanh")
     network = build(design, (7, 1), 3).double()
@@ -146,7 +148,7 @@ def test_pairs_are_differentiated_by_their_convention() -> None:
             np.testing.assert_allclose(found.curvature.sel(alpha=alpha), expected, rtol=1e-8, atol=1e-9)
 
 
-def test_a_network_with_statistics_is_not_differentiated_without_them() -> None:
+def test_curvature_requires_running_statistics() -> None:
     network = build(Architecture(architecture="resnet8", widths=(2,), norm="batch"), (7, 1), 3).double()
     thetas, deltas = networks(network, count=1)
     with pytest.raises(ValueError, match="buffers: expected 60 numbers a network, or samples to estimate on, got 0"):
@@ -181,7 +183,7 @@ TANH, SHARED = nn.Tanh(), layers.Linear(1, 4, 4)
     ],
     ids=["an activation twice", "a layer twice", "nested"],
 )
-def test_a_stack_of_any_structure_agrees_with_its_dense_hessian(network: nn.Module) -> None:
+def test_curvature_equals_the_dense_hessian_for_any_stack(network: nn.Module) -> None:
     network = network.double()
     thetas, deltas = networks(network, count=2)
     inputs, labels = samples(9, (4,), 3)
@@ -202,7 +204,7 @@ def moved(module: nn.Module) -> tuple[nn.Module, Tensor]:
 
 
 @pytest.mark.parametrize("words", [False, True], ids=["a residual network", "words as inputs"])
-def test_any_module_agrees_with_its_dense_hessian(words: bool) -> None:
+def test_curvature_equals_the_dense_hessian_for_any_module(words: bool) -> None:
     module = nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 3)) if words else Residual()
     module = module.double().eval()
     inputs, labels = (torch.arange(27).view(9, 3) % 7, torch.arange(9) % 3) if words else samples(9, (6,), 3)
@@ -226,7 +228,7 @@ def test_any_module_agrees_with_its_dense_hessian(words: bool) -> None:
     np.testing.assert_allclose(found.curvature, blocks @ hessian @ blocks.T, rtol=1e-8, atol=1e-10)
 
 
-def test_an_independent_library_agrees() -> None:
+def test_curvature_equals_that_of_an_independent_library() -> None:
     plain = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).double()
     other, delta = moved(plain)
     inputs, labels = samples(13, (6,), 3)
@@ -277,7 +279,7 @@ def test_in_a_relu_network_each_layers_own_block_is_gauss_newton() -> None:
 
 
 @pytest.mark.parametrize("by_layer", [True, False])
-def test_batches_do_not_matter(by_layer: bool) -> None:
+def test_curvature_does_not_depend_on_batches(by_layer: bool) -> None:
     network = build(Architecture(widths=(6, 5), norm="layer", activation="gelu"), (4, 1), 3).double()
     thetas, deltas = networks(network, count=5)
     inputs, labels = samples(23, (4, 1), 3)
@@ -290,7 +292,7 @@ def test_batches_do_not_matter(by_layer: bool) -> None:
             torch.testing.assert_close(one, two, rtol=1e-11, atol=1e-13)
 
 
-def test_the_network_given_is_left_as_it_was() -> None:
+def test_the_given_network_is_unchanged() -> None:
     network = build(Architecture(widths=(6,)), (4, 1), 3)
     before = [value.clone() for value in network.parameters()]
     thetas, deltas = networks(network)
@@ -328,7 +330,7 @@ def test_the_barrier_is_negative_curvature_along_the_line(run: Run) -> None:
     np.testing.assert_allclose(implied.transpose(*measured.dims), measured, atol=2e-5)
 
 
-def test_labels_sums_and_distances(run: Run) -> None:
+def test_curvature_has_labels_sums_and_distances(run: Run) -> None:
     found = curvature.along(run.pairs([1, 3]))
     assert found.sizes == {
         "fork_epoch": 2, "parent": 2, "pair": 1, "epoch": 2, "alpha": 2, "layer": 3, "with_layer": 3,
@@ -343,7 +345,7 @@ def test_labels_sums_and_distances(run: Run) -> None:
     assert float(squared.sum()) == pytest.approx(float((second - first).square().sum()), rel=1e-12)
 
 
-def test_what_does_not_fit_is_named(run: Run) -> None:
+def test_arguments_that_do_not_fit_are_rejected(run: Run) -> None:
     network = build(Architecture(widths=(6,)), (4, 1), 3).double()
     thetas, deltas = networks(network)
     inputs, labels = samples(5, (4, 1), 3)

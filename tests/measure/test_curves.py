@@ -41,7 +41,7 @@ every_kind = pytest.mark.parametrize("how", KINDS, ids=lambda how: f"{how.curve}
 
 
 @every_kind
-def test_points_are_mixtures_of_the_nodes_and_ends_are_the_networks_to_the_bit(how: CurveSettings) -> None:
+def test_points_are_mixtures_of_the_nodes_and_exact_at_the_ends(how: CurveSettings) -> None:
     pairs = made(MLP)
     curves = train(pairs, how, RECIPE)
     for place in pairs.places:
@@ -106,7 +106,7 @@ def straight(pairs: Pairs, how: CurveSettings) -> Curves:
 
 @every_kind
 @pytest.mark.parametrize("architecture", ["mlp", "resnet8"])
-def test_along_a_straight_curve_is_the_line(how: CurveSettings, architecture: str) -> None:
+def test_a_straight_curve_is_the_line(how: CurveSettings, architecture: str) -> None:
     pairs = made(MLP if architecture == "mlp" else Architecture(architecture="resnet8", widths=(4,), norm="batch"))
     along = straight(pairs, how).measure()
     line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0.0, 1.0)))
@@ -152,19 +152,19 @@ def test_the_bend_can_be_a_third_point() -> None:
 
 
 @pytest.mark.parametrize("t", [-0.1, 1.5, math.nan])
-def test_a_t_outside_is_refused(t: float) -> None:
+def test_t_outside_0_to_1_is_rejected(t: float) -> None:
     with pytest.raises(ParameterError, match=r"t: expected from 0 to 1, got"):
         CurveSettings().weights(torch.tensor([0.5, t]))
 
 
-def test_too_large_a_rate_and_too_few_samples_are_told_in_a_line() -> None:
+def test_diverged_training_and_too_few_samples_are_one_line_errors() -> None:
     with pytest.raises(Diverged, match="curve_rate: training of the curve diverged in epoch"):
         train(made(MLP), replace(SHORT, curve_rate=1e20), RECIPE)
     with pytest.raises(ParameterError, match="batch_size: expected at most the 60 training samples, got 64"):
         train(made(MLP), SHORT, Recipe(batch_size=64))
 
 
-def test_a_curve_with_one_bend_lies_on_its_plane_and_is_drawn_where_it_is() -> None:
+def test_a_curve_with_one_bend_lies_on_its_plane() -> None:
     pairs = made(MLP)
     curves = train(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE)
     measured = planes.plane(curves.planes(), planes.PlaneGrid(grid=3), splits=["train"])

@@ -27,7 +27,7 @@ def test_one_function_or_several_agree_with_the_dense_hessian(batch: tuple[int, 
         torch.testing.assert_close(found.curvature.view(-1, 3, 3)[row], torch.func.hessian(whole)(point))
 
 
-def test_what_the_loss_is_linear_in_or_does_not_depend_on_has_no_curvature() -> None:
+def test_linear_or_unused_coefficients_have_zero_curvature() -> None:
     found = differentiate(lambda a: 3 * a[0] + 0 * a[1].detach(), torch.tensor([1.0, 2.0, 5.0]))
     assert found.slope.tolist() == [3, 0, 0]
     assert found.curvature.tolist() == [[0] * 3] * 3
@@ -36,14 +36,14 @@ def test_what_the_loss_is_linear_in_or_does_not_depend_on_has_no_curvature() -> 
     assert found.curvature.diagonal().tolist() == [0, 0, 2]
 
 
-def test_nothing_is_left_on_the_point_of_differentiation() -> None:
+def test_differentiation_leaves_no_gradients_behind() -> None:
     at = torch.tensor([1.0, 2.0, 5.0], requires_grad=True)
     found = differentiate(entangled, at)
     assert at.grad is None
     assert not any(part.requires_grad for part in found)
 
 
-def test_one_step_for_all_networks_or_one_for_each() -> None:
+def test_parameters_are_shifted_by_one_step_or_one_per_network() -> None:
     values, deltas = {"weight": torch.ones(2, 3, 4), "kept": torch.zeros(2)}, {"weight": torch.full((2, 3, 4), 0.5)}
     assert list(shift_parameters(values, deltas, {"weight": torch.tensor(2.0)})) == ["weight"]
     assert shift_parameters(values, deltas, {"weight": torch.tensor(2.0)})["weight"].unique().tolist() == [2]

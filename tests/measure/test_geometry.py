@@ -31,7 +31,7 @@ def tracked(run: Run) -> xr.Dataset:
     return geometry.track(run.trajectories())
 
 
-def test_known_triangles() -> None:
+def test_known_triangles_have_their_angles_and_distances() -> None:
     found = geometry.track(triangle()).sel(fork_epoch=2, parent=0, layer="all", epoch=3)
     np.testing.assert_allclose(found.distance, [5, 6, 5])  # pairs 0-1, 0-2, 1-2
     np.testing.assert_allclose(found.angle.sel(apex="fork_point"), [90, 180, 90])
@@ -43,7 +43,7 @@ def test_known_triangles() -> None:
     np.testing.assert_allclose(found.path_ratio, 1)
 
 
-def test_a_detour_is_longer_than_the_straight_way() -> None:
+def test_a_path_with_turns_is_longer_than_the_distance() -> None:
     def step(fork_epoch: int, _parent: int, sibling: int | None, epoch: int) -> Tensor:
         place = torch.zeros(SIZE, dtype=torch.float64)
         if fork_epoch == 0 and sibling is not None:  # one unit along a new axis at each epoch
@@ -56,7 +56,7 @@ def test_a_detour_is_longer_than_the_straight_way() -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 37.0])
-def test_nothing_depends_on_how_the_whole_space_is_turned_and_angles_not_on_its_scale(run: Run, scale: float) -> None:
+def test_distances_are_rotation_invariant_and_angles_scale_invariant(run: Run, scale: float) -> None:
     walks = run.trajectories()
     size = sum(value[0].numel() for value in run.network.parameters())
     turn, _ = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(0)).double())
@@ -67,7 +67,7 @@ def test_nothing_depends_on_how_the_whole_space_is_turned_and_angles_not_on_its_
         np.testing.assert_allclose(rotated[name], factor * plain[name], rtol=1e-6, atol=1e-5 * scale)
 
 
-def test_squared_distances_of_the_layers_add_up(tracked: xr.Dataset) -> None:
+def test_squared_distances_add_up_over_layers(tracked: xr.Dataset) -> None:
     for name in ("distance", "norm", "fork_distance", "initialisation_distance", "parent_distance", "step"):
         squares = (tracked[name] ** 2).dropna("epoch", how="all")
         layers = squares.drop_sel(layer="all").sum("layer", skipna=False)
@@ -99,7 +99,7 @@ def test_distances_are_those_of_the_parameters(run: Run, tracked: xr.Dataset) ->
         assert here.cosine.sel(pair="0-2", apex="fork_point").item() == pytest.approx(cosine, rel=1e-9)
 
 
-def test_at_the_fork_the_angle_is_undefined_and_says_so(tracked: xr.Dataset) -> None:
+def test_the_angle_at_the_fork_is_nan(tracked: xr.Dataset) -> None:
     at_fork = tracked.sel(fork_epoch=2, epoch=2)
     assert at_fork.angle.sel(apex="fork_point").isnull().all()
     assert at_fork.path_ratio.isnull().all()
@@ -116,7 +116,7 @@ def test_rounding_never_leaves_the_range_of_a_cosine() -> None:
     np.testing.assert_array_equal(geometry.cosine(one * [1 + 1e-9, -1 - 1e-9], one, one), [1, -1])
 
 
-def test_what_walks_share_along_the_start_is_that_of_the_parameters(run: Run, tracked: xr.Dataset) -> None:
+def test_the_common_part_along_the_start_equals_that_of_the_parameters(run: Run, tracked: xr.Dataset) -> None:
     found = geometry.along_the_start(tracked).sel(fork_epoch=2, parent=1, epoch=4)
     whole = found.sel(layer="all")
     (start,) = run.thetas([Member(1)], 2).double().numpy()

@@ -38,7 +38,7 @@ def test_the_ends_of_the_line_are_the_siblings_own_losses(run: Run) -> None:
             np.testing.assert_allclose(cut.error.sel(alpha=[0, 1]), error, atol=0.1)
 
 
-def test_the_middle_of_the_line_is_the_average_network(run: Run) -> None:
+def test_the_midpoint_is_the_average_network(run: Run) -> None:
     found = lines.line(run.pairs(), GRID)
     first, second = run.thetas([Member(0, 0, 0), Member(0, 0, 1)], 3)
     loss, _ = brute_force(run.network, (first + second) / 2, *run.dataset.test)
@@ -46,7 +46,7 @@ def test_the_middle_of_the_line_is_the_average_network(run: Run) -> None:
     assert float(middle) == pytest.approx(loss, rel=1e-5)
 
 
-def test_before_the_fork_there_is_no_line_and_at_the_fork_it_is_one_point(run: Run) -> None:
+def test_lines_are_nan_before_the_fork_and_constant_at_the_fork(run: Run) -> None:
     found = lines.line(run.pairs([1, 2, 3]), GRID)
     assert found.sizes == {"split": 2, "fork_epoch": 2, "parent": 2, "pair": 3, "epoch": 3, "alpha": 5}
     late = found.loss.sel(fork_epoch=2)
@@ -63,14 +63,14 @@ def test_swapping_the_siblings_mirrors_the_line(run: Run) -> None:
     torch.testing.assert_close(forth, back.flip(0), rtol=1e-5, atol=1e-6)
 
 
-def test_measurements_say_what_they_are(run: Run) -> None:
+def test_results_have_units_and_attributes(run: Run) -> None:
     found = lines.line(run.pairs(), GRID)
     assert found.loss.attrs["units"] == "nats"
     assert found.error.attrs["units"] == "percent"
     assert '"fork_epochs": [0, 2]' in found.attrs["experiment"]
 
 
-def test_one_layer_walks_while_the_others_stay(run: Run) -> None:
+def test_a_layer_wise_line_changes_one_layer_only(run: Run) -> None:
     walks = lines.layer_line(run.pairs(), [0.0, 0.5, 1.0])
     assert walks.loss.dims == ("split", "fork_epoch", "parent", "pair", "epoch", "end", "layer", "alpha")
     first, second = run.thetas([Member(1, 2, 0), Member(1, 2, 2)], 3)
@@ -86,7 +86,7 @@ def test_one_layer_walks_while_the_others_stay(run: Run) -> None:
                 assert float(cut.error.sel(alpha=alpha)) == pytest.approx(error, abs=0.3)
 
 
-def test_a_loss_that_is_not_finite_is_named(run: Run) -> None:
+def test_a_loss_that_is_not_finite_is_a_one_line_error(run: Run) -> None:
     far = lines.LineGrid(alphas=2, alpha_range=(-3e38, 1))
     with pytest.raises(
         ValueError, match=r"got (nan|inf) at split train, fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha"
@@ -111,13 +111,13 @@ def test_every_grid_holds_endpoints_and_midpoint_once(alphas: int, ends: tuple[f
         ({"alpha_range": [0, 1, 2]}, f"{TWO_NUMBERS}, got [0.0, 1.0, 2.0]"),
     ],
 )
-def test_a_bad_line_is_named(change: dict[str, object], line: str) -> None:
+def test_an_invalid_line_is_rejected(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         lines.LineGrid(**change)
     assert str(caught.value) == line
 
 
-def test_a_corner_is_one_network_alone(run: Run) -> None:
+def test_a_corner_is_a_single_network(run: Run) -> None:
     found = lines.corner(run.pairs(third="fork_point"), 2, splits=["train"])
     assert found.error.dims == ("split", "fork_epoch", "parent", "pair", "epoch")
     for fork in run.experiment.fork_epochs:
@@ -130,5 +130,5 @@ def test_a_corner_is_one_network_alone(run: Run) -> None:
 
 
 @pytest.mark.parametrize("alphas", [[0.0, 0.5, 0.5, 1.0], [0.0, 1e-10, 0.5, 1.0], [0.3], np.linspace(0, 1, 41)])
-def test_every_point_has_its_turn(alphas: list[float]) -> None:
+def test_spread_out_is_a_permutation(alphas: list[float]) -> None:
     assert sorted(lines.spread_out(alphas)) == list(range(len(alphas)))

@@ -33,7 +33,7 @@ def flooded(heights: np.ndarray, start: tuple[int, int], stop: tuple[int, int]) 
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_it_is_as_high_as_the_lowest_flood_that_joins_both_ends(seed: int) -> None:
+def test_the_pass_height_equals_that_of_brute_force_flooding(seed: int) -> None:
     random = np.random.default_rng(seed)
     rows, columns = random.integers(2, 9, size=2)
     heights = random.integers(-3, 4, size=(rows, columns)).astype(float) if seed % 2 else random.random((rows, columns))
@@ -45,7 +45,7 @@ def test_it_is_as_high_as_the_lowest_flood_that_joins_both_ends(seed: int) -> No
     assert abs(np.diff(found.path, axis=0)).max() == 1, "from neighbour to neighbour"
 
 
-def test_from_a_place_to_itself_is_no_way() -> None:
+def test_the_path_from_a_point_to_itself_is_that_point() -> None:
     found = lowest_pass(np.array([[1.0, 0.0], [0.0, 0.0]]), (0, 0), (0, 0))
     assert (found.height, found.path.tolist()) == (1.0, [[0, 0]])
 
@@ -57,7 +57,9 @@ def test_from_a_place_to_itself_is_no_way() -> None:
         (np.full((3, 3), np.nan), (0, 2), "plane: some heights are NaN or infinite"),
     ],
 )
-def test_what_has_no_way_is_refused(heights: np.ndarray, stop: tuple[int, int], message: str) -> None:
+def test_endpoints_outside_the_grid_and_nan_heights_are_rejected(
+    heights: np.ndarray, stop: tuple[int, int], message: str
+) -> None:
     with pytest.raises(ParameterError) as caught:
         lowest_pass(heights, (0, 0), stop)
     assert str(caught.value) == message
@@ -80,7 +82,7 @@ def mountain(gap: bool) -> xr.Dataset:
     )
 
 
-def test_a_wall_with_a_gap_is_walked_around() -> None:
+def test_the_path_goes_through_the_gap_of_a_barrier() -> None:
     for gap, wanted in ((False, 5.0), (True, 1.0)):
         found = across(mountain(gap))
         assert found.line.values[0] == pytest.approx(5.0)
@@ -93,7 +95,7 @@ def test_a_wall_with_a_gap_is_walked_around() -> None:
 
 
 @pytest.mark.parametrize("noise", [-1e-9, 0.0, 1e-9])
-def test_rounding_does_not_say_where_a_way_starts(noise: float) -> None:
+def test_rounding_does_not_change_where_a_path_starts(noise: float) -> None:
     """The first network is in the middle of a cell, whose corners are 1, 2, 3, 4 high; else it is flat."""
     plane = mountain(True).isel(pair=[0])
     plane["loss"] = plane.loss * 0
@@ -105,7 +107,7 @@ def test_rounding_does_not_say_where_a_way_starts(noise: float) -> None:
     assert found.path.values[0, 0].tolist() == [0, 0.5]
 
 
-def test_planes_that_are_measured_have_a_pass_on_every_split() -> None:
+def test_measured_planes_have_a_pass_on_every_split() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs, labels = torch.randn(20, 2, generator=generator), torch.arange(20) % 3
     thetas = torch.randn(3, 2, 9, generator=generator)
@@ -118,7 +120,7 @@ def test_planes_that_are_measured_have_a_pass_on_every_split() -> None:
     assert found.sel(split="train")["pass"].equals(found.sel(split="test")["pass"].assign_coords(split="train"))
 
 
-def test_planes_without_the_networks_are_refused() -> None:
+def test_planes_that_do_not_reach_the_networks_are_rejected() -> None:
     with pytest.raises(ParameterError, match="with both networks on it, got one without the second"):
         across(mountain(True).isel(column=slice(0, 6)))
     with pytest.raises(ParameterError, match="plane: expected one at least with both networks on it, got none"):

@@ -30,8 +30,8 @@ def trained(kind: str) -> tuple[nn.Module, nn.Module, tuple[torch.Tensor, torch.
     return first, second, samples
 
 
-def test_inner_nodes_are_those_of_the_chain_rule_by_hand() -> None:
-    """One step with one batch: the node moves by the gradient at the drawn point, times its weight there."""
+def test_inner_nodes_follow_the_chain_rule() -> None:
+    """One step with one batch: the node moves by the gradient at the drawn point, times its share there."""
     first, second, samples = example_modules.two("perceptron")
     pairs = connect.pairs({"only": [first, second]}, [samples])
     how = CurveSettings(curve_epochs=1, curve_rate=0.1)
@@ -74,7 +74,7 @@ def test_a_curve_that_was_not_trained_is_the_line() -> None:
         assert found.attrs["curve_off_line"] == pytest.approx(0, abs=1e-7)
 
 
-def test_what_cannot_be_trained_is_one_line() -> None:
+def test_untrainable_networks_are_one_line_errors() -> None:
     first, second, samples = example_modules.two("perceptron", dtype=torch.bfloat16)
     with pytest.raises(ParameterError, match=r"^curve: expected parameters in float32 or float64, got torch.bfloat16"):
         connect.pair(first, second, samples, curve=SHORT)

@@ -81,19 +81,19 @@ def assert_alike(stacked: xr.Dataset, modules: xr.Dataset, *, rtol: float = 1e-9
 
 
 @every_case
-def test_lines_are_alike_also_beyond_the_networks(design: Architecture, convention: str) -> None:
+def test_both_evaluators_agree_on_lines(design: Architecture, convention: str) -> None:
     assert_alike(
         *(lines.line(pairs, lines.LineGrid(alphas=7, alpha_range=(-0.5, 1.5))) for pairs in both(design, convention))
     )
 
 
 @every_case
-def test_layer_wise_lines_are_alike(design: Architecture, convention: str) -> None:
+def test_both_evaluators_agree_on_layer_wise_lines(design: Architecture, convention: str) -> None:
     assert_alike(*(lines.layer_line(pairs, [0.0, 0.3, 1.0]) for pairs in both(design, convention)))
 
 
 @every_case
-def test_planes_and_ridges_are_alike(design: Architecture, convention: str) -> None:
+def test_both_evaluators_agree_on_planes_and_ridges(design: Architecture, convention: str) -> None:
     given = both(design, convention, thirds=True)
     assert_alike(*(planes.plane(pairs, planes.PlaneGrid(grid=4)) for pairs in given))
     assert_alike(*(ridges.tracks(pairs, [0.0, 0.4, 1.0]) for pairs in given))
@@ -103,7 +103,7 @@ def test_planes_and_ridges_are_alike(design: Architecture, convention: str) -> N
 
 @every_case
 @pytest.mark.parametrize("by_layer", [True, False])
-def test_curvature_is_alike(design: Architecture, convention: str, by_layer: bool) -> None:
+def test_both_evaluators_agree_on_curvature(design: Architecture, convention: str, by_layer: bool) -> None:
     """Where statistics are constants in both, or there are none: each evaluator says what it differentiates."""
     given = both(design, convention)
     if given.modules.evaluator.norms and convention != "keep":
@@ -115,7 +115,7 @@ def test_curvature_is_alike(design: Architecture, convention: str, by_layer: boo
 @pytest.mark.parametrize(
     "how", [CurveSettings(), CurveSettings(curve="chain", bends=2)], ids=lambda how: f"{how.curve}-{how.bends}"
 )
-def test_curves_are_trained_and_measured_alike(design: Architecture, convention: str, how: CurveSettings) -> None:
+def test_both_evaluators_agree_on_curves(design: Architecture, convention: str, how: CurveSettings) -> None:
     """With the same draws of t, as pairs have the same labels; one batch is all samples, in whatever order."""
     how, recipe = replace(how, curve_epochs=4, curve_points=5), Recipe(batch_size=SAMPLES)
     given = both(design, convention, dtype=torch.float32)

@@ -57,7 +57,7 @@ def test_lines_are_those_of_the_two_networks(
             assert float(cut.error) == pytest.approx(error)
 
 
-def test_every_measurement_takes_them(pairs: Pairs) -> None:
+def test_every_measurement_accepts_pairs(pairs: Pairs) -> None:
     plane = planes.plane(pairs, planes.PlaneGrid(grid=3), splits=["train"])
     assert plane.loss.dims == ("split", "pair", "row", "column")
     assert plane.attrs["third"] == "another network"
@@ -72,14 +72,14 @@ def test_every_measurement_takes_them(pairs: Pairs) -> None:
     xr.testing.assert_allclose(implied, barriers.loss_barrier(line.loss).drop_vars("split"), atol=1e-6)
 
 
-def test_a_place_without_a_pair_stays_empty(pairs: Pairs) -> None:
+def test_a_place_without_a_pair_stays_nan(pairs: Pairs) -> None:
     some = replace(pairs, places=[(1,)])
     found = lines.line(some, lines.LineGrid(alphas=3))
     assert found.loss.sel(pair=0).isnull().all()
     assert found.loss.sel(pair=1).notnull().all()
 
 
-def test_pairs_are_read_when_they_are_asked_for() -> None:
+def test_pairs_are_read_lazily() -> None:
     read: list[tuple[int, ...]] = []
 
     def supply(place: tuple[int, ...]) -> stack.Networks:
@@ -93,7 +93,9 @@ def test_pairs_are_read_when_they_are_asked_for() -> None:
     assert read == [(0,)]
 
 
-def test_what_is_missing_is_named(samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor) -> None:
+def test_missing_splits_and_third_points_are_rejected(
+    samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor
+) -> None:
     first, second, third = thetas
     bare = between(NETWORK, first, second, samples=samples)
     for measure in (lambda: planes.plane(bare, planes.PlaneGrid()), lambda: ridges.tracks(bare, [0.0, 1.0])):
@@ -109,5 +111,5 @@ def test_what_is_missing_is_named(samples: dict[str, tuple[Tensor, Tensor]], the
         between(NETWORK, first, second, samples=samples, thirds=third[:, 1:])
 
 
-def test_one_split_may_be_named_by_a_word(pairs: Pairs) -> None:
+def test_one_split_may_be_given_as_a_string(pairs: Pairs) -> None:
     assert lines.line(pairs, lines.LineGrid(alphas=3), splits="held out").split.values.tolist() == ["held out"]

@@ -56,14 +56,14 @@ def test_a_plane_gives_the_losses_of_its_corners(run: Run) -> None:
             torch.testing.assert_close(at_corners, own, rtol=1e-5, atol=1e-6)
 
 
-def test_only_the_parents_and_splits_asked_for(run: Run) -> None:
+def test_only_the_requested_parents_and_splits_are_measured(run: Run) -> None:
     whole = planes.plane(run.pairs(third="parent"), planes.PlaneGrid(grid=3))
     part = planes.plane(run.pairs(third="parent", parents=[1]), planes.PlaneGrid(grid=3), splits=["test"])
     assert part.parent.values.tolist() == [1]
     np.testing.assert_array_equal(part.loss, whole.loss.sel(split=["test"], parent=[1]))
 
 
-def test_siblings_that_have_not_parted_span_no_plane(run: Run, tmp_path: Path) -> None:
+def test_siblings_before_the_fork_span_no_plane(run: Run, tmp_path: Path) -> None:
     late = train(Experiment(**run.experiment.to_json() | {"fork_epochs": [0, 3]}), tmp_path)
     plane = planes.plane(late.pairs(third="fork_point"), planes.PlaneGrid(grid=2), splits=["test"])
     assert plane.colinear.sel(fork_epoch=3).all()
@@ -79,11 +79,11 @@ def test_siblings_that_have_not_parted_span_no_plane(run: Run, tmp_path: Path) -
         ({"margin": -1}, "margin: expected at least 0"),
     ],
 )
-def test_a_bad_plane_is_named(change: dict[str, object], line: str) -> None:
+def test_an_invalid_plane_is_rejected(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError, match=line):
         planes.PlaneGrid(**change)
 
 
-def test_an_unknown_third_point_is_named(run: Run) -> None:
+def test_an_unknown_third_point_is_rejected(run: Run) -> None:
     with pytest.raises(ParameterError, match="third: 'fork' is not known; did you mean 'fork_point'"):
         run.pairs(third="fork")

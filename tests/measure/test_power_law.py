@@ -16,7 +16,7 @@ def rows(*rows_of_parents: np.ndarray) -> xr.DataArray:
 
 
 @pytest.mark.parametrize("exponent", [-1.5, 0.5, 2.0])
-def test_a_law_is_found_to_the_bit_or_nearly(exponent: float) -> None:
+def test_an_exact_power_law_is_recovered(exponent: float) -> None:
     law = power_law(rows(3 * X**exponent, 3 * X**exponent))
     assert (law.exponent, law.low, law.high) == pytest.approx((exponent, exponent, exponent))
     assert law.factor == pytest.approx(3)
@@ -24,7 +24,7 @@ def test_a_law_is_found_to_the_bit_or_nearly(exponent: float) -> None:
     assert law.holds
 
 
-def test_the_interval_covers_the_exponent_as_often_as_it_says_or_a_little_less() -> None:
+def test_the_interval_has_nearly_its_nominal_coverage() -> None:
     draws, covered = np.random.default_rng(0), 0
     for _ in range(100):
         noisy = X * np.exp(draws.normal(0, 0.3, (8, 1)) * np.log(X) + draws.normal(0, 0.1, (8, 5)))
@@ -33,13 +33,13 @@ def test_the_interval_covers_the_exponent_as_often_as_it_says_or_a_little_less()
     assert 82 <= covered <= 99, "a bootstrap of eight is a little too narrow"
 
 
-def test_no_law_where_the_values_bend_away_from_it() -> None:
+def test_values_that_deviate_have_no_power_law() -> None:
     law = power_law(rows(np.exp(X), np.exp(X)))
     assert law.worst > WITHIN
     assert not law.holds
 
 
-def test_no_law_where_nothing_depends_on_the_parameter() -> None:
+def test_constant_values_have_no_power_law() -> None:
     law = power_law(rows(X**0.4, X**-0.4, X**0.3, X**-0.3))
     assert law.low < 0 < law.high
     assert not law.holds
@@ -48,7 +48,7 @@ def test_no_law_where_nothing_depends_on_the_parameter() -> None:
     assert not flat.holds, "a constant does as well"
 
 
-def test_a_zero_is_on_no_power_law_and_what_is_missing_is_left_out() -> None:
+def test_zeros_have_no_power_law_and_missing_values_are_ignored() -> None:
     assert not power_law(rows(X * [0, 1, 1, 1, 1])).holds
     holed = rows(X, X, X)
     holed[0, 4] = np.nan

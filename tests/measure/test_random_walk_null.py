@@ -10,7 +10,7 @@ from torch import Tensor
 from lmc_utils.measure import geometry, random_walk_null, trajectory_projection
 
 
-def test_random_walks_do_what_is_expected_of_them() -> None:
+def test_random_walks_have_their_expected_distances_and_angles() -> None:
     generator = torch.Generator().manual_seed(0)
     drawn: dict[tuple[int, int, int | None, int], Tensor] = {}
 
@@ -42,7 +42,7 @@ def test_random_walks_do_what_is_expected_of_them() -> None:
     assert spread < 4 * random_walk_null.spread_of_random_angles(SIZE)
 
 
-def test_random_walkers_with_steps_of_their_own_lengths() -> None:
+def test_random_walks_use_the_measured_step_lengths() -> None:
     found = random_walk_null.random_walks(geometry.track(triangle()))
     here = found.sel(fork_epoch=2, parent=0, layer="all", pair="0-1")
     steps = np.arange(1, 4)

@@ -27,7 +27,7 @@ def test_the_end_of_training_is_the_last_epoch() -> None:
     assert end_of_training(xr.Dataset({"x": VALUES}), "test").x.equals(VALUES.sel(epoch=3, split="test"))
 
 
-def test_epochs_after_a_fork_are_counted_from_each_fork() -> None:
+def test_after_fork_counts_epochs_from_each_fork() -> None:
     found = after_fork(VALUES, 1)
     for fork in (0, 2):
         assert found.sel(fork_epoch=fork, drop=True).equals(VALUES.sel(fork_epoch=fork, epoch=fork + 1, drop=True))

@@ -13,7 +13,7 @@ from lmc_utils.measure.trajectory_projection import THIRDS
 GRID = lines.LineGrid(alphas=5)
 
 
-def test_the_ridge_starts_as_the_barrier_and_ends_at_nothing(run: Run) -> None:
+def test_the_ridge_equals_the_barrier_at_height_0_and_vanishes_at_height_1(run: Run) -> None:
     for third in THIRDS:
         tracks = ridges.tracks(run.pairs(third=third), [0.0, 0.5, 1.0])
         ridge = ridges.ridge(tracks.loss)

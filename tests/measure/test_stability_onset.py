@@ -24,11 +24,11 @@ def heights(values: list[float], forks: list[int] | None = None) -> xr.DataArray
         ([5.0, np.nan, 0.0], np.nan),
     ],
 )
-def test_closed_form(values: list[float], begins: float) -> None:
+def test_the_onset_equals_its_closed_form(values: list[float], begins: float) -> None:
     assert float(stability_onset.stable_from(heights(values))) == pytest.approx(begins, nan_ok=True)
 
 
-def test_it_is_where_a_fine_grid_is_below_for_good() -> None:
+def test_the_onset_is_where_a_fine_grid_stays_below_the_threshold() -> None:
     draws = np.random.default_rng(0)
     forks = [0, 1, 2, 4, 8, 16]
     fine = np.linspace(0, 16, 16_001)
@@ -39,7 +39,7 @@ def test_it_is_where_a_fine_grid_is_below_for_good() -> None:
         assert float(stability_onset.stable_from(heights(list(drawn), forks))) == pytest.approx(expected, abs=2e-3)
 
 
-def test_label_by_label() -> None:
+def test_the_onset_is_found_for_each_label() -> None:
     barrier = xr.concat([heights([4.0, 0.0, 0.0]), heights([4.0, 4.0, 0.0])], xr.Variable("parent", [0, 1]))
     begins = stability_onset.stable_from(barrier)
     assert begins.values.tolist() == [0.5, 1.5]
@@ -47,5 +47,5 @@ def test_label_by_label() -> None:
     assert stability_onset.at_fork(error, begins).values.tolist() == [70.0, 30.0]
 
 
-def test_what_cannot_be_told_stays_so() -> None:
+def test_an_undefined_onset_is_nan() -> None:
     assert np.isnan(stability_onset.at_fork(heights([1.0, 2.0]), xr.DataArray(np.nan)))

@@ -13,7 +13,7 @@ from lmc_utils.networks.models import Architecture, build
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "cnn"])
-def test_evaluation_is_the_mean_over_samples_with_a_short_last_batch(
+def test_evaluation_averages_over_samples_with_a_short_last_batch(
     architecture: str,
 ) -> None:
     network = build(Architecture(architecture=architecture, widths=(6, 5)), (8, 1), 3)
@@ -30,7 +30,7 @@ def test_evaluation_is_the_mean_over_samples_with_a_short_last_batch(
             assert measured[1][row].item() == pytest.approx(error, rel=1e-12)
 
 
-def test_what_does_not_fit_is_named(run: Run) -> None:
+def test_arguments_that_do_not_fit_are_rejected(run: Run) -> None:
     inputs, labels = run.dataset.test
     theta = run.thetas([Member(0)], 3)
     for broken in ((inputs[:7], labels), (inputs[:0], labels[:0])):

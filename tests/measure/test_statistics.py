@@ -19,7 +19,7 @@ def sample(size: int, noise: float, seed: int = 0) -> tuple[xr.DataArray, xr.Dat
 
 
 @pytest.mark.parametrize(("method", "peer"), [("pearson", stats.pearsonr), ("spearman", stats.spearmanr)])
-def test_the_estimate_is_scipys(method: str, peer: object) -> None:
+def test_the_estimate_equals_scipys(method: str, peer: object) -> None:
     x, y = sample(30, 1.0)
     y[3] = y[5]  # a tie
     assert float(correlation(x, y, method)) == pytest.approx(peer(x, y)[0], rel=1e-12)
@@ -35,7 +35,7 @@ def family(parents: int, pairs: int, shared: float, seed: int = 0) -> tuple[xr.D
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.8])
-def test_the_interval_holds_the_true_correlation_about_as_often_as_it_says(shared: float) -> None:
+def test_the_interval_has_about_its_nominal_coverage(shared: float) -> None:
     trials = 200
     intervals = [correlation(*family(30, 4, shared, seed), "pearson", resamples=400) for seed in range(trials)]
     held = sum(one.low <= 0.5 <= one.high for one in intervals) / trials
@@ -43,12 +43,12 @@ def test_the_interval_holds_the_true_correlation_about_as_often_as_it_says(share
     assert 0.84 < held < 0.995
 
 
-def test_three_parents_make_an_interval_that_is_too_sure_of_itself() -> None:
+def test_with_three_parents_the_interval_undercovers() -> None:
     intervals = [correlation(*family(3, 4, 0.0, seed), "pearson", resamples=200) for seed in range(200)]
     assert 0.6 < sum(one.low <= 0.5 <= one.high for one in intervals) / 200 < 0.92  # 95 % less two standard errors
 
 
-def test_resampling_pairs_as_if_they_were_parents_would_be_too_sure() -> None:
+def test_resampling_pairs_instead_of_parents_undercovers() -> None:
     x, y = family(30, 4, 0.8)
     alone = [values.stack(every=["parent", "pair"]).reset_index("every", drop=True) for values in (x, y)]
     wide = correlation(x, y, "pearson")
@@ -59,7 +59,7 @@ def test_resampling_pairs_as_if_they_were_parents_would_be_too_sure() -> None:
 
 @pytest.mark.parametrize("method", ["pearson", "spearman"])
 @pytest.mark.filterwarnings("error")
-def test_without_spread_there_is_no_correlation(method: str) -> None:
+def test_constant_values_have_no_correlation(method: str) -> None:
     ones = xr.DataArray(np.ones((3, 2)), dims=["parent", "pair"])
     assert np.isnan(correlation(0.1 * ones, 0.7 * ones, method)).all()  # 0.1 and 0.7 have means that round
     x, y = family(3, 4, 0.0)
@@ -74,7 +74,7 @@ def test_one_parent_has_no_interval() -> None:
     assert np.isnan([found.low, found.high]).all()
 
 
-def test_ranks_do_not_mind_a_monotone_change_and_order_of_dimensions_does_not_matter() -> None:
+def test_rank_correlation_is_invariant_to_monotone_maps_and_dimension_order() -> None:
     x, y = sample(12, 0.5)
     square, other = x.values.reshape(3, 4), y.values.reshape(3, 4)
     first = xr.DataArray(square, dims=["a", "parent"])
@@ -84,7 +84,7 @@ def test_ranks_do_not_mind_a_monotone_change_and_order_of_dimensions_does_not_ma
     )
 
 
-def test_what_is_not_finite_is_left_out() -> None:
+def test_values_that_are_not_finite_are_ignored() -> None:
     x, y = sample(20, 0.5)
     holed = x.copy()
     holed[[2, 7]] = [np.nan, np.inf]
@@ -105,13 +105,13 @@ def test_two_pairs_have_no_correlation() -> None:
     assert np.isnan(correlation(*sample(2, 0.5), "pearson")).all()
 
 
-def test_bad_input_is_named() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     x, y = sample(5, 0.5)
     with pytest.raises(ParameterError, match="did you mean 'spearman'"):
         correlation(x, y, "spearmann")
 
 
-def test_what_exceeds_noise_is_the_mean_against_its_standard_error_over_parents() -> None:
+def test_exceeds_noise_compares_the_mean_with_its_standard_error_over_parents() -> None:
     values = xr.DataArray(np.random.default_rng(0).normal(1, 1, size=(50, 4, 3)), dims=["epoch", "parent", "pair"])
     each = values.values.mean(-1)
     expected = each.mean(1) > 1.5 * each.std(1, ddof=1) / 2
@@ -122,12 +122,12 @@ def test_what_exceeds_noise_is_the_mean_against_its_standard_error_over_parents(
     assert not exceeds_noise(values.where(values.pair > 0)).any()  # NaN is no evidence
 
 
-def test_more_pairs_of_one_parent_are_no_more_evidence() -> None:
+def test_exceeds_noise_counts_parents_not_pairs() -> None:
     few = xr.DataArray(np.random.default_rng(1).normal(0.5, 1, size=(200, 3, 1)), dims=["epoch", "parent", "pair"])
     np.testing.assert_array_equal(exceeds_noise(few), exceeds_noise(few.isel(pair=[0] * 6)))
 
 
-def test_since_is_the_start_of_the_last_unbroken_stretch() -> None:
+def test_start_of_last_stretch_is_where_the_condition_holds_to_the_end() -> None:
     rows = [[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 0, 0]]
     holds = xr.DataArray(np.array(rows, bool), dims=["fork_epoch", "epoch"], coords={"epoch": [4, 6, 9]})
     np.testing.assert_array_equal(start_of_last_stretch(holds), [4, 6, 9, np.nan, np.nan])
@@ -143,7 +143,7 @@ def test_bounds_are_scipys_t_interval_of_the_parents_means(share: float) -> None
         np.testing.assert_allclose(found[fork].sel(bound=["low", "high"]), wanted)
 
 
-def test_bounds_hold_the_true_mean_as_often_as_they_say_and_one_parent_has_none() -> None:
+def test_bounds_have_their_nominal_coverage_and_are_nan_for_one_parent() -> None:
     values = xr.DataArray(np.random.default_rng(1).normal(3, 2, size=(4000, 3, 1)), dims=["run", "parent", "pair"])
     found = bounds(values)
     holds = (found.sel(bound="low") < 3) & (found.sel(bound="high") > 3)

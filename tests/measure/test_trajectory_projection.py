@@ -24,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.mark.parametrize("third", trajectory_projection.THIRDS)
-def test_walks_end_on_their_plane_and_start_at_its_corner(run: Run, third: str) -> None:
+def test_trajectories_start_at_the_fork_point_and_end_on_their_plane(run: Run, third: str) -> None:
     seen = trajectory_projection.project(run.trajectories(), third=third)
     assert seen.attrs["third"] == third
     plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2), splits=["test"]).isel(epoch=0)
@@ -53,7 +53,7 @@ def test_a_step_off_the_plane_is_measured() -> None:
     np.testing.assert_allclose(seen.off_plane_fraction.sel(epoch=1), 2 / np.sqrt(5))
 
 
-def test_an_unknown_third_point_is_named() -> None:
+def test_an_unknown_third_point_is_rejected() -> None:
     walks = walks_of(lambda *_: torch.zeros(SIZE))
     with pytest.raises(ParameterError, match="third: 'fork' is not known; did you mean 'fork_point'"):
         trajectory_projection.project(walks, third="fork")

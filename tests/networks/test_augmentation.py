@@ -26,7 +26,7 @@ def by_hand(sample: Tensor, kind: str, offsets: list[int], flip: bool) -> Tensor
 
 @pytest.mark.parametrize("space", SHAPES)
 @pytest.mark.parametrize("kind", AUGMENTATIONS)
-def test_each_sample_is_changed_as_drawn(space: tuple[int, ...], kind: str) -> None:
+def test_each_sample_is_augmented_as_drawn(space: tuple[int, ...], kind: str) -> None:
     batch = torch.randn(3, 20, *space, 2)
     drawn = draws(kind, [(0, 1), (0, 2), (7,)], epoch=4, samples=20, space=space)
     found = augment(batch, kind, drawn)
@@ -54,7 +54,7 @@ def test_draws_are_each_networks_own() -> None:
     assert torch.equal(both.part(slice(10, 20)).offsets, both.offsets[:, 10:20])
 
 
-def test_every_window_and_both_sides_come_up() -> None:
+def test_every_crop_and_both_flips_are_drawn() -> None:
     drawn = draws("crop_flip", [(0,)], epoch=0, samples=2000, space=(32, 8))
     assert drawn is not None
     assert drawn.offsets[..., 0].unique().tolist() == list(range(9))

@@ -20,7 +20,7 @@ from lmc_utils.settings import ParameterError
 @pytest.mark.parametrize(
     ("name", "train", "test", "shape"), [("mnist1d", 4000, 1000, (40, 1)), ("digits", 1400, 397, (8, 8, 1))]
 )
-def test_data_that_need_no_files(name: str, train: int, test: int, shape: tuple[int, ...]) -> None:
+def test_generated_data_sets_need_no_files(name: str, train: int, test: int, shape: tuple[int, ...]) -> None:
     dataset = data.load(data.Source(dataset=name))
     assert (len(dataset.train[1]), len(dataset.test[1])) == (train, test)
     assert dataset.input_shape == data.DATASETS[name].shape == shape
@@ -55,13 +55,13 @@ def test_digits_do_not_leak_between_the_splits() -> None:
     assert not train & test
 
 
-def test_mnist1d_users_never_pay_for_torchvision() -> None:
+def test_mnist1d_does_not_import_torchvision() -> None:
     load = "from lmc_utils.networks import data; data.load(data.Source())"
     code = f"import sys; {load}; sys.exit('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_subset_is_some_of_the_training_samples_and_the_same_for_equal_seeds() -> None:
+def test_a_subset_of_the_training_samples_depends_on_the_seed() -> None:
     dataset = data.load(data.Source(dataset="digits"))
     few = dataset.subset(100, seed=3)
     whole = {(sample.numpy().tobytes(), int(label)) for sample, label in zip(*dataset.train, strict=True)}
@@ -111,7 +111,7 @@ def test_fashion_mnist_reads_its_own_file_format(tmp_path: Path, folder: str, pa
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("damage", ["cut", "empty", "kind", "axes"])
-def test_a_corrupted_file_of_fashion_mnist_is_named(tmp_path: Path, packed: bool, damage: str) -> None:
+def test_a_corrupted_fashion_mnist_file_is_a_one_line_error(tmp_path: Path, packed: bool, damage: str) -> None:
     write_fashion(tmp_path, np.zeros(12, np.uint8), packed)
     path = tmp_path / f"train-images-idx3-ubyte{'.gz' * packed}"
     content = path.read_bytes()
@@ -129,13 +129,13 @@ def test_a_corrupted_file_of_fashion_mnist_is_named(tmp_path: Path, packed: bool
     assert "\n" not in str(caught.value)
 
 
-def test_images_without_as_many_labels_are_refused(tmp_path: Path) -> None:
+def test_as_many_labels_as_images_are_required(tmp_path: Path) -> None:
     write_fashion(tmp_path, np.zeros(11, np.uint8))
     with pytest.raises(ParameterError, match="a label for each, got '12 x 28 x 28 and 11 labels'"):
         data.load(data.Source(dataset="fashion_mnist", data_dir=str(tmp_path)))
 
 
-def test_real_fashion_mnist_where_debian_has_put_it() -> None:
+def test_debians_fashion_mnist_is_loaded() -> None:
     if not data._DEBIAN.is_dir():
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
     dataset = data.load(data.Source(dataset="fashion_mnist"))
@@ -180,7 +180,7 @@ def test_cifar_reads_its_own_file_format(
 
 @pytest.mark.parametrize("name", ["fashion_mnist", "cifar10", "cifar100"])
 @pytest.mark.parametrize("named", [True, False])
-def test_missing_files_are_named_with_the_way_to_get_them(
+def test_missing_files_are_named_with_instructions(
     name: str, named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -192,7 +192,7 @@ def test_missing_files_are_named_with_the_way_to_get_them(
     assert "\n" not in str(caught.value)
 
 
-def test_a_data_set_is_known_once_its_loader_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registered_data_set_can_be_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.DATASETS, "pair", data.DATASETS["digits"])  # so that it is taken away again
 
     @data.register_dataset((3, 1), "two samples", "made here")

@@ -27,14 +27,14 @@ def ask(made: list[str], name: str = "arrays") -> None:
     assert all(np.array_equal(found[key], ARRAYS[key]) for key in ARRAYS)
 
 
-def test_what_was_made_is_read(made: list[str], tmp_path: Path) -> None:
+def test_generated_data_are_cached(made: list[str], tmp_path: Path) -> None:
     for _ in range(3):
         ask(made)
     assert made == ["arrays"]
     assert len(list(tmp_path.glob("generated/*"))) == 1
 
 
-def test_other_names_and_other_versions_are_made_anew(made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_names_and_versions_are_generated_again(made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     ask(made)
     ask(made, "others")
     monkeypatch.setattr(generated_data, "versions", lambda _: {"numpy": "1.0"})
@@ -53,7 +53,9 @@ def test_other_names_and_other_versions_are_made_anew(made: list[str], monkeypat
     ],
     ids=["cut off", "a bit", "empty", "gone", "nothing said"],
 )
-def test_a_corrupted_file_is_made_again(made: list[str], tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_a_corrupted_cache_file_is_generated_again(
+    made: list[str], tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
     ask(made)
     (path,) = tmp_path.glob("generated/*")
     whole = path.read_bytes()
@@ -64,7 +66,7 @@ def test_a_corrupted_file_is_made_again(made: list[str], tmp_path: Path, damage:
     assert path.read_bytes() == whole
 
 
-def test_a_folder_that_cannot_be_written_to_costs_time_only(made: list[str], tmp_path: Path) -> None:
+def test_without_a_writable_folder_data_are_generated_each_time(made: list[str], tmp_path: Path) -> None:
     (tmp_path / "generated").write_text("a file")
     ask(made)
     ask(made)

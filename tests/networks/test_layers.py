@@ -50,7 +50,7 @@ def test_pooling_is_torchs_pooling(axes: int) -> None:
         assert torch.equal(layers.MaxPool()(inputs)[:, network], pool(inputs[:, network]))
 
 
-def test_images_and_vectors_are_the_same_numbers() -> None:
+def test_images_and_vectors_reshape_without_changing_numbers() -> None:
     inputs = torch.randn(3, 5, *SPACE, 2)
     pictures = layers.Images()(inputs)
     assert pictures.shape == (5, 3, 2, *SPACE)
@@ -62,7 +62,7 @@ def test_images_and_vectors_are_the_same_numbers() -> None:
 
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_residual_block_adds_what_went_in(axes: int, stride: int) -> None:
+def test_a_residual_block_adds_its_input(axes: int, stride: int) -> None:
     conv = layers.Conv(
         3, spatial_axes=axes, kernel=3, stride=stride, channels_in=2, channels_out=2 * stride, silent=True
     ).double()

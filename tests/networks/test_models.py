@@ -77,7 +77,7 @@ def test_the_default_network_is_40_64_64_64_10() -> None:
         ({"dropout": 1}, "dropout: expected at least 0 and below 1, got 1.0"),
     ],
 )
-def test_a_bad_design_is_named(change: dict[str, object], line: str) -> None:
+def test_an_invalid_design_is_rejected(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError, match=line) as caught:
         Architecture(**change)
     assert "\n" not in str(caught.value)
@@ -99,13 +99,13 @@ def test_a_bad_design_is_named(change: dict[str, object], line: str) -> None:
         ("resnet20", (2, 1), "got resnet20, which halves them 2 times and needs at least 3"),
     ],
 )
-def test_samples_without_enough_space_are_refused(architecture: str, shape: tuple[int, ...], line: str) -> None:
+def test_samples_too_small_for_the_network_are_rejected(architecture: str, shape: tuple[int, ...], line: str) -> None:
     widths = (4,) if BUILDERS[architecture].stage else (4, 4)
     with pytest.raises(ParameterError, match=line):
         build(Architecture(architecture=architecture, widths=widths), shape, 10)
 
 
-def test_the_smallest_samples_that_are_large_enough() -> None:
+def test_the_smallest_allowed_samples_work() -> None:
     for architecture, size in [("vgg11", 17), ("resnet8", 3)]:
         network = build(Architecture(architecture=architecture, widths=(2,)), (size, 1), 10)
         assert network(torch.zeros(1, 2, size, 1)).shape == (1, 2, 10)

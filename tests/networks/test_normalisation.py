@@ -38,7 +38,7 @@ def numbers(space: tuple[int, ...], samples: int = 7) -> tuple[Tensor, Callable[
 @pytest.mark.parametrize("space", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("name", NORMS)
 @pytest.mark.parametrize("training", [True, False])
-def test_it_is_torchs_own(name: str, space: tuple[int, ...], training: bool) -> None:
+def test_normalisation_equals_torchs(name: str, space: tuple[int, ...], training: bool) -> None:
     layer, of_torch = NORMS[name]
     layer = layer.double().train(training)
     peers = [of_torch(space).double().train(training) for _ in range(3)]
@@ -63,7 +63,7 @@ def test_it_is_torchs_own(name: str, space: tuple[int, ...], training: bool) -> 
 
 
 @pytest.mark.parametrize("space", SHAPES.values(), ids=SHAPES)
-def test_statistics_of_the_first_samples_are_those_that_a_fresh_pass_of_torch_leaves(space: tuple[int, ...]) -> None:
+def test_statistics_of_the_first_samples_equal_those_of_a_fresh_torch_pass(space: tuple[int, ...]) -> None:
     layer = normalisation.BatchNorm(3, CHANNELS).double().eval()
     nn.init.uniform_(layer.weight, 0.5, 2.0)
     inputs, part = numbers(space, samples=20)

@@ -55,12 +55,12 @@ def test_channels_under_several_groups_of_normalisation_keep_their_order() -> No
     assert permutation_symmetry.groups(build(design, (33, 2), 3)) == {}
 
 
-def test_what_is_not_known_is_refused() -> None:
+def test_unknown_layers_are_rejected() -> None:
     with pytest.raises(ParameterError, match="network: expected a sequence of known layers, got Softplus at '1'"):
         permutation_symmetry.axes(nn.Sequential(layers.Linear(1, 2, 3), nn.Softplus()))
 
 
-def test_sequences_of_torchs_own_layers_are_known_too() -> None:
+def test_sequences_of_torchs_own_layers_are_supported() -> None:
     network = nn.Sequential(nn.Conv1d(2, 3, 1), nn.BatchNorm1d(3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2))
     assert permutation_symmetry.groups(network) == {"0": 3}
     outputs = permutation_symmetry.channels(network)

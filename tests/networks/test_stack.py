@@ -79,7 +79,7 @@ def test_layer_slices_cut_the_flat_vector_into_its_layers(network: nn.Module) ->
         assert own.equal(theta[block])
 
 
-def test_load_copies_and_never_shares(network: nn.Module) -> None:
+def test_load_copies_the_values(network: nn.Module) -> None:
     values = stack.initialise(network, [1])
     loaded = stack.load(network, values)
     with torch.no_grad():
@@ -97,7 +97,7 @@ def test_bound_parameters_are_the_vector_itself(network: nn.Module) -> None:
     torch.testing.assert_close(bound(inputs), stack.load(network, stack.unflatten(thetas, network))(inputs))
 
 
-def test_misfits_are_named(network: nn.Module) -> None:
+def test_vectors_that_do_not_fit_the_network_are_rejected(network: nn.Module) -> None:
     with pytest.raises(ValueError, match="expected parameter vectors of length 92, got 91"):
         stack.unflatten(torch.zeros(1, 91), network)
     with pytest.raises(ValueError, match="expected the parameters"):

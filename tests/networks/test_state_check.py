@@ -46,7 +46,7 @@ class Holding(layers.Linear):
 @pytest.mark.parametrize(("norm", "activation"), list(itertools.product(NORMS, ACTIVATIONS)))
 @pytest.mark.parametrize("architecture", BUILDERS)
 @pytest.mark.parametrize("shape", [(33, 2), (18, 20, 1)])
-def test_every_network_that_is_built_here_is_understood(
+def test_every_builtin_network_is_supported(
     architecture: str, norm: str, activation: str, shape: tuple[int, ...]
 ) -> None:
     design = Architecture(architecture=architecture, widths=(4,), norm=norm, activation=activation, norm_groups=2)
@@ -71,9 +71,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("network", "line"), UNKNOWN)
-def test_what_is_not_known_is_named_in_one_line_wherever_networks_are_measured_or_trained(
-    network: nn.Module, line: str
-) -> None:
+def test_unsupported_layers_are_one_line_errors_in_training_and_measurement(network: nn.Module, line: str) -> None:
     thetas = torch.zeros(1, sum(value.numel() for value in network.parameters()))
     state = State(thetas, thetas, torch.zeros(1, 0))
     tries = (
@@ -104,7 +102,7 @@ def test_a_stack_is_measured_in_evaluation_mode_and_left_in_its_own(training: bo
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_few_samples_are_enough_to_be_measured(count: int) -> None:
+def test_a_network_can_be_measured_on_few_samples(count: int) -> None:
     network = layers.Linear(1, 4, 3)
     thetas = stack.flatten(stack.initialise(network, [0, 1]))
     loss, _ = evaluate(network, thetas, INPUTS[:count], LABELS[:count])

@@ -132,9 +132,7 @@ def test_the_stack_trains_as_an_ordinary_loop_does(
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_networks_that_are_trained_in_parts_are_the_same_networks(
-    threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_a_stack_in_parts_gives_the_same_networks(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the last bit where their start and their seed are the same, whatever part they are in."""
     network = build(Architecture(architecture="resnet8", widths=(8,), norm="batch"), (40, 1), 3)
     generator = torch.Generator().manual_seed(0)
@@ -157,9 +155,7 @@ def test_networks_that_are_trained_in_parts_are_the_same_networks(
         torch.testing.assert_close(first, second, atol=1e-3, rtol=1e-3)
 
 
-def test_the_same_start_and_the_same_order_give_the_same_bits(
-    network: nn.Module, samples: tuple[Tensor, Tensor]
-) -> None:
+def test_equal_starts_and_data_orders_give_equal_bits(network: nn.Module, samples: tuple[Tensor, Tensor]) -> None:
     samples = samples[0].float(), samples[1]
     thetas = stack.flatten(stack.initialise(network, [1, 1, 1]))
     ends = train_stack(network, thetas, samples, [(5,), (6,), (5,)], RECIPE)
@@ -177,7 +173,7 @@ def test_arguments_are_never_changed(network: nn.Module, samples: tuple[Tensor, 
     assert torch.equal(stack.fresh_buffers(network, 1).unique(), torch.tensor([0.0, 1.0], dtype=torch.float64))
 
 
-def test_gathering_in_pieces_changes_nothing(
+def test_gathering_batches_in_pieces_changes_nothing(
     network: nn.Module, samples: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thetas = stack.flatten(stack.initialise(network, [1, 2])).double()
@@ -244,7 +240,7 @@ def test_every_network_trains_as_torchs_own(architecture: str, norm: str, axes: 
         torch.testing.assert_close(state.buffers[row], plain.buffers(alone).double(), atol=1e-9, rtol=1e-9)
 
 
-def test_how_many_are_trained_as_one_is_a_matter_of_the_network() -> None:
+def test_networks_at_once_depends_on_the_network() -> None:
     for architecture, shape, expected in [("mlp", (40, 1), 27), ("resnet8", (40, 1), 27), ("resnet8", (90, 90, 1), 1)]:
         network = build(Architecture(architecture=architecture, widths=(4,)), shape, 10)
         assert at_once(network, torch.zeros(2, *shape), 27) == expected
@@ -264,7 +260,7 @@ def test_bfloat16_is_near_float32(network: nn.Module, samples: tuple[Tensor, Ten
     assert (exact - rough).norm() < 0.1 * (exact - thetas).norm()
 
 
-def test_divergence_is_named_and_never_returned(network: nn.Module, samples: tuple[Tensor, Tensor]) -> None:
+def test_diverged_training_raises_an_error(network: nn.Module, samples: tuple[Tensor, Tensor]) -> None:
     thetas = stack.flatten(stack.initialise(network, [1])).double()
     wild = Recipe(learning_rate=1e200, batch_size=8, epochs=3)
     with pytest.raises(Diverged, match=r"learning_rate: training diverged in epoch 1 of 3; 1e\+200 .* try a tenth"):
@@ -288,7 +284,7 @@ def test_divergence_is_named_and_never_returned(network: nn.Module, samples: tup
         ),
     ],
 )
-def test_a_bad_recipe_is_named(change: dict[str, object], line: str) -> None:
+def test_an_invalid_recipe_is_rejected(change: dict[str, object], line: str) -> None:
     with pytest.raises(ParameterError) as caught:
         Recipe(**change)
     assert str(caught.value) == line

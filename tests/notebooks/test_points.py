@@ -38,7 +38,7 @@ def test_the_onset_is_that_of_the_recorded_barriers(tmp_path: Path, monkeypatch:
     assert found["final_error_train"] == pytest.approx(found["train_error_at_fork_4"], abs=6), "the parent's, nearly"
 
 
-def test_the_toy_records_when_its_walkers_freeze(tmp_path: Path) -> None:
+def test_the_toy_notebook_records_its_onset(tmp_path: Path) -> None:
     found = recorded("toy_freezing", tmp_path, temperature=0.2)
     assert found == {"stable_from": Walkers(temperature=0.2, pairs=20).fork_time()}
     assert np.isfinite(found["stable_from"])

@@ -29,7 +29,7 @@ landscapes = pytest.mark.parametrize(
 
 
 @landscapes
-def test_siblings_are_one_until_the_fork_and_two_from_the_next_step_on(
+def test_siblings_are_equal_up_to_the_fork_and_differ_from_the_next_step_on(
     roots: np.ndarray, directions: np.ndarray | None
 ) -> None:
     steps = descend(
@@ -82,7 +82,7 @@ def test_the_fast_slope_is_the_clipped_exact_gradient(roots: np.ndarray, directi
     np.testing.assert_allclose(after[0], expected, rtol=0, atol=1e-14 * np.abs(starts).max() + 1e-15)
 
 
-def test_without_noise_siblings_never_part_and_walk_into_the_nearest_valley() -> None:
+def test_without_noise_siblings_descend_together_into_the_nearest_minimum() -> None:
     starts = np.linspace(-1.2, 1.2, 31)[:, None] + 1e-3
     ends = descend(FIVE, starts=starts, fork_times=[0.0], seed=0, temperature=0)
     np.testing.assert_array_equal(ends[0], ends[1])
@@ -90,14 +90,14 @@ def test_without_noise_siblings_never_part_and_walk_into_the_nearest_valley() ->
     np.testing.assert_allclose(ends[0, :, 0], FIVE[np.searchsorted(tops, starts[:, 0]), 0], atol=1e-4)
 
 
-def test_moving_and_stretching_the_landscape_moves_and_stretches_the_walk() -> None:
+def test_descent_is_equivariant_under_shift_and_scale() -> None:
     roots, starts = multidimensional.on_circle(4), random_starts(multidimensional.on_circle(4), 5, 0)
     ends = descend(roots, starts=starts, fork_times=FORKS, seed=0, steps=50)
     other = descend(8 * roots, starts=8 * starts, fork_times=FORKS, seed=0, steps=50)
     np.testing.assert_allclose(other, 8 * ends, rtol=1e-9, atol=1e-9)
 
 
-def test_at_a_constant_temperature_one_valley_holds_the_boltzmann_distribution() -> None:
+def test_at_constant_temperature_the_boltzmann_distribution_is_sampled() -> None:
     # two minima far above the heat: about each the loss is 4 u^2 (u in units of the spacing, 2), so that T = 2 * 4 var
     pair = np.array([[-1.0], [1.0]])
     ends = descend(pair, starts=np.ones((4000, 1)), fork_times=[], seed=0, steps=400, temperature=0.01, cooling=1e-9,
@@ -107,7 +107,7 @@ def test_at_a_constant_temperature_one_valley_holds_the_boltzmann_distribution()
     assert np.var(ends[0] / 2) == pytest.approx(0.01 / bend, rel=0.08)
 
 
-def test_siblings_that_part_early_have_more_barriers_between_them() -> None:
+def test_earlier_forks_have_more_barriers() -> None:
     descent = Descent(pairs=1000)
     parted = descent.parted(descent.endpoints(FIVE), FIVE)
     for share, (low, high) in zip(
@@ -117,7 +117,7 @@ def test_siblings_that_part_early_have_more_barriers_between_them() -> None:
     assert np.all(np.diff(parted) <= 0)
 
 
-def test_in_ten_dimensions_isotropic_siblings_never_part_and_degenerate_ones_do() -> None:
+def test_in_ten_dimensions_only_degenerate_landscapes_separate_siblings() -> None:
     descent = Descent(fork_times=[0.0], steps=1000)
     shares = []
     for degenerate in (False, True):
@@ -127,7 +127,7 @@ def test_in_ten_dimensions_isotropic_siblings_never_part_and_degenerate_ones_do(
     assert shares[1] > 0.1
 
 
-def test_ten_thousand_pairs_walk_in_seconds() -> None:
+def test_ten_thousand_pairs_descend_in_seconds() -> None:
     started = time.process_time()
     descend(FIVE, starts=np.zeros((10_000, 1)), fork_times=[0.0], seed=0, steps=1500)
     assert time.process_time() - started < 5
@@ -151,14 +151,14 @@ def test_ten_thousand_pairs_walk_in_seconds() -> None:
         ({"cooling": 0.0}, "cooling: expected a finite number above 0, got 0.0"),
     ],
 )
-def test_a_walk_out_of_range_gets_one_line(changed: dict[str, object], line: str) -> None:
+def test_parameters_out_of_range_are_one_line_errors(changed: dict[str, object], line: str) -> None:
     with pytest.raises(ValueError) as error:  # noqa: PT011
         descend(FIVE, **({"starts": [[0.0]], "fork_times": [0.0], "seed": 0} | changed))  # type: ignore[arg-type]
     assert str(error.value) == line
 
 
 @pytest.mark.parametrize("step_size", [1.0, 1e3, 1e308])
-def test_a_walk_that_diverges_says_so(step_size: float) -> None:
+def test_a_diverging_descent_is_an_error(step_size: float) -> None:
     roots, directions = multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, rank=2, seed=0)
     with pytest.raises(ValueError, match="step_size: expected one with which descent settles, got") as error:
         descend(roots, directions, starts=random_starts(roots, 20, 0), fork_times=[0.0], seed=0, step_size=step_size)
@@ -167,7 +167,7 @@ def test_a_walk_that_diverges_says_so(step_size: float) -> None:
 
 @settings(deadline=None)  # the first call waits for SciPy
 @given(successes=st.integers(0, 50), n=st.integers(50, 500))
-def test_the_wilson_interval_solves_its_equation(successes: int, n: int) -> None:
+def test_the_wilson_interval_solves_its_defining_equation(successes: int, n: int) -> None:
     share = successes / n
     low, high = wilson_interval(share, n)
     assert 0 <= low <= share <= high <= 1

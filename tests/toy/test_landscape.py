@@ -95,7 +95,7 @@ def test_64_minima_lose_no_digits(spacing: float) -> None:
         assert value == pytest.approx(float(exact), rel=8 * M * EPSILON, abs=0)
 
 
-def test_nothing_overflows_on_the_way_to_an_ordinary_result() -> None:
+def test_intermediate_results_do_not_overflow() -> None:
     far, near = np.full(20, 1e20), np.full(20, 1e-20)  # their running product leaves the range of float64 either way
     for roots in (np.concatenate([far, near]), np.concatenate([near, far])):
         with np.errstate(all="raise"):
@@ -217,7 +217,7 @@ def test_a_single_quadratic_never_has_a_barrier(root: float, ends: tuple[float, 
     assert toy.barrier_curve(*ends, [alpha], [root])[0] == pytest.approx(expected, abs=1e-13)
 
 
-def test_the_middle_of_a_long_row_is_a_sine_and_its_factor_tends_to_a_quarter_of_pi_squared() -> None:
+def test_the_centre_of_many_minima_is_a_sine_with_factor_pi_squared_over_4() -> None:
     misses = []
     for m in (16, 32, 64):
         factors = toy.approximation_factors(toy.on_interval(m))
@@ -245,7 +245,7 @@ def test_inputs_are_not_modified() -> None:
         ([0.0, float("nan")], "roots: expected distinct, finite numbers, got [0.0, nan]"),
     ],
 )
-def test_roots_without_ridges_are_named(roots: list[float], line: str) -> None:
+def test_roots_without_ridges_are_rejected(roots: list[float], line: str) -> None:
     for ask in (toy.minima, toy.maxima, toy.stationary_points, toy.neighbour_barriers, toy.approximation_factors):
         with pytest.raises(ValueError) as error:  # noqa: PT011
             ask(roots)

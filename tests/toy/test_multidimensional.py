@@ -89,7 +89,7 @@ def test_one_dimension_is_the_product_on_a_line(seed: int, m: int) -> None:
 
 @settings(deadline=None)
 @given(seed=seeds, m=st.integers(1, 6), n=st.integers(2, 5), h=st.floats(0.2, 5))
-def test_moving_stretching_and_rotating(seed: int, m: int, n: int, h: float) -> None:
+def test_the_landscape_is_equivariant_under_shift_scale_and_rotation(seed: int, m: int, n: int, h: float) -> None:
     roots, theta, shift = scattered(m, n, seed), scattered(3, n, seed + 1), scattered(1, n, seed + 2)[0]
     turn, directions = rotation(n, seed + 3), multidimensional.random_directions(m, n, rank=1, seed=seed)
     for frame, turned in ((None, None), (directions, directions @ turn.T)):
@@ -175,7 +175,7 @@ def test_in_the_plane_the_product_is_a_complex_polynomial_with_no_minimum_but_it
 
 
 @pytest.mark.parametrize("m", [2, 3, 4, 5, 8])
-def test_from_four_corners_on_the_middle_of_a_simplex_is_a_minimum_above_zero(m: int) -> None:
+def test_the_centre_of_a_simplex_is_a_minimum_from_four_corners_on(m: int) -> None:
     roots, middle = multidimensional.simplex(m, m + 1), np.zeros(m + 1)
     radius_2 = (m - 1) / m
     f, bends = radius_2**m, np.linalg.eigvalsh(multidimensional.hessian(middle, roots))
@@ -222,7 +222,7 @@ def test_the_barrier_is_above_the_chord_and_zero_at_both_ends() -> None:
         ),
     ],
 )
-def test_what_makes_no_landscape_gets_one_line(ask: object, line: str) -> None:
+def test_invalid_landscapes_are_one_line_errors(ask: object, line: str) -> None:
     with pytest.raises(ValueError) as error:  # noqa: PT011
         ask()  # type: ignore[operator]
     assert str(error.value) == line

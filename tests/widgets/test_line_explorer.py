@@ -82,7 +82,7 @@ def test_interpolated_values_are_labelled(page: Page) -> None:
     assert "Measured at 13 values of α; between them, straight lines." in main.inner_text()
 
 
-def test_siblings_on_one_line_with_their_fork_have_no_plane_and_say_so(page: Page) -> None:
+def test_siblings_collinear_with_their_fork_point_have_no_plane(page: Page) -> None:
     main = show(page, widgets.LineExplorer(*pairs()))
     main.get_by_role("combobox", name="Fork epoch").select_option(label="3")
     main.get_by_role("combobox", name="Siblings").select_option(label="parent 1, 0-1")
@@ -111,7 +111,7 @@ def test_the_data_of_the_line_stay_small() -> None:
     assert len(json.dumps(widgets.LineExplorer(lines, planes).scene)) < 60_000
 
 
-def test_lines_and_planes_of_different_pairs_are_refused() -> None:
+def test_lines_and_planes_of_different_pairs_are_rejected() -> None:
     lines, planes = pairs()
     with pytest.raises(ParameterError, match=r"^parent: expected the same in lines and planes, \[0, 1\], got"):
         widgets.LineExplorer(lines, planes.isel(parent=[0]))
@@ -140,7 +140,7 @@ def test_data_of_another_shape_are_one_line_errors(change: Any, line: str) -> No
 
 @pytest.mark.parametrize("hole", [np.nan, np.inf])
 @pytest.mark.parametrize("name", ["loss", "error"])
-def test_an_epoch_before_a_fork_is_refused_and_the_fork_named(name: str, hole: float) -> None:
+def test_an_epoch_before_a_fork_is_rejected_and_the_fork_named(name: str, hole: float) -> None:
     lines, planes = pairs()
     lines[name].loc[{"fork_epoch": 3}] = hole
     with pytest.raises(ParameterError, match=rf"^lines\.{name}: NaN or infinite at fork_epoch \[3\], parent \[0, 1\]"):
