@@ -52,7 +52,7 @@ def main() -> None:
     print(f"Executing {NOTEBOOK}:", flush=True)
     peak = memory.peak_of_notebook(NOTEBOOK)
     print("What it costs to keep runs, and to check them:", flush=True)
-    kept = store.shares(experiment, NOTEBOOK, options.repeats)
+    store_seconds = store.measure_seconds(experiment, NOTEBOOK, options.repeats)
     print("Losses on the lines through all pairs of siblings:", flush=True)
     losses = lines.compare(experiment, options.repeats)
     print("Losses on the planes of one parent's siblings:", flush=True)
@@ -71,7 +71,7 @@ peak (its largest process).
 **Keeping runs.** What digests and whole-file writes cost, of training the run and of executing `{NOTEBOOK}` with its
 default parameters where the run is cached:
 
-{store.table(kept)}
+{store.table(store_seconds)}
 
 **Lines.** The {options.preset} run's training loss at {lines.POINTS} points on the line through each pair of siblings.
 

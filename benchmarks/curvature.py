@@ -67,12 +67,14 @@ class Task:
         return cls(run.network, ends.flatten(0, 1), deltas, *run.dataset.train)
 
     @classmethod
-    def fresh(cls, design: models.Architecture, how: str = "none", networks: int = 4, samples: int = 1000) -> Task:
+    def fresh(
+        cls, design: models.Architecture, statistics: str = "none", networks: int = 4, samples: int = 1000
+    ) -> Task:
         """Fresh networks, along random directions.
 
         Args:
             design: which networks.
-            how: statistics of batch normalisation, as `functions` of the parameters or as `constants`.
+            statistics: statistics of batch normalisation, as `functions` of the parameters or as `constants`.
             networks, samples: how many.
         """
         inputs, labels = (part[:samples] for part in data.load(data.Source()).train)
@@ -82,9 +84,11 @@ class Task:
         estimation, left_out = inputs[:500], ()
         if design.norm == "group":  # torch has no forward mode for its gradient
             left_out = (OVER, CURVLINOPS)
-        if how == "functions":
+        if statistics == "functions":
             return cls(network, thetas, deltas, inputs, labels, {"estimation": estimation}, (CURVLINOPS, LOOP))
-        given = {"buffers": stacked_scores.reestimated(network, thetas, estimation)} if how == "constants" else {}
+        given = (
+            {"buffers": stacked_scores.reestimated(network, thetas, estimation)} if statistics == "constants" else {}
+        )
         return cls(network, thetas + deltas, deltas, inputs, labels, given, left_out)
 
     def exact(self) -> Task:
@@ -160,9 +164,9 @@ def _check_equal(task: Task, by_layer: bool) -> None:
         torch.testing.assert_close(theirs, ours, rtol=1e-8, atol=1e-8 * float(ours.abs().max()))
 
 
-def _stacked(way: Callable[[Loss, Tensor], Derivatives], task: Task, by_layer: bool) -> Tensor:
+def _stacked(method: Callable[[Loss, Tensor], Derivatives], task: Task, by_layer: bool) -> Tensor:
     """`stacked_derivatives.directional_derivatives`, differentiating in this way."""
-    with patch.object(stacked_derivatives, "differentiate", way):
+    with patch.object(stacked_derivatives, "differentiate", method):
         found = stacked_derivatives.directional_derivatives(
             task.design,
             task.thetas,

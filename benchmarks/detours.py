@@ -39,10 +39,10 @@ def compare(experiment: Experiment, repeats: int) -> Times:
     short = curves.CurveSettings(curve_epochs=_CHECKED)
     # float32: the order of summation differs.
     torch.testing.assert_close(_loop(pairs, short, experiment), _stack(pairs, short, experiment), atol=1e-3, rtol=1e-2)
-    how = curves.CurveSettings()
+    settings = curves.CurveSettings()
     contenders: dict[str, Callable[[], object]] = {
-        OURS: lambda: _stack(pairs, how, experiment),
-        LOOP: lambda: _loop(pairs, how, experiment),
+        OURS: lambda: _stack(pairs, settings, experiment),
+        LOOP: lambda: _loop(pairs, settings, experiment),
     }
     return interleaved(contenders, repeats)
 
@@ -65,16 +65,16 @@ def costs(experiment: Experiment, repeats: int) -> Times:
     return interleaved(tasks, repeats)
 
 
-def _stack(pairs: Pairs, how: curves.CurveSettings, experiment: Experiment) -> Tensor:
+def _stack(pairs: Pairs, settings: curves.CurveSettings, experiment: Experiment) -> Tensor:
     """Inner nodes, shape (pairs, parameters)."""
-    return torch.cat([inner["theta"] for inner in curves.train(pairs, how, experiment).inner])
+    return torch.cat([inner["theta"] for inner in curves.train(pairs, settings, experiment).inner])
 
 
-def _loop(pairs: Pairs, how: curves.CurveSettings, experiment: Experiment) -> Tensor:
-    return torch.stack([_bend(pairs, place, how, experiment) for place in pairs.places])
+def _loop(pairs: Pairs, settings: curves.CurveSettings, experiment: Experiment) -> Tensor:
+    return torch.stack([_bend(pairs, place, settings, experiment) for place in pairs.places])
 
 
-def _bend(pairs: Pairs, place: tuple[int, ...], how: curves.CurveSettings, experiment: Experiment) -> Tensor:
+def _bend(pairs: Pairs, place: tuple[int, ...], settings: curves.CurveSettings, experiment: Experiment) -> Tensor:
     evaluator, theta = require_stacked(pairs), pairs.read(place).theta
     inputs, labels = evaluator.samples["train"]
     inputs, size = inputs.flatten(1), experiment.batch_size
@@ -84,10 +84,10 @@ def _bend(pairs: Pairs, place: tuple[int, ...], how: curves.CurveSettings, exper
     names = [name for name, _ in bend.named_parameters()]
     ends = [[value.detach() for value in network.parameters()] for network in (first, second)]
     moving = list(bend.parameters())
-    sgd = torch.optim.SGD(moving, lr=how.curve_rate, momentum=experiment.momentum)
-    recipe = replace(experiment, learning_rate=how.curve_rate, epochs=how.curve_epochs, fork_epochs=(0,))
+    sgd = torch.optim.SGD(moving, lr=settings.curve_rate, momentum=experiment.momentum)
+    recipe = replace(experiment, learning_rate=settings.curve_rate, epochs=settings.curve_epochs, fork_epochs=(0,))
     stream = curves._stream(pairs, place, 0)
-    for epoch in range(how.curve_epochs):
+    for epoch in range(settings.curve_epochs):
         order = data_order(stream, epoch, len(inputs))
         for step, t in enumerate(curves.draws_of_t(stream, epoch, steps).tolist()):
             rows = order[step * size : (step + 1) * size]
@@ -95,7 +95,7 @@ def _bend(pairs: Pairs, place: tuple[int, ...], how: curves.CurveSettings, exper
             mixed = [(1 - t) ** 2 * one + 2 * t * (1 - t) * bent + t**2 * other for one, bent, other in triples]
             logits = functional_call(bend, dict(zip(names, mixed, strict=True)), (inputs[rows],))
             loss = nn.functional.cross_entropy(logits, labels[rows])
-            sgd.param_groups[0]["lr"] = rate(recipe, epoch * steps + step, how.curve_epochs * steps)
+            sgd.param_groups[0]["lr"] = rate(recipe, epoch * steps + step, settings.curve_epochs * steps)
             sgd.zero_grad()
             loss.backward()
             sgd.step()

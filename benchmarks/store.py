@@ -14,7 +14,7 @@ from unittest import mock
 from lmc_utils.forking import Experiment, store, train
 
 
-def shares(experiment: Experiment, notebook: str, repeats: int) -> dict[str, float]:
+def measure_seconds(experiment: Experiment, notebook: str, repeats: int) -> dict[str, float]:
     """Seconds, the fastest of some repeats: a training, what of it went into saving, reading and checking all of the
     run's files in a process that has not done so yet, and executing a notebook whose run is cached."""
     with tempfile.TemporaryDirectory() as folder:

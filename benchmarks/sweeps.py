@@ -57,29 +57,29 @@ def compare(count: int, repeats: int) -> dict[str, list[Timed]]:
     return found
 
 
-def plain(wanted: Sequence[sweep_grid.Point], folder: Path) -> Timed:
+def plain(points: Sequence[sweep_grid.Point], folder: Path) -> Timed:
     """The points by papermill's own command, one after the other."""
     since, done = time.perf_counter(), list[float]()
-    for number, given in enumerate(wanted):
+    for number, given in enumerate(points):
         command = [sys.executable, "-m", "papermill", str(point(NAME).path), str(folder / f"{number}.ipynb")]
         command += ["--no-progress-bar", "--no-log-output", "-y", json.dumps(given)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         done.append(time.perf_counter() - since)
     return Timed(
-        [recorded_numbers.read(folder / f"{number}.ipynb") for number in range(len(wanted))], done[0], done[-1]
+        [recorded_numbers.read(folder / f"{number}.ipynb") for number in range(len(points))], done[0], done[-1]
     )
 
 
-def swept(wanted: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Timed:
+def swept(points: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Timed:
     """The points by a sweep on so many workers."""
     notebook, since, done = point(NAME), time.perf_counter(), list[float]()
     with clusters.local_cluster(workers) as client:
-        for report in sweeps.steps(notebook, wanted, client, out=folder):
+        for report in sweeps.steps(notebook, points, client, out=folder):
             if report.done > len(done):
                 done.append(time.perf_counter() - since)
-    if len(done) != len(wanted):
-        raise ValueError(f"expected {len(wanted)} points, got {report}")
-    paths = [folder / "points" / f"{sweep_grid.point_name(each)}.ipynb" for each in wanted]
+    if len(done) != len(points):
+        raise ValueError(f"expected {len(points)} points, got {report}")
+    paths = [folder / "points" / f"{sweep_grid.point_name(each)}.ipynb" for each in points]
     return Timed([recorded_numbers.read(path) for path in paths], done[0], done[-1])
 
 

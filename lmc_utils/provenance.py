@@ -42,8 +42,8 @@ def package_files(*kinds: str) -> dict[str, Path]:
     (True, False)
     """
     wanted = kinds or SUFFIXES
-    found = (path for path in PACKAGE.rglob("*") if path.suffix in wanted and "__pycache__" not in path.parts)
-    return dict(sorted((path.relative_to(PACKAGE).as_posix(), path) for path in found))
+    result = (path for path in PACKAGE.rglob("*") if path.suffix in wanted and "__pycache__" not in path.parts)
+    return dict(sorted((path.relative_to(PACKAGE).as_posix(), path) for path in result))
 
 
 def digest(value: Any) -> str:

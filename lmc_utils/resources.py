@@ -29,10 +29,10 @@ def shortage(what: str, *, memory: float = 0, disk: float = 0, folder: Path = Pa
     >>> shortage("n_points", memory=1e30)
     'n_points: expected work that fits into memory, got 1e+12 EB where ... are free'
     """
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
     places = [
         (memory, free_memory, "into memory"),
-        (disk, lambda: shutil.disk_usage(there).free, f"on the disk of '{folder}'"),
+        (disk, lambda: shutil.disk_usage(existing).free, f"on the disk of '{folder}'"),
     ]
     for need, measure, place in places:
         free = measure() if need else 0

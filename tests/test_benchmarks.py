@@ -155,7 +155,7 @@ def test_growth_is_measured_in_a_process_of_its_own(trained: Experiment) -> None
 def test_the_store_is_timed_during_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LMC_RUNS", str(tmp_path))
     monkeypatch.setattr(store, "_execute", lambda _: None)
-    found = store.shares(SMALL, "any", repeats=2)
+    found = store.measure_seconds(SMALL, "any", repeats=2)
     assert 0 < found["saving"] < found["training"]
     assert found["checking"] > 0
     assert store.table({"saving": 1.0, "training": 20.0, "checking": 0.5, "chapter": 50.0}).endswith("""\

@@ -58,9 +58,9 @@ def correlation_numbers(
     rivals = {**guesses, "distance_baseline": distance}
     scaled = {"per_distance": guesses["second_order"] / distance, "distance_per_distance": distance}
     return {
-        how: bootstrap.correlations(rivals, measured, method=how)
-        | bootstrap.correlations(scaled, measured / distance, method=how)
-        for how in METHODS
+        method: bootstrap.correlations(rivals, measured, method=method)
+        | bootstrap.correlations(scaled, measured / distance, method=method)
+        for method in METHODS
     }
 
 
@@ -76,15 +76,15 @@ def decay_sweep(run: Run, parameters: Parameters) -> xr.Dataset:
         the endpoints' own, and their squared `distance`.
     """
     parents = parameters.sweep_parents
-    found = []
+    result = []
     for decay in parameters.decays:
         experiment = replace(run.experiment, weight_decay=decay, parents=parents)
         own = decay == run.experiment.weight_decay and parents <= run.experiment.parents
         pairs = (run if own else train(experiment)).pairs(parents=range(parents))
         ends = end_of_training(curvature.along(pairs, by_layer=False))
         swept = barrier_predictions.midpoint(pairs, ends).rename(second_order="predicted")
-        found.append(swept.assign(loss=ends.loss.mean("alpha")).assign_coords(weight_decay=decay))
-    return xr.concat(found, "weight_decay")
+        result.append(swept.assign(loss=ends.loss.mean("alpha")).assign_coords(weight_decay=decay))
+    return xr.concat(result, "weight_decay")
 
 
 def least_and_most_decay(swept: xr.Dataset, bootstrap: Bootstrap) -> dict[str, Any]:

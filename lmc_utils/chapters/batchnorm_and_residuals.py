@@ -72,12 +72,12 @@ def error_barriers(lines: Mapping[str, xr.Dataset]) -> xr.DataArray:
     Returns:
         Dimensions batchnorm and those of the pairs.
     """
-    found = []
-    for how, line in lines.items():
-        own = how == "keep"
+    result = []
+    for convention, line in lines.items():
+        own = convention == "keep"
         barrier = barriers.error_barrier(line.error_kept if own else line.error)
-        found.append(barrier.mean("kept") if own else barrier)
-    return xr.concat(found, xr.Variable("batchnorm", list(lines)))
+        result.append(barrier.mean("kept") if own else barrier)
+    return xr.concat(result, xr.Variable("batchnorm", list(lines)))
 
 
 def barrier_numbers(barrier: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -107,12 +107,12 @@ def by_norm_and_rate(norms: xr.Dataset) -> dict[str, Any]:
     barrier = pair_mean(barriers.error_barrier(norms.error.sel(split="train")))
     error = norms.error.sel(alpha=[0, 1]).mean(["alpha", "fork_epoch", "parent", "pair"])
     batch = barrier.sel(norm="batch", fork_epoch=0).values
-    found: dict[str, Any] = {"batch_rates": batch[1] / batch[0]}
+    result: dict[str, Any] = {"batch_rates": batch[1] / batch[0]}
     for norm in norms.norm.values:
         for rate, name in zip(norms.learning_rate.values, ("low", "high"), strict=True):
             at = {"norm": norm, "learning_rate": rate}
-            found[f"{norm}_{name}"] = {"barrier": barrier.sel(at), "error": error.sel(at)}
-    return found
+            result[f"{norm}_{name}"] = {"barrier": barrier.sel(at), "error": error.sel(at)}
+    return result
 
 
 def about_fashion(table: xr.Dataset) -> dict[str, float]:

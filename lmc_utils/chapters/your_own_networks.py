@@ -170,22 +170,22 @@ def families(
 
     def trained(start: nn.Module, epochs: int, seed: int) -> nn.Module:
         network = copy.deepcopy(start)
-        how = {"epochs": epochs, "batch_size": parameters.batch_size, "seed": seed}
-        return fit(network, samples, optimiser(network.parameters()), **how)
+        options = {"epochs": epochs, "batch_size": parameters.batch_size, "seed": seed}
+        return fit(network, samples, optimiser(network.parameters()), **options)
 
-    found: list[Family] = []
+    result: list[Family] = []
     for number in range(parameters.families):
         seed = 1000 * parameters.seed + 10 * number
         torch.manual_seed(seed)
         one, other = (trained(make(), parameters.start_epochs, seed + each) for each in (1, 2))
         starts = {"first": one, "same_start": one, "two_starts": other}
-        found.append(
+        result.append(
             {
                 name: trained(start, parameters.tuning_epochs, seed + each)
                 for each, (name, start) in enumerate(starts.items(), 3)
             }
         )
-    return found
+    return result
 
 
 def connect_families(families: Sequence[Family], samples: Samples, **options: Any) -> xr.Dataset:
@@ -217,8 +217,8 @@ def mean_cosine(families: Sequence[Family]) -> dict[str, float]:
     weights = [
         {name: parameters_to_vector(network.parameters()) for name, network in family.items()} for family in families
     ]
-    found = {start: [cosine_similarity(one["first"], one[start], dim=0).item() for one in weights] for start in STARTS}
-    return {start: sum(cosines) / len(cosines) for start, cosines in found.items()}
+    result = {start: [cosine_similarity(one["first"], one[start], dim=0).item() for one in weights] for start in STARTS}
+    return {start: sum(cosines) / len(cosines) for start, cosines in result.items()}
 
 
 def convention_numbers(report: Mapping[str, xr.Dataset]) -> dict[str, Any]:
@@ -261,11 +261,11 @@ def alignment_numbers(aligned: xr.DataArray, barrier: xr.DataArray) -> dict[str,
 
 def layer_numbers(report: xr.Dataset) -> dict[str, Any]:
     """The rise of the loss by layer as a fraction of the barrier, of networks from two starts."""
-    share = (report.layer_rise / report.loss_barrier).sel(start="two_starts")
+    fraction = (report.layer_rise / report.loss_barrier).sel(start="two_starts")
     return {
-        "layers": share.sizes["layer"],
-        "layer_share_highest": share.max(),
-        "layer_share_sum": share.sum("layer").mean(),
+        "layers": fraction.sizes["layer"],
+        "layer_share_highest": fraction.max(),
+        "layer_share_sum": fraction.sum("layer").mean(),
     }
 
 
@@ -277,7 +277,10 @@ def between_files(loaded: Loaded, conventions: Mapping[str, str], *, alphas: int
         conventions: see `connect.pair`, by name; a hyphen in a name is left out.
         alphas: points on the line.
     """
-    reports = {name.replace("-", ""): loaded.pair(alphas=alphas, batchnorm=how) for name, how in conventions.items()}
+    reports = {
+        name.replace("-", ""): loaded.pair(alphas=alphas, batchnorm=convention)
+        for name, convention in conventions.items()
+    }
     return {name: _with_difference(report) for name, report in reports.items()}
 
 

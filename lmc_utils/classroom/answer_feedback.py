@@ -124,17 +124,17 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
         return f"Expected a function, got {kind}. Pass the function's name, without calling it."
     if (rejection := exercise.reject(answer)) is not None:
         return rejection
-    found, solution = _arrays(exercise, answer), _arrays(exercise, exercise.evaluate(exercise.solution))
-    if _close(found, solution, exercise.tolerance):
+    result, solution = _arrays(exercise, answer), _arrays(exercise, exercise.evaluate(exercise.solution))
+    if _close(result, solution, exercise.tolerance):
         return None
-    compared = [np.sort(answer)] if exercise.objective else found
+    compared = [np.sort(answer)] if exercise.objective else result
     for hint, stated in exercise.mistakes.items():
         wrong = exercise.evaluate(stated)
         if _close(compared, [np.sort(wrong)] if exercise.objective else _arrays(exercise, wrong), exercise.tolerance):
             return hint
     if exercise.objective:
-        return f"Allowed, but its value is {found[0]:.3g}, and {solution[0]:.3g} is possible."
-    return _hint_for_shape(exercise, found, solution) or _general_hint(exercise, found, solution)
+        return f"Allowed, but its value is {result[0]:.3g}, and {solution[0]:.3g} is possible."
+    return _hint_for_shape(exercise, result, solution) or _general_hint(exercise, result, solution)
 
 
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
@@ -147,11 +147,11 @@ def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
 
 def _arrays(exercise: Exercise, answer: Any) -> list[Array]:
     """An answer as arrays: one, or one for each call of a function; a single number gets no dimension."""
-    found = [
+    result = [
         _numbers(_call(answer, inputs), f"For {_format_arguments(inputs)} your function returns")
         for inputs in exercise.test_inputs
     ] or [_numbers(exercise.objective(_numbers(answer)) if exercise.objective else answer)]
-    return [each.reshape(()) if each.size == 1 else each for each in found]
+    return [each.reshape(()) if each.size == 1 else each for each in result]
 
 
 def _call(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:

@@ -33,14 +33,14 @@ def student_folders(table: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ParameterError(f"for: expected a table of students, got '{table}' ({error})") from error
     require(bool(names), "for", f"at least one student in '{table}'", len(names))
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for line, name in enumerate(names, 2):
         require(name.isprintable() and bool(name), "for", f"a name in line {line} of '{table}'", name)
         folder = safe_file_name(normalised_name(name))
-        same = [other for other, taken in found.items() if taken == folder]
+        same = [other for other, taken in result.items() if taken == folder]
         require(bool(folder) and not same, "for", f"students whose names differ in '{table}'", [*same, name])
-        found[name] = folder
-    return found
+        result[name] = folder
+    return result
 
 
 def safe_file_name(student: str) -> str:

@@ -32,17 +32,17 @@ def summarise_exercises(marks: Iterable[Marks]) -> dict[str, ExerciseSummary]:
     >>> found.solved, found.mistakes, found.unanswered
     (1, Counter({'Mind the chord.': 1}), 0)
     """
-    found: dict[str, ExerciseSummary] = {}
+    result: dict[str, ExerciseSummary] = {}
     for each in marks:
         for exercise in each.out_of:
-            summary, reason = found.setdefault(exercise, ExerciseSummary()), reason_for_lost_points(each, exercise)
+            summary, reason = result.setdefault(exercise, ExerciseSummary()), reason_for_lost_points(each, exercise)
             if each.points.get(exercise):
                 summary.solved += 1
             elif UNANSWERED in reason or "NotImplementedError" in reason:
                 summary.unanswered += 1
             else:
                 summary.mistakes[reason] += 1
-    return found
+    return result
 
 
 def reason_for_lost_points(marks: Marks, exercise: str) -> str:

@@ -64,8 +64,8 @@ def find_exercise(name: str, student: str | None = None) -> Exercise:
     exercises = _exercises(chapter)
     if name not in exercises:
         raise ParameterError(f"exercise: {describe_unknown(name, exercises)}")
-    found: Exercise = exercises[name].exercise(name, student)
-    return found
+    result: Exercise = exercises[name].exercise(name, student)
+    return result
 
 
 def exercise_numbers(name: str, student: str | None = None) -> dict[str, float]:

@@ -167,8 +167,8 @@ def _graded(grading: Grading, submission: Submission, marks: Marks) -> GradedSub
 def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:
     known = [each for each in submissions if each.notebook]
     cached = {each.name: None if fresh else mark_cache.get(grading.cache, grading.key(each)) for each in known}
-    found = {name: marks for name, marks in cached.items() if marks is not None}
-    todo = [each for each in known if each.name not in found]
+    result = {name: marks for name, marks in cached.items() if marks is not None}
+    todo = [each for each in known if each.name not in result]
     _mark_solutions(grading, sorted({str(each.notebook) for each in todo}))
     for each, workspace, job, status in _run_in_workspaces(grading, todo, "submissions"):
         if status == 0:
@@ -179,12 +179,12 @@ def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) 
             reason = "total time limit exceeded" if status is None else last or f"exit status {status}"
             marks = zero_marks(grading.sources[str(each.notebook)], f"not marked: {reason}")
             mark_cache.drop(grading.cache, grading.key(each))
-        found[each.name] = marks
+        result[each.name] = marks
         points, out_of = (format_points(sum(values.values())) for values in (marks.points, marks.out_of))
         grading.report(f"{job.name}: {points} of {out_of}")
     warning = [] if grading.bwrap else [_NO_SANDBOX]
     return [
-        replace(found[each.name], remarks=found[each.name].remarks + warning) if each.name in found else Marks()
+        replace(result[each.name], remarks=result[each.name].remarks + warning) if each.name in result else Marks()
         for each in submissions
     ]
 

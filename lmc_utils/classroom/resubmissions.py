@@ -39,13 +39,13 @@ def supersede_earlier_versions(submissions: Sequence[Submission]) -> list[Submis
     last: dict[tuple[str, str], Submission] = {}
     for each in sorted((each for each in submissions if each.notebook), key=_age):
         last[submission_author(each), str(each.notebook)] = each
-    found = []
+    result = []
     for each in submissions:
         counts = last[submission_author(each), each.notebook] if each.notebook else each
         remark = f"an earlier version: '{counts.name}' counts"
         earlier = replace(each, notebook=None, content=b"", later=counts.name, remark=remark)
-        found.append(each if counts is each else earlier)
-    return found
+        result.append(each if counts is each else earlier)
+    return result
 
 
 def _age(submission: Submission) -> tuple[int, int, str]:

@@ -54,15 +54,15 @@ def line(pairs: Pairs, grid: LineGrid, *, splits: Sequence[str] | str | None = N
     evaluator = require_stacked(pairs)
     convention = Convention("reestimate", evaluator.convention.batchnorm_samples)
     if norms(evaluator.network):
-        found = lines.line(with_convention(pairs, convention), grid, splits=splits)
-        return found.assign_attrs(rescaled=convention.describe())
+        result = lines.line(with_convention(pairs, convention), grid, splits=splits)
+        return result.assign_attrs(rescaled=convention.describe())
     others = sorted({type(layer).__name__ for layer in evaluator.network.modules() if isinstance(layer, Norm)})
     if others:
         raise ParameterError(f"norm: expected none or batch for activations to be rescaled, got {', '.join(others)}")
     rescaled = RescaledEvaluator(evaluator.network, evaluator.samples, convention, evaluator.device)
-    found = lines.line(replace(pairs, evaluator=rescaled), grid, splits=splits)
+    result = lines.line(replace(pairs, evaluator=rescaled), grid, splits=splits)
     count = len(rescaled.estimation_inputs())
-    return found.assign_attrs(rescaled=f"means and deviations of activations, on {count} training samples")
+    return result.assign_attrs(rescaled=f"means and deviations of activations, on {count} training samples")
 
 
 class RescaledEvaluator(StackedEvaluator):
@@ -91,22 +91,22 @@ def moments(network: nn.Module, thetas: Tensor, inputs: Tensor) -> Parameters:
     Returns:
         For each layer that is affine, but for the read-out: shape (2, networks, channels).
     """
-    return _passed(network, thetas, inputs, {})[0]
+    return _forward_pass(network, thetas, inputs, {})[0]
 
 
-def rescale(network: nn.Module, thetas: Tensor, wanted: Parameters, *, inputs: Tensor) -> Tensor:
+def rescale(network: nn.Module, thetas: Tensor, targets: Parameters, *, inputs: Tensor) -> Tensor:
     """Networks whose activations have these means and standard deviations, layer after layer, on these samples.
 
     Channels that do not vary are shifted only.
 
     Args:
         network, thetas, inputs: as for `moments`.
-        wanted: of each hidden layer, shape (2, networks, channels), as `moments` has them.
+        targets: of each hidden layer, shape (2, networks, channels), as `moments` has them.
 
     Returns:
         Parameter vectors of the same shape.
     """
-    _, changes = _passed(network, thetas, inputs, wanted)
+    _, changes = _forward_pass(network, thetas, inputs, targets)
     values = dict(stack.unflatten(thetas.clone(), network))
     for name, (scale, shift) in changes.items():
         weight, bias = values[f"{name}.weight"], values[f"{name}.bias"]
@@ -116,24 +116,24 @@ def rescale(network: nn.Module, thetas: Tensor, wanted: Parameters, *, inputs: T
     return stack.flatten(values)
 
 
-def _passed(
-    network: nn.Module, thetas: Tensor, inputs: Tensor, wanted: Parameters
+def _forward_pass(
+    network: nn.Module, thetas: Tensor, inputs: Tensor, targets: Parameters
 ) -> tuple[Parameters, dict[str, tuple[Tensor, Tensor]]]:
     """The moments of hidden layers, and the scales and shifts, each (networks, channels), that gave those wanted."""
     channels = permutation_symmetry.channels(network)
     numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
     _, at_once = batches(numbers_each * thetas.element_size(), 1, memory=ESTIMATION_MEMORY, most=1)
-    found: dict[str, list[Tensor]] = {}
+    result: dict[str, list[Tensor]] = {}
     changes: dict[str, list[Tensor]] = {}
 
     def watch(name: str, rows: slice) -> Any:
         def hook(_: nn.Module, __: Any, outputs: Tensor) -> Tensor | None:
             over = (1,) if outputs.dim() == 3 else (0, *range(3, outputs.dim()))
             mean, deviation = outputs.mean(over), outputs.std(over, correction=0)
-            found.setdefault(name, []).append(torch.stack([mean, deviation]))
-            if name not in wanted:
+            result.setdefault(name, []).append(torch.stack([mean, deviation]))
+            if name not in targets:
                 return None
-            mean_wanted, deviation_wanted = wanted[name][:, rows]
+            mean_wanted, deviation_wanted = targets[name][:, rows]
             scale = torch.where(deviation > _STILL, deviation_wanted / deviation.clamp(min=_STILL), 1.0)
             shift = mean_wanted - mean * scale
             changes.setdefault(name, []).append(torch.stack([scale, shift]))
@@ -149,6 +149,6 @@ def _passed(
         with torch.no_grad():
             passing(inputs.expand(len(thetas[rows]), *inputs.shape))
     return (
-        {name: torch.cat(parts, 1) for name, parts in found.items()},
+        {name: torch.cat(parts, 1) for name, parts in result.items()},
         {name: (whole[0], whole[1]) for name, parts in changes.items() for whole in [torch.cat(parts, 1)]},
     )

@@ -54,12 +54,12 @@ def _safetensors(path: Path) -> Mapping[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        found: Mapping[str, Tensor] = load_file(path)
+        result: Mapping[str, Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError, json.JSONDecodeError) as error:
         raise ParameterError(
             f"checkpoint: expected safetensors in '{path}', it says: {one_line(str(error), 120)}"
         ) from error
-    return found
+    return result
 
 
 def _saved(path: Path) -> Any:

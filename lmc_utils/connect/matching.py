@@ -35,10 +35,10 @@ def groups(network: nn.Module) -> dict[str, int]:
     Raises:
         ParameterError: nothing in the network can be permuted, or it holds layers that are not of this package.
     """
-    found = permutation_symmetry.groups(network)
-    if not found:
+    result = permutation_symmetry.groups(network)
+    if not result:
         raise ParameterError("network: expected one with channels that can be permuted, all of this one keep an order")
-    return found
+    return result
 
 
 def by_weights(
@@ -71,19 +71,21 @@ def by_weights(
             group: torch.from_numpy(np.arange(size) if start == 0 else random.permutation(size))
             for group, size in sizes.items()
         }
-        moved = permutation_symmetry.permuted(second, network, orders)
+        permuted = permutation_symmetry.permuted(second, network, orders)
         open_ones = set(sizes)  # groups that may have a better order since something that they meet has moved
         while open_ones:
             group = str(random.choice(sorted(open_ones)))
             open_ones.remove(group)
-            order = _best(first, moved, places[group])
-            after = permutation_symmetry.permuted({name: moved[name] for name in meets[group]}, network, {group: order})
-            gain = sum(float((first[name] * (after[name] - moved[name])).sum()) for name in after)
+            order = _best(first, permuted, places[group])
+            after = permutation_symmetry.permuted(
+                {name: permuted[name] for name in meets[group]}, network, {group: order}
+            )
+            gain = sum(float((first[name] * (after[name] - permuted[name])).sum()) for name in after)
             if gain > _ROUNDING * sum(float(first[name].square().sum()) for name in after):
                 orders[group] = orders[group][order]
-                moved |= after
+                permuted |= after
                 open_ones |= {other for other in sizes if other != group and meets[other] & meets[group]}
-        likeness = sum(float((first[name] * moved[name]).sum()) for name in first)
+        likeness = sum(float((first[name] * permuted[name]).sum()) for name in first)
         if best is None or likeness > best[0]:
             best = likeness, orders
     assert best is not None
@@ -109,8 +111,8 @@ def by_activations(network: nn.Module, ends: Networks, inputs: Tensor) -> Permut
     sizes, axes = groups(network), permutation_symmetry.channels(network)
     theta = ends.theta.detach()
     _wide(stack.unflatten(theta, network))
-    kept = stack.fresh_buffers(network, 2).to(theta) if ends.buffers is None else ends.buffers
-    pair = stack.bound(network, theta, kept).eval()
+    buffers = stack.fresh_buffers(network, 2).to(theta) if ends.buffers is None else ends.buffers
+    pair = stack.bound(network, theta, buffers).eval()
     watched = {name: layer for name, layer in pair.named_modules() if isinstance(layer, _ACTIVATIONS) and axes[name]}
     moments: dict[str, tuple[Tensor, Tensor]] = {}
 

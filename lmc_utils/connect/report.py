@@ -43,19 +43,19 @@ class Report:
     @property
     def sentence(self) -> str:
         """What averaging the two networks costs, in words."""
-        found = self.dataset
-        if "error" in found and np.isfinite(found.error_barrier):
-            half, barrier = float(found.error_at_half), float(found.error_barrier)
+        result = self.dataset
+        if "error" in result and np.isfinite(result.error_barrier):
+            half, barrier = float(result.error_at_half), float(result.error_barrier)
             cost = f"costs {half:.1f} points of error" if half >= 0 else f"saves {-half:.1f} points of error"
             verdict = "stable: they can be averaged" if barrier < STABLE_BELOW else "not stable"
             bound = f"the error barrier is {barrier:.1f} points, {verdict} (bound: {STABLE_BELOW:g})"
             return f"Averaging {cost}; {bound}; the loss is highest above its chord at {self._highest()}."
-        if np.isfinite(found.loss_barrier):
-            half = float(found.loss_at_half)
+        if np.isfinite(result.loss_barrier):
+            half = float(result.loss_at_half)
             cost = f"costs {half:.3g} of loss" if half >= 0 else f"saves {-half:.3g} of loss"
-            return f"Averaging {cost}; the barrier is {float(found.loss_barrier):.3g}, highest at {self._highest()}."
-        done = int(np.isfinite(found.loss).sum())
-        return f"{done} of {found.sizes['alpha']} points of the line were measured."
+            return f"Averaging {cost}; the barrier is {float(result.loss_barrier):.3g}, highest at {self._highest()}."
+        done = int(np.isfinite(result.loss).sum())
+        return f"{done} of {result.sizes['alpha']} points of the line were measured."
 
     def to_netcdf(self, path: str | Path) -> None:
         """Write the dataset to a file."""
@@ -63,13 +63,15 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON types; what is not finite, as where the work was stopped, is None."""
-        found = self.dataset
-        curves: dict[str, Any] = {"alphas": found.alpha.values.tolist()}
-        curves |= {name: _plain(found[name]) for name in map(str, found.data_vars) if "layer" not in found[name].dims}
-        if "layer_rise" in found:
-            rises = zip(found.layer.values.tolist(), _plain(found.layer_rise), strict=True)
+        result = self.dataset
+        curves: dict[str, Any] = {"alphas": result.alpha.values.tolist()}
+        curves |= {
+            name: _plain(result[name]) for name in map(str, result.data_vars) if "layer" not in result[name].dims
+        }
+        if "layer_rise" in result:
+            rises = zip(result.layer.values.tolist(), _plain(result.layer_rise), strict=True)
             curves["layers"] = dict(rises)
-        return {**curves, **{str(name): value for name, value in found.attrs.items()}, "summary": self.sentence}
+        return {**curves, **{str(name): value for name, value in result.attrs.items()}, "summary": self.sentence}
 
     def plot(self) -> Figure:
         """Draw loss and error along the line, with the chord and what was asked for besides."""

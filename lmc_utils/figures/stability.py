@@ -33,11 +33,11 @@ def onset_by_parameter(
         axes, (3.0, 2.9), beside=0.5, ylabel=unit, key="xlabel", shared_axes="y" if top else ""
     )
     for (axis, values), name in zip(panels, axes, strict=True):
-        (along,) = set(values.dims) - {"parent"}
-        places, labels = np.arange(values.sizes[along]), values[along].values
+        (dim,) = set(values.dims) - {"parent"}
+        places, labels = np.arange(values.sizes[dim]), values[dim].values
         for _, row in values.groupby("parent"):
             axis.plot(places, row.squeeze(), ".", color=elements.BLUE, ms=5, alpha=0.5)
-        _mean(axis, places, values, str(along), elements.BLUE)
+        _mean(axis, places, values, str(dim), elements.BLUE)
         for place, gone in zip(places, values.isnull().sum("parent").values, strict=True):
             if gone:
                 axis.annotate(f"× {gone}", (place, 0.03), xycoords=("data", "axes fraction"), ha="center", color=INK)
@@ -61,8 +61,8 @@ def onset_against(groups: Mapping[str, tuple[xr.DataArray, xr.DataArray]], xlabe
     figure, (axis,) = elements.side_by_side(1, (6.0, 3.8))
     marks = zip(groups.items(), (elements.BLUE, elements.ORANGE, elements.GREEN), "os^", strict=False)
     for (name, (number, values)), colour, mark in marks:
-        (along,) = set(values.dims) - {"parent"}
-        _mean(axis, number.values, values, str(along), colour, marker=mark, label=name)
+        (dim,) = set(values.dims) - {"parent"}
+        _mean(axis, number.values, values, str(dim), colour, marker=mark, label=name)
     axis.set(xscale="log", xlabel=xlabel, ylabel=unit, ylim=(0, None))
     ticks = np.unique(np.concatenate([number.values for number, _ in groups.values()]).round(6))
     axis.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
@@ -83,15 +83,15 @@ def barrier_frames(table: xr.Dataset, name: str, *, below: float, unit: str) -> 
     Yields:
         A frame for `widgets.flip_book` for each value.
     """
-    (along,) = set(table.begins.dims) - {"parent"}
-    forks, means = table.fork_epoch.values, table.barrier.mean("parent").transpose(along, "fork_epoch").values
+    (dim,) = set(table.begins.dims) - {"parent"}
+    forks, means = table.fork_epoch.values, table.barrier.mean("parent").transpose(dim, "fork_epoch").values
     places = np.arange(len(forks))
-    for row, value in enumerate(table[along].values):
+    for row, value in enumerate(table[dim].values):
         figure = elements.frame_figure((6.0, 3.4))
         figure.subplots_adjust(0.12, 0.16, 0.97, 0.89)
         axis = figure.subplots()
         axis.plot(places, means.T, color=FAINT, lw=0.8)
-        here, begins = table.isel({along: row}), table.begins.isel({along: row})
+        here, begins = table.isel({dim: row}), table.begins.isel({dim: row})
         axis.plot(places, here.barrier.transpose("fork_epoch", "parent"), ".", color=elements.BLUE, alpha=0.5)
         axis.plot(places, means[row], color=elements.BLUE, lw=2.2)
         axis.axhline(below, color=INK, ls=":", lw=1.2)
@@ -108,10 +108,10 @@ def barrier_frames(table: xr.Dataset, name: str, *, below: float, unit: str) -> 
 
 
 def _mean(
-    axis: Axes, places: np.ndarray, values: xr.DataArray, along: str, colour: str, *, marker: str = "o", label: str = ""
+    axis: Axes, places: np.ndarray, values: xr.DataArray, dim: str, colour: str, *, marker: str = "o", label: str = ""
 ) -> None:  # fmt: skip
     """Draw the mean over parents at each place, with its confidence interval."""
-    rows = [row[np.isfinite(row)] for row in values.transpose(along, "parent").values]
+    rows = [row[np.isfinite(row)] for row in values.transpose(dim, "parent").values]
     several = np.array([len(row) > 1 for row in rows])
     ends = [bounds(xr.DataArray(row[:, None], dims=["parent", "pair"])).values for row in rows if len(row) > 1]
     middle = np.array([row.mean() for row in rows if len(row) > 1])

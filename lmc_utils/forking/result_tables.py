@@ -47,14 +47,14 @@ def on_lines(experiment: Experiment) -> xr.Dataset:
 
 def resnet8_norms() -> xr.Dataset:
     """ResNet-8 on MNIST-1D: three normalisations, two learning rates; a network each as in the chapter on residuals."""
-    found = []
+    result = []
     for norm in ("batch", "group", "none"):
         rates = []
         for rate in (0.1, 0.4):
             table = on_lines(replace(_RESNET, norm=norm, learning_rate=rate))
             rates.append(table.isel(batchnorm=0, drop=True)[["loss", "error"]].assign_coords(learning_rate=rate))
-        found.append(xr.concat(rates, "learning_rate").assign_coords(norm=norm))
-    return xr.concat(found, "norm")
+        result.append(xr.concat(rates, "learning_rate").assign_coords(norm=norm))
+    return xr.concat(result, "norm")
 
 
 def resnet8_fashion_mnist() -> xr.Dataset:

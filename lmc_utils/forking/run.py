@@ -127,7 +127,7 @@ class Run:
                 return ends
             return _joined(ends, self.networks([Member(parent)], fork if third == "fork_point" else experiment.epochs))
 
-        everywhere = itertools.product(*(range(len(along)) for along in (forks, whose, both, times)))
+        everywhere = itertools.product(*(range(len(labels)) for labels in (forks, whose, both, times)))
         places = [place for place in everywhere if times[place[3]] >= forks[place[0]]]
         return Pairs(self._evaluator(batchnorm), coords, places, read, third, self._provenance)
 

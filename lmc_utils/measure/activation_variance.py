@@ -67,15 +67,15 @@ def variances(pairs: Pairs, alphas: Sequence[float] | np.ndarray[Any, Any] = (0.
         "variance": Quantity(tuple(coords), long_name="variance of activations before normalisation"),
         "normalised": Quantity(tuple(coords), long_name="variance of activations after normalisation"),
     }
-    found = blank(coords, quantities, pairs.attributes)
+    result = blank(coords, quantities, pairs.attributes)
     for place, corners in bar(pairs, "measuring activations", unit="pair"):
         thetas = evaluator.thetas(corners, points)
-        kept = evaluator.statistics(corners, points, thetas)
+        statistics = evaluator.statistics(corners, points, thetas)
         values = torch.zeros(2, len(steps), len(layers), dtype=torch.float64)
-        for buffers in kept:
+        for buffers in statistics:
             with torch.no_grad():
                 named = stack.unflatten(thetas, network, buffers)
                 torch.func.functional_call(network, named, (samples.expand(len(steps), *samples.shape),))
-            values += torch.stack([seen[name] for name in layers], -1).cpu() / len(kept)
-        found.variance.values[place], found.normalised.values[place] = values.numpy()
-    return found
+            values += torch.stack([seen[name] for name in layers], -1).cpu() / len(statistics)
+        result.variance.values[place], result.normalised.values[place] = values.numpy()
+    return result

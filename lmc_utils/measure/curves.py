@@ -135,11 +135,11 @@ class Curves:
         }
         ground = blank({**self.pairs.coords, "alpha": alphas.tolist()}, quantities, {})
         evaluator, last = self.pairs.evaluator, 1 + self.settings.bends
-        ends_first, along = [0, last, *range(1, last)], [0, *range(2, 1 + last), 1]  # orders of nodes
+        ends_first, path_order = [0, last, *range(1, last)], [0, *range(2, 1 + last), 1]  # orders of nodes
         straight = on_line(torch.from_numpy(alphas), 1 + last).weights
 
         def points(place: Place, corners: Corners) -> Mixtures:
-            nodes = evaluator.select(corners, along)
+            nodes = evaluator.select(corners, path_order)
             placed = spacing(self.settings.weights, embedded(evaluator.gram(nodes)), alphas)
             for name, value in placed._asdict().items():
                 ground[name].values[place] = value
@@ -147,8 +147,8 @@ class Curves:
             return Mixtures(self.settings.weights(torch.from_numpy(placed.t))[:, ends_first], homes, straight)
 
         paths = replace(self.pairs, read=lambda place: evaluator.select(self.nodes(place), ends_first))
-        found = measure(paths, {"alpha": alphas.tolist()}, points, splits=splits, unit="curve")
-        return found.assign(ground.data_vars).assign_attrs(curve=self.settings.describe())
+        result = measure(paths, {"alpha": alphas.tolist()}, points, splits=splits, unit="curve")
+        return result.assign(ground.data_vars).assign_attrs(curve=self.settings.describe())
 
 
 def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
@@ -168,7 +168,7 @@ def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
     require(list(thirds.places) == list(curves.pairs.places), "thirds", "the pairs of the paths", len(thirds))
     dims, evaluator = tuple(curves.pairs.coords), curves.pairs.evaluator
     quantities = {"off_plane": Quantity(dims, long_name="farthest from the plane over the distance of the networks")}
-    found: xr.DataArray = blank(curves.pairs.coords, quantities, curves.pairs.attributes).off_plane
+    result: xr.DataArray = blank(curves.pairs.coords, quantities, curves.pairs.attributes).off_plane
     weights = curves.settings.weights(torch.linspace(0, 1, _SEEN, dtype=torch.float64))
     for (place, corners), inner in zip(thirds, curves.inner, strict=True):
         third = evaluator.vectors(evaluator.select(corners, [2]))
@@ -179,8 +179,8 @@ def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
             triangle(gram[[0, -1, -2]][:, [0, -1, -2]])  # raises by the scale of the parameters
             plane = basis(spots[[0, -1, -2]])
             nodes = torch.cat([spots[:-2], spots[-1:]])
-            found.values[place] = plane.locate(weights @ nodes)[1].max() / spots[-1].norm()
-    return found
+            result.values[place] = plane.locate(weights @ nodes)[1].max() / spots[-1].norm()
+    return result
 
 
 def plane_trajectories(planes: xr.Dataset, settings: CurveSettings) -> xr.Dataset:

@@ -107,8 +107,8 @@ def corner(pairs: Pairs, number: int, *, splits: Sequence[str] | str | None = No
         `loss` and `error` (percent) with dimensions split and those of the pairs.
     """
     weights = torch.eye(pairs.corners, dtype=torch.float64)[number : number + 1]
-    found = measure(pairs, {"corner": [number]}, Mixtures(weights), splits=splits, unit="network")
-    return found.isel(corner=0, drop=True)
+    result = measure(pairs, {"corner": [number]}, Mixtures(weights), splits=splits, unit="network")
+    return result.isel(corner=0, drop=True)
 
 
 def spread_out(alphas: Sequence[float]) -> list[int]:

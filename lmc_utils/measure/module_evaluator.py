@@ -125,11 +125,11 @@ class ModuleEvaluator:
     @cached_property
     def _owners(self) -> dict[str, list[int]]:
         """The layers that each tensor belongs to."""
-        found: dict[str, list[int]] = {}
+        result: dict[str, list[int]] = {}
         for layer, names in enumerate(self._groups.values()):
             for name in names:
-                found.setdefault(name, []).append(layer)
-        return found
+                result.setdefault(name, []).append(layer)
+        return result
 
     def hold(self, state: State, names: Iterable[str] | None = None) -> None:
         """Write the tensors of a state, or those of these names, into the copy."""
@@ -210,12 +210,12 @@ class ModuleEvaluator:
     def _versions(self, corners: Corners, points: Mixtures) -> State:
         """All points side by side; the copy holds the last one."""
         own, names = tensors(self.module), [*self._parameters, *self._statistics]
-        found = {name: own[name].new_empty(len(points), *own[name].shape) for name in names}
+        result = {name: own[name].new_empty(len(points), *own[name].shape) for name in names}
         for row in range(len(points)):
             self._mix(corners, points, row, names)
             for name in names:
-                found[name][row] = own[name]
-        return found
+                result[name][row] = own[name]
+        return result
 
     def derivatives(
         self, pairs: Iterable[Corners], alphas: Sequence[float], *, by_layer: bool, split: str
@@ -335,10 +335,16 @@ class ModuleEvaluator:
             if batch.size < 2 and self.norms:
                 continue
 
-            def slopes(networks: Vectors, batch: Batch = batch) -> Vectors:
-                own = dict(self.module.named_parameters())
-                point = {name: value.view_as(own[name]) for name, value in networks.items()}
-                found = gradient(self.module, point, batch.to(self.device), self.measured.loss)
-                return {name: slope.reshape(1, -1) for name, slope in found.items()}
+            def gradient(networks: Vectors, batch: Batch = batch) -> Vectors:
+                weights, on_device = dict(self.module.named_parameters()), batch.to(self.device)
+                points = {name: value.view_as(weights[name]).detach() for name, value in networks.items()}
+                moving = {name: value.requires_grad_() for name, value in points.items()}
+                with self._batch_statistics():
+                    output = on_device.run(
+                        lambda *args, **named: torch.func.functional_call(self.module, moving, args, named)
+                    )
+                    loss = self.measured.loss(output, on_device.target).mean()
+                    slopes = torch.autograd.grad(loss, list(moving.values()), allow_unused=True, materialize_grads=True)
+                return {name: slope.reshape(1, -1) for name, slope in zip(moving, slopes, strict=True)}
 
             yield slopes

@@ -28,9 +28,9 @@ def logits_of(output: Any) -> Tensor:
     >>> logits_of({"logits": torch.zeros(2, 3)}).shape
     torch.Size([2, 3])
     """
-    found = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", output)
-    if isinstance(found, Tensor):
-        return found
+    result = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", output)
+    if isinstance(result, Tensor):
+        return result
     raise ParameterError(
         f"loss: expected a network that puts out a tensor, or `logits`, for cross-entropy, got a "
         f"{type(output).__name__}; pass a loss of (output, target) to one value a sample"
@@ -133,9 +133,9 @@ def of_one(outputs: Any, place: int) -> Any:
 
 def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:
     with expected(f"{name}: expected a function of output and target, it gave"):
-        found = score(output, batch.target)
-    if not isinstance(found, Tensor) or found.shape != (batch.size,):
-        got = f"the shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        result = score(output, batch.target)
+    if not isinstance(result, Tensor) or result.shape != (batch.size,):
+        got = f"the shape {tuple(result.shape)}" if isinstance(result, Tensor) else f"a {type(result).__name__}"
         hint = '; with torch\'s own losses use reduction="none"'
         raise ParameterError(f"{name}: expected one value a sample, shape ({batch.size},), got {got}{hint}")
-    return found.double()
+    return result.double()

@@ -60,13 +60,13 @@ class Pairs:
         """The attributes of every result: `provenance`, and the convention for batch normalisation."""
         return {**self.provenance, "batchnorm": self.evaluator.batchnorm}
 
-    def require_splits(self, wanted: str | Sequence[str] | None) -> list[str]:
+    def require_splits(self, requested: str | Sequence[str] | None) -> list[str]:
         """The names of the splits asked for, by default of all.
 
         Raises:
             ParameterError: there is no such split.
         """
-        chosen = [wanted] if isinstance(wanted, str) else wanted
+        chosen = [requested] if isinstance(requested, str) else requested
         for name in chosen or ():
             require_choice("split", name, self.evaluator.splits)
         return list(self.evaluator.splits if chosen is None else chosen)

@@ -125,8 +125,8 @@ def barycentric(spots: Tensor, coordinates: Tensor) -> Tensor:
     square, targets = (
         torch.cat([each.double(), torch.ones(len(each), 1).double()], 1) for each in (spots, coordinates)
     )
-    found: Tensor = torch.linalg.solve(square, targets, left=False)
-    return found
+    result: Tensor = torch.linalg.solve(square, targets, left=False)
+    return result
 
 
 def plane(pairs: Pairs, grid: PlaneGrid, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:

@@ -52,9 +52,9 @@ def power_law(values: xr.DataArray, resamples: int = 2000, seed: int = 0) -> Pow
     (2.0, 3.0, True)
     """
     (axis,) = set(values.dims) - {"parent"}
-    there = values.transpose("parent", axis)
-    there = there.isel({axis: (there.notnull().any("parent") & (there[axis] > 0)).values})
-    x, y = np.log(there[axis].values.astype(float)), there.values
+    positive = values.transpose("parent", axis)
+    positive = positive.isel({axis: (positive.notnull().any("parent") & (positive[axis] > 0)).values})
+    x, y = np.log(positive[axis].values.astype(float)), positive.values
     if len(x) < 3 or (y[np.isfinite(y)] <= 0).any():
         return PowerLaw(np.nan, np.nan, np.nan, np.nan, np.nan, False)
     logs = np.log(y)

@@ -51,5 +51,5 @@ def after_fork(values: xr.DataArray, lag: int) -> xr.DataArray:
     array([ 3., nan])
     """
     epochs = values.fork_epoch + lag
-    there = values.reindex(epoch=sorted({*values.epoch.values.tolist(), *epochs.values.tolist()}))
-    return there.sel(epoch=epochs).drop_vars("epoch")
+    padded = values.reindex(epoch=sorted({*values.epoch.values.tolist(), *epochs.values.tolist()}))
+    return padded.sel(epoch=epochs).drop_vars("epoch")

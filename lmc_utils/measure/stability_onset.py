@@ -31,10 +31,10 @@ def stable_from(barrier: xr.DataArray, below: float = STABLE_BELOW) -> xr.DataAr
     6.0
     """
     forks = barrier.fork_epoch.values.astype(float)
-    found: xr.DataArray = xr.apply_ufunc(
+    result: xr.DataArray = xr.apply_ufunc(
         lambda heights: _crossing(forks, heights, below), barrier, input_core_dims=[["fork_epoch"]], vectorize=True
     )
-    return found.assign_attrs(units="epochs")
+    return result.assign_attrs(units="epochs")
 
 
 def at_fork(values: xr.DataArray, fork_epoch: xr.DataArray) -> xr.DataArray:
@@ -52,11 +52,11 @@ def at_fork(values: xr.DataArray, fork_epoch: xr.DataArray) -> xr.DataArray:
     80.0
     """
     forks = values.fork_epoch.values.astype(float)
-    found: xr.DataArray = xr.apply_ufunc(
+    result: xr.DataArray = xr.apply_ufunc(
         lambda known, wanted: np.interp(wanted, forks, known),
         values, fork_epoch, input_core_dims=[["fork_epoch"], []], vectorize=True,
     )  # fmt: skip
-    return found.assign_attrs(values.attrs)
+    return result.assign_attrs(values.attrs)
 
 
 def _crossing(forks: Array, heights: Array, below: float) -> float:
@@ -67,5 +67,5 @@ def _crossing(forks: Array, heights: Array, below: float) -> float:
     if not len(high):
         return float(forks[0])
     last = high[-1]
-    share = (heights[last] - below) / (heights[last] - heights[last + 1])
-    return float(forks[last] + share * (forks[last + 1] - forks[last]))
+    fraction = (heights[last] - below) / (heights[last] - heights[last + 1])
+    return float(forks[last] + fraction * (forks[last + 1] - forks[last]))

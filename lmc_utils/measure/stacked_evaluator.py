@@ -192,8 +192,8 @@ class StackedEvaluator:
     def _statistics_of(self, pairs: Sequence[Networks], points: Mixtures, thetas: Tensor) -> list[Tensor | None]:
         """`statistics` of the points of several pairs, one after the other."""
         count = len(points)
-        found = [self.statistics(pair, points, thetas[row * count :][:count]) for row, pair in enumerate(pairs)]
-        return [None if rows[0] is None else torch.cat(rows) for rows in zip(*found, strict=True)]
+        result = [self.statistics(pair, points, thetas[row * count :][:count]) for row, pair in enumerate(pairs)]
+        return [None if rows[0] is None else torch.cat(rows) for rows in zip(*result, strict=True)]
 
     def gram(self, corners: Networks, *, by_layer: bool = False) -> Tensor:
         wide = corners.theta.double()

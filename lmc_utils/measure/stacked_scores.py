@@ -35,14 +35,14 @@ def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, *, memory: f
     Returns:
         Buffers, laid out as `stack.fresh_buffers` has them: (networks, numbers).
     """
-    found = stack.fresh_buffers(network, len(thetas)).to(thetas)
+    result = stack.fresh_buffers(network, len(thetas)).to(thetas)
     numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
     _, at_once = batches(numbers_each * thetas.element_size(), 1, memory=memory, most=1)
     for rows in blocks(len(thetas), at_once):
-        estimating = stack.bound(network, thetas[rows].to(inputs.device), found[rows]).eval()
+        estimating = stack.bound(network, thetas[rows].to(inputs.device), result[rows]).eval()
         shared = inputs.expand(len(thetas[rows]), *inputs.shape)
         reestimate(norms(estimating), [shared], estimating, size=lambda _: len(inputs))
-    return found
+    return result
 
 
 def evaluate(

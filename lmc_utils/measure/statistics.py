@@ -98,8 +98,8 @@ def correlation(
     both = np.where(finite, both, np.nan)
     draws = np.random.default_rng(seed).integers(parents, size=(resamples, parents))
     resampled = _correlate(both[:, draws].reshape(2, resamples, -1), method)
-    kept = resampled[np.isfinite(resampled)]
-    low, high = np.quantile(kept, [0.025, 0.975]) if parents > 1 and len(kept) else (np.nan, np.nan)
+    finite_draws = resampled[np.isfinite(resampled)]
+    low, high = np.quantile(finite_draws, [0.025, 0.975]) if parents > 1 and len(finite_draws) else (np.nan, np.nan)
     return Correlation(float(_correlate(both.reshape(2, -1), method)), float(low), float(high))
 
 

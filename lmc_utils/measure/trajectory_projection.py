@@ -39,7 +39,7 @@ def project(trajectories: Trajectories, *, third: str = "fork_point") -> xr.Data
     coords = {**trajectories.coords(), "walker": [0, 1], "axis": 2}
     coords = {name: coords[name] for name in (*_AWAY, "axis")}
     quantities = {"walk": Quantity((*_AWAY, "axis")), "off_plane": Quantity(_AWAY), "away": Quantity(_AWAY)}
-    found = blank(coords, quantities, {**trajectories.provenance, "third": third})
+    result = blank(coords, quantities, {**trajectories.provenance, "third": third})
     groups = list(itertools.product(enumerate(trajectories.fork_epochs), range(trajectories.parents)))
     for (fork, fork_epoch), parent in bar(groups, "projecting walks", unit="parent"):
         (left,) = trajectories.read(fork_epoch, parent, fork_epoch)[:1]
@@ -56,7 +56,7 @@ def project(trajectories: Trajectories, *, third: str = "fork_point") -> xr.Data
             for row, plane in planes.items():
                 walkers = thetas[[1 + sibling for sibling in trajectories.pairs[row]]]
                 at = (fork, parent, row, slice(None), epoch)
-                found.walk.values[at], found.off_plane.values[at] = (part.numpy() for part in plane.locate(walkers))
-                found.away.values[at] = (walkers.double() - left.double()).norm(dim=1)
-    share = found.off_plane / found.away.where(found.away > 0)
-    return found.drop_vars("away").assign(off_plane_fraction=share.assign_attrs(UNDEFINED))
+                result.walk.values[at], result.off_plane.values[at] = (part.numpy() for part in plane.locate(walkers))
+                result.away.values[at] = (walkers.double() - left.double()).norm(dim=1)
+    fraction = result.off_plane / result.away.where(result.away > 0)
+    return result.drop_vars("away").assign(off_plane_fraction=fraction.assign_attrs(UNDEFINED))

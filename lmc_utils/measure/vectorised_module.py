@@ -46,18 +46,18 @@ def scores(module: nn.Module, versions: State, batches: Batches, measured: Score
     at_once = 0
     with torch.no_grad(), _without_fallback():
         for batch in joined(batches, _SAMPLES) if _one_by_one(module, batches) else batches:
-            there = batch.to(device)
+            on_device = batch.to(device)
             if not at_once:
-                found = _together(module, versions, rest, there, slice(count - 1, count))
-                if found is None or not alike(of_one(found, 0), there.run(module)):
+                found = _together(module, versions, rest, on_device, slice(count - 1, count))
+                if found is None or not alike(of_one(found, 0), on_device.run(module)):
                     return None
-                at_once = max(1, _WORKING // max(1, _bytes_of(module, there)))
+                at_once = max(1, _WORKING // max(1, _bytes_of(module, on_device)))
             for start in range(0, count, at_once):
                 rows = range(start, min(start + at_once, count))
-                found = _together(module, versions, rest, there, slice(rows.start, rows.stop))
+                found = _together(module, versions, rest, on_device, slice(rows.start, rows.stop))
                 if found is None:
                     return None
-                total[rows.start : rows.stop] += measured.sums_of_each(found, there, len(rows)).cpu()
+                total[rows.start : rows.stop] += measured.sums_of_each(found, on_device, len(rows)).cpu()
     return total / batches.samples
 
 

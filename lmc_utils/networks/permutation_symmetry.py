@@ -99,12 +99,12 @@ def permuted(values: Parameters, network: nn.Module, permutations: Mapping[str, 
         network: any stack of the architecture.
         permutations: of each group that is to be permuted, shape (channels,), the same for all networks.
     """
-    moved = dict(values)
+    result = dict(values)
     for name, each in axes(network).items():
         for place, axis in enumerate(each, start=1):
-            if name in moved and any(part.group in permutations for part in axis):
-                moved[name] = moved[name].index_select(place, _order(axis, permutations))
-    return moved
+            if name in result and any(part.group in permutations for part in axis):
+                result[name] = result[name].index_select(place, _order(axis, permutations))
+    return result
 
 
 def _order(axis: Axis, permutations: Mapping[str, Tensor]) -> Tensor:

@@ -81,14 +81,14 @@ def _submission(graded: GradedSubmission) -> str:
 
 
 def _answers(executed: Path) -> dict[str, str]:
-    """The submitted answers by exercise, as HTML; no tests, and no outputs, as a program may print hidden tests."""
-    found: dict[str, str] = {}
+    """What was handed in for each exercise, as HTML; no test, and no output: a program may print what it ran beside."""
+    result: dict[str, str] = {}
     for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
         name = str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
         if cell["cell_type"] == "code" and name and not _TEST.search(name):
             code = html.escape("".join(cell["source"]))
-            found[name] = f"<pre><code>{code}</code></pre>"
-    return found
+            result[name] = f"<pre><code>{code}</code></pre>"
+    return result
 
 
 def _picture(tallies: dict[str, ExerciseSummary]) -> str:

@@ -75,5 +75,5 @@ def write_config(root: Path, path: Path) -> None:
 
 
 def _settings(root: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((root / "_config.yml").read_bytes()) or {}
-    return found
+    result: dict[str, Any] = yaml.safe_load((root / "_config.yml").read_bytes()) or {}
+    return result

@@ -46,11 +46,11 @@ class Comparison:
     @property
     def numbers_by_fork(self) -> dict[str, dict[int, list[float | None]]]:
         """The numbers that there are for each fork: by name without the fork, then by fork."""
-        found: dict[str, dict[int, list[float | None]]] = {}
+        result: dict[str, dict[int, list[float | None]]] = {}
         for name, each in self.numbers.items():
             if fork := _FORK.search(name):
-                found.setdefault(name[: fork.start()], {})[int(fork[1])] = each
-        return found
+                result.setdefault(name[: fork.start()], {})[int(fork[1])] = each
+        return result
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types; what is missing or not finite is None."""

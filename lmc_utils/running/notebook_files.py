@@ -11,12 +11,12 @@ from lmc_utils.formatting import describe_error
 from lmc_utils.settings import ParameterError, require
 
 
-def read(path: Path, wanted: str = "a Jupyter notebook") -> dict[str, Any]:
+def read(path: Path, description: str = "a Jupyter notebook") -> dict[str, Any]:
     """The content of a notebook of version 4 of Jupyter's format.
 
     Args:
         path: the file.
-        wanted: what the message calls it.
+        description: what the message calls it.
 
     Raises:
         ParameterError: there is no such file, it cannot be read, or it is not a notebook.
@@ -31,7 +31,7 @@ def read(path: Path, wanted: str = "a Jupyter notebook") -> dict[str, Any]:
             warnings.simplefilter("ignore")  # of names that cells lack, which it adds
             validate(notebook)
     except Exception as error:  # no file, no text, no JSON, no notebook: the validator's errors are of every kind
-        raise ParameterError(f"notebook: expected {wanted}, '{path}' is none ({describe_error(error)})") from error
+        raise ParameterError(f"notebook: expected {description}, '{path}' is none ({describe_error(error)})") from error
     return notebook
 
 

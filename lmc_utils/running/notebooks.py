@@ -74,14 +74,14 @@ class Notebook:
         from papermill import inspect_notebook
 
         try:
-            found = inspect_notebook(_escape_braces(self.path))
+            result = inspect_notebook(_escape_braces(self.path))
         except Exception as error:  # of metadata that papermill expects to be otherwise: its errors are of every kind
             raise ParameterError(f"notebook: expected parameters that papermill can read ({error})") from error
         declared = {each.name: each for record in self.settings for each in fields(record)}
         said = {name: (describe(each), describe_allowed(each)) for name, each in declared.items()}
         return {
             name: Parameter(name, _literal(name, each["default"]), *said.get(name, (each["help"],)))
-            for name, each in found.items()
+            for name, each in result.items()
         }
 
     @property
@@ -167,9 +167,9 @@ def point(name: str) -> Notebook:
     >>> point("one_boundary").path.name
     'one_boundary.ipynb'
     """
-    found = [path for folder in _POINTS if (path := folder / f"{name}.ipynb").is_file()]
-    require(bool(found), "notebook", f"one in '{_POINTS[0]}'", name)
-    return Notebook(found[0])
+    result = [path for folder in _POINTS if (path := folder / f"{name}.ipynb").is_file()]
+    require(bool(result), "notebook", f"one in '{_POINTS[0]}'", name)
+    return Notebook(result[0])
 
 
 def notebook_paths(folder: Path) -> list[Path]:

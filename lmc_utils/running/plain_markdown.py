@@ -55,15 +55,15 @@ def read_bibliography(path: Path) -> dict[str, tuple[str, str, str]]:
         entries = parse_file(path).entries
     except Exception:  # whatever a parser says of what is no BibTeX; works are then called by their keys
         return {}
-    found = {}
+    result = {}
     for key, entry in entries.items():
         persons = entry.persons.get("author", [])
         last = [str(Text.from_latex(" ".join(person.last_names))) for person in persons]
         who = f"{last[0]} et al." if len(last) > 2 else " and ".join(last)
         preprint = f"https://arxiv.org/abs/{entry.fields['eprint']}" if "eprint" in entry.fields else ""
         doi = f"https://doi.org/{entry.fields['doi']}" if "doi" in entry.fields else ""
-        found[key] = (who, entry.fields.get("year", ""), preprint or doi)
-    return found
+        result[key] = (who, entry.fields.get("year", ""), preprint or doi)
+    return result
 
 
 def _fence(fence: re.Match[str], equations: Mapping[str, str]) -> str:

@@ -33,18 +33,18 @@ def with_fork_rows(text: str, forks: Sequence[int]) -> str:
     | 0 | {glue:text}`a_fork_0:.1f` |
     | 8 | {glue:text}`a_fork_8:.1f` |
     """
-    found: list[str] = []
+    result: list[str] = []
     for in_table, lines in itertools.groupby(text.split("\n"), lambda line: _fork_of(line) is not None):
         if not in_table:
-            found += lines
+            result += lines
             continue
         table = {fork: line for line in lines if (fork := _fork_of(line)) is not None}
         quoting_most, model = max(table.items(), key=lambda row: len(quoted_names(row[1])))
-        found += [table.get(fork) or _renamed(model, quoting_most, fork) for fork in forks]
-    return "\n".join(found)
+        result += [table.get(fork) or _renamed(model, quoting_most, fork) for fork in forks]
+    return "\n".join(result)
 
 
-def mark_missing(text: str, known: Collection[str] | Callable[[str], bool]) -> str:
+def mark_missing(text: str, recorded: Collection[str] | Callable[[str], bool]) -> str:
     """The text with a dash for each number that the run does not have, and below it the reason.
 
     >>> print(mark_missing("a {glue:text}`a:.1f`, b {glue:text}`b`", ["b"]))
@@ -52,7 +52,7 @@ def mark_missing(text: str, known: Collection[str] | Callable[[str], bool]) -> s
     <BLANKLINE>
     *–: this run has no number named `a`.*
     """
-    has = known if callable(known) else known.__contains__
+    has = recorded if callable(recorded) else recorded.__contains__
     missing = list(dict.fromkeys(name for name in quoted_names(text) if not has(name)))
     if not missing:
         return text

@@ -26,7 +26,12 @@ _VERDICT = "*The verdicts are those on the book's run; the numbers are this run'
 
 
 def make_readable(
-    executed: dict[str, Any], given: Mapping[str, Any], *, book: Mapping[str, Any], source: Path, just_run: bool = True
+    executed: dict[str, Any],
+    parameters: Mapping[str, Any],
+    *,
+    book: Mapping[str, Any],
+    source: Path,
+    just_run: bool = True,
 ) -> dict[str, Any]:
     """Rewrite a notebook in plain Markdown with the numbers of its own run, and a first cell that says what was run.
 
@@ -34,7 +39,7 @@ def make_readable(
 
     Args:
         executed: the notebook as papermill wrote it.
-        given: the parameters that were given.
+        parameters: the parameters that were given.
         book: all parameters as they are in the source.
         source: the notebook's source; the works that it cites are in `book/references.bib` beside its folder.
         just_run: whether it was executed here and now. Else the versions of packages are not known, and what an earlier
@@ -42,8 +47,8 @@ def make_readable(
     """
     said = dict(recorded_numbers.recorded_texts(executed))
     numbers = {name: number for name, text in said.items() if (number := _number(text)) is not None}
-    differ = {name: value for name, value in given.items() if value != book.get(name)}
-    forks = (dict(book) | dict(given)).get("fork_epochs")
+    differ = {name: value for name, value in parameters.items() if value != book.get(name)}
+    forks = (dict(book) | dict(parameters)).get("fork_epochs")
     before = original(executed)
     equations = _equations(before, source)
     works = plain_markdown.read_bibliography(source.parent.parent / "book" / "references.bib")
@@ -64,9 +69,9 @@ def make_readable(
     return {**executed, "cells": [heading, *cells]}
 
 
-def rewrite(path: Path, given: Mapping[str, Any], source: Notebook) -> None:
+def rewrite(path: Path, parameters: Mapping[str, Any], source: Notebook) -> None:
     """Make a notebook that was executed here and now something to read, in place; arguments as of `make_readable`."""
-    readable = make_readable(notebook_files.read(path), given, book=source.defaults, source=source.path)
+    readable = make_readable(notebook_files.read(path), parameters, book=source.defaults, source=source.path)
     write_whole(path, json.dumps(readable, indent=1, ensure_ascii=False).encode())
 
 
@@ -119,7 +124,7 @@ def _is_progress_bar(output: Mapping[str, Any]) -> bool:
 
 def _equations(executed: Mapping[str, Any], source: Path) -> dict[str, str]:
     """What each equation is called: its chapter's place in the book and its own in it; of other chapters as well."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     chapters = sorted(path for path in {*source.parent.glob("*.ipynb"), source} if path.stem[:1].isdigit())
     for path in [*chapters, *({source} - set(chapters))]:
         chapter = f"{chapters.index(path) + 1}." if path in chapters else ""
@@ -127,8 +132,8 @@ def _equations(executed: Mapping[str, Any], source: Path) -> dict[str, str]:
             cells = (executed if path == source else notebook_files.read(path))["cells"]
             prose = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
             labels = [label for text in prose for label in plain_markdown.equation_labels(text)]
-            found |= {label: f"{chapter}{number}" for number, label in enumerate(labels, 1)}
-    return found
+            result |= {label: f"{chapter}{number}" for number, label in enumerate(labels, 1)}
+    return result
 
 
 def _heading(

@@ -48,17 +48,17 @@ def recorded(notebook: Mapping[str, Any]) -> dict[str, Curves]:
     >>> recorded({"cells": [{"outputs": [{"data": {"application/vnd.lmc.curves+json": said}}]}]})
     {'error': Curves(along='alpha', places=[0.0, 1.0], forks={0: [2.0, 3.0]})}
     """
-    found: dict[str, Curves] = {}
+    result: dict[str, Curves] = {}
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             said = output.get("data", {}).get(_MIME)
             try:
                 curves = Curves(str(said["along"]), _numbers(said["places"]), _by_fork(said["forks"]))
                 if all(len(each) == len(curves.places) for each in curves.forks.values()):
-                    found[str(said["name"])] = curves
+                    result[str(said["name"])] = curves
             except (TypeError, KeyError, ValueError, AttributeError):  # nothing, or written by others
                 continue
-    return found
+    return result
 
 
 def _said(value: float) -> float | None:

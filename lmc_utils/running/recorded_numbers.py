@@ -62,10 +62,10 @@ def read(path: Path) -> dict[str, float]:
     Raises:
         ParameterError: there is no such notebook, or it recorded nothing, or something that is no number.
     """
-    found = recorded(notebook_files.read(path, "an executed notebook"))
-    if not found:
+    result = recorded(notebook_files.read(path, "an executed notebook"))
+    if not result:
         raise ParameterError(f"notebook: expected recorded numbers, found none in '{path}'; was it executed?")
-    return found
+    return result
 
 
 def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:

@@ -62,7 +62,7 @@ def parse(name: str, text: str) -> Any:
         next(events)  # the stream begins
         if isinstance(next(events), yaml.StreamEndEvent):
             return None
-        found = value(next(events), depth=0)
+        result = value(next(events), depth=0)
         next(events)  # the document ends
         require(isinstance(next(events), yaml.StreamEndEvent), name, "one value", text)
     except ParameterError:
@@ -71,7 +71,7 @@ def parse(name: str, text: str) -> Any:
         raise ParameterError(f"{name}: expected {_WANTED}, got {short_repr(text)}") from error
     except Exception as error:  # the parser's own, and whatever it meets in a text that it does not foresee
         raise ParameterError(f"{name}: expected YAML, got {short_repr(text)}") from error
-    return found
+    return result
 
 
 def read(name: str, path: Path) -> Any:

@@ -39,9 +39,9 @@ def train_on_another_machine(experiment: Experiment, folder: Path) -> None:
         train(experiment, folder)
 
 
-@pytest.mark.parametrize("name", run_corruption.DAMAGES)
+@pytest.mark.parametrize("name", run_corruption.CORRUPTIONS)
 def test_corruption_is_named_and_repaired(name: str, run: Run, copy: Path) -> None:
-    corrupt, again = run_corruption.DAMAGES[name]
+    corrupt, again = run_corruption.CORRUPTIONS[name]
     corrupt(copy)
     done = run_corruption.repair(SMALL, copy.parent)
     assert done.trained == list(again)
@@ -49,13 +49,13 @@ def test_corruption_is_named_and_repaired(name: str, run: Run, copy: Path) -> No
     assert (copy / "key.json").read_bytes() == (run.folder.path / "key.json").read_bytes()
     names = [{path.name for path in folder.iterdir()} - {"lock"} for folder in (copy, run.folder.path)]
     assert names[0] == names[1]
-    assert all(line.startswith(f"run {copy.name}: corrupted, so ") and "\n" not in line for line in done.lines)
-    assert bool(done.lines) is (name not in run_corruption.UNSAID)
+    assert all(line.startswith(f"run {copy.name}: damaged, so ") and "\n" not in line for line in done.lines)
+    assert bool(done.lines) is (name not in run_corruption.UNREPORTED)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_random_corruption_is_repaired(seed: int, run: Run, copy: Path) -> None:
-    run_corruption.random_damage(copy, seed)
+    run_corruption.random_corruption(copy, seed)
     train(SMALL, copy.parent)
     assert run_corruption.equal(copy, run.folder.path)
 

@@ -23,7 +23,7 @@ import hostile_submissions
 import killed_builds
 import killed_sweeps
 import killed_training
-from run_corruption import DAMAGES, UNSAID, equal, random_damage, repair
+from run_corruption import CORRUPTIONS, UNREPORTED, equal, random_corruption, repair
 from trial_result import Trial
 
 from lmc_utils.forking import train
@@ -61,7 +61,7 @@ def page(rows: Iterable[Trial], seed: int, dose: float, minutes: float) -> str:
 
 
 def runs(dose: float, seed: int) -> Iterator[Trial]:
-    """Corrupt a finished run in every way of the list, then at random, and have it repaired."""
+    """Corruption a finished run in every way of the list, then at random, and have it mended."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         whole = train(killed_training.SMALL, Path(folder, "whole")).folder.path
 
@@ -75,11 +75,11 @@ def runs(dose: float, seed: int) -> Iterator[Trial]:
         def tried(what: str, held: dict[str, bool]) -> Trial:
             return Trial(what, len(held), sum(held.values()), ", ".join(name for name in held if not held[name]))
 
-        one_way = {name: repaired(*which, name not in UNSAID) for name, which in DAMAGES.items()}
-        yield tried("corrupted runs: one way each", one_way)
+        one_way = {name: repaired(*which, name not in UNREPORTED) for name, which in CORRUPTIONS.items()}
+        yield tried("damaged runs: one way each", one_way)
         seeds = range(seed, seed + _times(200, dose))
-        at_random = {str(n): repaired(lambda run, n=n: random_damage(run, n), None, True) for n in seeds}
-        yield tried("corrupted runs: one to three files at random", at_random)
+        at_random = {str(n): repaired(lambda run, n=n: random_corruption(run, n), None, True) for n in seeds}
+        yield tried("damaged runs: one to three files at random", at_random)
 
 
 def training(dose: float, seed: int) -> Iterator[Trial]:

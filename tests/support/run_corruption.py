@@ -23,15 +23,15 @@ from lmc_utils.forking import Experiment, train
 from lmc_utils.forking.store import RunFolder
 from lmc_utils.networks import training
 
-Damage = Callable[[Path], None]
-DAMAGES: dict[str, tuple[Damage, tuple[int, ...]]] = {}
+Corruption = Callable[[Path], None]
+CORRUPTIONS: dict[str, tuple[Corruption, tuple[int, ...]]] = {}
 
 
-def damage(*again: int) -> Callable[[Damage], Damage]:
-    """List a corruption under its own name, with the epochs that are trained again."""
+def corruption(*again: int) -> Callable[[Corruption], Corruption]:
+    """List a damage under its own name, with the epochs that are trained again."""
 
-    def register(do: Damage) -> Damage:
-        DAMAGES[do.__name__] = do, again
+    def register(do: Corruption) -> Corruption:
+        CORRUPTIONS[do.__name__] = do, again
         return do
 
     return register
@@ -66,93 +66,93 @@ def place(path: Path, name: str) -> int:
     return 8 + length + json.loads(content[8 : 8 + length])[name]["data_offsets"][0]
 
 
-@damage(2)
+@corruption(2)
 def a_bit_of_the_parameters(run: Path) -> None:
     flip(epoch_file(run, 2), place(epoch_file(run, 2), "theta") + 5, bit=3)
 
 
-@damage(2)
+@corruption(2)
 def a_bit_of_the_momentum(run: Path) -> None:
     flip(epoch_file(run, 2), place(epoch_file(run, 2), "momentum") + 5, bit=3)
 
 
-@damage(4)
+@corruption(4)
 def a_bit_of_the_last_epoch(run: Path) -> None:
     flip(epoch_file(run, 4), -1, bit=7)
 
 
-@damage()
+@corruption()
 def a_bit_of_the_first_epoch(run: Path) -> None:
     flip(epoch_file(run, 0), -1)
 
 
-@damage(1)
+@corruption(1)
 def a_bit_of_the_header(run: Path) -> None:
     flip(epoch_file(run, 1), 20)
 
 
-@damage(1)
+@corruption(1)
 def a_bit_of_the_digest(run: Path) -> None:
     content = epoch_file(run, 1).read_bytes()
     flip(epoch_file(run, 1), content.index(b"digest") + 14)
 
 
-@damage(3)
+@corruption(3)
 def the_length_of_the_header(run: Path) -> None:
     flip(epoch_file(run, 3), 6, bit=5)
 
 
-@damage(1)
+@corruption(1)
 def zeros_in_the_middle(run: Path) -> None:
     path = epoch_file(run, 1)
     content = path.read_bytes()
     path.write_bytes(content[:2000] + bytes(512) + content[2512:])
 
 
-@damage(2)
+@corruption(2)
 def nothing_but_zeros(run: Path) -> None:
     epoch_file(run, 2).write_bytes(bytes(epoch_file(run, 2).stat().st_size))
 
 
-@damage(3)
+@corruption(3)
 def a_truncated_file(run: Path) -> None:
     path = epoch_file(run, 3)
     path.write_bytes(path.read_bytes()[:-4])
 
 
-@damage(3)
+@corruption(3)
 def half_a_header(run: Path) -> None:
     epoch_file(run, 3).write_bytes(epoch_file(run, 3).read_bytes()[:60])
 
 
-@damage(2)
+@corruption(2)
 def an_empty_file(run: Path) -> None:
     epoch_file(run, 2).write_bytes(b"")
 
 
-@damage(1, 2, 3, 4)
+@corruption(1, 2, 3, 4)
 def all_files_empty(run: Path) -> None:
     for epoch in range(5):
         epoch_file(run, epoch).write_bytes(b"")
 
 
-@damage(4)
+@corruption(4)
 def bytes_behind_the_end(run: Path) -> None:
     epoch_file(run, 4).write_bytes(epoch_file(run, 4).read_bytes() + b"more")
 
 
-@damage(2)
+@corruption(2)
 def random_bytes(run: Path) -> None:
     path = epoch_file(run, 2)
     path.write_bytes(random.Random(0).randbytes(path.stat().st_size))
 
 
-@damage(2)
+@corruption(2)
 def text_instead(run: Path) -> None:
     epoch_file(run, 2).write_text("version https://git-lfs.github.com/spec/v1\n")
 
 
-@damage(1, 3)
+@corruption(1, 3)
 def two_epochs_exchanged(run: Path) -> None:
     first, second = epoch_file(run, 1), epoch_file(run, 3)
     spare = run / "spare"
@@ -161,12 +161,12 @@ def two_epochs_exchanged(run: Path) -> None:
     spare.rename(second)
 
 
-@damage(3)
+@corruption(3)
 def an_epoch_copied_over_the_next(run: Path) -> None:
     shutil.copy(epoch_file(run, 2), epoch_file(run, 3))
 
 
-@damage(2)
+@corruption(2)
 def parameters_and_momentum_exchanged(run: Path) -> None:
     def exchange(_: dict[str, object], arrays: dict[str, np.ndarray]) -> None:
         arrays["theta"], arrays["momentum"] = arrays["momentum"], arrays["theta"]
@@ -174,7 +174,7 @@ def parameters_and_momentum_exchanged(run: Path) -> None:
     rewrite(epoch_file(run, 2), exchange)
 
 
-@damage(2)
+@corruption(2)
 def two_networks_exchanged(run: Path) -> None:
     def exchange(_: dict[str, object], arrays: dict[str, np.ndarray]) -> None:
         arrays["theta"] = arrays["theta"][::-1].copy()
@@ -182,7 +182,7 @@ def two_networks_exchanged(run: Path) -> None:
     rewrite(epoch_file(run, 2), exchange)
 
 
-@damage(2)
+@corruption(2)
 def a_network_less(run: Path) -> None:
     def leave_out(_: dict[str, object], arrays: dict[str, np.ndarray]) -> None:
         arrays["theta"] = arrays["theta"][:-1].copy()
@@ -190,7 +190,7 @@ def a_network_less(run: Path) -> None:
     rewrite(epoch_file(run, 2), leave_out)
 
 
-@damage(2)
+@corruption(2)
 def another_shape(run: Path) -> None:
     def transpose(_: dict[str, object], arrays: dict[str, np.ndarray]) -> None:
         arrays["theta"] = arrays["theta"].reshape(arrays["theta"].shape[::-1])
@@ -198,7 +198,7 @@ def another_shape(run: Path) -> None:
     rewrite(epoch_file(run, 2), transpose)
 
 
-@damage(2)
+@corruption(2)
 def another_kind_of_number(run: Path) -> None:
     def halve(_: dict[str, object], arrays: dict[str, np.ndarray]) -> None:
         arrays["theta"] = arrays["theta"].astype(np.float16)
@@ -206,7 +206,7 @@ def another_kind_of_number(run: Path) -> None:
     rewrite(epoch_file(run, 2), halve)
 
 
-@damage(2)
+@corruption(2)
 def no_momentum(run: Path) -> None:
     def leave_out(_: dict[str, object], arrays: dict[str, np.ndarray]) -> None:
         del arrays["momentum"]
@@ -214,18 +214,18 @@ def no_momentum(run: Path) -> None:
     rewrite(epoch_file(run, 2), leave_out)
 
 
-@damage(2)
+@corruption(2)
 def nothing_said_of_the_content(run: Path) -> None:
     rewrite(epoch_file(run, 2), lambda about, _: about.clear())
 
 
-@damage(2)
+@corruption(2)
 def an_older_epoch_under_a_newer_number(run: Path) -> None:
     shutil.copy(epoch_file(run, 1), epoch_file(run, 2))
     rewrite(epoch_file(run, 2), lambda about, _: about.update(epoch=2))
 
 
-@damage(2)
+@corruption(2)
 def a_file_of_another_run(run: Path) -> None:
     other = RunFolder({"another": "run"}, run.parent)
     shutil.copy(run / "key.json", other.path)  # whatever else lies there
@@ -235,73 +235,73 @@ def a_file_of_another_run(run: Path) -> None:
     shutil.rmtree(other.path)
 
 
-@damage(2)
+@corruption(2)
 def a_folder_in_a_files_place(run: Path) -> None:
     epoch_file(run, 2).unlink()
     epoch_file(run, 2).mkdir()
     (epoch_file(run, 2) / "something").write_text("")
 
 
-@damage(2)
+@corruption(2)
 def a_link_to_nowhere(run: Path) -> None:
     epoch_file(run, 2).unlink()
     epoch_file(run, 2).symlink_to(run / "nowhere")
 
 
-@damage(2)
+@corruption(2)
 def a_middle_epoch_deleted(run: Path) -> None:
     epoch_file(run, 2).unlink()
 
 
-@damage()
+@corruption()
 def the_first_epoch_deleted(run: Path) -> None:
     epoch_file(run, 0).unlink()
 
 
-@damage(3, 4)
+@corruption(3, 4)
 def the_last_epochs_deleted(run: Path) -> None:
     epoch_file(run, 3).unlink()
     epoch_file(run, 4).unlink()
 
 
-@damage()
+@corruption()
 def a_changed_key(run: Path) -> None:
     key = json.loads((run / "key.json").read_text())
     key["experiment"]["seed"] = 7
     (run / "key.json").write_text(json.dumps(key))
 
 
-@damage()
+@corruption()
 def an_empty_key(run: Path) -> None:
     (run / "key.json").write_text("")
 
 
-@damage()
+@corruption()
 def a_folder_in_the_keys_place(run: Path) -> None:
     (run / "key.json").unlink()
     (run / "key.json").mkdir()
 
 
-@damage()
+@corruption()
 def a_folder_in_the_locks_place(run: Path) -> None:
     (run / "lock").unlink(missing_ok=True)
     (run / "lock").mkdir()
 
 
-@damage(3)
+@corruption(3)
 def a_folder_in_the_locks_place_and_a_lost_epoch(run: Path) -> None:
     a_folder_in_the_locks_place(run)
     epoch_file(run, 3).unlink()
 
 
-@damage(2)
+@corruption(2)
 def a_half_written_file_beside_a_lost_one(run: Path) -> None:
     epoch_file(run, 2).unlink()
     (run / ".epoch_0002.safetensors.4711.partial").write_bytes(b"half")
 
 
-def random_damage(run: Path, seed: int) -> None:
-    """One to three files, each corrupted in one of three ways at a random place."""
+def random_corruption(run: Path, seed: int) -> None:
+    """One to three files, each hurt in one of three ways at a random place."""
     draw = random.Random(seed)
     for epoch in draw.sample(range(5), draw.randint(1, 3)):
         path = epoch_file(run, epoch)
@@ -328,20 +328,20 @@ def equal_networks(one: RunFolder, other: RunFolder, epochs: Iterable[int] = ran
     return all(np.array_equal(mine, theirs) for state in states for mine, theirs in state)
 
 
-# Not reported: an unfinished run is not a corrupted one, and a lock holds nothing.
-UNSAID = ("the_last_epochs_deleted", "a_folder_in_the_locks_place")
+# What is not said: an unfinished run is no damaged one, and a lock holds nothing.
+UNREPORTED = ("the_last_epochs_deleted", "a_folder_in_the_locks_place")
 
 
 @dataclass
 class Repair:
-    """What training did to a corrupted run: the epochs that it trained, and the lines that it logged."""
+    """What training did to a run that was hurt: the epochs that it trained, and the lines that it logged."""
 
     trained: list[int]
     lines: list[str]
 
 
 def repair(experiment: Experiment, folder: Path) -> Repair:
-    """Train a corrupted run, and record what that took."""
+    """Train a run that was hurt, and note what that took."""
     done = Repair([], [])
     real, log = training.train_epoch, logging.getLogger("lmc_utils.forking")
 

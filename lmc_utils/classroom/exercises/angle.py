@@ -19,8 +19,8 @@ _DIRECTIONS = np.random.default_rng(0).random((20, 3))
 @cache
 def tracked() -> xr.Dataset:
     """Distances and angles of the lesson's siblings, the whole network, mean over all pairs."""
-    found = geometry.track(example_families.family().trajectories())
-    return found.sel(layer=geometry.WHOLE).mean(["parent", "pair"])
+    result = geometry.track(example_families.family().trajectories())
+    return result.sel(layer=geometry.WHOLE).mean(["parent", "pair"])
 
 
 def _late_angle() -> str:

@@ -68,15 +68,15 @@ def _family(long: bool) -> Run:
 @cache
 def _losses(long: bool) -> xr.DataArray:
     family, grid = _family(long), lines.LineGrid(alphas=3, alpha_range=(0, 1))
-    found = lines.line(family.pairs(), grid).sel(fork_epoch=0, epoch=family.experiment.epochs)
-    return found["loss"]
+    result = lines.line(family.pairs(), grid).sel(fork_epoch=0, epoch=family.experiment.epochs)
+    return result["loss"]
 
 
 @cache
 def _ends(by_layer: bool, long: bool) -> xr.Dataset:
     family = _family(long)
-    found = curvature.along(family.pairs(), by_layer=by_layer)
-    return found.sel(fork_epoch=0, epoch=family.experiment.epochs)
+    result = curvature.along(family.pairs(), by_layer=by_layer)
+    return result.sel(fork_epoch=0, epoch=family.experiment.epochs)
 
 
 def measured(split: str = "train", long: bool = False) -> float:

@@ -38,8 +38,8 @@ def _barriers(independent: bool, aligned: bool) -> xr.DataArray:
 
 def _barrier(of: str = "strangers", aligned: bool = False, split: str = "train") -> float:
     """The error barrier in points, mean over all pairs: of independent networks, or of siblings, such as `fork_0`."""
-    found = _barriers(of == "strangers", aligned).sel(split=split)
-    return float((found if of == "strangers" else found.sel(fork_epoch=int(of[5:]))).mean())
+    result = _barriers(of == "strangers", aligned).sel(split=split)
+    return float((result if of == "strangers" else result.sel(fork_epoch=int(of[5:]))).mean())
 
 
 def _removed_fraction(of: str = "strangers", split: str = "train") -> float:

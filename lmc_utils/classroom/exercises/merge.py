@@ -36,9 +36,9 @@ def _barrier(**options: Any) -> float:
 
 
 def _stable_pairs() -> str:
-    found = [_barrier(of=of) < STABLE_BELOW for of in ("second", "other")]
+    result = [_barrier(of=of) < STABLE_BELOW for of in ("second", "other")]
     return {(True, False): "first and second", (False, True): "first and other"}.get(
-        (found[0], found[1]), "all of them"
+        (result[0], result[1]), "all of them"
     )
 
 

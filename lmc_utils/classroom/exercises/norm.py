@@ -28,8 +28,8 @@ def _family(rate: float = 0.4) -> Run:
 
 @cache
 def _barriers(convention: str, rate: float, split: str) -> xr.DataArray:
-    found = lines.line(_family(rate).pairs(batchnorm=convention), _LINE, splits=[split]).sel(split=split)
-    return barriers.error_barrier(found.get("error_kept", found.error))
+    result = lines.line(_family(rate).pairs(batchnorm=convention), _LINE, splits=[split]).sel(split=split)
+    return barriers.error_barrier(result.get("error_kept", result.error))
 
 
 def barrier(convention: str = "reestimate", fork: int = 0, split: str = "train", rate: float = 0.4) -> float:
@@ -44,9 +44,9 @@ def _variances() -> xr.Dataset:
 
 def _remaining_variance(layer: int = -1, fork: int = 0, end: float | None = None, quantity: str = "variance") -> float:
     """The variance at the midpoint, as a fraction of that at the ends, or at one of them."""
-    found = _variances()[quantity].sel(fork_epoch=fork).isel(layer=layer, epoch=0)
-    ends = found.sel(alpha=[0, 1]).mean("alpha") if end is None else found.sel(alpha=end)
-    return float((found.sel(alpha=0.5) / ends).mean())
+    result = _variances()[quantity].sel(fork_epoch=fork).isel(layer=layer, epoch=0)
+    ends = result.sel(alpha=[0, 1]).mean("alpha") if end is None else result.sel(alpha=end)
+    return float((result.sel(alpha=0.5) / ends).mean())
 
 
 def _highest() -> str:

@@ -22,8 +22,8 @@ _HEIGHTS = np.linspace(0, 0.8, 5)
 
 @cache
 def _tracks(epoch: int) -> xr.Dataset:
-    found = ridges.tracks(example_families.family().pairs([epoch], third="fork_point"), np.linspace(0, 1, 5))
-    return found.sel(epoch=epoch).mean(["parent", "pair"])
+    result = ridges.tracks(example_families.family().pairs([epoch], third="fork_point"), np.linspace(0, 1, 5))
+    return result.sel(epoch=epoch).mean(["parent", "pair"])
 
 
 def tracks(split: str = "train", fork: int = 0, epoch: int = example_families.EXPERIMENT.epochs) -> xr.Dataset:
