@@ -70,7 +70,7 @@ def predicted_against_measured(
         correlations: of each prediction with the measured values, for its title.
         unit: of the measured values.
     """
-    options = {"key": "xlabel", "share": "y", "xscale": "log", "yscale": "log", "ylabel": f"measured ({unit})"}
+    options = {"key": "xlabel", "shared_axes": "y", "xscale": "log", "yscale": "log", "ylabel": f"measured ({unit})"}
     shown = {TITLES.get(name, name): (values, correlations[name]) for name, values in predicted.items()}
     figure, axes = elements.panels(shown, (3.3, 3.6), beside=0.9, **options)
     colours = fork_colours(measured.fork_epoch.values)

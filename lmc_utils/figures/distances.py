@@ -26,7 +26,7 @@ def curves_during_training(
         baseline: by the same labels, a random baseline, whose mean is drawn dotted.
         sharey: one scale for all panels.
     """
-    options = {"key": "ylabel", "share": "y" if sharey else "", "xlabel": "epoch of training"}
+    options = {"key": "ylabel", "shared_axes": "y" if sharey else "", "xlabel": "epoch of training"}
     figure, axes = elements.panels(shown, (4.6, 3.6), beside=0.8, **options)
     for label, (axis, values) in zip(shown, axes, strict=True):
         for fork, colour, curves in elements.each_fork(values):

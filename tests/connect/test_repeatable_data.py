@@ -45,9 +45,9 @@ def test_cached_batches_are_those_of_the_first_reading() -> None:
     assert again.description == found.description
 
 
-@pytest.mark.parametrize("kept", [1, 2**30])
-def test_a_changing_order_is_reported(kept: int) -> None:
-    found = repeatable(DataLoader(TensorDataset(INPUTS, LABELS), 6, shuffle=True), memory=kept)
+@pytest.mark.parametrize("memory", [1, 2**30])
+def test_a_changing_order_is_reported(memory: int) -> None:
+    found = repeatable(DataLoader(TensorDataset(INPUTS, LABELS), 6, shuffle=True), memory=memory)
     assert "; in another order at each reading" in found.description
     assert sorted(torch.cat([batch.target for batch in found]).tolist()) == LABELS.tolist()
 

@@ -41,7 +41,7 @@ def test_a_cancelled_point_is_stopped(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     source = f"from pathlib import Path\nimport time\nmark = Path({str(mark)!r})\n"
     source += "mark.touch()\ntime.sleep(60)\nmark.unlink()"
-    outcome = run(tmp_path, source, wanted=lambda: not mark.exists())
+    outcome = run(tmp_path, source, still_wanted=lambda: not mark.exists())
     assert outcome.error is not None
     assert time.monotonic() - since < 50
     assert mark.exists()

@@ -36,9 +36,9 @@ def _barrier(**options: Any) -> float:
 
 
 def _stable_pairs() -> str:
-    result = [_barrier(of=of) < STABLE_BELOW for of in ("second", "other")]
+    stable = [_barrier(of=of) < STABLE_BELOW for of in ("second", "other")]
     return {(True, False): "first and second", (False, True): "first and other"}.get(
-        (result[0], result[1]), "all of them"
+        (stable[0], stable[1]), "all of them"
     )
 
 
