@@ -188,9 +188,9 @@ def _close(one: list[Array], other: list[Array], tolerance: float) -> bool:
     )
 
 
-def _hint_for_shape(exercise: Exercise, found: list[Array], solution: list[Array]) -> str | None:
+def _hint_for_shape(exercise: Exercise, values: list[Array], solution: list[Array]) -> str | None:
     """A hint where an answer has another shape than the solution, or is not finite where the solution is."""
-    for one, two, inputs in zip(found, solution, exercise.test_inputs or ((),), strict=True):
+    for one, two, inputs in zip(values, solution, exercise.test_inputs or ((),), strict=True):
         where = f" for {_format_arguments(inputs)}" if inputs else ""
         if one.shape != two.shape:
             fits = one.size == two.size and _close([one.reshape(two.shape)], [two], exercise.tolerance)
@@ -220,15 +220,15 @@ _GENERAL_MISTAKES: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 )
 
 
-def _general_hint(exercise: Exercise, found: list[Array], solution: list[Array]) -> str:
+def _general_hint(exercise: Exercise, values: list[Array], solution: list[Array]) -> str:
     for hint, transform in _GENERAL_MISTAKES:
         with np.errstate(all="ignore"):
-            if _close(found, [transform(true) for true in solution], exercise.tolerance):
+            if _close(values, [transform(true) for true in solution], exercise.tolerance):
                 return hint
-    if _close(found, solution, 10 * exercise.tolerance):
+    if _close(values, solution, 10 * exercise.tolerance):
         percent = f"{100 * exercise.tolerance:.2g} %"
         return f"Close, but not within {percent}. Was something rounded, or stopped too early?"
-    passed = [_close([one], [two], exercise.tolerance) for one, two in zip(found, solution, strict=True)]
+    passed = [_close([one], [two], exercise.tolerance) for one, two in zip(values, solution, strict=True)]
     if any(passed):
         return f"{sum(passed)} of {len(passed)} test cases pass."
     return "Not correct. It is none of the common mistakes, so there is no specific hint."

@@ -39,10 +39,10 @@ _LOADER = """
     image.removeAttribute("data-lmc");
   }
   Object.defineProperty(document, "readyState", { value: "loading", configurable: true }); // as where they are files
-  for (const kept of document.querySelectorAll("script[data-lmc]")) {
+  for (const embedded_url of document.querySelectorAll("script[data-lmc]")) {
     const script = document.createElement("script");
-    script.textContent = kept.dataset.lmc === "packed" ? await unpack(kept.textContent).text() : kept.textContent;
-    kept.replaceWith(script);
+    script.textContent = embedded_url.dataset.lmc === "packed" ? await unpack(embedded_url.textContent).text() : embedded_url.textContent;
+    embedded_url.replaceWith(script);
   }
   delete document.readyState;
   document.dispatchEvent(new Event("DOMContentLoaded"));
@@ -65,16 +65,16 @@ def embed_assets(page: Path) -> str:
     text = _STYLE.sub(lambda found: f"<style>{_style(folder / found[1])}</style>", text)
     text = _DRAWING.sub(lambda found: f'{found[1]}data-lmc="{_compressed((folder / found[2]).read_bytes())}"', text)
     text = _PICTURE.sub(lambda found: f'{found[1]}{_data_url(folder / found[2])}"', text)
-    text = _SCRIPT.sub(lambda found: _script(found, folder), text)
+    text = _SCRIPT.sub(lambda match: _script(match, folder), text)
     return text.replace("</head>", f"{_NO_ICONS}</head>").replace("</body>", f"{_LOADER}</body>")
 
 
-def _script(found: re.Match[str], folder: Path) -> str:
-    attributes, text = found.groups()
+def _script(match: re.Match[str], folder: Path) -> str:
+    attributes, text = match.groups()
     if source := _SOURCE.search(attributes):
         text = _read(folder / source[1])
     elif attributes.strip():  # data, or what the theme needs before the page is drawn
-        return found[0]
+        return match[0]
     if len(text) < _LONG:
         closed = text.replace("</script", "<\\/script")
         return f'<script type="text/plain" data-lmc="plain">{closed}</script>'
@@ -99,12 +99,12 @@ def _compressed(content: bytes) -> str:
 
 
 def _style(path: Path) -> str:
-    def kept(found: re.Match[str]) -> str:
-        beside = path.parent / found[2]
+    def embedded_url(match: re.Match[str]) -> str:
+        beside = path.parent / match[2]
         return f"url({_data_url(beside)})" if beside.suffix == ".svg" and beside.is_file() else "url()"
 
-    text = _IMPORT.sub(lambda found: _style(path.parent / found[1]), path.read_text(encoding="utf-8"))
-    return _URL.sub(kept, text)
+    text = _IMPORT.sub(lambda match: _style(path.parent / match[1]), path.read_text(encoding="utf-8"))
+    return _URL.sub(embedded_url, text)
 
 
 def _data_url(path: Path) -> str:

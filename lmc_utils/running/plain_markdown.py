@@ -78,16 +78,16 @@ def _fence(fence: re.Match[str], equations: Mapping[str, str]) -> str:
     return f"$$\n{inside.rstrip()}" + (f" \\tag{{{number}}}" if number else "") + "\n$$"
 
 
-def _role(kind: str, said: str, equations: Mapping[str, str], works: Mapping[str, tuple[str, str, str]]) -> str:
-    shown, _, target = said.partition("<")
+def _role(kind: str, content: str, equations: Mapping[str, str], works: Mapping[str, tuple[str, str, str]]) -> str:
+    shown, _, target = content.partition("<")
     if kind == "eq":
-        return f"({equations.get(said, said)})"
+        return f"({equations.get(content, content)})"
     if kind == "mod":
-        return f"`{said}`"
+        return f"`{content}`"
     if not kind.startswith("cite"):
-        return shown.strip() if target else said
+        return shown.strip() if target else content
     form = "{} ({})" if kind == "cite:t" else "{}, {}"
-    listed = "; ".join(_citation(key.strip(), works, form) for key in said.split(","))
+    listed = "; ".join(_citation(key.strip(), works, form) for key in content.split(","))
     return listed if kind == "cite:t" else f"({listed})"
 
 

@@ -15,16 +15,16 @@ from lmc_utils.settings import ParameterError
 _MIME = "application/papermill.record/text/plain"
 
 
-def record(*found: Mapping[str, Any], **values: Any) -> None:
+def record(*summaries: Mapping[str, Any], **values: Any) -> None:
     """Glue numbers under their names, so that prose can quote them with the `glue` roles of MyST-NB.
 
     Args:
-        found: labelled datasets or mappings, whose variables or keys are the names.
+        summaries: labelled datasets or mappings, whose variables or keys are the names.
         values: more by name: numbers (of Python, NumPy or torch), and what holds several of them, see `numbers`.
     """
     from myst_nb import glue
 
-    for each in (*found, values):
+    for each in (*summaries, values):
         for name, number in numbers("", each):
             glue(name, number, display=False)
 
@@ -103,9 +103,9 @@ def finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
     return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 
-def _number(name: str, said: str) -> float:
+def _number(name: str, text: str) -> float:
     try:
-        return float(said)
+        return float(text)
     except ValueError as error:
         name = one_line(name, LONGEST_VALUE)
-        raise ParameterError(f"{name}: expected a recorded number, the notebook has {short_repr(said)}") from error
+        raise ParameterError(f"{name}: expected a recorded number, the notebook has {short_repr(text)}") from error
