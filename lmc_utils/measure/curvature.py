@@ -79,7 +79,7 @@ def along(
     return found if by_layer else found.isel(layer=0, with_layer=0, drop=True)
 
 
-def _worst(found: Derivatives) -> np.ndarray[Any, Any]:
-    """The loss of each network, or NaN or infinity where any of its derivatives is."""
-    derivatives = found.slope.sum(1) + found.curvature.sum((1, 2))
-    return torch.where(derivatives.isfinite(), found.loss, found.loss + derivatives).numpy()
+def _worst(derivatives: Derivatives) -> np.ndarray[Any, Any]:
+    """The loss of each network, or a number that is not finite where any of its derivatives is not."""
+    sums = derivatives.slope.sum(1) + derivatives.curvature.sum((1, 2))
+    return torch.where(sums.isfinite(), derivatives.loss, derivatives.loss + sums).numpy()

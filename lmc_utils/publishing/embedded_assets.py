@@ -39,10 +39,10 @@ _LOADER = """
     image.removeAttribute("data-lmc");
   }
   Object.defineProperty(document, "readyState", { value: "loading", configurable: true }); // as where they are files
-  for (const embedded_url of document.querySelectorAll("script[data-lmc]")) {
+  for (const kept of document.querySelectorAll("script[data-lmc]")) {
     const script = document.createElement("script");
-    script.textContent = embedded_url.dataset.lmc === "packed" ? await unpack(embedded_url.textContent).text() : embedded_url.textContent;
-    embedded_url.replaceWith(script);
+    script.textContent = kept.dataset.lmc === "packed" ? await unpack(kept.textContent).text() : kept.textContent;
+    kept.replaceWith(script);
   }
   delete document.readyState;
   document.dispatchEvent(new Event("DOMContentLoaded"));
