@@ -165,6 +165,6 @@ def errors_along(line: xr.Dataset, curve: xr.Dataset) -> dict[str, dict[str, xr.
 
 
 def pass_trajectory(path: xr.DataArray) -> xr.Dataset:
-    """The way of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
+    """The path of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
     steps = path.drop_vars(["split", "epoch"], errors="ignore").rename(step="epoch")
     return steps.expand_dims(walker=["pass"]).to_dataset(name="walk")

@@ -76,7 +76,9 @@ def fork_times(name: str, values: Sequence[float], pairs: int, seed: int = 0) ->
     """
     groups = [{"pairs": max(10, pairs // _GROUPS), "seed": seed + group} for group in range(_GROUPS)]
     result = [[Walkers(**{**group, name: value}).fork_time() for value in values] for group in groups]  # type: ignore[arg-type]
-    return xr.DataArray(result, dims=["parent", name], coords={name: list(values)}, attrs={"units": "share of the run"})
+    return xr.DataArray(
+        result, dims=["parent", name], coords={name: list(values)}, attrs={"units": "fraction of the run"}
+    )
 
 
 def temperature_numbers(times: xr.DataArray) -> dict[str, float]:

@@ -257,7 +257,7 @@ def resnet8_numbers(axes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
 
 
 def rate_at(rate: xr.DataArray, fraction: xr.DataArray) -> xr.DataArray:
-    """The learning rate after a share of training: a cosine takes it from its first value to zero.
+    """The learning rate after a fraction of training: a cosine takes it from its first value to zero.
 
     >>> float(rate_at(xr.DataArray(0.2), xr.DataArray(0.5)).round(12))
     0.1

@@ -65,7 +65,7 @@ def state_of(network: nn.Module | State, module: nn.Module, which: str) -> tuple
     state = {name: values[name].detach() for name in tensors(module)}
     broken = [name for name in state if name in counted and not _finite(state[name])]
     if broken:
-        raise ParameterError(f"{which}: expected finite weights, got others in {listed(broken)}")
+        raise ParameterError(f"{which}: some weights are NaN or infinite: {listed(broken)}")
     return state, notes
 
 

@@ -110,7 +110,7 @@ def _arrays(state: training.State) -> dict[str, Any]:
 
 
 def _report(files: store.RunFolder, kept_epochs: Sequence[int]) -> None:
-    """Say which epochs that were trained are damaged, a line for each kind of damage."""
+    """Log which finished epochs are corrupted, one line for each kind of corruption."""
     last = max(files.epochs(), default=-1)
     faults = {epoch: why for epoch in kept_epochs if epoch <= last and (why := files.fault(epoch))}
     for kind in dict.fromkeys(faults.values()):

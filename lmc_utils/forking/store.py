@@ -39,7 +39,7 @@ _NAME = "epoch_{:04d}.safetensors"
 
 
 class Corrupted(OSError):
-    """An epoch cannot be read; the message is one line, and to train the run again mends it."""
+    """An epoch cannot be read; the message is one line, and training the run again repairs it."""
 
 
 class RunFolder:
@@ -155,7 +155,7 @@ class RunFolder:
             self._checked(epoch)
             return safe_open(self.path / _NAME.format(epoch), "np")
         except OSError as error:
-            hint = "train the run again to have it mended"
+            hint = "train the run again to repair it"
             raise Corrupted(f"run {self.path.name}, epoch {epoch}: {error}; {hint}") from error
 
     def _checked(self, epoch: int) -> tuple[str, list[list[Any]]]:

@@ -80,6 +80,6 @@ def along(
 
 
 def _worst(derivatives: Derivatives) -> np.ndarray[Any, Any]:
-    """The loss of each network, or a number that is not finite where any of its derivatives is not."""
+    """The loss of each network, or NaN or infinity where any of its derivatives is."""
     sums = derivatives.slope.sum(1) + derivatives.curvature.sum((1, 2))
     return torch.where(sums.isfinite(), derivatives.loss, derivatives.loss + sums).numpy()

@@ -89,7 +89,7 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
 
     Returns:
         With the dimensions of the pairs, and of the split, `line` and `pass`, the highest points of either, in the unit
-        of what is shown; NaN where there is no plane. `path`, with the dimensions step and axis, is that of the pass,
+        of what is shown; NaN where there is no plane. `path`, with the dimensions step and axis, is its path,
         NaN after its end.
 
     Raises:

@@ -17,7 +17,7 @@ from lmc_utils.measure.module_state import State, norms, statistics, tensors
 from lmc_utils.measure.user_code_errors import expected
 
 
-def jet(
+def directional_derivatives(
     module: nn.Module,
     deltas: State,
     parts: Mapping[str, Sequence[int]],
@@ -55,15 +55,15 @@ def jet(
         for batch in batches:
             if batchwise and batch.size < 2:
                 continue
-            there = batch.to(device)
+            on_device = batch.to(device)
 
-            def total_loss(steps: tuple[Tensor, ...], there: Batch = there) -> Tensor:
-                moved = dict(values)
+            def total_loss(steps: tuple[Tensor, ...], on_device: Batch = on_device) -> Tensor:
+                shifted = dict(values)
                 for name, numbers in parts.items():
                     if numbers:
                         step = torch.stack([steps[number] for number in numbers]).sum()
-                        moved[name] = values[name] + step.to(values[name]) * deltas[name]
-                return loss(_output(module, moved, there), there.target).sum()
+                        shifted[name] = values[name] + step.to(values[name]) * deltas[name]
+                return loss(_output(module, shifted, on_device), on_device.target).sum()
 
             with expected("curvature: expected what torch differentiates twice, here it says"):
                 found = differentiate(total_loss, torch.zeros(count, device=device, dtype=precision))
@@ -97,7 +97,7 @@ def _output(module: nn.Module, values: State, batch: Batch) -> object:
 def _batch_statistics(module: nn.Module, batchwise: bool) -> Iterator[None]:
     """Normalisations that take each batch's own statistics, or their running ones; then all is as it was."""
     before = {norm: norm.training for norm in norms(module).values()}
-    kept = {name: value.clone() for name, value in module.named_buffers()}
+    buffers = {name: value.clone() for name, value in module.named_buffers()}
     try:
         for norm in before:
             norm.training = batchwise
@@ -106,7 +106,7 @@ def _batch_statistics(module: nn.Module, batchwise: bool) -> Iterator[None]:
         for norm, training in before.items():
             norm.training = training
         for name, value in module.named_buffers():
-            value.copy_(kept[name])
+            value.copy_(buffers[name])
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from lmc_utils.measure.batchnorm import CONVENTIONS, reestimate
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
 from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
-from lmc_utils.measure.module_derivatives import gradient, jet
+from lmc_utils.measure.module_derivatives import directional_derivatives, gradient
 from lmc_utils.measure.module_scores import Scores, cross_entropy
 from lmc_utils.measure.module_state import State, layers, mixed, norms, require_single, statistics, tensors
 from lmc_utils.measure.stacked_scores import blocks
@@ -235,60 +235,20 @@ class ModuleEvaluator:
             yield Derivatives(*map(torch.stack, zip(*by_point, strict=True)))
 
     def _derivatives_here(self, corners: Corners, by_layer: bool, split: str, home: int | None) -> Derivatives:
-        """Derivatives at what the copy holds, batch by batch; with the statistics of one end where it is given."""
+        """Derivatives at what the copy holds; with the statistics of one end where it is given."""
         if home is not None:
             self.hold(corners[home], self._statistics)
         own = tensors(self.module)
         names = self._parameters + (self._statistics if self.convention == "interpolate" else [])
-        values = {name: value.clone() for name, value in tensors(self.module).items() if name in names}
-        deltas = {name: corners[1][name].to(values[name]) - corners[0][name].to(values[name]) for name in names}
-        precision = max((value.dtype for value in values.values()), key=lambda dtype: dtype.itemsize)
-        count = len(self.layers) if by_layer else 1
-        owners = {name: self._owners.get(name, []) if by_layer else [0] for name in names}
-        sums = [torch.zeros((count,) * rank, dtype=torch.float64) for rank in range(3)]
-        samples = 0
-        with self._twice_differentiable(batchwise, by_formula=self.convention == "interpolate"):
-            for batch in self.samples[split]:
-                if batchwise and batch.size < 2:
-                    continue
-                on_device = batch.to(self.device)
-
-                def loss(steps: tuple[Tensor, ...], on_device: Batch = on_device) -> Tensor:
-                    shifted = dict(values)
-                    for name, numbers in owners.items():
-                        step = torch.stack([steps[number] for number in numbers]).sum() if numbers else None
-                        if step is not None:
-                            shifted[name] = values[name] + step.to(values[name]) * deltas[name]
-                    output = on_device.run(
-                        lambda *args, **named: torch.func.functional_call(self.module, shifted, args, named)
-                    )
-                    return self.measured.loss(output, on_device.target).sum()
-
-                with expected("curvature: expected what torch differentiates twice, here it says"):
-                    parts = differentiate(loss, torch.zeros(count, device=self.device, dtype=precision))
-                for total, part in zip(sums, parts, strict=True):
-                    total += part.double().cpu()
-                samples += batch.size
-        return Derivatives(*(total / max(1, samples) for total in sums))
-
-    @contextmanager
-    def _twice_differentiable(self, batchwise: bool, by_formula: bool) -> Iterator[None]:
-        """Attention, recurrent layers and normalisations in the form that torch differentiates twice."""
-        before = {norm: norm.training for norm in self.norms}
-        buffers = {name: value.clone() for name, value in self.module.named_buffers()}
-        try:
-            for norm in self.norms:
-                norm.training = batchwise
-                if by_formula:
-                    norm.forward = types.MethodType(_normalised, norm)
-            with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
-                yield
-        finally:
-            for norm, training in before.items():
-                norm.training = training
-                vars(norm).pop("forward", None)
-            for name, value in self.module.named_buffers():
-                value.copy_(buffers[name])
+        return directional_derivatives(
+            self.module,
+            {name: corners[1][name].to(own[name]) - corners[0][name].to(own[name]) for name in names},
+            {name: self._owners.get(name, []) if by_layer else [0] for name in names},
+            count=len(self.layers) if by_layer else 1,
+            batches=self.samples[split],
+            loss=self.measured.loss,
+            batchwise=self.convention == "reestimate" and bool(self.norms),
+        )
 
     def gram(self, corners: Corners, *, by_layer: bool = False) -> Tensor:
         groups = self._groups.values() if by_layer else [self._parameters]
@@ -335,16 +295,10 @@ class ModuleEvaluator:
             if batch.size < 2 and self.norms:
                 continue
 
-            def gradient(networks: Vectors, batch: Batch = batch) -> Vectors:
-                weights, on_device = dict(self.module.named_parameters()), batch.to(self.device)
-                points = {name: value.view_as(weights[name]).detach() for name, value in networks.items()}
-                moving = {name: value.requires_grad_() for name, value in points.items()}
-                with self._batch_statistics():
-                    output = on_device.run(
-                        lambda *args, **named: torch.func.functional_call(self.module, moving, args, named)
-                    )
-                    loss = self.measured.loss(output, on_device.target).mean()
-                    slopes = torch.autograd.grad(loss, list(moving.values()), allow_unused=True, materialize_grads=True)
-                return {name: slope.reshape(1, -1) for name, slope in zip(moving, slopes, strict=True)}
+            def slopes(networks: Vectors, batch: Batch = batch) -> Vectors:
+                own = dict(self.module.named_parameters())
+                point = {name: value.view_as(own[name]) for name, value in networks.items()}
+                found = gradient(self.module, point, batch.to(self.device), self.measured.loss)
+                return {name: slope.reshape(1, -1) for name, slope in found.items()}
 
             yield slopes

@@ -81,7 +81,7 @@ def _submission(graded: GradedSubmission) -> str:
 
 
 def _answers(executed: Path) -> dict[str, str]:
-    """What was handed in for each exercise, as HTML; no test, and no output: a program may print what it ran beside."""
+    """The submitted answers by exercise, as HTML; no tests, and no outputs, as a program may print hidden tests."""
     result: dict[str, str] = {}
     for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
         name = str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))

@@ -84,7 +84,7 @@ def _stamped(path: Path, digest: str) -> bytes:
 
 
 def main(source: str, out: str, timeout: str, parameters: str) -> None:
-    """What the process of a point does: no more than papermill needs, as whoever asked has checked the parameters."""
+    """What the process of a point does: no more than papermill needs, as the caller has checked the parameters."""
     try:
         notebooks.execute(notebooks.Notebook(Path(source)), json.loads(parameters), Path(out), timeout=int(timeout))
     except (notebooks.ExecutionError, ParameterError) as error:

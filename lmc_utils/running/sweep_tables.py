@@ -111,7 +111,7 @@ def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _as_csv(rows: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> str:
-    """A row for each point that is there: its name, all parameters, all numbers."""
+    """A row for each finished point: its name, all parameters, all numbers."""
     present = [row for row in rows if row["numbers"]]
     names = comparison.order_names([row["numbers"] for row in present])
     text = io.StringIO()

@@ -141,7 +141,7 @@ def test_mistakes_are_one_line_errors(
     assert lines[0].startswith(f"lmc: {line}")
 
 
-def test_ctrl_c_prints_the_partial_report(folder: Path) -> None:
+def test_an_interrupted_measurement_reports_the_finished_points(folder: Path) -> None:
     command = [sys.executable, "-m", "lmc_utils.cli", "connect", "0.pt", "1.pt", "--json", "--loss", "mine:slow"]
     command += ["--model", "mine:net", "--data", "mine:samples"]
     calls = folder / "calls"

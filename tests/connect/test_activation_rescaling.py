@@ -54,20 +54,20 @@ def test_moments_are_those_of_a_plain_forward_pass() -> None:
 def test_endpoints_are_unchanged(design: Architecture) -> None:
     pairs, grid = made(design), LineGrid(alphas=5, alpha_range=(-0.5, 1.5))
     plain = lines.line(pairs, grid)
-    rescaled = activation_rescaling.line(pairs, grid)
-    assert (plain.loss == rescaled.loss).sel(alpha=[0.0, 1.0]).all()
-    assert (plain.loss != rescaled.loss).sel(alpha=0.5, pair=[0, 1]).all()
-    same = abs(plain.loss - rescaled.loss).sel(pair=2)
-    assert (same < 1e-3).all(), "a network with itself has nothing to mend"
-    assert "rescaled" in rescaled.attrs
+    rescaled_line = activation_rescaling.line(pairs, grid)
+    assert (plain.loss == rescaled_line.loss).sel(alpha=[0.0, 1.0]).all()
+    assert (plain.loss != rescaled_line.loss).sel(alpha=0.5, pair=[0, 1]).all()
+    same = abs(plain.loss - rescaled_line.loss).sel(pair=2)
+    assert (same < 1e-3).all(), "a network with itself has nothing to rescale"
+    assert "rescaled" in rescaled_line.attrs
 
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "keep"])
 def test_batchnorm_statistics_are_reestimated(batchnorm: str) -> None:
     design, grid = Architecture(architecture="resnet8", widths=(4,), norm="batch"), LineGrid(alphas=3)
-    rescaled = activation_rescaling.line(made(design, batchnorm), grid)
-    assert rescaled.loss.equals(lines.line(made(design), grid).loss)
-    assert rescaled.rescaled.startswith("reestimate")
+    rescaled_line = activation_rescaling.line(made(design, batchnorm), grid)
+    assert rescaled_line.loss.equals(lines.line(made(design), grid).loss)
+    assert rescaled_line.rescaled.startswith("reestimate")
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])

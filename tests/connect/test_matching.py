@@ -104,7 +104,7 @@ def test_matching_never_increases_the_distance_and_more_starts_never_do_worse(de
 
 
 def test_random_starts_escape_the_local_optimum_of_the_identity() -> None:
-    # Two hidden layers that are exchanged in such a way that neither can be mended before the other.
+    # Two hidden layers that are exchanged in such a way that neither can be aligned before the other.
     network = nn.Sequential(
         layers.Linear(1, 1, 2), nn.ReLU(), layers.Linear(1, 2, 2), nn.ReLU(), layers.Linear(1, 2, 1)
     )

@@ -37,10 +37,10 @@ def test_runs_describe_themselves(folder: Path) -> None:
 def test_corruption_is_detected(folder: Path) -> None:
     path = cached_runs.list_runs(folder)[0].path / "epoch_0001.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    assert {run.check() for run in cached_runs.list_runs(folder)} == {"sound", "epoch 1: its file cannot be read"}
+    assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", "epoch 1: its file cannot be read"}
     path.unlink()
-    gap = "sound; without epoch 1, which `keep` left out or which are lost"
-    assert {run.check() for run in cached_runs.list_runs(folder)} == {"sound", gap}
+    gap = "intact; without epoch 1, which `keep` left out or which are lost"
+    assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", gap}
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"experiment": {}}', "[" * 5000])

@@ -49,7 +49,7 @@ def test_corruption_is_named_and_repaired(name: str, run: Run, copy: Path) -> No
     assert (copy / "key.json").read_bytes() == (run.folder.path / "key.json").read_bytes()
     names = [{path.name for path in folder.iterdir()} - {"lock"} for folder in (copy, run.folder.path)]
     assert names[0] == names[1]
-    assert all(line.startswith(f"run {copy.name}: damaged, so ") and "\n" not in line for line in done.lines)
+    assert all(line.startswith(f"run {copy.name}: corrupted, so ") and "\n" not in line for line in done.lines)
     assert bool(done.lines) is (name not in run_corruption.UNREPORTED)
 
 

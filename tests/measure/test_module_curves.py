@@ -31,7 +31,7 @@ def trained(kind: str) -> tuple[nn.Module, nn.Module, tuple[torch.Tensor, torch.
 
 
 def test_inner_nodes_follow_the_chain_rule() -> None:
-    """One step with one batch: the node moves by the gradient at the drawn point, times its share there."""
+    """One step with one batch: the node moves by the gradient at the drawn point, times its weight there."""
     first, second, samples = example_modules.two("perceptron")
     pairs = connect.pairs({"only": [first, second]}, [samples])
     how = CurveSettings(curve_epochs=1, curve_rate=0.1)

@@ -37,10 +37,10 @@ def batches(*sizes: int) -> Batches:
     return Batches(found, sum(sizes), len(sizes), "")
 
 
-def jet(module: nn.Module, deltas: State, samples: Batches, *, batchwise: bool) -> Derivatives:
+def directional_derivatives(module: nn.Module, deltas: State, samples: Batches, *, batchwise: bool) -> Derivatives:
     """Along the first two layers and the last one, as two parts."""
     parts = {name: [int(name.startswith("3"))] for name in deltas}
-    return module_derivatives.jet(
+    return module_derivatives.directional_derivatives(
         module, deltas, parts, count=2, batches=samples, loss=cross_entropy, batchwise=batchwise
     )
 
@@ -65,7 +65,7 @@ def test_two_parts_of_a_direction_agree_with_the_dense_hessian(statistics: str) 
         hidden = (hidden - mean) / (variance + 1e-5).sqrt() * at["1.weight"] + at["1.bias"]
         return cross_entropy(hidden.tanh() @ at["3.weight"].T + at["3.bias"], batch.target).mean()
 
-    found = jet(module, deltas, batches(6), batchwise=statistics == "batch")
+    found = directional_derivatives(module, deltas, batches(6), batchwise=statistics == "batch")
     start = torch.zeros(2, dtype=torch.float64)
     torch.testing.assert_close(found.loss, loss(start))
     torch.testing.assert_close(found.slope, torch.func.grad(loss)(start))
@@ -76,7 +76,9 @@ def test_batches_of_one_sample_are_left_out_where_they_need_statistics_of_their_
     module = normalised()
     deltas = {name: torch.ones_like(value) for name, value in module.named_parameters()}
     for batchwise in (True, False):
-        with_one, without = (jet(module, deltas, batches(*sizes), batchwise=batchwise) for sizes in ((6, 1), (6,)))
+        with_one, without = (
+            directional_derivatives(module, deltas, batches(*sizes), batchwise=batchwise) for sizes in ((6, 1), (6,))
+        )
         assert torch.equal(with_one.slope, without.slope) is batchwise
 
 

@@ -53,9 +53,7 @@ def test_other_names_and_versions_are_generated_again(made: list[str], monkeypat
     ],
     ids=["cut off", "a bit", "empty", "gone", "nothing said"],
 )
-def test_a_corrupted_cache_file_is_generated_again(
-    made: list[str], tmp_path: Path, damage: Callable[[Path], None]
-) -> None:
+def test_a_corrupted_file_is_generated_again(made: list[str], tmp_path: Path, damage: Callable[[Path], None]) -> None:
     ask(made)
     (path,) = tmp_path.glob("generated/*")
     whole = path.read_bytes()

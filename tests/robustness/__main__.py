@@ -61,7 +61,7 @@ def page(rows: Iterable[Trial], seed: int, dose: float, minutes: float) -> str:
 
 
 def runs(dose: float, seed: int) -> Iterator[Trial]:
-    """Corruption a finished run in every way of the list, then at random, and have it mended."""
+    """Corrupt a finished run in every way of the list, then at random, and have it repaired."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         whole = train(killed_training.SMALL, Path(folder, "whole")).folder.path
 
@@ -76,10 +76,10 @@ def runs(dose: float, seed: int) -> Iterator[Trial]:
             return Trial(what, len(held), sum(held.values()), ", ".join(name for name in held if not held[name]))
 
         one_way = {name: repaired(*which, name not in UNREPORTED) for name, which in CORRUPTIONS.items()}
-        yield tried("damaged runs: one way each", one_way)
+        yield tried("corrupted runs: one way each", one_way)
         seeds = range(seed, seed + _times(200, dose))
         at_random = {str(n): repaired(lambda run, n=n: random_corruption(run, n), None, True) for n in seeds}
-        yield tried("damaged runs: one to three files at random", at_random)
+        yield tried("corrupted runs: one to three files at random", at_random)
 
 
 def training(dose: float, seed: int) -> Iterator[Trial]:

@@ -28,7 +28,7 @@ CORRUPTIONS: dict[str, tuple[Corruption, tuple[int, ...]]] = {}
 
 
 def corruption(*again: int) -> Callable[[Corruption], Corruption]:
-    """List a damage under its own name, with the epochs that are trained again."""
+    """List a corruption under its own name, with the epochs that are trained again."""
 
     def register(do: Corruption) -> Corruption:
         CORRUPTIONS[do.__name__] = do, again
@@ -301,7 +301,7 @@ def a_half_written_file_beside_a_lost_one(run: Path) -> None:
 
 
 def random_corruption(run: Path, seed: int) -> None:
-    """One to three files, each hurt in one of three ways at a random place."""
+    """One to three files, each corrupted in one of three ways at a random place."""
     draw = random.Random(seed)
     for epoch in draw.sample(range(5), draw.randint(1, 3)):
         path = epoch_file(run, epoch)
@@ -328,20 +328,20 @@ def equal_networks(one: RunFolder, other: RunFolder, epochs: Iterable[int] = ran
     return all(np.array_equal(mine, theirs) for state in states for mine, theirs in state)
 
 
-# What is not said: an unfinished run is no damaged one, and a lock holds nothing.
+# Not reported: an unfinished run is not a corrupted one, and a lock holds nothing.
 UNREPORTED = ("the_last_epochs_deleted", "a_folder_in_the_locks_place")
 
 
 @dataclass
 class Repair:
-    """What training did to a run that was hurt: the epochs that it trained, and the lines that it logged."""
+    """What training did to a corrupted run: the epochs that it trained, and the lines that it logged."""
 
     trained: list[int]
     lines: list[str]
 
 
 def repair(experiment: Experiment, folder: Path) -> Repair:
-    """Train a run that was hurt, and note what that took."""
+    """Train a corrupted run, and record what that took."""
     done = Repair([], [])
     real, log = training.train_epoch, logging.getLogger("lmc_utils.forking")
 
