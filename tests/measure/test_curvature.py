@@ -355,5 +355,5 @@ def test_arguments_that_do_not_fit_are_rejected(run: Run) -> None:
         directional_derivatives(network, thetas[:, 1:], deltas[:, 1:], inputs=inputs, labels=labels)
     with pytest.raises(ValueError, match="labels: expected one for each of at least one sample, got 4 for 5"):
         directional_derivatives(network, thetas, deltas, inputs=inputs, labels=labels[:4])
-    with pytest.raises(ValueError, match="got nan at fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha inf"):
+    with pytest.raises(ValueError, match="NaN or infinite at fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha inf"):
         curvature.along(run.pairs(), [0.0, float("inf")])

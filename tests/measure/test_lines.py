@@ -89,7 +89,7 @@ def test_a_layer_wise_line_changes_one_layer_only(run: Run) -> None:
 def test_a_loss_that_is_not_finite_is_a_one_line_error(run: Run) -> None:
     far = lines.LineGrid(alphas=2, alpha_range=(-3e38, 1))
     with pytest.raises(
-        ValueError, match=r"got (nan|inf) at split train, fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha"
+        ValueError, match=r"NaN or infinite at split train, fork_epoch 0, parent 0, pair 0-1, epoch 3, alpha"
     ):
         lines.line(run.pairs(), far)
 
