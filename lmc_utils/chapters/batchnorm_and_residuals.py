@@ -74,9 +74,8 @@ def error_barriers(lines: Mapping[str, xr.Dataset]) -> xr.DataArray:
     """
     result = []
     for convention, line in lines.items():
-        own = convention == "keep"
-        barrier = barriers.error_barrier(line.error_kept if own else line.error)
-        result.append(barrier.mean("kept") if own else barrier)
+        curves = line if convention == "keep" else line[["error"]]
+        result.append(barriers.of_each_statistics(barriers.error_barrier, curves, "error"))
     return xr.concat(result, xr.Variable("batchnorm", list(lines)))
 
 

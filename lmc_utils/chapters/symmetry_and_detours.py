@@ -80,7 +80,7 @@ def measure_treatments(pairs: Pairs, grid: LineGrid, matching: alignment.Matchin
         "rescaled": activation_rescaling.line(aligned, grid, splits=["train"]),
     }
     ends = {name: end_of_training(line, "train") for name, line in measured.items()}
-    errors = [barriers.error_barrier(line.error) for line in ends.values()]
+    errors = [barriers.of_each_statistics(barriers.error_barrier, line, "error") for line in ends.values()]
     treated = xr.concat(errors, xr.Variable("treatment", list(ends)))
     return TreatmentResults(aligned, end_of_training(report), treated, ends["line"])
 
@@ -141,8 +141,10 @@ def curve_numbers(curves: Curves, measured: xr.Dataset, line: xr.Dataset) -> dic
         `test_curve` on test samples; the highest losses `loss_curve` and `loss_line`; the curve's `length` over that of
         the line, and how far it is `off_line`.
     """
-    barrier = barriers.error_barrier(measured.error)
-    tested = barriers.error_barrier(end_of_training(curves.measure(splits=["test"]), "test").error)
+    on_test = end_of_training(curves.measure(splits=["test"]), "test")
+    barrier, tested = (
+        barriers.of_each_statistics(barriers.error_barrier, each, "error") for each in (measured, on_test)
+    )
     pairs = [dim for dim in ("parent", "pair") if dim in barrier.dims]
     return {
         "error_barrier_curve": pair_mean(barrier),

@@ -5,6 +5,8 @@ Each raises ValueError where the line lacks an alpha that it needs: 0 and 1, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 
@@ -14,6 +16,8 @@ __all__ = [
     "barrier_position",
     "midpoint_barrier",
     "error_barrier",
+    "of_each_statistics",
+    "highest_position",
     "layer_rise",
     "between_endpoints",
 ]
@@ -92,6 +96,36 @@ def error_barrier(errors: xr.DataArray) -> xr.DataArray:
     ends = errors.sel(alpha=[0.0, 1.0]).mean("alpha", skipna=False)
     highest = between_endpoints(errors).max("alpha", skipna=False)
     return (highest - ends).assign_attrs(errors.attrs | {"units": "percentage points"})
+
+
+def of_each_statistics(
+    definition: Callable[[xr.DataArray], xr.DataArray], measured: xr.Dataset, name: str
+) -> xr.DataArray:
+    """A barrier by one of the definitions above; where statistics are kept, the mean of two barriers.
+
+    Between networks whose statistics of batch normalisation are kept, there are two curves, one with those of each
+    network. The barrier is the mean of both barriers, never that of the mean curve, which is lower.
+
+    Args:
+        definition: such as `error_barrier`.
+        measured: what `points.measure` returns: scores, and under the convention `keep` also those of each end's
+            statistics, such as `loss_kept`, with the dimension `kept`.
+        name: loss or error.
+
+    >>> curves = xr.DataArray([[0.0, 4.0, 0.0, 0.0], [0.0, 0.0, 8.0, 0.0]], dims=("kept", "alpha"))
+    >>> curves = curves.assign_coords(alpha=[0.0, 0.4, 0.6, 1.0])
+    >>> both = xr.Dataset({"loss": curves.mean("kept"), "loss_kept": curves})
+    >>> float(of_each_statistics(barrier_height, both, "loss")), float(barrier_height(both.loss))
+    (6.0, 4.0)
+    """
+    barrier = definition(measured.get(f"{name}_kept", measured[name]))
+    return barrier.mean("kept", skipna=False, keep_attrs=True) if "kept" in barrier.dims else barrier
+
+
+def highest_position(measured: xr.Dataset, name: str) -> xr.DataArray:
+    """`barrier_position`; where statistics are kept, that of the higher of both barriers. Arguments as above."""
+    above = loss_barrier(measured.get(f"{name}_kept", measured[name]))
+    return barrier_position(above.max("kept", skipna=False) if "kept" in above.dims else above)
 
 
 def layer_rise(values: xr.DataArray) -> xr.DataArray:

@@ -29,7 +29,7 @@ def _family(rate: float = 0.4) -> Run:
 @cache
 def _barriers(convention: str, rate: float, split: str) -> xr.DataArray:
     result = lines.line(_family(rate).pairs(batchnorm=convention), _LINE, splits=[split]).sel(split=split)
-    return barriers.error_barrier(result.get("error_kept", result.error))
+    return barriers.of_each_statistics(barriers.error_barrier, result, "error")
 
 
 def barrier(convention: str = "reestimate", fork: int = 0, split: str = "train", rate: float = 0.4) -> float:
