@@ -29,5 +29,6 @@ __all__ = [
     "state_dicts",
     "repeatable_data",
     "endpoint_checks",
+    "module_copies",
     "import_by_name",
 ]

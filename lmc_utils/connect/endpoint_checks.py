@@ -1,100 +1,119 @@
 """Whether the copy that is measured computes what each of the two networks computes, as it was given.
 
-Whatever a network holds besides its tensors, an attribute that differs or that a forward pass changes, shows here.
+Whatever a network holds besides its tensors, an attribute that differs or that a forward pass changes, shows here. All
+samples are compared, in the pass that measures the ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import random
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lmc_utils.connect.endpoints import Endpoints
+from lmc_utils.connect.module_copies import evaluating_copy
 from lmc_utils.connect.repeatable_data import unchanged_random
-from lmc_utils.connect.state_dicts import listed
+from lmc_utils.connect.state_dicts import listed, same
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
-from lmc_utils.measure.module_state import tensors
+from lmc_utils.measure.module_scores import Scores, run_and_score
+from lmc_utils.measure.module_state import State, tensors
 from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError
 
-_FEW = 4  # samples of a batch that are enough to see a difference
+_SCORE_ROUNDING = 100  # how much more than an output a score may differ: losses have slopes, and errors have steps
 
 
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; each part goes back to the mode that it was in."""
-    modes = {part: part.training for part in module.modules()}
-    try:
-        module.eval()
-        yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
+class Compared(NamedTuple):
+    """What the comparison of the copy with each network has found.
+
+    Attributes:
+        difference: the largest difference between their outputs, over the largest output of the batch.
+        scores: of each network with its own statistics: the means over all samples, (scores,), float64.
+    """
+
+    difference: float
+    scores: tuple[Tensor, ...]
 
 
-def endpoint_difference(ends: Endpoints, batches: Batches) -> float:
-    """The largest difference between an output of the copy and of the network itself, over the largest output.
+def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
+    """Run the copy and each network on all samples, and compare outputs and scores, batch by batch.
 
-    On some samples of the first and of the last batch, with each network's own statistics. States are compared with a
-    copy into which torch itself has loaded them.
+    Each network is run as another copy of what was given, with its own statistics; states are loaded by torch itself.
 
     Raises:
         ParameterError: a difference beyond rounding; the line says where. Or a network that cannot be run on the
             samples, changes what it holds in a forward pass, draws random numbers, or answers otherwise when it is
             asked again.
     """
-    shown = [(number, batch.first(_FEW)) for number, batch in _first_and_last(batches)]
-    own, device = tensors(ends.module), next(ends.module.parameters()).device
-    worst = 0.0
+    worst, scores = 0.0, list[Tensor]()
     for corner, name in enumerate(ends.names):
-        with torch.no_grad():
-            for tensor, value in ends.states[corner].items():
-                own[tensor].copy_(value)
-        ours = [_deterministic_outputs(ends.module, batch.to(device), name, number) for number, batch in shown]
-        original = ends.originals[corner]
-        if original is None:
-            ends.module.load_state_dict({**ends.module.state_dict(), **_saved_state(ends, corner)})
-        module = ends.module if original is None else original
-        with evaluating(module), torch.no_grad(), unchanged_random():
-            device_of = next(module.parameters()).device
-            for (number, batch), mine in zip(shown, ours, strict=True):
-                theirs = outputs(batch.to(device_of).run(module))
-                worst = max(worst, _output_difference(mine, theirs, name, number))
-    return worst
+        network = _as_given(ends, corner)
+        copied, state = ends.module, ends.states[corner]
+        with torch.no_grad(), unchanged_random():
+            for key, value in tensors(copied).items():
+                value.copy_(state[key])
+            here, there = _device(copied), _device(network)
+            total = torch.zeros(len(measured.names), dtype=torch.float64)
+            for number, batch in enumerate(batches):
+                if number == 0:
+                    _require_deterministic(copied, state, batch.to(here), batch.to(here), name)
+                mine, our_scores = run_and_score(copied, batch.to(here), measured, number)
+                theirs, their_scores = run_and_score(network, batch.to(there), measured, number)
+                away = _output_difference(outputs(mine), outputs(theirs), name, number)
+                _require_scores(our_scores, their_scores, _allowed(mine, away), measured, batch.size, name, number)
+                worst, total = max(worst, away), total + our_scores
+            _require_unchanged(copied, state, name)
+        scores.append(total / batches.samples)
+    return Compared(worst, tuple(scores))
 
 
-def _first_and_last(batches: Batches) -> list[tuple[int, Batch]]:
-    ends: list[tuple[int, Batch]] = []
-    for each in enumerate(batches):
-        ends[1:] = [each] if ends else []
-        ends = ends or [each]
-    return ends
+def _as_given(ends: Endpoints, corner: int) -> nn.Module:
+    """A copy of a network, or of the architecture with a state loaded into it."""
+    original = ends.originals[corner]
+    network = evaluating_copy(ends.module if original is None else original, ends.names[corner])
+    if original is None:
+        own = network.state_dict()
+        given = {name: value for name, value in ends.given[corner].items() if name in own}
+        network.load_state_dict({**own, **given})
+    return network
 
 
-def _deterministic_outputs(module: nn.Module, batch: Batch, which: str, number: int) -> list[Tensor]:
-    """What the copy puts out, twice the same, with nothing changed."""
-    before = {name: value._version for name, value in tensors(module).items()}
-    with torch.no_grad(), unchanged_random():
-        random = torch.get_rng_state()
-        with expected(f"data: expected inputs that the network takes, batch {number} gave"):
-            first = [value.clone() for value in outputs(batch.run(module))]
-        drawn = not torch.equal(random, torch.get_rng_state())
-        second = outputs(batch.run(module))
-    changed = [name for name, value in tensors(module).items() if value._version != before.get(name)]
-    if changed:
-        raise ParameterError(
-            f"{which}: expected a network that a forward pass leaves as it is, it changes {listed(changed)}"
-        )
+def _require_deterministic(copied: nn.Module, state: State, batch: Batch, again: Batch, which: str) -> None:
+    """Two runs put out the same, change nothing and draw no random numbers."""
+    before = _generators(_device(copied))
+    first = outputs(_output(copied, batch))
+    first = [value.clone() for value in first]
+    drawn = before != _generators(_device(copied))
+    _require_unchanged(copied, state, which)
     if drawn:
         raise ParameterError(f"{which}: expected a deterministic network in evaluation mode, it draws random numbers")
     if not first:
         raise ParameterError(f"{which}: expected a network that puts out real tensors, got none")
-    if not alike(first, second):
+    if not alike(first, outputs(_output(copied, again))):
         raise ParameterError(f"{which}: expected a network that answers alike when it is asked again, it does not")
-    return first
+
+
+def _output(network: nn.Module, batch: Batch) -> Any:
+    with expected("data: expected inputs that the network takes, batch 0 gave"):
+        return batch.run(network)
+
+
+def _generators(device: torch.device) -> list[Any]:
+    """The states of the random generators that a network may draw from."""
+    states = [random.getstate(), repr(np.random.get_state()), torch.get_rng_state().numpy().tobytes()]  # noqa: NPY002
+    return [*states, torch.cuda.get_rng_state(device).numpy().tobytes()] if device.type == "cuda" else states
+
+
+def _require_unchanged(copied: nn.Module, state: State, which: str) -> None:
+    changed = [name for name, value in tensors(copied).items() if name not in state or not same(value, state[name])]
+    if changed:
+        raise ParameterError(
+            f"{which}: expected a network that a forward pass leaves as it is, it changes {listed(changed)}"
+        )
 
 
 def _output_difference(mine: list[Tensor], theirs: list[Tensor], which: str, number: int) -> float:
@@ -102,7 +121,10 @@ def _output_difference(mine: list[Tensor], theirs: list[Tensor], which: str, num
         raise ParameterError(f"{which}: expected one architecture, its outputs in batch {number} have another shape")
     worst = 0.0
     for row, (one, other) in enumerate(zip(mine, theirs, strict=True)):
-        fraction, place = difference(one, other.to(one))
+        other = other.to(one)
+        if torch.equal(one, other):
+            continue
+        fraction, place = difference(one, other)
         if not fraction <= tolerance(one.dtype):
             where = f"batch {number}, {f'output {row}, ' if len(mine) > 1 else ''}place {place}"
             hint = "something besides parameters and buffers differs between the two"
@@ -114,6 +136,28 @@ def _output_difference(mine: list[Tensor], theirs: list[Tensor], which: str, num
     return worst
 
 
-def _saved_state(ends: Endpoints, corner: int) -> dict[str, Tensor]:
-    own = ends.module.state_dict()
-    return {name: value for name, value in ends.given[corner].items() if name in own}
+def _allowed(output: Any, away: float) -> float:
+    """How much scores may differ, as a fraction: as good as nothing where all outputs are the same."""
+    if away == 0:
+        return tolerance(torch.float64)
+    return _SCORE_ROUNDING * max(tolerance(each.dtype) for each in outputs(output))
+
+
+def _require_scores(
+    mine: Tensor, theirs: Tensor, allowed: float, measured: Scores, size: int, which: str, number: int
+) -> None:
+    """Compare sums of scores over a batch. Where outputs differ by rounding, a sample's error may flip."""
+    for name, one, other in zip(measured.names, mine.tolist(), theirs.tolist(), strict=True):
+        steps = 100.0 if name == "error" and allowed > tolerance(torch.float64) else 0.0
+        if one != other and not abs(one - other) <= allowed * max(abs(other), size * allowed) + steps:
+            if np.isnan(one) and np.isnan(other):
+                continue
+            hint = f"something besides the outputs differs, or the {name} answers otherwise when it is asked again"
+            raise ParameterError(
+                f"{which}: expected the {name} of the network itself, {other / size:.6g} in batch {number}, the copy "
+                f"that is measured has {one / size:.6g}; {hint}"
+            )
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device

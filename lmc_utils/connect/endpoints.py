@@ -7,15 +7,15 @@ else it may hold is not seen here; plain forward passes of each network, compare
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
-from lmc_utils.connect.state_dicts import listed, require_understood, same, state_of
-from lmc_utils.measure.module_state import State, statistics
+from lmc_utils.connect.module_copies import evaluating_copy, require_values
+from lmc_utils.connect.state_dicts import require_understood, same, state_of
+from lmc_utils.measure.module_state import State, statistics, tensors
 from lmc_utils.settings import ParameterError
 
 ORDINALS = ("first", "second", "third")
@@ -64,10 +64,12 @@ def endpoints(
     for name, each in zip(names, networks, strict=True):
         if not isinstance(each, (nn.Module, Mapping)):
             raise ParameterError(f"{name}: expected a module or a state dict, got a {type(each).__name__}")
-    template = next((each for each in (*networks, model) if isinstance(each, nn.Module)), None)
+        require_values(tensors(each) if isinstance(each, nn.Module) else each, name)
+    templates = zip((*names, "model"), (*networks, model), strict=True)
+    name, template = next(((name, each) for name, each in templates if isinstance(each, nn.Module)), ("model", None))
     if template is None:
         raise ParameterError("model: expected a module of the architecture beside two states, got none")
-    module = _copied(template)
+    module = evaluating_copy(template, name)
     states, notes = zip(
         *(state_of(each, module, name) for name, each in zip(names, networks, strict=True)), strict=True
     )
@@ -84,17 +86,3 @@ def require_different(ends: Endpoints, first: int, second: int) -> None:
     if all(same(one[name], other[name]) for name in mixing):
         expected = f"another network than the {ends.names[first]}"
         raise ParameterError(f"{ends.names[second]}: expected {expected}, the two are the same")
-
-
-def _copied(template: nn.Module) -> nn.Module:
-    try:
-        module = copy.deepcopy(template).eval()
-    except Exception as error:  # whatever an attribute does when it is copied
-        reason = " ".join(str(error).split())
-        raise ParameterError(f"network: expected one that can be copied, this one cannot ({reason})") from error
-    lazy = [name for name, value in module.named_parameters() if nn.parameter.is_lazy(value)]
-    if lazy:
-        raise ParameterError(f"network: expected one whose shapes are known, {listed(lazy)} wait for a first batch")
-    if not any(True for _ in module.parameters()):
-        raise ParameterError("network: expected one with parameters, this one has none")
-    return module.requires_grad_(False)

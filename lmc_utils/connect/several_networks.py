@@ -102,10 +102,10 @@ def pairs(
         for number in range(len(names)):
             if number % count:
                 require_different(ends, number - 1, number)
-        evaluator = evaluator_of(
+        evaluator, difference = evaluator_of(
             ends, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on, layers=layers
         )
-        attrs = described(ends, evaluator)
+        attrs = described(ends, evaluator, difference)
     third = "third" if count == 3 else None
     provenance = {name: str(value) for name, value in attrs.items() if name not in ("endpoint_difference", "read")}
     places = [(row,) for row in range(len(labels))]

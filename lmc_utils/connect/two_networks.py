@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,11 @@ import xarray as xr
 from torch import nn
 
 from lmc_utils.connect.alignment import Matching, aligned_state
-from lmc_utils.connect.endpoint_checks import endpoint_difference
+from lmc_utils.connect.endpoint_checks import compare
 from lmc_utils.connect.endpoints import Endpoints, endpoints, require_different
 from lmc_utils.connect.repeatable_data import repeatable, unchanged_random
 from lmc_utils.connect.report import Report
+from lmc_utils.formatting import one_line, short_repr
 from lmc_utils.measure import approximations, barriers, curvature, curves, lines, points
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.curves import CurveSettings
@@ -26,6 +29,8 @@ from lmc_utils.measure.module_scores import Score, Scores, cross_entropy, miscla
 from lmc_utils.measure.module_state import State, statistics
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.settings import ParameterError, describe_unknown, require, require_choice
+
+_NEARLY_EQUAL = 1e-9  # alphas that are no further apart are one
 
 
 class Interrupted(KeyboardInterrupt):
@@ -54,8 +59,10 @@ def pair(
 ) -> Report:
     """Measure the straight line between two networks of one architecture, of whatever kind.
 
-    Both ends are compared with a plain forward pass of the networks as they were given. Neither these nor the random
-    generators are changed. Dropout is off.
+    Both ends are compared with plain forward passes of copies of the networks as they were given, on all samples.
+    Neither the networks nor the samples nor the random generators are changed. Dropout is off. Where a loss or error is
+    NaN or infinite, so are the barriers that need it, and the attribute `not_finite` has the alphas. Where a part fails
+    after some points were measured, the attribute `failed` says which and why.
 
     Args:
         first, second: modules, or their states as `state_dict` gives them.
@@ -64,9 +71,11 @@ def pair(
         loss: from output and target of a batch to one value a sample; by default cross-entropy (nats), for outputs that
             are logits or hold them as `logits`.
         error: likewise, from 0 to 1; by default the misclassified samples with the default loss, and none with another.
-        alphas: how many points, evenly spaced, or which ones, in [0, 1]; 0, 1/2 and 1 are always among them.
+        alphas: how many points, evenly spaced from 0 to 1, or which ones; 0, 1/2 and 1 are always among them. Beyond 0
+            and 1 the line goes on, but barriers are those between the networks.
         batchnorm: where points have running statistics from: `reestimate` (anew at each point, also at both ends),
-            `interpolate` (mixed as the parameters) or `keep` (of each network in turn).
+            `interpolate` (mixed as the parameters; beyond the networks those of the nearer one) or `keep` (of each
+            network in turn; barriers are the means of both).
         estimated_on: samples to re-estimate on, by default `data`.
         layers: also how much the loss rises when one layer alone goes to the midpoint, for every layer, or for the
             modules of these names (Adilova et al., arXiv 2307.06966).
@@ -98,27 +107,39 @@ def pair(
             matching = align if isinstance(align, Matching) else Matching()
             permuted, attrs = aligned_state(both.module, both.states[0], both.states[1], settings=matching)
             both = replace(both, states=(both.states[0], permuted))
-        evaluator = evaluator_of(
+        evaluator, difference = evaluator_of(
             both, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on,
             layers=None if isinstance(layers, bool) else layers,
         )  # fmt: skip
         pairs = Pairs(evaluator, {}, [()], lambda _: both.states)
-        attrs = {**described(both, evaluator), **attrs}
-        # What may be rejected comes before the line, so that nothing is lost.
+        attrs = {**described(both, evaluator, difference), **_own_scores(evaluator), **attrs}
+        # What may be rejected comes before the line; what fails after it leaves the line as it is.
         estimates = _curvature(pairs, grid) if curvature else {}
         path = curves.train(pairs, curve if isinstance(curve, CurveSettings) else CurveSettings()) if curve else None
         results = _line(pairs, grid, attrs).assign(estimates)
+        if curvature:
+            results = results.assign_attrs(differentiated=evaluator.differentiated)
+        further: dict[str, Callable[[], xr.Dataset]] = {}
+        if path is not None:
+            further["curve"] = lambda: _curve(path, evaluator.estimated_on.description)
+        if layers:
+            further["layers"] = lambda: _layers(pairs, results)
+        return Report(_with_further(results, {} if "failed" in results.attrs else further))
+
+
+def _with_further(results: xr.Dataset, parts: Mapping[str, Callable[[], xr.Dataset]]) -> xr.Dataset:
+    """With further measurements; of one that fails the attribute `failed` says why, and nothing else is lost."""
+    for name, measure in parts.items():
         try:
-            results = results.assign_attrs(**_own_scores(pairs, evaluator))
-            if curvature:
-                results = results.assign_attrs(differentiated=evaluator.differentiated)
-            if path is not None:
-                results = _with_curve(results, path, evaluator.estimated_on.description)
-            if layers:
-                results = results.merge(_layers(pairs, results))
+            found = measure()
+            results = results.merge(found).assign_attrs(results.attrs | found.attrs)
         except KeyboardInterrupt as stop:
             raise Interrupted(Report(results)) from stop
-    return Report(results)
+        except Exception as error:  # whatever it is, it must not take the line with it
+            line = str(error) if isinstance(error, ParameterError) else f"{type(error).__name__}: {error}"
+            earlier = [results.attrs["failed"]] if "failed" in results.attrs else []
+            results = results.assign_attrs(failed="; ".join([*earlier, f"{name}: {one_line(line, 300)}"]))
+    return results
 
 
 def evaluator_of(
@@ -130,13 +151,26 @@ def evaluator_of(
     batchnorm: str,
     estimated_on: Any,
     layers: Sequence[str] | None = None,
-) -> ModuleEvaluator:
-    """What measures points between networks, on samples that are the same at each reading; arguments as for `pair`."""
+) -> tuple[ModuleEvaluator, float]:
+    """What measures points between networks, on samples that are the same at each reading; arguments as for `pair`.
+
+    It is compared with the networks as they were given, which also measures them.
+
+    Returns:
+        The evaluator, and the largest difference of an output, see `endpoint_checks.compare`.
+
+    Raises:
+        ParameterError: what `endpoint_checks.compare` raises, or samples that statistics cannot be re-estimated on.
+    """
     samples = repeatable(data)
     estimation_samples = samples if estimated_on is None else repeatable(estimated_on, "estimated_on")
+    loss, error = (copy.deepcopy(each) if isinstance(each, nn.Module) else each for each in (loss, error))
     measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
     groups = None if layers is None else named_layers(ends.module, layers)
-    return ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, estimation_samples, groups)
+    compared = compare(ends, samples, measured)
+    known = [(state, scores[None]) for state, scores in zip(ends.states, compared.scores, strict=True)]
+    evaluator = ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, estimation_samples, groups, known)
+    return evaluator, compared.difference
 
 
 def named_layers(module: nn.Module, requested: Sequence[str]) -> dict[str, list[str]]:
@@ -154,8 +188,8 @@ def named_layers(module: nn.Module, requested: Sequence[str]) -> dict[str, list[
     return tensors_by_layer
 
 
-def described(ends: Endpoints, evaluator: ModuleEvaluator) -> dict[str, Any]:
-    """What was measured on what, and how, for the attributes of a report; the ends are checked."""
+def described(ends: Endpoints, evaluator: ModuleEvaluator, difference: float) -> dict[str, Any]:
+    """What was measured on what, and how, for the attributes of a report; `difference` is that of the ends."""
     module, (samples,) = ends.module, evaluator.samples.values()
     sizes = sum(value.numel() for value in module.parameters())
     loss = evaluator.measured.loss
@@ -165,7 +199,7 @@ def described(ends: Endpoints, evaluator: ModuleEvaluator) -> dict[str, Any]:
         "data": samples.description,
         "loss_function": getattr(loss, "__name__", type(loss).__name__),
         "batchnorm": evaluator.batchnorm,
-        "endpoint_difference": endpoint_difference(ends, samples),
+        "endpoint_difference": difference,
         **({"read": "; ".join(ends.notes)} if ends.notes else {}),
         "device": str(evaluator.device),
         "versions": f"lmc-utils {version('lmc-utils')}, torch {torch.__version__}",
@@ -173,21 +207,38 @@ def described(ends: Endpoints, evaluator: ModuleEvaluator) -> dict[str, Any]:
 
 
 def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
-    if isinstance(alphas, int):
-        return LineGrid(alphas=alphas, alpha_range=(0.0, 1.0)).values()
-    positions = np.asarray(list(alphas), dtype=np.float64)
-    require(bool(((positions >= 0) & (positions <= 1)).all()), "alphas", "points from 0 to 1", positions.tolist())
-    return np.union1d(positions, [0.0, 0.5, 1.0])
+    """The points to measure, increasing; those that are nearly equal are one."""
+    if isinstance(alphas, (Integral, bool)):
+        return LineGrid(alphas=alphas if isinstance(alphas, bool) else int(alphas), alpha_range=(0.0, 1.0)).values()
+    expected = "how many points, or a sequence of numbers"
+    try:
+        positions = np.array(list(alphas) if isinstance(alphas, Iterable) else alphas, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"alphas: expected {expected}, got {short_repr(alphas)}") from None
+    require(positions.ndim == 1 and bool(np.isfinite(positions).all()), "alphas", expected, alphas)
+    grid = [0.0, 0.5, 1.0]
+    for position in np.sort(positions).tolist():
+        if min(abs(position - other) for other in grid) > _NEARLY_EQUAL:
+            grid.append(position)
+    return np.sort(grid)
 
 
 def _line(pairs: Pairs, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) -> xr.Dataset:
-    """Scores along the line, and the barriers that they make; where the work is stopped, what was done."""
+    """Scores along the line, and the barriers that they make; where the work is stopped or fails, what was done."""
     try:
-        results = lines.line(pairs, grid)
+        results = _with_barriers(_single_pair(lines.line(pairs, grid))).assign_attrs(attrs)
     except points.Interrupted as stop:
         done = stop.partial.drop_vars([name for name in stop.partial if str(name).endswith("_kept")])
         raise Interrupted(Report(_with_barriers(_single_pair(done)).assign_attrs(attrs))) from stop
-    return _with_barriers(_single_pair(results)).assign_attrs(attrs)
+    except points.Failed as stop:
+        if not bool(stop.partial.loss.notnull().any()):
+            raise
+        return _with_barriers(_single_pair(stop.partial)).assign_attrs(attrs, failed=str(stop))
+    scores = results[list(pairs.evaluator.quantities)].to_array()
+    if not bool(scores.notnull().any()):
+        raise ParameterError("loss: it is NaN or infinite at every point")
+    not_finite = results.alpha.values[scores.isnull().any("variable").values].tolist()
+    return results.assign_attrs(not_finite=not_finite) if not_finite else results
 
 
 def _single_pair(results: xr.Dataset) -> xr.Dataset:
@@ -196,46 +247,46 @@ def _single_pair(results: xr.Dataset) -> xr.Dataset:
 
 
 def _with_barriers(results: xr.Dataset) -> xr.Dataset:
-    measured = results[[name for name in ("loss", "error") if name in results]].to_array("of")
-    heights, halves = barriers.barrier_height(measured), barriers.midpoint_barrier(measured)
+    """With barriers by every definition; where statistics are kept, means over those of both ends."""
+
+    def of(definition: Callable[[xr.DataArray], xr.DataArray], name: str) -> xr.DataArray:
+        return barriers.of_each_statistics(definition, results, name).assign_attrs(results[name].attrs)
+
     more = {
-        "loss_barrier": heights.sel(of="loss", drop=True),
-        "loss_at_half": halves.sel(of="loss", drop=True),
-        "highest_at": barriers.barrier_position(measured.sel(of="loss", drop=True)),
+        "loss_barrier": of(barriers.barrier_height, "loss"),
+        "loss_at_half": of(barriers.midpoint_barrier, "loss"),
+        "highest_at": barriers.highest_position(results, "loss"),
     }
     if "error" in results:
         more |= {
-            "error_barrier": barriers.error_barrier(results.error),
-            "error_barrier_above_chord": heights.sel(of="error", drop=True),
-            "error_at_half": halves.sel(of="error", drop=True),
+            "error_barrier": of(barriers.error_barrier, "error").assign_attrs(units="percentage points"),
+            "error_barrier_above_chord": of(barriers.barrier_height, "error"),
+            "error_at_half": of(barriers.midpoint_barrier, "error"),
         }
-    units = {
-        name: results["loss" if name.startswith("loss") else "error"].attrs for name in more if name != "highest_at"
-    }
-    return results.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
+    return results.assign(more)
 
 
-def _with_curve(results: xr.Dataset, path: curves.Curves, trained_on: str) -> xr.Dataset:
-    """With the scores along a curve, and its barriers by the definitions of the straight line's."""
+def _curve(path: curves.Curves, trained_on: str) -> xr.Dataset:
+    """The scores along a curve, and its barriers by the definitions of the straight line's."""
     measured = _single_pair(path.measure())
     scores = {name: measured[name] for name in ("loss", "error") if name in measured}
-    more = {"curve_loss_barrier": barriers.barrier_height(scores["loss"])}
+    more = {"curve_loss_barrier": barriers.of_each_statistics(barriers.barrier_height, measured, "loss")}
     if "error" in scores:
-        more["curve_error_barrier"] = barriers.error_barrier(scores["error"])
+        more["curve_error_barrier"] = barriers.of_each_statistics(barriers.error_barrier, measured, "error")
     curve_scores = {f"curve_{name}": each.rename(alpha="fraction") for name, each in scores.items()}
-    return results.merge(xr.Dataset(curve_scores | more)).assign_attrs(
+    return xr.Dataset(curve_scores | more).assign_attrs(
         curve=f"{path.settings.describe()} on {trained_on}",
         curve_length=float(measured.length),
         curve_off_line=float(measured.off_line),
     )
 
 
-def _own_scores(pairs: Pairs, evaluator: ModuleEvaluator) -> dict[str, Any]:
+def _own_scores(evaluator: ModuleEvaluator) -> dict[str, Any]:
     """What each network has with the statistics that it came with, where the line has others."""
     if not evaluator.norms or evaluator.convention != "reestimate":
         return {}
-    scores = _single_pair(lines.line(replace(pairs, evaluator=replace(evaluator, convention="keep")), [0.0, 1.0]))
-    return {f"{name}_with_own_statistics": scores[name].values.tolist() for name in evaluator.quantities}
+    scores = torch.stack([each[0] for _, each in evaluator.known], 1).tolist()
+    return {f"{name}_with_own_statistics": each for name, each in zip(evaluator.quantities, scores, strict=True)}
 
 
 def _curvature(pairs: Pairs, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataArray]:

@@ -16,6 +16,7 @@ __all__ = [
     "module_derivatives",
     "module_scores",
     "module_state",
+    "mixed_module",
     "module_outputs",
     "vectorised_module",
     "batches",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,8 +26,8 @@ class Batch(NamedTuple):
     size: int
 
     def to(self, device: torch.device) -> Batch:
-        """With all its tensors on a device."""
-        inputs, target = pytree.tree_map_only(Tensor, lambda part: part.to(device), (self.inputs, self.target))
+        """A copy of its own on a device, for one forward pass and its losses, which may work in place."""
+        inputs, target = own_copy((self.inputs, self.target), device)
         return Batch(inputs, target, self.size)
 
     def run(self, network: Callable[..., Any]) -> Any:
@@ -34,13 +35,6 @@ class Batch(NamedTuple):
         if isinstance(self.inputs, Mapping):
             return network(**self.inputs)
         return network(*self.inputs) if isinstance(self.inputs, (tuple, list)) else network(self.inputs)
-
-    def first(self, samples: int) -> Batch:
-        """Its first samples, or all of them where its tensors are not one row a sample."""
-        if any(part.dim() == 0 or len(part) != self.size for part in self.parts()):
-            return self
-        inputs, target = pytree.tree_map_only(Tensor, lambda part: part[:samples], (self.inputs, self.target))
-        return Batch(inputs, target, min(samples, self.size))
 
     def parts(self) -> list[Tensor]:
         """All its tensors."""
@@ -67,11 +61,69 @@ class Batches:
         return iter(self.batches)
 
 
+def own_copy(tree: Any, device: torch.device | None = None) -> Any:
+    """A copy that shares no memory with what was given, on a device where one is named.
+
+    Tensors that share memory with each other still do, as a network that works in place may rely on it. Of a tensor
+    that is part of a larger one only that part is copied.
+
+    Args:
+        tree: tensors in tuples, lists and dicts; or other objects, as they are or moved by a `to` of their own.
+        device: where to; by default each tensor stays where it is.
+
+    >>> samples = torch.zeros(2)
+    >>> one, other, row = own_copy((samples, samples, samples[1:]))
+    >>> samples, one is other, row.add_(1), one
+    (tensor([0., 0.]), True, tensor([1.]), tensor([0., 1.]))
+    """
+    leaves, layout = pytree.tree_flatten(tree)
+    groups: dict[Any, dict[int, Tensor]] = {}
+    for leaf in leaves:
+        if isinstance(leaf, Tensor):
+            groups.setdefault(_memory(leaf), {})[id(leaf)] = leaf
+    copies: dict[int, Any] = {}
+    for group in groups.values():
+        copies |= _copied_together(group, device)
+    for leaf in leaves:
+        if id(leaf) not in copies:
+            copies[id(leaf)] = _copied_object(leaf, device)
+    return pytree.tree_unflatten([copies[id(leaf)] for leaf in leaves], layout)
+
+
+def _memory(value: Tensor) -> Any:
+    """What tensors that may share memory have in common; of others, what no other tensor has."""
+    if type(value) not in (Tensor, torch.nn.Parameter) or value.layout != torch.strided or not value.numel():
+        return id(value)
+    return value.device, value.dtype, value.untyped_storage().data_ptr(), value.is_conj(), value.is_neg()
+
+
+def _copied_together(group: Mapping[int, Tensor], device: torch.device | None) -> dict[int, Tensor]:
+    """Copies of tensors that lie in the same memory."""
+    if len(group) == 1:
+        return {key: value.detach().to(device or value.device, copy=True) for key, value in group.items()}
+    each = list(group.values())
+    low = min(value.storage_offset() for value in each)
+    high = max(
+        value.storage_offset() + sum((n - 1) * step for n, step in zip(value.shape, value.stride(), strict=True))
+        for value in each
+    )
+    whole = each[0].detach().as_strided((high + 1 - low,), (1,), low).to(device or each[0].device, copy=True)
+    return {
+        key: whole.as_strided(value.shape, value.stride(), value.storage_offset() - low) for key, value in group.items()
+    }
+
+
+def _copied_object(leaf: Any, device: torch.device | None) -> Any:
+    result = copy.deepcopy(leaf)
+    return result.to(device) if device is not None and hasattr(result, "to") else result
+
+
 def joined(batches: Iterable[Batch], samples: int) -> Iterator[Batch]:
     """Neighbours of one tensor each joined to batches of at least so many samples, as far as that goes."""
     waiting: list[Batch] = []
     for batch in batches:
-        alike = all(isinstance(part, Tensor) and len(part) == batch.size for part in (batch.inputs, batch.target))
+        parts = (batch.inputs, batch.target)
+        alike = all(isinstance(part, Tensor) and part.dim() and len(part) == batch.size for part in parts)
         if waiting and not (alike and _kind(batch) == _kind(waiting[0])):
             yield _one_of(waiting)
             waiting = []

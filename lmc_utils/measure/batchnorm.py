@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -61,14 +61,27 @@ class Convention(Settings):
         return inputs[torch.from_numpy(np.sort(chosen)).to(inputs.device)]
 
 
+class Used(NamedTuple):
+    """What statistics were re-estimated on.
+
+    Attributes:
+        samples: how many.
+        batches: in how many batches.
+    """
+
+    samples: int
+    batches: int
+
+
 def reestimate(
     norms: Sequence[Any], batches: Iterable[T], run: Callable[[T], object], *, size: Callable[[T], int]
-) -> int:
-    """Give normalisations the statistics that they meet on samples: means over batches, each counted by its size.
+) -> Used:
+    """Give normalisations the statistics that they meet on samples: means over their calls, each counted alike.
 
-    As `torch.optim.swa_utils.update_bn`, except that other layers stay in evaluation mode and a small last batch counts
-    less. With all samples in one batch, each layer keeps their mean and N / (N - 1) times their variance. A batch of
-    one sample is left out, as it has no variance.
+    As `torch.optim.swa_utils.update_bn`, except that other layers stay in evaluation mode, and that batches which torch
+    refuses, as they have a single number for each channel, are left out. With all samples in one batch, a layer that is
+    called once keeps their mean and N / (N - 1) times their variance. A layer that is never called gets NaN, so that no
+    number can rest on it.
 
     Args:
         norms: normalisations of torch, or of this package; they get new running statistics.
@@ -76,43 +89,79 @@ def reestimate(
         run: a forward pass of one batch.
         size: how many samples a batch has.
 
-    Returns:
-        How many samples were used.
-
     Raises:
-        ParameterError: no batch of at least two samples.
+        ParameterError: no batch that can be used.
 
     >>> norm, samples = torch.nn.BatchNorm1d(1), torch.tensor([[1.0], [3.0]])
-    >>> reestimate([norm], [samples], norm, size=len), norm.running_mean.item(), norm.running_var.item()
-    (2, 2.0, 2.0)
+    >>> used = reestimate([norm], [samples, samples[:1]], norm, size=len)
+    >>> used, norm.running_mean.item(), norm.running_var.item()
+    (Used(samples=2, batches=1), 2.0, 2.0)
     """
-    seen = 0
-    with _training(norms), torch.no_grad():
+    samples = count = 0
+    with _training(norms) as calls, torch.no_grad():
         for batch in batches:
-            if size(batch) < 2:
+            before = [(norm.running_mean.clone(), norm.running_var.clone()) for norm in norms], list(calls)
+            try:
+                run(batch)
+            except ValueError as error:
+                if not without_variance(error):
+                    raise
+                for norm, (mean, variance) in zip(norms, before[0], strict=True):
+                    norm.running_mean.copy_(mean)
+                    norm.running_var.copy_(variance)
+                calls[:] = before[1]
                 continue
-            seen += size(batch)
-            for norm in norms:
-                norm.momentum = size(batch) / seen
-            run(batch)
-    if not seen:
-        raise ParameterError("batchnorm: expected a batch of at least two samples to re-estimate on, got none")
-    return seen
+            samples, count = samples + size(batch), count + 1
+        for norm, number in zip(norms, calls, strict=True):
+            if not number:
+                norm.running_mean.fill_(torch.nan)
+                norm.running_var.fill_(torch.nan)
+    if not count:
+        expected = "a batch with at least two numbers for each channel to re-estimate on"
+        raise ParameterError(f"batchnorm: expected {expected}, got none; or choose interpolate or keep")
+    return Used(samples, count)
+
+
+def without_variance(error: ValueError) -> bool:
+    """Whether torch has refused a batch that has a single number for each channel, and so no variance."""
+    return str(error).startswith("Expected more than 1 ")
 
 
 @contextmanager
-def _training(norms: Sequence[Any]) -> Iterator[None]:
-    """Normalisations in training mode with fresh statistics; mode and momentum are given back."""
-    before = {norm: (norm.training, norm.momentum) for norm in norms}
+def _training(norms: Sequence[Any]) -> Iterator[list[int]]:
+    """Normalisations in training mode with fresh statistics, whose calls are counted; the rest is then as it was.
+
+    For call number k a normalisation has the momentum 1 / k, so that its statistics are means over its calls. Calls of
+    `forward` itself count, too, which hooks would not see.
+    """
+    before = [(norm.training, norm.momentum, vars(norm).get("forward")) for norm in norms]
+    counted = [getattr(norm, "num_batches_tracked", None) for norm in norms]
+    counts = [None if count is None else count.clone() for count in counted]
+    calls = [0] * len(norms)
+
+    def counting(number: int, norm: Any, forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def counted_forward(*args: Any, **named: Any) -> Tensor:
+            calls[number] += 1
+            norm.momentum = 1 / calls[number]
+            return forward(*args, **named)
+
+        return counted_forward
+
     try:
-        for norm in norms:
+        for number, norm in enumerate(norms):
             norm.running_mean.zero_()
             norm.running_var.fill_(1)
             norm.train()
-        yield
+            norm.forward = counting(number, norm, norm.forward)
+        yield calls
     finally:
-        for norm, (training, momentum) in before.items():
+        for norm, (training, momentum, forward), count in zip(norms, before, counts, strict=True):
             norm.training, norm.momentum = training, momentum
+            vars(norm).pop("forward", None)
+            if forward is not None:
+                norm.forward = forward
+            if count is not None:
+                norm.num_batches_tracked.copy_(count)
 
 
 def mixed(weights: Tensor, corners: Tensor) -> Tensor:

@@ -38,7 +38,8 @@ class Evaluator(Protocol):
         layers: names of the modules that hold parameters, in order.
         parameters: how many numbers a network has.
         one_at_a_time: whether each point is measured by itself, so that their order matters where one stops early.
-        kept: whether points other than corners have the statistics of each end in turn (the convention `keep`).
+        allows_nonfinite: whether points whose scores are NaN or infinite are left empty, rather than an error.
+        keeps_statistics: whether points that are no corners have the statistics of each end in turn (`keep`).
         batchnorm: where running statistics come from, in words, for the attributes of results.
         differentiated: what becomes of them in derivatives, in words; empty where there are none.
     """
@@ -53,6 +54,8 @@ class Evaluator(Protocol):
     def parameters(self) -> int: ...
     @property
     def one_at_a_time(self) -> bool: ...
+    @property
+    def allows_nonfinite(self) -> bool: ...
     @property
     def keeps_statistics(self) -> bool: ...
     @property

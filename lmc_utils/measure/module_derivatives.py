@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lmc_utils.measure.batches import Batch, Batches
+from lmc_utils.measure.batchnorm import without_variance
 from lmc_utils.measure.derivatives import Derivatives, differentiate
 from lmc_utils.measure.module_scores import Score
-from lmc_utils.measure.module_state import State, norms, statistics, tensors
+from lmc_utils.measure.module_state import State, norms, run_with, statistics, tensors
 from lmc_utils.measure.user_code_errors import expected
 
 
@@ -36,8 +37,8 @@ def directional_derivatives(
         count: how many parts there are.
         batches: samples.
         loss: of each sample.
-        batchwise: whether normalisations take each batch's own statistics, rather than their running ones; batches of
-            one sample, which have none, are then left out.
+        batchwise: whether normalisations take each batch's own statistics, rather than their running ones; batches that
+            torch refuses, as they have no variance, are then left out.
 
     Returns:
         The mean over all samples, float64, with k counting the parts.
@@ -53,8 +54,6 @@ def directional_derivatives(
     by_formula = not deltas.keys().isdisjoint(statistics(module))
     with _batch_statistics(module, batchwise), _differentiable_twice(module, by_formula):
         for batch in batches:
-            if batchwise and batch.size < 2:
-                continue
             on_device = batch.to(device)
 
             def total_loss(steps: tuple[Tensor, ...], on_device: Batch = on_device) -> Tensor:
@@ -63,10 +62,15 @@ def directional_derivatives(
                     if numbers:
                         step = torch.stack([steps[number] for number in numbers]).sum()
                         shifted[name] = values[name] + step.to(values[name]) * deltas[name]
-                return loss(_output(module, shifted, on_device), on_device.target).sum()
+                return loss(run_with(module, shifted, on_device), on_device.target).sum()
 
             with expected("curvature: expected what torch differentiates twice, here it says"):
-                found = differentiate(total_loss, torch.zeros(count, device=device, dtype=precision))
+                try:
+                    found = differentiate(total_loss, torch.zeros(count, device=device, dtype=precision))
+                except ValueError as error:
+                    if batchwise and without_variance(error):
+                        continue
+                    raise
             for total, part in zip(sums, found, strict=True):
                 total += part.double().cpu()
             samples += batch.size
@@ -84,13 +88,9 @@ def gradient(module: nn.Module, parameters: State, batch: Batch, loss: Score) ->
     """
     moving = {name: value.detach().requires_grad_() for name, value in parameters.items()}
     with _batch_statistics(module, True):
-        mean = loss(_output(module, moving, batch), batch.target).mean()
+        mean = loss(run_with(module, moving, batch), batch.target).mean()
         slopes = torch.autograd.grad(mean, list(moving.values()), allow_unused=True, materialize_grads=True)
     return dict(zip(moving, slopes, strict=True))
-
-
-def _output(module: nn.Module, values: State, batch: Batch) -> object:
-    return batch.run(lambda *args, **named: torch.func.functional_call(module, dict(values), args, named))
 
 
 @contextmanager

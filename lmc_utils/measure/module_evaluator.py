@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from lmc_utils.measure import vectorised_module
 from lmc_utils.measure.batches import Batch, Batches
-from lmc_utils.measure.batchnorm import CONVENTIONS, reestimate
+from lmc_utils.measure.batchnorm import CONVENTIONS, Used, reestimate
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
+from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 from lmc_utils.measure.module_derivatives import directional_derivatives, gradient
-from lmc_utils.measure.module_scores import Scores, cross_entropy
-from lmc_utils.measure.module_state import State, layers, mixed, norms, require_single, statistics, tensors
+from lmc_utils.measure.module_scores import Scores, cross_entropy, run_and_score
+from lmc_utils.measure.module_state import State, layers, norms, require_single, tensors
 from lmc_utils.measure.stacked_scores import blocks
 from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.networks.training import Recipe
@@ -34,9 +35,8 @@ DIFFERENTIATED = {
     "keep": "each network's own statistics, as constants",
 }
 
-Corners = Sequence[State]
-
 _VERSIONS = 2**28  # bytes of parameters of points that are vectorised together
+_ROUNDING = 1e-5  # of a mean score, between one pass of many points and one of each
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class ModuleEvaluator:
         convention: where running statistics come from, one of `batchnorm.CONVENTIONS`.
         estimated_on: the samples that they are re-estimated on, and that curves are trained on.
         groups: the tensors of each layer, by its name; by default every part that holds parameters itself.
+        known: networks whose scores with their own statistics are known: (splits, scores), float64.
     """
 
     module: nn.Module
@@ -58,6 +59,7 @@ class ModuleEvaluator:
     convention: str
     estimated_on: Batches
     groups: Mapping[str, Sequence[str]] | None = None
+    known: Sequence[tuple[State, Tensor]] = ()
 
     def __post_init__(self) -> None:
         require_choice("batchnorm", self.convention, CONVENTIONS)
@@ -84,17 +86,34 @@ class ModuleEvaluator:
         return True
 
     @property
+    def allows_nonfinite(self) -> bool:
+        return True
+
+    @property
     def keeps_statistics(self) -> bool:
         return bool(self.norms) and self.convention == "keep"
 
     @property
     def batchnorm(self) -> str:
+        if not self.norms:
+            return "none"
         described = {
-            "reestimate": f"reestimate (on {self.estimated_on.description})",
+            "reestimate": f"reestimate (on {self._estimation_description})",
             "interpolate": "interpolate",
             "keep": "keep (mean of the statistics of each network in turn)",
         }
-        return described[self.convention] if self.norms else "none"
+        return described[self.convention]
+
+    @property
+    def _estimation_description(self) -> str:
+        """The samples to re-estimate on; where torch refuses some, how many were used."""
+        all_of_them, used = self.estimated_on, self.used
+        if used == (all_of_them.samples, all_of_them.count):
+            return all_of_them.description
+        samples = f"{used.samples:,} of {all_of_them.samples:,} samples"
+        batches = f"{used.batches:,} of {all_of_them.count:,} batches"
+        _, *noticed = all_of_them.description.split("; ")
+        return "; ".join([f"{samples} in {batches}", "torch takes no statistics of the others", *noticed])
 
     @property
     def differentiated(self) -> str:
@@ -111,65 +130,99 @@ class ModuleEvaluator:
         return list(norms(self.module).values())
 
     @cached_property
-    def _parameters(self) -> list[str]:
-        return [name for name, _ in self.module.named_parameters()]
-
-    @cached_property
-    def _statistics(self) -> list[str]:
-        return statistics(self.module)
+    def used(self) -> Used:
+        """What statistics are re-estimated on: the samples of the batches that torch takes."""
+        return self._reestimate()
 
     @cached_property
     def _groups(self) -> Mapping[str, Sequence[str]]:
         return layers(self.module) if self.groups is None else self.groups
 
     @cached_property
-    def _owners(self) -> dict[str, list[int]]:
-        """The layers that each tensor belongs to."""
-        result: dict[str, list[int]] = {}
-        for layer, names in enumerate(self._groups.values()):
-            for name in names:
-                result.setdefault(name, []).append(layer)
-        return result
-
-    def hold(self, state: State, names: Iterable[str] | None = None) -> None:
-        """Write the tensors of a state, or those of these names, into the copy."""
-        own = tensors(self.module)
-        with torch.no_grad():
-            for name in state if names is None else names:
-                own[name].copy_(state[name])
+    def _point(self) -> MixedModule:
+        """What takes on the points."""
+        return MixedModule(self.module, self._groups)
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
-        constant = not self.norms or self.convention == "interpolate"
         done = 0
-        if constant and vectorised_module.suits(self.module):
+        if self._vectorises(corners, splits):
             size = sum(value.numel() * value.element_size() for value in self.module.parameters())
             for rows in blocks(len(points), max(1, _VERSIONS // size)):
-                versions = self._versions(corners, points[rows])
-                found = [
-                    vectorised_module.scores(self.module, versions, self.samples[s], self.measured) for s in splits
-                ]
-                if any(each is None for each in found):
+                found = self._together(corners, points[rows], splits)
+                if found is None:
                     break
-                yield rows, torch.stack([each for each in found if each is not None], 1)[:, :, None]
+                for row, exact in self._known(corners, points[rows], splits).items():
+                    found[row] = exact
+                yield rows, found[:, :, None]
                 done = rows.stop
+        known = self._known(corners, points, splits)
         for row in range(done, len(points)):
-            yield slice(row, row + 1), self._one(corners, points, row, splits)[None]
+            mean = known[row][:, None] if row in known else self._one(corners, points, row, splits)
+            yield slice(row, row + 1), (mean.repeat(1, 2, 1) if row in known and self.keeps_statistics else mean)[None]
+
+    def _vectorises(self, corners: Corners, splits: Sequence[str]) -> bool:
+        """Whether many points can go together: where that gives the scores of each corner that a plain pass gives."""
+        if (self.norms and self.convention != "interpolate") or not vectorised_module.suits(self.module):
+            return False
+        each = Mixtures(torch.eye(len(corners), dtype=torch.float64)[sorted({0, 1, len(corners) - 1})])
+        found, known = self._together(corners, each, splits), self._known(corners, each, splits)
+        if found is None:
+            return False
+        plain = [
+            known[row] if row in known else self._one(corners, each, row, splits)[:, 0] for row in range(len(each))
+        ]
+        return torch.allclose(found, torch.stack(plain), rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True)
+
+    def _together(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Tensor | None:
+        """The scores of all points in one pass, (points, splits, scores); None where torch cannot do that."""
+        versions, found = self._point.versions(corners, points), []
+        for split in splits:
+            scores = vectorised_module.scores(self.module, versions, self.samples[split], self.measured)
+            if scores is None:
+                return None
+            found.append(scores)
+        return torch.stack(found, 1)
+
+    def _known(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> dict[int, Tensor]:
+        """The scores of points that are corners with their own statistics, (splits, scores), where they are known."""
+        if (
+            points.weights.dim() == 3
+            or points.statistics is not None
+            or (self.norms and self.convention == "reestimate")
+        ):
+            return {}
+        scores = [next((each for state, each in self.known if state is corner), None) for corner in corners]
+        columns = [self.splits.index(split) for split in splits]
+        corner_of = points.weights.eq(1) & points.weights.ne(0).sum(1, keepdim=True).eq(1)
+        found = {}
+        for row, corner in corner_of.nonzero().tolist():
+            each = scores[corner]
+            if each is not None and (not self.keeps_statistics or points.own_homes()[row] == corner):
+                found[row] = each[columns]
+        return found
 
     def _one(self, corners: Corners, points: Mixtures, row: int, splits: Sequence[str]) -> Tensor:
         """The scores of one point: (splits, 1 or 2, scores)."""
-        self._mix(corners, points, row, self._parameters)
+        point = self._point
+        point.mix(corners, points, row, point.parameters)
         if not self.norms or self.convention == "interpolate":
-            self._mix(corners, points, row, self._statistics)
+            point.mix(corners, points, row, point.statistics)
             return torch.stack([self._mean(split) for split in splits])[:, None]
         if self.convention == "reestimate":
-            with expected("batchnorm: expected statistics that can be re-estimated, a batch in training mode gave"):
-                reestimate(self.norms, self.estimated_on, self._run, size=lambda batch: batch.size)
+            self._reestimate()
             return torch.stack([self._mean(split) for split in splits])[:, None]
         home, rows = int(points.own_homes()[row]), []
         for end in (0, 1) if home == EITHER else (home,):
-            self.hold(corners[end], self._statistics)
+            point.hold(corners[end], point.statistics)
             rows.append(torch.stack([self._mean(split) for split in splits]))
         return torch.stack(rows if len(rows) == 2 else rows * 2, 1)
+
+    def _reestimate(self) -> Used:
+        with expected(
+            "batchnorm: expected statistics that can be re-estimated, or `interpolate` or `keep`; a batch in training "
+            "mode gave"
+        ):
+            return reestimate(self.norms, self.estimated_on, self._run, size=lambda batch: batch.size)
 
     def _run(self, batch: Batch) -> object:
         return batch.to(self.device).run(self.module)
@@ -179,43 +232,8 @@ class ModuleEvaluator:
         total = torch.zeros(len(self.measured.names), dtype=torch.float64)
         with torch.no_grad():
             for number, batch in enumerate(self.samples[split]):
-                there = batch.to(self.device)
-                with expected(f"data: expected inputs that the network takes, batch {number} gave"):
-                    output = there.run(self.module)
-                total += self.measured.sums(output, there).cpu()
+                total += run_and_score(self.module, batch.to(self.device), self.measured, number)[1]
         return total / self.samples[split].samples
-
-    def _mix(self, corners: Corners, points: Mixtures, row: int, names: Iterable[str]) -> None:
-        """Write what a point has under these names into the copy."""
-        own = tensors(self.module)
-        with torch.no_grad():
-            for name in names:
-                weights = self._weights(points, row, name)
-                mixed([corner[name] for corner in corners[: len(weights)]], weights, own[name])
-
-    def _weights(self, points: Mixtures, row: int, name: str) -> list[float]:
-        """How much of each corner a tensor of a point has."""
-        weights = points.weights[row]
-        if points.statistics is not None and name in self._statistics:
-            weights = points.statistics[row]
-        elif weights.dim() == 2:
-            home = torch.zeros(weights.shape[1], dtype=weights.dtype)
-            home[points.own_homes()[row]] = 1
-            moved = [weights[layer] for layer in self._owners.get(name, []) if not torch.equal(weights[layer], home)]
-            weights = moved[0] if moved else home
-        if name in self._statistics:  # beyond the networks, as `batchnorm.mixed` has them
-            weights = weights.clamp(min=0) / weights.clamp(min=0).sum()
-        return weights.tolist()
-
-    def _versions(self, corners: Corners, points: Mixtures) -> State:
-        """All points side by side; the copy holds the last one."""
-        own, names = tensors(self.module), [*self._parameters, *self._statistics]
-        result = {name: own[name].new_empty(len(points), *own[name].shape) for name in names}
-        for row in range(len(points)):
-            self._mix(corners, points, row, names)
-            for name in names:
-                result[name][row] = own[name]
-        return result
 
     def derivatives(
         self, pairs: Iterable[Corners], alphas: Sequence[float], *, by_layer: bool, split: str
@@ -225,7 +243,7 @@ class ModuleEvaluator:
         for corners in pairs:
             by_point = []
             for row in range(len(line)):
-                self._mix(corners, line, row, [*self._parameters, *self._statistics])
+                self._point.mix(corners, line, row, [*self._point.parameters, *self._point.statistics])
                 homes = line.own_homes()[row].item() if self.keeps_statistics else None
                 ends = (0, 1) if homes == EITHER else (homes,)
                 rows = [
@@ -237,13 +255,13 @@ class ModuleEvaluator:
     def _derivatives_here(self, corners: Corners, by_layer: bool, split: str, home: int | None) -> Derivatives:
         """Derivatives at what the copy holds; with the statistics of one end where it is given."""
         if home is not None:
-            self.hold(corners[home], self._statistics)
+            self._point.hold(corners[home], self._point.statistics)
         own = tensors(self.module)
-        names = self._parameters + (self._statistics if self.convention == "interpolate" else [])
+        names = self._point.parameters + (self._point.statistics if self.convention == "interpolate" else [])
         return directional_derivatives(
             self.module,
             {name: corners[1][name].to(own[name]) - corners[0][name].to(own[name]) for name in names},
-            {name: self._owners.get(name, []) if by_layer else [0] for name in names},
+            {name: self._point.owners.get(name, []) if by_layer else [0] for name in names},
             count=len(self.layers) if by_layer else 1,
             batches=self.samples[split],
             loss=self.measured.loss,
@@ -251,11 +269,11 @@ class ModuleEvaluator:
         )
 
     def gram(self, corners: Corners, *, by_layer: bool = False) -> Tensor:
-        groups = self._groups.values() if by_layer else [self._parameters]
+        groups = self._groups.values() if by_layer else [self._point.parameters]
         products = torch.zeros(len(groups), len(corners), len(corners), dtype=torch.float64)
         for row, names in enumerate(groups):
             for name in names:
-                if name in self._parameters:
+                if name in self._point.parameters:
                     wide = torch.stack([corner[name].double().flatten().cpu() for corner in corners])
                     vectors = torch.cat([wide[:1], wide[1:] - wide[:1]])
                     products[row] += vectors @ vectors.T
@@ -276,7 +294,7 @@ class ModuleEvaluator:
         for row in range(count):
             alpha = (row + 1) / (count + 1)
             parameters = {name: value[row].view_as(ends[0][name]) for name, value in inner.items()}
-            mean = {name: torch.lerp(ends[0][name], ends[1][name], alpha) for name in self._statistics}
+            mean = {name: torch.lerp(ends[0][name], ends[1][name], alpha) for name in self._point.statistics}
             between.append({**ends[0], **mean, **parameters})
         return [ends[0], *between, ends[1]]
 

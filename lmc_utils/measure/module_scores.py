@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils import _pytree as pytree
 
-from lmc_utils.measure.batches import Batch
+from lmc_utils.measure.batches import Batch, own_copy
 from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError
 
@@ -103,19 +103,26 @@ class Scores:
         """`loss`, and `error` where there is one."""
         return ["loss"] if self.error is None else ["loss", "error"]
 
+    @property
+    def own(self) -> bool:
+        """Whether these are functions of this module, which look at each sample by itself and change nothing."""
+        return self.loss is cross_entropy and self.error in (None, misclassified)
+
     def sums(self, output: Any, batch: Batch) -> Tensor:
         """The sums over a batch of loss, and of error in percent where there is one, float64, (1,) or (2,).
+
+        Each function of the user's gets a copy of its own, as it may work in place.
 
         Raises:
             ParameterError: not one value a sample, or an error outside [0, 1].
         """
-        loss = _checked("loss", self.loss, output, batch)
+        loss = _checked("loss", self.loss, output, batch).sum()
         if self.error is None:
-            return loss.sum().reshape(1)
+            return loss.reshape(1)
         error = _checked("error", self.error, output, batch)
-        if not bool(((error >= 0) & (error <= 1)).all()):
+        if bool((error.isfinite() & ((error < 0) | (error > 1))).any()):
             raise ParameterError("error: some samples have values outside 0 to 1")
-        return torch.stack([loss.sum(), 100 * error.sum()])
+        return torch.stack([loss, 100 * error.sum()])
 
     def sums_of_each(self, output: Any, batch: Batch, networks: int) -> Tensor:
         """`sums` of each network of a stack, (networks, scores); its outputs have a leading network axis."""
@@ -126,6 +133,20 @@ class Scores:
         return torch.stack([loss.view(networks, -1).sum(1), 100 * wrong.view(networks, -1).sum(1)], 1)
 
 
+def run_and_score(network: Callable[..., Any], batch: Batch, measured: Scores, number: int) -> tuple[Any, Tensor]:
+    """What a network puts out for a batch, and the sums of its scores, on the CPU.
+
+    Args:
+        network: without gradients.
+        batch: a copy of its own on the network's device.
+        measured: the scores.
+        number: of the batch, for messages.
+    """
+    with expected(f"data: expected inputs that the network takes, batch {number} gave"):
+        output = batch.run(network)
+    return output, measured.sums(output, batch).cpu()
+
+
 def of_one(outputs: Any, place: int) -> Any:
     """What one network of a stack put out."""
     return pytree.tree_map(lambda part: part[place], outputs)
@@ -133,7 +154,8 @@ def of_one(outputs: Any, place: int) -> Any:
 
 def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:
     with expected(f"{name}: expected a function of output and target, it gave"):
-        result = score(output, batch.target)
+        own = score in (cross_entropy, misclassified)
+        result = score(output, batch.target) if own else score(*own_copy((output, batch.target)))
     if not isinstance(result, Tensor) or result.shape != (batch.size,):
         got = f"the shape {tuple(result.shape)}" if isinstance(result, Tensor) else f"a {type(result).__name__}"
         hint = '; with torch\'s own losses use reduction="none"'

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from lmc_utils.measure.batches import Batch
 from lmc_utils.settings import ParameterError
 
 State = Mapping[str, Tensor]
@@ -38,6 +40,22 @@ def statistics(module: nn.Module) -> list[str]:
 def tensors(module: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers by name, each once where it has several."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def run_with(module: nn.Module, values: State, batch: Batch) -> Any:
+    """What a module puts out for a batch with other tensors in place of its own, which stay as they are.
+
+    Args:
+        module: it may hold a tensor, or a part, under several names.
+        values: tensors by name, as `tensors` has them; the module's own stand for those that are left out.
+        batch: on the device of the module.
+    """
+    own, names = tensors(module), dict[int, list[str]]()
+    for place, part in module.named_modules():  # each part once, as torch cannot swap a tensor of one part twice
+        for name, value in (*part._parameters.items(), *part._buffers.items()):
+            names.setdefault(id(value), []).append(f"{place}.{name}".lstrip("."))
+    swapped = {other: value for name, value in values.items() for other in names[id(own[name])]}
+    return batch.run(lambda *args, **named: torch.func.functional_call(module, swapped, args, named, tie_weights=False))
 
 
 def layers(module: nn.Module) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from lmc_utils.measure.labelled_arrays import Coords, Place, Quantity, blank, re
 from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.progress import bar
-from lmc_utils.settings import require_resources
+from lmc_utils.settings import ParameterError, require_resources
 
 _NUMBER = 8  # bytes of a result
 
@@ -24,6 +24,14 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, partial: xr.Dataset) -> None:
         super().__init__("what was measured is in `error.partial`")
+        self.partial = partial
+
+
+class Failed(ParameterError):
+    """A point cannot be measured. `partial` has what was measured before; NaN stands for the rest."""
+
+    def __init__(self, line: str, partial: xr.Dataset) -> None:
+        super().__init__(line)
         self.partial = partial
 
 
@@ -52,12 +60,13 @@ def measure(
         NaN where there is no pair, as before a fork, or no points. The attribute `batchnorm` says where statistics of
         batch normalisation come from. Where they are kept, there are also `loss_kept` and `error_kept` with a last
         dimension `kept` (first, second): all points with the statistics of one end, except for the ends themselves,
-        which have their own; `loss` and `error` are the means of both.
+        which have their own; `loss` and `error` are the means of both. Scores of users' networks that are NaN or
+        infinite are NaN.
 
     Raises:
-        ParameterError: an unknown split, a network that is not understood, more points than memory holds, or a loss
-            that is NaN or infinite.
-        Interrupted: the work was stopped; it has what was measured.
+        ParameterError: an unknown split, a network that is not understood, or more points than memory holds.
+        Failed: a point cannot be measured, or the loss of a stacked network is NaN or infinite.
+        Interrupted: the work was stopped. As `Failed`, it has what was measured.
     """
     evaluator, named = pairs.evaluator, pairs.require_splits(splits)
     coords: Coords = {"split": named, **pairs.coords, **inner}
@@ -85,14 +94,17 @@ def measure(
                     where: tuple[Any, ...] = np.unravel_index(sequence[rows], shape)
                     for column, name in enumerate(evaluator.quantities):
                         each = scores[..., column].cpu().numpy()  # points, splits, kept
+                        each = np.where(np.isfinite(each), each, np.nan) if evaluator.allows_nonfinite else each
                         for split in range(len(named)):
                             at: Any = (split, *place, *where)
                             measured[name].values[at] = each[:, split].mean(-1)
                             if statistics_dim:
                                 measured[f"{name}_kept"].values[at] = each[:, split]
                     shown.update(len(scores))
-                for split in range(len(named)):
+                for split in range(0 if evaluator.allows_nonfinite else len(named)):
                     require_finite(measured.loss.values[(split, *place)], coords, (split, *place))
     except KeyboardInterrupt as stop:
         raise Interrupted(measured) from stop
+    except ParameterError as error:
+        raise Failed(str(error), measured) from error
     return measured

@@ -80,6 +80,10 @@ class StackedEvaluator:
         return False
 
     @property
+    def allows_nonfinite(self) -> bool:
+        return False
+
+    @property
     def keeps_statistics(self) -> bool:
         return self._has_norms and self.convention.batchnorm == "keep"
 

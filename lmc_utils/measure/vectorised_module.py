@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lmc_utils.measure.batches import Batch, Batches, joined
 from lmc_utils.measure.module_outputs import alike, outputs
 from lmc_utils.measure.module_scores import Scores, of_one
-from lmc_utils.measure.module_state import State, tensors
+from lmc_utils.measure.module_state import State, run_with
 
 _LAYERS = (nn.Linear, nn.LayerNorm, nn.BatchNorm1d)  # with others, many passes were as fast as one of many
 _PARAMETERS = 2**20  # of the largest network that is vectorised
@@ -25,13 +25,15 @@ def suits(module: nn.Module) -> bool:
     """Whether a module is so small and simple that vectorising it is worth it."""
     holders = [part for part in module.modules() if any(True for _ in part.parameters(recurse=False))]
     size = sum(value.numel() for value in module.parameters())
-    return size <= _PARAMETERS and all(type(part) in _LAYERS for part in holders)
+    hooked = any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+    return size <= _PARAMETERS and not hooked and all(type(part) in _LAYERS for part in holders)
 
 
 def scores(module: nn.Module, versions: State, batches: Batches, measured: Scores) -> Tensor | None:
     """The mean scores of all versions of a module, (versions, scores), float64; None where torch cannot vectorise it.
 
-    The first pass is compared with one through the module itself.
+    The first pass is compared with one through the module itself. Batches are joined only for this package's own
+    scores, which look at each sample by itself, and where the outputs for the first of them stay the same.
 
     Args:
         module: in evaluation mode; it holds the last of the versions.
@@ -40,21 +42,19 @@ def scores(module: nn.Module, versions: State, batches: Batches, measured: Score
         measured: the scores.
     """
     count = len(next(iter(versions.values())))
-    rest = {name: value for name, value in tensors(module).items() if name not in versions}
     device = next(module.parameters()).device
     total = torch.zeros(count, len(measured.names), dtype=torch.float64)
     at_once = 0
     with torch.no_grad(), _without_fallback():
-        for batch in joined(batches, _SAMPLES) if _one_by_one(module, batches) else batches:
-            on_device = batch.to(device)
+        for batch in joined(batches, _SAMPLES) if measured.own and _one_by_one(module, batches) else batches:
             if not at_once:
-                found = _together(module, versions, rest, on_device, slice(count - 1, count))
-                if found is None or not alike(of_one(found, 0), on_device.run(module)):
+                found = _together(module, versions, batch.to(device), slice(count - 1, count))
+                if found is None or not alike(of_one(found, 0), batch.to(device).run(module)):
                     return None
-                at_once = max(1, _WORKING // max(1, _bytes_of(module, on_device)))
+                at_once = max(1, _WORKING // max(1, _bytes_of(module, batch.to(device))))
             for start in range(0, count, at_once):
-                rows = range(start, min(start + at_once, count))
-                found = _together(module, versions, rest, on_device, slice(rows.start, rows.stop))
+                rows, on_device = range(start, min(start + at_once, count)), batch.to(device)
+                found = _together(module, versions, on_device, slice(rows.start, rows.stop))
                 if found is None:
                     return None
                 total[rows.start : rows.stop] += measured.sums_of_each(found, on_device, len(rows)).cpu()
@@ -77,15 +77,11 @@ def _without_fallback() -> Iterator[None]:
         yield
 
 
-def _together(module: nn.Module, versions: State, rest: State, batch: Batch, rows: slice) -> Any | None:
-    def one(values: State) -> Any:
-        def run(*args: Any, **named: Any) -> Any:
-            return torch.func.functional_call(module, (dict(values), dict(rest)), args, named)
-
-        return batch.run(run)
-
+def _together(module: nn.Module, versions: State, batch: Batch, rows: slice) -> Any | None:
     try:
-        return torch.func.vmap(one)({name: value[rows] for name, value in versions.items()})
+        return torch.func.vmap(lambda values: run_with(module, values, batch))(
+            {name: value[rows] for name, value in versions.items()}
+        )
     except Exception:  # whatever torch says where it has no rule: then one after the other
         return None
 

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lmc_utils import connect
-from lmc_utils.connect.endpoint_checks import endpoint_difference
+from lmc_utils.connect.endpoint_checks import compare
 from lmc_utils.connect.endpoints import endpoints
 from lmc_utils.connect.repeatable_data import repeatable
+from lmc_utils.measure.module_scores import Scores
 from lmc_utils.settings import ParameterError
 
 SAMPLES = torch.ones(6, 3), torch.zeros(6, dtype=torch.int64)
@@ -81,6 +82,11 @@ def test_other_buffers_must_be_equal_in_both_networks() -> None:
 @pytest.mark.parametrize("kind", example_modules.KINDS)
 def test_endpoints_reproduce_the_networks_up_to_rounding(kind: str) -> None:
     first, second, samples = example_modules.two(kind)
-    assert endpoint_difference(endpoints([first, second]), repeatable(samples)) < 1e-6
+    found = compare(endpoints([first, second]), repeatable(samples), Scores())
+    assert found.difference < 1e-6
+    for network, scores in zip((first, second), found.scores, strict=True):
+        assert float(scores[0]) == pytest.approx(
+            functional.cross_entropy(network.eval()(samples[0]), samples[1]).item()
+        )
     states = endpoints([first.state_dict(), second.state_dict()], model=first)
-    assert endpoint_difference(states, repeatable(samples)) < 1e-6
+    assert compare(states, repeatable(samples), Scores()).difference < 1e-6

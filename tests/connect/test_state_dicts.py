@@ -77,7 +77,7 @@ def test_two_states_need_a_module() -> None:
 
 
 def test_a_lazy_network_is_rejected() -> None:
-    with pytest.raises(ParameterError, match=r"^network: expected one whose shapes are known, weight, bias wait"):
+    with pytest.raises(ParameterError, match=r"^first: expected a network whose shapes are known, weight, bias wait"):
         endpoints([nn.LazyLinear(3), nn.LazyLinear(3)])
 
 

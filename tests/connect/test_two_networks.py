@@ -212,7 +212,7 @@ def test_ctrl_c_during_the_line_returns_the_measured_points() -> None:
     first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=5)
     with pytest.raises(connect.Interrupted, match="3 of 5 points") as stop:
-        connect.pair(first, second, samples, alphas=5, loss=stopping_after(3))
+        connect.pair(first, second, samples, alphas=5, loss=stopping_after(5))  # four of the calls check the ends
     done = stop.value.report.loss.dropna("alpha")
     assert done.alpha.values.tolist() == [0.0, 0.5, 1.0]
     np.testing.assert_array_equal(done, whole.loss.sel(alpha=done.alpha))
@@ -274,7 +274,10 @@ def test_networks_that_mix_samples_see_the_given_batches() -> None:
         ({"second": {"weight": torch.ones(4, 3)}}, "it lacks bias$"),
         ({"second": 3}, "second: expected a module or a state dict, got a int"),
         ({"alphas": 1}, "alphas: expected at least 2, got 1"),
-        ({"alphas": [2.0]}, "alphas: expected points from 0 to 1"),
+        *(
+            ({"alphas": each}, "alphas: expected how many points, or a sequence of numbers, got")
+            for each in (0.5, "abc", [[0.0, 1.0]], [np.nan], None)
+        ),
         ({"batchnorm": "keeps"}, "batchnorm: 'keeps' is not known; did you mean 'keep'"),
         (
             {"data": (torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))},
@@ -291,7 +294,7 @@ def test_networks_that_mix_samples_see_the_given_batches() -> None:
         ({"layers": ["hea"]}, "layers: 'hea' is not known"),
         (
             {"loss": lambda out, _: 1 / out[:, 0] ** 999},
-            "loss: it is NaN or infinite at split data",
+            "loss: it is NaN or infinite at every point",
         ),
         (
             {"loss": lambda out, _: out.argmax(1), "curvature": True},
