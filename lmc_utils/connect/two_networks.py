@@ -248,22 +248,28 @@ def _single_pair(results: xr.Dataset) -> xr.Dataset:
 
 def _with_barriers(results: xr.Dataset) -> xr.Dataset:
     """With barriers by every definition; where statistics are kept, means over those of both ends."""
-
-    def of(definition: Callable[[xr.DataArray], xr.DataArray], name: str) -> xr.DataArray:
-        return barriers.of_each_statistics(definition, results, name).assign_attrs(results[name].attrs)
-
+    names = [name for name in ("loss", "error") if name in results]
+    kept = [f"{name}_kept" for name in names]
+    both = xr.Dataset({"scores": results[names].to_array("of")})
+    if kept[0] in results:
+        both["scores_kept"] = results[kept].to_array("of").assign_coords({"of": names})
+    heights = barriers.of_each_statistics(barriers.barrier_height, both, "scores")
+    halves = barriers.of_each_statistics(barriers.midpoint_barrier, both, "scores")
     more = {
-        "loss_barrier": of(barriers.barrier_height, "loss"),
-        "loss_at_half": of(barriers.midpoint_barrier, "loss"),
+        "loss_barrier": heights.sel(of="loss", drop=True),
+        "loss_at_half": halves.sel(of="loss", drop=True),
         "highest_at": barriers.highest_position(results, "loss"),
     }
     if "error" in results:
         more |= {
-            "error_barrier": of(barriers.error_barrier, "error").assign_attrs(units="percentage points"),
-            "error_barrier_above_chord": of(barriers.barrier_height, "error"),
-            "error_at_half": of(barriers.midpoint_barrier, "error"),
+            "error_barrier": barriers.of_each_statistics(barriers.error_barrier, results, "error"),
+            "error_barrier_above_chord": heights.sel(of="error", drop=True),
+            "error_at_half": halves.sel(of="error", drop=True),
         }
-    return results.assign(more)
+    units = {
+        name: results["loss" if name.startswith("loss") else "error"].attrs for name in more if name != "highest_at"
+    }
+    return results.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
 
 
 def _curve(path: curves.Curves, trained_on: str) -> xr.Dataset:

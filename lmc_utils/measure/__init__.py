@@ -17,6 +17,7 @@ __all__ = [
     "module_scores",
     "module_state",
     "mixed_module",
+    "module_statistics",
     "module_outputs",
     "vectorised_module",
     "batches",

@@ -67,10 +67,12 @@ class Used(NamedTuple):
     Attributes:
         samples: how many.
         batches: in how many batches.
+        uncalled: the numbers of the normalisations that were never called.
     """
 
     samples: int
     batches: int
+    uncalled: tuple[int, ...] = ()
 
 
 def reestimate(
@@ -95,7 +97,7 @@ def reestimate(
     >>> norm, samples = torch.nn.BatchNorm1d(1), torch.tensor([[1.0], [3.0]])
     >>> used = reestimate([norm], [samples, samples[:1]], norm, size=len)
     >>> used, norm.running_mean.item(), norm.running_var.item()
-    (Used(samples=2, batches=1), 2.0, 2.0)
+    (Used(samples=2, batches=1, uncalled=()), 2.0, 2.0)
     """
     samples = count = 0
     with _training(norms) as calls, torch.no_grad():
@@ -112,14 +114,14 @@ def reestimate(
                 calls[:] = before[1]
                 continue
             samples, count = samples + size(batch), count + 1
-        for norm, number in zip(norms, calls, strict=True):
-            if not number:
-                norm.running_mean.fill_(torch.nan)
-                norm.running_var.fill_(torch.nan)
+        uncalled = tuple(number for number, each in enumerate(calls) if not each)
+        for number in uncalled:
+            norms[number].running_mean.fill_(torch.nan)
+            norms[number].running_var.fill_(torch.nan)
     if not count:
         expected = "a batch with at least two numbers for each channel to re-estimate on"
         raise ParameterError(f"batchnorm: expected {expected}, got none; or choose interpolate or keep")
-    return Used(samples, count)
+    return Used(samples, count, uncalled)
 
 
 def without_variance(error: ValueError) -> bool:

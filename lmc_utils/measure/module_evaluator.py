@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lmc_utils.measure import vectorised_module
 from lmc_utils.measure.batches import Batch, Batches
-from lmc_utils.measure.batchnorm import CONVENTIONS, Used, reestimate
+from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
 from lmc_utils.measure.mixed_module import Corners, MixedModule
@@ -24,8 +24,8 @@ from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 from lmc_utils.measure.module_derivatives import directional_derivatives, gradient
 from lmc_utils.measure.module_scores import Scores, cross_entropy, run_and_score
 from lmc_utils.measure.module_state import State, layers, norms, require_single, tensors
+from lmc_utils.measure.module_statistics import Reestimation
 from lmc_utils.measure.stacked_scores import blocks
-from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import require_choice
 
@@ -98,22 +98,11 @@ class ModuleEvaluator:
         if not self.norms:
             return "none"
         described = {
-            "reestimate": f"reestimate (on {self._estimation_description})",
+            "reestimate": f"reestimate (on {self._reestimation.description})",
             "interpolate": "interpolate",
             "keep": "keep (mean of the statistics of each network in turn)",
         }
         return described[self.convention]
-
-    @property
-    def _estimation_description(self) -> str:
-        """The samples to re-estimate on; where torch refuses some, how many were used."""
-        all_of_them, used = self.estimated_on, self.used
-        if used == (all_of_them.samples, all_of_them.count):
-            return all_of_them.description
-        samples = f"{used.samples:,} of {all_of_them.samples:,} samples"
-        batches = f"{used.batches:,} of {all_of_them.count:,} batches"
-        _, *noticed = all_of_them.description.split("; ")
-        return "; ".join([f"{samples} in {batches}", "torch takes no statistics of the others", *noticed])
 
     @property
     def differentiated(self) -> str:
@@ -130,9 +119,8 @@ class ModuleEvaluator:
         return list(norms(self.module).values())
 
     @cached_property
-    def used(self) -> Used:
-        """What statistics are re-estimated on: the samples of the batches that torch takes."""
-        return self._reestimate()
+    def _reestimation(self) -> Reestimation:
+        return Reestimation(self.module, self.estimated_on)
 
     @cached_property
     def _groups(self) -> Mapping[str, Sequence[str]]:
@@ -144,44 +132,45 @@ class ModuleEvaluator:
         return MixedModule(self.module, self._groups)
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
-        done = 0
-        if self._vectorises(corners, splits):
+        known, done = self._known(corners, points, splits), 0
+        if (not self.norms or self.convention == "interpolate") and vectorised_module.suits(self.module):
             size = sum(value.numel() * value.element_size() for value in self.module.parameters())
             for rows in blocks(len(points), max(1, _VERSIONS // size)):
-                found = self._together(corners, points[rows], splits)
+                found = self._together(corners, points, range(rows.start, rows.stop), splits, known)
                 if found is None:
                     break
-                for row, exact in self._known(corners, points[rows], splits).items():
-                    found[row] = exact
                 yield rows, found[:, :, None]
                 done = rows.stop
-        known = self._known(corners, points, splits)
         for row in range(done, len(points)):
-            mean = known[row][:, None] if row in known else self._one(corners, points, row, splits)
-            yield slice(row, row + 1), (mean.repeat(1, 2, 1) if row in known and self.keeps_statistics else mean)[None]
+            exact = known[row][:, None].repeat(1, 2 if self.keeps_statistics else 1, 1) if row in known else None
+            yield slice(row, row + 1), (self._one(corners, points, row, splits) if exact is None else exact)[None]
 
-    def _vectorises(self, corners: Corners, splits: Sequence[str]) -> bool:
-        """Whether many points can go together: where that gives the scores of each corner that a plain pass gives."""
-        if (self.norms and self.convention != "interpolate") or not vectorised_module.suits(self.module):
-            return False
-        each = Mixtures(torch.eye(len(corners), dtype=torch.float64)[sorted({0, 1, len(corners) - 1})])
-        found, known = self._together(corners, each, splits), self._known(corners, each, splits)
-        if found is None:
-            return False
-        plain = [
-            known[row] if row in known else self._one(corners, each, row, splits)[:, 0] for row in range(len(each))
-        ]
-        return torch.allclose(found, torch.stack(plain), rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True)
+    def _together(
+        self, corners: Corners, points: Mixtures, rows: range, splits: Sequence[str], known: Mapping[int, Tensor]
+    ) -> Tensor | None:
+        """The scores of some points in one pass, (points, splits, scores); None where torch cannot do that.
 
-    def _together(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Tensor | None:
-        """The scores of all points in one pass, (points, splits, scores); None where torch cannot do that."""
-        versions, found = self._point.versions(corners, points), []
+        Corners go along, and it is the way only where they get the scores that a plain pass of each of them gives.
+        """
+        numbers = sorted({0, 1, len(corners) - 1})
+        checks = Mixtures(torch.eye(len(corners), dtype=torch.float64)[numbers])
+        wanted = [row for row in rows if row not in known]
+        versions = self._point.versions(corners, points[wanted].with_corners(numbers))
+        found = []
         for split in splits:
             scores = vectorised_module.scores(self.module, versions, self.samples[split], self.measured)
             if scores is None:
                 return None
             found.append(scores)
-        return torch.stack(found, 1)
+        together = torch.stack(found, 1)
+        measured, checked = together[: len(wanted)], together[len(wanted) :]
+        plain = self._known(corners, checks, splits)
+        for row, each in enumerate(checked):
+            exact = plain[row] if row in plain else self._one(corners, checks, row, splits)[:, 0]
+            if not torch.allclose(each, exact, rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True):
+                return None
+        by_row = {**known, **dict(zip(wanted, measured, strict=True))}
+        return torch.stack([by_row[row] for row in rows])
 
     def _known(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> dict[int, Tensor]:
         """The scores of points that are corners with their own statistics, (splits, scores), where they are known."""
@@ -209,23 +198,13 @@ class ModuleEvaluator:
             point.mix(corners, points, row, point.statistics)
             return torch.stack([self._mean(split) for split in splits])[:, None]
         if self.convention == "reestimate":
-            self._reestimate()
+            self._reestimation.run()
             return torch.stack([self._mean(split) for split in splits])[:, None]
         home, rows = int(points.own_homes()[row]), []
         for end in (0, 1) if home == EITHER else (home,):
             point.hold(corners[end], point.statistics)
             rows.append(torch.stack([self._mean(split) for split in splits]))
         return torch.stack(rows if len(rows) == 2 else rows * 2, 1)
-
-    def _reestimate(self) -> Used:
-        with expected(
-            "batchnorm: expected statistics that can be re-estimated, or `interpolate` or `keep`; a batch in training "
-            "mode gave"
-        ):
-            return reestimate(self.norms, self.estimated_on, self._run, size=lambda batch: batch.size)
-
-    def _run(self, batch: Batch) -> object:
-        return batch.to(self.device).run(self.module)
 
     def _mean(self, split: str) -> Tensor:
         """The mean scores of what the copy holds, (scores,), float64."""

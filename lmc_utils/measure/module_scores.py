@@ -120,7 +120,7 @@ class Scores:
         if self.error is None:
             return loss.reshape(1)
         error = _checked("error", self.error, output, batch)
-        if bool((error.isfinite() & ((error < 0) | (error > 1))).any()):
+        if self.error is not misclassified and bool((error.isfinite() & ((error < 0) | (error > 1))).any()):
             raise ParameterError("error: some samples have values outside 0 to 1")
         return torch.stack([loss, 100 * error.sum()])
 
@@ -133,6 +133,12 @@ class Scores:
         return torch.stack([loss.view(networks, -1).sum(1), 100 * wrong.view(networks, -1).sum(1)], 1)
 
 
+def output_of(network: Callable[..., Any], batch: Batch, number: int) -> Any:
+    """What a network puts out for a batch of this number, or one line that says why it cannot."""
+    with expected(f"data: expected inputs that the network takes, batch {number} gave"):
+        return batch.run(network)
+
+
 def run_and_score(network: Callable[..., Any], batch: Batch, measured: Scores, number: int) -> tuple[Any, Tensor]:
     """What a network puts out for a batch, and the sums of its scores, on the CPU.
 
@@ -142,8 +148,7 @@ def run_and_score(network: Callable[..., Any], batch: Batch, measured: Scores, n
         measured: the scores.
         number: of the batch, for messages.
     """
-    with expected(f"data: expected inputs that the network takes, batch {number} gave"):
-        output = batch.run(network)
+    output = output_of(network, batch, number)
     return output, measured.sums(output, batch).cpu()
 
 

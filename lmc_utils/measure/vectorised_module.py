@@ -44,19 +44,21 @@ def scores(module: nn.Module, versions: State, batches: Batches, measured: Score
     count = len(next(iter(versions.values())))
     device = next(module.parameters()).device
     total = torch.zeros(count, len(measured.names), dtype=torch.float64)
-    at_once = 0
+    at_once, plain = 0, None
     with torch.no_grad(), _without_fallback():
         for batch in joined(batches, _SAMPLES) if measured.own and _one_by_one(module, batches) else batches:
             if not at_once:
-                found = _together(module, versions, batch.to(device), slice(count - 1, count))
-                if found is None or not alike(of_one(found, 0), batch.to(device).run(module)):
-                    return None
-                at_once = max(1, _WORKING // max(1, _bytes_of(module, batch.to(device))))
+                plain, size = _output_and_size(module, batch.to(device))
+                at_once = max(1, _WORKING // max(1, size))
             for start in range(0, count, at_once):
                 rows, on_device = range(start, min(start + at_once, count)), batch.to(device)
                 found = _together(module, versions, on_device, slice(rows.start, rows.stop))
                 if found is None:
                     return None
+                if plain is not None and rows.stop == count:
+                    if not alike(of_one(found, -1), plain):
+                        return None
+                    plain = None
                 total[rows.start : rows.stop] += measured.sums_of_each(found, on_device, len(rows)).cpu()
     return total / batches.samples
 
@@ -86,8 +88,8 @@ def _together(module: nn.Module, versions: State, batch: Batch, rows: slice) -> 
         return None
 
 
-def _bytes_of(module: nn.Module, batch: Batch) -> int:
-    """Bytes of what all parts of a network put out for a batch."""
+def _output_and_size(module: nn.Module, batch: Batch) -> tuple[Any, int]:
+    """What a network puts out for a batch, and the bytes of what all its parts put out."""
     seen = [0]
 
     def note(_: nn.Module, __: Any, output: Any) -> None:
@@ -95,8 +97,8 @@ def _bytes_of(module: nn.Module, batch: Batch) -> int:
 
     hooks = [part.register_forward_hook(note) for part in module.modules()]
     try:
-        batch.run(module)
+        output = batch.run(module)
     finally:
         for hook in hooks:
             hook.remove()
-    return seen[0]
+    return output, seen[0]

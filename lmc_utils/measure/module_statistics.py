@@ -1,0 +1,69 @@
+"""Running statistics of any module, re-estimated on fixed samples, and what they were re-estimated on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from lmc_utils.measure.batches import Batch, Batches
+from lmc_utils.measure.batchnorm import Used, reestimate
+from lmc_utils.measure.module_outputs import outputs
+from lmc_utils.measure.module_state import norms
+from lmc_utils.measure.user_code_errors import expected
+from lmc_utils.settings import ParameterError
+
+
+@dataclass(frozen=True)
+class Reestimation:
+    """Gives the normalisations of a module the statistics that they meet on samples, see `batchnorm.reestimate`.
+
+    Attributes:
+        module: in evaluation mode; it gets new running statistics.
+        samples: to re-estimate on.
+    """
+
+    module: nn.Module
+    samples: Batches
+
+    def run(self) -> Used:
+        """Re-estimate the statistics of what the module holds."""
+        with expected(
+            "batchnorm: expected statistics that can be re-estimated, or `interpolate` or `keep`; a batch in training "
+            "mode gave"
+        ):
+            return reestimate(
+                list(norms(self.module).values()), self.samples, self._output, size=lambda each: each.size
+            )
+
+    @cached_property
+    def used(self) -> Used:
+        """What is used: the samples of the batches that torch takes. It is found in a first pass.
+
+        Raises:
+            ParameterError: none, or statistics that the network uses without calling the module that keeps them.
+        """
+        used = self.run()
+        if used.uncalled and any(bool(part.isnan().any()) for part in outputs(self._output(next(iter(self.samples))))):
+            names = [list(norms(self.module))[number] for number in used.uncalled]
+            raise ParameterError(
+                f"batchnorm: expected normalisations that the network calls, it never calls {', '.join(names[:3])} but "
+                "uses the statistics, which cannot be re-estimated; choose interpolate or keep"
+            )
+        return used
+
+    @property
+    def description(self) -> str:
+        """The samples; where torch refuses some, how many are used."""
+        given, used = self.samples, self.used
+        if used[:2] == (given.samples, given.count):
+            return given.description
+        counts = f"{used.samples:,} of {given.samples:,} samples in {used.batches:,} of {given.count:,} batches"
+        _, *noticed = given.description.split("; ")
+        return "; ".join([counts, "torch takes no statistics of the others", *noticed])
+
+    def _output(self, batch: Batch) -> object:
+        with torch.no_grad():
+            return batch.to(next(self.module.parameters()).device).run(self.module)
