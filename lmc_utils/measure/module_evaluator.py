@@ -27,7 +27,7 @@ from lmc_utils.measure.module_state import State, layers, norms, require_single,
 from lmc_utils.measure.module_statistics import Reestimation
 from lmc_utils.measure.stacked_scores import blocks
 from lmc_utils.networks.training import Recipe
-from lmc_utils.settings import require_choice
+from lmc_utils.settings import ParameterError, require_choice
 
 DIFFERENTIATED = {
     "reestimate": "each batch's own statistics, as functions of the parameters",
@@ -35,6 +35,7 @@ DIFFERENTIATED = {
     "keep": "each network's own statistics, as constants",
 }
 
+_KEPT = "keep (mean of the statistics of each network in turn)"
 _VERSIONS = 2**28  # bytes of parameters of points that are vectorised together
 _ROUNDING = 1e-5  # of a mean score, between one pass of many points and one of each
 
@@ -97,12 +98,9 @@ class ModuleEvaluator:
     def batchnorm(self) -> str:
         if not self.norms:
             return "none"
-        described = {
-            "reestimate": f"reestimate (on {self._reestimation.description})",
-            "interpolate": "interpolate",
-            "keep": "keep (mean of the statistics of each network in turn)",
-        }
-        return described[self.convention]
+        if self.convention == "reestimate":
+            return f"reestimate (on {self._reestimation.description})"
+        return "interpolate" if self.convention == "interpolate" else _KEPT
 
     @property
     def differentiated(self) -> str:
@@ -158,7 +156,10 @@ class ModuleEvaluator:
         versions = self._point.versions(corners, points[wanted].with_corners(numbers))
         found = []
         for split in splits:
-            scores = vectorised_module.scores(self.module, versions, self.samples[split], self.measured)
+            try:
+                scores = vectorised_module.scores(self.module, versions, self.samples[split], self.measured)
+            except ParameterError:  # of one point, which must not take the others with it
+                return None
             if scores is None:
                 return None
             found.append(scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import example_modules
@@ -35,6 +36,10 @@ class Odd(nn.Module):
 def counted(network: Odd, outputs: Tensor) -> Tensor:
     network.table += 1
     return outputs
+
+
+def adding(network: Odd) -> None:
+    network.table.data += 1
 
 
 def turned(network: Odd, outputs: Tensor) -> Tensor:
@@ -90,3 +95,78 @@ def test_endpoints_reproduce_the_networks_up_to_rounding(kind: str) -> None:
         )
     states = endpoints([first.state_dict(), second.state_dict()], model=first)
     assert compare(states, repeatable(samples), Scores()).difference < 1e-6
+
+
+def capped(cap: float) -> Odd:
+    network = Odd(lambda network, outputs: outputs)
+    network.register_forward_pre_hook(lambda network, inputs: inputs[0].clamp(max=network.cap))
+    network.cap = cap
+    return network
+
+
+@pytest.mark.parametrize("batch_size", [60, 7])
+def test_an_attribute_that_acts_on_one_sample_is_detected_in_its_batch(batch_size: int) -> None:
+    inputs = torch.rand(60, 3)
+    inputs[52, 1] = 5.0
+    batches = list(zip(inputs.split(batch_size), torch.zeros(60, dtype=torch.int64).split(batch_size), strict=True))
+    batch, place = divmod(52, batch_size)
+    with pytest.raises(ParameterError, match=rf"^second: .* differs in batch {batch}, place \({place}, \d\)"):
+        connect.pair(capped(4.0), capped(3.0), batches)
+    assert connect.pair(capped(4.0), capped(4.0), batches, alphas=3).attrs["endpoint_difference"] == 0.0
+
+
+def test_scores_are_compared_where_outputs_do_not_show_the_difference() -> None:
+    """The loss reads whole numbers, which are no outputs that could be compared."""
+
+    def loss(output: tuple[Tensor, Tensor], _: Tensor) -> Tensor:
+        return output[0].square().sum(1) * output[1]
+
+    first, second = (Odd(lambda network, outputs: (outputs, torch.tensor(network.count))) for _ in range(2))
+    first.count, second.count = 2, 3
+    with pytest.raises(
+        ParameterError, match=r"^second: expected the loss of the network itself, .* in batch 0, the copy"
+    ):
+        connect.pair(first, second, SAMPLES, loss=loss)
+    second.count = 2
+    assert connect.pair(first, second, SAMPLES, loss=loss, alphas=3).loss.notnull().all()
+
+
+def test_a_loss_that_answers_otherwise_each_time_is_rejected() -> None:
+    numbers = itertools.count(1)
+    with pytest.raises(
+        ParameterError, match=r"^first: expected the loss of the network itself, 2 in batch 0, the copy"
+    ):
+        connect.pair(nn.Linear(3, 2), nn.Linear(3, 2), SAMPLES, loss=lambda *_: torch.full((6,), 1.0 * next(numbers)))
+
+
+def test_random_numbers_and_changes_in_later_batches_are_detected() -> None:
+    def rarely(change: Callable[[Odd], None]) -> Callable[[Odd, Tensor], Tensor]:
+        def then(network: Odd, outputs: Tensor) -> Tensor:
+            if len(outputs) == 2:
+                change(network)
+            return functional.dropout(outputs) if len(outputs) == 3 else outputs
+
+        return then
+
+    batches = [(torch.ones(size, 3), torch.zeros(size, dtype=torch.int64)) for size in (4, 3)]
+    with pytest.raises(ParameterError, match=r"^first: .* the copy that is measured differs in batch 1"):
+        connect.pair(Odd(rarely(counted)), Odd(rarely(counted)), batches)
+    with pytest.raises(ParameterError, match=r"^first: .* a forward pass leaves as it is, it changes table"):
+        connect.pair(Odd(rarely(adding)), Odd(rarely(adding)), [batches[0], (torch.ones(2, 3), batches[0][1][:2])])
+
+
+def test_a_dense_adjacency_matrix_is_not_cut() -> None:
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, nodes: Tensor, adjacency: Tensor) -> Tensor:
+            return adjacency @ self.layer(nodes)
+
+    first, second = Graph(), Graph()
+    nodes, adjacency = torch.randn(9, 3), torch.rand(9, 9)
+    batch = (nodes, adjacency), torch.arange(9) % 2
+    found = connect.pair(first, second, [batch], alphas=3)
+    expected = functional.cross_entropy(first(nodes, adjacency), batch[1])
+    assert float(found.loss[0]) == pytest.approx(expected.item(), rel=1e-5)

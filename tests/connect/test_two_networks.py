@@ -125,6 +125,43 @@ def test_arguments_are_not_changed(batchnorm: str) -> None:
     assert generators[1:] == (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
 
 
+@pytest.mark.parametrize("end", ["done", "refused", "failed", "interrupted"])
+def test_samples_and_generators_are_not_changed_however_it_ends(end: str) -> None:
+    class InPlace(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.scale = nn.Linear(3, 4), 1.0
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            inputs -= self.scale
+            return self.layer(inputs)
+
+    def loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        target += 1
+        calls.append(torch.rand(1) + random.random() + np.random.rand())  # noqa: NPY002
+        if end in ("failed", "interrupted") and len(calls) > 5:
+            raise KeyboardInterrupt if end == "interrupted" else OSError("full")
+        return nn.functional.cross_entropy(output.mul_(2), target - 1, reduction="none")
+
+    calls: list[Any] = []
+    first, second = InPlace(), InPlace()
+    second.scale = 2.0 if end == "refused" else 1.0
+    samples = torch.randn(9, 3), torch.randint(0, 4, (9,))
+    before = [part.clone() for part in samples]
+    generators = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    try:
+        report = connect.pair(first, second, samples, alphas=5, loss=loss)
+        assert end in ("done", "failed")
+        assert ("failed" in report.attrs) == (end == "failed")
+    except ParameterError:
+        assert end == "refused"
+    except connect.Interrupted:
+        assert end == "interrupted"
+    assert all(map(torch.equal, samples, before))
+    assert torch.equal(generators[0], torch.get_rng_state())
+    assert generators[1:] == (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
+
+
 def test_reestimated_statistics_equal_torchs() -> None:
     first, second, samples = example_modules.two("normalised")
     batches = [(samples[0][:12], samples[1][:12]), (samples[0][12:], samples[1][12:])]
@@ -208,6 +245,18 @@ def stopping_after(calls: int) -> Callable[[Any, Any], torch.Tensor]:
     return loss
 
 
+def failing_after(calls: int) -> Callable[[Any, Any], torch.Tensor]:
+    """Cross-entropy, until something is wrong."""
+    left = iter(range(calls))
+
+    def loss(output: Any, target: Any) -> torch.Tensor:
+        if next(left, None) is None:
+            raise OSError("full")
+        return cross_entropy(output, target)
+
+    return loss
+
+
 def test_ctrl_c_during_the_line_returns_the_measured_points() -> None:
     first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=5)
@@ -225,6 +274,113 @@ def test_ctrl_c_after_the_line_returns_the_line() -> None:
         connect.pair(first, second, samples, alphas=3, layers=True, loss=stopping_after(5))
     np.testing.assert_array_equal(stop.value.report.loss, whole.loss)
     assert stop.value.report.loss_barrier == whole.loss_barrier
+
+
+def test_a_part_that_fails_after_the_line_leaves_the_line() -> None:
+    """Of the calls of the loss, four check the ends, and one measures the midpoint."""
+    first, second, samples = example_modules.two("lstm")
+    whole = connect.pair(first, second, samples, alphas=3)
+    found = connect.pair(first, second, samples, alphas=3, layers=True, loss=failing_after(5))
+    np.testing.assert_array_equal(found.loss, whole.loss)
+    assert found.attrs["failed"] == "layers: loss: expected a function of output and target, it gave OSError: full"
+    part = connect.pair(first, second, samples, alphas=5, layers=True, loss=failing_after(5))
+    assert part.loss.dropna("alpha").alpha.values.tolist() == [0.0, 0.5, 1.0]
+    assert part.attrs["failed"] == "loss: expected a function of output and target, it gave OSError: full"
+    with pytest.raises(ParameterError, match="OSError: full"):
+        connect.pair(first, second, samples, loss=failing_after(3))
+
+
+class Directed(nn.Module):
+    """A layer whose weights are divided by their length, as by weight normalisation."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs @ (self.weight / self.weight.norm(dim=1, keepdim=True)).T
+
+
+@pytest.mark.parametrize("alphas", [5, [-0.5, 0.25, 0.75, 1.5]])
+def test_a_point_that_is_not_finite_leaves_the_others(alphas: Any) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(4, 3)
+    samples = torch.randn(9, 3), torch.randint(0, 4, (9,))
+    found = connect.pair(Directed(weight), Directed(-weight), samples, alphas=alphas)
+    assert found.attrs["not_finite"] == [0.5]
+    assert found.alpha.values[found.loss.isnull()].tolist() == [0.5]
+    assert all(np.isnan(found[name]) for name in ("loss_barrier", "loss_at_half", "highest_at"))
+    expected = nn.functional.cross_entropy(Directed(weight)(samples[0]), samples[1])
+    assert float(found.loss.sel(alpha=0.25)) == pytest.approx(expected.item())
+
+
+def test_a_rise_at_the_midpoint_stays_where_another_point_is_not_finite() -> None:
+    def loss(output: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        return torch.where(output[:, 0] > 0.7, torch.inf, output[:, 0])
+
+    first, second = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+    nn.init.constant_(first.weight, 0.0)
+    nn.init.constant_(second.weight, 1.0)
+    samples = torch.tensor([[1.0], [0.6]]), torch.zeros(2)
+    found = connect.pair(second, first, samples, alphas=5, loss=loss, error=lambda output, _: 0 * output[:, 0])
+    assert found.attrs["not_finite"] == [0.0, 0.25]
+    assert np.isnan(found.loss_barrier)
+    assert found.error.values.tolist() == [0.0] * 5
+    straight = connect.pair(first, second, (0.6 * samples[0], samples[1]), alphas=[1.5], loss=loss)
+    assert straight.attrs["not_finite"] == [1.5]
+    assert (float(straight.loss_barrier), float(straight.loss_at_half)) == (pytest.approx(0, abs=1e-6),) * 2
+
+
+@pytest.mark.parametrize(
+    ("alphas", "expected"),
+    [
+        (np.cumsum([0.1] * 10), [0, *np.cumsum([0.1] * 10)[:4], 0.5, *np.cumsum([0.1] * 10)[5:9], 1]),
+        (np.int64(3), [0, 0.5, 1]),
+        (torch.tensor([0.25, 0.25 + 1e-12]), [0, 0.25, 0.5, 1]),
+        ([], [0, 0.5, 1]),
+        ([2, -1], [-1, 0, 0.5, 1, 2]),
+        (iter([1e-10, 1 - 1e-10]), [0, 0.5, 1]),
+    ],
+)
+def test_alphas_that_are_nearly_equal_are_one(alphas: Any, expected: list[float]) -> None:
+    first, second, samples = example_modules.two("perceptron")
+    found = connect.pair(first, second, samples, alphas=alphas)
+    assert found.alpha.values.tolist() == pytest.approx(expected, abs=1e-9)
+    assert {0.0, 0.5, 1.0} <= set(found.alpha.values)
+    assert np.isfinite(found.loss_barrier)
+
+
+@pytest.mark.parametrize("kind", ["perceptron", "normalised", "tied"])
+def test_beyond_the_networks_the_line_goes_on_and_barriers_do_not(kind: str) -> None:
+    first, second, samples = example_modules.two(kind)
+    found = connect.pair(first, second, samples, alphas=[-1.0, 2.0])
+    for alpha in (-1.0, 2.0):
+        estimated_on = [samples] if kind == "normalised" else None
+        if estimated_on:
+            first[3] = nn.Identity()  # as torch would leave dropout on
+        expected = example_modules.plain_loss(first, second, alpha, [samples], estimated_on=estimated_on)
+        assert float(found.loss.sel(alpha=alpha)) == pytest.approx(expected, rel=1e-5)
+    within = connect.pair(first, second, samples, alphas=[0.5])
+    assert float(found.loss_barrier) == pytest.approx(float(within.loss_barrier))
+
+
+def test_a_barrier_with_kept_statistics_is_the_mean_of_both_barriers() -> None:
+    first, second, samples = example_modules.two("normalised")
+    first[1].running_mean += 2
+    second[1].running_mean -= 2
+    found = connect.pair(first, second, samples, alphas=9, batchnorm="keep")
+    heights, errors, tops = [], [], []
+    for home in (0, 1):
+        loss, error = found.loss_kept.values[:, home], found.error_kept.values[:, home]
+        above = loss - np.linspace(loss[0], loss[-1], 9)
+        heights.append(above.max())
+        tops.append((above.max(), found.alpha.values[above.argmax()]))
+        errors.append(error.max() - error[[0, -1]].mean())
+    assert float(found.loss_barrier) == pytest.approx(np.mean(heights))
+    assert float(found.error_barrier) == pytest.approx(np.mean(errors))
+    assert float(found.highest_at) == max(tops)[1]
+    middle = found.loss.values - np.linspace(found.loss.values[0], found.loss.values[-1], 9)
+    assert float(found.loss_barrier) > middle.max() + 1e-3, "or the two definitions could not be told apart"
 
 
 class Untrainable(nn.BatchNorm1d):

@@ -69,3 +69,14 @@ def test_a_line_without_its_endpoints_is_rejected() -> None:
 def test_the_position_is_where_the_barrier_is_highest() -> None:
     lopsided = curve(np.where(np.isclose(ALPHA, 0.3), 5.0, 0.0) + 7 * ALPHA)
     assert float(barriers.barrier_position(lopsided)) == pytest.approx(0.3)
+
+
+def test_with_kept_statistics_a_barrier_is_the_mean_of_both_and_its_place_that_of_the_higher() -> None:
+    alphas = [0.0, 0.25, 0.75, 1.0]
+    curves = xr.DataArray([[1.0, 5.0, 2.0, 3.0], [1.0, 2.0, 7.5, 3.0]], coords={"kept": ["a", "b"], "alpha": alphas})
+    measured = xr.Dataset({"loss": curves.mean("kept"), "loss_kept": curves})
+    found = barriers.of_each_statistics(barriers.barrier_height, measured, "loss")
+    assert float(found) == pytest.approx((3.5 + 5.0) / 2)
+    assert float(barriers.of_each_statistics(barriers.barrier_height, measured[["loss"]], "loss")) < 3
+    assert float(barriers.highest_position(measured, "loss")) == 0.75
+    assert np.isnan(barriers.of_each_statistics(barriers.barrier_height, measured.where(curves != 5.0), "loss"))

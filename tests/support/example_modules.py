@@ -119,3 +119,27 @@ def by_loop(first: nn.Module, second: nn.Module, alphas: list[float], batches: l
                 count += len(labels)
         found.append([loss / count, 100 * wrong / count])
     return found
+
+
+def plain_loss(
+    first: nn.Module,
+    second: nn.Module,
+    alpha: float,
+    batches: list[Any],
+    *,
+    loss: Callable[[Any, Any], Tensor] = lambda output, target: functional.cross_entropy(
+        output, target, reduction="none"
+    ),
+    estimated_on: list[Any] | None = None,
+) -> float:
+    """The mean loss at a point as people write it: states mixed in float64, statistics by torch's `update_bn`."""
+    network, one, other = copy.deepcopy(first), first.state_dict(), second.state_dict()
+    network.load_state_dict(
+        {name: ((1 - alpha) * one[name].double() + alpha * other[name].double()).to(one[name].dtype) for name in one}
+    )
+    if estimated_on is not None:
+        torch.optim.swa_utils.update_bn([inputs for inputs, _ in copy.deepcopy(estimated_on)], network)
+    network.eval()
+    with torch.no_grad():
+        losses = [loss(network(inputs), target) for inputs, target in copy.deepcopy(batches)]
+    return float(torch.cat(losses).double().mean())
