@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lmc_utils.connect.endpoints import Endpoints
 from lmc_utils.connect.module_copies import evaluating_copy
-from lmc_utils.connect.repeatable_data import unchanged_random
+from lmc_utils.connect.random_generators import unchanged_random
 from lmc_utils.connect.state_dicts import listed, same
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -63,12 +64,13 @@ def endpoints(
     names = tuple(names[: len(networks)])
     for name, each in zip(names, networks, strict=True):
         if not isinstance(each, (nn.Module, Mapping)):
-            raise ParameterError(f"{name}: expected a module or a state dict, got a {type(each).__name__}")
+            raise ParameterError(f"{name}: expected a module or a state dict, got {_kind_of(each)}")
         require_values(tensors(each) if isinstance(each, nn.Module) else each, name)
     templates = zip((*names, "model"), (*networks, model), strict=True)
     name, template = next(((name, each) for name, each in templates if isinstance(each, nn.Module)), ("model", None))
     if template is None:
-        raise ParameterError("model: expected a module of the architecture beside two states, got none")
+        got = "none" if model is None else _kind_of(model)
+        raise ParameterError(f"model: expected a module of the architecture beside two states, got {got}")
     module = evaluating_copy(template, name)
     states, notes = zip(
         *(state_of(each, module, name) for name, each in zip(names, networks, strict=True)), strict=True
@@ -77,6 +79,17 @@ def endpoints(
         require_understood(module, one, other)
     originals = tuple(each if isinstance(each, nn.Module) else None for each in networks)
     return Endpoints(module, names, states, originals, states, tuple(note for each in notes for note in each))
+
+
+def _kind_of(given: Any) -> str:
+    """What something is, for messages.
+
+    >>> _kind_of(nn.Linear), _kind_of(3)
+    ('the class Linear; write Linear(...)', 'a int')
+    """
+    if isinstance(given, type):
+        return f"the class {given.__name__}; write {given.__name__}(...)"
+    return f"a {type(given).__name__}"
 
 
 def require_different(ends: Endpoints, first: int, second: int) -> None:

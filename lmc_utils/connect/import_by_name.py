@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
+from torch.utils.data import Dataset
 
 from lmc_utils.formatting import one_line
 from lmc_utils.settings import ParameterError, describe_unknown, require
@@ -29,11 +31,14 @@ def import_object(parameter: str, place: str) -> Any:
     """
     module, colon, attribute = place.partition(":")
     require(bool(module and colon and attribute), parameter, "MODULE:NAME, as in package.module:function", place)
+    if module.endswith(".py") or "/" in module:
+        written = f"{module.removesuffix('.py').strip('./').replace('/', '.')}:{attribute}"
+        raise ParameterError(f"{parameter}: expected a module rather than a file, got {place!r}; write {written}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         holder = importlib.import_module(module)
-    except Exception as problem:  # whatever a module of the user's does when it is imported
+    except (Exception, SystemExit) as problem:  # whatever a module of the user's does when it is imported
         problem_text = f"'{module}' says {_describe(problem)}"
         raise ParameterError(f"{parameter}: expected a module that can be imported, {problem_text}") from problem
     if not hasattr(holder, attribute):
@@ -43,37 +48,39 @@ def import_object(parameter: str, place: str) -> Any:
 
 
 def network(place: str) -> nn.Module:
-    """The network that a function without arguments makes.
+    """The network that stands there, or that a class or function makes without arguments.
 
     Raises:
-        ParameterError: there is no such function, it raises, or it makes something else.
+        ParameterError: there is none, the function raises, or it makes something else.
 
     >>> network("torch.nn:Identity")
     Identity()
     """
-    made = _call("model", place, import_object("model", place))
+    found = import_object("model", place)
+    made = found if isinstance(found, nn.Module) else _call("model", place, found)
     require(isinstance(made, nn.Module), "model", "a function that makes a torch module", type(made).__name__)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def samples(place: str) -> Any:
-    """Samples that stand there, or that a function without arguments makes.
+    """Samples that stand there, or that a class or function makes without arguments.
 
     Raises:
         ParameterError: there are none, or the function raises.
     """
     value = import_object("data", place)
-    return _call("data", place, value) if callable(value) and not hasattr(value, "__iter__") else value
+    stands = isinstance(value, (Dataset, Iterable)) or not callable(value)
+    return value if stands else _call("data", place, value)
 
 
 def _call(parameter: str, place: str, factory: Any) -> Any:
     require(callable(factory), parameter, "a function that makes it", type(factory).__name__)
     try:
         return factory()
-    except Exception as problem:  # whatever a function of the user's does
+    except (Exception, SystemExit) as problem:  # whatever a function of the user's does
         problem_text = f"{place} says {_describe(problem)}"
         raise ParameterError(f"{parameter}: expected a function without arguments, {problem_text}") from problem
 
 
-def _describe(problem: Exception) -> str:
+def _describe(problem: BaseException) -> str:
     return one_line(f"{type(problem).__name__}: {problem}", 200)

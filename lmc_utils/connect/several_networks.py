@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
+from lmc_utils.connect.batch_reading import BatchFunction
 from lmc_utils.connect.endpoints import ORDINALS, endpoints, require_different
-from lmc_utils.connect.repeatable_data import unchanged_random
+from lmc_utils.connect.random_generators import unchanged_random
 from lmc_utils.connect.two_networks import described, evaluator_of, pair
 from lmc_utils.measure import planes
 from lmc_utils.measure.batchnorm import CONVENTIONS
@@ -61,6 +62,7 @@ def pairs(
     model: nn.Module | None = None,
     loss: Score | None = None,
     error: Score | None = None,
+    batch: BatchFunction | None = None,
     batchnorm: str = "reestimate",
     estimated_on: Any = None,
     layers: Sequence[str] | None = None,
@@ -72,7 +74,7 @@ def pairs(
 
     Args:
         networks: by label, two networks of one architecture, or three; modules or their states.
-        data, model, loss, error, batchnorm, estimated_on: as for `pair`.
+        data, model, loss, error, batch, batchnorm, estimated_on: as for `pair`.
         layers: names of the modules that count as layers; by default every module that holds parameters itself.
 
     Returns:
@@ -103,8 +105,9 @@ def pairs(
             if number % count:
                 require_different(ends, number - 1, number)
         evaluator, difference = evaluator_of(
-            ends, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on, layers=layers
-        )
+            ends, data, batch=batch, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on,
+            layers=layers,
+        )  # fmt: skip
         attrs = described(ends, evaluator, difference)
     third = "third" if count == 3 else None
     provenance = {name: str(value) for name, value in attrs.items() if name not in ("endpoint_difference", "read")}

@@ -15,9 +15,11 @@ import xarray as xr
 from torch import nn
 
 from lmc_utils.connect.alignment import Matching, aligned_state
+from lmc_utils.connect.batch_reading import BatchFunction
 from lmc_utils.connect.endpoint_checks import compare
 from lmc_utils.connect.endpoints import Endpoints, endpoints, require_different
-from lmc_utils.connect.repeatable_data import repeatable, unchanged_random
+from lmc_utils.connect.random_generators import unchanged_random
+from lmc_utils.connect.repeatable_data import repeatable
 from lmc_utils.connect.report import Report
 from lmc_utils.formatting import one_line, short_repr
 from lmc_utils.measure import approximations, barriers, curvature, curves, lines, points
@@ -49,6 +51,7 @@ def pair(
     model: nn.Module | None = None,
     loss: Score | None = None,
     error: Score | None = None,
+    batch: BatchFunction | None = None,
     alphas: int | Sequence[float] = 21,
     batchnorm: str = "reestimate",
     estimated_on: Any = None,
@@ -67,6 +70,8 @@ def pair(
     Args:
         first, second: modules, or their states as `state_dict` gives them.
         data: samples, see `repeatable_data.repeatable`: two tensors, a `Dataset`, a `DataLoader`, or other batches.
+        batch: for other data, a function from what they yield to (inputs, target), where inputs are a tensor, a tuple
+            of arguments or a dict of named ones.
         model: a module of the architecture; needed for two states.
         loss: from output and target of a batch to one value a sample; by default cross-entropy (nats), for outputs that
             are logits or hold them as `logits`.
@@ -108,7 +113,7 @@ def pair(
             permuted, attrs = aligned_state(both.module, both.states[0], both.states[1], settings=matching)
             both = replace(both, states=(both.states[0], permuted))
         evaluator, difference = evaluator_of(
-            both, data, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on,
+            both, data, batch=batch, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on,
             layers=None if isinstance(layers, bool) else layers,
         )  # fmt: skip
         pairs = Pairs(evaluator, {}, [()], lambda _: both.states)
@@ -146,6 +151,7 @@ def evaluator_of(
     ends: Endpoints,
     data: Any,
     *,
+    batch: BatchFunction | None = None,
     loss: Score | None,
     error: Score | None,
     batchnorm: str,
@@ -162,8 +168,10 @@ def evaluator_of(
     Raises:
         ParameterError: what `endpoint_checks.compare` raises, or samples that statistics cannot be re-estimated on.
     """
-    samples = repeatable(data)
-    estimation_samples = samples if estimated_on is None else repeatable(estimated_on, "estimated_on")
+    samples = repeatable(data, batch=batch, network=ends.module)
+    estimation_samples = samples
+    if estimated_on is not None:
+        estimation_samples = repeatable(estimated_on, "estimated_on", batch=batch, network=ends.module)
     loss, error = (copy.deepcopy(each) if isinstance(each, nn.Module) else each for each in (loss, error))
     measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
     groups = None if layers is None else named_layers(ends.module, layers)

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils import _pytree as pytree
+from torch import Tensor, nn
 
 
 def outputs(output: Any) -> list[Tensor]:
-    """The real tensors in what a network puts out."""
-    return [
-        part for part in pytree.tree_leaves(_plain(output)) if isinstance(part, Tensor) and part.is_floating_point()
-    ]
+    """The real tensors in what a network puts out, also in dicts, dataclasses and other objects with attributes.
+
+    >>> from types import SimpleNamespace
+    >>> [each.shape for each in outputs(SimpleNamespace(logits=torch.zeros(2, 3), past=[torch.zeros(4)], name="a"))]
+    [torch.Size([2, 3]), torch.Size([4])]
+    """
+    return [part for part in leaves(output) if isinstance(part, Tensor) and part.is_floating_point()]
+
+
+def leaves(output: Any) -> Iterator[Any]:
+    """What an output consists of: values in dicts, sequences and attributes, and in these in turn; each object once."""
+    waiting, seen = [output], list[Any]()
+    while waiting:
+        each = waiting.pop()
+        parts = _parts(each)
+        if parts is None:
+            yield each
+        elif not any(each is other for other in seen):
+            seen.append(each)
+            waiting += reversed(parts)
+
+
+def _parts(output: Any) -> list[Any] | None:
+    """What an object holds; None where it is a value itself."""
+    if isinstance(output, Mapping):
+        return list(output.values())
+    if isinstance(output, (tuple, list)):
+        return list(output)
+    if isinstance(output, (Tensor, nn.Module, type)) or callable(output):
+        return None
+    if is_dataclass(output):
+        return [getattr(output, field.name) for field in fields(output)]
+    return list(vars(output).values()) if hasattr(output, "__dict__") else None
 
 
 def tolerance(dtype: torch.dtype) -> float:
@@ -29,11 +59,6 @@ def alike(one: Any, other: Any) -> bool:
     """Whether two outputs are the same up to rounding."""
     mine, theirs = outputs(one), outputs(other)
     return len(mine) == len(theirs) and all(map(_near, mine, theirs))
-
-
-def _plain(output: Any) -> Any:
-    """A dict of a class of its own, as some libraries put out, as a dict."""
-    return dict(output) if isinstance(output, dict) else output
 
 
 def _near(one: Tensor, other: Tensor) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,28 +12,51 @@ from torch.nn import functional
 from torch.utils import _pytree as pytree
 
 from lmc_utils.measure.batches import Batch, own_copy
+from lmc_utils.measure.module_outputs import outputs
 from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError
+
+_IGNORED = -100  # the label that torch's cross-entropy leaves out
 
 Score = Callable[[Any, Any], Tensor]
 """From what a network puts out for a batch, and its targets, to one number a sample, shape (samples,)."""
 
 
-def logits_of(output: Any) -> Tensor:
-    """The scores of the classes in what a network puts out: the tensor itself, or what it holds as `logits`.
+def logits_of(output: Any, target: Tensor | None = None) -> Tensor:
+    """The scores of the classes in what a network puts out.
+
+    The tensor itself, or what it holds as `logits`, or the first tensor of a tuple where no other one can be meant.
+
+    Args:
+        output: what a network puts out.
+        target: labels, whose shape tells which tensors of a tuple can be meant; else any with classes, (samples, ...).
 
     Raises:
-        ParameterError: there is no such tensor.
+        ParameterError: there is no such tensor, or several.
 
     >>> logits_of({"logits": torch.zeros(2, 3)}).shape
     torch.Size([2, 3])
+    >>> logits_of((torch.zeros(2, 3), torch.zeros(2, 3)))
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: loss: expected a network that puts out logits as its first tensor, and no ...
     """
-    result = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", output)
-    if isinstance(result, Tensor):
-        return result
+    found = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
+    example = 'lambda output, target: functional.cross_entropy(output[{}], target, reduction="none")'
+    if isinstance(found, (tuple, list)):
+        tensors = outputs(found)
+        if [_may_be_logits(each, target) for each in tensors] != [True, *[False] * len(tensors[1:])]:
+            raise ParameterError(
+                "loss: expected a network that puts out logits as its first tensor, and no other that may be logits, "
+                f"for cross-entropy, got a {type(found).__name__}; pass a loss, as in {example.format(0)}"
+            )
+        found = tensors[0]
+    if isinstance(found, Tensor) and not found.is_complex():
+        return found
+    got = f"{str(found.dtype).removeprefix('torch.')}" if isinstance(found, Tensor) else f"a {type(output).__name__}"
+    key = repr(next(iter(output))) if isinstance(output, Mapping) and output else '"NAME"'
     raise ParameterError(
-        f"loss: expected a network that puts out a tensor, or `logits`, for cross-entropy, got a "
-        f"{type(output).__name__}; pass a loss of (output, target) to one value a sample"
+        f"loss: expected a network that puts out a real tensor, or `logits`, for cross-entropy, got {got}; pass a loss "
+        f"of (output, target) to one value a sample, as in {example.format(key)}"
     )
 
 
@@ -41,49 +64,107 @@ def cross_entropy(output: Any, target: Any) -> Tensor:
     """Cross-entropy of each sample, in nats, (samples,); the mean over its places where it has several.
 
     Args:
-        output: logits, (samples, classes, places...), or what holds them as `logits`.
-        target: classes, (samples, places...).
+        output: logits, (samples, classes, places...), or what holds them, see `logits_of`.
+        target: classes, whole numbers, (samples, places...) or (samples, 1, places...); or the classes' probabilities,
+            floating-point numbers in the shape of the logits.
 
     Raises:
-        ParameterError: shapes that do not go together, or targets that are no classes.
+        ParameterError: shapes that do not go together, or targets that are neither classes nor probabilities.
 
     >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3])).exp()
     tensor([4., 4.])
     """
-    value = functional.cross_entropy(_classes(output, target), target, reduction="none")
+    value = functional.cross_entropy(*_classes(output, target), reduction="none")
     return value.flatten(1).mean(1) if value.dim() > 1 else value
 
 
 def misclassified(output: Any, target: Any) -> Tensor:
     """Whether the prediction is wrong for each sample, (samples,); for several places, the fraction that is wrong.
 
+    Where the target has probabilities, a prediction is right if no other class is more probable.
+
     Args:
         output, target: as for `cross_entropy`.
 
     >>> misclassified(torch.tensor([[0.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 1]))
     tensor([1., 0.])
+    >>> misclassified(torch.tensor([[0.0, 1.0], [0.0, 1.0]]), torch.tensor([[0.5, 0.5], [0.9, 0.1]]))
+    tensor([0., 1.])
     """
-    wrong: Tensor = (_classes(output, target).argmax(1) != target).float()
+    logits, labels = _classes(output, target)
+    chosen = logits.argmax(1)
+    if labels.is_floating_point():
+        wrong = (labels.gather(1, chosen.unsqueeze(1)).squeeze(1) < labels.amax(1)).float()
+    else:
+        wrong = (chosen != labels).float()
     return wrong.flatten(1).mean(1) if wrong.dim() > 1 else wrong
 
 
-def _classes(output: Any, target: Any) -> Tensor:
-    logits = logits_of(output)
-    kind = f"a {type(target).__name__}"
-    if not isinstance(target, Tensor) or target.is_floating_point() or target.dtype == torch.bool:
-        kind = str(target.dtype) if isinstance(target, Tensor) else kind
+def _classes(output: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """Logits in at least single precision, and what torch's cross-entropy takes as their target."""
+    if not isinstance(target, Tensor):
+        kind = f"a {type(target).__name__}"
         raise ParameterError(f"data: expected whole numbers as labels for cross-entropy, got {kind}; or pass a loss")
-    if logits.dim() < 2 or (logits.shape[0], *logits.shape[2:]) != target.shape:
+    logits = logits_of(output, target)
+    logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+    if logits.shape[1:2] in ((), (1,)):
+        binary = 'binary_cross_entropy_with_logits(output.flatten(), target.float().flatten(), reduction="none")'
+        raise ParameterError(
+            f"loss: expected outputs (samples, classes, ...) of two classes or more for cross-entropy, got the shape "
+            f"{tuple(logits.shape)}; with labels of 0 and 1 pass loss=lambda output, target: functional.{binary}"
+        )
+    labels = _matching(logits, target)
+    if labels is None:
         shapes = f"{tuple(logits.shape)} and {tuple(target.shape)}"
+        if target.shape == logits.shape:
+            shapes += f" of {target.dtype}: one-hot labels are given as target.argmax(1), or as target.float()"
         expected = "outputs (samples, classes, ...) and labels (samples, ...)"
         raise ParameterError(f"data: expected {expected} for cross-entropy, got the shapes {shapes}; or pass a loss")
-    low, high = int(target.min()), int(target.max())
-    if low < 0 or high >= logits.shape[1]:
+    if labels.is_floating_point() and labels.shape == logits.shape:
+        return logits, _probabilities(labels).to(logits.dtype)
+    return logits, _whole(labels, logits.shape[1])
+
+
+def _may_be_logits(found: Tensor, target: Tensor | None) -> bool:
+    return found.dim() > 1 and (target is None or _matching(found, target) is not None)
+
+
+def _matching(logits: Tensor, target: Tensor) -> Tensor | None:
+    """The target in the shape that goes with these logits; None where there is none."""
+    shape = (logits.shape[0], *logits.shape[2:])
+    if target.shape == shape or (target.is_floating_point() and target.shape == logits.shape):
+        return target
+    one = target.dim() == logits.dim() and target.shape[1] == 1
+    return target.squeeze(1) if one and target.squeeze(1).shape == shape else None
+
+
+def _probabilities(labels: Tensor) -> Tensor:
+    if not bool((labels >= 0).all()) or not bool(((labels.double().sum(1) - 1).abs() < 1e-2).all()):
         raise ParameterError(
-            f"data: expected labels from 0 to {logits.shape[1] - 1}, got {low if low < 0 else high}; "
+            "data: expected whole numbers as labels for cross-entropy, or probabilities of the classes that add up to "
+            "1, got other numbers in the shape of the outputs; or pass a loss"
+        )
+    return labels
+
+
+def _whole(labels: Tensor, classes: int) -> Tensor:
+    """Labels as torch takes them: int64, from 0 to the number of classes."""
+    if labels.is_floating_point() or labels.is_complex() or (labels.dtype == torch.bool and classes != 2):
+        kind = str(labels.dtype).removeprefix("torch.")
+        raise ParameterError(f"data: expected whole numbers as labels for cross-entropy, got {kind}; or pass a loss")
+    labels = labels.long()
+    low, high = int(labels.min()), int(labels.max())
+    if low == _IGNORED:
+        raise ParameterError(
+            f"data: expected labels from 0 to {classes - 1}, got {_IGNORED}, which torch ignores, so that there are "
+            "several means over samples; pass a loss that gives each sample its mean over the places that count"
+        )
+    if low < 0 or high >= classes:
+        raise ParameterError(
+            f"data: expected labels from 0 to {classes - 1}, got {low if low < 0 else high}; "
             "or pass a loss that knows what it means"
         )
-    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+    return labels
 
 
 @dataclass(frozen=True)
@@ -126,7 +207,7 @@ class Scores:
 
     def sums_of_each(self, output: Any, batch: Batch, networks: int) -> Tensor:
         """`sums` of each network of a stack, (networks, scores); its outputs have a leading network axis."""
-        if self != Scores() or not isinstance(output, Tensor):
+        if self != Scores() or not isinstance(output, Tensor) or not isinstance(batch.target, Tensor):
             return torch.stack([self.sums(of_one(output, place), batch) for place in range(networks)])
         target = batch.target.repeat(networks, *(1,) * (batch.target.dim() - 1))
         loss, wrong = (score(output.flatten(0, 1), target).double() for score in (self.loss, misclassified))
@@ -161,8 +242,18 @@ def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:
     with expected(f"{name}: expected a function of output and target, it gave"):
         own = score in (cross_entropy, misclassified)
         result = score(output, batch.target) if own else score(*own_copy((output, batch.target)))
+    if isinstance(result, Tensor) and result.dim() > 1 and result.shape == (batch.size, *(1,) * (result.dim() - 1)):
+        result = result.flatten()
     if not isinstance(result, Tensor) or result.shape != (batch.size,):
         got = f"the shape {tuple(result.shape)}" if isinstance(result, Tensor) else f"a {type(result).__name__}"
-        hint = '; with torch\'s own losses use reduction="none"'
-        raise ParameterError(f"{name}: expected one value a sample, shape ({batch.size},), got {got}{hint}")
+        raise ParameterError(f"{name}: expected one value a sample, shape ({batch.size},), got {got}{_hint(result)}")
     return result.double()
+
+
+def _hint(result: Any) -> str:
+    """How to get one value a sample from what a score gave instead."""
+    if not isinstance(result, Tensor) or result.numel() == 1:
+        return '; with torch\'s own losses use reduction="none"'
+    if result.dim() == 2 and result.shape[0] == result.shape[1]:
+        return "; are outputs (samples, 1) and targets (samples,) compared, all with all?"
+    return "; take the mean over all axes but the first, as in .flatten(1).mean(1)" if result.dim() > 1 else ""

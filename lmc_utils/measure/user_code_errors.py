@@ -23,4 +23,11 @@ def expected(what: str) -> Iterator[None]:
     except ParameterError:
         raise
     except Exception as error:
-        raise ParameterError(f"{what} {one_line(f'{type(error).__name__}: {error}', 300)}") from error
+        raise ParameterError(f"{what} {one_line(_described(error), 300)}") from error
+
+
+def _described(error: Exception) -> str:
+    """The kind and message of an error; of one that a worker process passed on, those of the error in the worker."""
+    if "Original Traceback (most recent call last)" in str(error):
+        return str(error).strip().rpartition("\n")[2]
+    return f"{type(error).__name__}: {error}"

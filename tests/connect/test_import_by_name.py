@@ -12,6 +12,7 @@ from lmc_utils.settings import ParameterError
 
 MODULE = """
 from torch import nn
+from torch.utils.data import Dataset, IterableDataset
 
 held = [1, 2]
 
@@ -23,6 +24,21 @@ def samples():
 
 def other():
     return 1
+
+network = nn.Linear(3, 1)
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter([5])
+
+class Callable(Dataset):
+    def __call__(self):
+        raise RuntimeError("not a factory")
+
+instance = Callable()
+
+def leaves():
+    raise SystemExit(2)
 
 def raises():
     raise RuntimeError("no file\\nhere")
@@ -41,6 +57,9 @@ def test_a_name_gives_the_object_or_what_its_factory_makes() -> None:
     assert isinstance(import_by_name.network("readers_own:make"), nn.Linear)
     assert import_by_name.samples("readers_own:samples") == [3]
     assert import_by_name.samples("readers_own:held") == [1, 2]
+    assert list(import_by_name.samples("readers_own:Stream")) == [5]
+    assert type(import_by_name.samples("readers_own:instance")).__name__ == "Callable"
+    assert import_by_name.network("readers_own:network").in_features == 3
     assert import_by_name.import_object("loss", "readers_own:other")() == 1
 
 
@@ -52,6 +71,11 @@ def test_a_name_gives_the_object_or_what_its_factory_makes() -> None:
         ("readers_own:mak", "model: in readers_own, 'mak' is not known; did you mean 'make'"),
         ("readers_own:held", "model: expected a function that makes it, got 'list'"),
         ("readers_own:other", "model: expected a function that makes a torch module, got 'int'"),
+        ("readers_own:leaves", "model: expected a function without arguments, readers_own:leaves says SystemExit: 2"),
+        (
+            "./readers_own.py:make",
+            "model: expected a module rather than a file, got './readers_own.py:make'; write r",
+        ),
         ("readers_own:raises", "model: expected a function without arguments, readers_own:raises says RuntimeError"),
     ],
 )
