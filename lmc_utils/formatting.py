@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 LONGEST_VALUE = 200
 LONGEST_MESSAGE = 600
+_NAMES_SHOWN = 3
 
 
 def short_repr(value: Any) -> str:
@@ -37,6 +38,16 @@ def describe_error(error: Exception) -> str:
     ('of two', 'ValueError')
     """
     return one_line(str(error).strip().partition("\n")[0] or type(error).__name__, LONGEST_VALUE)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first three of some names, and how many more there are.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def _pieces(value: Any) -> Iterator[str]:

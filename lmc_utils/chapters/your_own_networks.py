@@ -98,7 +98,7 @@ class Checkpoints(Settings):
             together = f"{wanted}, as model, data, checkpoint_a and checkpoint_b go together"
             require(value is not None, name, together, value)
             if name.startswith("checkpoint"):
-                require(Path(value).is_file(), name, "a file that is there", value)
+                require(Path(value).exists(), name, "a file that is there", value)
             else:
                 require(all(value.partition(":")), name, "MODULE:NAME, as in package.module:function", value)
 

@@ -1,52 +1,86 @@
-"""Checkpoints from files, as tensors by name; nothing in a file is ever run."""
+"""Checkpoints from files and folders, as tensors by name; nothing in a file is ever run."""
 
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from lmc_utils.connect import distributed_checkpoints, lora, pickled_files, saved_states, sharded_checkpoints
+from lmc_utils.connect.state_dicts import state_of
 from lmc_utils.formatting import one_line
 from lmc_utils.settings import ParameterError
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-_WRAPPED = ("state_dict", "model_state_dict", "model", "module", "net", "network")
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+def read(
+    path: Path, *, key: str | None = None, base: Path | None = None, model: nn.Module | None = None
+) -> tuple[dict[str, Tensor], list[str]]:
     """The tensors of a checkpoint by name, on the CPU.
 
     Args:
-        path: a file of safetensors, or one that `torch.save` wrote. Of the latter only tensors and plain values are
-            read. One that holds a state among other things, under `state_dict`, `model_state_dict`, `model`, `module`,
-            `net` or `network`, is unwrapped.
+        path: a file of safetensors, or one that `torch.save` wrote; the index of a checkpoint in several files
+            (`*.index.json`); or a folder, as `save_pretrained`, the Trainer of Hugging Face or
+            `torch.distributed.checkpoint` writes it. Of what `torch.save` wrote only tensors and plain values are read;
+            of several states in it the one that was trained, see `saved_states.find`.
+        key: where the state is, for files that hold several: a name, or names joined by dots.
+        base: for LoRA adapters, the checkpoint of the network that was adapted; other checkpoints do not need it.
+        model: for LoRA adapters, a module of that network.
 
     Returns:
         The tensors, and what was done to find them, in words.
 
     Raises:
-        ParameterError: no such file, or one that is no checkpoint.
+        ParameterError: no such file, one that is no checkpoint or holds several states, or an adapter without its base.
     """
-    if not path.is_file():
-        raise ParameterError(f"checkpoint: expected a file, '{path}' is {'a folder' if path.is_dir() else 'not there'}")
-    given = _safetensors(path) if path.suffix == ".safetensors" else _saved(path)
-    said: list[str] = []
-    while isinstance(given, Mapping) and not any(isinstance(value, Tensor) for value in given.values()):
-        inside = next((name for name in _WRAPPED if isinstance(given.get(name), Mapping)), None)
-        if inside is None:
-            break
-        given, said = given[inside], [*said, f"{path.name}: what it holds as {inside} was taken"]
-    if not isinstance(given, Mapping) or not any(isinstance(value, Tensor) for value in given.values()):
-        held = (
-            f"the names {', '.join(map(str, list(given)[:3]))}" if isinstance(given, Mapping) else type(given).__name__
+    found = sharded_checkpoints.file_in(path) if path.is_dir() else path
+    notes = [f"{path.name}: {found.name} was read"] if found != path else []
+    if found.is_dir():
+        content = distributed_checkpoints.load(found)
+    elif not found.is_file():
+        raise ParameterError(f"checkpoint: expected a file, '{path}' is not there")
+    elif lora.is_adapter(found) and base is None:
+        raise ParameterError(
+            f"checkpoint: '{path}' is a LoRA adapter, which is measured merged into its network; give the checkpoint "
+            "that was adapted: --base PATH, or checkpoints.read(path, base=..., model=...)"
         )
-        raise ParameterError(f"checkpoint: expected tensors by name in '{path}', got {one_line(held, 120)}")
-    return {str(name): value for name, value in given.items()}, said
+    elif found.name.endswith(sharded_checkpoints.INDEX):
+        content = sharded_checkpoints.load(found, load_file)
+    else:
+        sharded_checkpoints.require_whole(found)
+        content = load_file(found)
+    state, more = saved_states.find(content, found, key)
+    notes += more
+    if base is None or not lora.has_factors(state):
+        return state, notes
+    return _merged(lora.with_settings(state, found), found, base, model, notes)
+
+
+def load_file(path: Path) -> Any:
+    """What one file holds.
+
+    Raises:
+        ParameterError: it cannot be read.
+    """
+    return _safetensors(path) if path.suffix == ".safetensors" else pickled_files.load(path)
+
+
+def _merged(
+    adapter: lora.Adapter, path: Path, base: Path, model: nn.Module | None, notes: list[str]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """An adapter merged into the network that it adapts."""
+    if model is None:
+        raise ParameterError("model: expected a module of the network that was adapted, got none")
+    tensors, more = read(base)
+    if lora.has_factors(tensors):
+        raise ParameterError(f"base: expected the checkpoint that was adapted, '{base}' holds factors itself")
+    state, fitted = state_of(tensors, model, "base")
+    merged, said = lora.merged(adapter, state, model, path.name)
+    return merged, [*notes, *more, *fitted, *said]
 
 
 def _safetensors(path: Path) -> Mapping[str, Tensor]:
@@ -55,20 +89,8 @@ def _safetensors(path: Path) -> Mapping[str, Tensor]:
 
     try:
         result: Mapping[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError, ValueError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, json.JSONDecodeError) as error:
         raise ParameterError(
             f"checkpoint: expected safetensors in '{path}', it says: {one_line(str(error), 120)}"
         ) from error
     return result
-
-
-def _saved(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a reader says of bytes that are no checkpoint
-        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
-            raise ParameterError(
-                f"checkpoint: expected tensors and plain values in '{path}', it holds more; "
-                "save `network.state_dict()` instead of the network"
-            ) from error
-        raise ParameterError(f"checkpoint: expected a file that torch.save wrote, '{path}' is none") from error

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from lmc_utils.connect.endpoints import Endpoints
 from lmc_utils.connect.module_copies import evaluating_copy
 from lmc_utils.connect.random_generators import unchanged_random
-from lmc_utils.connect.state_dicts import listed, same
+from lmc_utils.connect.state_dicts import same
+from lmc_utils.formatting import listed
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
 from lmc_utils.measure.module_scores import Scores, output_of, run_and_score

@@ -14,8 +14,9 @@ from typing import Any
 
 from torch import nn
 
+from lmc_utils.connect import extra_states, lora, wrappers
 from lmc_utils.connect.module_copies import evaluating_copy, require_values
-from lmc_utils.connect.state_dicts import require_understood, same, state_of
+from lmc_utils.connect.state_dicts import extra_state_of, require_understood, same, state_of
 from lmc_utils.measure.module_state import State, statistics, tensors
 from lmc_utils.settings import ParameterError
 
@@ -66,19 +67,24 @@ def endpoints(
         if not isinstance(each, (nn.Module, Mapping)):
             raise ParameterError(f"{name}: expected a module or a state dict, got {_kind_of(each)}")
         require_values(tensors(each) if isinstance(each, nn.Module) else each, name)
+    networks = [wrappers.unwrapped(each) if isinstance(each, nn.Module) else each for each in networks]
+    model = wrappers.unwrapped(model) if isinstance(model, nn.Module) else model
     templates = zip((*names, "model"), (*networks, model), strict=True)
     name, template = next(((name, each) for name, each in templates if isinstance(each, nn.Module)), ("model", None))
     if template is None:
         got = "none" if model is None else _kind_of(model)
         raise ParameterError(f"model: expected a module of the architecture beside two states, got {got}")
-    module = evaluating_copy(template, name)
+    module = wrappers.unwrap_parts(evaluating_copy(template, name))
+    extra_states.adopt(module, extra_state_of(networks[0], module, names[0]), names[0])
     states, notes = zip(
         *(state_of(each, module, name) for name, each in zip(names, networks, strict=True)), strict=True
     )
     for one, other in itertools.pairwise(states):
         require_understood(module, one, other)
     originals = tuple(each if isinstance(each, nn.Module) else None for each in networks)
-    return Endpoints(module, names, states, originals, states, tuple(note for each in notes for note in each))
+    return Endpoints(
+        module, names, states, originals, states, (*itertools.chain(*notes), *lora.describe_factors(module))
+    )
 
 
 def _kind_of(given: Any) -> str:

@@ -39,7 +39,7 @@ def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
         ),
         (
             lambda state: {**state, "head.bias": "text"},
-            "second: expected tensors by name, got other things as head.bias$",
+            r"second: expected tensors by name, got other things as head.bias \(str\)$",
         ),
         (lambda state: state, "second: expected another network than the first, the two are the same$"),
     ],
@@ -86,3 +86,57 @@ def test_mixtures_are_exact_at_corners_and_for_three_networks() -> None:
     for row, corner in enumerate(corners):
         assert torch.equal(mixed(corners, [float(row == other) for other in range(3)], torch.zeros(1)), corner)
     assert mixed(corners, [0.25, 0.5, 0.25], torch.zeros(1)).item() == pytest.approx(1.125)
+
+
+class Positioned(nn.Module):
+    """Positions that are not saved, and a mask that is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        self.register_buffer("position_ids", torch.arange(3), persistent=False)
+        self.register_buffer("mask", torch.tensor([1.0, 0.0, 1.0]))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layer(inputs * self.mask) + self.position_ids
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "note"),
+    [
+        (
+            {"position_ids": torch.arange(3)},
+            [],
+            "buffers that the module does not save, and that are equal, were left out: ",
+        ),
+        ({"position_ids": torch.arange(3, dtype=torch.int32)}, [], "buffers that the module does not save, and that"),
+        ({}, ["mask"], "it lacks constant buffers, those of the module are used: mask"),
+    ],
+)
+def test_constant_buffers_may_be_more_or_less(more: dict[str, Tensor], less: list[str], note: str) -> None:
+    network = Positioned()
+    state, notes = state_of({**without(dict(network.state_dict()), *less), **more}, Positioned(), "first")
+    assert all(torch.equal(state[name], value) for name, value in {**network.state_dict(), **more}.items())
+    assert [each.startswith(f"first: {note}") for each in notes][-1:] == [True]
+
+
+def test_other_values_of_a_buffer_that_is_not_saved_are_a_one_line_error() -> None:
+    with pytest.raises(ParameterError, match=r"^first: .* that it does not save; these differ: position_ids$"):
+        state_of({**Positioned().state_dict(), "position_ids": torch.arange(1, 4)}, Positioned(), "first")
+    with pytest.raises(ParameterError, match=r"^first: .* has unexpected more_ids$"):
+        state_of({**Positioned().state_dict(), "more_ids": torch.arange(3)}, Positioned(), "first")
+
+
+def test_running_statistics_are_no_constants() -> None:
+    first, _, _ = example_modules.two("normalised")
+    with pytest.raises(ParameterError, match=r"^first: .* it lacks 1.running_mean$"):
+        state_of(without(dict(first.state_dict()), "1.running_mean"), first, "first")
+
+
+def test_a_part_with_statistics_that_has_two_names_may_be_saved_once_or_twice() -> None:
+    norm = nn.BatchNorm1d(3)
+    network = nn.ModuleDict({"one": norm, "two": norm, "head": nn.Linear(3, 2)})
+    norm(torch.randn(5, 3))
+    for state in (network.state_dict(), without(network.state_dict(), *(f"two.{name}" for name in norm.state_dict()))):
+        found, _ = state_of(state, network, "first")
+        assert torch.equal(found["one.running_mean"], norm.running_mean)

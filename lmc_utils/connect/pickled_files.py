@@ -1,0 +1,126 @@
+"""Files that `torch.save` wrote, read without running anything that they name.
+
+torch's own reader for weights builds tensors and plain values, and stops at everything else: a namespace of options, a
+path, a NumPy number. Each class or function that a file names beyond those is replaced here by an empty placeholder, so
+that a state can be read whatever stands beside it, and no code of the file or of a library that it names is run.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+
+from lmc_utils.formatting import listed
+from lmc_utils.settings import ParameterError
+
+SAVE_A_STATE = "save the tensors alone, `torch.save(network.state_dict(), PATH)`"
+GATHER_A_STATE = (
+    "gather the whole state, `get_model_state_dict(network, options=StateDictOptions(full_state_dict=True))`"
+)
+_UNKNOWN = re.compile(r"Unsupported global: GLOBAL ([\w.]+)")
+_CONTAINERS = {"Can only SETITEM": OrderedDict, "Can only append": list, "Can only extend": list}
+_POINTER = b"version https://git-lfs"
+_ATTEMPTS = 100  # each attempt that fails makes one more class a placeholder, or one placeholder a container
+
+
+class Unread:
+    """Stands for an object of a file that is neither a tensor nor a plain value; each class gets a subclass."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        return object.__new__(cls)
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+def load(path: Path) -> Any:
+    """What `torch.save` wrote, on the CPU, with an `Unread` object for everything but tensors and plain values.
+
+    Subclasses of `dict` and `list` are read as plain ones.
+
+    Raises:
+        ParameterError: another kind of file, or one whose tensors cannot be built without running code that it names.
+    """
+    placeholders = {name: _placeholder(name) for name in _named_classes(path)}
+    for _ in range(_ATTEMPTS):
+        try:
+            with warnings.catch_warnings(), safe_globals(list(placeholders.values())):
+                warnings.simplefilter("ignore")
+                return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # whatever a reader says of bytes that are no checkpoint
+            more = _further_placeholder(str(error), placeholders)
+            if not more:
+                raise _unreadable(path, list(placeholders), error) from error
+            placeholders |= more
+    raise ParameterError(f"checkpoint: too many kinds of objects in '{path}'; {SAVE_A_STATE}")
+
+
+def unread_class(value: Any) -> str | None:
+    """The name of the class or function that a placeholder stands for; None for other values.
+
+    >>> unread_class(_placeholder("argparse.Namespace")()), unread_class(3)
+    ('argparse.Namespace', None)
+    """
+    kind = value if isinstance(value, type) else type(value)
+    return f"{kind.__module__}.{kind.__qualname__}" if issubclass(kind, Unread) else None
+
+
+def _named_classes(path: Path) -> list[str]:
+    """The classes and functions that a file names, beyond those of tensors and plain values."""
+    try:
+        return sorted(get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # another kind of file, or one in torch's old format: `torch.load` says what is wrong
+        return []
+
+
+def _further_placeholder(message: str, placeholders: Mapping[str, type[Any]]) -> dict[str, type[Any]]:
+    """What the next attempt needs: a placeholder for a class that torch does not know, or one that takes items."""
+    unknown = _UNKNOWN.search(message)
+    if unknown:
+        name = unknown.group(1) if "." in unknown.group(1) else f"builtins.{unknown.group(1)}"
+        return {} if name in placeholders else {name: _placeholder(name)}
+    kind = next((kind for start, kind in _CONTAINERS.items() if start in message), None)
+    name = next((name for name, each in placeholders.items() if repr(each) in message), None)
+    return {name: _container(name, kind)} if kind and name else {}
+
+
+def _placeholder(name: str) -> type[Any]:
+    """A placeholder that torch's reader takes for the class or function of this name."""
+    module, _, own = name.rpartition(".")
+    return type(own, (Unread,), {"__module__": module})
+
+
+def _container(name: str, kind: type[Any]) -> type[Any]:
+    """A placeholder that is built as an empty mapping or list, which then takes its items."""
+    module, _, own = name.rpartition(".")
+    return type(own, (), {"__module__": module, "__new__": lambda cls, *_, **__: kind()})
+
+
+def _unreadable(path: Path, named: Sequence[str], error: Exception) -> ParameterError:
+    if "TorchScript" in str(error):
+        state = SAVE_A_STATE.replace("network", "torch.jit.load(FILE)")
+        return ParameterError(f"checkpoint: '{path}' is a TorchScript archive, whose code is not run; {state}")
+    if isinstance(error, (PermissionError, MemoryError)):
+        return ParameterError(f"checkpoint: cannot read '{path}': {str(error) or 'out of memory'}")
+    if named:
+        way_out = GATHER_A_STATE if any("DTensor" in name for name in named) else SAVE_A_STATE
+        return ParameterError(
+            f"checkpoint: expected tensors and plain values in '{path}', it holds more: {listed(named)}"
+            f", which cannot be read without running code; {way_out}"
+        )
+    with path.open("rb") as file:
+        pointer = file.read(len(_POINTER)) == _POINTER
+    if pointer:
+        return ParameterError(f"checkpoint: '{path}' is a pointer of Git LFS to a file; fetch it by `git lfs pull`")
+    expected = "a file that torch.save wrote"
+    return ParameterError(f"checkpoint: expected {expected}, '{path}' is none, or it is damaged or incomplete")
