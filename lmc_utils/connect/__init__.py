@@ -7,8 +7,9 @@ Two networks are measured in three lines::
     report = connect.pair(first, second, data)
 
 `connect.pairs` makes pairs of any networks for every measurement of `lmc_utils.measure`; `connect.plane` measures the
-plane through three. `alignment` permutes the channels of networks so that they are most alike, `activation_rescaling`
-repairs the statistics of activations between them.
+plane through three. `alignment` permutes the channels of networks so that they are most alike, as far as
+`channel_graph` reads that they can be; `activation_rescaling` and `module_rescaling` repair the statistics of
+activations between them.
 """
 
 from lmc_utils.connect.report import Report
@@ -25,6 +26,8 @@ __all__ = [
     "alignment",
     "matching",
     "activation_rescaling",
+    "channel_graph",
+    "module_rescaling",
     "checkpoints",
     "saved_states",
     "sharded_checkpoints",

@@ -29,7 +29,8 @@ from lmc_utils.networks.normalisation import Norm, by_channel
 from lmc_utils.networks.stack import Networks
 from lmc_utils.settings import ParameterError
 
-_STILL = 1e-6  # a channel that varies less, in standard deviations, is shifted only
+STILL = 1e-6
+"""A channel that varies less, in standard deviations, is shifted only."""
 
 
 def line(pairs: Pairs, grid: LineGrid, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
@@ -134,7 +135,7 @@ def _forward_pass(
             if name not in targets:
                 return None
             mean_wanted, deviation_wanted = targets[name][:, rows]
-            scale = torch.where(deviation > _STILL, deviation_wanted / deviation.clamp(min=_STILL), 1.0)
+            scale = torch.where(deviation > STILL, deviation_wanted / deviation.clamp(min=STILL), 1.0)
             shift = mean_wanted - mean * scale
             changes.setdefault(name, []).append(torch.stack([scale, shift]))
             return outputs * by_channel(scale, outputs) + by_channel(shift, outputs)

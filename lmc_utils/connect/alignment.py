@@ -9,8 +9,10 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from lmc_utils.connect import matching
+from lmc_utils.connect import channel_graph, matching
 from lmc_utils.connect.matching import Permutations
+from lmc_utils.formatting import listed
+from lmc_utils.measure.batches import Batch
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
 from lmc_utils.measure.mixtures import Mixtures
@@ -19,7 +21,7 @@ from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.stacked_evaluator import StackedEvaluator, require_stacked
 from lmc_utils.networks import permutation_symmetry, stack
 from lmc_utils.networks.stack import Networks
-from lmc_utils.progress import bar
+from lmc_utils.progress import bar, hidden
 from lmc_utils.settings import Settings, at_least, one_of, parameter, require
 
 METHODS = ("weights", "activations")
@@ -75,7 +77,7 @@ def align(pairs: Pairs, settings: Matching | None = None, *, seed: int = 0) -> A
     """
     settings, evaluator = settings or Matching(), require_stacked(pairs)
     network = evaluator.network
-    matching.groups(network)
+    matching.groups(permutation_symmetry.axes(network))
     quantities = {
         "before": Quantity(tuple(pairs.coords), long_name="distance of the networks as they are"),
         "after": Quantity(tuple(pairs.coords), long_name="distance of the networks after alignment"),
@@ -111,7 +113,9 @@ def _find_permutations(
     if settings.matching == "weights":
         values = stack.unflatten(ends.theta.detach(), network)
         first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
-        return matching.by_weights(network, first, second, starts=settings.starts, seed=seed)
+        axes = permutation_symmetry.axes(network)
+        with hidden():  # the pairs have a bar
+            return matching.by_weights(axes, first, second, starts=settings.starts, seed=seed)
     points = Mixtures(torch.eye(2, dtype=torch.float64))
     statistics = evaluator.statistics(ends, points, ends.theta)[0]
     inputs = evaluator.estimation_inputs(Convention(batchnorm_samples=settings.matching_samples))
@@ -132,7 +136,8 @@ def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tenso
     """
     weights, statistics = dict(network.named_parameters()), stack.buffers(network)
     numbers = [torch.arange(sum(value[0].numel() for value in each.values()))[None] for each in (weights, statistics)]
-    permuted = permutation_symmetry.permuted(stack.unflatten(numbers[0], network, numbers[1]), network, permutations)
+    places = stack.unflatten(numbers[0], network, numbers[1])
+    permuted = permutation_symmetry.permuted(places, permutation_symmetry.axes(network), permutations)
     parameters, buffers = (
         torch.cat([numbers[0][0, :0], *(permuted[name].flatten() for name in each)]) for each in (weights, statistics)
     )
@@ -140,31 +145,35 @@ def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tenso
 
 
 def aligned_state(
-    module: nn.Module, first: State, second: State, *, settings: Matching
+    module: nn.Module, first: State, second: State, *, batch: Batch, settings: Matching
 ) -> tuple[State, dict[str, str | float]]:
     """The second state of a module, its channels permuted so that its weights are nearest to the first's.
 
     It computes what it did; `endpoint_checks.endpoint_difference` shows it.
 
     Args:
-        module: a sequence of layers that `networks.permutation_symmetry` knows.
+        module: any, of which `channel_graph.read` tells what permutes together.
         first, second: tensors by name.
+        batch: samples that the module takes.
         settings: how many random starts; matching is by weights.
 
     Returns:
-        The state, and the attributes of a report: how channels were matched, the distances before and after, and the
-        fraction of channels in another place.
+        The state, and the attributes of a report: how channels were matched, the distances before and after, the
+        fraction of channels in another place, and the operations whose channels keep their order.
 
     Raises:
-        ParameterError: a layer that is not known, nothing that can be permuted, or matching by activations.
+        ParameterError: a forward pass that cannot be read, nothing that can be permuted, or matching by activations.
     """
     require(settings.matching == "weights", "align", "matching by weights", settings.matching)
+    graph = channel_graph.read(module, batch)
+    kept = listed(graph.in_order)
+    matching.groups(graph.axes, hint=f"all of this one keep their order: {kept}" if kept else "this one has none")
     names = [name for name, _ in module.named_parameters()]
     ours, theirs = ({name: state[name].double().cpu()[None] for name in names} for state in (first, second))
-    orders = matching.by_weights(module, ours, theirs, starts=settings.starts, seed=(0,))
+    orders = matching.by_weights(graph.axes, ours, theirs, starts=settings.starts, seed=(0,))
     # Places are permuted, so that numbers keep their type.
     places = {name: torch.arange(value.numel()).view(1, *value.shape) for name, value in second.items()}
-    permuted = permutation_symmetry.permuted(places, module, orders)
+    permuted = permutation_symmetry.permuted(places, graph.axes, orders)
     state = {
         name: value.flatten()[permuted[name].flatten().to(value.device)].view(value.shape)
         for name, value in second.items()
@@ -176,6 +185,7 @@ def aligned_state(
         "distance_before": _distance(ours, theirs),
         "distance_after": _distance(ours, after),
         "channels_permuted": float(channels.double().mean()),
+        **({"kept_in_order": kept} if kept else {}),
     }
 
 

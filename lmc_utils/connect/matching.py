@@ -7,7 +7,7 @@ second network is most like the first: in its weights, or in its activations on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,42 +17,54 @@ from torch import Tensor, nn
 
 from lmc_utils.measure.stacked_scores import blocks
 from lmc_utils.networks import permutation_symmetry, stack
+from lmc_utils.networks.axis_groups import FIXED
 from lmc_utils.networks.layers import Parameters
+from lmc_utils.networks.permutation_symmetry import Axes
 from lmc_utils.networks.stack import Networks
+from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError
 
 Permutations = dict[str, Tensor]
 """For each group the order of the second network's channels: channel i is what permutations[group][i] was."""
+
+Place = tuple[str, int, int, int, int]
+"""Where channels of a group are: parameter, axis, first entry on it, channels, neighbours that belong to each."""
+Places = dict[str, list[Place]]
 
 _ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh)
 _SAMPLES_AT_ONCE = 250
 _ROUNDING = 1e-12  # a gain below this fraction of the networks' lengths is none
 
 
-def groups(network: nn.Module) -> dict[str, int]:
+def groups(axes: Axes, *, hint: str = "all of this one keep an order") -> dict[str, int]:
     """How many channels each group has, see `networks.permutation_symmetry.groups`.
 
+    Args:
+        axes: of the architecture.
+        hint: why there may be none, for the message.
+
     Raises:
-        ParameterError: nothing in the network can be permuted, or it holds layers that are not of this package.
+        ParameterError: nothing in the network can be permuted.
     """
-    result = permutation_symmetry.groups(network)
+    result = permutation_symmetry.groups(axes)
     if not result:
-        raise ParameterError("network: expected one with channels that can be permuted, all of this one keep an order")
+        raise ParameterError(f"network: expected one with channels that can be permuted, {hint}")
     return result
 
 
 def by_weights(
-    network: nn.Module, first: Parameters, second: Parameters, *, starts: int = 4, seed: Sequence[int] = (0,)
+    axes: Axes, first: Parameters, second: Parameters, *, starts: int = 4, seed: Sequence[int] = (0,)
 ) -> Permutations:
     """The permutations that bring the second network's parameters nearest to the first's, as far as they are found.
 
     Group after group, in random order, the assignment is the best one for the others as they are (Ainsworth et al.
     2022, section 3.2), until none of them changes. That is a local optimum, and from the identity it may be the
-    identity itself; so the search is repeated from random permutations, and the best end is taken. It is never worse
-    than the identity.
+    identity itself; so the search is repeated from random permutations, and from one that is found layer after layer,
+    and the best end is taken. It is never worse than the identity, and an exact permutation is found.
 
     Args:
-        network: any stack of the architecture, or a sequence of torch's own layers.
+        axes: which axes of the architecture permute together, see `networks.permutation_symmetry.axes` for stacks, and
+            `channel_graph.read` for any module.
         first, second: the parameters of each network by name, with a leading axis of one.
         starts: random starts besides the identity.
         seed: of the starts and of the order of groups.
@@ -60,36 +72,87 @@ def by_weights(
     Raises:
         ParameterError: as for `groups`, or parameters that are NaN or infinite.
     """
-    sizes = groups(network)
     first, second = _wide(first), _wide(second)
-    places = {group: list(_places(network, group)) for group in sizes}
-    meets = {group: {name for name, *_ in found} for group, found in places.items()}
+    places = _places(axes, first)
+    sizes = {group: size for group, size in groups(axes).items() if group in places}
     random = np.random.default_rng(seed)
     best: tuple[float, Permutations] | None = None
-    for start in range(1 + starts):
-        orders = {
-            group: torch.from_numpy(np.arange(size) if start == 0 else random.permutation(size))
-            for group, size in sizes.items()
-        }
-        permuted = permutation_symmetry.permuted(second, network, orders)
-        open_ones = set(sizes)  # groups that may have a better order since something that they meet has moved
-        while open_ones:
-            group = str(random.choice(sorted(open_ones)))
-            open_ones.remove(group)
-            order = _best(first, permuted, places[group])
-            after = permutation_symmetry.permuted(
-                {name: permuted[name] for name in meets[group]}, network, {group: order}
-            )
-            gain = sum(float((first[name] * (after[name] - permuted[name])).sum()) for name in after)
-            if gain > _ROUNDING * sum(float(first[name].square().sum()) for name in after):
-                orders[group] = orders[group][order]
-                permuted |= after
-                open_ones |= {other for other in sizes if other != group and meets[other] & meets[group]}
+    for start in bar(range(starts + 2), "matching weights", unit="start"):
+        if start <= starts:
+            orders = {
+                group: torch.from_numpy(np.arange(size) if start == 0 else random.permutation(size))
+                for group, size in sizes.items()
+            }
+        else:
+            orders = _from_ordered_axes(axes, first, second, places)
+        permuted = _descend(axes, first, permutation_symmetry.permuted(second, axes, orders), places, orders, random)
         likeness = sum(float((first[name] * permuted[name]).sum()) for name in first)
         if best is None or likeness > best[0]:
             best = likeness, orders
     assert best is not None
     return best[1]
+
+
+def _descend(
+    axes: Axes,
+    first: Parameters,
+    permuted: Parameters,
+    places: Places,
+    orders: Permutations,
+    random: np.random.Generator,
+) -> Parameters:
+    """Improve the orders, group after group, as long as one of them can be; the parameters that they give."""
+    permuted = dict(permuted)
+    meets = {group: {name for name, *_ in found} for group, found in places.items()}
+    open_ones = set(orders)  # groups that may have a better order since something that they meet has moved
+    while open_ones:
+        group = str(random.choice(sorted(open_ones)))
+        open_ones.remove(group)
+        order = _best(first, permuted, places[group])
+        if torch.equal(order, torch.arange(len(order))):
+            continue
+        here = {name: axes[name] for name in meets[group]}
+        after = permutation_symmetry.permuted({name: permuted[name] for name in here}, here, {group: order})
+        gain = sum(float((first[name] * (after[name] - permuted[name])).sum()) for name in after)
+        if gain > _ROUNDING * sum(float(first[name].square().sum()) for name in after):
+            orders[group] = orders[group][order]
+            permuted |= after
+            open_ones |= {other for other in orders if other != group and meets[other] & meets[group]}
+    return permuted
+
+
+def _from_ordered_axes(axes: Axes, first: Parameters, second: Parameters, places: Places) -> Permutations:
+    """Orders found one after the other, from inputs and outputs on, which keep theirs.
+
+    Each group is matched by those of its weights whose other axes have an order already, and the next group is the one
+    that has the largest fraction of such weights. An exact permutation is found in one pass.
+    """
+    orders: Permutations = {}
+    permuted = dict(second)
+
+    def ready(group: str) -> list[Place]:
+        return [
+            place
+            for place in places[group]
+            if all(
+                part.group in orders or part.group == FIXED
+                for number, parts in enumerate(axes[place[0]], start=1)
+                for part in parts
+                if number != place[1]
+            )
+        ]
+
+    def weights(found: Sequence[Place]) -> int:
+        return sum(first[name].numel() // first[name].shape[axis] * repeats for name, axis, _, _, repeats in found)
+
+    while len(orders) < len(places):
+        known = {group: ready(group) for group in places if group not in orders}
+        group = max(known, key=lambda each: weights(known[each]) / weights(places[each]))
+        orders[group] = _best(first, permuted, known[group] or places[group])
+        permuted |= permutation_symmetry.permuted(
+            {name: permuted[name] for name, *_ in places[group]}, axes, {group: orders[group]}
+        )
+    return orders
 
 
 def by_activations(network: nn.Module, ends: Networks, inputs: Tensor) -> Permutations:
@@ -108,12 +171,14 @@ def by_activations(network: nn.Module, ends: Networks, inputs: Tensor) -> Permut
     Raises:
         ParameterError: as for `by_weights`.
     """
-    sizes, axes = groups(network), permutation_symmetry.channels(network)
+    sizes, channels = groups(permutation_symmetry.axes(network)), permutation_symmetry.channels(network)
     theta = ends.theta.detach()
     _wide(stack.unflatten(theta, network))
     buffers = stack.fresh_buffers(network, 2).to(theta) if ends.buffers is None else ends.buffers
     pair = stack.bound(network, theta, buffers).eval()
-    watched = {name: layer for name, layer in pair.named_modules() if isinstance(layer, _ACTIVATIONS) and axes[name]}
+    watched = {
+        name: layer for name, layer in pair.named_modules() if isinstance(layer, _ACTIVATIONS) and channels[name]
+    }
     moments: dict[str, tuple[Tensor, Tensor]] = {}
 
     def watch(name: str) -> Any:
@@ -138,10 +203,11 @@ def by_activations(network: nn.Module, ends: Networks, inputs: Tensor) -> Permut
     alike = {group: torch.zeros(size, size, dtype=torch.float64) for group, size in sizes.items()}
     for name, (sums, products) in moments.items():
         correlations, start = _correlations(sums.cpu(), products.cpu(), counted[name]), 0
-        for part_of in axes[name]:
-            chosen = slice(start, start + part_of.size)
-            alike[part_of.group] += correlations[chosen, chosen]
-            start += part_of.size
+        for segment in channels[name]:
+            chosen = slice(start, start + segment.size)
+            if segment.group in alike:
+                alike[segment.group] += correlations[chosen, chosen]
+            start += segment.size
     return {group: _assigned(scores) for group, scores in alike.items()}
 
 
@@ -152,19 +218,19 @@ def _wide(values: Parameters) -> Parameters:
     return {name: value.detach().double().cpu() for name, value in values.items()}
 
 
-def _places(network: nn.Module, group: str) -> Iterator[tuple[str, int, int, int, int]]:
-    """Where a group's channels are: parameter, axis, first place on it, channels, neighbours of each channel."""
-    parameters = dict(network.named_parameters())
-    for name, each in permutation_symmetry.axes(network).items():
-        for axis, parts in enumerate(each, start=1):
+def _places(axes: Axes, parameters: Iterable[str]) -> Places:
+    """The places of each group."""
+    result: Places = {}
+    for name in parameters:
+        for axis, parts in enumerate(axes.get(name, ()), start=1):
             start = 0
-            for part in parts:
-                if part.group == group and name in parameters:
-                    yield name, axis, start, part.size, part.repeats
-                start += part.size * part.repeats
+            for group, size, repeats in parts:
+                result.setdefault(group, []).append((name, axis, start, size, repeats))
+                start += size * repeats
+    return result
 
 
-def _best(first: Parameters, second: Parameters, places: Sequence[tuple[str, int, int, int, int]]) -> Tensor:
+def _best(first: Parameters, second: Parameters, places: Sequence[Place]) -> Tensor:
     """The best order of one group's channels while all others keep theirs."""
     scores: Tensor | int = 0
     for name, axis, start, size, repeats in places:

@@ -82,6 +82,8 @@ def repeatable(
     >>> repeatable(triples).description
     '8 samples in 1 batch; inputs: the first 2 parts, target: the last'
     """
+    if isinstance(data, Batches):
+        return data
     reader = BatchReader(batch, network)
     with expected(f"{name}: expected samples that can be read, reading them gave"):
         try:
@@ -129,8 +131,6 @@ def _read_twice(source: Iterable[Batch], memory: int) -> tuple[_Reading, _Readin
 
 def _source(data: Any, name: str, reader: BatchReader) -> Iterable[Batch]:
     """Batches to be read: a list of them where all are in memory already, which needs no second reading."""
-    if isinstance(data, Batches):
-        return data.batches
     if _is_pair(data):
         inputs, target = reader.narrowed(data[0]), tensors(numbers_as_tensor(data[1]))
         if len(inputs) != len(target):

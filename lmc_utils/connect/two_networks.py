@@ -18,6 +18,7 @@ from lmc_utils.connect.alignment import Matching, aligned_state
 from lmc_utils.connect.batch_reading import BatchFunction
 from lmc_utils.connect.endpoint_checks import compare
 from lmc_utils.connect.endpoints import Endpoints, endpoints, require_different
+from lmc_utils.connect.module_rescaling import rescaled
 from lmc_utils.connect.random_generators import unchanged_random
 from lmc_utils.connect.repeatable_data import repeatable
 from lmc_utils.connect.report import Report
@@ -59,6 +60,7 @@ def pair(
     curvature: bool = False,
     align: bool | Matching = False,
     curve: bool | CurveSettings = False,
+    rescale: bool = False,
 ) -> Report:
     """Measure the straight line between two networks of one architecture, of whatever kind.
 
@@ -87,9 +89,11 @@ def pair(
         curvature: also slope and curvature along the line at both ends, and the second-order approximations of the
             barrier that they give (Singh et al., arXiv 2406.16300).
         align: permute the channels of the second network first, so that its weights are most like the first's, see
-            `alignment.aligned_state`; for sequences of torch's fully connected and convolutional layers.
+            `alignment.aligned_state`; for every network whose forward pass `torch.export` can record.
         curve: also train a curve between the networks, on the samples to estimate on, and measure it, see
             `measure.curves`.
+        rescale: also give the activations at each point the means and standard deviations mixed from those at the
+            ends, see `module_rescaling`; for the line alone.
 
     Raises:
         ParameterError: something that is not understood, in one line; before or while both ends are compared.
@@ -108,14 +112,19 @@ def pair(
     with unchanged_random():
         both, attrs = endpoints([first, second], model=model), dict[str, Any]()
         require_different(both, 0, 1)
+        samples = repeatable(data, batch=batch, network=both.module)
         if align:
             matching = align if isinstance(align, Matching) else Matching()
-            permuted, attrs = aligned_state(both.module, both.states[0], both.states[1], settings=matching)
+            permuted, attrs = aligned_state(both.module, *both.states, batch=next(iter(samples)), settings=matching)
             both = replace(both, states=(both.states[0], permuted))
         evaluator, difference = evaluator_of(
-            both, data, batch=batch, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on,
+            both, samples, batch=batch, loss=loss, error=error, batchnorm=batchnorm, estimated_on=estimated_on,
             layers=None if isinstance(layers, bool) else layers,
         )  # fmt: skip
+        if rescale:
+            require(not (layers or curvature or curve), "rescale", "no layers, curvature or curve beside it", rescale)
+            evaluator = rescaled(evaluator)
+            attrs["rescaled"] = evaluator.description
         pairs = Pairs(evaluator, {}, [()], lambda _: both.states)
         attrs = {**described(both, evaluator, difference), **_own_scores(evaluator), **attrs}
         # What may be rejected comes before the line; what fails after it leaves the line as it is.

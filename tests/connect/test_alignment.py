@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
+import example_forwards
 import example_modules
 import numpy as np
 import pytest
@@ -138,24 +140,30 @@ def test_alignment_never_increases_the_distance_of_independent_modules() -> None
 @pytest.mark.parametrize(
     ("make", "shape", "line"),
     [
+        (lambda: nn.Sequential(nn.Linear(3, 4)), (3,), "this one has none"),
         (
-            example_modules.Attention,
-            (5, 3),
-            "network: expected a sequence of known layers, got Attention",
-        ),
-        (example_modules.perceptron, (3,), "network: expected a sequence of known layers, got LayerNorm at '3'"),
-        (lambda: nn.Sequential(nn.Linear(3, 4)), (3,), "network: expected one with channels that can be permuted"),
-        (
-            lambda: nn.Sequential(nn.Conv1d(4, 4, 1, groups=2), nn.Flatten()),
-            (4, 1),
-            "network: expected convolutions of one",
+            lambda: example_forwards.Written(
+                lambda net, x: net.rnn(net.one(x))[0][:, -1], one=nn.Linear(3, 4), rnn=nn.GRU(4, 4, batch_first=True)
+            ),
+            (2, 3),
+            "all of this one keep their order: gru at 'rnn'",
         ),
     ],
 )
-def test_unknown_layers_of_a_module_are_rejected(make: type[nn.Module], shape: tuple[int, ...], line: str) -> None:
+def test_networks_without_channels_to_permute_are_rejected(
+    make: Callable[[], nn.Module], shape: tuple[int, ...], line: str
+) -> None:
     samples = torch.randn(5, *shape), torch.zeros(5, dtype=torch.int64)
-    with pytest.raises(ParameterError, match=f"^{line}"):
+    with pytest.raises(ParameterError, match=f"^network: expected one with channels that can be permuted, {line}$"):
         connect.pair(make(), make(), samples, align=True)
+
+
+def test_the_report_names_operations_whose_channels_keep_their_order() -> None:
+    first, second = (example_forwards.EXAMPLES["recurrence"].make() for _ in range(2))
+    samples = torch.randn(9, 5, 2), torch.zeros(9, dtype=torch.int64)
+    found = connect.pair(first, second, samples, alphas=3, align=True)
+    assert found.attrs["kept_in_order"] == "lstm at 'rnn'"
+    assert found.attrs["distance_after"] < found.attrs["distance_before"]
 
 
 def test_modules_are_matched_by_weights_only() -> None:

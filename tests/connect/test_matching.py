@@ -38,14 +38,13 @@ def by_weights(network: nn.Module, thetas: Tensor, **options: Any) -> matching.P
     """Of the second of two parameter vectors, (2, parameters)."""
     values = stack.unflatten(thetas, network)
     first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
-    return matching.by_weights(network, first, second, **options)
+    return matching.by_weights(permutation_symmetry.axes(network), first, second, **options)
 
 
 def hidden(network: nn.Module) -> matching.Permutations:
     generator = torch.Generator().manual_seed(3)
-    return {
-        group: torch.randperm(size, generator=generator) for group, size in permutation_symmetry.groups(network).items()
-    }
+    sizes = permutation_symmetry.groups(permutation_symmetry.axes(network))
+    return {group: torch.randperm(size, generator=generator) for group, size in sizes.items()}
 
 
 @every_design
@@ -76,7 +75,7 @@ def test_a_network_matched_with_itself_is_not_permuted(design: Architecture, met
         if method == "weights"
         else matching.by_activations(network, Networks(ends, kept.repeat(2, 1)), inputs)
     )
-    assert set(found) == set(permutation_symmetry.groups(network))
+    assert set(found) == set(permutation_symmetry.groups(permutation_symmetry.axes(network)))
     assert all(torch.equal(order, torch.arange(len(order))) for order in found.values())
 
 
