@@ -1,22 +1,27 @@
-"""`lmc connect`: what lies between checkpoints in files."""
+"""`lmc connect`: what lies between checkpoints in files, and their averages."""
 
 from __future__ import annotations
 
-import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
 
+from lmc_utils.cli import connect_output as output
 from lmc_utils.cli.options import AsJson
-from lmc_utils.publishing import standalone_page
-from lmc_utils.settings import require
+from lmc_utils.publishing import output_files, standalone_page
+from lmc_utils.settings import ParameterError, require
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from lmc_utils.measure.module_state import State
 
-    from lmc_utils.connect import Report
+Object = Option(metavar="MODULE:NAME")
+_ONLY_TWO = ("layers", "curvature")
+_ONLY_LINES = ("align", "rescale", "curve", "layers", "curvature")
 
 
 def connect(
@@ -32,83 +37,210 @@ def connect(
         str | None, Option(metavar="MODULE:NAME", help="From output and target to one value a sample.")
     ] = None,
     error: Annotated[str | None, Option(metavar="MODULE:NAME", help="Likewise, from 0 to 1.")] = None,
+    batch: Annotated[
+        str | None, Option(metavar="MODULE:NAME", help="From what --data yields to inputs and target.")
+    ] = None,
+    estimated_on: Annotated[
+        str | None,
+        Option(metavar="MODULE:NAME", help="Samples for running statistics and curves; by default those of --data."),
+    ] = None,
     batchnorm: Annotated[str, Option(help="Running statistics: reestimate, interpolate or keep.")] = "reestimate",
-    alphas: Annotated[int, Option(help="Points on the line.")] = 21,
+    alphas: Annotated[str, Option(help="Points on the line: how many, or which, as -0.5,0,0.5,1,1.5.")] = "21",
     layers: Annotated[bool, Option("--layers", help="Also interpolate one layer at a time, at the midpoint.")] = False,
     curvature: Annotated[bool, Option("--curvature", help="Also second order at both ends.")] = False,
+    key: Annotated[str | None, Option(help="Where the state is in files that hold several.")] = None,
+    base: Annotated[Path | None, Option(help="The checkpoint that LoRA adapters were trained on.")] = None,
     align: Annotated[bool, Option("--align", help="Permute the second's channels to match the first's.")] = False,
+    rescale: Annotated[bool, Option("--rescale", help="Rescale the activations on the line (REPAIR).")] = False,
     curve: Annotated[bool, Option("--curve", help="Also train a Bézier path, 100 passes over the samples.")] = False,
+    soup: Annotated[bool, Option("--soup", help="Averages of all files, and of those chosen greedily.")] = False,
+    plane: Annotated[bool, Option("--plane", help="The plane through three files.")] = False,
+    save: Annotated[Path | None, Option(help="Write the average of two files, or the soup, as .safetensors.")] = None,
+    at: Annotated[float, Option(help="Where on the line --save takes its network.")] = 0.5,
     as_json: AsJson = False,
     page: Annotated[Path | None, Option("--html", help="Also write a page with the picture.")] = None,
 ) -> None:
-    """Measure the straight line between two checkpoints of yours, or between all pairs of several."""
-    require(len(checkpoint) > 1, "checkpoint", "at least two files", len(checkpoint))
+    """Measure the straight line between two checkpoints of yours, all pairs of several, their averages, or a plane."""
+    asked = {"align": align, "rescale": rescale, "curve": curve, "layers": layers, "curvature": curvature}
+    _require_together(len(checkpoint), {name for name, given in asked.items() if given}, soup, plane, save, at)
     standalone_page.require_html_name(page)
-    from lmc_utils.connect import Interrupted, checkpoints, import_by_name, pair, several_networks
+    if save is not None:
+        require(save.suffix == ".safetensors", "save", "a name that ends in .safetensors", str(save))
+        output_files.require_writable(save, "save")
+        asked_for = "reestimate or interpolate with --save, as an average has one set of running statistics"
+        require(batchnorm != "keep", "batchnorm", asked_for, batchnorm)
+    points = _alphas(alphas)
+    from lmc_utils.connect import checkpoints, import_by_name
 
-    states = [checkpoints.read(path) for path in checkpoint]
-    for line in (line for _, said in states for line in said):
+    network = import_by_name.network(model)
+    reading: dict[str, Any] = {"key": key} if key else {}
+    reading |= {"base": base, "model": network} if base else {}
+    read = [checkpoints.read(path, **reading) for path in checkpoint]
+    for line in (line for _, said in read for line in said):
         typer.echo(f"lmc: {line}", err=True)
+    functions = {"loss": loss, "error": error, "batch": batch}
     options: dict[str, Any] = {
-        "model": import_by_name.network(model),
-        "loss": import_by_name.import_object("loss", loss) if loss else None,
-        "error": import_by_name.import_object("error", error) if error else None,
-        "alphas": alphas,
+        "model": network,
+        **{name: import_by_name.import_object(name, place) for name, place in functions.items() if place},
         "batchnorm": batchnorm,
-        "layers": layers,
-        "curvature": curvature,
-        "align": align,
-        "curve": curve,
+        **({"estimated_on": import_by_name.samples(estimated_on, "estimated_on")} if estimated_on else {}),
     }
-    samples = import_by_name.samples(data)
-    if len(states) > 2:
-        names = [path.name for path in checkpoint]
-        names = names if len(set(names)) == len(names) else [str(path) for path in checkpoint]
-        require(len(set(names)) == len(names), "checkpoint", "different files", names)
-        named = dict(zip(names, (state for state, _ in states), strict=True))
-        _print_matrix(several_networks.pairwise(named, samples, **options), as_json, page)
-        return
+    files = Files(_names(checkpoint), checkpoint, [state for state, _ in read], import_by_name.samples(data), options)
+    target = output.Target(as_json, page, files.names)
+    if soup:
+        _soup(files, target, save)
+    elif plane:
+        _plane(files, target)
+    elif len(checkpoint) > 2:
+        _matrix(files, target, {"alphas": points, **asked})
+    else:
+        _pair(files, target, {"alphas": points, **asked}, save, at)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Checkpoints that were read, with the samples and the options that every measurement of them takes."""
+
+    names: list[str]
+    paths: list[Path]
+    states: list[State]
+    samples: Any
+    options: dict[str, Any]
+
+    @property
+    def by_name(self) -> dict[str, State]:
+        return dict(zip(self.names, self.states, strict=True))
+
+    def about(self, weights: Mapping[str, float], report: Mapping[str, Any]) -> dict[str, Any]:
+        """What the metadata of a saved average say of it."""
+        from lmc_utils.connect import averages
+
+        known = ("network", "dtype", "data", "loss_function", "batchnorm", "aligned", "versions")
+        attributes = {name: report[name] for name in known if name in report}
+        return {"files": averages.digests(self.paths), "weights": weights, **attributes}
+
+
+def _pair(files: Files, target: output.Target, options: dict[str, Any], save: Path | None, at: float) -> None:
+    from lmc_utils.connect import Interrupted, averages, pair
+
+    if save is not None:
+        options["alphas"] = _with(options["alphas"], at)  # so that its loss is measured, too
+    first, second = files.states
     try:
-        report = pair(states[0][0], states[1][0], samples, **options)
+        report = pair(first, second, files.samples, **files.options, **options)
     except Interrupted as stop:
-        _print_report(stop.report, as_json, page, checkpoint)
+        output.print_report(target, stop.report)
         raise KeyboardInterrupt("what was measured is above") from stop
-    _print_report(report, as_json, page, checkpoint)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(_NOTHING) from stop
+    output.print_report(target, report)
+    if save is not None:
+        point = report.dataset.sel(alpha=at, method="nearest")
+        scores = {name: float(point[name]) for name in ("loss", "error") if name in point}
+        weights = dict(zip(files.names, (1 - at, at), strict=True))
+        about = {**files.about(weights, report.attrs), "alpha": at, **scores}
+        averages.write(save, report.average(at), about)
+        typer.echo(save, err=True)
+    if "failed" in report.attrs:
+        raise typer.Exit(1)
 
 
-def _print_report(report: Report, as_json: bool, page: Path | None, checkpoint: list[Path]) -> None:
-    if page is not None:
-        title = " and ".join(path.name for path in checkpoint)
-        standalone_page.write(page, title, report._repr_html_())
-        typer.echo(page, err=True)
-    if as_json:
-        typer.echo(json.dumps(report.to_json(), allow_nan=False))
-    else:
-        typer.echo(report.sentence)
-        found = report.dataset
-        columns = ["loss", *(["error"] if "error" in found else [])]
-        typer.echo("".join(f"{name:>10}" for name in ("alpha", *columns)))
-        for row, alpha in enumerate(found.alpha.values):
-            typer.echo(f"{alpha:10.3g}" + "".join(f"{float(found[name][row]):10.4g}" for name in columns))
-        if "layer_rise" in found:
-            typer.echo("rise of the loss, one layer at the midpoint")
-            for layer, rise in zip(found.layer.values, found.layer_rise.values, strict=True):
-                typer.echo(f"{rise:10.4g}  {layer}")
-        for name, value in report.attrs.items():
-            typer.echo(f"{name}: {value}")
+def _matrix(files: Files, target: output.Target, options: dict[str, Any]) -> None:
+    from lmc_utils.connect import pairwise
+
+    options = {name: value for name, value in options.items() if name not in _ONLY_TWO}
+    matrix = _partial(
+        lambda: pairwise(files.by_name, files.samples, **files.options, **options),
+        lambda partial: output.print_matrix(target, partial),
+    )
+    output.print_matrix(target, matrix)
+    if (matrix.failed != "").any():
+        raise typer.Exit(1)
 
 
-def _print_matrix(matrix: xr.Dataset, as_json: bool, page: Path | None) -> None:
-    names = matrix.first.values.tolist()
-    if page is not None:
-        tables = "".join(f"<h2>{name}</h2>{square.to_pandas().to_html()}" for name, square in matrix.data_vars.items())
-        standalone_page.write(page, ", ".join(names), tables)
-        typer.echo(page, err=True)
-    if as_json:
-        squares = {str(name): each.values.tolist() for name, each in matrix.data_vars.items()}
-        typer.echo(json.dumps({"checkpoints": names, **squares, **{str(k): v for k, v in matrix.attrs.items()}}))
-    else:
-        for name, square in matrix.data_vars.items():
-            typer.echo(str(name))
-            for row, values in zip(names, square.values, strict=True):
-                typer.echo("".join(f"{value:10.4g}" for value in values) + f"  {row}")
+def _soup(files: Files, target: output.Target, save: Path | None) -> None:
+    from lmc_utils.connect import averages, soup
+
+    found = _partial(
+        lambda: soup(files.by_name, files.samples, **files.options), lambda partial: output.print_soup(target, partial)
+    )
+    output.print_soup(target, found)
+    if save is not None:
+        weights = found.weight.sel(average="greedy soup")
+        state = averages.average(files.states, files.samples, weights=weights.values.tolist(), **files.options)
+        row = found.sel(candidate="greedy soup")
+        scores = {name: float(row[name]) for name in ("loss", "error") if name in row}
+        chosen = dict(zip(files.names, weights.values.tolist(), strict=True))
+        about = {**files.about(chosen, found.attrs), "chosen_on": found.attrs["chosen_on"], **scores}
+        averages.write(save, state, about)
+        typer.echo(save, err=True)
+
+
+def _plane(files: Files, target: output.Target) -> None:
+    from lmc_utils.connect import plane
+
+    first, second, third = files.states
+    found = _partial(
+        lambda: plane(first, second, third, files.samples, **files.options),
+        lambda partial: output.print_plane(target, partial),
+    )
+    output.print_plane(target, found)
+
+
+_NOTHING = "nothing was measured yet"
+
+
+def _partial(work: Callable[[], Any], shown: Callable[[Any], None]) -> Any:
+    """What some work gives; where it is stopped, what was measured is shown."""
+    from lmc_utils.measure.points import Interrupted
+
+    try:
+        return work()
+    except Interrupted as stop:
+        shown(stop.partial)
+        raise KeyboardInterrupt("what was measured is above") from stop
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(_NOTHING) from stop
+
+
+def _require_together(count: int, asked: set[str], soup: bool, plane: bool, save: Path | None, at: float) -> None:
+    """Raise ParameterError where the number of files and the options do not go together."""
+    require(count > 1, "checkpoint", "at least two files", count)
+    require(not (soup and plane), "soup", "one of --soup and --plane", "both")
+    require(not plane or count == 3, "plane", "three files", count)
+    for name in sorted(asked & set(_ONLY_TWO)):
+        require(count == 2, name, "two files, as a matrix of several does not show it", count)
+    for name in sorted(asked & set(_ONLY_LINES)):
+        require(not soup and not plane, name, "lines, without --soup and --plane", "--soup" if soup else "--plane")
+    require(save is None or soup or (count == 2 and not plane), "save", "two files, or --soup", f"{count} files")
+    require(math.isfinite(at), "at", "a finite number", at)
+    require(at == 0.5 or (save is not None and not soup), "at", "--save of the line between two files", at)
+
+
+def _alphas(text: str) -> int | list[float]:
+    """How many points, or which.
+
+    >>> _alphas("5"), _alphas("-0.5,0,1")
+    (5, [-0.5, 0.0, 1.0])
+    """
+    try:
+        return int(text) if "," not in text else [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ParameterError(f"alphas: expected a count, or numbers as 0,0.5,1, got '{text}'") from error
+
+
+def _with(alphas: int | list[float], at: float) -> int | list[float]:
+    if at in (0, 0.5, 1):
+        return alphas
+    import numpy as np
+
+    return sorted({*(np.linspace(0, 1, alphas).tolist() if isinstance(alphas, int) else alphas), at})
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Short names of files, each once: their last part, or their path where two have the same."""
+    for names in ([path.name for path in paths], [str(path) for path in paths]):
+        if len(set(names)) == len(names):
+            return names
+    require(len(paths) == 2, "checkpoint", "different files", [str(path) for path in paths])
+    return [f"{path} ({which})" for path, which in zip(paths, ("first", "second"), strict=True)]

@@ -62,7 +62,7 @@ app.command("serve")(book.serve)
 
 
 def main() -> None:
-    """The entry point of `lmc`; exits with 0, 1 (a notebook or the build failed), 2 (a wrong parameter) or 130."""
+    """The entry point of `lmc`; exits with 0, 1 (something failed), 2 (a wrong parameter) or 130 (interrupted)."""
     # Stopped politely, or the terminal closed: leave nothing running either.
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall

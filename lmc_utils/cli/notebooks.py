@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ import typer
 from typer import Argument, Option
 
 from lmc_utils.cli.options import AsJson, CellTimeout, Preset, Root
+from lmc_utils.cli.text_tables import aligned
 from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError, require
@@ -145,11 +145,9 @@ def compare(
     elif as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(found.rows())
     else:
-        typer.echo(
-            _aligned(comparison_page.parameters(found)) if found.differing_parameters else "no parameter differs"
-        )
+        typer.echo(aligned(comparison_page.parameters(found)) if found.differing_parameters else "no parameter differs")
         typer.echo()
-        typer.echo(_aligned(comparison_page.numbers(found)))
+        typer.echo(aligned(comparison_page.numbers(found)))
 
 
 def page(
@@ -173,12 +171,3 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise ParameterError(f"parameter: expected a name and a value after -p, got {short_repr(text)}")
     return name, yaml_values.parse(name, value)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A table as text: the first column to the left, the others to the right."""
-    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return "\n".join(
-        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
-        for row in rows
-    )

@@ -48,7 +48,6 @@ def sweep(
     require(bool(grid) != bool(points), "grid", "one of --grid and --points", "both" if grid else "none")
     require(bool(html) == bool(show), "show", "--html and --show together", "one of them")
     require(not (scheduler and cluster), "scheduler", "one of --scheduler and --cluster", "both")
-    standalone_page.require_html_name(html)
     asked = (
         sweep_grid.read_points(points)
         if points
@@ -56,6 +55,9 @@ def sweep(
     )
     wanted = [found.preset(preset) | point for point in asked]
     sweep_grid.check_points(found, wanted)
+    if html is not None:
+        out.mkdir(parents=True, exist_ok=True)  # where the page may be
+    standalone_page.require_html_name(html)
     needed = dict(_resource(text) for text in resources or [])
     from lmc_utils.running import clusters, sweep_tables, sweeps  # after the checks, as xarray takes long to import
 

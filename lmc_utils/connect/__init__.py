@@ -7,13 +7,15 @@ Two networks are measured in three lines::
     report = connect.pair(first, second, data)
 
 `connect.pairs` makes pairs of any networks for every measurement of `lmc_utils.measure`; `connect.plane` measures the
-plane through three. `alignment` permutes the channels of networks so that they are most alike, as far as
-`channel_graph` reads that they can be; `activation_rescaling` and `module_rescaling` repair the statistics of
+plane through three. `connect.soup` compares averages of several with each of them and with their ensemble, and
+`averages.average` makes such a network. `alignment` permutes the channels of networks so that they are most alike, as
+far as `channel_graph` reads that they can be; `activation_rescaling` and `module_rescaling` repair the statistics of
 activations between them.
 """
 
 from lmc_utils.connect.report import Report
 from lmc_utils.connect.several_networks import pairs, pairwise, plane
+from lmc_utils.connect.soups import soup
 from lmc_utils.connect.two_networks import Interrupted, pair
 
 __all__ = [
@@ -21,8 +23,14 @@ __all__ = [
     "pairs",
     "pairwise",
     "plane",
+    "soup",
     "Report",
     "Interrupted",
+    "averages",
+    "soups",
+    "sentences",
+    "report_tables",
+    "constant_prediction",
     "alignment",
     "matching",
     "activation_rescaling",

@@ -20,7 +20,7 @@ from lmc_utils.connect.state_dicts import same
 from lmc_utils.formatting import listed
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
-from lmc_utils.measure.module_scores import Scores, output_of, run_and_score
+from lmc_utils.measure.module_scores import Scores, output_of
 from lmc_utils.measure.module_state import State, tensors
 from lmc_utils.settings import ParameterError
 
@@ -43,6 +43,7 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
     """Run the copy and each network on all samples, and compare outputs and scores, batch by batch.
 
     Each network is run as another copy of what was given, with its own statistics; states are loaded by torch itself.
+    Of the very network that the copy is a copy of, nothing but the tensors could differ: it is run once.
 
     Raises:
         ParameterError: a difference beyond rounding; the line says where. Or a network that cannot be run on the
@@ -51,28 +52,41 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
     """
     worst, scores = 0.0, list[Tensor]()
     for corner, name in enumerate(ends.names):
-        network = _as_given(ends, corner)
-        copied, state = ends.module, ends.states[corner]
+        network, state = _as_given(ends, corner), ends.states[corner]
         with torch.no_grad(), unchanged_random():
-            for key, value in tensors(copied).items():
+            for key, value in tensors(ends.module).items():
                 value.copy_(state[key])
+            copied = network if _is_copied(ends, corner) else ends.module
             here, there = _device(copied), _device(network)
             total = torch.zeros(len(measured.names), dtype=torch.float64)
             for number, batch in enumerate(batches):
+                ours = batch.to(here)
+                mine = _deterministic_output(copied, ours, name, number)
                 if number == 0:
-                    _require_deterministic(copied, state, batch.to(here), batch.to(here), name)
-                ours, own = batch.to(here), batch.to(there)
-                mine, our_scores = run_and_score(copied, ours, measured, number)
-                theirs = output_of(network, own, number)
-                away = _output_difference(outputs(mine), outputs(theirs), name, number)
-                if not (measured.own and _same(mine, theirs) and _same(ours.target, own.target)):
-                    allowed = _allowed(mine, away)
-                    their_scores = measured.sums(theirs, own).cpu()
-                    _require_scores(our_scores, their_scores, allowed, measured, batch.size, name, number)
-                worst, total = max(worst, away), total + our_scores
+                    _require_unchanged(copied, state, name)
+                    _require_repeatable(copied, outputs(mine), batch.to(here) if corner == 0 else None, name)
+                our_scores = measured.sums(mine, ours).cpu()
+                total += our_scores
+                if copied is not network:
+                    own = batch.to(there)
+                    theirs = output_of(network, own, number)
+                    away = _output_difference(outputs(mine), outputs(theirs), name, number)
+                    worst = max(worst, away)
+                    if not (measured.own and _same(mine, theirs) and _same(ours.target, own.target)):
+                        their_scores = measured.sums(theirs, own).cpu()
+                        allowed = _allowed(mine, away)
+                        _require_scores(our_scores, their_scores, allowed, measured, batch.size, name, number)
             _require_unchanged(copied, state, name)
         scores.append(total / batches.samples)
     return Compared(worst, tuple(scores))
+
+
+def _is_copied(ends: Endpoints, corner: int) -> bool:
+    """Whether the copy is one of this very network, with its tensors as they were given."""
+    first_module = next((row for row, each in enumerate(ends.originals) if each is not None), None)
+    state = ends.states[corner]
+    same_tensors = all(same(value, state[name]) for name, value in tensors(ends.module).items())
+    return corner == first_module and state is ends.given[corner] and same_tensors
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -92,17 +106,20 @@ def _as_given(ends: Endpoints, corner: int) -> nn.Module:
     return network
 
 
-def _require_deterministic(copied: nn.Module, state: State, batch: Batch, again: Batch, which: str) -> None:
-    """Two runs put out the same, change nothing and draw no random numbers."""
+def _deterministic_output(copied: nn.Module, batch: Batch, which: str, number: int) -> Any:
     before = _generators(_device(copied))
-    first = [value.clone() for value in outputs(output_of(copied, batch, 0))]
-    drawn = before != _generators(_device(copied))
-    _require_unchanged(copied, state, which)
-    if drawn:
+    output = output_of(copied, batch, number)
+    if before != _generators(_device(copied)):
         raise ParameterError(f"{which}: expected a deterministic network in evaluation mode, it draws random numbers")
-    if not first:
+    return output
+
+
+def _require_repeatable(copied: nn.Module, found: list[Tensor], again: Batch | None, which: str) -> None:
+    """Something is put out, and the same when the network is asked again."""
+    if not found:
         raise ParameterError(f"{which}: expected a network that puts out real tensors, got none")
-    if not alike(first, outputs(output_of(copied, again, 0))):
+    first = [value.clone() for value in found]
+    if again is not None and not alike(first, outputs(output_of(copied, again, 0))):
         raise ParameterError(f"{which}: expected a network that answers alike when it is asked again, it does not")
 
 

@@ -62,15 +62,19 @@ def network(place: str) -> nn.Module:
     return made
 
 
-def samples(place: str) -> Any:
+def samples(place: str, parameter: str = "data") -> Any:
     """Samples that stand there, or that a class or function makes without arguments.
+
+    Args:
+        place: module and name.
+        parameter: its name, for the message.
 
     Raises:
         ParameterError: there are none, or the function raises.
     """
-    value = import_object("data", place)
+    value = import_object(parameter, place)
     stands = isinstance(value, (Dataset, Iterable)) or not callable(value)
-    return value if stands else _call("data", place, value)
+    return value if stands else _call(parameter, place, value)
 
 
 def _call(parameter: str, place: str, factory: Any) -> Any:

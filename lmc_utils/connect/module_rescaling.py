@@ -66,19 +66,42 @@ class RescaledModuleEvaluator(ModuleEvaluator):
         return f"{' and '.join(parts)}, on {self.estimated_on.description}"
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
-        alphas = points.weights[:, 1].tolist()
-        ends: list[dict[str, Moments]] = []
-        for row, alpha in enumerate(alphas):
-            if alpha in (0, 1) or not self.layers_to_rescale:
-                found = super().scores(corners, points[row : row + 1], splits)
-            else:
-                ends = ends or [self._moments_of(corner) for corner in corners[:2]]
-                self._point.mix(corners, points, row, self._point.parameters)
-                self._rescale(_mixed(ends, min(max(alpha, 0), 1)))
-                state = {name: value.clone() for name, value in tensors(self.module).items()}
+        for row in range(len(points)):
+            found = super().scores(corners, points[row : row + 1], splits)
+            if self._inner(points, row):
+                state = self._rescaled_state(corners, points, row)
                 found = super().scores([state, state], Mixtures(torch.eye(2, dtype=torch.float64)[:1]), splits)
             for _, scores in found:
                 yield slice(row, row + 1), scores
+
+    def state(self, corners: Corners, points: Mixtures) -> dict[str, Tensor]:
+        if not self._inner(points, 0):
+            return super().state(corners, points)
+        self._rescaled_state(corners, points, 0)
+        self._reestimate()
+        return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+
+    def _inner(self, points: Mixtures, row: int) -> bool:
+        return bool(self.layers_to_rescale) and float(points.weights[row, 1]) not in (0, 1)
+
+    def _rescaled_state(self, corners: Corners, points: Mixtures, row: int) -> dict[str, Tensor]:
+        """The tensors of a point between the ends; the copy holds them."""
+        targets = self._targets(corners, min(max(float(points.weights[row, 1]), 0), 1))
+        self._point.mix(corners, points, row, self._point.parameters)
+        self._rescale(targets)
+        return {name: value.clone() for name, value in tensors(self.module).items()}
+
+    def _targets(self, corners: Corners, alpha: float) -> dict[str, Moments]:
+        key = tuple(id(corner) for corner in corners[:2])
+        if key not in self._ends:
+            self._ends.clear()
+            self._ends[key] = [self._moments_of(corner) for corner in corners[:2]]
+        return _mixed(self._ends[key], alpha)
+
+    @cached_property
+    def _ends(self) -> dict[tuple[int, ...], list[dict[str, Moments]]]:
+        """The moments of the two networks that were asked for last."""
+        return {}
 
     def _moments_of(self, corner: Mapping[str, Tensor]) -> dict[str, Moments]:
         self._point.hold(corner)

@@ -14,6 +14,7 @@ from lmc_utils.connect.batch_reading import BatchFunction
 from lmc_utils.connect.endpoints import ORDINALS, endpoints, require_different
 from lmc_utils.connect.random_generators import unchanged_random
 from lmc_utils.connect.two_networks import described, evaluator_of, pair
+from lmc_utils.formatting import describe_error
 from lmc_utils.measure import planes
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.labelled_arrays import Place
@@ -21,38 +22,92 @@ from lmc_utils.measure.module_scores import Score
 from lmc_utils.measure.module_state import State
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.planes import PlaneGrid
+from lmc_utils.measure.points import Interrupted
+from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError, require, require_choice
 
 Network = nn.Module | State
 
+_NOT_OF_PAIRS = ("endpoint_difference", "constant_error", "read")
+_OF_ONE_PAIR = (
+    "endpoint_difference", "read", "failed", "not_finite", "distance_before", "distance_after", "channels_permuted",
+    "curve_length", "curve_off_line", "loss_with_own_statistics", "error_with_own_statistics",
+)  # fmt: skip
+
 
 def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.Dataset:
-    """The barriers between all pairs of several networks.
+    """The barriers between all pairs of several networks; a pair that cannot be measured leaves the others as they are.
 
     Args:
         networks: modules or states, by name.
-        data, options: as for `pair`; `model`, where all are states.
+        data, options: as for `pair`; `model`, where all are states. Not `layers` and `curvature`, which a matrix cannot
+            show: ask `pair` for them.
 
     Returns:
         `loss_barrier`, `loss_at_half` and, where there is an error, `error_barrier` and `error_at_half`, with the
-        dimensions `first` and `second`; 0 on the diagonal. Each pair is measured once, from the earlier to the later.
+        dimensions `first` and `second`; 0 on the diagonal. With `align` and `curve` also what they give of one number a
+        pair. Each pair is measured once, from the earlier to the later. `failed` says why a pair could not be measured,
+        naming both networks; its numbers are NaN. The attributes are those that all pairs have in common.
 
     Raises:
-        ParameterError: fewer than two networks, or what `pair` raises.
+        ParameterError: fewer than two networks, an option that a matrix does not have, or one line that is the same
+            for all pairs and says nothing of a network.
+        points.Interrupted: the work was stopped; it has what was measured.
+
+    >>> import torch
+    >>> from lmc_utils.progress import hidden
+    >>> networks = {"a": nn.Linear(3, 2), "b": nn.Linear(3, 2), "c": nn.Linear(4, 2)}
+    >>> with hidden():
+    ...     found = pairwise(networks, (torch.randn(9, 3), torch.randint(0, 2, (9,))))
+    >>> found.failed.sel(first="a", second="c").item()
+    "a and c: second: expected the shapes of the network's tensors; weight is (2, 4) for (2, 3)"
+    >>> float(found.loss_barrier.sel(first="a", second="b"))
+    0.0
     """
     require(len(networks) >= 2, "networks", "at least two", len(networks))
-    names = list(networks)
-    barriers: dict[str, np.ndarray[Any, Any]] = {}
-    attrs: dict[str, Any] = {}
-    for one, other in itertools.combinations(range(len(names)), 2):
-        report = pair(networks[names[one]], networks[names[other]], data, **options)
-        attrs = {name: value for name, value in report.attrs.items() if name in ("network", "data", "batchnorm")}
-        for quantity in ("loss_barrier", "loss_at_half", "error_barrier", "error_at_half"):
-            if quantity in report.dataset:
-                square = barriers.setdefault(quantity, np.zeros((len(names), len(names))))
-                square[one, other] = square[other, one] = float(report[quantity])
-    dims = ("first", "second")
-    return xr.Dataset({name: (dims, each) for name, each in barriers.items()}, dict.fromkeys(dims, names), attrs)
+    for name in ("layers", "curvature"):
+        require(not options.get(name), name, "two networks, as a matrix of several does not show them", len(networks))
+    require_choice("batchnorm", options.get("batchnorm", "reestimate"), CONVENTIONS)
+    names, common = list(networks), dict[str, Any]()
+    dims, square = ("first", "second"), (len(names), len(names))
+    failed = xr.DataArray(np.full(square, "", dtype=object), dict.fromkeys(dims, names), dims)
+    matrix = xr.Dataset({"failed": failed})
+    problems: list[Exception] = []
+    pairs_of_two = list(itertools.combinations(range(len(names)), 2))
+    try:
+        for one, other in bar(pairs_of_two, "measuring pairs", unit="pair"):
+            first, second = names[one], names[other]
+            try:
+                report = pair(networks[first], networks[second], data, **options)
+            except Exception as problem:  # a user's network, loss or samples may do anything with this pair
+                failed.values[[one, other], [other, one]] = f"{first} and {second}: {_reason(problem)}"
+                problems.append(problem)
+                continue
+            attrs = report.attrs if not common else {k: v for k, v in common.items() if _equal(report.attrs.get(k), v)}
+            common = {name: value for name, value in attrs.items() if name not in _OF_ONE_PAIR}
+            if not np.isfinite(report.loss_barrier):
+                line = report.sentence.partition(";")[0]
+                failed.values[[one, other], [other, one]] = f"{first} and {second}: {line}"
+            for quantity, value in report.dataset.data_vars.items():
+                if not value.dims and quantity != "highest_at":
+                    if quantity not in matrix:
+                        matrix[quantity] = (dims, np.where(np.eye(len(names)) > 0, 0.0, np.nan), value.attrs)
+                    matrix[quantity].values[[one, other], [other, one]] = float(value)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(matrix.assign_attrs(common)) from stop
+    reasons = {_reason(problem) for problem in problems}
+    if len(problems) == len(pairs_of_two) and len(reasons) == 1 and not reasons.pop().startswith(ORDINALS):
+        raise problems[0]  # it is about the data or an option, not about a pair
+    return matrix.assign_attrs(common)
+
+
+def _reason(problem: Exception) -> str:
+    line = describe_error(problem)
+    return line if isinstance(problem, ParameterError) else f"{type(problem).__name__}: {line}"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(np.all(one == other))
 
 
 def pairs(
@@ -110,7 +165,7 @@ def pairs(
         )  # fmt: skip
         attrs = described(ends, evaluator, difference)
     third = "third" if count == 3 else None
-    provenance = {name: str(value) for name, value in attrs.items() if name not in ("endpoint_difference", "read")}
+    provenance = {name: str(value) for name, value in attrs.items() if name not in _NOT_OF_PAIRS}
     places = [(row,) for row in range(len(labels))]
 
     def read(place: Place) -> Sequence[State]:
@@ -135,6 +190,7 @@ def plane(
 
     Raises:
         ParameterError: what `pairs` raises, or three networks on one line.
+        points.Interrupted: the work was stopped; it has the points that were measured.
 
     >>> import torch
     >>> from lmc_utils.progress import hidden
@@ -146,8 +202,11 @@ def plane(
     (('row', 'column'), True)
     """
     triple = pairs({"plane": [first, second, third]}, data, **options)
-    with unchanged_random():
-        measured = planes.plane(triple, grid or PlaneGrid()).isel(split=0, pair=0, drop=True)
+    try:
+        with unchanged_random():
+            measured = planes.plane(triple, grid or PlaneGrid()).isel(split=0, pair=0, drop=True)
+    except Interrupted as stop:
+        raise Interrupted(stop.partial.isel(split=0, pair=0, drop=True)) from stop
     if bool(measured.colinear):
         raise ParameterError("third: the three networks lie on one line, and span no plane")
     return measured

@@ -16,6 +16,7 @@ from torch import nn
 
 from lmc_utils.connect.alignment import Matching, aligned_state
 from lmc_utils.connect.batch_reading import BatchFunction
+from lmc_utils.connect.constant_prediction import constant_error
 from lmc_utils.connect.endpoint_checks import compare
 from lmc_utils.connect.endpoints import Endpoints, endpoints, require_different
 from lmc_utils.connect.module_rescaling import rescaled
@@ -113,6 +114,7 @@ def pair(
         both, attrs = endpoints([first, second], model=model), dict[str, Any]()
         require_different(both, 0, 1)
         samples = repeatable(data, batch=batch, network=both.module)
+        given = both.states
         if align:
             matching = align if isinstance(align, Matching) else Matching()
             permuted, attrs = aligned_state(both.module, *both.states, batch=next(iter(samples)), settings=matching)
@@ -134,21 +136,25 @@ def pair(
         if curvature:
             results = results.assign_attrs(differentiated=evaluator.differentiated)
         further: dict[str, Callable[[], xr.Dataset]] = {}
+        if align:
+            further["alignment"] = lambda: _unaligned(replace(pairs, read=lambda _: given), results)
         if path is not None:
-            further["curve"] = lambda: _curve(path, evaluator.estimated_on.description)
+            others = f"other samples ({evaluator.estimated_on.description})"
+            trained_on = "the samples measured" if estimated_on is None else others
+            further["curve"] = lambda: _curve(path, trained_on)
         if layers:
             further["layers"] = lambda: _layers(pairs, results)
-        return Report(_with_further(results, {} if "failed" in results.attrs else further))
+        return Report(_with_further(results, pairs, {} if "failed" in results.attrs else further), pairs)
 
 
-def _with_further(results: xr.Dataset, parts: Mapping[str, Callable[[], xr.Dataset]]) -> xr.Dataset:
+def _with_further(results: xr.Dataset, pairs: Pairs, parts: Mapping[str, Callable[[], xr.Dataset]]) -> xr.Dataset:
     """With further measurements; of one that fails the attribute `failed` says why, and nothing else is lost."""
     for name, measure in parts.items():
         try:
             found = measure()
             results = results.merge(found).assign_attrs(results.attrs | found.attrs)
         except KeyboardInterrupt as stop:
-            raise Interrupted(Report(results)) from stop
+            raise Interrupted(Report(results, pairs)) from stop
         except Exception as error:  # whatever it is, it must not take the line with it
             line = str(error) if isinstance(error, ParameterError) else f"{type(error).__name__}: {error}"
             earlier = [results.attrs["failed"]] if "failed" in results.attrs else []
@@ -210,6 +216,7 @@ def described(ends: Endpoints, evaluator: ModuleEvaluator, difference: float) ->
     module, (samples,) = ends.module, evaluator.samples.values()
     sizes = sum(value.numel() for value in module.parameters())
     loss = evaluator.measured.loss
+    constant = constant_error(samples) if evaluator.measured.error is misclassified else None
     return {
         "network": f"{type(module).__name__}, {sizes:,} parameters",
         "dtype": ", ".join(sorted({str(value.dtype).removeprefix("torch.") for value in module.parameters()})),
@@ -217,6 +224,7 @@ def described(ends: Endpoints, evaluator: ModuleEvaluator, difference: float) ->
         "loss_function": getattr(loss, "__name__", type(loss).__name__),
         "batchnorm": evaluator.batchnorm,
         "endpoint_difference": difference,
+        **({} if constant is None else {"constant_error": constant}),
         **({"read": "; ".join(ends.notes)} if ends.notes else {}),
         "device": str(evaluator.device),
         "versions": f"lmc-utils {version('lmc-utils')}, torch {torch.__version__}",
@@ -289,6 +297,17 @@ def _with_barriers(results: xr.Dataset) -> xr.Dataset:
     return results.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
 
 
+def _unaligned(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:
+    """How far the midpoint of the networks as they are, not aligned, is above the chord; the ends are the same."""
+    midpoint = _single_pair(lines.line(pairs, [0.5])).sel(alpha=0.5, drop=True)
+    ends = results.sel(alpha=[0.0, 1.0]).mean("alpha", skipna=False)
+    rises = {
+        f"{name}_at_half_unaligned": (midpoint[name] - ends[name]).assign_attrs(results[f"{name}_at_half"].attrs)
+        for name in pairs.evaluator.quantities
+    }
+    return xr.Dataset(rises)
+
+
 def _curve(path: curves.Curves, trained_on: str) -> xr.Dataset:
     """The scores along a curve, and its barriers by the definitions of the straight line's."""
     measured = _single_pair(path.measure())
@@ -299,6 +318,7 @@ def _curve(path: curves.Curves, trained_on: str) -> xr.Dataset:
     curve_scores = {f"curve_{name}": each.rename(alpha="fraction") for name, each in scores.items()}
     return xr.Dataset(curve_scores | more).assign_attrs(
         curve=f"{path.settings.describe()} on {trained_on}",
+        fitted_on=trained_on,
         curve_length=float(measured.length),
         curve_off_line=float(measured.off_line),
     )

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from lmc_utils.figures import elements
+from lmc_utils.figures.planes import TERRAIN, log_range, name_points
 from lmc_utils.figures.theme import FAINT, INK
 
+_UNITS = {"percent": "%"}
 _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope": "with the gradient term"}
 
 
 def along_line(report: xr.Dataset) -> Figure:
     """Loss and error along the line between two networks, each with its chord, and what else was measured.
 
-    That may be the second-order approximation, a Bezier curve, and the rise of the loss when one layer is moved to the
-    midpoint. Variables: as in `connect.report.Report`.
+    That may be the second-order approximation, a Bézier curve, and the rise of the loss when one layer is moved to the
+    midpoint. Points that are NaN are left out. Variables: as in `connect.report.Report`.
     """
     curves = [name for name in ("loss", "error") if name in report]
     layers = ["layer_rise"] if "layer_rise" in report else []
@@ -29,12 +35,13 @@ def along_line(report: xr.Dataset) -> Figure:
     figure.set_layout_engine("constrained")
     for axis, name in zip(axes, curves, strict=False):
         _curve(axis, report, name)
+    elements.legend_below(figure, 3)
     if layers:
         values = report.layer_rise
         axes[-1].barh([str(layer) for layer in values.layer.values], values.values, color=sns.color_palette()[2])
         axes[-1].invert_yaxis()
         axes[-1].axvline(0, color=INK, linewidth=0.8)
-        axes[-1].set(xlabel="rise of the loss, one layer at the midpoint")
+        axes[-1].set(xlabel=_with_unit("rise of the loss, one layer at the midpoint", values))
         axes[-1].tick_params(axis="y", labelsize="x-small")
     return figure
 
@@ -52,11 +59,41 @@ def _curve(axis: Axes, report: xr.Dataset, name: str) -> None:
                 style = {"color": sns.color_palette()[1 + row], "linestyle": ":"}
                 axis.plot(report.alpha, chord + report[estimate], label=label, **style)
     if f"curve_{name}" in report:
-        axis.plot(report.fraction, report[f"curve_{name}"], color=sns.color_palette()[4], label="Bezier curve")
-    units = report[name].attrs.get("units", "")
-    axis.set(xlabel="alpha (0: the first network, 1: the second)", ylabel=f"{name} ({units})" if units else name)
-    if name == "loss" and any(each in report for each in (*_ESTIMATES, "curve_loss")):
-        axis.legend(fontsize="x-small")
+        axis.plot(report.fraction, report[f"curve_{name}"], color=sns.color_palette()[4], label="curve")
+    axis.set(xlabel="alpha (0: the first network, 1: the second)", ylabel=_with_unit(name, report[name]))
+
+
+def plane_map(plane: xr.Dataset, names: Sequence[str]) -> Figure:
+    """Maps of loss and error on the plane through three networks, each with a logarithmic colour scale.
+
+    Args:
+        plane: of `connect.plane`: `loss` and, where there is one, `error` with the dimensions row and column; `x`, `y`
+            and `corner`.
+        names: of the three networks.
+    """
+    shown = [name for name in ("loss", "error") if name in plane]
+    figure, axes = elements.side_by_side(len(shown), (5 * len(shown), 4.2), aspect="equal")
+    for axis, name in zip(axes, shown, strict=True):
+        heights = plane[name].transpose("row", "column")
+        low, high = log_range(heights)
+        scale = LogNorm(low, high)
+        cut = np.ma.masked_invalid(heights.clip(low, None).values)
+        axis.pcolormesh(plane.x, plane.y, cut, norm=scale, cmap=TERRAIN, shading="nearest", rasterized=True)
+        if high > low * (1 + 1e-5):
+            levels = np.geomspace(low, high, 13)[1:-1]
+            axis.contour(plane.x, plane.y, cut, levels=levels, colors="white", linewidths=0.5, alpha=0.45)
+        name_points(axis, plane.corner.transpose("point", "axis").values, names)
+        axis.set(xlabel="distance along the first two networks", ylabel="distance from their line")
+        bar = figure.colorbar(ScalarMappable(scale, TERRAIN), ax=axis, location="top", shrink=0.8, format="{x:g}")
+        bar.set_label(_with_unit(name, plane[name]))
+        bar.locator = LogLocator(subs=(1, 2, 5))
+        bar.minorticks_off()
+    return figure
+
+
+def _with_unit(name: str, values: xr.DataArray) -> str:
+    units = values.attrs.get("units", "")
+    return f"{name} ({_UNITS.get(units, units)})" if units else name
 
 
 def along_line_by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:

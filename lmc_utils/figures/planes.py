@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "los
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
         for step in steps.walk.transpose("walker", "axis", ...).values:
             axis.plot(*step, color="white", lw=1.6)
-        _name_points(axis, plane.corner.transpose("point", "axis").values, third_point_name(planes))
+        name_points(axis, plane.corner.transpose("point", "axis").values, ("1", "2", third_point_name(planes)))
     figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, label=axis_label(planes, show), pad=0.01)
     return figure
 
@@ -126,8 +126,9 @@ def ridge_growth(grown: xr.Dataset, unit: str) -> Figure:
     return figure
 
 
-def _name_points(axis: Axes, spots: np.ndarray[Any, Any], third: str) -> None:
-    for (x, y), name, below in zip(spots, ("1", "2", third), (True, True, False), strict=True):
+def name_points(axis: Axes, spots: np.ndarray[Any, Any], names: Sequence[str]) -> None:
+    """Mark the three points that span a plane, shape (3, 2), with their names: the first two below, the third above."""
+    for (x, y), name, below in zip(spots, names, (True, True, False), strict=True):
         axis.plot(x, y, "o", color="white", mec=INK, ms=6)
         axis.annotate(
             name, (x, y), (0, -6 if below else 6), textcoords="offset points", ha="center",

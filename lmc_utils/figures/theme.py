@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import matplotlib as mpl
 import seaborn as sns
 
 INK, FAINT = "#3b4252", "#c8ccd4"
@@ -13,6 +14,22 @@ INK, FAINT = "#3b4252", "#c8ccd4"
 
 def use_theme() -> None:
     """Set the style of all figures: seaborn, white background, vector graphics, text that is legible on a phone."""
+    _set_theme()
+    with suppress(ImportError):  # outside Jupyter
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def themed() -> Iterator[None]:
+    """The style of all figures for a while; the settings of matplotlib are given back as they were."""
+    with mpl.rc_context():
+        _set_theme()
+        yield
+
+
+def _set_theme() -> None:
     sns.set_theme(
         context="notebook",
         style="ticks",
@@ -30,10 +47,6 @@ def use_theme() -> None:
             "legend.frameon": False,
         },
     )
-    with suppress(ImportError):  # outside Jupyter
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
-
-        set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
 
 
 def fork_colours(fork_epochs: Sequence[int]) -> dict[int, Any]:

@@ -27,7 +27,7 @@ from lmc_utils.measure.module_state import State, layers, norms, require_single,
 from lmc_utils.measure.module_statistics import Reestimation
 from lmc_utils.measure.stacked_scores import blocks
 from lmc_utils.networks.training import Recipe
-from lmc_utils.settings import ParameterError, require_choice
+from lmc_utils.settings import ParameterError, require, require_choice
 
 DIFFERENTIATED = {
     "reestimate": "each batch's own statistics, as functions of the parameters",
@@ -190,6 +190,22 @@ class ModuleEvaluator:
             if each is not None and (not self.keeps_statistics or points.own_homes()[row] == corner):
                 found[row] = each[columns]
         return found
+
+    def state(self, corners: Corners, points: Mixtures) -> dict[str, Tensor]:
+        """The first of some points as a network: its tensors as `state_dict` names them, with its running statistics.
+
+        It is built in the copy, one tensor at a time, and shares no memory with it.
+
+        Raises:
+            ParameterError: statistics that are kept, of which a mixture has no own ones.
+        """
+        asked = "reestimate or interpolate, as an average has one set of running statistics"
+        require(not self.keeps_statistics, "batchnorm", asked, "keep")
+        self._point.mix(corners, points, 0, [*self._point.parameters, *self._point.statistics])
+        if self.norms and self.convention == "reestimate":
+            self._reestimation.run()
+        held = self.module.state_dict().items()
+        return {name: value.detach().clone() for name, value in held if isinstance(value, Tensor)}
 
     def _one(self, corners: Corners, points: Mixtures, row: int, splits: Sequence[str]) -> Tensor:
         """The scores of one point: (splits, 1 or 2, scores)."""

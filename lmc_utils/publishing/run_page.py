@@ -36,7 +36,8 @@ _ALONE = {  # what leads to other pages
 def require_target(target: Path | None, root: Path) -> None:
     """Raise ParameterError unless a page that is asked for has a name for one, and a checkout to get its look from."""
     if target is not None:
-        standalone_page.require_html_name(target)
+        existing = next(folder for folder in target.absolute().parents if folder.exists())  # the others are created
+        standalone_page.require_html_name(existing / target.name)
         whose = "a checkout of the book with a _config.yml"
         require((root / "_config.yml").is_file(), "root", whose, str(root.resolve()))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmc_utils.provenance import write_whole
+from lmc_utils.publishing.output_files import require_writable
 from lmc_utils.settings import require
 
 _STYLE = (
@@ -15,12 +16,16 @@ _STYLE = (
     "td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #e5e9f0}"
     "td:first-child,th:first-child{text-align:left}h3{font-size:1rem;margin-bottom:.2rem}"
     "pre{background:#eceff4;padding:.6rem .8rem;overflow-x:auto;margin:.4rem 0}"
+    "@media (prefers-color-scheme:dark){body{background:#121212;color:#d8dee9}td,th{border-color:#3b4252}"
+    "pre{background:#2e3440}svg{background:#fff;padding:.4rem;border-radius:.3rem}}"
 )
 
 
 def require_html_name(page: Path | None, option: str = "html") -> None:
-    """Raise ParameterError unless the page that an option asks for, if it does, has a name for it."""
-    require(page is None or page.suffix == ".html", option, "a name that ends in .html", str(page))
+    """Raise ParameterError unless the page that an option asks for, if it does, can be written, and ends in .html."""
+    if page is not None:
+        require(page.suffix == ".html", option, "a name that ends in .html", str(page))
+        require_writable(page, option)
 
 
 def html_table(rows: Sequence[Sequence[str]]) -> str:

@@ -8,10 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 
 from lmc_utils import connect
@@ -36,6 +41,17 @@ def far():
 def raises():
     raise RuntimeError("two\\nlines")
 
+def stops(output, target):
+    with open('calls', 'a') as calls:
+        calls.write('.')
+    with open('calls') as calls, open('most') as most:
+        if len(calls.read()) > int(most.read()):
+            raise KeyboardInterrupt
+    return nn.functional.cross_entropy(output, target, reduction="none")
+
+def other_samples():
+    return samples()[0][:20], samples()[1][:20]
+
 def slow(output, target):
     with open('calls', 'a') as calls:
         calls.write('.')
@@ -45,6 +61,26 @@ def slow(output, target):
 empty = []
 held = [samples()]
 """
+
+
+Shell = Callable[..., tuple[int, str, str]]
+"""Runs the command in this process: exit status, standard output and standard error."""
+
+
+@pytest.fixture
+def shell(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # to which it adds this folder
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another folder
+    monkeypatch.setenv("LMC_PROGRESS", "0")
+
+    def run_here(*arguments: str, model: str = "mine:net", data: str = "mine:samples") -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main.app(["connect", *arguments, "--model", model, "--data", data])
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return run_here
 
 
 @pytest.fixture
@@ -83,17 +119,19 @@ def test_numbers_equal_the_librarys_and_the_page_is_self_contained(folder: Path)
     )
     assert set(told["layers"]) == {"0", "1", "3"}
     page = (folder / "report.html").read_text()
-    assert expected.sentence in page
+    assert "Both networks are at chance" in expected.sentence
+    assert expected.sentence.partition(". ")[0] in page
     assert "src=" not in page
     assert "<link" not in page
 
 
-def test_several_files_make_a_matrix(folder: Path) -> None:
-    done = run(folder, "0.pt", "1.pt", "2.pt", "--json", "--alphas", "3", "--html", "m.html", data="mine:held")
-    told = json.loads(done.stdout)
+def test_several_files_make_a_matrix(shell: Shell, folder: Path) -> None:
+    out = shell("0.pt", "1.pt", "2.pt", "--json", "--alphas", "3", "--html", "m.html", data="mine:held")[1]
+    told = json.loads(out)
     assert told["checkpoints"] == ["0.pt", "1.pt", "2.pt"]
     assert [row[place] for place, row in enumerate(told["loss_barrier"])] == [0.0, 0.0, 0.0]
-    assert (folder / "m.html").read_text().count("<table") == 4
+    assert told["failed"] == []
+    assert (folder / "m.html").read_text().count("<table") == 6  # five quantities, and the conditions
 
 
 @pytest.mark.parametrize(
@@ -102,6 +140,17 @@ def test_several_files_make_a_matrix(folder: Path) -> None:
         (["0.pt"], {}, "checkpoint: expected at least two files, got 1"),
         (["0.pt", "9.pt"], {}, "checkpoint: expected a file, '9.pt' is not there"),
         (["0.pt", "0.pt"], {}, "second: expected another network than the first, the two are the same"),
+        (["0.pt", "1.pt", "--html", "no/x.html"], {}, "html: expected a folder that exists, got 'no'; create it first"),
+        (["0.pt", "1.pt", "--save", "no/x.safetensors"], {}, "save: expected a folder that exists, got 'no'"),
+        (["0.pt", "1.pt", "--save", "x.pt"], {}, "save: expected a name that ends in .safetensors, got 'x.pt'"),
+        (["0.pt", "1.pt", "2.pt", "--save", "x.safetensors"], {}, "save: expected two files, or --soup, got '3 files'"),
+        (["0.pt", "1.pt", "--save", "x.safetensors", "--batchnorm", "keep"], {}, "batchnorm: expected reestimate or"),
+        (["0.pt", "1.pt", "--at", "0.3"], {}, "at: expected --save of the line between two files, got 0.3"),
+        (["0.pt", "1.pt", "--plane"], {}, "plane: expected three files, got 2"),
+        (["0.pt", "1.pt", "2.pt", "--layers"], {}, "layers: expected two files, as a matrix of several does not show"),
+        (["0.pt", "1.pt", "--soup", "--align"], {}, "align: expected lines, without --soup and --plane, got '--soup'"),
+        (["0.pt", "1.pt", "--alphas", "0,x"], {}, "alphas: expected a count, or numbers as 0,0.5,1, got '0,x'"),
+        (["0.pt", "1.pt", "--estimated-on", "mine:empty"], {}, "estimated_on: expected at least one sample, got none"),
         (["0.pt", "1.pt", "--html", "x.txt"], {}, "html: expected a name that ends in .html, got 'x.txt'"),
         (["0.pt", "1.pt"], {"model": "mine"}, "model: expected MODULE:NAME, as in package.module:function, got 'mine'"),
         (["0.pt", "1.pt"], {"model": "mine:nets"}, "model: in mine, 'nets' is not known; did you mean 'net'?"),
@@ -126,18 +175,12 @@ def test_mistakes_are_one_line_errors(
     arguments: list[str],
     names: dict[str, str],
     line: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    shell: Shell,
 ) -> None:
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", [*sys.path])  # to which it adds this folder
-    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another folder
     named = {"model": "mine:net", "data": "mine:samples"} | names
-    with pytest.raises(SystemExit) as left:
-        main.app(["connect", *arguments, "--model", named["model"], "--data", named["data"]])
-    said = capsys.readouterr()
-    lines = [each for each in said.err.splitlines() if "was taken" not in each]
-    assert (left.value.code, len(lines), said.out) == (2, 1, "")
+    status, out, error = shell(*arguments, **named)
+    lines = [each for each in error.splitlines() if "was taken" not in each]
+    assert (status, len(lines), out) == (2, 1, "")
     assert lines[0].startswith(f"lmc: {line}")
 
 
@@ -160,3 +203,98 @@ def test_an_interrupted_measurement_reports_the_finished_points(folder: Path) ->
     done = [value for value in told["loss"] if value is not None]
     assert 1 <= len(done) < 21
     assert told["loss_barrier"] is None
+
+
+def test_the_text_shows_everything_that_was_asked_for(shell: Shell) -> None:
+    status, out, _ = shell("0.pt", "1.pt", "--layers", "--curvature", "--align", "--curve", "--alphas", "0,0.25,1")
+    assert status == 0
+    for title in ("Along the line", "One layer at the midpoint", "At both ends", "Along the curve", "Barriers"):
+        assert f"\n{title}\n" in out
+    for name in ("second order", "distance after", "loss with own statistics", "layer error rise", "unaligned"):
+        assert name in out
+    assert [line.split()[0] for line in out.partition("alpha")[2].splitlines()[1:5]] == ["0", "0.25", "0.5", "1"]
+
+
+def test_running_statistics_are_estimated_on_the_samples_that_are_named(shell: Shell) -> None:
+    told = json.loads(shell("0.pt", "1.pt", "--json", "--alphas", "3", "--estimated-on", "mine:other_samples")[1])
+    assert "20 samples" in told["batchnorm"]
+    assert "40 samples" in told["data"]
+
+
+def test_a_pair_that_fails_leaves_the_matrix_and_names_both_files(shell: Shell, folder: Path) -> None:
+    torch.save(torch.load(folder / "0.pt"), folder / "copy.pt")
+    torch.save(nn.Linear(3, 2).state_dict(), folder / "shape.pt")
+    files = ("0.pt", "1.pt", "copy.pt", "shape.pt")
+    status, out, _ = shell(*files, "--alphas", "3", "--json", "--html", "m.html")
+    told = json.loads(out)
+    assert status == 1
+    measured = [[value is not None for value in row] for row in told["loss_barrier"]]
+    assert measured == [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
+    assert [line.partition(":")[0] for line in told["failed"]] == [
+        "0.pt and copy.pt", "0.pt and shape.pt", "1.pt and shape.pt", "copy.pt and shape.pt",
+    ]  # fmt: skip
+    text = shell(*files, "--alphas", "3")[1]
+    page = (folder / "m.html").read_text()
+    for shown in (text, page):
+        assert "0.pt and copy.pt: second: expected another network than the first" in shown
+        assert "2 of 6 pairs were measured; 4 could not be." in shown
+
+
+@pytest.mark.parametrize("extra", [[], ["--soup"], ["--plane"]], ids=["matrix", "soup", "plane"])
+def test_ctrl_c_shows_what_was_measured_and_names_no_attribute(shell: Shell, folder: Path, extra: list[str]) -> None:
+    files = ("0.pt", "1.pt", "2.pt")
+    arguments = [*files, *extra, *([] if extra else ["--alphas", "3"]), "--loss", "mine:stops", "--json"]
+    (folder / "most").write_text("1000000")
+    assert shell(*arguments)[0] == 0
+    (folder / "most").write_text(str(len((folder / "calls").read_text()) - 1))
+    (folder / "calls").unlink()
+    status, out, error = shell(*arguments, "--html", "m.html")
+    assert status == 130
+    assert "interrupted; what was measured is above" in error
+    assert "`" not in error
+    assert "error." not in error
+    told = json.loads(out)
+    losses = np.array(told["loss" if extra else "loss_barrier"], dtype=float)
+    assert 0 < np.isfinite(losses).sum() < losses.size
+    assert (folder / "m.html").exists()
+
+
+def test_nothing_is_measured_where_the_output_cannot_be_written(shell: Shell, folder: Path) -> None:
+    (folder / "x.html").mkdir()
+    for option in (["--html", "no/x.html"], ["--html", "x.html"], ["--save", "no/x.safetensors"]):
+        assert shell("0.pt", "1.pt", "--loss", "mine:stops", *option)[0] == 2
+    assert not (folder / "calls").exists()
+    assert not list(folder.glob(".*"))
+
+
+def test_a_saved_average_has_the_recorded_loss(shell: Shell, folder: Path) -> None:
+    save = ["--save", "average.safetensors", "--at", "0.3"]
+    status, out, error = shell("0.pt", "1.pt", "--json", "--alphas", "3", *save)
+    assert (status, error.splitlines()[-1]) == (0, "average.safetensors")
+    told = json.loads(out)
+    with safe_open(folder / "average.safetensors", "pt") as file:
+        about = file.metadata()
+    scope: dict[str, Any] = {}
+    exec(MODULE, scope)
+    network = scope["net"]().eval()
+    network.load_state_dict(load_file(folder / "average.safetensors"))
+    inputs, labels = scope["samples"]()
+    loss = nn.functional.cross_entropy(network(inputs), labels).item()
+    assert json.loads(about["loss"]) == pytest.approx(loss, rel=1e-5)
+    assert told["loss"][told["alphas"].index(0.3)] == pytest.approx(loss, rel=1e-5)
+    assert json.loads(about["weights"]) == {"0.pt": 0.7, "1.pt": 0.3}
+    assert {"files", "alpha", "batchnorm", "data", "versions"} <= about.keys()
+
+
+def test_a_soup_and_a_plane_are_shown_and_saved(shell: Shell, folder: Path) -> None:
+    status, out, _ = shell("0.pt", "1.pt", "2.pt", "--soup", "--json", "--save", "soup.safetensors")
+    told = json.loads(out)
+    assert status == 0
+    assert told["candidates"][-3:] == ["average of all", "greedy soup", "ensemble"]
+    with safe_open(folder / "soup.safetensors", "pt") as file:
+        about = file.metadata()
+    assert json.loads(about["loss"]) == told["loss"][-2]
+    assert "The greedy soup " in shell("0.pt", "1.pt", "2.pt", "--soup")[1]
+    status, out, _ = shell("0.pt", "1.pt", "2.pt", "--plane", "--json", "--html", "plane.html")
+    assert (status, np.array(json.loads(out)["loss"]).shape) == (0, (25, 25))
+    assert "<svg" in (folder / "plane.html").read_text()

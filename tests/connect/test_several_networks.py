@@ -1,5 +1,7 @@
 """Several networks: all pairs, layers from pair to pair, and the plane through three are what each is by itself."""
 
+import copy
+
 import example_modules
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 
 from lmc_utils import connect
 from lmc_utils.connect.several_networks import pairwise
-from lmc_utils.measure import barriers, curvature, lines
+from lmc_utils.measure import barriers, curvature, lines, points
 from lmc_utils.measure.planes import PlaneGrid
 from lmc_utils.settings import ParameterError
 
@@ -31,6 +33,62 @@ def test_the_matrix_is_symmetric_with_a_zero_diagonal() -> None:
 def test_one_network_is_rejected() -> None:
     with pytest.raises(ParameterError, match=r"^networks: expected at least two, got 1"):
         pairwise({"a": nn.Linear(2, 2)}, None)
+
+
+def test_a_pair_that_fails_is_nan_and_says_why_and_the_others_are_measured() -> None:
+    torch.manual_seed(0)
+    samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
+    networks = {"a": nn.Linear(3, 2), "b": nn.Linear(3, 2), "wide": nn.Linear(4, 2)}
+    networks["copy"] = copy.deepcopy(networks["a"])
+    found = pairwise(networks, samples, alphas=3)
+    assert float(found.error_at_half.sel(first="a", second="b")) == float(
+        connect.pair(networks["a"], networks["b"], samples, alphas=3).error_at_half
+    )
+    failed = {
+        (one, other) for one in networks for other in networks if found.failed.sel(first=one, second=other).item()
+    }
+    broken = {frozenset(("a", "wide")), frozenset(("b", "wide")), frozenset(("wide", "copy")), frozenset(("a", "copy"))}
+    assert {frozenset(each) for each in failed} == broken
+    assert found.failed.sel(first="copy", second="a").item().startswith("a and copy: second: expected another network")
+    for one, other in failed:
+        assert np.isnan(found.loss_barrier.sel(first=one, second=other))
+    assert int(found.loss_barrier.isnull().sum()) == len(failed)
+    assert found.attrs["data"] == "20 samples in 1 batch"
+
+
+def test_what_is_wrong_with_all_pairs_is_one_error() -> None:
+    networks = {name: nn.Linear(3, 2) for name in "abc"}
+    samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
+    for data, options, line in (
+        ((samples[0], samples[1] + 5), {}, "data: expected labels from 0 to 1, got 6"),
+        (samples, {"batchnorm": "keeps"}, "batchnorm: 'keeps' is not known"),
+        (samples, {"curvature": True}, "curvature: expected two networks, as a matrix of several does not show them"),
+        (samples, {"loss": nn.functional.cross_entropy}, "loss: expected one value a sample"),
+    ):
+        with pytest.raises(ParameterError, match=f"^{line}"):
+            pairwise(networks, data, **options)
+
+
+def test_an_interrupted_matrix_has_the_pairs_that_were_measured() -> None:
+    networks = {name: nn.Linear(3, 2) for name in "abc"}
+    samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
+    calls, most = 0, 10**6
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > most:
+            raise KeyboardInterrupt
+        return nn.functional.cross_entropy(output, target, reduction="none")
+
+    whole = pairwise(networks, samples, alphas=3, loss=loss)
+    calls, most = 0, calls - 1
+    with pytest.raises(points.Interrupted) as stop:
+        pairwise(networks, samples, alphas=3, loss=loss)
+    for name in ("b", "c"):
+        pair = {"first": "a", "second": name}
+        assert float(stop.value.partial.loss_at_half.sel(pair)) == float(whole.loss_at_half.sel(pair))
+    assert np.isnan(stop.value.partial.loss_at_half.sel(first="b", second="c"))
 
 
 @pytest.mark.parametrize("batchnorm", ["reestimate", "interpolate", "keep"])

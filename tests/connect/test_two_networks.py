@@ -139,7 +139,7 @@ def test_samples_and_generators_are_not_changed_however_it_ends(end: str) -> Non
     def loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         target += 1
         calls.append(torch.rand(1) + random.random() + np.random.rand())  # noqa: NPY002
-        if end in ("failed", "interrupted") and len(calls) > 5:
+        if end in ("failed", "interrupted") and len(calls) > 4:
             raise KeyboardInterrupt if end == "interrupted" else OSError("full")
         return nn.functional.cross_entropy(output.mul_(2), target - 1, reduction="none")
 
@@ -261,7 +261,7 @@ def test_ctrl_c_during_the_line_returns_the_measured_points() -> None:
     first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=5)
     with pytest.raises(connect.Interrupted, match="3 of 5 points") as stop:
-        connect.pair(first, second, samples, alphas=5, loss=stopping_after(5))  # four of the calls check the ends
+        connect.pair(first, second, samples, alphas=5, loss=stopping_after(4))  # three of the calls check the ends
     done = stop.value.report.loss.dropna("alpha")
     assert done.alpha.values.tolist() == [0.0, 0.5, 1.0]
     np.testing.assert_array_equal(done, whole.loss.sel(alpha=done.alpha))
@@ -271,23 +271,23 @@ def test_ctrl_c_after_the_line_returns_the_line() -> None:
     first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=3)
     with pytest.raises(connect.Interrupted, match="Averaging") as stop:
-        connect.pair(first, second, samples, alphas=3, layers=True, loss=stopping_after(5))
+        connect.pair(first, second, samples, alphas=3, layers=True, loss=stopping_after(4))
     np.testing.assert_array_equal(stop.value.report.loss, whole.loss)
     assert stop.value.report.loss_barrier == whole.loss_barrier
 
 
 def test_a_part_that_fails_after_the_line_leaves_the_line() -> None:
-    """Of the calls of the loss, four check the ends, and one measures the midpoint."""
+    """Of the calls of the loss, three check the ends, and one measures the midpoint."""
     first, second, samples = example_modules.two("lstm")
     whole = connect.pair(first, second, samples, alphas=3)
-    found = connect.pair(first, second, samples, alphas=3, layers=True, loss=failing_after(5))
+    found = connect.pair(first, second, samples, alphas=3, layers=True, loss=failing_after(4))
     np.testing.assert_array_equal(found.loss, whole.loss)
     assert found.attrs["failed"] == "layers: loss: expected a function of output and target, it gave OSError: full"
-    part = connect.pair(first, second, samples, alphas=5, layers=True, loss=failing_after(5))
+    part = connect.pair(first, second, samples, alphas=5, layers=True, loss=failing_after(4))
     assert part.loss.dropna("alpha").alpha.values.tolist() == [0.0, 0.5, 1.0]
     assert part.attrs["failed"] == "loss: expected a function of output and target, it gave OSError: full"
     with pytest.raises(ParameterError, match="OSError: full"):
-        connect.pair(first, second, samples, loss=failing_after(3))
+        connect.pair(first, second, samples, loss=failing_after(2))
 
 
 class Directed(nn.Module):

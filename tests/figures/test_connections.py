@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from lmc_utils.figures.connections import along_line, along_line_by_start, predictions_and_layer_rises
+from lmc_utils.figures.connections import along_line, along_line_by_start, plane_map, predictions_and_layer_rises
 
 
 def test_each_curve_has_its_points_and_its_chord_and_layers_a_panel() -> None:
@@ -24,7 +24,7 @@ def test_each_curve_has_its_points_and_its_chord_and_layers_a_panel() -> None:
     np.testing.assert_allclose(estimate.get_ydata(), [1.0, 2.5, 4.0, 3.0])
     assert error.lines[0].get_ydata().tolist() == [10.0, 20.0, 30.0, 10.0]
     assert [bar.get_width() for bar in layers.patches] == [0.5, -0.5]
-    assert (loss.get_ylabel(), error.get_ylabel()) == ("loss (nats)", "error (percent)")
+    assert (loss.get_ylabel(), error.get_ylabel()) == ("loss (nats)", "error (%)")
 
 
 def test_a_line_without_an_error_is_one_panel() -> None:
@@ -59,3 +59,28 @@ def test_pairs_are_drawn_at_predicted_and_measured_barriers() -> None:
     assert [line.get_xdata().tolist() for line in right.lines[:2]] == [[0.5, 0.25], [1.5, 2.0]]
     assert [label.get_text() for label in right.get_yticklabels()] == ["a", "b"]
     assert right.lines[2].get_xdata() == [2.75, 2.75]  # the mean barrier of the second kind of pairs
+
+
+def test_a_plane_is_a_map_of_each_score_with_its_three_networks() -> None:
+    rows, columns = np.meshgrid(np.arange(4.0), np.arange(5.0), indexing="ij")
+    loss = 1 + rows + columns
+    loss[0, 0] = np.nan
+    plane = xr.Dataset(
+        {
+            "loss": (("row", "column"), loss, {"units": "nats"}),
+            "error": (("row", "column"), np.full_like(loss, 7.0), {"units": "percent"}),
+            "x": ("column", np.arange(5.0)),
+            "y": ("row", np.arange(4.0)),
+            "corner": (("point", "axis"), [[0.0, 0.0], [4.0, 0.0], [1.0, 3.0]]),
+        }
+    )
+    figure = plane_map(plane, ("a.pt", "b.pt", "c.pt"))
+    left, right, *bars = figure.axes
+    mesh = left.collections[0].get_array()
+    assert mesh.shape == (4, 5)
+    assert mesh.mask.sum() == 1
+    assert mesh[3, 4] == 8.0
+    for axis in (left, right):
+        marks = [(text.get_text(), *text.xy) for text in axis.texts]
+        assert marks == [("a.pt", 0, 0), ("b.pt", 4, 0), ("c.pt", 1, 3)]
+    assert [bar.get_xlabel() for bar in bars] == ["loss (nats)", "error (%)"]

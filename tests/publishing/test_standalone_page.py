@@ -21,3 +21,20 @@ def test_the_output_name_must_end_in_html() -> None:
     standalone_page.require_html_name(None)
     with pytest.raises(ParameterError, match=r"^html: expected a name that ends in \.html, got 'x\.pdf'$"):
         standalone_page.require_html_name(Path("x.pdf"))
+
+
+def test_a_page_that_cannot_be_written_is_rejected_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "old.html").write_text("old")
+    standalone_page.require_html_name(tmp_path / "old.html")
+    standalone_page.require_html_name(tmp_path / "new.html")
+    (tmp_path / "folder.html").mkdir()
+    for page, line in (
+        (tmp_path / "no" / "x.html", "html: expected a folder that exists"),
+        (tmp_path / "folder.html", "html: expected the name of a file, not of a folder"),
+        (tmp_path / f"{'x' * 250}.html", "html: expected a file that can be written"),
+        (Path("/proc/x.html"), "html: expected a f"),
+    ):
+        with pytest.raises(ParameterError, match=f"^{line}"):
+            standalone_page.require_html_name(page)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder.html", "old.html"]
+    assert (tmp_path / "old.html").read_text() == "old"

@@ -1,0 +1,153 @@
+"""Averages of networks as networks: their weights, with running statistics of their own, in memory or in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lmc_utils.connect.endpoints import Endpoints, endpoints
+from lmc_utils.connect.random_generators import unchanged_random
+from lmc_utils.connect.report import Report, finite
+from lmc_utils.connect.two_networks import described, evaluator_of
+from lmc_utils.measure.mixtures import Mixtures
+from lmc_utils.measure.module_evaluator import ModuleEvaluator
+from lmc_utils.measure.module_state import State
+from lmc_utils.provenance import write_whole
+from lmc_utils.settings import ParameterError, require
+
+_SAME_LOSS = 1e-4
+"""Relative difference of two measurements of one point; where it is larger, they were not made of the same networks."""
+_CHANGED = "average: the networks have changed since they were measured"
+
+
+def average(
+    networks: Sequence[nn.Module | State],
+    data: Any,
+    *,
+    weights: Sequence[float] | None = None,
+    model: nn.Module | None = None,
+    **options: Any,
+) -> dict[str, Tensor]:
+    """The weighted average of networks of one architecture, as `load_state_dict` takes it.
+
+    Args:
+        networks: modules or states, two or more.
+        data: samples, which running statistics are re-estimated on where there is no `estimated_on`.
+        weights: of each network; they add up to 1. By default all are equal. Negative ones extrapolate.
+        model: a module of the architecture; needed where all are states.
+        options: `loss`, `error`, `batchnorm` (not `keep`) and `estimated_on`, as for `pair`.
+
+    Returns:
+        Tensors by name, which share no memory with the networks.
+
+    Raises:
+        ParameterError: something that is not understood, see `pair`, or weights that do not add up to 1.
+
+    >>> one, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    >>> state = average([one, other], (torch.zeros(4, 3), torch.tensor([0, 1, 1, 0])), weights=[0.25, 0.75])
+    >>> torch.allclose(state["bias"], 0.25 * one.bias + 0.75 * other.bias)
+    True
+    """
+    require(len(networks) >= 2, "networks", "at least two", len(networks))
+    given = [1 / len(networks)] * len(networks) if weights is None else [float(weight) for weight in weights]
+    adds_up = len(given) == len(networks) and math.isclose(sum(given), 1, abs_tol=1e-9)
+    require(adds_up, "weights", f"{len(networks)} numbers that add up to 1", given)
+    with unchanged_random():
+        named = {f"network {number}": network for number, network in enumerate(networks)}
+        ends, evaluator, _ = understood(named, data, model=model, **options)
+        return evaluator.state(ends.states, mixture(given))
+
+
+def at_alpha(report: Report, alpha: float) -> dict[str, Tensor]:
+    """The network at a point of the line of a report; see `Report.average`."""
+    if report.pairs is None:
+        expected = "a report of `connect.pair`, which holds its networks"
+        raise ParameterError(f"average: expected {expected}; one that was pickled or read from a file does not")
+    require(math.isfinite(alpha), "alpha", "a finite number", alpha)
+    evaluator, corners = report.pairs.evaluator, report.pairs.read(())
+    assert isinstance(evaluator, ModuleEvaluator), "a report is of modules"
+    with unchanged_random():
+        state = evaluator.state(corners, mixture([1 - alpha, alpha]))
+        _require_unchanged(report, alpha)
+    return state
+
+
+def understood(
+    networks: Mapping[str, nn.Module | State], data: Any, *, model: nn.Module | None = None, **options: Any
+) -> tuple[Endpoints, ModuleEvaluator, dict[str, Any]]:
+    """Several networks, what measures them, and the attributes of a result; each is compared with its copy.
+
+    Args:
+        networks: modules or states, by the names for messages.
+        data, model, options: as for `average`.
+    """
+    ends = endpoints(list(networks.values()), model=model, names=list(networks))
+    given = {"loss": None, "error": None, "batchnorm": "reestimate", "estimated_on": None} | options
+    evaluator, difference = evaluator_of(ends, data, **given)
+    return ends, evaluator, described(ends, evaluator, difference)
+
+
+def mixture(weights: Sequence[float]) -> Mixtures:
+    """One point with these weights of its corners.
+
+    >>> mixture([0.25, 0.75]).weights.tolist()
+    [[0.25, 0.75]]
+    """
+    return Mixtures(torch.tensor([list(weights)], dtype=torch.float64))
+
+
+def write(path: Path, state: State, about: Mapping[str, Any]) -> None:
+    """Write a state as safetensors, whole, with what it is made of in the metadata.
+
+    Args:
+        path: of the file.
+        state: tensors by name; shared ones are written under each of their names.
+        about: where it comes from; each value becomes a text, what is no text as JSON.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    held = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+    told = {name: value if isinstance(value, str) else json.dumps(finite(value)) for name, value in about.items()}
+    write_whole(path, save(held, {"format": "pt", **told}))
+
+
+def digests(paths: Iterable[Path]) -> dict[str, str]:
+    """The SHA-256 of files, by their paths; of a folder, that of each file in it, one after the other."""
+    result = {}
+    for path in paths:
+        found = hashlib.sha256()
+        for part in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
+            with part.open("rb") as file:
+                while block := file.read(2**20):
+                    found.update(block)
+        result[str(path)] = found.hexdigest()
+    return result
+
+
+def _require_unchanged(report: Report, alpha: float) -> None:
+    """Raise ParameterError unless the networks of a report have the loss that they had at the nearest point of it.
+
+    Tensors that were changed as their `.data` are not counted by torch as changed.
+    """
+    if report.present_versions() != report.versions:
+        raise ParameterError(f"{_CHANGED}; measure again")
+    assert report.pairs is not None, "it has been looked at before"
+    point = report.dataset.loss.sel(alpha=alpha, method="nearest")
+    before, place = float(point), float(point.alpha)
+    evaluator, corners = report.pairs.evaluator, report.pairs.read(())
+    (_, scores), *_ = evaluator.scores(corners, mixture([1 - place, place]), evaluator.splits)
+    now = float(scores[0, 0, 0, 0])
+    if math.isfinite(before) and not math.isclose(before, now, rel_tol=_SAME_LOSS, abs_tol=1e-9):
+        raise ParameterError(
+            f"{_CHANGED} (the loss at alpha = {place:.3g} was {before:.6g} and is {now:.6g}); measure again"
+        )

@@ -1,0 +1,82 @@
+"""All numbers of a report as tables for people to read: one for each dimension, and one of what has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.formatting import LONGEST_VALUE, one_line
+
+Table = list[list[str]]
+"""Rows of cells; the first row is the head."""
+
+_TITLES = {
+    "alpha": "Along the line",
+    "layer": "One layer at the midpoint",
+    "end": "At both ends",
+    "fraction": "Along the curve",
+}
+_UNITS = {"percent": "%", "percentage points": "points"}
+
+
+def tables(result: xr.Dataset) -> dict[str, Table]:
+    """The numbers of a report, by the title of a table.
+
+    Args:
+        result: the dataset of a `connect.Report`.
+
+    Returns:
+        Tables along the line, of layers, of both ends and along the curve, as far as these were asked for; of the
+        barriers; and of what was measured on what, and how.
+
+    >>> measured = xr.Dataset({"loss": ("alpha", [1.0, 2.0]), "loss_barrier": 0.5}, {"alpha": [0.0, 1.0]})
+    >>> tables(measured)["Along the line"]
+    [['alpha', 'loss'], ['0', '1'], ['1', '2']]
+    """
+    found = {title: _along(result, dim) for dim, title in _TITLES.items() if dim in result.dims}
+    single = [
+        [_label(str(name)), _number(each), _unit(each)]
+        for name, each in result.data_vars.items()
+        if not each.dims and each.dtype.kind in "fi"
+    ]
+    found["Barriers"] = [["quantity", "value", "unit"], *single]
+    attributes = [[_label(str(name)), one_line(_text(value), LONGEST_VALUE)] for name, value in result.attrs.items()]
+    return {title: rows for title, rows in (found | {"Conditions": [["", ""], *attributes]}).items() if len(rows) > 1}
+
+
+def _along(result: xr.Dataset, dim: str) -> Table:
+    columns: dict[str, Sequence[Any]] = {dim: result[dim].values.tolist()}
+    for name, each in result.data_vars.items():
+        unit = _unit(each)
+        label = f"{_label(str(name))} ({unit})" if unit else _label(str(name))
+        if each.dims == (dim,):
+            columns[label] = each.values.tolist()
+        elif set(each.dims) == {dim, "kept"}:
+            for kept in each.kept.values.tolist():
+                columns[f"{label}, {kept}"] = each.sel(kept=kept).values.tolist()
+    rows = zip(*columns.values(), strict=True)
+    return [list(columns), *([_text(cell) for cell in row] for row in rows)]
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _unit(values: xr.DataArray) -> str:
+    units = str(values.attrs.get("units", ""))
+    return _UNITS.get(units, units)
+
+
+def _number(value: Any) -> str:
+    return f"{float(value):.4g}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (float, np.floating)):
+        return _number(value)
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return ", ".join(map(_text, value))
+    return str(value)

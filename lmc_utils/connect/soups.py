@@ -1,0 +1,203 @@
+"""Averages of several networks: of all, and of those that are chosen greedily (Wortsman et al. 2022, arXiv 2203.05482).
+
+They are compared with the best single network, and with the ensemble, which costs as many passes as it has networks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from lmc_utils.connect.averages import mixture, understood
+from lmc_utils.connect.random_generators import unchanged_random
+from lmc_utils.connect.repeatable_data import repeatable
+from lmc_utils.measure.module_evaluator import ModuleEvaluator
+from lmc_utils.measure.module_scores import cross_entropy, logits_of
+from lmc_utils.measure.module_state import State, statistics, tensors
+from lmc_utils.measure.points import Interrupted
+from lmc_utils.progress import bar
+from lmc_utils.settings import require
+
+UNIFORM, GREEDY, ENSEMBLE = "average of all", "greedy soup", "ensemble"
+
+
+def soup(
+    networks: Mapping[str, nn.Module | State],
+    data: Any,
+    *,
+    choose_on: Any = None,
+    model: nn.Module | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Loss and error of several networks, of their average, of a greedy soup, and of their ensemble.
+
+    The greedy soup starts from the network with the lowest loss; each other one, in the order of their losses, is added
+    to the average where the average's loss does not rise. The ensemble is the mean of the probabilities (softmax) of
+    all networks; it is left out with a loss of the user's.
+
+    Args:
+        networks: modules or states, by name.
+        data: samples to measure on.
+        choose_on: samples whose loss orders and chooses; by default `estimated_on`, or where that is not given, `data`,
+            which favours the soup, as `summary` then says.
+        model: a module of the architecture; needed where all are states.
+        options: `loss`, `error`, `batchnorm` (not `keep`; with `reestimate` also the single networks have statistics
+            that are re-estimated) and `estimated_on`, as for `pair`.
+
+    Returns:
+        `loss`, `error` (percent) where there is one, and `selection_loss` on the samples that choose, with the
+        dimension `candidate`: the networks by name, then "average of all", "greedy soup" and "ensemble"; and `weight`,
+        with the dimensions `average` and `network`, which `averages.average` takes. The attribute `summary` says it in
+        words.
+
+    Raises:
+        ParameterError: fewer than two networks, names that are those of averages, or what `pair` raises.
+        points.Interrupted: the work was stopped; it has what was measured.
+
+    >>> from lmc_utils.progress import hidden
+    >>> _ = torch.manual_seed(0)
+    >>> samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
+    >>> with hidden():
+    ...     found = soup({name: nn.Linear(3, 2) for name in "abc"}, samples)
+    >>> best = float(found.loss.sel(candidate=["a", "b", "c"]).min())
+    >>> float(found.loss.sel(candidate="greedy soup")) <= best
+    True
+    """
+    require(len(networks) >= 2, "networks", "at least two", len(networks))
+    names, averages = list(networks), [UNIFORM, GREEDY]
+    require(not {*names} & {*averages, ENSEMBLE}, "networks", "names other than those of averages", names)
+    with unchanged_random():
+        ends, evaluator, attrs = understood(networks, data, model=model, **options)
+        asked = "reestimate or interpolate, as an average has one set of running statistics"
+        require(not evaluator.keeps_statistics, "batchnorm", asked, "keep")
+        (samples,) = evaluator.samples.values()
+        selection = samples
+        if choose_on is not None:
+            selection = repeatable(choose_on, "choose_on", batch=options.get("batch"), network=ends.module)
+        elif options.get("estimated_on") is not None:
+            selection = evaluator.estimated_on
+        evaluator = replace(evaluator, samples={"data": samples, "selection": selection}, known=())
+        others = f"other samples ({selection.description})"
+        attrs["chosen_on"] = "the samples measured" if selection is samples else others
+        candidates = [*names, *averages, ENSEMBLE]
+        found = _blank(evaluator, candidates, averages, names).assign_attrs(attrs)
+        try:
+            _measure(evaluator, ends.states, found)
+            ensemble = evaluator.measured.loss is cross_entropy
+            if ensemble:
+                _fill(found, evaluator, ENSEMBLE, _ensemble_scores(evaluator, ends.states))
+            else:
+                found = found.isel(candidate=slice(-1))
+        except KeyboardInterrupt as stop:
+            raise Interrupted(found.assign_attrs(summary="the soup was not finished")) from stop
+    return found.assign_attrs(summary=_sentence(found, names))
+
+
+def _measure(evaluator: ModuleEvaluator, corners: Sequence[State], found: xr.Dataset) -> None:
+    """Fill in the scores of the networks, of their average, and of the soup."""
+    names, count = found.network.values.tolist(), len(corners)
+    progress = bar(description="measuring networks and averages", unit="network", total=2 * count)
+    with progress:
+
+        def measured(weights: np.ndarray[Any, Any]) -> Tensor:
+            (_, scores), *_ = evaluator.scores(corners, mixture(weights.tolist()), evaluator.splits)
+            progress.update()
+            return scores[0, :, 0].cpu()
+
+        single = []
+        for row, name in enumerate(names):
+            single.append(measured(np.eye(count)[row]))
+            _fill(found, evaluator, name, single[-1])
+        _fill(found, evaluator, UNIFORM, measured(np.full(count, 1 / count)))
+        losses = [float(scores[-1, 0]) for scores in single]
+        order = sorted(range(count), key=lambda row: (math.isnan(losses[row]), losses[row]))
+        chosen, best = order[:1], single[order[0]]
+        for row in order[1:]:
+            weights = np.zeros(count)
+            weights[[*chosen, row]] = 1 / (len(chosen) + 1)
+            scores = measured(weights)
+            if float(scores[-1, 0]) <= float(best[-1, 0]):
+                chosen, best = [*chosen, row], scores
+        found.weight.values[0] = 1 / count
+        found.weight.values[1] = [(row in chosen) / len(chosen) for row in range(count)]
+        _fill(found, evaluator, GREEDY, best)
+
+
+def _ensemble_scores(evaluator: ModuleEvaluator, corners: Sequence[State]) -> Tensor:
+    """The scores of the mean of the networks' probabilities, shape (splits, scores).
+
+    Each batch goes through all networks in turn, so that no more than its outputs need memory.
+    """
+    module, count = evaluator.module, len(corners)
+    own = []
+    for row in range(count):
+        state = evaluator.state(corners, mixture(np.eye(count)[row].tolist()))
+        own.append({**corners[row], **{name: state[name] for name in statistics(module) if name in state}})
+    totals = []
+    for batches in evaluator.samples.values():
+        total = torch.zeros(len(evaluator.measured.names), dtype=torch.float64)
+        for batch in batches:
+            logs = None
+            for state in own:
+                there = batch.to(evaluator.device)
+                with torch.no_grad():
+                    for name, value in tensors(module).items():
+                        value.copy_(state[name])
+                    more = logits_of(there.run(module)).double().log_softmax(1)
+                logs = more if logs is None else torch.logaddexp(logs, more)
+            assert logs is not None, "there are networks"
+            total += evaluator.measured.sums(logs - math.log(count), batch.to(evaluator.device)).cpu()
+        totals.append(total / batches.samples)
+    return torch.stack(totals)
+
+
+def _blank(
+    evaluator: ModuleEvaluator, candidates: Sequence[str], averages: Sequence[str], names: Sequence[str]
+) -> xr.Dataset:
+    nothing = np.full(len(candidates), np.nan)
+    quantities = {name: {"units": about[0]} if about[0] else {} for name, about in evaluator.quantities.items()}
+    quantities["selection_loss"] = quantities["loss"]
+    scores = {name: ("candidate", nothing.copy(), attrs) for name, attrs in quantities.items()}
+    weight = (("average", "network"), np.full((len(averages), len(names)), np.nan))
+    coords = {"candidate": list(candidates), "average": list(averages), "network": list(names)}
+    return xr.Dataset({**scores, "weight": weight}, coords)
+
+
+def _fill(found: xr.Dataset, evaluator: ModuleEvaluator, candidate: str, scores: Tensor) -> None:
+    row = found.candidate.values.tolist().index(candidate)
+    for column, name in enumerate(evaluator.quantities):
+        found[name].values[row] = scores[0, column]
+    found.selection_loss.values[row] = scores[-1, 0]
+
+
+def _sentence(found: xr.Dataset, names: Sequence[str]) -> str:
+    """The soup against the best single network, the average of all and the ensemble, in words."""
+    single = found.selection_loss.sel(candidate=list(names))
+    best = names[int(np.nanargmin(single))] if single.notnull().any() else names[0]
+    used = [name for name in names if float(found.weight.sel(average=GREEDY, network=name)) > 0]
+    soup = f"The greedy soup of {len(used)} of {len(names)} networks ({', '.join(used)}) has {_scores(found, GREEDY)}"
+    single_best = f"the best single one, {best}, has {_scores(found, best)}"
+    alone = f"The greedy soup is the best of {len(names)} networks alone, {best}, with {_scores(found, best)}"
+    parts = [alone] if used == [best] else [soup, single_best]
+    parts.append(f"the average of all has {_scores(found, UNIFORM)}")
+    if ENSEMBLE in found.candidate:
+        parts.append(f"their ensemble, the mean of their probabilities, has {_scores(found, ENSEMBLE)}")
+    else:
+        parts.append("their ensemble was left out, as probabilities are known for cross-entropy only")
+    on = found.attrs["chosen_on"]
+    favours = ", which favours the soup and the best single network" if on == "the samples measured" else ""
+    measured = f"Measured on {found.attrs['data']}; running statistics: {found.attrs['batchnorm']}."
+    return f"{'; '.join(parts)}. The networks were ordered and chosen by their loss on {on}{favours}. {measured}"
+
+
+def _scores(found: xr.Dataset, candidate: str) -> str:
+    row, unit = found.sel(candidate=candidate), found.loss.attrs.get("units", "")
+    loss = f"a loss of {float(row.loss):.4g} {unit}".strip()
+    return f"{loss} and an error of {float(row.error):.2f} %" if "error" in found else loss

@@ -1,0 +1,30 @@
+"""Whether a file can be written, found before the work whose result it is to hold."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lmc_utils.settings import ParameterError, require
+
+
+def require_writable(path: Path, option: str) -> None:
+    """Raise ParameterError, naming the option that asked for a file, unless its folder exists and takes one.
+
+    What the file may hold already stays: a file beside it is created and removed.
+
+    >>> require_writable(Path("no/such/folder/x.html"), "html")
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: html: expected a folder that exists, got 'no/such/folder'; create it first
+    """
+    if not path.parent.is_dir():
+        raise ParameterError(f"{option}: expected a folder that exists, got '{path.parent}'; create it first")
+    require(not path.is_dir(), option, "the name of a file, not of a folder", str(path))
+    probe = path.with_name(f".{path.name}.{os.getpid()}.partial")  # as `provenance.write_whole` names what it writes
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ParameterError(
+            f"{option}: expected a file that can be written, '{path}' cannot: {error.strerror}"
+        ) from error
