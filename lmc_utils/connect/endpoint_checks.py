@@ -107,9 +107,9 @@ def _as_given(ends: Endpoints, corner: int) -> nn.Module:
 
 
 def _deterministic_output(copied: nn.Module, batch: Batch, which: str, number: int) -> Any:
-    before = _generators(_device(copied))
+    before = _generators(_device(copied), number)
     output = output_of(copied, batch, number)
-    if before != _generators(_device(copied)):
+    if before != _generators(_device(copied), number):
         raise ParameterError(f"{which}: expected a deterministic network in evaluation mode, it draws random numbers")
     return output
 
@@ -123,11 +123,15 @@ def _require_repeatable(copied: nn.Module, found: list[Tensor], again: Batch | N
         raise ParameterError(f"{which}: expected a network that answers alike when it is asked again, it does not")
 
 
-def _generators(device: torch.device) -> list[Any]:
-    """The states of the random generators that a network may draw from."""
-    numpy: Any = np.random.get_state()  # noqa: NPY002
-    states = [random.getstate(), numpy[1].tobytes(), numpy[2:], torch.get_rng_state().numpy().tobytes()]
-    return [*states, torch.cuda.get_rng_state(device).numpy().tobytes()] if device.type == "cuda" else states
+def _generators(device: torch.device, number: int) -> list[Any]:
+    """The states of torch's random generators, and for the first batch those of Python and NumPy, which take longer."""
+    states: list[Any] = [torch.get_rng_state().numpy().tobytes()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device).numpy().tobytes())
+    if number == 0:
+        numpy: Any = np.random.get_state()  # noqa: NPY002
+        states += [random.getstate(), numpy[1].tobytes(), numpy[2:]]
+    return states
 
 
 def _require_unchanged(copied: nn.Module, state: State, which: str) -> None:

@@ -306,7 +306,7 @@ class ModuleEvaluator:
         if isinstance(batches, list):
             batches = [batches[row] for row in np.random.default_rng([*streams[0], epoch]).permutation(len(batches))]
         for batch in batches:
-            if batch.size < 2 and self.norms:
+            if self.norms and batch.size < 2 and not self._reestimation.takes(batch):
                 continue
 
             def slopes(networks: Vectors, batch: Batch = batch) -> Vectors:

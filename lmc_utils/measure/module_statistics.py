@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -53,6 +53,13 @@ class Reestimation:
                 "uses the statistics, which cannot be re-estimated; choose interpolate or keep"
             )
         return used
+
+    def takes(self, batch: Batch) -> bool:
+        """Whether the normalisations take a batch, which is tried; their statistics are then those of this batch."""
+        try:
+            return bool(replace(self, samples=Batches([batch], batch.size, 1, "")).run().batches)
+        except ParameterError:
+            return False
 
     @property
     def description(self) -> str:

@@ -148,3 +148,10 @@ def test_modes_momenta_counts_and_forwards_are_given_back() -> None:
     assert Reestimation(network, Batches(batches, 8, 2, "")).run()[:2] == (8, 2)
     assert (network[1].training, network[1].momentum, int(network[1].num_batches_tracked)) == (False, 0.3, 7)
     assert vars(network[1])["forward"] is own
+
+
+def test_a_single_image_is_taken_and_a_single_row_is_not() -> None:
+    row, image = (Batch(*cut(shape, [1])[0], 1) for shape in ((6,), (1, 4, 4)))
+    norm = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4))
+    assert not Reestimation(norm, Batches([row], 1, 1, "")).takes(row)
+    assert Reestimation(images(), Batches([image], 1, 1, "")).takes(image)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "_generated" / "robustness.md"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
+import connect_against_loop
 import fuzzing
 import hostile_submissions
 import killed_builds
@@ -97,6 +98,11 @@ def text(dose: float, seed: int) -> Iterable[Trial]:
     )
 
 
+def connections(dose: float, seed: int) -> Iterator[Trial]:
+    """Measure the line between random networks, and compare it with a plain loop."""
+    yield from connect_against_loop.attack(_times(3000, dose), seed)
+
+
 def builds(dose: float, seed: int) -> Iterable[Trial]:
     """Kill a build."""
     return (
@@ -128,6 +134,7 @@ GROUPS: dict[str, Callable[[float, int], Iterable[Trial]]] = {
     "training": training,
     "sweeps": swept,
     "text": text,
+    "connect": connections,
     "builds": builds,
     "submissions": submissions,
 }
