@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from lmc_utils.networks.axis_groups import FIXED, Axis, AxisGroups, Segment, length
+from lmc_utils.networks.axis_groups import CONSTANT, FIXED, Axis, AxisGroups, Segment, length
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def keep_order(operation: Operation) -> Any:
     if nothing and operation.name in _WITHOUT_RESULT:
         return operation.ordered
     axes = [axis for each in operation.tensors() for axis in each.axes]
-    operation.unknown = any(segment.group != FIXED for axis in axes for segment in operation.groups.settled(axis))
+    settled = (segment for axis in axes for segment in operation.groups.settled(axis))
+    operation.unknown = any(each.group != FIXED and not each.group.startswith(CONSTANT) for each in settled)
     operation.fix(*axes)
     return operation.ordered
 

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lmc_utils.connect import wrappers
 from lmc_utils.connect.endpoints import Endpoints
-from lmc_utils.connect.module_copies import evaluating_copy
+from lmc_utils.connect.module_copies import evaluating_copy, separate_copy
 from lmc_utils.connect.random_generators import unchanged_random
 from lmc_utils.connect.state_dicts import same
 from lmc_utils.formatting import listed
@@ -56,7 +57,7 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
         with torch.no_grad(), unchanged_random():
             for key, value in tensors(ends.module).items():
                 value.copy_(state[key])
-            copied = network if _is_copied(ends, corner) else ends.module
+            copied = network if _is_copied(ends, corner, network) else ends.module
             here, there = _device(copied), _device(network)
             total = torch.zeros(len(measured.names), dtype=torch.float64)
             for number, batch in enumerate(batches):
@@ -64,7 +65,7 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
                 mine = _deterministic_output(copied, ours, name, number)
                 if number == 0:
                     _require_unchanged(copied, state, name)
-                    _require_repeatable(copied, outputs(mine), batch.to(here) if corner == 0 else None, name)
+                    first = [value.clone() for value in _require_outputs(mine, name)]
                 our_scores = measured.sums(mine, ours).cpu()
                 total += our_scores
                 if copied is not network:
@@ -76,16 +77,19 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
                         their_scores = measured.sums(theirs, own).cpu()
                         allowed = _allowed(mine, away)
                         _require_scores(our_scores, their_scores, allowed, measured, batch.size, name, number)
+            if corner == 0:  # after all others, as a network may remember what it has seen
+                _require_repeatable(copied, first, next(iter(batches)).to(here), name)
             _require_unchanged(copied, state, name)
         scores.append(total / batches.samples)
     return Compared(worst, tuple(scores))
 
 
-def _is_copied(ends: Endpoints, corner: int) -> bool:
+def _is_copied(ends: Endpoints, corner: int, network: nn.Module) -> bool:
     """Whether the copy is one of this very network, with its tensors as they were given."""
     first_module = next((row for row, each in enumerate(ends.originals) if each is not None), None)
     state = ends.states[corner]
-    same_tensors = all(same(value, state[name]) for name, value in tensors(ends.module).items())
+    ours = tensors(ends.module)
+    same_tensors = ours.keys() == tensors(network).keys() and all(same(ours[name], state[name]) for name in ours)
     return corner == first_module and state is ends.given[corner] and same_tensors
 
 
@@ -96,14 +100,16 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _as_given(ends: Endpoints, corner: int) -> nn.Module:
-    """A copy of a network, or of the architecture with a state loaded into it."""
-    original = ends.originals[corner]
-    network = evaluating_copy(ends.module if original is None else original, ends.names[corner])
-    if original is None:
-        own = network.state_dict()
-        given = {name: value for name, value in ends.given[corner].items() if name in own}
-        network.load_state_dict({**own, **given})
-    return network
+    """A copy of a network, or of the architecture with a state loaded into it before it is set to evaluation."""
+    original, name = ends.originals[corner], ends.names[corner]
+    if original is not None:
+        return evaluating_copy(original, name)
+    network = wrappers.unwrap_parts(separate_copy(ends.template or ends.module, name))
+    own = network.state_dict()
+    extra = {key: value for key, value in ends.module.state_dict().items() if not isinstance(value, Tensor)}
+    given = {key: value for key, value in ends.given[corner].items() if key in own}
+    network.load_state_dict({**own, **extra, **given})
+    return network.eval()
 
 
 def _deterministic_output(copied: nn.Module, batch: Batch, which: str, number: int) -> Any:
@@ -114,12 +120,15 @@ def _deterministic_output(copied: nn.Module, batch: Batch, which: str, number: i
     return output
 
 
-def _require_repeatable(copied: nn.Module, found: list[Tensor], again: Batch | None, which: str) -> None:
-    """Something is put out, and the same when the network is asked again."""
-    if not found:
+def _require_outputs(output: Any, which: str) -> list[Tensor]:
+    if not outputs(output):
         raise ParameterError(f"{which}: expected a network that puts out real tensors, got none")
-    first = [value.clone() for value in found]
-    if again is not None and not alike(first, outputs(output_of(copied, again, 0))):
+    return outputs(output)
+
+
+def _require_repeatable(copied: nn.Module, first: list[Tensor], again: Batch, which: str) -> None:
+    """The first batch gives the same when all have been seen."""
+    if not alike(first, outputs(output_of(copied, again, 0))):
         raise ParameterError(f"{which}: expected a network that answers alike when it is asked again, it does not")
 
 

@@ -34,6 +34,7 @@ class Endpoints:
         originals: the networks as they were given: modules, or None for states.
         given: their states as they were given, also where those to be measured are permuted.
         notes: what was done to read them, in words.
+        template: the module that was copied, as it was given; states are loaded into another copy of it.
     """
 
     module: nn.Module
@@ -42,6 +43,7 @@ class Endpoints:
     originals: tuple[nn.Module | None, ...]
     given: tuple[State, ...]
     notes: tuple[str, ...] = ()
+    template: nn.Module | None = None
 
 
 def endpoints(
@@ -82,9 +84,8 @@ def endpoints(
     for one, other in itertools.pairwise(states):
         require_understood(module, one, other)
     originals = tuple(each if isinstance(each, nn.Module) else None for each in networks)
-    return Endpoints(
-        module, names, states, originals, states, (*itertools.chain(*notes), *lora.describe_factors(module))
-    )
+    said = (*itertools.chain(*notes), *lora.describe_factors(module))
+    return Endpoints(module, names, states, originals, states, said, template)
 
 
 def _kind_of(given: Any) -> str:

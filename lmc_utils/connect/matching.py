@@ -75,22 +75,25 @@ def by_weights(
     first, second = _wide(first), _wide(second)
     places = _places(axes, first)
     sizes = {group: size for group, size in groups(axes).items() if group in places}
-    random = np.random.default_rng(seed)
-    best: tuple[float, Permutations] | None = None
+    identity = {group: torch.arange(size) for group, size in sizes.items()}
+    best = _likeness(first, second), identity
     for start in bar(range(starts + 2), "matching weights", unit="start"):
-        if start <= starts:
-            orders = {
-                group: torch.from_numpy(np.arange(size) if start == 0 else random.permutation(size))
-                for group, size in sizes.items()
-            }
-        else:
+        random = np.random.default_rng([*seed, start])
+        if start == 0:
             orders = _from_ordered_axes(axes, first, second, places)
+        elif start == 1:
+            orders = dict(identity)
+        else:
+            orders = {group: torch.from_numpy(random.permutation(size)) for group, size in sizes.items()}
         permuted = _descend(axes, first, permutation_symmetry.permuted(second, axes, orders), places, orders, random)
-        likeness = sum(float((first[name] * permuted[name]).sum()) for name in first)
-        if best is None or likeness > best[0]:
-            best = likeness, orders
-    assert best is not None
+        best = max(best, (_likeness(first, permuted), orders), key=lambda found: found[0])
+        if all(torch.equal(value, permuted[name]) for name, value in first.items()):
+            break
     return best[1]
+
+
+def _likeness(one: Parameters, other: Parameters) -> float:
+    return sum(float((value * other[name]).sum()) for name, value in one.items())
 
 
 def _descend(

@@ -16,7 +16,7 @@ from lmc_utils.formatting import listed, one_line
 from lmc_utils.measure.module_state import State, tensors
 from lmc_utils.settings import ParameterError
 
-_ATOMIC = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)  # what `deepcopy` does not enter
+_ATOMIC = (type, types.BuiltinFunctionType, types.ModuleType)  # what `deepcopy` does not enter
 
 
 def evaluating_copy(network: nn.Module, name: str) -> nn.Module:
@@ -35,18 +35,7 @@ def evaluating_copy(network: nn.Module, name: str) -> nn.Module:
     >>> evaluating_copy(network, "first").training, network.training
     (False, True)
     """
-    require_values(tensors(network), name)
-    if not any(True for _ in network.parameters()):
-        raise ParameterError(f"{name}: expected a network with parameters, this one has none")
-    memo: dict[int, Any] = {id(value): value.detach().clone() for value in _computed_tensors(network)}
-    try:
-        with torch.no_grad():
-            result = copy.deepcopy(network, memo)
-    except Exception as error:  # whatever an attribute does when it is copied
-        reason = one_line(f"{type(error).__name__}: {error}", 150)
-        way_out = "give its `state_dict()`, and a new network as `model`"
-        raise ParameterError(f"{name}: expected a network that can be copied, got {reason}; {way_out}") from error
-    before = tensors(network)
+    result, before = separate_copy(network, name), tensors(network)
     try:
         result.eval()
     except Exception as error:
@@ -58,6 +47,37 @@ def evaluating_copy(network: nn.Module, name: str) -> nn.Module:
         raise ParameterError(
             f"{name}: expected tensors that evaluation mode leaves as they are, it changes {listed(changed)}; "
             "call `.eval()` on all networks first, and what lies between them is measured in that mode"
+        )
+    return result
+
+
+def separate_copy(network: nn.Module, name: str) -> nn.Module:
+    """A deep copy of a network in its own mode, without gradients, that shares nothing with it.
+
+    Args:
+        network: it stays as it is.
+        name: what it is called in messages.
+
+    Raises:
+        ParameterError: a network that cannot be copied, has no parameters or no values, or whose copy would still
+            compute with the network itself, as a function does that it holds and that refers to it.
+    """
+    require_values(tensors(network), name)
+    if not any(True for _ in network.parameters()):
+        raise ParameterError(f"{name}: expected a network with parameters, this one has none")
+    memo: dict[int, Any] = {id(value): value.detach().clone() for value in _computed_tensors(network)}
+    way_out = "give its `state_dict()`, and a new network as `model`"
+    try:
+        with torch.no_grad():
+            result = copy.deepcopy(network, memo)
+    except Exception as error:  # whatever an attribute does when it is copied
+        reason = one_line(f"{type(error).__name__}: {error}", 150)
+        raise ParameterError(f"{name}: expected a network that can be copied, got {reason}; {way_out}") from error
+    own = {id(part) for part in network.modules()} | {id(value) for value in tensors(network).values()}
+    if any(id(each) in own for each in _reachable(result)):
+        raise ParameterError(
+            f"{name}: expected a network that can be copied, a function that it holds refers to the network itself, so "
+            "that a copy computes with it, too; make it a method"
         )
     for parameter in result.parameters():
         parameter.requires_grad_(False)
@@ -84,14 +104,21 @@ def _alike(one: Tensor | None, other: Tensor | None) -> bool:
 
 def _computed_tensors(network: nn.Module) -> Iterator[Tensor]:
     """Tensors that autograd has computed and that the network holds on to, which torch does not copy."""
+    return (each for each in _reachable(network) if isinstance(each, Tensor) and each.grad_fn is not None)
+
+
+def _reachable(network: nn.Module) -> Iterator[Any]:
+    """All that a network refers to, directly or not; of a function what it has enclosed, not its module's names."""
     seen, waiting = set[int](), list[Any]([network])
     while waiting:
         each = waiting.pop()
         if id(each) in seen or isinstance(each, _ATOMIC):
             continue
         seen.add(id(each))
-        if isinstance(each, Tensor):
-            if each.grad_fn is not None:
-                yield each
-        else:
+        yield each
+        if isinstance(each, types.FunctionType):
+            waiting.extend(
+                [*(each.__closure__ or ()), *(each.__defaults__ or ()), *(each.__kwdefaults__ or {}).values()]
+            )
+        elif not isinstance(each, Tensor):
             waiting.extend(gc.get_referents(each))

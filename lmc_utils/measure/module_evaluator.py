@@ -131,17 +131,25 @@ class ModuleEvaluator:
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
         known, done = self._known(corners, points, splits), 0
+        while done in known:  # at once, so that an early stop does not lose them
+            yield slice(done, done + 1), self._exact(known[done])
+            done += 1
         if (not self.norms or self.convention == "interpolate") and vectorised_module.suits(self.module):
             size = sum(value.numel() * value.element_size() for value in self.module.parameters())
-            for rows in blocks(len(points), max(1, _VERSIONS // size)):
-                found = self._together(corners, points, range(rows.start, rows.stop), splits, known)
+            for block in blocks(len(points) - done, max(1, _VERSIONS // size)):
+                rows = range(done, done + block.stop - block.start)
+                found = self._together(corners, points, rows, splits, known)
                 if found is None:
                     break
-                yield rows, found[:, :, None]
+                yield slice(rows.start, rows.stop), found[:, :, None]
                 done = rows.stop
         for row in range(done, len(points)):
-            exact = known[row][:, None].repeat(1, 2 if self.keeps_statistics else 1, 1) if row in known else None
-            yield slice(row, row + 1), (self._one(corners, points, row, splits) if exact is None else exact)[None]
+            found = self._exact(known[row]) if row in known else self._one(corners, points, row, splits)[None]
+            yield slice(row, row + 1), found
+
+    def _exact(self, scores: Tensor) -> Tensor:
+        """Known scores, (splits, scores), as those of one point with one or both statistics."""
+        return scores[None, :, None].repeat(1, 1, 2 if self.keeps_statistics else 1, 1)
 
     def _together(
         self, corners: Corners, points: Mixtures, rows: range, splits: Sequence[str], known: Mapping[int, Tensor]

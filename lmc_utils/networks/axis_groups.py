@@ -14,6 +14,9 @@ from typing import NamedTuple
 FIXED = ""
 """The group of all that keeps its order."""
 
+CONSTANT = "constant "
+"""What the names of groups begin with along which all entries are equal."""
+
 
 class Segment(NamedTuple):
     """Neighbours on an axis that permute as one group does.
@@ -60,7 +63,7 @@ class AxisGroups:
     def constant(self, size: int) -> Axis:
         """An axis along which all entries are equal, so that it permutes as it likes."""
         self._constants += 1
-        return (Segment(f"constant {self._constants}", size),) if size else ()
+        return (Segment(f"{CONSTANT}{self._constants}", size),) if size else ()
 
     def settled(self, axis: Axis) -> Axis:
         """An axis in terms of the groups that are left."""

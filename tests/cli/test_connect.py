@@ -192,7 +192,7 @@ def test_an_interrupted_measurement_reports_the_finished_points(folder: Path) ->
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as work:
-        while not (calls.exists() and len(calls.read_text()) > 2):
+        while not (calls.exists() and len(calls.read_text()) > 6):
             assert work.poll() is None
             time.sleep(0.1)
         work.send_signal(signal.SIGINT)

@@ -11,7 +11,7 @@ import torch
 from example_forwards import Written
 from torch import Tensor, nn
 
-from lmc_utils.connect import channel_graph
+from lmc_utils.connect import channel_graph, matching
 from lmc_utils.measure.batches import Batch
 from lmc_utils.measure.module_state import norms, tensors
 from lmc_utils.networks import permutation_symmetry
@@ -25,7 +25,7 @@ def read(network: nn.Module, *shape: int) -> channel_graph.ChannelGraph:
 
 # Stems and residual streams (4 in ResNets; ResNet-50's stem does not end in one), and layers within blocks.
 @pytest.mark.parametrize(("name", "groups"), [("resnet18", 4 + 8), ("resnet50", 1 + 4 + 32), ("vgg11_bn", 8 + 2)])
-def test_networks_of_torchvision_permute_freely(name: str, groups: int) -> None:
+def test_networks_of_torchvision_permute_freely_and_are_found_again(name: str, groups: int) -> None:
     torch.manual_seed(0)
     network = getattr(import_torchvision().models, name)(weights=None, num_classes=5).eval()
     if name == "vgg11_bn":  # 120 million weights fewer
@@ -42,11 +42,15 @@ def test_networks_of_torchvision_permute_freely(name: str, groups: int) -> None:
     assert graph.in_order == ()
     values = {name: value.detach()[None] for name, value in tensors(network).items()}
     orders = {group: torch.randperm(size) for group, size in sizes.items()}
+    moved = permutation_symmetry.permuted(values, graph.axes, orders)
     other = copy.deepcopy(network)
-    other.load_state_dict({k: v[0] for k, v in permutation_symmetry.permuted(values, graph.axes, orders).items()})
+    other.load_state_dict({name: value[0] for name, value in moved.items()})
     with torch.no_grad():
         one, two = network(inputs), other(inputs)
     assert float((one - two).abs().max() / one.std()) < 1e-4
+    first, second = ({name: each[name] for name, _ in network.named_parameters()} for each in (values, moved))
+    back = permutation_symmetry.permuted(moved, graph.axes, matching.by_weights(graph.axes, first, second))
+    assert all(torch.equal(back[name], value) for name, value in values.items())
 
 
 def branching(net: Any, x: Tensor) -> Tensor:
