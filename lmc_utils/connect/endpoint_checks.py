@@ -22,7 +22,7 @@ from lmc_utils.formatting import listed
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
 from lmc_utils.measure.module_scores import Scores, output_of
-from lmc_utils.measure.module_state import State, tensors
+from lmc_utils.measure.module_state import Attributes, State, tensors
 from lmc_utils.settings import ParameterError
 
 _SCORE_ROUNDING = 100  # how much more than an output a score may differ: losses have slopes, and errors have steps
@@ -44,7 +44,8 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
     """Run the copy and each network on all samples, and compare outputs and scores, batch by batch.
 
     Each network is run as another copy of what was given, with its own statistics; states are loaded by torch itself.
-    Of the very network that the copy is a copy of, nothing but the tensors could differ: it is run once.
+    The first network is the one that was copied, where it is a module: there the copy itself is the plain pass. It is
+    the same copy that runs at the other ends, so that what it keeps besides tensors shows there.
 
     Raises:
         ParameterError: a difference beyond rounding; the line says where. Or a network that cannot be run on the
@@ -52,13 +53,12 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
             asked again.
     """
     worst, scores = 0.0, list[Tensor]()
-    for corner, name in enumerate(ends.names):
-        network, state = _as_given(ends, corner), ends.states[corner]
+    copied, here, attributes = ends.module, _device(ends.module), Attributes(ends.module)
+    for corner, (name, state) in enumerate(zip(ends.names, ends.states, strict=True)):
+        network = None if _is_copied(ends, corner) else _as_given(ends, corner)
         with torch.no_grad(), unchanged_random():
-            for key, value in tensors(ends.module).items():
+            for key, value in tensors(copied).items():
                 value.copy_(state[key])
-            copied = network if _is_copied(ends, corner, network) else ends.module
-            here, there = _device(copied), _device(network)
             total = torch.zeros(len(measured.names), dtype=torch.float64)
             for number, batch in enumerate(batches):
                 ours = batch.to(here)
@@ -66,10 +66,12 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
                 if number == 0:
                     _require_unchanged(copied, state, name)
                     first = [value.clone() for value in _require_outputs(mine, name)]
+                    if corner == 0:
+                        _require_repeatable(copied, first, batch.to(here), name)
                 our_scores = measured.sums(mine, ours).cpu()
                 total += our_scores
-                if copied is not network:
-                    own = batch.to(there)
+                if network is not None:
+                    own = batch.to(_device(network))
                     theirs = output_of(network, own, number)
                     away = _output_difference(outputs(mine), outputs(theirs), name, number)
                     worst = max(worst, away)
@@ -77,20 +79,20 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
                         their_scores = measured.sums(theirs, own).cpu()
                         allowed = _allowed(mine, away)
                         _require_scores(our_scores, their_scores, allowed, measured, batch.size, name, number)
-            if corner == 0:  # after all others, as a network may remember what it has seen
+            if corner == 0 and batches.count > 1:  # once more after all others, which the network may remember
                 _require_repeatable(copied, first, next(iter(batches)).to(here), name)
             _require_unchanged(copied, state, name)
+            attributes.restore()
         scores.append(total / batches.samples)
     return Compared(worst, tuple(scores))
 
 
-def _is_copied(ends: Endpoints, corner: int, network: nn.Module) -> bool:
-    """Whether the copy is one of this very network, with its tensors as they were given."""
-    first_module = next((row for row, each in enumerate(ends.originals) if each is not None), None)
-    state = ends.states[corner]
-    ours = tensors(ends.module)
-    same_tensors = ours.keys() == tensors(network).keys() and all(same(ours[name], state[name]) for name in ours)
-    return corner == first_module and state is ends.given[corner] and same_tensors
+def _is_copied(ends: Endpoints, corner: int) -> bool:
+    """Whether the copy is one of this very network, with its tensors as they were given, and has not been run."""
+    original, state, ours = ends.originals[corner], ends.states[corner], tensors(ends.module)
+    if corner != 0 or original is None or state is not ends.given[corner]:
+        return False
+    return ours.keys() == tensors(original).keys() and all(same(ours[name], state[name]) for name in ours)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -127,7 +129,7 @@ def _require_outputs(output: Any, which: str) -> list[Tensor]:
 
 
 def _require_repeatable(copied: nn.Module, first: list[Tensor], again: Batch, which: str) -> None:
-    """The first batch gives the same when all have been seen."""
+    """The first batch gives the same as before."""
     if not alike(first, outputs(output_of(copied, again, 0))):
         raise ParameterError(f"{which}: expected a network that answers alike when it is asked again, it does not")
 

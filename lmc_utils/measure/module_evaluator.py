@@ -23,7 +23,7 @@ from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 from lmc_utils.measure.module_derivatives import directional_derivatives, gradient
 from lmc_utils.measure.module_scores import Scores, cross_entropy, run_and_score
-from lmc_utils.measure.module_state import State, layers, norms, require_single, tensors
+from lmc_utils.measure.module_state import Attributes, State, layers, norms, require_single, tensors
 from lmc_utils.measure.module_statistics import Reestimation
 from lmc_utils.measure.stacked_scores import blocks
 from lmc_utils.networks.training import Recipe
@@ -64,6 +64,7 @@ class ModuleEvaluator:
 
     def __post_init__(self) -> None:
         require_choice("batchnorm", self.convention, CONVENTIONS)
+        assert self._attributes, "what the module holds before it is run"
 
     @property
     def quantities(self) -> dict[str, tuple[str, str]]:
@@ -128,6 +129,10 @@ class ModuleEvaluator:
     def _point(self) -> MixedModule:
         """What takes on the points."""
         return MixedModule(self.module, self._groups)
+
+    @cached_property
+    def _attributes(self) -> Attributes:
+        return Attributes(self.module)
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
         known, done = self._known(corners, points, splits), 0
@@ -218,6 +223,7 @@ class ModuleEvaluator:
     def _one(self, corners: Corners, points: Mixtures, row: int, splits: Sequence[str]) -> Tensor:
         """The scores of one point: (splits, 1 or 2, scores)."""
         point = self._point
+        self._attributes.restore()
         point.mix(corners, points, row, point.parameters)
         if not self.norms or self.convention == "interpolate":
             point.mix(corners, points, row, point.statistics)

@@ -69,6 +69,30 @@ def layers(module: nn.Module) -> dict[str, list[str]]:
     return {owner: [name for name in names if owner in (name.rpartition(".")[0], name)] for owner in owners}
 
 
+class Attributes:
+    """What the parts of a module hold besides their tensors, to be given back before each measurement.
+
+    A forward pass may leave something there, a largest input or a counter, that would otherwise enter the next one.
+    What a pass changes inside of a list or a dict stays changed.
+
+    >>> module = nn.Linear(2, 1)
+    >>> attributes = Attributes(module)
+    >>> module.calls = 3
+    >>> attributes.restore()
+    >>> hasattr(module, "calls")
+    False
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._saved = [(part, dict(vars(part))) for part in module.modules()]
+
+    def restore(self) -> None:
+        """Give all parts the attributes that they had."""
+        for part, saved in self._saved:
+            vars(part).clear()
+            vars(part).update(saved)
+
+
 def require_single(module: nn.Module, what: str) -> None:
     """Raise ParameterError, naming what was asked for, where parameters have less than single precision."""
     others = {str(value.dtype) for value in module.parameters() if value.dtype not in (torch.float32, torch.float64)}

@@ -32,7 +32,7 @@ def _plain_seed() -> int:
 def test_random_networks_agree_with_a_plain_loop_or_are_rejected_in_one_line(block: int) -> None:
     found = [connect_against_loop.outcome(seed) for seed in range(block, CASES, BLOCKS)]
     assert [str(each) for each in found if not each.held and not each.known] == []
-    assert sum(each.kind == "agrees" for each in found) >= len(found) / 3
+    assert sum(each.kind == "agrees" for each in found) >= len(found) * 2 / 3
 
 
 def test_random_cases_have_every_kind_of_network_and_samples() -> None:

@@ -40,60 +40,11 @@ PLAIN = {
 }  # fmt: skip
 """Kinds of networks, samples and options that must not be rejected."""
 
-NO_ANSWER = {"draws random numbers", "answers differently each time", "loss: draws random numbers"}
+NO_ANSWER = {"draws random numbers", "loss: draws random numbers"}
 """Kinds for which a plain loop has other numbers each time, which must be rejected."""
 
-KNOWN: dict[str, list[set[str]]] = {
-    "W1": [{"disagrees", "a norm is called twice", "reestimate"}],
-    "W2": [{"disagrees", "loss: contrastive"}, {"disagrees", "batch norm without statistics"}],
-    "W3": [{"disagrees", "another attribute in each end"}],
-    "W4": [{"disagrees", "alphas: nearly equal"}],
-    "W5": [{"disagrees", "reestimate", "batches of several sizes"}],
-    "W6": [{"disagrees", "merges its weights on eval()"}, {"disagrees", "computes with a copy of its weight"}],
-    "W7": [{"disagrees", "a function that holds its network"}, {"changed", "a function that holds its network"}],
-    "W8": [{"disagrees", "reused memory"}],
-    "W9": [{"not rejected", "loss: draws random numbers"}],
-    "W10": [{"disagrees", "remembers the largest input"}],
-    "R5": [{"disagrees", "keep"}],
-    "L1": [
-        {"changed", "merges its weights on eval()"},
-        {"changed", "keeps an activation"},
-        {"changed", "computes with a copy of its weight"},
-        {"changed", "remembers the largest input"},
-        {"changed", "counts its calls"},
-        {"changed", "answers differently each time"},
-        {"changed", "parametrised (old spectral)"},
-        {"changed", "parametrised (old)"},
-    ],
-    "L2": [
-        {"changed", "works in place on its inputs"},
-        {"changed", "loss: works in place"},
-        {"disagrees", "loss: works in place"},
-    ],
-    "L3": [
-        {"rejected although plain", "loss: has no value at some points"},
-        {"rejected although plain", "the ends are negated"},
-    ],
-    "D3": [{"rejected although plain", "names of _fsdp_wrapped_module."}],
-    "D4": [{"rejected although plain", "wrapped in DataParallel"}],
-    "D5": [{"rejected although plain", "wrapped in AveragedModel"}],
-    "D8": [
-        {"rejected although plain", "keeps an activation"},
-        {"rejected although plain", "parametrised (old)"},
-        {"rejected although plain", "parametrised (prune)"},
-    ],
-    "D9": [{"rejected although plain", "a second input: adjacency"}],
-    "D10": [{"rejected although plain", "output is a dataclass"}],
-    "D11": [{"rejected although plain", "triples"}],
-    "tracebacks": [{"traceback", "alphas: NumPy count"}, {"traceback", "one module under two names"}],
-    "extrapolation": [{"rejected although plain", "alphas: outside"}],
-    "W5 and L2": [
-        {"rejected although plain", "a batch of one"},
-        {"rejected although plain", "works in place on its inputs"},
-    ],
-    "a loader's generator": [{"changed", "shuffled loader"}],
-}
-"""What still fails: of each kind, traits and words of the outcome that a failed case has all of."""
+KNOWN: dict[str, list[set[str]]] = {}
+"""What still fails, by a code: of each kind, traits and words of the outcome that a failed case has all of."""
 
 
 @dataclass(frozen=True)

@@ -119,9 +119,13 @@ class Form:
             return Samples(TensorDataset(inputs, target), [((inputs,), target)])
         size = self.sizes[0]
         cut = [((one,), other) for one, other in zip(torch.split(inputs, size), torch.split(target, size), strict=True)]
-        shuffled = {"shuffle": True, "generator": torch.Generator().manual_seed(seed)}
-        options = shuffled if self.package == "shuffled loader" else {}
-        return Samples(DataLoader(TensorDataset(inputs, target), size, **options), cut)
+        if self.package != "shuffled loader":
+            return Samples(DataLoader(TensorDataset(inputs, target), size), cut)
+        first, again = (
+            DataLoader(TensorDataset(inputs, target), size, shuffle=True, generator=torch.Generator().manual_seed(seed))
+            for _ in range(2)
+        )
+        return Samples(first, [((one,), other) for one, other in again])
 
 
 def form(random: Random, traits: set[str]) -> Form:
@@ -139,7 +143,7 @@ def form(random: Random, traits: set[str]) -> Form:
         packages = ["tensors", "batches", "loader", "shuffled loader", "dataset", "dicts", "reused memory"]
         package = random.choices(packages, [4, 6, 2, 1, 1, 1, 0.5])[0]
     if package in ("triples", "shuffled loader", "reused memory"):
-        traits.add(package)
+        traits.add(f"triples of {target}" if package == "triples" and target == "numbers" else package)
     if target == "places":
         traits.add("labels of places")
     size = random.randint(2, 6)
