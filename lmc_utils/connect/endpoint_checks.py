@@ -7,6 +7,7 @@ samples are compared, in the pass that measures the ends.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +21,14 @@ from lmc_utils.connect.random_generators import unchanged_random
 from lmc_utils.connect.state_dicts import same
 from lmc_utils.formatting import listed
 from lmc_utils.measure.batches import Batch, Batches
+from lmc_utils.measure.mixtures import on_line
+from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
 from lmc_utils.measure.module_scores import Scores, output_of
 from lmc_utils.measure.module_state import Attributes, State, tensors
 from lmc_utils.settings import ParameterError
 
+_REESTIMATED = 1e-4  # of a mean score, between two ways to the same statistics
 _SCORE_ROUNDING = 100  # how much more than an output a score may differ: losses have slopes, and errors have steps
 
 
@@ -85,6 +89,42 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
             attributes.restore()
         scores.append(total / batches.samples)
     return Compared(worst, tuple(scores))
+
+
+def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:
+    """Compare mean scores at both ends with re-estimated statistics, where modules hold attributes that differ.
+
+    Such an attribute may act on activations that other statistics bring about, and so not show in `compare`.
+
+    Raises:
+        ParameterError: scores that differ beyond rounding.
+    """
+    modules = [each for each in ends.originals if each is not None]
+    named = [_attributes(each) for each in modules]
+    differing = sorted(
+        {key for each in named for key in each if any(key not in o or o[key] != each[key] for o in named)}
+    )
+    if not differing or not evaluator.norms or evaluator.convention != "reestimate":
+        return
+    corners = on_line(torch.tensor([0.0, 1.0], dtype=torch.float64))
+    for corner, name in enumerate(ends.names):
+        pair = [ends.states[corner], ends.states[corner]]
+        (_, scores), *_ = evaluator.scores(pair, corners[:1], evaluator.splits)
+        with unchanged_random():
+            own = replace(evaluator, module=_as_given(ends, corner), known=())
+            (_, expected_scores), *_ = own.scores(pair, corners[:1], own.splits)
+        if not torch.allclose(scores, expected_scores, rtol=_REESTIMATED, atol=_REESTIMATED, equal_nan=True):
+            raise ParameterError(
+                f"{name}: expected the scores of the network itself with re-estimated statistics, the copy that is "
+                f"measured has others; these attributes differ: {listed(differing)}"
+            )
+
+
+def _attributes(module: nn.Module) -> dict[str, Any]:
+    """The plain values that the parts of a module hold, by name."""
+    parts = module.named_modules()
+    values = ((f"{place}.{name}".lstrip("."), value) for place, part in parts for name, value in vars(part).items())
+    return {name: value for name, value in values if isinstance(value, (int, float, str)) and "training" not in name}
 
 
 def _is_copied(ends: Endpoints, corner: int) -> bool:

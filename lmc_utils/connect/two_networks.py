@@ -17,7 +17,7 @@ from torch import nn
 from lmc_utils.connect.alignment import Matching, aligned_state
 from lmc_utils.connect.batch_reading import BatchFunction
 from lmc_utils.connect.constant_prediction import constant_error
-from lmc_utils.connect.endpoint_checks import compare
+from lmc_utils.connect.endpoint_checks import compare, compare_reestimated
 from lmc_utils.connect.endpoints import Endpoints, endpoints, require_different
 from lmc_utils.connect.module_rescaling import rescaled
 from lmc_utils.connect.random_generators import unchanged_random
@@ -193,6 +193,7 @@ def evaluator_of(
     compared = compare(ends, samples, measured)
     known = [(state, scores[None]) for state, scores in zip(ends.states, compared.scores, strict=True)]
     evaluator = ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, estimation_samples, groups, known)
+    compare_reestimated(ends, evaluator)
     return evaluator, compared.difference
 
 

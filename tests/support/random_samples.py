@@ -143,7 +143,7 @@ def form(random: Random, traits: set[str]) -> Form:
         packages = ["tensors", "batches", "loader", "shuffled loader", "dataset", "dicts", "reused memory"]
         package = random.choices(packages, [4, 6, 2, 1, 1, 1, 0.5])[0]
     if package in ("triples", "shuffled loader", "reused memory"):
-        traits.add(f"triples of {target}" if package == "triples" and target == "numbers" else package)
+        traits.add(f"triples of {target}" if package == "triples" and target != "classes" else package)
     if target == "places":
         traits.add("labels of places")
     size = random.randint(2, 6)
