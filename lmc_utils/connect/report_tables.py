@@ -62,7 +62,14 @@ def _along(result: xr.Dataset, dim: str) -> Table:
 
 
 def _label(name: str) -> str:
-    return name.replace("_", " ")
+    """A name in words.
+
+    >>> _label("loss_at_half"), _label("highest_at")
+    ('loss at the midpoint, above the chord', 'loss is highest above its chord at')
+    """
+    words = {"highest_at": "loss is highest above its chord at"}
+    midpoint = name.replace("_at_half_unaligned", " at the midpoint, not aligned, above the chord")
+    return words.get(name, midpoint.replace("_at_half", " at the midpoint, above the chord").replace("_", " "))
 
 
 def _unit(values: xr.DataArray) -> str:

@@ -292,10 +292,10 @@ def _with_barriers(results: xr.Dataset) -> xr.Dataset:
             "error_barrier_above_chord": heights.sel(of="error", drop=True),
             "error_at_half": halves.sel(of="error", drop=True),
         }
-    units = {
-        name: results["loss" if name.startswith("loss") else "error"].attrs for name in more if name != "highest_at"
-    }
-    return results.assign({name: each.assign_attrs(units.get(name, {}) | each.attrs) for name, each in more.items()})
+    points_of_error = {"units": "percentage points"}
+    units = {name: results.loss.attrs if name.startswith("loss") else points_of_error for name in more}
+    units["highest_at"] = {"units": "alpha"}
+    return results.assign({name: each.assign_attrs(each.attrs | units[name]) for name, each in more.items()})
 
 
 def _unaligned(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:

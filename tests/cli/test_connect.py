@@ -210,7 +210,7 @@ def test_the_text_shows_everything_that_was_asked_for(shell: Shell) -> None:
     assert status == 0
     for title in ("Along the line", "One layer at the midpoint", "At both ends", "Along the curve", "Barriers"):
         assert f"\n{title}\n" in out
-    for name in ("second order", "distance after", "loss with own statistics", "layer error rise", "unaligned"):
+    for name in ("second order", "distance after", "loss with own statistics", "layer error rise", "not aligned"):
         assert name in out
     assert [line.split()[0] for line in out.partition("alpha")[2].splitlines()[1:5]] == ["0", "0.25", "0.5", "1"]
 
