@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_state import State
 from lmc_utils.provenance import write_whole
-from lmc_utils.settings import ParameterError, require
+from lmc_utils.settings import ParameterError, coerce, require
 
 _SAME_LOSS = 1e-4
 """Relative difference of two measurements of one point; where it is larger, they were not made of the same networks."""
@@ -70,7 +71,7 @@ def at_alpha(report: Report, alpha: float) -> dict[str, Tensor]:
     if report.pairs is None:
         expected = "a report of `connect.pair`, which holds its networks"
         raise ParameterError(f"average: expected {expected}; one that was pickled or read from a file does not")
-    require(math.isfinite(alpha), "alpha", "a finite number", alpha)
+    alpha = coerce("alpha", alpha, float)
     evaluator, corners = report.pairs.evaluator, report.pairs.read(())
     assert isinstance(evaluator, ModuleEvaluator), "a report is of modules"
     with unchanged_random():
@@ -116,7 +117,11 @@ def write(path: Path, state: State, about: Mapping[str, Any]) -> None:
     """
     from safetensors.torch import save
 
-    held = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+    held = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in state.items()
+        if isinstance(value, Tensor)
+    }
     told = {name: value if isinstance(value, str) else json.dumps(finite(value)) for name, value in about.items()}
     write_whole(path, save(held, {"format": "pt", **told}))
 
@@ -145,7 +150,8 @@ def _require_unchanged(report: Report, alpha: float) -> None:
     point = report.dataset.loss.sel(alpha=alpha, method="nearest")
     before, place = float(point), float(point.alpha)
     evaluator, corners = report.pairs.evaluator, report.pairs.read(())
-    (_, scores), *_ = evaluator.scores(corners, mixture([1 - place, place]), evaluator.splits)
+    assert isinstance(evaluator, ModuleEvaluator), "a report is of modules"
+    (_, scores), *_ = replace(evaluator, known=()).scores(corners, mixture([1 - place, place]), evaluator.splits)
     now = float(scores[0, 0, 0, 0])
     if math.isfinite(before) and not math.isclose(before, now, rel_tol=_SAME_LOSS, abs_tol=1e-9):
         raise ParameterError(

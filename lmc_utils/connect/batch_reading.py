@@ -19,7 +19,7 @@ from torch.utils.data import default_collate
 
 from lmc_utils.connect import forward_signature
 from lmc_utils.connect.array_conversion import is_number, is_wider, numbers_as_tensor, tensors
-from lmc_utils.measure.batches import Batch
+from lmc_utils.measure.batches import Batch, own_copy
 from lmc_utils.measure.module_outputs import leaves
 from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError
@@ -138,7 +138,7 @@ def _by_function(function: BatchFunction, item: Any, number: int) -> _Parts:
     with expected(
         f"batch: expected a function from what the data yield to (inputs, target), for batch {number} it gave"
     ):
-        found = function(item)
+        found = function(own_copy(item))
     if not isinstance(found, (tuple, list)) or isinstance(found, PackedSequence) or len(found) != 2:
         length = f" of {len(found)}" if isinstance(found, (tuple, list)) else ""
         raise ParameterError(f"batch: expected a function that gives (inputs, target), got a {_name(found)}{length}")

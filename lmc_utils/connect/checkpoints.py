@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def read(
             (`*.index.json`); or a folder, as `save_pretrained`, the Trainer of Hugging Face or
             `torch.distributed.checkpoint` writes it. Of what `torch.save` wrote only tensors and plain values are read;
             of several states in it the one that was trained, see `saved_states.find`.
-        key: where the state is, for files that hold several: a name, or names joined by dots.
+        key: where the state is, for files that hold several: a name, or names joined by dots; also what the names of
+            the tensors of one network begin with, as in `state_dict.model`.
         base: for LoRA adapters, the checkpoint of the network that was adapted; other checkpoints do not need it.
         model: for LoRA adapters, a module of that network.
 
@@ -37,11 +39,11 @@ def read(
     Raises:
         ParameterError: no such file, one that is no checkpoint or holds several states, or an adapter without its base.
     """
-    found = sharded_checkpoints.file_in(path) if path.is_dir() else path
+    found = sharded_checkpoints.file_in(path) if os.path.isdir(path) else path
     notes = [f"{path.name}: {found.name} was read"] if found != path else []
-    if found.is_dir():
+    if os.path.isdir(found):
         content = distributed_checkpoints.load(found)
-    elif not found.is_file():
+    elif not os.path.isfile(found):
         raise ParameterError(f"checkpoint: expected a file, '{path}' is not there")
     elif lora.is_adapter(found) and base is None:
         raise ParameterError(

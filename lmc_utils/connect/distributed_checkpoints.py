@@ -6,9 +6,12 @@ classes of such metadata; and only tensors are asked for, as other values are pi
 
 from __future__ import annotations
 
+import itertools
+import math
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,6 +22,7 @@ from lmc_utils.formatting import one_line
 from lmc_utils.settings import ParameterError
 
 METADATA = ".metadata"
+_MOST_DIVIDED = 8  # dimensions; the corners of a chunk double with each
 
 _CLASSES = {
     "torch.distributed.checkpoint.metadata": {
@@ -30,6 +34,10 @@ _CLASSES = {
     "pathlib": {"Path", "PosixPath", "PurePosixPath"},
     "collections": {"OrderedDict"},
 }  # fmt: skip
+
+
+class _Incomplete(ValueError):
+    """Metadata that leave open what some values are; torch's own reader would return any."""
 
 
 class _MetadataReader(pickle.Unpickler):
@@ -48,7 +56,8 @@ def load(folder: Path) -> dict[str, Any]:
     """The tensors of a folder of `torch.distributed.checkpoint`, nested as they were saved, without optimisers'.
 
     Raises:
-        ParameterError: metadata or files that cannot be read.
+        ParameterError: metadata or files that cannot be read, tensors whose chunks do not cover each of their elements
+            once, or several values in one place.
     """
     from torch.distributed.checkpoint.filesystem import FileSystemReader
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
@@ -64,16 +73,20 @@ def load(folder: Path) -> dict[str, Any]:
             for name, each in metadata.state_dict_metadata.items()
             if name in wanted and isinstance(each, TensorStorageMetadata)
         }
+        for name in tensors:
+            _require_whole(name, metadata.state_dict_metadata[name])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there is no process group
             load_tensors(tensors, storage_reader=FileSystemReader(folder), no_dist=True)
+        return _nested((wanted[name], value) for name, value in tensors.items())
+    except _Incomplete as error:
+        raise ParameterError(f"checkpoint: '{folder}' is damaged or incomplete: {error}") from error
     except Exception as error:  # whatever torch says of untrusted bytes
         way_out = "`python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE` makes a file of it"
         raise ParameterError(
             f"checkpoint: cannot read '{folder}', of torch.distributed.checkpoint: {one_line(str(error), 120)}; "
             f"if you trust it, {way_out}"
         ) from error
-    return _nested({wanted[name]: value for name, value in tensors.items()})
 
 
 def _paths(metadata: Any) -> Mapping[str, tuple[Any, ...]]:
@@ -89,16 +102,45 @@ def _require_inside(metadata: Any) -> None:
             raise ValueError(f"it names a file outside of the folder, {each.relative_path}")
 
 
-def _nested(values: Mapping[tuple[Any, ...], Tensor]) -> dict[str, Any]:
+def _require_whole(name: str, tensor: Any) -> None:
+    """Raise `_Incomplete` unless the chunks of a tensor cover each of its elements once.
+
+    They do where their corners, with alternating signs, add up to those of the whole tensor: these sums are the mixed
+    differences of how often each element is covered. Dimensions that no chunk divides are left out.
+    """
+    size = tuple(tensor.size)
+    boxes = [list(zip(chunk.offsets, chunk.sizes, strict=True)) for chunk in tensor.chunks]
+    if any(len(box) != len(size) or min(itertools.chain(*box), default=0) < 0 for box in boxes):
+        raise _Incomplete(f"the chunks of {name} do not have its dimensions")
+    divided = [d for d, length in enumerate(size) if any(box[d] != (0, length) for box in boxes)]
+    if len(divided) > _MOST_DIVIDED:
+        raise ValueError(f"{name} is divided along more than {_MOST_DIVIDED} dimensions")
+    corners = Counter[tuple[int, ...]]()
+    for box, sign in [*((box, 1) for box in boxes), ([(0, length) for length in size], -1)]:
+        for ends in itertools.product((False, True), repeat=len(divided)):
+            corner = tuple(box[d][0] + box[d][1] * end for d, end in zip(divided, ends, strict=True))
+            corners[corner] += sign * (-1) ** sum(ends)
+    if any(corners.values()) and math.prod(size):
+        raise _Incomplete(f"the chunks of {name} do not cover each of its elements exactly once")
+
+
+def _nested(values: Iterable[tuple[tuple[Any, ...], Tensor]]) -> dict[str, Any]:
     """Values by their paths as mappings in mappings.
 
-    >>> _nested({("model", "0.bias"): torch.zeros(1)})
+    >>> _nested([(("model", "0.bias"), torch.zeros(1))])
     {'model': {'0.bias': tensor([0.])}}
+
+    Raises:
+        _Incomplete: several values in one place, or one inside of another.
     """
     result: dict[str, Any] = {}
-    for (*outer, name), value in values.items():
+    for (*outer, name), value in values:
         place = result
         for part in outer:
             place = place.setdefault(str(part), {})
+            if not isinstance(place, dict):
+                break
+        if not isinstance(place, dict) or str(name) in place:
+            raise _Incomplete(f"it has several values in one place, {'.'.join(map(str, (*outer, name)))}")
         place[str(name)] = value
     return result

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.connect import wrappers
+from lmc_utils.connect import extra_states, wrappers
 from lmc_utils.connect.endpoints import Endpoints
 from lmc_utils.connect.module_copies import evaluating_copy, separate_copy
 from lmc_utils.connect.random_generators import unchanged_random
@@ -25,7 +25,7 @@ from lmc_utils.measure.mixtures import on_line
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
 from lmc_utils.measure.module_scores import Scores, output_of
-from lmc_utils.measure.module_state import Attributes, State, tensors
+from lmc_utils.measure.module_state import REGISTRIES, Attributes, State, tensors
 from lmc_utils.settings import ParameterError
 
 _REESTIMATED = 1e-4  # of a mean score, between two ways to the same statistics
@@ -99,12 +99,12 @@ def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:
     Raises:
         ParameterError: scores that differ beyond rounding.
     """
-    modules = [each for each in ends.originals if each is not None]
-    named = [_attributes(each) for each in modules]
-    differing = sorted(
-        {key for each in named for key in each if any(key not in o or o[key] != each[key] for o in named)}
-    )
-    if not differing or not evaluator.norms or evaluator.convention != "reestimate":
+    if not evaluator.norms or evaluator.convention != "reestimate":
+        return
+    first, *others = [_attributes(each) for each in ends.originals if each is not None] or [{}]
+    keys = sorted({*first, *(key for each in others for key in each)})
+    differing = [key for key in keys if any(not extra_states.equal(first.get(key), each.get(key)) for each in others)]
+    if not differing:
         return
     corners = on_line(torch.tensor([0.0, 1.0], dtype=torch.float64))
     for corner, name in enumerate(ends.names):
@@ -121,10 +121,14 @@ def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
-    """The plain values that the parts of a module hold, by name."""
-    parts = module.named_modules()
-    values = ((f"{place}.{name}".lstrip("."), value) for place, part in parts for name, value in vars(part).items())
-    return {name: value for name, value in values if isinstance(value, (int, float, str)) and "training" not in name}
+    """What the parts of a module hold besides tensors and parts, and their hooks, by name."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks")
+    return {
+        f"{place}.{name}".lstrip("."): list(value.values()) if name in hooks else value
+        for place, part in module.named_modules()
+        for name, value in vars(part).items()
+        if name in hooks or (name not in REGISTRIES and name != "training")
+    }
 
 
 def _is_copied(ends: Endpoints, corner: int) -> bool:
@@ -145,7 +149,7 @@ def _as_given(ends: Endpoints, corner: int) -> nn.Module:
     """A copy of a network, or of the architecture with a state loaded into it before it is set to evaluation."""
     original, name = ends.originals[corner], ends.names[corner]
     if original is not None:
-        return evaluating_copy(original, name)
+        return wrappers.unwrap_parts(evaluating_copy(original, name))
     network = wrappers.unwrap_parts(separate_copy(ends.template or ends.module, name))
     own = network.state_dict()
     extra = {key: value for key, value in ends.module.state_dict().items() if not isinstance(value, Tensor)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -206,19 +207,20 @@ def _product(factors: _Factors, module: nn.Module, layer: str) -> Tensor:
 
 
 def _scale(config: Mapping[str, Any], layer: str, factors: _Factors, which: str) -> float:
-    rank = factors.a.shape[0]
-    if factors.b.shape[1:2] != (rank,):
+    rank = factors.a.shape[0] if factors.a.ndim >= 2 else 0
+    if rank == 0 or factors.b.shape[1:2] != (rank,):
         raise ParameterError(
-            f"{which}: expected factors of one rank for {layer}, got the shapes {tuple(factors.b.shape)} and "
-            f"{tuple(factors.a.shape)}"
+            f"{which}: expected factors of one rank, at least 1, for {layer}, got the shapes "
+            f"{tuple(factors.b.shape)} and {tuple(factors.a.shape)}"
         )
     alpha = _of_pattern(config.get("alpha_pattern") or {}, layer, config.get("lora_alpha"), which)
     declared = _of_pattern(config.get("rank_pattern") or {}, layer, config.get("r"), which)
     if declared != rank:
         raise ParameterError(f"{which}: expected the rank in its settings, {short_repr(declared)}, {layer} has {rank}")
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
-        raise ParameterError(f"{which}: expected a number as lora_alpha, got {short_repr(alpha)}")
-    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    number = isinstance(alpha, (int, float)) and not isinstance(alpha, bool)
+    if not number or not abs(alpha) <= sys.float_info.max:
+        raise ParameterError(f"{which}: expected a finite number as lora_alpha, got {short_repr(alpha)}")
+    return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
 def _of_pattern(pattern: Any, layer: str, default: Any, which: str) -> Any:

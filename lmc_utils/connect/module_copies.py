@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
+import logging
 import types
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +18,13 @@ from lmc_utils.formatting import listed, one_line
 from lmc_utils.measure.module_state import State, tensors
 from lmc_utils.settings import ParameterError
 
-_ATOMIC = (type, types.BuiltinFunctionType, types.ModuleType)  # what `deepcopy` does not enter
+_ATOMIC = (
+    type,
+    types.BuiltinFunctionType,
+    types.ModuleType,
+    logging.Logger,
+    logging.Handler,
+)  # what `deepcopy` does not enter
 
 
 def evaluating_copy(network: nn.Module, name: str) -> nn.Module:
@@ -65,11 +73,17 @@ def separate_copy(network: nn.Module, name: str) -> nn.Module:
     require_values(tensors(network), name)
     if not any(True for _ in network.parameters()):
         raise ParameterError(f"{name}: expected a network with parameters, this one has none")
-    memo: dict[int, Any] = {id(value): value.detach().clone() for value in _computed_tensors(network)}
+    reachable = list(_reachable(network))
+    computed = (each for each in reachable if isinstance(each, Tensor) and each.grad_fn is not None)
+    memo: dict[int, Any] = {id(value): value.detach().clone() for value in computed}
+    functions = [each for each in reachable if isinstance(each, types.FunctionType) and each.__closure__]
+    memo |= {id(each): _with_empty_cells(each) for each in functions}
     way_out = "give its `state_dict()`, and a new network as `model`"
     try:
         with torch.no_grad():
             result = copy.deepcopy(network, memo)
+            for each in functions:
+                _fill_cells(each, memo)
     except Exception as error:  # whatever an attribute does when it is copied
         reason = one_line(f"{type(error).__name__}: {error}", 150)
         raise ParameterError(f"{name}: expected a network that can be copied, got {reason}; {way_out}") from error
@@ -102,13 +116,33 @@ def _alike(one: Tensor | None, other: Tensor | None) -> bool:
     return one is not None and other is not None and one.dtype == other.dtype and same(one, other)
 
 
-def _computed_tensors(network: nn.Module) -> Iterator[Tensor]:
-    """Tensors that autograd has computed and that the network holds on to, which torch does not copy."""
-    return (each for each in _reachable(network) if isinstance(each, Tensor) and each.grad_fn is not None)
+def _with_empty_cells(function: types.FunctionType) -> types.FunctionType:
+    """The same function, with cells of its own for what it encloses, still empty."""
+    cells = tuple(types.CellType() for _ in function.__closure__ or ())
+    result = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, cells
+    )
+    result.__kwdefaults__ = function.__kwdefaults__
+    vars(result).update(vars(function))
+    return result
+
+
+def _fill_cells(function: types.FunctionType, memo: dict[int, Any]) -> None:
+    """Give the copy of a function copies of what the function encloses; what cannot be copied is shared."""
+    copied: types.FunctionType = memo[id(function)]
+    for old, new in zip(function.__closure__ or (), copied.__closure__ or (), strict=True):
+        try:
+            enclosed = old.cell_contents
+        except ValueError:  # it encloses a name that has no value yet
+            continue
+        try:
+            new.cell_contents = copy.deepcopy(enclosed, memo)
+        except Exception:  # whatever it does when it is copied
+            new.cell_contents = enclosed
 
 
 def _reachable(network: nn.Module) -> Iterator[Any]:
-    """All that a network refers to, directly or not; of a function what it has enclosed, not its module's names."""
+    """All that a network refers to; of a function what it encloses, and the modules and tensors that it names."""
     seen, waiting = set[int](), list[Any]([network])
     while waiting:
         each = waiting.pop()
@@ -117,8 +151,12 @@ def _reachable(network: nn.Module) -> Iterator[Any]:
         seen.add(id(each))
         yield each
         if isinstance(each, types.FunctionType):
-            waiting.extend(
-                [*(each.__closure__ or ()), *(each.__defaults__ or ()), *(each.__kwdefaults__ or {}).values()]
-            )
+            defaults = (*(each.__defaults__ or ()), *(each.__kwdefaults__ or {}).values())
+            named = (each.__globals__.get(name) for name in each.__code__.co_names)
+            used = (value for value in named if isinstance(value, (nn.Module, Tensor)))
+            waiting.extend([*(each.__closure__ or ()), *defaults, *used])
+        elif isinstance(each, weakref.ReferenceType):
+            waiting.append(each())
         elif not isinstance(each, Tensor):
-            waiting.extend(gc.get_referents(each))
+            referents = gc.get_referents(each)
+            waiting.extend(value for value in referents if gc.is_tracked(value) or isinstance(value, Tensor))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,42 +67,33 @@ class RescaledModuleEvaluator(ModuleEvaluator):
         return f"{' and '.join(parts)}, on {self.estimated_on.description}"
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
+        ends: list[dict[str, Moments]] = []
         for row in range(len(points)):
             found = super().scores(corners, points[row : row + 1], splits)
             if self._inner(points, row):
-                state = self._rescaled_state(corners, points, row)
+                ends = ends or [self._moments_of(corner) for corner in corners[:2]]
+                state = self._rescaled_state(corners, points, row, ends)
                 found = super().scores([state, state], Mixtures(torch.eye(2, dtype=torch.float64)[:1]), splits)
             for _, scores in found:
                 yield slice(row, row + 1), scores
 
-    def state(self, corners: Corners, points: Mixtures) -> dict[str, Tensor]:
+    def state(self, corners: Corners, points: Mixtures) -> dict[str, Any]:
         if not self._inner(points, 0):
             return super().state(corners, points)
-        self._rescaled_state(corners, points, 0)
+        self._rescaled_state(corners, points, 0, [self._moments_of(corner) for corner in corners[:2]])
         self._reestimate()
-        return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+        return self._held_state()
 
     def _inner(self, points: Mixtures, row: int) -> bool:
         return bool(self.layers_to_rescale) and float(points.weights[row, 1]) not in (0, 1)
 
-    def _rescaled_state(self, corners: Corners, points: Mixtures, row: int) -> dict[str, Tensor]:
+    def _rescaled_state(
+        self, corners: Corners, points: Mixtures, row: int, ends: Sequence[Mapping[str, Moments]]
+    ) -> dict[str, Tensor]:
         """The tensors of a point between the ends; the copy holds them."""
-        targets = self._targets(corners, min(max(float(points.weights[row, 1]), 0), 1))
         self._point.mix(corners, points, row, self._point.parameters)
-        self._rescale(targets)
+        self._rescale(_mixed(ends, min(max(float(points.weights[row, 1]), 0), 1)))
         return {name: value.clone() for name, value in tensors(self.module).items()}
-
-    def _targets(self, corners: Corners, alpha: float) -> dict[str, Moments]:
-        key = tuple(id(corner) for corner in corners[:2])
-        if key not in self._ends:
-            self._ends.clear()
-            self._ends[key] = [self._moments_of(corner) for corner in corners[:2]]
-        return _mixed(self._ends[key], alpha)
-
-    @cached_property
-    def _ends(self) -> dict[tuple[int, ...], list[dict[str, Moments]]]:
-        """The moments of the two networks that were asked for last."""
-        return {}
 
     def _moments_of(self, corner: Mapping[str, Tensor]) -> dict[str, Moments]:
         self._point.hold(corner)
@@ -186,6 +178,8 @@ def _require_foldable(module: nn.Module, layer: AffineLayer) -> None:
     if type(part) not in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d) or layer.weight is None:
         found = f"'{layer.place}', a {type(part).__name__}, computes a weight or calls torch's function itself"
         raise ParameterError(f"rescale: expected layers that are modules of torch, {found}")
+    if part._forward_hooks or part._forward_pre_hooks:
+        raise ParameterError(f"rescale: expected layers without hooks, '{layer.place}' has some; remove them first")
     if layer.calls > 1:
         raise ParameterError(f"rescale: expected layers that are used once in a forward pass, '{layer.place}' is not")
     if layer.bias is None:

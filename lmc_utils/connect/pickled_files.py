@@ -76,9 +76,12 @@ def unread_class(value: Any) -> str | None:
 
 
 def _named_classes(path: Path) -> list[str]:
-    """The classes and functions that a file names, beyond those of tensors and plain values."""
+    """The classes and functions that a file names, beyond those of tensors and plain values.
+
+    A class cannot have a name with characters such as NUL, so that reading fails at it.
+    """
     try:
-        return sorted(get_unsafe_globals_in_checkpoint(path))
+        return sorted(name for name in get_unsafe_globals_in_checkpoint(path) if name.isprintable())
     except Exception:  # another kind of file, or one in torch's old format: `torch.load` says what is wrong
         return []
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lmc_utils.connect import sentences
 from lmc_utils.connect.report_tables import Table, tables
+from lmc_utils.settings import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +99,12 @@ class Report:
         return averages.at_alpha(self, alpha)
 
     def to_netcdf(self, path: str | Path) -> None:
-        """Write the dataset to a file."""
+        """Write the dataset to a file.
+
+        Raises:
+            ParameterError: its folder is not there.
+        """
+        require(Path(path).expanduser().parent.is_dir(), "path", "a file in a folder that exists", str(path))
         self.dataset.to_netcdf(path)
 
     def to_json(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lmc_utils.connect.extra_states import is_extra
 from lmc_utils.connect.pickled_files import SAVE_A_STATE, unread_class
+from lmc_utils.connect.wrappers import without_parts
 from lmc_utils.formatting import listed, one_line
 from lmc_utils.settings import ParameterError, describe_unknown
 
@@ -44,7 +45,8 @@ def find(content: Any, path: Path, key: str | None = None) -> tuple[dict[str, Te
     Args:
         content: what the file holds.
         path: the file, for messages.
-        key: the state to take: its name, or names joined by dots.
+        key: the state to take: its name, or names joined by dots. Where no state has this name, what the names of the
+            tensors to take begin with, which is left out of them.
 
     Raises:
         ParameterError: no state, several of which none is the trained one, or none under the key.
@@ -57,8 +59,13 @@ def find(content: Any, path: Path, key: str | None = None) -> tuple[dict[str, Te
     if key is not None:
         below = [name for name in named if name == key or name.startswith(f"{key}.")]
         if key not in below and len(below) != 1:
+            states = _begun(states, key)
+            below = list(states)
+        if key not in below and len(below) != 1:
             known = (
-                describe_unknown(key, named) if named else f"'{key}' is not there, it holds one state; leave key out"
+                describe_unknown(key, below or named)
+                if below or named
+                else f"'{key}' is not there, it holds one state; leave key out"
             )
             raise ParameterError(f"key, in '{path}': {known}")
         key = key if key in below else below[0]
@@ -86,6 +93,25 @@ def _states(content: Any) -> dict[str, Mapping[Any, Any]]:
             if isinstance(name, str) and not any(word in name.lower() for word in _NO_WEIGHTS)
         ]
     return states
+
+
+def _begun(states: Mapping[str, Mapping[Any, Any]], key: str) -> dict[str, Mapping[Any, Any]]:
+    """The part of each state whose names begin with a key, without it; the key may also begin with the state's own.
+
+    >>> list(_begun({"state_dict": {"model.bias": Tensor([0]), "ema.bias": Tensor([1])}}, "model"))
+    ['state_dict.model']
+    """
+    result = dict[str, Mapping[Any, Any]]()
+    for place, state in states.items():
+        start = (key.removeprefix(f"{place}.") if place else key) + "."
+        for shorten in (str, without_parts):  # the second, as messages leave out what wrappers add to names
+            names = [(name, shorten(name)) for name in state if isinstance(name, str)]
+            names = [(name, short.removeprefix(start)) for name, short in names if short.startswith(start)]
+            part = {short: state[name] for name, short in names}
+            if _count(part) and len(part) == len(names):
+                result[f"{place}.{start}".strip(".")] = part
+                break
+    return result
 
 
 def _count(content: Mapping[Any, Any]) -> int:

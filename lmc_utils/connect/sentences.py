@@ -88,7 +88,7 @@ def _broken_line(result: xr.Dataset) -> str:
     alphas = _listed([f"{alpha:.3g}" for alpha in broken])
     start = "After alignment, the" if _aligned(result) else "The"
     line = f"{start} loss or error is NaN or infinite at alpha = {alphas}, so that the line has no barrier"
-    measured = np.isfinite(result["error_at_half" if "error" in result else "loss_at_half"])
+    measured = all(np.isfinite(result[name]) for name in ("loss_at_half", "error_at_half") if name in result)
     return f"{line}; {_average(result, start='averaging')}" if measured else line
 
 

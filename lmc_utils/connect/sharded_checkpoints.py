@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -37,7 +38,7 @@ def file_in(folder: Path) -> Path:
     Raises:
         ParameterError: no such file, or several.
     """
-    if (folder / METADATA).is_file():
+    if os.path.isfile(folder / METADATA):  # unlike Path.is_file, False where it cannot be looked at
         return folder
     try:
         names = sorted(each.name for each in folder.iterdir())
@@ -59,7 +60,7 @@ def file_in(folder: Path) -> Path:
         raise ParameterError(
             f"checkpoint: expected one network in '{folder}', it has {listed(files)}; give one of them"
         )
-    folders = [name for name in names if (folder / name).is_dir() and any(map(_promising, (folder / name).iterdir()))]
+    folders = [name for name in names if _holds_network(folder / name)]
     inside = f"; give one of its folders: {listed(folders)}" if folders else ""
     raise ParameterError(f"checkpoint: expected a file of a network in the folder '{folder}', it has none{inside}")
 
@@ -82,7 +83,7 @@ def load(index: Path, load_file: Callable[[Path], Any]) -> dict[str, Tensor]:
         raise ParameterError(
             f"checkpoint: expected names of files beside '{index}' in it, got {short_repr(outside[0])}"
         )
-    missing = [name for name in files if not (index.parent / name).is_file()]
+    missing = [name for name in files if not os.path.isfile(index.parent / name)]
     if missing:
         raise ParameterError(f"checkpoint: '{index}' needs files that are not beside it: {listed(missing)}")
     tensors = dict[str, Tensor]()
@@ -91,6 +92,10 @@ def load(index: Path, load_file: Callable[[Path], Any]) -> dict[str, Tensor]:
         if not isinstance(content, Mapping):
             raise ParameterError(f"checkpoint: expected tensors by name in '{index.parent / file}'")
         for name, value in content.items():
+            if not isinstance(name, str):
+                raise ParameterError(
+                    f"checkpoint: expected tensors by name in '{index.parent / file}', got the key {short_repr(name)}"
+                )
             if name in tensors or places.get(name, file) != file:
                 raise ParameterError(
                     f"checkpoint: expected each tensor once, {name} is also in '{index.parent / file}'"
@@ -115,6 +120,14 @@ def require_whole(path: Path) -> None:
             f"checkpoint: '{path}' is file {int(shard['number'])} of {int(shard['count'])} of a checkpoint; {whole} "
             "or the folder"
         )
+
+
+def _holds_network(folder: Path) -> bool:
+    """Whether something in a folder is named as networks are; False for files, and where it cannot be read."""
+    try:
+        return any(map(_promising, folder.iterdir()))
+    except OSError:
+        return False
 
 
 def _promising(path: Path) -> bool:

@@ -150,7 +150,8 @@ def _ensemble_scores(evaluator: ModuleEvaluator, corners: Sequence[State]) -> Te
                 with torch.no_grad():
                     for name, value in tensors(module).items():
                         value.copy_(state[name])
-                    more = logits_of(there.run(module)).double().log_softmax(1)
+                    evaluator.restore_attributes()
+                    more = logits_of(there.run(module), there.target).double().log_softmax(1)
                 logs = more if logs is None else torch.logaddexp(logs, more)
             assert logs is not None, "there are networks"
             total += evaluator.measured.sums(logs - math.log(count), batch.to(evaluator.device)).cpu()

@@ -34,6 +34,7 @@ from lmc_utils.measure.module_state import State, statistics
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.settings import ParameterError, describe_unknown, require, require_choice
 
+_FARTHEST = 1e6  # beyond it, single precision has no numbers for some networks
 _NEARLY_EQUAL = 1e-9  # alphas that are no further apart are one
 
 
@@ -110,7 +111,7 @@ def pair(
     """
     require_choice("batchnorm", batchnorm, CONVENTIONS)
     grid = _grid(alphas)
-    with unchanged_random():
+    with torch.inference_mode(False), torch.enable_grad(), unchanged_random():
         both, attrs = endpoints([first, second], model=model), dict[str, Any]()
         require_different(both, 0, 1)
         samples = repeatable(data, batch=batch, network=both.module)
@@ -237,11 +238,14 @@ def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
     if isinstance(alphas, (Integral, bool)):
         return LineGrid(alphas=alphas if isinstance(alphas, bool) else int(alphas), alpha_range=(0.0, 1.0)).values()
     expected = "how many points, or a sequence of numbers"
+    if isinstance(alphas, (str, bytes)):
+        raise ParameterError(f"alphas: expected {expected}, got the text {short_repr(alphas)}")
     try:
         positions = np.array(list(alphas) if isinstance(alphas, Iterable) else alphas, dtype=np.float64)
     except (TypeError, ValueError):
         raise ParameterError(f"alphas: expected {expected}, got {short_repr(alphas)}") from None
     require(positions.ndim == 1 and bool(np.isfinite(positions).all()), "alphas", expected, alphas)
+    require(bool((np.abs(positions) <= _FARTHEST).all()), "alphas", f"numbers up to {_FARTHEST:g} in size", alphas)
     grid = [0.0, 0.5, 1.0]
     for position in np.sort(positions).tolist():
         if min(abs(position - other) for other in grid) > _NEARLY_EQUAL:

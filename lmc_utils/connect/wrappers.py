@@ -157,7 +157,8 @@ def _prefix(given: Collection[str], own: Collection[str], groups: Sequence[Seque
     if len(fitting) > 1:
         raise ParameterError(
             f"{which}: expected the names of one network, there are several, below "
-            f"{listed(fitting)}; give the tensors of one of them"
+            f"{listed(fitting)}; give the tensors of one of them; for a file, choose by --key NAME (or key=): "
+            f"{listed([prefix.removesuffix('.') for prefix in fitting])}"
         )
     if fitting:
         return fitting[0]

@@ -92,7 +92,7 @@ def reestimate(
         size: how many samples a batch has.
 
     Raises:
-        ParameterError: no batch that can be used.
+        ParameterError: no batch that can be used, or a normalisation that stays in evaluation mode.
 
     >>> norm, samples = torch.nn.BatchNorm1d(1), torch.tensor([[1.0], [3.0]])
     >>> used = reestimate([norm], [samples, samples[:1]], norm, size=len)
@@ -143,6 +143,11 @@ def _training(norms: Sequence[Any]) -> Iterator[list[int]]:
 
     def counting(number: int, norm: Any, forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def counted_forward(*args: Any, **named: Any) -> Tensor:
+            if not norm.training:
+                raise ParameterError(
+                    f"batchnorm: expected normalisations that go to training mode, a {type(norm).__name__} stays in "
+                    "evaluation mode; choose interpolate or keep"
+                )
             calls[number] += 1
             norm.momentum = 1 / calls[number]
             return forward(*args, **named)

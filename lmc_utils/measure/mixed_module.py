@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lmc_utils.measure.mixtures import Mixtures
-from lmc_utils.measure.module_state import State, mixed, statistics, tensors
+from lmc_utils.measure.module_state import Attributes, State, mixed, statistics, tensors
 
 Corners = Sequence[State]
 
@@ -46,8 +46,14 @@ class MixedModule:
                 result.setdefault(name, []).append(layer)
         return result
 
+    @cached_property
+    def attributes(self) -> Attributes:
+        """What the module holds besides its tensors; each point begins with it."""
+        return Attributes(self.module)
+
     def hold(self, state: State, names: Iterable[str] | None = None) -> None:
         """Write the tensors of a state, or those of these names, into the module."""
+        self.attributes.restore()
         own = tensors(self.module)
         with torch.no_grad():
             for name in state if names is None else names:
@@ -55,6 +61,7 @@ class MixedModule:
 
     def mix(self, corners: Corners, points: Mixtures, row: int, names: Iterable[str]) -> None:
         """Write what a point has under these names into the module."""
+        self.attributes.restore()
         own = tensors(self.module)
         with torch.no_grad():
             for name in names:

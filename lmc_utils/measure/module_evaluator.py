@@ -6,9 +6,11 @@ then run on batches as they come. Small simple networks are vectorised (`measure
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 from lmc_utils.measure.module_derivatives import directional_derivatives, gradient
 from lmc_utils.measure.module_scores import Scores, cross_entropy, run_and_score
-from lmc_utils.measure.module_state import Attributes, State, layers, norms, require_single, tensors
+from lmc_utils.measure.module_state import State, layers, norms, require_single, tensors, versions_of
 from lmc_utils.measure.module_statistics import Reestimation
 from lmc_utils.measure.stacked_scores import blocks
 from lmc_utils.networks.training import Recipe
@@ -64,7 +66,8 @@ class ModuleEvaluator:
 
     def __post_init__(self) -> None:
         require_choice("batchnorm", self.convention, CONVENTIONS)
-        assert self._attributes, "what the module holds before it is run"
+        self._point.attributes  # noqa: B018  # what the module holds before it is run
+        self._known_versions  # noqa: B018
 
     @property
     def quantities(self) -> dict[str, tuple[str, str]]:
@@ -118,6 +121,11 @@ class ModuleEvaluator:
         return list(norms(self.module).values())
 
     @cached_property
+    def _known_versions(self) -> list[list[int]]:
+        """How often the tensors of each known network had been changed, which may be the user's own."""
+        return [versions_of(state) for state, _ in self.known]
+
+    @cached_property
     def _reestimation(self) -> Reestimation:
         return Reestimation(self.module, self.estimated_on)
 
@@ -129,10 +137,6 @@ class ModuleEvaluator:
     def _point(self) -> MixedModule:
         """What takes on the points."""
         return MixedModule(self.module, self._groups)
-
-    @cached_property
-    def _attributes(self) -> Attributes:
-        return Attributes(self.module)
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
         known, done = self._known(corners, points, splits), 0
@@ -194,7 +198,9 @@ class ModuleEvaluator:
             or (self.norms and self.convention == "reestimate")
         ):
             return {}
-        scores = [next((each for state, each in self.known if state is corner), None) for corner in corners]
+        current = zip(self.known, self._known_versions, strict=True)
+        valid = [each for each, versions in current if versions == versions_of(each[0])]
+        scores = [next((each for state, each in valid if state is corner), None) for corner in corners]
         columns = [self.splits.index(split) for split in splits]
         corner_of = points.weights.eq(1) & points.weights.ne(0).sum(1, keepdim=True).eq(1)
         found = {}
@@ -204,7 +210,7 @@ class ModuleEvaluator:
                 found[row] = each[columns]
         return found
 
-    def state(self, corners: Corners, points: Mixtures) -> dict[str, Tensor]:
+    def state(self, corners: Corners, points: Mixtures) -> dict[str, Any]:
         """The first of some points as a network: its tensors as `state_dict` names them, with its running statistics.
 
         It is built in the copy, one tensor at a time, and shares no memory with it.
@@ -217,13 +223,20 @@ class ModuleEvaluator:
         self._point.mix(corners, points, 0, [*self._point.parameters, *self._point.statistics])
         if self.norms and self.convention == "reestimate":
             self._reestimation.run()
-        held = self.module.state_dict().items()
-        return {name: value.detach().clone() for name, value in held if isinstance(value, Tensor)}
+        return self._held_state()
+
+    def restore_attributes(self) -> None:
+        """Give the copy the attributes that it had before it was run."""
+        self._point.attributes.restore()
+
+    def _held_state(self) -> dict[str, Any]:
+        """What the copy holds, as a state of its own: tensors, and extra states where there are some."""
+        with torch.no_grad():
+            return copy.deepcopy(dict(self.module.state_dict()))
 
     def _one(self, corners: Corners, points: Mixtures, row: int, splits: Sequence[str]) -> Tensor:
         """The scores of one point: (splits, 1 or 2, scores)."""
         point = self._point
-        self._attributes.restore()
         point.mix(corners, points, row, point.parameters)
         if not self.norms or self.convention == "interpolate":
             point.mix(corners, points, row, point.statistics)
@@ -240,6 +253,7 @@ class ModuleEvaluator:
     def _mean(self, split: str) -> Tensor:
         """The mean scores of what the copy holds, (scores,), float64."""
         total = torch.zeros(len(self.measured.names), dtype=torch.float64)
+        self._point.attributes.restore()
         with torch.no_grad():
             for number, batch in enumerate(self.samples[split]):
                 total += run_and_score(self.module, batch.to(self.device), self.measured, number)[1]
@@ -324,6 +338,7 @@ class ModuleEvaluator:
                 continue
 
             def slopes(networks: Vectors, batch: Batch = batch) -> Vectors:
+                self._point.attributes.restore()
                 own = dict(self.module.named_parameters())
                 point = {name: value.view_as(own[name]) for name, value in networks.items()}
                 found = gradient(self.module, point, batch.to(self.device), self.measured.loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from lmc_utils.settings import ParameterError
 State = Mapping[str, Tensor]
 """Tensors of a network by name, as `state_dict` gives them."""
 
+REGISTRIES = frozenset(vars(nn.Module())) - {"training"}  # where torch has parameters, buffers, parts and hooks
 _STATISTICS = ("running_mean", "running_var")
 
 
@@ -70,27 +72,52 @@ def layers(module: nn.Module) -> dict[str, list[str]]:
 
 
 class Attributes:
-    """What the parts of a module hold besides their tensors, to be given back before each measurement.
+    """What the parts of a module hold besides parameters, buffers and parts, to be given back before each measurement.
 
-    A forward pass may leave something there, a largest input or a counter, that would otherwise enter the next one.
-    What a pass changes inside of a list or a dict stays changed.
+    A forward pass may leave something there, a largest input or a list of activations, that would enter the next one.
 
     >>> module = nn.Linear(2, 1)
+    >>> module.sizes = []
     >>> attributes = Attributes(module)
-    >>> module.calls = 3
+    >>> module.sizes.append(3)
     >>> attributes.restore()
-    >>> hasattr(module, "calls")
-    False
+    >>> module.sizes
+    []
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._saved = [(part, dict(vars(part))) for part in module.modules()]
+        scripted = torch.jit.ScriptModule  # its attributes are what it runs
+        self._parts = [part for part in module.modules() if not isinstance(part, scripted)]
+        own = [*module.modules(), *module.parameters(), *module.buffers()]
+        self._same = {id(each): each for each in own}
+        memo = dict(self._same)
+        self._saved = [
+            {name: _copied(value, memo) for name, value in vars(part).items() if name not in REGISTRIES}
+            for part in self._parts
+        ]
 
     def restore(self) -> None:
         """Give all parts the attributes that they had."""
-        for part, saved in self._saved:
-            vars(part).clear()
-            vars(part).update(saved)
+        memo = dict(self._same)
+        for part, saved in zip(self._parts, self._saved, strict=True):
+            for name in vars(part).keys() - saved.keys() - REGISTRIES:
+                del vars(part)[name]
+            vars(part).update({name: _copied(value, memo) for name, value in saved.items()})
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    """A deep copy, or the value itself where it cannot be copied."""
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    try:
+        return copy.deepcopy(value, memo)
+    except Exception:  # whatever it does when it is copied
+        return value
+
+
+def versions_of(state: State) -> list[int]:
+    """How often torch has changed each tensor in place; 0 where it does not count, as in inference mode."""
+    return [0 if value.is_inference() else value._version for value in state.values()]
 
 
 def require_single(module: nn.Module, what: str) -> None:

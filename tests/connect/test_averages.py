@@ -63,6 +63,9 @@ def test_averages_that_would_be_wrong_are_rejected() -> None:
     with pytest.raises(ParameterError, match=r"^batchnorm: expected reestimate or interpolate, as an average has one"):
         kept.average()
     found = connect.pair(first, second, samples, alphas=3)
+    for alpha in ("x", None, float("nan")):
+        with pytest.raises(ParameterError, match=r"^alpha: expected a finite number, got "):
+            found.average(alpha)  # type: ignore[arg-type]
     with torch.no_grad():
         first[5].bias.add_(1.0)  # training goes on
     for alpha in (0.5, 0.3):

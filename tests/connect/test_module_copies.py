@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import prune
 
 from lmc_utils import connect
-from lmc_utils.connect.module_copies import evaluating_copy
+from lmc_utils.connect.module_copies import evaluating_copy, separate_copy
 from lmc_utils.settings import ParameterError
 
 SAMPLES = torch.randn(12, 4, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
@@ -170,3 +171,35 @@ def test_networks_and_states_on_the_meta_device_are_one_line() -> None:
     ):
         with pytest.raises(ParameterError, match=f"^{name}: expected a network with values"):
             connect.pair(**given, data=SAMPLES)  # type: ignore[arg-type]
+
+
+class Scaled(nn.Module):
+    """Refers to its parent by something that a deep copy does not follow."""
+
+    def __init__(self, parent: nn.Module) -> None:
+        super().__init__()
+        self.parent = weakref.ref(parent)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs * self.parent().weight.mean()  # type: ignore[union-attr]
+
+
+def test_a_reference_that_a_copy_would_share_is_a_one_line_error() -> None:
+    network = nn.Linear(2, 2)
+    network.child = Scaled(network)
+    with pytest.raises(
+        ParameterError, match=r"^first: expected a network that can be copied, .* refers to the network"
+    ):
+        separate_copy(network, "first")
+
+
+def test_a_function_encloses_copies_of_what_it_enclosed() -> None:
+    network, seen = nn.Linear(2, 2), {}
+    network.register_forward_hook(lambda module, inputs, output: seen.update(output=output * network.weight.mean()))
+    copied = separate_copy(network, "first")
+    copied(torch.ones(1, 2))
+    assert seen == {}
+    (hook,) = copied._forward_hooks.values()
+    enclosed = [cell.cell_contents for cell in hook.__closure__]
+    assert any(each is copied for each in enclosed)
+    assert not any(each is network for each in enclosed)

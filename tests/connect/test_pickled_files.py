@@ -6,6 +6,7 @@ import argparse
 import collections
 import datetime
 import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -98,4 +99,13 @@ def test_a_torchscript_archive_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(
         ParameterError, match=r"^checkpoint: '.*' is a TorchScript archive, whose code is not run; save"
     ):
+        load(tmp_path / "x.pt")
+
+
+def test_a_class_whose_name_no_class_can_have_is_a_one_line_error(tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(1)}, tmp_path / "whole.pt")
+    with zipfile.ZipFile(tmp_path / "whole.pt") as whole, zipfile.ZipFile(tmp_path / "x.pt", "w") as damaged:
+        for name in whole.namelist():
+            damaged.writestr(name, b"\x80\x02cfoo\nb\0ar\n)R." if name.endswith("data.pkl") else whole.read(name))
+    with pytest.raises(ParameterError, match=r"^checkpoint: expected tensors and plain values in '.*', it holds more"):
         load(tmp_path / "x.pt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import example_modules
@@ -13,6 +14,7 @@ from made_reports import made
 
 from lmc_utils import connect
 from lmc_utils.measure.curves import CurveSettings
+from lmc_utils.settings import ParameterError
 
 
 def test_tables_show_everything_that_was_asked_for() -> None:
@@ -50,3 +52,9 @@ def test_drawing_leaves_the_users_style_as_it_is() -> None:
     assert found.sentence.partition(";")[0] in found._repr_html_()
     assert found.plot().axes[0].spines["top"].get_visible() is False  # the book's style
     assert dict(mpl.rcParams) == before
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_a_one_line_error(tmp_path: Path) -> None:
+    report = made([1.0, 2.0, 1.0], [10.0, 10.0, 10.0])
+    with pytest.raises(ParameterError, match=r"^path: expected a file in a folder that exists, got '.*x.nc'$"):
+        report.to_netcdf(tmp_path / "missing" / "x.nc")

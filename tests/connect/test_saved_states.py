@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lmc_utils.connect.checkpoints import read
 from lmc_utils.connect.saved_states import find
+from lmc_utils.connect.state_dicts import state_of
 from lmc_utils.settings import ParameterError
 
 PATH = Path("x.pt")
@@ -80,6 +81,27 @@ def test_a_key_that_is_not_there_is_a_one_line_error() -> None:
         ParameterError, match=r"^key, in 'x.pt': 'ema' is not there, it holds one state; leave key out$"
     ):
         find(state(1), PATH, "ema")
+
+
+def below(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": value for name, value in state.items()}
+
+
+def test_a_key_chooses_one_of_several_networks_in_one_state() -> None:
+    content = {"state_dict": {**below("model", state(1)), **below("ema", state(2))}, "epoch": 3}
+    tensors, _ = find(content, PATH)
+    with pytest.raises(ParameterError, match=r"; for a file, choose by --key NAME \(or key=\): ema, model$"):
+        state_of(tensors, nn.Linear(3, 2), "first")
+    for key in ("ema", "state_dict.ema"):
+        found, notes = find(content, PATH, key)
+        assert {name: value.tolist() for name, value in found.items()} == {"weight": [[2] * 3] * 2, "bias": [0, 0]}
+        assert notes == ["x.pt: what it holds as state_dict.ema was taken"]
+    wrapped = below("module", content["state_dict"])  # type: ignore[arg-type]
+    assert all(find(wrapped, PATH, key)[0]["weight"][0, 0] == 1 for key in ("model", "module.model"))
+    twice = {"first": content["state_dict"], "second": content["state_dict"].copy()}  # type: ignore[attr-defined]
+    with pytest.raises(ParameterError, match=r"'ema' is not known; .*Choose from first.ema, second.ema$"):
+        find(twice, PATH, "ema")
+    assert find(twice, PATH, "second.ema")[0]["weight"][0, 0] == 2
 
 
 def test_a_mapping_that_holds_itself_is_read() -> None:

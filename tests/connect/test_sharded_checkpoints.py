@@ -73,6 +73,11 @@ def edit(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
     return apply
 
 
+def number_as_name(index: Path) -> None:
+    edit(lambda content: content.update(weight_map={"bias": "x.bin"}))(index)
+    torch.save({1: STATE["bias"]}, index.parent / "x.bin")
+
+
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
@@ -80,6 +85,8 @@ def edit(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
         (edit(lambda index: index["weight_map"].update(bias="/etc/passwd")), "expected names of files beside"),
         (edit(lambda index: index["weight_map"].update(bias="..\\x.bin")), "expected names of files beside"),
         (edit(lambda index: index["weight_map"].update(more="a.bin")), "needs files that are not beside it: a.bin$"),
+        (edit(lambda index: index["weight_map"].update(more="x" * 5000)), "needs files that are not beside it: xxx"),
+        (number_as_name, "expected tensors by name in '.*x.bin', got the key 1$"),
         (edit(lambda index: index["weight_map"].update(more="model-00001-of-00002.safetensors")), "in no file: more$"),
         (edit(lambda index: index["weight_map"].pop("bias")), "in a file, not in the index: bias$"),
         (edit(lambda index: index["weight_map"].update(bias=3)), "expected the file of each tensor in the weight_map"),
@@ -117,3 +124,34 @@ def test_folders_without_one_network_say_what_to_give(tmp_path: Path) -> None:
     save_file(STATE, tmp_path / "checkpoint-500" / "model.safetensors")
     with pytest.raises(ParameterError, match=r"it has model.safetensors and model.safetensors.index.json; give one$"):
         read(tmp_path / "checkpoint-500")
+
+
+def test_folders_that_cannot_be_read_are_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "model.safetensors").touch()
+    closed = {tmp_path / "inside"}
+    iterdir, stat = Path.iterdir, Path.stat
+
+    def iterdir_unless_closed(path: Path) -> Any:
+        if path in closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    def stat_unless_closed(path: Path, **options: Any) -> Any:
+        if path.parent in closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir_unless_closed)  # tests may be run by root, who may read all folders
+    monkeypatch.setattr(Path, "stat", stat_unless_closed)
+    with pytest.raises(ParameterError, match=r"it has none; give one of its folders: open$"):
+        read(tmp_path)
+    closed.add(tmp_path)
+    with pytest.raises(ParameterError, match=r"^checkpoint: cannot read the folder '.*': Permission denied$"):
+        read(tmp_path)
+
+
+def test_names_that_are_too_long_are_a_one_line_error(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"^checkpoint: expected a file, '.*' is not there$"):
+        read(Path("x" * 300))

@@ -482,3 +482,67 @@ def test_a_report_can_be_plotted_saved_and_printed(tmp_path: Path) -> None:
     )
     assert told["layers"].keys() == {"0", "3", "4"}
     assert len(found.plot().axes) == 3
+
+
+class Frozen(nn.BatchNorm1d):
+    """Stays in evaluation mode."""
+
+    def train(self, mode: bool = True) -> Frozen:
+        return super().train(False)
+
+
+def _with(layer: Callable[[], nn.Module]) -> list[nn.Module]:
+    torch.manual_seed(0)
+    return [nn.Sequential(nn.Linear(3, 4), layer(), nn.ReLU(), nn.Linear(4, 4)) for _ in range(2)]
+
+
+def test_statistics_that_cannot_be_reestimated_are_a_one_line_error() -> None:
+    first, second = _with(lambda: Frozen(4))
+    samples = torch.randn(6, 3), torch.zeros(6, dtype=torch.int64)
+    with pytest.raises(ParameterError, match=r"^batchnorm: .* a Frozen stays in evaluation mode; choose interpolate"):
+        connect.pair(first, second, samples)
+    assert np.isfinite(connect.pair(first, second, samples, batchnorm="interpolate").loss).all()
+
+
+def test_gradients_are_found_where_the_caller_has_switched_them_off() -> None:
+    first, second = _with(nn.Identity)
+    samples = torch.randn(6, 3), torch.zeros(6, dtype=torch.int64)
+    expected = connect.pair(first, second, samples, alphas=3, curvature=True)
+    for off in (torch.no_grad, torch.inference_mode):
+        with off():
+            found = connect.pair(first, second, samples, alphas=3, curvature=True)
+        np.testing.assert_array_equal(found.curvature, expected.curvature)
+
+
+def test_a_function_that_reads_batches_gets_copies() -> None:
+    first, second = _with(nn.Identity)
+    batches = [{"x": torch.ones(6, 3), "y": torch.zeros(6, dtype=torch.int64)} for _ in range(2)]
+    connect.pair(first, second, batches, batch=lambda each: (each["x"].add_(1), each.pop("y")), alphas=3)
+    assert all(set(each) == {"x", "y"} and bool((each["x"] == 1).all()) for each in batches)
+
+
+def test_an_attribute_that_acts_only_with_reestimated_statistics_is_noticed() -> None:
+    class Capped(nn.Module):
+        def __init__(self, cap: float) -> None:
+            super().__init__()
+            self.caps = (cap,)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return inputs.clamp(max=self.caps[0])
+
+    torch.manual_seed(0)
+    first, second = (
+        nn.Sequential(nn.BatchNorm1d(3), Capped(cap), nn.Linear(3, 4)).requires_grad_(False) for cap in (0.5, 5.0)
+    )
+    for network in (first, second):
+        network[0].running_var.fill_(1e6)  # so that no activation reaches a cap
+    samples = torch.randn(40, 3), torch.zeros(40, dtype=torch.int64)
+    with pytest.raises(ParameterError, match=r"with re-estimated statistics, .* these attributes differ: 1\.caps"):
+        connect.pair(first, second, samples)
+
+
+@pytest.mark.parametrize("alphas", ["21", [1e39]])
+def test_alphas_that_are_no_numbers_of_a_line_are_a_one_line_error(alphas: Any) -> None:
+    first, second, samples = example_modules.two("perceptron")
+    with pytest.raises(ParameterError, match=r"^alphas: expected (how many points|numbers up to)"):
+        connect.pair(first, second, samples, alphas=alphas)
