@@ -20,7 +20,7 @@ from benchmarks import plain
 from benchmarks.timing import Times, interleaved
 from lmc_utils.forking import Experiment, train
 from lmc_utils.measure.mixtures import blend, on_line
-from lmc_utils.measure.stacked_scores import Scores
+from lmc_utils.measure.stacked_scores import StackedScores
 from lmc_utils.networks.state_check import evaluating
 
 OURS, PACKAGE, LOADER = "`lines.line` (ours)", "loss-landscapes", "loop, DataLoader"
@@ -63,7 +63,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 def _stack(task: Task, alphas: Tensor) -> Tensor:
     """Losses in nats, shape (pairs, alphas); one pair at a time, as `lines.line` does it."""
-    scores = Scores(evaluating(task.design), task.inputs, task.labels)
+    scores = StackedScores(evaluating(task.design), task.inputs, task.labels)
     return torch.stack([scores(points)[0] for points in task.points(alphas)])
 
 

@@ -19,7 +19,7 @@ from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
 from lmc_utils.measure.mixtures import EITHER, Mixtures, blend, on_line
 from lmc_utils.measure.stacked_derivatives import directional_derivatives
-from lmc_utils.measure.stacked_scores import Scores, blocks, norms, reestimated
+from lmc_utils.measure.stacked_scores import StackedScores, blocks, norms, reestimated
 from lmc_utils.networks import stack, training
 from lmc_utils.networks.stack import Networks
 from lmc_utils.networks.state_check import evaluating
@@ -105,8 +105,8 @@ class StackedEvaluator:
         return stack.layer_slices(self.network)
 
     @cached_property
-    def _scores(self) -> dict[str, Scores]:
-        return {split: Scores(self.network, *self.on(split)) for split in self.samples}
+    def _scores(self) -> dict[str, StackedScores]:
+        return {split: StackedScores(self.network, *self.on(split)) for split in self.samples}
 
     def on(self, split: str) -> Samples:
         """The samples of a split, on the device."""

@@ -72,10 +72,10 @@ def evaluate(
         ParameterError: the network is not built of stacked layers.
         ValueError: there are no samples, not as many labels as samples, or vectors of another length.
     """
-    return Scores(evaluating(network), inputs, labels, memory)(thetas, buffers)
+    return StackedScores(evaluating(network), inputs, labels, memory)(thetas, buffers)
 
 
-class Scores:
+class StackedScores:
     """Mean cross-entropy and error of any parameter vectors of one network, on fixed samples.
 
     Equal vectors that follow one another, as on a line at the fork itself, are evaluated once.
