@@ -1,4 +1,4 @@
-"""The worked example of the page on your own networks prints what the page shows, up to what another processor makes of the training."""
+"""The worked example of the page on your own networks prints what the page shows, as far as processors agree."""
 
 from __future__ import annotations
 
