@@ -28,6 +28,7 @@ from lmc_utils.measure.module_scores import Scores, cross_entropy, run_and_score
 from lmc_utils.measure.module_state import State, layers, norms, require_single, tensors, versions_of
 from lmc_utils.measure.module_statistics import Reestimation
 from lmc_utils.measure.stacked_scores import blocks
+from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import ParameterError, require, require_choice
 
@@ -341,7 +342,10 @@ class ModuleEvaluator:
                 self._point.attributes.restore()
                 own = dict(self.module.named_parameters())
                 point = {name: value.view_as(own[name]) for name, value in networks.items()}
-                found = gradient(self.module, point, batch.to(self.device), self.measured.loss)
+                with expected(
+                    "curve: expected samples to estimate on that the network and the loss take, a batch gave"
+                ):
+                    found = gradient(self.module, point, batch.to(self.device), self.measured.loss)
                 return {name: slope.reshape(1, -1) for name, slope in found.items()}
 
             yield slopes

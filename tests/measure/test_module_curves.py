@@ -82,3 +82,10 @@ def test_untrainable_networks_are_one_line_errors() -> None:
     wild = CurveSettings(curve_epochs=40, curve_rate=1e30)
     with pytest.raises(ParameterError, match=r"^curve_rate: training of the curve diverged in epoch \d+ of 40; 1e\+30"):
         connect.pair(first, second, samples, curve=wild)
+
+
+def test_samples_that_a_curve_cannot_be_trained_on_are_a_one_line_error() -> None:
+    first, second, samples = example_modules.two("perceptron")
+    others = torch.ones(4, 7), torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(ParameterError, match=r"^curve: expected samples to estimate on"):
+        connect.pair(first, second, samples, alphas=3, curve=True, estimated_on=others)
