@@ -119,6 +119,8 @@ class BatchReader:
             raise ParameterError(f"expected batches of tensors, batch {number} has none")
         if isinstance(target, Tensor) and not target.dim():
             raise ParameterError(f"expected a target of shape (samples, ...), that of batch {number} is one number")
+        if self.batch is None and isinstance(inputs, Tensor) and isinstance(target, Tensor):
+            _require_samples_first(inputs, target, number)
         self._note(parts.how)
         return Batch(inputs, target, len(rows[0]))
 
@@ -131,6 +133,20 @@ class BatchReader:
     def _note(self, how: str) -> None:
         if how:
             self.how[how] = None
+
+
+def _require_samples_first(inputs: Tensor, target: Tensor, number: int) -> None:
+    """Raise ParameterError where inputs and target do not count the same samples, as those of a single sample.
+
+    Sequences may have their samples on the second axis, where each has one label.
+    """
+    time_first = inputs.dim() > 2 and target.dim() == 1 and not target.is_floating_point()
+    if inputs.dim() and len(target) not in (len(inputs), inputs.shape[1] if time_first else len(inputs)):
+        shapes = f"{tuple(inputs.shape)} and {tuple(target.shape)}"
+        raise ParameterError(
+            f"expected as many targets as inputs, batch {number} has the shapes {shapes}; for single samples pass a "
+            f"Dataset; for other layouts {_WAY_OUT}"
+        )
 
 
 def _by_function(function: BatchFunction, item: Any, number: int) -> _Parts:

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from lmc_utils import connect
+from lmc_utils.connect.batch_reading import BatchReader
 from lmc_utils.measure.planes import PlaneGrid
 from lmc_utils.settings import ParameterError
 
@@ -247,3 +248,17 @@ def test_what_may_be_read_in_two_ways_or_in_none_is_a_one_line_error(
 def test_a_function_that_does_not_read_batches_is_a_one_line_error(batch: Any, line: str) -> None:
     with pytest.raises(ParameterError, match=f"^{line}"):
         connect.pair(OneInput(), OneInput(), [(INPUTS, LABELS)], batch=batch)
+
+
+@pytest.mark.parametrize(("inputs", "target"), [((64,), (32,)), ((1, 8, 8), (8, 8)), ((7, 5, 6), (4,))])
+def test_single_samples_with_targets_of_several_numbers_are_not_taken_for_batches(
+    inputs: tuple[int, ...], target: tuple[int, ...]
+) -> None:
+    items = [(torch.zeros(inputs), torch.zeros(target, dtype=torch.int64)) for _ in range(3)]
+    with pytest.raises(ParameterError, match=r"expected as many targets as inputs, batch 0 .* pass a Dataset"):
+        list(BatchReader().batches(items))
+
+
+def test_sequences_may_have_their_samples_on_the_second_axis() -> None:
+    (batch,) = BatchReader().batches([(torch.zeros(7, 5, 6), torch.zeros(5, dtype=torch.int64))])
+    assert batch.size == 5
