@@ -1,0 +1,91 @@
+"""What measures points between networks of any kind, compared with the networks, and what a report says of both."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import nn
+
+from lmc_utils.connect.batch_reading import BatchFunction
+from lmc_utils.connect.constant_prediction import constant_error
+from lmc_utils.connect.endpoint_checks import compare, compare_reestimated
+from lmc_utils.connect.endpoints import Endpoints
+from lmc_utils.connect.repeatable_data import repeatable
+from lmc_utils.measure.module_evaluator import ModuleEvaluator
+from lmc_utils.measure.module_scores import Score, Scores, cross_entropy, misclassified
+from lmc_utils.measure.module_state import statistics
+from lmc_utils.settings import ParameterError, describe_unknown
+
+
+def evaluator_of(
+    ends: Endpoints,
+    data: Any,
+    *,
+    batch: BatchFunction | None = None,
+    loss: Score | None,
+    error: Score | None,
+    batchnorm: str,
+    estimated_on: Any,
+    layers: Sequence[str] | None = None,
+) -> tuple[ModuleEvaluator, float]:
+    """What measures points between networks, on samples that are the same at each reading; arguments as for `pair`.
+
+    It is compared with the networks as they were given, which also measures them.
+
+    Returns:
+        The evaluator, and the largest difference of an output, see `endpoint_checks.compare`.
+
+    Raises:
+        ParameterError: what `endpoint_checks.compare` raises, or samples that statistics cannot be re-estimated on.
+    """
+    samples = repeatable(data, batch=batch, network=ends.module)
+    estimation_samples = samples
+    if estimated_on is not None:
+        estimation_samples = repeatable(estimated_on, "estimated_on", batch=batch, network=ends.module)
+    loss, error = (copy.deepcopy(each) if isinstance(each, nn.Module) else each for each in (loss, error))
+    measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
+    groups = None if layers is None else named_layers(ends.module, layers)
+    compared = compare(ends, samples, measured)
+    known = [(state, scores[None]) for state, scores in zip(ends.states, compared.scores, strict=True)]
+    evaluator = ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, estimation_samples, groups, known)
+    compare_reestimated(ends, evaluator)
+    return evaluator, compared.difference
+
+
+def named_layers(module: nn.Module, requested: Sequence[str]) -> dict[str, list[str]]:
+    """The parameters and running statistics of modules, each with all that is below it, by its name.
+
+    Raises:
+        ParameterError: no such module, or one without parameters.
+    """
+    names = [*dict(module.named_parameters()), *statistics(module)]
+    tensors_by_layer = {each: [name for name in names if f"{name}.".startswith(f"{each}.")] for each in requested}
+    for each, tensors in tensors_by_layer.items():
+        if not tensors:
+            known = [name for name, part in module.named_modules() if name and any(True for _ in part.parameters())]
+            raise ParameterError(f"layers: {describe_unknown(each, known)}")
+    return tensors_by_layer
+
+
+def described(ends: Endpoints, evaluator: ModuleEvaluator, difference: float) -> dict[str, Any]:
+    """What was measured on what, and how, for the attributes of a report; `difference` is that of the ends."""
+    module, (samples,) = ends.module, evaluator.samples.values()
+    sizes = sum(value.numel() for value in module.parameters())
+    loss = evaluator.measured.loss
+    constant = constant_error(samples) if evaluator.measured.error is misclassified else None
+    return {
+        "network": f"{type(module).__name__}, {sizes:,} parameters",
+        "dtype": ", ".join(sorted({str(value.dtype).removeprefix("torch.") for value in module.parameters()})),
+        "data": samples.description,
+        "loss_function": getattr(loss, "__name__", type(loss).__name__),
+        "batchnorm": evaluator.batchnorm,
+        "endpoint_difference": difference,
+        **({} if constant is None else {"constant_error": constant}),
+        **({"read": "; ".join(ends.notes)} if ends.notes else {}),
+        "device": str(evaluator.device),
+        "versions": f"lmc-utils {version('lmc-utils')}, torch {torch.__version__}",
+    }
