@@ -25,7 +25,7 @@ window.model = {
 
 
 def show(page: Page, widget: Any, style: str = "", **changed: Any) -> Locator:
-    """The widget as its page has it, with a model that knows no kernel."""
+    """The widget as its page has it, drawn, with a model that knows no kernel."""
     values = {name: getattr(widget, name) for name in widget.trait_names(sync=True) if not name.startswith("_")}
     values = {name: value for name, value in values.items() if name not in ("layout", "tabbable", "tooltip", "comm")}
     page.set_content(f"<style>{style} {widget._css}</style><main></main>")
@@ -34,6 +34,9 @@ def show(page: Page, widget: Any, style: str = "", **changed: Any) -> Locator:
         """async (source) => {
             const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
             window.stop = module.default.render({ model: window.model, el: document.querySelector("main") });
+            const frame = () => new Promise(requestAnimationFrame);
+            await frame(); // its size is observed, and the widget drawn, at the end of this frame
+            await frame();
         }""",
         widget._esm,
     )
