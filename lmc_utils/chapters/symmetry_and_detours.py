@@ -8,7 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import xarray as xr
 
-from lmc_utils.connect import activation_rescaling, alignment
+from lmc_utils.connect import alignment
+from lmc_utils.connect.alignment import activation_rescaling
 from lmc_utils.forking import Experiment
 from lmc_utils.measure import barriers, lines
 from lmc_utils.measure.curves import Curves, CurveSettings

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from lmc_utils.connect.random_generators import unchanged_random
+from lmc_utils.connect.samples.random_generators import unchanged_random
 
 Samples = tuple[Tensor, Tensor]
 

@@ -61,7 +61,7 @@ def print_report(target: Target, report: Report) -> None:
 
 def print_matrix(target: Target, matrix: xr.Dataset) -> None:
     """The barriers of all pairs, and why pairs have none."""
-    from lmc_utils.connect.report import finite
+    from lmc_utils.connect.reports.report import finite
 
     names = matrix.first.values.tolist()
     squares = {str(name): each for name, each in matrix.data_vars.items() if name != "failed"}
@@ -82,7 +82,7 @@ def print_matrix(target: Target, matrix: xr.Dataset) -> None:
 
 def print_soup(target: Target, found: xr.Dataset) -> None:
     """The averages of several networks beside the networks themselves."""
-    from lmc_utils.connect.report import finite
+    from lmc_utils.connect.reports.report import finite
 
     scores = [name for name in ("loss", "error", "selection_loss") if name in found]
     candidates = found.candidate.values.tolist()
@@ -102,7 +102,7 @@ def print_soup(target: Target, found: xr.Dataset) -> None:
 
 def print_plane(target: Target, found: xr.Dataset) -> None:
     """The plane through three networks: its extremes, all its numbers as JSON, and its map on the page."""
-    from lmc_utils.connect.report import finite
+    from lmc_utils.connect.reports.report import finite
 
     scores = [name for name in ("loss", "error") if name in found]
     done = int(found.loss.notnull().sum())

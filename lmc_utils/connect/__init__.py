@@ -8,12 +8,11 @@ Two networks are measured in three lines::
 
 `connect.pairs` makes pairs of any networks for every measurement of `lmc_utils.measure`; `connect.plane` measures the
 plane through three. `connect.soup` compares averages of several with each of them and with their ensemble, and
-`averages.average` makes such a network. `alignment` permutes the channels of networks so that they are most alike, as
-far as `channel_graph` reads that they can be; `activation_rescaling` and `module_rescaling` repair the statistics of
-activations between them.
+`averages.average` makes such a network. The folders: `checkpoints` reads what trainers write, `samples` what data sets
+and loaders yield, `alignment` permutes channels and repairs statistics, `reports` says what was found.
 """
 
-from lmc_utils.connect.report import Report
+from lmc_utils.connect.reports import Report
 from lmc_utils.connect.several_networks import pairs, pairwise, plane
 from lmc_utils.connect.soups import soup
 from lmc_utils.connect.two_networks import Interrupted, pair
@@ -28,31 +27,12 @@ __all__ = [
     "Interrupted",
     "averages",
     "soups",
-    "sentences",
-    "report_tables",
     "constant_prediction",
-    "alignment",
-    "matching",
-    "activation_rescaling",
-    "channel_graph",
-    "module_rescaling",
-    "checkpoints",
-    "saved_states",
-    "sharded_checkpoints",
-    "distributed_checkpoints",
-    "pickled_files",
-    "lora",
-    "state_dicts",
-    "wrappers",
-    "extra_states",
-    "plain_tensors",
-    "repeatable_data",
-    "batch_reading",
-    "array_conversion",
-    "forward_signature",
-    "sample_checksums",
-    "random_generators",
     "endpoint_checks",
     "module_copies",
     "import_by_name",
+    "checkpoints",
+    "samples",
+    "alignment",
+    "reports",
 ]

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from lmc_utils.connect.endpoints import Endpoints, endpoints
 from lmc_utils.connect.network_evaluator import described, evaluator_of
-from lmc_utils.connect.random_generators import unchanged_random
-from lmc_utils.connect.report import Report, finite
+from lmc_utils.connect.reports.report import Report, finite
+from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_state import State

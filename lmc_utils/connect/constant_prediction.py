@@ -20,7 +20,7 @@ def constant_error(batches: Batches) -> float | None:
     Returns:
         A number from 0 to 100; None where targets are no classes, that is, no whole numbers from 0 on.
 
-    >>> from lmc_utils.connect.repeatable_data import repeatable
+    >>> from lmc_utils.connect.samples.repeatable_data import repeatable
     >>> constant_error(repeatable((torch.zeros(4, 1), torch.tensor([0, 2, 2, 2]))))
     25.0
     """

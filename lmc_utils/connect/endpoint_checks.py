@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.connect import extra_states, wrappers
+from lmc_utils.connect.checkpoints import extra_states, wrappers
+from lmc_utils.connect.checkpoints.state_dicts import same
 from lmc_utils.connect.endpoints import Endpoints
 from lmc_utils.connect.module_copies import evaluating_copy, separate_copy
-from lmc_utils.connect.random_generators import unchanged_random
-from lmc_utils.connect.state_dicts import same
+from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.formatting import listed
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.mixtures import on_line

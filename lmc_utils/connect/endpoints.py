@@ -14,9 +14,9 @@ from typing import Any
 
 from torch import nn
 
-from lmc_utils.connect import extra_states, lora, wrappers
+from lmc_utils.connect.checkpoints import extra_states, lora, wrappers
+from lmc_utils.connect.checkpoints.state_dicts import extra_state_of, require_understood, same, state_of
 from lmc_utils.connect.module_copies import evaluating_copy, require_values
-from lmc_utils.connect.state_dicts import extra_state_of, require_understood, same, state_of
 from lmc_utils.measure.module_state import State, statistics, tensors
 from lmc_utils.settings import ParameterError
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.connect.state_dicts import same
+from lmc_utils.connect.checkpoints.state_dicts import same
 from lmc_utils.formatting import listed, one_line
 from lmc_utils.measure.module_state import State, tensors
 from lmc_utils.settings import ParameterError

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from lmc_utils.connect.batch_reading import BatchFunction
 from lmc_utils.connect.constant_prediction import constant_error
 from lmc_utils.connect.endpoint_checks import compare, compare_reestimated
 from lmc_utils.connect.endpoints import Endpoints
-from lmc_utils.connect.repeatable_data import repeatable
+from lmc_utils.connect.samples.batch_reading import BatchFunction
+from lmc_utils.connect.samples.repeatable_data import repeatable
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_scores import Score, Scores, cross_entropy, misclassified
 from lmc_utils.measure.module_state import statistics

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
-from lmc_utils.connect.batch_reading import BatchFunction
 from lmc_utils.connect.endpoints import ORDINALS, endpoints, require_different
 from lmc_utils.connect.network_evaluator import described, evaluator_of
-from lmc_utils.connect.random_generators import unchanged_random
+from lmc_utils.connect.samples.batch_reading import BatchFunction
+from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.connect.two_networks import pair
 from lmc_utils.formatting import describe_error
 from lmc_utils.measure import planes

@@ -16,8 +16,8 @@ import xarray as xr
 from torch import Tensor, nn
 
 from lmc_utils.connect.averages import mixture, understood
-from lmc_utils.connect.random_generators import unchanged_random
-from lmc_utils.connect.repeatable_data import repeatable
+from lmc_utils.connect.samples.random_generators import unchanged_random
+from lmc_utils.connect.samples.repeatable_data import repeatable
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_scores import cross_entropy, logits_of
 from lmc_utils.measure.module_state import State, statistics, tensors

@@ -12,14 +12,14 @@ import torch
 import xarray as xr
 from torch import nn
 
-from lmc_utils.connect.alignment import Matching, aligned_state
-from lmc_utils.connect.batch_reading import BatchFunction
+from lmc_utils.connect.alignment.aligned_pairs import Matching, aligned_state
+from lmc_utils.connect.alignment.module_rescaling import rescaled
 from lmc_utils.connect.endpoints import endpoints, require_different
-from lmc_utils.connect.module_rescaling import rescaled
 from lmc_utils.connect.network_evaluator import described, evaluator_of
-from lmc_utils.connect.random_generators import unchanged_random
-from lmc_utils.connect.repeatable_data import repeatable
-from lmc_utils.connect.report import Report
+from lmc_utils.connect.reports.report import Report
+from lmc_utils.connect.samples.batch_reading import BatchFunction
+from lmc_utils.connect.samples.random_generators import unchanged_random
+from lmc_utils.connect.samples.repeatable_data import repeatable
 from lmc_utils.formatting import one_line, short_repr
 from lmc_utils.measure import approximations, barriers, curvature, curves, lines, points
 from lmc_utils.measure.batchnorm import CONVENTIONS

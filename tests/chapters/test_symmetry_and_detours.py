@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from lmc_utils.chapters import symmetry_and_detours as chapter
-from lmc_utils.connect.alignment import Matching
+from lmc_utils.connect.alignment.aligned_pairs import Matching
 from lmc_utils.forking import Experiment, train
 from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.running import recorded_numbers

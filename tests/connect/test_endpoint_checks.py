@@ -14,7 +14,7 @@ from torch.nn import functional
 from lmc_utils import connect
 from lmc_utils.connect.endpoint_checks import compare
 from lmc_utils.connect.endpoints import endpoints
-from lmc_utils.connect.repeatable_data import repeatable
+from lmc_utils.connect.samples.repeatable_data import repeatable
 from lmc_utils.measure.module_scores import Scores
 from lmc_utils.settings import ParameterError
 

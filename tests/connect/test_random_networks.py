@@ -14,7 +14,7 @@ from plain_loop import Line, reestimate
 from torch import nn
 
 from lmc_utils.connect import pair
-from lmc_utils.connect.report import Report
+from lmc_utils.connect.reports.report import Report
 from lmc_utils.settings import ParameterError
 
 CASES, BLOCKS = 200, 8

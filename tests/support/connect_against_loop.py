@@ -23,7 +23,7 @@ from random_cases import Case, case
 from trial_result import Trial
 
 from lmc_utils.connect import pair
-from lmc_utils.connect.report import Report
+from lmc_utils.connect.reports.report import Report
 from lmc_utils.progress import hidden
 from lmc_utils.settings import ParameterError
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from plain_loop import Line, NDArray, norms
 
-from lmc_utils.connect.report import Report
+from lmc_utils.connect.reports.report import Report
 
 SAME_ALPHA = 1e-9  # points that are nearer are one
 ALIKE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.02, torch.bfloat16: 0.08}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lmc_utils.connect.report import Report
+from lmc_utils.connect.reports.report import Report
 
 
 def made(loss: list[float], error: list[float], **attrs: Any) -> Report:

@@ -1,0 +1,193 @@
+"""Pairs whose second network has its channels permuted, so that it is most like the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from lmc_utils.connect.alignment import channel_graph, matching
+from lmc_utils.connect.alignment.matching import Permutations
+from lmc_utils.formatting import listed
+from lmc_utils.measure.batches import Batch
+from lmc_utils.measure.batchnorm import Convention
+from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
+from lmc_utils.measure.mixtures import Mixtures
+from lmc_utils.measure.module_state import State
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.stacked_evaluator import StackedEvaluator, require_stacked
+from lmc_utils.networks import permutation_symmetry, stack
+from lmc_utils.networks.stack import Networks
+from lmc_utils.progress import bar, hidden
+from lmc_utils.settings import Settings, at_least, one_of, parameter, require
+
+METHODS = ("weights", "activations")
+
+
+@dataclass(frozen=True)
+class Matching(Settings):
+    """How the channels of two networks are matched.
+
+    >>> Matching(matching="weight")
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: matching: 'weight' is not known; did you mean 'weights'? Choose from weights, ...
+    """
+
+    matching: str = parameter("weights", "what channels of two networks are matched by", one_of(METHODS))
+    starts: int = parameter(4, "random restarts of weight matching, in addition to the identity", at_least(0))
+    matching_samples: int = parameter(
+        1000, "training samples that activations are compared on; all, where there are fewer", at_least(2)
+    )
+
+    def describe(self) -> str:
+        """The method, in words, for the attributes of a result."""
+        return f"{self.matching} ({self.starts} random starts)" if self.matching == "weights" else self.matching
+
+
+class Aligned(NamedTuple):
+    """Pairs whose second network is permuted, and what that did.
+
+    Attributes:
+        pairs: as they were, except for the order of the second network's channels; it computes what it did.
+        report: with the dimensions of the pairs `before` and `after`, the distances of the two networks, and `moved`,
+            the fraction of channels that have another place than before. Moved channels are no evidence by themselves:
+            channels that are alike, or dead, change places without a gain.
+    """
+
+    pairs: Pairs
+    report: xr.Dataset
+
+
+def align(pairs: Pairs, settings: Matching | None = None, *, seed: int = 0) -> Aligned:
+    """Permute the channels of each pair's second network, so that it is most like the first.
+
+    All that goes with a channel is permuted: its weights, and its running statistics where it has some. A third point
+    stays as it is.
+
+    Args:
+        pairs: of stacked networks.
+        settings: how channels are matched.
+        seed: of the random starts; each pair has its own, by its place.
+
+    Raises:
+        ParameterError: a network without channels that can be permuted, or that is not built of stacked layers.
+    """
+    settings, evaluator = settings or Matching(), require_stacked(pairs)
+    network = evaluator.network
+    matching.groups(permutation_symmetry.axes(network))
+    quantities = {
+        "before": Quantity(tuple(pairs.coords), long_name="distance of the networks as they are"),
+        "after": Quantity(tuple(pairs.coords), long_name="distance of the networks after alignment"),
+        "moved": Quantity(tuple(pairs.coords), long_name="fraction of channels in another place"),
+    }
+    report = blank(pairs.coords, quantities, {**pairs.attributes, "aligned": settings.describe()})
+    orders: dict[Place, tuple[Tensor, Tensor]] = {}
+    for place, corners in bar(pairs, "aligning pairs", unit="pair"):
+        ends = corners.rows(slice(2))
+        permutations = _find_permutations(evaluator, ends, settings, (seed, *place))
+        orders[place] = order(network, permutations)
+        changed_place = torch.cat([which != torch.arange(len(which)) for which in permutations.values()])
+        first, second = ends.theta.double()
+        report.before.values[place] = (second - first).norm()
+        report.after.values[place] = (second[orders[place][0]] - first).norm()
+        report.moved.values[place] = changed_place.double().mean()
+
+    def read(place: Place) -> Networks:
+        theta, buffers = (
+            None if each is None else torch.stack([each[0], each[1][numbers], *each[2:]])
+            for each, numbers in zip(pairs.read(place), orders[place], strict=True)
+        )
+        assert theta is not None, "networks have parameters"
+        return Networks(theta, buffers)
+
+    return Aligned(replace(pairs, read=read, provenance={**pairs.provenance, "aligned": settings.describe()}), report)
+
+
+def _find_permutations(
+    evaluator: StackedEvaluator, ends: Networks, settings: Matching, seed: tuple[int, ...]
+) -> Permutations:
+    network, ends = evaluator.network, ends.to(evaluator.device)
+    if settings.matching == "weights":
+        values = stack.unflatten(ends.theta.detach(), network)
+        first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
+        axes = permutation_symmetry.axes(network)
+        with hidden():  # the pairs have a bar
+            return matching.by_weights(axes, first, second, starts=settings.starts, seed=seed)
+    points = Mixtures(torch.eye(2, dtype=torch.float64))
+    statistics = evaluator.statistics(ends, points, ends.theta)[0]
+    inputs = evaluator.estimation_inputs(Convention(batchnorm_samples=settings.matching_samples))
+    return matching.by_activations(network, Networks(ends.theta, statistics), inputs)
+
+
+def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tensor]:
+    """The order in which a permuted network has its parameters, and its buffers: theta[order] is its vector.
+
+    Args:
+        network: any stack of the architecture.
+        permutations: of its channels, see `networks.permutation_symmetry.permuted`.
+
+    >>> from lmc_utils.networks.layers import Linear
+    >>> network = nn.Sequential(Linear(1, 1, 2), nn.ReLU(), Linear(1, 2, 1))
+    >>> order(network, {"0": torch.tensor([1, 0])})[0].tolist()  # weights, biases, weights, bias
+    [1, 0, 3, 2, 5, 4, 6]
+    """
+    weights, statistics = dict(network.named_parameters()), stack.buffers(network)
+    numbers = [torch.arange(sum(value[0].numel() for value in each.values()))[None] for each in (weights, statistics)]
+    places = stack.unflatten(numbers[0], network, numbers[1])
+    permuted = permutation_symmetry.permuted(places, permutation_symmetry.axes(network), permutations)
+    parameters, buffers = (
+        torch.cat([numbers[0][0, :0], *(permuted[name].flatten() for name in each)]) for each in (weights, statistics)
+    )
+    return parameters, buffers
+
+
+def aligned_state(
+    module: nn.Module, first: State, second: State, *, batch: Batch, settings: Matching
+) -> tuple[State, dict[str, str | float]]:
+    """The second state of a module, its channels permuted so that its weights are nearest to the first's.
+
+    It computes what it did; `endpoint_checks.endpoint_difference` shows it.
+
+    Args:
+        module: any, of which `channel_graph.read` tells what permutes together.
+        first, second: tensors by name.
+        batch: samples that the module takes.
+        settings: how many random starts; matching is by weights.
+
+    Returns:
+        The state, and the attributes of a report: how channels were matched, the distances before and after, the
+        fraction of channels in another place, and the operations whose channels keep their order.
+
+    Raises:
+        ParameterError: a forward pass that cannot be read, nothing that can be permuted, or matching by activations.
+    """
+    require(settings.matching == "weights", "align", "matching by weights", settings.matching)
+    graph = channel_graph.read(module, batch)
+    kept = listed(graph.in_order)
+    matching.groups(graph.axes, hint=f"all of this one keep their order: {kept}" if kept else "this one has none")
+    names = [name for name, _ in module.named_parameters()]
+    ours, theirs = ({name: state[name].double().cpu()[None] for name in names} for state in (first, second))
+    orders = matching.by_weights(graph.axes, ours, theirs, starts=settings.starts, seed=(0,))
+    # Places are permuted, so that numbers keep their type.
+    places = {name: torch.arange(value.numel()).view(1, *value.shape) for name, value in second.items()}
+    permuted = permutation_symmetry.permuted(places, graph.axes, orders)
+    state = {
+        name: value.flatten()[permuted[name].flatten().to(value.device)].view(value.shape)
+        for name, value in second.items()
+    }
+    after = {name: state[name].double().cpu()[None] for name in names}
+    channels = torch.cat([order != torch.arange(len(order)) for order in orders.values()])
+    return state, {
+        "aligned": f"by weights ({settings.starts} random starts)",
+        "distance_before": _distance(ours, theirs),
+        "distance_after": _distance(ours, after),
+        "channels_permuted": float(channels.double().mean()),
+        **({"kept_in_order": kept} if kept else {}),
+    }
+
+
+def _distance(one: State, other: State) -> float:
+    return float(sum((one[name] - other[name]).square().sum() for name in one) ** 0.5)

@@ -1,0 +1,189 @@
+"""What wraps a network, as a module or in the names of its tensors, and how to find the network inside.
+
+`DataParallel`, `DistributedDataParallel`, `torch.compile`, FSDP, activation checkpointing and `AveragedModel` hold the
+network in an attribute of their own, whose name then stands in the names of its tensors; a Lightning module holds it in
+an attribute that its author chose.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
+
+from lmc_utils.connect.checkpoints.pickled_files import GATHER_A_STATE
+from lmc_utils.formatting import listed
+from lmc_utils.settings import ParameterError
+
+PARTS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What wrappers add to names."""
+
+_AVERAGED_COUNT = "n_averaged"  # of AveragedModel
+
+
+class Fit(NamedTuple):
+    """How the names in a file or a network fit those of a module.
+
+    Attributes:
+        names: for each name that was given and belongs to the network, the name that the module has for it.
+        left_out: the other names that were given.
+        notes: what was done, in words.
+    """
+
+    names: dict[str, str]
+    left_out: list[str]
+    notes: list[str]
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The network inside of wrappers that compute what it computes; the module itself where there are none.
+
+    Raises:
+        ParameterError: FSDP's wrapper, which holds its parameters in pieces.
+
+    >>> unwrapped(DataParallel(AveragedModel(nn.Linear(2, 3))))
+    Linear(in_features=2, out_features=3, bias=True)
+    """
+    while True:
+        if type(module).__name__ == "FullyShardedDataParallel":
+            raise ParameterError(
+                f"network: expected whole parameters, FullyShardedDataParallel holds pieces; {GATHER_A_STATE}"
+            )
+        inside = _inside(module)
+        if inside is None:
+            return module
+        module = inside
+
+
+def unwrap_parts(module: nn.Module) -> nn.Module:
+    """Replace the wrapped parts of a module by what is inside of them, in place.
+
+    Some wrappers name their tensors otherwise in `state_dict` than in `named_parameters`.
+    """
+    for part in list(module.modules()):
+        for name, child in list(part._modules.items()):
+            if child is not None and unwrapped(child) is not child:
+                setattr(part, name, unwrapped(child))
+    return module
+
+
+def _inside(module: nn.Module) -> nn.Module | None:
+    """What a module wraps, if it is a wrapper that computes what it wraps, without hooks of the user's."""
+    inside: Any
+    if type(module) in (DataParallel, DistributedDataParallel, AveragedModel):
+        inside = module.module
+    elif type(module).__name__ == "OptimizedModule":  # of torch.compile; importing it takes seconds
+        inside = getattr(module, "_orig_mod", None)
+    elif type(module).__name__ == "CheckpointWrapper":
+        inside = getattr(module, "_checkpoint_wrapped_module", None)
+    else:
+        return None
+    hooked = module._forward_hooks or module._forward_pre_hooks
+    return inside if isinstance(inside, nn.Module) and not hooked else None
+
+
+def without_parts(name: str) -> str:
+    """A name without what wrappers add to it.
+
+    >>> without_parts("module.blocks.0._checkpoint_wrapped_module.weight")
+    'blocks.0.weight'
+    """
+    return ".".join(part for part in name.split(".") if part not in PARTS)
+
+
+def fit(
+    given: Collection[str],
+    own: Collection[str],
+    needed: Sequence[Collection[str]],
+    which: str,
+    *,
+    prefixes: bool = True,
+) -> Fit:
+    """Find the names of a module among those that were given.
+
+    Names are compared without the parts of wrappers. Where none is there, but all are below one prefix, such as the
+    `model.` of a Lightning module, it is left out if no others are below it, and if no other prefix allows it.
+
+    Args:
+        given: names of tensors in a file or a network.
+        own: names of the module's tensors.
+        needed: sets of its names, of each of which one must be there.
+        which: the network's name, for messages.
+        prefixes: whether a prefix may be left out.
+
+    Raises:
+        ParameterError: two names for one tensor, or several prefixes of which each could be left out.
+
+    >>> given, own = ["model.weight", "model.bias", "criterion.weight"], ["weight", "bias"]
+    >>> fit(given, own, [["weight"], ["bias"]], "first").names
+    {'model.weight': 'weight', 'model.bias': 'bias'}
+    """
+    inner = {without_parts(name): name for name in own}
+    if len(inner) < len(own):  # some of these parts are the network's own
+        inner, short = {name: name for name in own}, {name: name for name in given}
+    else:
+        short = {name: without_parts(name) for name in given}
+    _require_distinct(short, which)
+    short_own = {original: name for name, original in inner.items()}
+    groups = [[short_own[name] for name in group] for group in needed]
+    prefix = _prefix(set(short.values()), inner, groups, which) if prefixes else ""
+    averaged = [name for name in given if name == _AVERAGED_COUNT and name not in own and len(short) > 1]
+    names = {
+        name: inner.get(each.removeprefix(prefix), each.removeprefix(prefix))
+        for name, each in short.items()
+        if each.startswith(prefix) and name not in averaged
+    }
+    left_out = [name for name in given if name not in names]
+    return Fit(names, left_out, [f"{which}: {each}" for each in _described(short, names, prefix, left_out)])
+
+
+def _prefix(given: Collection[str], own: Collection[str], groups: Sequence[Sequence[str]], which: str) -> str:
+    """What stands before all names of the network; empty where nothing does, or where its names are not there."""
+
+    def found(prefix: str) -> int:
+        return sum(any(prefix + name in given for name in group) for group in groups)
+
+    def exact(prefix: str) -> bool:
+        return all(name.removeprefix(prefix) in own for name in given if name.startswith(prefix))
+
+    if not groups or found(""):
+        return ""
+    candidates = {name.removesuffix(end) for end in groups[0] for name in given if name.endswith(f".{end}")}
+    fitting = sorted(prefix for prefix in candidates if found(prefix) == len(groups) and exact(prefix))
+    if len(fitting) > 1:
+        raise ParameterError(
+            f"{which}: expected the names of one network, there are several, below "
+            f"{listed(fitting)}; give the tensors of one of them; for a file, choose by --key NAME (or key=): "
+            f"{listed([prefix.removesuffix('.') for prefix in fitting])}"
+        )
+    if fitting:
+        return fitting[0]
+    closest = max(candidates, key=lambda prefix: (found(prefix), prefix), default="")
+    return closest if found(closest) > len(groups) / 2 else ""
+
+
+def _require_distinct(short: Mapping[str, str], which: str) -> None:
+    names: dict[str, str] = {}
+    for name, each in short.items():
+        if each in names:
+            raise ParameterError(
+                f"{which}: expected one tensor for each name, {names[each]} and {name} are two for one"
+            )
+        names[each] = name
+
+
+def _described(short: Mapping[str, str], names: Mapping[str, str], prefix: str, left_out: Sequence[str]) -> list[str]:
+    removed = Counter(part for name in names if short[name] != name for part in set(name.split(".")) & set(PARTS))
+    notes = [
+        f"the prefix {part}. was left out"
+        if removed[part] == len(names)
+        else f"{part}. was left out of {removed[part]} names"
+        for part in PARTS
+        if removed[part]
+    ]
+    notes += [f"the prefix {prefix} was left out"] if prefix else []
+    return notes + ([f"tensors that are not of the network were left out: {listed(left_out)}"] if left_out else [])

@@ -1,0 +1,91 @@
+"""Files of tensors are read, whatever wraps them; nothing in a file is run, and what is no checkpoint is one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from lmc_utils.connect.checkpoints.files import read
+from lmc_utils.settings import ParameterError
+
+STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (STATE, []),
+        ({"epoch": 3, "state_dict": STATE}, ["x.pt: what it holds as state_dict was taken"]),
+        (
+            {"model": {"network": STATE}},
+            ["x.pt: what it holds as model.network was taken"],
+        ),
+    ],
+)
+def test_wrappers_of_a_state_are_removed_and_reported(tmp_path: Path, content: Any, said: list[str]) -> None:
+    torch.save(content, tmp_path / "x.pt")
+    found, told = read(tmp_path / "x.pt")
+    assert told == said
+    assert all(torch.equal(found[name], value) for name, value in STATE.items())
+
+
+def test_a_safetensors_file_is_read(tmp_path: Path) -> None:
+    save_file(STATE, tmp_path / "x.safetensors")
+    assert torch.equal(read(tmp_path / "x.safetensors")[0]["weight"], STATE["weight"])
+
+
+class Trap:
+    """Unpickling it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_code_in_a_file_is_not_executed(tmp_path: Path) -> None:
+    torch.save({"weight": Trap(tmp_path / "sprung")}, tmp_path / "x.pt")
+    with pytest.raises(ParameterError, match=r"^checkpoint: expected tensors and plain values in '.*', it holds more"):
+        read(tmp_path / "x.pt")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("x.pt", b"x", "expected a file that torch.save wrote, '.*' is none"),
+        ("x.pt", b"hello", "expected a file that torch.save wrote, '.*' is none"),
+        (
+            "x.pt",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "'.*' is a pointer of Git LFS to a file; fetch it by",
+        ),
+        ("x.pt", {"w": np.ones(2)}, "expected tensors by name in '.*', got the names w; make tensors of arrays"),
+        ("x.pt", b"", "expected a file that torch.save wrote, '.*' is none"),
+        ("x.safetensors", b"hello", "expected safetensors in '.*', it says: "),
+        ("x.pt", [1], "expected tensors by name in '.*', got list"),
+        ("x.pt", {"epoch": 3}, "expected tensors by name in '.*', got the names epoch"),
+        (
+            "x.pt",
+            nn.Linear(2, 3),
+            "expected tensors by name in '.*', it holds an object .a torch.nn.modules.linear.Linear., which is not",
+        ),
+        ("x.pt", None, "expected a file, '.*' is not there"),
+    ],
+)
+def test_an_invalid_checkpoint_is_a_one_line_error(tmp_path: Path, name: str, content: Any, line: str) -> None:
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(ParameterError, match=f"^checkpoint: {line}") as refused:
+        read(path)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,142 @@
+"""Names, shapes and numbers of a state are those of the network, or one line says what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import example_modules
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lmc_utils.connect.checkpoints.state_dicts import state_of
+from lmc_utils.connect.endpoints import endpoints, require_different
+from lmc_utils.measure.module_state import mixed
+from lmc_utils.settings import ParameterError
+
+
+def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda state: {}, "second: expected the names .*; it lacks first.weight, first.bias, one.weight and 5 more$"),
+        (lambda state: {**state, "more": torch.ones(1)}, "second: expected the names .*; it has unexpected more$"),
+        (
+            lambda state: {**state, "head.bias": torch.ones(9)},
+            r"second: expected the shapes .*; head.bias is \(9,\) for",
+        ),
+        (
+            lambda state: {**state, "head.bias": torch.full((4,), torch.nan)},
+            "second: some weights are NaN or infinite: .*head.bias$",
+        ),
+        (
+            lambda state: {**state, "two.weight": state["two.weight"] + 1},
+            "second: expected one.weight and two.weight to be",
+        ),
+        (
+            lambda state: {**state, "head.bias": "text"},
+            r"second: expected tensors by name, got other things as head.bias \(str\)$",
+        ),
+        (lambda state: state, "second: expected another network than the first, the two are the same$"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_a_one_line_error(change: Callable[[Any], Any], line: str) -> None:
+    network = example_modules.Tied()
+
+    def read() -> None:
+        require_different(endpoints([network.state_dict(), change(dict(network.state_dict()))], model=network), 0, 1)
+
+    with pytest.raises(ParameterError, match=f"^{line}"):
+        read()
+
+
+def test_shared_parameters_may_be_saved_once_but_must_be_shared_in_both() -> None:
+    network = example_modules.Tied()
+    state, _ = state_of(without(dict(network.state_dict()), "two.weight"), network, "first")
+    assert torch.equal(state["one.weight"], network.two.weight)
+    assert "two.weight" not in state
+    apart = example_modules.Tied()
+    apart.two.weight = nn.Parameter(apart.one.weight.detach().clone())
+    with pytest.raises(ParameterError, match=r"^second: expected parameters that are shared as in the other network"):
+        endpoints([network, apart])
+
+
+def test_num_batches_tracked_may_be_missing_or_differ() -> None:
+    first, second, _ = example_modules.two("normalised")
+    state = without(dict(second.state_dict()), "1.num_batches_tracked")
+    assert torch.equal(endpoints([first, state]).states[1]["1.running_mean"], second[1].running_mean)
+
+
+def test_two_states_need_a_module() -> None:
+    with pytest.raises(ParameterError, match=r"^model: expected a module of the architecture beside two states"):
+        endpoints([{}, {}])
+
+
+def test_a_lazy_network_is_rejected() -> None:
+    with pytest.raises(ParameterError, match=r"^first: expected a network whose shapes are known, weight, bias wait"):
+        endpoints([nn.LazyLinear(3), nn.LazyLinear(3)])
+
+
+def test_mixtures_are_exact_at_corners_and_for_three_networks() -> None:
+    corners = [torch.tensor([0.1]), torch.tensor([0.7]), torch.tensor([3.0])]
+    for row, corner in enumerate(corners):
+        assert torch.equal(mixed(corners, [float(row == other) for other in range(3)], torch.zeros(1)), corner)
+    assert mixed(corners, [0.25, 0.5, 0.25], torch.zeros(1)).item() == pytest.approx(1.125)
+
+
+class Positioned(nn.Module):
+    """Positions that are not saved, and a mask that is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        self.register_buffer("position_ids", torch.arange(3), persistent=False)
+        self.register_buffer("mask", torch.tensor([1.0, 0.0, 1.0]))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layer(inputs * self.mask) + self.position_ids
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "note"),
+    [
+        (
+            {"position_ids": torch.arange(3)},
+            [],
+            "buffers that the module does not save, and that are equal, were left out: ",
+        ),
+        ({"position_ids": torch.arange(3, dtype=torch.int32)}, [], "buffers that the module does not save, and that"),
+        ({}, ["mask"], "it lacks constant buffers, those of the module are used: mask"),
+    ],
+)
+def test_constant_buffers_may_be_more_or_less(more: dict[str, Tensor], less: list[str], note: str) -> None:
+    network = Positioned()
+    state, notes = state_of({**without(dict(network.state_dict()), *less), **more}, Positioned(), "first")
+    assert all(torch.equal(state[name], value) for name, value in {**network.state_dict(), **more}.items())
+    assert [each.startswith(f"first: {note}") for each in notes][-1:] == [True]
+
+
+def test_other_values_of_a_buffer_that_is_not_saved_are_a_one_line_error() -> None:
+    with pytest.raises(ParameterError, match=r"^first: .* that it does not save; these differ: position_ids$"):
+        state_of({**Positioned().state_dict(), "position_ids": torch.arange(1, 4)}, Positioned(), "first")
+    with pytest.raises(ParameterError, match=r"^first: .* has unexpected more_ids$"):
+        state_of({**Positioned().state_dict(), "more_ids": torch.arange(3)}, Positioned(), "first")
+
+
+def test_running_statistics_are_no_constants() -> None:
+    first, _, _ = example_modules.two("normalised")
+    with pytest.raises(ParameterError, match=r"^first: .* it lacks 1.running_mean$"):
+        state_of(without(dict(first.state_dict()), "1.running_mean"), first, "first")
+
+
+def test_a_part_with_statistics_that_has_two_names_may_be_saved_once_or_twice() -> None:
+    norm = nn.BatchNorm1d(3)
+    network = nn.ModuleDict({"one": norm, "two": norm, "head": nn.Linear(3, 2)})
+    norm(torch.randn(5, 3))
+    for state in (network.state_dict(), without(network.state_dict(), *(f"two.{name}" for name in norm.state_dict()))):
+        found, _ = state_of(state, network, "first")
+        assert torch.equal(found["one.running_mean"], norm.running_mean)
