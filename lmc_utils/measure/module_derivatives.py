@@ -1,4 +1,4 @@
-"""Derivatives of any module of torch: slopes and curvatures along a direction, and the gradient of a training step."""
+"""Derivatives of any module of torch: slopes and curvatures along a line, and the gradient of a training step."""
 
 from __future__ import annotations
 
@@ -13,9 +13,61 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.batchnorm import without_variance
 from lmc_utils.measure.derivatives import Derivatives, differentiate
+from lmc_utils.measure.mixed_module import Corners, MixedModule
+from lmc_utils.measure.mixtures import EITHER, on_line
 from lmc_utils.measure.module_scores import Score
 from lmc_utils.measure.module_state import State, norms, run_with, statistics, tensors
 from lmc_utils.measure.user_code_errors import expected
+
+
+def along_line(
+    point: MixedModule,
+    ends: Corners,
+    alphas: Sequence[float],
+    *,
+    by_layer: bool,
+    batches: Batches,
+    loss: Score,
+    convention: str,
+) -> Derivatives:
+    """Loss, slopes and curvatures at points of the line through two networks, in the direction from one to the other.
+
+    Args:
+        point: what takes on the points, with tensors in float32 or float64.
+        ends: two states.
+        alphas: where on the line.
+        by_layer: whether the direction is split into its layers.
+        batches: samples.
+        loss: of each sample.
+        convention: where running statistics come from, one of `batchnorm.CONVENTIONS`; `interpolate` without any.
+
+    Returns:
+        With n counting the alphas, and k the layers or 1; with `keep` the mean over the statistics of both ends,
+        except at an end itself, which has its own.
+
+    Raises:
+        ParameterError: torch cannot differentiate the module twice.
+    """
+    line = on_line(torch.tensor(alphas, dtype=torch.float64))
+    own = tensors(point.module)
+    names = point.parameters + (point.statistics if convention == "interpolate" else [])
+    deltas = {name: ends[1][name].to(own[name]) - ends[0][name].to(own[name]) for name in names}
+    parts = {name: point.owners.get(name, []) if by_layer else [0] for name in names}
+    count, batchwise = len(point.groups) if by_layer else 1, convention == "reestimate"
+    by_point = []
+    for row, home in enumerate(line.own_homes().tolist()):
+        point.mix(ends, line, row, [*point.parameters, *point.statistics])
+        by_home = []
+        for statistics_of in (0, 1) if convention == "keep" and home == EITHER else (home,):
+            if convention == "keep":
+                point.hold(ends[statistics_of], point.statistics)
+            by_home.append(
+                directional_derivatives(
+                    point.module, deltas, parts, count=count, batches=batches, loss=loss, batchwise=batchwise
+                )
+            )
+        by_point.append(Derivatives(*(torch.stack(each).mean(0) for each in zip(*by_home, strict=True))))
+    return Derivatives(*map(torch.stack, zip(*by_point, strict=True)))
 
 
 def directional_derivatives(
