@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lmc_utils import resources
-from lmc_utils.chapters.toy_landscapes import Descent, Landscape
+from lmc_utils.chapters.toy_landscapes import Landscape
+from lmc_utils.chapters.toy_siblings import Descent
 from lmc_utils.forking import Experiment
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.settings import ParameterError

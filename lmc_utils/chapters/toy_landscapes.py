@@ -1,30 +1,16 @@
-"""The parameters of the toy chapter: which landscapes to look at, and how siblings walk down them."""
+"""The toy chapter's landscapes on a line: which to look at, and what is quoted of the ridges between their minima."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from lmc_utils.settings import (
-    Allowed,
-    ParameterError,
-    Settings,
-    above,
-    at_least,
-    between,
-    each,
-    increasing,
-    parameter,
-    require,
-)
-from lmc_utils.toy import barriers, descent, landscape, multidimensional
+from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, parameter, require
+from lmc_utils.toy import barriers, landscape
 from lmc_utils.toy.landscape import MAX_MINIMA
-
-KINDS = ("isotropic", "degenerate")  # factors of a landscape in more dimensions
-_LINE = 5  # solutions of the one case on a line whose probabilities are headline numbers
 
 
 @dataclass(frozen=True)
@@ -73,130 +59,6 @@ class Landscape(Settings):
             heights = barriers.neighbour_barriers(minima)
         tame = bool(np.all((heights > 1e-300) & (heights < 1e300)))
         require(tame, name, "minima whose barriers lie between 1e-300 and 1e300", getattr(self, name))
-
-
-@dataclass(frozen=True)
-class Descent(Settings):
-    """How siblings walk, and down which landscapes; lengths and heights in the units of `multidimensional.units`.
-
-    >>> Descent(fork_times=[0.5, 1.5])
-    Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: fork_times: expected an increasing list of at least one, each from 0 to 1, ...
-    """
-
-    steps: int = parameter(1500, "steps of a simulated descent", between(1, 100_000))
-    step_size: float = parameter(
-        0.005,
-        "how far a step goes down the slope",
-        above(0),
-        also="short enough for every landscape",
-        unit="length² / height",
-    )
-    temperature: float = parameter(0.3, "of the noise at the start", at_least(0), unit="heights")
-    cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
-    fork_times: tuple[float, ...] = parameter(
-        (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-        "when siblings part, as fractions of the run",
-        increasing(between(0, 1)),
-        also="at least a percent apart",
-    )
-    pairs: int = parameter(2000, "pairs of siblings on a line and in the plane", at_least(10), bytes_each=400)
-    pairs_field: int = parameter(400, "pairs of siblings in more dimensions", at_least(10), bytes_each=4000)
-    threshold: float = parameter(0.1, "a barrier counts from this on", above(0), unit="heights")
-    counts: tuple[int, ...] = parameter(
-        (2, 3, 5, 9), "numbers of solutions on a line that are compared", each(between(2, MAX_MINIMA))
-    )
-    m_field: int = parameter(
-        8, "solutions in more dimensions", between(2, MAX_MINIMA), also="at most the smallest of `dimensions`"
-    )
-    dimensions: tuple[int, ...] = parameter((10, 20), "numbers of dimensions that are compared", each(between(2, 200)))
-    rank: int = parameter(
-        2,
-        "directions in which a degenerate factor is not flat",
-        at_least(1),
-        also="at most the smallest of `dimensions`",
-    )
-    seed: int = parameter(0, "of the noise and of the flat directions", at_least(0))
-
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"steps": 300, "pairs": 50, "pairs_field": 10}}
-
-    def check(self) -> None:
-        percents = [round(100 * time) for time in self.fork_times]
-        require(len(set(percents)) == len(percents), "fork_times", "times at least a percent apart", self.fork_times)
-        smallest = min(self.dimensions)
-        limit = f"at most the smallest of the dimensions, {smallest}"
-        require(self.m_field <= smallest, "m_field", limit, self.m_field)
-        require(self.rank <= smallest, "rank", limit, self.rank)
-        self._check_step()
-
-    def arguments(self) -> dict[str, Any]:
-        """The arguments that every descent shares, for `descent.descend`."""
-        names = ("steps", "step_size", "temperature", "cooling", "fork_times", "seed")
-        return {name: getattr(self, name) for name in names}
-
-    def endpoints(
-        self, roots: landscape.Array, directions: landscape.Array | None = None, pairs: int | None = None
-    ) -> landscape.Array:
-        """Where parents and their siblings end up, shape (1 + forks, pairs, n), from starts around the minima."""
-        starts = descent.random_starts(roots, pairs or self.pairs, self.seed)
-        return descent.descend(roots, directions, starts=starts, **self.arguments())
-
-    def parted(
-        self, ends: landscape.Array, roots: landscape.Array, directions: landscape.Array | None = None
-    ) -> landscape.Array:
-        """Fraction of pairs with a barrier above the threshold between them, shape (forks,)."""
-        high = descent.sibling_barriers(ends, roots, directions) > self.threshold
-        fractions: landscape.Array = high.mean(axis=1)
-        return fractions
-
-    def by_fork(self, values: landscape.Array | Mapping[Any, landscape.Array]) -> dict[Any, Any]:
-        """Values of the forks, shape (forks,), or several of them, by the time of each fork in per cent of the run."""
-        if isinstance(values, Mapping):
-            return {name: self.by_fork(each) for name, each in values.items()}
-        return {f"fork_{round(100 * time)}": value for time, value in zip(self.fork_times, values, strict=True)}
-
-    def parting_pair(self, steps: landscape.Array, roots: landscape.Array) -> int:
-        """The first pair that parts for good where it forks at once, of walks of `descent.descend`; 0 if none does."""
-        high = descent.sibling_barriers(steps[-1], roots)[0] > self.threshold
-        return int(np.argmax(high))
-
-    def interval(self, fraction: float) -> dict[str, float]:
-        """The ends of the interval of a fraction of the pairs, see `descent.wilson_interval`."""
-        low, high = descent.wilson_interval(fraction, self.pairs)
-        return {"low": float(low), "high": float(high)}
-
-    def quoted(self) -> dict[str, Any]:
-        """What the text says of the parameters."""
-        return {
-            "pairs": self.pairs,
-            "threshold": self.threshold,
-            "rank": self.rank,
-            "flat_share_n": {n: 1 - self.rank / n for n in self.dimensions},
-            "largest_stable_step_m_5": descent.largest_stable_step(self.line()),
-        }
-
-    def line(self) -> landscape.Array:
-        """Five equally spaced minima on [-1, 1], shape (5, 1)."""
-        return landscape.on_interval(_LINE)[:, None]
-
-    def field(self, dimension: int, degenerate: bool) -> tuple[landscape.Array, landscape.Array | None]:
-        """Minima at the corners of a simplex, shape (m_field, dimension), and the directions F_i of degenerate ones."""
-        roots = multidimensional.simplex(self.m_field, dimension)
-        if not degenerate:
-            return roots, None
-        return roots, multidimensional.random_directions(self.m_field, dimension, rank=self.rank, seed=self.seed)
-
-    def _check_step(self) -> None:
-        """Reject a step that is too long for one of the landscapes before a notebook spends a minute on it."""
-        landscapes = [
-            self.line(),
-            multidimensional.on_circle(_LINE),
-            multidimensional.simplex(self.m_field, min(self.dimensions)),
-        ]
-        landscapes += [landscape.chebyshev(count)[:, None] for count in self.counts]
-        limit = min(map(descent.largest_stable_step, landscapes))
-        wanted = f"below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"
-        require(self.step_size < limit, "step_size", wanted, self.step_size)
 
 
 def ridges_by_count(chosen: Landscape) -> dict[str, Any]:
@@ -273,54 +135,3 @@ def decay_rates(counts: Sequence[int] = range(8, 65)) -> dict[str, Any]:
         "law": {"edge": (np.e / 2) ** 2, "middle": np.e**2},
         "chebyshev_spread": float(np.ptp(np.concatenate(ratios))),
     }
-
-
-def parted_in_fields(walk: Descent) -> tuple[dict[str, landscape.Array], dict[int, float]]:
-    """Pairs that part where the minima are the corners of a simplex, in each number of dimensions n.
-
-    Returns:
-        The fractions of pairs that part, shape (forks,), as `isotropic_n_10` and so on for each of `KINDS`; and the
-        fraction of parents with isotropic factors that end in the middle, nearer to it than half the radius, by n.
-    """
-    parted, in_middle = {}, {}
-    for n in walk.dimensions:
-        for kind in KINDS:
-            field = walk.field(n, degenerate=kind == "degenerate")
-            ends = walk.endpoints(*field, pairs=walk.pairs_field)
-            parted[f"{kind}_n_{n}"] = walk.parted(ends, *field)
-            if kind == "isotropic":
-                away = np.linalg.norm(ends[0] - field[0].mean(axis=0), axis=1)
-                in_middle[n] = float((away < 0.5 * multidimensional.units(*field)[0]).mean())
-    return parted, in_middle
-
-
-def between_random_solutions(
-    walk: Descent, ranks: Sequence[int], draws: Sequence[int] = range(10)
-) -> tuple[landscape.Array, landscape.Array]:
-    """Barriers between random solutions of degenerate factors, whose directions are drawn anew in each draw.
-
-    Args:
-        walk: the number of dimensions is the first of its own.
-        ranks: directions in which a factor is not flat.
-        draws: seeds.
-
-    Returns:
-        How often there is a barrier, and how high the median one is over the height at random points, (ranks, draws).
-    """
-    corners, count = walk.field(walk.dimensions[0], degenerate=False)[0], walk.pairs_field
-    often, heights = np.empty((2, len(ranks), len(draws)))
-    for row, rank in enumerate(ranks):
-        for column, draw in enumerate(draws):
-            directions = multidimensional.random_directions(len(corners), walk.dimensions[0], rank=rank, seed=draw)
-            first, second = (
-                multidimensional.random_solutions(corners, directions, count=count, seed=seed)
-                for seed in (draw, 100 + draw)
-            )
-            line = multidimensional.barrier_curve(first, second, np.linspace(0, 1, 41), corners, directions)
-            between, unit = line.max(axis=-1), multidimensional.units(corners, directions)[1]
-            scattered = multidimensional.scattered_points(corners, count=count, seed=draw)
-            often[row, column] = np.mean(between > walk.threshold * unit)
-            heights[row, column] = np.median(between) / np.median(
-                multidimensional.value(scattered, corners, directions)
-            )
-    return often, heights

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmc_utils import toy
-from lmc_utils.chapters.toy_landscapes import Descent
+from lmc_utils.chapters.toy_siblings import Descent
 from lmc_utils.toy import descent, multidimensional
 from lmc_utils.toy.descent import descend, random_starts, sibling_barriers, wilson_interval
 

@@ -278,7 +278,15 @@ def test_no_placement_on_an_interval_stays_lower_than_chebyshev(roots: list[floa
 
 
 @pytest.mark.parametrize(
-    "module", ["toy", "toy.multidimensional", "toy.descent", "chapters.toy_landscapes", "classroom.exercises.toy"]
+    "module",
+    [
+        "toy",
+        "toy.multidimensional",
+        "toy.descent",
+        "chapters.toy_landscapes",
+        "chapters.toy_siblings",
+        "classroom.exercises.toy",
+    ],
 )
 def test_the_toy_imports_only_numpy(module: str) -> None:
     script = f"import sys, lmc_utils.{module}; print(*{{name.split('.')[0] for name in sys.modules}})"

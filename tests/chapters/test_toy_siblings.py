@@ -1,0 +1,67 @@
+"""The toy chapter's siblings: what is out of range gets one line, before anything walks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lmc_utils.chapters.toy_siblings import Descent, between_random_solutions
+from lmc_utils.settings import ParameterError
+
+RISING = "an increasing list of at least one, each from 0 to 1"
+LONG = "where descent diverges from the steepest solution (2 / curvature), got"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        ({"step_size": 0.02}, f"step_size: expected below 0.00542, {LONG} 0.02"),
+        ({"step_size": 0.02, "counts": [3]}, f"step_size: expected below 0.0111, {LONG} 0.02"),
+        ({"step_size": 0}, "step_size: expected above 0, got 0.0"),
+        ({"rank": 11}, "rank: expected at most the smallest of the dimensions, 10, got 11"),
+        ({"rank": 0}, "rank: expected at least 1, got 0"),
+        ({"m_field": 11}, "m_field: expected at most the smallest of the dimensions, 10, got 11"),
+        ({"dimensions": [1, 10]}, "dimensions: expected a list of at least one, each from 2 to 200, got [1, 10]"),
+        (
+            {"fork_times": [0, 1.5]},
+            f"fork_times: expected {RISING}, got [0.0, 1.5]",
+        ),
+        (
+            {"fork_times": [0.5, 0]},
+            f"fork_times: expected {RISING}, got [0.5, 0.0]",
+        ),
+        ({"fork_times": []}, f"fork_times: expected {RISING}, got []"),
+        ({"fork_times": [0.5, 0.501]}, "fork_times: expected times at least a percent apart, got [0.5, 0.501]"),
+        ({"counts": [1, 3]}, "counts: expected a list of at least one, each from 2 to 64, got [1, 3]"),
+        ({"temperature": -1}, "temperature: expected at least 0, got -1.0"),
+        ({"cooling": 0}, "cooling: expected above 0, got 0.0"),
+        ({"pairs": 0}, "pairs: expected at least 10, got 0"),
+        ({"steps": 0}, "steps: expected from 1 to 100000, got 0"),
+        ({"threshold": 0}, "threshold: expected above 0, got 0.0"),
+        ({"seed": -1}, "seed: expected at least 0, got -1"),
+    ],
+)
+def test_descent_parameters_out_of_range_are_one_line_errors(parameters: dict[str, object], line: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        Descent(**parameters)  # type: ignore[arg-type]
+    assert str(error.value) == line
+
+
+def test_a_field_has_the_dimension_and_the_rank_asked_for() -> None:
+    descent = Descent(rank=3, m_field=4)
+    roots, frames = descent.field(10, degenerate=True)
+    assert frames is not None
+    assert (roots.shape, frames.shape) == ((4, 10), (4, 3, 10))
+    assert descent.field(20, degenerate=False)[1] is None
+
+
+def test_at_full_rank_all_solutions_are_corners() -> None:
+    walk = Descent(pairs_field=20)
+    often, high = between_random_solutions(walk, [walk.dimensions[0]], range(2))
+    assert often.shape == high.shape == (1, 2)
+    assert np.all((often > 0.5) & (often <= 1)), "two of eight corners differ seven times of eight"
+
+
+def test_values_by_fork_have_names_in_percent() -> None:
+    walk = Descent(fork_times=(0.0, 0.25))
+    assert walk.by_fork({2: np.array([1.0, 0.5])}) == {2: {"fork_0": 1.0, "fork_25": 0.5}}
