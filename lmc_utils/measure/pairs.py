@@ -8,7 +8,7 @@ vectors (`between`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -59,6 +59,20 @@ class Pairs:
     def attributes(self) -> dict[str, str]:
         """The attributes of every result: `provenance`, and the convention for batch normalisation."""
         return {**self.provenance, "batchnorm": self.evaluator.batchnorm}
+
+    def only(self, **labels: Any) -> Pairs:
+        """Those of the pairs that have these labels; in arrays over pairs the places of the others stay empty (NaN).
+
+        Args:
+            labels: of the pairs that are kept, by dimension.
+
+        Raises:
+            ValueError: no such dimension or label.
+        """
+        along = {dim: range(each) if isinstance(each, int) else each for dim, each in self.coords.items()}
+        wanted = {list(along).index(dim): list(along[dim]).index(label) for dim, label in labels.items()}
+        kept = [place for place in self.places if all(place[axis] == number for axis, number in wanted.items())]
+        return replace(self, places=kept)
 
     def require_splits(self, requested: str | Sequence[str] | None) -> list[str]:
         """The names of the splits asked for, by default of all.

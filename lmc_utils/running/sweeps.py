@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -52,8 +53,8 @@ class Report:
 
 
 def sweep(
-    notebook: Notebook | Path, points: Sequence[Mapping[str, Any]], client: Client | None = None, *, out: Path,
-    timeout: int = TIMEOUT, resources: Mapping[str, float] | None = None,
+    notebook: Notebook | Path, points: Sequence[Mapping[str, Any]], client: Client | None = None, *,
+    out: Path | None = None, timeout: int = TIMEOUT, resources: Mapping[str, float] | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Execute a notebook at all points that are missing or outdated, and gather what all of them recorded.
 
@@ -61,7 +62,7 @@ def sweep(
         notebook: the source, or its path.
         points: the points: parameters that differ from the notebook's own. All are checked before one starts.
         client: of a Dask cluster; by default one of this machine is started, and closed at the end.
-        out: the folder of the sweep.
+        out: the folder of the sweep; by default one that is deleted afterwards.
         timeout: seconds that a single cell may take.
         resources: of Dask's that each point needs, such as GPU=1.
 
@@ -72,6 +73,9 @@ def sweep(
         ParameterError: a point is wrong, or the folder is that of another notebook.
         ExecutionError: points failed twice, and all others are done, and gathered in the folder; or see `steps`.
     """
+    if out is None:
+        with TemporaryDirectory() as folder:
+            return sweep(notebook, points, client, out=Path(folder), timeout=timeout, resources=resources)
     notebook = notebook if isinstance(notebook, Notebook) else Notebook(notebook)
     sweep_grid.check_points(notebook, points)
     report = Report(len(points), existing=len(points))

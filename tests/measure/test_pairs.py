@@ -93,6 +93,17 @@ def test_pairs_are_read_lazily() -> None:
     assert read == [(0,)]
 
 
+def test_some_pairs_of_all_are_found_by_their_labels() -> None:
+    coords, places = {"parent": [3, 5], "pair": ["0-1", "0-2"]}, [(0, 0), (0, 1), (1, 0), (1, 1)]
+    pairs = Pairs(StackedEvaluator(NETWORK, {}), coords, places, lambda place: place)
+    assert list(pairs.only(parent=5)) == [((1, 0), (1, 0)), ((1, 1), (1, 1))]
+    assert pairs.only(parent=3, pair="0-2").places == [(0, 1)]
+    assert pairs.only(parent=5).coords == coords, "arrays keep their shape"
+    for unknown in ({"parent": 0}, {"fork": 5}):
+        with pytest.raises(ValueError, match="is not in list"):
+            pairs.only(**unknown)
+
+
 def test_missing_splits_and_third_points_are_rejected(
     samples: dict[str, tuple[Tensor, Tensor]], thetas: Tensor
 ) -> None:
