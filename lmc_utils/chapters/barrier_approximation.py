@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import xarray as xr
 
-from lmc_utils.forking import Run, train
+from lmc_utils.forking import Experiment, Run, train
 from lmc_utils.measure import approximations, barrier_predictions, curvature
 from lmc_utils.measure.lines import LineGrid
+from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.reductions import end_of_training, pair_mean
 from lmc_utils.measure.statistics import METHODS, Bootstrap, Correlation
 from lmc_utils.settings import Settings, at_least, between, increasing, odd_at_least, one_of, parameter
@@ -38,6 +40,25 @@ class Parameters(Settings):
     def line(self) -> LineGrid:
         """The line from one sibling to the other."""
         return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
+
+    def smoothed(self, experiment: Experiment) -> Experiment:
+        """The same experiment with an activation without kinks."""
+        return replace(experiment, activation=self.smooth_activation)
+
+
+def implied_barrier(pairs: Pairs, alphas: Sequence[float] | np.ndarray, nodes: int) -> xr.DataArray:
+    """The barrier that the curvature along the line implies, see `approximations.from_curvature`.
+
+    Args:
+        pairs: networks, of which those at the end of training are measured.
+        alphas: where to reconstruct the barrier, in [0, 1].
+        nodes: at how many points the curvature is measured.
+
+    Returns:
+        Nats; dimensions of the pairs without epoch, then alpha.
+    """
+    along = curvature.along(pairs, approximations.gauss_legendre(nodes), by_layer=False)
+    return approximations.from_curvature(end_of_training(along).curvature, alphas)
 
 
 def correlation_numbers(

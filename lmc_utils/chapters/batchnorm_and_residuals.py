@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import xarray as xr
 
 from lmc_utils.forking import Experiment, result_tables
@@ -112,6 +113,19 @@ def by_norm_and_rate(norms: xr.Dataset) -> dict[str, Any]:
             at = {"norm": norm, "learning_rate": rate}
             result[f"{norm}_{name}"] = {"barrier": barrier.sel(at), "error": error.sel(at)}
     return result
+
+
+def rise_by_kind(rise: xr.DataArray) -> xr.DataArray:
+    """The mean rise of normalisations and of other layers, over pairs and the layers of each kind.
+
+    Args:
+        rise: with the dimensions parent, pair and layer, and any others; normalisations have "norm" in their name.
+
+    Returns:
+        The other dimensions, and `kind`: `norms` and `others`.
+    """
+    kinds = xr.DataArray(np.where(rise.layer.str.contains("norm"), "norms", "others"), dims="layer", name="kind")
+    return pair_mean(rise.groupby(kinds).mean())
 
 
 def about_fashion(table: xr.Dataset) -> dict[str, float]:

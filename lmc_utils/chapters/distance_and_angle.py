@@ -15,6 +15,19 @@ from lmc_utils.measure.statistics import Bootstrap, Correlation
 SETTLED = 0.95  # of the final distance
 
 
+def weight_norm(whole: xr.Dataset) -> xr.DataArray:
+    """The length of the weights of the siblings of each pair, in quadratic mean.
+
+    Args:
+        whole: from `geometry.track`, of whole networks or of layers.
+
+    >>> weight_norm(xr.Dataset({"norm": ("sibling", [1.0, 7.0])})).item()
+    5.0
+    """
+    length: xr.DataArray = np.sqrt((whole.norm**2).mean("sibling"))
+    return length
+
+
 def distance_numbers(whole: xr.Dataset, null: xr.Dataset) -> xr.Dataset:
     """Distances and path lengths at the end of training, means over parents and their pairs or siblings.
 
@@ -30,11 +43,10 @@ def distance_numbers(whole: xr.Dataset, null: xr.Dataset) -> xr.Dataset:
     """
     last, last_null = end_of_training(whole), end_of_training(null)
     mean, mean_null = pair_mean(last), pair_mean(last_null)
-    length = np.sqrt((last.norm**2).mean("sibling"))
     of_chance = pair_mean(whole.distance / null.distance).isel(fork_epoch=[-1])
     return mean[["distance", "parent_distance", "path_length", "path_ratio", "fork_distance"]].assign(
         distance_sd=last.distance.std(["parent", "pair"]),
-        relative_distance=pair_mean(last.distance / length),
+        relative_distance=pair_mean(last.distance / weight_norm(last)),
         chance_distance=mean_null.distance,
         chance_path_ratio=mean_null.path_ratio,
         settled=statistics.start_of_last_stretch(pair_mean(whole.distance) >= SETTLED * mean.distance),

@@ -10,7 +10,7 @@ import xarray as xr
 
 from lmc_utils.connect import alignment
 from lmc_utils.connect.alignment import activation_rescaling
-from lmc_utils.forking import Experiment
+from lmc_utils.forking import Experiment, Run
 from lmc_utils.measure import barriers, lines
 from lmc_utils.measure.curves import Curves, CurveSettings
 from lmc_utils.measure.lines import LineGrid
@@ -81,9 +81,32 @@ def measure_treatments(pairs: Pairs, grid: LineGrid, matching: alignment.Matchin
         "rescaled": activation_rescaling.line(aligned, grid, splits=["train"]),
     }
     ends = {name: end_of_training(line, "train") for name, line in measured.items()}
-    errors = [barriers.of_each_statistics(barriers.error_barrier, line, "error") for line in ends.values()]
-    treated = xr.concat(errors, xr.Variable("treatment", list(ends)))
+    treated = xr.concat([error_barriers(line) for line in ends.values()], xr.Variable("treatment", list(ends)))
     return TreatmentResults(aligned, end_of_training(report), treated, ends["line"])
+
+
+def measure_families(
+    run: Run, grid: LineGrid, matching: alignment.Matching
+) -> tuple[TreatmentResults, TreatmentResults]:
+    """`measure_treatments` for the siblings of a run, and for its independent networks."""
+    seed = run.experiment.seed
+    siblings, independent = (
+        measure_treatments(pairs, grid, matching, seed=seed) for pairs in (run.pairs(), run.independent_pairs())
+    )
+    return siblings, independent
+
+
+def error_barriers(measured: xr.Dataset) -> xr.DataArray:
+    """Error barriers along lines or curves (points); where statistics are kept, the mean of those of both networks."""
+    return barriers.of_each_statistics(barriers.error_barrier, measured, "error")
+
+
+def layer_rise(pairs: Pairs) -> xr.DataArray:
+    """The rise of the training loss where one layer is at the midpoint, at the end of training, of pairs as they are.
+
+    See `barriers.layer_rise`.
+    """
+    return barriers.layer_rise(end_of_training(lines.layer_line(pairs, splits=["train"]), "train").loss)
 
 
 def permutation_numbers(width: int) -> dict[str, int]:
@@ -143,9 +166,7 @@ def curve_numbers(curves: Curves, measured: xr.Dataset, line: xr.Dataset) -> dic
         the line, and how far it is `off_line`.
     """
     on_test = end_of_training(curves.measure(splits=["test"]), "test")
-    barrier, tested = (
-        barriers.of_each_statistics(barriers.error_barrier, each, "error") for each in (measured, on_test)
-    )
+    barrier, tested = error_barriers(measured), error_barriers(on_test)
     pairs = [dim for dim in ("parent", "pair") if dim in barrier.dims]
     return {
         "error_barrier_curve": pair_mean(barrier),
