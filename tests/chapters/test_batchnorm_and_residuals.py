@@ -26,6 +26,14 @@ def test_the_lowest_and_highest_barriers_use_reestimated_statistics() -> None:
     assert found["error_barrier"].squeeze().values.tolist() == [2, 15]
 
 
+def test_normalisations_rise_apart_from_other_layers() -> None:
+    layers = {"layer": ["stem", "stem.norm", "norm1"]}
+    rise = xr.DataArray([[[1.0, 2.0, 4.0]], [[3.0, 4.0, 6.0]]], dims=["parent", "pair", "layer"], coords=layers)
+    found = chapter.rise_by_kind(rise)
+    assert found.sel(kind="norms").item() == 4, "of 2, 4, 4 and 6"
+    assert found.sel(kind="others").item() == 2, "of 1 and 3"
+
+
 def test_the_table_of_norms_is_read_by_label() -> None:
     norms = result_tables.read("resnet8_norms")
     found = chapter.by_norm_and_rate(norms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from lmc_utils.chapters import distance_and_angle as chapter
@@ -10,6 +11,81 @@ from lmc_utils.measure.statistics import Bootstrap
 
 COORDS = {"fork_epoch": [0, 2], "parent": [0, 1, 2], "pair": ["0-1"], "epoch": [0, 1, 2, 3, 4]}
 NOISE = xr.DataArray(np.random.default_rng(0).normal(size=(2, 3, 1, 5)), coords=COORDS)
+
+
+def test_distances_are_means_over_pairs_of_their_ends_and_settle_when_they_stay_near() -> None:
+    """Parents whose siblings walk two epochs at speeds 1 and 3; random walks that go with the square of time."""
+    coords = {"fork_epoch": [0, 2], "epoch": range(5)}
+    lag = xr.DataArray([[0.0, 1, 2, 3, 4], [np.nan, np.nan, 0, 1, 2]], coords=coords)
+    speed = xr.DataArray([[1.0], [3.0]], coords={"parent": [0, 1], "pair": ["0-1"]})
+    distance, per_sibling = speed * lag.clip(max=2), xr.DataArray([1.0, 7.0], dims="sibling")
+    whole = xr.Dataset(
+        {
+            "distance": distance,
+            "parent_distance": 10 * distance,
+            "path_length": 20 * distance,
+            "path_ratio": xr.full_like(distance, 20.0),
+            "fork_distance": 30 * distance,
+            "norm": per_sibling * xr.ones_like(speed.isel(pair=0, drop=True) * lag),
+        }
+    )
+    null = xr.Dataset({"distance": lag**2 * xr.ones_like(speed), "path_ratio": 5 * xr.ones_like(speed * lag)})
+    found = chapter.distance_numbers(whole, null)
+    expected = {
+        "distance": [4, 4],
+        "parent_distance": [40, 40],
+        "path_length": [80, 80],
+        "path_ratio": [20, 20],
+        "fork_distance": [120, 120],
+        "distance_sd": [2, 2],  # of 2 and 6
+        "relative_distance": [0.8, 0.8],  # of 2 and 6 over 5, the quadratic mean of 1 and 7
+        "chance_distance": [16, 4],
+        "chance_path_ratio": [5, 5],
+        "settled": [2, 4],
+        "late_first_of_chance": 2,  # of 1 and 3 over 1
+        "late_last_of_chance": 1,  # of 2 and 6 over 4
+    }
+    assert set(found.data_vars) == set(expected)
+    for name, values in expected.items():
+        assert found[name].values.tolist() == pytest.approx(values), name
+
+
+def test_angles_of_two_walks_in_space() -> None:
+    """From (3, 0, 0), one axis each at first; at the end (2, 1, 0) and (2, 1, 1)."""
+    start = np.array([3.0, 0, 0])
+    places_by_epoch = np.array([[start, start], [[3, 1, 0], [3, 0, 1]], [[2, 1, 0], [2, 1, 1]]])
+    one_family = {"fork_epoch": [0], "parent": [0]}
+    siblings = {**one_family, "epoch": range(3), "sibling": [0, 1]}
+    pairs = {"apex": ["fork_point", "origin"], **one_family, "epoch": range(3), "pair": ["0-1"]}
+    both = np.stack([places_by_epoch - start, places_by_epoch])
+    with np.errstate(invalid="ignore"):
+        lengths = np.linalg.norm(both, axis=-1)
+        cosines = np.einsum("aen,aen->ae", both[:, :, 0], both[:, :, 1]) / lengths.prod(-1)
+    cosine = xr.DataArray(cosines[:, None, None, :, None], coords=pairs)
+    whole = xr.Dataset(
+        {
+            "norm": xr.DataArray(lengths[1][None, None], coords=siblings),
+            "fork_distance": xr.DataArray(lengths[0][None, None], coords=siblings),
+            "cosine": cosine,
+            "angle": np.degrees(np.arccos(cosine)),
+        }
+    )
+    found = chapter.angle_numbers(whole, xr.Dataset({"angle": xr.full_like(cosine, 90.0)}))
+    walks, places = 2 / np.sqrt(6), 5 / np.sqrt(30)  # (-1, 1, 0) with (-1, 1, 1); (2, 1, 0) with (2, 1, 1)
+    expected = {
+        "angle": np.degrees(np.arccos([walks, places])),
+        "cosine": [walks, places],
+        "chance_angle_origin": 90,
+        "kept": 2 / 3,
+        "cosine_without_start": 1 / np.sqrt(2),  # (1, 0) with (1, 1)
+        "walk_share": 1 / 2,  # of the product 2
+        "place_share": 4 / 5,
+        "first_angle": 90,
+        "narrowest_angle": np.degrees(np.arccos(walks)),
+    }
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        assert found[name].values.squeeze().tolist() == pytest.approx(values), name
 
 
 def test_a_predictor_equal_to_the_final_barrier_at_one_lag_correlates_only_there() -> None:

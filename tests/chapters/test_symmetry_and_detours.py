@@ -59,3 +59,30 @@ def test_other_curves_and_norms_are_one_line_errors() -> None:
     with pytest.raises(ParameterError, match="norm: expected none or batch"):
         chapter.require_measurable(Experiment(norm="layer"), CurveSettings())
     chapter.require_measurable(SMALL, CurveSettings())
+
+
+def test_curves_are_summed_up_by_their_highest_points() -> None:
+    coords = {"parent": [0, 1], "pair": ["0-1"], "alpha": [0.0, 0.5, 1.0]}
+    heights = xr.DataArray([[[0.0, 4.0, 0.0]], [[2.0, 8.0, 0.0]]], coords=coords)  # barriers of 4 and 7
+    measured = xr.Dataset({"error": heights, "loss": 10 * heights})
+    measured = measured.assign(length=heights.isel(alpha=1, drop=True), off_line=heights.isel(alpha=0, drop=True))
+    asked = []
+
+    class Measured:
+        def measure(self, *, splits: list[str]) -> xr.Dataset:
+            asked.append(splits)
+            return xr.Dataset({"error": 3 * heights}).expand_dims(split=splits)
+
+    line = xr.Dataset({"loss": 100 * heights})
+    found = chapter.curve_numbers(Measured(), measured, line)  # type: ignore[arg-type]
+    expected = {
+        "error_barrier_curve": 5.5,
+        "highest_curve": 7,
+        "test_curve": 16.5,
+        "loss_curve": 60,
+        "loss_line": 600,
+        "length": 6,
+        "off_line": 1,
+    }
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(expected)
+    assert asked == [["test"]]

@@ -139,3 +139,26 @@ def test_onsets_are_compared_at_equal_noise() -> None:
     left = {"low": 0.125, "default": 0.5, "high_rate": 1.0, "high_batch": 1.0, "highest_batch": 2.0}
     assert {name: float(value) for name, value in found["noise_left"].items()} == pytest.approx(left), "the half"
     assert float(when_stability_begins.progress_numbers(axes)["steps"]["fewest_samples"]) == 5005
+
+
+def test_onsets_are_quoted_at_the_ends_of_each_axis_and_at_the_default() -> None:
+    """Every onset is that of its label in one parent and one epoch later in the other."""
+    decays = onset("weight_decay", [0.0, 0.001, 0.003, 0.01], 1000.0)
+    axes = {"learning rate": onset("learning_rate", [0.05, 0.1, 0.4], 100.0), "weight decay": decays}
+    axes |= {"width": onset("width", [16.0, 32.0])}
+    found = when_stability_begins.onset_numbers({name: axis.begins for name, axis in axes.items()})
+    assert found["first"] == pytest.approx({"learning rate": 5.5, "weight decay": 0.5, "width": 16.5})
+    assert found["last"] == pytest.approx({"learning rate": 40.5, "weight decay": 10.5, "width": 32.5})
+    half_width = stats.t.ppf(0.975, 1) * 0.5  # two parents, half an epoch from their mean
+    default = {name: float(value) for name, value in found["stable_from_default"].items()}
+    assert default == pytest.approx({"": 10.5, "low": 10.5 - half_width, "high": 10.5 + half_width})
+    assert float(found["decay_lowest"]) == pytest.approx(0.5)
+    assert float(found["decay_highest"]) == pytest.approx(3.5), "0.01 is beyond"
+    assert float(found["onset_width_32"]) == 32.5
+
+
+def test_resnet8_is_quoted_at_the_ends_of_its_axes() -> None:
+    rate = onset("learning_rate", [1.0, 2.0, 3.0]).assign(error_there=lambda axis: 10 * axis.begins)
+    axes = {"learning rate": rate, "batch size": onset("batch_size", [16.0, 64.0])}
+    found = {name: float(value) for name, value in when_stability_begins.resnet8_numbers(axes).items()}
+    assert found == {"first": 1.5, "last": 3.5, "error_there": 35, "small_batch": 16.5, "large_batch": 64.5}
