@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
 POINTS = sorted((ROOT / "notebooks" / "points").glob("*.ipynb"))
+LONGEST = 12  # lines of a cell
 NOTEBOOKS = [*CHAPTERS, *POINTS, *EXERCISES]
 PROSE = [ROOT / "README.md", *sorted((ROOT / "book").rglob("*.md")), *NOTEBOOKS]
 
@@ -126,6 +127,16 @@ def test_recording_cells_are_tagged_for_removal(path: Path) -> None:
     ]
     assert recording
     assert [cell["id"] for cell in recording if cell["metadata"].get("tags") != ["remove-cell"]] == []
+
+
+@every_chapter
+def test_cells_are_short(path: Path) -> None:
+    def may_be_long(cell: dict[str, Any]) -> bool:
+        files_of_the_reader = "".join(cell["source"]).startswith("%%writefile")
+        return files_of_the_reader or "parameters" in cell["metadata"].get("tags", [])
+
+    code = [cell for cell in cells_of(path) if cell["cell_type"] == "code" and not may_be_long(cell)]
+    assert [cell["id"] for cell in code if "".join(cell["source"]).count("\n") >= LONGEST] == []
 
 
 @every_chapter
