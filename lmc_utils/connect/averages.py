@@ -13,19 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.connect.endpoints import Endpoints, endpoints
+from lmc_utils.connect.endpoints import Endpoints, endpoints, kind_of
 from lmc_utils.connect.network_evaluator import described, evaluator_of
 from lmc_utils.connect.reports.report import Report, finite
 from lmc_utils.connect.samples.random_generators import unchanged_random
+from lmc_utils.formatting import short_repr
 from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_state import State
 from lmc_utils.provenance import write_whole
-from lmc_utils.settings import ParameterError, coerce, require
+from lmc_utils.settings import ParameterError, coerce, require, require_choice
 
 _SAME_LOSS = 1e-4
 """Relative difference of two measurements of one point; where it is larger, they were not made of the same networks."""
 _CHANGED = "average: the networks have changed since they were measured"
+_OPTIONS = ("loss", "error", "batch", "batchnorm", "estimated_on")
 
 
 def average(
@@ -43,7 +45,7 @@ def average(
         data: samples, which running statistics are re-estimated on where there is no `estimated_on`.
         weights: of each network; they add up to 1. By default all are equal. Negative ones extrapolate.
         model: a module of the architecture; needed where all are states.
-        options: `loss`, `error`, `batchnorm` (not `keep`) and `estimated_on`, as for `pair`.
+        options: `loss`, `error`, `batch`, `batchnorm` (not `keep`) and `estimated_on`, as for `pair`.
 
     Returns:
         Tensors by name, which share no memory with the networks.
@@ -56,10 +58,10 @@ def average(
     >>> torch.allclose(state["bias"], 0.25 * one.bias + 0.75 * other.bias)
     True
     """
+    if not isinstance(networks, (Sequence, nn.ModuleList)):
+        raise ParameterError(f"networks: expected a list of networks, got {kind_of(networks)}")
     require(len(networks) >= 2, "networks", "at least two", len(networks))
-    given = [1 / len(networks)] * len(networks) if weights is None else [float(weight) for weight in weights]
-    adds_up = len(given) == len(networks) and math.isclose(sum(given), 1, abs_tol=1e-9)
-    require(adds_up, "weights", f"{len(networks)} numbers that add up to 1", given)
+    given = _weights(weights, len(networks))
     with unchanged_random():
         named = {f"network {number}": network for number, network in enumerate(networks)}
         ends, evaluator, _ = understood(named, data, model=model, **options)
@@ -88,7 +90,12 @@ def understood(
     Args:
         networks: modules or states, by the names for messages.
         data, model, options: as for `average`.
+
+    Raises:
+        ParameterError: also an unknown option.
     """
+    for name in options:
+        require_choice("options", name, _OPTIONS)
     ends = endpoints(list(networks.values()), model=model, names=list(networks))
     given = {"loss": None, "error": None, "batchnorm": "reestimate", "estimated_on": None} | options
     evaluator, difference = evaluator_of(ends, data, **given)
@@ -137,6 +144,19 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
                     found.update(block)
         result[str(path)] = found.hexdigest()
     return result
+
+
+def _weights(weights: Sequence[float] | None, count: int) -> list[float]:
+    """The weight of each of so many networks; by default all are equal."""
+    if weights is None:
+        return [1 / count] * count
+    expected = f"{count} numbers that add up to 1"
+    try:
+        given = [float(weight) for weight in weights]
+    except (TypeError, ValueError):
+        raise ParameterError(f"weights: expected {expected}, got {short_repr(weights)}") from None
+    require(len(given) == count and math.isclose(sum(given), 1, abs_tol=1e-9), "weights", expected, given)
+    return given
 
 
 def _require_unchanged(report: Report, alpha: float) -> None:

@@ -67,14 +67,14 @@ def endpoints(
     names = tuple(names[: len(networks)])
     for name, each in zip(names, networks, strict=True):
         if not isinstance(each, (nn.Module, Mapping)):
-            raise ParameterError(f"{name}: expected a module or a state dict, got {_kind_of(each)}")
+            raise ParameterError(f"{name}: expected a module or a state dict, got {kind_of(each)}")
         require_values(tensors(each) if isinstance(each, nn.Module) else each, name)
     networks = [wrappers.unwrapped(each) if isinstance(each, nn.Module) else each for each in networks]
     model = wrappers.unwrapped(model) if isinstance(model, nn.Module) else model
     templates = zip((*names, "model"), (*networks, model), strict=True)
     name, template = next(((name, each) for name, each in templates if isinstance(each, nn.Module)), ("model", None))
     if template is None:
-        got = "none" if model is None else _kind_of(model)
+        got = "none" if model is None else kind_of(model)
         raise ParameterError(f"model: expected a module of the architecture beside two states, got {got}")
     module = wrappers.unwrap_parts(evaluating_copy(template, name))
     extra_states.adopt(module, extra_state_of(networks[0], module, names[0]), names[0])
@@ -88,15 +88,22 @@ def endpoints(
     return Endpoints(module, names, states, originals, states, said, template)
 
 
-def _kind_of(given: Any) -> str:
-    """What something is, for messages.
+def kind_of(given: Any) -> str:
+    """The type of a value, for messages.
 
-    >>> _kind_of(nn.Linear), _kind_of(3)
-    ('the class Linear; write Linear(...)', 'a int')
+    >>> kind_of(nn.Linear), kind_of(3)
+    ('the class Linear; write Linear(...)', 'an int')
     """
     if isinstance(given, type):
         return f"the class {given.__name__}; write {given.__name__}(...)"
-    return f"a {type(given).__name__}"
+    name = type(given).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def require_mapping(networks: Any) -> None:
+    """Raise ParameterError unless networks are given by name."""
+    if not isinstance(networks, Mapping):
+        raise ParameterError(f"networks: expected a mapping from names to networks, got {kind_of(networks)}")
 
 
 def require_different(ends: Endpoints, first: int, second: int) -> None:

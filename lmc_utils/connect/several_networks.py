@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from torch import nn
 
-from lmc_utils.connect.endpoints import ORDINALS, endpoints, require_different
+from lmc_utils.connect.endpoints import ORDINALS, endpoints, require_different, require_mapping
 from lmc_utils.connect.network_evaluator import described, evaluator_of
 from lmc_utils.connect.samples.batch_reading import BatchFunction
 from lmc_utils.connect.samples.random_generators import unchanged_random
@@ -65,7 +66,9 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
     >>> float(found.loss_barrier.sel(first="a", second="b"))
     0.0
     """
+    require_mapping(networks)
     require(len(networks) >= 2, "networks", "at least two", len(networks))
+    _require_options(options, pair)
     for name in ("layers", "curvature"):
         require(not options.get(name), name, "two networks, as a matrix of several does not show them", len(networks))
     require_choice("batchnorm", options.get("batchnorm", "reestimate"), CONVENTIONS)
@@ -100,6 +103,13 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
     if len(problems) == len(pairs_of_two) and len(reasons) == 1 and not reasons.pop().startswith(ORDINALS):
         raise problems[0]  # it is about the data or an option, not about a pair
     return matrix.assign_attrs(common)
+
+
+def _require_options(options: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Raise ParameterError where an option is none of a function's keyword-only ones."""
+    parameters = inspect.signature(function).parameters.values()
+    for name in options:
+        require_choice("options", name, [each.name for each in parameters if each.kind == each.KEYWORD_ONLY])
 
 
 def _reason(problem: Exception) -> str:
@@ -150,7 +160,8 @@ def pairs(
     >>> found.loss.dims, found.pair.values.tolist()
     (('split', 'pair', 'end', 'layer', 'alpha'), ['epoch 1', 'epoch 9'])
     """
-    counts = {len(each) for each in networks.values()}
+    require_mapping(networks)
+    counts = {len(each) if isinstance(each, (Sequence, nn.ModuleList)) else 1 for each in networks.values()}
     require(counts in ({2}, {3}), "networks", "two networks under each label, or three", sorted(counts))
     require_choice("batchnorm", batchnorm, CONVENTIONS)
     labels, (count,) = list(networks), counts
@@ -202,6 +213,7 @@ def plane(
     >>> found.loss.dims, bool(found.loss.notnull().all())
     (('row', 'column'), True)
     """
+    _require_options(options, pairs)
     triple = pairs({"plane": [first, second, third]}, data, **options)
     try:
         with unchanged_random():

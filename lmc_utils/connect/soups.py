@@ -16,6 +16,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from lmc_utils.connect.averages import mixture, understood
+from lmc_utils.connect.endpoints import require_mapping
 from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.connect.samples.repeatable_data import repeatable
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
@@ -48,7 +49,7 @@ def soup(
         choose_on: samples whose loss orders and chooses; by default `estimated_on`, or where that is not given, `data`,
             which favours the soup, as `summary` then says.
         model: a module of the architecture; needed where all are states.
-        options: `loss`, `error`, `batchnorm` (not `keep`; with `reestimate` also the single networks have statistics
+        options: `loss`, `error`, `batch`, `batchnorm` (not `keep`; with `reestimate` also the single networks have statistics
             that are re-estimated) and `estimated_on`, as for `pair`.
 
     Returns:
@@ -70,8 +71,10 @@ def soup(
     >>> float(found.loss.sel(candidate="greedy soup")) <= best
     True
     """
+    require_mapping(networks)
     require(len(networks) >= 2, "networks", "at least two", len(networks))
     names, averages = list(networks), [UNIFORM, GREEDY]
+    require(all(isinstance(name, str) for name in names), "networks", "names that are texts", names)
     require(not {*names} & {*averages, ENSEMBLE}, "networks", "names other than those of averages", names)
     with unchanged_random():
         ends, evaluator, attrs = understood(networks, data, model=model, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,20 @@ def test_a_file_holds_the_state_and_where_it_comes_from(tmp_path: Path) -> None:
         about = file.metadata()
     assert json.loads(about["files"]) == digests
     assert (about["alpha"], about["loss"], about["data"], about["format"]) == ("0.5", "null", "few", "pt")
+
+
+@pytest.mark.parametrize(
+    ("networks", "options", "line"),
+    [
+        ("two", {"batchnrm": "keep"}, "options: 'batchnrm' is not known; did you mean 'batchnorm'?"),
+        ("mapping", {}, "networks: expected a list of networks, got a dict"),
+        ("one", {}, "networks: expected a list of networks, got a Sequential"),
+        ("two", {"weights": 0.5}, "weights: expected 2 numbers that add up to 1, got 0.5"),
+        ("two", {"weights": "ab"}, "weights: expected 2 numbers that add up to 1, got 'ab'"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_one_line(networks: str, options: dict[str, Any], line: str) -> None:
+    first, second, samples = example_modules.two("perceptron")
+    given: Any = {"two": [first, second], "mapping": {"a": first, "b": second}, "one": first}[networks]
+    with pytest.raises(ParameterError, match=f"^{re.escape(line)}"):
+        averages.average(given, samples, **options)

@@ -189,3 +189,17 @@ def test_nested_layers_are_interpolated_and_differentiated_alike() -> None:
     np.testing.assert_allclose(both.slope.sel(layer="body.0"), inner.slope, rtol=1e-5)
     own = both.curvature.sel(layer="body.0", with_layer="body.0")
     np.testing.assert_allclose(own, inner.curvature, rtol=1e-4, atol=1e-7)
+
+
+def test_arguments_of_the_wrong_kind_are_one_line() -> None:
+    first, second, samples = example_modules.two("perceptron")
+    mapping = "^networks: expected a mapping from names to networks, got a list"
+    for work in (pairwise, connect.pairs):
+        with pytest.raises(ParameterError, match=mapping):
+            work([first, second], samples)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match=r"^networks: expected two networks under each label, or three, got \[1\]"):
+        connect.pairs({"early": first}, samples)  # type: ignore[dict-item]
+    with pytest.raises(ParameterError, match=r"^options: 'alphs' is not known; did you mean 'alphas'\?"):
+        pairwise({"a": first, "b": second}, samples, alphs=3)
+    with pytest.raises(ParameterError, match=r"^options: 'alphas' is not known"):
+        connect.plane(first, second, first, samples, alphas=3)

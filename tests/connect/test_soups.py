@@ -156,3 +156,18 @@ def test_an_interrupted_soup_has_what_was_measured() -> None:
     done = stop.value.partial.loss.dropna("candidate")
     assert {*NAMES} <= {*done.candidate.values} < {*whole.candidate.values}
     np.testing.assert_array_equal(done, whole.loss.sel(candidate=done.candidate))
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "line"),
+    [
+        (list, {}, "networks: expected a mapping from names to networks, got a list"),
+        (lambda two: {1: two[0], "b": two[1]}, {}, r"networks: expected names that are texts, got \[1, 'b'\]"),
+        (lambda two: dict(zip("ab", two, strict=True)), {"alphas": 3}, "options: 'alphas' is not known; Choose from l"),
+    ],
+    ids=["list", "number", "option"],
+)
+def test_arguments_of_the_wrong_kind_are_one_line(given: Any, options: dict[str, Any], line: str) -> None:
+    networks, samples = siblings()
+    with pytest.raises(ParameterError, match=f"^{line}"):
+        connect.soup(given([networks["a"], networks["b"]]), samples, **options)

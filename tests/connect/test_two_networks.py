@@ -428,7 +428,7 @@ def test_networks_that_mix_samples_see_the_given_batches() -> None:
         ),
         ({"second": nn.Linear(3, 4).double()}, "second: expected the types of the network's tensors; weight is"),
         ({"second": {"weight": torch.ones(4, 3)}}, "it lacks bias$"),
-        ({"second": 3}, "second: expected a module or a state dict, got a int"),
+        ({"second": 3}, "second: expected a module or a state dict, got an int"),
         ({"alphas": 1}, "alphas: expected at least 2, got 1"),
         *(
             ({"alphas": each}, "alphas: expected how many points, or a sequence of numbers, got")
