@@ -27,7 +27,9 @@ from lmc_utils.settings import ParameterError, coerce, require, require_choice
 _SAME_LOSS = 1e-4
 """Relative difference of two measurements of one point; where it is larger, they were not made of the same networks."""
 _CHANGED = "average: the networks have changed since they were measured"
-_OPTIONS = ("loss", "error", "batch", "batchnorm", "estimated_on")
+
+OPTIONS = ("loss", "error", "batch", "batchnorm", "estimated_on")
+"""Keyword options of averages: what is measured, and on which samples."""
 
 
 def average(
@@ -95,7 +97,7 @@ def understood(
         ParameterError: also an unknown option.
     """
     for name in options:
-        require_choice("options", name, _OPTIONS)
+        require_choice("options", name, OPTIONS)
     ends = endpoints(list(networks.values()), model=model, names=list(networks))
     given = {"loss": None, "error": None, "batchnorm": "reestimate", "estimated_on": None} | options
     evaluator, difference = evaluator_of(ends, data, **given)

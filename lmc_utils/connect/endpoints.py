@@ -106,10 +106,14 @@ def require_mapping(networks: Any) -> None:
         raise ParameterError(f"networks: expected a mapping from names to networks, got {kind_of(networks)}")
 
 
+class EqualNetworks(ParameterError):
+    """Two networks have the same parameters and running statistics."""
+
+
 def require_different(ends: Endpoints, first: int, second: int) -> None:
-    """Raise ParameterError where two of the networks, by their numbers, are the same."""
+    """Raise EqualNetworks where two of the networks, by their numbers, are the same."""
     one, other = ends.states[first], ends.states[second]
     mixing = [*dict(ends.module.named_parameters()), *statistics(ends.module)]
     if all(same(one[name], other[name]) for name in mixing):
         expected = f"another network than the {ends.names[first]}"
-        raise ParameterError(f"{ends.names[second]}: expected {expected}, the two are the same")
+        raise EqualNetworks(f"{ends.names[second]}: expected {expected}, the two are the same")

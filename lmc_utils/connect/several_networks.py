@@ -11,11 +11,13 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
-from lmc_utils.connect.endpoints import ORDINALS, endpoints, require_different, require_mapping
+from lmc_utils.connect.averages import OPTIONS, understood
+from lmc_utils.connect.endpoints import ORDINALS, EqualNetworks, endpoints, require_different, require_mapping
 from lmc_utils.connect.network_evaluator import described, evaluator_of
+from lmc_utils.connect.reports.report import Report
 from lmc_utils.connect.samples.batch_reading import BatchFunction
 from lmc_utils.connect.samples.random_generators import unchanged_random
-from lmc_utils.connect.two_networks import pair
+from lmc_utils.connect.two_networks import pair, with_barriers
 from lmc_utils.formatting import describe_error
 from lmc_utils.measure import planes
 from lmc_utils.measure.batchnorm import CONVENTIONS
@@ -49,7 +51,8 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
         `loss_barrier`, `loss_at_half` and, where there is an error, `error_barrier` and `error_at_half`, with the
         dimensions `first` and `second`; 0 on the diagonal. With `align` and `curve` also what they give of one number a
         pair. Each pair is measured once, from the earlier to the later. `failed` says why a pair could not be measured,
-        naming both networks; its numbers are NaN. The attributes are those that all pairs have in common.
+        naming both networks; its numbers are NaN. The attributes are those that all pairs have in common, and `equal`,
+        the pairs of equal networks, whose numbers are 0.
 
     Raises:
         ParameterError: fewer than two networks, an option that a matrix does not have, or one line that is the same
@@ -72,37 +75,57 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
     for name in ("layers", "curvature"):
         require(not options.get(name), name, "two networks, as a matrix of several does not show them", len(networks))
     require_choice("batchnorm", options.get("batchnorm", "reestimate"), CONVENTIONS)
-    names, common = list(networks), dict[str, Any]()
-    dims, square = ("first", "second"), (len(names), len(names))
-    failed = xr.DataArray(np.full(square, "", dtype=object), dict.fromkeys(dims, names), dims)
+    names, common, equal = list(networks), dict[str, Any](), list[str]()
+    dims, same = ("first", "second"), np.eye(len(names)) > 0
+    failed = xr.DataArray(np.full(same.shape, "", dtype=object), dict.fromkeys(dims, names), dims)
     matrix = xr.Dataset({"failed": failed})
     problems: list[Exception] = []
     pairs_of_two = list(itertools.combinations(range(len(names)), 2))
     try:
         for one, other in bar(pairs_of_two, "measuring pairs", unit="pair"):
             first, second = names[one], names[other]
+            both = f"{first} and {second}"
             try:
-                report = pair(networks[first], networks[second], data, **options)
+                report, is_equal = _measured(networks[first], networks[second], data, options)
             except Exception as problem:  # a user's network, loss or samples may do anything with this pair
-                failed.values[[one, other], [other, one]] = f"{first} and {second}: {_reason(problem)}"
+                failed.values[[one, other], [other, one]] = f"{both}: {_reason(problem)}"
                 problems.append(problem)
                 continue
+            if is_equal:
+                equal.append(both)
+                same[[one, other], [other, one]] = True
+                for quantity in matrix.data_vars.keys() - {"failed"} - report.dataset.data_vars.keys():
+                    matrix[quantity].values[[one, other], [other, one]] = 0
             attrs = report.attrs if not common else {k: v for k, v in common.items() if _equal(report.attrs.get(k), v)}
             common = {name: value for name, value in attrs.items() if name not in _OF_ONE_PAIR}
             if not np.isfinite(report.loss_barrier):
                 line = report.sentence.partition(";")[0]
-                failed.values[[one, other], [other, one]] = f"{first} and {second}: {line}"
+                failed.values[[one, other], [other, one]] = f"{both}: {line}"
             for quantity, value in report.dataset.data_vars.items():
                 if not value.dims and quantity != "highest_at":
                     if quantity not in matrix:
-                        matrix[quantity] = (dims, np.where(np.eye(len(names)) > 0, 0.0, np.nan), value.attrs)
+                        matrix[quantity] = (dims, np.where(same, 0.0, np.nan), value.attrs)
                     matrix[quantity].values[[one, other], [other, one]] = float(value)
     except KeyboardInterrupt as stop:
-        raise Interrupted(matrix.assign_attrs(common)) from stop
+        raise Interrupted(matrix.assign_attrs(common, equal=equal)) from stop
     reasons = {_reason(problem) for problem in problems}
     if len(problems) == len(pairs_of_two) and len(reasons) == 1 and not reasons.pop().startswith(ORDINALS):
         raise problems[0]  # it is about the data or an option, not about a pair
-    return matrix.assign_attrs(common)
+    return matrix.assign_attrs(common, equal=equal)
+
+
+def _measured(first: Network, second: Network, data: Any, options: Mapping[str, Any]) -> tuple[Report, bool]:
+    """The report of a pair, and whether its networks are equal: all points of their line have the loss of both."""
+    try:
+        return pair(first, second, data, **options), False
+    except EqualNetworks:
+        given = {name: options[name] for name in ("model", *OPTIONS) if name in options}
+        _, evaluator, attrs = understood({"first": first, "second": second}, data, **given)
+    scores = dict(zip(evaluator.quantities, evaluator.known[0][1][0].tolist(), strict=True))
+    line = xr.Dataset({name: ("alpha", [score] * 3) for name, score in scores.items()}, {"alpha": [0.0, 0.5, 1.0]})
+    for name, (units, _) in evaluator.quantities.items():
+        line[name].attrs = {"units": units} if units else {}
+    return Report(with_barriers(line).assign_attrs(attrs)), True
 
 
 def _require_options(options: Mapping[str, Any], function: Callable[..., Any]) -> None:

@@ -49,8 +49,8 @@ def soup(
         choose_on: samples whose loss orders and chooses; by default `estimated_on`, or where that is not given, `data`,
             which favours the soup, as `summary` then says.
         model: a module of the architecture; needed where all are states.
-        options: `loss`, `error`, `batch`, `batchnorm` (not `keep`; with `reestimate` also the single networks have statistics
-            that are re-estimated) and `estimated_on`, as for `pair`.
+        options: `loss`, `error`, `batch`, `batchnorm` (not `keep`; with `reestimate` also the single networks have
+            statistics that are re-estimated) and `estimated_on`, as for `pair`.
 
     Returns:
         `loss`, `error` (percent) where there is one, and `selection_loss` on the samples that choose, with the

@@ -183,14 +183,14 @@ def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
 def _line(pairs: Pairs, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) -> xr.Dataset:
     """Scores along the line, and the barriers that they make; where the work is stopped or fails, what was done."""
     try:
-        results = _with_barriers(_single_pair(lines.line(pairs, grid))).assign_attrs(attrs)
+        results = with_barriers(_single_pair(lines.line(pairs, grid))).assign_attrs(attrs)
     except points.Interrupted as stop:
         done = stop.partial.drop_vars([name for name in stop.partial if str(name).endswith("_kept")])
-        raise Interrupted(Report(_with_barriers(_single_pair(done)).assign_attrs(attrs))) from stop
+        raise Interrupted(Report(with_barriers(_single_pair(done)).assign_attrs(attrs))) from stop
     except points.Failed as stop:
         if not bool(stop.partial.loss.notnull().any()):
             raise
-        return _with_barriers(_single_pair(stop.partial)).assign_attrs(attrs, failed=str(stop))
+        return with_barriers(_single_pair(stop.partial)).assign_attrs(attrs, failed=str(stop))
     scores = results[list(pairs.evaluator.quantities)].to_array()
     if not bool(scores.notnull().any()):
         raise ParameterError("loss: it is NaN or infinite at every point")
@@ -203,8 +203,8 @@ def _single_pair(results: xr.Dataset) -> xr.Dataset:
     return results.isel(split=0, drop=True).drop_attrs(deep=False)
 
 
-def _with_barriers(results: xr.Dataset) -> xr.Dataset:
-    """With barriers by every definition; where statistics are kept, means over those of both ends."""
+def with_barriers(results: xr.Dataset) -> xr.Dataset:
+    """Scores along a line with barriers by every definition; where statistics are kept, means over both ends'."""
     names = [name for name in ("loss", "error") if name in results]
     kept = [f"{name}_kept" for name in names]
     both = xr.Dataset({"scores": results[names].to_array("of")})

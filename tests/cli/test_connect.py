@@ -229,15 +229,22 @@ def test_a_pair_that_fails_leaves_the_matrix_and_names_both_files(shell: Shell, 
     told = json.loads(out)
     assert status == 1
     measured = [[value is not None for value in row] for row in told["loss_barrier"]]
-    assert measured == [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
+    assert measured == [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]]
     assert [line.partition(":")[0] for line in told["failed"]] == [
-        "0.pt and copy.pt", "0.pt and shape.pt", "1.pt and shape.pt", "copy.pt and shape.pt",
+        "0.pt and shape.pt", "1.pt and shape.pt", "copy.pt and shape.pt",
     ]  # fmt: skip
+    assert told["equal"] == ["0.pt and copy.pt"]
     text = shell(*files, "--alphas", "3")[1]
     page = (folder / "m.html").read_text()
     for shown in (text, page):
-        assert "0.pt and copy.pt: second: expected another network than the first" in shown
-        assert "2 of 6 pairs were measured; 4 could not be." in shown
+        assert "0.pt and shape.pt: second: expected the " in shown
+        assert (
+            "3 of 6 pairs were measured; 3 could not be; equal networks, whose barrier is 0: 0.pt and copy.pt." in shown
+        )
+    status, out, _ = shell("0.pt", "copy.pt", "1.pt", "--alphas", "3")
+    assert (status, out.partition("\n")[0]) == (
+        0, "3 of 3 pairs were measured; equal networks, whose barrier is 0: 0.pt and copy.pt.",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("extra", [[], ["--soup"], ["--plane"]], ids=["matrix", "soup", "plane"])

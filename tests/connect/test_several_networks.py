@@ -39,7 +39,6 @@ def test_a_pair_that_fails_is_nan_and_says_why_and_the_others_are_measured() -> 
     torch.manual_seed(0)
     samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
     networks = {"a": nn.Linear(3, 2), "b": nn.Linear(3, 2), "wide": nn.Linear(4, 2)}
-    networks["copy"] = copy.deepcopy(networks["a"])
     found = pairwise(networks, samples, alphas=3)
     assert float(found.error_at_half.sel(first="a", second="b")) == float(
         connect.pair(networks["a"], networks["b"], samples, alphas=3).error_at_half
@@ -47,13 +46,37 @@ def test_a_pair_that_fails_is_nan_and_says_why_and_the_others_are_measured() -> 
     failed = {
         (one, other) for one in networks for other in networks if found.failed.sel(first=one, second=other).item()
     }
-    broken = {frozenset(("a", "wide")), frozenset(("b", "wide")), frozenset(("wide", "copy")), frozenset(("a", "copy"))}
-    assert {frozenset(each) for each in failed} == broken
-    assert found.failed.sel(first="copy", second="a").item().startswith("a and copy: second: expected another network")
+    assert {frozenset(each) for each in failed} == {frozenset(("a", "wide")), frozenset(("b", "wide"))}
+    assert found.failed.sel(first="wide", second="a").item().startswith("a and wide: second: expected the shapes")
     for one, other in failed:
         assert np.isnan(found.loss_barrier.sel(first=one, second=other))
     assert int(found.loss_barrier.isnull().sum()) == len(failed)
     assert found.attrs["data"] == "20 samples in 1 batch"
+
+
+@pytest.mark.parametrize("names", ["ac", "acb", "abc"], ids=" ".join)
+def test_equal_networks_have_no_barrier_and_are_named(names: str) -> None:
+    """`c` equals `a`; the alignment of the other pairs gives a number more, which is 0, too."""
+    first, second, samples = example_modules.two("perceptron")
+    networks = {"a": first, "b": second, "c": copy.deepcopy(first)}
+    found = pairwise({name: networks[name] for name in names}, samples, alphas=3, align=True)
+    assert found.attrs["equal"] == ["a and c"]
+    assert found.attrs["data"]
+    assert not (found.failed != "").any()
+    assert {"loss_barrier", "loss_at_half", "error_barrier", "error_at_half"} <= found.data_vars.keys()
+    assert ("loss_at_half_unaligned" in found) == ("b" in names)
+    for name in found.data_vars.keys() - {"failed"}:
+        assert found[name].sel(first=["a", "c"], second=["a", "c"]).values.tolist() == [[0, 0], [0, 0]]
+        assert found[name].notnull().all()
+
+
+def test_equal_tensors_of_networks_that_compute_otherwise_are_not_equal() -> None:
+    network = Scaled()
+    other = copy.deepcopy(network)
+    other.offset = 1.0
+    found = pairwise({"a": network, "b": other, "c": Scaled()}, (torch.randn(9, 4), torch.randint(3, (9,))), alphas=3)
+    assert found.failed.sel(first="a", second="b").item().startswith("a and b: second: expected the outputs of the")
+    assert found.attrs["equal"] == []
 
 
 def test_what_is_wrong_with_all_pairs_is_one_error() -> None:
