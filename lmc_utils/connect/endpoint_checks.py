@@ -7,6 +7,7 @@ samples are compared, in the pass that measures the ends.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -44,6 +45,14 @@ class Compared(NamedTuple):
     scores: tuple[Tensor, ...]
 
 
+class ComparisonInterrupted(KeyboardInterrupt):
+    """The comparison was stopped. `scores` are those of the first networks, as `Compared` has them; at least one."""
+
+    def __init__(self, measured: Scores, scores: Sequence[Tensor]) -> None:
+        super().__init__("networks were still being compared with their copies")
+        self.measured, self.scores = measured, tuple(scores)
+
+
 def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
     """Run the copy and each network on all samples, and compare outputs and scores, batch by batch.
 
@@ -55,8 +64,18 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
         ParameterError: a difference beyond rounding; the line says where. Or a network that cannot be run on the
             samples, changes what it holds in a forward pass, draws random numbers, or answers otherwise when it is
             asked again.
+        ComparisonInterrupted: the work was stopped after some networks were measured.
     """
-    worst, scores = 0.0, list[Tensor]()
+    scores = list[Tensor]()
+    try:
+        return _compared(ends, batches, measured, scores)
+    except KeyboardInterrupt as stop:
+        raise (ComparisonInterrupted(measured, scores) if scores else stop) from stop
+
+
+def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[Tensor]) -> Compared:
+    """What `compare` says; the scores of each network are added to the list as soon as they are known."""
+    worst = 0.0
     copied, here, attributes = ends.module, _device(ends.module), Attributes(ends.module)
     for corner, (name, state) in enumerate(zip(ends.names, ends.states, strict=True)):
         network = None if _is_copied(ends, corner) else _as_given(ends, corner)
@@ -77,7 +96,7 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
                 if network is not None:
                     own = batch.to(_device(network))
                     theirs = output_of(network, own, number)
-                    away = _output_difference(outputs(mine), outputs(theirs), name, number)
+                    away = _output_difference(outputs(mine), outputs(theirs), ends, corner, number)
                     worst = max(worst, away)
                     if not (measured.own and _same(mine, theirs) and _same(ours.target, own.target)):
                         their_scores = measured.sums(theirs, own).cpu()
@@ -101,9 +120,7 @@ def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:
     """
     if not evaluator.norms or evaluator.convention != "reestimate":
         return
-    first, *others = [_attributes(each) for each in ends.originals if each is not None] or [{}]
-    keys = sorted({*first, *(key for each in others for key in each)})
-    differing = [key for key in keys if any(not extra_states.equal(first.get(key), each.get(key)) for each in others)]
+    differing = _differing_attributes([each for each in ends.originals if each is not None])
     if not differing:
         return
     corners = on_line(torch.tensor([0.0, 1.0], dtype=torch.float64))
@@ -118,6 +135,13 @@ def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:
                 f"{name}: expected the scores of the network itself with re-estimated statistics, the copy that is "
                 f"measured has others; these attributes differ: {listed(differing)}"
             )
+
+
+def _differing_attributes(networks: Sequence[nn.Module]) -> list[str]:
+    """The names of what modules hold besides tensors and parts that differs between the first and another one."""
+    first, *others = [_attributes(each) for each in networks] or [{}]
+    keys = sorted({*first, *(key for each in others for key in each)})
+    return [key for key in keys if any(not extra_states.equal(first.get(key), each.get(key)) for each in others)]
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
@@ -197,7 +221,8 @@ def _require_unchanged(copied: nn.Module, state: State, which: str) -> None:
         )
 
 
-def _output_difference(mine: list[Tensor], theirs: list[Tensor], which: str, number: int) -> float:
+def _output_difference(mine: list[Tensor], theirs: list[Tensor], ends: Endpoints, corner: int, number: int) -> float:
+    which = ends.names[corner]
     if [value.shape for value in mine] != [value.shape for value in theirs]:
         raise ParameterError(f"{which}: expected one architecture, its outputs in batch {number} have another shape")
     worst = 0.0
@@ -208,7 +233,11 @@ def _output_difference(mine: list[Tensor], theirs: list[Tensor], which: str, num
         fraction, place = difference(one, other)
         if not fraction <= tolerance(one.dtype):
             where = f"batch {number}, {f'output {row}, ' if len(mine) > 1 else ''}place {place}"
+            copied_and_this = [each for each in (ends.template, ends.originals[corner]) if each is not None]
+            differing = _differing_attributes(copied_and_this)
             hint = "something besides parameters and buffers differs between the two"
+            if len(differing) == 1:
+                hint = f"the attribute {differing[0]} differs between the two; give both networks the same one"
             raise ParameterError(
                 f"{which}: expected the outputs of the network itself, the copy that is measured differs in {where} by "
                 f"{fraction:.2g} of the largest output; {hint}"

@@ -16,11 +16,12 @@ import xarray as xr
 from torch import Tensor, nn
 
 from lmc_utils.connect.averages import mixture, understood
+from lmc_utils.connect.endpoint_checks import ComparisonInterrupted
 from lmc_utils.connect.endpoints import require_mapping
 from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.connect.samples.repeatable_data import repeatable
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
-from lmc_utils.measure.module_scores import cross_entropy, logits_of
+from lmc_utils.measure.module_scores import Scores, cross_entropy, logits_of
 from lmc_utils.measure.module_state import State, statistics, tensors
 from lmc_utils.measure.points import Interrupted
 from lmc_utils.progress import bar
@@ -60,7 +61,8 @@ def soup(
 
     Raises:
         ParameterError: fewer than two networks, names that are those of averages, or what `pair` raises.
-        points.Interrupted: the work was stopped; it has what was measured.
+        points.Interrupted: the work was stopped; it has what was measured. Until a network was measured for the soup,
+            that is the networks as they were given, with their own running statistics.
 
     >>> from lmc_utils.progress import hidden
     >>> _ = torch.manual_seed(0)
@@ -76,22 +78,26 @@ def soup(
     names, averages = list(networks), [UNIFORM, GREEDY]
     require(all(isinstance(name, str) for name in names), "networks", "names that are texts", names)
     require(not {*names} & {*averages, ENSEMBLE}, "networks", "names other than those of averages", names)
+    candidates = [*names, *averages, ENSEMBLE]
     with unchanged_random():
-        ends, evaluator, attrs = understood(networks, data, model=model, **options)
+        try:
+            ends, evaluator, attrs = understood(networks, data, model=model, **options)
+        except ComparisonInterrupted as stop:
+            raise Interrupted(_stopped(_blank(stop.measured, candidates, averages, names), stop.scores)) from stop
         asked = "reestimate or interpolate, as an average has one set of running statistics"
         require(not evaluator.keeps_statistics, "batchnorm", asked, "keep")
-        (samples,) = evaluator.samples.values()
-        selection = samples
-        if choose_on is not None:
-            selection = repeatable(choose_on, "choose_on", batch=options.get("batch"), network=ends.module)
-        elif options.get("estimated_on") is not None:
-            selection = evaluator.estimated_on
-        evaluator = replace(evaluator, samples={"data": samples, "selection": selection}, known=())
-        others = f"other samples ({selection.description})"
-        attrs["chosen_on"] = "the samples measured" if selection is samples else others
-        candidates = [*names, *averages, ENSEMBLE]
-        found = _blank(evaluator, candidates, averages, names).assign_attrs(attrs)
+        found = _blank(evaluator.measured, candidates, averages, names).assign_attrs(attrs)
+        compared = [scores[0] for _, scores in evaluator.known]
         try:
+            (samples,) = evaluator.samples.values()
+            selection = samples
+            if choose_on is not None:
+                selection = repeatable(choose_on, "choose_on", batch=options.get("batch"), network=ends.module)
+            elif options.get("estimated_on") is not None:
+                selection = evaluator.estimated_on
+            evaluator = replace(evaluator, samples={"data": samples, "selection": selection}, known=())
+            others = f"other samples ({selection.description})"
+            found.attrs["chosen_on"] = "the samples measured" if selection is samples else others
             _measure(evaluator, ends.states, found)
             ensemble = evaluator.measured.loss is cross_entropy
             if ensemble:
@@ -99,7 +105,7 @@ def soup(
             else:
                 found = found.isel(candidate=slice(-1))
         except KeyboardInterrupt as stop:
-            raise Interrupted(found.assign_attrs(summary="the soup was not finished")) from stop
+            raise Interrupted(_stopped(found, compared)) from stop
     return found.assign_attrs(summary=_sentence(found, names))
 
 
@@ -162,11 +168,21 @@ def _ensemble_scores(evaluator: ModuleEvaluator, corners: Sequence[State]) -> Te
     return torch.stack(totals)
 
 
-def _blank(
-    evaluator: ModuleEvaluator, candidates: Sequence[str], averages: Sequence[str], names: Sequence[str]
-) -> xr.Dataset:
+def _stopped(found: xr.Dataset, compared: Sequence[Tensor]) -> xr.Dataset:
+    """An unfinished result; without numbers of its own, the scores of networks compared with their copies."""
+    what = "Networks and averages measured"
+    if not found.loss.notnull().any():
+        what = "Networks measured, as they were given"
+        for row, scores in enumerate(compared):
+            for name, score in zip(("loss", "error"), scores.tolist(), strict=False):
+                found[name].values[row] = score
+    done = int(found.loss.notnull().sum())
+    return found.assign_attrs(summary=f"The soup was not finished. {what}: {done}.")
+
+
+def _blank(measured: Scores, candidates: Sequence[str], averages: Sequence[str], names: Sequence[str]) -> xr.Dataset:
     nothing = np.full(len(candidates), np.nan)
-    quantities = {name: {"units": about[0]} if about[0] else {} for name, about in evaluator.quantities.items()}
+    quantities = {name: {"units": about[0]} if about[0] else {} for name, about in measured.quantities.items()}
     quantities["selection_loss"] = quantities["loss"]
     scores = {name: ("candidate", nothing.copy(), attrs) for name, attrs in quantities.items()}
     weight = (("average", "network"), np.full((len(averages), len(names)), np.nan))

@@ -26,7 +26,7 @@ from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_derivatives import along_line
 from lmc_utils.measure.module_point_scores import PointScores
-from lmc_utils.measure.module_scores import Scores, cross_entropy
+from lmc_utils.measure.module_scores import Scores
 from lmc_utils.measure.module_state import State, layers, norms, require_single
 from lmc_utils.measure.module_statistics import Reestimation
 from lmc_utils.networks.training import Recipe
@@ -70,8 +70,7 @@ class ModuleEvaluator:
 
     @property
     def quantities(self) -> dict[str, tuple[str, str]]:
-        unit = "nats" if self.measured.loss is cross_entropy else ""
-        return {"loss": (unit, "")} | ({"error": ("percent", "")} if self.measured.error else {})
+        return self.measured.quantities
 
     @property
     def splits(self) -> list[str]:

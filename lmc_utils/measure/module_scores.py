@@ -180,6 +180,12 @@ class Scores:
     error: Score | None = misclassified
 
     @property
+    def quantities(self) -> dict[str, tuple[str, str]]:
+        """The unit and the long name of each score, as an evaluator has them."""
+        unit = "nats" if self.loss is cross_entropy else ""
+        return {"loss": (unit, "")} | ({"error": ("percent", "")} if self.error else {})
+
+    @property
     def names(self) -> list[str]:
         """`loss`, and `error` where there is one."""
         return ["loss"] if self.error is None else ["loss", "error"]

@@ -266,6 +266,20 @@ def test_ctrl_c_shows_what_was_measured_and_names_no_attribute(shell: Shell, fol
     assert (folder / "m.html").exists()
 
 
+@pytest.mark.parametrize(("calls", "done"), [(0, 0), (3, 1), (6, 3)])
+def test_ctrl_c_in_a_soup_shows_the_networks_that_were_compared(
+    shell: Shell, folder: Path, calls: int, done: int
+) -> None:
+    (folder / "most").write_text(str(calls))
+    arguments = ["0.pt", "1.pt", "2.pt", "--soup", "--loss", "mine:stops", "--json", "--html", "m.html"]
+    status, out, error = shell(*arguments)
+    assert status == 130
+    assert ("what was measured is above" if done else "nothing was measured yet") in error
+    assert (folder / "m.html").exists() == bool(out) == bool(done)
+    if done:
+        assert sum(value is not None for value in json.loads(out)["loss"]) == done
+
+
 def test_nothing_is_measured_where_the_output_cannot_be_written(shell: Shell, folder: Path) -> None:
     (folder / "x.html").mkdir()
     for option in (["--html", "no/x.html"], ["--html", "x.html"], ["--save", "no/x.safetensors"]):

@@ -73,6 +73,27 @@ def test_a_differing_attribute_is_detected_and_located() -> None:
         connect.pair(first, second, SAMPLES)
 
 
+class Scaled(nn.Module):
+    def __init__(self, scale: float, offset: float = 0.0) -> None:
+        super().__init__()
+        self.layer, self.scale, self.offset = nn.Linear(3, 2), scale, offset
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.layer(inputs) * self.scale + self.offset
+        return logits
+
+
+def test_a_differing_attribute_is_named_where_no_other_differs() -> None:
+    nested = [nn.Sequential(Scaled(scale), nn.Identity()) for scale in (2.0, 3.0)]
+    for name, networks in {"scale": [Scaled(2.0), Scaled(3.0)], "0.scale": nested}.items():
+        with pytest.raises(
+            ParameterError, match=rf"; the attribute {name} differs between the two; give both networks"
+        ):
+            connect.pair(*networks, SAMPLES)
+    with pytest.raises(ParameterError, match=r"; something besides parameters and buffers differs between the two$"):
+        connect.pair(Scaled(2.0), Scaled(3.0, 1.0), SAMPLES)
+
+
 def test_other_buffers_must_be_equal_in_both_networks() -> None:
     first, second = (Odd(lambda network, outputs: outputs * network.table) for _ in range(2))
     first.table.fill_(3.0)

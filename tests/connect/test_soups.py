@@ -171,3 +171,23 @@ def test_arguments_of_the_wrong_kind_are_one_line(given: Any, options: dict[str,
     networks, samples = siblings()
     with pytest.raises(ParameterError, match=f"^{line}"):
         connect.soup(given([networks["a"], networks["b"]]), samples, **options)
+
+
+@pytest.mark.parametrize(("stopped_in", "done"), [("the comparison", 2), ("the first measurement", 4)])
+def test_an_interrupted_comparison_has_the_networks_that_were_compared(stopped_in: str, done: int) -> None:
+    networks, samples = siblings()
+    calls, most = 0, {"the comparison": 4, "the first measurement": 8}[stopped_in]
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > most:
+            raise KeyboardInterrupt
+        return cross_entropy(output, target)
+
+    with pytest.raises(points.Interrupted) as stop:
+        connect.soup(networks, samples, loss=loss)
+    expected = [scores(networks[name].eval(), samples)[0] for name in NAMES[:done]]
+    found = stop.value.partial
+    np.testing.assert_allclose(found.loss.dropna("candidate"), expected, rtol=1e-5)
+    assert found.attrs["summary"] == f"The soup was not finished. Networks measured, as they were given: {done}."
