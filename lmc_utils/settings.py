@@ -295,8 +295,8 @@ def describe_unknown(value: str, choices: Iterable[str]) -> str:
     """Describe a value that is not among the choices, with the nearest one where there is one."""
     choices = list(choices)
     near = difflib.get_close_matches(value[:LONGEST_VALUE], choices, n=1, cutoff=0.5)
-    guess = f"did you mean {short_repr(near[0])}? " if near else ""
-    return f"{short_repr(value)} is not known; {guess}Choose from {', '.join(choices)}"
+    start = f"did you mean {short_repr(near[0])}? Choose" if near else "choose"
+    return f"{short_repr(value)} is not known; {start} from {', '.join(choices)}"
 
 
 def _describe(hint: Any) -> str:

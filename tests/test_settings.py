@@ -115,7 +115,7 @@ def test_unknown_choices_name_the_nearest() -> None:
     with pytest.raises(ParameterError) as caught:
         require_choice("dataset", "digit", ["mnist1d", "digits"])
     assert str(caught.value) == "dataset: 'digit' is not known; did you mean 'digits'? Choose from mnist1d, digits"
-    with pytest.raises(ParameterError, match="preset: 'huge' is not known; Choose from smoke, default, paper"):
+    with pytest.raises(ParameterError, match="preset: 'huge' is not known; choose from smoke, default, paper"):
         Walk.preset("huge")
 
 

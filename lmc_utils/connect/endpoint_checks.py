@@ -217,7 +217,8 @@ def _require_unchanged(copied: nn.Module, state: State, which: str) -> None:
     changed = [name for name, value in tensors(copied).items() if name not in state or not same(value, state[name])]
     if changed:
         raise ParameterError(
-            f"{which}: expected a network that a forward pass leaves as it is, it changes {listed(changed)}"
+            f"{which}: expected a network that a forward pass leaves as it is, it changes {listed(changed)}; "
+            "change them in training mode only, `if self.training:`"
         )
 
 

@@ -122,7 +122,9 @@ def pair(
             layers=None if isinstance(layers, bool) else layers,
         )  # fmt: skip
         if rescale:
-            require(not (layers or curvature or curve), "rescale", "no layers, curvature or curve beside it", rescale)
+            beside = {"layers": layers, "curvature": curvature, "curve": curve}
+            asked = ", ".join(name for name, given in beside.items() if given)
+            require(not asked, "rescale", "no layers, curvature or curve beside it", asked)
             evaluator = rescaled(evaluator)
             attrs["rescaled"] = evaluator.description
         pairs = Pairs(evaluator, {}, [()], lambda _: both.states)

@@ -40,7 +40,7 @@ ROOT = Path(__file__).parent.parent.parent
             ["run", "02_sibling_forking", "-p", "seed", "-o", "x.ipynb"],
             "parameter: expected a name and a value after -p",
         ),
-        (["run", "02_sibling_forking", "--preset", "tiny"], "preset: 'tiny' is not known; Choose from smoke, default"),
+        (["run", "02_sibling_forking", "--preset", "tiny"], "preset: 'tiny' is not known; choose from smoke, default"),
         (["run", "01_toy_landscapes", "-p", "m", "1"], "m: expected from 2 to 64, got 1"),
         (["run", "01_toy_landscapes", "-p", "n_points", "2000000000"], "n_points: expected work that fits into memory"),
         (["run", "02_sibling_forking", "-p", "parents", "1000000000000"], "experiment (9,000,000,000,000 networks of"),

@@ -163,7 +163,7 @@ def test_an_interrupted_soup_has_what_was_measured() -> None:
     [
         (list, {}, "networks: expected a mapping from names to networks, got a list"),
         (lambda two: {1: two[0], "b": two[1]}, {}, r"networks: expected names that are texts, got \[1, 'b'\]"),
-        (lambda two: dict(zip("ab", two, strict=True)), {"alphas": 3}, "options: 'alphas' is not known; Choose from l"),
+        (lambda two: dict(zip("ab", two, strict=True)), {"alphas": 3}, "options: 'alphas' is not known; choose from l"),
     ],
     ids=["list", "number", "option"],
 )

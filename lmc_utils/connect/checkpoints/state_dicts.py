@@ -95,7 +95,21 @@ def require_understood(module: nn.Module, first: State, second: State) -> None:
     fixed = [name for name in differ if name not in mixed]
     if fixed:
         expected = "buffers that are equal in both, or running statistics of torch's normalisations"
-        raise ParameterError(f"network: expected {expected}; these differ: {listed(fixed)}")
+        raise ParameterError(f"network: expected {expected}; these differ: {listed(fixed)}; {_way_out(module, fixed)}")
+
+
+def _way_out(module: nn.Module, names: Sequence[str]) -> str:
+    """How to get rid of the differences of some buffers."""
+    ends = {ending for ending in ("_u", "_v", "_mask", "running_mean", "running_var") if names[0].endswith(ending)}
+    if ends & {"_u", "_v"}:
+        new = "parametrizations." in names[0]
+        by = "parametrize.remove_parametrizations(layer, 'weight')" if new else "remove_spectral_norm(layer)"
+        return f"these are spectral normalisation's: fold it into the weights of both, `torch.nn.utils.{by}`"
+    if "_mask" in ends:
+        return "if these are pruning's, apply it to the weights of both, `torch.nn.utils.prune.remove(layer, 'weight')`"
+    if ends and any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        return "give both `state_dict()`s, and the network before `torch.jit` as `model`"
+    return "if they do not matter, copy them from one network to the other"
 
 
 def same(one: Tensor, other: Tensor) -> bool:

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import example_forwards
+import example_modules
 import pytest
 import torch
 from torch import Tensor, nn
@@ -129,6 +130,12 @@ def test_statistics_of_batch_normalisation_are_the_whole_repair() -> None:
     assert (plain.loss == found.loss).all()
     with pytest.raises(ParameterError, match=r"^batchnorm: expected reestimate with rescale=True, got 'keep'"):
         connect.pair(first, second, batches, batchnorm="keep", rescale=True)
+
+
+def test_parts_that_are_not_measured_beside_rescaling_are_named() -> None:
+    first, second, samples = example_modules.two("perceptron")
+    with pytest.raises(ParameterError, match=r"^rescale: expected no .* beside it, got 'layers, curve'$"):
+        connect.pair(first, second, samples, rescale=True, layers=["0"], curve=True)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import example_modules
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize, prune
 
+from lmc_utils import connect
 from lmc_utils.connect.checkpoints.state_dicts import state_of
 from lmc_utils.connect.endpoints import endpoints, require_different
 from lmc_utils.measure.module_state import mixed
@@ -140,3 +144,51 @@ def test_a_part_with_statistics_that_has_two_names_may_be_saved_once_or_twice() 
     for state in (network.state_dict(), without(network.state_dict(), *(f"two.{name}" for name in norm.state_dict()))):
         found, _ = state_of(state, network, "first")
         assert torch.equal(found["one.running_mean"], norm.running_mean)
+
+
+def spectral(layer: nn.Linear) -> nn.Module:
+    return nn.utils.spectral_norm(layer)
+
+
+def parametrized(layer: nn.Linear) -> nn.Module:
+    return nn.utils.parametrizations.spectral_norm(layer)
+
+
+def pruned(layer: nn.Linear) -> nn.Module:
+    return prune.random_unstructured(layer, "weight", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "remedy"),
+    [
+        (spectral, "`torch.nn.utils.remove_spectral_norm(layer)`", nn.utils.remove_spectral_norm),
+        (
+            parametrized,
+            "`torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')`",
+            partial(parametrize.remove_parametrizations, tensor_name="weight"),
+        ),
+        (pruned, "`torch.nn.utils.prune.remove(layer, 'weight')`", partial(prune.remove, name="weight")),
+    ],
+)
+def test_the_way_out_of_buffers_that_differ_is_one(change: Any, line: str, remedy: Any) -> None:
+    torch.manual_seed(0)
+    both = [nn.Sequential(change(nn.Linear(3, 8)), nn.Tanh(), nn.Linear(8, 2)) for _ in range(2)]
+    samples = torch.randn(9, 3), torch.randint(2, (9,))
+    with pytest.raises(ParameterError, match=re.escape(line) + "$"):
+        connect.pair(*both, samples)
+    for each in both:
+        remedy(each[0])
+    assert connect.pair(*both, samples, alphas=3).attrs["endpoint_difference"] == 0
+
+
+def test_scripted_normalisations_are_measured_as_states_of_the_network_before() -> None:
+    plain = [nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)) for _ in range(2)]
+    samples = torch.randn(9, 3), torch.randint(2, (9,))
+    for each in plain:
+        each(samples[0])
+    both = [torch.jit.script(each) for each in plain]
+    with pytest.raises(ParameterError, match=r"; give both `state_dict\(\)`s, and the network before `torch.jit` as"):
+        connect.pair(*both, samples)
+    states = [each.state_dict() for each in both]
+    found = connect.pair(*states, samples, model=plain[0], alphas=3)
+    assert found.loss.values.tolist() == connect.pair(*plain, samples, alphas=3).loss.values.tolist()
