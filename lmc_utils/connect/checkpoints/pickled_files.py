@@ -2,7 +2,8 @@
 
 torch's own reader for weights builds tensors and plain values, and stops at everything else: a namespace of options, a
 path, a NumPy number. Each class or function that a file names beyond those is replaced here by an empty placeholder, so
-that a state can be read whatever stands beside it, and no code of the file or of a library that it names is run.
+that a state can be read whatever stands beside it, and no code of the file or of a library that it names is run. That
+also holds for what `torch.serialization.add_safe_globals` has registered.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from __future__ import annotations
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+from torch.serialization import (
+    add_safe_globals,
+    clear_safe_globals,
+    get_safe_globals,
+    get_unsafe_globals_in_checkpoint,
+    safe_globals,
+)
 
 from lmc_utils.formatting import listed
 from lmc_utils.settings import ParameterError
@@ -51,6 +59,11 @@ def load(path: Path) -> Any:
     Raises:
         ParameterError: another kind of file, or one whose tensors cannot be built without running code that it names.
     """
+    with _nothing_registered():
+        return _load(path)
+
+
+def _load(path: Path) -> Any:
     placeholders = {name: _placeholder(name) for name in _named_classes(path)}
     for _ in range(_ATTEMPTS):
         try:
@@ -73,6 +86,18 @@ def unread_class(value: Any) -> str | None:
     """
     kind = value if isinstance(value, type) else type(value)
     return f"{kind.__module__}.{kind.__qualname__}" if issubclass(kind, Unread) else None
+
+
+@contextmanager
+def _nothing_registered() -> Iterator[None]:
+    """Without the classes and functions that the user, or a library, has told torch to run when it reads a file."""
+    before = get_safe_globals()
+    clear_safe_globals()
+    try:
+        yield
+    finally:
+        clear_safe_globals()
+        add_safe_globals(before)
 
 
 def _named_classes(path: Path) -> list[str]:

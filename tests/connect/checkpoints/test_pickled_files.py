@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.serialization import get_safe_globals, safe_globals
 
 from lmc_utils.connect.checkpoints.pickled_files import load, unread_class
 from lmc_utils.settings import ParameterError
@@ -91,6 +92,19 @@ def test_what_would_be_run_is_not(tmp_path: Path) -> None:
         ParameterError, match=r"^checkpoint: expected tensors and plain values in '.*', it holds more: "
     ):
         load(tmp_path / "x.pt")
+    assert not RUN
+
+
+def test_a_registered_class_is_not_built_and_stays_registered(tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(1), "beside": State()}, tmp_path / "x.pt")
+    torch.save(torch.ones(1), tmp_path / "broken.pt")
+    (tmp_path / "broken.pt").write_bytes((tmp_path / "broken.pt").read_bytes()[:200])
+    with safe_globals([State, (RUN.append, "builtins.print")]):
+        before = {*get_safe_globals()}
+        assert unread_class(load(tmp_path / "x.pt")["beside"]) == f"{State.__module__}.State"
+        with pytest.raises(ParameterError):
+            load(tmp_path / "broken.pt")
+        assert {*get_safe_globals()} == before
     assert not RUN
 
 
