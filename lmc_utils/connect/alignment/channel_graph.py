@@ -36,12 +36,13 @@ from lmc_utils.settings import ParameterError
 
 @dataclass(frozen=True)
 class AffineLayer:
-    """A fully connected or convolutional operation of the graph.
+    """A fully connected, convolutional or transposed convolutional operation of the graph.
 
     Attributes:
         place: the name of the module that it is in.
         weight, bias: the names of its parameters; None where it has none, or computes it.
         channel_axis: of its output.
+        filter_axis: of its weight, along which the channels of its output lie.
         calls: how many operations of the graph use the weight or the bias.
         normalised: a batch normalisation with running statistics takes its output, and nothing else does.
         reads_out: its output reaches the network's without another such layer between them.
@@ -51,6 +52,7 @@ class AffineLayer:
     weight: str | None
     bias: str | None
     channel_axis: int
+    filter_axis: int
     calls: int
     normalised: bool
     reads_out: bool
@@ -64,7 +66,7 @@ class ChannelGraph:
         axes: for each parameter and running statistic, what each of its axes permutes with, as
             `networks.permutation_symmetry.axes` has it for stacks.
         in_order: operations without a rule, as "lstm at 'encoder'"; the channels at them keep their order.
-        layers: fully connected and convolutional operations, in the order of their execution.
+        layers: fully connected, convolutional and transposed convolutional operations, in the order of their execution.
     """
 
     axes: dict[str, tuple[Axis, ...]]
@@ -129,7 +131,8 @@ def read(module: nn.Module, batch: Batch, *, asked: str = "align") -> ChannelGra
 
 _PREFIX = "module."
 _RULES = (channel_rules, channel_shape_rules)  # which register themselves
-_AFFINE = ("linear", "conv1d", "conv2d", "conv3d")
+_TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+_AFFINE = ("linear", "conv1d", "conv2d", "conv3d", *_TRANSPOSED)
 
 
 class _Forward(nn.Module):
@@ -276,10 +279,10 @@ def _affine_layers(program: torch.export.ExportedProgram, own: dict[str, str]) -
             weight, bias = (
                 names.get(each.name) if isinstance(each, fx.Node) else None for each in (*node.args, None)[1:3]
             )
-            space = 0 if _name(node) == "linear" else int(_name(node)[4])
+            space = 0 if _name(node) == "linear" else int(_name(node)[-2])
             found.append(
                 AffineLayer(
-                    _place(node), weight, bias, -1 - space,
+                    _place(node), weight, bias, -1 - space, int(_name(node) in _TRANSPOSED),
                     max(uses.get(name, 0) for name in (weight or "", bias or "")),
                     _only_normalised(node), reads_out,
                 )

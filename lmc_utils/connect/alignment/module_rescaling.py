@@ -1,7 +1,7 @@
 """Rescaled activations (REPAIR, Jordan et al. 2022, arXiv 2211.08403) for any module of torch.
 
-At each point of the line, layer after layer, every channel that a fully connected or convolutional layer puts out is
-given the mixtures of the means and of the standard deviations that it has at the ends. The affine map that does so is
+At each point of the line, layer after layer, every channel of a fully connected, convolutional or transposed
+convolutional layer is given the mixtures of the means and of the standard deviations that it has at the ends. The affine map that does so is
 folded into the layer's weight and bias, so that a network of the same architecture is measured. Where a batch
 normalisation follows, its re-estimated statistics do the same. `activation_rescaling` is this for stacked networks.
 """
@@ -25,6 +25,11 @@ from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_state import tensors
 from lmc_utils.settings import ParameterError, require
+
+_FOLDABLE = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
 
 Moments = tuple[Tensor, Tensor]
 """Mean and standard deviation of every channel, (channels,) each, float64."""
@@ -148,7 +153,7 @@ def fold(module: nn.Module, layer: AffineLayer, present: Moments, wanted: Moment
     scale = torch.where(deviation > STILL, deviation_wanted / deviation.clamp(min=STILL), 1.0)
     weight, bias = (module.get_parameter(f"{layer.place}.{name}".lstrip(".")) for name in ("weight", "bias"))
     with torch.no_grad():
-        weight.copy_(weight.double() * scale.view(-1, *(1,) * (weight.dim() - 1)))
+        weight.copy_(weight.double() * scale.view(-1, *(1,) * (weight.dim() - 1 - layer.filter_axis)))
         bias.copy_(bias.double() * scale + mean_wanted - mean * scale)
 
 
@@ -175,9 +180,13 @@ def _mixed(ends: Sequence[Mapping[str, Moments]], alpha: float) -> dict[str, Mom
 def _require_foldable(module: nn.Module, layer: AffineLayer) -> None:
     """Raise ParameterError unless a layer is a module of its own, with a weight and a bias that nothing else uses."""
     part = module.get_submodule(layer.place)
-    if type(part) not in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d) or layer.weight is None:
+    if type(part) not in _FOLDABLE or layer.weight is None:
         found = f"'{layer.place}', a {type(part).__name__}, computes a weight or calls torch's function itself"
         raise ParameterError(f"rescale: expected layers that are modules of torch, {found}")
+    if layer.filter_axis == 1 and part.groups != 1:
+        raise ParameterError(
+            f"rescale: expected transposed convolutions with one group, '{layer.place}' has {part.groups}"
+        )
     if part._forward_hooks or part._forward_pre_hooks:
         raise ParameterError(f"rescale: expected layers without hooks, '{layer.place}' has some; remove them first")
     if layer.calls > 1:

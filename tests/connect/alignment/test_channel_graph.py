@@ -130,14 +130,14 @@ def test_layers_are_those_of_the_graph() -> None:
         return net.read(x.mean(-1)).softmax(1)
 
     network = Written(
-        forward, one=nn.Conv1d(3, 4, 1), norm=nn.BatchNorm1d(4), again=nn.Conv1d(4, 4, 1, bias=False),
+        forward, one=nn.ConvTranspose1d(3, 4, 1), norm=nn.BatchNorm1d(4), again=nn.Conv1d(4, 4, 1, bias=False),
         read=nn.Linear(4, 2),
     )  # fmt: skip
     found = [tuple(vars(layer).values()) for layer in read(network, 3, 5).layers]
-    again = ("again", "again.weight", None, -2, 2, False, False)
+    again = ("again", "again.weight", None, -2, 0, 2, False, False)
     assert found == [
-        ("one", "one.weight", "one.bias", -2, 1, True, False),
+        ("one", "one.weight", "one.bias", -2, 1, 1, True, False),
         again,
         again,
-        ("read", "read.weight", "read.bias", -1, 1, False, True),
+        ("read", "read.weight", "read.bias", -1, 0, 1, False, True),
     ]

@@ -28,6 +28,12 @@ def convolutional() -> nn.Sequential:
     ).double()  # fmt: skip
 
 
+def transposed() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 5, 3, stride=2), nn.ReLU(), nn.ConvTranspose2d(5, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3),
+    ).double()  # fmt: skip
+
+
 def normalised() -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(1, 5, 3, bias=False), nn.BatchNorm2d(5), nn.ReLU(), nn.Flatten(), nn.Linear(180, 6), nn.GELU(),
@@ -63,7 +69,8 @@ def loss_of_a_plain_loop(first: nn.Sequential, second: nn.Sequential, alpha: flo
             scale = ((1 - alpha) * a.std(1, correction=0) + alpha * b.std(1, correction=0)) / now.std(1, correction=0)
             shift = (1 - alpha) * a.mean(1) + alpha * b.mean(1) - scale * now.mean(1)
             layer: Any = point[place]
-            layer.weight.mul_(scale.view(-1, *(1,) * (layer.weight.dim() - 1)))
+            filters_first = layer.weight.transpose(0, int(isinstance(layer, nn.ConvTranspose2d)))
+            filters_first.mul_(scale.view(-1, *(1,) * (layer.weight.dim() - 1)))
             layer.bias.mul_(scale).add_(shift)
         return float(F.cross_entropy(point(x), y))
 
@@ -73,11 +80,11 @@ def with_statistics(network: nn.Sequential, x: Tensor) -> None:
     network.eval()
 
 
-@pytest.mark.parametrize(("make", "places"), [(convolutional, [0, 2, 5]), (normalised, [4])])
+@pytest.mark.parametrize(("make", "places"), [(convolutional, [0, 2, 5]), (transposed, [0, 2]), (normalised, [4])])
 def test_losses_are_those_of_a_plain_loop(make: Any, places: list[int]) -> None:
     torch.manual_seed(3)
     first, second = make(), make()
-    batches = samples() if make is convolutional else [tuple(map(torch.cat, zip(*samples(), strict=True)))]
+    batches = [tuple(map(torch.cat, zip(*samples(), strict=True)))] if make is normalised else samples()
     before = copy.deepcopy(first.state_dict()), copy.deepcopy(second.state_dict())
     found = connect.pair(first, second, batches, alphas=ALPHAS, rescale=True)
     for alpha in ALPHAS:
@@ -151,6 +158,14 @@ def test_parts_that_are_not_measured_beside_rescaling_are_named() -> None:
                 lambda net, x: net.two(net.one(net.one(x))), one=nn.Linear(3, 3), two=nn.Linear(3, 2)
             ),
             "used once in a forward pass, 'one' is not",
+        ),
+        (
+            lambda: example_forwards.Written(
+                lambda net, x: net.two(net.one(x[:, :2, None]).flatten(1)),
+                one=nn.ConvTranspose1d(2, 4, 1, groups=2),
+                two=nn.Linear(4, 2),
+            ),
+            "transposed convolutions with one group, 'one' has 2",
         ),
         (
             lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.Linear(4, 2)),
