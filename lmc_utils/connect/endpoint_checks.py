@@ -1,4 +1,4 @@
-"""Whether the copy that is measured computes what each of the two networks computes, as it was given.
+"""Comparison of the copy that is measured with each of the networks, as it was given.
 
 Whatever a network holds besides its tensors, an attribute that differs or that a forward pass changes, shows here. All
 samples are compared, in the pass that measures the ends.
@@ -34,7 +34,7 @@ _SCORE_ROUNDING = 100  # how much more than an output a score may differ: losses
 
 
 class Compared(NamedTuple):
-    """What the comparison of the copy with each network has found.
+    """Result of the comparison of the copy with each network.
 
     Attributes:
         difference: the largest difference between their outputs, over the largest output of the batch.
@@ -74,7 +74,7 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
 
 
 def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[Tensor]) -> Compared:
-    """What `compare` says; the scores of each network are added to the list as soon as they are known."""
+    """As `compare`; the scores of each network are added to the list as soon as they are known."""
     worst = 0.0
     copied, here, attributes = ends.module, _device(ends.module), Attributes(ends.module)
     for corner, (name, state) in enumerate(zip(ends.names, ends.states, strict=True)):

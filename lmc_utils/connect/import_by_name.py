@@ -16,7 +16,7 @@ from lmc_utils.settings import ParameterError, describe_unknown, require
 
 
 def import_object(parameter: str, place: str) -> Any:
-    """What `package.module:name` stands for; modules are looked for in the current folder, too.
+    """Import what `package.module:name` stands for; modules are looked for in the current folder, too.
 
     Args:
         parameter: its name, for the message.

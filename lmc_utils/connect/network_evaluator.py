@@ -1,4 +1,4 @@
-"""What measures points between networks of any kind, compared with the networks, and what a report says of both."""
+"""The evaluator of points between networks of any kind, compared with the networks, and a report's attributes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def evaluator_of(
     estimated_on: Any,
     layers: Sequence[str] | None = None,
 ) -> tuple[ModuleEvaluator, float]:
-    """What measures points between networks, on samples that are the same at each reading; arguments as for `pair`.
+    """Make the evaluator of points between networks, on samples that stay the same; arguments as for `pair`.
 
     It is compared with the networks as they were given, which also measures them.
 
@@ -72,7 +72,7 @@ def named_layers(module: nn.Module, requested: Sequence[str]) -> dict[str, list[
 
 
 def described(ends: Endpoints, evaluator: ModuleEvaluator, difference: float) -> dict[str, Any]:
-    """What was measured on what, and how, for the attributes of a report; `difference` is that of the ends."""
+    """Describe what was measured on what, and how, for the attributes of a report; `difference` is that of the ends."""
     module, (samples,) = ends.module, evaluator.samples.values()
     sizes = sum(value.numel() for value in module.parameters())
     loss = evaluator.measured.loss

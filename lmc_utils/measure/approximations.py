@@ -168,7 +168,7 @@ def _ends(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def _fall(slope: xr.DataArray | None, curvature: xr.DataArray) -> xr.DataArray | float:
-    """How much less the slope is at the end than at the start; 0 where it is left out."""
+    """Fall of the slope from the start to the end; 0 where it is left out."""
     if slope is None:
         return 0.0
     start, end = _ends(xr.align(slope, curvature, join="exact")[0])

@@ -54,7 +54,7 @@ def by_layer(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
 
 
 def midpoint_numbers(predictions: xr.Dataset, spearman: dict[str, Correlation]) -> dict[str, Any]:
-    """What `midpoint` found, as chapters record it.
+    """The numbers of `midpoint`, as chapters record them.
 
     Returns:
         `spearman`, rank correlations that are given; `ratio_second_order`, prediction over measurement, see
@@ -65,7 +65,7 @@ def midpoint_numbers(predictions: xr.Dataset, spearman: dict[str, Correlation]) 
 
 
 def layer_numbers(predictions: xr.Dataset, bootstrap: Bootstrap) -> dict[str, float]:
-    """What `by_layer` found, as chapters record it: rank correlation, and the ratio of means over pairs and layers."""
+    """Numbers of `by_layer` for chapters: rank correlation, and the ratio of means over pairs and layers."""
     return {
         "spearman_layerwise": float(bootstrap.correlation(predictions.second_order, predictions.measured)),
         "ratio_layerwise": float(predictions.second_order.mean() / predictions.measured.mean()),

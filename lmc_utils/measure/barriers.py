@@ -129,7 +129,7 @@ def highest_position(measured: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def layer_rise(values: xr.DataArray) -> xr.DataArray:
-    """How much the loss (or error) rises when one layer alone goes to the midpoint, mean over both ends.
+    """Rise of the loss (or error) when one layer alone goes to the midpoint, mean over both ends.
 
     Args:
         values: dimensions end, layer and alpha (holding 0 and 1/2), as `lines.layer_line` measures them.

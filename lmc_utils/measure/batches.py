@@ -31,7 +31,7 @@ class Batch(NamedTuple):
         return Batch(inputs, target, self.size)
 
     def run(self, network: Callable[..., Any]) -> Any:
-        """What the network puts out for it."""
+        """The output of a network for it."""
         if isinstance(self.inputs, Mapping):
             return network(**self.inputs)
         return network(*self.inputs) if isinstance(self.inputs, (tuple, list)) else network(self.inputs)
@@ -93,7 +93,7 @@ def own_copy(tree: Any, device: torch.device | None = None) -> Any:
 
 
 def _memory(value: Tensor) -> Any:
-    """What tensors that may share memory have in common; of others, what no other tensor has."""
+    """A key that tensors which may share memory have in common; others have one of their own."""
     if type(value) not in (Tensor, torch.nn.Parameter) or value.layout != torch.strided or not value.numel():
         return id(value)
     return value.device, value.dtype, value.untyped_storage().data_ptr(), value.is_conj(), value.is_neg()

@@ -1,4 +1,4 @@
-"""What becomes of the statistics of batch normalisation at a point that was never trained.
+"""The statistics of batch normalisation at a point that was never trained.
 
 A network with batch normalisation is more than its parameters: in evaluation mode it also needs a mean and a variance
 of each channel. At a point between two networks nobody has them. There are three conventions, and they decide what one
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Convention(Settings):
-    """Where the statistics of batch normalisation come from at a point on a line or plane.
+    """The convention for the statistics of batch normalisation at a point on a line or plane.
 
     >>> Convention(batchnorm="estimate")
     Traceback (most recent call last):
@@ -62,7 +62,7 @@ class Convention(Settings):
 
 
 class Used(NamedTuple):
-    """What statistics were re-estimated on.
+    """A description of what statistics were re-estimated on.
 
     Attributes:
         samples: how many.
@@ -125,7 +125,7 @@ def reestimate(
 
 
 def without_variance(error: ValueError) -> bool:
-    """Whether torch has refused a batch that has a single number for each channel, and so no variance."""
+    """True where torch has refused a batch that has a single number for each channel, and so no variance."""
     return str(error).startswith("Expected more than 1 ")
 
 

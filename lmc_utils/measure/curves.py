@@ -41,7 +41,7 @@ _DRAW = 77  # separates the draws of t from those of the data order, which have 
 
 @dataclass(frozen=True)
 class CurveSettings(Settings):
-    """Which path between two networks, and how it is trained.
+    """Settings of a path between two networks, and of its training.
 
     >>> CurveSettings(curve="bezier", bends=2)
     Traceback (most recent call last):
@@ -60,7 +60,7 @@ class CurveSettings(Settings):
         require(self.curve == "chain" or self.bends == 1, "bends", "1 for a bezier", self.bends)
 
     def weights(self, t: Tensor) -> Tensor:
-        """How much of each node the points at these t are made of: (points,) to (points, 2 + bends).
+        """The weights of the nodes in the points at these t: (points,) to (points, 2 + bends).
 
         Raises:
             ParameterError: a t outside [0, 1].
@@ -152,7 +152,7 @@ class Curves:
 
 
 def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
-    """How far each path goes from the plane through its two networks and a third point, over the networks' distance.
+    """Distance of each path from the plane through its two networks and a third point, over the networks' distance.
 
     Args:
         curves: the paths.
@@ -277,7 +277,7 @@ def _epoch(
 
 
 def draws_of_t(stream: Sequence[int], epoch: int, steps: int) -> np.ndarray[Any, Any]:
-    """Where on its path a pair stands at each step of an epoch, (steps,), uniform in [0, 1)."""
+    """Places of a pair on its path at each step of an epoch, (steps,), uniform in [0, 1)."""
     return np.random.default_rng([*stream, epoch, _DRAW]).random(steps)
 
 

@@ -1,4 +1,4 @@
-"""What a measurement asks of a landscape: scores and derivatives of networks that are mixtures of corners.
+"""The interface of evaluators: scores and derivatives of networks that are mixtures of corners.
 
 A measurement (a line, a plane, a ridge, curvature, a curve) does not know what a network is. It holds *corners*, which
 only an evaluator understands, and asks for points that are mixtures of them. There are two evaluators: many small
@@ -90,10 +90,10 @@ class Evaluator(Protocol):
         """The ends of a pair with other networks between them, whose running statistics are mixed along the line."""
 
     def networks_at_once(self, requested: int, recipe: Recipe) -> int:
-        """How many networks `gradients` should take together."""
+        """The number of networks that `gradients` should take together."""
 
     def steps(self, recipe: Recipe) -> int:
-        """How many steps an epoch has."""
+        """The number of steps in an epoch."""
 
     def gradients(self, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int) -> Iterator[Gradient]:
         """The gradients of an epoch of training, step by step, network i with the data order of streams[i]."""

@@ -54,7 +54,7 @@ def cosine(dot: xr.DataArray, first: xr.DataArray, second: xr.DataArray) -> xr.D
 
 
 def track(trajectories: Trajectories) -> xr.Dataset:
-    """How far siblings walk and which way, at every epoch of training.
+    """Distances and directions of siblings, at every epoch of training.
 
     Args:
         trajectories: of the siblings.
@@ -108,7 +108,7 @@ def track(trajectories: Trajectories) -> xr.Dataset:
 
 
 def along_the_start(tracked: xr.Dataset) -> xr.Dataset:
-    """What of the siblings' common walk, and of their common place, points along the weights that they forked from.
+    """The parts of the siblings' common walk, and of their common place, along the weights that they forked from.
 
     Weight decay shrinks all weights alike in every network; so siblings share a walk towards the origin without the
     landscape having led them there. With `w_i = theta_i - theta_f` and `u = theta_f / |theta_f|`, the walks' parts

@@ -18,7 +18,7 @@ Place = tuple[int, ...]
 
 
 class Quantity(NamedTuple):
-    """What an array holds.
+    """The content of an array.
 
     Attributes:
         dims: its dimensions, in order.
@@ -79,7 +79,7 @@ def require_finite(values: np.ndarray[Any, Any], coords: Coords, place: Place) -
 
 
 def size(labels: Sequence[Any] | int) -> int:
-    """How long a dimension is, by its labels or their number."""
+    """The length of a dimension, by its labels or their number."""
     return labels if isinstance(labels, int) else len(labels)
 
 

@@ -19,7 +19,7 @@ from lmc_utils.settings import Allowed, Settings, at_least, parameter
 
 @dataclass(frozen=True)
 class LineGrid(Settings):
-    """Which points of the line (1 - alpha) * theta_1 + alpha * theta_2 to look at; 0, 1/2 and 1 are always among them.
+    """The points of the line (1 - alpha) * theta_1 + alpha * theta_2 to look at; 0, 1/2 and 1 are always among them.
 
     >>> LineGrid(alphas=3, alpha_range=[0, 2]).values().tolist()
     [0.0, 0.5, 1.0, 2.0]

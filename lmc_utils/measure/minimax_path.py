@@ -76,7 +76,7 @@ def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -
 
 
 def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
-    """How much lower than the straight line the lowest pass between both networks of each pair is, on its plane.
+    """Height of the straight line above the lowest pass between both networks of each pair, on its plane.
 
     Both are read off the same grid: the line by linear interpolation between its points, the pass from point to point,
     from the one nearest to the first network to the one nearest to the second; of points equally near, as where a

@@ -48,7 +48,7 @@ class MixedModule:
 
     @cached_property
     def attributes(self) -> Attributes:
-        """What the module holds besides its tensors; each point begins with it."""
+        """Values that the module holds besides its tensors; each point begins with it."""
         return Attributes(self.module)
 
     def hold(self, state: State, names: Iterable[str] | None = None) -> None:
@@ -79,7 +79,7 @@ class MixedModule:
         return result
 
     def _weights(self, points: Mixtures, row: int, name: str) -> list[float]:
-        """How much of each corner a tensor of a point has."""
+        """The weights of the corners in a tensor of a point."""
         weights = points.weights[row]
         if points.statistics is not None and name in self.statistics:
             weights = points.statistics[row]

@@ -176,7 +176,7 @@ def _differentiable_twice(module: nn.Module, by_formula: bool) -> Iterator[None]
 
 
 def _normalised(norm: nn.BatchNorm1d, inputs: Tensor) -> Tensor:
-    """What a normalisation computes from its statistics, which torch's own kernel does not differentiate."""
+    """The output of a normalisation, computed from its statistics, which torch's own kernel does not differentiate."""
     assert norm.running_mean is not None, "it is one that keeps statistics"
     assert norm.running_var is not None, "it is one that keeps statistics"
     shape = (1, -1, *(1,) * (inputs.dim() - 2))

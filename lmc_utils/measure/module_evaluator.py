@@ -110,7 +110,7 @@ class ModuleEvaluator:
 
     @property
     def device(self) -> torch.device:
-        """Where the copy is."""
+        """The device of the copy."""
         return next(self.module.parameters()).device
 
     @cached_property
@@ -133,7 +133,7 @@ class ModuleEvaluator:
 
     @cached_property
     def _point(self) -> MixedModule:
-        """What takes on the points."""
+        """The module that takes on the points."""
         return MixedModule(self.module, self._groups)
 
     @cached_property
@@ -164,7 +164,7 @@ class ModuleEvaluator:
         self._point.attributes.restore()
 
     def _held_state(self) -> dict[str, Any]:
-        """What the copy holds, as a state of its own: tensors, and extra states where there are some."""
+        """The content of the copy as a state of its own: tensors, and extra states where there are some."""
         with torch.no_grad():
             return copy.deepcopy(dict(self.module.state_dict()))
 

@@ -1,4 +1,4 @@
-"""What a module of torch puts out, and whether two outputs are the same up to rounding."""
+"""Outputs of a module of torch, compared up to rounding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def outputs(output: Any) -> list[Tensor]:
 
 
 def leaves(output: Any) -> Iterator[Any]:
-    """What an output consists of: values in dicts, sequences and attributes, and in these in turn; each object once."""
+    """Parts of an output: values in dicts, sequences and attributes, and in these in turn; each object once."""
     waiting, seen = [output], list[Any]()
     while waiting:
         each = waiting.pop()
@@ -34,7 +34,7 @@ def leaves(output: Any) -> Iterator[Any]:
 
 
 def _parts(output: Any) -> list[Any] | None:
-    """What an object holds; None where it is a value itself."""
+    """Values that an object holds; None where it is a value itself."""
     if isinstance(output, Mapping):
         return list(output.values())
     if isinstance(output, (tuple, list)):
@@ -56,7 +56,7 @@ def tolerance(dtype: torch.dtype) -> float:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two outputs are the same up to rounding."""
+    """True for two outputs that are the same up to rounding."""
     mine, theirs = outputs(one), outputs(other)
     return len(mine) == len(theirs) and all(map(_near, mine, theirs))
 

@@ -79,7 +79,7 @@ def cross_entropy(output: Any, target: Any) -> Tensor:
 
 
 def misclassified(output: Any, target: Any) -> Tensor:
-    """Whether the prediction is wrong for each sample, (samples,); for several places, the fraction that is wrong.
+    """Errors: 1 for each sample, (samples,), whose prediction is wrong; for several places, the fraction that is wrong.
 
     Where the target has probabilities, a prediction is right if no other class is more probable.
 
@@ -169,7 +169,7 @@ def _whole(labels: Tensor, classes: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Scores:
-    """What is measured of a network on a batch.
+    """The quantities that are measured of a network on a batch.
 
     Attributes:
         loss: one value a sample.
@@ -192,7 +192,7 @@ class Scores:
 
     @property
     def own(self) -> bool:
-        """Whether these are functions of this module, which look at each sample by itself and change nothing."""
+        """True where these are functions of this module, which look at each sample by itself and change nothing."""
         return self.loss is cross_entropy and self.error in (None, misclassified)
 
     def sums(self, output: Any, batch: Batch) -> Tensor:
@@ -221,13 +221,13 @@ class Scores:
 
 
 def output_of(network: Callable[..., Any], batch: Batch, number: int) -> Any:
-    """What a network puts out for a batch of this number, or one line that says why it cannot."""
+    """The output of a network for a batch of this number, or one line that says why it cannot."""
     with expected(f"data: expected inputs that the network takes, batch {number} gave"):
         return batch.run(network)
 
 
 def run_and_score(network: Callable[..., Any], batch: Batch, measured: Scores, number: int) -> tuple[Any, Tensor]:
-    """What a network puts out for a batch, and the sums of its scores, on the CPU.
+    """The output of a network for a batch, and the sums of its scores, on the CPU.
 
     Args:
         network: without gradients.
@@ -240,7 +240,7 @@ def run_and_score(network: Callable[..., Any], batch: Batch, measured: Scores, n
 
 
 def of_one(outputs: Any, place: int) -> Any:
-    """What one network of a stack put out."""
+    """The output of one network of a stack."""
     return pytree.tree_map(lambda part: part[place], outputs)
 
 
@@ -257,7 +257,7 @@ def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:
 
 
 def _hint(result: Any) -> str:
-    """How to get one value a sample from what a score gave instead."""
+    """Advice for getting one value a sample from what a score gave instead."""
     if not isinstance(result, Tensor) or result.numel() == 1:
         return '; with torch\'s own losses use reduction="none"'
     if result.dim() == 2 and result.shape[0] == result.shape[1]:

@@ -45,7 +45,7 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def run_with(module: nn.Module, values: State, batch: Batch) -> Any:
-    """What a module puts out for a batch with other tensors in place of its own, which stay as they are.
+    """The output of a module for a batch with other tensors in place of its own, which stay as they are.
 
     Args:
         module: it may hold a tensor, or a part, under several names.
@@ -72,7 +72,7 @@ def layers(module: nn.Module) -> dict[str, list[str]]:
 
 
 class Attributes:
-    """What the parts of a module hold besides parameters, buffers and parts, to be given back before each measurement.
+    """Values held by the parts of a module besides tensors and parts, to be given back before each measurement.
 
     A forward pass may leave something there, a largest input or a list of activations, that would enter the next one.
 
@@ -116,7 +116,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def versions_of(state: State) -> list[int]:
-    """How often torch has changed each tensor in place; 0 where it does not count, as in inference mode."""
+    """Changes in place of each tensor, as torch counts them; 0 where it does not count, as in inference mode."""
     return [0 if value.is_inference() else value._version for value in state.values()]
 
 

@@ -40,7 +40,7 @@ class Reestimation:
 
     @cached_property
     def used(self) -> Used:
-        """What is used: the samples of the batches that torch takes. It is found in a first pass.
+        """A description of what is used: the samples of the batches that torch takes. It is found in a first pass.
 
         Raises:
             ParameterError: none, or statistics that the network uses without calling the module that keeps them.
@@ -55,7 +55,7 @@ class Reestimation:
         return used
 
     def takes(self, batch: Batch) -> bool:
-        """Whether the normalisations take a batch, which is tried; their statistics are then those of this batch."""
+        """True where the normalisations take a batch, which is tried; their statistics are then those of this batch."""
         try:
             return bool(replace(self, samples=Batches([batch], batch.size, 1, "")).run().batches)
         except ParameterError:

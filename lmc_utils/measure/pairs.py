@@ -52,7 +52,7 @@ class Pairs:
 
     @property
     def corners(self) -> int:
-        """How many networks go with each pair: 2, or 3 with a third point."""
+        """The number of networks that go with each pair: 2, or 3 with a third point."""
         return 2 if self.third is None else 3
 
     @property
@@ -86,7 +86,7 @@ class Pairs:
         return list(self.evaluator.splits if chosen is None else chosen)
 
     def require_third(self) -> str:
-        """What the third point is.
+        """A description of the third point.
 
         Raises:
             ParameterError: the pairs have none.

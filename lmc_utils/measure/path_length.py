@@ -13,7 +13,7 @@ _FINE = 2001  # values of t by which the length is measured
 
 
 class Spacing(NamedTuple):
-    """Where the evenly spaced points of a path are, and how long it is.
+    """Evenly spaced points of a path, and its length.
 
     Attributes:
         t: of each point, (points,).

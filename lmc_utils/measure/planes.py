@@ -23,7 +23,7 @@ _ROUNDING = 1e-6  # parameters are float32: what is below their rounding is no h
 
 @dataclass(frozen=True)
 class PlaneGrid(Settings):
-    """Which points to look at on the plane through two siblings and a third point.
+    """The points to look at on the plane through two siblings and a third point.
 
     >>> PlaneGrid(grid=1)
     Traceback (most recent call last):
@@ -88,7 +88,7 @@ def basis(corners: Tensor) -> Basis:
 
 
 def triangle(gram: Tensor) -> Tensor:
-    """Where three points lie on their plane: the first at 0, the second on the first axis, the third above it.
+    """Coordinates of three points on their plane: the first at 0, the second on the first axis, the third above it.
 
     Args:
         gram: inner products of the first point, and of the differences of the others from it, shape (3, 3); see

@@ -1,4 +1,4 @@
-"""Whether a power law describes how something depends on a parameter, by a rule that is fixed beforehand."""
+"""Test of a power law for how something depends on a parameter, by a rule that is fixed beforehand."""
 
 from __future__ import annotations
 

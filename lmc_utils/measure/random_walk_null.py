@@ -11,7 +11,7 @@ from lmc_utils.measure.geometry import degrees, of_both, squared_start
 
 
 def random_walks(tracked: xr.Dataset) -> xr.Dataset:
-    """What `geometry.track` would find if every step had its length, but a direction drawn at random.
+    """The results of `geometry.track` if every step had its length, but a direction drawn at random.
 
     In many dimensions directions drawn at random are nearly perpendicular: the cosine between two of them has mean 0
     and standard deviation 1 / sqrt(parameters). So squared steps add up, and the angle seen from the fork point stays a

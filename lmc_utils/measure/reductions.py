@@ -1,4 +1,4 @@
-"""What most summaries begin with: the mean over pairs, the end of training, so many epochs after the fork."""
+"""Reductions for summaries: the mean over pairs, the end of training, so many epochs after the fork."""
 
 from __future__ import annotations
 

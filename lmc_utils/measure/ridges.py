@@ -20,7 +20,7 @@ TRACKS = ("first", "middle", "second")
 
 @dataclass(frozen=True)
 class HeightGrid(Settings):
-    """Which heights to look at between the sibling line (height 0) and a third point (height 1).
+    """The heights to look at between the sibling line (height 0) and a third point (height 1).
 
     An odd number, so that every other one makes an even grid, too.
 
@@ -76,7 +76,7 @@ def tracks(
 
 
 def ridge(values: xr.DataArray) -> xr.DataArray:
-    """How far the midline stands above the mean of its two flanks, at every height above the line.
+    """Height of the midline above the mean of its two flanks, at every height above the line.
 
     At height 0 it is the barrier at the midpoint of the networks, with its sign; at the third point it is 0.
 

@@ -60,7 +60,7 @@ def at_fork(values: xr.DataArray, fork_epoch: xr.DataArray) -> xr.DataArray:
 
 
 def _crossing(forks: Array, heights: Array, below: float) -> float:
-    """Where a broken line comes below a bound for good, see `stable_from`."""
+    """The place where a broken line comes below a bound for good, see `stable_from`."""
     if not np.isfinite(heights).all() or heights[-1] >= below:
         return np.nan
     high = np.flatnonzero(heights >= below)

@@ -122,7 +122,7 @@ def blocks(length: int, size: int) -> Iterator[slice]:
 
 
 def batches(bytes_each: int, samples: int, *, memory: float, most: int) -> tuple[int, int]:
-    """How many samples, at most so many, and how many networks go at once.
+    """The numbers of samples, at most so many, and of networks that go at once.
 
     Args:
         bytes_each: what one network takes for one sample.

@@ -1,4 +1,4 @@
-"""How well one quantity predicts another over the pairs of a run, and what stands out from their scatter."""
+"""Prediction of one quantity by another over the pairs of a run, and what stands out from their scatter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Bootstrap(Settings):
-    """How intervals are found.
+    """Settings for intervals.
 
     >>> Bootstrap(resamples=1)
     Traceback (most recent call last):
@@ -104,7 +104,7 @@ def correlation(
 
 
 def exceeds_noise(values: xr.DataArray, errors: float = 2.0) -> xr.DataArray:
-    """Whether the mean over all pairs stands more than so many standard errors above zero.
+    """True where the mean over all pairs stands more than so many standard errors above zero.
 
     Pairs of one parent share their start, and some of them a sibling, so each parent counts once, with the mean of its
     pairs. A convention rather than a test: with three parents the bound of a one-sided 95 % test would be 2.9.

@@ -64,7 +64,7 @@ def sibling_pairs(siblings: int) -> list[tuple[int, int]]:
 
 
 def pair_names(siblings: int) -> list[str]:
-    """What the pairs of so many siblings are called.
+    """Names of the pairs of so many siblings.
 
     >>> pair_names(3)
     ['0-1', '0-2', '1-2']

@@ -1,4 +1,4 @@
-"""What code of the user's raises, in one line that says what was expected of it."""
+"""Errors of the user's code, in one line that says what was expected of it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _WORKING = 2**28  # bytes of activations
 
 
 def suits(module: nn.Module) -> bool:
-    """Whether a module is so small and simple that vectorising it is worth it."""
+    """True for a module so small and simple that vectorising it is worth it."""
     holders = [part for part in module.modules() if any(True for _ in part.parameters(recurse=False))]
     size = sum(value.numel() for value in module.parameters())
     hooked = any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
@@ -64,7 +64,7 @@ def scores(module: nn.Module, versions: State, batches: Batches, measured: Score
 
 
 def _one_by_one(module: nn.Module, batches: Batches) -> bool:
-    """Whether the outputs for a batch are independent of the other samples that it is joined to."""
+    """True where the outputs for a batch are independent of the other samples that it is joined to."""
     device = next(module.parameters()).device
     alone, together = (next(iter(each)).to(device) for each in (batches.batches, joined(batches, _SAMPLES)))
     first, whole = outputs(alone.run(module)), outputs(together.run(module))
@@ -73,7 +73,7 @@ def _one_by_one(module: nn.Module, batches: Batches) -> bool:
 
 @contextmanager
 def _without_fallback() -> Iterator[None]:
-    """Where torch would work on one network after the other inside, let it say so instead."""
+    """Let torch raise an error where it would work on one network after the other."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="There is a performance drop")
         yield
@@ -89,7 +89,7 @@ def _together(module: nn.Module, versions: State, batch: Batch, rows: slice) -> 
 
 
 def _output_and_size(module: nn.Module, batch: Batch) -> tuple[Any, int]:
-    """What a network puts out for a batch, and the bytes of what all its parts put out."""
+    """The output of a network for a batch, and the bytes of the outputs of all its parts."""
     seen = [0]
 
     def note(_: nn.Module, __: Any, output: Any) -> None:

@@ -29,7 +29,7 @@ METHODS = ("weights", "activations")
 
 @dataclass(frozen=True)
 class Matching(Settings):
-    """How the channels of two networks are matched.
+    """Settings for matching the channels of two networks.
 
     >>> Matching(matching="weight")
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Which axes of any module's parameters permute together, read from its forward pass.
+"""Axes of any module's parameters that permute together, read from its forward pass.
 
 `torch.export` records the forward pass on one batch as a graph of operations of torch (`torch.fx`), whatever modules,
 functions or methods the code is written in. `channel_rules` and `channel_shape_rules` say of each operation which axes
@@ -60,7 +60,7 @@ class AffineLayer:
 
 @dataclass(frozen=True)
 class ChannelGraph:
-    """What a forward pass says of a module's channels.
+    """The channels of a module, as its forward pass uses them.
 
     Attributes:
         axes: for each parameter and running statistic, what each of its axes permutes with, as

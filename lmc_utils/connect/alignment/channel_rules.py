@@ -1,4 +1,4 @@
-"""Which axes permute together at elementwise operations, layers, normalisations, pooling and reductions.
+"""Rules for the axes that permute together at elementwise operations, layers, normalisations, pooling and reductions.
 
 Elementwise operations are those that torch itself tags as pointwise, and the few of `_SAME_AXES`.
 """

@@ -1,4 +1,4 @@
-"""Which axes permute together at operations that pad, join, cut, turn and reshape tensors."""
+"""Rules for the axes that permute together at operations that pad, join, cut, turn and reshape tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lmc_utils.networks.axis_groups import FIXED, Axis, Segment, length
 
 @rules("pad", "constant_pad_nd")
 def _pad(operation: Operation) -> Any:
-    """What an axis is padded with by a constant has no order."""
+    """Padding by a constant, which has no order along its axis."""
     inputs, pads = operation["self"], operation["pad"]
     if operation.arguments.get("mode", "constant") != "constant":
         padded = len(pads) // 2
@@ -189,7 +189,7 @@ def _reshaped(operation: Operation, block: list[Axis], widths: list[int]) -> lis
 
 
 def _length_of_each(segment: Segment) -> int:
-    """How many neighbours stay together."""
+    """The number of neighbours that stay together."""
     return segment.size if segment.group == FIXED else segment.repeats
 
 

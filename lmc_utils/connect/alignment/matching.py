@@ -1,4 +1,4 @@
-"""Which channel of one network is which of another: permutations by weights, and by activations.
+"""Matching of the channels of two networks: permutations by weights, and by activations.
 
 Hidden channels can be permuted without a change of what a network computes (`networks.permutation_symmetry`). Two
 networks that are equal up to such a permutation may look far apart. Matching finds the permutation under which the
@@ -28,7 +28,7 @@ Permutations = dict[str, Tensor]
 """For each group the order of the second network's channels: channel i is what permutations[group][i] was."""
 
 Place = tuple[str, int, int, int, int]
-"""Where channels of a group are: parameter, axis, first entry on it, channels, neighbours that belong to each."""
+"""Places of the channels of a group: parameter, axis, first entry on it, channels, neighbours that belong to each."""
 Places = dict[str, list[Place]]
 
 _ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh)
@@ -37,7 +37,7 @@ _ROUNDING = 1e-12  # a gain below this fraction of the networks' lengths is none
 
 
 def groups(axes: Axes, *, hint: str = "all of this one keep an order") -> dict[str, int]:
-    """How many channels each group has, see `networks.permutation_symmetry.groups`.
+    """The number of channels of each group, see `networks.permutation_symmetry.groups`.
 
     Args:
         axes: of the architecture.

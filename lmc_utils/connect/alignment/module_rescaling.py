@@ -1,9 +1,10 @@
 """Rescaled activations (REPAIR, Jordan et al. 2022, arXiv 2211.08403) for any module of torch.
 
 At each point of the line, layer after layer, every channel of a fully connected, convolutional or transposed
-convolutional layer is given the mixtures of the means and of the standard deviations that it has at the ends. The affine map that does so is
-folded into the layer's weight and bias, so that a network of the same architecture is measured. Where a batch
-normalisation follows, its re-estimated statistics do the same. `activation_rescaling` is this for stacked networks.
+convolutional layer is given the mixtures of the means and of the standard deviations that it has at the ends. The
+affine map that does so is folded into the layer's weight and bias, so that a network of the same architecture is
+measured. Where a batch normalisation follows, its re-estimated statistics do the same. `activation_rescaling` is this
+for stacked networks.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ Moments = tuple[Tensor, Tensor]
 
 
 def rescaled(evaluator: ModuleEvaluator) -> RescaledModuleEvaluator:
-    """What measures the points of a line with rescaled activations, on the samples to estimate on.
+    """The evaluator of a line with rescaled activations, on the samples to estimate on.
 
     Raises:
         ParameterError: layers that an affine map cannot be folded into, or running statistics that are not
@@ -66,7 +67,7 @@ class RescaledModuleEvaluator(ModuleEvaluator):
 
     @cached_property
     def description(self) -> str:
-        """What is rescaled, in words, for the attributes of a report."""
+        """A description of what is rescaled, for the attributes of a report."""
         parts = [f"means and deviations of {len(self.layers_to_rescale)} layers"] if self.layers_to_rescale else []
         parts += ["statistics of batch normalisation"] if self.norms else []
         return f"{' and '.join(parts)}, on {self.estimated_on.description}"

@@ -90,7 +90,7 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def _paths(metadata: Any) -> Mapping[str, tuple[Any, ...]]:
-    """Where each value was in what was saved, by its name in the metadata."""
+    """The path to each value in what was saved, by its name in the metadata."""
     known = metadata.planner_data if isinstance(metadata.planner_data, Mapping) else {}
     return {name: tuple(known.get(name, (name,))) for name in metadata.state_dict_metadata}
 

@@ -1,4 +1,4 @@
-"""What modules save besides tensors, by `get_extra_state`; equal in all networks of a comparison."""
+"""Extra states, which modules save besides tensors by `get_extra_state`; equal in all networks of a comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = "_extra_state"  # torch's, the last part of a name in a state
 
 
 def is_extra(name: str) -> bool:
-    """Whether a name in a state is that of an extra state.
+    """True for the name of an extra state.
 
     >>> is_extra("head._extra_state"), is_extra("head.weight")
     (True, False)
@@ -70,7 +70,7 @@ def require_readable(name: str, value: Any, which: str) -> None:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two values are the same, with tensors and arrays anywhere in them; False where that cannot be said.
+    """Compare two values, with tensors and arrays anywhere in them; False where it is not known that they are the same.
 
     >>> equal({"scale": torch.ones(2), "steps": [1, 2]}, {"scale": torch.ones(2), "steps": [1, 2]})
     True

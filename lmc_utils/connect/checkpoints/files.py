@@ -63,7 +63,7 @@ def read(
 
 
 def load_file(path: Path) -> Any:
-    """What one file holds.
+    """The content of one file.
 
     Raises:
         ParameterError: it cannot be read.

@@ -40,7 +40,7 @@ _STARTS = (True, False, None, "gaussian", "eva", "orthogonal")  # others change 
 
 
 class Adapter(NamedTuple):
-    """What an adapter's files hold.
+    """The content of an adapter's files.
 
     Attributes:
         tensors: its factors, and tensors that replace those of the network, by name.
@@ -52,12 +52,12 @@ class Adapter(NamedTuple):
 
 
 def is_adapter(path: Path) -> bool:
-    """Whether a file is that of an adapter, as peft names it."""
+    """True for the file of an adapter, as peft names it."""
     return path.name.startswith("adapter_model.")
 
 
 def has_factors(names: Iterable[str]) -> bool:
-    """Whether some of these names are those of LoRA's factors.
+    """True where some of these names are those of LoRA's factors.
 
     >>> has_factors(["0.lora_A.weight", "0.lora_B.weight"]), has_factors(["0.weight"])
     (True, False)
@@ -147,7 +147,7 @@ def merged(adapter: Adapter, base: State, module: nn.Module, which: str) -> tupl
 
 
 def describe_factors(module: nn.Module) -> list[str]:
-    """What to know about the line between networks that hold unmerged factors, if this one does.
+    """A note on the line between networks that hold unmerged factors, if this one does.
 
     >>> describe_factors(nn.Linear(2, 3))
     []

@@ -52,7 +52,7 @@ class Unread:
 
 
 def load(path: Path) -> Any:
-    """What `torch.save` wrote, on the CPU, with an `Unread` object for everything but tensors and plain values.
+    """Read what `torch.save` wrote, on the CPU, with an `Unread` object for everything but tensors and plain values.
 
     Subclasses of `dict` and `list` are read as plain ones.
 
@@ -112,7 +112,7 @@ def _named_classes(path: Path) -> list[str]:
 
 
 def _further_placeholder(message: str, placeholders: Mapping[str, type[Any]]) -> dict[str, type[Any]]:
-    """What the next attempt needs: a placeholder for a class that torch does not know, or one that takes items."""
+    """Placeholders for the next attempt: one for a class that torch does not know, or one that takes items."""
     unknown = _UNKNOWN.search(message)
     if unknown:
         name = unknown.group(1) if "." in unknown.group(1) else f"builtins.{unknown.group(1)}"

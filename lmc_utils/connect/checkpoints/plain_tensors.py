@@ -69,7 +69,7 @@ def _kinds(value: Tensor) -> list[tuple[bool, str, str]]:
 
 
 def _dispatched(value: Tensor) -> bool:
-    """Whether a subclass of tensors computes by rules of its own."""
+    """True for a subclass of tensors that computes by rules of its own."""
     return type(value).__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 

@@ -18,7 +18,7 @@ TRAINED = (
     "state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params", "model_state",
     "model_weights", "net_state_dict", "network_state_dict",
 )  # fmt: skip
-"""Where trainers put the weights that they train."""
+"""Keys under which trainers save the weights that they train."""
 
 AVERAGED = (
     "ema",
@@ -30,7 +30,7 @@ AVERAGED = (
     "ema_weights",
     "averaged",
 )
-"""Where they put averages of these weights."""
+"""Keys under which they save averages of these weights."""
 
 _NO_WEIGHTS = ("optim", "sched", "scaler", "callback", "loops", "rng", "random", "hyper_parameters", "extra_state")
 _DEPTH = 5

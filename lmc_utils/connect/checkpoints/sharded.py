@@ -123,7 +123,7 @@ def require_whole(path: Path) -> None:
 
 
 def _holds_network(folder: Path) -> bool:
-    """Whether something in a folder is named as networks are; False for files, and where it cannot be read."""
+    """True for a folder's entry that is named as networks are; False for files, and where it cannot be read."""
     try:
         return any(map(_promising, folder.iterdir()))
     except OSError:

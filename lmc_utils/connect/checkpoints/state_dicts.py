@@ -75,7 +75,7 @@ def state_of(network: nn.Module | State, module: nn.Module, which: str) -> tuple
 
 
 def extra_state_of(network: nn.Module | State, module: nn.Module, which: str) -> dict[str, Any]:
-    """What a network saves besides tensors by `get_extra_state`, under the module's names."""
+    """The extra states of a network, as `get_extra_state` gives them, under the module's names."""
     names = network.state_dict() if isinstance(network, nn.Module) else network
     return _named_as_in(module, network, which)[1] if any(map(extra_states.is_extra, names)) else {}
 
@@ -99,7 +99,7 @@ def require_understood(module: nn.Module, first: State, second: State) -> None:
 
 
 def _way_out(module: nn.Module, names: Sequence[str]) -> str:
-    """How to get rid of the differences of some buffers."""
+    """Advice for buffers that differ."""
     ends = {ending for ending in ("_u", "_v", "_mask", "running_mean", "running_var") if names[0].endswith(ending)}
     if ends & {"_u", "_v"}:
         new = "parametrizations." in names[0]
@@ -113,7 +113,7 @@ def _way_out(module: nn.Module, names: Sequence[str]) -> str:
 
 
 def same(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors hold the same numbers, in the type of the first.
+    """Compare the numbers of two tensors, in the type of the first.
 
     >>> same(torch.tensor([1.0, torch.nan]), torch.tensor([1.0, torch.nan], dtype=torch.float64))
     True
@@ -182,7 +182,7 @@ def _completed(values: Mapping[str, Tensor], module: nn.Module, which: str) -> t
 
 
 def _hint(names: Iterable[str]) -> str:
-    """What to do about names that show how a state was saved."""
+    """Advice for names that show how a state was saved."""
     parts = {part for name in names for part in name.split(".")}
     if any(part.startswith(("lora_A", "lora_B", "lora_embedding")) for part in parts):
         return "; these are a LoRA adapter's: give its base, --base PATH or checkpoints.read(..., base=...)"

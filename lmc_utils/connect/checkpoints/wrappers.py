@@ -1,4 +1,4 @@
-"""What wraps a network, as a module or in the names of its tensors, and how to find the network inside.
+"""Wrappers of networks, as modules or in the names of tensors, and the networks inside.
 
 `DataParallel`, `DistributedDataParallel`, `torch.compile`, FSDP, activation checkpointing and `AveragedModel` hold the
 network in an attribute of their own, whose name then stands in the names of its tensors; a Lightning module holds it in
@@ -20,13 +20,13 @@ from lmc_utils.formatting import listed
 from lmc_utils.settings import ParameterError
 
 PARTS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-"""What wrappers add to names."""
+"""Parts that wrappers add to names."""
 
 _AVERAGED_COUNT = "n_averaged"  # of AveragedModel
 
 
 class Fit(NamedTuple):
-    """How the names in a file or a network fit those of a module.
+    """The names in a file or a network by those of a module.
 
     Attributes:
         names: for each name that was given and belongs to the network, the name that the module has for it.
@@ -72,7 +72,7 @@ def unwrap_parts(module: nn.Module) -> nn.Module:
 
 
 def _inside(module: nn.Module) -> nn.Module | None:
-    """What a module wraps, if it is a wrapper that computes what it wraps, without hooks of the user's."""
+    """The module inside a wrapper that computes what it wraps, without hooks of the user's; None for others."""
     inside: Any
     if type(module) in (DataParallel, DistributedDataParallel, AveragedModel):
         inside = module.module
@@ -142,7 +142,7 @@ def fit(
 
 
 def _prefix(given: Collection[str], own: Collection[str], groups: Sequence[Sequence[str]], which: str) -> str:
-    """What stands before all names of the network; empty where nothing does, or where its names are not there."""
+    """The prefix of all names of the network; empty where there is none, or where its names are not there."""
 
     def found(prefix: str) -> int:
         return sum(any(prefix + name in given for name in group) for group in groups)

@@ -1,4 +1,4 @@
-"""What was found between two networks, for people: sentences, tables, a figure, a page.
+"""Reports on two networks for people: sentences, tables, a figure, a page.
 
 Every claim in a sentence is computed from the numbers beside it.
 """

@@ -1,4 +1,4 @@
-"""What was found between two networks: a labelled dataset, a sentence, tables, a picture, and their average."""
+"""Report on the line between two networks: a labelled dataset, a sentence, tables, a picture, and their average."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """What lies between two networks.
+    """Measurements of the line between two networks.
 
     Attributes:
         dataset: `loss` and, where there is one, `error` (percent) along `alpha`, from the first network (0) to the
@@ -59,11 +59,11 @@ class Report:
 
     @property
     def sentence(self) -> str:
-        """What averaging the two networks costs, in words, and how that was measured."""
+        """The cost of averaging the two networks in words, and how it was measured."""
         return sentences.sentence(self.dataset)
 
     def present_versions(self) -> tuple[int, ...]:
-        """How often torch has changed each tensor of both networks by now."""
+        """The number of changes that torch has counted of each tensor of both networks by now."""
         states = [] if self.pairs is None else self.pairs.read(())
         values = (value for state in states for value in state.values())
         return tuple(0 if value.is_inference() else value._version for value in values)

@@ -1,4 +1,4 @@
-"""What a report says in words: every claim is computed from the numbers beside it."""
+"""A report in words: every claim is computed from the numbers beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOSS_BARRIER = "the loss barrier, the largest rise above the straight line betw
 
 
 def sentence(result: xr.Dataset) -> str:
-    """What averaging two networks costs, by which definition, on which samples and with which running statistics.
+    """The cost of averaging two networks in words, with the definition, the samples and the running statistics.
 
     It says so, and gives no advice, where points are not finite, where both networks are at chance (`AT_CHANCE`), where
     one is much worse than the other (`MUCH_WORSE`), and where the loss is nowhere above its chord (`ABOVE_CHORD`).
@@ -93,7 +93,7 @@ def _broken_line(result: xr.Dataset) -> str:
 
 
 def _average(result: xr.Dataset, start: str = "") -> str:
-    """What the midpoint costs, and what it costs without alignment."""
+    """The cost of the midpoint, and without alignment."""
     name = "error_at_half" if "error" in result else "loss_at_half"
     start = start or ("After alignment, averaging" if _aligned(result) else "Averaging")
     unaligned = f"{name}_unaligned"

@@ -41,7 +41,7 @@ def tensors(given: Any, precision: torch.dtype | None = None) -> Any:
 
 
 def is_wider(part: Any, precision: torch.dtype | None) -> bool:
-    """Whether a part is an array of float64, for a lower precision.
+    """True for an array of float64, for a lower precision.
 
     >>> is_wider(np.ones(2), torch.float32), is_wider(torch.ones(2).double(), torch.float32)
     (True, False)
@@ -63,7 +63,7 @@ def numbers_as_tensor(given: Any) -> Any:
 
 
 def is_number(given: Any) -> bool:
-    """Whether something is one number, also as an array or tensor without axes.
+    """True for one number, also as an array or tensor without axes.
 
     >>> is_number(3), is_number(torch.tensor(3)), is_number(torch.tensor([3]))
     (True, True, False)

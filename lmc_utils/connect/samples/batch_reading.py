@@ -224,7 +224,7 @@ def _require_one_reading(network: nn.Module, inputs: list[Any], target: Any, num
 
 
 def _may_be_labels(part: Any) -> bool:
-    """Whether a part may be one label a sample."""
+    """True for a part that may be one label a sample."""
     if is_number(part):
         return not isinstance(torch.as_tensor(part).item(), (bool, float, complex))
     if not isinstance(part, Tensor) or part.is_floating_point() or part.is_complex() or part.dtype == torch.bool:

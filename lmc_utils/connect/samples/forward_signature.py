@@ -1,4 +1,4 @@
-"""Which arguments the forward pass of a network takes, as far as its signature tells."""
+"""Arguments of the forward pass of a network, as far as its signature tells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parameters(network: nn.Module | None) -> Mapping[str, inspect.Parameter]:
 
 
 def accepts(network: nn.Module, arguments: Any) -> bool:
-    """Whether a forward pass takes these arguments; also where that is not known.
+    """True where a forward pass takes these arguments; also where that is not known.
 
     Args:
         network: a module.
@@ -42,7 +42,7 @@ def accepts(network: nn.Module, arguments: Any) -> bool:
 
 
 def requires(network: nn.Module) -> int:
-    """How many positional arguments a forward pass takes at least.
+    """The number of positional arguments that a forward pass requires.
 
     >>> requires(nn.LSTM(2, 2)), requires(nn.Bilinear(2, 2, 1))
     (1, 2)

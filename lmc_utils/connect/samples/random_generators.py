@@ -102,7 +102,7 @@ def _global_handles() -> list[_Handle]:
 
 
 def _handle(generator: Any) -> _Handle | None:
-    """How to get and set the state of a generator; None for what is none."""
+    """Functions that get and set the state of a generator; None for other objects."""
     if isinstance(generator, torch.Generator):
         return _Handle(generator.get_state, generator.set_state)
     if isinstance(generator, np.random.Generator):

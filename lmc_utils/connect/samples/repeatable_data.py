@@ -158,7 +158,7 @@ def _source(data: Any, name: str, reader: BatchReader) -> Iterable[Batch]:
 
 
 def _is_pair(data: Any) -> bool:
-    """Whether data are inputs and targets in two tensors or arrays, whose first axis counts samples."""
+    """True for inputs and targets in two tensors or arrays, whose first axis counts samples."""
     if type(data) not in (tuple, list) or len(data) != 2:
         return False
     inputs, target = data[0], numbers_as_tensor(data[1])
@@ -169,19 +169,19 @@ def _is_pair(data: Any) -> bool:
 
 
 def _is_indexed(data: Any) -> bool:
-    """Whether data are a collection of samples that can only be indexed, which torch takes as a data set."""
+    """True for a collection of samples that can only be indexed, which torch takes as a data set."""
     return all(hasattr(data, name) for name in ("__len__", "__getitem__")) and not isinstance(data, (Iterable, type))
 
 
 def _is_one_batch(data: Any) -> bool:
-    """Whether data are a single batch: named parts, or a tuple that ends with the target."""
+    """True for a single batch: named parts, or a tuple that ends with the target."""
     if isinstance(data, Mapping) or (not isinstance(data, (Dataset, Iterable)) and named_parts(data) is not None):
         return True
     return isinstance(data, tuple) and len(data) > 1 and isinstance(numbers_as_tensor(data[-1]), (Tensor, np.ndarray))
 
 
 def _is_plain(data: Any) -> bool:
-    """Whether a loader does no more than cut two tensors into batches, in their order."""
+    """True for a loader that only cuts two tensors into batches, in their order."""
     return (
         type(data) is DataLoader
         and type(data.dataset) is TensorDataset
@@ -206,7 +206,7 @@ class _Reading(NamedTuple):
     order: int
 
     def difference(self, other: _Reading) -> str:
-        """What another reading is, in words; empty where it is the same."""
+        """A description of how another reading differs; empty where it is the same."""
         if other is self:
             return ""
         (sums, order), (others, other_order) = self._all_checksums(), other._all_checksums()

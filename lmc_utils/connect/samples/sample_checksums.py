@@ -1,4 +1,4 @@
-"""Whether two readings of data give the same samples, batch by batch or by the checksum of each sample."""
+"""Comparison of two readings of data, batch by batch or by the checksum of each sample."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmc_utils.measure.module_outputs import leaves
 
 
 def equal(batches: Sequence[Batch], others: Iterable[Batch]) -> bool:
-    """Whether another reading gives the same samples in the same order."""
+    """True where another reading gives the same samples in the same order."""
     for mine, other in itertools.zip_longest(batches, others):
         if mine is None or other is None or mine.size != other.size:
             return False
