@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +12,8 @@ from torch import nn
 
 from lmc_utils import connect
 from lmc_utils.connect.alignment.aligned_pairs import Matching
-from lmc_utils.connect.constant_prediction import constant_error
 from lmc_utils.connect.reports.report import Report
 from lmc_utils.connect.reports.sentences import points_of_error
-from lmc_utils.connect.samples.repeatable_data import repeatable
 from lmc_utils.measure.curves import CurveSettings
 
 ADVICE = ("stable", "can be averaged")
@@ -84,16 +81,6 @@ def test_the_sentence_separates_alignment_and_curve() -> None:
     other = connect.pair(first, second, samples, alphas=3, curve=curve, estimated_on=(inputs[:30], samples[1][:30]))
     assert "which was trained on other samples (30 samples in 1 batch)" in other.sentence
     assert not any("unaligned" in str(name) for name in other.dataset)
-
-
-@pytest.mark.parametrize("labels", [[0, 1, 1, 3], [[0, 0], [1, 2], [0, 2], [2, 2]]])
-def test_the_constant_error_is_that_of_the_best_constant_answer(labels: list[Any]) -> None:
-    target = torch.tensor(labels)
-    by_hand = min(100 * float((target != label).double().mean()) for label in range(4))  # as many places in each sample
-    batches = [(torch.zeros(3, 1), target[:3]), (torch.zeros(1, 1), target[3:])]
-    assert constant_error(repeatable(batches)) == pytest.approx(by_hand)
-    assert constant_error(repeatable((torch.zeros(2, 1), torch.ones(2)))) is None
-    assert constant_error(repeatable((torch.zeros(2, 1), torch.tensor([-100, 1])))) is None
 
 
 def test_untrained_networks_are_at_chance_and_an_untrained_one_is_much_worse() -> None:
