@@ -72,14 +72,14 @@ def print_matrix(target: Target, matrix: xr.Dataset) -> None:
     reasons = {"Not measured": [["pair and reason"], *([line] for line in failed)]} if failed else {}
     conditions = _conditions({name: value for name, value in matrix.attrs.items() if name != "equal"})
     tables = {**numbers, **reasons, **conditions}
-    equal = matrix.attrs["equal"]
+    equal = matrix.attrs.get("equal")
     told = {
         "checkpoints": names, **{name: each.values for name, each in squares.items()}, "failed": failed, **matrix.attrs,
     }  # fmt: skip
     pairs = len(names) * (len(names) - 1) // 2
     done = int((~squares["loss_barrier"].isnull()).sum() - len(names)) // 2 if "loss_barrier" in squares else 0
     parts = [f"{done} of {pairs} pairs were measured", *([f"{len(failed)} could not be"] if failed else [])]
-    parts += [f"equal networks, whose barrier is 0: {', '.join(equal)}"] if equal else []
+    parts += [f"equal networks, whose barrier is 0: {equal}"] if equal else []
     sentence = f"{'; '.join(parts)}."
     target.show(sentence, tables, finite({**told, "summary": sentence}))
 

@@ -51,8 +51,8 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
         `loss_barrier`, `loss_at_half` and, where there is an error, `error_barrier` and `error_at_half`, with the
         dimensions `first` and `second`; 0 on the diagonal. With `align` and `curve` also what they give of one number a
         pair. Each pair is measured once, from the earlier to the later. `failed` says why a pair could not be measured,
-        naming both networks; its numbers are NaN. The attributes are those that all pairs have in common, and `equal`,
-        the pairs of equal networks, whose numbers are 0.
+        naming both networks; its numbers are NaN. The attributes are those that all pairs have in common. The pairs of
+        equal networks, if any, are named by the attribute `equal`, a text; their numbers are 0.
 
     Raises:
         ParameterError: fewer than two networks, an option that a matrix does not have, or one line that is the same
@@ -107,11 +107,16 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
                         matrix[quantity] = (dims, np.where(same, 0.0, np.nan), value.attrs)
                     matrix[quantity].values[[one, other], [other, one]] = float(value)
     except KeyboardInterrupt as stop:
-        raise Interrupted(matrix.assign_attrs(common, equal=equal)) from stop
+        raise Interrupted(matrix.assign_attrs(common | _named_equal(equal))) from stop
     reasons = {_reason(problem) for problem in problems}
     if len(problems) == len(pairs_of_two) and len(reasons) == 1 and not reasons.pop().startswith(ORDINALS):
         raise problems[0]  # it is about the data or an option, not about a pair
-    return matrix.assign_attrs(common, equal=equal)
+    return matrix.assign_attrs(common | _named_equal(equal))
+
+
+def _named_equal(pairs_of_equal: Sequence[str]) -> dict[str, str]:
+    """The attribute that names pairs of equal networks: a text, as files of datasets hold no lists of them."""
+    return {"equal": ", ".join(pairs_of_equal)} if pairs_of_equal else {}
 
 
 def _measured(first: Network, second: Network, data: Any, options: Mapping[str, Any]) -> tuple[Report, bool]:

@@ -233,7 +233,7 @@ def test_a_pair_that_fails_leaves_the_matrix_and_names_both_files(shell: Shell, 
     assert [line.partition(":")[0] for line in told["failed"]] == [
         "0.pt and shape.pt", "1.pt and shape.pt", "copy.pt and shape.pt",
     ]  # fmt: skip
-    assert told["equal"] == ["0.pt and copy.pt"]
+    assert told["equal"] == "0.pt and copy.pt"
     text = shell(*files, "--alphas", "3")[1]
     page = (folder / "m.html").read_text()
     for shown in (text, page):

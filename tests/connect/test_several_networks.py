@@ -1,11 +1,13 @@
 """Several networks: all pairs, layers from pair to pair, and the plane through three are what each is by itself."""
 
 import copy
+from pathlib import Path
 
 import example_modules
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch import Tensor, nn
 
 from lmc_utils import connect
@@ -55,12 +57,14 @@ def test_a_pair_that_fails_is_nan_and_says_why_and_the_others_are_measured() -> 
 
 
 @pytest.mark.parametrize("names", ["ac", "acb", "abc"], ids=" ".join)
-def test_equal_networks_have_no_barrier_and_are_named(names: str) -> None:
+def test_equal_networks_have_no_barrier_and_are_named(names: str, tmp_path: Path) -> None:
     """`c` equals `a`; the alignment of the other pairs gives a number more, which is 0, too."""
     first, second, samples = example_modules.two("perceptron")
     networks = {"a": first, "b": second, "c": copy.deepcopy(first)}
     found = pairwise({name: networks[name] for name in names}, samples, alphas=3, align=True)
-    assert found.attrs["equal"] == ["a and c"]
+    assert found.attrs["equal"] == "a and c"
+    found.to_netcdf(tmp_path / "matrix.nc")
+    assert xr.load_dataset(tmp_path / "matrix.nc").attrs["equal"] == "a and c"
     assert found.attrs["data"]
     assert not (found.failed != "").any()
     assert {"loss_barrier", "loss_at_half", "error_barrier", "error_at_half"} <= found.data_vars.keys()
@@ -76,7 +80,7 @@ def test_equal_tensors_of_networks_that_compute_otherwise_are_not_equal() -> Non
     other.offset = 1.0
     found = pairwise({"a": network, "b": other, "c": Scaled()}, (torch.randn(9, 4), torch.randint(3, (9,))), alphas=3)
     assert found.failed.sel(first="a", second="b").item().startswith("a and b: second: expected the outputs of the")
-    assert found.attrs["equal"] == []
+    assert "equal" not in found.attrs
 
 
 def test_what_is_wrong_with_all_pairs_is_one_error() -> None:
