@@ -207,23 +207,16 @@ def _single_pair(results: xr.Dataset) -> xr.Dataset:
 
 def with_barriers(results: xr.Dataset) -> xr.Dataset:
     """Scores along a line with barriers by every definition; where statistics are kept, means over both ends'."""
-    names = [name for name in ("loss", "error") if name in results]
-    kept = [f"{name}_kept" for name in names]
-    both = xr.Dataset({"scores": results[names].to_array("of")})
-    if kept[0] in results:
-        both["scores_kept"] = results[kept].to_array("of").assign_coords({"of": names})
-    heights = barriers.of_each_statistics(barriers.barrier_height, both, "scores")
-    halves = barriers.of_each_statistics(barriers.midpoint_barrier, both, "scores")
     more = {
-        "loss_barrier": heights.sel(of="loss", drop=True),
-        "loss_at_half": halves.sel(of="loss", drop=True),
+        "loss_barrier": barriers.of_each_statistics(barriers.barrier_height, results, "loss"),
+        "loss_at_half": barriers.of_each_statistics(barriers.midpoint_barrier, results, "loss"),
         "highest_at": barriers.highest_position(results, "loss"),
     }
     if "error" in results:
         more |= {
             "error_barrier": barriers.of_each_statistics(barriers.error_barrier, results, "error"),
-            "error_barrier_above_chord": heights.sel(of="error", drop=True),
-            "error_at_half": halves.sel(of="error", drop=True),
+            "error_barrier_above_chord": barriers.of_each_statistics(barriers.barrier_height, results, "error"),
+            "error_at_half": barriers.of_each_statistics(barriers.midpoint_barrier, results, "error"),
         }
     points_of_error = {"units": "percentage points"}
     units = {name: results.loss.attrs if name.startswith("loss") else points_of_error for name in more}

@@ -6,6 +6,7 @@ Each raises ValueError where the line lacks an alpha that it needs: 0 and 1, and
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +22,8 @@ __all__ = [
     "layer_rise",
     "between_endpoints",
 ]
+
+Values = np.ndarray[Any, np.dtype[Any]]
 
 STABLE_BELOW = 2.0  # percentage points of error: Frankle et al. (2020, section 2) call siblings below it stable
 
@@ -43,10 +46,9 @@ def loss_barrier(values: xr.DataArray) -> xr.DataArray:
       * alpha    (alpha) float64 24B 0.0 0.5 1.0
     """
     require_alphas(values, (0.0, 1.0))
-    alpha = values.alpha.variable  # without labels, which would be compared at every step
-    first, last = (values.sel(alpha=end).variable for end in (0.0, 1.0))
-    above = values.variable - ((1 - alpha) * first + alpha * last)
-    return xr.DataArray(above.transpose(*values.dims), values.coords, attrs=values.attrs)
+    axis = values.get_axis_num("alpha")
+    above = _above_chord(np.moveaxis(values.values, axis, -1), values.alpha.values)
+    return xr.DataArray(np.moveaxis(above, -1, axis), values.coords, values.dims, attrs=values.attrs)
 
 
 def barrier_height(values: xr.DataArray) -> xr.DataArray:
@@ -55,7 +57,9 @@ def barrier_height(values: xr.DataArray) -> xr.DataArray:
     >>> float(barrier_height(xr.DataArray([9.0, 1.0, 5.0, 3.0], coords={"alpha": [-1.0, 0.0, 0.5, 1.0]})))
     3.0
     """
-    return between_endpoints(loss_barrier(values)).max("alpha", keep_attrs=True, skipna=False)
+    return _of_each_curve(
+        values, (0.0, 1.0), lambda curves, alpha: _above_chord(curves, alpha)[..., _between(alpha)].max(-1)
+    )
 
 
 def barrier_position(values: xr.DataArray) -> xr.DataArray:
@@ -64,8 +68,12 @@ def barrier_position(values: xr.DataArray) -> xr.DataArray:
     >>> float(barrier_position(xr.DataArray([1.0, 5.0, 4.0, 3.0], coords={"alpha": [0.0, 0.3, 0.6, 1.0]})))
     0.3
     """
-    inside = between_endpoints(loss_barrier(values))
-    return inside.idxmax("alpha").where(inside.notnull().all("alpha")).rename("alpha")
+
+    def highest(curves: Values, alpha: Values) -> Values:
+        inside = _above_chord(curves, alpha)[..., _between(alpha)]
+        return np.where(np.isnan(inside).any(-1), np.nan, alpha[_between(alpha)][inside.argmax(-1)])
+
+    return _of_each_curve(values, (0.0, 1.0), highest).rename("alpha")
 
 
 def midpoint_barrier(values: xr.DataArray) -> xr.DataArray:
@@ -76,8 +84,9 @@ def midpoint_barrier(values: xr.DataArray) -> xr.DataArray:
     >>> float(midpoint_barrier(xr.DataArray([3.0, 1.0, 5.0], coords={"alpha": [0.0, 0.5, 1.0]})))
     -3.0
     """
-    require_alphas(values, (0.0, 0.5, 1.0))
-    return loss_barrier(values).sel(alpha=0.5, drop=True)
+    return _of_each_curve(
+        values, (0.0, 0.5, 1.0), lambda curves, alpha: _at(_above_chord(curves, alpha), alpha, 0.5)[..., 0]
+    )
 
 
 def error_barrier(errors: xr.DataArray) -> xr.DataArray:
@@ -92,10 +101,13 @@ def error_barrier(errors: xr.DataArray) -> xr.DataArray:
     >>> float(error_barrier(xr.DataArray([10.0, 50.0, 30.0], coords={"alpha": [0.0, 0.5, 1.0]})))
     30.0
     """
-    require_alphas(errors, (0.0, 1.0))
-    ends = errors.sel(alpha=[0.0, 1.0]).mean("alpha", skipna=False)
-    highest = between_endpoints(errors).max("alpha", skipna=False)
-    return (highest - ends).assign_attrs(errors.attrs | {"units": "percentage points"})
+
+    def above_mean(curves: Values, alpha: Values) -> Values:
+        ends = (_at(curves, alpha, 0.0) + _at(curves, alpha, 1.0)) / 2
+        above: Values = (curves[..., _between(alpha)] - ends).max(-1)
+        return above
+
+    return _of_each_curve(errors, (0.0, 1.0), above_mean).rename(errors.name).assign_attrs(units="percentage points")
 
 
 def of_each_statistics(
@@ -141,8 +153,7 @@ def layer_rise(values: xr.DataArray) -> xr.DataArray:
 
 def between_endpoints(values: xr.DataArray) -> xr.DataArray:
     """The part of a line from one endpoint to the other."""
-    alpha = values.alpha.values
-    return values.isel(alpha=np.flatnonzero((alpha >= 0) & (alpha <= 1)))
+    return values.isel(alpha=np.flatnonzero(_between(values.alpha.values)))
 
 
 def require_alphas(values: xr.DataArray, alphas: tuple[float, ...]) -> None:
@@ -150,3 +161,27 @@ def require_alphas(values: xr.DataArray, alphas: tuple[float, ...]) -> None:
     missing = np.setdiff1d(alphas, values.alpha.values).tolist()
     if missing:
         raise ValueError(f"alpha: expected a line through {list(alphas)}, it lacks {missing}")
+
+
+def _of_each_curve(
+    values: xr.DataArray, alphas: tuple[float, ...], reduce: Callable[[Values, Values], Values]
+) -> xr.DataArray:
+    """A number for each curve, from all curves, whose last axis is alpha, and alpha; many times faster than xarray."""
+    require_alphas(values, alphas)
+    curves = np.moveaxis(values.values, values.get_axis_num("alpha"), -1)
+    coords = {name: each for name, each in values.coords.items() if "alpha" not in each.dims}
+    dims = [dim for dim in values.dims if dim != "alpha"]
+    return xr.DataArray(reduce(curves, values.alpha.values), coords, dims, attrs=values.attrs)
+
+
+def _above_chord(curves: Values, alpha: Values) -> Values:
+    above: Values = curves - ((1 - alpha) * _at(curves, alpha, 0.0) + alpha * _at(curves, alpha, 1.0))
+    return above
+
+
+def _at(curves: Values, alpha: Values, place: float) -> Values:
+    return curves[..., [int(np.flatnonzero(alpha == place)[0])]]
+
+
+def _between(alpha: Values) -> Values:
+    return (alpha >= 0) & (alpha <= 1)
