@@ -22,6 +22,7 @@ from lmc_utils.connect.module_copies import evaluating_copy, separate_copy
 from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.formatting import listed
 from lmc_utils.measure.batches import Batch, Batches
+from lmc_utils.measure.joined_batches import joined, takes_single_samples
 from lmc_utils.measure.mixtures import on_line
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
@@ -30,6 +31,7 @@ from lmc_utils.measure.module_state import REGISTRIES, Attributes, State, tensor
 from lmc_utils.settings import ParameterError
 
 _REESTIMATED = 1e-4  # of a mean score, between two ways to the same statistics
+_JOINED = 1e-5  # of a mean score, between batches as they come and joined ones
 _SCORE_ROUNDING = 100  # how much more than an output a score may differ: losses have slopes, and errors have steps
 
 
@@ -108,6 +110,75 @@ def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[
             attributes.restore()
         scores.append(total / batches.samples)
     return Compared(worst, tuple(scores))
+
+
+def compare_joined(
+    ends: Endpoints, groups: Sequence[Sequence[Batch]], whole: Sequence[Batch], measured: Scores
+) -> Compared | None:
+    """`compare`, with the copy on joined batches, and each network on batches as they come; outputs and mean scores.
+
+    So joined batches give what batches give as they come, and a network that answers otherwise when it is asked again
+    is noticed: each sample is asked for twice, those of the first group before and after all others.
+
+    Args:
+        ends: the networks.
+        groups: all batches as they come; those that are joined to one are in one group.
+        whole: the joined ones.
+        measured: scores that look at each sample by itself.
+
+    Returns:
+        What was found, on joined batches; None where anything differs or fails, and `compare` has to say what.
+    """
+    attributes = Attributes(ends.module)
+    found = []
+    try:
+        with torch.no_grad(), unchanged_random():
+            if not takes_single_samples(ends.module, groups[0][0].to(_device(ends.module))):
+                return None
+            attributes.restore()
+            for corner in range(len(ends.states)):
+                found.append(_compare_joined_at(ends, corner, groups, whole, measured))
+                attributes.restore()
+    except ParameterError:
+        return None
+    finally:
+        attributes.restore()
+    return Compared(max(away for away, _ in found), tuple(scores for _, scores in found))
+
+
+def _compare_joined_at(
+    ends: Endpoints, corner: int, groups: Sequence[Sequence[Batch]], whole: Sequence[Batch], measured: Scores
+) -> tuple[float, Tensor]:
+    """The largest difference between outputs for one network, and its scores on joined batches."""
+    copied, state, name = ends.module, ends.states[corner], ends.names[corner]
+    network = copied if _is_copied(ends, corner) else _as_given(ends, corner)
+    for key, value in tensors(copied).items():
+        value.copy_(state[key])
+    worst, totals = 0.0, torch.zeros(2, len(measured.names), dtype=torch.float64)
+    first = _plain_pass(network, groups[0])
+    for number in (*range(1, len(groups)), 0):
+        theirs = _plain_pass(network, groups[number]) if number else first
+        ours = whole[number].to(_device(copied))
+        mine = _deterministic_output(copied, ours, name, number)
+        worst = max(worst, _output_difference(_require_outputs(mine, name), [theirs.inputs], name, number))
+        totals += torch.stack([measured.sums(mine, ours).cpu(), measured.sums(theirs.inputs, theirs).cpu()])
+    _require_unchanged(copied, state, name)
+    means = totals / sum(batch.size for batch in whole)
+    if not torch.allclose(means[0], means[1], rtol=_JOINED, atol=_JOINED, equal_nan=True):
+        raise ParameterError(f"{name}: expected the scores of batches as they come, joined ones have others")
+    return worst, means[0]
+
+
+def _plain_pass(network: nn.Module, group: Sequence[Batch]) -> Batch:
+    """A network's outputs for some batches, one after the other, and their targets, joined."""
+    outs = []
+    for number, batch in enumerate(group):
+        own = batch.to(_device(network))
+        output = output_of(network, own, number)
+        if type(output) is not Tensor or output.shape[:1] != (batch.size,):
+            raise ParameterError("expected one tensor with a row for each sample")
+        outs.append(Batch(output, own.target, batch.size))
+    return joined(outs)
 
 
 def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:

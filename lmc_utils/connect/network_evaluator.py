@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -11,13 +12,14 @@ import torch
 from torch import nn
 
 from lmc_utils.connect.constant_prediction import constant_error
-from lmc_utils.connect.endpoint_checks import compare, compare_reestimated
+from lmc_utils.connect.endpoint_checks import compare, compare_joined, compare_reestimated
 from lmc_utils.connect.endpoints import Endpoints
 from lmc_utils.connect.samples.batch_reading import BatchFunction
 from lmc_utils.connect.samples.repeatable_data import repeatable
+from lmc_utils.measure.joined_batches import joinable, joined
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_scores import Score, Scores, cross_entropy, misclassified
-from lmc_utils.measure.module_state import statistics
+from lmc_utils.measure.module_state import norms, statistics
 from lmc_utils.settings import ParameterError, describe_unknown
 
 
@@ -34,7 +36,8 @@ def evaluator_of(
 ) -> tuple[ModuleEvaluator, float]:
     """Make the evaluator of points between networks, on samples that stay the same; arguments as for `pair`.
 
-    It is compared with the networks as they were given, which also measures them.
+    It is compared with the networks as they were given, which also measures them. Small networks to which it makes no
+    difference are measured on joined batches.
 
     Returns:
         The evaluator, and the largest difference of an output, see `endpoint_checks.compare`.
@@ -48,10 +51,17 @@ def evaluator_of(
         estimation_samples = repeatable(estimated_on, "estimated_on", batch=batch, network=ends.module)
     loss, error = (copy.deepcopy(each) if isinstance(each, nn.Module) else each for each in (loss, error))
     measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
-    groups = None if layers is None else named_layers(ends.module, layers)
-    compared = compare(ends, samples, measured)
+    by_layer = None if layers is None else named_layers(ends.module, layers)
+    compared, read = None, samples
+    if batchnorm != "reestimate" or not norms(ends.module):  # derivatives have each given batch's own statistics
+        groups = joinable(ends.module, samples, measured)
+        whole = [joined(group) for group in groups]
+        compared = compare_joined(ends, groups, whole, measured) if groups else None
+        if compared:
+            read = replace(samples, batches=whole, count=len(whole))
+    compared = compared or compare(ends, samples, measured)
     known = [(state, scores[None]) for state, scores in zip(ends.states, compared.scores, strict=True)]
-    evaluator = ModuleEvaluator(ends.module, {"data": samples}, measured, batchnorm, estimation_samples, groups, known)
+    evaluator = ModuleEvaluator(ends.module, {"data": read}, measured, batchnorm, estimation_samples, by_layer, known)
     compare_reestimated(ends, evaluator)
     return evaluator, compared.difference
 

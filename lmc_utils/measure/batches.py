@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -118,31 +118,3 @@ def _copied_together(group: Mapping[int, Tensor], device: torch.device | None) -
 def _copied_object(leaf: Any, device: torch.device | None) -> Any:
     result = copy.deepcopy(leaf)
     return result.to(device) if device is not None and hasattr(result, "to") else result
-
-
-def joined(batches: Iterable[Batch], samples: int) -> Iterator[Batch]:
-    """Neighbours of one tensor each joined to batches of at least so many samples, as far as that goes."""
-    waiting: list[Batch] = []
-    for batch in batches:
-        parts = (batch.inputs, batch.target)
-        alike = all(isinstance(part, Tensor) and part.dim() and len(part) == batch.size for part in parts)
-        if waiting and not (alike and _kind(batch) == _kind(waiting[0])):
-            yield _one_of(waiting)
-            waiting = []
-        waiting.append(batch)
-        if not alike or sum(each.size for each in waiting) >= samples:
-            yield _one_of(waiting)
-            waiting = []
-    if waiting:
-        yield _one_of(waiting)
-
-
-def _kind(batch: Batch) -> list[Any]:
-    return [(part.shape[1:], part.dtype) for part in (batch.inputs, batch.target)]
-
-
-def _one_of(batches: Sequence[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    inputs, target = (torch.cat([getattr(batch, part) for batch in batches]) for part in ("inputs", "target"))
-    return Batch(inputs, target, len(inputs))

@@ -68,16 +68,6 @@ class MixedModule:
                 weights = self._weights(points, row, name)
                 mixed([corner[name] for corner in corners[: len(weights)]], weights, own[name])
 
-    def versions(self, corners: Corners, points: Mixtures) -> State:
-        """All points side by side, each tensor of shape (points, ...); the module holds the last one."""
-        own, names = tensors(self.module), [*self.parameters, *self.statistics]
-        result = {name: own[name].new_empty(len(points), *own[name].shape) for name in names}
-        for row in range(len(points)):
-            self.mix(corners, points, row, names)
-            for name in names:
-                result[name][row] = own[name]
-        return result
-
     def _weights(self, points: Mixtures, row: int, name: str) -> list[float]:
         """The weights of the corners in a tensor of a point."""
         weights = points.weights[row]

@@ -1,4 +1,4 @@
-"""Scores of mixtures of networks of any kind: each is run in one module, or many in one pass where they are small."""
+"""Scores of mixtures of networks of any kind, each run in one module."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lmc_utils.measure import vectorised_module
 from lmc_utils.measure.batches import Batches
 from lmc_utils.measure.known_scores import KnownScores
 from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import EITHER, Mixtures
 from lmc_utils.measure.module_scores import Scores, run_and_score
 from lmc_utils.measure.module_statistics import Reestimation
-from lmc_utils.measure.stacked_scores import blocks
-from lmc_utils.settings import ParameterError
-
-_VERSIONS = 2**28  # bytes of parameters of points that are vectorised together
-_ROUNDING = 1e-5  # of a mean score, between one pass of many points and one of each
 
 
 @dataclass(frozen=True)
@@ -27,7 +21,7 @@ class PointScores:
     """Measures mean scores of mixtures of states.
 
     Attributes:
-        point: what takes on the mixtures.
+        point: the module that takes on the mixtures.
         samples: batches of each split, under its name.
         measured: loss, and error where there is one.
         convention: where running statistics come from, one of `batchnorm.CONVENTIONS`.
@@ -48,16 +42,6 @@ class PointScores:
         while done in known:  # at once, so that an early stop does not lose them
             yield slice(done, done + 1), self._exact(known[done])
             done += 1
-        module = self.point.module
-        if self.convention == "interpolate" and vectorised_module.suits(module):
-            size = sum(value.numel() * value.element_size() for value in module.parameters())
-            for block in blocks(len(points) - done, max(1, _VERSIONS // size)):
-                rows = range(done, done + block.stop - block.start)
-                found = self._together(corners, points, rows, splits, known)
-                if found is None:
-                    break
-                yield slice(rows.start, rows.stop), found[:, :, None]
-                done = rows.stop
         for row in range(done, len(points)):
             found = self._exact(known[row]) if row in known else self._one(corners, points, row, splits)[None]
             yield slice(row, row + 1), found
@@ -65,36 +49,6 @@ class PointScores:
     def _exact(self, scores: Tensor) -> Tensor:
         """Known scores, (splits, scores), as those of one point with one or both statistics."""
         return scores[None, :, None].repeat(1, 1, 2 if self.convention == "keep" else 1, 1)
-
-    def _together(
-        self, corners: Corners, points: Mixtures, rows: range, splits: Sequence[str], known: Mapping[int, Tensor]
-    ) -> Tensor | None:
-        """The scores of some points in one pass, (points, splits, scores); None where torch cannot do that.
-
-        Corners go along, and it is the way only where they get the scores that a plain pass of each of them gives.
-        """
-        numbers = sorted({0, 1, len(corners) - 1})
-        checks = Mixtures(torch.eye(len(corners), dtype=torch.float64)[numbers])
-        wanted = [row for row in rows if row not in known]
-        versions = self.point.versions(corners, points[wanted].with_corners(numbers))
-        found = []
-        for split in splits:
-            try:
-                scores = vectorised_module.scores(self.point.module, versions, self.samples[split], self.measured)
-            except ParameterError:  # of one point, which must not take the others with it
-                return None
-            if scores is None:
-                return None
-            found.append(scores)
-        together = torch.stack(found, 1)
-        measured, checked = together[: len(wanted)], together[len(wanted) :]
-        plain = self._known(corners, checks, splits)
-        for row, each in enumerate(checked):
-            exact = plain[row] if row in plain else self._one(corners, checks, row, splits)[:, 0]
-            if not torch.allclose(each, exact, rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True):
-                return None
-        by_row = {**known, **dict(zip(wanted, measured, strict=True))}
-        return torch.stack([by_row[row] for row in rows])
 
     def _known(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> dict[int, Tensor]:
         """The scores of points that need not be measured, (splits, scores), by their row."""
@@ -107,6 +61,9 @@ class PointScores:
     def _one(self, corners: Corners, points: Mixtures, row: int, splits: Sequence[str]) -> Tensor:
         """The scores of one point: (splits, 1 or 2, scores)."""
         point = self.point
+        if self.convention == "interpolate":
+            point.mix(corners, points, row, [*point.parameters, *point.statistics])
+            return self._means(splits)[:, None]
         point.mix(corners, points, row, point.parameters)
         if self.convention == "keep":
             home, rows = int(points.own_homes()[row]), []
@@ -114,10 +71,7 @@ class PointScores:
                 point.hold(corners[end], point.statistics)
                 rows.append(self._means(splits))
             return torch.stack(rows if len(rows) == 2 else rows * 2, 1)
-        if self.convention == "reestimate":
-            self.reestimation.run()
-        else:
-            point.mix(corners, points, row, point.statistics)
+        self.reestimation.run()
         return self._means(splits)[:, None]
 
     def _means(self, splits: Sequence[str]) -> Tensor:

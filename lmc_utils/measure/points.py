@@ -81,6 +81,7 @@ def measure(
     if statistics_dim:
         quantities |= {f"{name}_kept": Quantity((*dims, "kept"), *each[1:]) for name, each in quantities.items()}
     measured = blank({**coords, **statistics_dim}, quantities, pairs.attributes)
+    arrays = {name: each.values for name, each in measured.data_vars.items()}
     sequence = list(range(count)) if order is None else list(order)
     shown = bar(description=f"measuring {unit}s", unit="point", total=len(pairs) * count)
     try:
@@ -97,9 +98,9 @@ def measure(
                         each = np.where(np.isfinite(each), each, np.nan) if evaluator.allows_nonfinite else each
                         for split in range(len(named)):
                             at: Any = (split, *place, *where)
-                            measured[name].values[at] = each[:, split].mean(-1)
+                            arrays[name][at] = each[:, split].mean(-1)
                             if statistics_dim:
-                                measured[f"{name}_kept"].values[at] = each[:, split]
+                                arrays[f"{name}_kept"][at] = each[:, split]
                     shown.update(len(scores))
                 for split in range(0 if evaluator.allows_nonfinite else len(named)):
                     require_finite(measured.loss.values[(split, *place)], coords, (split, *place))

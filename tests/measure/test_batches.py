@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 from torch.nn.utils.rnn import pack_sequence
 
-from lmc_utils.measure.batches import Batch, joined, own_copy
+from lmc_utils.measure.batches import Batch, own_copy
 
 CPU = torch.device("cpu")
 
@@ -49,12 +48,3 @@ def test_a_batch_may_be_worked_on_in_place() -> None:
         assert not target.any()
     same = Batch(inputs, inputs, 3).to(CPU)
     assert same.inputs is same.target
-
-
-def test_only_tensors_of_one_row_a_sample_are_joined() -> None:
-    def sizes(target: Tensor) -> list[int]:
-        return [batch.size for batch in joined([Batch(torch.zeros(2, 3), target, 2)] * 3, 100)]
-
-    assert sizes(torch.zeros(2)) == [6]
-    assert sizes(torch.tensor(1.0)) == [2, 2, 2]
-    assert sizes(torch.zeros(5)) == [2, 2, 2]
