@@ -160,7 +160,7 @@ def _compare_joined_at(
         theirs = _plain_pass(network, groups[number]) if number else first
         ours = whole[number].to(_device(copied))
         mine = _deterministic_output(copied, ours, name, number)
-        worst = max(worst, _output_difference(_require_outputs(mine, name), [theirs.inputs], name, number))
+        worst = max(worst, _output_difference(_require_outputs(mine, name), [theirs.inputs], ends, corner, number))
         totals += torch.stack([measured.sums(mine, ours).cpu(), measured.sums(theirs.inputs, theirs).cpu()])
     _require_unchanged(copied, state, name)
     means = totals / sum(batch.size for batch in whole)

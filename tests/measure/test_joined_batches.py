@@ -14,7 +14,7 @@ from torch.nn import functional
 from lmc_utils import connect
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.joined_batches import groups, joinable, joined
-from lmc_utils.measure.module_evaluator import ModuleEvaluator
+from lmc_utils.measure.module_point_scores import PointScores
 from lmc_utils.measure.module_scores import Scores
 
 INPUTS, LABELS = torch.randn(90, 6, generator=torch.Generator().manual_seed(1)), torch.arange(90) % 3
@@ -90,13 +90,13 @@ def sizes_seen(run: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) -> lis
     first, second = Custom(run), Custom(run)
     with torch.no_grad():
         first.head.bias[0], second.head.bias[0] = 0, 1
-    scored = ModuleEvaluator._one
+    scored = PointScores._one
 
-    def watched(self: ModuleEvaluator, *given: Any) -> Tensor:
+    def watched(self: PointScores, *given: Any) -> Tensor:
         seen.extend(batch.size for batch in self.samples["data"])
         return scored(self, *given)
 
-    monkeypatch.setattr(ModuleEvaluator, "_one", watched)
+    monkeypatch.setattr(PointScores, "_one", watched)
     connect.pair(first, second, BATCHES, alphas=3, **options)
     return seen
 
