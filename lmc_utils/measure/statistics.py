@@ -97,7 +97,9 @@ def correlation(
         return Correlation(np.nan, np.nan, np.nan)
     both = np.where(finite, both, np.nan)
     draws = np.random.default_rng(seed).integers(parents, size=(resamples, parents))
-    resampled = _correlate(both[:, draws].reshape(2, resamples, -1), method)
+    # The same parents are drawn many times where there are few: three have 27 different draws.
+    different, places = np.unique(draws, axis=0, return_inverse=True)
+    resampled = _correlate(both[:, different].reshape(2, len(different), -1), method)[places]
     finite_draws = resampled[np.isfinite(resampled)]
     low, high = np.quantile(finite_draws, [0.025, 0.975]) if parents > 1 and len(finite_draws) else (np.nan, np.nan)
     return Correlation(float(_correlate(both.reshape(2, -1), method)), float(low), float(high))
