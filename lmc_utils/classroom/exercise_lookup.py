@@ -6,11 +6,15 @@ looked up, so that those on toy landscapes need nothing but NumPy.
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from lmc_utils import progress
 from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, check_answer
 from lmc_utils.settings import ParameterError, describe_unknown, require_choice
+
+if TYPE_CHECKING:  # imported by name below, which does not count as a dependency of a result
+    from lmc_utils.classroom.exercises import angle, approx, detour, fork, merge, norm, ridge, stable, toy  # noqa: F401
 
 CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge")
 
@@ -89,12 +93,5 @@ def chapter_exercises(chapter: str) -> dict[str, Exercise]:
 
 
 def _exercises(chapter: str) -> dict[str, Any]:
-    """The exercises that a chapter's module defines; imported by name, so that dependencies can be traced."""
-    if chapter == "toy":
-        from lmc_utils.classroom.exercises import toy
-
-        return toy.EXERCISES
-    from lmc_utils.classroom.exercises import angle, approx, detour, fork, merge, norm, ridge, stable
-
-    modules = (angle, approx, detour, fork, merge, norm, ridge, stable)
-    return next(module.EXERCISES for module in modules if module.__name__.endswith(f".{chapter}"))
+    """The exercises that a chapter's module defines; other chapters' modules import what this one does not need."""
+    return dict(import_module(f"lmc_utils.classroom.exercises.{chapter}").EXERCISES)
