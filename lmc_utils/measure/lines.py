@@ -92,7 +92,9 @@ def layer_line(
     away = torch.where(end[:, None] == 0, gone, 1 - gone)
     weights = torch.stack([1 - away, away], 2)
     inner: Coords = {"end": [0, 1], "layer": layers, "alpha": steps.tolist()}
-    return measure(pairs, inner, Mixtures(weights, homes=end), splits=splits, unit="layer-wise line")
+    # Step by step: before any layer has gone, all points of an end are one network, and evaluated once.
+    order = (end * len(steps) + step).argsort(stable=True).tolist()
+    return measure(pairs, inner, Mixtures(weights, homes=end), splits=splits, order=order, unit="layer-wise line")
 
 
 def corner(pairs: Pairs, number: int, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:

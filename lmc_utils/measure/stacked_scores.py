@@ -26,6 +26,8 @@ def norms(network: nn.Module) -> list[BatchNorm]:
 def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, *, memory: float = ESTIMATION_MEMORY) -> Tensor:
     """The statistics of many networks on the same samples, taken in one pass, see `batchnorm.reestimate`.
 
+    Equal vectors that follow one another are evaluated once.
+
     Args:
         network: a stack.
         thetas: parameter vectors, shape (networks, parameters).
@@ -35,6 +37,7 @@ def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, *, memory: f
     Returns:
         Buffers, laid out as `stack.fresh_buffers` has them: (networks, numbers).
     """
+    thetas, places = thetas.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     result = stack.fresh_buffers(network, len(thetas)).to(thetas)
     numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
     _, at_once = batches(numbers_each * thetas.element_size(), 1, memory=memory, most=1)
@@ -42,7 +45,7 @@ def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, *, memory: f
         estimating = stack.bound(network, thetas[rows].to(inputs.device), result[rows]).eval()
         shared = inputs.expand(len(thetas[rows]), *inputs.shape)
         reestimate(norms(estimating), [shared], estimating, size=lambda _: len(inputs))
-    return result
+    return result[places]
 
 
 def evaluate(
