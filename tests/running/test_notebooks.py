@@ -185,3 +185,13 @@ def test_plain_papermill_fails_just_as_clearly(tmp_path: Path) -> None:
     call, line = caught.value.traceback
     assert re.fullmatch(r"line \d+: experiment = Experiment\.pick\(globals\(\)\)", call)
     assert line == "ParameterError: siblings: expected at least 2, got 1"
+
+
+def test_a_kernel_keeps_freed_memory_unless_the_user_decides_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
+    with notebooks.kernel_of_this_python():
+        assert os.environ["MALLOC_TRIM_THRESHOLD_"] == str(2**28)
+        assert os.environ["MALLOC_MMAP_THRESHOLD_"] == "65536"
+    assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
+    assert os.environ["MALLOC_MMAP_THRESHOLD_"] == "65536"
