@@ -37,7 +37,7 @@ from lmc_utils.settings import (
 _POINTS = (CHECKOUT / "notebooks" / "points", Path(sys.prefix) / "share" / "lmc_utils" / "points")
 _KINDS = ("exercises", "points")  # folders of notebooks beside the chapters
 TIMEOUT = 1800  # seconds a cell may take; papermill would wait for ever
-# By default glibc returns freed memory and gets it back page by page, which takes a sixth of an evaluation's time.
+# By default glibc returns freed memory and gets it back page by page, which took a seventh of an evaluation's time.
 _KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**28}  # bytes
 
 
