@@ -13,7 +13,7 @@ from lmc_utils.networks.activation_sizes import activations
 from lmc_utils.networks.normalisation import BatchNorm
 from lmc_utils.networks.state_check import evaluating
 
-WORKING_MEMORY = 4.0  # MiB of activations, so that they stay in the cache: less and more are slower
+WORKING_MEMORY = 5.5  # MiB of activations, so that they stay in the cache: with 4 and with 8 some networks are slower
 ESTIMATION_MEMORY = 32.0  # MiB, where statistics are re-estimated
 _SAMPLES_AT_ONCE = 500
 
