@@ -32,7 +32,7 @@ def arrange(app: Sphinx, name: str, content: list[str]) -> None:
     if not app.env.doc2path(name).endswith(".ipynb"):
         return
     notebook = with_opening_figure(json.loads(content[0]))
-    content[0] = json.dumps(notebook | {"cells": folded(parameters_last(notebook["cells"]))})
+    content[0] = json.dumps(notebook | {"cells": folded(merged(parameters_last(notebook["cells"])))})
 
 
 def parameters_last(cells: list[Cell]) -> list[Cell]:
@@ -44,6 +44,17 @@ def parameters_last(cells: list[Cell]) -> list[Cell]:
     rest = [cell for cell in cells if not _tags(cell) & _PARAMETERS]
     at = 1 + rest.index(tables[-1])
     return [*rest[:at], *moved, *rest[at:]]
+
+
+def merged(cells: list[Cell]) -> list[Cell]:
+    """The cells with neighbours of hidden code that put out nothing as one, so that one line unfolds them."""
+    found: list[Cell] = []
+    for cell in cells:
+        if found and all(_is_silent_and_hidden(each) for each in (found[-1], cell)):
+            source = "\n\n".join("".join(each["source"]) for each in (found.pop(), cell))
+            cell = cell | {"source": source}
+        found.append(cell)
+    return found
 
 
 def folded(cells: list[Cell]) -> list[Cell]:
@@ -63,6 +74,10 @@ def folded(cells: list[Cell]) -> list[Cell]:
             cell = cell | {"source": rest.strip()}
         found.append(cell)
     return [*found, _raw(f"{unfolds}-end", "</details>")] if unfolds else found
+
+
+def _is_silent_and_hidden(cell: Cell) -> bool:
+    return cell["cell_type"] == "code" and "hide-input" in _tags(cell) and not cell["outputs"]
 
 
 def _tags(cell: Cell) -> set[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -127,7 +128,8 @@ def _pair(files: Files, target: output.Target, options: dict[str, Any], save: Pa
         options["alphas"] = _with(options["alphas"], at)  # so that its loss is measured, too
     first, second = files.states
     try:
-        report = pair(first, second, files.samples, **files.options, **options)
+        with _naming(files):
+            report = pair(first, second, files.samples, **files.options, **options)
     except Interrupted as stop:
         output.print_report(target, stop.report)
         raise KeyboardInterrupt("what was measured is above") from stop
@@ -180,11 +182,27 @@ def _plane(files: Files, target: output.Target) -> None:
     from lmc_utils.connect import plane
 
     first, second, third = files.states
-    found = _partial(
-        lambda: plane(first, second, third, files.samples, **files.options),
-        lambda partial: output.print_plane(target, partial),
-    )
+    with _naming(files):
+        found = _partial(
+            lambda: plane(first, second, third, files.samples, **files.options),
+            lambda partial: output.print_plane(target, partial),
+        )
     output.print_plane(target, found)
+
+
+@contextmanager
+def _naming(files: Files) -> Iterator[None]:
+    """Name the file in lines about the first, second or third network."""
+    from lmc_utils.connect.endpoints import ORDINALS
+
+    try:
+        yield
+    except ParameterError as error:
+        which, _, line = str(error).partition(": ")
+        name = dict(zip(ORDINALS, files.names, strict=False)).get(which)
+        if name is None:
+            raise
+        raise ParameterError(f"{name}: {line}") from error
 
 
 _NOTHING = "nothing was measured yet"

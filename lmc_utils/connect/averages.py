@@ -97,7 +97,7 @@ def understood(
         ParameterError: also an unknown option.
     """
     for name in options:
-        require_choice("options", name, OPTIONS)
+        require_choice("option", name, OPTIONS)
     ends = endpoints(list(networks.values()), model=model, names=list(networks))
     given = {"loss": None, "error": None, "batchnorm": "reestimate", "estimated_on": None} | options
     evaluator, difference = evaluator_of(ends, data, **given)

@@ -22,7 +22,7 @@ from lmc_utils.connect.module_copies import evaluating_copy, separate_copy
 from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.formatting import listed
 from lmc_utils.measure.batches import Batch, Batches
-from lmc_utils.measure.joined_batches import joined, takes_single_samples
+from lmc_utils.measure.joined_batches import joined
 from lmc_utils.measure.mixtures import on_line
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_outputs import alike, difference, outputs, tolerance
@@ -48,11 +48,17 @@ class Compared(NamedTuple):
 
 
 class ComparisonInterrupted(KeyboardInterrupt):
-    """The comparison was stopped. `scores` are those of the first networks, as `Compared` has them; at least one."""
+    """The comparison was stopped after some networks.
 
-    def __init__(self, measured: Scores, scores: Sequence[Tensor]) -> None:
+    Attributes:
+        measured: which scores.
+        scores: those of the first networks, as `Compared` has them; at least one.
+        samples: a description of the samples.
+    """
+
+    def __init__(self, measured: Scores, scores: Sequence[Tensor], samples: str) -> None:
         super().__init__("networks were still being compared with their copies")
-        self.measured, self.scores = measured, tuple(scores)
+        self.measured, self.scores, self.samples = measured, tuple(scores), samples
 
 
 def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
@@ -72,7 +78,9 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
     try:
         return _compared(ends, batches, measured, scores)
     except KeyboardInterrupt as stop:
-        raise (ComparisonInterrupted(measured, scores) if scores else stop) from stop
+        if not scores:
+            raise
+        raise ComparisonInterrupted(measured, scores, batches.description) from stop
 
 
 def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[Tensor]) -> Compared:
@@ -91,8 +99,6 @@ def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[
                 if number == 0:
                     _require_unchanged(copied, state, name)
                     first = [value.clone() for value in _require_outputs(mine, name)]
-                    if corner == 0:
-                        _require_repeatable(copied, first, batch.to(here), name)
                 our_scores = measured.sums(mine, ours).cpu()
                 total += our_scores
                 if network is not None:
@@ -104,7 +110,7 @@ def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[
                         their_scores = measured.sums(theirs, own).cpu()
                         allowed = _allowed(mine, away)
                         _require_scores(our_scores, their_scores, allowed, measured, batch.size, name, number)
-            if corner == 0 and batches.count > 1:  # once more after all others, which the network may remember
+            for _ in range(2 if corner == 0 else 0):  # after all others, which it may remember, and after itself
                 _require_repeatable(copied, first, next(iter(batches)).to(here), name)
             _require_unchanged(copied, state, name)
             attributes.restore()
@@ -113,7 +119,7 @@ def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[
 
 
 def compare_joined(
-    ends: Endpoints, groups: Sequence[Sequence[Batch]], whole: Sequence[Batch], measured: Scores
+    ends: Endpoints, groups: Sequence[Sequence[Batch]], joined_batches: Batches, measured: Scores
 ) -> Compared | None:
     """`compare`, with the copy on joined batches, and each network on batches as they come; outputs and mean scores.
 
@@ -123,31 +129,37 @@ def compare_joined(
     Args:
         ends: the networks.
         groups: all batches as they come; those that are joined to one are in one group.
-        whole: the joined ones.
+        joined_batches: the joined ones.
         measured: scores that look at each sample by itself.
 
     Returns:
         What was found, on joined batches; None where anything differs or fails, and `compare` has to say what.
+
+    Raises:
+        ComparisonInterrupted: the work was stopped after some networks were measured.
     """
     attributes = Attributes(ends.module)
-    found = []
+    worst, scores = 0.0, list[Tensor]()
     try:
         with torch.no_grad(), unchanged_random():
-            if not takes_single_samples(ends.module, groups[0][0].to(_device(ends.module))):
-                return None
-            attributes.restore()
             for corner in range(len(ends.states)):
-                found.append(_compare_joined_at(ends, corner, groups, whole, measured))
+                away, means = _compare_joined_at(ends, corner, groups, list(joined_batches), measured)
+                worst = max(worst, away)
+                scores.append(means)
                 attributes.restore()
     except ParameterError:
         return None
+    except KeyboardInterrupt as stop:
+        if not scores:
+            raise
+        raise ComparisonInterrupted(measured, scores, joined_batches.description) from stop
     finally:
         attributes.restore()
-    return Compared(max(away for away, _ in found), tuple(scores for _, scores in found))
+    return Compared(worst, tuple(scores))
 
 
 def _compare_joined_at(
-    ends: Endpoints, corner: int, groups: Sequence[Sequence[Batch]], whole: Sequence[Batch], measured: Scores
+    ends: Endpoints, corner: int, groups: Sequence[Sequence[Batch]], joined_batches: Sequence[Batch], measured: Scores
 ) -> tuple[float, Tensor]:
     """The largest difference between outputs for one network, and its scores on joined batches."""
     copied, state, name = ends.module, ends.states[corner], ends.names[corner]
@@ -158,12 +170,12 @@ def _compare_joined_at(
     first = _plain_pass(network, groups[0])
     for number in (*range(1, len(groups)), 0):
         theirs = _plain_pass(network, groups[number]) if number else first
-        ours = whole[number].to(_device(copied))
+        ours = joined_batches[number].to(_device(copied))
         mine = _deterministic_output(copied, ours, name, number)
         worst = max(worst, _output_difference(_require_outputs(mine, name), [theirs.inputs], ends, corner, number))
         totals += torch.stack([measured.sums(mine, ours).cpu(), measured.sums(theirs.inputs, theirs).cpu()])
     _require_unchanged(copied, state, name)
-    means = totals / sum(batch.size for batch in whole)
+    means = totals / sum(batch.size for batch in joined_batches)
     if not torch.allclose(means[0], means[1], rtol=_JOINED, atol=_JOINED, equal_nan=True):
         raise ParameterError(f"{name}: expected the scores of batches as they come, joined ones have others")
     return worst, means[0]
@@ -171,12 +183,13 @@ def _compare_joined_at(
 
 def _plain_pass(network: nn.Module, group: Sequence[Batch]) -> Batch:
     """A network's outputs for some batches, one after the other, and their targets, joined."""
-    outs = []
+    outs = list[Batch]()
     for number, batch in enumerate(group):
         own = batch.to(_device(network))
         output = output_of(network, own, number)
-        if type(output) is not Tensor or output.shape[:1] != (batch.size,):
-            raise ParameterError("expected one tensor with a row for each sample")
+        like = outs[0].inputs if outs else output
+        if type(output) is not Tensor or output.shape != (batch.size, *like.shape[1:]) or output.dtype != like.dtype:
+            raise ParameterError("expected one tensor with a row for each sample, alike in all batches")
         outs.append(Batch(output, own.target, batch.size))
     return joined(outs)
 
@@ -308,8 +321,8 @@ def _output_difference(mine: list[Tensor], theirs: list[Tensor], ends: Endpoints
             copied_and_this = [each for each in (ends.template, ends.originals[corner]) if each is not None]
             differing = _differing_attributes(copied_and_this)
             hint = "something besides parameters and buffers differs between the two"
-            if len(differing) == 1:
-                hint = f"the attribute {differing[0]} differs between the two; give both networks the same one"
+            if differing:
+                hint += f"; attributes that differ, and may be it: {listed(differing)}"
             raise ParameterError(
                 f"{which}: expected the outputs of the network itself, the copy that is measured differs in {where} by "
                 f"{fraction:.2g} of the largest output; {hint}"

@@ -52,16 +52,17 @@ def evaluator_of(
     loss, error = (copy.deepcopy(each) if isinstance(each, nn.Module) else each for each in (loss, error))
     measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
     by_layer = None if layers is None else named_layers(ends.module, layers)
-    compared, read = None, samples
+    compared, to_measure = None, samples
     if batchnorm != "reestimate" or not norms(ends.module):  # derivatives have each given batch's own statistics
         groups = joinable(ends.module, samples, measured)
-        whole = [joined(group) for group in groups]
-        compared = compare_joined(ends, groups, whole, measured) if groups else None
-        if compared:
-            read = replace(samples, batches=whole, count=len(whole))
+        together = replace(samples, batches=[joined(group) for group in groups], count=len(groups))
+        compared = compare_joined(ends, groups, together, measured) if groups else None
+        to_measure = together if compared else samples
     compared = compared or compare(ends, samples, measured)
     known = [(state, scores[None]) for state, scores in zip(ends.states, compared.scores, strict=True)]
-    evaluator = ModuleEvaluator(ends.module, {"data": read}, measured, batchnorm, estimation_samples, by_layer, known)
+    evaluator = ModuleEvaluator(
+        ends.module, {"data": to_measure}, measured, batchnorm, estimation_samples, by_layer, known
+    )
     compare_reestimated(ends, evaluator)
     return evaluator, compared.difference
 

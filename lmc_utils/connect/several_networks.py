@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from lmc_utils.connect.reports.report import Report
 from lmc_utils.connect.samples.batch_reading import BatchFunction
 from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.connect.two_networks import pair, with_barriers
-from lmc_utils.formatting import describe_error
+from lmc_utils.formatting import describe_error, listed
 from lmc_utils.measure import planes
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.labelled_arrays import Place
@@ -120,13 +121,16 @@ def _named_equal(pairs_of_equal: Sequence[str]) -> dict[str, str]:
 
 
 def _measured(first: Network, second: Network, data: Any, options: Mapping[str, Any]) -> tuple[Report, bool]:
-    """The report of a pair, and whether its networks are equal: all points of their line have the loss of both."""
+    """The report of a pair, and whether its networks are equal: all points of their line have the scores of both."""
     try:
         return pair(first, second, data, **options), False
     except EqualNetworks:
         given = {name: options[name] for name in ("model", *OPTIONS) if name in options}
         _, evaluator, attrs = understood({"first": first, "second": second}, data, **given)
     scores = dict(zip(evaluator.quantities, evaluator.known[0][1][0].tolist(), strict=True))
+    not_finite = [name for name, score in scores.items() if not math.isfinite(score)]
+    if not_finite:
+        raise ParameterError(f"the networks are equal, and their {listed(not_finite)} is not finite")
     line = xr.Dataset({name: ("alpha", [score] * 3) for name, score in scores.items()}, {"alpha": [0.0, 0.5, 1.0]})
     for name, (units, _) in evaluator.quantities.items():
         line[name].attrs = {"units": units} if units else {}
@@ -137,7 +141,7 @@ def _require_options(options: Mapping[str, Any], function: Callable[..., Any]) -
     """Raise ParameterError where an option is none of a function's keyword-only ones."""
     parameters = inspect.signature(function).parameters.values()
     for name in options:
-        require_choice("options", name, [each.name for each in parameters if each.kind == each.KEYWORD_ONLY])
+        require_choice("option", name, [each.name for each in parameters if each.kind == each.KEYWORD_ONLY])
 
 
 def _reason(problem: Exception) -> str:

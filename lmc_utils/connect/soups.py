@@ -83,7 +83,8 @@ def soup(
         try:
             ends, evaluator, attrs = understood(networks, data, model=model, **options)
         except ComparisonInterrupted as stop:
-            raise Interrupted(_stopped(_blank(stop.measured, candidates, averages, names), stop.scores)) from stop
+            blank = _blank(stop.measured, candidates, averages, names).assign_attrs(data=stop.samples)
+            raise Interrupted(_stopped(blank, stop.scores)) from stop
         asked = "reestimate or interpolate, as an average has one set of running statistics"
         require(not evaluator.keeps_statistics, "batchnorm", asked, "keep")
         found = _blank(evaluator.measured, candidates, averages, names).assign_attrs(attrs)

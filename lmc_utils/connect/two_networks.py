@@ -108,6 +108,9 @@ def pair(
     """
     require_choice("batchnorm", batchnorm, CONVENTIONS)
     grid = _grid(alphas)
+    beside = {"layers": layers, "curvature": curvature, "curve": curve} if rescale else {}
+    asked = ", ".join(name for name, given in beside.items() if given)
+    require(not asked, "rescale", "no layers, curvature or curve beside it", asked)
     with torch.inference_mode(False), torch.enable_grad(), unchanged_random():
         both, attrs = endpoints([first, second], model=model), dict[str, Any]()
         require_different(both, 0, 1)
@@ -122,9 +125,6 @@ def pair(
             layers=None if isinstance(layers, bool) else layers,
         )  # fmt: skip
         if rescale:
-            beside = {"layers": layers, "curvature": curvature, "curve": curve}
-            asked = ", ".join(name for name, given in beside.items() if given)
-            require(not asked, "rescale", "no layers, curvature or curve beside it", asked)
             evaluator = rescaled(evaluator)
             attrs["rescaled"] = evaluator.description
         pairs = Pairs(evaluator, {}, [()], lambda _: both.states)

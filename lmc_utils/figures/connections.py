@@ -26,7 +26,7 @@ def along_line(report: xr.Dataset) -> Figure:
     """Loss and error along the line between two networks, each with its chord, and what else was measured.
 
     That may be the second-order approximation, a Bézier curve, and the rise of the loss when one layer is moved to the
-    midpoint. Points that are NaN are left out. Variables: as in `connect.report.Report`.
+    midpoint. Points that are NaN are left out. Variables: as in `connect.Report`.
     """
     curves = [name for name in ("loss", "error") if name in report]
     layers = ["layer_rise"] if "layer_rise" in report else []

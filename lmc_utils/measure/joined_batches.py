@@ -1,8 +1,11 @@
-"""Batches joined to larger ones, for small networks whose forward passes take longer to start than to compute."""
+"""Batches joined to larger ones, for small networks whose forward passes take longer to start than to compute.
+
+Only networks that are plain sequences of torch's own layers are run on joined batches. In any other forward pass
+samples may act on each other at some points of a line and not at those where it is compared.
+"""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch
@@ -10,9 +13,11 @@ from torch import Tensor, nn
 
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.module_scores import Scores
-from lmc_utils.measure.module_state import run_with, tensors
 
-_LAYERS = (nn.Linear, nn.LayerNorm, nn.BatchNorm1d)  # with others, larger batches were no faster
+_LAYERS = (  # with convolutions, larger batches were no faster
+    *(nn.Sequential, nn.Linear, nn.LayerNorm, nn.BatchNorm1d, nn.Flatten, nn.Identity, nn.Dropout),
+    *(nn.ReLU, nn.LeakyReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus),
+)
 _PARAMETERS = 2**20  # of the largest network for which it was faster
 _SAMPLES = 4096  # of a joined batch; starting a pass is then a small part of it
 _BYTES = 2**28  # of samples that are held a second time
@@ -57,32 +62,19 @@ def joined(group: Sequence[Batch]) -> Batch:
     return Batch(inputs, target, len(inputs))
 
 
-def takes_single_samples(module: nn.Module, batch: Batch) -> bool:
-    """Whether torch can run a module on each sample by itself; not where weights or inputs decide what it computes.
-
-    Such a decision may let samples act on each other at some points of a line and not at its ends.
-
-    Args:
-        module: it may be left with other attributes.
-        batch: with one tensor of inputs, on the device of the module.
-    """
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is slow
-            rows = batch.inputs[:2]
-            values = {name: value.expand(len(rows), *value.shape) for name, value in tensors(module).items()}
-            torch.func.vmap(lambda own, row: run_with(module, own, Batch(row[None], None, 1)))(values, rows)
-    except Exception:  # whatever torch says where it has no rule
-        return False
-    return True
-
-
 def _suits(module: nn.Module) -> bool:
-    """Whether a module is so small and simple that larger batches are faster."""
-    holders = [part for part in module.modules() if any(True for _ in part.parameters(recurse=False))]
+    """Whether a module is small, and built of layers alone that cannot let the samples of a batch act on each other."""
     size = sum(value.numel() for value in module.parameters())
-    hooked = any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
-    return size <= _PARAMETERS and not hooked and all(type(part) in _LAYERS for part in holders)
+    return size <= _PARAMETERS and all(map(_looks_at_single_samples, module.modules()))
+
+
+def _looks_at_single_samples(part: nn.Module) -> bool:
+    changed = part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
+    if changed or type(part) not in _LAYERS:
+        return False
+    if isinstance(part, nn.BatchNorm1d):
+        return part.running_mean is not None
+    return not isinstance(part, nn.Flatten) or part.start_dim > 0
 
 
 def _kind(batch: Batch) -> list[object]:

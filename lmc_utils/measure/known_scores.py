@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from lmc_utils.measure.mixed_module import Corners
 from lmc_utils.measure.mixtures import Mixtures
-from lmc_utils.measure.module_state import State, versions_of
+from lmc_utils.measure.module_state import State
 
 
 class KnownScores:
     """Remembers scores of networks, whose tensors may be the user's own and change."""
 
     def __init__(self, networks: Iterable[tuple[State, Tensor]]) -> None:
-        """Note how often each tensor has been changed so far.
+        """Take a fingerprint of each network.
 
         Args:
             networks: states and their scores, (splits, scores), float64.
         """
-        self._networks = [(state, versions_of(state), scores) for state, scores in networks]
+        self._networks = [(state, fingerprint(state), scores) for state, scores in networks]
 
     def at(self, corners: Corners, points: Mixtures, *, own_statistics: bool) -> dict[int, Tensor]:
         """The scores of those points that are networks with known scores, (splits, scores), by their row.
@@ -32,8 +33,7 @@ class KnownScores:
         """
         if points.weights.dim() == 3 or points.statistics is not None:
             return {}
-        valid = [(state, scores) for state, versions, scores in self._networks if versions == versions_of(state)]
-        of_corners = [next((scores for state, scores in valid if state is corner), None) for corner in corners]
+        of_corners = [self._of(corner) for corner in corners]
         is_corner = points.weights.eq(1) & points.weights.ne(0).sum(1, keepdim=True).eq(1)
         found = {}
         for row, corner in is_corner.nonzero().tolist():
@@ -41,3 +41,23 @@ class KnownScores:
             if scores is not None and (not own_statistics or points.own_homes()[row] == corner):
                 found[row] = scores
         return found
+
+    def _of(self, corner: State) -> Tensor | None:
+        for state, before, scores in self._networks:
+            if state is corner:
+                return scores if fingerprint(state) == before else None
+        return None
+
+
+def fingerprint(state: State) -> list[float]:
+    """The sum and the norm of each tensor, which hardly any change of a network leaves as they are.
+
+    Torch's count of changes does not see those that are made through `.data` or NumPy. NaN is never equal to itself.
+    """
+    return [number for value in state.values() for number in _sum_and_norm(value.detach())]
+
+
+def _sum_and_norm(value: Tensor) -> list[float]:
+    real = torch.view_as_real(value) if value.is_complex() else value
+    wide = real if real.dtype in (torch.float32, torch.float64) else real.double()
+    return [float(wide.sum()), float(wide.norm())]

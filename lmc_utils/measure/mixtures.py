@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,18 +37,6 @@ class Mixtures:
     def __getitem__(self, rows: slice | Tensor | list[int]) -> Mixtures:
         homes, statistics = (None if each is None else each[rows] for each in (self.homes, self.statistics))
         return Mixtures(self.weights[rows], homes, statistics)
-
-    def with_corners(self, numbers: Sequence[int]) -> Mixtures:
-        """These points, and after them some of the corners, by their numbers.
-
-        >>> on_line(torch.tensor([0.25])).with_corners([1]).weights.tolist()
-        [[0.75, 0.25], [0.0, 1.0]]
-        """
-        corners = torch.eye(self.weights.shape[-1], dtype=self.weights.dtype)[list(numbers)]
-        each_layer = corners if self.weights.dim() == 2 else corners[:, None].expand(-1, *self.weights.shape[1:])
-        homes = None if self.homes is None else torch.cat([self.homes, torch.tensor(numbers).to(self.homes)])
-        statistics = None if self.statistics is None else torch.cat([self.statistics, corners.to(self.statistics)])
-        return Mixtures(torch.cat([self.weights, each_layer]), homes, statistics)
 
     def own_homes(self) -> Tensor:
         """`homes`, or where they are not given, the corner that a point is."""

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils import _pytree as pytree
 
 from lmc_utils.measure.batches import Batch, own_copy
 from lmc_utils.measure.module_outputs import outputs
@@ -215,14 +214,6 @@ class Scores:
             raise ParameterError("error: some samples have values outside 0 to 1")
         return torch.stack([loss, 100 * error.sum()])
 
-    def sums_of_each(self, output: Any, batch: Batch, networks: int) -> Tensor:
-        """`sums` of each network of a stack, (networks, scores); its outputs have a leading network axis."""
-        if self != Scores() or not isinstance(output, Tensor) or not isinstance(batch.target, Tensor):
-            return torch.stack([self.sums(of_one(output, place), batch) for place in range(networks)])
-        target = batch.target.repeat(networks, *(1,) * (batch.target.dim() - 1))
-        loss, wrong = (score(output.flatten(0, 1), target).double() for score in (self.loss, misclassified))
-        return torch.stack([loss.view(networks, -1).sum(1), 100 * wrong.view(networks, -1).sum(1)], 1)
-
 
 def output_of(network: Callable[..., Any], batch: Batch, number: int) -> Any:
     """The output of a network for a batch of this number, or one line that says why it cannot."""
@@ -241,11 +232,6 @@ def run_and_score(network: Callable[..., Any], batch: Batch, measured: Scores, n
     """
     output = output_of(network, batch, number)
     return output, measured.sums(output, batch).cpu()
-
-
-def of_one(outputs: Any, place: int) -> Any:
-    """The output of one network of a stack."""
-    return pytree.tree_map(lambda part: part[place], outputs)
 
 
 def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:

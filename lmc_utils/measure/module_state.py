@@ -115,11 +115,6 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return value
 
 
-def versions_of(state: State) -> list[int]:
-    """Changes in place of each tensor, as torch counts them; 0 where it does not count, as in inference mode."""
-    return [0 if value.is_inference() else value._version for value in state.values()]
-
-
 def require_single(module: nn.Module, what: str) -> None:
     """Raise ParameterError, naming what was asked for, where parameters have less than single precision."""
     others = {str(value.dtype) for value in module.parameters() if value.dtype not in (torch.float32, torch.float64)}

@@ -31,7 +31,7 @@ def axes(network: nn.Module) -> dict[str, tuple[Axis, ...]]:
     """For each parameter and buffer of a stack, what each of its axes permutes with, that of the networks left out.
 
     Inputs and outputs keep their order, and so do channels under a group normalisation of several groups. For other
-    networks, `connect.channel_graph.read` finds the same.
+    networks, `connect.alignment.channel_graph.read` finds the same.
 
     Raises:
         ParameterError: the network holds a layer that this function does not know.

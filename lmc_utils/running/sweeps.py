@@ -72,6 +72,7 @@ def sweep(
     Raises:
         ParameterError: a point is wrong, or the folder is that of another notebook.
         ExecutionError: points failed twice, and all others are done, and gathered in the folder; or see `steps`.
+            Without `out` nothing of them is kept.
     """
     if out is None:
         with TemporaryDirectory() as folder:

@@ -139,7 +139,7 @@ def test_several_files_make_a_matrix(shell: Shell, folder: Path) -> None:
     [
         (["0.pt"], {}, "checkpoint: expected at least two files, got 1"),
         (["0.pt", "9.pt"], {}, "checkpoint: expected a file, '9.pt' is not there"),
-        (["0.pt", "0.pt"], {}, "second: expected another network than the first, the two are the same"),
+        (["0.pt", "0.pt"], {}, "0.pt (second): expected another network than the first, the two are the same"),
         (["0.pt", "1.pt", "--html", "no/x.html"], {}, "html: expected a folder that exists, got 'no'; create it first"),
         (["0.pt", "1.pt", "--save", "no/x.safetensors"], {}, "save: expected a folder that exists, got 'no'"),
         (["0.pt", "1.pt", "--save", "x.pt"], {}, "save: expected a name that ends in .safetensors, got 'x.pt'"),

@@ -112,7 +112,7 @@ def test_a_file_holds_the_state_and_where_it_comes_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("networks", "options", "line"),
     [
-        ("two", {"batchnrm": "keep"}, "options: 'batchnrm' is not known; did you mean 'batchnorm'?"),
+        ("two", {"batchnrm": "keep"}, "option: 'batchnrm' is not known; did you mean 'batchnorm'?"),
         ("mapping", {}, "networks: expected a list of networks, got a dict"),
         ("one", {}, "networks: expected a list of networks, got a Sequential"),
         ("two", {"weights": 0.5}, "weights: expected 2 numbers that add up to 1, got 0.5"),

@@ -83,6 +83,25 @@ def test_equal_tensors_of_networks_that_compute_otherwise_are_not_equal() -> Non
     assert "equal" not in found.attrs
 
 
+def test_equal_networks_without_a_finite_loss_are_a_failed_pair() -> None:
+    network, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    nn.init.constant_(network.weight, 3e38)  # whose outputs are infinite
+    samples = torch.rand(9, 3), torch.randint(2, (9,))
+    found = pairwise({"a": network, "b": other, "c": copy.deepcopy(network)}, samples, alphas=3)
+    line = found.failed.sel(first="a", second="c").item()
+    assert line == "a and c: the networks are equal, and their loss is not finite"
+    assert "equal" not in found.attrs
+    assert found.loss_barrier.sel(first="a", second="c").isnull()
+
+
+def test_options_are_checked_for_equal_networks_too() -> None:
+    network, samples = nn.Linear(3, 2), (torch.randn(9, 3), torch.randint(2, (9,)))
+    with pytest.raises(
+        ParameterError, match=r"^rescale: expected no layers, curvature or curve beside it, got 'curve'"
+    ):
+        pairwise({"a": network, "b": copy.deepcopy(network)}, samples, curve=True, rescale=True)
+
+
 def test_what_is_wrong_with_all_pairs_is_one_error() -> None:
     networks = {name: nn.Linear(3, 2) for name in "abc"}
     samples = torch.randn(20, 3), torch.randint(0, 2, (20,))
@@ -226,7 +245,7 @@ def test_arguments_of_the_wrong_kind_are_one_line() -> None:
             work([first, second], samples)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match=r"^networks: expected two networks under each label, or three, got \[1\]"):
         connect.pairs({"early": first}, samples)  # type: ignore[dict-item]
-    with pytest.raises(ParameterError, match=r"^options: 'alphs' is not known; did you mean 'alphas'\?"):
+    with pytest.raises(ParameterError, match=r"^option: 'alphs' is not known; did you mean 'alphas'\?"):
         pairwise({"a": first, "b": second}, samples, alphs=3)
-    with pytest.raises(ParameterError, match=r"^options: 'alphas' is not known"):
+    with pytest.raises(ParameterError, match=r"^option: 'alphas' is not known"):
         connect.plane(first, second, first, samples, alphas=3)

@@ -163,7 +163,7 @@ def test_an_interrupted_soup_has_what_was_measured() -> None:
     [
         (list, {}, "networks: expected a mapping from names to networks, got a list"),
         (lambda two: {1: two[0], "b": two[1]}, {}, r"networks: expected names that are texts, got \[1, 'b'\]"),
-        (lambda two: dict(zip("ab", two, strict=True)), {"alphas": 3}, "options: 'alphas' is not known; choose from l"),
+        (lambda two: dict(zip("ab", two, strict=True)), {"alphas": 3}, "option: 'alphas' is not known; choose from l"),
     ],
     ids=["list", "number", "option"],
 )
@@ -171,6 +171,36 @@ def test_arguments_of_the_wrong_kind_are_one_line(given: Any, options: dict[str,
     networks, samples = siblings()
     with pytest.raises(ParameterError, match=f"^{line}"):
         connect.soup(given([networks["a"], networks["b"]]), samples, **options)
+
+
+def test_an_interrupted_soup_of_small_networks_has_those_that_were_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = {name: nn.Sequential(nn.Linear(3, 2)) for name in NAMES}  # measured on joined batches
+    batches = [(torch.randn(9, 3), torch.randint(2, (9,))) for _ in range(3)]
+    samples = tuple(map(torch.cat, zip(*batches, strict=True)))
+    expected = [scores(network, samples)[0] for network in networks.values()]
+    run, calls, most = nn.Linear.forward, 0, 10**6
+
+    def counted(layer: nn.Linear, inputs: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > most:
+            raise KeyboardInterrupt
+        return run(layer, inputs)
+
+    monkeypatch.setattr(nn.Linear, "forward", counted)
+    connect.soup(networks, batches)
+    found = set[int]()
+    for most in range(calls):  # noqa: B007  # `counted` looks at it
+        calls = 0
+        with pytest.raises(KeyboardInterrupt) as stop:
+            connect.soup(networks, batches)
+        if isinstance(stop.value, points.Interrupted):
+            partial = stop.value.partial
+            losses = partial.loss.sel(candidate=list(NAMES)).dropna("candidate")
+            np.testing.assert_allclose(losses, expected[: losses.size], rtol=1e-5)
+            assert partial.attrs["data"].startswith("27 samples in")
+            found.add(losses.size)
+    assert found == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize(("stopped_in", "done"), [("the comparison", 2), ("the first measurement", 4)])

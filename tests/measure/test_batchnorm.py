@@ -94,6 +94,7 @@ def test_reestimated_statistics_equal_those_of_a_fresh_torch_pass(
     network: nn.Module, thetas: Tensor, samples: dict[str, tuple[Tensor, Tensor]], memory: float
 ) -> None:
     inputs = samples["train"][0]
+    thetas = thetas[[0, 0, 1, 2]]  # equal neighbours are estimated once
     found = stacked_scores.reestimated(network, thetas, inputs, memory=memory)
     for row, theta in enumerate(thetas):
         torch.testing.assert_close(found[row], plain.buffers(refreshed(network, theta, inputs)))

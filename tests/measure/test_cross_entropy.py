@@ -172,3 +172,10 @@ def test_a_class_instead_of_a_module_is_named() -> None:
         connect.pair(state, nn.Linear(4, 3).state_dict(), data, model=nn.Linear)
     with pytest.raises(ParameterError, match=r"^second: .* got the class Linear; write Linear\(...\)$"):
         connect.pair(nn.Linear(4, 3), nn.Linear, data)
+
+
+@pytest.mark.parametrize("classes", [2, 15, 16, 40])
+def test_few_and_many_classes_have_the_losses_of_torch(classes: int) -> None:
+    logits, labels = torch.randn(50, classes), torch.randint(classes, (50,))
+    expected = functional.cross_entropy(logits, labels, reduction="none")
+    torch.testing.assert_close(cross_entropy(logits, labels), expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -51,11 +52,23 @@ def by_value(network: Custom, inputs: Tensor) -> Tensor:
     return outputs if outputs.sum() > 0 else 2 * outputs
 
 
+def saturating(network: Custom, inputs: Tensor) -> Tensor:
+    """What the largest activation decides for all of a batch, which is the same in all batches at the ends."""
+    hidden = functional.relu6(network.layer(inputs))
+    return network.head(3 * hidden / hidden.amax())
+
+
 def by_values_between(network: Custom, inputs: Tensor) -> Tensor:
     """What a few samples decide for all of a batch, unless the weights are those of an end."""
     outputs = plain(network, inputs)
     between = 0.1 < float(network.head.bias[0]) < 0.9
     return outputs * (1 + (inputs > 2.4).sum()) if between else outputs
+
+
+def of_all_rows(network: Custom, inputs: Tensor) -> Tensor:
+    """As many outputs for each sample as the batch has samples."""
+    outputs = plain(network, inputs)
+    return outputs @ outputs.T
 
 
 def contrastive(output: Tensor, _: Tensor) -> Tensor:
@@ -83,13 +96,26 @@ def test_the_line_of_a_small_network_is_that_of_a_plain_loop(run: Any, loss: Any
     assert torch.equal(samples[1], LABELS)
 
 
+def test_outputs_whose_shape_depends_on_the_batch_are_those_of_a_plain_loop() -> None:
+    torch.manual_seed(0)
+    first, second = Custom(of_all_rows), Custom(of_all_rows)
+    for sizes in ([32, 32, 26], [30, 30, 30]):
+        batches = [(batch, torch.arange(len(batch))) for batch in INPUTS.split(sizes)]
+        found = connect.pair(first, second, batches, alphas=3)
+        expected = example_modules.plain_loss(first, second, 0.5, batches)
+        assert float(found.loss.sel(alpha=0.5)) == pytest.approx(expected, rel=1e-5)
+
+
 def sizes_seen(run: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) -> list[int]:
     """The sizes of the batches that points between the ends see."""
     seen: list[int] = []
     torch.manual_seed(0)
-    first, second = Custom(run), Custom(run)
-    with torch.no_grad():
-        first.head.bias[0], second.head.bias[0] = 0, 1
+    if run is None:
+        first, second = (nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 3)) for _ in range(2))
+    else:
+        first, second = Custom(run), Custom(run)
+        with torch.no_grad():
+            first.head.bias[0], second.head.bias[0] = 0, 1
     scored = PointScores._one
 
     def watched(self: PointScores, *given: Any) -> Tensor:
@@ -102,17 +128,49 @@ def sizes_seen(run: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) -> lis
 
 
 def test_batches_are_joined_where_that_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise the tests above would compare plain passes with plain passes."""
-    assert sizes_seen(plain, monkeypatch) == [90]
+    assert sizes_seen(None, monkeypatch) == [90]
 
 
-@pytest.mark.parametrize("run", [of_a_batch, by_value, by_values_between])
-def test_batches_stay_as_they_come_where_samples_act_on_each_other(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("run", [plain, of_a_batch, by_value, by_values_between, saturating])
+def test_batches_stay_as_they_come_where_a_forward_pass_is_not_torchs_own(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert sizes_seen(run, monkeypatch) == [32, 32, 26]
 
 
 def test_a_loss_of_the_users_sees_the_batches_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sizes_seen(plain, monkeypatch, loss=contrastive) == [32, 32, 26]
+    assert sizes_seen(None, monkeypatch, loss=contrastive) == [32, 32, 26]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.BatchNorm1d(6, track_running_stats=False),
+        nn.Flatten(0),
+        nn.Softmax(0),
+        nn.utils.parametrizations.weight_norm(nn.Linear(6, 6)),
+        nn.Sequential(nn.Conv1d(6, 6, 1)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_only_sequences_of_layers_that_look_at_single_samples_are_run_on_joined_batches(layer: nn.Module) -> None:
+    batches = Batches([Batch(*batch, len(batch[0])) for batch in BATCHES], 90, 3, "")
+    network = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
+    assert [len(group) for group in joinable(network, batches, Scores())] == [3]
+    assert joinable(nn.Sequential(layer, *network), batches, Scores()) == []
+    network[2].register_forward_hook(lambda *_: None)
+    assert joinable(network, batches, Scores()) == []
+
+
+@pytest.mark.parametrize("norm", [nn.LayerNorm(6), nn.BatchNorm1d(6), nn.Identity()])
+@pytest.mark.parametrize("batchnorm", ["keep", "interpolate"])
+def test_a_line_on_joined_batches_is_that_of_a_plain_loop(norm: nn.Module, batchnorm: str) -> None:
+    torch.manual_seed(0)
+    first, second = (nn.Sequential(nn.Linear(6, 6), copy.deepcopy(norm), nn.GELU(), nn.Linear(6, 3)) for _ in range(2))
+    found = connect.pair(first.eval(), second.eval(), BATCHES, alphas=[0.0, 0.3, 1.0], batchnorm=batchnorm)
+    for alpha in (0.0, 0.3, 1.0):
+        expected = example_modules.plain_loss(first, second, alpha, BATCHES)
+        assert float(found.loss.sel(alpha=alpha)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_only_tensors_of_one_row_a_sample_are_joined() -> None:

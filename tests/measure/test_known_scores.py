@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
 
-from lmc_utils.measure.known_scores import KnownScores
+import pytest
+import torch
+from torch import Tensor
+
+from lmc_utils.measure.known_scores import KnownScores, fingerprint
 from lmc_utils.measure.mixtures import EITHER, Mixtures, on_line
 
 FIRST, SECOND = {"weight": torch.zeros(2)}, {"weight": torch.ones(2)}
@@ -19,11 +23,30 @@ def test_only_points_that_are_a_known_network_are_found() -> None:
     assert not known.at([FIRST, dict(SECOND)], LINE, own_statistics=False), "an equal state may change by itself"
 
 
-def test_a_network_that_has_been_changed_is_no_longer_known() -> None:
-    state = {"weight": torch.ones(2)}
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda value: value.add_(1),
+        lambda value: value.data.mul_(-1),
+        lambda value: value.data.mul_(5),
+        lambda value: value.numpy().__setitem__(0, 3.0),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_network_that_has_been_changed_is_no_longer_known(
+    change: Callable[[Tensor], object], dtype: torch.dtype
+) -> None:
+    state = {"weight": torch.tensor([1.0, 2.0], dtype=dtype), "count": torch.tensor(3)}
     known = KnownScores([(state, SCORES)])
-    state["weight"].add_(1)
+    assert known.at([FIRST, state], LINE, own_statistics=False)
+    change(state["weight"])
     assert not known.at([FIRST, state], LINE, own_statistics=False)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.complex64, torch.int64, torch.bool])
+def test_tensors_of_every_type_have_a_fingerprint(dtype: torch.dtype) -> None:
+    assert fingerprint({"a": torch.ones(3).to(dtype)}) != fingerprint({"a": torch.zeros(3).to(dtype)})
+    assert fingerprint({"a": torch.ones(3).to(dtype)}) == fingerprint({"a": torch.ones(3).to(dtype)})
 
 
 def test_a_network_with_other_statistics_is_not_known_where_they_count() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lmc_utils.measure.module_state import Attributes, versions_of
+from lmc_utils.measure.module_state import Attributes
 
 
 class Remembers(nn.Module):
@@ -44,11 +44,3 @@ def test_what_cannot_be_copied_stays() -> None:
     rows = network.rows
     Attributes(network).restore()
     assert network.rows is rows
-
-
-def test_versions_count_changes_in_place() -> None:
-    network = nn.Linear(2, 2)
-    before = versions_of(network.state_dict())
-    with torch.no_grad():
-        network.bias.add_(1)
-    assert versions_of(network.state_dict()) != before

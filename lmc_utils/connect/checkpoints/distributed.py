@@ -44,12 +44,23 @@ class _MetadataReader(pickle.Unpickler):
     """Builds the classes of checkpoints' metadata, and rejects every other."""
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "getattr"):  # some versions of Python write members of an Enum so
+            return _memory_format
         known = name in _CLASSES.get(module, ())
         if module == "torch" and (name == "Size" or isinstance(getattr(torch, name, None), torch.dtype)):
             known = True
         if not known:
             raise pickle.UnpicklingError(f"it names {module}.{name}")
         return super().find_class(module, name)
+
+
+def _memory_format(kind: Any, name: Any) -> Any:
+    """A member of torch's Enum of memory formats; `getattr` for nothing else."""
+    from torch.distributed.checkpoint.metadata import _MEM_FORMAT_ENCODING
+
+    if kind is not _MEM_FORMAT_ENCODING or name not in kind.__members__:
+        raise pickle.UnpicklingError("it names builtins.getattr")
+    return kind[name]
 
 
 def load(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -100,14 +101,18 @@ def require_understood(module: nn.Module, first: State, second: State) -> None:
 
 def _way_out(module: nn.Module, names: Sequence[str]) -> str:
     """Advice for buffers that differ."""
-    ends = {ending for ending in ("_u", "_v", "_mask", "running_mean", "running_var") if names[0].endswith(ending)}
-    if ends & {"_u", "_v"}:
-        new = "parametrizations." in names[0]
-        by = "parametrize.remove_parametrizations(layer, 'weight')" if new else "remove_spectral_norm(layer)"
-        return f"these are spectral normalisation's: fold it into the weights of both, `torch.nn.utils.{by}`"
-    if "_mask" in ends:
-        return "if these are pruning's, apply it to the weights of both, `torch.nn.utils.prune.remove(layer, 'weight')`"
-    if ends and any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+    originals = {name.removesuffix("_orig") for name, _ in module.named_parameters() if name.endswith("_orig")}
+    if any(re.search(r"(^|\.)parametrizations\..*\._[uv]$", name) for name in names):
+        by = "parametrize.remove_parametrizations(layer, 'weight')"
+        return f"some are spectral normalisation's: fold it into the weights of both, `torch.nn.utils.{by}`"
+    if any(name[-2:] in ("_u", "_v") and name[:-2] in originals for name in names):
+        by = "remove_spectral_norm(layer)"
+        return f"some are spectral normalisation's: fold it into the weights of both, `torch.nn.utils.{by}`"
+    if any(name.removesuffix("_mask") in originals for name in names):
+        by = "prune.remove(layer, 'weight')"
+        return f"some are masks of pruning: apply them to the weights of both, `torch.nn.utils.{by}`"
+    scripted = any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
+    if scripted and any(name.endswith(("running_mean", "running_var")) for name in names):
         return "give both `state_dict()`s, and the network before `torch.jit` as `model`"
     return "if they do not matter, copy them from one network to the other"
 

@@ -181,6 +181,14 @@ def test_the_way_out_of_buffers_that_differ_is_one(change: Any, line: str, remed
     assert connect.pair(*both, samples, alphas=3).attrs["endpoint_difference"] == 0
 
 
+def test_a_buffer_of_another_kind_with_the_ending_of_a_known_one_gets_no_wrong_advice() -> None:
+    both = [nn.Linear(3, 2) for _ in range(2)]
+    for number, each in enumerate(both):
+        each.register_buffer("scale_v", torch.tensor(float(number)))
+    with pytest.raises(ParameterError, match=r"scale_v; if they do not matter, copy them from one network to the"):
+        connect.pair(*both, (torch.randn(9, 3), torch.randint(2, (9,))))
+
+
 def test_scripted_normalisations_are_measured_as_states_of_the_network_before() -> None:
     plain = [nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)) for _ in range(2)]
     samples = torch.randn(9, 3), torch.randint(2, (9,))
