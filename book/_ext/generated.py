@@ -36,8 +36,13 @@ def fill_in(app: Sphinx, name: str, content: list[str]) -> None:
         content[0] = content[0].replace(_COMMANDS, commands())
 
 
-def described(name: str) -> str:
-    """A folder, or a single module, as MyST: what it is, then each of its modules or public names."""
+def described(name: str, depth: int = 2) -> str:
+    """A folder, or a single module, as MyST: what it is, then each of its modules or public names.
+
+    Args:
+        name: of the folder or module.
+        depth: of the headings of its modules.
+    """
     module = importlib.import_module(name)
     parts = [_rst(f".. automodule:: {name}\n   :no-members:")]
     modules = [f"{name}.{each}" for each in public_modules(module)]
@@ -45,7 +50,7 @@ def described(name: str) -> str:
         parts.append(_summary(name, modules))
     parts.append(_objects(name, public_objects(module)))
     for each in modules:
-        parts += [f"## {each}", described(each)]
+        parts += [f"{'#' * depth} {each}", described(each, depth + 1)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -55,6 +60,13 @@ def public_modules(module: ModuleType) -> list[str]:
     return [name for name in names if _is_module(module, name)]
 
 
+def _modules_below(module: ModuleType) -> Iterator[str]:
+    """The full names of the public modules of a folder and of the folders in it."""
+    for name in public_modules(module):
+        yield f"{module.__name__}.{name}"
+        yield from _modules_below(importlib.import_module(f"{module.__name__}.{name}"))
+
+
 def public_objects(module: ModuleType) -> list[tuple[str, Any]]:
     """The functions and classes to describe, by full name.
 
@@ -62,7 +74,7 @@ def public_objects(module: ModuleType) -> list[tuple[str, Any]]:
     `__all__` where other modules of the folder need more of it than its readers do.
     """
     if hasattr(module, "__path__"):
-        elsewhere = {f"{module.__name__}.{name}" for name in public_modules(module)}
+        elsewhere = set(_modules_below(module))
         names = [name for name in module.__all__ if not _is_module(module, name)]
     else:
         own = [name for name in vars(module) if not name.startswith("_")]
