@@ -151,6 +151,36 @@ def bounds(values: xr.DataArray, confidence: float = 0.95) -> xr.DataArray:
     return interval.transpose(..., "bound")
 
 
+def jackknife(values: xr.DataArray) -> xr.DataArray:
+    """One value for each of several networks from values of all pairs of them, for `bounds` of the mean over pairs.
+
+    Pairs that share a network are not independent, so a t interval over pairs is too narrow. The jackknife leaves out
+    one network at a time, with all its pairs; the pseudo-value of a network is n times the mean over all pairs, less
+    n - 1 times the mean over those that are left (Arvesen 1969). Where a pair's value is a sum of something of either
+    network, the pseudo-value is twice that of its network, and the interval is the usual one.
+
+    Args:
+        values: dimension pair, labelled as "0-1", and any others; all pairs of the networks.
+
+    Returns:
+        The other dimensions, with `parent`, the networks, and `pair`, of length 1; NaN with fewer than three networks.
+
+    >>> sums = xr.DataArray([1.0 + 2.0, 1.0 + 6.0, 2.0 + 6.0], coords={"pair": ["0-1", "0-2", "1-2"]})
+    >>> jackknife(sums).squeeze("pair").values.tolist()
+    [2.0, 4.0, 12.0]
+    """
+    members = [str(label).split("-") for label in values["pair"].values]
+    networks = sorted({name for pair in members for name in pair}, key=int)
+    count = len(networks)
+    kept = xr.DataArray(
+        [[name not in pair for pair in members] for name in networks],
+        {"parent": [*map(int, networks)]},
+        ["parent", "pair"],
+    )
+    left = (values * kept).sum("pair", skipna=False) / kept.sum("pair").where(kept.any("pair"))
+    return (count * values.mean("pair", skipna=False) - (count - 1) * left).expand_dims("pair", -1)
+
+
 def start_of_last_stretch(condition: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
     """From which coordinate on something holds without a break up to the last; NaN where it does not hold there.
 

@@ -13,6 +13,7 @@ __all__ = [
     "record_curves",
     "recorded_curves",
     "recorded_numbers",
+    "recorded_claims",
     "notebooks",
     "notebook_dependencies",
     "parameter_cells",

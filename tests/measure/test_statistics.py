@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.measure.statistics import bounds, correlation, exceeds_noise, start_of_last_stretch
+from lmc_utils.measure.statistics import bounds, correlation, exceeds_noise, jackknife, start_of_last_stretch
 from lmc_utils.settings import ParameterError
 
 
@@ -149,3 +149,24 @@ def test_bounds_have_their_nominal_coverage_and_are_nan_for_one_parent() -> None
     holds = (found.sel(bound="low") < 3) & (found.sel(bound="high") > 3)
     assert float(holds.mean()) == pytest.approx(0.95, abs=0.015)
     assert bounds(values.isel(parent=[0])).isnull().all()
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_the_jackknife_of_sums_is_the_interval_of_what_is_summed(count: int) -> None:
+    own = np.random.default_rng(count).normal(size=(2, count))
+    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+    sums = xr.DataArray(
+        [[each[i] + each[j] for i, j in pairs] for each in own],
+        coords={"pair": [f"{i}-{j}" for i, j in pairs]},
+        dims=["layer", "pair"],
+    )
+    twice = xr.DataArray(2 * own[..., None], dims=["layer", "parent", "pair"])
+    found = jackknife(sums)
+    np.testing.assert_allclose(bounds(found), bounds(twice))
+    np.testing.assert_allclose(found.mean(["parent", "pair"]), sums.mean("pair"))
+
+
+def test_the_jackknife_needs_three_networks_and_all_values() -> None:
+    assert jackknife(xr.DataArray([1.0], coords={"pair": ["0-1"]})).isnull().all()
+    values = xr.DataArray([1.0, np.nan, 2.0], coords={"pair": ["0-1", "0-2", "1-2"]})
+    assert bounds(jackknife(values)).isnull().all()

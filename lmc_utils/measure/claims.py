@@ -1,0 +1,208 @@
+"""Claims whose outcome follows from evidence by a rule that is fixed in the source: holds, fails or cannot tell."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.measure.statistics import bounds
+from lmc_utils.running.quoted_numbers import typeset
+
+Outcome = Literal["fails", "cannot tell", "holds"]
+_WORST_FIRST: tuple[Outcome, ...] = ("fails", "cannot tell", "holds")
+_COMPARISONS = {"above": operator.gt, "at least": operator.ge, "below": operator.lt, "at most": operator.le}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """On which side of a bound numbers must lie.
+
+    >>> rule = Rule("above", 0.0)
+    >>> rule.judge(0.5, 2.0), rule.judge(-1.0, 0.0), rule.judge(-0.5, 2.0), rule.judge(float("nan"))
+    ('holds', 'fails', 'cannot tell', 'cannot tell')
+    """
+
+    side: Literal["above", "at least", "below", "at most"]
+    bound: float
+
+    def judge(self, *numbers: float) -> Outcome:
+        """Whether all numbers lie on this side (holds), or none (fails); cannot tell where they differ or are NaN."""
+        met = {bool(_COMPARISONS[self.side](number, self.bound)) for number in numbers}
+        if len(met) != 1 or any(map(math.isnan, numbers)):
+            return "cannot tell"
+        return "holds" if met == {True} else "fails"
+
+    def distance(self, number: float) -> float:
+        """How far a number lies on this side of the bound, negative on the other side."""
+        return number - self.bound if self.side in ("above", "at least") else self.bound - number
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the ends of its 95 % interval, which are NaN where there is none."""
+
+    label: str
+    estimate: float
+    low: float
+    high: float
+    unit: str = ""
+
+    def judge(self, rule: Rule) -> Outcome:
+        """Holds where the whole interval meets the rule, fails where no part of it does, otherwise cannot tell."""
+        return rule.judge(self.low, self.high)
+
+    def margin(self, rule: Rule) -> float:
+        """How far inside the rule its worse end lies, negative outside; minus infinity where there is no interval."""
+        distances = [rule.distance(self.low), rule.distance(self.high)]
+        return -math.inf if any(map(math.isnan, distances)) else min(distances)
+
+    def describe(self, rule: Rule) -> str:
+        """The numbers, with enough digits to check them against the rule."""
+        estimate, low, high = _printed((self.estimate, self.low, self.high), rule.bound)
+        if math.isnan(self.low + self.high):
+            return f"{estimate} {self.unit}".rstrip() + ", no interval"
+        return f"{estimate} {self.unit}".rstrip() + f" [{low}, {high}]"
+
+    def required(self, rule: Rule) -> str:
+        """What the rule requires of it, in words."""
+        return f"95 % interval {_in_words(rule, self.unit)}"
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Numbers each of which must meet a rule, such as one for each network; they say nothing beyond these networks."""
+
+    label: str
+    values: tuple[float, ...]
+    unit: str = ""
+
+    def judge(self, rule: Rule) -> Outcome:
+        """Holds where every number meets the rule, fails where any does not, otherwise (NaN, or none) cannot tell."""
+        return combine(rule.judge(value) for value in self.values)
+
+    def describe(self, rule: Rule) -> str:
+        """How many numbers meet the rule, and their range, with enough digits to check them against the rule."""
+        known = [value for value in self.values if not math.isnan(value)]
+        met = sum(rule.judge(value) == "holds" for value in known)
+        counted = f"{met} of {len(self.values)}"
+        if not known:
+            return counted
+        ends = dict.fromkeys(_printed((min(known), max(known)), rule.bound))
+        return f"{counted} ({' to '.join(ends)} {self.unit}".rstrip() + ")"
+
+    def required(self, rule: Rule) -> str:
+        """What the rule requires of it, in words."""
+        return f"one {_in_words(rule, self.unit)}"
+
+
+Evidence = Interval | Cases
+Requirement = tuple[Rule, tuple[Evidence, ...]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement, and what is required for it: rules, each with the evidence that must meet it.
+
+    >>> flanks = Cases("flanks that fall", (0.2, 0.04), "nats")
+    >>> claim = Claim("The loss falls on every flank.", ((Rule("above", 0.0), (flanks,)),))
+    >>> claim.outcome, claim.reason
+    ('holds', 'flanks that fall: 2 of 2 (0.040 to 0.200 nats). Required: every one above 0 nats.')
+    """
+
+    statement: str
+    requirements: tuple[Requirement, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Holds where all evidence meets its rule, fails where any piece breaks it, otherwise cannot tell."""
+        return combine(combine(piece.judge(rule) for piece in pieces) for rule, pieces in self.requirements)
+
+    @property
+    def reason(self) -> str:
+        """Every piece of evidence with its numbers, and what is required of it; with outcomes where they differ."""
+        return " ".join(_reason(rule, pieces) for rule, pieces in self.requirements)
+
+
+def combine(outcomes: Iterable[Outcome]) -> Outcome:
+    """Fails where any fails, holds where all hold, otherwise (or where there are none) cannot tell.
+
+    >>> combine(["holds", "cannot tell"]), combine(["holds", "cannot tell", "fails"]), combine([])
+    ('cannot tell', 'fails', 'cannot tell')
+    """
+    return min(outcomes, key=_WORST_FIRST.index, default="cannot tell")
+
+
+def intervals(values: xr.DataArray, unit: str, *, label: str = "") -> tuple[Interval, ...]:
+    """Means over parents with t intervals, see `statistics.bounds`: one for each element of the other dimensions.
+
+    Args:
+        values: dimensions parent and pair, and any others.
+        unit: of the values.
+        label: what all of them are, before the labels of the other dimensions; fork_epoch is called fork.
+
+    >>> heights = xr.DataArray([[[1.0], [2.0], [3.0]]], {"fork_epoch": [4]}, ["fork_epoch", "parent", "pair"])
+    >>> [(each.label, each.estimate, round(each.low, 2)) for each in intervals(heights, "points")]
+    [('fork 4', 2.0, -0.48)]
+    """
+    others = [dim for dim in values.dims if dim not in ("parent", "pair")]
+    means = values.mean("pair", skipna=False).mean("parent", skipna=False).transpose(*others)
+    ends = bounds(values).transpose(*others, "bound")
+    result = []
+    for place in np.ndindex(means.shape):
+        at = dict(zip(others, place, strict=True))
+        words = [f"{str(dim).removesuffix('_epoch')} {means[dim].values[at[dim]]}" for dim in others]
+        low, high = map(float, ends[at].values)
+        result.append(Interval(", ".join(filter(None, [label, *words])), float(means[at]), low, high, unit))
+    return tuple(result)
+
+
+def weakest(rule: Rule, pieces: Collection[Interval]) -> Interval:
+    """The piece that decides whether all meet a rule: of those with the worst outcome, the one furthest outside it."""
+    return min(pieces, key=lambda piece: (_WORST_FIRST.index(piece.judge(rule)), piece.margin(rule)))
+
+
+def strongest(rule: Rule, pieces: Collection[Interval]) -> Interval:
+    """The piece that decides whether any meets a rule: of those with the best outcome, the one furthest inside it."""
+    return max(pieces, key=lambda piece: (_WORST_FIRST.index(piece.judge(rule)), piece.margin(rule)))
+
+
+def _reason(rule: Rule, pieces: tuple[Evidence, ...]) -> str:
+    if not pieces:
+        return "This run has no such networks."
+    outcomes = [piece.judge(rule) for piece in pieces]
+    said = [
+        f"{piece.label}: {piece.describe(rule)}" + (f" ({outcome})" if len(set(outcomes)) > 1 else "")
+        for piece, outcome in zip(pieces, outcomes, strict=True)
+    ]
+    required = (
+        f"{'the' if len(pieces) == 1 and isinstance(pieces[0], Interval) else 'every'} {pieces[0].required(rule)}"
+    )
+    return f"{'; '.join(said)}. Required: {required}."
+
+
+def _in_words(rule: Rule, unit: str) -> str:
+    return f"{rule.side} {typeset(np.format_float_positional(rule.bound, trim='-'))} {unit}".rstrip()
+
+
+def _printed(numbers: tuple[float, ...], bound: float) -> list[str]:
+    """Numbers with three digits of the largest, or with more, until each lies on its side of the bound as printed.
+
+    >>> _printed((1.9996, 2.0, 0.5), 2.0)
+    ['1.9996', '2.00', '0.50']
+    """
+    largest = max((abs(each) for each in numbers if math.isfinite(each)), default=0.0)
+    decimals = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
+
+    def printed(number: float) -> str:
+        forms = [f".{decimals}f", *(f".{digits}g" for digits in range(3, 17)), ".17g"]
+        texts = (format(number + 0.0, form) for form in forms)
+        side = number > bound, number < bound
+        return next(text for text in texts if math.isnan(number) or (float(text) > bound, float(text) < bound) == side)
+
+    return ["not measured" if math.isnan(each) else typeset(printed(each)) for each in numbers]
