@@ -1,15 +1,21 @@
-"""The chapter on the mountainside and its ridges: how high ridges reach, how sharp they are, when they arise."""
+"""The chapter on the mountainside and its ridges: how high ridges reach, how sharp, since when, and what it claims."""
 
 from __future__ import annotations
 
 import xarray as xr
 
 from lmc_utils.measure import statistics
+from lmc_utils.measure.barriers import STABLE_BELOW
+from lmc_utils.measure.claim_table import ClaimTable
+from lmc_utils.measure.claims import Cases, Claim, Interval, Rule, intervals, strongest, weakest
 from lmc_utils.measure.reductions import pair_mean
 
-__all__ = ["HIGH", "off_plane_numbers", "ridge_shape", "falling_flanks", "ridge_growth"]
+__all__ = ["HIGH", "off_plane_numbers", "ridge_shape", "falling_flanks", "ridge_growth", "claims"]
 
 HIGH = 0.8  # of the way up to the third point
+FALLS = Rule("above", 0.0)  # what the loss loses between each height and the one below it
+STANDS_OUT = Rule("above", 0.0)  # a ridge is a midline above its flanks
+STABLE = Rule("below", STABLE_BELOW)
 _SLOPE = 0.6  # heights above the line, up to this one, are the slope
 
 
@@ -70,8 +76,7 @@ def falling_flanks(loss: xr.DataArray, epochs: int) -> dict[str, int]:
         loss: with the dimensions fork_epoch, height and track, as `ridges.tracks` measures it.
         epochs: of training; who forks then has no flanks.
     """
-    flanks = loss.sel(fork_epoch=loss.fork_epoch < epochs, track=["first", "second"])
-    falls = (flanks.diff("height") > 0).all("height")
+    falls = _least_fall(loss, epochs) > 0
     return {"flanks": falls.size, "falling_flanks": int(falls.sum())}
 
 
@@ -98,4 +103,65 @@ def ridge_growth(ridge: xr.DataArray) -> xr.Dataset:
             "ridge_first_epoch": first.sel(height=0, drop=True),
             "slope_first_epoch": first.sel(height=slope).max("height"),
         }
+    )
+
+
+def claims(loss: xr.DataArray, ridge: xr.Dataset, growing: xr.DataArray, epochs: int) -> ClaimTable:
+    """The chapter's five statements about the mountain and its ridges, with their outcomes.
+
+    Early are all fork epochs but the last. A ridge stands out where the 95 % interval of its mean over parents lies
+    above zero. Of several heights or epochs the one that decides is shown, so intervals are not corrected for their
+    number.
+
+    Args:
+        loss: of flanks and midline at the end of training, as for `falling_flanks`.
+        ridge: `loss` (nats) and `error` (points) of the ridge then, with the dimensions fork_epoch, parent, pair and
+            height, of which 0 is the line.
+        growing: the ridge in the loss by epoch, as for `ridge_growth`.
+        epochs: of training.
+    """
+    early, late = ridge.loss.fork_epoch.values[:-1], ridge.loss.fork_epoch.values[-1:]
+    below = ridge.loss.sel(height=ridge.height < 1)
+    flanks = Cases(
+        "flanks that fall all the way (least fall of each)", tuple(_least_fall(loss, epochs).values.flat), "nats"
+    )
+    foot = intervals(ridge.loss.sel(fork_epoch=early, height=0, drop=True), "nats")
+    late_heights = intervals(ridge.error.sel(fork_epoch=late), "points")
+    all_heights = [weakest(STANDS_OUT, intervals(below.sel(fork_epoch=[fork]), "nats")) for fork in early]
+    at_once = [_best_height(growing.sel(fork_epoch=[fork])) for fork in early if fork < epochs]
+    return ClaimTable(
+        (
+            Claim("From the fork point the loss falls all the way down every flank.", ((FALLS, (flanks,)),)),
+            Claim("Between early siblings a ridge stands out at the sibling line.", ((STANDS_OUT, foot),)),
+            Claim(
+                f"Between siblings of the last fork the ridge stays below {STABLE_BELOW:g} points at every height; "
+                "the height with the weakest evidence decides.",
+                ((STABLE, (weakest(STABLE, late_heights),)),),
+            ),
+            Claim(
+                "The ridge of early siblings stands out at every height below the fork point; the height with the "
+                "weakest evidence decides.",
+                ((STANDS_OUT, tuple(all_heights)),),
+            ),
+            Claim(
+                "At the line or at one height of the slope above it, the ridge of early siblings stands out at every "
+                "epoch after the fork; at the best height the epoch with the weakest evidence decides.",
+                ((STANDS_OUT, tuple(at_once)),),
+            ),
+        )
+    )
+
+
+def _least_fall(loss: xr.DataArray, epochs: int) -> xr.DataArray:
+    """How much the loss falls at least from one height to the next below it on each flank; negative where it rises."""
+    flanks = loss.sel(fork_epoch=loss.fork_epoch < epochs, track=["first", "second"])
+    return flanks.diff("height").min("height", skipna=False)
+
+
+def _best_height(growing: xr.DataArray) -> Interval:
+    """The ridge of one fork at the height where it stands out best, at the epoch after the fork where it does least."""
+    after = growing.sel(epoch=growing.epoch > growing.fork_epoch.item())
+    heights = growing.height.values[growing.height.values <= _SLOPE]
+    return strongest(
+        STANDS_OUT, [weakest(STANDS_OUT, intervals(after.sel(height=[height]), "nats")) for height in heights]
     )

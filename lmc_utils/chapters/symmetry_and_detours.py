@@ -1,8 +1,9 @@
-"""The chapter on permutation symmetry and curved paths: its parameters, its treatments and their summaries."""
+"""The chapter on permutation symmetry and curved paths: its parameters, treatments, summaries and claims."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,12 +13,21 @@ from lmc_utils.connect import alignment
 from lmc_utils.connect.alignment import activation_rescaling
 from lmc_utils.forking import Experiment, Run
 from lmc_utils.measure import barriers, lines
+from lmc_utils.measure.barriers import STABLE_BELOW
+from lmc_utils.measure.claim_table import ClaimTable
+from lmc_utils.measure.claims import Claim, Interval, Rule, intervals
 from lmc_utils.measure.curves import Curves, CurveSettings
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.reductions import end_of_training, pair_mean
-from lmc_utils.measure.statistics import bounds, exceeds_noise
+from lmc_utils.measure.statistics import Correlation, bounds, exceeds_noise, jackknife
 from lmc_utils.settings import Settings, at_least, odd_at_least, parameter, require
+
+STABLE = Rule("below", STABLE_BELOW)
+STANDS_OUT = Rule("above", 0.0)  # alignment lowers the barrier
+EXPLAINED = Rule("at least", 0.25)  # of the barrier: less would leave the ridge, whatever the cause of the rest
+PASS_EXISTS = Rule("at most", 0.5)  # of the line's highest loss: a pass must be clearly lower than the ridge
+PREDICTED = Rule("above", 0.9)  # rank correlation: few pairs of barriers are out of order
 
 
 @dataclass(frozen=True)
@@ -192,3 +202,79 @@ def pass_trajectory(path: xr.DataArray) -> xr.Dataset:
     """The path of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
     steps = path.drop_vars(["split", "epoch"], errors="ignore").rename(step="epoch")
     return steps.expand_dims(walker=["pass"]).to_dataset(name="walk")
+
+
+def claims(
+    families: Mapping[str, TreatmentResults],
+    curve: xr.DataArray,
+    independent_curve: xr.DataArray,
+    passes: xr.Dataset,
+    agreement: Correlation,
+) -> ClaimTable:
+    """The chapter's six statements about permutations and curved paths, with their outcomes.
+
+    All but the last fork epoch of the run are early; the last fork has hardly a ridge to explain or to avoid.
+
+    Args:
+        families: siblings of each family of networks by its label, such as "64 wide".
+        curve, independent_curve: the training error barrier along the curves of siblings, with the dimensions
+            fork_epoch, parent and pair, and of independent networks, with the dimension pair.
+        passes: of `minimax_path.across`, on the plane through the fork point.
+        agreement: rank correlation of predicted and measured barriers after alignment, with its bootstrap interval.
+    """
+    early = passes.fork_epoch.values[:-1]
+
+    def evidence(values: Mapping[str, xr.DataArray], unit: str, *, first: bool) -> tuple[Interval, ...]:
+        chosen = {
+            label: each.sel(fork_epoch=each.fork_epoch == 0 if first else each.fork_epoch.isin(early[early > 0]))
+            for label, each in values.items()
+        }
+        return tuple(piece for label, each in chosen.items() for piece in intervals(each, unit, label=label))
+
+    aligned = {label: each.barriers.sel(treatment="aligned", drop=True) for label, each in families.items()}
+    falls = {label: each.reduction() for label, each in families.items()}
+    fractions = {label: _parent_fraction(falls[label], each.barriers) for label, each in families.items()}
+    low, high = bounds(jackknife(independent_curve)).values
+    between_independent = Interval("independent networks", float(independent_curve.mean()), low, high, "points")
+    ratio = (passes["pass"] / passes.line).sel(fork_epoch=early)
+    of_ranks = Interval("rank correlation (bootstrap over parents)", *agreement)
+    return ClaimTable(
+        (
+            Claim(
+                "Permutations explain all of the earliest ridge: after alignment, siblings forked at initialisation "
+                "are stable.",
+                ((STABLE, evidence(aligned, "points", first=True)),),
+            ),
+            Claim(
+                "Permutations explain some of it: alignment lowers the barrier of siblings forked at initialisation.",
+                ((STANDS_OUT, evidence(falls, "points", first=True)),),
+            ),
+            Claim(
+                "Permutations explain the later ridges, too: alignment takes away at least a quarter of the barrier of "
+                "siblings of the other early forks.",
+                ((EXPLAINED, evidence(fractions, "of the barrier", first=False)),),
+            ),
+            Claim(
+                "There is a path around: the curved path is stable for every fork and for independent networks.",
+                ((STABLE, (*intervals(curve, "points"), between_independent)),),
+            ),
+            Claim(
+                "The path around is on the map: on the plane through the fork point, the lowest pass between early "
+                "siblings is at most half as high as the highest point of the line.",
+                ((PASS_EXISTS, intervals(ratio, "of the line's height")),),
+            ),
+            Claim(
+                "The poster's formula still works after alignment: its rank correlation with the measured barriers is "
+                f"above {PREDICTED.bound:g}.",
+                ((PREDICTED, (of_ranks,)),),
+            ),
+        )
+    )
+
+
+def _parent_fraction(reduction: xr.DataArray, barriers: xr.DataArray) -> xr.DataArray:
+    """The fraction of each parent's mean barrier that alignment takes away; with a dimension pair of length 1."""
+    of_parent = reduction.mean("pair", skipna=False) / barriers.sel(treatment="line", drop=True).mean(
+        "pair", skipna=False
+    )
+    return of_parent.expand_dims("pair")

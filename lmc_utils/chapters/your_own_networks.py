@@ -1,4 +1,4 @@
-"""The chapter on the reader's own networks: its parameters, and families of small networks to connect."""
+"""The chapter on the reader's own networks: its parameters, families of small networks to connect, and its claims."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from torch.nn.utils import parameters_to_vector
 
 from lmc_utils import connect
 from lmc_utils.connect import checkpoints, import_by_name
-from lmc_utils.measure.barriers import STABLE_BELOW
+from lmc_utils.measure.barriers import STABLE_BELOW, barrier_height
+from lmc_utils.measure.claim_table import ClaimTable
+from lmc_utils.measure.claims import Cases, Claim, Rule
 from lmc_utils.measure.module_state import State
 from lmc_utils.settings import (
     ParameterError,
@@ -38,6 +40,12 @@ Family = Mapping[str, nn.Module]
 """Networks of one architecture: `first` and `same_start` were fine-tuned from one start, `two_starts` from another."""
 Samples = tuple[Tensor, Tensor]
 STARTS = ("same_start", "two_starts")
+STABLE, UNSTABLE = Rule("below", STABLE_BELOW), Rule("at least", STABLE_BELOW)
+SAME_BARRIER = Rule("at most", 1.0)  # points: half of what makes a pair unstable
+TOO_HIGH = Rule("above", STABLE_BELOW)  # enough to make a stable pair look unstable
+HIGHER = Rule("above", 0.0)
+NO_SINGLE_LAYER = Rule("below", 0.5)  # of the barrier: a layer that causes it raises the loss by most of it
+FEW_LEFT = Rule("at most", 0.25)  # of the barrier: permutations that cause it leave little of it
 
 
 @dataclass(frozen=True)
@@ -267,6 +275,66 @@ def layer_numbers(report: xr.Dataset) -> dict[str, Any]:
         "layer_share_highest": fraction.max(),
         "layer_share_sum": fraction.sum("layer").mean(),
     }
+
+
+def claims(transformers: xr.Dataset, convolutional: Mapping[str, xr.Dataset], aligned: xr.DataArray) -> ClaimTable:
+    """The chapter's seven statements about networks from one start and from two, with their outcomes.
+
+    Each is about every family, so that one that differs makes it fail.
+
+    Args:
+        transformers: from `connect_families`, with curvature and layers.
+        convolutional: from `connect_families`, under the names kept, interpolated and re-estimated.
+        aligned: the error barrier of the convolutional networks after alignment, with re-estimated statistics.
+    """
+
+    def cases(label: str, values: xr.DataArray, unit: str) -> Cases:
+        return Cases(label, tuple(map(float, values.values.flat)), unit)
+
+    barrier = {name: each.error_barrier for name, each in convolutional.items()}
+    anew, (one, two) = barrier["re-estimated"], STARTS
+    predicted = barrier_height(transformers.second_order)
+    off = barrier["interpolated"] - anew
+    rise = (transformers.layer_rise / transformers.loss_barrier).sel(start=two)
+
+    def of_both(start: str) -> tuple[Cases, ...]:
+        both = {"transformers": transformers.error_barrier, "convolutional networks": anew}
+        return tuple(cases(label, each.sel(start=start), "points") for label, each in both.items())
+
+    higher = predicted.sel(start=two) - predicted.sel(start=one).max(skipna=False)
+    return ClaimTable(
+        (
+            Claim("From one start, networks can be averaged, in every family.", ((STABLE, of_both(one)),)),
+            Claim("From two starts, they cannot be averaged, in any family.", ((UNSTABLE, of_both(two)),)),
+            Claim(
+                "Weights alone are not enough: with the statistics of one network kept, every pair from one start "
+                "looks as if it could not be averaged.",
+                ((UNSTABLE, (cases("pairs from one start", barrier["kept"].sel(start=one), "points"),)),),
+            ),
+            Claim(
+                "Whole checkpoints nearly are: with averaged statistics the barrier is the re-estimated one within "
+                f"{SAME_BARRIER.bound:g} point from one start, and over {TOO_HIGH.bound:g} points too high from two.",
+                (
+                    (SAME_BARRIER, (cases("off from one start", abs(off.sel(start=one)), "points"),)),
+                    (TOO_HIGH, (cases("too high from two starts", off.sel(start=two), "points"),)),
+                ),
+            ),
+            Claim(
+                "The ends know: the second-order formula gives every pair from two starts a higher barrier than any "
+                "pair from one.",
+                ((HIGHER, (cases("above the highest from one start", higher, "nats"),)),),
+            ),
+            Claim(
+                "No single layer causes the barrier: between two starts, none alone raises the loss by half of it.",
+                ((NO_SINGLE_LAYER, (cases("layers of all families", rise, "of the barrier"),)),),
+            ),
+            Claim(
+                "Permutations cause it: after alignment, at most a quarter of the barrier from two starts is left, in "
+                "every family.",
+                ((FEW_LEFT, (cases("pairs from two starts", (aligned / anew).sel(start=two), "of the barrier"),)),),
+            ),
+        )
+    )
 
 
 def between_files(loaded: Loaded, conventions: Mapping[str, str], *, alphas: int) -> dict[str, xr.Dataset]:

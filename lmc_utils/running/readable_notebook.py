@@ -22,7 +22,7 @@ _SEEN = "**What we see.**"
 _SEEN_OTHERWISE = (
     "**What was seen with the book's parameters;** the numbers, and what stands in tables, are this run's."
 )
-_VERDICT = "*The verdicts are those on the book's run; the numbers are this run's.*"
+_VERDICT = "*The table is computed from this run; what is concluded below it was seen with the book's parameters.*"
 
 
 def make_readable(

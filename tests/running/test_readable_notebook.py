@@ -74,7 +74,7 @@ def test_observations_of_the_book_are_marked_where_parameters_differ(tmp_path: P
     assert same.startswith("**What we see.** 64 units, –.")
     assert "no number named `none`" in same
     assert other.startswith("**What was seen with the book's parameters;**")
-    assert "those on the book's run" in other.partition("## The verdict")[2]
+    assert "The table is computed from this run;" in other.partition("## The verdict")[2]
 
 
 def test_foreign_records_and_metadata_are_ignored(tmp_path: Path) -> None:
