@@ -213,10 +213,10 @@ def claims(
 ) -> ClaimTable:
     """The chapter's six statements about permutations and curved paths, with their outcomes.
 
-    All but the last fork epoch of the run are early; the last fork has hardly a ridge to explain or to avoid.
+    All fork epochs of the run but the last are early.
 
     Args:
-        families: siblings of each family of networks by its label, such as "64 wide".
+        families: siblings of each family of networks, narrow and wide.
         curve, independent_curve: the training error barrier along the curves of siblings, with the dimensions
             fork_epoch, parent and pair, and of independent networks, with the dimension pair.
         passes: of `minimax_path.across`, on the plane through the fork point.

@@ -112,7 +112,7 @@ class Claim:
     >>> flanks = Cases("flanks that fall", (0.2, 0.04), "nats")
     >>> claim = Claim("The loss falls on every flank.", ((Rule("above", 0.0), (flanks,)),))
     >>> claim.outcome, claim.reason
-    ('holds', 'flanks that fall: 2 of 2 (0.040 to 0.200 nats). Required: every one above 0 nats.')
+    ('holds', 'flanks that fall: 2 of 2 (0.040 to 0.200 nats). Required: every one above 0.0 nats.')
     """
 
     statement: str
@@ -187,7 +187,7 @@ def _reason(rule: Rule, pieces: tuple[Evidence, ...]) -> str:
 
 
 def _in_words(rule: Rule, unit: str) -> str:
-    return f"{rule.side} {typeset(np.format_float_positional(rule.bound, trim='-'))} {unit}".rstrip()
+    return f"{rule.side} {typeset(repr(float(rule.bound)))} {unit}".rstrip()
 
 
 def _printed(numbers: tuple[float, ...], bound: float) -> list[str]:

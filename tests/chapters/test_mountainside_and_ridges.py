@@ -59,3 +59,39 @@ def test_only_epochs_after_the_fork_count_off_the_plane() -> None:
     assert found["off_plane_fraction"].values == pytest.approx([2 * (0.2 + 0.5 + 0.5) / 6, 2 * 0.5])
     assert found["off_plane_highest"].values == pytest.approx([1.5, 1.5])
     assert float(found["off_plane_chance"]) == 0.25
+
+
+def outcomes(loss: xr.DataArray, ridge: xr.DataArray, growing: xr.DataArray, points: xr.DataArray) -> list[str]:
+    table = chapter.claims(loss, xr.Dataset({"loss": ridge, "error": points}), growing, epochs=6)
+    return [claim.outcome for claim in table.claims]
+
+
+def test_the_claims_follow_the_mountain() -> None:
+    epoch = xr.DataArray(range(7), coords={"epoch": range(7)})
+    fork = ONES.fork_epoch
+    flat = ONES * SCATTER * HEIGHT * 0
+    tracks = xr.DataArray([0.0, 1.0, 0.0], coords={"track": ["first", "middle", "second"]})
+    falling = ONES * HEIGHT + tracks
+    high = ONES * SCATTER * (1 - HEIGHT) * (fork == 0)
+    grown = high * xr.where(epoch > fork, 1.0, np.nan)
+    assert outcomes(falling, high, grown, 9 * high) == ["holds"] * 5
+    assert outcomes(falling, flat, grown * 0, flat) == ["holds", "fails", "holds", "fails", "fails"]
+    bump = falling - 2 * HEIGHT * (HEIGHT == 0.5) * (tracks.track == "second") * (falling.parent == 1)
+    assert outcomes(bump, high, grown, 9 * high)[0] == "fails"
+    at_bound = ONES * (2.0 * (fork == 4)) * (HEIGHT == 0.25)
+    assert outcomes(falling, high, grown, at_bound)[2] == "fails", "two points at one height are not stable"
+    gap = high * (HEIGHT != 0.5)
+    assert outcomes(falling, gap, grown, 9 * high)[1:4] == ["holds", "holds", "fails"]
+    late = grown * (epoch != 1)
+    assert outcomes(falling, high, late, 9 * high)[4] == "fails"
+    on_the_slope = xr.where((grown.height == 0.5) | (epoch > 1), grown, -1.0).where(epoch > fork)
+    assert outcomes(falling, high, on_the_slope, 9 * high)[4] == "holds", "one height is enough"
+    patched = xr.where((grown.height == 0.5) == (epoch > 1), grown, -1.0).where(epoch > fork)
+    assert outcomes(falling, high, patched, 9 * high)[4] == "fails", "but it is one and the same at all epochs"
+
+
+def test_one_parent_decides_nothing_but_its_own_flanks() -> None:
+    ridge = (ONES * SCATTER * (1 - HEIGHT)).isel(parent=[0])
+    tracks = xr.DataArray([0.0, 1.0, 0.0], coords={"track": ["first", "middle", "second"]})
+    growing = ridge.expand_dims(epoch=range(7))
+    assert outcomes((ridge * 0 + HEIGHT) + tracks, ridge, growing, ridge) == ["holds", *["cannot tell"] * 4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lmc_utils.chapters import symmetry_and_detours as chapter
 from lmc_utils.connect.alignment.aligned_pairs import Matching
 from lmc_utils.forking import Experiment, train
 from lmc_utils.measure.curves import CurveSettings
+from lmc_utils.measure.statistics import Correlation
 from lmc_utils.running import recorded_numbers
 from lmc_utils.settings import ParameterError
 
@@ -86,3 +88,53 @@ def test_curves_are_summed_up_by_their_highest_points() -> None:
     }
     assert {name: value.item() for name, value in found.items()} == pytest.approx(expected)
     assert asked == [["test"]]
+
+
+SCATTER = xr.DataArray([[0.9], [1.0], [1.1]], coords={"parent": [0, 1, 2], "pair": ["0-1"]})
+
+
+def by_fork(*heights: float) -> xr.DataArray:
+    return xr.DataArray([*heights], coords={"fork_epoch": [0, 1, 15][: len(heights)]}) * SCATTER
+
+
+def family(line: xr.DataArray, aligned: xr.DataArray) -> chapter.TreatmentResults:
+    heights = xr.concat([line, aligned], xr.Variable("treatment", ["line", "aligned"]))
+    return chapter.TreatmentResults(None, xr.Dataset(), heights, xr.Dataset())  # type: ignore[arg-type]
+
+
+def outcomes(aligned: xr.DataArray, **change: Any) -> list[str]:
+    given: dict[str, Any] = {
+        "families": {"narrow": family(by_fork(40, 30, 1), aligned)},
+        "curve": by_fork(0.5, 0.5, 0.5),
+        "independent_curve": xr.DataArray([0.9, 1.0, 1.1], coords={"pair": ["0-1", "0-2", "1-2"]}),
+        "passes": xr.Dataset({"line": by_fork(4, 4, 0.1), "pass": by_fork(1, 1, 0.1)}),
+        "agreement": Correlation(0.95, 0.91, 1.0),
+    }
+    return [claim.outcome for claim in chapter.claims(**(given | change)).claims]
+
+
+def test_the_claims_follow_the_barriers() -> None:
+    solved = by_fork(1, 3, 1)
+    assert outcomes(solved) == ["holds"] * 6
+    assert outcomes(by_fork(40, 30, 1))[:3] == ["fails", "fails", "fails"], "alignment changes nothing"
+    assert outcomes(by_fork(30, 22, 1))[:3] == ["fails", "holds", "holds"], "more than a quarter is gone"
+    assert outcomes(by_fork(30, 23, 1))[2] == "fails"
+    wide = family(by_fork(40, 30), by_fork(40, 30))
+    both = {"narrow": family(by_fork(40, 30, 1), solved), "wide": wide}
+    assert outcomes(solved, families=both)[:3] == ["fails", "fails", "fails"], "both families count"
+    assert outcomes(solved, curve=by_fork(0.5, 0.5, 3))[3] == "fails"
+    far = xr.DataArray([1.0, 1.9, 9.0], coords={"pair": ["0-1", "0-2", "1-2"]})
+    assert outcomes(solved, independent_curve=far)[3] == "cannot tell"
+    assert outcomes(solved, independent_curve=far[:1])[3] == "cannot tell", "one pair has no interval"
+    high = xr.Dataset({"line": by_fork(4, 4, 0.1), "pass": by_fork(2, 2.1, 0.1)})
+    assert outcomes(solved, passes=high)[4] == "fails"
+    assert outcomes(solved, agreement=Correlation(1.0, 0.9, 1.0))[5] == "cannot tell"
+
+
+def test_without_a_fork_at_initialisation_nothing_is_said_of_it() -> None:
+    def later(values: xr.DataArray) -> xr.DataArray:
+        return values.assign_coords(fork_epoch=values.fork_epoch + 1)
+
+    both = {"narrow": family(later(by_fork(40, 30, 1)), later(by_fork(1, 3, 1)))}
+    passes = xr.Dataset({"line": later(by_fork(4, 4, 4)), "pass": later(by_fork(1, 1, 1))})
+    assert outcomes(by_fork(1, 3, 1), families=both, passes=passes)[:3] == ["cannot tell", "cannot tell", "holds"]

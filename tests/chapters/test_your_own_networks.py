@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch import nn
 
 from lmc_utils import connect
@@ -103,3 +104,44 @@ def test_modules_of_the_working_folder_and_the_command_are_found_in_a_shell(monk
     done = subprocess.run(["python", "-c", "import module_of_mine as m; print(m.NAME)"], capture_output=True, text=True)
     assert done.stdout == "mine\n"
     assert shutil.which("lmc")
+
+
+def by_start(one: float, two: float) -> xr.DataArray:
+    """Two families, the second 10 % higher."""
+    starts = xr.DataArray([one, two], coords={"start": list(chapter.STARTS)})
+    return starts * xr.DataArray([1.0, 1.1], coords={"family": [0, 1]})
+
+
+def outcomes(**change: xr.DataArray) -> list[str]:
+    """Of networks for which all claims hold, with some numbers changed."""
+    curve = xr.DataArray([0.0, 1.0, 0.0], coords={"alpha": [0.0, 0.5, 1.0]})
+    layers = xr.DataArray([0.1, 0.4], coords={"layer": ["a", "b"]})
+    given = {
+        "error_barrier": by_start(0.5, 40), "kept": by_start(8, 60), "interpolated": by_start(0.6, 55),
+        "reestimated": by_start(0.5, 40), "predicted": by_start(0.1, 5), "rise": 3 * by_start(1, 1) * layers,
+        "aligned": by_start(0.5, 10),
+    } | change  # fmt: skip
+    transformers = xr.Dataset(
+        {
+            "error_barrier": given["error_barrier"],
+            "second_order": given["predicted"] * curve,
+            "layer_rise": given["rise"],
+            "loss_barrier": 3 * by_start(1, 1),
+        }
+    )
+    names = {"kept": "kept", "interpolated": "interpolated", "re-estimated": "reestimated"}
+    convolutional = {name: xr.Dataset({"error_barrier": given[key]}) for name, key in names.items()}
+    return [claim.outcome for claim in chapter.claims(transformers, convolutional, given["aligned"]).claims]
+
+
+def test_every_family_counts_for_every_claim() -> None:
+    assert outcomes() == ["holds"] * 7
+    assert outcomes(error_barrier=by_start(1.9, 2.0))[:2] == ["fails", "holds"], "2.09 points in the second family"
+    assert outcomes(reestimated=by_start(0.5, 1.9))[1] == "fails", "1.9 points in the first family"
+    assert outcomes(kept=by_start(1.9, 60))[2] == "fails"
+    assert outcomes(interpolated=by_start(1.5, 55))[3] == "fails"
+    assert outcomes(interpolated=by_start(0.5, 42))[3] == "fails"
+    assert outcomes(predicted=by_start(5, 5.4))[4] == "fails", "one pair from one start is higher: 5.5"
+    assert outcomes(rise=3 * by_start(1, 1) * xr.DataArray([0.5], coords={"layer": ["a"]}))[5] == "fails"
+    assert outcomes(aligned=by_start(0.5, 11))[6] == "fails"
+    assert outcomes(kept=by_start(8, 60).where(lambda each: each.family == 0))[2] == "cannot tell"

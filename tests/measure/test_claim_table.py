@@ -21,7 +21,7 @@ def test_the_table_has_a_row_for_each_claim() -> None:
     assert heading == "| | statement | outcome | reason |"
     assert first == (
         "| 1 | Late siblings are stable. | **holds** "
-        "| fork 4: 0.500 points [0.250, 0.750]. Required: the 95 % interval below 2 points. |"
+        "| fork 4: 0.500 points [0.250, 0.750]. Required: the 95 % interval below 2.0 points. |"
     )
     assert second.startswith(r"| 2 | a \| b | **cannot tell** |")
     assert said["text/plain"].startswith("1. Late siblings are stable. holds: fork 4: 0.500 points")

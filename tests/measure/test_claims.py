@@ -127,12 +127,12 @@ def test_the_reason_names_every_piece_and_the_rule() -> None:
     pieces = (between(1.0, 1.9999, "fork 0"), between(-1.0, 38.0, "fork 1"))
     assert Claim("x", ((BELOW, pieces),)).reason == (
         "fork 0: 1.50 points [1.00, 1.9999] (holds); fork 1: 18.5 points [−1.0, 38.0] (cannot tell). "
-        "Required: every 95 % interval below 2 points."
+        "Required: every 95 % interval below 2.0 points."
     )
-    assert Claim("x", ((BELOW, pieces[:1]),)).reason.endswith("Required: the 95 % interval below 2 points.")
+    assert Claim("x", ((BELOW, pieces[:1]),)).reason.endswith("Required: the 95 % interval below 2.0 points.")
     cases = Cases("transformers", (0.5, 2.0, NAN), "points")
     assert Claim("x", ((BELOW, (cases,)),)).reason == (
-        "transformers: 1 of 3 (0.50 to 2.00 points). Required: every one below 2 points."
+        "transformers: 1 of 3 (0.50 to 2.00 points). Required: every one below 2.0 points."
     )
     assert Claim("x", ((BELOW, (Cases("networks", (NAN,)),)),)).reason.startswith("networks: 0 of 1. ")
     assert Claim("x", ((BELOW, ()),)).reason == "This run has no such networks."
