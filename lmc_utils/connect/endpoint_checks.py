@@ -99,7 +99,7 @@ def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[
                 if number == 0:
                     _require_unchanged(copied, state, name)
                     first = [value.clone() for value in _require_outputs(mine, name)]
-                our_scores = measured.sums(mine, ours).cpu()
+                our_scores = _deterministic_scores(measured, mine, ours, here, number)
                 total += our_scores
                 if network is not None:
                     own = batch.to(_device(network))
@@ -272,6 +272,18 @@ def _deterministic_output(copied: nn.Module, batch: Batch, which: str, number: i
     if before != _generators(_device(copied), number):
         raise ParameterError(f"{which}: expected a deterministic network in evaluation mode, it draws random numbers")
     return output
+
+
+def _deterministic_scores(measured: Scores, output: Any, batch: Batch, device: torch.device, number: int) -> Tensor:
+    if measured.own:
+        return measured.sums(output, batch).cpu()
+    before = _generators(device, number)
+    scores = measured.sums(output, batch).cpu()
+    drawn = before != _generators(device, number)
+    if drawn and not torch.allclose(scores, measured.sums(output, batch).cpu(), rtol=0, atol=0, equal_nan=True):
+        named = " or ".join(measured.names)
+        raise ParameterError(f"{named}: expected a function that gives the same each time, it draws random numbers")
+    return scores
 
 
 def _require_outputs(output: Any, which: str) -> list[Tensor]:

@@ -118,6 +118,16 @@ def test_endpoints_reproduce_the_networks_up_to_rounding(kind: str) -> None:
     assert compare(states, repeatable(samples), Scores()).difference < 1e-6
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_loss_that_draws_random_numbers_is_rejected_in_any_precision(dtype: torch.dtype) -> None:
+    def noisy(output: Tensor, target: Tensor) -> Tensor:
+        return functional.cross_entropy(output.float(), target, reduction="none") + 1e-3 * torch.rand(len(output))
+
+    networks = [nn.Linear(3, 2).to(dtype) for _ in range(2)]
+    with pytest.raises(ParameterError, match=r"^loss: expected a function that gives the same each time, it"):
+        connect.pair(*networks, (SAMPLES[0].to(dtype), SAMPLES[1]), loss=noisy)
+
+
 def fifth_pass_is_another(network: Odd, outputs: Tensor) -> Tensor:
     network.scale += 1
     return outputs * (9 if network.scale == 6 else 1)

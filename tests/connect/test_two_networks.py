@@ -139,7 +139,7 @@ def test_samples_and_generators_are_not_changed_however_it_ends(end: str) -> Non
     def loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         target += 1
         calls.append(torch.rand(1) + random.random() + np.random.rand())  # noqa: NPY002
-        if end in ("failed", "interrupted") and len(calls) > 4:
+        if end in ("failed", "interrupted") and len(calls) > 6:
             raise KeyboardInterrupt if end == "interrupted" else OSError("full")
         return nn.functional.cross_entropy(output.mul_(2), target - 1, reduction="none")
 
