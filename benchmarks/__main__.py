@@ -31,6 +31,7 @@ PAGE = Path(__file__).parent.parent / "book" / "_generated" / "benchmarks.md"
 NOTEBOOK = "02_sibling_forking"
 ALLOWED = (8, 32, 128)  # MiB
 POINTS = 10  # of a sweep
+PARENTS = 3  # of the family; chapters have more, but ratios do not need them
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--only", choices=list(_PAGES), help="one page alone (some minutes each)")
     options = parser.parse_args()
 
-    experiment = Experiment(**Experiment.preset(options.preset))
+    experiment = Experiment(**{"parents": PARENTS} | Experiment.preset(options.preset))
     for name, measured in _PAGES.items():
         if options.only in (None, name):
             _write(options.page.with_name(f"benchmarks_{name}.md"), measured(experiment, options.repeats))

@@ -32,6 +32,7 @@ class ResidualExperiment(Experiment):
     norm: str = with_default(Experiment, "norm", "batch")
     learning_rate: float = with_default(Experiment, "learning_rate", 0.4)
     epochs: int = with_default(Experiment, "epochs", 20)
+    parents: int = with_default(Experiment, "parents", 3)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"epochs": 16, "parents": 2, "widths": [4], "train_samples": 256},

@@ -48,7 +48,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         unit="epochs",
     )
     siblings: int = parameter(2, "copies of each parent at each fork epoch", at_least(2))
-    parents: int = parameter(3, "networks of different initialisation", at_least(1))
+    parents: int = parameter(10, "networks of different initialisation", at_least(1))
     seed: int = parameter(0, "of everything random; equal seeds give equal runs", at_least(0))
     keep: int = parameter(
         1, "every how many epochs the networks stay on disk; the first, the last and the forks always do", at_least(1)
@@ -95,7 +95,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         """How many networks there are after so many epochs.
 
         >>> [Experiment().alive(epoch) for epoch in (0, 1, 40)]
-        [3, 9, 27]
+        [10, 30, 90]
         """
         return self.parents * (1 + self.siblings * sum(fork < epoch for fork in self.fork_epochs))
 
@@ -113,7 +113,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         Ten classes are supposed, as the data are not loaded for it.
 
         >>> f"{Experiment().memory():.3g}"
-        '1.78e+07'
+        '5.94e+07'
         """
         return self._memory(*_sizes(Architecture.pick(vars(self)), DATASETS[self.dataset].shape))
 
@@ -163,6 +163,6 @@ def members(experiment: Experiment) -> list[Member]:
     """The family: all networks of a run in the order in which they join the stack, parents, then siblings fork by fork.
 
     >>> len(members(Experiment()))
-    27
+    90
     """
     return forked_training.members(experiment.parents, experiment.fork_epochs, experiment.siblings)
