@@ -17,7 +17,7 @@ from rich.console import Console
 
 from lmc_utils.classroom import assignments
 from lmc_utils.provenance import digest, package_files, versions, write_whole
-from lmc_utils.publishing import folder_swap, source_links
+from lmc_utils.publishing import folder_swap, source_links, stated_comparisons
 from lmc_utils.publishing.site import Site, exclusive_build, run_sphinx
 from lmc_utils.result_dependencies import of_code
 from lmc_utils.running import notebook_files, subprocess_jobs
@@ -36,7 +36,8 @@ def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
         at_once: notebooks executed at a time; each gets an equal part of the cores.
 
     Returns:
-        The exit status: 0, or 1 where a notebook or the HTML failed. Then the last good HTML is still in place.
+        The exit status: 0, or 1 where a notebook or the HTML failed, or a sentence contradicts its numbers. Then the
+        last good HTML is still in place.
 
     Raises:
         KeyboardInterrupt: after everything it had started has stopped; a later build goes on from here.
@@ -54,6 +55,11 @@ def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
             console.print(f"lmc: {failure}", style="red", markup=False, highlight=False)
         if failures:
             console.print(f"lmc: {len(failures)} of {len(sources)} notebooks failed; the published book is unchanged")
+            return 1
+        if preset == "default" and (untrue := stated_comparisons.unmet_of_book(site)):
+            for line in untrue:
+                console.print(f"lmc: {line}", style="red", markup=False, highlight=False)
+            console.print(f"lmc: {len(untrue)} sentences contradict their numbers; the published book is unchanged")
             return 1
         _write_handouts(site, exercises)
         return _publish(site, console)

@@ -20,7 +20,16 @@ def quoted_names(text: str) -> list[str]:
     >>> quoted_names("of {glue:text}`width:.0f` units, {glue:text}`other.ipynb::share`")
     ['width', 'other.ipynb::share']
     """
-    return [_split(quoted)[0] for quoted in _QUOTED.findall(text)]
+    return [name for name, _ in quoted_formats(text)]
+
+
+def quoted_formats(text: str) -> list[tuple[str, str]]:
+    """The names of the numbers that a text quotes, each with its format.
+
+    >>> quoted_formats("{glue:text}`width:.0f` units")
+    [('width', '.0f')]
+    """
+    return [_split(quoted) for quoted in _QUOTED.findall(text)]
 
 
 def with_fork_rows(text: str, forks: Sequence[int]) -> str:
