@@ -10,7 +10,7 @@ from lmc_utils.measure import barriers
 from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Claim, Rule, intervals
-from lmc_utils.measure.reductions import pair_mean
+from lmc_utils.measure.reductions import after_fork, end_of_training, pair_mean
 
 __all__ = ["PICTURED", "error_numbers", "claims"]
 
@@ -35,14 +35,17 @@ def error_numbers(last: xr.DataArray, growing: xr.DataArray) -> dict[str, Any]:
 
     Returns:
         Means over pairs: `train_error` and `test_error` of the siblings at the end of training; by fork epoch, the
-        training error of the parent `train_error_at` the fork, and the largest gain of all epochs,
-        `largest_gain_train`.
+        training error of the parent `train_error_at` the fork, that at the midpoint one epoch after the fork and at the
+        end, `midpoint_error_first` and `midpoint_error_last`, and the largest gain of all epochs, `largest_gain_train`.
     """
     ends = pair_mean(last).sel(alpha=[0, 1]).mean(["alpha", "fork_epoch"])
+    midpoint = pair_mean(growing.sel(alpha=0.5))
     return {
         "train_error": ends.sel(split="train"),
         "test_error": ends.sel(split="test"),
         "train_error_at": pair_mean(_at_fork(growing)),
+        "midpoint_error_first": after_fork(midpoint, 1),
+        "midpoint_error_last": end_of_training(midpoint),
         "largest_gain_train": pair_mean(-barriers.midpoint_barrier(growing)).max("epoch"),
     }
 

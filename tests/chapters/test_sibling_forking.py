@@ -25,6 +25,10 @@ def test_error_numbers_cover_siblings_and_midpoints() -> None:
     assert float(found["test_error"]) == pytest.approx(1.1 * base.sel(epoch=2).mean().item())
     at_fork = [base.sel(fork_epoch=fork, epoch=fork).mean().item() for fork in (0, 2)]
     at_fork[1] -= 1  # a third of the gain, which is at one of three alphas
+    first, last_one = ([base.sel(fork_epoch=fork, epoch=epoch).mean().item() for fork in (0, 2)] for epoch in (1, 2))
+    # the second fork is at the last epoch, so it has no epoch after it
+    assert found["midpoint_error_first"].values == pytest.approx([first[0] - 4, np.nan], nan_ok=True)
+    assert found["midpoint_error_last"].values == pytest.approx([last_one[0] - 1, last_one[1] - 3])
     assert found["train_error_at"].values == pytest.approx(at_fork)
 
 
