@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import xarray as xr
 
+from lmc_utils.forking import Experiment
 from lmc_utils.measure import statistics
 from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Interval, Rule, intervals, strongest, weakest
 from lmc_utils.measure.reductions import pair_mean
 
-__all__ = ["HIGH", "off_plane_numbers", "ridge_shape", "falling_flanks", "ridge_growth", "claims"]
+__all__ = [
+    "HIGH",
+    "PICTURED",
+    "growing_epochs",
+    "off_plane_numbers",
+    "ridge_shape",
+    "falling_flanks",
+    "ridge_growth",
+    "claims",
+]
 
 HIGH = 0.8  # of the way up to the third point
+PICTURED = 3  # parents whose maps and lines are measured; ridges are measured for all
 FALLS = Rule("above", 0.0)  # what the loss loses between each height and the one below it
 STANDS_OUT = Rule("above", 0.0)  # a ridge is a midline above its flanks
 STABLE = Rule("below", STABLE_BELOW)
 _SLOPE = 0.6  # heights above the line, up to this one, are the slope
+
+
+def growing_epochs(experiment: Experiment) -> list[int]:
+    """The epochs at which the ridge is measured while it forms: the first fifteen, then every third; forks, and the next.
+
+    >>> growing_epochs(Experiment(epochs=20, fork_epochs=[0, 16]))[14:]
+    [14, 15, 16, 17, 18, 20]
+    """
+    last, forks = experiment.epochs, experiment.fork_epochs
+    wanted = {*range(16), *range(15, last, 3), *forks, *(fork + 1 for fork in forks), last}
+    return sorted(epoch for epoch in wanted if epoch <= last)
 
 
 def off_plane_numbers(walks: xr.DataArray, null: xr.DataArray) -> dict[str, xr.DataArray]:

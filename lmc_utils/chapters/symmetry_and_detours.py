@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -36,6 +35,8 @@ class Parameters(Settings):
 
     wide: int = parameter(256, "units or channels of each hidden layer of the wide family", at_least(1))
     wide_forks: int = parameter(2, "how many of the fork epochs the wide family has, the first ones", at_least(1))
+    wide_parents: int = parameter(3, "how many parents the wide family has at most", at_least(2))
+    paired: int = parameter(5, "how many parents are paired with each other as independent networks", at_least(2))
     alphas: int = parameter(21, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"wide": 16, "wide_forks": 2, "alphas": 5}}
@@ -45,9 +46,9 @@ class Parameters(Settings):
         return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
 
     def widened(self, experiment: Experiment) -> Experiment:
-        """The same experiment with wide networks and its first fork epochs."""
+        """The same experiment with wide networks, its first fork epochs and fewer parents."""
         widths, forks = (self.wide,) * len(experiment.widths), experiment.fork_epochs[: self.wide_forks]
-        return replace(experiment, widths=widths, fork_epochs=forks)
+        return replace(experiment, widths=widths, fork_epochs=forks, parents=min(experiment.parents, self.wide_parents))
 
 
 def require_measurable(experiment: Experiment, curve: CurveSettings) -> None:
@@ -96,12 +97,13 @@ def measure_treatments(pairs: Pairs, grid: LineGrid, matching: alignment.Matchin
 
 
 def measure_families(
-    run: Run, grid: LineGrid, matching: alignment.Matching
+    run: Run, parameters: Parameters, matching: alignment.Matching
 ) -> tuple[TreatmentResults, TreatmentResults]:
     """`measure_treatments` for the siblings of a run, and for its independent networks."""
-    seed = run.experiment.seed
+    grid, seed = parameters.line(), run.experiment.seed
     siblings, independent = (
-        measure_treatments(pairs, grid, matching, seed=seed) for pairs in (run.pairs(), run.independent_pairs())
+        measure_treatments(pairs, grid, matching, seed=seed)
+        for pairs in (run.pairs(), run.independent_pairs(parents=parameters.paired))
     )
     return siblings, independent
 
@@ -205,7 +207,7 @@ def pass_trajectory(path: xr.DataArray) -> xr.Dataset:
 
 
 def claims(
-    families: Mapping[str, TreatmentResults],
+    siblings: TreatmentResults,
     curve: xr.DataArray,
     independent_curve: xr.DataArray,
     passes: xr.Dataset,
@@ -216,7 +218,7 @@ def claims(
     All fork epochs of the run but the last are early.
 
     Args:
-        families: siblings of each family of networks, narrow and wide.
+        siblings: before and after alignment.
         curve, independent_curve: the training error barrier along the curves of siblings, with the dimensions
             fork_epoch, parent and pair, and of independent networks, with the dimension pair.
         passes: of `minimax_path.across`, on the plane through the fork point.
@@ -224,16 +226,9 @@ def claims(
     """
     early = passes.fork_epoch.values[:-1]
 
-    def evidence(values: Mapping[str, xr.DataArray], unit: str, *, first: bool) -> tuple[Interval, ...]:
-        chosen = {
-            label: each.sel(fork_epoch=each.fork_epoch == 0 if first else each.fork_epoch.isin(early[early > 0]))
-            for label, each in values.items()
-        }
-        return tuple(piece for label, each in chosen.items() for piece in intervals(each, unit, label=label))
-
-    aligned = {label: each.barriers.sel(treatment="aligned", drop=True) for label, each in families.items()}
-    falls = {label: each.reduction() for label, each in families.items()}
-    fractions = {label: _parent_fraction(falls[label], each.barriers) for label, each in families.items()}
+    first, later = siblings.barriers.fork_epoch == 0, siblings.barriers.fork_epoch.isin(early[early > 0])
+    aligned, fall = siblings.barriers.sel(treatment="aligned", drop=True), siblings.reduction()
+    fraction = _parent_fraction(fall, siblings.barriers)
     low, high = bounds(jackknife(independent_curve)).values
     between_independent = Interval("independent networks", float(independent_curve.mean()), low, high, "points")
     ratio = (passes["pass"] / passes.line).sel(fork_epoch=early)
@@ -243,16 +238,16 @@ def claims(
             Claim(
                 "Permutations explain all of the earliest ridge: after alignment, siblings forked at initialisation "
                 "are stable.",
-                ((STABLE, evidence(aligned, "points", first=True)),),
+                ((STABLE, intervals(aligned.sel(fork_epoch=first), "points")),),
             ),
             Claim(
                 "Permutations explain some of it: alignment lowers the barrier of siblings forked at initialisation.",
-                ((STANDS_OUT, evidence(falls, "points", first=True)),),
+                ((STANDS_OUT, intervals(fall.sel(fork_epoch=first), "points")),),
             ),
             Claim(
                 "Permutations explain the later ridges, too: alignment takes away at least a quarter of the barrier of "
                 "siblings of the other early forks.",
-                ((EXPLAINED, evidence(fractions, "of the barrier", first=False)),),
+                ((EXPLAINED, intervals(fraction.sel(fork_epoch=later), "of the barrier")),),
             ),
             Claim(
                 "There is a path around: the curved path is stable for every fork and for independent networks.",

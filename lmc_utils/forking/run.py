@@ -131,10 +131,11 @@ class Run:
         places = [place for place in everywhere if times[place[3]] >= forks[place[0]]]
         return Pairs(self._evaluator(batchnorm), coords, places, read, third, self._provenance)
 
-    def independent_pairs(self, *, batchnorm: str | None = None) -> Pairs:
+    def independent_pairs(self, *, parents: int | None = None, batchnorm: str | None = None) -> Pairs:
         """Every pair of parents at the end of training: networks of different initialisation and data order.
 
         Args:
+            parents: how many are paired, the first ones; by default all.
             batchnorm: as for `pairs`.
 
         Returns:
@@ -145,12 +146,13 @@ class Run:
         """
         experiment = self.experiment
         require(experiment.parents > 1, "parents", "at least 2, to pair independent networks", experiment.parents)
-        both = sibling_pairs(experiment.parents)
+        paired = min(parents or experiment.parents, experiment.parents)
+        both = sibling_pairs(paired)
 
         def read(place: Place) -> Networks:
             return self.networks([Member(parent) for parent in both[place[0]]], experiment.epochs)
 
-        coords: Coords = {"pair": pair_names(experiment.parents)}
+        coords: Coords = {"pair": pair_names(paired)}
         places = [(row,) for row in range(len(both))]
         return Pairs(self._evaluator(batchnorm), coords, places, read, None, self._provenance)
 

@@ -104,7 +104,7 @@ def family(line: xr.DataArray, aligned: xr.DataArray) -> chapter.TreatmentResult
 
 def outcomes(aligned: xr.DataArray, **change: Any) -> list[str]:
     given: dict[str, Any] = {
-        "families": {"narrow": family(by_fork(40, 30, 1), aligned)},
+        "siblings": family(by_fork(40, 30, 1), aligned),
         "curve": by_fork(0.5, 0.5, 0.5),
         "independent_curve": xr.DataArray([0.9, 1.0, 1.1], coords={"pair": ["0-1", "0-2", "1-2"]}),
         "passes": xr.Dataset({"line": by_fork(4, 4, 0.1), "pass": by_fork(1, 1, 0.1)}),
@@ -119,9 +119,6 @@ def test_the_claims_follow_the_barriers() -> None:
     assert outcomes(by_fork(40, 30, 1))[:3] == ["fails", "fails", "fails"], "alignment changes nothing"
     assert outcomes(by_fork(30, 22, 1))[:3] == ["fails", "holds", "holds"], "more than a quarter is gone"
     assert outcomes(by_fork(30, 23, 1))[2] == "fails"
-    wide = family(by_fork(40, 30), by_fork(40, 30))
-    both = {"narrow": family(by_fork(40, 30, 1), solved), "wide": wide}
-    assert outcomes(solved, families=both)[:3] == ["fails", "fails", "fails"], "both families count"
     assert outcomes(solved, curve=by_fork(0.5, 0.5, 3))[3] == "fails"
     far = xr.DataArray([1.0, 1.9, 9.0], coords={"pair": ["0-1", "0-2", "1-2"]})
     assert outcomes(solved, independent_curve=far)[3] == "cannot tell"
@@ -135,6 +132,6 @@ def test_without_a_fork_at_initialisation_nothing_is_said_of_it() -> None:
     def later(values: xr.DataArray) -> xr.DataArray:
         return values.assign_coords(fork_epoch=values.fork_epoch + 1)
 
-    both = {"narrow": family(later(by_fork(40, 30, 1)), later(by_fork(1, 3, 1)))}
+    siblings = family(later(by_fork(40, 30, 1)), later(by_fork(1, 3, 1)))
     passes = xr.Dataset({"line": later(by_fork(4, 4, 4)), "pass": later(by_fork(1, 1, 1))})
-    assert outcomes(by_fork(1, 3, 1), families=both, passes=passes)[:3] == ["cannot tell", "cannot tell", "holds"]
+    assert outcomes(by_fork(1, 3, 1), siblings=siblings, passes=passes)[:3] == ["cannot tell", "cannot tell", "holds"]

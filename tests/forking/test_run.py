@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,5 +78,7 @@ def test_independent_pairs_are_all_pairs_of_parents_at_the_end(run: Run) -> None
     ((place, ends),) = pairs
     assert place == (0,)
     assert torch.equal(ends.theta, run.thetas([Member(0), Member(1)], last))
+    four = Run(replace(run.experiment, parents=4), run.folder, run.dataset, run.network)
+    assert four.independent_pairs(parents=3).coords == {"pair": ["0-1", "0-2", "1-2"]}
     with pytest.raises(ParameterError, match="parents: expected at least 2, to pair independent networks, got 1"):
         Run(Experiment(parents=1), run.folder, run.dataset, run.network).independent_pairs()
