@@ -31,7 +31,7 @@ _SLOPE = 0.6  # heights above the line, up to this one, are the slope
 
 
 def growing_epochs(experiment: Experiment) -> list[int]:
-    """The epochs at which the ridge is measured while it forms: the first fifteen, then every third; forks, and the next.
+    """The epochs at which the ridge is measured while it forms: the first, then every third; forks, and the next.
 
     >>> growing_epochs(Experiment(epochs=20, fork_epochs=[0, 16]))[14:]
     [14, 15, 16, 17, 18, 20]
