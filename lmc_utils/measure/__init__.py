@@ -2,8 +2,8 @@
 
 Measurements take `pairs.Pairs` or `trajectories.Trajectories` and do not know who supplies them, nor what a network is:
 an evaluator does (`evaluator.Evaluator`). They return labelled arrays (xarray). What is computed from labelled arrays
-alone (`reductions`, `barriers`, `approximations`, `random_walk_null`, `statistics`, `claims`, `power_law`,
-`stability_onset`) is a pure function of them.
+alone (`reductions`, `barriers`, `approximations`, `random_walk_null`, `statistics`, `claims`, `stability_onset`) is a
+pure function of them.
 """
 
 __all__ = [
@@ -48,5 +48,4 @@ __all__ = [
     "claims",
     "claim_table",
     "stability_onset",
-    "power_law",
 ]

@@ -11,8 +11,6 @@ from scipy import stats
 
 from lmc_utils.chapters import when_stability_begins
 from lmc_utils.chapters.when_stability_begins import Parameters
-from lmc_utils.measure.power_law import PowerLaw
-from lmc_utils.measure.statistics import Bootstrap, Correlation
 from lmc_utils.running import sweep_grid, sweep_tables
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import ParameterError
@@ -79,28 +77,18 @@ def test_the_learning_rate_falls_as_a_cosine() -> None:
     np.testing.assert_allclose(there, [0.4, 0.3, 0.2, 0.0], atol=1e-12)
 
 
-def test_the_table_says_which_power_laws_hold_and_why_others_do_not() -> None:
-    laws = {
-        "holds": PowerLaw(-0.75, -0.8, -0.7, 2.0, 1.1, True),
-        "zero": PowerLaw(np.nan, np.nan, np.nan, np.nan, np.nan, False),
-        "bends": PowerLaw(1.0, 0.9, 1.1, 2.0, 1.9, False),
-        "flat": PowerLaw(0.01, -0.1, 0.1, 2.0, 1.01, False),
-    }
-    said = when_stability_begins.onset_table_markdown(
-        {name: Correlation(-0.5, -0.6, 0.4) for name in laws}, laws
-    ).splitlines()
-    assert said[2] == "| holds | −0.50 [−0.60, 0.40] | exponent −0.75 [−0.80, −0.70], within a factor of 1.10 |"
-    assert [row.split("|")[3].strip() for row in said[3:]] == [
-        "none: some values are zero",
-        "none: the best one is off by a factor of 1.90",
-        "none: a constant does as well",
-    ]
-
-
-def test_the_rank_correlation_is_with_the_axis() -> None:
-    values = xr.DataArray([[1.0, 2.0, 9.0], [2.0, 3.0, np.nan]], dims=["parent", "rate"], coords={"rate": [4, 5, 6]})
-    expected = stats.spearmanr([4, 5, 6, 4, 5], [1, 2, 9, 2, 3]).statistic
-    assert when_stability_begins.spearman(values, Bootstrap(resamples=100)).estimate == pytest.approx(expected)
+def test_the_direction_of_each_network_is_its_rank_correlation_with_the_axis() -> None:
+    values = xr.DataArray(
+        [[1.0, 9.0, 2.0], [2.0, 3.0, np.nan], [4.0, 4.0, 4.0]], {"parent": range(3), "rate": [4, 5, 6]}
+    )
+    found = when_stability_begins.directions(values).squeeze("pair").values
+    np.testing.assert_allclose(found, [stats.spearmanr([4, 5, 6], [1, 9, 2]).statistic, 1.0, np.nan])
+    said = when_stability_begins.direction_table({"rate": values[:2]}).splitlines()
+    assert said[2].startswith("| rate | 0.75 [")
+    assert (
+        when_stability_begins.direction_table({"rate": values}).splitlines()[2]
+        == "| rate | not measured, no interval |"
+    )
 
 
 def test_axes_are_found_by_their_names_in_the_text() -> None:
@@ -158,7 +146,46 @@ def test_onsets_are_quoted_at_the_ends_of_each_axis_and_at_the_default() -> None
 
 
 def test_resnet8_is_quoted_at_the_ends_of_its_axes() -> None:
-    rate = onset("learning_rate", [1.0, 2.0, 3.0]).assign(error_there=lambda axis: 10 * axis.begins)
-    axes = {"learning rate": rate, "batch size": onset("batch_size", [16.0, 64.0])}
+    rate = onset("learning_rate", [0.1, 2.0, 3.0]).assign(error_there=lambda axis: 10 * axis.begins)
+    axes = {"learning rate": rate, "batch size": onset("batch_size", [64.0, 256.0])}
     found = {name: float(value) for name, value in when_stability_begins.resnet8_numbers(axes).items()}
-    assert found == {"first": 1.5, "last": 3.5, "error_there": 35, "small_batch": 16.5, "large_batch": 64.5}
+    expected = {"first": 0.6, "last": 3.5, "error_there": 35, "small_batch": 64.5, "large_batch": 256.5}
+    assert found == pytest.approx(expected | {"quarter_rate": 0.6, "quarter_batch": 256.5})
+
+
+def at(name: str, onsets: dict[float, float]) -> xr.Dataset:
+    """Two networks, with the onset of each label in one and a tenth of an epoch later in the other."""
+    values = xr.DataArray([[each, each + 0.1] for each in onsets.values()], dims=[name, "parent"])
+    values = values.assign_coords({name: list(onsets), "parent": [0, 1]})
+    return xr.Dataset({"begins": values, "error_there": 50 - values})
+
+
+SWEPT = {
+    "learning rate": at("learning_rate", {0.025: 1, 0.05: 2, 0.1: 4, 0.2: 8}),
+    "batch size": at("batch_size", {32: 8, 64: 4, 128: 2, 256: 1}),
+    "training samples": at("train_samples", {1000: 1, 4000: 4}),
+    "depth": at("depth", {1: 1, 2: 2, 3: 4}),
+    "width": at("width", {16: 9, 64: 4}),
+}
+RESNET8 = {
+    "learning rate": at("learning_rate", {0.1: 1, 0.2: 2, 0.4: 4}),
+    "batch size": at("batch_size", {64: 4, 128: 2, 256: 1}),
+}
+
+
+def outcomes(swept: dict[str, xr.Dataset] | None = None, resnet8: dict[str, xr.Dataset] | None = None) -> list[str]:
+    table = when_stability_begins.claims(SWEPT | (swept or {}), RESNET8 | (resnet8 or {}))
+    return [claim.outcome for claim in table.claims]
+
+
+def test_the_claims_follow_the_tables() -> None:
+    assert outcomes() == ["holds"] * 8
+    backwards = {
+        name: table.assign(begins=20 - table.begins, error_there=table.begins) for name, table in SWEPT.items()
+    }
+    assert outcomes(backwards)[:6] == ["fails"] * 6
+    later = {"batch size": SWEPT["batch size"].assign(begins=SWEPT["batch size"].begins + 3)}
+    assert outcomes(later)[6] == "fails"
+    flat = at("learning_rate", {0.1: 1, 0.2: 1, 0.4: 1})
+    assert outcomes(resnet8={"learning rate": flat})[0] == "cannot tell"
+    assert outcomes(resnet8={"learning rate": flat.assign(begins=flat.begins + 5)})[7] == "fails"
