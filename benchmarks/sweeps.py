@@ -84,18 +84,18 @@ def swept(points: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Tim
 
 
 def table(found: Mapping[str, Sequence[Timed]]) -> str:
-    """A Markdown table of the fastest repeats: a point, all of them, how many times faster, and what starting takes.
+    """A Markdown table of medians: a point, all of them, how many times faster, and the start of a sweep.
 
     A point is timed from the end of the first to the end of the last, where they come one after the other; the start
     is what the first took beyond that.
     """
     count = len(found[PAPERMILL][0].numbers)
-    each = {name: min((one.last - one.first) / (count - 1) for one in timed) for name, timed in found.items()}
-    whole = {name: min(one.last for one in timed) for name, timed in found.items()}
-    start = min(one.first for one in found[ONE]) - each[ONE]
+    each = {name: median((one.last - one.first) / (count - 1) for one in timed) for name, timed in found.items()}
+    whole = {name: median(one.last for one in timed) for name, timed in found.items()}
+    start = median(one.first for one in found[ONE]) - each[ONE]
     return "\n".join(
         [
-            f"| | seconds a point | over papermill | all {count}, start included | times one worker |",
+            f"| | median seconds per point | over papermill | all {count}, start included | speed-up |",
             "| --- | ---: | ---: | ---: | ---: |",
             f"| {PAPERMILL} | {each[PAPERMILL]:.2f} | | {whole[PAPERMILL]:.1f} | |",
             f"| {ONE} | {each[ONE]:.2f} | {each[ONE] - each[PAPERMILL]:+.2f} | {whole[ONE]:.1f} | 1 |",
