@@ -12,6 +12,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import median
 from typing import Any
 from unittest.mock import patch
 
@@ -131,7 +132,7 @@ def compare(task: Task, by_layer: bool, repeats: int) -> Times:
 
 def table(whole: Times, by_layer: Times) -> str:
     """A Markdown table of the median of each contender, in seconds and in forward passes."""
-    head = "| | whole: median seconds | forward passes | by layer: median seconds | forward passes |"
+    head = "| method | whole: median seconds | forward passes | by layer: median seconds | forward passes |"
     rows = [head, "| --- | ---: | ---: | ---: | ---: |"]
     for name in whole:
         cells = []

@@ -23,13 +23,14 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], repeats: int) ->
 
 
 def table(times: Times, ours: str | None = None) -> str:
-    """A Markdown table of medians and ranges of seconds and, where one of the contenders is ours, of the others against it.
+    """A Markdown table of the seconds and, if one of the contenders is ours, of how much longer the others took.
 
-    The comparison is the ratio of the medians, the range of the ratios within a repeat, and which of both is faster: that
-    is said only if all repeats agree.
+    The comparison has the ratio of the medians, the range of the ratios within a repeat, and the faster of both if all
+    repeats agree.
     """
-    head = ["", "median seconds (fastest to slowest)", *(["times as long as ours (range over repeats)", ""] if ours else [])]
-    rows = [head, ["---", *["---:"] * min(2, len(head) - 1), *["---"] * (len(head) - 3)]]
+    rows = [["method", "median seconds (fastest to slowest)"], ["---", "---:"]]
+    if ours:
+        rows = [[*rows[0], "times as long as ours (range over repeats)", "result"], [*rows[1], "---:", "---"]]
     for name, seconds in times.items():
         row = [name, _with_range(statistics.median(seconds), seconds, 3)]
         if ours == name:
