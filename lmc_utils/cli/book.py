@@ -31,7 +31,7 @@ def pdf(
     out: Annotated[Path, Option("--out", "-o", help="Output file.")] = Path("_build/book.pdf"),
     root: Root = Path(),
 ) -> None:
-    """Print the built book as one PDF."""
+    """Print the whole book as one PDF, from the notebooks that `lmc build` has executed."""
     require(out.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
     from lmc_utils.publishing import pdf
 
