@@ -36,10 +36,10 @@ PARENTS = 3  # of the family; chapters have more, but ratios do not need them
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="how often each contender runs, in turn")
+    parser.add_argument("--repeats", type=int, default=5, help="number of runs of each contender")
     parser.add_argument("--preset", default="default", help="the experiment: smoke, default or paper")
-    parser.add_argument("--page", type=Path, default=PAGE, help="where the tables are written")
-    parser.add_argument("--only", choices=list(_PAGES), help="one page alone (some minutes each)")
+    parser.add_argument("--page", type=Path, default=PAGE, help="output file of the tables")
+    parser.add_argument("--only", choices=list(_PAGES), help="measure one page only (some minutes each)")
     options = parser.parse_args()
 
     experiment = Experiment(**{"parents": PARENTS} | Experiment.preset(options.preset))

@@ -1,4 +1,4 @@
-"""`make robustness`: try to break the promises of SECURITY.md, and write what held to a page of the book."""
+"""`make robustness`: try to break the guarantees of SECURITY.md, and write the results to a page of the book."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from lmc_utils.forking import train
 def main() -> None:
     parser = argparse.ArgumentParser(prog="robustness", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the number of trials of each attack")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of all that is random")
-    parser.add_argument("--only", choices=list(GROUPS), help="one group of attacks; then the page is left as it is")
-    parser.add_argument("--page", type=Path, default=PAGE, help="where the table is written")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="random seed; default: drawn anew")
+    parser.add_argument("--only", choices=list(GROUPS), help="run one group of attacks, without writing the page")
+    parser.add_argument("--page", type=Path, default=PAGE, help="output file of the table")
     options = parser.parse_args()
 
     print(f"seed {options.seed}", flush=True)
