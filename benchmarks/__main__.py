@@ -1,4 +1,4 @@
-"""`make bench`: measure every speed claim against its peer and write the tables to a page of the book."""
+"""`make bench`: benchmark the package against alternatives and write the tables to a page of the book."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ PARENTS = 3  # of the family; chapters have more, but ratios do not need them
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="how often each contender runs, in turn")
+    parser.add_argument("--repeats", type=int, default=5, help="number of runs of each contender")
     parser.add_argument("--preset", default="default", help="the experiment: smoke, default or paper")
-    parser.add_argument("--page", type=Path, default=PAGE, help="where the tables are written")
-    parser.add_argument("--only", choices=list(_PAGES), help="one page alone (some minutes each)")
+    parser.add_argument("--page", type=Path, default=PAGE, help="output file of the tables")
+    parser.add_argument("--only", choices=list(_PAGES), help="measure one page only (some minutes each)")
     options = parser.parse_args()
 
     experiment = Experiment(**{"parents": PARENTS} | Experiment.preset(options.preset))
@@ -52,7 +52,7 @@ def main() -> None:
     times = training.compare(experiment, options.repeats)
     print(f"Executing {NOTEBOOK}:", flush=True)
     peak = memory.peak_of_notebook(NOTEBOOK)
-    print("What it costs to keep runs, and to check them:", flush=True)
+    print("Caching and checking runs:", flush=True)
     store_seconds = store.measure_seconds(experiment, NOTEBOOK, options.repeats)
     print("Losses on the lines through all pairs of siblings:", flush=True)
     losses = lines.compare(experiment, options.repeats)
@@ -69,8 +69,8 @@ def main() -> None:
 **Memory.** Executing `{NOTEBOOK}` with its default parameters, training included, took {peak:.2f} GB at its
 peak (its largest process).
 
-**Keeping runs.** What digests and whole-file writes cost, of training the run and of executing `{NOTEBOOK}` with its
-default parameters where the run is cached:
+**Caching runs.** The cost of digests and atomic writes, as a fraction of training, and of executing `{NOTEBOOK}` with
+its default parameters from the cached run:
 
 {store.table(store_seconds)}
 
@@ -79,7 +79,7 @@ default parameters where the run is cached:
 {table(losses, lines.OURS)}
 
 **Planes.** The same loss at {planes.GRID} x {planes.GRID} points of the plane through a fork point and two siblings,
-for every fork epoch of one parent. Ours also lays the plane and has the errors.
+for every fork epoch of one parent. Ours also computes the plane and the errors.
 
 {table(flat, planes.OURS)}
 """
@@ -87,9 +87,10 @@ for every fork epoch of one parent. Ours also lays the plane and has the errors.
 
 
 def _where(repeats: int) -> str:
+    repeated = f"{repeats} repeat{'' if repeats == 1 else 's'}"
     return (
         f"Measured on {datetime.date.today():%d %B %Y}, on {os.cpu_count()} cores ({platform.machine()}),\n"
-        f"torch {torch.__version__} with {torch.get_num_threads()} threads, {repeats} repeats in turn."
+        f"torch {torch.__version__} with {torch.get_num_threads()} threads, {repeated}."
     )
 
 
@@ -151,7 +152,7 @@ with batch normalisation, its statistics as constants:
 
 {tables["constants"]}
 
-**Memory.** By how much a process grew at its peak while it measured the first of these, for three values of the
+**Memory.** Peak memory growth of a process that measures the first of these, for three values of the
 parameter `memory` of `stacked_derivatives.directional_derivatives`:
 
 {memory.table(growth)}
@@ -159,7 +160,7 @@ parameter `memory` of `stacked_derivatives.directional_derivatives`:
 
 
 def _detours(experiment: Experiment, repeats: int) -> str:
-    print("Matching, and the lowest pass:", flush=True)
+    print("Matching and the lowest pass:", flush=True)
     costs = detours.costs(experiment, repeats)
     print("Curves:", flush=True)
     bent = detours.compare(experiment, repeats)
@@ -167,25 +168,25 @@ def _detours(experiment: Experiment, repeats: int) -> str:
 {_where(repeats)}
 
 **Bézier paths.** Quadratic curves between siblings of the {experiment.dataset} family: three parents, five fork epochs,
-that is, fifteen pairs, for {CurveSettings().curve_epochs} epochs.
+that is, fifteen pairs, trained for {CurveSettings().curve_epochs} epochs.
 
 {table(bent, detours.OURS)}
 
-**Matching, and the lowest pass.** One pair of networks with 256 units a layer; one map of {PlaneGrid().grid} x
+**Matching and the lowest pass.** One pair of networks with 256 units a layer; one map of {PlaneGrid().grid} x
 {PlaneGrid().grid} points.
 
-{table(costs, detours.PASS)}
+{table(costs)}
 """
 
 
 def _connections(_: Experiment, repeats: int) -> str:
-    print("Two checkpoints of somebody's:", flush=True)
+    print("Lines between any two networks:", flush=True)
     small = connections.compare(*connections.perceptron(), repeats)
     large = connections.compare(*connections.resnet(), repeats)
     return f"""\
 {_where(repeats)}
 
-**The line between two networks of any kind.** {connections.POINTS} points; a perceptron of three layers on 4,000
+**The line between any two networks.** {connections.POINTS} points; a perceptron of three layers on 4,000
 samples, then torchvision's ResNet-18 on 256 images of 64 x 64. Ours includes all its checks.
 
 {table(small, connections.OURS)}
@@ -197,9 +198,9 @@ samples, then torchvision's ResNet-18 on 256 images of 64 x 64. Ours includes al
 def _sweeps(_: Experiment, repeats: int) -> str:
     print("A notebook over several points:", flush=True)
     return f"""\
-{_where(repeats)} One thread for each point.
+{_where(repeats)} One thread per point.
 
-**A notebook over {POINTS} points.** `{sweeps.NAME}`, a seed each:
+**A notebook over {POINTS} points.** `{sweeps.NAME}`, one seed per point:
 
 {sweeps.table(sweeps.compare(POINTS, repeats))}
 """

@@ -12,6 +12,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import median
 from typing import Any
 from unittest.mock import patch
 
@@ -130,14 +131,15 @@ def compare(task: Task, by_layer: bool, repeats: int) -> Times:
 
 
 def table(whole: Times, by_layer: Times) -> str:
-    """A Markdown table of the fastest repeat of each contender, in seconds and in forward passes."""
-    head = "| | whole: seconds | forward passes | by layer: seconds | forward passes |"
+    """A Markdown table of the median of each contender, in seconds and in forward passes."""
+    head = "| method | whole: median seconds | forward passes | by layer: median seconds | forward passes |"
     rows = [head, "| --- | ---: | ---: | ---: | ---: |"]
     for name in whole:
         cells = []
         for times in (whole, by_layer):
             if name in times:
-                cells += [rounded(min(times[name]), 3), rounded(min(times[name]) / min(times[FORWARD]), 2)]
+                seconds = median(times[name])
+                cells += [rounded(seconds, 3), rounded(seconds / median(times[FORWARD]), 2)]
             else:
                 cells += ["", ""]
         rows.append(f"| {name} | {' | '.join(cells)} |")

@@ -1,4 +1,4 @@
-"""What it costs that runs are kept and checked: as fractions of training, and of executing a chapter."""
+"""The cost of caching and checking runs, as fractions of training and of executing a chapter."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 from unittest import mock
 
@@ -15,16 +16,18 @@ from lmc_utils.forking import Experiment, store, train
 
 
 def measure_seconds(experiment: Experiment, notebook: str, repeats: int) -> dict[str, float]:
-    """Seconds, the fastest of some repeats: a training, what of it went into saving, reading and checking all of the
-    run's files in a process that has not done so yet, and executing a notebook whose run is cached."""
+    """Median seconds of training, of saving in it, and of reading and checking all files of the run for the first time.
+
+    And the seconds of executing a notebook whose run is cached, measured once.
+    """
     with tempfile.TemporaryDirectory() as folder:
         trained, saved = zip(*(_training(experiment, Path(folder) / str(n)) for n in range(repeats)), strict=True)
         run = train(experiment, Path(folder) / "0")
-        checked = min(_seconds(_check, run.folder, experiment.kept_epochs()) for _ in range(repeats))
+        checked = median(_seconds(_check, run.folder, experiment.kept_epochs()) for _ in range(repeats))
     train(experiment)
     return {
-        "training": min(trained),
-        "saving": min(saved),
+        "training": median(trained),
+        "saving": median(saved),
         "checking": checked,
         "chapter": _seconds(_execute, notebook),
     }
@@ -34,7 +37,7 @@ def table(seconds: dict[str, float]) -> str:
     """A Markdown table of the fractions."""
     return "\n".join(
         [
-            "| | seconds | fraction |",
+            "| operation | median seconds | fraction |",
             "| --- | ---: | ---: |",
             f"| saving every epoch, digests included | {seconds['saving']:.2f} | "
             f"{100 * seconds['saving'] / seconds['training']:.1f} % of training ({seconds['training']:.1f} s) |",

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 from unittest import mock
 
@@ -29,12 +30,12 @@ class Timed(NamedTuple):
 
 
 def points(count: int) -> list[sweep_grid.Point]:
-    """So many pairs of walkers, each with a seed of its own."""
+    """Pairs of walkers, each with its own seed."""
     return [{"seed": seed} for seed in range(count)]
 
 
 def compare(count: int, repeats: int) -> dict[str, list[Timed]]:
-    """So many points by each contender in turn, one thread each.
+    """The points by each contender in turn, one thread per point.
 
     Raises:
         ValueError: they do not record the same numbers.
@@ -71,7 +72,7 @@ def plain(points: Sequence[sweep_grid.Point], folder: Path) -> Timed:
 
 
 def swept(points: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Timed:
-    """The points by a sweep on so many workers."""
+    """The points by a sweep with this number of workers."""
     notebook, since, done = point(NAME), time.perf_counter(), list[float]()
     with clusters.local_cluster(workers) as client:
         for report in sweeps.steps(notebook, points, client, out=folder):
@@ -84,18 +85,18 @@ def swept(points: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Tim
 
 
 def table(found: Mapping[str, Sequence[Timed]]) -> str:
-    """A Markdown table of the fastest repeats: a point, all of them, how many times faster, and what starting takes.
+    """A Markdown table of medians: a point, all of them, how many times faster, and the start of a sweep.
 
     A point is timed from the end of the first to the end of the last, where they come one after the other; the start
     is what the first took beyond that.
     """
     count = len(found[PAPERMILL][0].numbers)
-    each = {name: min((one.last - one.first) / (count - 1) for one in timed) for name, timed in found.items()}
-    whole = {name: min(one.last for one in timed) for name, timed in found.items()}
-    start = min(one.first for one in found[ONE]) - each[ONE]
+    each = {name: median((one.last - one.first) / (count - 1) for one in timed) for name, timed in found.items()}
+    whole = {name: median(one.last for one in timed) for name, timed in found.items()}
+    start = median(one.first for one in found[ONE]) - each[ONE]
     return "\n".join(
         [
-            f"| | seconds a point | over papermill | all {count}, start included | times one worker |",
+            f"| method | median seconds per point | over papermill | all {count}, start included | speed-up |",
             "| --- | ---: | ---: | ---: | ---: |",
             f"| {PAPERMILL} | {each[PAPERMILL]:.2f} | | {whole[PAPERMILL]:.1f} | |",
             f"| {ONE} | {each[ONE]:.2f} | {each[ONE] - each[PAPERMILL]:+.2f} | {whole[ONE]:.1f} | 1 |",

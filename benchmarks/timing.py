@@ -1,11 +1,11 @@
-"""Peers timed in turn in one process, so that a drift of the machine touches all of them alike."""
+"""Contenders timed in turn in one process, so that a change of the machine's load affects all of them alike."""
 
 from __future__ import annotations
 
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 Times = dict[str, list[float]]
 
@@ -22,29 +22,45 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], repeats: int) ->
     return times
 
 
-def table(times: Times, ours: str, unit: str | None = None) -> str:
-    """A Markdown table of the seconds, and of how many times longer each peer took than we did.
+def table(times: Times, ours: str | None = None) -> str:
+    """A Markdown table of the seconds and, if one of the contenders is ours, of how much longer the others took.
 
-    On a machine that others use too, the fastest repeat is the least disturbed one, so the ratio of the fastest comes
-    first; the range of the ratios within a repeat shows how noisy it was. With a unit, one of the contenders, a further
-    column says how many of it each took, fastest to fastest.
+    The comparison has the ratio of the medians, the range of the ratios within a repeat, and the faster of both if all
+    repeats agree.
     """
-    head = "| | seconds: fastest (median, slowest) | times ours: fastest to fastest (range within a repeat) |"
-    rows = (
-        [head, "| --- | ---: | ---: |"]
-        if unit is None
-        else [f"{head} in units of the {unit} |", "| --- | ---: | ---: | ---: |"]
-    )
+    rows = [["method", "median seconds (fastest to slowest)"], ["---", "---:"]]
+    if ours:
+        rows = [[*rows[0], "times as long as ours (range over repeats)", "result"], [*rows[1], "---:", "---"]]
     for name, seconds in times.items():
-        within = [theirs / own for theirs, own in zip(seconds, times[ours], strict=True)]
-        fastest, median, slowest = (rounded(f(seconds), 3) for f in (min, statistics.median, max))
-        low, high = rounded(min(within), 2), rounded(max(within), 2)
-        ratio = f"{rounded(min(seconds) / min(times[ours]), 2)} ({low} to {high})"
-        row = f"| {name} | {fastest} ({median}, {slowest}) | {'1' if name == ours else ratio} |"
-        rows.append(row if unit is None else f"{row} {rounded(min(seconds) / min(times[unit]), 2)} |")
-    return "\n".join(rows)
+        row = [name, _with_range(statistics.median(seconds), seconds, 3)]
+        if ours == name:
+            row += ["1", ""]
+        elif ours:
+            within = [theirs / own for theirs, own in zip(seconds, times[ours], strict=True)]
+            ratio = statistics.median(seconds) / statistics.median(times[ours])
+            row += [_with_range(ratio, within, 2), compared(within)]
+        rows.append(row)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def compared(ratios: Sequence[float]) -> str:
+    """Which is faster, from the seconds of a peer divided by ours in each repeat.
+
+    >>> compared([1.1, 1.3]), compared([0.94, 0.97]), compared([0.88, 1.2]), compared([8.5])
+    ('ours is faster', 'ours is slower', 'no clear difference', 'measured once')
+    """
+    if len(ratios) == 1:
+        return "measured once"
+    if min(ratios) > 1:
+        return "ours is faster"
+    return "ours is slower" if max(ratios) < 1 else "no clear difference"
+
+
+def _with_range(value: float, values: Sequence[float], digits: int) -> str:
+    low, high = rounded(min(values), digits), rounded(max(values), digits)
+    return f"{rounded(value, digits)} ({low} to {high})" if len(values) > 1 else rounded(value, digits)
 
 
 def rounded(value: float, digits: int) -> str:
-    """To so many significant digits, without an exponent; more where they stand before the point."""
+    """To this many significant digits, without an exponent; the digits before the point are never rounded."""
     return f"{value:.{max(0, digits - 1 - math.floor(math.log10(max(value, 1e-9))))}f}"

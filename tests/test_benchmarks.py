@@ -38,14 +38,13 @@ def test_contenders_alternate_and_ratios_are_theirs_over_ours(capsys: pytest.Cap
     assert [len(seconds) for seconds in times.values()] == [2, 2]
     assert "repeat 2 of 2: b" in capsys.readouterr().out
     shown = timing.table({"ours": [1.0, 2.0], "peer": [6.0, 8.0]}, "ours")
-    assert "| peer | 6.00 (7.00, 8.00) | 6.0 (4.0 to 6.0) |" in shown
+    assert "| peer | 7.00 (6.00 to 8.00) | 4.7 (4.0 to 6.0) | ours is faster |" in shown
 
 
-def test_times_are_rounded_and_given_in_the_named_unit() -> None:
-    shown = timing.table({"ours": [0.0123456], "peer": [1234.56], "one": [0.00246912]}, "ours", unit="one")
-    assert "in units of the one |" in shown
-    assert "| ours | 0.0123 (0.0123, 0.0123) | 1 | 5.0 |" in shown
-    assert "| peer | 1235 (1235, 1235) | 100000 (100000 to 100000) | 500000 |" in shown
+def test_one_repeat_has_no_range_and_contenders_need_no_comparison() -> None:
+    times = {"ours": [0.0123456], "peer": [1234.56]}
+    assert timing.table(times, "ours").endswith("| ours | 0.0123 | 1 |  |\n| peer | 1235 | 100000 | measured once |")
+    assert timing.table(times).endswith("| --- | ---: |\n| ours | 0.0123 |\n| peer | 1235 |")
 
 
 @pytest.mark.parametrize("batches", [training._in_memory, training._loader])
@@ -102,7 +101,10 @@ def test_a_different_curvature_is_detected(trained: Experiment, monkeypatch: pyt
 
 
 def test_curvatures_are_counted_in_forward_passes() -> None:
-    whole, by_layer = {"a": [3.0, 2.0], "b": [4.0], curvature.FORWARD: [0.5]}, {"a": [6.0], curvature.FORWARD: [0.5]}
+    whole, by_layer = (
+        {"a": [3.0, 1.0, 2.0], "b": [4.0], curvature.FORWARD: [0.5]},
+        {"a": [6.0], curvature.FORWARD: [0.5]},
+    )
     rows = curvature.table(whole, by_layer).splitlines()
     assert rows[2:4] == ["| a | 2.00 | 4.0 | 6.00 | 12 |", "| b | 4.00 | 8.0 |  |  |"]
 
@@ -223,7 +225,11 @@ def test_the_overhead_of_a_sweep_is_given_per_point() -> None:
     numbers = [{"a": 1.0}] * 11
     found = {
         sweeps.PAPERMILL: [sweeps.Timed(numbers, 2.0, 22.0)],
-        sweeps.ONE: [sweeps.Timed(numbers, 5.0, 28.0), sweeps.Timed(numbers, 6.0, 30.0)],
+        sweeps.ONE: [
+            sweeps.Timed(numbers, 5.0, 28.0),
+            sweeps.Timed(numbers, 5.0, 28.0),
+            sweeps.Timed(numbers, 6.0, 40.0),
+        ],
         sweeps.TWO: [sweeps.Timed(numbers, 5.0, 16.0)],
     }
     shown = sweeps.table(found)

@@ -46,8 +46,8 @@ MANAGER = Package(
 
 VIEW = '<script type="application/vnd.jupyter.widget-view+json">'
 NOTE = (
-    '<p class="widget-missing" role="note">An interactive figure belongs here. It did not load: its script or its data '
-    "is missing, or scripts are turned off. The figures of the text show what it starts from.</p>"
+    '<p class="widget-missing" role="note">This interactive figure did not load: JavaScript is '
+    "turned off, or its script or data is missing. The static figures on this page show its starting state.</p>"
 )
 
 

@@ -1,4 +1,4 @@
-"""`lmc build`, `lmc pdf` and `lmc serve`: the book as pages, as one PDF, and in a browser."""
+"""`lmc build`, `lmc pdf` and `lmc serve`: build the book as pages or as one PDF, and view it in a browser."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_ch
 
 def build(
     preset: Preset = "default",
-    jobs: Annotated[int, Option(min=1, help="Notebooks executed at a time.")] = 2,
+    jobs: Annotated[int, Option(min=1, help="Number of notebooks executed in parallel.")] = 2,
     root: Root = Path(),
 ) -> None:
-    """Execute the notebooks that changed, then build and publish the HTML in _build/html."""
+    """Execute the notebooks that changed, and build the book in _build/html."""
     require_choice("preset", preset, PRESET_NAMES)
     require((root / "_config.yml").is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
     from lmc_utils.publishing import build
@@ -28,10 +28,10 @@ def build(
 
 
 def pdf(
-    out: Annotated[Path, Option("--out", "-o", help="The file to write.")] = Path("_build/book.pdf"),
+    out: Annotated[Path, Option("--out", "-o", help="Output file.")] = Path("_build/book.pdf"),
     root: Root = Path(),
 ) -> None:
-    """Print the whole book, as its notebooks were executed last, as one PDF."""
+    """Print the whole book as one PDF, from the notebooks that `lmc build` has executed."""
     require(out.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
     from lmc_utils.publishing import pdf
 
@@ -40,10 +40,10 @@ def pdf(
 
 
 def serve(
-    port: Annotated[int, Option(min=0, max=65535, help="On this machine only; 0 picks a free one.")] = 8000,
+    port: Annotated[int, Option(min=0, max=65535, help="Port on this machine; 0 picks a free one.")] = 8000,
     root: Root = Path(),
 ) -> None:
-    """Serve the published book to a browser on this machine, until Ctrl-C."""
+    """Serve the built book to a browser on this machine, until Ctrl-C."""
     from lmc_utils.publishing.site import Site
 
     html = Site(root).html

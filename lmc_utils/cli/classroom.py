@@ -1,4 +1,4 @@
-"""`lmc assign` and `lmc grade`: exercises handed out, submissions marked."""
+"""`lmc assign` and `lmc grade`: hand out exercises and grade submissions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from lmc_utils.settings import require
 
 
 def assign(
-    notebook: Annotated[list[str] | None, Argument(help="Stems such as 01_toy_exercises; all by default.")] = None,
-    *,
-    out: Annotated[
-        Path | None, Option("--out", "-o", help="The folder to write to; default _build/assignments.")
+    notebook: Annotated[
+        list[str] | None, Argument(help="Exercise notebooks, such as 01_toy_exercises; default: all.")
     ] = None,
-    force: Annotated[bool, Option("--force", help="Replace files of another content.")] = False,
+    *,
+    out: Annotated[Path | None, Option("--out", "-o", help="Output folder; default: _build/assignments.")] = None,
+    force: Annotated[bool, Option("--force", help="Overwrite existing files with different content.")] = False,
     students: Annotated[
-        Path | None, Option("--for", help="A CSV with a column 'student': numbers of their own for each.")
+        Path | None, Option("--for", help="CSV file with a column 'student': give each student individual numbers.")
     ] = None,
     root: Root = Path(),
 ) -> None:
-    """Write the student versions of the exercise notebooks: without solutions and hidden tests."""
+    """Write the student versions of the exercise notebooks, without solutions and hidden tests."""
     from lmc_utils.classroom import assignments, class_list
     from lmc_utils.running import notebooks
 
@@ -41,19 +41,19 @@ def assign(
 
 
 def grade(
-    submission: Annotated[list[Path], Argument(help="Files, or folders of files, one or more of a student.")],
+    submission: Annotated[list[Path], Argument(help="Submitted notebooks, or folders that contain them.")],
     *,
-    table: Annotated[Path, Option("--csv", help="The table to write.")] = Path("grades.csv"),
-    jobs: Annotated[int, Option(min=1, help="Submissions marked at a time.")] = 2,
-    limit: Annotated[int, Option(min=1, help="Seconds a single cell may take.")] = Limits.cell_seconds,
-    memory: Annotated[int, Option(min=512, help="MiB of memory a submission may take.")] = Limits.memory,
-    executed: Annotated[Path | None, Option(help="A folder for the submissions as they were executed.")] = None,
-    feedback: Annotated[Path | None, Option(help="A folder for a page to hand back to each student.")] = None,
-    summary: Annotated[Path | None, Option(help="A page on how each exercise went.")] = None,
-    fresh: Annotated[bool, Option("--fresh", help="Mark anew what was marked before.")] = False,
+    table: Annotated[Path, Option("--csv", help="Output table.")] = Path("grades.csv"),
+    jobs: Annotated[int, Option(min=1, help="Number of submissions graded in parallel.")] = 2,
+    limit: Annotated[int, Option(min=1, help="Time limit per cell, in seconds.")] = Limits.cell_seconds,
+    memory: Annotated[int, Option(min=512, help="Memory limit per submission, in MiB.")] = Limits.memory,
+    executed: Annotated[Path | None, Option(help="Write the executed submissions to this folder.")] = None,
+    feedback: Annotated[Path | None, Option(help="Write a feedback page for each student to this folder.")] = None,
+    summary: Annotated[Path | None, Option(help="Write an HTML page with the results of each exercise.")] = None,
+    fresh: Annotated[bool, Option("--fresh", help="Grade cached submissions again.")] = False,
     root: Root = Path(),
 ) -> None:
-    """Mark submissions of exercise notebooks: a CSV with points and with a reason for each that was lost."""
+    """Grade submitted exercise notebooks; write a CSV table with the points and the reason for each lost point."""
     from lmc_utils.classroom import grading
     from lmc_utils.publishing import feedback as handing_back
     from lmc_utils.publishing import standalone_page

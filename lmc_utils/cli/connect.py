@@ -1,4 +1,4 @@
-"""`lmc connect`: what lies between checkpoints in files, and their averages."""
+"""`lmc connect`: measure the line between checkpoint files, and their averages."""
 
 from __future__ import annotations
 
@@ -27,41 +27,53 @@ _ONLY_LINES = ("align", "rescale", "curve", "layers", "curvature")
 
 def connect(
     checkpoint: Annotated[
-        list[Path], Argument(help="Two files: .safetensors, or what torch.save wrote; more: all pairs.")
+        list[Path],
+        Argument(help="Two checkpoint files (.safetensors or torch.save); with more, all pairs are measured."),
     ],
     *,
-    model: Annotated[str, Option(metavar="MODULE:NAME", help="What makes a network of the architecture.")],
+    model: Annotated[str, Option(metavar="MODULE:NAME", help="Callable that returns the (untrained) model.")],
     data: Annotated[
-        str, Option(metavar="MODULE:NAME", help="Samples: tensors, a Dataset, batches, or what makes them.")
+        str,
+        Option(
+            metavar="MODULE:NAME", help="Samples: tensors, a Dataset, a DataLoader, or a callable that returns them."
+        ),
     ],
     loss: Annotated[
-        str | None, Option(metavar="MODULE:NAME", help="From output and target to one value a sample.")
+        str | None, Option(metavar="MODULE:NAME", help="Per-sample loss, called as loss(output, target).")
     ] = None,
-    error: Annotated[str | None, Option(metavar="MODULE:NAME", help="Likewise, from 0 to 1.")] = None,
+    error: Annotated[
+        str | None, Option(metavar="MODULE:NAME", help="Per-sample error in [0, 1], called as error(output, target).")
+    ] = None,
     batch: Annotated[
-        str | None, Option(metavar="MODULE:NAME", help="From what --data yields to inputs and target.")
+        str | None, Option(metavar="MODULE:NAME", help="Function from a batch of --data to (inputs, target).")
     ] = None,
     estimated_on: Annotated[
         str | None,
-        Option(metavar="MODULE:NAME", help="Samples for running statistics and curves; by default those of --data."),
+        Option(metavar="MODULE:NAME", help="Samples for running statistics and curves; default: --data."),
     ] = None,
-    batchnorm: Annotated[str, Option(help="Running statistics: reestimate, interpolate or keep.")] = "reestimate",
-    alphas: Annotated[str, Option(help="Points on the line: how many, or which, as -0.5,0,0.5,1,1.5.")] = "21",
-    layers: Annotated[bool, Option("--layers", help="Also interpolate one layer at a time, at the midpoint.")] = False,
-    curvature: Annotated[bool, Option("--curvature", help="Also second order at both ends.")] = False,
-    key: Annotated[str | None, Option(help="Where the state is in files that hold several.")] = None,
-    base: Annotated[Path | None, Option(help="The checkpoint that LoRA adapters were trained on.")] = None,
-    align: Annotated[bool, Option("--align", help="Permute the second's channels to match the first's.")] = False,
+    batchnorm: Annotated[
+        str, Option(help="Batch-norm statistics on the line: reestimate, interpolate or keep.")
+    ] = "reestimate",
+    alphas: Annotated[str, Option(help="Number of points on the line, or a list such as -0.5,0,0.5,1,1.5.")] = "21",
+    layers: Annotated[bool, Option("--layers", help="Also interpolate one layer at a time, to the midpoint.")] = False,
+    curvature: Annotated[bool, Option("--curvature", help="Also measure slope and curvature at both ends.")] = False,
+    key: Annotated[str | None, Option(help="Entry with the state dict, in files that contain several.")] = None,
+    base: Annotated[Path | None, Option(help="Base checkpoint of LoRA adapters.")] = None,
+    align: Annotated[
+        bool, Option("--align", help="First permute the channels of the second network to match the first.")
+    ] = False,
     rescale: Annotated[bool, Option("--rescale", help="Rescale the activations on the line (REPAIR).")] = False,
-    curve: Annotated[bool, Option("--curve", help="Also train a Bézier path, 100 passes over the samples.")] = False,
-    soup: Annotated[bool, Option("--soup", help="Averages of all files, and of those chosen greedily.")] = False,
-    plane: Annotated[bool, Option("--plane", help="The plane through three files.")] = False,
-    save: Annotated[Path | None, Option(help="Write the average of two files, or the soup, as .safetensors.")] = None,
-    at: Annotated[float, Option(help="Where on the line --save takes its network.")] = 0.5,
+    curve: Annotated[bool, Option("--curve", help="Also train a Bézier path (100 epochs).")] = False,
+    soup: Annotated[bool, Option("--soup", help="Measure the average of all files, and a greedy soup.")] = False,
+    plane: Annotated[bool, Option("--plane", help="Measure the plane through three files.")] = False,
+    save: Annotated[
+        Path | None, Option(help="Write the average of two files, or the greedy soup, to this .safetensors file.")
+    ] = None,
+    at: Annotated[float, Option(help="Point alpha of the line that --save writes; 0.5 is the midpoint.")] = 0.5,
     as_json: AsJson = False,
-    page: Annotated[Path | None, Option("--html", help="Also write a page with the picture.")] = None,
+    page: Annotated[Path | None, Option("--html", help="Also write an HTML page with the figure.")] = None,
 ) -> None:
-    """Measure the straight line between two checkpoints of yours, all pairs of several, their averages, or a plane."""
+    """Measure the straight line between two checkpoints; or all pairs of several, their averages, or a plane."""
     asked = {"align": align, "rescale": rescale, "curve": curve, "layers": layers, "curvature": curvature}
     _require_together(len(checkpoint), {name for name, given in asked.items() if given}, soup, plane, save, at)
     standalone_page.require_html_name(page)

@@ -1,4 +1,4 @@
-"""Run, check and publish the notebooks of the book."""
+"""Run, check and publish the notebooks of the book, and compare your own networks."""
 
 from __future__ import annotations
 
@@ -63,20 +63,20 @@ app.command("serve")(book.serve)
 
 def main() -> None:
     """The entry point of `lmc`; exits with 0, 1 (something failed), 2 (a wrong parameter) or 130 (interrupted)."""
-    # Stopped politely, or the terminal closed: leave nothing running either.
+    # On SIGTERM, or when the terminal closes, leave nothing running either.
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second, and shall
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup SIGHUP is ignored, and stays so
             signal.signal(number, signal.default_int_handler)
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the one line says it
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the one-line error suffices
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files and of numbers may hold anything
+            stream.reconfigure(errors="backslashreplace")  # file names and recorded names may contain anything
     with nullcontext() if sys.stderr.isatty() else progress.hidden():
         app(_join_parameters(sys.argv[1:]))
 
 
 def _join_parameters(arguments: Sequence[str]) -> list[str]:
-    """Write `-p NAME VALUE`, papermill's way, as `-p NAME=VALUE`, which an option with one value can hold.
+    """Write `-p NAME VALUE`, papermill's way, as `-p NAME=VALUE`, which fits an option with one value.
 
     >>> _join_parameters(["run", "x", "-p", "widths", "[8, 8]", "-p", "seed=1"])
     ['run', 'x', '-p', 'widths=[8, 8]', '-p', 'seed=1']

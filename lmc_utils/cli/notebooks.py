@@ -1,4 +1,4 @@
-"""`lmc list`, `run`, `results`, `compare`, `page` and `parameters`: the notebooks, and what they found."""
+"""`lmc list`, `run`, `results`, `compare`, `page` and `parameters`: run notebooks and read their results."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def list_notebooks(root: Root = Path()) -> None:
 
 
 def write_parameters(
-    notebook: Annotated[list[str] | None, Argument(help="Stems or paths; all chapters by default.")] = None,
+    notebook: Annotated[list[str] | None, Argument(help="Names or paths of notebooks; default: all chapters.")] = None,
     root: Root = Path(),
 ) -> None:
-    """Rewrite the parameters cell and the table of notebooks after a change to a record of parameters."""
+    """Update the parameters cell and the parameter table of notebooks after their Settings class changed."""
     from lmc_utils.running import parameter_cells
 
     folder = root / "notebooks"
@@ -54,22 +54,23 @@ def write_parameters(
 
 
 def run(
-    notebook: Annotated[str, Argument(help="A stem such as 02_sibling_forking, or a path.")],
+    notebook: Annotated[str, Argument(help="Name such as 02_sibling_forking, or a path.")],
     *,
-    out: Annotated[Path | None, Option("-o", "--out", help="The result; default STEM.out.ipynb.")] = None,
+    out: Annotated[Path | None, Option("-o", "--out", help="Output notebook; default: NAME.out.ipynb.")] = None,
     parameter: Annotated[
-        list[str] | None, Option("-p", "--parameter", metavar="NAME VALUE", help="Set one; the value is YAML.")
+        list[str] | None,
+        Option("-p", "--parameter", metavar="NAME VALUE", help="Set a parameter to a YAML value; may be repeated."),
     ] = None,
     preset: Preset = "default",
     timeout: CellTimeout = notebooks.TIMEOUT,
-    html: Annotated[Path | None, Option("--html", help="Also write a page, as `lmc page` does.")] = None,
-    check: Annotated[bool, Option(hidden=True, help="Also where no value differs, as a build need not.")] = True,
+    html: Annotated[Path | None, Option("--html", help="Also write an HTML page, like `lmc page`.")] = None,
+    check: Annotated[bool, Option(hidden=True, help="Check the parameters even if none was given.")] = True,
     as_source: Annotated[
-        bool, Option(hidden=True, help="With the prose of the source, for a page of the book.")
+        bool, Option(hidden=True, help="Keep the prose of the source, for a page of the book.")
     ] = False,
     root: Root = Path(),
 ) -> None:
-    """Execute a notebook with parameters of your own; they are checked before a kernel starts."""
+    """Execute a notebook with your own parameters, which are checked first."""
     from lmc_utils.publishing import run_page
     from lmc_utils.running import readable_notebook
 
@@ -93,9 +94,9 @@ def results(
     notebook: Executed,
     *,
     as_json: AsJson = False,
-    with_parameters: Annotated[bool, Option("--parameters", help="Also the parameters of the run.")] = False,
+    with_parameters: Annotated[bool, Option("--parameters", help="Also print the parameters of the run.")] = False,
 ) -> None:
-    """Print the headline numbers that executed notebooks recorded."""
+    """Print the headline numbers of executed notebooks."""
     from lmc_utils.running import comparison, recorded_numbers
 
     found = {str(path): recorded_numbers.read(path) for path in notebook}
@@ -124,13 +125,13 @@ def results(
 
 
 def compare(
-    notebook: Annotated[list[Path], Argument(help="Executed notebooks, two or more, of one source.")],
+    notebook: Annotated[list[Path], Argument(help="Two or more executed versions of one notebook.")],
     *,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, Option("--csv", help="The numbers as a table of comma-separated values.")] = False,
-    html: Annotated[Path | None, Option("--html", help="Also write a page with tables and a picture.")] = None,
+    as_csv: Annotated[bool, Option("--csv", help="Print the numbers as CSV.")] = False,
+    html: Annotated[Path | None, Option("--html", help="Also write an HTML page with tables and a figure.")] = None,
 ) -> None:
-    """Lay runs of one notebook side by side: the parameters that differ, and every number with its difference."""
+    """Compare runs of one notebook: print the parameters that differ, and all numbers and their differences."""
     from lmc_utils.publishing import comparison_page, standalone_page
     from lmc_utils.running import comparison
 
@@ -151,11 +152,11 @@ def compare(
 
 
 def page(
-    notebook: Annotated[Path, Argument(help="An executed notebook, of `lmc run` or of papermill.")],
-    out: Annotated[Path | None, Option("-o", "--out", help="The page; default STEM.html.")] = None,
-    root: Annotated[Path, Option(help="A checkout of the book, whose look the page gets.")] = Path(),
+    notebook: Annotated[Path, Argument(help="Notebook executed by `lmc run` or papermill.")],
+    out: Annotated[Path | None, Option("-o", "--out", help="Output page; default: NAME.html.")] = None,
+    root: Annotated[Path, Option(help="Clone of the book's repository, for the page's style.")] = Path(),
 ) -> None:
-    """Write a run as one page in the look of the book: a single file that asks for nothing else."""
+    """Write an executed notebook as a self-contained HTML page in the style of the book."""
     from lmc_utils.publishing import run_page
 
     target = out or Path(f"{notebook.stem}.html")

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Option
 
-Preset = Annotated[str, Option(help="Parameter values: smoke (seconds), default (the book), paper (a GPU).")]
-Root = Annotated[Path, Option(help="The checkout to work on.")]
-CellTimeout = Annotated[int, Option(min=1, help="Seconds a single cell may take.")]
-AsJson = Annotated[bool, Option("--json", help="As one JSON object; what is missing or not finite is null.")]
+Preset = Annotated[str, Option(help="Parameter values: smoke (seconds), default (the book) or paper (needs a GPU).")]
+Root = Annotated[Path, Option(help="Clone of the book's repository.")]
+CellTimeout = Annotated[int, Option(min=1, help="Time limit per cell, in seconds.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON (missing and non-finite values as null).")]

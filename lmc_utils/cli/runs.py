@@ -1,4 +1,4 @@
-"""`lmc runs`: the trained runs that are kept."""
+"""`lmc runs`: list, check and remove cached training runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typer import Argument, Option
 from lmc_utils.resources import format_bytes
 from lmc_utils.settings import ParameterError
 
-app = typer.Typer(help="List and remove the trained runs that are kept.")
+app = typer.Typer(help="List, check and remove cached training runs.")
 
 
 @app.callback(invoke_without_command=True)
 def list_runs(
-    context: typer.Context, check: Annotated[bool, Option("--check", help="Read every file.")] = False
+    context: typer.Context,
+    check: Annotated[bool, Option("--check", help="Verify the integrity of every file.")] = False,
 ) -> None:
-    """List the trained runs that are kept: their name, size, age, how far they were trained, and what they are."""
+    """List the cached training runs: name, size, days since the last use, epochs trained, and parameters."""
     if context.invoked_subcommand is not None:
         return
     from lmc_utils.forking import cached_runs, runs_folder
@@ -32,8 +33,8 @@ def list_runs(
 
 
 @app.command("rm")
-def remove(name: Annotated[list[str], Argument(help="Names of runs, or how they begin.")]) -> None:
-    """Remove runs; one that is needed again is trained again."""
+def remove(name: Annotated[list[str], Argument(help="Names of runs, or their beginnings.")]) -> None:
+    """Remove runs. Runs that are needed later are trained again."""
     from lmc_utils.forking import cached_runs, runs_folder
 
     for each in list(cached_runs.pick(cached_runs.list_runs(runs_folder()), name)):
@@ -43,9 +44,9 @@ def remove(name: Annotated[list[str], Argument(help="Names of runs, or how they 
 
 @app.command("gc")
 def remove_unused(
-    older_than: Annotated[float, Option(min=0, metavar="DAYS", help="Those that were not used for so many days.")],
+    older_than: Annotated[float, Option(min=0, metavar="DAYS", help="Minimum number of days since the last use.")],
 ) -> None:
-    """Remove all runs that were not used for some days."""
+    """Remove all runs that were not used recently."""
     from lmc_utils.forking import cached_runs, runs_folder
 
     for each in cached_runs.list_runs(runs_folder()):

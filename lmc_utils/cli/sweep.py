@@ -1,4 +1,4 @@
-"""`lmc sweep`: a notebook over many points of its parameters."""
+"""`lmc sweep`: execute a notebook for many combinations of its parameters."""
 
 from __future__ import annotations
 
@@ -22,26 +22,34 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    notebook: Annotated[str, Argument(help="A stem such as 02_sibling_forking, or a path.")],
+    notebook: Annotated[str, Argument(help="Name such as 02_sibling_forking, or a path.")],
     *,
-    out: Annotated[Path, Option("-o", "--out", help="The folder for points and tables.")],
+    out: Annotated[Path, Option("-o", "--out", help="Output folder for executed notebooks and tables.")],
     grid: Annotated[
-        list[str] | None, Option("--grid", metavar="NAME=V1,V2", help="Values, or a range START:STOP[:STEP].")
+        list[str] | None,
+        Option(
+            "--grid", metavar="NAME=V1,V2", help="Values of a parameter, or a range START:STOP[:STEP]; may be repeated."
+        ),
     ] = None,
-    points: Annotated[Path | None, Option(help="A YAML file with a list of points instead.")] = None,
-    preset: Annotated[str, Option(help="Parameter values of all points: smoke, default, paper.")] = "default",
+    points: Annotated[Path | None, Option(help="YAML file with a list of points, instead of --grid.")] = None,
+    preset: Annotated[str, Option(help="Parameter values of all points: smoke, default or paper.")] = "default",
     workers: Annotated[
-        int | None, Option(min=1, help="Points at a time on this machine; by default what cores and memory allow.")
+        int | None,
+        Option(min=1, help="Number of parallel points on this machine; default: as many as cores and memory allow."),
     ] = None,
-    scheduler: Annotated[str | None, Option(help="The address of a Dask scheduler to use instead.")] = None,
-    cluster: Annotated[Path | None, Option(help="The file of a cluster or a scheduler to use instead.")] = None,
-    resources: Annotated[list[str] | None, Option(metavar="NAME=COUNT", help="Dask's, that each point needs.")] = None,
+    scheduler: Annotated[str | None, Option(help="Address of a running Dask scheduler.")] = None,
+    cluster: Annotated[Path | None, Option(help="Scheduler file of Dask, or YAML file with a cluster class.")] = None,
+    resources: Annotated[
+        list[str] | None, Option(metavar="NAME=COUNT", help="Dask resources that each point needs.")
+    ] = None,
     timeout: CellTimeout = notebooks.TIMEOUT,
-    html: Annotated[Path | None, Option("--html", help="A page with a picture of each --show.")] = None,
-    show: Annotated[list[str] | None, Option(help="A number to draw against the parameters.")] = None,
+    html: Annotated[Path | None, Option("--html", help="Write an HTML page with a figure of each --show.")] = None,
+    show: Annotated[
+        list[str] | None, Option(help="Recorded number to plot against the parameters; may be repeated.")
+    ] = None,
     root: Root = Path(),
 ) -> None:
-    """Execute a notebook over a grid of parameters; finished points are kept until code that it uses changes."""
+    """Execute a notebook over a grid of parameters. Finished points are skipped unless the code has changed."""
     from lmc_utils.running import sweep_grid
 
     found = notebooks.find(notebook, root / "notebooks")
@@ -56,10 +64,10 @@ def sweep(
     wanted = [found.preset(preset) | point for point in asked]
     sweep_grid.check_points(found, wanted)
     if html is not None:
-        out.mkdir(parents=True, exist_ok=True)  # where the page may be
+        out.mkdir(parents=True, exist_ok=True)  # the page may be in it
     standalone_page.require_html_name(html)
     needed = dict(_resource(text) for text in resources or [])
-    from lmc_utils.running import clusters, sweep_tables, sweeps  # after the checks, as xarray takes long to import
+    from lmc_utils.running import clusters, sweep_tables, sweeps  # after the checks, because xarray is slow to import
 
     report = sweeps.Report(len(wanted), existing=len(wanted))
     if todo := sweeps.unfinished(found, wanted, out):

@@ -1,4 +1,4 @@
-"""`make robustness`: try to break the promises of SECURITY.md, and write what held to a page of the book."""
+"""`make robustness`: try to break the guarantees of SECURITY.md, and write the results to a page of the book."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ from lmc_utils.forking import train
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="robustness", description=__doc__)
-    parser.add_argument("--dose", type=float, default=1.0, help="how much of each attack; 1 is what the page shows")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of all that is random")
-    parser.add_argument("--only", choices=list(GROUPS), help="one group of attacks; then the page is left as it is")
-    parser.add_argument("--page", type=Path, default=PAGE, help="where the table is written")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the number of trials of each attack")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="random seed; default: drawn anew")
+    parser.add_argument("--only", choices=list(GROUPS), help="run one group of attacks, without writing the page")
+    parser.add_argument("--page", type=Path, default=PAGE, help="output file of the table")
     options = parser.parse_args()
 
     print(f"seed {options.seed}", flush=True)
     rows: list[Trial] = []
     started = time.monotonic()
     for name in [options.only] if options.only else GROUPS:
-        for row in GROUPS[name](options.dose, options.seed):
+        for row in GROUPS[name](options.scale, options.seed):
             rows.append(row)
             print(f"  {row.what}: {row.held} of {row.tried} held{f'; {row.worst}' if row.worst else ''}", flush=True)
     if not options.only:
         minutes = (time.monotonic() - started) / 60
-        options.page.write_text(page(rows, options.seed, options.dose, minutes))
+        options.page.write_text(page(rows, options.seed, options.scale, minutes))
         print(f"Written to {options.page}")
     sys.exit(any(row.held < row.tried for row in rows))
 
 
-def page(rows: Iterable[Trial], seed: int, dose: float, minutes: float) -> str:
+def page(rows: Iterable[Trial], seed: int, scale: float, minutes: float) -> str:
     """The table in Markdown."""
     machine = f"{os.cpu_count()} cores, {platform.system()}, {platform.machine()}, Python {platform.python_version()}"
     today = f"{datetime.date.today():%d %B %Y}"
-    said = f"Run on {today} in {minutes:.0f} minutes ({machine}), seed {seed}, dose {dose:g}."
+    said = f"Run on {today} in {minutes:.0f} minutes ({machine}), seed {seed}, scale {scale:g}."
     table = [f"| {row.what} | {row.tried:,} | {row.held:,} |" for row in rows]
     return "\n".join([said, "", "| what | tried | held |", "| --- | ---: | ---: |", *table, ""])
 
 
-def runs(dose: float, seed: int) -> Iterator[Trial]:
+def runs(scale: float, seed: int) -> Iterator[Trial]:
     """Corrupt a finished run in every way of the list, then at random, and have it repaired."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         whole = train(killed_training.SMALL, Path(folder, "whole")).folder.path
@@ -78,46 +78,46 @@ def runs(dose: float, seed: int) -> Iterator[Trial]:
 
         one_way = {name: repaired(*which, name not in UNREPORTED) for name, which in CORRUPTIONS.items()}
         yield tried("corrupted runs: one way each", one_way)
-        seeds = range(seed, seed + _times(200, dose))
+        seeds = range(seed, seed + _times(200, scale))
         at_random = {str(n): repaired(lambda run, n=n: random_corruption(run, n), None, True) for n in seeds}
         yield tried("corrupted runs: one to three files at random", at_random)
 
 
-def training(dose: float, seed: int) -> Iterator[Trial]:
+def training(scale: float, seed: int) -> Iterator[Trial]:
     """Kill a process that trains."""
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
-        held = killed_training.kill_training(Path(folder), _times(50, dose), seed)
+        held = killed_training.kill_training(Path(folder), _times(50, scale), seed)
     yield Trial("killed training: only whole files on disk", len(held) - 1, sum(held[:-1]))
     yield Trial("killed training: the bits of the run in the end", 1, int(held[-1]))
 
 
-def text(dose: float, seed: int) -> Iterable[Trial]:
+def text(scale: float, seed: int) -> Iterable[Trial]:
     """Junk as values, notebooks, results and submissions."""
     return (
-        Trial(f"junk: {row.what}", row.tried, row.held, row.worst) for row in fuzzing.attack(_times(1000, dose), seed)
+        Trial(f"junk: {row.what}", row.tried, row.held, row.worst) for row in fuzzing.attack(_times(1000, scale), seed)
     )
 
 
-def connections(dose: float, seed: int) -> Iterator[Trial]:
+def connections(scale: float, seed: int) -> Iterator[Trial]:
     """Measure the line between random networks, and compare it with a plain loop."""
-    yield from connect_against_loop.attack(_times(3000, dose), seed)
+    yield from connect_against_loop.attack(_times(3000, scale), seed)
 
 
-def builds(dose: float, seed: int) -> Iterable[Trial]:
+def builds(scale: float, seed: int) -> Iterable[Trial]:
     """Kill a build."""
     return (
         Trial(f"killed builds: {row.what}", row.tried, row.held, row.worst)
-        for row in killed_builds.attack(_times(50, dose), seed)
+        for row in killed_builds.attack(_times(50, scale), seed)
     )
 
 
-def swept(dose: float, seed: int) -> Iterator[Trial]:
+def swept(scale: float, seed: int) -> Iterator[Trial]:
     """Kill a sweep at random instants."""
-    yield from killed_sweeps.attack(_times(20, dose), seed)
+    yield from killed_sweeps.attack(_times(20, scale), seed)
 
 
-def submissions(dose: float, seed: int) -> Iterator[Trial]:
-    """Hand in hostile submissions beside honest ones: all of them, whatever the dose."""
+def submissions(scale: float, seed: int) -> Iterator[Trial]:
+    """Hand in hostile submissions beside honest ones: all of them, whatever the scale."""
     names = list(hostile_submissions.HOSTILE)
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         rows = hostile_submissions.attack(Path(folder), names, packed=False)
@@ -125,8 +125,8 @@ def submissions(dose: float, seed: int) -> Iterator[Trial]:
     yield Trial("hostile submissions", len(rows), len(rows) - len(failed), "; ".join(failed))
 
 
-def _times(count: int, dose: float) -> int:
-    return max(1, round(count * dose))
+def _times(count: int, scale: float) -> int:
+    return max(1, round(count * scale))
 
 
 GROUPS: dict[str, Callable[[float, int], Iterable[Trial]]] = {
