@@ -41,6 +41,14 @@ class Parameters(Settings):
         """The line from one sibling to the other."""
         return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
 
+    def overview(self) -> dict[str, str]:
+        """The other families, see `Settings.overview`."""
+        decays = ", ".join(f"{decay:g}" for decay in self.decays)
+        return {
+            "also trained": f"the same with `{self.smooth_activation}`, and {self.sweep_parents} parents for each weight "
+            f"decay of {decays}"
+        }
+
     def smoothed(self, experiment: Experiment) -> Experiment:
         """The same experiment with an activation without kinks."""
         return replace(experiment, activation=self.smooth_activation)
