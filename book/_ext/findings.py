@@ -132,5 +132,5 @@ def _table(path: Path, notebook: dict[str, Any], claims: list[RecordedClaim]) ->
 def _row(path: Path, number: int, claim: RecordedClaim) -> str:
     chapter = int(path.stem.partition("_")[0])
     link = f"[{chapter}.{number}](#{label_of(path)})"
-    said, decisive = (text.replace("|", r"\|") for text in (claim.statement, claim.decisive or "–"))
+    said, decisive = (text.replace("|", r"\|") for text in (claim.statement, claim.decisive))
     return f"{link} {said} | **{claim.outcome}** | {decisive}"

@@ -16,6 +16,7 @@ from lmc_utils.running.quoted_numbers import typeset
 
 Outcome = Literal["fails", "cannot tell", "holds"]
 _WORST_FIRST: tuple[Outcome, ...] = ("fails", "cannot tell", "holds")
+_NO_EVIDENCE = "This run has no such networks"
 _COMPARISONS = {"above": operator.gt, "at least": operator.ge, "below": operator.lt, "at most": operator.le}
 
 
@@ -132,14 +133,14 @@ class Claim:
 
     @property
     def decisive(self) -> str:
-        """The piece of evidence that decides the outcome, with its numbers; empty where there is no evidence.
+        """The piece of evidence that decides the outcome, with its numbers.
 
         Of those with the worst outcome it is the one furthest outside its rule, or least far inside.
         """
         everything = [(rule, piece) for rule, pieces in self.requirements for piece in pieces]
-        if not everything:
-            return ""
-        rule, piece = min(everything, key=lambda each: _badness(*each))
+        rule, piece = min(everything, key=lambda each: _badness(*each), default=(None, None))
+        if rule is None or piece is None or piece.judge(rule) != self.outcome:
+            return _NO_EVIDENCE
         return f"{piece.label}: {piece.describe(rule)}"
 
     @property
@@ -198,7 +199,7 @@ def _badness(rule: Rule, piece: Evidence) -> tuple[int, float]:
 
 def _reason(rule: Rule, pieces: tuple[Evidence, ...]) -> str:
     if not pieces:
-        return "This run has no such networks."
+        return f"{_NO_EVIDENCE}."
     outcomes = [piece.judge(rule) for piece in pieces]
     said = [
         f"{piece.label}: {piece.describe(rule)}" + (f" ({outcome})" if len(set(outcomes)) > 1 else "")

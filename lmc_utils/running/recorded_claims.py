@@ -20,7 +20,7 @@ class RecordedClaim(NamedTuple):
         outcome: `holds`, `fails` or `cannot tell`.
         reason: the evidence and what was required of it, in words.
         evidence: each piece with its numbers, the rule that it was judged by and its own outcome; null for NaN.
-        decisive: the piece that decides, in words; empty where there is none.
+        decisive: the piece of evidence that decides, in words.
     """
 
     statement: str
