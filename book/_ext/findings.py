@@ -2,8 +2,8 @@
 
 In Markdown, where a mark that names nothing, or more than one thing, fails the build:
 
-- `<!-- claim 05 PART -->`, at the end of a row of a table, becomes the claim of chapter 5 whose statement has this part,
-  its outcome and the evidence that decides: three cells;
+- `<!-- claim 05 PART -->`, at the end of a row of a table, becomes three cells: the claim of chapter 5 whose statement
+  has this part, its outcome, and the evidence that decides; without a part, all claims of the chapter together;
 - `<!-- claims -->` becomes a table of such rows for each chapter that has claims, and `<!-- outcomes -->` how many of
   all claims hold, fail, and cannot be told;
 - `<!-- figure 05 CELL -->`, on a line of its own, becomes the figure that this cell of chapter 5 has drawn.
@@ -26,7 +26,7 @@ from sphinx.errors import ExtensionError
 from lmc_utils.running import recorded_claims
 from lmc_utils.running.recorded_claims import RecordedClaim
 
-_CLAIM = re.compile(r"<!-- claim (\d+) (.+?) -->")
+_CLAIM = re.compile(r"<!-- claim (\d+)(?: (.+?))? -->")
 _CLAIMS, _OUTCOMES = "<!-- claims -->", "<!-- outcomes -->"
 _FIGURE = re.compile(r"^<!-- figure (\d+) (\S+) -->$", re.MULTILINE)
 _DRAWN = {"image/svg+xml": ".svg", "image/png": ".png"}
@@ -62,7 +62,9 @@ def bring_findings(app: Sphinx, name: str, content: list[str]) -> None:
 
     def claim(asked: re.Match[str]) -> str:
         path = _chapter(asked[1], paths)
-        return _row(path, *the_claim(claims[path], asked[2], asked[1]))
+        if asked[2]:
+            return _row(path, *the_claim(claims[path], asked[2], asked[1]))
+        return _whole_chapter(path, executed[path], claims[path])
 
     text = _FIGURE.sub(figure, text)
     text = _CLAIM.sub(claim, text)
@@ -120,12 +122,23 @@ def _chapter(number: str, paths: list[Path]) -> Path:
     raise ExtensionError(f"findings: expected an executed chapter {number}, found none")
 
 
+def _title(path: Path, notebook: dict[str, Any]) -> str:
+    words = "".join(notebook["cells"][0]["source"]).partition("\n")[0].lstrip("# ")
+    return f"[{words}](notebooks/{path.name})"
+
+
+def _whole_chapter(path: Path, notebook: dict[str, Any], claims: list[RecordedClaim]) -> str:
+    found = [claim.outcome for claim in claims]
+    return (
+        f"{_title(path, notebook)} | {outcomes(found) if found else '–'} | {'all its claims' if found else 'see there'}"
+    )
+
+
 def _table(path: Path, notebook: dict[str, Any], claims: list[RecordedClaim]) -> str:
     if not claims:
         return ""
-    title = "".join(notebook["cells"][0]["source"]).partition("\n")[0].lstrip("# ")
     rows = (f"| {_row(path, number, claim)} |" for number, claim in enumerate(claims, 1))
-    head = [f"### [{title}](notebooks/{path.name})", "", "| statement | outcome | evidence that decides |"]
+    head = [f"### {_title(path, notebook)}", "", "| statement | outcome | evidence that decides |"]
     return "\n".join([*head, "| --- | --- | --- |", *rows])
 
 

@@ -44,10 +44,8 @@ class Parameters(Settings):
     def overview(self) -> dict[str, str]:
         """The other families, see `Settings.overview`."""
         decays = ", ".join(f"{decay:g}" for decay in self.decays)
-        return {
-            "also trained": f"the same with `{self.smooth_activation}`, and {self.sweep_parents} parents for each weight "
-            f"decay of {decays}"
-        }
+        more = f"{self.sweep_parents} parents for each weight decay of {decays}"
+        return {"also trained": f"the same with `{self.smooth_activation}`, and {more}"}
 
     def smoothed(self, experiment: Experiment) -> Experiment:
         """The same experiment with an activation without kinks."""

@@ -57,8 +57,11 @@ class Parameters(Settings):
         """The experiment behind the tables, and what the live sweep changes in it, see `Settings.overview`."""
         table = OnsetExperiment().overview()
         rates = ", ".join(f"{rate:g}" for rate in self.live_rates)
-        live = f"{self.live_epochs} epochs, {self.live_samples:,} samples, learning rates {rates}, {self.live_seeds} parents each"
-        return table | {"parents": "one for each dot of a table, which changes one of the above", "live sweep": live}
+        live = f"{self.live_epochs} epochs, {self.live_samples:,} samples, learning rates {rates}"
+        return table | {
+            "parents": "one for each dot of a figure; every table changes one of the above",
+            "live sweep": f"{live}, {self.live_seeds} parents each",
+        }
 
     def live_points(self) -> list[dict[str, Any]]:
         """The points of the sweep that the chapter makes, for `running.sweeps.sweep`."""

@@ -117,7 +117,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
 
     def overview(self) -> dict[str, str]:
         """Data, network, training, parents and forks of this run, see `Settings.overview`."""
-        parameters, _ = self._sizes()
+        (parameters, _), networks = self._sizes(), len(members(self))
         part = "" if self.train_samples is None else f"; {self.train_samples:,} of those to train, drawn at random"
         layers = "hidden layers of" if len(self.widths) > 1 else "width"
         network = [
@@ -137,7 +137,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
             "data": f"`{self.dataset}`: {DATASETS[self.dataset].what}{part}",
             "network": f"{', '.join(network)}: {parameters:,} parameters",
             "training": ", ".join(recipe),
-            "parents": f"{self.parents}, each with {self.siblings} siblings at every fork: {len(members(self)):,} networks",
+            "parents": f"{self.parents}, each with {self.siblings} siblings at every fork: {networks:,} networks",
             "forks": f"at epoch {', '.join(map(str, self.fork_epochs))}",
         }
 

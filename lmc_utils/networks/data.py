@@ -152,9 +152,7 @@ def _signals() -> dict[str, Any]:
     return {name: made[name] for name in ("x", "y", "x_test", "y_test")}
 
 
-@register_dataset(
-    (8, 8, 1), "handwritten digits, 8 × 8, 1,400 to train and 397 to test", "shipped with scikit-learn"
-)
+@register_dataset((8, 8, 1), "handwritten digits, 8 × 8, 1,400 to train and 397 to test", "shipped with scikit-learn")
 def digits(source: Source) -> Dataset:
     """The 8 x 8 digits that scikit-learn ships: 1,400 train and 397 test samples, split once and for all."""
     from sklearn.datasets import load_digits

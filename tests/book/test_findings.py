@@ -22,8 +22,8 @@ PNG = base64.b64encode(b"a picture").decode()
 def chapter(*values: float) -> dict[str, Any]:
     """A chapter that claims of each value that it is small."""
     rule = Rule("below", 2.0)
-    claims = ClaimTable(tuple(Claim(f"The value {value:g} is small.", ((rule, (Cases("it", (value,)),)),)) for value in values))
-    data = claims._repr_mimebundle_()
+    claims = (Claim(f"The value {value:g} is small.", ((rule, (Cases("it", (value,)),)),)) for value in values)
+    data = ClaimTable(tuple(claims))._repr_mimebundle_()
     cells = [
         {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# Is it small?\n\nPerhaps."},
         {"cell_type": "code", "id": "claims", "metadata": {}, "source": "", "outputs": [{"data": data}]},
@@ -55,6 +55,12 @@ def test_a_claim_is_looked_up_by_a_part_of_its_statement(tmp_path: Path) -> None
     assert shown == f"| small | {link} The value 3 is small. | **fails** | it: 0 of 1 (3.00) |"
 
 
+def test_a_chapter_stands_for_all_its_claims(tmp_path: Path) -> None:
+    shown = page(tmp_path, "| <!-- claim 02 --> |", c02_a=chapter(1.0, 3.0))
+    counted = "1 holds, 1 fails, and of 0 this run cannot tell"
+    assert shown == f"| [Is it small?](notebooks/02_a.ipynb) | {counted} | all its claims |"
+
+
 def test_all_claims_are_listed_and_counted(tmp_path: Path) -> None:
     shown = page(tmp_path, "<!-- outcomes -->\n\n<!-- claims -->", c02_a=chapter(1.0, 3.0), c03_b=chapter(1.5))
     counted, *rest = shown.split("\n\n")
@@ -66,7 +72,7 @@ def test_all_claims_are_listed_and_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mark", "complaint"),
     [
-        ("<!-- claim 02 value 4 -->", "expected one claim of chapter 02 with 'value 4', found 0; its claims: The value 1 is"),
+        ("<!-- claim 02 value 4 -->", "one claim of chapter 02 with 'value 4', found 0; its claims: The value 1 is"),
         ("<!-- claim 02 is small -->", "found 2"),
         ("<!-- claim 07 value 1 -->", "expected an executed chapter 07"),
         ("<!-- figure 02 title -->", "expected a figure of the cell 'title'"),
