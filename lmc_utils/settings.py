@@ -197,6 +197,10 @@ class Settings:
         """Bytes of memory that the work which these values ask for takes at one time, where that can be told."""
         return 0.0
 
+    def overview(self) -> dict[str, str]:
+        """What a reader of a chapter should know at its beginning, in Markdown, by a word or two for each row."""
+        return {}
+
     @classmethod
     def preset(cls, name: str) -> dict[str, Any]:
         """The values that a preset changes, as JSON types; empty where it changes none.

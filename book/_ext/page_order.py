@@ -1,4 +1,4 @@
-"""Sphinx extension: a chapter's page opens with its picture, and what few readers need is folded where it stands.
+"""Sphinx extension: a chapter's page opens with its picture and a box, and what few readers need is folded.
 
 A notebook has its parameters at the top, where papermill and a rerunner look for them. On the page they belong to how
 to rerun the chapter, near the end. A part of the text whose heading has `lmc.fold` in its cell's metadata can be
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import html
 import json
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
+from lmc_utils.running import comparison
+from lmc_utils.running.chapter_box import with_box
 from lmc_utils.running.opening_figure import with_opening_figure
 from lmc_utils.running.parameter_cells import MARK
 
@@ -29,9 +32,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def arrange(app: Sphinx, name: str, content: list[str]) -> None:
     """Put the cells of a chapter into the order of its page."""
-    if not app.env.doc2path(name).endswith(".ipynb"):
+    path = Path(app.env.doc2path(name))
+    if path.suffix != ".ipynb":
         return
-    notebook = with_opening_figure(json.loads(content[0]))
+    notebook = with_box(with_opening_figure(json.loads(content[0])), comparison.parameters(path))
     content[0] = json.dumps(notebook | {"cells": folded(merged(parameters_last(notebook["cells"])))})
 
 

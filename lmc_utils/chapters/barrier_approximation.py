@@ -41,6 +41,12 @@ class Parameters(Settings):
         """The line from one sibling to the other."""
         return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
 
+    def overview(self) -> dict[str, str]:
+        """The other families, see `Settings.overview`."""
+        decays = ", ".join(f"{decay:g}" for decay in self.decays)
+        more = f"{self.sweep_parents} parents for each weight decay of {decays}"
+        return {"also trained": f"the same with `{self.smooth_activation}`, and {more}"}
+
     def smoothed(self, experiment: Experiment) -> Experiment:
         """The same experiment with an activation without kinks."""
         return replace(experiment, activation=self.smooth_activation)

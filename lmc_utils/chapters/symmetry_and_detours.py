@@ -45,6 +45,11 @@ class Parameters(Settings):
         """The line from one network to the other."""
         return LineGrid(alphas=self.alphas, alpha_range=(0.0, 1.0))
 
+    def overview(self) -> dict[str, str]:
+        """The second family, see `Settings.overview`."""
+        forks = "fork" if self.wide_forks == 1 else f"{self.wide_forks} forks"
+        return {"also trained": f"the same with layers of width {self.wide:,} and the first {forks} only"}
+
     def widened(self, experiment: Experiment) -> Experiment:
         """The same experiment with wide networks, its first fork epochs and fewer parents."""
         widths, forks = (self.wide,) * len(experiment.widths), experiment.fork_epochs[: self.wide_forks]

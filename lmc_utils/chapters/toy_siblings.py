@@ -70,6 +70,19 @@ class Descent(Settings):
         require(self.rank <= smallest, "rank", limit, self.rank)
         self._check_step()
 
+    def overview(self) -> dict[str, str]:
+        """What takes the place of data, networks and training, see `Settings.overview`."""
+        dimensions = " and ".join(map(str, self.dimensions))
+        steps = f"{self.steps:,} noisy steps of size {self.step_size:g}"
+        starts = f"{self.pairs:,} (in {dimensions} dimensions {self.pairs_field:,})"
+        return {
+            "data": "none; the landscape is a formula",
+            "network": f"none; a point on a line, in the plane, or in {dimensions} dimensions",
+            "training": f"{steps}, temperature {self.temperature:g}, cooling to zero",
+            "parents": f"{starts}, each with two siblings at every fork",
+            "forks": f"after {', '.join(f'{100 * time:.0f}' for time in self.fork_times)} % of the steps",
+        }
+
     def arguments(self) -> dict[str, Any]:
         """The arguments that every descent shares, for `descent.descend`."""
         names = ("steps", "step_size", "temperature", "cooling", "fork_times", "seed")

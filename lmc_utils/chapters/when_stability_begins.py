@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from lmc_utils.chapters.stability_onset_experiment import OnsetExperiment
 from lmc_utils.measure import stability_onset
 from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
@@ -58,6 +59,16 @@ class Parameters(Settings):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"live_rates": [0.1], "live_seeds": 1, "live_epochs": 12, "toy_pairs": 50}
     }
+
+    def overview(self) -> dict[str, str]:
+        """The experiment behind the tables, and what the live sweep changes in it, see `Settings.overview`."""
+        table = OnsetExperiment().overview()
+        rates = ", ".join(f"{rate:g}" for rate in self.live_rates)
+        live = f"{self.live_epochs} epochs, {self.live_samples:,} samples, learning rates {rates}"
+        return table | {
+            "parents": "one for each dot of a figure; every table changes one of the above",
+            "live sweep": f"{live}, {self.live_seeds} parents each",
+        }
 
     def live_points(self) -> list[dict[str, Any]]:
         """The points of the sweep that the chapter makes, for `running.sweeps.sweep`."""

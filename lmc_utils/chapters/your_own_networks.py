@@ -71,6 +71,18 @@ class Parameters(Settings):
     alphas: int = parameter(11, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
     seed: int = parameter(0, "of everything random; equal seeds give equal networks", at_least(0))
 
+    def overview(self) -> dict[str, str]:
+        """Both kinds of networks, whose sizes the chapter records, see `Settings.overview`."""
+        steps = f"{self.start_epochs} epochs for a start, {self.tuning_epochs} after it, batches of {self.batch_size}"
+        return {
+            "data": f"{self.sequences:,} sequences of symbols, to be counted; handwritten digits, 8 × 8",
+            "network": "a transformer of {glue:text}`transformer_parameters:,.0f` parameters for the sequences; a "
+            "convolutional network with batch normalisation of {glue:text}`cnn_parameters:,.0f` for the digits",
+            "training": f"{steps}; AdamW with a learning rate up to {self.adam_rate:g} and SGD up to {self.sgd_rate:g}",
+            "parents": f"{self.families} families of each kind: two networks from one start, one from another",
+            "forks": "at the end of a start",
+        }
+
 
 class Loaded(NamedTuple):
     """What `connect.pair` takes: two states, a network of their architecture, and samples."""

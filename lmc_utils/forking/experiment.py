@@ -110,12 +110,41 @@ class Experiment(Convention, Recipe, Architecture, Source):
     def memory(self) -> float:
         """Bytes that training takes at one time, without the data: all networks, and what they make of a batch.
 
-        Ten classes are supposed, as the data are not loaded for it.
-
         >>> f"{Experiment().memory():.3g}"
         '5.94e+07'
         """
-        return self._memory(*_sizes(Architecture.pick(vars(self)), DATASETS[self.dataset].shape))
+        return self._memory(*self._sizes())
+
+    def overview(self) -> dict[str, str]:
+        """Data, network, training, parents and forks of this run, see `Settings.overview`."""
+        (parameters, _), networks = self._sizes(), len(members(self))
+        part = "" if self.train_samples is None else f"; {self.train_samples:,} of those to train, drawn at random"
+        layers = "hidden layers of" if len(self.widths) > 1 else "width"
+        network = [
+            f"`{self.architecture}`",
+            f"{layers} {', '.join(map(str, self.widths))}",
+            f"`{self.activation}`",
+            f"{'no' if self.norm == 'none' else self.norm} normalisation",
+        ]
+        recipe = [
+            f"{self.epochs} epochs of SGD",
+            f"learning rate {self.learning_rate:g}, falling to zero as a cosine",
+            f"momentum {self.momentum:g}",
+            f"weight decay {self.weight_decay:g}",
+            f"batches of {self.batch_size}",
+        ]
+        return {
+            "data": f"`{self.dataset}`: {DATASETS[self.dataset].what}{part}",
+            "network": f"{', '.join(network)}: {parameters:,} parameters",
+            "training": ", ".join(recipe),
+            "parents": f"{self.parents}, each with {self.siblings} siblings at every fork: {networks:,} networks",
+            "forks": f"at epoch {', '.join(map(str, self.fork_epochs))}",
+        }
+
+    def _sizes(self) -> tuple[int, int]:
+        """How many parameters a network has, and how many numbers it makes of one sample."""
+        data = DATASETS[self.dataset]
+        return _sizes(Architecture.pick(vars(self)), data.shape, data.classes)
 
     def _memory(self, parameters: int, activations: int) -> float:
         largest = self.alive(self.epochs)
@@ -151,10 +180,9 @@ class Experiment(Convention, Recipe, Architecture, Source):
 
 
 @cache
-def _sizes(architecture: Architecture, shape: tuple[int, ...]) -> tuple[int, int]:
-    """How many parameters a network of ten classes has, and how many numbers it makes of one sample."""
+def _sizes(architecture: Architecture, shape: tuple[int, ...], classes: int) -> tuple[int, int]:
     with torch.device("meta"):  # without its numbers
-        network = models.build(architecture, shape, classes=10)
+        network = models.build(architecture, shape, classes=classes)
         activations = sum(activation_sizes.activations(network, torch.zeros(1, *shape)))
     return sum(value.numel() for value in network.parameters()), activations
 

@@ -29,13 +29,14 @@ class ClaimTable:
 
 
 def as_data(claim: Claim) -> dict[str, Any]:
-    """A claim as a JSON object: statement, outcome, reason, and evidence with its rules; null for NaN and infinity."""
+    """A claim as a JSON object; its evidence with its rules, and null for NaN and infinity."""
     evidence = [
         _finite(asdict(piece)) | {"rule": rule.side, "bound": rule.bound, "outcome": piece.judge(rule)}
         for rule, pieces in claim.requirements
         for piece in pieces
     ]
-    return {"statement": claim.statement, "outcome": claim.outcome, "reason": claim.reason, "evidence": evidence}
+    said = {name: getattr(claim, name) for name in ("statement", "outcome", "reason", "decisive")}
+    return said | {"evidence": evidence}
 
 
 def _finite(value: Any) -> Any:

@@ -16,6 +16,7 @@ from lmc_utils.running.quoted_numbers import typeset
 
 Outcome = Literal["fails", "cannot tell", "holds"]
 _WORST_FIRST: tuple[Outcome, ...] = ("fails", "cannot tell", "holds")
+_NO_EVIDENCE = "This run has no such networks"
 _COMPARISONS = {"above": operator.gt, "at least": operator.ge, "below": operator.lt, "at most": operator.le}
 
 
@@ -86,6 +87,11 @@ class Cases:
         """Holds where every number meets the rule, fails where any does not, otherwise (NaN, or none) cannot tell."""
         return combine(rule.judge(value) for value in self.values)
 
+    def margin(self, rule: Rule) -> float:
+        """How far inside the rule the worst number lies, negative outside; minus infinity where any is NaN."""
+        distances = [rule.distance(value) for value in self.values]
+        return -math.inf if any(map(math.isnan, distances)) else min(distances, default=-math.inf)
+
     def describe(self, rule: Rule) -> str:
         """How many numbers meet the rule, and their range, with enough digits to check them against the rule."""
         known = [value for value in self.values if not math.isnan(value)]
@@ -113,6 +119,8 @@ class Claim:
     >>> claim = Claim("The loss falls on every flank.", ((Rule("above", 0.0), (flanks,)),))
     >>> claim.outcome, claim.reason
     ('holds', 'flanks that fall: 2 of 2 (0.040 to 0.200 nats). Required: every one above 0.0 nats.')
+    >>> claim.decisive
+    'flanks that fall: 2 of 2 (0.040 to 0.200 nats)'
     """
 
     statement: str
@@ -122,6 +130,18 @@ class Claim:
     def outcome(self) -> Outcome:
         """Holds where all evidence meets its rule, fails where any piece breaks it, otherwise cannot tell."""
         return combine(combine(piece.judge(rule) for piece in pieces) for rule, pieces in self.requirements)
+
+    @property
+    def decisive(self) -> str:
+        """The piece of evidence that decides the outcome, with its numbers.
+
+        Of those with the worst outcome it is the one furthest outside its rule, or least far inside.
+        """
+        everything = [(rule, piece) for rule, pieces in self.requirements for piece in pieces]
+        rule, piece = min(everything, key=lambda each: _badness(*each), default=(None, None))
+        if rule is None or piece is None or piece.judge(rule) != self.outcome:
+            return _NO_EVIDENCE
+        return f"{piece.label}: {piece.describe(rule)}"
 
     @property
     def reason(self) -> str:
@@ -164,17 +184,22 @@ def intervals(values: xr.DataArray, unit: str, *, label: str = "") -> tuple[Inte
 
 def weakest(rule: Rule, pieces: Collection[Interval]) -> Interval:
     """The piece that decides whether all meet a rule: of those with the worst outcome, the one furthest outside it."""
-    return min(pieces, key=lambda piece: (_WORST_FIRST.index(piece.judge(rule)), piece.margin(rule)))
+    return min(pieces, key=lambda piece: _badness(rule, piece))
 
 
 def strongest(rule: Rule, pieces: Collection[Interval]) -> Interval:
     """The piece that decides whether any meets a rule: of those with the best outcome, the one furthest inside it."""
-    return max(pieces, key=lambda piece: (_WORST_FIRST.index(piece.judge(rule)), piece.margin(rule)))
+    return max(pieces, key=lambda piece: _badness(rule, piece))
+
+
+def _badness(rule: Rule, piece: Evidence) -> tuple[int, float]:
+    """What sorts evidence from the worst for a claim to the best."""
+    return _WORST_FIRST.index(piece.judge(rule)), piece.margin(rule)
 
 
 def _reason(rule: Rule, pieces: tuple[Evidence, ...]) -> str:
     if not pieces:
-        return "This run has no such networks."
+        return f"{_NO_EVIDENCE}."
     outcomes = [piece.judge(rule) for piece in pieces]
     said = [
         f"{piece.label}: {piece.describe(rule)}" + (f" ({outcome})" if len(set(outcomes)) > 1 else "")

@@ -71,22 +71,26 @@ class RegisteredDataset:
         shape: one sample's, (space..., channels).
         what: what it is, in Markdown.
         origin: where it comes from, in Markdown.
+        classes: how many labels there are.
     """
 
     load: Loader
     shape: tuple[int, ...]
     what: str
     origin: str
+    classes: int
 
 
 DATASETS: dict[str, RegisteredDataset] = {}
 
 
-def register_dataset(shape: tuple[int, ...], what: str, origin: str) -> Callable[[Loader], Loader]:
+def register_dataset(
+    shape: tuple[int, ...], what: str, origin: str, *, classes: int = 10
+) -> Callable[[Loader], Loader]:
     """Register a function that loads a data set under its own name, see `RegisteredDataset`."""
 
     def register(load: Loader) -> Loader:
-        DATASETS[load.__name__] = RegisteredDataset(load, shape, what, origin)
+        DATASETS[load.__name__] = RegisteredDataset(load, shape, what, origin, classes)
         return load
 
     return register
@@ -125,7 +129,9 @@ def _load(dataset: str, data_dir: str | None) -> Dataset:
 
 
 @register_dataset(
-    (40, 1), "signals of 40 points in ten classes {cite:p}`greydanus2024scaling`", "generated in some seconds, once"
+    (40, 1),
+    "signals of 40 points in ten classes, 4,000 to train and 1,000 to test {cite:p}`greydanus2024scaling`",
+    "generated in some seconds, once",
 )
 def mnist1d(source: Source) -> Dataset:
     """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated once and then kept."""
@@ -146,7 +152,7 @@ def _signals() -> dict[str, Any]:
     return {name: made[name] for name in ("x", "y", "x_test", "y_test")}
 
 
-@register_dataset((8, 8, 1), "handwritten digits, 8 × 8", "shipped with scikit-learn")
+@register_dataset((8, 8, 1), "handwritten digits, 8 × 8, 1,400 to train and 397 to test", "shipped with scikit-learn")
 def digits(source: Source) -> Dataset:
     """The 8 x 8 digits that scikit-learn ships: 1,400 train and 397 test samples, split once and for all."""
     from sklearn.datasets import load_digits
@@ -158,7 +164,11 @@ def digits(source: Source) -> Dataset:
     return _standardised("digits", images[train], labels[train], images[test], labels[test])
 
 
-@register_dataset((28, 28, 1), "grey images of clothes, 28 × 28 {cite:p}`xiao2017fashion`", "files in your `data_dir`")
+@register_dataset(
+    (28, 28, 1),
+    "grey images of clothes, 28 × 28, 60,000 to train and 10,000 to test {cite:p}`xiao2017fashion`",
+    "files in your `data_dir`",
+)
 def fashion_mnist(source: Source) -> Dataset:
     """Fashion-MNIST (Xiao et al. 2017): 60,000 + 10,000 grey images of 28 x 28.
 
@@ -175,14 +185,18 @@ def fashion_mnist(source: Source) -> Dataset:
 
 
 @register_dataset(
-    (32, 32, 3), "colour images in ten classes, 32 × 32 {cite:p}`krizhevsky2009learning`", "files in your `data_dir`"
+    (32, 32, 3),
+    "colour images in ten classes, 32 × 32, 50,000 to train and 10,000 to test {cite:p}`krizhevsky2009learning`",
+    "files in your `data_dir`",
 )
 def cifar10(source: Source) -> Dataset:
     """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32."""
     return _cifar("CIFAR10", "cifar-10-batches-py of cifar-10-python.tar.gz", source)
 
 
-@register_dataset((32, 32, 3), "the same kind of images in a hundred classes", "files in your `data_dir`")
+@register_dataset(
+    (32, 32, 3), "as many images of the same kind in a hundred classes", "files in your `data_dir`", classes=100
+)
 def cifar100(source: Source) -> Dataset:
     """CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32, with their fine labels."""
     return _cifar("CIFAR100", "cifar-100-python of cifar-100-python.tar.gz", source)

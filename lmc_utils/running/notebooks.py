@@ -112,7 +112,7 @@ class Notebook:
     @cached_property
     def settings(self) -> list[type[Settings]]:
         """The records that the parameters feed; raises ParameterError where one that is named does not exist."""
-        return [_record(name) for name in self.records]
+        return [load_record(name) for name in self.records]
 
     def preset(self, name: str) -> dict[str, Any]:
         """The parameter values that a preset changes.
@@ -279,7 +279,8 @@ def _literal(name: str, source: str) -> Any:
         raise ParameterError(f"{one_line(name, LONGEST_VALUE)}: {line}") from error
 
 
-def _record(name: str) -> type[Settings]:
+def load_record(name: str) -> type[Settings]:
+    """The record of parameters named as module:Class; raises ParameterError where there is none."""
     module, _, attribute = name.partition(":")
     try:
         record = getattr(importlib.import_module(module), attribute)

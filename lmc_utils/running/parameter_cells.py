@@ -25,9 +25,12 @@ def parameters_cell(records: Sequence[type[Settings]]) -> str:
 
 
 def parameters_table(records: Sequence[type[Settings]]) -> str:
-    """The table of parameters, in Markdown: name, meaning and what is allowed."""
-    rows = [f"| `{each.name}` | {describe(each)} | {describe_allowed(each)} |" for each in _parameters(records)]
-    return "\n".join([MARK, "", "| parameter | meaning | allowed |", "| --- | --- | --- |", *rows])
+    """The table of parameters, in Markdown: name, default, meaning and what is allowed."""
+    rows = [
+        f"| `{each.name}` | `{_literal(each.default)}` | {describe(each)} | {describe_allowed(each)} |"
+        for each in _parameters(records)
+    ]
+    return "\n".join([MARK, "", "| parameter | default | meaning | allowed |", "| --- | --- | --- | --- |", *rows])
 
 
 def updated_text(path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lmc_utils.provenance import write_whole
 from lmc_utils.running import notebook_files, plain_markdown, quoted_numbers, recorded_numbers
+from lmc_utils.running.chapter_box import with_box
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.running.opening_figure import with_opening_figure
 from lmc_utils.settings import ParameterError
@@ -48,7 +49,8 @@ def make_readable(
     said = dict(recorded_numbers.recorded_texts(executed))
     numbers = {name: number for name, text in said.items() if (number := _number(text)) is not None}
     differ = {name: value for name, value in parameters.items() if value != book.get(name)}
-    forks = (dict(book) | dict(parameters)).get("fork_epochs")
+    values = dict(book) | dict(parameters)
+    forks = values.get("fork_epochs")
     before = original(executed)
     equations = _equations(before, source)
     works = plain_markdown.read_bibliography(source.parent.parent / "book" / "references.bib")
@@ -61,7 +63,7 @@ def make_readable(
             text = text.replace("## The verdict\n", f"## The verdict\n\n{_VERDICT}\n")
         return plain_markdown.to_plain_markdown(text, equations, works)
 
-    cells = [_cell(cell, rewritten) for cell in with_opening_figure(before, moved=False)["cells"]]
+    cells = [_cell(cell, rewritten) for cell in with_box(with_opening_figure(before, moved=False), values)["cells"]]
     earlier = [cell for cell in executed["cells"] if cell.get("id") == _HEADING]
     heading = earlier[0] if earlier and not just_run else _heading(executed, differ, book, source, just_run)
     if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):

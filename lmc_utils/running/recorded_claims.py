@@ -20,12 +20,14 @@ class RecordedClaim(NamedTuple):
         outcome: `holds`, `fails` or `cannot tell`.
         reason: the evidence and what was required of it, in words.
         evidence: each piece with its numbers, the rule that it was judged by and its own outcome; null for NaN.
+        decisive: the piece of evidence that decides, in words.
     """
 
     statement: str
     outcome: str
     reason: str
     evidence: list[dict[str, Any]]
+    decisive: str = ""
 
 
 def read(path: Path) -> list[RecordedClaim]:

@@ -46,6 +46,19 @@ def test_one_case_that_breaks_the_rule_decides() -> None:
     assert Cases("flanks", ()).judge(ABOVE) == "cannot tell"
 
 
+def test_the_worst_piece_of_evidence_decides() -> None:
+    far, near, cases = between(3, 4, "far"), between(2.5, 4, "near"), Cases("cases", (2.25, 9.0), "points")
+
+    def decides(*pieces: Interval | Cases) -> str:
+        return Claim("x", ((ABOVE, pieces),)).decisive.partition(":")[0]
+
+    assert [decides(far, near), decides(far, near, cases), decides(cases, between(1, 3, "open"))] == [
+        "near", "cases", "open",
+    ]  # fmt: skip
+    assert decides(between(1, 3, "open"), between(0, 1, "bad"), between(-1, 1, "worse")) == "worse"
+    assert Claim("x", ((ABOVE, (far,)), (BELOW, ()))).decisive == "This run has no such networks"
+
+
 def test_a_claim_needs_all_of_its_evidence() -> None:
     good, bad, open_ = between(3, 4, "good"), between(0, 1, "bad"), between(1, 3, "open")
 

@@ -41,10 +41,11 @@ def test_the_cell_gives_every_parameter_its_default_and_its_meaning() -> None:
     assert 'norm = "none"  # normalisation before each activation: none, batch, group, layer' in lines
 
 
-def test_the_table_lists_allowed_values() -> None:
+def test_the_table_lists_defaults_and_allowed_values() -> None:
     rows = parameter_cells.parameters_table([LineGrid]).splitlines()
     assert rows[0] == parameter_cells.MARK
-    assert "| `alphas` | evenly spaced points on the line through two siblings | at least 2 |" in rows
+    default = LineGrid().alphas
+    assert f"| `alphas` | `{default}` | evenly spaced points on the line through two siblings | at least 2 |" in rows
 
 
 def test_writing_twice_changes_nothing(tmp_path: Path) -> None:

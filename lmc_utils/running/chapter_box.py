@@ -1,0 +1,56 @@
+"""The box that a chapter opens with: data, network, training, parents, forks and run time, as they were in this run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from lmc_utils.running.notebooks import load_record
+
+_BOX = "lmc-box"
+
+
+def with_box(executed: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The executed notebook with a box after its opening picture, or after its first cell where it has none.
+
+    In the box are the `overview`s of the records that its metadata name, and how long it took. Where no record has
+    anything to say, nothing changes.
+
+    Args:
+        executed: the notebook; only its metadata are read.
+        parameters: those that it was executed with.
+    """
+    about = executed["metadata"].get("lmc")
+    names = about.get("settings", ()) if isinstance(about, dict) else ()
+    rows = _overview(names, parameters)
+    if not rows:
+        return executed
+    if seconds := (executed["metadata"].get("papermill") or {}).get("duration"):
+        rows["run time"] = f"{_duration(seconds)}; networks that an earlier chapter trained are not trained again"
+    cells = executed["cells"]
+    after = next((place for place, cell in enumerate(cells, 1) if cell.get("id") == "lmc-caption"), 1)
+    return {**executed, "cells": [*cells[:after], _box(rows), *cells[after:]]}
+
+
+def _overview(names: list[str], given: Mapping[str, Any]) -> dict[str, str]:
+    rows: dict[str, str] = {}
+    for name in names:
+        kind = load_record(name)
+        rows |= kind(**{each.name: given[each.name] for each in fields(kind) if each.name in given}).overview()
+    return rows
+
+
+def _duration(seconds: float) -> str:
+    """A time as it is said.
+
+    >>> _duration(7.6), _duration(185.0)
+    ('8 seconds', '3.1 minutes')
+    """
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.1f} minutes"
+
+
+def _box(rows: Mapping[str, str]) -> dict[str, Any]:
+    table = ["| | |", "| --- | --- |", *(f"| {name} | {said} |" for name, said in rows.items())]
+    source = "\n".join(['<div class="lmc-box">', "", *table, "", "</div>"])
+    return {"cell_type": "markdown", "id": _BOX, "metadata": {"lmc": {"written": True}}, "source": source}
