@@ -139,15 +139,15 @@ def mean_barriers(siblings: TreatmentResults, independent: TreatmentResults) -> 
     """Mean barriers after each treatment, and the fraction that alignment takes away, by the names of recorded numbers.
 
     Returns:
-        `error_barrier` by treatment and `share`, of siblings by fork epoch, and of independent networks as `strangers`.
+        `error_barrier` by treatment and `share`, of siblings by fork epoch, and of independent networks as `independent`.
     """
     names = siblings.barriers.treatment.values.tolist()
     of_each = [pair_mean(treated.barriers) for treated in (siblings, independent)]
     return {
         "error_barrier": {
-            name: {"": of_each[0].sel(treatment=name), "strangers": of_each[1].sel(treatment=name)} for name in names
+            name: {"": of_each[0].sel(treatment=name), "independent": of_each[1].sel(treatment=name)} for name in names
         },
-        "share": {"": siblings.reduced_fraction(), "strangers": independent.reduced_fraction()},
+        "share": {"": siblings.reduced_fraction(), "independent": independent.reduced_fraction()},
     }
 
 

@@ -51,8 +51,8 @@ def test_the_reduced_fraction_is_of_the_mean_barrier() -> None:
         recorded_numbers.numbers("", chapter.mean_barriers(of_two, treated([[2.0, 2.0], [1.0, 1.0], [0.0, 0.0]])))
     )
     assert found["error_barrier_line"] == 20
-    assert found["error_barrier_aligned_strangers"] == 1
-    assert (found["share"], found["share_strangers"]) == (0.75, 0.5)
+    assert found["error_barrier_aligned_independent"] == 1
+    assert (found["share"], found["share_independent"]) == (0.75, 0.5)
 
 
 def test_other_curves_and_norms_are_one_line_errors() -> None:

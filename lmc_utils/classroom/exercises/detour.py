@@ -36,18 +36,18 @@ def _barriers(independent: bool, aligned: bool) -> xr.DataArray:
     return barriers.error_barrier(lines.line(pairs, _LINE).error)
 
 
-def _barrier(of: str = "strangers", aligned: bool = False, split: str = "train") -> float:
+def _barrier(of: str = "independent", aligned: bool = False, split: str = "train") -> float:
     """The error barrier in points, mean over all pairs: of independent networks, or of siblings, such as `fork_0`."""
-    result = _barriers(of == "strangers", aligned).sel(split=split)
-    return float((result if of == "strangers" else result.sel(fork_epoch=int(of[5:]))).mean())
+    result = _barriers(of == "independent", aligned).sel(split=split)
+    return float((result if of == "independent" else result.sel(fork_epoch=int(of[5:]))).mean())
 
 
-def _removed_fraction(of: str = "strangers", split: str = "train") -> float:
+def _removed_fraction(of: str = "independent", split: str = "train") -> float:
     return 1 - _barrier(of, True, split) / _barrier(of, False, split)
 
 
 def _largest_reduction() -> str:
-    return max(("strangers", "fork_0", "fork_8"), key=lambda of: _barrier(of) - _barrier(of, True))
+    return max(("independent", "fork_0", "fork_8"), key=lambda of: _barrier(of) - _barrier(of, True))
 
 
 @cache
@@ -93,7 +93,7 @@ EXERCISES = {
             "They begin as one network, unit by unit. Who does not?": "fork_0",
             "They have been one network for eight epochs. Is anything left to permute?": "fork_8",
         },
-        choices=("strangers", "fork_0", "fork_8"),
+        choices=("independent", "fork_0", "fork_8"),
     ),
     "detour-2": Exercise(
         _matching(_products),
