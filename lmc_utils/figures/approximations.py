@@ -135,16 +135,19 @@ def barrier_from_curvature(networks: Mapping[str, tuple[xr.DataArray, xr.DataArr
 def rise_by_layer(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
     """Rise of the loss when one layer is moved to the midpoint, measured and predicted: layers against fork epochs.
 
-    Means over pairs in nats, on one logarithmic colour scale; further dimension: layer.
+    Means over pairs in thousandths of a nat, so that numbers are short, on one logarithmic colour scale; further
+    dimension: layer.
     """
-    means = [values.mean(_PAIRS).transpose("layer", "fork_epoch") for values in (measured, predicted)]
+    means = [1000 * values.mean(_PAIRS).transpose("layer", "fork_epoch") for values in (measured, predicted)]
     positive = np.concatenate([mean.values[mean.values > 0] for mean in means])
     norm = LogNorm(positive.min(), positive.max()) if len(positive) else None
     shown = dict(zip(("measured", "predicted from curvature"), means, strict=True))
-    figure, axes = elements.panels(shown, (3.0, 0.36 * measured.sizes["layer"] + 1.9), shared_axes="y", xlabel="fork epoch")
+    figure, axes = elements.panels(shown, (2.5, 0.32 * measured.sizes["layer"] + 1.6), shared_axes="y")
     for axis, mean in axes:
-        elements.heat_map(axis, mean, size=9, norm=norm, cmap="viridis_r", fmt=".2g")
-    bar = {"location": "bottom", "aspect": 40, "label": "rise of the loss (nats)"}
+        elements.heat_map(axis, mean, size=9, norm=norm, cmap="viridis_r", fmt=".3g")
+        axis.tick_params(axis="y", labelsize="small")
+        axis.set_xlabel("fork epoch")
+    bar = {"location": "bottom", "aspect": 40, "pad": 0.02, "label": "rise of the loss (thousandths of a nat)"}
     figure.colorbar(figure.axes[-1].collections[0], ax=figure.axes, **bar)
     return figure
 

@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator
 from lmc_utils.figures import elements
 from lmc_utils.figures.labels import axis_label
 from lmc_utils.figures.planes import TERRAIN, log_range, name_points
-from lmc_utils.figures.theme import FAINT, INK
+from lmc_utils.figures.theme import INK
 
 _LAYERS = "layer (name in the model)"
 _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope": "with the gradient term"}
@@ -113,16 +113,17 @@ def predictions_and_layer_rises(estimates: xr.DataArray, barriers: xr.DataArray,
 
     Dimensions: start and family; of the rises: family and layer.
     """
-    figure, (left, right) = elements.side_by_side(2, (8.4, 4.2))
+    figure, (left, right) = elements.side_by_side(2, (7.2, 4.4))
     figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
     for start, colour in zip(barriers.start.values, (elements.BLUE, elements.ORANGE), strict=False):
         left.scatter(estimates.sel(start=start), barriers.sel(start=start), color=colour, label=start.replace("_", " "))
     left.set(xlabel="barrier predicted from\nendpoint curvature (nats)", ylabel="measured barrier (nats)")
-    left.legend(fontsize="small")
+    left.plot([], [], color=INK, ls=":", label="mean barrier (right)")
+    elements.legend_below(figure, 3)
     names = rises.layer.values.tolist()
     right.plot(rises.transpose("layer", "family"), range(len(names)), "o", color=elements.ORANGE, ms=4, alpha=0.7)
-    right.axvline(float(barriers.sel(start=barriers.start[-1]).mean()), color=FAINT, ls="--")
-    right.set_yticks(range(len(names)), names, fontsize="x-small")
+    right.axvline(float(barriers.sel(start=barriers.start[-1]).mean()), color=INK, ls=":")
+    right.set_yticks(range(len(names)), names, fontsize="small")
     right.invert_yaxis()
     right.tick_params(axis="y", length=0, pad=6)
     right.set(xlabel="rise of the loss with one\nlayer at the midpoint (nats)", ylabel=_LAYERS)

@@ -31,12 +31,13 @@ def scale_forks(axis: Axes, fork_epochs: Sequence[int]) -> None:
 def lanes(fork_epochs: Sequence[int], count: int) -> Array:
     """Places for several series side by side at each fork epoch, shape (count, forks).
 
-    Together they take up to 70 % of the smallest gap between fork epochs, so that neighbours never overlap.
+    Together they take at most 70 % of the smallest gap between fork epochs, so that neighbours never overlap, and at
+    most 12 % of the axis.
 
     >>> lanes([0, 1, 15], 1).round(9).tolist()
     [[0.0, 1.0, 15.0]]
     >>> lanes([0, 1, 15], 2).round(2).tolist()
-    [[-0.1, 0.79, 13.41], [0.12, 1.23, 16.78]]
+    [[-0.08, 0.84, 13.72], [0.09, 1.17, 16.39]]
     """
     offsets = (np.arange(count) - (count - 1) / 2) * _width(fork_epochs) / count
     return np.expm1(np.log1p(fork_epochs) + offsets[:, None])

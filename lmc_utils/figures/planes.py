@@ -56,7 +56,7 @@ def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "los
         axis.pcolormesh(x, y, heights, norm=scale, cmap=TERRAIN, shading="gouraud", rasterized=True)
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
         for step in steps.walk.transpose("walker", "axis", ...).values:
-            axis.plot(*step, color="white", lw=1.6)
+            axis.plot(*step, color="white", lw=1.6, path_effects=[withStroke(linewidth=2.6, foreground=INK)])
         name_points(axis, plane.corner.transpose("point", "axis").values, ("1", "2", third_point_name(planes)))
     bar = {"location": "bottom", "aspect": 40, "label": axis_label(show, planes[show])}
     figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, **bar)

@@ -24,7 +24,8 @@ def numbers_by_fork(series: Mapping[str, Mapping[int, Sequence[float | None]]], 
             points = [(fork, each[row]) for fork, each in sorted(forks.items()) if each[row] is not None]
             axis.plot(*zip(*points, strict=True) if points else ([], []), "o-", color=colour, ms=4, label=run)
         elements.zero_line(axis)
-        fork_axis.scale_forks(axis, sorted(forks))
+        if forks:
+            fork_axis.scale_forks(axis, sorted(forks))
     elements.legend_below(figure, len(runs))
     return figure
 

@@ -79,8 +79,8 @@ def _panel(plane: xr.Dataset, trajectories: xr.DataArray, show: str, low: float,
     heights, fork = plane[show].transpose("row", "column"), int(plane.fork_epoch)
     return {
         "label": str(fork),
-        "description": f"Fork at epoch {fork}: the surface of the {axis_label(show, plane[show])} over the plane through "
-        f"both siblings and the {third_point_name(plane)}, "
+        "description": f"Fork at epoch {fork}: the surface of the {axis_label(show, plane[show])} over the plane "
+        f"through both siblings and the {third_point_name(plane)}, "
         f"from {heights.min():.2g} to {heights.max():.2g}, with both trajectories on it.",
         "x": _short(plane.x),
         "y": _short(plane.y),
