@@ -147,7 +147,12 @@ def rise_by_layer(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
         elements.heat_map(axis, mean, size=9, norm=norm, cmap="viridis_r", fmt=".3g")
         axis.tick_params(axis="y", labelsize="small")
         axis.set_xlabel("fork epoch")
-    bar = {"location": "bottom", "aspect": 40, "pad": 0.02, "label": "rise of the loss (thousandths of a nat)"}
+    bar: dict[str, Any] = {
+        "location": "bottom",
+        "aspect": 40,
+        "pad": 0.02,
+        "label": "rise of the loss (thousandths of a nat)",
+    }
     figure.colorbar(figure.axes[-1].collections[0], ax=figure.axes, **bar)
     return figure
 

@@ -82,7 +82,7 @@ def _width(fork_epochs: Sequence[int]) -> float:
     """The width, on the axis, of all that is drawn for one fork epoch."""
     at = np.log1p(sorted(fork_epochs))
     span = float(at[-1] - at[0]) or 1.0
-    return min([0.12 * span, *(0.7 * np.diff(at))])
+    return float(min([0.12 * span, *(0.7 * np.diff(at))]))
 
 
 def _labels(fork_epochs: Sequence[int]) -> list[str]:

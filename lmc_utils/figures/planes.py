@@ -58,7 +58,7 @@ def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "los
         for step in steps.walk.transpose("walker", "axis", ...).values:
             axis.plot(*step, color="white", lw=1.6, path_effects=[withStroke(linewidth=2.6, foreground=INK)])
         name_points(axis, plane.corner.transpose("point", "axis").values, ("1", "2", third_point_name(planes)))
-    bar = {"location": "bottom", "aspect": 40, "label": axis_label(show, planes[show])}
+    bar: dict[str, Any] = {"location": "bottom", "aspect": 40, "label": axis_label(show, planes[show])}
     figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, **bar)
     return figure
 

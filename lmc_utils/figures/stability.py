@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -41,8 +42,8 @@ def onset_by_parameter(
         _mean(axis, places, values, str(dim), elements.BLUE)
         for place, gone in zip(places, values.isnull().sum("parent").values, strict=True):
             if gone:
-                spot = {"xycoords": ("data", "axes fraction"), "ha": "center", "fontsize": "x-small", "color": INK}
-                axis.annotate(f"×{gone}", (place, 0.03), **spot)
+                look: dict[str, Any] = {"ha": "center", "fontsize": "x-small", "color": INK}
+                axis.annotate(f"×{gone}", (place, 0.03), xycoords=("data", "axes fraction"), **look)
         if laws and laws[name].holds:
             curve = laws[name].factor * labels.astype(float) ** laws[name].exponent
             axis.plot(places, curve, "--", color=elements.ORANGE, lw=1.5, label=f"exponent {laws[name].exponent:.2f}")
