@@ -12,28 +12,23 @@ from matplotlib.figure import Figure
 
 from lmc_utils.figures import elements, fork_axis
 from lmc_utils.figures.theme import FAINT, INK
-from lmc_utils.measure.power_law import PowerLaw
 from lmc_utils.measure.statistics import bounds
 
 
-def onset_by_parameter(
-    axes: Mapping[str, xr.DataArray], unit: str, laws: Mapping[str, PowerLaw] | None = None, *, top: float | None = None
-) -> Figure:
+def onset_by_parameter(axes: Mapping[str, xr.DataArray], unit: str, *, top: float | None = None) -> Figure:
     """Onsets against each swept parameter: a dot for each network, the mean of two or more, and its 95 % interval.
 
-    Values of a parameter are evenly spaced. "×5" at the bottom marks a value at which five networks have no onset; a
-    dashed line is a power law, where one holds.
+    Values of a parameter are evenly spaced. "×5" at the bottom marks a value at which five networks have no onset.
 
     Args:
         axes: onsets with the dimensions `parent` and the swept one, by the name of the parameter.
         unit: of the onsets.
-        laws: by the same names.
         top: upper limit of all panels; by default each has its own.
     """
     figure, panels = elements.panels(
         axes, (3.0, 2.9), beside=0.5, ylabel=unit, key="xlabel", shared_axes="y" if top else ""
     )
-    for (axis, values), name in zip(panels, axes, strict=True):
+    for axis, values in panels:
         (dim,) = set(values.dims) - {"parent"}
         places, labels = np.arange(values.sizes[dim]), values[dim].values
         beside = np.linspace(-0.2, 0.2, values.sizes["parent"])
@@ -44,10 +39,6 @@ def onset_by_parameter(
             if gone:
                 look: dict[str, Any] = {"ha": "center", "fontsize": "x-small", "color": INK}
                 axis.annotate(f"×{gone}", (place, 0.03), xycoords=("data", "axes fraction"), **look)
-        if laws and laws[name].holds:
-            curve = laws[name].factor * labels.astype(float) ** laws[name].exponent
-            axis.plot(places, curve, "--", color=elements.ORANGE, lw=1.5, label=f"exponent {laws[name].exponent:.2f}")
-            axis.legend(loc="best", fontsize="small")
         axis.set_xticks(places, [f"{label:g}" for label in labels], fontsize="small")
         axis.set_ylim(bottom=0, top=top)
     return figure

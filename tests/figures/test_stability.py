@@ -8,7 +8,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from lmc_utils.figures import stability
-from lmc_utils.measure.power_law import power_law
 
 RATES = [0.1, 0.2, 0.4]
 BEGINS = xr.DataArray(
@@ -30,16 +29,6 @@ def test_dots_are_networks_and_the_line_is_their_mean() -> None:
     np.testing.assert_allclose(means, BEGINS.mean("parent"))
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0.1", "0.2", "0.4"]
     assert [text.get_text() for text in figure.axes[0].texts] == ["×1"], "one network has no number"
-
-
-def test_a_power_law_is_drawn_only_where_it_holds() -> None:
-    law, none = power_law(BEGINS), power_law(BEGINS - 1)
-    assert law.holds
-    assert not none.holds
-    figure = stability.onset_by_parameter({"a": BEGINS, "b": BEGINS}, "epochs", {"a": law, "b": none})
-    dashed = [[line for line in axis.lines if line.get_linestyle() == "--"] for axis in figure.axes]
-    assert [len(lines) for lines in dashed] == [1, 0]
-    np.testing.assert_allclose(dashed[0][0].get_ydata(), law.factor * np.array(RATES) ** law.exponent)
 
 
 def test_values_without_numbers_are_counted() -> None:
