@@ -19,7 +19,7 @@ def barriers_by_treatment(
 ) -> Figure:
     """Barriers of independent networks and of siblings after each treatment, a panel for each family.
 
-    Every pair a dot, means as bars in the treatment's colour.
+    Every pair a dot, side by side; means as bars in the treatment's colour.
 
     Args:
         families: by title, barriers of independent networks (treatment, pair) and of siblings (treatment, fork_epoch,
@@ -29,7 +29,7 @@ def barriers_by_treatment(
     """
     figure, panels = elements.panels(families, (4.8, 3.8), beside=0.4, ylabel=unit, shared_axes="y")
     for axis, (independent, siblings) in panels:
-        kinds = ["independent", *(f"fork {fork}" for fork in siblings.fork_epoch.values)]
+        kinds = ["independently\ninitialised", *(f"fork {fork}" for fork in siblings.fork_epoch.values)]
         treatments = {name: siblings.sel(treatment=name) for name in siblings.treatment.values}
         width = 0.8 / len(treatments)
         for row, (name, own, colour) in enumerate(elements.coloured(treatments)):
@@ -39,11 +39,12 @@ def barriers_by_treatment(
             means = [values.mean() for values in each]
             axis.bar(places, means, 0.75 / len(treatments), color=colour, alpha=0.45, label=name)
             for place, values in zip(places, each, strict=True):
-                axis.plot(np.full(len(values), place), values, ".", color=colour, ms=6)
-        axis.axhline(threshold, color=INK, ls=":", lw=1.2)
+                beside = place + width * np.linspace(-0.3, 0.3, len(values)) * (len(values) > 1)
+                axis.plot(beside, values, "o", color=colour, ms=4.5, mec="white", mew=0.4)
+        axis.axhline(threshold, color=INK, ls=":", lw=1.2, label=f"stable below {threshold:g}")
         axis.set_xticks(range(len(kinds)), kinds)
         elements.zero_line(axis)
-    elements.legend_below(figure, 3)
+    elements.legend_below(figure, 4)
     return figure
 
 
@@ -53,7 +54,7 @@ def along_curves(shown: Mapping[str, Mapping[str, xr.DataArray]], unit: str) -> 
     Means over pairs as lines, ranges as bands; the dimension `alpha` is the fraction of the curve's length.
     """
     figure, panels = elements.panels(
-        shown, (2.5, 3.5), beside=0.4, ylabel=unit, shared_axes="y", xlabel="fraction of length"
+        shown, (2.5, 3.5), beside=0.4, ylabel=unit, shared_axes="y", xlabel="fraction of path length"
     )
     for axis, curves in panels:
         for name, values, colour in elements.coloured(curves):

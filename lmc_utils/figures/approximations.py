@@ -16,7 +16,7 @@ from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from lmc_utils.figures import elements
+from lmc_utils.figures import elements, fork_axis
 from lmc_utils.figures.theme import FAINT, INK, fork_colours
 from lmc_utils.measure.statistics import Correlation
 
@@ -103,16 +103,12 @@ def barrier_by_fork(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray
 
     Every positive measured pair is a dot; lines are means over pairs.
     """
-    figure, (axis,) = elements.side_by_side(1, (6.4, 3.8))
-    x = np.arange(measured.sizes["fork_epoch"])
-    dots = measured.stack(all=_PAIRS).transpose("fork_epoch", "all").values
-    axis.plot(x, dots, "o", color=INK, ms=3.5, alpha=0.5)
-    axis.plot(x, measured.mean(_PAIRS), color=INK, lw=2.5, label="measured")
+    figure, (axis,) = elements.side_by_side(1, (6.4, 3.8), yscale="log", ylabel="barrier at the midpoint (nats)")
+    fork_axis.scale_forks(axis, measured.fork_epoch.values)
+    fork_axis.draw_pairs(axis, measured, INK)
+    axis.plot(measured.fork_epoch, measured.mean(_PAIRS), color=INK, lw=2, label="measured (dots: pairs)", zorder=2)
     for mean, look in _styled(predicted):
-        axis.plot(x, mean, lw=1.8, marker="s", ms=4, **look)
-    axis.set_xticks(x, measured.fork_epoch.values)
-    axis.set(xlabel="fork epoch", ylabel="barrier at the midpoint (nats)")
-    axis.set_yscale("log")
+        axis.plot(mean.fork_epoch, mean, lw=1.8, **look)
     axis.legend(fontsize="small")
     return figure
 
@@ -139,17 +135,25 @@ def barrier_from_curvature(networks: Mapping[str, tuple[xr.DataArray, xr.DataArr
 def rise_by_layer(measured: xr.DataArray, predicted: xr.DataArray) -> Figure:
     """Rise of the loss when one layer is moved to the midpoint, measured and predicted: layers against fork epochs.
 
-    Means over pairs in nats, on one logarithmic colour scale; further dimension: layer.
+    Means over pairs in thousandths of a nat, so that numbers are short, on one logarithmic colour scale; further
+    dimension: layer.
     """
-    means = [values.mean(_PAIRS).transpose("layer", "fork_epoch") for values in (measured, predicted)]
+    means = [1000 * values.mean(_PAIRS).transpose("layer", "fork_epoch") for values in (measured, predicted)]
     positive = np.concatenate([mean.values[mean.values > 0] for mean in means])
     norm = LogNorm(positive.min(), positive.max()) if len(positive) else None
-    shown = dict(zip(("measured", "predicted from the curvature at both ends"), means, strict=True))
-    figure, axes = elements.panels(shown, (4.6, 0.55 * measured.sizes["layer"] + 1.4), shared_axes="y")
+    shown = dict(zip(("measured", "predicted from curvature"), means, strict=True))
+    figure, axes = elements.panels(shown, (2.5, 0.32 * measured.sizes["layer"] + 1.6), shared_axes="y")
     for axis, mean in axes:
-        elements.heat_map(axis, mean, norm=norm, cmap="viridis_r", fmt=".2g")
+        elements.heat_map(axis, mean, size=9, norm=norm, cmap="viridis_r", fmt=".3g")
+        axis.tick_params(axis="y", labelsize="small")
         axis.set_xlabel("fork epoch")
-    figure.colorbar(figure.axes[-1].collections[0], ax=figure.axes, label="rise of the loss (nats)", pad=0.01)
+    bar: dict[str, Any] = {
+        "location": "bottom",
+        "aspect": 40,
+        "pad": 0.02,
+        "label": "rise of the loss (thousandths of a nat)",
+    }
+    figure.colorbar(figure.axes[-1].collections[0], ax=figure.axes, **bar)
     return figure
 
 
@@ -186,7 +190,7 @@ def weight_decay_sweep(ratio: xr.DataArray, loss: xr.DataArray) -> Figure:
         right.plot(x, loss.sel(fork_epoch=fork), "o-", color=colour)
     left.axhline(1, color=INK, ls=":", lw=1.2)
     left.set(ylabel="predicted / measured", title="second-order barrier at the midpoint")
-    right.set(ylabel="train loss (nats)", yscale="log", title="loss of the siblings")
+    right.set(ylabel="training loss (nats)", yscale="log", title="loss of the siblings")
     figure.legend(*left.get_legend_handles_labels(), title="fork epoch", loc="outside right center")
     return figure
 

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lmc_utils.figures import elements
+from lmc_utils.figures import elements, fork_axis
+from lmc_utils.figures.labels import series_name
 from lmc_utils.figures.theme import INK
 
 
 def barrier_by_fork(
     values: xr.DataArray, unit: str, *, threshold: float | None = None, colour: str = "split"
 ) -> Figure:
-    """A barrier against the fork epoch: every pair a dot, mean and standard deviation over pairs joined by a line.
+    """A barrier against the fork epoch: a dot for every pair, a line for the mean over parents, with its 95 % interval.
 
     Args:
-        values: dimensions `colour`, fork_epoch, parent, pair; fork epochs are evenly spaced on the axis.
+        values: dimensions `colour`, fork_epoch, parent, pair.
         unit: of the values.
         threshold: of stability (Frankle et al.), drawn as a horizontal line.
         colour: the dimension that colours distinguish.
     """
     figure, (axis,) = elements.side_by_side(1, (6.4, 3.8))
-    table = values.to_dataframe("barrier").reset_index()
-    shown = {"data": table, "x": "fork_epoch", "y": "barrier", "hue": colour, "ax": axis}
-    sns.pointplot(**shown, errorbar="sd", dodge=0.8 * (1 - 1 / values.sizes[colour]), capsize=0.06)
-    sns.stripplot(**shown, dodge=True, size=3.5, alpha=0.55, legend=False, jitter=False)
+    series = {series_name(name): values.sel({colour: name}) for name in values[colour].values.tolist()}
+    fork_axis.draw_series(axis, series)
     if threshold is not None:
-        axis.axhline(threshold, color=INK, linestyle=":", linewidth=1.2)
-        axis.annotate(
-            f"stable below {threshold:g}", (0, threshold), (4, 2), xycoords=("axes fraction", "data"),
-            textcoords="offset points", ha="left", va="bottom", fontsize="small",
-        )  # fmt: skip
+        axis.axhline(threshold, color=INK, linestyle=":", linewidth=1.2, label=f"stable below {threshold:g}")
     elements.zero_line(axis)
-    axis.set(xlabel="fork epoch", ylabel=unit)
-    axis.legend(title=None)
+    axis.set_ylabel(unit)
+    elements.legend_below(figure, 3)
     return figure
 
 

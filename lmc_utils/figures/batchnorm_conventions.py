@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lmc_utils.figures import elements
+from lmc_utils.figures import elements, fork_axis
+from lmc_utils.figures.labels import series_name
 from lmc_utils.figures.theme import FAINT
 
 
@@ -30,7 +31,7 @@ def along_line(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
             shown = values.sel(fork_epoch=fork)
             several = shown.transpose("kept", "alpha") if "kept" in shown.dims else [shown]
             for curve, style in zip(several, ("-", ":"), strict=False):
-                label = f"{name}, {curve.kept.item()}" if "kept" in shown.dims else name
+                label = series_name(name) + (f", {curve.kept.item()}" if "kept" in shown.dims else "")
                 axis.plot(curve.alpha, curve, style, color=colour, lw=2, label=label)
     elements.legend_below(figure, 4)
     return figure
@@ -48,7 +49,7 @@ def midpoint_by_layer(values: Mapping[str, xr.DataArray], unit: str) -> Figure:
     for axis, (fork, _, _) in forks:
         for name, shown, colour in elements.coloured(values):
             curves = shown.sel(fork_epoch=fork).assign_coords(layer=places)
-            elements.band(axis, curves, "layer", colour, marker="o", ms=3.5, label=name)
+            elements.band(axis, curves, "layer", colour, marker="o", ms=3.5, label=series_name(name))
         axis.axhline(1, color=FAINT, ls="--", lw=1, zorder=0)
         axis.set_xticks(places, first.layer.values, rotation=90, fontsize="x-small")
     elements.legend_below(figure, 3)
@@ -58,17 +59,12 @@ def midpoint_by_layer(values: Mapping[str, xr.DataArray], unit: str) -> Figure:
 def barrier_by_fork(shown: Mapping[str, xr.DataArray], unit: str) -> Figure:
     """Barriers against the fork epoch under each convention, a panel for each family.
 
-    Every pair a dot, means joined by a line. Dimensions batchnorm, fork_epoch, parent, pair.
+    Dots and lines as in `fork_axis.draw_series`. Dimensions batchnorm, fork_epoch, parent, pair.
     """
-    figure, axes = elements.panels(shown, (4.4, 3.6), beside=0.4, ylabel=unit, shared_axes="y", xlabel="fork epoch")
+    figure, axes = elements.panels(shown, (4.4, 3.6), beside=0.4, ylabel=unit, shared_axes="y")
     for axis, values in axes:
-        places = np.arange(values.sizes["fork_epoch"])
-        conventions = {str(name): values.sel(batchnorm=name) for name in values.batchnorm.values}
-        for name, each, colour in elements.coloured(conventions):
-            own = each.transpose("fork_epoch", "parent", "pair")
-            axis.plot(places, own.mean(["parent", "pair"]), "o-", color=colour, lw=2, label=name)
-            axis.plot(places, own.values.reshape(len(places), -1), ".", color=colour, ms=5, alpha=0.5)
-        axis.set_xticks(places, values.fork_epoch.values)
+        names = values.batchnorm.values.tolist()
+        fork_axis.draw_series(axis, {series_name(name): values.sel(batchnorm=name) for name in names})
         elements.zero_line(axis)
     elements.legend_below(figure, 3)
     return figure

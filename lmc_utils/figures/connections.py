@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from lmc_utils.figures import elements
+from lmc_utils.figures.labels import axis_label
 from lmc_utils.figures.planes import TERRAIN, log_range, name_points
-from lmc_utils.figures.theme import FAINT, INK
+from lmc_utils.figures.theme import INK
 
-_UNITS = {"percent": "%"}
+_LAYERS = "layer (name in the model)"
 _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope": "with the gradient term"}
 
 
@@ -41,8 +42,8 @@ def along_line(report: xr.Dataset) -> Figure:
         axes[-1].barh([str(layer) for layer in values.layer.values], values.values, color=sns.color_palette()[2])
         axes[-1].invert_yaxis()
         axes[-1].axvline(0, color=INK, linewidth=0.8)
-        axes[-1].set(xlabel=_with_unit("rise of the loss, one layer at the midpoint", values))
-        axes[-1].tick_params(axis="y", labelsize="x-small")
+        axes[-1].set(xlabel=axis_label("rise of the loss with one\nlayer at the midpoint", values), ylabel=_LAYERS)
+        axes[-1].tick_params(axis="y", labelsize="x-small", pad=6)
     return figure
 
 
@@ -60,7 +61,7 @@ def _curve(axis: Axes, report: xr.Dataset, name: str) -> None:
                 axis.plot(report.alpha, chord + report[estimate], label=label, **style)
     if f"curve_{name}" in report:
         axis.plot(report.fraction, report[f"curve_{name}"], color=sns.color_palette()[4], label="curve")
-    axis.set(xlabel="alpha (0: the first network, 1: the second)", ylabel=_with_unit(name, report[name]))
+    axis.set(xlabel=r"$\alpha$ (0: first network, 1: second)", ylabel=axis_label(name, report[name]))
 
 
 def plane_map(plane: xr.Dataset, names: Sequence[str]) -> Figure:
@@ -85,15 +86,10 @@ def plane_map(plane: xr.Dataset, names: Sequence[str]) -> Figure:
         name_points(axis, plane.corner.transpose("point", "axis").values, names)
         axis.set(xlabel="distance along the first two networks", ylabel="distance from their line")
         bar = figure.colorbar(ScalarMappable(scale, TERRAIN), ax=axis, location="top", shrink=0.8, format="{x:g}")
-        bar.set_label(_with_unit(name, plane[name]))
+        bar.set_label(axis_label(name, plane[name]))
         bar.locator = LogLocator(subs=(1, 2, 5))
         bar.minorticks_off()
     return figure
-
-
-def _with_unit(name: str, values: xr.DataArray) -> str:
-    units = values.attrs.get("units", "")
-    return f"{name} ({_UNITS.get(units, units)})" if units else name
 
 
 def along_line_by_start(curves: Mapping[str, xr.DataArray], unit: str) -> Figure:
@@ -117,15 +113,18 @@ def predictions_and_layer_rises(estimates: xr.DataArray, barriers: xr.DataArray,
 
     Dimensions: start and family; of the rises: family and layer.
     """
-    figure, (left, right) = elements.side_by_side(2, (8.4, 4.2))
+    figure, (left, right) = elements.side_by_side(2, (7.2, 4.4))
+    figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
     for start, colour in zip(barriers.start.values, (elements.BLUE, elements.ORANGE), strict=False):
         left.scatter(estimates.sel(start=start), barriers.sel(start=start), color=colour, label=start.replace("_", " "))
-    left.set(xlabel="predicted from the endpoints (nats)", ylabel="barrier (nats)")
-    left.legend(fontsize="small")
+    left.set(xlabel="barrier predicted from\nendpoint curvature (nats)", ylabel="measured barrier (nats)")
+    left.plot([], [], color=INK, ls=":", label="mean barrier (right)")
+    elements.legend_below(figure, 3)
     names = rises.layer.values.tolist()
     right.plot(rises.transpose("layer", "family"), range(len(names)), "o", color=elements.ORANGE, ms=4, alpha=0.7)
-    right.axvline(float(barriers.sel(start=barriers.start[-1]).mean()), color=FAINT, ls="--")
-    right.set_yticks(range(len(names)), names, fontsize="x-small")
+    right.axvline(float(barriers.sel(start=barriers.start[-1]).mean()), color=INK, ls=":")
+    right.set_yticks(range(len(names)), names, fontsize="small")
     right.invert_yaxis()
-    right.set(xlabel="rise of the loss, one layer at the midpoint (nats)")
+    right.tick_params(axis="y", length=0, pad=6)
+    right.set(xlabel="rise of the loss with one\nlayer at the midpoint (nats)", ylabel=_LAYERS)
     return figure

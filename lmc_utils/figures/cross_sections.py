@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from lmc_utils.figures import elements
+from lmc_utils.figures.labels import series_name
 from lmc_utils.figures.theme import FAINT, INK
 
 
@@ -84,7 +85,7 @@ def final_cross_sections(values: xr.DataArray, unit: str) -> Figure:
 
     A panel for each split; colour for the fork epoch. Dimensions: split, fork_epoch, parent, pair, alpha.
     """
-    splits = {f"{split} set": values.sel(split=split) for split in values.split.values}
+    splits = {series_name(split): values.sel(split=split) for split in values.split.values}
     figure, axes = elements.panels(splits, (4.6, 3.6), ylabel=unit, shared_axes="y", xlabel=r"$\alpha$")
     for axis, curves in axes:
         elements.fork_bands(axis, curves, "alpha")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
 import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lmc_utils.figures import elements
-from lmc_utils.figures.theme import INK
+from lmc_utils.figures import elements, fork_axis
+from lmc_utils.figures.theme import INK, fork_colours
 from lmc_utils.measure.statistics import Correlation
 
 
@@ -46,19 +44,18 @@ def final_angles(angles: xr.DataArray, baseline: xr.DataArray) -> Figure:
     A panel for each apex: every pair a dot, means as a line; dotted, where it is known, the `baseline` of random walks.
     Degrees, dimensions fork_epoch, parent, pair, apex.
     """
-    x = np.arange(angles.sizes["fork_epoch"])
-    ticks: dict[str, Any] = {"xticks": x, "xticklabels": angles.fork_epoch.values, "xlabel": "fork epoch"}
-    ticks |= {"ylim": (0, 95), "ylabel": "angle between siblings (degrees)"}
+    forks, label = angles.fork_epoch.values, "angle between siblings (degrees)"
+    colours = list(fork_colours(forks).values())
     apexes = {f"from the {apex.replace('_', ' ')}": apex for apex in angles.apex.values}
-    figure, axes = elements.panels(apexes, (3.1, 3.6), beside=0.9, shared_axes="y", **ticks)
+    figure, axes = elements.panels(apexes, (3.1, 3.6), beside=0.9, shared_axes="y", ylabel=label, ylim=(0, 95))
     for axis, apex in axes:
         seen = angles.sel(apex=apex)
-        axis.plot(x, seen.mean(["parent", "pair"]), color=INK, lw=2, label="siblings, mean")
-        for place, (_, colour, dots) in zip(x, elements.each_fork(seen), strict=True):
-            axis.plot(np.full(dots.size, place), dots.values.ravel(), "o", color=colour, ms=6, mew=0.6, mec="white")
+        fork_axis.scale_forks(axis, forks)
+        axis.plot(forks, seen.mean(["parent", "pair"]), color=INK, lw=1.6, label="siblings, mean", zorder=2)
+        fork_axis.draw_pairs(axis, seen, colours)
         if apex in baseline.apex.values:
             null = baseline.sel(apex=apex).mean(["parent", "pair"])
-            axis.plot(x, null, color=INK, ls=":", lw=1.6, label="random walks")
+            axis.plot(forks, null, color=INK, ls=":", lw=1.6, label="random walks")
     figure.axes[0].legend(fontsize="small")
     return figure
 

@@ -14,20 +14,22 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from lmc_utils.figures import elements
+from lmc_utils.figures.labels import axis_label
 from lmc_utils.figures.theme import INK
 
 __all__ = ["plane_maps", "height_profiles", "ridge_growth"]
 
 TERRAIN = "viridis"  # valleys dark, peaks bright
 
+_ALONG, _AWAY = "distance along the sibling line", "distance from that line"
 _THIRD_NAMES = {"fork_point": "fork"}
-_UNITS = {"percent": "%"}
 
 
 def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "loss", lowest: float = 0.0) -> Figure:
     """Maps of the plane through both siblings of a pair and a third point, one for each fork epoch.
 
-    One logarithmic colour scale and one set of contours for all; lengths compare within a panel. White: trajectories.
+    One logarithmic colour scale and one set of contours for all; each panel has its own scale of lengths, the same in
+    both directions. White: trajectories.
 
     Args:
         planes: of one pair, from `measure.planes.plane`: `loss` and `error` with dimensions fork_epoch, row, column,
@@ -38,11 +40,13 @@ def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "los
         lowest: the smallest value that colours distinguish.
     """
     shown = planes[show].clip(lowest, None)
-    figure, forks = elements.fork_panels(shown, (3.05, 3.7), beside=1, aspect="equal", anchor="S")
+    figure, forks = elements.fork_panels(shown, (3.2, 3.5), xlabel=_ALONG, ylabel=_AWAY)
     low, high = log_range(shown)
     scale = LogNorm(low, high)
     levels = np.geomspace(low, high, 13)
     for axis, (fork, _, panel) in forks:
+        axis.set(aspect="equal", adjustable="datalim", box_aspect=1)
+        axis.locator_params(nbins=4)
         heights = panel.transpose("row", "column").clip(low, None).values
         if not np.isfinite(heights).all():
             axis.text(0.5, 0.5, "on one line:\nno plane", ha="center", va="center", transform=axis.transAxes)
@@ -52,9 +56,10 @@ def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "los
         axis.pcolormesh(x, y, heights, norm=scale, cmap=TERRAIN, shading="gouraud", rasterized=True)
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
         for step in steps.walk.transpose("walker", "axis", ...).values:
-            axis.plot(*step, color="white", lw=1.6)
+            axis.plot(*step, color="white", lw=1.6, path_effects=[withStroke(linewidth=2.6, foreground=INK)])
         name_points(axis, plane.corner.transpose("point", "axis").values, ("1", "2", third_point_name(planes)))
-    figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, label=axis_label(planes, show), pad=0.01)
+    bar: dict[str, Any] = {"location": "bottom", "aspect": 40, "label": axis_label(show, planes[show])}
+    figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, **bar)
     return figure
 
 
@@ -62,17 +67,6 @@ def third_point_name(planes: xr.Dataset) -> str:
     """The name of the third point of planes in figures: `fork` for the fork point, else its attribute."""
     third = str(planes.attrs["third"])
     return _THIRD_NAMES.get(third, third.replace("_", " "))
-
-
-def axis_label(planes: xr.Dataset, show: str) -> str:
-    """The label of an axis: split, quantity and unit.
-
-    >>> axis_label(xr.Dataset({"error": ((), 1.0, {"units": "percent"})}, coords={"split": "train"}), "error")
-    'train error (%)'
-    """
-    units = _UNITS.get(planes[show].attrs["units"], planes[show].attrs["units"])
-    split = f"{planes.split.item()} " if "split" in planes.coords else ""
-    return f"{split}{show} ({units})"
 
 
 def log_range(values: xr.DataArray) -> tuple[float, float]:
@@ -127,11 +121,11 @@ def ridge_growth(grown: xr.Dataset, unit: str) -> Figure:
 
 
 def name_points(axis: Axes, spots: np.ndarray[Any, Any], names: Sequence[str]) -> None:
-    """Mark the three points that span a plane, shape (3, 2), with their names: the first two below, the third above."""
-    for (x, y), name, below in zip(spots, names, (True, True, False), strict=True):
+    """Mark the three points that span a plane, shape (3, 2), with names beside the first two and above the third."""
+    places = (((-7, 0), "right", "center"), ((7, 0), "left", "center"), ((0, 6), "center", "bottom"))
+    for (x, y), name, (away, ha, va) in zip(spots, names, places, strict=True):
         axis.plot(x, y, "o", color="white", mec=INK, ms=6)
         axis.annotate(
-            name, (x, y), (0, -6 if below else 6), textcoords="offset points", ha="center",
-            va="top" if below else "bottom", color="white", fontsize="small",
+            name, (x, y), away, textcoords="offset points", ha=ha, va=va, color="white", fontsize="small",
             path_effects=[withStroke(linewidth=2, foreground=INK)],
         )  # fmt: skip

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from lmc_utils.figures import elements
+from lmc_utils.figures import elements, fork_axis
 
 
 def numbers_by_fork(series: Mapping[str, Mapping[int, Sequence[float | None]]], runs: Sequence[str]) -> Figure:
@@ -19,13 +18,14 @@ def numbers_by_fork(series: Mapping[str, Mapping[int, Sequence[float | None]]], 
         runs: their names.
     """
     titled = {name.replace("_", " "): forks for name, forks in series.items()}
-    figure, panels = elements.panels(titled, (3.2, 2.8), xlabel="fork epoch")
+    figure, panels = elements.panels(titled, (3.2, 2.8))
     for axis, forks in panels:
         for row, (run, colour) in enumerate(zip(runs, sns.color_palette("colorblind"), strict=False)):
             points = [(fork, each[row]) for fork, each in sorted(forks.items()) if each[row] is not None]
             axis.plot(*zip(*points, strict=True) if points else ([], []), "o-", color=colour, ms=4, label=run)
         elements.zero_line(axis)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if forks:
+            fork_axis.scale_forks(axis, sorted(forks))
     elements.legend_below(figure, len(runs))
     return figure
 

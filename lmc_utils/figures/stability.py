@@ -3,48 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lmc_utils.figures import elements
+from lmc_utils.figures import elements, fork_axis
 from lmc_utils.figures.theme import FAINT, INK
-from lmc_utils.measure.power_law import PowerLaw
 from lmc_utils.measure.statistics import bounds
 
 
-def onset_by_parameter(
-    axes: Mapping[str, xr.DataArray], unit: str, laws: Mapping[str, PowerLaw] | None = None, *, top: float | None = None
-) -> Figure:
+def onset_by_parameter(axes: Mapping[str, xr.DataArray], unit: str, *, top: float | None = None) -> Figure:
     """Onsets against each swept parameter: a dot for each network, the mean of two or more, and its 95 % interval.
 
-    Values of a parameter are evenly spaced. A cross at the bottom counts networks without an onset; a dashed line is a
-    power law, where one holds.
+    Values of a parameter are evenly spaced. "×5" at the bottom marks a value at which five networks have no onset.
 
     Args:
         axes: onsets with the dimensions `parent` and the swept one, by the name of the parameter.
         unit: of the onsets.
-        laws: by the same names.
         top: upper limit of all panels; by default each has its own.
     """
     figure, panels = elements.panels(
         axes, (3.0, 2.9), beside=0.5, ylabel=unit, key="xlabel", shared_axes="y" if top else ""
     )
-    for (axis, values), name in zip(panels, axes, strict=True):
+    for axis, values in panels:
         (dim,) = set(values.dims) - {"parent"}
         places, labels = np.arange(values.sizes[dim]), values[dim].values
-        for _, row in values.groupby("parent"):
-            axis.plot(places, row.squeeze(), ".", color=elements.BLUE, ms=5, alpha=0.5)
+        beside = np.linspace(-0.2, 0.2, values.sizes["parent"])
+        for away, (_, row) in zip(beside, values.groupby("parent"), strict=True):
+            axis.plot(places + away, row.squeeze(), "o", color=elements.BLUE, ms=3.5, alpha=0.5, mew=0)
         _mean(axis, places, values, str(dim), elements.BLUE)
         for place, gone in zip(places, values.isnull().sum("parent").values, strict=True):
             if gone:
-                axis.annotate(f"× {gone}", (place, 0.03), xycoords=("data", "axes fraction"), ha="center", color=INK)
-        if laws and laws[name].holds:
-            curve = laws[name].factor * labels.astype(float) ** laws[name].exponent
-            axis.plot(places, curve, "--", color=elements.ORANGE, lw=1.5, label=f"exponent {laws[name].exponent:.2f}")
-            axis.legend(loc="best", fontsize="small")
+                look: dict[str, Any] = {"ha": "center", "fontsize": "x-small", "color": INK}
+                axis.annotate(f"×{gone}", (place, 0.03), xycoords=("data", "axes fraction"), **look)
         axis.set_xticks(places, [f"{label:g}" for label in labels], fontsize="small")
         axis.set_ylim(bottom=0, top=top)
     return figure
@@ -85,24 +79,23 @@ def barrier_frames(table: xr.Dataset, name: str, *, below: float, unit: str) -> 
     """
     (dim,) = set(table.begins.dims) - {"parent"}
     forks, means = table.fork_epoch.values, table.barrier.mean("parent").transpose(dim, "fork_epoch").values
-    places = np.arange(len(forks))
     for row, value in enumerate(table[dim].values):
         figure = elements.frame_figure((6.0, 3.4))
         figure.subplots_adjust(0.12, 0.16, 0.97, 0.89)
         axis = figure.subplots()
-        axis.plot(places, means.T, color=FAINT, lw=0.8)
+        axis.plot(forks, means.T, color=FAINT, lw=0.8)
         here, begins = table.isel({dim: row}), table.begins.isel({dim: row})
-        axis.plot(places, here.barrier.transpose("fork_epoch", "parent"), ".", color=elements.BLUE, alpha=0.5)
-        axis.plot(places, means[row], color=elements.BLUE, lw=2.2)
+        fork_axis.scale_forks(axis, forks)
+        fork_axis.draw_pairs(axis, here.barrier.expand_dims("pair"), elements.BLUE)
+        axis.plot(forks, means[row], color=elements.BLUE, lw=2.2)
         axis.axhline(below, color=INK, ls=":", lw=1.2)
         if bool(begins.notnull().any()):
-            axis.axvline(np.interp(float(begins.mean()), forks, places), color=elements.ORANGE, lw=1.5)
+            axis.axvline(float(begins.mean()), color=elements.ORANGE, lw=1.5)
             outcome = f"stable from epoch {float(begins.mean()):.1f} on"
         else:
             outcome = "did not learn"
         axis.set_yscale("symlog", linthresh=below)
-        axis.set(xlabel="fork epoch", ylabel=unit, title=f"{name} {value:g}: {outcome}", ylim=(0, 100))
-        axis.set_xticks(places, [str(fork) for fork in forks])
+        axis.set(ylabel=unit, title=f"{name} {value:g}: {outcome}", ylim=(0, 100))
         axis.set_yticks([0, below, 10, 100], ["0", f"{below:g}", "10", "100"])
         yield figure
 

@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lmc_utils.figures.planes import TERRAIN, axis_label, log_range, third_point_name
+from lmc_utils.figures.labels import axis_label
+from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
 from lmc_utils.provenance import digest
 from lmc_utils.settings import require
 from lmc_utils.widgets.assets import join_scripts, palette, static_text
@@ -37,7 +38,7 @@ class Surface3D:
         low, high = log_range(planes[show])
         self.scene: dict[str, Any] = {
             "name": "fork epoch",
-            "unit": axis_label(planes, show),
+            "unit": axis_label(show, planes[show]),
             "corners": ("sibling 1", "sibling 2", third_point_name(planes)),
             "range": [float(np.log10(low)), float(np.log10(high))],
             "colours": palette(TERRAIN, 48),
@@ -78,8 +79,8 @@ def _panel(plane: xr.Dataset, trajectories: xr.DataArray, show: str, low: float,
     heights, fork = plane[show].transpose("row", "column"), int(plane.fork_epoch)
     return {
         "label": str(fork),
-        "description": f"Fork at epoch {fork}: the surface of the {axis_label(plane, show)} over the plane through "
-        f"both siblings and the {third_point_name(plane)}, "
+        "description": f"Fork at epoch {fork}: the surface of the {axis_label(show, plane[show])} over the plane "
+        f"through both siblings and the {third_point_name(plane)}, "
         f"from {heights.min():.2g} to {heights.max():.2g}, with both trajectories on it.",
         "x": _short(plane.x),
         "y": _short(plane.y),

@@ -24,16 +24,20 @@ def test_bars_are_means_and_dots_are_pairs() -> None:
         heights = np.array([bar.get_height() for bar in axis.patches]).reshape(3, 3)
         np.testing.assert_allclose(heights[:, 0], independent.mean("pair"))
         np.testing.assert_allclose(heights[:, 1:], siblings.mean(["parent", "pair"]))
-        dots = [line for line in axis.lines if line.get_marker() == "."]
+        dots = [line for line in axis.lines if line.get_marker() == "o"]
         assert sum(len(line.get_ydata()) for line in dots) == independent.size + siblings.size
-        assert [tick.get_text() for tick in axis.get_xticklabels()] == ["independent", "fork 0", "fork 2"]
+        assert [tick.get_text() for tick in axis.get_xticklabels()] == [
+            "independently\ninitialised",
+            "fork 0",
+            "fork 2",
+        ]
 
 
 def test_curves_are_means_over_pairs() -> None:
     numbers = np.random.default_rng(0).uniform(1, 40, (3, 5))
     line = xr.DataArray(numbers, coords={"pair": [0, 1, 2], "alpha": np.linspace(0, 1, 5)})
     figure = alignment_and_curves.along_curves(
-        {"independent": {"line": line, "Bezier curve": line / 10}}, "train error (%)"
+        {"independent": {"line": line, "Bezier curve": line / 10}}, "training error (%)"
     )
     shown = {each.get_label(): each.get_ydata() for each in figure.axes[0].lines}
     np.testing.assert_allclose(shown["line"], line.mean("pair"))

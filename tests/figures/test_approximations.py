@@ -80,8 +80,8 @@ def test_implied_draws_both_barriers() -> None:
 def test_the_heat_map_writes_every_mean_even_where_none_is_positive(scale: float) -> None:
     measured = scale * random(layer=LAYERS)
     axis = approximations.rise_by_layer(measured, measured).axes[0]
-    means = measured.mean(["parent", "pair"]).transpose("layer", "fork_epoch")
-    assert [text.get_text() for text in axis.texts] == [f"{value:.2g}" for value in means.values.flat]
+    means = 1000 * measured.mean(["parent", "pair"]).transpose("layer", "fork_epoch")
+    assert [text.get_text() for text in axis.texts] == [f"{value:.3g}" for value in means.values.flat]
 
 
 def test_the_fractions_of_a_matrix_sum_to_one() -> None:

@@ -14,7 +14,7 @@ def test_barrier_by_fork_draws_means_pairs_and_threshold(values: xr.DataArray) -
     heights = {round(float(y), 9) for line in axis.lines for y in np.atleast_1d(line.get_ydata())}
     assert {round(float(mean), 9) for mean in barrier.mean(["parent", "pair"]).values.flat} <= heights
     assert 2 in heights
-    dots = np.concatenate([np.asarray(dots.get_offsets())[:, 1] for dots in axis.collections])
+    dots = np.concatenate([line.get_ydata() for line in axis.lines if line.get_marker() == "o"])
     np.testing.assert_allclose(np.sort(dots), np.sort(barrier.values.ravel()))
 
 

@@ -12,7 +12,7 @@ def test_maps_show_heights_corners_and_trajectories_on_one_scale() -> None:
     planes, walks = synthetic_plane(third="parent")
     figure = figures.plane_maps(planes, walks)
     *panels, bar = figure.axes
-    assert bar.get_ylabel() == "train loss (nats)"
+    assert bar.get_xlabel() == "training loss (nats)"
     for axis, fork in zip(panels, FORKS, strict=True):
         mesh = axis.collections[0]
         shown = planes.loss.sel(fork_epoch=fork).values.ravel()
@@ -25,12 +25,15 @@ def test_maps_show_heights_corners_and_trajectories_on_one_scale() -> None:
             zip(("1", "2", "parent"), CORNERS, strict=True)
         )
         assert axis.get_aspect() == 1
+    figure.draw_without_rendering()
+    sizes = {tuple(axis.get_window_extent().size.round(6)) for axis in panels}
+    assert len(sizes) == 1, "panels are of one size, whatever the shape of their planes"
 
 
 def test_maps_show_the_error_on_request_and_nothing_below_the_lowest_level() -> None:
     planes, walks = synthetic_plane()
     figure = figures.plane_maps(planes, walks, show="error", lowest=5.0)
-    assert figure.axes[-1].get_ylabel() == "train error (%)"
+    assert figure.axes[-1].get_xlabel() == "training error (%)"
     shown = np.asarray(figure.axes[0].collections[0].get_array()).ravel()
     np.testing.assert_array_equal(shown, planes.error.sel(fork_epoch=0).clip(5.0).values.ravel())
 

@@ -67,6 +67,13 @@ def test_a_minimum_is_moved_by_mouse_and_by_key(page: Page) -> None:
     assert float(handle.get_attribute("aria-valuenow") or "nan") == page.evaluate("model.get('roots')[1]")
 
 
+def test_the_barrier_fills_most_of_the_picture_where_its_approximation_is_four_times_as_high(page: Page) -> None:
+    assert toy.approximation_factors([-1, 1]).tolist() == [4]
+    stem = show(page, widgets.LandscapeBuilder(roots=[-1, 1])).locator(".lmc-barrier line")
+    bottom, top = (float(stem.get_attribute(end) or "nan") for end in ("y1", "y2"))
+    assert bottom - top > bottom / 2
+
+
 def test_minima_come_and_go_and_take_their_best_places(page: Page) -> None:
     main = show(page, widgets.LandscapeBuilder(roots=[-1, 0.5, 1]))
     main.get_by_role("button", name="Equal spacing").click()

@@ -4,8 +4,8 @@ const NEEDED = ["forks", "planes", "sides", "range", "third", "colours", "ground
 const STEPS = 200; // segments of a curve
 const CHART_HEIGHT = 190; // of each of the two charts
 const MEASURES = [
-  ["loss", "train loss (nats)"],
-  ["error", "train error (%)"],
+  ["loss", "training loss (nats)"],
+  ["error", "training error (%)"],
 ];
 
 // The value at a position, bilinear between the four grid points around it.
@@ -109,7 +109,7 @@ function curveEditor({ model, el }, safely) {
       pictures[index].setAttribute("height", CHART_HEIGHT);
       pictures[index].replaceChildren(
         axis("left", y, ticks(least, most, 3), box, title),
-        axis("bottom", x, [0, 0.5, 1], box, "fraction of length"),
+        axis("bottom", x, [0, 0.5, 1], box, "fraction of path length"),
         path(points(fixed[1]), { class: "lmc-chord" }),
         path(points(fixed[0]), { class: "lmc-test", style: `stroke: ${colour()}` }), curves[index]);
       return { x, y, box };
@@ -138,7 +138,7 @@ function curveEditor({ model, el }, safely) {
     const curvesShown = [["your curve", mine], ["trained curve", along(plane().corners[2])], ["straight line", along(middle())]];
     table(curvesShown);
     const summary = `highest loss ${short(mine.highest)}, error barrier ${mine.barrier.toFixed(1)} points`;
-    ground.holder.setAttribute("aria-label", `Map of the train loss on the plane through both networks and the bend; ${summary}`);
+    ground.holder.setAttribute("aria-label", `Map of the training loss on the plane through both networks and the bend; ${summary}`);
   }
 
   function table(shown) {

@@ -161,13 +161,14 @@ export function landscapeBuilder({ model, el }, safely) {
   }
 
   function scales(found, shown, box) {
-    const top = 1.18 * Math.max(found.highest.height, ...shown.map((ridge) => ridge.approximation)) || 1;
+    const top = 1.3 * found.highest.height || 1; // of the barriers: higher approximations are cut off
     const x = linear(view, [box[0], box[2]]);
     const back = linear([box[0], box[2]], view);
     if (!log.checked) return { x, back, y: linear([0, top], [box[3], box[1]]), heights: ticks(0, top, 5) };
     const lowest = Math.min(...found.ridges.map((ridge) => ridge.height).filter((each) => each > 0), top / 10) / 30;
-    const rise = linear([Math.log10(lowest), Math.log10(2 * top)], [box[3], box[1]]);
-    return { x, back, y: (f) => rise(Math.log10(Math.max(f, lowest / 10))), heights: decades(lowest, 2 * top) };
+    const highest = 2 * Math.max(top, ...shown.map((ridge) => ridge.approximation));
+    const rise = linear([Math.log10(lowest), Math.log10(highest)], [box[3], box[1]]);
+    return { x, back, y: (f) => rise(Math.log10(Math.max(f, lowest / 10))), heights: decades(lowest, highest) };
   }
 
   function curves(shown) {

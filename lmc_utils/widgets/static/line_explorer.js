@@ -2,6 +2,7 @@
 
 const PARTS = ["alphas", "forks", "pairs", "splits", "colours", "ground", "range", "sides", "third"];
 const HEIGHT = 205; // of each of the two charts
+const SPLITS = { train: "training" }; // in words
 const QUANTITIES = [
   ["loss", "loss (nats)", 3],
   ["error", "error (%)", 1],
@@ -57,7 +58,7 @@ function lineExplorer({ model, el }, safely) {
   ground.holder.setAttribute("role", "img");
   const place = html("div", { className: "lmc-place" }, ground.holder, colourScale(scene), status);
   const key = html("p", { className: "lmc-key" });
-  for (const [kind, text] of [...scene.splits.map((split) => [split, split]), ["chord", "chord between the siblings"]])
+  for (const [kind, text] of [...scene.splits.map((split) => [split, `${SPLITS[split] ?? split} set`]), ["chord", "chord between the siblings"]])
     key.append(html("span", {}, html("i", { className: `lmc-${kind}` }), text));
   const resolution = `Measured at ${scene.alphas.length} values of α; between them, straight lines.`;
   el.replaceChildren(
@@ -152,7 +153,7 @@ function lineExplorer({ model, el }, safely) {
     const along = short(place[0]);
     const apart = short(plane().corners[1][0]);
     status.textContent = `On the plane: ${along} from sibling 1 along the line; the siblings are ${apart} apart.`;
-    const map = `Map of the train loss on the plane through both siblings and the ${scene.third}.`;
+    const map = `Map of the training loss on the plane through both siblings and the ${scene.third}.`;
     ground.holder.setAttribute("aria-label", `${map} ${status.textContent}`);
   }
 

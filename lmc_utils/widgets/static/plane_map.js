@@ -101,7 +101,7 @@ export function planeMap(scene) {
 export function colourScale({ ground, range: [low, high] }) {
   const ramp = html("div", { className: "lmc-ramp" });
   ramp.style.background = `linear-gradient(to right, ${ground.map((colour) => `rgb(${colour.join(" ")})`).join(", ")})`;
-  const words = [short(low, 2), "train loss (nats), log", short(high, 2)].map((text) => html("span", {}, text));
+  const words = [short(low, 2), "training loss (nats), log", short(high, 2)].map((text) => html("span", {}, text));
   const ends = html("div", { className: "lmc-ends-of-scale" }, ...words);
   return html("div", { className: "lmc-scale" }, ramp, ends);
 }
