@@ -139,7 +139,7 @@ def mean_barriers(siblings: TreatmentResults, independent: TreatmentResults) -> 
     """Mean barriers after each treatment, and the fraction that alignment takes away, by the names of recorded numbers.
 
     Returns:
-        `error_barrier` by treatment and `share`, of siblings by fork epoch, and of independent networks as `independent`.
+        `error_barrier` by treatment and `share`, of siblings by fork epoch, and independent networks as `independent`.
     """
     names = siblings.barriers.treatment.values.tolist()
     of_each = [pair_mean(treated.barriers) for treated in (siblings, independent)]
