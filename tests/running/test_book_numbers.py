@@ -5,33 +5,52 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
-from small_project import lmc, write_notebook
 
 from lmc_utils.provenance import CHECKOUT
 from lmc_utils.running import book_numbers, notebook_files, notebooks, quoted_numbers
 from lmc_utils.settings import ParameterError
 
-CELL = "from lmc_utils.running import record\nrecord(count=count, undefined=float('nan'))"
 KEPT = sorted((CHECKOUT / book_numbers.FOLDER).glob("*.json"))
 
 
-def test_numbers_of_the_default_run_are_kept_with_their_origin(tmp_path: Path) -> None:
-    source = write_notebook(tmp_path / "notebooks" / "a.ipynb", CELL)
+def executed(path: Path, parameters: dict[str, Any], **recorded: float) -> Path:
+    """A notebook as papermill writes it."""
+    outputs = [
+        nbformat.v4.new_output(
+            "display_data",
+            {"application/papermill.record/text/plain": repr(number)},
+            metadata={"scrapbook": {"name": name}},
+        )
+        for name, number in recorded.items()
+    ]
+    about = {"papermill": {"parameters": parameters, "end_time": "2026-01-02T03:04:05"}}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)], metadata=about)
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_numbers_are_kept_with_their_origin(tmp_path: Path) -> None:
+    source = tmp_path / "notebooks" / "a.ipynb"
     assert book_numbers.read(source) is None
-    out = tmp_path / "a.ipynb"
-    assert lmc("run", source, "-o", out, cwd=tmp_path).returncode == 0
-    book_numbers.write([out], tmp_path / book_numbers.FOLDER)
+    run = executed(tmp_path / "a.ipynb", {}, count=3, undefined=math.nan)
+    book_numbers.write([run], tmp_path / book_numbers.FOLDER)
     kept = book_numbers.read(source)
     assert kept is not None
     assert kept["count"] == 3
     assert math.isnan(kept["undefined"])
     about = json.loads((tmp_path / book_numbers.FOLDER / "a.json").read_text())
-    assert {"date", "commit", "versions", "machine"} < about.keys()
-    assert lmc("run", source, "-p", "count", "4", "-o", out, cwd=tmp_path).returncode == 0
+    assert about["date"] == "2026-01-02T03:04"
+    assert {"commit", "versions", "machine"} < about.keys()
+
+
+def test_a_run_with_other_parameters_is_not_the_books(tmp_path: Path) -> None:
+    run = executed(tmp_path / "a.ipynb", {"count": 4}, count=4)
     with pytest.raises(ParameterError, match="expected the book's parameters"):
-        book_numbers.write([out], tmp_path / book_numbers.FOLDER)
+        book_numbers.write([run], tmp_path / book_numbers.FOLDER)
 
 
 @pytest.mark.parametrize(
