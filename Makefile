@@ -13,13 +13,16 @@ TORCH  := torch==2.13.0\ntorchvision==0.28.0\n
 QUICK  := jsonschema<4.25\n
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf browser test test-gpu lint bench test-parameters robustness serve clean lock
+.PHONY: help book book-numbers pdf browser test test-gpu lint bench test-parameters robustness serve clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(VENV)/.book  ## execute the notebooks that changed and build _build/html/index.html
 	@$(BIN)/lmc build
+
+book-numbers: book  ## keep the numbers of this build in results/book_numbers, for the commentary in reruns
+	@$(BIN)/python -m lmc_utils.running.book_numbers
 
 pdf: browser book  ## print the whole book as _build/book.pdf
 	@$(BIN)/lmc pdf

@@ -83,13 +83,11 @@ def prepare_notebook(run: Path, root: Path) -> NotebookNode:
     readable = readable_notebook.make_readable(
         executed, comparison.parameters(run), book=Notebook(run).defaults, source=source, just_run=False
     )
-    heading, *cells = map(_with_numbered_equations, readable["cells"])
-    first = next((place for place, cell in enumerate(cells, 1) if cell.get("id") == "lmc-caption"), 1)
-    cells.insert(first, heading)
-    picture = (readable["metadata"].pop("lmc", None) or {}).get("picture")
-    if picture and first == 1:
-        readable["metadata"]["lmc"] = {"picture": picture}
-    page: NotebookNode = from_dict({**readable, "cells": cells})
+    summary, title, *cells = map(_with_numbered_equations, readable["cells"])
+    about = readable["metadata"].get("lmc")
+    picture = about.get("picture") if isinstance(about, dict) else None  # the rest is done: a box would be a second one
+    metadata = {**readable["metadata"], "lmc": {"picture": picture}}
+    page: NotebookNode = from_dict({**readable, "metadata": metadata, "cells": [title, summary, *cells]})
     return page
 
 

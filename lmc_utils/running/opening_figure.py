@@ -1,4 +1,4 @@
-"""The picture that a notebook opens with: a copy of one of its own figures, below its title."""
+"""The picture that a page opens with: a copy of one of the figures of its notebook, below the title."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 _SHOWN = ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "image/png")
 
 
-def with_opening_figure(notebook: dict[str, Any], *, moved: bool = True) -> dict[str, Any]:
+def with_opening_figure(notebook: dict[str, Any]) -> dict[str, Any]:
     """The notebook with the picture that its metadata name, and what it shows, after its first cell.
 
     The metadata name it as `lmc.picture`: `cell`, the id of the cell that draws it; `caption`; and `moved` where it is
-    drawn so early that it need not be shown twice. Then that cell is left out, or, unless `moved` here as well, stays
-    as it is without a copy. Where nothing is named, or nothing was drawn, nothing changes.
+    drawn so early that it need not be shown twice; then that cell is left out. Where nothing is named, or nothing was
+    drawn, nothing changes.
 
     >>> drawn = {"cell_type": "code", "id": "map", "metadata": {}, "source": "draw()", "execution_count": 1,
     ...          "outputs": [{"output_type": "display_data", "data": {"image/png": "…"}, "metadata": {}}]}
@@ -24,7 +24,7 @@ def with_opening_figure(notebook: dict[str, Any], *, moved: bool = True) -> dict
     """
     about = notebook["metadata"].get("lmc")
     picture = about.get("picture") if isinstance(about, dict) else None
-    if not isinstance(picture, dict) or (picture.get("moved") and not moved):
+    if not isinstance(picture, dict):
         return notebook
     drawn = [_copy(cell) for cell in notebook["cells"] if cell.get("id") == picture.get("cell")]
     if not drawn or not drawn[0]["outputs"]:
@@ -32,7 +32,7 @@ def with_opening_figure(notebook: dict[str, Any], *, moved: bool = True) -> dict
     caption = {
         "cell_type": "markdown",
         "id": "lmc-caption",
-        "metadata": {"lmc": {"written": True}},
+        "metadata": {},
         "source": str(picture.get("caption", "")),
     }
     first, *rest = [cell for cell in notebook["cells"] if not picture.get("moved") or cell["id"] != picture["cell"]]
@@ -46,7 +46,7 @@ def _copy(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "cell_type": "code",
         "id": "lmc-picture",
-        "metadata": metadata | {"tags": ["remove-input"], "lmc": {"written": True}},
+        "metadata": metadata | {"tags": ["remove-input"]},
         "source": "# drawn below",  # a cell without any is not shown on a page
         "execution_count": None,
         "outputs": [{"output_type": "display_data", "data": data, "metadata": {}} for data in drawn[-1:]],

@@ -1,17 +1,17 @@
-"""The prose of a notebook and the numbers of its run: rows for the forks that it has, a dash for what it has not."""
+"""The prose of a notebook and the numbers that it quotes: filled in, dashes for missing ones, rows for other forks."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 DASH = "–"
 _QUOTED = re.compile(r"\{glue:text\}`([^`]*)`")
 _ROW = re.compile(r"\| (fork )?(\d+) \|")
 _POWER = re.compile(r"(-?[\d.]+)e([+-]\d+)")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_FORK = re.compile(r"_fork_(\d+)$")
+FORK = re.compile(r"_fork_(\d+)$")
 
 
 def quoted_names(text: str) -> list[str]:
@@ -53,15 +53,14 @@ def with_fork_rows(text: str, forks: Sequence[int]) -> str:
     return "\n".join(result)
 
 
-def mark_missing(text: str, recorded: Collection[str] | Callable[[str], bool]) -> str:
+def mark_missing(text: str, has: Callable[[str], bool]) -> str:
     """The text with a dash for each number that the run does not have, and below it the reason.
 
-    >>> print(mark_missing("a {glue:text}`a:.1f`, b {glue:text}`b`", ["b"]))
+    >>> print(mark_missing("a {glue:text}`a:.1f`, b {glue:text}`b`", {"b"}.__contains__))
     a –, b {glue:text}`b`
     <BLANKLINE>
     *–: this run has no number named `a`.*
     """
-    has = recorded if callable(recorded) else recorded.__contains__
     missing = list(dict.fromkeys(name for name in quoted_names(text) if not has(name)))
     if not missing:
         return text
@@ -72,16 +71,16 @@ def mark_missing(text: str, recorded: Collection[str] | Callable[[str], bool]) -
 
 
 def fill_in_numbers(text: str, numbers: Mapping[str, float]) -> str:
-    """The text with the numbers themselves in place of their names; those that are missing stay.
+    """The text with the numbers themselves in place of their names, and a dash for those that are missing.
 
     >>> fill_in_numbers("{glue:text}`a:.1f` of {glue:text}`b`", {"a": 0.25})
-    '0.2 of {glue:text}`b`'
+    '0.2 of –'
     """
 
     def number(quoted: re.Match[str]) -> str:
         name, form = _split(quoted[1])
         try:
-            return typeset(format(numbers[name], form)) if name in numbers else quoted[0]
+            return typeset(format(numbers[name], form)) if name in numbers else DASH
         except ValueError:  # a format for something else than numbers
             return typeset(f"{numbers[name]:g}")
 
@@ -110,7 +109,7 @@ def _split(quoted: str) -> tuple[str, str]:
 
 def _fork_of(line: str) -> int | None:
     """The fork whose row of a table this is."""
-    begins, quoted = _ROW.match(line), [_FORK.search(name) for name in quoted_names(line)]
+    begins, quoted = _ROW.match(line), [FORK.search(name) for name in quoted_names(line)]
     of = {int(each[1]) if each else None for each in quoted}
     return int(begins[2]) if begins and of == {int(begins[2])} else None
 

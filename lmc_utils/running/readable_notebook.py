@@ -1,4 +1,4 @@
-"""An executed notebook as something to read: its own numbers in its prose, and first of all what was run."""
+"""An executed notebook as something to read: first what was run and found, then its text in plain Markdown."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from lmc_utils.provenance import write_whole
-from lmc_utils.running import notebook_files, plain_markdown, quoted_numbers, recorded_numbers
+from lmc_utils.running import (
+    book_numbers,
+    commentary,
+    notebook_files,
+    plain_markdown,
+    recorded_numbers,
+    run_summary,
+)
 from lmc_utils.running.chapter_box import with_box
 from lmc_utils.running.notebooks import Notebook
-from lmc_utils.running.opening_figure import with_opening_figure
 from lmc_utils.settings import ParameterError
 
 _BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
-_HEADING = "lmc-what-was-run"
-_SEEN = "**What we see.**"
-_SEEN_OTHERWISE = (
-    "**What was seen with the book's parameters;** the numbers, and what stands in tables, are this run's."
-)
-_VERDICT = "*The table is computed from this run; what is concluded below it was seen with the book's parameters.*"
+_SUMMARY = "lmc-what-was-run"
 
 
 def make_readable(
@@ -34,41 +34,43 @@ def make_readable(
     source: Path,
     just_run: bool = True,
 ) -> dict[str, Any]:
-    """Rewrite a notebook in plain Markdown with the numbers of its own run, and a first cell that says what was run.
+    """Rewrite a notebook in plain Markdown, with a first cell that says what was run and found.
 
-    What a cell said before stands in its metadata as `lmc.template`, see `original`.
+    What the text says of the book's run is folded, see `commentary`. What a cell said before stands in its metadata as
+    `lmc.template`, see `original`.
 
     Args:
         executed: the notebook as papermill wrote it.
         parameters: the parameters that were given.
         book: all parameters as they are in the source.
-        source: the notebook's source; the works that it cites are in `book/references.bib` beside its folder.
+        source: the notebook's source; the works that it cites are in `book/references.bib` beside its folder, and the
+            numbers of the book's run in `results/book_numbers`.
         just_run: whether it was executed here and now. Else the versions of packages are not known, and what an earlier
             first cell said of the run is kept.
     """
-    said = dict(recorded_numbers.recorded_texts(executed))
-    numbers = {name: number for name, text in said.items() if (number := _number(text)) is not None}
-    differ = {name: value for name, value in parameters.items() if value != book.get(name)}
-    values = dict(book) | dict(parameters)
-    forks = values.get("fork_epochs")
+    recorded = recorded_numbers.recorded_texts(executed)
+    numbers = {name: number for name, text in recorded if (number := _number(text)) is not None}
+    changed = {name: value for name, value in parameters.items() if value != book.get(name)}
+    books = book_numbers.read(source)
+    if books is None:
+        books = {} if changed else numbers
     before = original(executed)
     equations = _equations(before, source)
     works = plain_markdown.read_bibliography(source.parent.parent / "book" / "references.bib")
 
     def rewritten(text: str) -> str:
-        text = quoted_numbers.with_fork_rows(text, forks) if isinstance(forks, list | tuple) else text
-        text = quoted_numbers.mark_missing(quoted_numbers.fill_in_numbers(text, numbers), said)
-        if differ:
-            text = text.replace(_SEEN, _SEEN_OTHERWISE)
-            text = text.replace("## The verdict\n", f"## The verdict\n\n{_VERDICT}\n")
+        text = commentary.fold(text, numbers, books, other_parameters=bool(changed))
         return plain_markdown.to_plain_markdown(text, equations, works)
 
-    cells = [_cell(cell, rewritten) for cell in with_box(with_opening_figure(before, moved=False), values)["cells"]]
-    earlier = [cell for cell in executed["cells"] if cell.get("id") == _HEADING]
-    heading = earlier[0] if earlier and not just_run else _heading(executed, differ, book, source, just_run)
+    cells = [_cell(cell, rewritten) for cell in with_box(before, dict(book) | dict(parameters))["cells"]]
+    earlier = [cell for cell in executed["cells"] if cell.get("id") == _SUMMARY]
+    if earlier and not just_run:
+        return {**executed, "cells": [earlier[0], *cells]}
+    said = run_summary.summarise(executed, numbers, changed=changed, book=book, source=source, just_run=just_run)
+    summary = {"cell_type": "markdown", "metadata": {"lmc": {"written": True}}, "source": said}
     if (executed["nbformat"], executed["nbformat_minor"]) >= (4, 5):
-        heading["id"] = _HEADING
-    return {**executed, "cells": [heading, *cells]}
+        summary["id"] = _SUMMARY
+    return {**executed, "cells": [summary, *cells]}
 
 
 def rewrite(path: Path, parameters: Mapping[str, Any], source: Notebook) -> None:
@@ -99,8 +101,8 @@ def _cell(cell: dict[str, Any], rewritten: Callable[[str], str]) -> dict[str, An
     said = rewritten(before)
     if said == before:
         return cell
-    about = {**_own_metadata(cell), "template": before}
-    return {**cell, "source": said, "metadata": {**cell["metadata"], "lmc": about}}
+    about = _own_metadata(cell)
+    return {**cell, "source": said, "metadata": {**cell["metadata"], "lmc": {**about, "template": before}}}
 
 
 def _own_metadata(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,23 +138,3 @@ def _equations(executed: Mapping[str, Any], source: Path) -> dict[str, str]:
             labels = [label for text in prose for label in plain_markdown.equation_labels(text)]
             result |= {label: f"{chapter}{number}" for number, label in enumerate(labels, 1)}
     return result
-
-
-def _heading(
-    executed: Mapping[str, Any], differ: Mapping[str, Any], book: Mapping[str, Any], source: Path, just_run: bool
-) -> dict[str, Any]:
-    about = executed["metadata"].get("papermill", {})
-    when, took = (about.get("end_time") or "")[:16].replace("T", " "), about.get("duration") or 0.0
-    rows = [f"| `{name}` | {_value(book.get(name))} | {_value(value)} |" for name, value in differ.items()]
-    table = ["| parameter | in the book | in this run |", "| --- | --- | --- |", *rows]
-    with_what = ", ".join(f"{name} {version(name)}" for name in ("lmc-utils", "torch", "numpy") if just_run)
-    said = [
-        f"**A run of `{source.stem}`**, finished {when} UTC, {took:.0f} seconds; {with_what}".rstrip("; ") + ".",
-        "",
-        *(table if rows else ["All parameters are as in the book."]),
-    ]
-    return {"cell_type": "markdown", "metadata": {"lmc": {"written": True}}, "source": "\n".join(said)}
-
-
-def _value(value: Any) -> str:
-    return f"`{json.dumps(value, ensure_ascii=False)}`"

@@ -70,7 +70,7 @@ def test_widgets_work(run_page: Visit) -> None:
 def test_prose_has_no_leftover_markup(run_page: Visit) -> None:
     prose = "\n".join(run_page.texts("article :is(p, li, th, td)"))
     assert re.findall(r"\{[a-z:]+\}`|\$.+\$|\\tag", prose) == []
-    assert "A run of" in prose
+    assert "Rerun of" in prose
     assert "smoke" not in prose or "parents" in prose, "which parameters differ is told"
     (title,) = run_page.texts("article h1")
     assert title.strip("# \n").endswith("?")

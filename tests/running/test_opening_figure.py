@@ -40,7 +40,6 @@ def test_the_opening_figure_is_the_last_output_of_its_cell() -> None:
 def test_a_figure_at_the_top_is_not_repeated() -> None:
     before = notebook([FIGURE], cell="draw", caption="", moved=True)
     assert [cell["id"] for cell in with_opening_figure(before)["cells"]] == ["title", "lmc-picture", "lmc-caption"]
-    assert with_opening_figure(before, moved=False) == before
 
 
 def test_a_notebook_without_an_opening_figure_is_unchanged() -> None:

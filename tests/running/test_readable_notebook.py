@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from small_project import lmc
 
-from lmc_utils.running import notebook_files, notebooks, quoted_numbers, readable_notebook, recorded_numbers
+from lmc_utils.running import (
+    book_numbers,
+    commentary,
+    notebook_files,
+    notebooks,
+    quoted_numbers,
+    readable_notebook,
+    recorded_numbers,
+    run_summary,
+)
 
 ROOT = Path(__file__).parents[2]
 RECORD = {"metadata": {"scrapbook": {"name": "width"}}, "data": {"application/papermill.record/text/plain": "64.0"}}
@@ -68,13 +77,34 @@ def test_versions_are_shown_only_for_a_fresh_run(tmp_path: Path) -> None:
     )
 
 
-def test_observations_of_the_book_are_marked_where_parameters_differ(tmp_path: Path) -> None:
-    text = "**What we see.** {glue:text}`width:.0f` units, {glue:text}`none:.0f`.\n\n## The verdict\n\nAll hold."
-    same, other = (told(executed(text), given, tmp_path)[1] for given in ({}, {"epochs": 1}))
-    assert same.startswith("**What we see.** 64 units, –.")
-    assert "no number named `none`" in same
-    assert other.startswith("**What was seen with the book's parameters;**")
-    assert "The table is computed from this run;" in other.partition("## The verdict")[2]
+def keep_book_numbers(tmp_path: Path, **numbers: float | None) -> None:
+    folder = tmp_path / book_numbers.FOLDER
+    folder.mkdir(parents=True)
+    (folder / "02_x.json").write_text(json.dumps({"numbers": numbers}))
+
+
+def test_commentary_keeps_the_numbers_of_the_book_in_a_rerun_with_other_parameters(tmp_path: Path) -> None:
+    keep_book_numbers(tmp_path, width=8.0)
+    first, text = told(executed("**What we see.** {glue:text}`width:.0f` units."), {"epochs": 1}, tmp_path)[:2]
+    assert "| width | 64 |" in first
+    assert commentary.SUMMARY in text
+    assert "8 units" in text
+
+
+@pytest.mark.parametrize(("width", "folds"), [(64.0, False), (8.0, True), (None, True)])
+def test_a_rerun_with_the_books_parameters_folds_only_what_would_read_differently(
+    tmp_path: Path, width: float | None, folds: bool
+) -> None:
+    keep_book_numbers(tmp_path, width=width)
+    text = told(executed("**What we see.** {glue:text}`width:.0f` units."), {}, tmp_path)[1]
+    assert (commentary.SUMMARY in text) is folds
+    assert "64" not in text if folds else text == "**What we see.** 64 units."
+
+
+def test_a_notebook_without_numbers_of_the_book_quotes_its_own_unless_parameters_differ(tmp_path: Path) -> None:
+    same, other = (told(executed("{glue:text}`width:.0f` units."), given, tmp_path)[1] for given in ({}, {"epochs": 1}))
+    assert same == "64 units."
+    assert "– units." in other
 
 
 def test_foreign_records_and_metadata_are_ignored(tmp_path: Path) -> None:
@@ -84,7 +114,7 @@ def test_foreign_records_and_metadata_are_ignored(tmp_path: Path) -> None:
     notebook["cells"][0]["metadata"] = {"lmc": "mine"}
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "references.bib").write_text("@misc{a, author=")
-    assert told(notebook, {}, tmp_path)[1] == "{glue:text}`w`, 64"
+    assert told(notebook, {}, tmp_path)[1] == "–, 64"
 
 
 def test_only_progress_bars_are_removed(tmp_path: Path) -> None:
@@ -134,19 +164,22 @@ def test_every_chapter_is_readable(path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     told = readable_notebook.make_readable(source, {}, book={}, source=path)
     cells = ["".join(cell["source"]) for cell in told["cells"] if cell["cell_type"] == "markdown"]
-    roles = r"\{[a-z:]+\}`|```\{|this run has no|\]\([^h#][^)]*\.(?:md|ipynb)|\((?:eq|fig)-"
+    roles = r"\{[a-z:]+\}`|```\{|\]\([^h#][^)]*\.(?:md|ipynb)|\((?:eq|fig)-"
     assert [found for cell in cells for found in re.findall(roles, cell)] == []
 
 
-def test_a_chapter_with_other_forks_is_readable(tmp_path: Path) -> None:
+def test_a_chapter_with_other_forks_opens_with_its_own_numbers(tmp_path: Path) -> None:
     out = tmp_path / "out.ipynb"
-    source = ROOT / "notebooks" / "04_distance_and_angle.ipynb"
+    source = ROOT / "notebooks" / "02_sibling_forking.ipynb"
     done = lmc("run", source, "--preset", "smoke", "-p", "fork_epochs", "[0, 3]", "-o", out, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     notebook = notebook_files.read(out)
-    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    assert "{glue" not in text
-    row = next(line for line in text.split("\n") if line.startswith("| 3 |"))
-    assert f"| {recorded_numbers.recorded(notebook)['error_barrier_fork_3']:.1f} |" in row
-    assert not [line for line in text.split("\n") if line.startswith("| 15 |")]
-    assert notebook["cells"][0]["metadata"] == {"lmc": {"written": True}}
+    first, *text = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    assert first.startswith("**Rerun of chapter 2** (`02_sibling_forking`), finished")
+    own = run_summary.number_tables(recorded_numbers.recorded(notebook))
+    assert own in first
+    assert "| number | fork 0 | fork 3 |" in own
+    assert "{glue" not in "".join(text)
+    seen = [each for each in text if "**What we see.**" in each]
+    assert seen
+    assert all(f"<summary>{commentary.SUMMARY}</summary>\n\n**What we see.**" in each for each in seen)

@@ -1,0 +1,46 @@
+"""The numbers of the book's own run of each chapter, which its commentary quotes where a rerun shows it.
+
+python -m lmc_utils.running.book_numbers    # keep those of the built book in results/book_numbers, as `make` does
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
+from lmc_utils.running import notebook_files, recorded_numbers
+from lmc_utils.running.notebooks import notebook_paths
+from lmc_utils.settings import require
+
+FOLDER = Path("results", "book_numbers")
+
+
+def read(source: Path) -> dict[str, float] | None:
+    """The numbers of the book's run of a notebook, from the checkout of its source; None where there are none."""
+    try:
+        kept = json.loads((source.parent.parent / FOLDER / f"{source.stem}.json").read_text(encoding="utf-8"))
+        return {name: math.nan if number is None else float(number) for name, number in kept["numbers"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # no file, or one of another kind
+        return None
+
+
+def write(executed: list[Path], folder: Path) -> None:
+    """Keep the numbers of executed chapters, with the commit, versions, machine and date, a file for each.
+
+    Raises:
+        ParameterError: one was not executed, or with parameters of its own.
+    """
+    environment = run_environment()
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in executed:
+        about = notebook_files.read(path, "an executed notebook")["metadata"].get("papermill", {})
+        require(not about.get("parameters"), str(path), "the book's parameters", about.get("parameters"))
+        numbers = recorded_numbers.finite(recorded_numbers.read(path))
+        kept = {"date": (about.get("end_time") or "")[:16], **environment, "numbers": numbers}
+        write_whole(folder / f"{path.stem}.json", f"{json.dumps(kept, indent=1, allow_nan=False)}\n".encode())
+
+
+if __name__ == "__main__":
+    write(notebook_paths(CHECKOUT / "book" / "notebooks"), CHECKOUT / FOLDER)
