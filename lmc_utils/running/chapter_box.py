@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -22,7 +22,7 @@ def with_box(executed: dict[str, Any], parameters: Mapping[str, Any]) -> dict[st
         parameters: those that it was executed with.
     """
     about = executed["metadata"].get("lmc")
-    names = about.get("settings", ()) if isinstance(about, dict) else ()
+    names: Sequence[str] = about.get("settings", ()) if isinstance(about, dict) else ()
     rows = _overview(names, parameters)
     if not rows:
         return executed
@@ -33,7 +33,7 @@ def with_box(executed: dict[str, Any], parameters: Mapping[str, Any]) -> dict[st
     return {**executed, "cells": [*cells[:after], _box(rows), *cells[after:]]}
 
 
-def _overview(names: list[str], given: Mapping[str, Any]) -> dict[str, str]:
+def _overview(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, str]:
     rows: dict[str, str] = {}
     for name in names:
         kind = load_record(name)
@@ -51,6 +51,6 @@ def _duration(seconds: float) -> str:
 
 
 def _box(rows: Mapping[str, str]) -> dict[str, Any]:
-    table = ["| | |", "| --- | --- |", *(f"| {name} | {said} |" for name, said in rows.items())]
+    table = ["| setting | this run |", "| --- | --- |", *(f"| {name} | {said} |" for name, said in rows.items())]
     source = "\n".join(['<div class="lmc-box">', "", *table, "", "</div>"])
     return {"cell_type": "markdown", "id": _BOX, "metadata": {"lmc": {"written": True}}, "source": source}
