@@ -67,9 +67,14 @@ def test_run_time_and_parameters_are_folded_at_the_end(chapter: Visit) -> None:
     assert folded.count() == 1
     assert folded.get_attribute("open") is None
     said = folded.evaluate("one => one.textContent")
-    assert "run time" in said
     assert "allowed" in said
     assert "# fmt: off" in said, "the cell of parameters, with their defaults"
+
+
+def test_a_chapter_opens_with_a_box_of_what_was_run(chapter: Visit) -> None:
+    box = chapter.page.locator("article .lmc-box")
+    assert box.count() == 1
+    assert {"data", "network", "parents", "run time"} <= set(chapter.contents("article .lmc-box td:first-child"))
 
 
 def test_quoted_numbers_use_minus_signs_and_show_no_python_types(chapter: Visit) -> None:

@@ -116,7 +116,6 @@ def test_a_chapter_ends_with_how_to_rerun_it_and_says_what_comes_next(path: Path
     _, _, ending = text_of(path).partition("## Rerun this chapter\n")
     assert "```bash" in ending
     assert "### Run time and parameters" in ending
-    assert "| run time |" in ending
     assert "## What comes next" in ending
 
 
