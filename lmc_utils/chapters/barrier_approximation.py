@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
 import xarray as xr
 
 from lmc_utils.forking import Experiment, Run, train
-from lmc_utils.measure import approximations, barrier_predictions, curvature
+from lmc_utils.measure import approximations, barrier_predictions, barriers, curvature, lines
+from lmc_utils.measure.claim_table import ClaimTable
+from lmc_utils.measure.claims import Cases, Claim, Interval, Rule, intervals
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.reductions import end_of_training, pair_mean
-from lmc_utils.measure.statistics import METHODS, Bootstrap, Correlation
+from lmc_utils.measure.statistics import Correlation, by_fork, correlation
 from lmc_utils.settings import Settings, at_least, between, increasing, odd_at_least, one_of, parameter
+
+ORDERS = Rule("above", 0.9)
+RANKS = Rule("above", 0.0)
+AT_LEAST_HALF, AT_MOST_TWICE = Rule("at least", 0.5), Rule("at most", 2.0)
+EXACT = Rule("below", 0.01)
+NEGATIVE = Rule("below", 0.0)
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Parameters(Settings):
     nodes: int = parameter(32, "points at which the curvature along the line is measured", between(1, 200))
     smooth_activation: str = parameter("gelu", "of the family without kinks", one_of(("gelu", "tanh")))
     decays: tuple[float, ...] = parameter((0.0, 1e-4, 1e-3, 3e-3), "weight decays to compare", increasing(at_least(0)))
-    sweep_parents: int = parameter(2, "different initialisations for each of them", at_least(1))
+    sweep_parents: int = parameter(2, "parents of the smooth family and of each weight decay", at_least(1))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"alphas": 5, "nodes": 6, "decays": [0.0, 1e-3], "sweep_parents": 1}
@@ -48,46 +55,68 @@ class Parameters(Settings):
         return {"also trained": f"the same with `{self.smooth_activation}`, and {more}"}
 
     def smoothed(self, experiment: Experiment) -> Experiment:
-        """The same experiment with an activation without kinks."""
-        return replace(experiment, activation=self.smooth_activation)
+        """The same experiment with an activation without kinks, and fewer parents."""
+        return replace(experiment, activation=self.smooth_activation, parents=self.fewer(experiment))
+
+    def fewer(self, experiment: Experiment) -> int:
+        """The number of parents where a picture needs only a few."""
+        return min(self.sweep_parents, experiment.parents)
 
 
-def implied_barrier(pairs: Pairs, alphas: Sequence[float] | np.ndarray, nodes: int) -> xr.DataArray:
-    """The barrier that the curvature along the line implies, see `approximations.from_curvature`.
+def measured_and_implied(pairs: Pairs, parameters: Parameters) -> xr.Dataset:
+    """The barrier along the line, and that which the curvature along it implies, see `approximations.from_curvature`.
 
     Args:
         pairs: networks, of which those at the end of training are measured.
-        alphas: where to reconstruct the barrier, in [0, 1].
-        nodes: at how many points the curvature is measured.
+        parameters: the points of the line, and how many of them the curvature is measured at.
 
     Returns:
-        Nats; dimensions of the pairs without epoch, then alpha.
+        `measured` and `implied` (nats); dimensions of the pairs without epoch, then alpha.
     """
-    along = curvature.along(pairs, approximations.gauss_legendre(nodes), by_layer=False)
-    return approximations.from_curvature(end_of_training(along).curvature, alphas)
+    line = end_of_training(lines.line(pairs, parameters.line(), splits=["train"]), "train")
+    along = curvature.along(pairs, approximations.gauss_legendre(parameters.nodes), by_layer=False)
+    implied = approximations.from_curvature(end_of_training(along).curvature, line.alpha)
+    return xr.Dataset({"measured": barriers.loss_barrier(line.loss), "implied": implied})
 
 
-def correlation_numbers(
-    guesses: Mapping[str, xr.DataArray], measured: xr.DataArray, distance: xr.DataArray, bootstrap: Bootstrap
+def ranks(
+    guesses: Mapping[str, xr.DataArray], measured: xr.DataArray, distance: xr.DataArray
 ) -> dict[str, dict[str, Correlation]]:
-    """Correlations of predictions with the barrier, by method; as they are, and with distance taken out of both.
+    """Rank correlations of predictions with the barrier, within forks and across them, see `statistics.by_fork`.
 
     Args:
         guesses: by name, `second_order` among them.
         measured: the barrier.
         distance: the squared distance of each pair, the baseline.
-        bootstrap: how intervals are found.
 
     Returns:
-        Under each method those of the guesses and of the `distance_baseline`; that of the second-order approximation
-        `per_distance` with the barrier per distance; and that of the distance with it, `distance_per_distance`.
+        Those of the guesses and of the `distance_baseline`; and those of the second-order approximation and of the
+        distance, each with the other one taken out, `given_distance` and `distance_given`.
     """
-    rivals = {**guesses, "distance_baseline": distance}
-    scaled = {"per_distance": guesses["second_order"] / distance, "distance_per_distance": distance}
+    formula = guesses["second_order"]
+    return {name: by_fork(each, measured) for name, each in {**guesses, "distance_baseline": distance}.items()} | {
+        "given_distance": by_fork(formula, measured, given=distance),
+        "distance_given": by_fork(distance, measured, given=formula),
+    }
+
+
+def layer_ranks(guesses: Mapping[str, xr.DataArray], rise: xr.DataArray) -> dict[str, dict[str, Correlation]]:
+    """Rank correlations with the rise of each layer, over all layers and pairs, and within one layer of one fork.
+
+    Args:
+        guesses: by name, with the dimensions of the rise.
+        rise: with the dimension layer and those of pairs.
+    """
+
+    def apart(values: xr.DataArray) -> xr.DataArray:
+        return values.stack(cell=("fork_epoch", "layer"), create_index=False)
+
     return {
-        method: bootstrap.correlations(rivals, measured, method=method)
-        | bootstrap.correlations(scaled, measured / distance, method=method)
-        for method in METHODS
+        name: {
+            "everywhere": correlation(each, rise),
+            "within layers": correlation(apart(each), apart(rise), within="cell"),
+        }
+        for name, each in guesses.items()
     }
 
 
@@ -114,7 +143,7 @@ def decay_sweep(run: Run, parameters: Parameters) -> xr.Dataset:
     return xr.concat(result, "weight_decay")
 
 
-def least_and_most_decay(swept: xr.Dataset, bootstrap: Bootstrap) -> dict[str, Any]:
+def least_and_most_decay(swept: xr.Dataset) -> dict[str, Any]:
     """What `decay_sweep` found at the least and at the most weight decay, `NAME_least_decay` and `NAME_most_decay`.
 
     Returns:
@@ -133,7 +162,59 @@ def least_and_most_decay(swept: xr.Dataset, bootstrap: Bootstrap) -> dict[str, A
         "early_barrier": pair_mean(ends.measured.isel(fork_epoch=0)),
         "loss": ends.loss.mean(["fork_epoch", "parent", "pair"]),
         "spearman": {
-            str(name): bootstrap.correlation(each.predicted, each.measured)
-            for name, each in ends.groupby("weight_decay")
+            str(name): correlation(each.predicted, each.measured) for name, each in ends.groupby("weight_decay")
         },
     }
+
+
+def claims(
+    found: Mapping[str, Mapping[str, Correlation]],
+    of_layers: Correlation,
+    ratio: xr.DataArray,
+    identity: xr.Dataset,
+    kinked: xr.DataArray,
+) -> ClaimTable:
+    """The chapter's six statements about the second-order approximation, with their outcomes.
+
+    Args:
+        found: rank correlations, from `ranks`.
+        of_layers: that of the layer-wise prediction within one layer of one fork.
+        ratio: predicted over measured barrier of each pair, at the midpoint.
+        identity: of smooth pairs, the `measured` barrier along the line, and that `implied` by the curvature.
+        kinked: the barrier at the midpoint that the curvature implies for pairs with kinks.
+    """
+    formula, given = found["second_order"], found["given_distance"]
+    early = kinked.isel(fork_epoch=slice(None, -1))
+    difference = abs(identity.implied - identity.measured).max() / identity.measured.max()
+    return ClaimTable(
+        (
+            Claim(
+                f"Across all forks, the second-order formula ranks barriers with a correlation above {ORDERS.bound:g}.",
+                ((ORDERS, (Interval("all pairs", *formula["across forks"]),)),),
+            ),
+            Claim(
+                "Within one fork, where all pairs parted at the same time, it still ranks them.",
+                ((RANKS, tuple(Interval(name, *each) for name, each in formula.items() if name != "across forks")),),
+            ),
+            Claim(
+                "Within one fork, it ranks pairs that lie equally far apart: curvature knows more than distance.",
+                ((RANKS, (Interval("all pairs, given the squared distance", *given["within forks"]),)),),
+            ),
+            Claim(
+                "At every fork, the prediction is right within a factor of two (mean of predicted over measured).",
+                ((AT_LEAST_HALF, intervals(ratio, "")), (AT_MOST_TWICE, intervals(ratio, ""))),
+            ),
+            Claim(
+                "Within one layer of one fork, the layer-wise prediction ranks how much the loss rises.",
+                ((RANKS, (Interval("all pairs", *of_layers),)),),
+            ),
+            Claim(
+                "The curvature along the line implies the barrier of smooth networks; that of ReLU networks it misses: "
+                "between early siblings it implies none.",
+                (
+                    (EXACT, (Cases("largest difference over the largest barrier", (float(difference),)),)),
+                    (NEGATIVE, (Cases("implied barriers of early pairs", tuple(early.values.flat), "nats"),)),
+                ),
+            ),
+        )
+    )

@@ -9,10 +9,15 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.measure import geometry, statistics
+from lmc_utils.measure.claim_table import ClaimTable
+from lmc_utils.measure.claims import Claim, Interval, Rule, intervals
 from lmc_utils.measure.reductions import after_fork, end_of_training, pair_mean
-from lmc_utils.measure.statistics import Bootstrap, Correlation
+from lmc_utils.measure.statistics import Correlation, by_fork, correlation
 
 SETTLED = 0.95  # of the final distance
+POSITIVE, NEGATIVE = Rule("above", 0.0), Rule("below", 0.0)
+ACUTE = Rule("below", 90.0)
+LITTLE = Rule("above", -0.5), Rule("below", 0.5)  # of a rank correlation: less than a quarter of the variance of ranks
 
 
 def weight_norm(whole: xr.Dataset) -> xr.DataArray:
@@ -79,21 +84,35 @@ def angle_numbers(whole: xr.Dataset, null: xr.Dataset) -> dict[str, xr.DataArray
 
 
 def correlations_by_lag(
-    predictors: Mapping[str, xr.DataArray], final: xr.DataArray, bootstrap: Bootstrap, *, lags: Iterable[int]
+    predictors: Mapping[str, xr.DataArray], final: xr.DataArray, *, lags: Iterable[int]
 ) -> dict[str, list[Correlation]]:
     """How well what is known some epochs after the fork ranks the final barriers, for each of these numbers of epochs.
 
     Args:
         predictors: with the dimensions of `final` and epoch.
         final: with the dimensions fork_epoch, parent and pair.
-        bootstrap: how intervals are found.
         lags: epochs after the fork.
     """
     steps = list(lags)
-    return {
-        name: [bootstrap.correlation(after_fork(values, lag), final) for lag in steps]
-        for name, values in predictors.items()
+    return {name: [correlation(after_fork(values, lag), final) for lag in steps] for name, values in predictors.items()}
+
+
+def ranks(whole: xr.Dataset, final: xr.DataArray) -> dict[str, dict[str, Correlation]]:
+    """Rank correlations of distance and angle with the final barrier, within forks and across, see `by_fork`.
+
+    Args:
+        whole: of whole networks, from `geometry.track`.
+        final: with the dimensions fork_epoch, parent and pair.
+
+    Returns:
+        Of `early distance` and `early angle` from the fork point, one epoch after the fork, and of `final distance`.
+    """
+    known = {
+        "early distance": after_fork(whole.distance, 1),
+        "early angle": after_fork(whole.angle.sel(apex="fork_point"), 1),
+        "final distance": end_of_training(whole.distance),
     }
+    return {name: by_fork(each, final) for name, each in known.items()}
 
 
 def barrier_at_distance(barrier: xr.DataArray, distance: xr.DataArray, far: float) -> xr.DataArray:
@@ -156,3 +175,66 @@ def furthest_and_nearest(distances: xr.DataArray) -> dict[str, float]:
         "nearest_layer_distance": float(distances.min()),
         "layers": distances.size,
     }
+
+
+def claims(
+    whole: xr.Dataset, barrier: xr.DataArray, found: Mapping[str, Mapping[str, Correlation]], settled: xr.DataArray
+) -> ClaimTable:
+    """The chapter's eight statements about distance and angle, with their outcomes.
+
+    Args:
+        whole: of whole networks, from `geometry.track`.
+        barrier: the signed error barrier at the midpoint, by epoch.
+        found: rank correlations, from `ranks`.
+        settled: the epoch from which on the distance has settled, by fork epoch.
+    """
+    distance, angle = end_of_training(whole.distance), whole.angle.sel(apex="fork_point", drop=True)
+    nearer = -distance.diff("fork_epoch", label="lower")
+    change = end_of_training(angle) - after_fork(angle, 1)
+    growth = (end_of_training(barrier) - barrier.sel(epoch=settled.astype(int), drop=True)).isel(
+        fork_epoch=slice(None, -1)
+    )
+
+    def pooled(name: str, where: str = "within forks") -> tuple[Interval, ...]:
+        return (Interval(f"{name}, {where}", *found[name][where]),)
+
+    early_distance, early_angle = pooled("early distance"), pooled("early angle")
+    return ClaimTable(
+        (
+            Claim(
+                "The later the fork, the nearer siblings end (distance less that of the next fork).",
+                ((POSITIVE, intervals(nearer, "")),),
+            ),
+            Claim(
+                "At every fork, siblings end at less than a right angle as seen from the fork point.",
+                ((ACUTE, intervals(end_of_training(angle), "degrees")),),
+            ),
+            Claim(
+                "From one epoch after the fork to the end, the angle opens at the first fork and closes at the last.",
+                (
+                    (POSITIVE, intervals(change.isel(fork_epoch=[0]), "degrees")),
+                    (NEGATIVE, intervals(change.isel(fork_epoch=[-1]), "degrees")),
+                ),
+            ),
+            Claim(
+                "Across forks, the distance one epoch after the fork ranks the final barriers.",
+                ((POSITIVE, pooled("early distance", "across forks")),),
+            ),
+            Claim(
+                f"Within one fork, it says little about them (a correlation below {LITTLE[1].bound:g} either way).",
+                tuple((rule, early_distance) for rule in LITTLE),
+            ),
+            Claim(
+                "Within one fork, the angle one epoch after the fork says as little.",
+                tuple((rule, early_angle) for rule in LITTLE),
+            ),
+            Claim(
+                "Within one fork, the distance at the end of training ranks the barriers.",
+                ((POSITIVE, pooled("final distance")),),
+            ),
+            Claim(
+                "After the distance of early siblings has settled, their barrier still grows.",
+                ((POSITIVE, intervals(growth, "points")),),
+            ),
+        )
+    )

@@ -75,7 +75,7 @@ def ridge_shape(ridge: xr.DataArray) -> xr.Dataset:
         `high_sharpness` at the measured height nearest to `HIGH`, which is `high`.
     """
     below = ridge.sel(height=ridge.height < 1)
-    unbroken = statistics.exceeds_noise(below).astype(int).cumprod("height").astype(bool)
+    unbroken = statistics.stands_out(below).astype(int).cumprod("height").astype(bool)
     sharp = pair_mean(below) / (1 - below.height) ** 2
     high = ridge.height[abs(ridge.height - HIGH).argmin("height")].item()
     return xr.Dataset(
@@ -113,7 +113,7 @@ def ridge_growth(ridge: xr.DataArray) -> xr.Dataset:
         on the line and anywhere on the slope, -1 where it does not; `ridge_first_epoch` and `slope_first_epoch`, how
         high it is an epoch after the fork, there the highest; and `trough`, how far it is below zero at its lowest.
     """
-    since = statistics.start_of_last_stretch(statistics.exceeds_noise(ridge))
+    since = statistics.start_of_last_stretch(statistics.stands_out(ridge))
     mean = pair_mean(ridge)
     slope = ridge.height[(ridge.height > 0) & (ridge.height <= _SLOPE)]
     first = mean.sel(epoch=(ridge.fork_epoch + 1).clip(max=ridge.epoch[-1].item())).drop_vars("epoch")

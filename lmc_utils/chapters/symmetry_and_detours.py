@@ -19,7 +19,7 @@ from lmc_utils.measure.curves import Curves, CurveSettings
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.reductions import end_of_training, pair_mean
-from lmc_utils.measure.statistics import Correlation, bounds, exceeds_noise, jackknife
+from lmc_utils.measure.statistics import Correlation, bounds, jackknife, stands_out
 from lmc_utils.settings import Settings, at_least, odd_at_least, parameter, require
 
 STABLE = Rule("below", STABLE_BELOW)
@@ -163,7 +163,7 @@ def alignment_gain(treated: TreatmentResults) -> dict[str, xr.DataArray]:
         "interval": bounds(treated.barriers),
         "fall": pair_mean(reduction),
         "fall_interval": bounds(reduction),
-        "stands_out": exceeds_noise(reduction),
+        "stands_out": stands_out(reduction),
         "moved": pair_mean(report.moved),
         "closer": pair_mean(report.after / report.before),
     }
@@ -227,7 +227,7 @@ def claims(
         curve, independent_curve: the training error barrier along the curves of siblings, with the dimensions
             fork_epoch, parent and pair, and of independent networks, with the dimension pair.
         passes: of `minimax_path.across`, on the plane through the fork point.
-        agreement: rank correlation of predicted and measured barriers after alignment, with its bootstrap interval.
+        agreement: rank correlation of predicted and measured barriers after alignment, with its interval.
     """
     early = passes.fork_epoch.values[:-1]
 
@@ -237,7 +237,7 @@ def claims(
     low, high = bounds(jackknife(independent_curve)).values
     between_independent = Interval("independent networks", float(independent_curve.mean()), low, high, "points")
     ratio = (passes["pass"] / passes.line).sel(fork_epoch=early)
-    of_ranks = Interval("rank correlation (bootstrap over parents)", *agreement)
+    of_ranks = Interval("rank correlation", *agreement)
     return ClaimTable(
         (
             Claim(

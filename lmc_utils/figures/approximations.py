@@ -26,6 +26,8 @@ TITLES = {  # of predictions, by the names that chapters give them; others are s
     "quintic": "quintic Hermite",
     "distance": r"$|\delta|^2$",
     "distance_baseline": r"$|\delta|^2$",
+    "given_distance": r"second order, given $|\delta|^2$",
+    "distance_given": r"$|\delta|^2$, given second order",
     "layerwise": "second order",
     "layerwise_gradient": "with the gradient term",
     "layerwise_distance": r"$|\delta_l|^2$",
@@ -110,6 +112,27 @@ def barrier_by_fork(measured: xr.DataArray, predicted: Mapping[str, xr.DataArray
     for mean, look in _styled(predicted):
         axis.plot(mean.fork_epoch, mean, lw=1.8, **look)
     axis.legend(fontsize="small")
+    return figure
+
+
+def correlations_by_fork(found: Mapping[str, Mapping[str, Correlation]]) -> Figure:
+    """Rank correlations within forks and across them, with intervals where there are any.
+
+    Args:
+        found: by name of the prediction, the correlations from `statistics.by_fork`.
+    """
+    figure, (axis,) = elements.side_by_side(
+        1, (7.2, 3.8), ylabel="rank correlation\nwith the barrier", ylim=(-1.05, 1.05)
+    )
+    apart = 0.6 / len(found)
+    for place, (name, each, colour) in enumerate(elements.coloured(found)):
+        x = np.arange(len(each)) + apart * (place - (len(found) - 1) / 2)
+        estimate, low, high = np.array([*each.values()]).T
+        axis.vlines(x, low, high, color=colour, lw=1.5)
+        axis.plot(x, estimate, _MARKERS[place], color=colour, ms=5, label=TITLES.get(name, name))
+    axis.set_xticks(range(len(each)), [label.replace(" forks", "\nforks") for label in each])
+    elements.zero_line(axis)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
     return figure
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from lmc_utils.measure import approximations, barriers, lines
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.reductions import end_of_training
-from lmc_utils.measure.statistics import Bootstrap, Correlation
+from lmc_utils.measure.statistics import Correlation, correlation
 
 __all__ = ["midpoint", "by_layer", "midpoint_numbers", "layer_numbers"]
 
@@ -64,9 +64,9 @@ def midpoint_numbers(predictions: xr.Dataset, spearman: dict[str, Correlation]) 
     return {"spearman": spearman, "ratio_second_order": ratio, "pairs": predictions.measured.size}
 
 
-def layer_numbers(predictions: xr.Dataset, bootstrap: Bootstrap) -> dict[str, float]:
+def layer_numbers(predictions: xr.Dataset) -> dict[str, float]:
     """Numbers of `by_layer` for chapters: rank correlation, and the ratio of means over pairs and layers."""
     return {
-        "spearman_layerwise": float(bootstrap.correlation(predictions.second_order, predictions.measured)),
+        "spearman_layerwise": float(correlation(predictions.second_order, predictions.measured)),
         "ratio_layerwise": float(predictions.second_order.mean() / predictions.measured.mean()),
     }

@@ -4,44 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.settings import Settings, at_least, parameter, require_choice
+from lmc_utils.settings import require_choice
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class Bootstrap(Settings):
-    """Settings for intervals.
-
-    >>> Bootstrap(resamples=1)
-    Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: resamples: expected at least 100, got 1
-    """
-
-    resamples: int = parameter(2000, "samples of the bootstrap", at_least(100), bytes_each=64)
-
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"resamples": 200}}
-
-    def correlation(self, prediction: xr.DataArray, truth: xr.DataArray, *, method: str = "spearman") -> Correlation:
-        """The correlation of two arrays, with as many resamples; see the function `correlation`."""
-        return correlation(prediction, truth, method, resamples=self.resamples)
-
-    def correlations(
-        self, predictions: Mapping[str, xr.DataArray], truth: xr.DataArray, *, method: str = "spearman"
-    ) -> dict[str, Correlation]:
-        """The correlation of each of several predictions with the truth, under its name."""
-        return {name: self.correlation(each, truth, method=method) for name, each in predictions.items()}
-
-
 class Correlation(NamedTuple):
-    """A correlation coefficient and the ends of its 95 % bootstrap interval."""
+    """A correlation coefficient and the ends of its 95 % interval over parents, which are NaN where there is none."""
 
     estimate: float
     low: float
@@ -51,87 +26,122 @@ class Correlation(NamedTuple):
         return self.estimate
 
     def __str__(self) -> str:
-        return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        ends = ", no interval" if math.isnan(self.low) else f" [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.estimate:.3f}{ends}"
 
 
 METHODS: dict[str, Callable[[Array], Array]] = {
     "pearson": lambda values: values,
     "spearman": lambda values: np.asarray(stats.rankdata(values, axis=-1, nan_policy="omit")),
 }
+# Of normal samples with one pair a parent, 95 % intervals of rank correlations of .9 cover 76 % with five parents, and
+# partial ones 86 % with eight; with ten every case that was tried covers at least 90 %, see the tests.
+FEWEST_PARENTS = 10
+_NOTHING = 1e-6  # what rounding leaves of a spread that a third quantity explains
 
 
 def correlation(
-    prediction: xr.DataArray, truth: xr.DataArray, method: str, *, resamples: int = 2000, seed: int = 0
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    method: str = "spearman",
+    *,
+    within: str | None = None,
+    given: xr.DataArray | None = None,
 ) -> Correlation:
-    """Correlation of two arrays over all their elements, with a percentile bootstrap interval over parents.
+    """Correlation of two arrays over their elements, with a t interval over parents.
 
-    Elements that share a parent are not independent. So a resample draws as many parents as there are, with
-    replacement, and takes all the elements of each (a cluster bootstrap: Davison and Hinkley 1997, section 3.8). With
-    few parents there are few different resamples, 10 with three, and the interval is coarse and too narrow.
+    Elements that share a parent are not independent, so parents are left out one at a time, each with all its elements.
+    The interval is the jackknife's (Tukey 1958), of arcsin r, whose error hardly depends on r and which is finite where
+    the order is perfect. Ranks among few have a smaller correlation than among many, by a few hundredths with ten; the
+    interval is that of ranks among as many as there are.
 
     Args:
-        prediction, truth: the same dimensions in any order, among them `parent`; elements that are not finite in either
-            are left out.
+        prediction, truth: the same dimensions in any order, among them `parent`; elements that are not finite in any
+            argument are left out.
         method: `pearson`, of the values, or `spearman`, of their ranks.
-        resamples: bootstrap samples; resamples without any spread are left out.
-        seed: of the resampling.
+        within: a dimension whose labels have nothing to be compared by: values are ranked and centred within each, so
+            that what distinguishes the labels does not count.
+        given: a third array, whose linear part is taken out of both (partial correlation), of ranks by `spearman`.
 
     Returns:
-        NaN, all three, where fewer than three elements are left; an interval of NaN where there is but one parent.
+        NaN, all three, where fewer than three elements are left or one array has no spread; an interval of NaN where
+        there are fewer parents than `FEWEST_PARENTS`, or none of them makes a difference.
 
     Raises:
         ParameterError: the method is not known.
 
-    >>> x = xr.DataArray([[1.0, 2.0], [3.0, 4.0]], dims=["parent", "pair"])
-    >>> correlation(x, x**3, "spearman")
-    Correlation(estimate=1.0, low=1.0, high=1.0)
+    >>> x = xr.DataArray([[1.0, 2.0, 3.0], [30.0, 20.0, 10.0]], dims=["fork_epoch", "parent"])
+    >>> y = xr.DataArray([[1.0, 2.0, 3.0], [13.0, 12.0, 11.0]], dims=["fork_epoch", "parent"])
+    >>> print(correlation(x, -y, within="fork_epoch"))
+    -1.000, no interval
     """
     require_choice("method", method, METHODS)
-    first, second = xr.broadcast(*xr.align(prediction, truth, join="exact"))
-    parents = first.sizes.get("parent", 1)
-    both = np.stack(
-        [each.transpose("parent", ..., missing_dims="ignore").values.reshape(parents, -1) for each in (first, second)]
+    arrays = [prediction, truth] if given is None else [prediction, truth, given]
+    shared = xr.broadcast(*xr.align(*arrays, join="exact"))
+    groups, parents = shared[0].sizes.get(within, 1), shared[0].sizes.get("parent", 1)
+    order = [*filter(None, [within]), "parent", ...]
+    values = np.stack(
+        [each.transpose(*order, missing_dims="ignore").values.reshape(groups, parents, -1) for each in shared]
     )
-    finite = np.isfinite(both).all(0)
+    finite = np.isfinite(values).all(0)
     if finite.sum() < 3:
         return Correlation(np.nan, np.nan, np.nan)
-    both = np.where(finite, both, np.nan)
-    draws = np.random.default_rng(seed).integers(parents, size=(resamples, parents))
-    # The same parents are drawn many times where there are few: three have 27 different draws.
-    different, places = np.unique(draws, axis=0, return_inverse=True)
-    resampled = _correlate(both[:, different].reshape(2, len(different), -1), method)[places]
-    finite_draws = resampled[np.isfinite(resampled)]
-    low, high = np.quantile(finite_draws, [0.025, 0.975]) if parents > 1 and len(finite_draws) else (np.nan, np.nan)
-    return Correlation(float(_correlate(both.reshape(2, -1), method)), float(low), float(high))
+    taking_part = np.flatnonzero(finite.any((0, 2)))
+    samples = np.repeat(np.where(finite, values, np.nan)[:, None], 1 + len(taking_part), 1)
+    for place, parent in enumerate(taking_part, 1):
+        samples[:, place, :, parent] = np.nan
+    found = _correlate(samples.reshape(*samples.shape[:3], -1), method)
+    low, high = _jackknifed(np.arcsin(found)) if len(taking_part) >= FEWEST_PARENTS else (np.nan, np.nan)
+    return Correlation(float(found[0]), low, high)
 
 
-def exceeds_noise(values: xr.DataArray, errors: float = 2.0) -> xr.DataArray:
-    """True where the mean over all pairs stands more than so many standard errors above zero.
+def correlations(
+    predictions: Mapping[str, xr.DataArray], truth: xr.DataArray, method: str = "spearman", **how: Any
+) -> dict[str, Correlation]:
+    """The correlation of each of several predictions with the truth, under its name; see `correlation`."""
+    return {name: correlation(each, truth, method, **how) for name, each in predictions.items()}
 
-    Pairs of one parent share their start, and some of them a sibling, so each parent counts once, with the mean of its
-    pairs. A convention rather than a test: with three parents the bound of a one-sided 95 % test would be 2.9.
+
+def by_fork(
+    prediction: xr.DataArray, truth: xr.DataArray, *, given: xr.DataArray | None = None
+) -> dict[str, Correlation]:
+    """Rank correlations of the pairs of each fork epoch, of all pairs within their forks, and across all forks.
+
+    Across forks, the fork epoch itself orders the pairs; within them it does not count.
 
     Args:
-        values: dimensions parent and pair, and any others; with fewer than two parents nothing exceeds the noise.
-        errors: standard errors of the mean.
+        prediction, truth, given: as for `correlation`, with the dimension fork_epoch.
+    """
+    forks = {
+        f"fork {fork}": correlation(
+            prediction.sel(fork_epoch=fork),
+            truth.sel(fork_epoch=fork),
+            given=None if given is None else given.sel(fork_epoch=fork),
+        )
+        for fork in truth.fork_epoch.values
+    }
+    within = correlation(prediction, truth, within="fork_epoch", given=given)
+    return {**forks, "within forks": within, "across forks": correlation(prediction, truth, given=given)}
 
-    >>> exceeds_noise(xr.DataArray([[[1.0, 1.1, 0.9]], [[2.0, -1.0, 0.5]]], dims=["epoch", "pair", "parent"])).values
+
+def stands_out(values: xr.DataArray) -> xr.DataArray:
+    """True where the 95 % interval of the mean over parents lies above zero, see `bounds`.
+
+    Args:
+        values: dimensions parent and pair, and any others; with fewer than two parents nothing stands out.
+
+    >>> stands_out(xr.DataArray([[[1.0, 1.1, 0.9]], [[2.0, -1.0, 0.5]]], dims=["epoch", "pair", "parent"])).values
     array([ True, False])
     """
-    of_parents = values.mean("pair", skipna=False)
-    count = of_parents.sizes["parent"]
-    if count < 2:
-        return xr.zeros_like(of_parents.mean("parent"), dtype=bool)
-    return of_parents.mean("parent", skipna=False) > errors * of_parents.std(
-        "parent", ddof=1, skipna=False
-    ) / math.sqrt(count)
+    return bounds(values).sel(bound="low", drop=True) > 0
 
 
 def bounds(values: xr.DataArray, confidence: float = 0.95) -> xr.DataArray:
     """The ends of the interval that holds the mean over parents with this confidence, by Student's t distribution.
 
-    Each parent counts once, with the mean of its pairs, see `exceeds_noise`. It supposes that parents' means scatter as
-    a normal distribution does, and with few parents it is wide: with three, 2.5 standard deviations either way.
+    Pairs of one parent share their start, and some of them a sibling, so each parent counts once, with the mean of its
+    pairs. It supposes that parents' means scatter as a normal distribution does, and with few parents it is wide: with
+    three, 2.5 standard deviations either way.
 
     Args:
         values: dimensions parent and pair, and any others.
@@ -192,12 +202,36 @@ def start_of_last_stretch(condition: xr.DataArray, dim: str = "epoch") -> xr.Dat
     return lasts[dim].where(lasts).min(dim)
 
 
-def _correlate(both: Array, method: str) -> Array:
-    """Correlations of two sets of samples along the last axis, shape (2, ..., samples) to (...); NaN without spread."""
-    values = np.stack([METHODS[method](each) for each in both])
+def _jackknifed(angles: Array) -> tuple[float, float]:
+    """The ends of the interval of a correlation, from its arcsine with all parents, then without each of them."""
+    count = len(angles) - 1
+    pseudo = count * angles[0] - (count - 1) * angles[1:]
+    away = stats.t.ppf(0.975, count - 1) * pseudo.std(ddof=1) / math.sqrt(count)
+    low, high = np.sin(np.clip(angles[0] + np.array([-away, away]), -math.pi / 2, math.pi / 2))
+    return (low, high) if low < high else (np.nan, np.nan)
+
+
+def _correlate(values: Array, method: str) -> Array:
+    """Correlations of two quantities, given a third if there is one: a number for each sample.
+
+    Ranks and means are those of each group. NaN where one quantity has no spread in any group.
+
+    Args:
+        values: shape (quantities, samples, groups, elements); NaN is left out.
+        method: one of `METHODS`.
+    """
+    values = METHODS[method](values)
     finite = np.isfinite(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        first, second = values - np.nansum(values, -1, keepdims=True) / finite.sum(-1, keepdims=True)
-        correlations = np.nansum(first * second, -1) / np.sqrt(np.nansum(first**2, -1) * np.nansum(second**2, -1))
     lowest, highest = np.where(finite, values, np.inf).min(-1), np.where(finite, values, -np.inf).max(-1)
-    return np.where((lowest < highest).all(0), correlations, np.nan)
+    spread = (lowest < highest).any(-1).all(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centred = np.nan_to_num(values - np.nansum(values, -1, keepdims=True) / finite.sum(-1, keepdims=True))
+        products = np.einsum("asge,bsge->sab", centred, centred)
+        lengths = np.sqrt(np.einsum("saa->sa", products))
+        matrix = products / lengths[:, :, None] / lengths[:, None, :]
+        found = matrix[:, 0, 1]
+        if len(values) == 3:
+            first, second = matrix[:, 0, 2], matrix[:, 1, 2]
+            left = np.sqrt((1 - first**2) * (1 - second**2))
+            found = np.where(left > _NOTHING, (found - first * second) / left, np.nan)
+    return np.where(spread, np.clip(found, -1, 1), np.nan)

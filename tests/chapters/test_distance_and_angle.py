@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from lmc_utils.chapters import distance_and_angle as chapter
-from lmc_utils.measure.statistics import Bootstrap
+from lmc_utils.measure.statistics import correlation
 
 COORDS = {"fork_epoch": [0, 2], "parent": [0, 1, 2], "pair": ["0-1"], "epoch": [0, 1, 2, 3, 4]}
 NOISE = xr.DataArray(np.random.default_rng(0).normal(size=(2, 3, 1, 5)), coords=COORDS)
@@ -91,7 +91,7 @@ def test_angles_of_two_walks_in_space() -> None:
 def test_a_predictor_equal_to_the_final_barrier_at_one_lag_correlates_only_there() -> None:
     final = NOISE.sel(epoch=0, drop=True)
     known = xr.where(NOISE.epoch == NOISE.fork_epoch + 2, final, NOISE)
-    found = chapter.correlations_by_lag({"known": known}, final, Bootstrap(resamples=100), lags=[1, 2])
+    found = chapter.correlations_by_lag({"known": known}, final, lags=[1, 2])
     assert found["known"][1].estimate == 1
     assert found["known"][0].estimate < 1
 
@@ -127,3 +127,24 @@ def test_barriers_are_compared_at_half_the_common_distance() -> None:
     assert found["barrier_at_common_distance"].values.tolist() == [20, 20]
     assert found["barrier_when_settled"].values.tolist() == [60, 40, 0]
     assert found["error_barrier"].values.tolist() == [80, 40, 0]
+
+
+def test_claims_follow_from_walks_that_open_and_close() -> None:
+    """Twelve parents whose siblings of fork 0 go twice as far; angles open there and close after the last fork."""
+    coords = {"fork_epoch": [0, 2], "parent": range(12), "pair": ["0-1"], "epoch": [0, 1, 2, 3, 4]}
+    noise = xr.DataArray(np.random.default_rng(5).normal(size=(2, 12, 1, 5)), coords)
+    lag = noise.epoch - noise.fork_epoch
+    walked = lag.where(lag >= 0)
+    turn = xr.DataArray([5.0, -5.0], {"fork_epoch": [0, 2]})
+    angle = (50 + turn * walked + 0.1 * noise).expand_dims(apex=["fork_point"])
+    whole = xr.Dataset({"distance": (walked + 0.01 * noise) * xr.where(noise.fork_epoch == 0, 2, 1), "angle": angle})
+    barrier = walked * 5 + noise
+    found = chapter.ranks(whole, end := barrier.isel(epoch=-1, drop=True))
+    outcomes = [each.outcome for each in chapter.claims(whole, barrier, found, xr.full_like(turn, 3)).claims]
+    assert outcomes[:3] == ["holds"] * 3
+    assert outcomes[-1] == "holds"
+    closing = chapter.claims(whole.assign(angle=100 - angle), barrier, found, xr.full_like(turn, 3)).claims[2]
+    assert closing.outcome == "fails"
+    assert found["final distance"]["fork 0"] == correlation(
+        whole.distance.isel(fork_epoch=0, epoch=-1, drop=True), end.isel(fork_epoch=0, drop=True)
+    )

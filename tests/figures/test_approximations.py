@@ -97,3 +97,13 @@ def test_the_sweep_draws_ratio_and_loss_for_each_fork() -> None:
     for fork in PAIRS["fork_epoch"]:
         assert curve(ratio.sel(fork_epoch=fork)) in drawn(left)
         assert curve(2 * ratio.sel(fork_epoch=fork)) in drawn(right)
+
+
+def test_correlations_stand_at_their_place_and_their_bars_are_the_intervals() -> None:
+    alone = Correlation(0.2, np.nan, np.nan)
+    found = {"one": {"fork 0": KNOWN, "within forks": alone}, "other": {"fork 0": alone, "within forks": KNOWN}}
+    axis = approximations.correlations_by_fork(found).axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["fork 0", "within\nforks"]
+    assert drawn(axis)[:2] == [(0.9, 0.2), (0.2, 0.9)]
+    bars = [bar.get_segments() for bar in axis.collections]  # type: ignore[attr-defined]
+    assert bars[0][0][:, 1].tolist() == [0.5, 1.0]

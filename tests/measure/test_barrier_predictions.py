@@ -7,7 +7,6 @@ import pytest
 
 from lmc_utils.forking import Run
 from lmc_utils.measure import barrier_predictions, curvature, lines
-from lmc_utils.measure.statistics import Bootstrap
 
 
 def test_midpoint_predictions_use_the_line_and_both_curvatures(run: Run) -> None:
@@ -28,6 +27,6 @@ def test_layer_rises_are_predicted_by_diagonal_blocks(run: Run) -> None:
     for layer in ends.layer.values:
         own = ends.curvature.sel(layer=layer, with_layer=layer).squeeze()
         np.testing.assert_allclose(found.second_order.sel(layer=layer), own.sum("alpha") / 16, rtol=1e-12)
-    numbers = barrier_predictions.layer_numbers(found, Bootstrap(resamples=100))
+    numbers = barrier_predictions.layer_numbers(found)
     assert numbers["ratio_layerwise"] == pytest.approx(float(found.second_order.mean() / found.measured.mean()))
     assert barrier_predictions.midpoint_numbers(found, {})["pairs"] == found.measured.size

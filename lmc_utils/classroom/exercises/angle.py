@@ -57,7 +57,7 @@ def _random_walks(steps: int, length: int) -> Exercise:
         "All squared steps of both random walks add up.",
         {
             "That is how far *one* of them is from the start.": np.sqrt(steps) * length,
-            "They do not walk in opposite directions: at a right angle, squares add up.": 2 * np.sqrt(steps) * length,
+            "Their directions are not opposite but perpendicular, so squares add up.": 2 * np.sqrt(steps) * length,
             "That is the length of one path. A random walk gets less far.": steps * length,
             "That is the length of both paths. A random walk gets less far.": 2 * steps * length,
             "That is the mean *squared* distance.": 2 * steps * length**2,
@@ -73,7 +73,7 @@ EXERCISES = {
         {
             "That is what siblings do that fork at initialisation. Late in training, what determines the first steps "
             "after the fork: gradient or noise?": "opens",
-            "If both walks were random, it would stay a right angle. They are not.": "stays",
+            "If both were random walks, it would stay a right angle. They are not.": "stays",
         },
         choices=("opens", "closes", "stays"),
     ),
@@ -83,7 +83,7 @@ EXERCISES = {
         {
             "For two vectors in the same direction you return nan: rounding takes their cosine a little above 1. Clamp "
             "it first.": _unclamped,
-            "The wrong apex: that is the angle seen from the origin. Subtract the apex from both.": (
+            "Wrong apex: that is the angle seen from the origin. Subtract the apex from both.": (
                 lambda one, two, apex: _angle(one, two, 0 * apex)
             ),
             "That is the angle at the first sibling. The apex was asked for.": lambda p, q, apex: _angle(q, apex, p),

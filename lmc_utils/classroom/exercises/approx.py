@@ -101,7 +101,7 @@ EXERCISES = {
     "approx-1": Exercise(
         _prediction_for_parabola,
         "A parabola that opens upwards lies below its chord: its barrier is negative, and the formula is never "
-        "negative where both ends bend upwards. The gradient term puts that right.",
+        "negative where both ends bend upwards. The gradient term corrects this.",
         {
             "Work out both for phi(a) = a². Where does a parabola lie, above its chord or below?": "the barrier",
             "Its curvature is not zero at either end. What does the formula give?": "zero",
@@ -127,7 +127,7 @@ EXERCISES = {
         "For a quadratic loss it is exact: the term with the slopes is twice as large as the other and has the "
         "opposite sign.",
         {
-            "Where are the slopes? They do not count in your answer.": lambda a, s, t, p, q: _second_order(a, p, q),
+            "Your answer does not depend on the slopes.": lambda a, s, t, p, q: _second_order(a, p, q),
             "The gradient term has the wrong sign: the slope at the *first* end raises it.": lambda a, s, t, p, q: (
                 _with_slopes(a, s, t, p, q, -1.0)
             ),
@@ -146,9 +146,11 @@ EXERCISES = {
         "A barrier is negative curvature along the line, weighted with a tent.",
         {
             "Positive curvature *lowers* a barrier: the sign is wrong.": lambda *given: -_from_curvature(*given),
-            "Every part of the line counts the same in your integral. Where is the tent?": _weighted(lambda s, a: 1.0),
+            "Every part of the line has the same weight in your integral. Where is the tent?": _weighted(
+                lambda s, a: 1.0
+            ),
             "The tent has two sides. Beyond alpha it comes down.": _weighted(min),
-            "Your tent has its top in the middle. It should be at alpha.": _weighted(
+            "Your tent peaks at the midpoint. It should peak at alpha.": _weighted(
                 lambda s, a: toy.tent_function(0.5, s)
             ),
         },
@@ -157,12 +159,12 @@ EXERCISES = {
     ),
     "approx-5": Exercise(
         _ratio,
-        "After this short training the formula overrates the barrier. The next exercise shows what such a number is "
-        "worth.",
+        "After this short training the formula overestimates the barrier. The next exercise shows how much such a "
+        "number depends on the recipe.",
         {
-            "Is that with the gradient term? The poster's formula goes without.": lambda: _ratio("gradient"),
-            "Those are the layers' own blocks. Layers that move together count as well.": lambda: _ratio("diagonal"),
-            "You have measured on the test set. The curvatures are those of the train loss.": lambda: _ratio(
+            "Does that include the gradient term? The poster's formula has none.": lambda: _ratio("gradient"),
+            "Those are only the layers' own blocks. Pairs of layers contribute as well.": lambda: _ratio("diagonal"),
+            "You have measured on the test set. The curvatures are those of the training loss.": lambda: _ratio(
                 split="test"
             ),
             "That is the approximation itself. Divide it by the barrier.": predicted,
@@ -172,12 +174,14 @@ EXERCISES = {
     ),
     "approx-6": Exercise(
         lambda: _ratio(long=True),
-        "Too high before, far too low now: longer training without decay flattens the endpoints, not the ridge between "
-        "them.",
+        "Too high before, far too low now: longer training without decay flattens the loss around the endpoints, not "
+        "the barrier between them.",
         {
             "That is the ratio of the exercise before.": _ratio,
             "You have divided by the barrier of the other family.": lambda: predicted(long=True) / measured(),
-            "Is that with the gradient term? The poster's formula goes without.": lambda: _ratio("gradient", long=True),
+            "Does that include the gradient term? The poster's formula has none.": lambda: _ratio(
+                "gradient", long=True
+            ),
         },
         tolerance=0.005,
     ),
