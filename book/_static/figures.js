@@ -2,7 +2,7 @@
 (() => {
   const FIGURES = ".bd-article :is(.cell_output, figure, .widget-subarea) img:not(a img)";
   const dialog = document.createElement("dialog");
-  dialog.className = "lmc-figure";
+  dialog.className = "lmc-enlarged";
   dialog.addEventListener("click", () => dialog.close());
 
   const open = (figure) => {
