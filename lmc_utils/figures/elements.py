@@ -129,7 +129,7 @@ def fork_bands(axis: Axes, values: xr.DataArray, dim: str) -> None:
 
 
 def svg(figure: Figure, alt: str) -> str:
-    """A figure as an image for a page, at most as wide as its column, in the colours of the page, with its alternative text.
+    """A figure as an image for a page, at most as wide as its column, in the page's colours, with an alternative text.
 
     Where the column is narrow, it scrolls sideways rather than become too small to read.
     """

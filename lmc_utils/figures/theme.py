@@ -2,15 +2,15 @@
 
 | what | rule |
 | --- | --- |
-| type | 12 points for labels and titles, 11 for ticks and legends; `small` (10) where there is much; never below `x-small` |
+| type | labels and titles 12 points, ticks and legends 11; `small` (10) where there is much, at least `x-small` |
 | width | at most 9 inches: the book's column shows that at nearly natural size, text at 12 pixels |
-| phone | a wider figure is drawn smaller than it is, so a tap opens it at natural size, where text has at least 11 pixels |
+| phone | a wider figure is shrunk to the column; a tap opens it at natural size, text at 11 pixels or more |
 | format | SVG, with large meshes as `rasterized` pictures in it; frames of a flip-book have twice the pixels shown |
 | paper | white; axes have none of their own. In the dark, the page's (`dark_colours`) |
 | ink | `INK` for text, axes and what is compared with; `FAINT` for guides. The dark turns both around |
 | on a map | white or `ON_MAP`, which the dark leaves as they are |
 | fork epochs | `fork_colours`, early ones dark; in the dark, what is too dark for the page is lightened |
-| other series | seaborn's colour-blind palette, in its order; never told apart by colour alone where the text names them |
+| other series | seaborn's colour-blind palette, in its order; a mark or a line style of its own where text names one |
 | legends | beside or below the panels (`elements.fork_legend`, `elements.legend_below`), or where no data are |
 | words | quantity and unit at each axis; the alternative text says what is seen |
 """
