@@ -33,10 +33,9 @@ def along_line(report: xr.Dataset) -> Figure:
     layers = ["layer_rise"] if "layer_rise" in report else []
     panels = len(curves) + len(layers)
     figure, axes = elements.side_by_side(panels, (4.2 * panels, 3.4))
-    figure.set_layout_engine("constrained")
     for axis, name in zip(axes, curves, strict=False):
         _curve(axis, report, name)
-    elements.legend_below(figure, 3)
+    elements.legend_below(figure, 2 * panels)
     if layers:
         values = report.layer_rise
         axes[-1].barh([str(layer) for layer in values.layer.values], values.values, color=sns.color_palette()[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 from collections.abc import Iterator, Mapping
@@ -12,9 +13,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lmc_utils.figures.dark_colours import with_dark_colours
 from lmc_utils.figures.theme import FAINT, fork_colours
 
 BLUE, ORANGE, GREEN = "#0173b2", "#de8f05", "#029e73"  # of seaborn's colour-blind palette
+_LEGIBLE = 75  # pixels for an inch, at which type of 10 points has 10
 
 Part = TypeVar("Part")
 
@@ -126,11 +129,17 @@ def fork_bands(axis: Axes, values: xr.DataArray, dim: str) -> None:
 
 
 def svg(figure: Figure, alt: str) -> str:
-    """A figure as SVG for a page, at most as wide as its column, with an alternative text."""
+    """A figure as an image for a page, at most as wide as its column, in the page's colours, with an alternative text.
+
+    Where the column is narrow, it scrolls sideways rather than become too small to read.
+    """
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", bbox_inches="tight")
-    about = f'role="img" aria-label="{html.escape(alt)}" style="max-width: 100%; height: auto"'
-    return f"<svg {about} " + drawn.getvalue().partition("<svg ")[2]
+    text = with_dark_colours(drawn.getvalue().partition("?>")[2])
+    source = f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
+    legible = f"max-width: 100%; height: auto; min-width: {_LEGIBLE * figure.get_figwidth():.0f}px"
+    image = f'<img src="{source}" alt="{html.escape(alt)}" style="{legible}">'
+    return f'<div class="lmc-scroll" tabindex="0" style="overflow-x: auto">{image}</div>'
 
 
 def zero_line(axis: Axes) -> None:

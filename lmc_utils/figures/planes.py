@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 
 from lmc_utils.figures import elements
 from lmc_utils.figures.labels import axis_label
-from lmc_utils.figures.theme import INK
+from lmc_utils.figures.theme import INK, ON_MAP
 
 __all__ = ["plane_maps", "height_profiles", "ridge_growth"]
 
@@ -56,7 +56,7 @@ def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "los
         axis.pcolormesh(x, y, heights, norm=scale, cmap=TERRAIN, shading="gouraud", rasterized=True)
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
         for step in steps.walk.transpose("walker", "axis", ...).values:
-            axis.plot(*step, color="white", lw=1.6, path_effects=[withStroke(linewidth=2.6, foreground=INK)])
+            axis.plot(*step, color="white", lw=1.6, path_effects=[withStroke(linewidth=2.6, foreground=ON_MAP)])
         name_points(axis, plane.corner.transpose("point", "axis").values, ("1", "2", third_point_name(planes)))
     bar: dict[str, Any] = {"location": "bottom", "aspect": 40, "label": axis_label(show, planes[show])}
     figure.colorbar(ScalarMappable(scale, TERRAIN), ax=figure.axes, **bar)
@@ -124,8 +124,8 @@ def name_points(axis: Axes, spots: np.ndarray[Any, Any], names: Sequence[str]) -
     """Mark the three points that span a plane, shape (3, 2), with names beside the first two and above the third."""
     places = (((-7, 0), "right", "center"), ((7, 0), "left", "center"), ((0, 6), "center", "bottom"))
     for (x, y), name, (away, ha, va) in zip(spots, names, places, strict=True):
-        axis.plot(x, y, "o", color="white", mec=INK, ms=6)
+        axis.plot(x, y, "o", color="white", mec=ON_MAP, ms=6)
         axis.annotate(
             name, (x, y), away, textcoords="offset points", ha=ha, va=va, color="white", fontsize="small",
-            path_effects=[withStroke(linewidth=2, foreground=INK)],
+            path_effects=[withStroke(linewidth=2, foreground=ON_MAP)],
         )  # fmt: skip

@@ -1,4 +1,19 @@
-"""The style of all figures: fonts, colours, one colour for each fork epoch."""
+"""The rules of all figures: type, colours, paper, sizes.
+
+| what | rule |
+| --- | --- |
+| type | labels and titles 12 points, ticks and legends 11; `small` (10) where there is much, at least `x-small` |
+| width | at most 9 inches: the book's column shows that at nearly natural size, text at 12 pixels |
+| phone | a wider figure is shrunk to the column; a tap opens it at natural size, text at 11 pixels or more |
+| format | SVG, with large meshes as `rasterized` pictures in it; frames of a flip-book have twice the pixels shown |
+| paper | white; axes have none of their own. In the dark, the page's (`dark_colours`) |
+| ink | `INK` for text, axes and what is compared with; `FAINT` for guides. The dark turns both around |
+| on a map | white or `ON_MAP`, which the dark leaves as they are |
+| fork epochs | `fork_colours`, early ones dark; in the dark, what is too dark for the page is lightened |
+| other series | seaborn's colour-blind palette, in its order; a mark or a line style of its own where text names one |
+| legends | beside or below the panels (`elements.fork_legend`, `elements.legend_below`), or where no data are |
+| words | quantity and unit at each axis; the alternative text says what is seen |
+"""
 
 from __future__ import annotations
 
@@ -9,11 +24,11 @@ from typing import Any
 import matplotlib as mpl
 import seaborn as sns
 
-INK, FAINT = "#3b4252", "#c8ccd4"
+INK, FAINT, ON_MAP = "#3b4252", "#c8ccd4", "#2e3440"
 
 
 def use_theme() -> None:
-    """Set the style of all figures: seaborn, white background, vector graphics, text that is legible on a phone."""
+    """Set the style of all figures, and vector graphics in notebooks."""
     _set_theme()
     with suppress(ImportError):  # outside Jupyter
         from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -35,6 +50,7 @@ def _set_theme() -> None:
         style="ticks",
         palette="colorblind",
         rc={
+            "axes.facecolor": "none",
             "axes.spines.right": False,
             "axes.spines.top": False,
             **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK),

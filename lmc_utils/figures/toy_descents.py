@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from lmc_utils.figures import elements
 from lmc_utils.figures.elements import BLUE, ORANGE  # of the first and the second sibling
-from lmc_utils.figures.theme import FAINT, INK
+from lmc_utils.figures.theme import FAINT, INK, ON_MAP
 from lmc_utils.toy import Array, multidimensional
 from lmc_utils.toy.descent import wilson_interval
 
@@ -66,7 +66,7 @@ def landscape_in_plane(roots: ArrayLike, n_points: int = 201) -> Figure:
         pane.set_visible(False)
     left.grid(False)
     colours = _contours(right, east, north, heights)
-    right.plot(*roots.T, "o", color="white", mec=INK, ms=6)
+    right.plot(*roots.T, "o", color="white", mec=ON_MAP, ms=6)
     right.set(**_PLANE, title="top view")
     figure.colorbar(colours, ax=right, label="height / barrier", shrink=0.85)
     return figure
@@ -86,12 +86,12 @@ def trajectories_in_plane(
             trajectories[at:, 0, pair],
             trajectories[at:, row, pair],
         )
-        for path, colour in ((together, INK), (first, BLUE), (second, ORANGE)):
+        for path, colour in ((together, ON_MAP), (first, BLUE), (second, ORANGE)):
             axis.plot(*path[::3].T, color=colour, lw=0.7, alpha=0.85)
-        axis.plot(*np.stack([first[-1], second[-1]]).T, color=INK, ls=":", lw=1.6)
+        axis.plot(*np.stack([first[-1], second[-1]]).T, color=ON_MAP, ls=":", lw=1.6)
         for path, colour in ((first, BLUE), (second, ORANGE)):
             axis.plot(*path[-1], "o", color=colour, mec="white", ms=9, zorder=6)
-        axis.plot(*first[0], "X", color=INK, mec="white", ms=10, zorder=6)
+        axis.plot(*first[0], "X", color=ON_MAP, mec="white", ms=10, zorder=6)
     return figure
 
 

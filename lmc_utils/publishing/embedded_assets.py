@@ -45,7 +45,7 @@ _LOADER = """
     kept.replaceWith(script);
   }
   delete document.readyState;
-  document.dispatchEvent(new Event("DOMContentLoaded"));
+  document.dispatchEvent(new Event("DOMContentLoaded", { bubbles: true })); // windows listen, too
   dispatchEvent(new Event("load"));
 })();
 </script>

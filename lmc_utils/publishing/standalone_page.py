@@ -10,14 +10,17 @@ from lmc_utils.provenance import write_whole
 from lmc_utils.publishing.output_files import require_writable
 from lmc_utils.settings import require
 
-_STYLE = (
-    "body{font-family:sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#3b4252}"
-    "svg{max-width:100%;height:auto}table{border-collapse:collapse;display:block;overflow-x:auto}"
-    "td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #e5e9f0}"
-    "td:first-child,th:first-child{text-align:left}h3{font-size:1rem;margin-bottom:.2rem}"
-    "pre{background:#eceff4;padding:.6rem .8rem;overflow-x:auto;margin:.4rem 0}"
-    "@media (prefers-color-scheme:dark){body{background:#121212;color:#d8dee9}td,th{border-color:#3b4252}"
-    "pre{background:#2e3440}svg{background:#fff;padding:.4rem;border-radius:.3rem}}"
+_STYLE = (  # that of the book, light and dark
+    ":root{color-scheme:light dark;--line:#d1d5da;--code:#f3f4f5}"
+    "body{font-family:system-ui,sans-serif;line-height:1.5;max-width:72rem;margin:2rem auto;padding:0 1rem;"
+    "background:#fff;color:#323232}h1{font-size:2.2rem;font-weight:400;line-height:1.15;overflow-wrap:anywhere}"
+    "h2{font-weight:400}h3,h4{font-size:1rem;margin-bottom:.2rem}"
+    "details{border:1px solid var(--line);border-radius:.4rem;margin:.75rem 0;padding:.3rem .8rem}"
+    "summary{cursor:pointer}table{border-collapse:collapse;display:block;overflow-x:auto}"
+    "td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid var(--line)}"
+    "td:first-child,th:first-child{text-align:left}"
+    "pre{background:var(--code);padding:.6rem .8rem;overflow-x:auto;margin:.4rem 0}"
+    "@media (prefers-color-scheme:dark){:root{--line:#48566b;--code:#29313d}body{background:#121212;color:#ced6dd}}"
 )
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from lmc_utils.settings import require
 
-DPI = 130
+DPI, DENSITY = 192, 2  # pixels of an inch, and of a pixel of the page, where a frame is as large as a drawn figure
 
 
 def flip_book(
@@ -66,7 +66,7 @@ def flip_book(
     ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     bar = ipywidgets.HBox([play, slider], layout={"flex_flow": "row wrap", "align_items": "center"})
     below = ipywidgets.HTML(f"<p>{html.escape(caption)}</p>")
-    return ipywidgets.VBox([bar, stack, below], layout={"max_width": f"{pictures[0].width}px"})
+    return ipywidgets.VBox([bar, stack, below], layout={"max_width": f"{pictures[0].width // DENSITY}px"})
 
 
 def render(figures: Iterable[Figure]) -> Iterator[Image.Image]:
@@ -75,7 +75,7 @@ def render(figures: Iterable[Figure]) -> Iterator[Image.Image]:
     Of a figure that is repeated, only animated artists are drawn again, over the same background.
 
     >>> [picture.size for picture in render([Figure(figsize=(2, 1))])]
-    [(260, 130)]
+    [(384, 192)]
     """
     drawn = None
     for figure in figures:
@@ -102,5 +102,6 @@ def _frame(picture: Image.Image, words: str) -> ipywidgets.HTML:
     # A tenth smaller than PNG; the quality is that of the search.
     picture.convert("RGB").save(file, "WEBP", lossless=True, method=4, quality=50)
     source = f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
-    size = f'width="{picture.width}" height="{picture.height}" style="width: 100%; height: auto; background: white"'
-    return ipywidgets.HTML(f'<img src="{source}" alt="{html.escape(words)}" {size}>', layout={"margin": "0"})
+    size = f'width="{picture.width // DENSITY}" height="{picture.height // DENSITY}"'
+    look = 'class="lmc-frame" style="width: 100%; height: auto; background: white"'
+    return ipywidgets.HTML(f'<img src="{source}" alt="{html.escape(words)}" {size} {look}>', layout={"margin": "0"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -89,6 +90,31 @@ def test_a_link_into_a_folded_section_unfolds_it(browser: Browser, host: str) ->
         assert part.get_attribute("open") is None
         visit.page.locator(f"a[href='#{inside}']").filter(visible=True).first.click()
         visit.page.wait_for_function("id => document.getElementById(id).closest('details').open", arg=inside)
+        assert visit.script_errors == []
+
+
+def test_a_figure_opens_on_a_phone_at_a_size_that_can_be_read(browser: Browser, host: str) -> None:
+    for visit in visit_one(browser, host, CHAPTERS[1]):
+        visit.page.set_viewport_size(PHONE)
+        opened = visit.page.locator("dialog.lmc-enlarged")
+        figures = visit.page.locator("article .cell_output > img").filter(visible=True)
+        for figure in figures.all():
+            drawn = figure.evaluate("image => fetch(image.src).then((answer) => answer.text())")
+            points = 100 * min(map(float, re.findall(r"scale\(([\d.]+) -", drawn)))
+            paper = re.search(r'width="([\d.]+)pt"', drawn)
+            figure.press("Enter")
+            width = opened.locator("img").evaluate("image => image.getBoundingClientRect().width")
+            assert paper
+            assert points * width / float(paper[1]) >= 9, "pixels of the smallest text"
+            left, right = opened.evaluate("it => (({ left, right }) => [left, right])(it.getBoundingClientRect())")
+            assert 0 <= left < right <= PHONE["width"]
+            visit.page.keyboard.press("Escape")
+            opened.wait_for(state="hidden")
+            assert figure.evaluate("image => image === document.activeElement"), "the reader is back where they were"
+        figures.first.click()
+        opened.wait_for()
+        opened.get_by_role("button", name="Close").click()
+        opened.wait_for(state="hidden")
         assert visit.script_errors == []
 
 

@@ -40,7 +40,7 @@ def test_compare_shows_differing_parameters_and_all_numbers(folder: Path) -> Non
     assert ["barrier_fork_0", "2", "6", "4"] in lines
     assert ["barrier_fork_1", "–", "2", "–"] in lines
     page = (folder / "page.html").read_text()
-    assert page.count("<svg ") == 1
+    assert page.count("<img ") == 1
     assert "<td>barrier_fork_0</td><td>2</td><td>6</td><td>4</td>" in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""

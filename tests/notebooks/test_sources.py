@@ -109,6 +109,9 @@ def test_a_chapter_opens_with_its_question_and_a_picture(path: Path) -> None:
     (drawn,) = [cell for cell in notebook["cells"] if cell["id"] == picture["cell"]]
     assert drawn["cell_type"] == "code"
     assert picture["caption"]
+    before = notebook["cells"][: notebook["cells"].index(drawn)]
+    words = " ".join("".join(cell["source"]) for cell in before if cell["cell_type"] == "markdown").split()
+    assert picture.get("moved") or len(words) > 600, "else the page shows the same figure twice within two screens"
 
 
 @every_chapter

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lmc_utils.settings import ParameterError
-from lmc_utils.widgets.flipbook import flip_book, render
+from lmc_utils.widgets.flipbook import DPI, flip_book, render
 
 
 def drawing(height: float, size: tuple[float, float] = (3, 2)) -> Figure:
@@ -62,9 +62,9 @@ def test_a_figure_that_changes_gives_the_frames_of_figures_of_their_own() -> Non
 def test_a_reduced_palette_keeps_the_appearance() -> None:
     exact = np.asarray(next(render([drawing(1)])).convert("RGB"), dtype=float)
     figure = drawing(1)
-    figure.set_dpi(130)
+    figure.set_dpi(DPI)
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=130)
+    figure.savefig(file, format="png", dpi=DPI)
     full = np.asarray(Image.open(file).convert("RGB"), dtype=float)
     assert np.abs(exact - full).mean() < 1, "of 255 levels"
 
