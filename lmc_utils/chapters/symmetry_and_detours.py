@@ -118,6 +118,12 @@ def error_barriers(measured: xr.Dataset) -> xr.DataArray:
     return barriers.of_each_statistics(barriers.error_barrier, measured, "error")
 
 
+def rescaled_barriers(pairs: Pairs, parameters: Parameters) -> xr.DataArray:
+    """The training error barrier at the end of training where activations are rescaled and nothing is permuted."""
+    measured = activation_rescaling.line(pairs, parameters.line(), splits=["train"])
+    return error_barriers(end_of_training(measured, "train"))
+
+
 def layer_rise(pairs: Pairs) -> xr.DataArray:
     """The rise of the training loss where one layer is at the midpoint, at the end of training, of pairs as they are.
 

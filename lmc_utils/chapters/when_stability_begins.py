@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -86,6 +86,11 @@ def onset_along_axis(name: str, table: xr.Dataset, plan: Parameters) -> xr.Datas
     parameter = _PARAMETERS.get(name, name.replace(" ", "_"))
     kind = name if name in LABEL_NUMBERS else ""
     return onset_along_parameter(table, parameter, plan.split, below=plan.below, kind=kind)
+
+
+def default_onset(table: xr.Dataset, plan: Parameters, split: str) -> xr.DataArray:
+    """The onset of each network with the default learning rate, on a split that the plan need not have."""
+    return onset_along_axis("learning rate", table, replace(plan, split=split)).begins.sel(learning_rate=0.1)
 
 
 def directions(values: xr.DataArray) -> xr.DataArray:
