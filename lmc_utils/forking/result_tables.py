@@ -24,7 +24,7 @@ from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
 from lmc_utils.settings import ParameterError, require_choice
 
 PLACES = (CHECKOUT / "results", Path(sys.prefix) / "share" / "lmc_utils" / "results")
-_RESNET = Experiment(architecture="resnet8", widths=(8,), norm="batch", learning_rate=0.4, epochs=20)
+_RESNET = Experiment(architecture="resnet8", widths=(8,), norm="batch", learning_rate=0.4, epochs=20, parents=3)
 FASHION = replace(_RESNET, dataset="fashion_mnist", train_samples=10_000, learning_rate=0.2, parents=2, keep=5)
 LINE = lines.LineGrid(alphas=9, alpha_range=(0.0, 1.0))
 

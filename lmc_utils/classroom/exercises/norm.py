@@ -33,7 +33,7 @@ def _barriers(convention: str, rate: float, split: str) -> xr.DataArray:
 
 
 def barrier(convention: str = "reestimate", fork: int = 0, split: str = "train", rate: float = 0.4) -> float:
-    """The error barrier by a convention, mean over all pairs, in points; kept statistics are each network's in turn."""
+    """The error barrier by a convention, mean over all pairs, in points; kept statistics: each network's in turn."""
     return float(_barriers(convention, rate, split).sel(fork_epoch=fork).mean())
 
 
@@ -75,16 +75,16 @@ def _midpoint_variance(v_1: Any, v_2: Any, rho: Any, cross: float = 2.0, factor:
 EXERCISES = {
     "norm-1": Exercise(
         _highest,
-        "Near the other network, the weights are nearly its own, and the statistics are those of the first.",
+        "Near the other network the weights are nearly its own, but the statistics are those of the first.",
         {
-            "Those fit the point at which they are taken. What do statistics do that fit another one?": "reestimate",
+            "Those fit the point at which they are taken. What if statistics fit another point?": "reestimate",
             "They are wrong at the midpoint, but right at both ends. Which ones are wrong at an end?": "interpolate",
         },
         choices=CONVENTIONS,
     ),
     "norm-2": Exercise(
         _statistics(),
-        "One pass over a batch, N / (N - 1) for the variance: that is all that re-estimation does, layer by layer.",
+        "One pass over a batch, N / (N - 1) for the variance: re-estimation does this layer by layer.",
         {
             "The variance is that of these numbers. As an estimate it is larger by N / (N - 1).": _statistics(0),
             "Each place in space has statistics of its own in your answer. A channel has one mean.": lambda a: np.stack(
@@ -112,13 +112,13 @@ EXERCISES = {
     ),
     "norm-4": Exercise(
         lambda: barrier("interpolate") - barrier(),
-        "So many points come from the statistics, not from the weights.",
+        "This part of the barrier comes from the statistics, not from the weights.",
         {
-            "That is the barrier with interpolated statistics. How much of it goes away?": lambda: barrier(
-                "interpolate"
+            "That is the barrier with interpolated statistics. How much lower is it with re-estimated ones?": lambda: (
+                barrier("interpolate")
             ),
             "That is the barrier with re-estimated statistics.": barrier,
-            "Those are siblings that fork after two epochs.": lambda: barrier("interpolate", 2) - barrier(fork=2),
+            "Those are siblings forked after two epochs.": lambda: barrier("interpolate", 2) - barrier(fork=2),
             "You have measured on the test set.": lambda: barrier("interpolate", 0, "test") - barrier(split="test"),
             "That is the difference to kept statistics.": lambda: barrier("keep") - barrier(),
         },
@@ -127,11 +127,11 @@ EXERCISES = {
         _remaining_variance,
         "The statistics before it were right, so this is what one layer's averaging leaves.",
         {
-            "That is the first normalisation. The last one was asked for.": lambda: _remaining_variance(0),
-            "Those are siblings that fork after two epochs.": lambda: _remaining_variance(fork=2),
+            "That is the first normalisation. The question is about the last one.": lambda: _remaining_variance(0),
+            "Those are siblings forked after two epochs.": lambda: _remaining_variance(fork=2),
             "You have compared with one end only. Take the mean of both.": lambda: _remaining_variance(end=0.0),
-            "With the other end only. Take the mean of both.": lambda: _remaining_variance(end=1.0),
-            "After a normalisation with the right statistics there is always one. Look at what comes in.": lambda: (
+            "You have compared with the other end only. Take the mean of both.": lambda: _remaining_variance(end=1.0),
+            "After a normalisation with the right statistics it is always 1. Take the input's variance.": lambda: (
                 _remaining_variance(quantity="normalised")
             ),
         },
@@ -139,7 +139,7 @@ EXERCISES = {
     ),
     "norm-6": Exercise(
         lambda: barrier() / barrier(rate=0.1),
-        "The rate was raised by four. The convention was the same, so this time it is the landscape that differs.",
+        "The rate was four times as high. The convention was the same, so this time the landscape differs.",
         {
             "That is the barrier of the slower family. Compare it with the other's.": lambda: barrier(rate=0.1),
             "The other way round: by how much is the *faster* family's barrier higher?": lambda: (
