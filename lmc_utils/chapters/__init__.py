@@ -16,4 +16,6 @@ __all__ = [
     "stability_onset_experiment",
     "toy_stability_onset",
     "your_own_networks",
+    "finetuned_families",
+    "checkpoint_files",
 ]

@@ -1,45 +1,33 @@
-"""The chapter on the reader's own networks: its parameters, families of small networks to connect, and its claims."""
+"""The chapter on the reader's own networks: its parameters, the numbers that it quotes, and its claims."""
 
 from __future__ import annotations
 
-import atexit
-import copy
-import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import xarray as xr
-from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, cross_entropy
-from torch.nn.utils import parameters_to_vector
+from torch import nn
 
-from lmc_utils import connect
-from lmc_utils.connect import checkpoints, import_by_name
+from lmc_utils.chapters import finetuned_families
+from lmc_utils.chapters.checkpoint_files import Checkpoints
+from lmc_utils.chapters.finetuned_families import STARTS, Family, Samples
 from lmc_utils.measure.barriers import STABLE_BELOW, barrier_height
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Rule
-from lmc_utils.measure.module_state import State
-from lmc_utils.settings import (
-    ParameterError,
-    Settings,
-    above,
-    at_least,
-    between,
-    odd_at_least,
-    parameter,
-    require,
-)
+from lmc_utils.settings import Settings, above, at_least, between, odd_at_least, parameter
 
-Family = Mapping[str, nn.Module]
-"""Networks of one architecture: `first` and `same_start` were fine-tuned from one start, `two_starts` from another."""
-Samples = tuple[Tensor, Tensor]
-STARTS = ("same_start", "two_starts")
+__all__ = [
+    "Checkpoints",
+    "Parameters",
+    "alignment_numbers",
+    "claims",
+    "convention_numbers",
+    "layer_numbers",
+    "mean_and_range",
+]
+
 STABLE, UNSTABLE = Rule("below", STABLE_BELOW), Rule("at least", STABLE_BELOW)
 SAME_BARRIER = Rule("at most", 1.0)  # points: half of what makes a pair unstable
 TOO_HIGH = Rule("above", STABLE_BELOW)  # enough to make a stable pair look unstable
@@ -50,7 +38,7 @@ FEW_LEFT = Rule("at most", 0.25)  # of the barrier: permutations that cause it l
 
 @dataclass(frozen=True)
 class Parameters(Settings):
-    """What the chapter trains before it connects: starts, and networks that are fine-tuned from them.
+    """Families of networks that the chapter trains before it connects them.
 
     >>> Parameters(families=0)
     Traceback (most recent call last):
@@ -62,14 +50,34 @@ class Parameters(Settings):
     }
 
     families: int = parameter(3, "families of three networks: two from one start, one from another", at_least(1))
-    start_epochs: int = parameter(4, "passes over the training samples for a start", at_least(1), unit="epochs")
-    tuning_epochs: int = parameter(6, "passes after it, in an order of their own", at_least(1), unit="epochs")
+    start_epochs: int = parameter(4, "training of a start", at_least(1), unit="epochs")
+    tuning_epochs: int = parameter(
+        6, "fine-tuning after it, each network with its own order of the samples", at_least(1), unit="epochs"
+    )
     batch_size: int = parameter(80, "samples in a step; the last short batch is dropped", between(1, 400))
     sequences: int = parameter(2400, "sequences that the transformers are trained on", at_least(400))
     adam_rate: float = parameter(0.007, "largest learning rate of the transformers, by AdamW", above(0))
     sgd_rate: float = parameter(0.3, "largest learning rate of the convolutional networks, by SGD", above(0))
-    alphas: int = parameter(11, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
+    alphas: int = parameter(11, "equally spaced points from one network to the other", odd_at_least(3), bytes_each=64)
     seed: int = parameter(0, "of everything random; equal seeds give equal networks", at_least(0))
+
+    def train(
+        self,
+        make: Callable[[], nn.Module],
+        samples: Samples,
+        optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+    ) -> list[Family]:
+        """Train the families of an architecture, see `finetuned_families.families`."""
+        return finetuned_families.families(
+            make,
+            samples,
+            optimiser,
+            count=self.families,
+            start_epochs=self.start_epochs,
+            tuning_epochs=self.tuning_epochs,
+            batch_size=self.batch_size,
+            seed=self.seed,
+        )
 
     def overview(self) -> dict[str, str]:
         """Both kinds of networks, whose sizes the chapter records, see `Settings.overview`."""
@@ -84,193 +92,38 @@ class Parameters(Settings):
         }
 
 
-class Loaded(NamedTuple):
-    """What `connect.pair` takes: two states, a network of their architecture, and samples."""
-
-    first: State
-    second: State
-    data: Any
-    model: nn.Module
-
-    def pair(self, **options: Any) -> connect.Report:
-        """What `connect.pair` finds between them, with these of its options."""
-        return connect.pair(self.first, self.second, self.data, model=self.model, **options)
-
-
-@dataclass(frozen=True)
-class Checkpoints(Settings):
-    """Two checkpoints of the reader's own; all four parameters, or none.
-
-    >>> Checkpoints(model="my_package.networks:make")
-    Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: data: expected MODULE:NAME, as model, data, checkpoint_a and checkpoint_b go ...
-    """
-
-    model: str | None = parameter(None, "your network: MODULE:NAME of a function that makes one")
-    data: str | None = parameter(None, "your samples: MODULE:NAME, as for `lmc connect`")
-    checkpoint_a: str | None = parameter(None, "a file with one state of your network")
-    checkpoint_b: str | None = parameter(None, "a file with another")
-
-    def check(self) -> None:
-        given = {each.name: getattr(self, each.name) for each in fields(Checkpoints)}
-        for name, value in given.items() if self else ():
-            wanted = "a file" if name.startswith("checkpoint") else "MODULE:NAME"
-            together = f"{wanted}, as model, data, checkpoint_a and checkpoint_b go together"
-            require(value is not None, name, together, value)
-            if name.startswith("checkpoint"):
-                require(Path(value).exists(), name, "a file that is there", value)
-            else:
-                require(all(value.partition(":")), name, "MODULE:NAME, as in package.module:function", value)
-
-    def __bool__(self) -> bool:
-        """Whether any of them is given."""
-        return any(getattr(self, each.name) is not None for each in fields(Checkpoints))
-
-    def load(self) -> Loaded:
-        """Read both files, and make the network and the samples.
-
-        Raises:
-            ParameterError: none are given, or one of them is not what it should be; in one line.
-        """
-        if self.checkpoint_a is None or self.checkpoint_b is None or self.model is None or self.data is None:
-            raise ParameterError("model: expected MODULE:NAME, got None, as no files are given")
-        first, second = (checkpoints.read(Path(path))[0] for path in (self.checkpoint_a, self.checkpoint_b))
-        return Loaded(first, second, import_by_name.samples(self.data), import_by_name.network(self.model))
-
-
-def working_folder() -> Path:
-    """A temporary folder whose modules can be imported, here and in the shell, which also finds the command `lmc`.
-
-    Progress bars, of which a page would show every step, are hidden in both.
-    """
-    folder = tempfile.mkdtemp(prefix="lmc-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    sys.path.insert(0, folder)
-    for variable, first in (("PYTHONPATH", folder), ("PATH", str(Path(sys.executable).parent))):
-        os.environ[variable] = os.pathsep.join(filter(None, [first, os.environ.get(variable)]))
-    os.environ["LMC_PROGRESS"] = "0"
-    return Path(folder)
-
-
-def fit(
-    network: nn.Module, samples: Samples, optimiser: torch.optim.Optimizer, *, epochs: int, batch_size: int, seed: int
-) -> nn.Module:
-    """Train a classifier; the learning rate rises to its largest value and then falls to nothing."""
-    torch.manual_seed(seed)
-    inputs, labels = samples
-    steps = len(labels) // batch_size
-    largest = optimiser.param_groups[0]["lr"]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, largest, epochs * steps, cycle_momentum=False)
-    network.train()
-    for _ in range(epochs):
-        for batch in torch.randperm(len(labels))[: batch_size * steps].split(batch_size):  # type: ignore[no-untyped-call]
-            loss = cross_entropy(network(inputs[batch]), labels[batch])
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-    return network
-
-
-def families(
-    make: Callable[[], nn.Module],
-    samples: Samples,
-    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
-    *,
-    parameters: Parameters,
-) -> list[Family]:
-    """Train starts, and fine-tune three networks from two of them, for each family anew.
-
-    Args:
-        make: makes a network.
-        samples: to train on.
-        optimiser: from a network's parameters to what trains them.
-        parameters: how many families, how long, with which seed.
-    """
-
-    def trained(start: nn.Module, epochs: int, seed: int) -> nn.Module:
-        network = copy.deepcopy(start)
-        options = {"epochs": epochs, "batch_size": parameters.batch_size, "seed": seed}
-        return fit(network, samples, optimiser(network.parameters()), **options)
-
-    result: list[Family] = []
-    for number in range(parameters.families):
-        seed = 1000 * parameters.seed + 10 * number
-        torch.manual_seed(seed)
-        one, other = (trained(make(), parameters.start_epochs, seed + each) for each in (1, 2))
-        starts = {"first": one, "same_start": one, "two_starts": other}
-        result.append(
-            {
-                name: trained(start, parameters.tuning_epochs, seed + each)
-                for each, (name, start) in enumerate(starts.items(), 3)
-            }
-        )
-    return result
-
-
-def connect_families(families: Sequence[Family], samples: Samples, **options: Any) -> xr.Dataset:
-    """What `connect.pair` finds between the first network of each family and its two others.
-
-    Args:
-        families: from `families`.
-        samples: to measure on.
-        options: of `connect.pair`.
-
-    Returns:
-        What a report has, with the dimensions start (same_start, two_starts) and family, and `endpoint_difference`.
-    """
-
-    def measured(family: Family, start: str) -> xr.Dataset:
-        return _with_difference(connect.pair(family["first"], family[start], samples, **options))
-
-    rows = [xr.concat([measured(family, start) for family in families], "family") for start in STARTS]
-    return xr.concat(rows, xr.Variable("start", list(STARTS)))
-
-
 def mean_and_range(values: xr.DataArray) -> dict[str, xr.DataArray]:
     """The mean over families, and the `lowest` and the `highest` value."""
     return {"": values.mean("family"), "lowest": values.min("family"), "highest": values.max("family")}
 
 
-def mean_cosine(families: Sequence[Family]) -> dict[str, float]:
-    """The cosine between the weights of the first network and those of each other one, mean over families."""
-    weights = [
-        {name: parameters_to_vector(network.parameters()) for name, network in family.items()} for family in families
-    ]
-    result = {start: [cosine_similarity(one["first"], one[start], dim=0).item() for one in weights] for start in STARTS}
-    return {start: sum(cosines) / len(cosines) for start, cosines in result.items()}
-
-
 def convention_numbers(report: Mapping[str, xr.Dataset]) -> dict[str, Any]:
-    """What statistics of batch normalisation do to the barrier, by the names of recorded numbers.
+    """Error barriers under each convention for batch normalisation, by the names of recorded numbers.
 
     Args:
         report: from `connect_families`, under the names kept, interpolated and re-estimated.
 
     Returns:
-        The error barrier under each convention; how high it is where statistics are kept between networks that share
-        their start, and for how many of these pairs it exceeds the bound of stability; and how far interpolated
-        statistics are off.
+        The error barrier under each convention; with kept statistics, the midpoint barrier between networks from one
+        start, and how many of these pairs are unstable; and how much too high the barrier is with interpolated
+        statistics.
     """
     barriers = {name.replace("-", ""): each.error_barrier for name, each in report.items()}
-    same_start = {name: each.sel(start="same_start") for name, each in barriers.items()}
     too_high = barriers["interpolated"] - barriers["reestimated"]
     return {
         "cnn_error_barrier": {name: mean_and_range(each) for name, each in barriers.items()},
         "cnn_error_at_the_ends": report["re-estimated"].error.sel(alpha=[0, 1]).mean(),
         "cnn_error_at_half_kept": report["kept"].error_at_half.sel(start="same_start").mean(),
-        "cnn_interpolated_off": abs(too_high.sel(start="same_start")).max(),
         "cnn_interpolated_too_high": {
             "": too_high.sel(start="two_starts").mean(),
             "lowest": too_high.sel(start="two_starts").min(),
         },
-        "error_barrier_naive_batchnorm": same_start["kept"].mean(),
-        "naive_condemns": (same_start["kept"] >= STABLE_BELOW).sum(),
+        "kept_unstable": (barriers["kept"].sel(start="same_start") >= STABLE_BELOW).sum(),
     }
 
 
 def alignment_numbers(aligned: xr.DataArray, barrier: xr.DataArray) -> dict[str, Any]:
-    """What is left of the error barrier after alignment, by the names of recorded numbers."""
+    """The error barrier after alignment and the fraction of it that is left, by the names of recorded numbers."""
     left, after = (values.sel(start="two_starts") for values in (aligned / barrier, aligned))
     return {
         "error_barrier": mean_and_range(aligned),
@@ -284,8 +137,8 @@ def layer_numbers(report: xr.Dataset) -> dict[str, Any]:
     fraction = (report.layer_rise / report.loss_barrier).sel(start="two_starts")
     return {
         "layers": fraction.sizes["layer"],
-        "layer_share_highest": fraction.max(),
-        "layer_share_sum": fraction.sum("layer").mean(),
+        "layer_fraction_highest": fraction.max(),
+        "layer_fraction_sum": fraction.sum("layer").mean(),
     }
 
 
@@ -319,25 +172,27 @@ def claims(transformers: xr.Dataset, convolutional: Mapping[str, xr.Dataset], al
             Claim("From one start, networks can be averaged, in every family.", ((STABLE, of_both(one)),)),
             Claim("From two starts, they cannot be averaged, in any family.", ((UNSTABLE, of_both(two)),)),
             Claim(
-                "Weights alone are not enough: with the statistics of one network kept, every pair from one start "
-                "looks as if it could not be averaged.",
+                "Averaged weights are not enough: with the statistics of one network kept (mean of both barriers), "
+                "every pair from one start looks as if it could not be averaged.",
                 ((UNSTABLE, (cases("pairs from one start", barrier["kept"].sel(start=one), "points"),)),),
             ),
             Claim(
-                "Whole checkpoints nearly are: with averaged statistics the barrier is the re-estimated one within "
-                f"{SAME_BARRIER.bound:g} point from one start, and over {TOO_HIGH.bound:g} points too high from two.",
+                "Averaged statistics are enough for one start only: with them the barrier from one start is within "
+                f"{SAME_BARRIER.bound:g} point of the re-estimated one, and from two over {TOO_HIGH.bound:g} points "
+                "higher.",
                 (
                     (SAME_BARRIER, (cases("off from one start", abs(off.sel(start=one)), "points"),)),
                     (TOO_HIGH, (cases("too high from two starts", off.sel(start=two), "points"),)),
                 ),
             ),
             Claim(
-                "The ends know: the second-order formula gives every pair from two starts a higher barrier than any "
-                "pair from one.",
+                "Curvature at the ends tells the two kinds apart: the second-order formula predicts a higher barrier "
+                "for every pair from two starts than for any pair from one.",
                 ((HIGHER, (cases("above the highest from one start", higher, "nats"),)),),
             ),
             Claim(
-                "No single layer causes the barrier: between two starts, none alone raises the loss by half of it.",
+                "No single layer causes the barrier: between two starts, no layer alone at the midpoint raises the "
+                "loss by half of it.",
                 ((NO_SINGLE_LAYER, (cases("layers of all families", rise, "of the barrier"),)),),
             ),
             Claim(
@@ -347,23 +202,3 @@ def claims(transformers: xr.Dataset, convolutional: Mapping[str, xr.Dataset], al
             ),
         )
     )
-
-
-def between_files(loaded: Loaded, conventions: Mapping[str, str], *, alphas: int) -> dict[str, xr.Dataset]:
-    """What lies between two checkpoints under each convention for the statistics of batch normalisation.
-
-    Args:
-        loaded: the checkpoints.
-        conventions: see `connect.pair`, by name; a hyphen in a name is left out.
-        alphas: points on the line.
-    """
-    reports = {
-        name.replace("-", ""): loaded.pair(alphas=alphas, batchnorm=convention)
-        for name, convention in conventions.items()
-    }
-    return {name: _with_difference(report) for name, report in reports.items()}
-
-
-def _with_difference(report: connect.Report) -> xr.Dataset:
-    """What a report holds, with its endpoint difference as a variable."""
-    return report.dataset.assign(endpoint_difference=report.dataset.attrs["endpoint_difference"])

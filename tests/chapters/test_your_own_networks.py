@@ -1,4 +1,4 @@
-"""Two files as parameters: all four or none, checked before anything is computed."""
+"""Two checkpoints as parameters, families of networks, and claims in which every family counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import xarray as xr
 from torch import nn
 
 from lmc_utils import connect
+from lmc_utils.chapters import checkpoint_files, finetuned_families
 from lmc_utils.chapters import your_own_networks as chapter
 from lmc_utils.chapters.your_own_networks import Checkpoints
 from lmc_utils.settings import ParameterError
@@ -45,7 +46,7 @@ def test_missing_checkpoint_parameters_are_named(missing: str) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"checkpoint_b": "c.pt"}, "checkpoint_b: expected a file that is there, got 'c.pt'"),
+        ({"checkpoint_b": "c.pt"}, "checkpoint_b: expected an existing file, got 'c.pt'"),
         ({"data": "samples"}, "data: expected MODULE:NAME, as in package.module:function, got 'samples'"),
         ({"model": 3}, "model: expected a word or null, got 3"),
     ],
@@ -70,23 +71,25 @@ def test_loaded_checkpoints_can_be_passed_to_pair(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(scope="module")
-def families() -> list[chapter.Family]:
+def families() -> list[finetuned_families.Family]:
     inputs = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
     few = chapter.Parameters(families=2, start_epochs=1, tuning_epochs=1, batch_size=16)
     samples = inputs, (inputs[:, 0] > 0).long()
-    return chapter.families(lambda: nn.Linear(3, 2), samples, lambda own: torch.optim.SGD(own, 0.1), parameters=few)
+    return few.train(lambda: nn.Linear(3, 2), samples, lambda own: torch.optim.SGD(own, 0.1))
 
 
-def test_networks_from_one_start_are_closer(families: list[chapter.Family]) -> None:
+def test_networks_from_one_start_are_closer(families: list[finetuned_families.Family]) -> None:
     assert [list(family) for family in families] == [["first", "same_start", "two_starts"]] * 2
-    found = chapter.mean_cosine(families)
+    found = finetuned_families.mean_cosine(families)
     assert -1 <= found["two_starts"] < found["same_start"] <= 1
-    assert chapter.mean_cosine([dict.fromkeys(families[0], families[0]["first"])])["same_start"] == pytest.approx(1)
+    assert finetuned_families.mean_cosine([dict.fromkeys(families[0], families[0]["first"])])[
+        "same_start"
+    ] == pytest.approx(1)
 
 
-def test_families_are_connected_pair_by_pair(families: list[chapter.Family]) -> None:
+def test_families_are_connected_pair_by_pair(families: list[finetuned_families.Family]) -> None:
     samples = torch.eye(3), torch.tensor([0, 1, 1])
-    found = chapter.connect_families(families, samples, alphas=3)
+    found = finetuned_families.connect_families(families, samples, alphas=3)
     one = connect.pair(families[1]["first"], families[1]["two_starts"], samples, alphas=3)
     np.testing.assert_array_equal(found.loss.sel(start="two_starts").isel(family=1), one.loss)
     assert float(found.endpoint_difference.max()) < 1e-6
@@ -99,7 +102,7 @@ def test_modules_of_the_working_folder_and_the_command_are_found_in_a_shell(monk
     for variable in ("PYTHONPATH", "PATH", "LMC_PROGRESS"):
         monkeypatch.setenv(variable, os.environ.get(variable, ""))
     monkeypatch.setattr(sys, "path", [*sys.path])
-    (chapter.working_folder() / "module_of_mine.py").write_text("NAME = 'mine'")
+    (checkpoint_files.working_folder() / "module_of_mine.py").write_text("NAME = 'mine'")
     assert __import__("module_of_mine").NAME == "mine"
     done = subprocess.run(["python", "-c", "import module_of_mine as m; print(m.NAME)"], capture_output=True, text=True)
     assert done.stdout == "mine\n"
@@ -108,7 +111,7 @@ def test_modules_of_the_working_folder_and_the_command_are_found_in_a_shell(monk
 
 def by_start(one: float, two: float) -> xr.DataArray:
     """Two families, the second 10 % higher."""
-    starts = xr.DataArray([one, two], coords={"start": list(chapter.STARTS)})
+    starts = xr.DataArray([one, two], coords={"start": list(finetuned_families.STARTS)})
     return starts * xr.DataArray([1.0, 1.1], coords={"family": [0, 1]})
 
 
