@@ -6,6 +6,7 @@ A chapter's file is named after its notebook. What two chapters need stands in t
 __all__ = [
     "toy_landscapes",
     "toy_siblings",
+    "toy_claims",
     "sibling_forking",
     "barrier_approximation",
     "distance_and_angle",

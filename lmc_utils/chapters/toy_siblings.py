@@ -1,4 +1,4 @@
-"""The toy chapter's siblings: how they walk down its landscapes, and how often they part."""
+"""The toy chapter's siblings: how they descend its landscapes, and how often a barrier separates them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from lmc_utils.settings import Settings, above, at_least, between, each, increas
 from lmc_utils.toy import descent, landscape, multidimensional
 from lmc_utils.toy.landscape import MAX_MINIMA
 
-KINDS = ("isotropic", "degenerate")  # factors of a landscape in more dimensions
-_LINE = 5  # solutions of the one case on a line whose probabilities are headline numbers
+KINDS = {"isotropic": "isotropic, simplex", "degenerate": "degenerate, simplex", "circle": "isotropic, circle"}
+"""Landscapes in more dimensions, and how figures call them."""
+_FIVE = 5  # solutions on the line and on the circle
 
 
 @dataclass(frozen=True)
 class Descent(Settings):
-    """How siblings walk, and down which landscapes; lengths and heights in the units of `multidimensional.units`.
+    """How siblings descend, and which landscapes; lengths and heights in the units of `multidimensional.units`.
 
     >>> Descent(fork_times=[0.5, 1.5])
     Traceback (most recent call last):
@@ -28,22 +29,22 @@ class Descent(Settings):
     steps: int = parameter(1500, "steps of a simulated descent", between(1, 100_000))
     step_size: float = parameter(
         0.005,
-        "how far a step goes down the slope",
+        "length of a step per unit of slope",
         above(0),
         also="short enough for every landscape",
         unit="length² / height",
     )
-    temperature: float = parameter(0.3, "of the noise at the start", at_least(0), unit="heights")
+    temperature: float = parameter(0.3, "initial temperature of the noise", at_least(0), unit="heights")
     cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
     fork_times: tuple[float, ...] = parameter(
         (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-        "when siblings part, as fractions of the run",
+        "when siblings fork, as fractions of the run",
         increasing(between(0, 1)),
         also="at least a percent apart",
     )
     pairs: int = parameter(2000, "pairs of siblings on a line and in the plane", at_least(10), bytes_each=400)
     pairs_field: int = parameter(400, "pairs of siblings in more dimensions", at_least(10), bytes_each=4000)
-    threshold: float = parameter(0.1, "a barrier counts from this on", above(0), unit="heights")
+    threshold: float = parameter(0.1, "smallest height that counts as a barrier", above(0), unit="heights")
     counts: tuple[int, ...] = parameter(
         (2, 3, 5, 9), "numbers of solutions on a line that are compared", each(between(2, MAX_MINIMA))
     )
@@ -95,24 +96,22 @@ class Descent(Settings):
         starts = descent.random_starts(roots, pairs or self.pairs, self.seed)
         return descent.descend(roots, directions, starts=starts, **self.arguments())
 
-    def parted(
+    def separated(
         self, ends: landscape.Array, roots: landscape.Array, directions: landscape.Array | None = None
     ) -> landscape.Array:
-        """Fraction of pairs with a barrier above the threshold between them, shape (forks,)."""
-        high = descent.sibling_barriers(ends, roots, directions) > self.threshold
-        fractions: landscape.Array = high.mean(axis=1)
-        return fractions
+        """Which pairs have a barrier above the threshold between them, shape (forks, pairs)."""
+        return descent.sibling_barriers(ends, roots, directions) > self.threshold
 
-    def by_fork(self, values: landscape.Array | Mapping[Any, landscape.Array]) -> dict[Any, Any]:
-        """Values of the forks, shape (forks,), or several of them, by the time of each fork in per cent of the run."""
-        if isinstance(values, Mapping):
-            return {name: self.by_fork(each) for name, each in values.items()}
-        return {f"fork_{round(100 * time)}": value for time, value in zip(self.fork_times, values, strict=True)}
+    def by_fork(self, separated: landscape.Array | Mapping[Any, Any]) -> dict[Any, Any]:
+        """Fraction of pairs with a barrier by the time of the fork in per cent of the run; also of several arrays."""
+        if isinstance(separated, Mapping):
+            return {name: self.by_fork(each) for name, each in separated.items()}
+        fractions = separated.mean(axis=1)
+        return {f"fork_{round(100 * time)}": each for time, each in zip(self.fork_times, fractions, strict=True)}
 
-    def parting_pair(self, steps: landscape.Array, roots: landscape.Array) -> int:
-        """The first pair that parts for good where it forks at once, of walks of `descent.descend`; 0 if none does."""
-        high = descent.sibling_barriers(steps[-1], roots)[0] > self.threshold
-        return int(np.argmax(high))
+    def first_separated(self, trajectories: landscape.Array, roots: landscape.Array) -> int:
+        """The first pair of `descent.descend` with a barrier at the end after the first fork; 0 if none has one."""
+        return int(np.argmax(self.separated(trajectories[-1], roots)[0]))
 
     def interval(self, fraction: float) -> dict[str, float]:
         """The ends of the interval of a fraction of the pairs, see `descent.wilson_interval`."""
@@ -120,7 +119,7 @@ class Descent(Settings):
         return {"low": float(low), "high": float(high)}
 
     def quoted(self) -> dict[str, Any]:
-        """What the text says of the parameters."""
+        """Numbers that the text quotes of the parameters."""
         return {
             "pairs": self.pairs,
             "threshold": self.threshold,
@@ -131,12 +130,14 @@ class Descent(Settings):
 
     def line(self) -> landscape.Array:
         """Five equally spaced minima on [-1, 1], shape (5, 1)."""
-        return landscape.on_interval(_LINE)[:, None]
+        return landscape.on_interval(_FIVE)[:, None]
 
-    def field(self, dimension: int, degenerate: bool) -> tuple[landscape.Array, landscape.Array | None]:
-        """Minima at the corners of a simplex, shape (m_field, dimension), and the directions F_i of degenerate ones."""
+    def field(self, dimension: int, kind: str) -> tuple[landscape.Array, landscape.Array | None]:
+        """Minima of one of `KINDS`, shape (m, dimension), and the directions F_i of degenerate ones."""
+        if kind == "circle":
+            return np.pad(multidimensional.on_circle(_FIVE), ((0, 0), (0, dimension - 2))), None
         roots = multidimensional.simplex(self.m_field, dimension)
-        if not degenerate:
+        if kind == "isotropic":
             return roots, None
         return roots, multidimensional.random_directions(self.m_field, dimension, rank=self.rank, seed=self.seed)
 
@@ -144,7 +145,7 @@ class Descent(Settings):
         """Reject a step that is too long for one of the landscapes before a notebook spends a minute on it."""
         landscapes = [
             self.line(),
-            multidimensional.on_circle(_LINE),
+            multidimensional.on_circle(_FIVE),
             multidimensional.simplex(self.m_field, min(self.dimensions)),
         ]
         landscapes += [landscape.chebyshev(count)[:, None] for count in self.counts]
@@ -153,43 +154,43 @@ class Descent(Settings):
         require(self.step_size < limit, "step_size", wanted, self.step_size)
 
 
-def parted_in_fields(walk: Descent) -> tuple[dict[str, landscape.Array], dict[int, float]]:
-    """Pairs that part where the minima are the corners of a simplex, in each number of dimensions n.
+def separated_in_fields(settings: Descent) -> tuple[dict[str, landscape.Array], dict[int, float]]:
+    """Which pairs have a barrier between them in each number of dimensions n.
 
     Returns:
-        The fractions of pairs that part, shape (forks,), as `isotropic_n_10` and so on for each of `KINDS`; and the
-        fraction of parents with isotropic factors that end in the middle, nearer to it than half the radius, by n.
+        Arrays of shape (forks, pairs), as `isotropic_n_10` and so on for each of `KINDS`; and the fraction of parents
+        that end in the middle of the isotropic simplex, nearer to it than half the radius, by n.
     """
-    parted, in_middle = {}, {}
-    for n in walk.dimensions:
+    separated, in_middle = {}, {}
+    for n in settings.dimensions:
         for kind in KINDS:
-            field = walk.field(n, degenerate=kind == "degenerate")
-            ends = walk.endpoints(*field, pairs=walk.pairs_field)
-            parted[f"{kind}_n_{n}"] = walk.parted(ends, *field)
+            field = settings.field(n, kind)
+            ends = settings.endpoints(*field, pairs=settings.pairs_field)
+            separated[f"{kind}_n_{n}"] = settings.separated(ends, *field)
             if kind == "isotropic":
                 away = np.linalg.norm(ends[0] - field[0].mean(axis=0), axis=1)
                 in_middle[n] = float((away < 0.5 * multidimensional.units(*field)[0]).mean())
-    return parted, in_middle
+    return separated, in_middle
 
 
 def between_random_solutions(
-    walk: Descent, ranks: Sequence[int], draws: Sequence[int] = range(10)
+    settings: Descent, ranks: Sequence[int], draws: Sequence[int] = range(10)
 ) -> tuple[landscape.Array, landscape.Array]:
     """Barriers between random solutions of degenerate factors, whose directions are drawn anew in each draw.
 
     Args:
-        walk: the number of dimensions is the first of its own.
+        settings: the number of dimensions is the first of its own.
         ranks: directions in which a factor is not flat.
         draws: seeds.
 
     Returns:
-        How often there is a barrier, and how high the median one is over the height at random points, (ranks, draws).
+        The fraction of pairs with a barrier, and the median barrier over the height at random points, (ranks, draws).
     """
-    corners, count = walk.field(walk.dimensions[0], degenerate=False)[0], walk.pairs_field
+    corners, count = settings.field(settings.dimensions[0], "isotropic")[0], settings.pairs_field
     often, heights = np.empty((2, len(ranks), len(draws)))
     for row, rank in enumerate(ranks):
         for column, draw in enumerate(draws):
-            directions = multidimensional.random_directions(len(corners), walk.dimensions[0], rank=rank, seed=draw)
+            directions = multidimensional.random_directions(len(corners), settings.dimensions[0], rank=rank, seed=draw)
             first, second = (
                 multidimensional.random_solutions(corners, directions, count=count, seed=seed)
                 for seed in (draw, 100 + draw)
@@ -197,7 +198,7 @@ def between_random_solutions(
             line = multidimensional.barrier_curve(first, second, np.linspace(0, 1, 41), corners, directions)
             between, unit = line.max(axis=-1), multidimensional.units(corners, directions)[1]
             scattered = multidimensional.scattered_points(corners, count=count, seed=draw)
-            often[row, column] = np.mean(between > walk.threshold * unit)
+            often[row, column] = np.mean(between > settings.threshold * unit)
             heights[row, column] = np.median(between) / np.median(
                 multidimensional.value(scattered, corners, directions)
             )

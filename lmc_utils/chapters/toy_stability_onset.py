@@ -1,4 +1,4 @@
-"""The toy's own answer to when stability begins: from which fraction of the run on walkers no longer part."""
+"""When stability begins in the toy: the fork time from which on siblings have no barrier between them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmc_utils.toy.landscape import on_interval
 
 __all__ = ["Walkers", "fork_times", "temperature_numbers", "PARTED_BELOW"]
 
-PARTED_BELOW = 5.0  # percent of the pairs: fewer that part count as none
+PARTED_BELOW = 5.0  # percent of the pairs: fewer with a barrier count as none
 _HIGH = 0.1  # heights, from which on a barrier counts, as in the chapter on toy landscapes
 _TIMES = np.linspace(0, 1, 21)
 _GROUPS = 5  # of pairs, as many as the networks have seeds
@@ -24,12 +24,12 @@ _GROUPS = 5  # of pairs, as many as the networks have seeds
 
 @dataclass(frozen=True)
 class Walkers(Settings):
-    """Pairs of walkers on five equally spaced solutions on a line; units are those of the chapter on toy landscapes."""
+    """Pairs of siblings on five equally spaced solutions on a line, in the units of the chapter on toy landscapes."""
 
-    temperature: float = parameter(0.3, "of the noise at the start", at_least(0), unit="heights")
+    temperature: float = parameter(0.3, "initial temperature of the noise", at_least(0), unit="heights")
     cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
-    step_size: float = parameter(0.005, "how far a step goes down the slope", above(0), unit="length² / height")
-    pairs: int = parameter(200, "pairs of walkers", at_least(10), bytes_each=400)
+    step_size: float = parameter(0.005, "length of a step per unit of slope", above(0), unit="length² / height")
+    pairs: int = parameter(200, "pairs of siblings", at_least(10), bytes_each=400)
     seed: int = parameter(0, "of the noise", at_least(0))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"pairs": 20}}
@@ -50,7 +50,7 @@ class Walkers(Settings):
         return xr.DataArray(high, coords={"fork_epoch": _TIMES}, attrs={"units": "percent"})
 
     def fork_time(self) -> float:
-        """Fraction of the run from which fewer than `PARTED_BELOW` percent of the pairs part; NaN where there is none.
+        """Fork time from which on fewer than `PARTED_BELOW` percent of the pairs have a barrier; NaN if there is none.
 
         >>> Walkers(temperature=0.0, pairs=20).fork_time()
         0.0
@@ -64,7 +64,7 @@ def fork_times(name: str, values: Sequence[float], pairs: int, seed: int = 0) ->
     Args:
         name: of the parameter, such as `temperature`; all others have their defaults.
         values: of it.
-        pairs: of walkers in all; they are counted in five groups, each with noise of its own.
+        pairs: of siblings in all, in five groups, each with noise of its own.
         seed: of the noise.
 
     Returns:

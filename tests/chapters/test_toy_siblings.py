@@ -1,4 +1,4 @@
-"""The toy chapter's siblings: what is out of range gets one line, before anything walks."""
+"""The toy chapter's siblings: parameters out of range are rejected with one line, before anything descends."""
 
 from __future__ import annotations
 
@@ -49,19 +49,20 @@ def test_descent_parameters_out_of_range_are_one_line_errors(parameters: dict[st
 
 def test_a_field_has_the_dimension_and_the_rank_asked_for() -> None:
     descent = Descent(rank=3, m_field=4)
-    roots, frames = descent.field(10, degenerate=True)
+    roots, frames = descent.field(10, "degenerate")
     assert frames is not None
     assert (roots.shape, frames.shape) == ((4, 10), (4, 3, 10))
-    assert descent.field(20, degenerate=False)[1] is None
+    assert descent.field(20, "isotropic")[1] is None
 
 
 def test_at_full_rank_all_solutions_are_corners() -> None:
-    walk = Descent(pairs_field=20)
-    often, high = between_random_solutions(walk, [walk.dimensions[0]], range(2))
+    settings = Descent(pairs_field=20)
+    often, high = between_random_solutions(settings, [settings.dimensions[0]], range(2))
     assert often.shape == high.shape == (1, 2)
     assert np.all((often > 0.5) & (often <= 1)), "two of eight corners differ seven times of eight"
 
 
-def test_values_by_fork_have_names_in_percent() -> None:
-    walk = Descent(fork_times=(0.0, 0.25))
-    assert walk.by_fork({2: np.array([1.0, 0.5])}) == {2: {"fork_0": 1.0, "fork_25": 0.5}}
+def test_fractions_by_fork_have_names_in_percent() -> None:
+    settings = Descent(fork_times=(0.0, 0.25))
+    separated = np.array([[True, True], [False, True]])
+    assert settings.by_fork({2: separated}) == {2: {"fork_0": 1.0, "fork_25": 0.5}}

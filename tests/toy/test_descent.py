@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmc_utils import toy
+from lmc_utils.chapters import toy_siblings
 from lmc_utils.chapters.toy_siblings import Descent
 from lmc_utils.toy import descent, multidimensional
 from lmc_utils.toy.descent import descend, random_starts, sibling_barriers, wilson_interval
@@ -109,22 +110,23 @@ def test_at_constant_temperature_the_boltzmann_distribution_is_sampled() -> None
 
 def test_earlier_forks_have_more_barriers() -> None:
     descent = Descent(pairs=1000)
-    parted = descent.parted(descent.endpoints(FIVE), FIVE)
-    for share, (low, high) in zip(
-        parted, [(0.42, 0.65), (0.35, 0.6), (0.25, 0.5), (0.08, 0.25), (0, 0.05), (0, 0)], strict=True
+    fractions = descent.separated(descent.endpoints(FIVE), FIVE).mean(axis=1)
+    for fraction, (low, high) in zip(
+        fractions, [(0.42, 0.65), (0.35, 0.6), (0.25, 0.5), (0.08, 0.25), (0, 0.05), (0, 0)], strict=True
     ):
-        assert low <= share <= high
-    assert np.all(np.diff(parted) <= 0)
+        assert low <= fraction <= high
+    assert np.all(np.diff(fractions) <= 0)
 
 
-def test_in_ten_dimensions_only_degenerate_landscapes_separate_siblings() -> None:
+def test_in_ten_dimensions_a_simplex_separates_siblings_only_if_degenerate_and_a_circle_does() -> None:
     descent = Descent(fork_times=[0.0], steps=1000)
-    shares = []
-    for degenerate in (False, True):
-        roots, directions = descent.field(10, degenerate)
-        shares.append(float(descent.parted(descent.endpoints(roots, directions, pairs=60), roots, directions)[0]))
-    assert shares[0] == 0
-    assert shares[1] > 0.1
+    fractions = {}
+    for kind in toy_siblings.KINDS:
+        field = descent.field(10, kind)
+        fractions[kind] = descent.separated(descent.endpoints(*field, pairs=60), *field).mean()
+    assert fractions["isotropic"] == 0
+    assert fractions["degenerate"] > 0.1
+    assert fractions["circle"] > 0.3
 
 
 def test_ten_thousand_pairs_descend_in_seconds() -> None:

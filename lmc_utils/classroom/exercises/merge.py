@@ -1,4 +1,4 @@
-"""Exercises on checkpoints of one's own: which can be averaged, and what they contain besides weights."""
+"""Exercises on one's own checkpoints: which can be averaged, and what they contain besides weights."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _removed_fraction() -> float:
 EXERCISES = {
     "merge-1": Exercise(
         _stable_pairs,
-        "A common start, and little else: not the order of the samples, not the noise.",
+        "They share a start and little else: neither the order of the samples nor the noise.",
         {
             "Both have learned the task equally well. But did they learn it with the same units?": "first and other",
             "Do all of them have a start in common?": "all of them",
@@ -79,7 +79,7 @@ EXERCISES = {
     ),
     "merge-2": Exercise(
         _average,
-        "A checkpoint also counts: a whole number of batches has no average, and nothing is computed from it in use.",
+        "A checkpoint also holds counters: a number of batches has no average, and the trained network does not use it.",
         {
             "That is right for weights. What becomes of a counter, a whole number?": lambda first, second: (
                 np.add(first, second) / 2
@@ -93,7 +93,7 @@ EXERCISES = {
     ),
     "merge-3": Exercise(
         _count_numbers,
-        "Two normalisations, and each keeps a mean and a variance a unit, and one counter.",
+        "Two normalisation layers: each keeps a mean and a variance per unit, and one counter.",
         {
             "Those are all the numbers in the file. Which of them were not trained?": lambda: _count_numbers(
                 trained=True
@@ -101,7 +101,7 @@ EXERCISES = {
             "Those were trained: they are the network's parameters.": lambda: _count_numbers(
                 buffers=False, trained=True
             ),
-            "Nearly. What does a normalisation count?": lambda: _count_numbers(counters=False),
+            "Nearly. What does a normalisation layer count?": lambda: _count_numbers(counters=False),
         },
         tolerance=1e-6,
     ),
@@ -110,7 +110,7 @@ EXERCISES = {
         "With a factor of one half it is the average of both; with a factor of one, both changes in full.",
         {
             "The changes are measured from the start. Yours are measured from zero.": _merged(start_weight=0.0),
-            "Yours goes half as far: it takes the mean of both changes, where their sum was asked for.": _merged(0.5),
+            "Yours goes half as far: it takes the mean of both changes instead of their sum.": _merged(0.5),
             "The second change is missing.": _merged(second=0.0),
             "The second change has the wrong sign: that network is forgotten rather than added.": _merged(second=-1.0),
         },

@@ -49,7 +49,7 @@ def _outside_interval(roots: Array) -> str | None:
 def _scaled_pair(half: float) -> Exercise:
     return Exercise(
         toy.neighbour_barriers([-half, half])[0],
-        f"Every length has grown by {half:g}, and f is a product of four lengths.",
+        f"Every length has grown by a factor of {half:g}, and f is a product of four lengths.",
         {
             "That is the product of the distances. Each factor of f is a distance *squared*.": half**2,
             "A barrier does not grow in proportion to the distance. What is f at the midpoint?": half,
@@ -62,19 +62,19 @@ def _scaled_pair(half: float) -> Exercise:
 EXERCISES = {
     "toy-1": Exercise(
         "rises" if toy.neighbour_barriers(_MOVED_INWARDS).max() > toy.neighbour_barriers(_FIVE).max() else "falls",
-        "The outer ridges are the highest, and they sink when their outer foot comes nearer to all other solutions. "
-        "The inner ridges sink as well.",
+        "The outer ridges are the highest, and become lower when the outermost solutions move closer to all others. "
+        "So do the inner ridges.",
         {
             "Take a point on the highest ridge and multiply its distances to all five solutions, before and after. "
             "Which of the five have changed, and which way?": "rises",
-            "Two of five distances have changed, for every point. Can their product stay?": "stays",
+            "Two of five distances have changed, for every point. Can their product stay the same?": "stays",
         },
         choices=("rises", "falls", "stays"),
     ),
     "toy-2": IndividualExercise({"half": 1.5}, {"half": hundredths(1.11, 2.89)}, _scaled_pair),
     "toy-3": Exercise(
         toy.value,
-        "One axis more for the roots, the product along it: that is all.",
+        "Add an axis for the roots, and take the product along it.",
         {
             "Each factor of the product is squared.": lambda t, r: np.subtract.outer(t, r).prod(-1),
             "Multiply the factors, do not add them.": lambda t, r: (np.subtract.outer(t, r) ** 2).sum(-1),
@@ -102,7 +102,7 @@ EXERCISES = {
             "The wrong endpoint: you start at theta_2. alpha = 0 should be at theta_1.": _barrier(
                 _backwards, _backwards
             ),
-            "You have taken away the mean of both ends. The chord between them is a straight line in alpha.": _barrier(
+            "You have subtracted the mean of both ends. The chord between them is a straight line in alpha.": _barrier(
                 _forwards, lambda alpha: 0.5
             ),
         },
@@ -110,13 +110,17 @@ EXERCISES = {
     ),
     "toy-5": Exercise(
         toy.approximation_factors(_THREE)[1],
-        "At the outer solution the landscape bends four times as much as at the inner one. Both curves are lopsided, "
-        "and each has its top at another alpha.",
+        "At the outer solution the landscape bends four times as much as at the inner one. Both curves are asymmetric, "
+        "and have their tops at different alphas.",
         {
             "You have compared both at the midpoint. The heights were asked for: each curve has its top at an alpha "
             "of its own.": toy.second_order_barrier(0, 1, [0.5], _THREE) / toy.barrier_curve(0, 1, [0.5], _THREE),
-            "The inner solution's curvature alone? The outer one has another.": _CURVATURE_INSIDE / 8 / _OUTER_RIDGE,
-            "The outer solution's curvature alone? The inner one has another.": _CURVATURE_OUTSIDE / 8 / _OUTER_RIDGE,
+            "Did you use the inner solution's curvature alone? The outer one differs.": _CURVATURE_INSIDE
+            / 8
+            / _OUTER_RIDGE,
+            "Did you use the outer solution's curvature alone? The inner one differs.": _CURVATURE_OUTSIDE
+            / 8
+            / _OUTER_RIDGE,
             "Is that the factor for two solutions? The third one changes both the ridge and the curvatures.": (
                 toy.approximation_factors([-1.0, 1.0])[0]
             ),
@@ -134,11 +138,11 @@ EXERCISES = {
     ),
     "toy-7": Exercise(
         toy.chebyshev(_PLACED),
-        "Nobody can place them so that the landscape stays lower on the whole of [-1, 1].",
+        "No placement keeps the landscape lower on the whole of [-1, 1].",
         {
-            "Equally spaced from end to end, the landscape is highest near the edges. Where should more solutions "
-            "stand?": toy.on_interval(_PLACED),
-            "Equally spaced, off the ends: now it is highest at the very ends. Space them unequally.": (
+            "Equally spaced from end to end, the landscape is highest near the edges. Where are more "
+            "solutions needed?": toy.on_interval(_PLACED),
+            "Equally spaced, away from the ends: now it is highest at the very ends. Space them unequally.": (
                 toy.equally_spaced(_PLACED, 2 / _PLACED)
             ),
             "These are the points where T_m is largest. Solutions belong where it is zero.": np.cos(
