@@ -154,12 +154,13 @@ class Descent(Settings):
         require(self.step_size < limit, "step_size", wanted, self.step_size)
 
 
-def separated_in_fields(settings: Descent) -> tuple[dict[str, landscape.Array], dict[int, float]]:
+def separated_in_fields(settings: Descent) -> tuple[dict[str, landscape.Array], dict[str, float]]:
     """Which pairs have a barrier between them in each number of dimensions n.
 
     Returns:
-        Arrays of shape (forks, pairs), as `isotropic_n_10` and so on for each of `KINDS`; and the fraction of parents
-        that end in the middle of the isotropic simplex, nearer to it than half the radius, by n.
+        Arrays of shape (forks, pairs), as `isotropic_n_10` and so on for each of `KINDS`; and by the same names, for
+        isotropic factors, the fraction of parents that end in the middle, nearer to it than half the distance between
+        nearest minima.
     """
     separated, in_middle = {}, {}
     for n in settings.dimensions:
@@ -167,9 +168,9 @@ def separated_in_fields(settings: Descent) -> tuple[dict[str, landscape.Array], 
             field = settings.field(n, kind)
             ends = settings.endpoints(*field, pairs=settings.pairs_field)
             separated[f"{kind}_n_{n}"] = settings.separated(ends, *field)
-            if kind == "isotropic":
+            if field[1] is None:
                 away = np.linalg.norm(ends[0] - field[0].mean(axis=0), axis=1)
-                in_middle[n] = float((away < 0.5 * multidimensional.units(*field)[0]).mean())
+                in_middle[f"{kind}_n_{n}"] = float((away < 0.5 * multidimensional.units(*field)[0]).mean())
     return separated, in_middle
 
 

@@ -79,7 +79,7 @@ EXERCISES = {
     ),
     "merge-2": Exercise(
         _average,
-        "A checkpoint also holds counters: a number of batches has no average, and the trained network does not use it.",
+        "A checkpoint also holds counters: a number of batches has no average, and a trained network does not use it.",
         {
             "That is right for weights. What becomes of a counter, a whole number?": lambda first, second: (
                 np.add(first, second) / 2
