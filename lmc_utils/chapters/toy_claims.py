@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.chapters.toy_landscapes import Landscape
-from lmc_utils.chapters.toy_siblings import Descent
+from lmc_utils.chapters.toy_siblings import Descent, Separated
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Interval, Rule, intervals
 from lmc_utils.toy import barriers, descent, landscape
@@ -20,7 +20,7 @@ RARE, FREQUENT = Rule("below", 5.0), Rule("above", 5.0)  # percent of the pairs:
 
 
 def claims(
-    chosen: Landscape, settings: Descent, separated: Mapping[str, landscape.Array], heights: landscape.Array
+    chosen: Landscape, settings: Descent, separated: Mapping[str, Separated], heights: landscape.Array
 ) -> ClaimTable:
     """The chapter's statements about barriers in products of local landscapes, with their outcomes.
 
@@ -41,13 +41,13 @@ def claims(
     before_end = [place for place, time in enumerate(settings.fork_times) if time < 1]
     first = before_end[0] if before_end else 0
 
-    def fields(kind: str) -> dict[str, landscape.Array]:
+    def fields(kind: str) -> dict[str, Separated]:
         return {f"{kind} factors, {n} dimensions": separated[f"{kind}_n_{n}"] for n in settings.dimensions}
 
-    def first_forks(pairs: Mapping[str, landscape.Array]) -> tuple[Interval, ...]:
+    def first_forks(pairs: Mapping[str, Separated]) -> tuple[Interval, ...]:
         return tuple(_frequency(label, each[first]) for label, each in pairs.items())
 
-    def falls(pairs: Mapping[str, landscape.Array]) -> tuple[Interval, ...]:
+    def falls(pairs: Mapping[str, Separated]) -> tuple[Interval, ...]:
         if len(before_end) < 2:
             return ()
         return tuple(_mean(label, 100.0 * (each[first] - 1.0 * each[before_end[-1]]), "points")[0]
@@ -103,7 +103,7 @@ def _cases(label: str, values: Iterable[float], unit: str) -> Cases:
     return Cases(label, tuple(map(float, values)), unit)
 
 
-def _frequency(label: str, separated: landscape.Array) -> Interval:
+def _frequency(label: str, separated: Separated) -> Interval:
     """How many percent of the pairs have a barrier, with Wilson's interval."""
     fraction = separated.mean()
     low, high = descent.wilson_interval(fraction, len(separated))

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmc_utils.settings import Settings, above, at_least, between, each, increasing, parameter, require
 from lmc_utils.toy import descent, landscape, multidimensional
 from lmc_utils.toy.landscape import MAX_MINIMA
 
+Separated = NDArray[np.bool_]
+"""Which pairs have a barrier between them, shape (forks, pairs)."""
 KINDS = {"isotropic": "isotropic, simplex", "degenerate": "degenerate, simplex", "circle": "isotropic, circle"}
 """Landscapes in more dimensions, and how figures call them."""
 _FIVE = 5  # solutions on the line and on the circle
@@ -98,11 +101,12 @@ class Descent(Settings):
 
     def separated(
         self, ends: landscape.Array, roots: landscape.Array, directions: landscape.Array | None = None
-    ) -> landscape.Array:
+    ) -> Separated:
         """Which pairs have a barrier above the threshold between them, shape (forks, pairs)."""
-        return descent.sibling_barriers(ends, roots, directions) > self.threshold
+        high: Separated = descent.sibling_barriers(ends, roots, directions) > self.threshold
+        return high
 
-    def by_fork(self, separated: landscape.Array | Mapping[Any, Any]) -> dict[Any, Any]:
+    def by_fork(self, separated: Separated | Mapping[Any, Any]) -> dict[Any, Any]:
         """Fraction of pairs with a barrier by the time of the fork in per cent of the run; also of several arrays."""
         if isinstance(separated, Mapping):
             return {name: self.by_fork(each) for name, each in separated.items()}
@@ -154,7 +158,7 @@ class Descent(Settings):
         require(self.step_size < limit, "step_size", wanted, self.step_size)
 
 
-def separated_in_fields(settings: Descent) -> tuple[dict[str, landscape.Array], dict[str, float]]:
+def separated_in_fields(settings: Descent) -> tuple[dict[str, Separated], dict[str, float]]:
     """Which pairs have a barrier between them in each number of dimensions n.
 
     Returns:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from lmc_utils.chapters import toy_claims
 from lmc_utils.chapters.toy_landscapes import Landscape
-from lmc_utils.chapters.toy_siblings import Descent
+from lmc_utils.chapters.toy_siblings import Descent, Separated
 from lmc_utils.toy import barriers, landscape
 
 
-def pairs(*percent: float) -> landscape.Array:
+def pairs(*percent: float) -> Separated:
     """200 pairs, of which so many percent have a barrier at each fork."""
     return np.array([np.arange(200) < 2 * each for each in percent])
 
 
-def outcomes(fork_times: tuple[float, ...] = (0.0, 0.5, 1.0), **change: landscape.Array) -> list[str]:
+def outcomes(fork_times: tuple[float, ...] = (0.0, 0.5, 1.0), **change: Any) -> list[str]:
     """Of descents for which all claims hold, with some changed."""
     settings = Descent(fork_times=fork_times, dimensions=(10,))
     heights = change.pop("heights", np.array([[0.5, 0.6, 0.4], [0.01, 0.02, 0.01]]))
