@@ -37,6 +37,7 @@ def test_claims_about_descents_hold_and_fail() -> None:
     assert outcomes(degenerate_n_10=pairs(0, 0, 0))[2] == "fails"
     assert outcomes(isotropic_n_10=pairs(4, 0, 0))[2] == "cannot tell", "4 % of 200, up to 8 %"
     assert outcomes(circle_n_10=pairs(0, 0, 0))[3] == "fails"
+    assert outcomes(circle_n_10=pairs(40, 60, 0))[3] == "fails"
     assert outcomes(heights=np.array([[0.01, 0.02, 0.01], [0.5, 0.6, 0.4]]))[4] == "fails"
 
 
