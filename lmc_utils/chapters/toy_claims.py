@@ -84,8 +84,8 @@ def claims(
                 ((RARE, first_forks(fields("isotropic"))), (FREQUENT, first_forks(fields("degenerate")))),
             ),
             Claim(
-                f"Degenerate factors are not the only way: with isotropic factors and solutions on a circle in {fewest} "
-                f"dimensions, more than {FREQUENT.bound:g} % of the pairs of the first fork have a barrier, too, and "
+                "Degenerate factors are not the only way: with isotropic factors and solutions on a circle in "
+                f"{fewest} dimensions, more than {FREQUENT.bound:g} % of the pairs of the first fork have a barrier, too, and "
                 "later forks have fewer.",
                 ((FREQUENT, first_forks(circle)), (FALLS, falls(circle))),
             ),
