@@ -85,8 +85,8 @@ def claims(
             ),
             Claim(
                 "Degenerate factors are not the only way: with isotropic factors and solutions on a circle in "
-                f"{fewest} dimensions, more than {FREQUENT.bound:g} % of the pairs of the first fork have a barrier, too, and "
-                "later forks have fewer.",
+                f"{fewest} dimensions, more than {FREQUENT.bound:g} % of the pairs of the first fork have a barrier, "
+                "too, and later forks have fewer.",
                 ((FREQUENT, first_forks(circle)), (FALLS, falls(circle))),
             ),
             Claim(
