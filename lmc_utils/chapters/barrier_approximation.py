@@ -193,11 +193,11 @@ def claims(
                 ((ORDERS, (Interval("all pairs", *formula["across forks"]),)),),
             ),
             Claim(
-                "Within one fork, where all pairs parted at the same time, it still ranks them.",
+                "Within one fork epoch, it still ranks them.",
                 ((RANKS, tuple(Interval(name, *each) for name, each in formula.items() if name != "across forks")),),
             ),
             Claim(
-                "Within one fork, it ranks pairs that lie equally far apart: curvature knows more than distance.",
+                "Within one fork epoch, it ranks pairs of equal distance: curvature knows more than distance.",
                 ((RANKS, (Interval("all pairs, given the squared distance", *given["within forks"]),)),),
             ),
             Claim(
