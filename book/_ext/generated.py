@@ -37,7 +37,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", fill_in)
     app.connect("autodoc-skip-member", skip_field_aliases)
     app.connect("doctree-read", show_sources)
-    app.connect("html-page-context", mark_signatures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -94,11 +93,6 @@ def show_sources(app: Sphinx, doctree: nodes.document) -> None:
         if address:
             shown = nodes.reference("", "", shown, internal=False, refuri=address)
         signature += nodes.inline("", "", shown, classes=["lmc-source"])
-
-
-def mark_signatures(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Let nobody take a signature over several lines for a list of definitions, as which Sphinx writes it."""
-    context["body"] = context.get("body", "").replace("<dl>\n<dd>", '<dl role="none">\n<dd>')
 
 
 def _place(thing: Any) -> tuple[str, int]:

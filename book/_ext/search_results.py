@@ -1,7 +1,7 @@
-"""Sphinx extension: the search shows each term and each function once, by its name.
+"""Sphinx extension: the search shows each term of the glossary and each function once, by its name.
 
-It finds them as what they are. Sphinx puts them into its index as well, whose entries the search shows by nothing but
-the title of the page: a dozen times "Glossary".
+By default it finds terms through Sphinx's index, whose entries it shows by nothing but the title of their page: a dozen
+times "Glossary". So they are found as functions are, and the index is left out.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Any
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.domains.std import StandardDomain
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
+    StandardDomain.object_types["term"].attrs["searchprio"] = 0  # as important as a function; below zero is not found
     app.connect("doctree-resolved", drop_index_entries)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
