@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 REPLACED = {
     "<dl>\n<dd>": '<dl role="none">\n<dd>',  # a signature over several lines is no list of definitions
     '<summary aria-label="Toggle hidden content">': "<summary>",  # it has a text of its own
+    '<th class="head"><p></p></th>': '<td class="head"></td>',  # the corner of a table heads nothing
     'role="doc-biblioentry"': 'role="listitem"',  # of the list that it is in
 }
 
