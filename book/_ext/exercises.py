@@ -13,7 +13,7 @@ from typing import Any
 
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
-from sphinx_exercise.nodes import solution_title
+from sphinx_exercise.nodes import solution_node
 
 Cell = dict[str, Any]
 
@@ -43,8 +43,8 @@ def share_translators(app: Sphinx) -> None:
 
 def unlink_solution_titles(app: Sphinx, doctree: nodes.document, name: str) -> None:
     """Let the whole bar of a solution unfold it; sphinx-exercise makes its title a link to the exercise above."""
-    for title in doctree.findall(solution_title):
-        for link in list(title.findall(nodes.reference)):
+    for solution in doctree.findall(solution_node):
+        for link in list(solution[0].findall(nodes.reference)):
             link.replace_self(link.children)
 
 
