@@ -12,7 +12,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from lmc_utils.running import comparison, notebook_files
+from lmc_utils.running import notebook_files
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.running.readable_notebook import make_readable
 
@@ -28,13 +28,9 @@ def hand_out_readable(app: Sphinx, exception: Exception | None) -> None:
     for name in app.env.found_docs:
         copy = Path(app.outdir, "_sources", f"{name}.ipynb")
         if copy.exists():
-            executed = Path(app.env.doc2path(name))
+            executed = notebook_files.read(Path(app.env.doc2path(name)))
+            given = executed["metadata"].get("papermill", {}).get("parameters", {})
             source = Notebook(Path(app.srcdir).parent / f"{name}.ipynb")
-            readable = make_readable(
-                notebook_files.read(executed),
-                comparison.parameters(executed),
-                book=source.defaults,
-                source=source.path,
-                just_run=False,
-            )
+            book = source.defaults
+            readable = make_readable(executed, book | given, book=book, source=source.path, just_run=False)
             copy.write_text(json.dumps(readable, indent=1, ensure_ascii=False), encoding="utf-8")
