@@ -52,15 +52,16 @@ bench: $(VENV)/.dev  ## benchmark against alternative implementations (about an 
 test-parameters: $(VENV)/.dev  ## execute and build every chapter with unusual parameters (about ten minutes)
 	@$(BIN)/python -m pytest -q tests/parameters/chapters_with_other_parameters.py
 
-robustness: $(VENV)/.dev  ## try to break the guarantees of SECURITY.md (about an hour)
+robustness: $(VENV)/.dev  ## try to break the guarantees of SECURITY.md, and check every page with axe-core (over an hour)
 	@$(BIN)/python -m lmc_utils.classroom.sandbox >/dev/null
 	@$(BIN)/python tests/robustness
+	@$(BIN)/python -m pytest -q tests/book/every_page_is_accessible.py
 
 serve: $(VENV)/.book  ## serve the built book on this machine
 	@$(BIN)/lmc serve
 
 clean:  ## delete everything that was built: pages, executed notebooks, training runs
-	rm -rf _build _runs book/notebooks
+	rm -rf _build _runs book/notebooks book/api/modules
 
 lock: $(VENV)/.uv  ## update lock.txt, and constraints.txt, the same without hashes
 	@{ grep '^#' lock.txt; printf '$(TORCH)'; printf '$(TORCH)$(QUICK)' | $(BIN)/python -m uv pip compile --quiet --universal \

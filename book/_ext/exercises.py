@@ -11,7 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
+from sphinx_exercise.nodes import solution_node
 
 Cell = dict[str, Any]
 
@@ -24,6 +26,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("builder-inited", share_translators)
     app.connect("source-read", bring_exercises)
+    app.connect("doctree-resolved", unlink_solution_titles)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -36,6 +39,13 @@ def share_translators(app: Sphinx) -> None:
     handlers = app.registry.translation_handlers
     if "singlehtml" in handlers:
         handlers["singlehtml"] = handlers["html"] | handlers["singlehtml"]
+
+
+def unlink_solution_titles(app: Sphinx, doctree: nodes.document, name: str) -> None:
+    """Let the whole bar of a solution unfold it; sphinx-exercise makes its title a link to the exercise above."""
+    for solution in doctree.findall(solution_node):
+        for link in list(solution[0].findall(nodes.reference)):
+            link.replace_self(link.children)
 
 
 def bring_exercises(app: Sphinx, name: str, content: list[str]) -> None:

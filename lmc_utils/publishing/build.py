@@ -137,6 +137,8 @@ def _accept(finished: Path, target: Path, stamp: str) -> None:
 def _publish(site: Site, console: Console) -> int:
     """Build the HTML aside and swap it in if it is good; nothing to do where nothing it is made of has changed."""
     files = [*sorted((site.root / "book").rglob("*")), site.root / "_config.yml"]
+    made = site.root / "book" / "api" / "modules"  # from the package, while Sphinx runs
+    files = [path for path in files if made not in path.parents]
     read = (path for path in files if path.is_file() and "__pycache__" not in path.parts)
     made_of = {path.relative_to(site.root).as_posix(): path for path in read}
     where = source_links.repository_url(site.root) or ""

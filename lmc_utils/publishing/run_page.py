@@ -21,7 +21,7 @@ from lmc_utils.settings import ParameterError, require
 
 _TAGGED = re.compile(r"^\$\$\n(.*?\\tag\{[^}]*\})\n\$\$$", re.MULTILINE | re.DOTALL)
 _LOOK = {"custom.css", "figures.js", "folds.js", "favicon.svg", "logo.svg", "logo-dark.svg"}
-_NEEDED = {"claim_outputs", "dark_figures", "offline", "page_order"}  # of the book's own extensions
+_NEEDED = {"accessible_markup", "claim_outputs", "dark_figures", "offline", "page_order"}  # of the book's own extensions
 _ALONE = {  # what leads to other pages
     "use_download_button": False,
     "use_repository_button": False,

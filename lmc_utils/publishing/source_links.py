@@ -9,6 +9,7 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -16,6 +17,7 @@ from lmc_utils.provenance import write_whole
 from lmc_utils.settings import require
 
 _WEB = re.compile(r"https://[\w.-]+(/[\w.~-]+){2,}")
+_FILES = {"github.com": "blob", "gitlab.com": "-/blob", "codeberg.org": "src/branch"}
 _ORIGIN = re.compile(r"(?:https?://|ssh://|git@)(?:[^@/]*@)?([\w.-]+)(?::\d+)?[:/](.+?)(?:\.git)?/?")
 
 
@@ -53,6 +55,17 @@ def url_from_origin(origin: str) -> str | None:
     found = _ORIGIN.fullmatch(origin)
     address = f"https://{found[1]}/{found[2]}" if found else ""
     return address if _WEB.fullmatch(address) else None
+
+
+def line_url(repository: str | None, branch: str, path: str, line: int) -> str | None:
+    """The web address of a line in a repository; None where it is not known how its host shows files.
+
+    >>> line_url("https://github.com/ada/book", "main", "lmc_utils/settings.py", 7)
+    'https://github.com/ada/book/blob/main/lmc_utils/settings.py#L7'
+    >>> line_url("https://example.org/ada/book", "main", "lmc_utils/settings.py", 7)
+    """
+    files = _FILES.get(urlsplit(repository or "").netloc)
+    return f"{repository}/{files}/{branch}/{path}#L{line}" if files else None
 
 
 def write_config(root: Path, path: Path) -> None:

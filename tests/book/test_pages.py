@@ -77,11 +77,13 @@ def test_equations_are_numbered(chapter: Visit) -> None:
     assert all(re.search(r"\(\d+\.\d+\)", equation) for equation in equations)
 
 
-def test_the_download_is_the_source_without_outputs(chapter: Visit) -> None:
+def test_the_download_has_outputs_and_plain_text_with_numbers(chapter: Visit) -> None:
     (address,) = chapter.links("a.btn-download-source-button")
-    downloaded = chapter.page.request.get(address).body()
-    assert downloaded == (ROOT / f"{chapter.name}.ipynb").read_bytes()
-    assert all(not cell.get("outputs") for cell in json.loads(downloaded)["cells"])
+    cells = json.loads(chapter.page.request.get(address).body())["cells"]
+    assert any(cell.get("outputs") for cell in cells)
+    prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    assert prose[0].startswith("**A run of")
+    assert [text for text in prose if re.search(r"\{[a-z:]+\}`|^```\{", text, re.MULTILINE)] == []
 
 
 def test_there_are_no_links_to_an_unknown_repository(chapter: Visit) -> None:
@@ -92,6 +94,17 @@ def test_there_are_no_links_to_an_unknown_repository(chapter: Visit) -> None:
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_an_executed_chapter_has_recorded_numbers(site: Path, name: str) -> None:
     assert recorded_numbers.read(site.parents[1] / "book" / f"{name}.ipynb")
+
+
+def test_the_search_lists_each_term_once_by_its_name(browser: Browser, host: str) -> None:
+    for visit in visit_one(browser, host, "search"):
+        visit.page.goto(f"{host}/search.html?q=error+barrier")
+        found = visit.page.locator("#search-results li > a")
+        found.filter(has_text="error barrier").first.wait_for()
+        visit.page.wait_for_function("/finished/.test(document.querySelector('#search-results').textContent)")
+        titles = found.all_inner_texts()
+        assert titles.count("error barrier") == 1
+        assert titles.count("Glossary") <= 1, "where its text has the words"
 
 
 def test_the_search_finds_a_word_of_a_chapter(browser: Browser, host: str) -> None:

@@ -19,7 +19,8 @@ ENTRIES = [
     entry for part in TOC["parts"] for chapter in part["chapters"] for entry in (chapter, *chapter.get("sections", ()))
 ]
 FILES = [entry["file"] for entry in ENTRIES]
-PAGES = [TOC["root"], *FILES]
+MODULE = "api/modules/lmc_utils.measure.lines"  # one of the pages that are generated
+PAGES = [TOC["root"], *FILES, MODULE]
 CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
 IMPATIENT = ".widget-missing { animation: none !important; }"  # notes keep still for five seconds otherwise
 DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
@@ -34,7 +35,7 @@ def copy_sources(root: Path) -> None:
     """What a book is built from, in a folder of its own."""
     shutil.copy(ROOT / "_config.yml", root)
     shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("notebooks", "__pycache__"))
+    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("notebooks", "modules", "__pycache__"))
 
 
 @dataclass
