@@ -1,4 +1,4 @@
-"""Prediction of one quantity by another over the pairs of a run, and what stands out from their scatter."""
+"""Correlations over the pairs of a run, confidence intervals, and comparison with noise."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def stands_out(values: xr.DataArray) -> xr.DataArray:
 
 
 def bounds(values: xr.DataArray, confidence: float = 0.95) -> xr.DataArray:
-    """The ends of the interval that holds the mean over parents with this confidence, by Student's t distribution.
+    """Confidence interval of the mean over parents, by Student's t distribution.
 
     Pairs of one parent share their start, and some of them a sibling, so each parent counts once, with the mean of its
     pairs. It supposes that parents' means scatter as a normal distribution does, and with few parents it is wide: with
@@ -145,7 +145,7 @@ def bounds(values: xr.DataArray, confidence: float = 0.95) -> xr.DataArray:
 
     Args:
         values: dimensions parent and pair, and any others.
-        confidence: the confidence.
+        confidence: the confidence level.
 
     Returns:
         The other dimensions, then `bound` (low, high); NaN where there are fewer than two parents.
@@ -162,18 +162,18 @@ def bounds(values: xr.DataArray, confidence: float = 0.95) -> xr.DataArray:
 
 
 def jackknife(values: xr.DataArray) -> xr.DataArray:
-    """One value for each of several networks from values of all pairs of them, for `bounds` of the mean over pairs.
+    """Jackknife pseudo-values of networks from values of all their pairs, for `bounds` of the mean over pairs.
 
     Pairs that share a network are not independent, so a t interval over pairs is too narrow. The jackknife leaves out
-    one network at a time, with all its pairs; the pseudo-value of a network is n times the mean over all pairs, less
-    n - 1 times the mean over those that are left (Arvesen 1969). Where a pair's value is a sum of something of either
+    one network at a time, with all its pairs; the pseudo-value of a network is n times the mean over all pairs, minus n
+    - 1 times the mean over the remaining ones (Arvesen 1969). If a pair's value is the sum of one value for each
     network, the pseudo-value is twice that of its network, and the interval is the usual one.
 
     Args:
         values: dimension pair, labelled as "0-1", and any others; all pairs of the networks.
 
     Returns:
-        The other dimensions, with `parent`, the networks, and `pair`, of length 1; NaN with fewer than three networks.
+        The other dimensions, then `parent` (the networks) and `pair` (of length 1); NaN with fewer than three networks.
 
     >>> sums = xr.DataArray([1.0 + 2.0, 1.0 + 6.0, 2.0 + 6.0], coords={"pair": ["0-1", "0-2", "1-2"]})
     >>> jackknife(sums).squeeze("pair").values.tolist()
@@ -192,7 +192,7 @@ def jackknife(values: xr.DataArray) -> xr.DataArray:
 
 
 def start_of_last_stretch(condition: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
-    """From which coordinate on something holds without a break up to the last; NaN where it does not hold there.
+    """The coordinate from which a condition holds up to the last one without a break; NaN if it fails at the last.
 
     >>> float(start_of_last_stretch(xr.DataArray([True, False, True, True], coords={"epoch": [0, 5, 10, 15]})))
     10.0

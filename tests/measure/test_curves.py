@@ -168,16 +168,16 @@ def test_a_curve_with_one_bend_lies_on_its_plane() -> None:
     pairs = made(MLP)
     curves = train(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE)
     measured = planes.plane(curves.planes(), planes.PlaneGrid(grid=3), splits=["train"])
-    walk = plane_trajectories(measured, SHORT).walk
-    t = torch.linspace(0, 1, walk.sizes["step"], dtype=torch.float64)
+    positions = plane_trajectories(measured, SHORT).position
+    t = torch.linspace(0, 1, positions.sizes["step"], dtype=torch.float64)
     for place in [(0,), (1,)]:
         ground = planes.basis(curves.planes().read(place).theta)
         spots, away = ground.locate(points(curves, place, t))
         assert away.max() < 1e-5
-        np.testing.assert_allclose(walk[place].sel(walker=1), spots, atol=1e-5)
+        np.testing.assert_allclose(positions[place].sel(trajectory=1), spots, atol=1e-5)
         first, second = measured.corner[place].values[:2]
-        np.testing.assert_allclose(walk[place].sel(walker=0), np.linspace(first, second, len(t)), atol=1e-12)
-    assert walk[2].isnull().all(), "no pair, no walk"
+        np.testing.assert_allclose(positions[place].sel(trajectory=0), np.linspace(first, second, len(t)), atol=1e-12)
+    assert positions[2].isnull().all(), "no pair, no trajectory"
     with pytest.raises(ParameterError, match="bends: expected 1, as a path with more of them leaves the plane, got 3"):
         plane_trajectories(measured, replace(SHORT, curve="chain", bends=3))
 

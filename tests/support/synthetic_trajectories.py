@@ -17,7 +17,7 @@ Step = Callable[[int, int, int | None, int], Tensor]
 """From fork epoch, parent, sibling (None: the parent itself) and epoch to a parameter vector."""
 
 
-def walks_of(step: Step) -> Trajectories:
+def trajectories_of(step: Step) -> Trajectories:
     """Walks of two parents with three siblings at each of three forks; before the fork a sibling is its parent."""
 
     def read(fork_epoch: int, parent: int, epoch: int) -> Tensor:
@@ -37,4 +37,4 @@ def triangle() -> Trajectories:
         start[0] = 1
         return start if sibling is None else start + ways[sibling] * (epoch - fork_epoch)
 
-    return walks_of(step)
+    return trajectories_of(step)
