@@ -38,7 +38,7 @@ def use_theme() -> None:
 
 @contextmanager
 def themed() -> Iterator[None]:
-    """The style of all figures for a while; the settings of matplotlib are given back as they were."""
+    """Use the style of all figures within a block; restore matplotlib's settings at the end."""
     with mpl.rc_context():
         _set_theme()
         yield

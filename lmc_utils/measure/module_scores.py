@@ -83,8 +83,7 @@ def cross_entropy(output: Any, target: Any) -> Tensor:
 
 
 def misclassified(output: Any, target: Any) -> Tensor:
-    """Error of each sample, (samples,): 1 if the prediction is wrong; for several positions, the fraction of wrong
-    ones.
+    """Error of each sample, (samples,): 1 if its prediction is wrong, or the fraction of its positions that are wrong.
 
     With probabilities as targets, a prediction is right if no other class is more probable.
 

@@ -54,9 +54,10 @@ def project(trajectories: Trajectories, *, third: str = "fork_point") -> xr.Data
         for epoch in range(fork_epoch, trajectories.epochs + 1) if planes else ():
             thetas = trajectories.read(fork_epoch, parent, epoch)
             for row, plane in planes.items():
-                ends = thetas[[1 + sibling for sibling in trajectories.pairs[row]]]
+                points = thetas[[1 + sibling for sibling in trajectories.pairs[row]]]
                 at = (fork, parent, row, slice(None), epoch)
-                result.position.values[at], result.off_plane.values[at] = (part.numpy() for part in plane.locate(ends))
-                result.away.values[at] = (ends.double() - left.double()).norm(dim=1)
+                located = (part.numpy() for part in plane.locate(points))
+                result.position.values[at], result.off_plane.values[at] = located
+                result.away.values[at] = (points.double() - left.double()).norm(dim=1)
     fraction = result.off_plane / result.away.where(result.away > 0)
     return result.drop_vars("away").assign(off_plane_fraction=fraction.assign_attrs(UNDEFINED))

@@ -1,4 +1,4 @@
-"""A surface in three dimensions that the reader can rotate, without a kernel or anything from another host."""
+"""Rotatable 3D surfaces of loss or error, without a kernel or files from another host."""
 
 from __future__ import annotations
 
