@@ -50,7 +50,7 @@ def free_memory() -> int:
     with suppress(OSError, ValueError):  # no limit: "max", or no such file
         within = int((_GROUP / "memory.max").read_text()) - int((_GROUP / "memory.current").read_text())
         counts = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
-        free = min(free, within + int(counts.get("inactive_file", 0)))  # inactive_file: cached files, which are released on demand
+        free = min(free, within + int(counts.get("inactive_file", 0)))  # cached files are released on demand
     return max(0, free)
 
 
