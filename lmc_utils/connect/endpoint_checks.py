@@ -109,7 +109,7 @@ def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[
                         their_scores = measured.sums(theirs, own).cpu()
                         allowed = _allowed(mine, away)
                         _require_scores(our_scores, their_scores, allowed, measured, batch.size, name, number)
-            for _ in range(2 if corner == 0 else 0):  # after all other networks, which it may remember, and after itself
+            for _ in range(2 if corner == 0 else 0):  # after all others, which it may remember, and itself
                 _require_repeatable(copied, first, next(iter(batches)).to(here), name)
             _require_unchanged(copied, state, name)
             attributes.restore()
@@ -298,8 +298,7 @@ def _require_repeatable(copied: nn.Module, first: list[Tensor], again: Batch, wh
 
 
 def _generators(device: torch.device, number: int) -> list[Any]:
-    """The states of torch's random generators, and for the first batch also those of Python and NumPy, which are
-    slow."""
+    """The states of torch's random generators, and for the first batch also the slower ones of Python and NumPy."""
     states: list[Any] = [torch.get_rng_state().numpy().tobytes()]
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device).numpy().tobytes())

@@ -19,7 +19,7 @@ def import_object(parameter: str, place: str) -> Any:
     """Import an object by `package.module:name`; modules in the current folder are found, too.
 
     Args:
-        parameter: its name, for the message.
+        parameter: name of the parameter, for the message.
         place: module and name.
 
     Raises:
@@ -67,7 +67,7 @@ def samples(place: str, parameter: str = "data") -> Any:
 
     Args:
         place: module and name.
-        parameter: its name, for the message.
+        parameter: name of the parameter, for the message.
 
     Raises:
         ParameterError: there are none, or the function raises.

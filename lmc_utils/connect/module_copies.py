@@ -128,8 +128,7 @@ def _with_empty_cells(function: types.FunctionType) -> types.FunctionType:
 
 
 def _fill_cells(function: types.FunctionType, memo: dict[int, Any]) -> None:
-    """Fill the closure of a copied function with copies of the enclosed values; those that cannot be copied are
-    shared."""
+    """Fill the closure of a copied function with copies of enclosed values, or the originals if copying fails."""
     copied: types.FunctionType = memo[id(function)]
     for old, new in zip(function.__closure__ or (), copied.__closure__ or (), strict=True):
         try:

@@ -1,4 +1,4 @@
-"""Ridges whose shape is known: how far up they reach, how sharp they are, when they arise."""
+"""Extent, sharpness and onset of ridges with known shape."""
 
 from __future__ import annotations
 

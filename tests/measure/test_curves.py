@@ -1,4 +1,4 @@
-"""Curves between two networks: what they are made of, how they are trained, and what is measured along them."""
+"""Curves between two networks: their nodes, their training, and measurements along them."""
 
 import math
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_points_are_mixtures_of_the_nodes_and_exact_at_the_ends(how: CurveSettin
 
 @every_kind
 def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: CurveSettings) -> None:
-    """Garipov-style: one pair, one point, one batch, the chain rule by autograd, plain SGD with momentum."""
+    """Reference loop after Garipov et al.: one pair, one point, one batch, autograd, plain SGD with momentum."""
     pairs = made(MLP)
     found = train(pairs, how, RECIPE, seed=5)
 
@@ -98,7 +98,7 @@ def test_a_pair_does_not_depend_on_the_others_and_equal_seeds_give_equal_bits() 
 
 
 def straight(pairs: Pairs, how: CurveSettings) -> Curves:
-    """Ways whose bends lie evenly on the line."""
+    """Paths whose inner nodes are evenly spaced on the line."""
     shares = torch.arange(1, 1 + how.bends) / (1 + how.bends)
     ends = [pairs.read(place).theta[:2] for place in pairs.places]
     return Curves(pairs, how, [{"theta": torch.lerp(both[:1], both[1:], shares[:, None])} for both in ends])
@@ -123,7 +123,7 @@ def test_points_are_evenly_spaced_by_length_and_length_is_that_of_the_curve() ->
     aside = torch.randn(first.shape, generator=torch.Generator().manual_seed(1))
     chord = (second - first).double()
     aside = (aside.double() - (aside.double() @ chord) / chord.square().sum() * chord).float()
-    aside *= float(chord.norm()) / aside.norm()  # the bend stands above the first network, as far as the second is
+    aside *= float(chord.norm()) / aside.norm()  # at the first network, perpendicular to the chord and as long
     curves = Curves(replace(pairs, places=[(0,)]), how, [{"theta": (first + aside)[None]}])
     found = curves.measure()
     assert found.length.values[0] == pytest.approx(1 + math.sqrt(2), rel=1e-4)

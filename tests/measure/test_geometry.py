@@ -1,4 +1,4 @@
-"""Distances and angles against triangles that are known, rotations, and the parameters themselves."""
+"""Distances and angles compared with known triangles, rotations, and the parameters themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seam: two networks made by hand are measured like any siblings, with no training, no run and no store."""
+"""The interface of pairs: networks made by hand are measured like siblings, without training, run or store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The random-walk null in closed form against walks that are drawn at random."""
+"""The random-walk null in closed form compared with sampled random walks."""
 
 from __future__ import annotations
 

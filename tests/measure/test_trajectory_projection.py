@@ -1,4 +1,4 @@
-"""Walks end on the plane through their ends, and what lies beside it is measured."""
+"""Trajectories end on the plane through their ends, and distances from it are measured."""
 
 from __future__ import annotations
 

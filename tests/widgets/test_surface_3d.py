@@ -1,4 +1,4 @@
-"""A surface that turns, in a real browser; and one that stands still where it cannot."""
+"""Rotatable surfaces in a real browser, and the static figure without JavaScript."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: S
 
 
 def test_trajectories_are_drawn_and_occluded(page: Page, tmp_path: Path) -> None:
-    """Two walls run across a plain; from where the reader stands the high near one covers the trajectory behind it."""
+    """Two walls run across a plain; from the viewpoint, the near one hides the trajectory behind it."""
     planes, trajectories = synthetic_plane()
     white = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         let count = 0;
