@@ -1,5 +1,4 @@
-"""Predictors are taken a fixed number of epochs after the fork, and barriers at the first epoch with a given
-distance."""
+"""Predictors are taken some epochs after the fork, and barriers where siblings first have a given distance."""
 
 from __future__ import annotations
 
