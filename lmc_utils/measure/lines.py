@@ -98,7 +98,7 @@ def layer_line(
 
 
 def corner(pairs: Pairs, number: int, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
-    """Loss and error of one network that goes with each pair.
+    """Loss and error of one corner of each pair.
 
     Args:
         pairs: the networks.

@@ -29,8 +29,8 @@ def logits_of(output: Any, target: Tensor | None = None) -> Tensor:
 
     Args:
         output: the output of a network.
-        target: labels, whose shape decides which tensors of a tuple qualify; without them, any with classes, (samples,
-            ...).
+        target: labels, whose shape decides which tensors of a tuple qualify; without them, any tensor with classes
+            does.
 
     Raises:
         ParameterError: there is no such tensor, or several.

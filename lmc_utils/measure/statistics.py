@@ -128,7 +128,7 @@ def stands_out(values: xr.DataArray) -> xr.DataArray:
     """Whether the 95 % interval of the mean over parents is above zero, see `bounds`.
 
     Args:
-        values: dimensions parent and pair, and any others; with fewer than two parents nothing stands out.
+        values: dimensions parent and pair, and any others; with fewer than two parents all results are False.
 
     >>> stands_out(xr.DataArray([[[1.0, 1.1, 0.9]], [[2.0, -1.0, 0.5]]], dims=["epoch", "pair", "parent"])).values
     array([ True, False])
