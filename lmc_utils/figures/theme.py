@@ -10,7 +10,7 @@
 | ink | `INK` for text, axes and references; `FAINT` for guides; inverted in dark mode |
 | on a map | white or `ON_MAP`, unchanged in dark mode |
 | fork epochs | `fork_colours`, early ones dark; lightened in dark mode where too dark |
-| other series | seaborn's colour-blind palette, in its order; a distinct marker or line style where text refers to one |
+| other series | seaborn's colour-blind palette, in its order; its own marker or line style where text refers to it |
 | legends | beside or below the panels (`elements.fork_legend`, `elements.legend_below`), or where there are no data |
 | labels | quantity and unit at each axis; the alternative text describes what is visible |
 """

@@ -59,8 +59,7 @@ def folded(summary: str, text: str, *, unfolded: bool = False) -> str:
 
 
 def _classified(text: str) -> Iterator[tuple[bool, bool, str]]:
-    """Yield blocks of a text, each after two flags: whether it is commentary, and whether it otherwise quotes
-    numbers."""
+    """Yield blocks of a text, with two flags first: whether it is commentary, or else quotes numbers."""
     commentary = False
     for block in _blocks(text):
         if _HEADING.match(block) or _ENDS.search(block):
