@@ -1,8 +1,8 @@
-"""`connect.pair` against the loop that people write, for a small network and for a ResNet-18.
+"""`connect.pair` against the usual hand-written loop, for a small network and for a ResNet-18.
 
 The loop mixes the two state dicts, loads the mixture, and runs a DataLoader through the network, once for each point.
-It has no checks: ours also compares both ends with the networks as they were given, reads the data twice, and says what
-it found. Both have to give the same losses and errors.
+It has no checks: `connect.pair` also verifies both ends against the given networks, reads the data twice, and reports
+the result. Both must give the same losses and errors.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def resnet() -> tuple[nn.Module, nn.Module, DataLoader[tuple[torch.Tensor, ...]]
 
 
 def compare(first: nn.Module, second: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]], repeats: int) -> Times:
-    """Seconds for the whole line, after checking that both give the same."""
+    """Seconds for the whole line, after checking that both give the same results."""
     np.testing.assert_allclose(_ours(first, second, loader, 3), _loop(first, second, loader, 3), rtol=1e-5)
     contenders: dict[str, Callable[[], object]] = {
         OURS: lambda: _ours(first, second, loader, POINTS),

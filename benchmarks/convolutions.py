@@ -1,4 +1,4 @@
-"""Convolutions of many networks at once: in groups, as products with unfolded patches, and one after the other."""
+"""Convolutions of many networks: grouped convolutions, products with unfolded patches, and one after the other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Case:
         self.adjoint = torch.randn(self.images.shape)
 
     def grouped(self) -> tuple[Tensor, Tensor]:
-        """The gradients of images and weights; so do the others."""
+        """The gradients of images and weights, as in the other functions."""
         images, weight = self.images.flatten(1, 2), self.weight.flatten(0, 1)
         outputs = self.convolve(images, weight, padding=1, groups=NETWORKS).view_as(self.adjoint)
         return torch.autograd.grad(outputs, [self.images, self.weight], self.adjoint)

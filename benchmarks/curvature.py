@@ -1,9 +1,8 @@
-"""delta^T H delta of many networks, as a whole and by layer: double backward against its peers.
+"""`delta^T H delta` of many networks, as a whole and by layer: double backward against alternatives.
 
-As a whole, all contenders find one number for each network; by layer, the blocks delta_l^T H delta_l of all layers, and
-the total. Those that work on the stack have the losses, all slopes and the blocks between different layers too; of the
-others, curvlinops is asked for one product for each layer and one for all. That the numbers agree is checked first, in
-float64.
+As a whole, all contenders compute one number for each network; by layer, the blocks `delta_l^T H delta_l` of all
+layers, and the total. Those that work on the stack also return the losses, all slopes and the blocks between different
+layers; curvlinops computes one product for each layer and one for all. Agreement is checked first, in float64.
 """
 
 from __future__ import annotations
@@ -47,8 +46,8 @@ class Task:
     """Many networks, each with its own direction, and the samples that all of them see.
 
     Attributes:
-        given: what `stacked_derivatives.directional_derivatives` needs to know of statistics of batch normalisation.
-        left_out: contenders that cannot do it, or not within minutes.
+        given: batch-norm arguments of `stacked_derivatives.directional_derivatives`.
+        left_out: contenders that cannot do this, or not within minutes.
     """
 
     design: nn.Module
@@ -74,9 +73,9 @@ class Task:
         """Fresh networks, along random directions.
 
         Args:
-            design: which networks.
+            design: the architecture.
             statistics: statistics of batch normalisation, as `functions` of the parameters or as `constants`.
-            networks, samples: how many.
+            networks, samples: their numbers.
         """
         inputs, labels = (part[:samples] for part in data.load(data.Source()).train)
         network = models.build(design, tuple(inputs.shape[1:]), 10)
@@ -93,7 +92,7 @@ class Task:
         return cls(network, thetas + deltas, deltas, inputs, labels, given, left_out)
 
     def exact(self) -> Task:
-        """A part of it in float64."""
+        """A part of the task in float64."""
         given = {name: value.double() for name, value in self.given.items()}
         if "estimation" in given:
             given["estimation"] = given["estimation"][:_CHECKED]
@@ -167,7 +166,7 @@ def _check_equal(task: Task, by_layer: bool) -> None:
 
 
 def _stacked(method: Callable[[Loss, Tensor], Derivatives], task: Task, by_layer: bool) -> Tensor:
-    """`stacked_derivatives.directional_derivatives`, differentiating in this way."""
+    """`stacked_derivatives.directional_derivatives` with another method of differentiation."""
     with patch.object(stacked_derivatives, "differentiate", method):
         found = stacked_derivatives.directional_derivatives(
             task.design,
@@ -182,7 +181,7 @@ def _stacked(method: Callable[[Loss, Tensor], Derivatives], task: Task, by_layer
 
 
 def _forward_over_reverse(loss: Loss, coefficients: Tensor) -> Derivatives:
-    """The derivative of the gradient along each coefficient, in forward mode; by symmetry, of the later part of it."""
+    """The derivative of the gradient along each coefficient, in forward mode; by symmetry, only of its later part."""
     every, rows = coefficients.unbind(-1), coefficients.new_zeros(*coefficients.shape, coefficients.shape[-1])
     slopes = torch.zeros_like(coefficients)
     for row in range(len(every)):
@@ -200,7 +199,7 @@ def _forward_over_reverse(loss: Loss, coefficients: Tensor) -> Derivatives:
 
 
 def _nested_forward(loss: Loss, coefficients: Tensor) -> Derivatives:
-    """Forward mode along one coefficient within forward mode along another, for every pair of them."""
+    """Forward mode nested in forward mode, for every pair of coefficients."""
     every, rows = coefficients.unbind(-1), coefficients.new_zeros(*coefficients.shape, coefficients.shape[-1])
     slopes = torch.zeros_like(coefficients)
     for row in range(len(every)):
@@ -227,7 +226,7 @@ Block = Callable[[nn.Module, list[list[str]], Parameters, Tensor, Tensor], list[
 
 
 def _one_by_one(measure: Block, task: Task, by_layer: bool) -> Tensor:
-    """With an ordinary nn.Module, which takes the parameters of one network after the other."""
+    """Measure one network after the other in an ordinary nn.Module."""
     rows, inputs = [], task.inputs
     buffers = task.given.get("buffers", [None] * len(task.thetas))
     if not any(hasattr(layer, "stride") for layer in task.design.modules()):

@@ -1,8 +1,8 @@
-"""Bézier paths of many pairs at once against one pair after the other; and what matching and a lowest pass cost.
+"""Bézier paths of many pairs at once against one pair after the other; and the cost of matching and of a lowest pass.
 
-The peer is the loop that most people would write after Garipov et al. (2018): one module, its parameters mixed from
-those of both networks and of the bend, `torch.optim.SGD` on the bend. It draws the same t and the same batches, cut
-from tensors in memory, so it must end at the same bends, up to rounding; that is checked first.
+The alternative is the usual loop after Garipov et al. (2018): one module, its parameters mixed from those of both
+networks and of the bend, `torch.optim.SGD` on the bend. It draws the same t and the same batches, cut from tensors in
+memory, so it must reach the same bends up to rounding; that is checked first.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def family(experiment: Experiment) -> Pairs:
 
 
 def compare(experiment: Experiment, repeats: int) -> Times:
-    """Seconds to bend all ways, after checking that both contenders bend them alike."""
+    """Seconds to train all paths, after checking that both contenders give the same bends."""
     pairs = family(experiment)
     short = curves.CurveSettings(curve_epochs=_CHECKED)
     # float32: the order of summation differs.
@@ -48,7 +48,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 
 def costs(experiment: Experiment, repeats: int) -> Times:
-    """Seconds for one pair of wide networks to be matched, and for one map to be searched for its lowest pass."""
+    """Seconds to match one pair of wide networks, and to find the lowest pass on one plane."""
     wide = train(replace(experiment, widths=(256,) * len(experiment.widths), fork_epochs=(0,))).pairs()
     one = replace(wide, places=wide.places[:1])
     narrow = train(experiment).pairs(third="fork_point")

@@ -1,8 +1,8 @@
-"""The training loss on the lines through all sibling pairs: many networks at once against one after the other.
+"""Training loss on the lines through all sibling pairs: many networks at once against one after the other.
 
-The peers are the loop that most people would write and the package loss-landscapes, whose `linear_interpolation` takes
-a step before each measurement: `steps` points lie at alpha = 1/steps, 2/steps, ..., 1, and none at alpha = 0. It costs
-as much as any other grid of as many points, so it is timed as it is and checked at the alphas that it looks at.
+The alternatives are the usual loop and the package loss-landscapes, whose `linear_interpolation` takes a step before
+each measurement: its points are alpha = 1/steps, 2/steps, ..., 1, without alpha = 0. This costs as much as any grid of
+as many points, so it is timed as it is and checked at its own alphas.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 
 def _stack(task: Task, alphas: Tensor) -> Tensor:
-    """Losses in nats, shape (pairs, alphas); one pair at a time, as `lines.line` does it."""
+    """Losses in nats, shape (pairs, alphas); one pair at a time, as in `lines.line`."""
     scores = StackedScores(evaluating(task.design), task.inputs, task.labels)
     return torch.stack([scores(points)[0] for points in task.points(alphas)])
 

@@ -1,4 +1,4 @@
-"""How much memory a notebook takes with its default parameters, and how far a curvature keeps to what it is allowed."""
+"""Peak memory of a notebook with its default parameters, and of curvature measurements compared with their limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def peak_of_notebook(stem: str) -> float:
     """GB of the largest process while the notebook runs, from training to the last figure.
 
     The run store is empty, so training is included. `ru_maxrss` is the largest resident set among all processes that
-    have ended below this one; it only grows, so the figure is an upper bound where something larger ran before.
+    have ended below this one; it only grows, so the number is an upper bound if a larger process ran before.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "lmc_utils.cli", "run", stem, "-o", str(Path(folder) / "out.ipynb")]
@@ -34,10 +34,10 @@ def peak_of_notebook(stem: str) -> float:
 
 
 def growth_of_curvature(experiment: Experiment, allowed: Iterable[float]) -> dict[float, float]:
-    """MiB by which a process grows at its peak while it measures the curvature of all pairs at both ends.
+    """Peak growth of a process in MiB while it measures the curvature of all pairs at both ends.
 
     Args:
-        experiment: whose pairs; trained first where it is not yet.
+        experiment: supplies the pairs; trained first unless cached.
         allowed: values of the parameter `memory` of `stacked_derivatives.directional_derivatives`, in MiB; each has a
             fresh process.
     """
@@ -52,8 +52,7 @@ def growth_of_curvature(experiment: Experiment, allowed: Iterable[float]) -> dic
 def _growth(experiment: Experiment, memory: float) -> float:
     """The peak of the resident set during the call less its size just before.
 
-    A first call for one network and few samples loads the libraries' code and starts their threads, so that these are
-    not counted.
+    A first call with one network and few samples loads libraries and starts their threads, which are thus not counted.
     """
     run = train(experiment)
     ends = torch.stack([pair.theta for _, pair in run.pairs()])
@@ -67,12 +66,12 @@ def _growth(experiment: Experiment, memory: float) -> float:
 
 
 def _status(field: str) -> float:
-    """A size in MiB from Linux's account of this process."""
+    """A size in MiB from /proc/self/status."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def table(growth: dict[float, float]) -> str:
-    """A Markdown table of what was allowed and what was taken."""
+    """A Markdown table of limits and measured growth."""
     rows = ["| memory (MiB) | growth at the peak (MiB) |", "| ---: | ---: |"]
     return "\n".join(rows + [f"| {allowed:g} | {taken:.0f} |" for allowed, taken in growth.items()])

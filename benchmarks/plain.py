@@ -1,4 +1,4 @@
-"""The family's networks as most people would write them: one nn.Sequential of torch's own layers a network."""
+"""Reference networks in plain PyTorch: one nn.Sequential of torch's own layers for each network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lmc_utils.networks import layers, normalisation, stack
 
 
 class ToImages(nn.Module):
-    """Samples (samples, space..., channels) as torch's convolutions take them: (samples, channels, space...)."""
+    """Move the channels first, for torch: (samples, space..., channels) to (samples, channels, space...)."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.movedim(-1, 1)
@@ -23,7 +23,7 @@ class LayerNorm(nn.LayerNorm):
 
 
 class Residual(nn.Sequential):
-    """Layers whose outputs are added to their inputs, subsampled and filled up with channels of zeros."""
+    """Layers whose outputs are added to their inputs, subsampled and padded with zero channels."""
 
     def __init__(self, *inside: nn.Module, stride: int) -> None:
         super().__init__(*inside)
@@ -37,7 +37,7 @@ class Residual(nn.Sequential):
 
 
 def network(design: nn.Module, theta: Tensor, buffers: Tensor | None = None) -> nn.Sequential:
-    """The network with these parameters; perceptrons take samples that are flattened.
+    """The network with these parameters; perceptrons take flattened samples.
 
     Args:
         design: any stack of its architecture.
@@ -54,7 +54,7 @@ def network(design: nn.Module, theta: Tensor, buffers: Tensor | None = None) -> 
 
 
 def state(design: nn.Module, theta: Tensor) -> dict[str, Tensor]:
-    """A parameter vector in the names, the shapes and the order of the parameters of `network`."""
+    """A parameter vector as a state dict of `network`."""
     return {name: value.detach() for name, value in network(design, theta).named_parameters()}
 
 
@@ -74,7 +74,7 @@ def buffers(network: nn.Module) -> Tensor:
 
 
 def _plain(layer: nn.Module, axes: int) -> nn.Module:
-    """Torch's own for one of ours of one network; `axes` of space, 0 for vectors."""
+    """The torch layer equivalent to a stacked layer of one network; `axes` counts spatial axes, 0 for vectors."""
     if isinstance(layer, (nn.Sequential, layers.Residual)):
         inside = [_plain(each, axes) for each in layer if not isinstance(each, layers.Flatten)]
         return Residual(*inside, stride=layer.stride) if isinstance(layer, layers.Residual) else nn.Sequential(*inside)

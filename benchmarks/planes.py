@@ -1,8 +1,8 @@
-"""The training loss on planes through a fork point and two siblings, one for each fork epoch.
+"""Training loss on planes through a fork point and two siblings, one for each fork epoch.
 
-The peer is the package loss-landscapes, whose `planar_interpolation` looks at as many points of a parallelogram. Its
-columns go up and down in turn, and those that go up are one step ahead of those that go down, so it is checked at the
-points that it looks at.
+The alternative is the package loss-landscapes, whose `planar_interpolation` evaluates as many points of a
+parallelogram. Its columns alternate in direction, and upward ones are one step ahead of downward ones, so it is checked
+at its own points.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GRID = 25
 
 
 def compare(experiment: Experiment, repeats: int, grid: int = GRID) -> Times:
-    """Seconds of both, after checking that the peer measures what it should."""
+    """Seconds of both, after checking the losses of the alternative."""
     run = train(experiment)
     triangles = _triangles(run)
     _check_equal(run, triangles[0])

@@ -16,9 +16,9 @@ from lmc_utils.forking import Experiment, store, train
 
 
 def measure_seconds(experiment: Experiment, notebook: str, repeats: int) -> dict[str, float]:
-    """Median seconds of training, of saving in it, and of reading and checking all files of the run for the first time.
+    """Median seconds of training, of its saving, and of reading and checking all files of the run for the first time.
 
-    And the seconds of executing a notebook whose run is cached, measured once.
+    Also the seconds of executing a notebook whose run is cached, measured once.
     """
     with tempfile.TemporaryDirectory() as folder:
         trained, saved = zip(*(_training(experiment, Path(folder) / str(n)) for n in range(repeats)), strict=True)

@@ -1,4 +1,4 @@
-"""What a sweep costs over plain papermill, how long it takes to start, and what a second worker brings."""
+"""Overhead of a sweep over plain papermill, its start-up time, and the speed-up by a second worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME = "toy_freezing"
 
 
 class Timed(NamedTuple):
-    """What was recorded, and seconds from the beginning, cluster included, to the first and to the last point."""
+    """The recorded numbers, and seconds from the start, including the cluster, to the first and the last point."""
 
     numbers: list[dict[str, float]]
     first: float
@@ -30,12 +30,12 @@ class Timed(NamedTuple):
 
 
 def points(count: int) -> list[sweep_grid.Point]:
-    """Pairs of walkers, each with its own seed."""
+    """Points of the sweep, which differ in their seed."""
     return [{"seed": seed} for seed in range(count)]
 
 
 def compare(count: int, repeats: int) -> dict[str, list[Timed]]:
-    """The points by each contender in turn, one thread per point.
+    """Execute the points by each contender in turn, with one thread per point.
 
     Raises:
         ValueError: they do not record the same numbers.
@@ -85,10 +85,10 @@ def swept(points: Sequence[sweep_grid.Point], folder: Path, workers: int) -> Tim
 
 
 def table(found: Mapping[str, Sequence[Timed]]) -> str:
-    """A Markdown table of medians: a point, all of them, how many times faster, and the start of a sweep.
+    """A Markdown table of medians: seconds for one point and for all, the speed-up, and the start-up time of a sweep.
 
-    A point is timed from the end of the first to the end of the last, where they come one after the other; the start
-    is what the first took beyond that.
+    The time of a point is measured between the ends of the first and the last, where they run one after the other; the
+    start-up time is what the first takes beyond that.
     """
     count = len(found[PAPERMILL][0].numbers)
     each = {name: median((one.last - one.first) / (count - 1) for one in timed) for name, timed in found.items()}

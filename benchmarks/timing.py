@@ -1,4 +1,4 @@
-"""Contenders timed in turn in one process, so that a change of the machine's load affects all of them alike."""
+"""Time contenders in turn in one process, so that changes of the machine's load affect all of them alike."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], repeats: int) ->
 
 
 def table(times: Times, ours: str | None = None) -> str:
-    """A Markdown table of the seconds and, if one of the contenders is ours, of how much longer the others took.
+    """A Markdown table of the seconds and, if one of the contenders is ours, of the ratio of the others to it.
 
     The comparison has the ratio of the medians, the range of the ratios within a repeat, and the faster of both if all
     repeats agree.
@@ -44,7 +44,7 @@ def table(times: Times, ours: str | None = None) -> str:
 
 
 def compared(ratios: Sequence[float]) -> str:
-    """Which is faster, from the seconds of a peer divided by ours in each repeat.
+    """State which contender is faster, from the other's seconds divided by ours in each repeat.
 
     >>> compared([1.1, 1.3]), compared([0.94, 0.97]), compared([0.88, 1.2]), compared([8.5])
     ('ours is faster', 'ours is slower', 'no clear difference', 'measured once')
@@ -62,5 +62,5 @@ def _with_range(value: float, values: Sequence[float], digits: int) -> str:
 
 
 def rounded(value: float, digits: int) -> str:
-    """To this many significant digits, without an exponent; the digits before the point are never rounded."""
+    """Format with this many significant digits, without an exponent; digits before the point are never rounded."""
     return f"{value:.{max(0, digits - 1 - math.floor(math.log10(max(value, 1e-9))))}f}"

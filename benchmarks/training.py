@@ -1,7 +1,7 @@
-"""The default run trained as one stack, against training its networks one after the other.
+"""Training the default run as one stack, against training its networks one after the other.
 
-Every contender starts from the same initialisations, sees the same data orders and keeps every epoch of every network;
-ours also writes them to disk. So all must end at the same networks, up to rounding, and that is checked first.
+Every contender starts from the same initialisations, uses the same data orders and keeps every epoch of every network;
+ours also writes them to disk. So all must end at the same networks up to rounding; that is checked first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def compare(experiment: Experiment, repeats: int) -> Times:
 
 
 def compare_residual(axes: int, repeats: int) -> Times:
-    """The same of a family of ResNet-8s with batch normalisation, on signals or on images; without a DataLoader."""
+    """The same for a family of ResNet-8s with batch normalisation, on signals or images; without a DataLoader."""
     data_of = {"dataset": "mnist1d"} if axes == 1 else {"dataset": "digits"}
     design = {"architecture": "resnet8", "widths": [8], "norm": "batch", "epochs": 2, "fork_epochs": [0, 1]}
     experiment = Experiment(**data_of, **design, device="cpu")
@@ -54,7 +54,7 @@ def _stack(experiment: Experiment) -> dict[Member, Tensor]:
 
 
 def _loop(experiment: Experiment, batches: Callable[..., Batches]) -> dict[Member, Tensor]:
-    """The same family as most people would write it: nn.Module, torch.optim, one network after the other."""
+    """The same family by the usual loop: nn.Module, torch.optim, one network after the other."""
     dataset = data.load(data.Source.pick(vars(experiment)))
     if experiment.train_samples is not None:
         dataset = dataset.subset(experiment.train_samples, experiment.seed)
@@ -65,7 +65,7 @@ def _loop(experiment: Experiment, batches: Callable[..., Batches]) -> dict[Membe
     ends: dict[Member, Tensor] = {}
 
     def finish(member: Member, network: nn.Sequential, sgd: torch.optim.SGD, start: int) -> Iterator[int]:
-        """Train from an epoch to the end; yields each epoch before it is trained, so that forks can be taken."""
+        """Train from an epoch to the end; yield each epoch before training it, so that forks can be made."""
         for epoch in range(start, experiment.epochs):
             yield epoch
             order = data_order(member.stream(experiment.seed), epoch, len(samples[0]))

@@ -1,33 +1,33 @@
-"""Helpers behind the book "Landscaping Linear Mode Connectivity", a folder for each part of the work.
+"""The package of the book "Landscaping Linear Mode Connectivity".
 
-From the ground up; a folder imports only from those before it, and those that share a line not from each other:
+It is layered: a folder imports only from those above it, and folders on one line are independent:
 
-    formatting, resources       values and messages as one short line; whether memory and disk suffice
-    provenance                  digests, versions, commit and machine; files that are whole or not there
-    settings, result_dependencies   parameter records; what a result depends on
-    toy, networks, running      toy landscapes; data, networks, training; the notebooks
+    formatting, resources       one-line formatting of values and messages; memory and disk checks
+    provenance                  digests, versions, commit and machine; atomic writing of files
+    settings, result_dependencies   parameter records; dependencies of a result
+    toy, networks, running      toy landscapes; data, networks, training; execution of notebooks
     measure                     loss, error, curvature, distance and angle of pairs of networks
-    forking                     parents, siblings, and the run that they make
-    figures                     labelled arrays in, one figure out
-    connect, widgets            two networks of any kind, and ways between them; figures that answer
-    classroom                   exercises, and marking them
+    forking                     training of parents and siblings, and cached runs
+    figures                     figures of labelled arrays
+    connect, widgets            comparison of any PyTorch networks; interactive figures
+    classroom                   exercises and their grading
     publishing                  pages and PDF
     cli                         the `lmc` command
 
-Import what you need: `from lmc_utils.forking import Experiment, train`, `from lmc_utils.measure import lines`. Nothing
-is imported here, so that `lmc_utils.toy` loads nothing but NumPy.
+Import from the folders: `from lmc_utils.forking import Experiment, train`, `from lmc_utils.measure import lines`.
+Nothing is imported here, so that `lmc_utils.toy` loads only NumPy.
 """
 
 import os
 
 __version__ = "0.1.0"
 
-# Two equal networks must stay equal wherever they sit in a stack. By default MKL picks its kernel by how a matrix
-# happens to be aligned in memory; this asks it for one kernel, at no cost in speed. It reads the variable once.
+# Equal networks must stay equal at any position in a stack. By default MKL chooses its kernel by the alignment of a
+# matrix in memory; this fixes the kernel, at no cost in speed. MKL reads the variable once.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
-# A thread that waits for another should soon sleep. By default it spins for so long that everything here takes several
-# times as long where another process wants the same core; sleeping at once would cost a third on a quiet machine. It is
-# read once, when torch is first imported; other builds of OpenMP than GNU's do not know it.
+# Waiting threads should sleep soon. By default they spin for so long that everything here takes several times as long
+# if another process needs the same core; sleeping at once would cost a third on an idle machine. The variable is read
+# once, when torch is first imported; only GNU's OpenMP uses it.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")

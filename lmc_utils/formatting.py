@@ -1,4 +1,4 @@
-"""Values and messages of any size and kind as one short line, for people to read."""
+"""Format values and messages of any type and size as one short line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES_SHOWN = 3
 
 
 def short_repr(value: Any) -> str:
-    """A value as Python would write it, cut at 200 characters, in a time that does not depend on how large it is.
+    """The repr of a value, cut at 200 characters, in a time independent of its size.
 
     >>> short_repr((1, "a")), short_repr("x" * 10**6)[-5:], short_repr(10**5000)
     ("[1, 'a']", 'xxxx…', 'a whole number of 16610 bits')
@@ -21,7 +21,7 @@ def short_repr(value: Any) -> str:
 
 
 def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    r"""A text as one line that can be printed, cut at some characters.
+    r"""A text as one printable line, cut at a maximal length.
 
     >>> one_line("two\nlines and a bell: \a"), one_line("cut here", 5)
     ('two lines and a bell: \\x07', 'cut …')
@@ -32,7 +32,7 @@ def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
 
 
 def describe_error(error: Exception) -> str:
-    """The first line of an error's message, or its kind where it has none, cut at 200 characters.
+    """The first line of an error's message, or its type if it has none, cut at 200 characters.
 
     >>> describe_error(ValueError("of two\\nlines")), describe_error(ValueError())
     ('of two', 'ValueError')
@@ -41,7 +41,7 @@ def describe_error(error: Exception) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first three of some names, and how many more there are.
+    """The first three names, and the number of further ones.
 
     >>> listed(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
@@ -51,7 +51,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _pieces(value: Any) -> Iterator[str]:
-    """The text of a value, none of the pieces empty, so that few are needed; a small one may unfold into gigabytes."""
+    """Yield the text of a value in non-empty pieces, lazily, as a small value may expand into gigabytes."""
     if isinstance(value, (dict, list, tuple)):
         opening, closing = "{}" if isinstance(value, dict) else "[]"
         yield opening
@@ -65,7 +65,7 @@ def _pieces(value: Any) -> Iterator[str]:
         yield closing
     elif isinstance(value, (str, bytes)):
         yield repr(value[: LONGEST_VALUE + 1])
-    elif isinstance(value, int) and value.bit_length() > 10_000:  # Python refuses to write more than 4300 digits
+    elif isinstance(value, int) and value.bit_length() > 10_000:  # Python does not print more than 4300 digits
         yield f"a whole number of {value.bit_length()} bits"
     else:
         yield repr(value)

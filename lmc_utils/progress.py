@@ -1,4 +1,4 @@
-"""Progress bars of long work, on standard error; one setting shows or hides all of them."""
+"""Progress bars on standard error, which one setting shows or hides."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _hidden = ContextVar("_hidden", default=False)
 def bar(
     items: Iterable[Any] | None = None, description: str = "", *, unit: str = "", total: int | None = None
 ) -> tqdm[Any]:
-    """A progress bar around items, or one of a known total that is updated by hand.
+    """A progress bar around items, or one with a known total that is updated manually.
 
-    It appears after half a second, so that quick work shows none, nor a mistake that ends the work at once.
-    The environment variable LMC_PROGRESS=0 hides all bars, `hidden` those of a block.
+    It appears after half a second, so that quick work and immediate errors show none. The environment variable
+    LMC_PROGRESS=0 hides all bars, `hidden` hides those of a block.
 
     >>> with hidden():
     ...     list(bar("ab", "reading", unit="letter"))
     ['a', 'b']
     """
-    from tqdm import tqdm  # here, as exercises on toy landscapes need only NumPy
+    from tqdm import tqdm  # imported here, as exercises on toy landscapes need only NumPy
 
     hide = _hidden.get() or os.environ.get("LMC_PROGRESS") == "0"
     return tqdm(items, description, total, unit=unit, delay=0.5, disable=hide)

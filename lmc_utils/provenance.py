@@ -1,4 +1,4 @@
-"""Where results come from: digests that name them, versions, commit and machine; files that are whole or not there."""
+"""Provenance of results: digests, versions, commit and machine; atomic writing of files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from platformdirs import user_cache_path
 from lmc_utils import resources
 
 PACKAGE = Path(__file__).parent
-CHECKOUT = PACKAGE.parent  # where the package is used from a clone
-version = cache(metadata.version)  # a file to read for each
+CHECKOUT = PACKAGE.parent  # if the package is used from a clone
+version = cache(metadata.version)  # each call reads a file
 
 _PARTIAL = ".partial"
 SUFFIXES = (".py", ".js", ".css", ".html")
@@ -33,10 +33,10 @@ class DiskFull(OSError):
 
 
 def package_files(*kinds: str) -> dict[str, Path]:
-    """The files of this package in all its folders, by their paths below it, in the order of these.
+    """The files of this package by their relative paths, sorted.
 
     Args:
-        kinds: the endings that count; by default those of code, scripts, style sheets and pages.
+        kinds: file suffixes; by default those of code, scripts, style sheets and pages.
 
     >>> "measure/lines.py" in package_files(".py"), "widgets/static/line_explorer.js" in package_files(".py")
     (True, False)
@@ -47,11 +47,11 @@ def package_files(*kinds: str) -> dict[str, Path]:
 
 
 def digest(value: Any) -> str:
-    """Thirty-two hexadecimal digits that name a value.
+    """Digest of a value as 32 hexadecimal digits.
 
     Args:
-        value: JSON values, bytes, contiguous arrays, and paths of files, which stand for their content, in lists,
-            tuples and mappings; the order of a mapping's keys does not matter.
+        value: JSON values, bytes, contiguous arrays, and paths, whose content is digested, in lists, tuples and
+            mappings; the order of a mapping's keys does not matter.
 
     >>> digest({"a": 1, "b": [b"2"]}) == digest({"b": [b"2"], "a": 1})
     True
@@ -66,7 +66,7 @@ def _content(value: Any) -> list[Any]:
 
 
 def write_whole(path: Path, *content: bytes | memoryview) -> None:
-    """Write a file so that it appears with all of its content or not at all, also where power fails.
+    """Write a file atomically: it appears with all of its content or not at all, even after a power failure.
 
     Raises:
         OSError: the disk is full, or the file cannot be written.
@@ -100,7 +100,7 @@ def write_whole(path: Path, *content: bytes | memoryview) -> None:
 
 
 def runs_folder() -> Path:
-    """The folder of trained runs: $LMC_RUNS, else `_runs` in the checkout, else the user's cache folder."""
+    """The folder of cached runs: $LMC_RUNS, else `_runs` in the checkout, else the user's cache folder."""
     if chosen := os.environ.get("LMC_RUNS"):
         return Path(chosen).expanduser()
     in_clone = (CHECKOUT / "pyproject.toml").exists()
@@ -108,16 +108,16 @@ def runs_folder() -> Path:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what `write_whole` left half where a process was killed; call it while nobody else writes there."""
+    """Remove partial files that a killed process left in `write_whole`; call it while no other process writes there."""
     for partial in folder.glob(f".*{_PARTIAL}"):
         partial.unlink(missing_ok=True)
 
 
 def versions(modules: Iterable[str]) -> dict[str, str]:
-    """The installed versions of the distributions that these modules come from.
+    """The installed versions of the distributions of these modules.
 
     Args:
-        modules: names of modules; those of Python itself, and those that are not installed, do not count.
+        modules: names of modules; those of Python itself, and uninstalled ones, are skipped.
 
     >>> list(versions(["yaml", "json"]))
     ['PyYAML']
@@ -133,11 +133,11 @@ def _distributions() -> dict[str, list[str]]:
 
 
 def run_environment() -> dict[str, str]:
-    """The commit, the versions and the machine that compute here and now, one line each.
+    """The current commit, versions and machine, one line each.
 
     Returns:
-        `commit`, which ends in "-dirty" where files differ from it and is "unknown" outside a clone; `versions` of what
-        computes; `machine`: its cores, its kind, and how many threads were allowed, where a limit was set.
+        `commit`, which ends in "-dirty" if files differ from it and is "unknown" outside a clone; `versions` of the
+        main libraries; `machine`: its cores, its type, and the limit of threads, if one is set.
 
     >>> sorted(run_environment())
     ['commit', 'machine', 'versions']
@@ -155,6 +155,6 @@ def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    except OSError:  # there is no git
+    except OSError:  # git is not available
         return ""
     return done.stdout.strip()

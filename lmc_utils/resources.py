@@ -1,4 +1,4 @@
-"""Checks of memory and disk space before some work starts."""
+"""Check memory and disk space before work starts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 import psutil
 
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
-_GROUP = Path("/sys/fs/cgroup")  # on Linux, what a container may take
+_GROUP = Path("/sys/fs/cgroup")  # on Linux, limits of containers
 
 
 def shortage(what: str, *, memory: float = 0, disk: float = 0, folder: Path = Path()) -> str | None:
-    """Describe which memory or disk space some work lacks, as one line; None where it fits.
+    """Describe a shortage of memory or disk space for some work in one line; None if both suffice.
 
-    Where it takes more than half of what is free, a warning is logged, and on it goes.
+    If the work needs more than half of the free memory or disk space, a warning is logged.
 
     Args:
-        what: the parameters that say how large it is, and its size in words.
-        memory: bytes that it takes at least, at one time.
-        disk: bytes that it writes.
-        folder: where it writes; it need not exist yet.
+        what: the parameters that determine the size of the work, and its size in words.
+        memory: lower bound of its peak memory in bytes.
+        disk: bytes to be written.
+        folder: the folder to write to; it need not exist yet.
 
     >>> shortage("n_points", memory=8 * 401)
     >>> shortage("n_points", memory=1e30)
@@ -45,17 +45,17 @@ def shortage(what: str, *, memory: float = 0, disk: float = 0, folder: Path = Pa
 
 
 def free_memory() -> int:
-    """Bytes of memory that a process can still have, also within a container."""
+    """Bytes of memory available to a process, also within a container."""
     free = int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError):  # no such bound: "max", or no such file
+    with suppress(OSError, ValueError):  # no limit: "max", or no such file
         within = int((_GROUP / "memory.max").read_text()) - int((_GROUP / "memory.current").read_text())
         counts = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
-        free = min(free, within + int(counts.get("inactive_file", 0)))  # the last: copies of files, given up on demand
+        free = min(free, within + int(counts.get("inactive_file", 0)))  # cached files are released on demand
     return max(0, free)
 
 
 def format_bytes(size: float) -> str:
-    """A number of bytes in a decimal unit.
+    """Format a number of bytes in a decimal unit.
 
     >>> format_bytes(512), format_bytes(1.25e9)
     ('512 bytes', '1.25 GB')

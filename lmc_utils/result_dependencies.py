@@ -1,8 +1,8 @@
-"""What a result depends on: one rule for trained runs, executed pages, points of sweeps, and marks.
+"""Dependencies of a result, by one rule for trained runs, executed pages, points of sweeps, and marks.
 
-A result depends on its data and on what its code can reach by imports: the modules of this package, without docstrings,
-comments and layout; the assets beside them; the installed versions of Python and of everything else that is imported.
-Imports within functions count. Nothing is executed to find them.
+A result depends on its data and on everything that its code imports, directly or indirectly: modules of this package,
+without docstrings, comments and layout; the assets beside them; the installed versions of Python and of all other
+imported packages. Imports within functions count. Nothing is executed to find them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from lmc_utils import provenance
 
 
 def of_code(*sources: str) -> dict[str, Any]:
-    """The modules of this package, the assets and the versions that code can reach by imports.
+    """The modules of this package, assets and versions that code imports, directly or indirectly.
 
     Args:
-        sources: Python code, such as the cells of a notebook; what does not parse reaches nothing.
+        sources: Python code, such as the cells of a notebook; code that does not parse imports nothing.
 
     Returns:
         The code of each module (`code_without_docstrings`) and the path of each file in the folder `static` beside one,
-        by their paths in the package, and versions by distribution; `provenance.digest` takes them all.
+        by their paths in the package, and versions by distribution; input for `provenance.digest`.
 
     Raises:
-        ValueError: there is a relative import, which only says with its own place what it means.
+        ValueError: there is a relative import, whose target depends on the location of the code.
 
     >>> found = of_code("from lmc_utils import resources")
     >>> sorted(found["modules"]), list(found["versions"])
@@ -54,7 +54,7 @@ def of_code(*sources: str) -> dict[str, Any]:
 
 
 def code_without_docstrings(source: str) -> str:
-    """Python code without docstrings, comments, layout and the annotations of functions; as it is if it does not parse.
+    """Python code without docstrings, comments, layout and annotations of functions; unchanged if it does not parse.
 
     >>> code_without_docstrings("def f(x: int) -> int:\\n    '''Add one.'''\\n    return (x +  1)  # a comment")
     'def f(x):\\n    return x + 1'
@@ -64,7 +64,7 @@ def code_without_docstrings(source: str) -> str:
 
 @lru_cache(maxsize=2000)
 def _read(source: str) -> tuple[str, frozenset[str]]:
-    """The code without docstrings, and the names that it imports."""
+    """The code without docstrings, and the imported names."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -73,7 +73,7 @@ def _read(source: str) -> tuple[str, frozenset[str]]:
 
 
 def _file(name: str) -> Path | None:
-    """The file of a module of this package; None of any other name, such as that of a function in one."""
+    """The file of a module of this package; None for other names, such as that of a function."""
     if name.partition(".")[0] != provenance.PACKAGE.name:
         return None
     path = provenance.CHECKOUT.joinpath(*name.split("."))
@@ -81,7 +81,7 @@ def _file(name: str) -> Path | None:
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """The names of modules, or of something in one, that code imports, and of the packages around them."""
+    """Yield the names that code imports (modules or objects in them), and their parent packages."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [each.name for each in node.names]
@@ -89,7 +89,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             if node.level or not node.module:
                 raise ValueError(f"expected absolute imports, found `{ast.unparse(node)}`")
             inside = [each.name for each in node.names]
-            if inside == ["*"]:  # the modules of a folder may be among what it offers
+            if inside == ["*"]:  # this may import modules of a folder
                 inside = [path.stem for path in provenance.CHECKOUT.joinpath(*node.module.split(".")).glob("*")]
             names = [node.module, *(f"{node.module}.{each}" for each in inside)]
         else:
@@ -101,7 +101,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    """Takes away what does not change the results of code: texts that stand alone, and annotations of functions."""
+    """Removes code that does not affect results: docstrings and other bare constants, and annotations of functions."""
 
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):

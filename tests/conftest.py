@@ -13,24 +13,24 @@ from playwright.sync_api import Browser
 from lmc_utils.classroom import sandbox
 from lmc_utils.publishing import browser as browsers
 
-# Workers share the cores: two that each keep all of them busy take several times as long as two with half each. It is
-# read once, when torch is first imported, and passed on to kernels.
+# Workers share the cores: two that each use all of them take several times as long as two with half each. The variable
+# is read once, when torch is first imported, and passed on to kernels.
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ["LMC_PROGRESS"] = "0"
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
 
-# A shell without job control starts what it sends to the background deaf to Ctrl-C, and children inherit that.
+# A shell without job control starts background commands with Ctrl-C ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Groups that take longest, which begin first so that no worker is left with one of them at the end.
+# The longest groups, which start first so that no worker runs one of them alone at the end.
 LONGEST = ("build", "hostile", "grading", "sweeps", "faults")
 NO_BROWSER, NO_SANDBOX = "there is no browser", "there is no sandbox"
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Longest groups first, and last what needs the book, which one worker builds while the others test all else."""
+    """Run the longest groups first, and last the tests of the book, which one worker builds in the meantime."""
 
     def place(item: pytest.Item) -> tuple[bool, int, str]:
         groups = sorted(mark.args[0] for mark in item.iter_markers("xdist_group"))
@@ -56,7 +56,7 @@ def browser_program() -> str:
 
 @pytest.fixture(scope="session")
 def browser(browser_program: str) -> Iterator[Browser]:
-    """One for each process, as Playwright's synchronous interface bears no second."""
+    """One for each process, as Playwright's synchronous interface does not allow a second."""
     with browsers.launched() as browser:
         yield browser
 
@@ -69,7 +69,7 @@ def sandbox_program() -> str:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The last lines say which tests did not run; pytest's own summary has been written by now."""
+    """Print which tests did not run as the last lines, after pytest's own summary."""
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return

@@ -1,4 +1,4 @@
-"""The benchmark compares what it says it compares."""
+"""The contenders of each benchmark compute the same results."""
 
 import sys
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def test_a_different_training_is_detected(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
-    """The small family, trained where runs are looked for."""
+    """The small family, trained in the folder of cached runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LMC_RUNS", str(tmp_path_factory.mktemp("runs")))
         train(SMALL)
@@ -90,7 +90,7 @@ def test_the_peers_curvature_of_residual_networks_equals_ours(norm: str) -> None
     assert len(curvature._contenders(task, by_layer=True)) > 1
     curvature._check_equal(task, by_layer=True)
     kept = [*task.design.parameters(), *task.design.buffers()]
-    assert {value.dtype for value in kept} == {torch.float32}  # what is timed after the check in float64
+    assert {value.dtype for value in kept} == {torch.float32}  # the type used for timing, after the check in float64
 
 
 def test_a_different_curvature_is_detected(trained: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:

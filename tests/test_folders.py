@@ -1,4 +1,4 @@
-"""The folders of the package: what each offers, and that the book describes it."""
+"""The folders of the package: their public modules, and their description in the book."""
 
 from __future__ import annotations
 

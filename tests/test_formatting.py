@@ -1,4 +1,4 @@
-"""Whatever is shown is one short line, at once."""
+"""Any value or message is formatted quickly as one short line."""
 
 from __future__ import annotations
 

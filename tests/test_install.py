@@ -1,4 +1,4 @@
-"""The installer passes on what pip was told, and takes small wheels where it can."""
+"""The installer passes on pip's options, and prefers small wheels."""
 
 from __future__ import annotations
 

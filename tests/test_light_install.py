@@ -1,7 +1,7 @@
-"""`pip install .` without extras: measuring two networks works, and other commands say which extra they need.
+"""`pip install .` without extras: measuring two networks works, and other commands name the extra that they need.
 
-A virtual environment sees exactly the distributions that the dependencies in pyproject.toml bring, of those that are
-installed here; a real installation would take minutes.
+A virtual environment contains exactly those installed distributions that the dependencies in pyproject.toml require; a
+real installation would take minutes.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ NEEDS = {
 
 
 def brought(requirements: list[str]) -> dict[str, Distribution]:
-    """The installed distributions that requirements bring, and those that these require, by name."""
+    """The installed distributions that requirements need, directly or indirectly, by name."""
     installed = {canonicalize_name(each.metadata["Name"]): each for each in distributions()}
     found: dict[str, Distribution] = {}
     fresh = [*map(Requirement, requirements)]

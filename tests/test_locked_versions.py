@@ -1,4 +1,4 @@
-"""What the book needs is said once, in pyproject.toml; whatever repeats it agrees."""
+"""Requirements are declared in pyproject.toml; all other lists agree with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from packaging.version import Version
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib  # pytest brings it along there
+    import tomli as tomllib  # a dependency of pytest there
 
 ROOT = Path(__file__).parent.parent
 CONDA_NAMES = {"torch": "pytorch"}

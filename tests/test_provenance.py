@@ -1,4 +1,4 @@
-"""Digests differ where values do, and a file is written completely or not at all."""
+"""Different values have different digests, and files are written atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What code depends on is what Python's own finder finds, and results are made again where it was edited."""
+"""Dependencies of code agree with Python's own finder, and results are recomputed after edits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Edit = Callable[..., None]
 
 
 class Finder(ModuleFinder):
-    """Looks into this package only."""
+    """Searches only this package."""
 
     def find_module(self, name, path, parent=None):  # type: ignore[no-untyped-def]
         if path is None and parent is None and name != provenance.PACKAGE.name:
@@ -39,7 +39,7 @@ class Finder(ModuleFinder):
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty package, which is taken for the package."""
+    """An empty package in place of this package."""
     package = tmp_path / provenance.PACKAGE.name
     package.mkdir()
     (package / "__init__.py").touch()
@@ -81,10 +81,10 @@ def test_a_relative_import_is_a_one_line_error(code: str, package: Path) -> None
 
 @pytest.fixture
 def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
-    """Edits a copy of the package, which is taken for the package."""
+    """Edit a copy of the package, used in place of this package."""
     package = shutil.copytree(provenance.PACKAGE, tmp_path / provenance.PACKAGE.name)
 
-    def forget() -> None:  # what a process keeps while it trains or grades
+    def forget() -> None:  # caches that a process keeps while it trains or grades
         for kept in (protocol._training_code, grading._exercises, grading._grader):
             kept.cache_clear()
 
@@ -102,7 +102,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
 
 
 def results(stems: Collection[str] = ALL) -> dict[tuple[str, str], str]:
-    """A digest of what each result depends on: a run, and pages, marks and points of these notebooks."""
+    """A digest of the dependencies of each result: a run, and pages, marks and points of these notebooks."""
     experiment = Experiment(dataset="digits")
     dataset = data.load(data.Source(dataset="digits"))
     run = protocol._key(experiment, dataset, experiment.torch_device())
@@ -140,7 +140,7 @@ def test_editing_the_publisher_changes_no_result_and_editing_the_grader_only_mar
 def test_editing_a_measurement_re_executes_what_reaches_it_and_retrains_nothing(edit: Edit) -> None:
     before = results()
     edit("measure/ridges.py")
-    reaching = {*EXERCISES, "05_mountainside_and_ridges"}  # all exercises reach what the check of one needs
+    reaching = {*EXERCISES, "05_mountainside_and_ridges"}  # all exercises import what the check of one needs
     assert {name for name in changed(before) if name[0] != "marks"} == {("page", name) for name in reaching}
     edit("measure/lines.py")
     assert ("point", "one_boundary") in changed(before)

@@ -1,4 +1,4 @@
-"""Parameter records take what papermill injects and name what is wrong in one line."""
+"""Parameter records accept values injected by papermill, and report errors in one line."""
 
 from dataclasses import dataclass, fields
 from typing import Any

@@ -76,8 +76,8 @@ def angle_numbers(whole: xr.Dataset, null: xr.Dataset) -> dict[str, xr.DataArray
         "chance_angle_origin": pair_mean(end_of_training(null.angle)).sel(apex="origin"),
         "kept": started.start_left,
         "cosine_without_start": started.cosine,
-        "walk_share": started.walk_share,
-        "place_share": started.place_share,
+        "walk_share": started.displacement_fraction,
+        "place_share": started.position_fraction,
         "first_angle": after_fork(opening, 1),
         "narrowest_angle": opening.min("epoch"),
     }

@@ -41,21 +41,21 @@ def growing_epochs(experiment: Experiment) -> list[int]:
     return sorted(epoch for epoch in wanted if epoch <= last)
 
 
-def off_plane_numbers(walks: xr.DataArray, null: xr.DataArray) -> dict[str, xr.DataArray]:
+def off_plane_numbers(fractions: xr.DataArray, null: xr.DataArray) -> dict[str, xr.DataArray]:
     """How much of a trajectory leaves the plane through the fork point and both siblings, between fork and end.
 
     Args:
-        walks: the fraction of the distance from the fork point, from `trajectory_projection.project`.
+        fractions: the fraction of the distance from the fork point, from `trajectory_projection.project`.
         null: likewise of random walks.
 
     Returns:
         `off_plane_fraction`, the mean over epochs after the fork, and the `off_plane_highest`, by fork epoch;
         `off_plane_chance`, the mean of random walks.
     """
-    everywhere, under_way = ["parent", "pair", "walker", "epoch"], walks.epoch > walks.fork_epoch
+    everywhere, under_way = ["parent", "pair", "trajectory", "epoch"], fractions.epoch > fractions.fork_epoch
     return {
-        "off_plane_fraction": walks.where(under_way).mean(everywhere),
-        "off_plane_highest": walks.max(everywhere),
+        "off_plane_fraction": fractions.where(under_way).mean(everywhere),
+        "off_plane_highest": fractions.max(everywhere),
         "off_plane_chance": null.where(under_way).mean(),
     }
 

@@ -214,7 +214,7 @@ def errors_along(line: xr.Dataset, curve: xr.Dataset) -> dict[str, dict[str, xr.
 def pass_trajectory(path: xr.DataArray) -> xr.Dataset:
     """The path of a lowest pass, from `minimax_path.across`, as a trajectory that `figures.planes.plane_maps` draws."""
     steps = path.drop_vars(["split", "epoch"], errors="ignore").rename(step="epoch")
-    return steps.expand_dims(walker=["pass"]).to_dataset(name="walk")
+    return steps.expand_dims(trajectory=["pass"]).to_dataset(name="position")
 
 
 def claims(

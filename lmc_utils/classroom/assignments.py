@@ -19,7 +19,7 @@ from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
 
 _TEST = "-test"
-EXPLANATION_TAG = "explanation"  # the tag of a cell that goes with a solution
+EXPLANATION_TAG = "explanation"  # the tag of a cell that explains a solution
 
 
 def write(
@@ -29,7 +29,7 @@ def write(
 
     Args:
         sources: exercise notebooks with their solutions.
-        folder: where to write; file names stay.
+        folder: the target folder; file names are unchanged.
         force: replace files with other content.
         students: for versions with individual numbers, the subfolder of each student, by name.
 
@@ -70,7 +70,7 @@ def writable_folder(name: str, folder: Path) -> Iterator[None]:
 
 
 def student_version(source: Path, student: str | None = None) -> NotebookNode:
-    """An exercise notebook as students get it, or one student with individual numbers.
+    """The student version of an exercise notebook, with the individual numbers of a student, if any.
 
     Raises:
         ParameterError: as `run_preprocessors`.

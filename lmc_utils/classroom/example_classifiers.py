@@ -1,4 +1,4 @@
-"""Three small classifiers that the exercises on merging are about; plain torch, trained in a few seconds."""
+"""Three small classifiers for the exercises on merging, in plain PyTorch, trained in a few seconds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Samples = tuple[Tensor, Tensor]
 
 
 class Classifiers(NamedTuple):
-    """Networks that tell digits apart, with batch normalisation, and samples for them.
+    """Digit classifiers with batch normalisation, and samples for them.
 
     Attributes:
-        first, second: fine-tuned from one start.
-        other: trained as long, from a start of its own.
+        first, second: fine-tuned from the same network.
+        other: trained for as long, from another initialisation.
         train, test: inputs and labels.
     """
 
@@ -34,7 +34,7 @@ class Classifiers(NamedTuple):
 
 @cache
 def classifiers() -> Classifiers:
-    """Train them; the same ones each time.
+    """Train the classifiers, deterministically.
 
     >>> networks = classifiers()
     >>> networks.first(networks.test[0]).shape

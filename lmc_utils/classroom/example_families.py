@@ -1,4 +1,4 @@
-"""The small family of networks that the exercises are about: it trains in seconds, and shows what the chapters show."""
+"""The small families of networks for the exercises, which train in seconds and show the effects of the chapters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RESIDUAL = replace(
 
 @cache
 def family(**changes: Any) -> Run:
-    """Train the family, or fetch it; the changes are parameters that differ from `EXPERIMENT`.
+    """Train the family, or load it from the cache; `changes` are parameters that differ from `EXPERIMENT`.
 
     Raises:
         ParameterError: a parameter is unknown or out of range.
@@ -29,7 +29,7 @@ def family(**changes: Any) -> Run:
 
 @cache
 def residual_family(**changes: Any) -> Run:
-    """The same of small residual networks with batch normalisation, `RESIDUAL`."""
+    """Likewise a family of small residual networks with batch normalisation, `RESIDUAL`."""
     return _trained(RESIDUAL, changes)
 
 

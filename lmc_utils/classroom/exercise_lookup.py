@@ -1,7 +1,7 @@
-"""Self-checking exercises: `check` tells whether an answer is correct, and if not, which mistake it shows.
+"""Self-checking exercises: `check` an answer, with a hint for common mistakes.
 
-The exercises of each chapter are in a module of their own in `classroom.exercises`, imported when one of them is first
-looked up, so that those on toy landscapes need nothing but NumPy.
+The exercises of each chapter are in a separate module of `classroom.exercises`, imported when first needed, so that
+those on toy landscapes need only NumPy.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def check(name: str, answer: Any, student: str | None = None) -> CheckResult:
     """Check the answer to an exercise at once; a wrong one gets a hint that fits the mistake.
 
     Args:
-        name: of the exercise, such as `toy-2`.
-        answer: a number, a word, an array or a function, as the exercise asks.
-        student: by name, where each student has individual numbers; by default the book's numbers.
+        name: name of the exercise, such as `toy-2`.
+        answer: a number, a word, an array or a function, depending on the exercise.
+        student: name of a student with individual numbers; by default the book's numbers are used.
 
     Raises:
         ParameterError: there is no such exercise.
@@ -93,5 +93,5 @@ def chapter_exercises(chapter: str) -> dict[str, Exercise]:
 
 
 def _exercises(chapter: str) -> dict[str, Any]:
-    """The exercises that a chapter's module defines; other chapters' modules import what this one does not need."""
+    """The exercises defined in a chapter's module."""
     return dict(import_module(f"lmc_utils.classroom.exercises.{chapter}").EXERCISES)

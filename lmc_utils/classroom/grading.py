@@ -89,7 +89,7 @@ class Grading:
         return digest([submission.content, exercises, _grader(), limits, self.bwrap is not None])
 
     def report(self, message: str) -> None:
-        """Print a message as it is."""
+        """Print a message unchanged."""
         self.console.print(message, markup=False, highlight=False)
 
 

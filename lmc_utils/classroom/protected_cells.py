@@ -15,7 +15,7 @@ def restore(submission: NotebookNode, marked: NotebookNode, released: NotebookNo
     """Restore missing cells of a submission, the source of locked ones, and the metadata of all.
 
     Args:
-        submission: stays as it is.
+        submission: not changed.
         marked: the exercise notebook with hidden tests, see `assignments.with_hidden_tests`.
         released: the student version, without them.
 

@@ -46,7 +46,7 @@ def mark_submission(
     """Mark a submission by its exercise notebook; returns the marks and the executed notebook.
 
     Args:
-        submission: stays as it is.
+        submission: not changed.
         source: the exercise notebook.
         workspace: of the submission.
         limits: on its resources.

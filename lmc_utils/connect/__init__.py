@@ -1,4 +1,4 @@
-"""Networks of any kind: what lies between them, however they were trained.
+"""Linear mode connectivity of any PyTorch networks.
 
 Two networks are measured in three lines::
 
@@ -7,9 +7,9 @@ Two networks are measured in three lines::
     report = connect.pair(first, second, data)
 
 `connect.pairs` makes pairs of any networks for every measurement of `lmc_utils.measure`; `connect.plane` measures the
-plane through three. `connect.soup` compares averages of several with each of them and with their ensemble, and
-`averages.average` makes such a network. The folders: `checkpoints` reads what trainers write, `samples` what data sets
-and loaders yield, `alignment` permutes channels and repairs statistics, `reports` says what was found.
+plane through three. `connect.soup` compares averages of several networks with each of them and with their ensemble, and
+`averages.average` returns an average. The folders: `checkpoints` reads checkpoints, `samples` data sets and loaders,
+`alignment` permutes channels and repairs activation statistics, `reports` presents results.
 """
 
 from lmc_utils.connect.reports import Report

@@ -1,4 +1,4 @@
-"""Averages of networks as networks: their weights, with running statistics of their own, in memory or in a file."""
+"""Weight averages of networks, with their own running statistics, in memory or as files."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def average(
     model: nn.Module | None = None,
     **options: Any,
 ) -> dict[str, Tensor]:
-    """The weighted average of networks of one architecture, as `load_state_dict` takes it.
+    """The weighted average of networks of one architecture, as a state for `load_state_dict`.
 
     Args:
         networks: modules or states, two or more.
-        data: samples, which running statistics are re-estimated on where there is no `estimated_on`.
-        weights: of each network; they add up to 1. By default all are equal. Negative ones extrapolate.
-        model: a module of the architecture; needed where all are states.
+        data: samples, also used to re-estimate running statistics unless `estimated_on` is given.
+        weights: weight of each network; they add up to 1. By default all are equal. Negative ones extrapolate.
+        model: a module of the architecture; required if all are states.
         options: `loss`, `error`, `batch`, `batchnorm` (not `keep`) and `estimated_on`, as for `pair`.
 
     Returns:
-        Tensors by name, which share no memory with the networks.
+        Tensors by name, sharing no memory with the networks.
 
     Raises:
-        ParameterError: something that is not understood, see `pair`, or weights that do not add up to 1.
+        ParameterError: unsupported input, see `pair`, or weights that do not add up to 1.
 
     >>> one, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
     >>> state = average([one, other], (torch.zeros(4, 3), torch.tensor([0, 1, 1, 0])), weights=[0.25, 0.75])
@@ -87,10 +87,10 @@ def at_alpha(report: Report, alpha: float) -> dict[str, Tensor]:
 def understood(
     networks: Mapping[str, nn.Module | State], data: Any, *, model: nn.Module | None = None, **options: Any
 ) -> tuple[Endpoints, ModuleEvaluator, dict[str, Any]]:
-    """Several networks, what measures them, and the attributes of a result; each is compared with its copy.
+    """Endpoints, evaluator and result attributes for several networks; each is verified against its copy.
 
     Args:
-        networks: modules or states, by the names for messages.
+        networks: modules or states, by their names in messages.
         data, model, options: as for `average`.
 
     Raises:
@@ -114,12 +114,12 @@ def mixture(weights: Sequence[float]) -> Mixtures:
 
 
 def write(path: Path, state: State, about: Mapping[str, Any]) -> None:
-    """Write a state as safetensors, whole, with what it is made of in the metadata.
+    """Write a state atomically as safetensors, with its origin in the metadata.
 
     Args:
-        path: of the file.
+        path: the file.
         state: tensors by name; shared ones are written under each of their names.
-        about: where it comes from; each value becomes a text, what is no text as JSON.
+        about: its origin; values other than strings are written as JSON.
 
     Raises:
         OSError: the file cannot be written.
@@ -136,7 +136,7 @@ def write(path: Path, state: State, about: Mapping[str, Any]) -> None:
 
 
 def digests(paths: Iterable[Path]) -> dict[str, str]:
-    """The SHA-256 of files, by their paths; of a folder, that of each file in it, one after the other."""
+    """SHA-256 digests of files, by path; of a folder, digests of all its files."""
     result = {}
     for path in paths:
         found = hashlib.sha256()
@@ -162,9 +162,9 @@ def _weights(weights: Sequence[float] | None, count: int) -> list[float]:
 
 
 def _require_unchanged(report: Report, alpha: float) -> None:
-    """Raise ParameterError unless the networks of a report have the loss that they had at the nearest point of it.
+    """Raise ParameterError unless the loss at the nearest point of a report is reproduced by its networks.
 
-    Tensors that were changed as their `.data` are not counted by torch as changed.
+    Torch's version counter misses changes made through `.data`.
     """
     if report.present_versions() != report.versions:
         raise ParameterError(f"{_CHANGED}; measure again")

@@ -1,4 +1,4 @@
-"""The error of a network that always gives the same answer: what a trained one has to be compared with."""
+"""Baseline error of always predicting the same class."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from lmc_utils.measure.batches import Batches
 
 
 def constant_error(batches: Batches) -> float | None:
-    """The error (percent) of always answering the most frequent label of some samples.
+    """The error (percent) of always predicting the most frequent label of some samples.
 
-    Where a sample has several places, each counts as the fraction of the sample that it is, as in
-    `measure.module_scores.misclassified`.
+    If a sample has several positions, they share its weight equally, as in `measure.module_scores.misclassified`.
 
     Args:
-        batches: whose targets are classes, (samples, places...).
+        batches: batches whose targets are classes, (samples, positions...).
 
     Returns:
-        A number from 0 to 100; None where targets are no classes, that is, no whole numbers from 0 on.
+        A number from 0 to 100; None if targets are not classes, that is, integers from 0 on.
 
     >>> from lmc_utils.connect.samples.repeatable_data import repeatable
     >>> constant_error(repeatable((torch.zeros(4, 1), torch.tensor([0, 2, 2, 2]))))

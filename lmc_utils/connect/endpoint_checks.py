@@ -1,7 +1,7 @@
-"""Comparison of the copy that is measured with each of the networks, as it was given.
+"""Verify that the measured copy reproduces each network as it was given.
 
-Whatever a network holds besides its tensors, an attribute that differs or that a forward pass changes, shows here. All
-samples are compared, in the pass that measures the ends.
+This detects anything that a network holds besides its tensors, such as an attribute that differs or that a forward pass
+changes. All samples are compared, in the pass that measures the ends.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from lmc_utils.measure.module_scores import Scores, output_of
 from lmc_utils.measure.module_state import REGISTRIES, Attributes, State, tensors
 from lmc_utils.settings import ParameterError
 
-_REESTIMATED = 1e-4  # of a mean score, between two ways to the same statistics
-_JOINED = 1e-5  # of a mean score, between batches as they come and joined ones
-_SCORE_ROUNDING = 100  # how much more than an output a score may differ: losses have slopes, and errors have steps
+_REESTIMATED = 1e-4  # relative difference of a mean score between two computations of the same statistics
+_JOINED = 1e-5  # relative difference of a mean score between original and joined batches
+_SCORE_ROUNDING = 100  # tolerance of scores relative to that of outputs: losses have slopes, and errors have steps
 
 
 class Compared(NamedTuple):
-    """Result of the comparison of the copy with each network.
+    """Result of comparing the copy with each network.
 
     Attributes:
         difference: the largest difference between their outputs, over the largest output of the batch.
-        scores: of each network with its own statistics: the means over all samples, (scores,), float64.
+        scores: mean scores of each network with its own statistics over all samples, (scores,), float64.
     """
 
     difference: float
@@ -48,11 +48,11 @@ class Compared(NamedTuple):
 
 
 class ComparisonInterrupted(KeyboardInterrupt):
-    """The comparison was stopped after some networks.
+    """The comparison was interrupted after some networks.
 
     Attributes:
-        measured: which scores.
-        scores: those of the first networks, as `Compared` has them; at least one.
+        measured: the scores measured.
+        scores: scores of the first networks, at least one, as in `Compared`.
         samples: a description of the samples.
     """
 
@@ -64,15 +64,14 @@ class ComparisonInterrupted(KeyboardInterrupt):
 def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
     """Run the copy and each network on all samples, and compare outputs and scores, batch by batch.
 
-    Each network is run as another copy of what was given, with its own statistics; states are loaded by torch itself.
-    The first network is the one that was copied, where it is a module: there the copy itself is the plain pass. It is
-    the same copy that runs at the other ends, so that what it keeps besides tensors shows there.
+    Each network is run as a separate copy of the original, with its own statistics; states are loaded by torch itself.
+    If the first network is the module that was copied, the measured copy itself serves as its reference. The same copy
+    runs at the other ends, so that anything it keeps besides tensors is detected there.
 
     Raises:
-        ParameterError: a difference beyond rounding; the line says where. Or a network that cannot be run on the
-            samples, changes what it holds in a forward pass, draws random numbers, or answers otherwise when it is
-            asked again.
-        ComparisonInterrupted: the work was stopped after some networks were measured.
+        ParameterError: a difference beyond rounding, with its location; or a network that cannot be run on the samples,
+            changes its state in a forward pass, draws random numbers, or is not deterministic.
+        ComparisonInterrupted: the comparison was interrupted after some networks.
     """
     scores = list[Tensor]()
     try:
@@ -84,7 +83,7 @@ def compare(ends: Endpoints, batches: Batches, measured: Scores) -> Compared:
 
 
 def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[Tensor]) -> Compared:
-    """As `compare`; the scores of each network are added to the list as soon as they are known."""
+    """As `compare`; appends the scores of each network to the list as soon as they are known."""
     worst = 0.0
     copied, here, attributes = ends.module, _device(ends.module), Attributes(ends.module)
     for corner, (name, state) in enumerate(zip(ends.names, ends.states, strict=True)):
@@ -110,7 +109,7 @@ def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[
                         their_scores = measured.sums(theirs, own).cpu()
                         allowed = _allowed(mine, away)
                         _require_scores(our_scores, their_scores, allowed, measured, batch.size, name, number)
-            for _ in range(2 if corner == 0 else 0):  # after all others, which it may remember, and after itself
+            for _ in range(2 if corner == 0 else 0):  # after all others, which it may remember, and itself
                 _require_repeatable(copied, first, next(iter(batches)).to(here), name)
             _require_unchanged(copied, state, name)
             attributes.restore()
@@ -121,22 +120,22 @@ def _compared(ends: Endpoints, batches: Batches, measured: Scores, scores: list[
 def compare_joined(
     ends: Endpoints, groups: Sequence[Sequence[Batch]], joined_batches: Batches, measured: Scores
 ) -> Compared | None:
-    """`compare`, with the copy on joined batches, and each network on batches as they come; outputs and mean scores.
+    """`compare` with the copy on joined batches and each network on the original batches.
 
-    So joined batches give what batches give as they come, and a network that answers otherwise when it is asked again
-    is noticed: each sample is asked for twice, those of the first group before and after all others.
+    This verifies that joined batches give the same results as the original ones, and detects non-deterministic
+    networks: each sample is evaluated twice, those of the first group before and after all others.
 
     Args:
         ends: the networks.
-        groups: all batches as they come; those that are joined to one are in one group.
-        joined_batches: the joined ones.
-        measured: scores that look at each sample by itself.
+        groups: all original batches, grouped as they are joined.
+        joined_batches: the joined batches.
+        measured: scores that treat samples independently.
 
     Returns:
-        What was found, on joined batches; None where anything differs or fails, and `compare` has to say what.
+        The result, on joined batches; None if anything differs or fails, so that `compare` must find the reason.
 
     Raises:
-        ComparisonInterrupted: the work was stopped after some networks were measured.
+        ComparisonInterrupted: the comparison was interrupted after some networks.
     """
     attributes = Attributes(ends.module)
     worst, scores = 0.0, list[Tensor]()
@@ -182,7 +181,7 @@ def _compare_joined_at(
 
 
 def _plain_pass(network: nn.Module, group: Sequence[Batch]) -> Batch:
-    """A network's outputs for some batches, one after the other, and their targets, joined."""
+    """A network's outputs for several batches, run one by one, joined with their targets into one batch."""
     outs = list[Batch]()
     for number, batch in enumerate(group):
         own = batch.to(_device(network))
@@ -195,12 +194,12 @@ def _plain_pass(network: nn.Module, group: Sequence[Batch]) -> Batch:
 
 
 def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:
-    """Compare mean scores at both ends with re-estimated statistics, where modules hold attributes that differ.
+    """Compare mean scores at both ends with re-estimated statistics, if attributes of the modules differ.
 
-    Such an attribute may act on activations that other statistics bring about, and so not show in `compare`.
+    Such an attribute may matter only for activations under other statistics, and so be missed by `compare`.
 
     Raises:
-        ParameterError: scores that differ beyond rounding.
+        ParameterError: scores differ beyond rounding.
     """
     if not evaluator.norms or evaluator.convention != "reestimate":
         return
@@ -222,14 +221,14 @@ def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:
 
 
 def _differing_attributes(networks: Sequence[nn.Module]) -> list[str]:
-    """The names of what modules hold besides tensors and parts that differs between the first and another one."""
+    """The names of attributes, besides tensors and submodules, that differ between the first module and another one."""
     first, *others = [_attributes(each) for each in networks] or [{}]
     keys = sorted({*first, *(key for each in others for key in each)})
     return [key for key in keys if any(not extra_states.equal(first.get(key), each.get(key)) for each in others)]
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
-    """What the parts of a module hold besides tensors and parts, and their hooks, by name."""
+    """The attributes of a module and its submodules besides tensors and submodules, and their hooks, by name."""
     hooks = ("_forward_hooks", "_forward_pre_hooks")
     return {
         f"{place}.{name}".lstrip("."): list(value.values()) if name in hooks else value
@@ -240,7 +239,7 @@ def _attributes(module: nn.Module) -> dict[str, Any]:
 
 
 def _is_copied(ends: Endpoints, corner: int) -> bool:
-    """Whether the copy is one of this very network, with its tensors as they were given, and has not been run."""
+    """Whether the copy is an exact copy of this network, with its original tensors, that has not been run."""
     original, state, ours = ends.originals[corner], ends.states[corner], tensors(ends.module)
     if corner != 0 or original is None or state is not ends.given[corner]:
         return False
@@ -248,13 +247,13 @@ def _is_copied(ends: Endpoints, corner: int) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two tensors are equal to the bit; of other things nothing is known."""
+    """Whether two tensors are equal bit for bit; False for other values."""
     tensors_only = isinstance(one, Tensor) and isinstance(other, Tensor) and one.device == other.device
     return tensors_only and one.dtype == other.dtype and torch.equal(one, other)
 
 
 def _as_given(ends: Endpoints, corner: int) -> nn.Module:
-    """A copy of a network, or of the architecture with a state loaded into it before it is set to evaluation."""
+    """A copy of a network, or of the architecture with a state, loaded before switching to evaluation mode."""
     original, name = ends.originals[corner], ends.names[corner]
     if original is not None:
         return wrappers.unwrap_parts(evaluating_copy(original, name))
@@ -293,13 +292,13 @@ def _require_outputs(output: Any, which: str) -> list[Tensor]:
 
 
 def _require_repeatable(copied: nn.Module, first: list[Tensor], again: Batch, which: str) -> None:
-    """The first batch gives the same as before."""
+    """Require that the first batch gives the same result as before."""
     if not alike(first, outputs(output_of(copied, again, 0))):
         raise ParameterError(f"{which}: expected a network that answers alike when it is asked again, it does not")
 
 
 def _generators(device: torch.device, number: int) -> list[Any]:
-    """The states of torch's random generators, and for the first batch those of Python and NumPy, which take longer."""
+    """The states of torch's random generators, and for the first batch also the slower ones of Python and NumPy."""
     states: list[Any] = [torch.get_rng_state().numpy().tobytes()]
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device).numpy().tobytes())
@@ -344,7 +343,7 @@ def _output_difference(mine: list[Tensor], theirs: list[Tensor], ends: Endpoints
 
 
 def _allowed(output: Any, away: float) -> float:
-    """How much scores may differ, as a fraction: as good as nothing where all outputs are the same."""
+    """Relative tolerance of scores, nearly zero if all outputs are equal."""
     if away == 0:
         return tolerance(torch.float64)
     return _SCORE_ROUNDING * max(tolerance(each.dtype) for each in outputs(output))
@@ -353,7 +352,7 @@ def _allowed(output: Any, away: float) -> float:
 def _require_scores(
     mine: Tensor, theirs: Tensor, allowed: float, measured: Scores, size: int, which: str, number: int
 ) -> None:
-    """Compare sums of scores over a batch. Where outputs differ by rounding, a sample's error may flip."""
+    """Compare sums of scores over a batch; if outputs differ by rounding, the error of a sample may flip."""
     for name, one, other in zip(measured.names, mine.tolist(), theirs.tolist(), strict=True):
         steps = 100.0 if name == "error" and allowed > tolerance(torch.float64) else 0.0
         if one != other and not abs(one - other) <= allowed * max(abs(other), size * allowed) + steps:

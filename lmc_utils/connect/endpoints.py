@@ -1,7 +1,7 @@
-"""Several networks of one architecture, whatever it is, and one copy of it in which their mixtures are measured.
+"""Networks of one architecture, and a copy of it in which their mixtures are measured.
 
-A network is its parameters, the running statistics of torch's normalisations, and buffers that all networks share. What
-else it may hold is not seen here; plain forward passes of each network, compared with the copy, show it
+A network consists of its parameters, the running statistics of torch's normalisations, and buffers that all networks
+share. Anything else it may hold is detected by comparing forward passes of each network with the copy
 (`connect.endpoint_checks`).
 """
 
@@ -28,13 +28,13 @@ class Endpoints:
     """Networks of one architecture.
 
     Attributes:
-        module: a copy in evaluation mode, without gradients; measurements change what it holds.
-        names: what each network is called in messages.
-        states: their parameters and buffers, which nothing here changes.
-        originals: the networks as they were given: modules, or None for states.
-        given: their states as they were given, also where those to be measured are permuted.
-        notes: what was done to read them, in words.
-        template: the module that was copied, as it was given; states are loaded into another copy of it.
+        module: a copy in evaluation mode, without gradients; measurements change its tensors.
+        names: the name of each network in messages.
+        states: their parameters and buffers, which are never changed.
+        originals: the given networks: modules, or None for states.
+        given: their given states, even if `states` are permuted.
+        notes: notes on how they were read.
+        template: the original of the copy; states are loaded into another copy of it.
     """
 
     module: nn.Module
@@ -49,16 +49,16 @@ class Endpoints:
 def endpoints(
     networks: Sequence[nn.Module | State], *, model: nn.Module | None = None, names: Sequence[str] = ORDINALS
 ) -> Endpoints:
-    """Networks of one architecture, ready to be measured.
+    """Prepare networks of one architecture for measurement.
 
     Args:
         networks: modules, or their states.
-        model: a module of the architecture; needed where all are states.
-        names: what they are called in messages.
+        model: a module of the architecture; required if all are states.
+        names: their names in messages.
 
     Raises:
-        ParameterError: what `state_dicts.state_of` and `state_dicts.require_understood` raise, no module, one that
-            cannot be copied.
+        ParameterError: as raised by `state_dicts.state_of` and `state_dicts.require_understood`; or no module, or one
+            that cannot be copied.
 
     >>> two = endpoints([nn.Linear(2, 3), nn.Linear(2, 3)])
     >>> len(two.states), two.names
@@ -111,7 +111,7 @@ class EqualNetworks(ParameterError):
 
 
 def require_different(ends: Endpoints, first: int, second: int) -> None:
-    """Raise EqualNetworks where two of the networks, by their numbers, are the same."""
+    """Raise EqualNetworks if two of the networks have equal parameters and running statistics."""
     one, other = ends.states[first], ends.states[second]
     mixing = [*dict(ends.module.named_parameters()), *statistics(ends.module)]
     if all(same(one[name], other[name]) for name in mixing):

@@ -1,4 +1,4 @@
-"""Networks, samples and functions of the reader's own, by name: `package.module:name`."""
+"""Import the user's networks, samples and functions by name: `package.module:name`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lmc_utils.settings import ParameterError, describe_unknown, require
 
 
 def import_object(parameter: str, place: str) -> Any:
-    """Import what `package.module:name` stands for; modules are looked for in the current folder, too.
+    """Import an object by `package.module:name`; modules in the current folder are found, too.
 
     Args:
-        parameter: its name, for the message.
+        parameter: name of the parameter, for the message.
         place: module and name.
 
     Raises:
-        ParameterError: the module cannot be imported, or holds nothing of this name.
+        ParameterError: the module cannot be imported, or has no such attribute.
 
     >>> import_object("loss", "math:sqr")
     Traceback (most recent call last):
@@ -38,7 +38,7 @@ def import_object(parameter: str, place: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         holder = importlib.import_module(module)
-    except (Exception, SystemExit) as problem:  # whatever a module of the user's does when it is imported
+    except (Exception, SystemExit) as problem:  # importing a user's module may raise anything
         problem_text = f"'{module}' says {_describe(problem)}"
         raise ParameterError(f"{parameter}: expected a module that can be imported, {problem_text}") from problem
     if not hasattr(holder, attribute):
@@ -48,10 +48,10 @@ def import_object(parameter: str, place: str) -> Any:
 
 
 def network(place: str) -> nn.Module:
-    """The network that stands there, or that a class or function makes without arguments.
+    """Import a network, or a class or function that returns one when called without arguments.
 
     Raises:
-        ParameterError: there is none, the function raises, or it makes something else.
+        ParameterError: there is none, the function raises, or it returns something else.
 
     >>> network("torch.nn:Identity")
     Identity()
@@ -63,11 +63,11 @@ def network(place: str) -> nn.Module:
 
 
 def samples(place: str, parameter: str = "data") -> Any:
-    """Samples that stand there, or that a class or function makes without arguments.
+    """Import samples, or a class or function that returns them when called without arguments.
 
     Args:
         place: module and name.
-        parameter: its name, for the message.
+        parameter: name of the parameter, for the message.
 
     Raises:
         ParameterError: there are none, or the function raises.
@@ -81,7 +81,7 @@ def _call(parameter: str, place: str, factory: Any) -> Any:
     require(callable(factory), parameter, "a function that makes it", type(factory).__name__)
     try:
         return factory()
-    except (Exception, SystemExit) as problem:  # whatever a function of the user's does
+    except (Exception, SystemExit) as problem:  # a user's function may raise anything
         problem_text = f"{place} says {_describe(problem)}"
         raise ParameterError(f"{parameter}: expected a function without arguments, {problem_text}") from problem
 

@@ -1,4 +1,4 @@
-"""Copies of networks that share nothing with them, so that nothing of the user's is ever run or changed."""
+"""Independent copies of networks, so that the user's own are never run or changed."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _ATOMIC = (
     types.ModuleType,
     logging.Logger,
     logging.Handler,
-)  # what `deepcopy` does not enter
+)  # types that `deepcopy` does not enter
 
 
 def evaluating_copy(network: nn.Module, name: str) -> nn.Module:
     """A deep copy of a network in evaluation mode, without gradients; kept activations are detached.
 
     Args:
-        network: it stays as it is.
-        name: what it is called in messages.
+        network: the original; not changed.
+        name: its name in messages.
 
     Raises:
         ParameterError: a network that cannot be copied, has no parameters or no values, or whose tensors change in
@@ -60,15 +60,15 @@ def evaluating_copy(network: nn.Module, name: str) -> nn.Module:
 
 
 def separate_copy(network: nn.Module, name: str) -> nn.Module:
-    """A deep copy of a network in its own mode, without gradients, that shares nothing with it.
+    """A deep copy of a network in its current mode, without gradients, that shares nothing with it.
 
     Args:
-        network: it stays as it is.
-        name: what it is called in messages.
+        network: the original; not changed.
+        name: its name in messages.
 
     Raises:
-        ParameterError: a network that cannot be copied, has no parameters or no values, or whose copy would still
-            compute with the network itself, as a function does that it holds and that refers to it.
+        ParameterError: a network that cannot be copied, has no parameters or no values, or whose copy would still refer
+            to the original, for example through a function that it holds.
     """
     require_values(tensors(network), name)
     if not any(True for _ in network.parameters()):
@@ -84,7 +84,7 @@ def separate_copy(network: nn.Module, name: str) -> nn.Module:
             result = copy.deepcopy(network, memo)
             for each in functions:
                 _fill_cells(each, memo)
-    except Exception as error:  # whatever an attribute does when it is copied
+    except Exception as error:  # copying an attribute may raise anything
         reason = one_line(f"{type(error).__name__}: {error}", 150)
         raise ParameterError(f"{name}: expected a network that can be copied, got {reason}; {way_out}") from error
     own = {id(part) for part in network.modules()} | {id(value) for value in tensors(network).values()}
@@ -99,7 +99,7 @@ def separate_copy(network: nn.Module, name: str) -> nn.Module:
 
 
 def require_values(state: State, name: str) -> None:
-    """Raise ParameterError where tensors have no shape yet, or no values."""
+    """Raise ParameterError if tensors have no shape yet (lazy), or no values (meta)."""
     lazy = [key for key, value in state.items() if nn.parameter.is_lazy(value)]
     if lazy:
         raise ParameterError(
@@ -117,7 +117,7 @@ def _alike(one: Tensor | None, other: Tensor | None) -> bool:
 
 
 def _with_empty_cells(function: types.FunctionType) -> types.FunctionType:
-    """The same function, with cells of its own for what it encloses, still empty."""
+    """A copy of a function with new, empty closure cells."""
     cells = tuple(types.CellType() for _ in function.__closure__ or ())
     result = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, cells
@@ -128,21 +128,21 @@ def _with_empty_cells(function: types.FunctionType) -> types.FunctionType:
 
 
 def _fill_cells(function: types.FunctionType, memo: dict[int, Any]) -> None:
-    """Give the copy of a function copies of what the function encloses; what cannot be copied is shared."""
+    """Fill the closure of a copied function with copies of enclosed values, or the originals if copying fails."""
     copied: types.FunctionType = memo[id(function)]
     for old, new in zip(function.__closure__ or (), copied.__closure__ or (), strict=True):
         try:
             enclosed = old.cell_contents
-        except ValueError:  # it encloses a name that has no value yet
+        except ValueError:  # an enclosed name has no value yet
             continue
         try:
             new.cell_contents = copy.deepcopy(enclosed, memo)
-        except Exception:  # whatever it does when it is copied
+        except Exception:  # copying may raise anything
             new.cell_contents = enclosed
 
 
 def _reachable(network: nn.Module) -> Iterator[Any]:
-    """All that a network refers to; of a function what it encloses, and the modules and tensors that it names."""
+    """Yield all objects that a network refers to; for functions, enclosed values, and global modules and tensors."""
     seen, waiting = set[int](), list[Any]([network])
     while waiting:
         each = waiting.pop()

@@ -1,4 +1,4 @@
-"""The evaluator of points between networks of any kind, compared with the networks, and a report's attributes."""
+"""Make and verify the evaluator of points between any networks, and describe it for reports."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def evaluator_of(
     estimated_on: Any,
     layers: Sequence[str] | None = None,
 ) -> tuple[ModuleEvaluator, float]:
-    """Make the evaluator of points between networks, on samples that stay the same; arguments as for `pair`.
+    """Make the evaluator of points between networks, on repeatable samples; arguments as for `pair`.
 
-    It is compared with the networks as they were given, which also measures them. Small networks to which it makes no
-    difference are measured on joined batches.
+    It is verified against the given networks, which also measures them. Small networks are measured on joined batches
+    if that does not change results.
 
     Returns:
         The evaluator, and the largest difference of an output, see `endpoint_checks.compare`.
 
     Raises:
-        ParameterError: what `endpoint_checks.compare` raises, or samples that statistics cannot be re-estimated on.
+        ParameterError: as raised by `endpoint_checks.compare`, or samples on which statistics cannot be re-estimated.
     """
     samples = repeatable(data, batch=batch, network=ends.module)
     estimation_samples = samples
@@ -53,7 +53,7 @@ def evaluator_of(
     measured = Scores(loss or cross_entropy, misclassified if loss is None and error is None else error)
     by_layer = None if layers is None else named_layers(ends.module, layers)
     compared, to_measure = None, samples
-    if batchnorm != "reestimate" or not norms(ends.module):  # derivatives have each given batch's own statistics
+    if batchnorm != "reestimate" or not norms(ends.module):  # derivatives use the statistics of each original batch
         groups = joinable(ends.module, samples, measured)
         together = replace(samples, batches=[joined(group) for group in groups], count=len(groups))
         compared = compare_joined(ends, groups, together, measured) if groups else None
@@ -68,7 +68,7 @@ def evaluator_of(
 
 
 def named_layers(module: nn.Module, requested: Sequence[str]) -> dict[str, list[str]]:
-    """The parameters and running statistics of modules, each with all that is below it, by its name.
+    """The parameters and running statistics of modules including their submodules, by module name.
 
     Raises:
         ParameterError: no such module, or one without parameters.
@@ -83,7 +83,7 @@ def named_layers(module: nn.Module, requested: Sequence[str]) -> dict[str, list[
 
 
 def described(ends: Endpoints, evaluator: ModuleEvaluator, difference: float) -> dict[str, Any]:
-    """Describe what was measured on what, and how, for the attributes of a report; `difference` is that of the ends."""
+    """Describe networks, samples and methods for the attributes of a report; `difference` is that of the ends."""
     module, (samples,) = ends.module, evaluator.samples.values()
     sizes = sum(value.numel() for value in module.parameters())
     loss = evaluator.measured.loss

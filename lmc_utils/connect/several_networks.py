@@ -1,4 +1,4 @@
-"""Several networks of one architecture: all pairs, planes through three, and layer-wise lines from pair to pair."""
+"""Several networks of one architecture: all pairs, planes through three, and pairs for other measurements."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ _OF_ONE_PAIR = (
 
 
 def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.Dataset:
-    """The barriers between all pairs of several networks; a pair that cannot be measured leaves the others as they are.
+    """Barriers between all pairs of several networks; a pair that fails does not affect the others.
 
     Args:
         networks: modules or states, by name.
-        data, options: as for `pair`; `model`, where all are states. Not `layers` and `curvature`, which a matrix cannot
-            show: ask `pair` for them.
+        data, options: as for `pair`; `model` is required if all are states. `layers` and `curvature` are available only
+            in `pair`.
 
     Returns:
-        `loss_barrier`, `loss_at_half` and, where there is an error, `error_barrier` and `error_at_half`, with the
-        dimensions `first` and `second`; 0 on the diagonal. With `align` and `curve` also what they give of one number a
-        pair. Each pair is measured once, from the earlier to the later. `failed` says why a pair could not be measured,
-        naming both networks; its numbers are NaN. The attributes are those that all pairs have in common. The pairs of
-        equal networks, if any, are named by the attribute `equal`, a text; their numbers are 0.
+        `loss_barrier`, `loss_at_half` and, if there is an error, `error_barrier` and `error_at_half`, with the
+        dimensions `first` and `second`; 0 on the diagonal. With `align` and `curve` also their scalar results. Each
+        pair is measured once, from the earlier to the later network. `failed` gives the reason why a pair could not be
+        measured, with the names of both networks; its numbers are NaN. The attributes are those common to all pairs.
+        Pairs of equal networks, if any, are listed in the attribute `equal`, a text; their numbers are 0.
 
     Raises:
-        ParameterError: fewer than two networks, an option that a matrix does not have, or one line that is the same
-            for all pairs and says nothing of a network.
-        points.Interrupted: the work was stopped; it has what was measured.
+        ParameterError: fewer than two networks, an unsupported option, or an error that is the same for all pairs and
+            not about a network.
+        points.Interrupted: the measurement was interrupted; it holds the results so far.
 
     >>> import torch
     >>> from lmc_utils.progress import hidden
@@ -88,7 +88,7 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
             both = f"{first} and {second}"
             try:
                 report, is_equal = _measured(networks[first], networks[second], data, options)
-            except Exception as problem:  # a user's network, loss or samples may do anything with this pair
+            except Exception as problem:  # a user's network, loss or samples may raise anything
                 failed.values[[one, other], [other, one]] = f"{both}: {_reason(problem)}"
                 problems.append(problem)
                 continue
@@ -116,7 +116,7 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
 
 
 def _named_equal(pairs_of_equal: Sequence[str]) -> dict[str, str]:
-    """The attribute that names pairs of equal networks: a text, as files of datasets hold no lists of them."""
+    """The attribute that lists pairs of equal networks, as a text, since files of datasets cannot hold lists."""
     return {"equal": ", ".join(pairs_of_equal)} if pairs_of_equal else {}
 
 
@@ -138,7 +138,7 @@ def _measured(first: Network, second: Network, data: Any, options: Mapping[str, 
 
 
 def _require_options(options: Mapping[str, Any], function: Callable[..., Any]) -> None:
-    """Raise ParameterError where an option is none of a function's keyword-only ones."""
+    """Raise ParameterError if an option is not a keyword-only argument of a function."""
     parameters = inspect.signature(function).parameters.values()
     for name in options:
         require_choice("option", name, [each.name for each in parameters if each.kind == each.KEYWORD_ONLY])
@@ -165,7 +165,7 @@ def pairs(
     estimated_on: Any = None,
     layers: Sequence[str] | None = None,
 ) -> Pairs:
-    """Pairs of networks of any kind, such as two runs at several epochs, for every measurement of `lmc_utils.measure`.
+    """Make pairs of any networks, such as two runs at several epochs, for the measurements of `lmc_utils.measure`.
 
     `lines.line` measures the lines between them, `lines.layer_line` one layer after the other, `curvature.along`
     derivatives; with a third network, `planes.plane` and `ridges.tracks` the plane through all three.
@@ -173,13 +173,13 @@ def pairs(
     Args:
         networks: by label, two networks of one architecture, or three; modules or their states.
         data, model, loss, error, batch, batchnorm, estimated_on: as for `pair`.
-        layers: names of the modules that count as layers; by default every module that holds parameters itself.
+        layers: names of the modules that count as layers; by default every module with parameters of its own.
 
     Returns:
         Pairs with the dimension `pair`, and the split `data`.
 
     Raises:
-        ParameterError: no networks, not two or three under each label, or something that is not understood.
+        ParameterError: no networks, not two or three under each label, or unsupported input.
 
     >>> import torch
     >>> from lmc_utils.measure import lines
@@ -221,7 +221,7 @@ def pairs(
 def plane(
     first: Network, second: Network, third: Network, data: Any, *, grid: PlaneGrid | None = None, **options: Any
 ) -> xr.Dataset:
-    """Loss and error on the plane through three networks of one architecture, of whatever kind.
+    """Loss and error on the plane through any three networks of one architecture.
 
     Args:
         first, second, third: modules or states.
@@ -229,12 +229,12 @@ def plane(
         grid: the points of the plane.
 
     Returns:
-        `loss` and, where there is one, `error` with the dimensions row and column; where they and the networks lie, see
-        `measure.planes.plane`.
+        `loss` and, if measured, `error` with the dimensions row and column; for the coordinates of grid and networks
+        see `measure.planes.plane`.
 
     Raises:
-        ParameterError: what `pairs` raises, or three networks on one line.
-        points.Interrupted: the work was stopped; it has the points that were measured.
+        ParameterError: as raised by `pairs`, or three networks on one line.
+        points.Interrupted: the measurement was interrupted; it holds the points measured so far.
 
     >>> import torch
     >>> from lmc_utils.progress import hidden

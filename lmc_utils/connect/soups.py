@@ -1,6 +1,6 @@
-"""Averages of several networks: of all, and of those that are chosen greedily (Wortsman et al. 2022, arXiv 2203.05482).
+"""Model soups: uniform and greedy averages of several networks (Wortsman et al. 2022, arXiv 2203.05482).
 
-They are compared with the best single network, and with the ensemble, which costs as many passes as it has networks.
+They are compared with the best single network, and with the ensemble, which costs one forward pass for each network.
 """
 
 from __future__ import annotations
@@ -41,28 +41,28 @@ def soup(
     """Loss and error of several networks, of their average, of a greedy soup, and of their ensemble.
 
     The greedy soup starts from the network with the lowest loss; each other one, in the order of their losses, is added
-    to the average where the average's loss does not rise. The ensemble is the mean of the probabilities (softmax) of
-    all networks; it is left out with a loss of the user's.
+    to the average if the average's loss does not rise. The ensemble is the mean of the probabilities (softmax) of all
+    networks; it is left out with a user-defined loss.
 
     Args:
         networks: modules or states, by name.
         data: samples to measure on.
-        choose_on: samples whose loss orders and chooses; by default `estimated_on`, or where that is not given, `data`,
-            which favours the soup, as `summary` then says.
-        model: a module of the architecture; needed where all are states.
-        options: `loss`, `error`, `batch`, `batchnorm` (not `keep`; with `reestimate` also the single networks have
-            statistics that are re-estimated) and `estimated_on`, as for `pair`.
+        choose_on: samples for ordering and choosing; by default `estimated_on`, or else `data`, which favours the soup,
+            as `summary` then states.
+        model: a module of the architecture; required if all are states.
+        options: `loss`, `error`, `batch`, `batchnorm` (not `keep`; with `reestimate`, statistics of the single networks
+            are re-estimated, too) and `estimated_on`, as for `pair`.
 
     Returns:
-        `loss`, `error` (percent) where there is one, and `selection_loss` on the samples that choose, with the
-        dimension `candidate`: the networks by name, then "average of all", "greedy soup" and "ensemble"; and `weight`,
-        with the dimensions `average` and `network`, which `averages.average` takes. The attribute `summary` says it in
+        `loss`, `error` (percent) if there is one, and `selection_loss` on the `choose_on` samples, with the dimension
+        `candidate`: the networks by name, then "average of all", "greedy soup" and "ensemble"; and `weight`, with the
+        dimensions `average` and `network`, for `averages.average`. The attribute `summary` describes the result in
         words.
 
     Raises:
-        ParameterError: fewer than two networks, names that are those of averages, or what `pair` raises.
-        points.Interrupted: the work was stopped; it has what was measured. Until a network was measured for the soup,
-            that is the networks as they were given, with their own running statistics.
+        ParameterError: fewer than two networks, names reserved for averages, or as raised by `pair`.
+        points.Interrupted: the measurement was interrupted; it holds the results so far. Before the first network is
+            measured for the soup, these are the given networks with their own running statistics.
 
     >>> from lmc_utils.progress import hidden
     >>> _ = torch.manual_seed(0)
@@ -111,7 +111,7 @@ def soup(
 
 
 def _measure(evaluator: ModuleEvaluator, corners: Sequence[State], found: xr.Dataset) -> None:
-    """Fill in the scores of the networks, of their average, and of the soup."""
+    """Fill in the scores of the networks, their average and the soup."""
     names, count = found.network.values.tolist(), len(corners)
     progress = bar(description="measuring networks and averages", unit="network", total=2 * count)
     with progress:
@@ -143,7 +143,7 @@ def _measure(evaluator: ModuleEvaluator, corners: Sequence[State], found: xr.Dat
 def _ensemble_scores(evaluator: ModuleEvaluator, corners: Sequence[State]) -> Tensor:
     """The scores of the mean of the networks' probabilities, shape (splits, scores).
 
-    Each batch goes through all networks in turn, so that no more than its outputs need memory.
+    Each batch goes through all networks in turn, so that only its outputs need memory.
     """
     module, count = evaluator.module, len(corners)
     own = []
@@ -170,7 +170,7 @@ def _ensemble_scores(evaluator: ModuleEvaluator, corners: Sequence[State]) -> Te
 
 
 def _stopped(found: xr.Dataset, compared: Sequence[Tensor]) -> xr.Dataset:
-    """An unfinished result; without numbers of its own, the scores of networks compared with their copies."""
+    """An unfinished result; if it has no numbers, the scores from comparing networks with their copies."""
     what = "Networks and averages measured"
     if not found.loss.notnull().any():
         what = "Networks measured, as they were given"
@@ -199,7 +199,7 @@ def _fill(found: xr.Dataset, evaluator: ModuleEvaluator, candidate: str, scores:
 
 
 def _sentence(found: xr.Dataset, names: Sequence[str]) -> str:
-    """The soup against the best single network, the average of all and the ensemble, in words."""
+    """Compare the soup with the best single network, the average of all and the ensemble, in words."""
     single = found.selection_loss.sel(candidate=list(names))
     best = names[int(np.nanargmin(single))] if single.notnull().any() else names[0]
     used = [name for name in names if float(found.weight.sel(average=GREEDY, network=name)) > 0]

@@ -1,4 +1,4 @@
-"""The line between two networks of any kind: `connect.pair`."""
+"""Measure the line between any two networks: `connect.pair`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from lmc_utils.measure.module_state import State
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.settings import ParameterError, require, require_choice
 
-_FARTHEST = 1e6  # beyond it, single precision has no numbers for some networks
-_NEARLY_EQUAL = 1e-9  # alphas that are no further apart are one
+_FARTHEST = 1e6  # larger alphas may overflow single precision
+_NEARLY_EQUAL = 1e-9  # closer alphas count as one
 
 
 class Interrupted(KeyboardInterrupt):
-    """The work was stopped. `report` has what was done; NaN stands for the rest."""
+    """The measurement was interrupted. `report` holds the results so far, NaN elsewhere."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(f"{report.sentence} They are kept: `error.report`")
@@ -61,42 +61,43 @@ def pair(
     curve: bool | CurveSettings = False,
     rescale: bool = False,
 ) -> Report:
-    """Measure the straight line between two networks of one architecture, of whatever kind.
+    """Measure the straight line between any two networks of one architecture.
 
-    Both ends are compared with plain forward passes of copies of the networks as they were given, on all samples.
-    Neither the networks nor the samples nor the random generators are changed. Dropout is off. Where a loss or error is
-    NaN or infinite, so are the barriers that need it, and the attribute `not_finite` has the alphas. Where a part fails
-    after some points were measured, the attribute `failed` says which and why.
+    Both ends are verified against forward passes of independent copies of the networks, on all samples. Networks,
+    samples and random generators are not changed. Dropout is off. If a loss or error is NaN or infinite, the barriers
+    that need it are NaN or infinite as well, and the attribute `not_finite` lists the alphas. If a part fails after
+    some points were measured, the attribute `failed` names it and the reason.
 
     Args:
         first, second: modules, or their states as `state_dict` gives them.
         data: samples, see `repeatable_data.repeatable`: two tensors, a `Dataset`, a `DataLoader`, or other batches.
-        batch: for other data, a function from what they yield to (inputs, target), where inputs are a tensor, a tuple
-            of arguments or a dict of named ones.
-        model: a module of the architecture; needed for two states.
-        loss: from output and target of a batch to one value a sample; by default cross-entropy (nats), for outputs that
-            are logits or hold them as `logits`.
-        error: likewise, from 0 to 1; by default the misclassified samples with the default loss, and none with another.
-        alphas: how many points, evenly spaced from 0 to 1, or which ones; 0, 1/2 and 1 are always among them. Beyond 0
-            and 1 the line goes on, but barriers are those between the networks.
-        batchnorm: where points have running statistics from: `reestimate` (anew at each point, also at both ends),
-            `interpolate` (mixed as the parameters; beyond the networks those of the nearer one) or `keep` (of each
+        batch: for other data, a function from an item to (inputs, target), where inputs are a tensor, a tuple of
+            arguments or a dict of named ones.
+        model: a module of the architecture; required for two states.
+        loss: per-sample loss, called as loss(output, target); by default cross-entropy (nats), for outputs that are
+            logits or contain them as `logits`.
+        error: per-sample error in [0, 1], called as error(output, target); by default misclassification with the
+            default loss, and none with another.
+        alphas: the number of points, evenly spaced from 0 to 1, or a list of points; 0, 1/2 and 1 are always included.
+            Values outside [0, 1] extrapolate; barriers are those between the networks.
+        batchnorm: source of running statistics: `reestimate` (at each point, also at both ends), `interpolate` (with
+            the weights of the parameters; outside the networks those of the nearer one) or `keep` (those of each
             network in turn; barriers are the means of both).
         estimated_on: samples to re-estimate on, by default `data`.
-        layers: also how much the loss rises when one layer alone goes to the midpoint, for every layer, or for the
-            modules of these names (Adilova et al., arXiv 2307.06966).
-        curvature: also slope and curvature along the line at both ends, and the second-order approximations of the
-            barrier that they give (Singh et al., arXiv 2406.16300).
-        align: permute the channels of the second network first, so that its weights are most like the first's, see
-            `alignment.aligned_state`; for every network whose forward pass `torch.export` can record.
-        curve: also train a curve between the networks, on the samples to estimate on, and measure it, see
+        layers: also measure the rise of the loss if only one layer moves to the midpoint, for every layer, or for the
+            modules with these names (Adilova et al., arXiv 2307.06966).
+        curvature: also measure slope and curvature along the line at both ends, and derive second-order approximations
+            of the barrier (Singh et al., arXiv 2406.16300).
+        align: first permute the channels of the second network to match the weights of the first, see
+            `alignment.aligned_state`; for networks whose forward pass `torch.export` can record.
+        curve: also train a curve between the networks, on the `estimated_on` samples, and measure it, see
             `measure.curves`.
-        rescale: also give the activations at each point the means and standard deviations mixed from those at the
-            ends, see `module_rescaling`; for the line alone.
+        rescale: also rescale activations at each point to means and standard deviations interpolated between the ends,
+            see `module_rescaling`; only for the line.
 
     Raises:
-        ParameterError: something that is not understood, in one line; before or while both ends are compared.
-        Interrupted: the work was stopped; it has a report of what was done.
+        ParameterError: unsupported input, in one line; before or while both ends are verified.
+        Interrupted: the measurement was interrupted; it holds a report of the results so far.
 
     >>> from lmc_utils.progress import hidden
     >>> _ = torch.manual_seed(0)
@@ -129,7 +130,7 @@ def pair(
             attrs["rescaled"] = evaluator.description
         pairs = Pairs(evaluator, {}, [()], lambda _: both.states)
         attrs = {**described(both, evaluator, difference), **_own_scores(evaluator), **attrs}
-        # What may be rejected comes before the line; what fails after it leaves the line as it is.
+        # Inputs are validated before the line is measured; later failures leave its results intact.
         estimates = _curvature(pairs, grid) if curvature else {}
         path = curves.train(pairs, curve if isinstance(curve, CurveSettings) else CurveSettings()) if curve else None
         results = _line(pairs, grid, attrs).assign(estimates)
@@ -148,14 +149,14 @@ def pair(
 
 
 def _with_further(results: xr.Dataset, pairs: Pairs, parts: Mapping[str, Callable[[], xr.Dataset]]) -> xr.Dataset:
-    """With further measurements; of one that fails the attribute `failed` says why, and nothing else is lost."""
+    """Add further measurements; if one fails, the attribute `failed` gives the reason, and the others are kept."""
     for name, measure in parts.items():
         try:
             found = measure()
             results = results.merge(found).assign_attrs(results.attrs | found.attrs)
         except KeyboardInterrupt as stop:
             raise Interrupted(Report(results, pairs)) from stop
-        except Exception as error:  # whatever it is, it must not take the line with it
+        except Exception as error:  # whatever it is, the results of the line must survive
             line = str(error) if isinstance(error, ParameterError) else f"{type(error).__name__}: {error}"
             earlier = [results.attrs["failed"]] if "failed" in results.attrs else []
             results = results.assign_attrs(failed="; ".join([*earlier, f"{name}: {one_line(line, 300)}"]))
@@ -163,7 +164,7 @@ def _with_further(results: xr.Dataset, pairs: Pairs, parts: Mapping[str, Callabl
 
 
 def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
-    """The points to measure, increasing; those that are nearly equal are one."""
+    """The points to measure, increasing; nearly equal ones are merged."""
     if isinstance(alphas, (Integral, bool)):
         return LineGrid(alphas=alphas if isinstance(alphas, bool) else int(alphas), alpha_range=(0.0, 1.0)).values()
     expected = "how many points, or a sequence of numbers"
@@ -183,7 +184,7 @@ def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
 
 
 def _line(pairs: Pairs, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) -> xr.Dataset:
-    """Scores along the line, and the barriers that they make; where the work is stopped or fails, what was done."""
+    """Scores along the line and the resulting barriers; partial results after an interruption or failure."""
     try:
         results = with_barriers(_single_pair(lines.line(pairs, grid))).assign_attrs(attrs)
     except points.Interrupted as stop:
@@ -206,7 +207,7 @@ def _single_pair(results: xr.Dataset) -> xr.Dataset:
 
 
 def with_barriers(results: xr.Dataset) -> xr.Dataset:
-    """Scores along a line with barriers by every definition; where statistics are kept, means over both ends'."""
+    """Scores along a line with barriers by all definitions; if statistics are kept, means over those of both ends."""
     more = {
         "loss_barrier": barriers.of_each_statistics(barriers.barrier_height, results, "loss"),
         "loss_at_half": barriers.of_each_statistics(barriers.midpoint_barrier, results, "loss"),
@@ -225,7 +226,7 @@ def with_barriers(results: xr.Dataset) -> xr.Dataset:
 
 
 def _unaligned(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:
-    """How far the midpoint of the networks as they are, not aligned, is above the chord; the ends are the same."""
+    """Height above the chord of the midpoint without alignment; the ends are the same."""
     midpoint = _single_pair(lines.line(pairs, [0.5])).sel(alpha=0.5, drop=True)
     ends = results.sel(alpha=[0.0, 1.0]).mean("alpha", skipna=False)
     rises = {
@@ -236,7 +237,7 @@ def _unaligned(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:
 
 
 def _curve(path: curves.Curves, trained_on: str) -> xr.Dataset:
-    """The scores along a curve, and its barriers by the definitions of the straight line's."""
+    """The scores along a curve, and its barriers by the definitions used for the straight line."""
     measured = _single_pair(path.measure())
     scores = {name: measured[name] for name in ("loss", "error") if name in measured}
     more = {"curve_loss_barrier": barriers.of_each_statistics(barriers.barrier_height, measured, "loss")}
@@ -252,7 +253,7 @@ def _curve(path: curves.Curves, trained_on: str) -> xr.Dataset:
 
 
 def _own_scores(evaluator: ModuleEvaluator) -> dict[str, Any]:
-    """What each network has with the statistics that it came with, where the line has others."""
+    """Scores of each network with its own statistics, if the line uses others."""
     if not evaluator.norms or evaluator.convention != "reestimate":
         return {}
     scores = torch.stack([each[0] for _, each in evaluator.known], 1).tolist()
@@ -271,7 +272,7 @@ def _curvature(pairs: Pairs, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataArr
 
 
 def _layers(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:
-    """Rises of the scores when one layer alone goes to the midpoint, the mean over both ends."""
+    """Rises of the scores if only one layer moves to the midpoint, mean over both ends."""
     measured = _single_pair(lines.layer_line(pairs, [0.5])).sel(alpha=0.5, drop=True)
     rises = {}
     for name in pairs.evaluator.quantities:

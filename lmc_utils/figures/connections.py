@@ -24,9 +24,9 @@ _ESTIMATES = {"second_order": "second order (poster)", "second_order_with_slope"
 
 
 def along_line(report: xr.Dataset) -> Figure:
-    """Loss and error along the line between two networks, each with its chord, and what else was measured.
+    """Loss and error along the line between two networks, each with its chord, and further measurements.
 
-    That may be the second-order approximation, a Bézier curve, and the rise of the loss when one layer is moved to the
+    These may be the second-order approximation, a Bézier curve, and the rise of the loss when one layer is moved to the
     midpoint. Points that are NaN are left out. Variables: as in `connect.Report`.
     """
     curves = [name for name in ("loss", "error") if name in report]
@@ -67,8 +67,8 @@ def plane_map(plane: xr.Dataset, names: Sequence[str]) -> Figure:
     """Maps of loss and error on the plane through three networks, each with a logarithmic colour scale.
 
     Args:
-        plane: of `connect.plane`: `loss` and, where there is one, `error` with the dimensions row and column; `x`, `y`
-            and `corner`.
+        plane: from `connect.plane`: `loss` and, if measured, `error` with the dimensions row and column; `x`, `y` and
+            `corner`.
         names: of the three networks.
     """
     shown = [name for name in ("loss", "error") if name in plane]

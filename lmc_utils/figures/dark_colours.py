@@ -1,4 +1,4 @@
-"""Colours of a drawn figure for dark pages, beside its own: the browser chooses by the page that shows it."""
+"""Dark-mode colours of SVG figures; the browser chooses them by the page that shows the figure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 
 from lmc_utils.figures.theme import FAINT, INK, ON_MAP
 
-PAPER = "#121212"  # of the book's pages in the dark
+PAPER = "#121212"  # background of the book's pages in dark mode
 _TURNED = {INK: "#d8dee9", FAINT: "#4c566a"}
 _LEAST_CONTRAST = 3.0  # of graphics and their surroundings, WCAG 2.2, 1.4.11
 _STROKE = re.compile(r"stroke: (#[0-9a-f]{6})")
 
 
 def with_dark_colours(svg: str) -> str:
-    """The SVG of a figure, of matplotlib, with a style sheet that applies in the dark.
+    """Add a style sheet for dark mode to the SVG of a matplotlib figure.
 
-    Paper, ink and guides are turned around; lines that would be too dark for the paper are lightened, with their
-    bands and markers. Maps stay as they are. Shown by an `<img>`, a figure follows the `color-scheme` of its page.
+    Paper, ink and guides are inverted; lines that are too dark for dark paper are lightened, with their bands and
+    markers. Maps are unchanged. In an `<img>`, a figure follows the `color-scheme` of its page.
 
     >>> line = '<svg><path style="fill: none; stroke: #3b4252"/></svg>'
     >>> with_dark_colours(line).count("#d8dee9")
@@ -35,7 +35,7 @@ def with_dark_colours(svg: str) -> str:
 
 
 def lightened(colour: str) -> str:
-    """The colour with as little white as makes it visible on dark paper.
+    """Lighten a colour as little as necessary for contrast on dark paper.
 
     >>> lightened("#0173b2"), lightened("#000000")
     ('#0173b2', '#666666')

@@ -41,8 +41,8 @@ def curves_during_training(
 def final_angles(angles: xr.DataArray, baseline: xr.DataArray) -> Figure:
     """The angle between siblings at the end, as seen from each apex, against the fork epoch.
 
-    A panel for each apex: every pair a dot, means as a line; dotted, where it is known, the `baseline` of random walks.
-    Degrees, dimensions fork_epoch, parent, pair, apex.
+    A panel for each apex: every pair a dot, means as a line; the `baseline` of random walks, if known, as a dotted
+    line. Degrees, dimensions fork_epoch, parent, pair, apex.
     """
     forks, label = angles.fork_epoch.values, "angle between siblings (degrees)"
     colours = list(fork_colours(forks).values())

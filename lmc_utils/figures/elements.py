@@ -143,7 +143,7 @@ def svg(figure: Figure, alt: str) -> str:
 
 
 def zero_line(axis: Axes) -> None:
-    """Draw a faint line at height 0, under everything else."""
+    """Draw a faint line at height 0, below all other artists."""
     axis.axhline(0, color=FAINT, lw=0.8, zorder=0)
 
 

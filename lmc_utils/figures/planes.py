@@ -34,8 +34,8 @@ def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "los
     Args:
         planes: of one pair, from `measure.planes.plane`: `loss` and `error` with dimensions fork_epoch, row, column,
             and `x`, `y`, `corner`; NaN where the three points lie on one line.
-        trajectories: of the same pair, from `measure.trajectory_projection.project`: `walk` with dimensions
-            fork_epoch, walker, epoch, axis.
+        trajectories: of the same pair, from `measure.trajectory_projection.project`: `position` with dimensions
+            fork_epoch, trajectory, epoch, axis.
         show: `loss` or `error`.
         lowest: the smallest value that colours distinguish.
     """
@@ -55,7 +55,7 @@ def plane_maps(planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "los
         x, y = plane.x.values, plane.y.values
         axis.pcolormesh(x, y, heights, norm=scale, cmap=TERRAIN, shading="gouraud", rasterized=True)
         axis.contour(x, y, heights, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.45)
-        for step in steps.walk.transpose("walker", "axis", ...).values:
+        for step in steps.position.transpose("trajectory", "axis", ...).values:
             axis.plot(*step, color="white", lw=1.6, path_effects=[withStroke(linewidth=2.6, foreground=ON_MAP)])
         name_points(axis, plane.corner.transpose("point", "axis").values, ("1", "2", third_point_name(planes)))
     bar: dict[str, Any] = {"location": "bottom", "aspect": 40, "label": axis_label(show, planes[show])}

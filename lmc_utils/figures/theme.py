@@ -1,18 +1,18 @@
-"""The rules of all figures: type, colours, paper, sizes.
+"""Design rules of all figures: type, colours, background, sizes.
 
 | what | rule |
 | --- | --- |
-| type | labels and titles 12 points, ticks and legends 11; `small` (10) where there is much, at least `x-small` |
+| type | labels and titles 12 points, ticks and legends 11; `small` (10) in crowded figures, at least `x-small` |
 | width | at most 9 inches: the book's column shows that at nearly natural size, text at 12 pixels |
 | phone | a wider figure is shrunk to the column; a tap opens it at natural size, text at 11 pixels or more |
 | format | SVG, with large meshes as `rasterized` pictures in it; frames of a flip-book have twice the pixels shown |
-| paper | white; axes have none of their own. In the dark, the page's (`dark_colours`) |
-| ink | `INK` for text, axes and what is compared with; `FAINT` for guides. The dark turns both around |
-| on a map | white or `ON_MAP`, which the dark leaves as they are |
-| fork epochs | `fork_colours`, early ones dark; in the dark, what is too dark for the page is lightened |
-| other series | seaborn's colour-blind palette, in its order; a mark or a line style of its own where text names one |
-| legends | beside or below the panels (`elements.fork_legend`, `elements.legend_below`), or where no data are |
-| words | quantity and unit at each axis; the alternative text says what is seen |
+| background | white, axes transparent; in dark mode that of the page (`dark_colours`) |
+| ink | `INK` for text, axes and references; `FAINT` for guides; inverted in dark mode |
+| on a map | white or `ON_MAP`, unchanged in dark mode |
+| fork epochs | `fork_colours`, early ones dark; lightened in dark mode where too dark |
+| other series | seaborn's colour-blind palette, in its order; its own marker or line style where text refers to it |
+| legends | beside or below the panels (`elements.fork_legend`, `elements.legend_below`), or where there are no data |
+| labels | quantity and unit at each axis; the alternative text describes what is visible |
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def use_theme() -> None:
 
 @contextmanager
 def themed() -> Iterator[None]:
-    """The style of all figures for a while; the settings of matplotlib are given back as they were."""
+    """Use the style of all figures within a block; restore matplotlib's settings at the end."""
     with mpl.rc_context():
         _set_theme()
         yield

@@ -23,7 +23,7 @@ from lmc_utils.toy import Array, multidimensional
 from lmc_utils.toy.descent import wilson_interval
 
 _COLOURS = "YlGnBu_r"  # deep valleys dark, high ground pale
-_TOP = 2.5  # where the picture of a mountain is cut off, in units of the median barrier
+_TOP = 2.5  # height at which the surface is cut off, in units of the median barrier
 _PLANE = {"xlabel": r"$\theta_1$", "ylabel": r"$\theta_2$"}
 
 
@@ -159,7 +159,7 @@ def _map(roots: Array, n_points: int) -> tuple[Array, Array, Array, float]:
 
 
 def _surface(roots: Array, reach: float) -> tuple[Array, Array, Array]:
-    """The same surface on rays from the centre, each up to the cut, so that its rim is smooth."""
+    """The surface in polar coordinates, up to the cut-off height, so that its rim is smooth."""
     angles = np.linspace(0, 2 * np.pi, 361)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     radii = np.linspace(0, reach, 1001)[:, None]

@@ -1,4 +1,4 @@
-"""The forking protocol: an experiment is trained to a run, which supplies pairs and trajectories to measure.
+"""The forking protocol: train an experiment; the resulting run supplies pairs and trajectories to measure.
 
 A notebook begins with::
 

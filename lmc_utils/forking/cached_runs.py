@@ -1,4 +1,4 @@
-"""The runs that are kept on disk: list them, check that they are intact, and remove them."""
+"""Cached training runs: list them, verify their integrity, and remove them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from lmc_utils.settings import ParameterError, describe_unknown
 
 @dataclass(frozen=True)
 class CachedRun:
-    """A run's folder, whatever is in it.
+    """The folder of a run, intact or not.
 
     Attributes:
         path: the folder.
-        key: what its name was made of; empty where that cannot be read, or is not what the name was made of.
+        key: the data that its name is a digest of; empty if it cannot be read or does not match the name.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class CachedRun:
 
     @property
     def files(self) -> RunFolder | None:
-        """Its epochs; None where the key does not say which run it is."""
+        """The files of its epochs; None if the key does not identify the run."""
         return RunFolder(self.key, self.path.parent) if self.key else None
 
     @property
@@ -43,17 +43,17 @@ class CachedRun:
 
     @property
     def age(self) -> float:
-        """Days since it was trained or used last."""
+        """Days since it was last trained or used."""
         return (time.time() - self.path.stat().st_mtime) / 86400
 
     @property
     def epochs(self) -> str:
-        """How far it was trained, such as `40 of 40`."""
+        """Trained epochs, such as `40 of 40`."""
         trained = [] if self.files is None else self.files.epochs()
         return f"{max(trained)} of {self.key['experiment']['epochs']}" if trained else "-"
 
     def describe(self) -> str:
-        """What was trained: the parameters that differ from the defaults, as they are given to `lmc run`."""
+        """The parameters that differ from the defaults, as arguments of `lmc run`."""
         if not self.key:
             return "unknown: its key.json is corrupted, or of an earlier version"
         trained = self.key["experiment"]
@@ -66,7 +66,7 @@ class CachedRun:
         )
 
     def check(self) -> str:
-        """Whether it is intact, in words; every file is read."""
+        """Read every file and report in words whether the run is intact."""
         if self.files is None:
             return "cannot be checked"
         epochs = self.files.epochs()
@@ -92,13 +92,13 @@ class CachedRun:
 
 
 def list_runs(folder: Path) -> list[CachedRun]:
-    """The runs in a folder, those used last first."""
+    """The runs in a folder, most recently used first."""
     runs = [CachedRun(path, _key(path)) for path in folder.iterdir() if _is_run(path)] if folder.is_dir() else []
     return sorted(runs, key=lambda run: run.age)
 
 
 def pick(runs: Iterable[CachedRun], names: Iterable[str]) -> Iterator[CachedRun]:
-    """The runs of these names, or of names that begin so.
+    """Select runs by name or by the beginning of a name.
 
     Raises:
         ParameterError: no run, or more than one, has such a name.

@@ -1,4 +1,4 @@
-"""What a run of forking is: its parameters, and the networks that it trains."""
+"""Parameters of a forking run, its resource needs, and the networks that it trains."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from lmc_utils.settings import (
 )
 
 _NUMBER = 4  # bytes of a float32
-_COPIES = 9  # of a network's parameters while it is trained and saved: also momentum, gradients, old and new ones
+_COPIES = 9  # of a network's parameters in training and saving: parameters and momentum, old and new, and gradients
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment(Convention, Recipe, Architecture, Source):
-    """Everything that one run of training depends on, under the names that the notebooks share, and how it is measured.
+    """All parameters of a training run and its measurement, under the names that the notebooks share.
 
     >>> Experiment(epochs=10)
     Traceback (most recent call last):
@@ -84,7 +84,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         require_space(self.augmentation, shape)
 
     def kept_epochs(self) -> list[int]:
-        """The epochs that stay on disk, in order.
+        """The epochs that are stored on disk, in order.
 
         >>> Experiment(epochs=16, keep=10).kept_epochs()
         [0, 1, 2, 10, 15, 16]
@@ -92,7 +92,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         return sorted({*range(0, self.epochs, self.keep), *self.fork_epochs, self.epochs})
 
     def alive(self, epoch: int) -> int:
-        """How many networks there are after so many epochs.
+        """The number of networks after so many epochs.
 
         >>> [Experiment().alive(epoch) for epoch in (0, 1, 40)]
         [10, 30, 90]
@@ -100,7 +100,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         return self.parents * (1 + self.siblings * sum(fork < epoch for fork in self.fork_epochs))
 
     def check_resources(self) -> None:
-        """Raise ParameterError where the networks of one epoch, of weights between hidden layers only, do not fit."""
+        """Raise ParameterError if one epoch's networks do not fit, even counting only weights between hidden layers."""
         least = sum(self.widths) + sum(a * b for a, b in itertools.pairwise(self.widths))
         largest = self.alive(self.epochs)
         require_resources(
@@ -108,7 +108,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         )
 
     def memory(self) -> float:
-        """Bytes that training takes at one time, without the data: all networks, and what they make of a batch.
+        """Peak memory of training in bytes, without the data: all networks and their activations for a batch.
 
         >>> f"{Experiment().memory():.3g}"
         '5.94e+07'
@@ -142,7 +142,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         }
 
     def _sizes(self) -> tuple[int, int]:
-        """How many parameters a network has, and how many numbers it makes of one sample."""
+        """The numbers of parameters of a network and of its activations for one sample."""
         data = DATASETS[self.dataset]
         return _sizes(Architecture.pick(vars(self)), data.shape, data.classes)
 
@@ -156,11 +156,11 @@ class Experiment(Convention, Recipe, Architecture, Source):
         """Raise ParameterError unless memory and disk space suffice to train.
 
         Args:
-            parameters: of each network.
-            activations: numbers that one network makes of one sample.
-            epochs: those that are to be written.
-            folder: where the run is kept.
-            buffers: numbers that each network keeps besides.
+            parameters: the number of parameters of a network.
+            activations: the number of activations of one network for one sample.
+            epochs: the epochs to be written.
+            folder: the folder of the run.
+            buffers: the number of buffer entries of a network.
         """
         largest = self.alive(self.epochs)
         what = f"experiment ({largest:,} networks of {parameters:,} parameters, {len(epochs):,} epochs to keep)"
@@ -172,7 +172,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         """The device to use.
 
         Raises:
-            ParameterError: `cuda` was asked for where there is none.
+            ParameterError: `cuda` was requested but is not available.
         """
         available = torch.cuda.is_available()
         require(available or self.device != "cuda", "device", "auto or cpu, as torch finds no GPU", self.device)
@@ -181,14 +181,14 @@ class Experiment(Convention, Recipe, Architecture, Source):
 
 @cache
 def _sizes(architecture: Architecture, shape: tuple[int, ...], classes: int) -> tuple[int, int]:
-    with torch.device("meta"):  # without its numbers
+    with torch.device("meta"):  # shapes only
         network = models.build(architecture, shape, classes=classes)
         activations = sum(activation_sizes.activations(network, torch.zeros(1, *shape)))
     return sum(value.numel() for value in network.parameters()), activations
 
 
 def members(experiment: Experiment) -> list[Member]:
-    """The family: all networks of a run in the order in which they join the stack, parents, then siblings fork by fork.
+    """All networks of a run in the order in which they join the stack: parents, then siblings fork by fork.
 
     >>> len(members(Experiment()))
     90

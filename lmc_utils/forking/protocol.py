@@ -1,7 +1,7 @@
-"""The forking protocol (Frankle et al. 2020): train parents, fork siblings off them, and keep every epoch of each.
+"""The forking protocol (Frankle et al. 2020): train parents, fork siblings off them, and store their epochs.
 
-A parent is trained from scratch. At each fork epoch some siblings are copied from it, optimiser state and all, and go
-on with data orders of their own. Up to its fork epoch a sibling *is* its parent.
+A parent is trained from scratch. At each fork epoch some siblings are copied from it, including the optimiser state,
+and continue with different data orders. Up to its fork epoch a sibling *is* its parent.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 def train(experiment: Experiment, folder: Path | None = None) -> Run:
-    """Train a family, or fetch it where it was trained before; an interrupted run goes on where it stopped.
+    """Train a family of networks, or load the cached run; an interrupted run is resumed.
 
     Args:
-        experiment: what to train.
-        folder: where runs are kept; by default `provenance.runs_folder()`.
+        experiment: the parameters of the run.
+        folder: the folder of all runs; by default `provenance.runs_folder()`.
 
     Raises:
         ParameterError: the data are missing, a parameter does not fit them, or memory or disk space does not suffice.
@@ -47,7 +47,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
     samples = len(dataset.train[0])
     fits = experiment.batch_size <= samples
     require(fits, "batch_size", f"at most the {samples} training samples of {dataset.name}", experiment.batch_size)
-    with torch.device("meta"):  # without its numbers
+    with torch.device("meta"):  # shapes only
         outline = models.build(experiment, dataset.input_shape, dataset.classes)
     files = store.RunFolder(_key(experiment, dataset, device), folder)
     lacking = [epoch for epoch in experiment.kept_epochs() if files.fault(epoch)]
@@ -72,7 +72,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
 def _train(
     experiment: Experiment, dataset: data.Dataset, network: nn.Module, files: store.RunFolder, activations: int
 ) -> Iterator[int]:
-    """Train each epoch that is kept but not intact, from the last intact one before it; yield each finished epoch."""
+    """Train the epochs that are missing or corrupted, each from the last intact one; yield each finished epoch."""
     family = members(experiment)
     kept_epochs, device = experiment.kept_epochs(), dataset.train[0].device
     if files.fault(0):
@@ -110,7 +110,7 @@ def _arrays(state: training.State) -> dict[str, Any]:
 
 
 def _report(files: store.RunFolder, kept_epochs: Sequence[int]) -> None:
-    """Log which finished epochs are corrupted, one line for each kind of corruption."""
+    """Log the corrupted epochs, one line for each kind of corruption."""
     last = max(files.epochs(), default=-1)
     faults = {epoch: why for epoch in kept_epochs if epoch <= last and (why := files.fault(epoch))}
     for kind in dict.fromkeys(faults.values()):
@@ -119,10 +119,10 @@ def _report(files: store.RunFolder, kept_epochs: Sequence[int]) -> None:
 
 
 def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) -> dict[str, Any]:
-    """What a run's bits depend on: parameters, data, the code that trains, libraries and kind of device.
+    """The key of a run: all that its bits depend on (parameters, data, training code, libraries and type of device).
 
     Raises:
-        ParameterError: the network is built by code outside this package, which cannot be told from its next version.
+        ParameterError: the network is built by code outside this package, whose changes cannot be detected.
     """
     code = _training_code(models.BUILDERS[experiment.architecture].build.__module__)
     irrelevant = ("data_dir", "device", "keep", *Convention.__dataclass_fields__)
@@ -136,9 +136,9 @@ def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) ->
     }
 
 
-@cache  # this process trains with the code that it has loaded, also where files are edited meanwhile
+@cache  # this process trains with the code that it has loaded, even if files are edited meanwhile
 def _training_code(builder_module: str) -> dict[str, Any]:
-    """What training depends on, with networks that this module builds."""
+    """The code and libraries that training depends on, for networks built by this module."""
     ours = builder_module.partition(".")[0] == provenance.PACKAGE.name
     require(ours, "architecture", "a network of this package, as changes of other code are not seen", builder_module)
     return result_dependencies.of_code(f"import {forked_training.__name__}, {models.__name__}, {builder_module}")

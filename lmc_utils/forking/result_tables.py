@@ -1,4 +1,4 @@
-"""Small tables of long runs: made by a command, stored in the folder `results`, read by chapters.
+"""Small tables of results of long runs: made by a command, stored in the folder `results`, read by chapters.
 
 python -m lmc_utils.forking.result_tables            # list them
 python -m lmc_utils.forking.result_tables NAME       # make results/NAME.nc; cached runs are not trained again
@@ -30,11 +30,11 @@ LINE = lines.LineGrid(alphas=9, alpha_range=(0.0, 1.0))
 
 
 def on_lines(experiment: Experiment) -> xr.Dataset:
-    """Train a family, and measure loss and error on the lines between its siblings at the end of training.
+    """Train a family of networks, and measure loss and error on the lines between siblings at the end of training.
 
     Returns:
         `loss` and `error` with the dimensions batchnorm (each convention; "none" where the network has no batch
-        normalisation), split, fork_epoch, parent, pair and alpha, and `error_kept`, as `losses.measure` has it.
+        normalisation), split, fork_epoch, parent, pair and alpha, and `error_kept`, see `measure.points.measure`.
     """
     run = train(experiment)
     hows = CONVENTIONS if experiment.norm == "batch" else ("none",)
@@ -46,7 +46,7 @@ def on_lines(experiment: Experiment) -> xr.Dataset:
 
 
 def resnet8_norms() -> xr.Dataset:
-    """ResNet-8 on MNIST-1D: three normalisations, two learning rates; a network each as in the chapter on residuals."""
+    """ResNet-8 on MNIST-1D with three normalisations and two learning rates, as in the chapter on residual networks."""
     result = []
     for norm in ("batch", "group", "none"):
         rates = []
@@ -58,11 +58,11 @@ def resnet8_norms() -> xr.Dataset:
 
 
 def resnet8_fashion_mnist() -> xr.Dataset:
-    """ResNet-8 on 10,000 images of Fashion-MNIST, the conventions for batch normalisation side by side."""
+    """ResNet-8 on 10,000 images of Fashion-MNIST, under each convention for batch-norm statistics."""
     return on_lines(FASHION)
 
 
-SWEPT = tuple(  # made by `lmc sweep`: their commands stand in results/stability.sh and in their attributes
+SWEPT = tuple(  # made by `lmc sweep`: their commands are in results/stability.sh and in their attributes
     f"stability_{name}"
     for name in (
         *("learning_rate", "train_samples", "batch_size", "weight_decay", "depth", "width"),
@@ -73,7 +73,7 @@ TABLES: dict[str, Callable[[], xr.Dataset]] = {each.__name__: each for each in (
 
 
 def read(name: str) -> xr.Dataset:
-    """A table of a long run, with how it was made in its attributes.
+    """Read a table of a long run; its attributes hold its provenance.
 
     Raises:
         ParameterError: there is no such table here.
@@ -87,7 +87,7 @@ def read(name: str) -> xr.Dataset:
 
 
 def made(tables: Iterable[xr.Dataset]) -> str:
-    """The commands that made tables, and how, in Markdown, from the tables' own attributes."""
+    """The commands that made tables, with their provenance, in Markdown, from the tables' attributes."""
     about = [table.attrs for table in tables]
     commands = "\n".join(each["command"] for each in about)
     seconds = ", ".join(each["wall_time"].partition(" ")[0] for each in about)
@@ -99,12 +99,12 @@ def made(tables: Iterable[xr.Dataset]) -> str:
 
 
 def _short(commits: str) -> str:
-    """Each of several commits by twelve digits; what stands behind one, such as "-dirty", is kept."""
+    """Shorten each of several commits to twelve digits, keeping suffixes such as "-dirty"."""
     return " and ".join(re.sub(r"(\b[0-9a-f]{12})[0-9a-f]*", r"\1", each) for each in commits.split("; "))
 
 
 def make(name: str, folder: Path = PLACES[0]) -> Path:
-    """Make a table and write it, with how it was made in its attributes.
+    """Make a table and write it, with its provenance in its attributes.
 
     Raises:
         ParameterError: no table has this name.

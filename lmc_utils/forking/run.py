@@ -1,4 +1,4 @@
-"""A trained family: every epoch of every network on disk, as pairs and trajectories that can be measured."""
+"""A trained run: its networks on disk, available as pairs and trajectories to measure."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from lmc_utils.settings import require, require_choice
 
 @dataclass(frozen=True)
 class Run:
-    """A trained family, read from disk as needed.
+    """A trained family of networks, read from disk as needed.
 
     Attributes:
-        experiment: what was trained.
+        experiment: the parameters of the run.
         folder: its files.
-        dataset: what it was trained on.
+        dataset: the training and test data.
         network: its architecture, as a stack of one.
     """
 
@@ -50,27 +50,27 @@ class Run:
         return {"experiment": json.dumps(self.experiment.to_json()), "dataset": self.dataset.name}
 
     def thetas(self, chosen: Sequence[Member], epoch: int) -> Tensor:
-        """Parameter vectors after this many epochs, (members, parameters); up to its fork a sibling is its parent.
+        """Parameter vectors after this many epochs, (members, parameters); up to its fork a sibling equals its parent.
 
         Raises:
-            ParameterError: a member or the epoch is not of this run, or the epoch is not kept.
-            store.Corrupted: its file is no longer what was saved; the message is one line.
+            ParameterError: a member or the epoch is not of this run, or the epoch is not stored.
+            store.Corrupted: the file differs from what was saved; the message is one line.
         """
         return self._read("theta", chosen, epoch)
 
     def buffers(self, chosen: Sequence[Member], epoch: int) -> Tensor:
-        """Running statistics after this many epochs, (members, numbers), as `thetas`; without any, no numbers."""
+        """Running statistics after this many epochs, (members, numbers), or (members, 0) without any; see `thetas`."""
         return self._read("buffers", chosen, epoch)
 
     def networks(self, chosen: Sequence[Member], epoch: int) -> Networks:
-        """Parameter vectors and running statistics after this many epochs; raises as `thetas`."""
+        """Parameter vectors and running statistics after this many epochs; raises the errors of `thetas`."""
         return Networks(self.thetas(chosen, epoch), self.buffers(chosen, epoch))
 
     def _read(self, name: str, chosen: Sequence[Member], epoch: int) -> Tensor:
         self._require_kept([epoch])
         for member in chosen:
             require(member in self._rows, "member", "a network of this run", member)
-        # A sibling trained from its fork epoch on: the row of the fork epoch itself is still its parent's.
+        # A sibling has a row only after its fork epoch; at the fork epoch itself it uses its parent's row.
         rows = [self._rows[member if member.exists(epoch - 1) else Member(member.parent)] for member in chosen]
         return torch.from_numpy(self.folder.rows(epoch, name, rows))
 
@@ -89,20 +89,20 @@ class Run:
         parents: Sequence[int] | None = None,
         batchnorm: str | None = None,
     ) -> Pairs:
-        """Every pair of siblings at every epoch at which it exists, to be measured.
+        """All pairs of siblings, at all requested epochs at which they exist.
 
         Args:
-            epochs: of training; by default the last one only.
-            third: a third point to go with each pair: `fork_point`, where the siblings parted, or `parent`, their
-                parent at the end of training; None for none.
-            parents: whose siblings; by default those of all.
+            epochs: epochs of training; by default only the last one.
+            third: the third point of each pair: `fork_point`, or `parent`, their parent at the end of training; None
+                for none.
+            parents: select siblings of these parents; by default of all.
             batchnorm: a convention of `measure.batchnorm.Convention`; by default that of the experiment.
 
         Returns:
             Pairs with dimensions fork_epoch, parent, pair, epoch; read from disk one at a time.
 
         Raises:
-            ParameterError: an unknown third point, or an epoch or a parent that is not of this run, or not kept.
+            ParameterError: an unknown third point, or an epoch or a parent that is not of this run, or not stored.
         """
         experiment = self.experiment
         if third is not None:
@@ -132,17 +132,17 @@ class Run:
         return Pairs(self._evaluator(batchnorm), coords, places, read, third, self._provenance)
 
     def independent_pairs(self, *, parents: int | None = None, batchnorm: str | None = None) -> Pairs:
-        """Every pair of parents at the end of training: networks of different initialisation and data order.
+        """All pairs of parents at the end of training: networks with different initialisations and data orders.
 
         Args:
-            parents: how many are paired, the first ones; by default all.
+            parents: use only so many, the first ones; by default all.
             batchnorm: as for `pairs`.
 
         Returns:
             Pairs with the dimension pair, labelled as "0-1".
 
         Raises:
-            ParameterError: there is but one parent.
+            ParameterError: there is only one parent.
         """
         experiment = self.experiment
         require(experiment.parents > 1, "parents", "at least 2, to pair independent networks", experiment.parents)
@@ -162,10 +162,10 @@ class Run:
         return StackedEvaluator(self.network, samples, convention, self.experiment.torch_device())
 
     def trajectories(self) -> Trajectories:
-        """The trajectories of all siblings and their parents, epoch by epoch, to be measured.
+        """The trajectories of all siblings and their parents, epoch by epoch.
 
         Raises:
-            ParameterError: not every epoch is kept.
+            ParameterError: not every epoch is stored.
         """
         experiment = self.experiment
         self._require_kept(range(experiment.epochs + 1))

@@ -1,15 +1,15 @@
-"""Runs on disk: content-addressed, crash-safe, resumable, no pickle; corruption is detected and never measured.
+"""Content-addressed, crash-safe, resumable storage of runs, without pickle; corruption is detected.
 
-A run is a folder named by a digest of everything that its numbers depend on. It holds
+A run is a folder named by a digest of everything that its results depend on. It holds
 
-    key.json                  what the digest was taken of, to read
-    epoch_0007.safetensors    every living network after 7 epochs: `theta`, its parameter vector, `momentum`, the
+    key.json                  the data that the digest is of, in readable form
+    epoch_0007.safetensors    every network after 7 epochs: `theta`, its parameter vector, `momentum`, the
                               optimiser's state, and `buffers`, its running statistics, float32, a row for each network
-    lock                      taken while somebody trains
+    lock                      held by a process that trains
 
-Each file appears whole or not at all, and says of itself which run and epoch it is, a digest of its content, and those
-of the epochs that it was trained from. All of it is checked when a process first reads the file, so that a file that
-was corrupted, renamed or left behind by other training is ignored.
+Each file is written atomically. It records its run and epoch, a digest of its content, and the digests of the epochs
+that it was trained from. All of this is checked when a process first reads the file, so that a file that was corrupted,
+renamed or left over from other training is ignored.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 _log = logging.getLogger(__name__)
 _ABOUT = "lmc"
-_known: dict[tuple[Path, int, int, int], tuple[str, list[list[Any]]]] = {}  # what this process has checked or written
+_known: dict[tuple[Path, int, int, int], tuple[str, list[list[Any]]]] = {}  # checked or written by this process
 _NAME = "epoch_{:04d}.safetensors"
 
 
 class Corrupted(OSError):
-    """An epoch cannot be read; the message is one line, and training the run again repairs it."""
+    """An epoch cannot be read. The message is one line; training the run again repairs the epoch."""
 
 
 class RunFolder:
-    """One run's files.
+    """The files of one run.
 
     Raises:
         ParameterError: the folder cannot be made or written to.
@@ -64,10 +64,10 @@ class RunFolder:
 
     @contextmanager
     def lock(self, timeout: float = -1) -> Iterator[None]:
-        """Lock the run; other processes wait. A crash releases the lock, and partial files that it left are removed.
+        """Lock the run, so that other processes wait; remove partial files of a crash, which also releases the lock.
 
         Raises:
-            filelock.Timeout: somebody else still holds it after so many seconds.
+            filelock.Timeout: another process still holds the lock after so many seconds.
         """
         if (self.path / "lock").is_dir():
             _remove(self.path / "lock")
@@ -91,9 +91,9 @@ class RunFolder:
         return next((epoch for epoch in earlier if self.fault(epoch) is None), None)
 
     def fault(self, epoch: int) -> str | None:
-        """Why an epoch cannot be used, in words; None where it is intact.
+        """The reason why an epoch cannot be used, in words; None if it is intact.
 
-        It is intact where its content is what was saved, and the epochs that it was trained from are the same here.
+        It is intact if its content is as saved, and the epochs that it was trained from are unchanged.
         """
         try:
             _, after = self._checked(epoch)
@@ -106,15 +106,15 @@ class RunFolder:
         return None
 
     def save(self, epoch: int, state: Mapping[str, Array], after: Iterable[int] = ()) -> None:
-        """Keep the state after an epoch.
+        """Save the state after an epoch.
 
         Args:
-            epoch: how many there were.
-            state: arrays by name, a row for each living network; `theta` is that of the parameters.
-            after: earlier epochs that it was trained from; it is intact as long as they are the same.
+            epoch: the number of epochs trained.
+            state: arrays by name, a row for each network that exists; `theta` holds the parameters.
+            after: earlier epochs that it was trained from; it is intact only as long as these are unchanged.
 
         Raises:
-            provenance.DiskFull: it does not fit.
+            provenance.DiskFull: the disk is full.
         """
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in state.items()}
         trained_from = [[earlier, self._checked(earlier)[0]] for earlier in sorted(set(after))]
@@ -128,11 +128,11 @@ class RunFolder:
         _known[_version(path)] = checksum, trained_from
 
     def drop(self, epoch: int) -> None:
-        """Remove an epoch that need not be kept."""
+        """Remove an epoch that need not be stored."""
         _remove(self.path / _NAME.format(epoch))
 
     def rows(self, epoch: int, name: str, indices: Sequence[int]) -> Array:
-        """What these networks have in the array of this name after so many epochs, shape (rows, numbers).
+        """Rows of the array with this name, one for each of these networks, after so many epochs: (rows, numbers).
 
         Raises:
             Corrupted: the epoch cannot be read.
@@ -142,7 +142,7 @@ class RunFolder:
             return np.stack([vectors[row] for row in indices])
 
     def state(self, epoch: int) -> dict[str, Array]:
-        """All arrays of all living networks after so many epochs, see `save`.
+        """All arrays of all networks after so many epochs, see `save`.
 
         Raises:
             Corrupted: the epoch cannot be read.
@@ -159,7 +159,7 @@ class RunFolder:
             raise Corrupted(f"run {self.path.name}, epoch {epoch}: {error}; {hint}") from error
 
     def _checked(self, epoch: int) -> tuple[str, list[list[Any]]]:
-        """The digest of an epoch, and those of the ones that it was trained from; OSError where it is corrupted."""
+        """The digest of an epoch and those of the epochs it was trained from; OSError if it is corrupted."""
         path = self.path / _NAME.format(epoch)
         try:
             version = _version(path)
@@ -171,13 +171,13 @@ class RunFolder:
 
 
 def _version(path: Path) -> tuple[Path, int, int, int]:
-    """The file, and what changes where it is written anew."""
+    """The path of a file, with metadata that change when it is rewritten."""
     status = path.stat()
     return path, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _check(path: Path, run: str, epoch: int) -> tuple[str, list[list[Any]]]:
-    """Read a file as a whole: its digest, and those of the epochs that it was trained from."""
+    """Read and check a whole file; return its digest and those of the epochs that it was trained from."""
     try:
         with safe_open(path, "np") as file:
             about = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
@@ -193,7 +193,7 @@ def _check(path: Path, run: str, epoch: int) -> tuple[str, list[list[Any]]]:
 
 
 def _parts(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
-    """A file in the format of safetensors, without copying the arrays, which its library does twice."""
+    """Yield a file in safetensors format without copying the arrays, which the library does twice."""
     header: dict[str, Any] = {"__metadata__": {_ABOUT: json.dumps(about)}}
     end = 0
     for name, array in arrays.items():
@@ -217,7 +217,7 @@ def _text(path: Path) -> str | None:
 
 
 def _remove(path: Path) -> None:
-    """Remove whatever is there."""
+    """Remove a file or folder."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

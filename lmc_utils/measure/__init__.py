@@ -1,9 +1,9 @@
-"""Loss, error, curvature, distance and angle: what is measured of pairs of networks, and of trajectories.
+"""Measurements of pairs of networks and of trajectories: loss, error, curvature, distance and angle.
 
-Measurements take `pairs.Pairs` or `trajectories.Trajectories` and do not know who supplies them, nor what a network is:
-an evaluator does (`evaluator.Evaluator`). They return labelled arrays (xarray). What is computed from labelled arrays
-alone (`reductions`, `barriers`, `approximations`, `random_walk_null`, `statistics`, `claims`, `stability_onset`) is a
-pure function of them.
+Measurements take `pairs.Pairs` or `trajectories.Trajectories`, from any source. They never run a network themselves: an
+evaluator does (`evaluator.Evaluator`). They return labelled arrays (xarray). Modules that work on labelled arrays alone
+(`reductions`, `barriers`, `approximations`, `random_walk_null`, `statistics`, `claims`, `stability_onset`) consist of
+pure functions.
 """
 
 __all__ = [

@@ -1,8 +1,8 @@
 """The variance of activations before and after each batch normalisation, on the line between two networks.
 
 At the midpoint of two networks, the incoming weights of a channel are averages, and where the two disagree the averages
-nearly cancel: what the channel sees varies less from sample to sample than at either end. Statistics that do not know
-of it divide by too much, in one layer after the other.
+nearly cancel: the channel's input varies less from sample to sample than at either end. Statistics that ignore this
+divide by too much, in one layer after the other.
 """
 
 from __future__ import annotations
@@ -27,18 +27,17 @@ from lmc_utils.settings import ParameterError
 
 
 def variances(pairs: Pairs, alphas: Sequence[float] | np.ndarray[Any, Any] = (0.0, 0.5, 1.0)) -> xr.Dataset:
-    """The variance of the activations that each batch normalisation meets along the line through each pair of networks.
+    """Variance of the inputs and outputs of each batch normalisation, along the line through each pair of networks.
 
     Args:
-        pairs: what to measure.
-        alphas: where on the line.
+        pairs: the networks.
+        alphas: positions on the line.
 
     Returns:
-        `variance`, over samples and space, of what comes in, and `normalised`, the same divided by the variance that
-        the layer believes in (plus its epsilon): 1 where the statistics are right, and what comes out before scale and
-        shift. Both are means over the channels, with the dimensions of the pairs, alpha and layer, on as many training
-        samples as the convention re-estimates on; where statistics are kept, means over the two networks that they are
-        of.
+        `variance` of the inputs, over samples and space, and `normalised`, the same divided by the layer's stored
+        variance (plus its epsilon): the variance of the outputs before scale and shift, 1 where the statistics are
+        right. Both are means over the channels, with the dimensions of the pairs, alpha and layer, on as many training
+        samples as the convention re-estimates on; where statistics are kept, means over those of both networks.
 
     Raises:
         ParameterError: the network has no batch normalisation, or is not built of stacked layers.

@@ -1,6 +1,6 @@
-"""Approximations of the barrier from curvature: at the endpoints, and exactly, all along the line.
+"""Barriers from curvature: approximations from the endpoints, and the exact barrier from the whole line.
 
-Those from the endpoints raise ValueError where alpha = 0 or alpha = 1 is missing, or other coordinates differ.
+The approximations raise ValueError where alpha = 0 or alpha = 1 is missing, or other coordinates differ.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lmc_utils.measure.barriers import require_alphas
 def second_order(
     curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray | float, *, slope: xr.DataArray | None = None
 ) -> xr.DataArray:
-    """The poster's second-order approximation of the loss barrier, with the gradient term where slopes are given.
+    """Second-order approximation of the loss barrier, as on the poster; with the gradient term if slopes are given.
 
     Two Taylor expansions to second order, one at each endpoint, weighted with 1 - a and a, minus the chord:
 
@@ -29,10 +29,10 @@ def second_order(
     Args:
         curvature: delta^T H delta with a dimension `alpha` that holds 0 and 1.
         alphas: where to approximate.
-        slope: g^T delta, likewise; leave it out for the poster's formula.
+        slope: g^T delta at the same alphas; leave it out for the poster's formula.
 
     Returns:
-        The other dimensions of `curvature`, then alpha, unless `alphas` is a number; its unit.
+        The other dimensions of `curvature`, then alpha, unless `alphas` is a number; in the unit of `curvature`.
 
     >>> curvature = xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})
     >>> second_order(curvature, [0.0, 0.5, 1.0]).values
@@ -48,7 +48,7 @@ def second_order(
 def quintic_hermite(
     loss: xr.DataArray, slope: xr.DataArray, curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray | float
 ) -> xr.DataArray:
-    """The barrier of the one polynomial of degree five with these values, slopes and curvatures at both endpoints.
+    """Barrier of the quintic Hermite polynomial with these values, slopes and curvatures at both endpoints.
 
     It agrees with the loss to second order at both ends at once, where the poster's formula averages two expansions.
 
@@ -57,7 +57,7 @@ def quintic_hermite(
         alphas: where to approximate.
 
     Returns:
-        The other dimensions of `loss`, then alpha; its unit.
+        The other dimensions of `loss`, then alpha; in the unit of `loss`.
 
     >>> ends = {"alpha": [0.0, 1.0]}  # phi(a) = a^4: 0, 0, 0 and 1, 4, 12
     >>> phi, slope, curvature = (xr.DataArray([0.0, value], coords=ends) for value in (1.0, 4.0, 12.0))
@@ -73,7 +73,7 @@ def quintic_hermite(
 
 
 def gauss_legendre(nodes: int) -> np.ndarray:
-    """The Gauss-Legendre nodes on [0, 1], where `from_curvature` wants the curvature.
+    """Gauss-Legendre nodes on [0, 1], at which `from_curvature` needs the curvature.
 
     >>> gauss_legendre(1)
     array([0.5])
@@ -82,7 +82,7 @@ def gauss_legendre(nodes: int) -> np.ndarray:
 
 
 def from_curvature(curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray) -> xr.DataArray:
-    """The barrier that the curvature along the line implies, exactly: what is negatively curved stands above its chord.
+    """Barrier computed exactly from the curvature along the line (negative curvature raises the loss above its chord).
 
         B(a) = - integral over s in [0, 1] of G(a, s) phi''(s),   G(a, s) = min(a, s) (1 - max(a, s))
 
@@ -95,7 +95,7 @@ def from_curvature(curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray
         alphas: where to reconstruct the barrier, in [0, 1].
 
     Returns:
-        The other dimensions of `curvature`, then alpha; its unit.
+        The other dimensions of `curvature`, then alpha; in the unit of `curvature`.
 
     Raises:
         ValueError: the curvature is not given at Gauss-Legendre nodes.
@@ -118,9 +118,9 @@ def from_curvature(curvature: xr.DataArray, alphas: Sequence[float] | np.ndarray
 
 
 def ratio(predicted: xr.DataArray, measured: xr.DataArray) -> xr.DataArray:
-    """Mean prediction over mean measurement, both over all pairs of all parents; NaN where the latter is no barrier.
+    """Mean prediction over mean measurement, both over all pairs of all parents; NaN where the latter is zero.
 
-    A mean below 1e-6 nats in size is rounding.
+    A mean whose size is below 1e-6 nats counts as zero: it is rounding.
 
     >>> both = [xr.DataArray([[value]], dims=["parent", "pair"]) for value in (0.75, 0.5)]
     >>> float(ratio(*both))
@@ -131,7 +131,7 @@ def ratio(predicted: xr.DataArray, measured: xr.DataArray) -> xr.DataArray:
 
 
 def layer_diagonal(curvature: xr.DataArray) -> xr.DataArray:
-    """Each layer's own block, delta_l^T H delta_l, of a curvature by layer and by pair of layers.
+    """Diagonal entries delta_l^T H delta_l, one for each layer, of a curvature between all pairs of layers.
 
     Args:
         curvature: with the dimensions layer and with_layer, as `curvature.along` measures it.
@@ -145,14 +145,14 @@ def layer_diagonal(curvature: xr.DataArray) -> xr.DataArray:
 
 
 def second_order_rise(curvature: xr.DataArray, *, slope: xr.DataArray | None = None) -> xr.DataArray:
-    """The second-order approximation of `layer_rise`: (q_1 + q_2) / 16 [+ (g_1 - g_2)^T delta_l / 4].
+    """Second-order approximation of `layer_rise`: (q_1 + q_2) / 16 [+ (g_1 - g_2)^T delta_l / 4].
 
-    At the midpoint, the Taylor expansion about endpoint i has risen by q_i / 8, with q_i = delta_l^T H_i delta_l; the
-    mean of both ends is (q_1 + q_2) / 16.
+    From endpoint i to the midpoint, the Taylor expansion rises by q_i / 8, with q_i = delta_l^T H_i delta_l; the mean
+    of both ends is (q_1 + q_2) / 16.
 
     Args:
         curvature: delta_l^T H delta_l with a dimension `alpha` that holds 0 and 1.
-        slope: g^T delta_l, likewise; leave it out for the curvature alone.
+        slope: g^T delta_l at the same alphas; leave it out for the curvature alone.
 
     >>> float(second_order_rise(xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})))
     0.5
@@ -168,7 +168,7 @@ def _ends(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def _fall(slope: xr.DataArray | None, curvature: xr.DataArray) -> xr.DataArray | float:
-    """Fall of the slope from the start to the end; 0 where it is left out."""
+    """Slope at the start minus slope at the end; 0 without slopes."""
     if slope is None:
         return 0.0
     start, end = _ends(xr.align(slope, curvature, join="exact")[0])

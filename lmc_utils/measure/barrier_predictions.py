@@ -1,4 +1,4 @@
-"""Barriers of pairs beside their second-order predictions: at the midpoint, as a whole and layer by layer."""
+"""Measured barriers and their second-order predictions at the midpoint, for whole networks and layer by layer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def midpoint(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
 
 
 def by_layer(pairs: Pairs, ends: xr.Dataset) -> xr.Dataset:
-    """The rise of the training loss where one layer alone goes to the midpoint, and its second-order approximation.
+    """The rise of the training loss if only one layer moves to the midpoint, and its second-order approximation.
 
     Args:
         pairs: at one epoch.
@@ -57,7 +57,7 @@ def midpoint_numbers(predictions: xr.Dataset, spearman: dict[str, Correlation]) 
     """The numbers of `midpoint`, as chapters record them.
 
     Returns:
-        `spearman`, rank correlations that are given; `ratio_second_order`, prediction over measurement, see
+        `spearman`, the given rank correlations; `ratio_second_order`, prediction over measurement, see
         `approximations.ratio`; and the number of `pairs`.
     """
     ratio = approximations.ratio(predictions.second_order, predictions.measured)

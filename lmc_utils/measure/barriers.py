@@ -1,4 +1,4 @@
-"""The definitions of a barrier: pure functions of labelled arrays along a line.
+"""Definitions of a barrier, as pure functions of labelled arrays along a line.
 
 Each raises ValueError where the line lacks an alpha that it needs: 0 and 1, and 1/2 for barriers at the midpoint.
 """
@@ -37,7 +37,7 @@ def loss_barrier(values: xr.DataArray) -> xr.DataArray:
         values: loss (or error) with a dimension `alpha` that holds 0 and 1.
 
     Returns:
-        The same shape and unit; zero at both ends; beyond them the chord goes on as a straight line.
+        The same shape and unit; zero at both ends. Beyond the ends the chord is extended as a straight line.
 
     >>> loss_barrier(xr.DataArray([1.0, 5.0, 3.0], coords={"alpha": [0.0, 0.5, 1.0]}))
     <xarray.DataArray (alpha: 3)> Size: 24B
@@ -114,14 +114,14 @@ def error_barrier(errors: xr.DataArray) -> xr.DataArray:
 def of_each_statistics(
     definition: Callable[[xr.DataArray], xr.DataArray], measured: xr.Dataset, name: str
 ) -> xr.DataArray:
-    """A barrier by one of the definitions above; where statistics are kept, the mean of two barriers.
+    """Barrier by one of the definitions above; if statistics are kept, the mean of the two barriers.
 
-    Between networks whose statistics of batch normalisation are kept, there are two curves, one with those of each
-    network. The barrier is the mean of both barriers, never that of the mean curve, which is lower.
+    If batch-norm statistics are kept, there are two curves, one with the statistics of each network. The barrier is the
+    mean of both barriers, never that of the mean curve, which is lower.
 
     Args:
         definition: such as `error_barrier`.
-        measured: what `points.measure` returns: scores, and under the convention `keep` also those of each end's
+        measured: from `points.measure`: scores, and under the convention `keep` also the scores with each end's
             statistics, such as `loss_kept`, with the dimension `kept`.
         name: loss or error.
 
@@ -136,13 +136,13 @@ def of_each_statistics(
 
 
 def highest_position(measured: xr.Dataset, name: str) -> xr.DataArray:
-    """`barrier_position`; where statistics are kept, that of the higher of both barriers. Arguments as above."""
+    """`barrier_position`; if statistics are kept, that of the higher barrier. Arguments as in `of_each_statistics`."""
     above = loss_barrier(measured.get(f"{name}_kept", measured[name]))
     return barrier_position(above.max("kept", skipna=False) if "kept" in above.dims else above)
 
 
 def layer_rise(values: xr.DataArray) -> xr.DataArray:
-    """Rise of the loss (or error) when one layer alone goes to the midpoint, mean over both ends.
+    """Rise of the loss (or error) if only one layer moves to the midpoint, mean over both ends.
 
     Args:
         values: dimensions end, layer and alpha (holding 0 and 1/2), as `lines.layer_line` measures them.
@@ -158,7 +158,7 @@ def between_endpoints(values: xr.DataArray) -> xr.DataArray:
 
 
 def require_alphas(values: xr.DataArray, alphas: tuple[float, ...]) -> None:
-    """Raise ValueError, naming what is missing, unless the line holds these alphas."""
+    """Raise ValueError, naming the missing ones, unless the line holds these alphas."""
     missing = np.setdiff1d(alphas, values.alpha.values).tolist()
     if missing:
         raise ValueError(f"alpha: expected a line through {list(alphas)}, it lacks {missing}")
@@ -171,8 +171,8 @@ def _of_each_curve(
 
     Args:
         values: with a dimension `alpha`.
-        alphas: those that it must hold.
-        reduce: from the curves, along their last axis, and their alphas to the numbers.
+        alphas: values that it must hold.
+        reduce: called with the curves, along their last axis, and their alphas; returns the numbers.
     """
     require_alphas(values, alphas)
     curves = np.moveaxis(values.values, values.get_axis_num("alpha"), -1)

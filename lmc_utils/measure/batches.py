@@ -1,4 +1,4 @@
-"""Samples in batches, as a network takes them, that can be read again and again."""
+"""Batches of samples that can be read repeatedly, with the same result each time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Batch(NamedTuple):
     """Samples that go through a network together.
 
     Attributes:
-        inputs: what the network is called with: a tensor, a tuple of arguments, or a dict of named ones.
-        target: what the loss compares its output with.
-        size: how many samples these are.
+        inputs: the network's arguments: a tensor, a tuple of positional ones, or a dict of named ones.
+        target: the second argument of the loss.
+        size: the number of samples.
     """
 
     inputs: Any
@@ -26,12 +26,12 @@ class Batch(NamedTuple):
     size: int
 
     def to(self, device: torch.device) -> Batch:
-        """A copy of its own on a device, for one forward pass and its losses, which may work in place."""
+        """A separate copy on a device, for one forward pass and its losses, which may work in place."""
         inputs, target = own_copy((self.inputs, self.target), device)
         return Batch(inputs, target, self.size)
 
     def run(self, network: Callable[..., Any]) -> Any:
-        """The output of a network for it."""
+        """The output of a network for this batch."""
         if isinstance(self.inputs, Mapping):
             return network(**self.inputs)
         return network(*self.inputs) if isinstance(self.inputs, (tuple, list)) else network(self.inputs)
@@ -46,10 +46,10 @@ class Batches:
     """Batches that are the same at each reading.
 
     Attributes:
-        batches: to be read again and again.
-        samples: how many there are in all.
-        count: how many batches.
-        description: how many samples and batches, and what was noticed of them, in words.
+        batches: can be iterated over repeatedly.
+        samples: their total number.
+        count: the number of batches.
+        description: the numbers of samples and batches, and any remarks on them, in words.
     """
 
     batches: Iterable[Batch]
@@ -62,14 +62,14 @@ class Batches:
 
 
 def own_copy(tree: Any, device: torch.device | None = None) -> Any:
-    """A copy that shares no memory with what was given, on a device where one is named.
+    """Copy nested tensors, sharing no memory with the originals, optionally to a device.
 
-    Tensors that share memory with each other still do, as a network that works in place may rely on it. Of a tensor
-    that is part of a larger one only that part is copied.
+    Tensors that share memory with each other still do in the copy, as a network that works in place may rely on it. Of
+    a view into a larger tensor, only the viewed part is copied.
 
     Args:
-        tree: tensors in tuples, lists and dicts; or other objects, as they are or moved by a `to` of their own.
-        device: where to; by default each tensor stays where it is.
+        tree: tensors in tuples, lists and dicts; other objects are moved by their `to` method, or passed on unchanged.
+        device: the target; by default each tensor stays on its device.
 
     >>> samples = torch.zeros(2)
     >>> one, other, row = own_copy((samples, samples, samples[1:]))
@@ -93,14 +93,14 @@ def own_copy(tree: Any, device: torch.device | None = None) -> Any:
 
 
 def _memory(value: Tensor) -> Any:
-    """A key that tensors which may share memory have in common; others have one of their own."""
+    """A key that is equal for tensors that may share memory."""
     if type(value) not in (Tensor, torch.nn.Parameter) or value.layout != torch.strided or not value.numel():
         return id(value)
     return value.device, value.dtype, value.untyped_storage().data_ptr(), value.is_conj(), value.is_neg()
 
 
 def _copied_together(group: Mapping[int, Tensor], device: torch.device | None) -> dict[int, Tensor]:
-    """Copies of tensors that lie in the same memory."""
+    """Copies of tensors that share memory, which share memory again."""
     if len(group) == 1:
         return {key: value.detach().to(device or value.device, copy=True) for key, value in group.items()}
     each = list(group.values())

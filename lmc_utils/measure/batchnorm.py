@@ -1,15 +1,15 @@
-"""The statistics of batch normalisation at a point that was never trained.
+"""Batch-norm statistics at points that were never trained: re-estimated, interpolated or kept.
 
-A network with batch normalisation is more than its parameters: in evaluation mode it also needs a mean and a variance
-of each channel. At a point between two networks nobody has them. There are three conventions, and they decide what one
-finds there: so the convention stands in every result's attributes.
+In evaluation mode, batch normalisation also needs a mean and a variance of each channel, besides the parameters. At a
+point between two networks these are not given. There are three conventions. They change the results, so every result
+names its convention in its attributes.
 
-    reestimate    the statistics that the network at the point has on training samples, taken anew (the default)
-    interpolate   those of the networks that span the line or plane, mixed as the parameters are
-    keep          those of one network of the pair, as they are; each of the two in turn
+    reestimate    the statistics of the network at the point, computed on training samples (the default)
+    interpolate   those of the networks that span the line or plane, mixed with the same weights as the parameters
+    keep          those of one network of the pair, unchanged; each of the two in turn
 
-Beyond the networks, where mixed variances could turn negative, `interpolate` takes the nearest mixture between them:
-weights are cut at 0 and made to add up to 1.
+Outside the networks, mixed variances could turn negative; there `interpolate` clips the weights at 0 and rescales them
+to add up to 1.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ class Convention(Settings):
         return f"{self.batchnorm}{samples}"
 
     def samples(self, inputs: Tensor) -> Tensor:
-        """The inputs that statistics are re-estimated on: a random choice, always the same."""
+        """The inputs on which statistics are re-estimated: a random subset, always the same."""
         chosen = np.random.default_rng(0).permutation(len(inputs))[: self.batchnorm_samples]
         return inputs[torch.from_numpy(np.sort(chosen)).to(inputs.device)]
 
 
 class Used(NamedTuple):
-    """A description of what statistics were re-estimated on.
+    """Summary of a re-estimation of statistics.
 
     Attributes:
-        samples: how many.
-        batches: in how many batches.
-        uncalled: the numbers of the normalisations that were never called.
+        samples: the number of samples used.
+        batches: the number of batches used.
+        uncalled: indices of the normalisations that were never called.
     """
 
     samples: int
@@ -78,18 +78,18 @@ class Used(NamedTuple):
 def reestimate(
     norms: Sequence[Any], batches: Iterable[T], run: Callable[[T], object], *, size: Callable[[T], int]
 ) -> Used:
-    """Give normalisations the statistics that they meet on samples: means over their calls, each counted alike.
+    """Re-estimate the running statistics of normalisations on samples: means over their calls, all with equal weight.
 
-    As `torch.optim.swa_utils.update_bn`, except that other layers stay in evaluation mode, and that batches which torch
-    refuses, as they have a single number for each channel, are left out. With all samples in one batch, a layer that is
-    called once keeps their mean and N / (N - 1) times their variance. A layer that is never called gets NaN, so that no
-    number can rest on it.
+    Like `torch.optim.swa_utils.update_bn`, except that other layers stay in evaluation mode, and that batches with a
+    single number for each channel, which torch rejects, are skipped. With all samples in one batch, a layer that is
+    called once gets their mean and N / (N - 1) times their variance. A layer that is never called gets NaN, so that no
+    result can depend on it unnoticed.
 
     Args:
         norms: normalisations of torch, or of this package; they get new running statistics.
         batches: of samples.
         run: a forward pass of one batch.
-        size: how many samples a batch has.
+        size: the number of samples in a batch.
 
     Raises:
         ParameterError: no batch that can be used, or a normalisation that stays in evaluation mode.
@@ -125,16 +125,16 @@ def reestimate(
 
 
 def without_variance(error: ValueError) -> bool:
-    """True where torch has refused a batch that has a single number for each channel, and so no variance."""
+    """True if torch rejected a batch with a single number for each channel, which has no variance."""
     return str(error).startswith("Expected more than 1 ")
 
 
 @contextmanager
 def _training(norms: Sequence[Any]) -> Iterator[list[int]]:
-    """Normalisations in training mode with fresh statistics, whose calls are counted; the rest is then as it was.
+    """Put normalisations into training mode with fresh statistics and count their calls; restore the modes at the end.
 
-    For call number k a normalisation has the momentum 1 / k, so that its statistics are means over its calls. Calls of
-    `forward` itself count, too, which hooks would not see.
+    At its k-th call a normalisation has momentum 1 / k, so that its statistics are means over its calls. Direct calls
+    of `forward`, which bypass hooks, are counted too.
     """
     before = [(norm.training, norm.momentum, vars(norm).get("forward")) for norm in norms]
     counted = [getattr(norm, "num_batches_tracked", None) for norm in norms]
@@ -172,11 +172,11 @@ def _training(norms: Sequence[Any]) -> Iterator[list[int]]:
 
 
 def mixed(weights: Tensor, corners: Tensor) -> Tensor:
-    """The statistics of points as mixtures of their corners': weights below 0 count as 0, and all add up to 1.
+    """Statistics of points, mixed from those of the corners; weights are clipped at 0 and rescaled to add up to 1.
 
     Args:
         weights: of each corner at each point, shape (points, corners), or (points, corners, numbers) where they differ
-            from number to number.
+            between the numbers.
         corners: the corners' buffers, shape (corners, numbers).
 
     Returns:

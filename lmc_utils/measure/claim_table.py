@@ -12,7 +12,7 @@ from lmc_utils.running.recorded_claims import MIME
 
 @dataclass(frozen=True)
 class ClaimTable:
-    """Claims as Markdown and text to read, and as data, which `running.recorded_claims` reads back."""
+    """Claims displayed as Markdown and text, and stored as data that `running.recorded_claims` reads back."""
 
     claims: tuple[Claim, ...]
 
@@ -29,7 +29,7 @@ class ClaimTable:
 
 
 def as_data(claim: Claim) -> dict[str, Any]:
-    """A claim as a JSON object; its evidence with its rules, and null for NaN and infinity."""
+    """A claim as a JSON object: its evidence with the rules; NaN and infinity become null."""
     evidence = [
         _finite(asdict(piece)) | {"rule": rule.side, "bound": rule.bound, "outcome": piece.judge(rule)}
         for rule, pieces in claim.requirements

@@ -1,4 +1,4 @@
-"""Claims whose outcome follows from evidence by a rule that is fixed in the source: holds, fails or cannot tell."""
+"""Claims that evidence decides by a rule fixed in the source: holds, fails or cannot tell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COMPARISONS = {"above": operator.gt, "at least": operator.ge, "below": operator
 
 @dataclass(frozen=True)
 class Rule:
-    """On which side of a bound numbers must lie.
+    """A bound, and the side of it on which numbers must lie.
 
     >>> rule = Rule("above", 0.0)
     >>> rule.judge(0.5, 2.0), rule.judge(-1.0, 0.0), rule.judge(-0.5, 2.0), rule.judge(float("nan"))
@@ -33,7 +33,7 @@ class Rule:
     bound: float
 
     def judge(self, *numbers: float) -> Outcome:
-        """Whether all numbers lie on this side (holds), or none (fails); cannot tell where they differ or are NaN."""
+        """Holds if all numbers lie on this side, fails if none does; cannot tell if they differ or are NaN."""
         met = {bool(_COMPARISONS[self.side](number, self.bound)) for number in numbers}
         if len(met) != 1 or any(map(math.isnan, numbers)):
             return "cannot tell"
@@ -46,7 +46,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the ends of its 95 % interval, which are NaN where there is none."""
+    """An estimate with the ends of its 95 % interval (NaN without an interval)."""
 
     label: str
     estimate: float
@@ -59,7 +59,7 @@ class Interval:
         return rule.judge(self.low, self.high)
 
     def margin(self, rule: Rule) -> float:
-        """How far inside the rule its worse end lies, negative outside; minus infinity where there is no interval."""
+        """Distance of the worse end from the bound, negative outside the rule; minus infinity without an interval."""
         distances = [rule.distance(self.low), rule.distance(self.high)]
         return -math.inf if any(map(math.isnan, distances)) else min(distances)
 
@@ -71,13 +71,13 @@ class Interval:
         return f"{estimate} {self.unit}".rstrip() + f" [{low}, {high}]"
 
     def required(self, rule: Rule) -> str:
-        """What the rule requires of it, in words."""
+        """The requirement of the rule, in words."""
         return f"95 % interval {_in_words(rule, self.unit)}"
 
 
 @dataclass(frozen=True)
 class Cases:
-    """Numbers each of which must meet a rule, such as one for each network; they say nothing beyond these networks."""
+    """Numbers each of which must meet a rule, such as one for each network; no inference beyond these networks."""
 
     label: str
     values: tuple[float, ...]
@@ -88,7 +88,7 @@ class Cases:
         return combine(rule.judge(value) for value in self.values)
 
     def margin(self, rule: Rule) -> float:
-        """How far inside the rule the worst number lies, negative outside; minus infinity where any is NaN."""
+        """Distance of the worst number from the bound, negative outside the rule; minus infinity where any is NaN."""
         distances = [rule.distance(value) for value in self.values]
         return -math.inf if any(map(math.isnan, distances)) else min(distances, default=-math.inf)
 
@@ -103,7 +103,7 @@ class Cases:
         return f"{counted} ({' to '.join(ends)} {self.unit}".rstrip() + ")"
 
     def required(self, rule: Rule) -> str:
-        """What the rule requires of it, in words."""
+        """The requirement of the rule, in words."""
         return f"one {_in_words(rule, self.unit)}"
 
 
@@ -113,7 +113,7 @@ Requirement = tuple[Rule, tuple[Evidence, ...]]
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, and what is required for it: rules, each with the evidence that must meet it.
+    """A statement and its requirements: rules, each with the evidence that must meet it.
 
     >>> flanks = Cases("flanks that fall", (0.2, 0.04), "nats")
     >>> claim = Claim("The loss falls on every flank.", ((Rule("above", 0.0), (flanks,)),))
@@ -135,7 +135,7 @@ class Claim:
     def decisive(self) -> str:
         """The piece of evidence that decides the outcome, with its numbers.
 
-        Of those with the worst outcome it is the one furthest outside its rule, or least far inside.
+        Among the pieces with the worst outcome, the one furthest outside its rule, or least far inside.
         """
         everything = [(rule, piece) for rule, pieces in self.requirements for piece in pieces]
         rule, piece = min(everything, key=lambda each: _badness(*each), default=(None, None))
@@ -145,7 +145,7 @@ class Claim:
 
     @property
     def reason(self) -> str:
-        """Every piece of evidence with its numbers, and what is required of it; with outcomes where they differ."""
+        """Every piece of evidence with its numbers and requirement; with outcomes where they differ."""
         return " ".join(_reason(rule, pieces) for rule, pieces in self.requirements)
 
 
@@ -164,7 +164,7 @@ def intervals(values: xr.DataArray, unit: str, *, label: str = "") -> tuple[Inte
     Args:
         values: dimensions parent and pair, and any others.
         unit: of the values.
-        label: what all of them are, before the labels of the other dimensions; fork_epoch is called fork.
+        label: a common label, before the labels of the other dimensions; fork_epoch is called fork.
 
     >>> heights = xr.DataArray([[[1.0], [2.0], [3.0]]], {"fork_epoch": [4]}, ["fork_epoch", "parent", "pair"])
     >>> [(each.label, each.estimate, round(each.low, 2)) for each in intervals(heights, "points")]
@@ -183,17 +183,17 @@ def intervals(values: xr.DataArray, unit: str, *, label: str = "") -> tuple[Inte
 
 
 def weakest(rule: Rule, pieces: Collection[Interval]) -> Interval:
-    """The piece that decides whether all meet a rule: of those with the worst outcome, the one furthest outside it."""
+    """The piece that decides whether all meet a rule: among those with the worst outcome, the furthest outside it."""
     return min(pieces, key=lambda piece: _badness(rule, piece))
 
 
 def strongest(rule: Rule, pieces: Collection[Interval]) -> Interval:
-    """The piece that decides whether any meets a rule: of those with the best outcome, the one furthest inside it."""
+    """The piece that decides whether any meets a rule: among those with the best outcome, the furthest inside it."""
     return max(pieces, key=lambda piece: _badness(rule, piece))
 
 
 def _badness(rule: Rule, piece: Evidence) -> tuple[int, float]:
-    """What sorts evidence from the worst for a claim to the best."""
+    """Sort key of evidence, from the worst for a claim to the best."""
     return _WORST_FIRST.index(piece.judge(rule)), piece.margin(rule)
 
 
@@ -216,7 +216,7 @@ def _in_words(rule: Rule, unit: str) -> str:
 
 
 def _printed(numbers: tuple[float, ...], bound: float) -> list[str]:
-    """Numbers with three digits of the largest, or with more, until each lies on its side of the bound as printed.
+    """Format numbers with three digits of the largest, or as many as keep each on its side of the bound.
 
     >>> _printed((1.9996, 2.0, 0.5), 2.0)
     ['1.9996', '2.00', '0.50']

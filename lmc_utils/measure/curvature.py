@@ -1,8 +1,8 @@
 """Second derivatives along a direction: the whole network, layer by layer, and layer against layer.
 
-Moving every layer l by its own a_l * delta_l makes the loss a function of as many numbers as the network has layers.
-Its Hessian at a = 0 holds delta_l^T H delta_k for every two layers; its sum over all of them is delta^T H delta.
-`measure.derivatives` differentiates; where only the whole is asked for, all layers share one coefficient.
+If every layer l moves by its own `a_l * delta_l`, the loss is a function of one number for each layer. Its Hessian at a
+= 0 holds `delta_l^T H delta_k` for every two layers; the sum of its entries is `delta^T H delta`. `measure.derivatives`
+differentiates; for the network as a whole, all layers share one coefficient.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ def along(
     """Loss, its slopes and its curvatures along the line through each pair of networks.
 
     Args:
-        pairs: what to measure.
-        alphas: where on the line; by default at both endpoints.
+        pairs: the networks.
+        alphas: positions on the line; by default both endpoints.
         by_layer: for every layer and every two layers, or for the network as a whole.
-        split: which samples; by default the first split.
+        split: name of the samples; by default the first split.
 
     Returns:
         `loss` with the dimensions of the pairs, then alpha; `slope` and `curvature` (per unit of alpha and its square)
-        and `squared_distance` (without alpha). By layer, the latter have a dimension layer, and curvature another,
-        with_layer. NaN where there is no pair. The attribute `batchnorm` says where statistics of batch normalisation
-        come from, and `differentiated` whether they are functions of the parameters here, or constants. Where each
-        network's own are kept in turn, means over both.
+        and `squared_distance` (without alpha). By layer, these three have a dimension layer, and curvature also
+        with_layer. NaN where there is no pair. The attribute `batchnorm` gives the source of batch-norm statistics, and
+        `differentiated` whether they are differentiated as functions of the parameters, or constants. If each network's
+        own are kept in turn, all are means over both.
 
     Raises:
-        ParameterError: an unknown split, a network that is not understood or that torch does not differentiate twice,
-            or a loss, slope or curvature that is NaN or infinite.
+        ParameterError: an unknown split, a network that is not supported or that torch does not differentiate twice, or
+            a loss, slope or curvature that is NaN or infinite.
     """
     evaluator, split = pairs.evaluator, pairs.require_splits(split)[0]
     steps = [float(alpha) for alpha in alphas]
@@ -80,6 +80,6 @@ def along(
 
 
 def _worst(derivatives: Derivatives) -> np.ndarray[Any, Any]:
-    """The loss of each network, or NaN or infinity where any of its derivatives is."""
+    """The loss of each network, or a NaN or infinite value where any of its derivatives is."""
     sums = derivatives.slope.sum(1) + derivatives.curvature.sum((1, 2))
     return torch.where(sums.isfinite(), derivatives.loss, derivatives.loss + sums).numpy()

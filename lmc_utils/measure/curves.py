@@ -1,10 +1,10 @@
 """Curved low-loss paths between two networks, found by training their inner nodes (Garipov et al. 2018).
 
-A path is made of nodes: the two networks, which stay, and inner nodes, which are trained. Its points are mixtures of
-the nodes,
+A path has nodes: the two networks, which are fixed, and inner nodes, which are trained. Its points are mixtures of the
+nodes,
 
     bezier   (1 - t)^2 theta_1 + 2 t (1 - t) inner + t^2 theta_2        (one inner node)
-    chain    straight from node to node, each leg in an equal part of t   (one inner node or more)
+    chain    straight segments from node to node, equally long in t       (one or more inner nodes)
 
 and training lowers the mean loss over t: each step draws a t and a batch for each pair.
 """
@@ -35,7 +35,7 @@ from lmc_utils.progress import bar
 from lmc_utils.settings import ParameterError, Settings, at_least, between, one_of, parameter, require
 
 KINDS = ("bezier", "chain")
-_SEEN = 101  # values of t that are looked at
+_SEEN = 101  # values of t at which loss and error are measured
 _DRAW = 77  # separates the draws of t from those of the data order, which have the same seeds
 
 
@@ -60,7 +60,7 @@ class CurveSettings(Settings):
         require(self.curve == "chain" or self.bends == 1, "bends", "1 for a bezier", self.bends)
 
     def weights(self, t: Tensor) -> Tensor:
-        """The weights of the nodes in the points at these t: (points,) to (points, 2 + bends).
+        """The weights of the nodes at these t: (points,) to (points, 2 + bends).
 
         Raises:
             ParameterError: a t outside [0, 1].
@@ -86,9 +86,9 @@ class Curves:
     """A path between the networks of each pair.
 
     Attributes:
-        pairs: the networks that they join.
-        settings: of which kind.
-        inner: the trained nodes of each pair, in the order of the pairs: by name of a tensor, (bends, numbers).
+        pairs: the networks that the paths join.
+        settings: the kind of path.
+        inner: the trained nodes of each pair, in the order of the pairs: tensors by name, (bends, numbers).
     """
 
     pairs: Pairs
@@ -101,7 +101,7 @@ class Curves:
         return self.pairs.evaluator.insert_inner_nodes(_ends(self.pairs, place), inner_nodes)
 
     def planes(self) -> Pairs:
-        """The pairs with their first inner node as third point, for planes through it."""
+        """The pairs with their first inner node as third point, for planes through all three."""
 
         def read(place: Place) -> Corners:
             inner_nodes = self.inner[list(self.pairs.places).index(place)]
@@ -114,17 +114,17 @@ class Curves:
     def measure(self, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
         """Loss and error along each path, at points that are evenly spaced by its length.
 
-        Between the ends, running statistics that are mixed or kept are those of the straight line at the same fraction
-        of the length.
+        If running statistics are interpolated or kept, those of a point are the statistics at the same fraction of the
+        straight line.
 
         Args:
-            splits: which samples, see `points.measure`, which says what is raised.
+            splits: names of the samples; see `points.measure`, also for the errors raised.
 
         Returns:
-            `loss` and `error` (percent) with dimensions split, those of the pairs, and `alpha`, the fraction of the
-            path's length that lies behind: so the definitions of a barrier hold for it. Also `t`, where these points
-            are; `length`, of the path, and `off_line`, how far it goes from the straight line through the networks,
-            both in units of the networks' distance; NaN where the two are the same network.
+            `loss` and `error` (percent) with dimensions split, those of the pairs, and `alpha`, the fraction of path
+            length, so that the functions of `barriers` apply. Also `t` of these points; `length` of the path, and
+            `off_line`, its largest distance from the straight line through the networks, both in units of the networks'
+            distance; NaN where the two are the same network.
         """
         alphas = np.linspace(0, 1, self.settings.curve_points)
         dims = tuple(self.pairs.coords)
@@ -152,17 +152,17 @@ class Curves:
 
 
 def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
-    """Distance of each path from the plane through its two networks and a third point, over the networks' distance.
+    """Largest distance of each path from the plane through its networks and a third point, over the networks' distance.
 
     Args:
         curves: the paths.
-        thirds: the same pairs with a third point.
+        thirds: the same pairs, with a third point.
 
     Returns:
         With the dimensions of the pairs; NaN where the three points lie on one line.
 
     Raises:
-        ParameterError: pairs without a third point, or others than those of the paths.
+        ParameterError: pairs without a third point, or pairs that differ from those of the paths.
     """
     thirds.require_third()
     require(list(thirds.places) == list(curves.pairs.places), "thirds", "the pairs of the paths", len(thirds))
@@ -184,17 +184,17 @@ def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
 
 
 def plane_trajectories(planes: xr.Dataset, settings: CurveSettings) -> xr.Dataset:
-    """The straight line and the path, as trajectories on the planes through both networks and the inner node.
+    """Coordinates of the straight line and the path on the planes through both networks and the inner node.
 
-    A path with one inner node lies on its plane as a whole.
+    A path with one inner node lies entirely on this plane.
 
     Args:
         planes: of `Curves.planes`, from `measure.planes.plane`.
-        settings: of which kind the paths are.
+        settings: the kind of the paths.
 
     Returns:
-        `walk` with the dimensions of the planes' corners, where `point` becomes walker (0 the line, 1 the path) and
-        step; the attribute `third` is that of the planes.
+        `position` with the dimensions of the planes' corners, where `point` is replaced by trajectory (0 the line, 1
+        the path) and step; the attribute `third` is that of the planes.
 
     Raises:
         ParameterError: more than one inner node.
@@ -203,20 +203,20 @@ def plane_trajectories(planes: xr.Dataset, settings: CurveSettings) -> xr.Datase
     t = torch.linspace(0, 1, _SEEN, dtype=torch.float64)
     path = settings.weights(t)[:, [0, 2, 1]]  # corners: both networks, then the inner node
     line = torch.stack([1 - t, t, torch.zeros_like(t)], 1)
-    weights = xr.DataArray(torch.stack([line, path]).numpy(), dims=["walker", "step", "point"])
-    trajectories = xr.dot(weights, planes.corner, dim="point").transpose(..., "walker", "step", "axis")
-    return xr.Dataset({"walk": trajectories}, attrs={"third": planes.attrs["third"]})
+    weights = xr.DataArray(torch.stack([line, path]).numpy(), dims=["trajectory", "step", "point"])
+    positions = xr.dot(weights, planes.corner, dim="point").transpose(..., "trajectory", "step", "axis")
+    return xr.Dataset({"position": positions}, attrs={"third": planes.attrs["third"]})
 
 
 def train(pairs: Pairs, settings: CurveSettings, recipe: Recipe | None = None, *, seed: int = 0) -> Curves:
-    """Train the inner nodes of all pairs, from the straight line on, by SGD on the loss at random t.
+    """Train the inner nodes of all pairs, starting on the straight line, by SGD on the loss at random t.
 
     Args:
-        pairs: what is to be joined.
-        settings: what kind of path, and how long to train it.
-        recipe: of the networks: batch size, momentum, augmentation and precision are its own. There is no weight decay:
-            it would draw the inner nodes to the origin.
-        seed: of the draws; each pair has its own, by its labels.
+        pairs: the networks to join.
+        settings: the kind of path and the length of training.
+        recipe: that of the networks, for batch size, momentum, augmentation and precision. There is no weight decay: it
+            would pull the inner nodes towards the origin.
+        seed: seed of the draws; each pair's own seed is derived from it and the pair's labels.
 
     Raises:
         ParameterError: no training samples, or fewer than a batch; parameters of half precision; or training that
@@ -258,7 +258,7 @@ def _epoch(
     epoch: int,
     steps: int,
 ) -> None:
-    """Train the inner nodes, which are those between the first and the last, and change their momentum, in place."""
+    """Train the inner nodes (all but the first and the last) for an epoch; update them and their momentum in place."""
     drawn = torch.from_numpy(np.stack([draws_of_t(each, epoch, steps) for each in streams]))
     inner = {name: value[:, 1:-1] for name, value in nodes.items()}
     for step, gradient in enumerate(pairs.evaluator.gradients(streams, recipe, epoch)):
@@ -277,7 +277,7 @@ def _epoch(
 
 
 def draws_of_t(stream: Sequence[int], epoch: int, steps: int) -> np.ndarray[Any, Any]:
-    """Places of a pair on its path at each step of an epoch, (steps,), uniform in [0, 1)."""
+    """Random t of a pair at each step of an epoch, (steps,), uniform in [0, 1)."""
     return np.random.default_rng([*stream, epoch, _DRAW]).random(steps)
 
 
@@ -286,7 +286,7 @@ def _ends(pairs: Pairs, place: Place) -> Corners:
 
 
 def _stream(pairs: Pairs, place: Place, seed: int) -> tuple[int, ...]:
-    """The seed of a pair's draws: it depends on its labels, not on what else is trained."""
+    """The seed of a pair's draws: it depends on the pair's labels, not on the other pairs."""
     labels = {
         name: dim_labels if isinstance(dim_labels, int) else str(dim_labels[index])
         for (name, dim_labels), index in zip(pairs.coords.items(), place, strict=True)

@@ -1,8 +1,8 @@
-"""Loss, slopes and curvatures along a few directions, by automatic differentiation, for any network.
+"""Loss, slopes and curvatures of any network along a few directions, by automatic differentiation.
 
-Give every direction a coefficient of its own: direction l moves the parameters by a_l * delta_l. The loss is then a
-function of as many numbers as there are directions. Its gradient holds the slopes g^T delta_l, its Hessian the
-curvatures delta_l^T H delta_k (Pearlmutter 1994).
+Each direction has a coefficient: direction l moves the parameters by `a_l * delta_l`. The loss is then a function of
+these few coefficients. Its gradient holds the slopes `g^T delta_l`, its Hessian the curvatures `delta_l^T H delta_k`
+(Pearlmutter 1994).
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ def differentiate(loss: Loss, coefficients: Tensor) -> Derivatives:
     """Differentiate a loss twice in its coefficients (double backward).
 
     It takes one backward pass for each coefficient. By symmetry, the pass of coefficient l needs only the coefficients
-    from l on; where they are in the order of the layers that they move, it runs through the layers from l on alone.
+    from l on; if these are in the order of the layers that they move, it runs only through the layers from l on.
 
     Args:
-        loss: the loss of a network depends on its own coefficients alone.
-        coefficients: where to differentiate, shape (batch, k).
+        loss: each network's loss must depend only on its own coefficients.
+        coefficients: the point at which to differentiate, shape (batch, k).
 
     >>> squares = differentiate(lambda a: a[0] ** 2 + 3 * a[0] * a[1], torch.tensor([1.0, 2.0]))
     >>> squares.loss.item(), squares.slope.tolist(), squares.curvature.tolist()
     (7.0, [8.0, 3.0], [[2.0, 3.0], [3.0, 0.0]])
     """
-    # Each is a tensor of its own: columns of one tensor would make every pass run through all slopes, with zeros.
+    # Separate tensors: columns of one tensor would make every pass run through all slopes, with zeros.
     leaves = [each.detach().clone().requires_grad_() for each in coefficients.unbind(-1)]
     value = loss(tuple(leaves))
     slopes = torch.autograd.grad(value.sum(), leaves, create_graph=True, materialize_grads=True)
@@ -63,12 +63,12 @@ def differentiate(loss: Loss, coefficients: Tensor) -> Derivatives:
 def shift_parameters(
     values: Mapping[str, Tensor], deltas: Mapping[str, Tensor], steps: Mapping[str, Tensor]
 ) -> Parameters:
-    """Parameters moved along their own changes: value + step * delta for each delta.
+    """Move parameters along given directions: `value + step * delta` for each delta.
 
     Args:
         values: by name; those of n networks have a leading network axis.
         deltas: by name, shaped as the values.
-        steps: for each delta a number, shape (), or one for each network, shape (n,).
+        steps: for each delta, a number, shape (), or one for each network, shape (n,).
 
     >>> ones = {"weight": torch.ones(2, 3)}
     >>> shift_parameters(ones, ones, {"weight": torch.tensor([0.0, 2.0])})["weight"].tolist()

@@ -1,9 +1,9 @@
 """The interface of evaluators: scores and derivatives of networks that are mixtures of corners.
 
-A measurement (a line, a plane, a ridge, curvature, a curve) does not know what a network is. It holds *corners*, which
-only an evaluator understands, and asks for points that are mixtures of them. There are two evaluators: many small
-networks as one stack (`measure.stacked_evaluator`), and any module of torch, one at a time
-(`measure.module_evaluator`).
+A measurement (a line, a plane, a ridge, curvature, a curve) is independent of how networks are represented. It passes
+on *corners*, whose format only the evaluator defines, and asks for scores at points that are mixtures of them. There
+are two evaluators: many small networks as one stack (`measure.stacked_evaluator`), and any PyTorch module, one network
+at a time (`measure.module_evaluator`).
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Evaluator(Protocol):
     """Measures networks of one architecture on fixed samples.
 
     Attributes:
-        quantities: unit and meaning of each score, by name: `loss` first, and `error` where there is one.
+        quantities: unit and meaning of each score, by name: `loss` first, then `error` if it is measured.
         splits: names of the sets of samples.
         layers: names of the modules that hold parameters, in order.
-        parameters: how many numbers a network has.
-        one_at_a_time: whether each point is measured by itself, so that their order matters where one stops early.
-        allows_nonfinite: whether points whose scores are NaN or infinite are left empty, rather than an error.
-        keeps_statistics: whether points that are no corners have the statistics of each end in turn (`keep`).
-        batchnorm: where running statistics come from, in words, for the attributes of results.
-        differentiated: what becomes of them in derivatives, in words; empty where there are none.
+        parameters: the number of parameters of a network.
+        one_at_a_time: whether points are measured one by one, so that their order matters if one stops early.
+        allows_nonfinite: whether NaN or infinite scores are recorded as NaN rather than raised as an error.
+        keeps_statistics: whether points other than corners are scored with the statistics of each end in turn (`keep`).
+        batchnorm: the source of running statistics, in words, for the attributes of results.
+        differentiated: how derivatives treat these statistics, in words; empty without any.
     """
 
     @property
@@ -64,7 +64,7 @@ class Evaluator(Protocol):
     def differentiated(self) -> str: ...
 
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
-        """Mean scores, as they are done: which points, and their scores.
+        """Yield mean scores as they are computed: a slice of the points, and their scores.
 
         Shape (points, splits, 1 or 2 where `keeps_statistics`, scores).
         """
@@ -72,7 +72,7 @@ class Evaluator(Protocol):
     def derivatives(
         self, pairs: Iterable[Corners], alphas: Sequence[float], *, by_layer: bool, split: str
     ) -> Iterator[Derivatives]:
-        """Loss and derivatives at points of the line through each pair: n counts alphas, k layers, or is 1."""
+        """Loss and derivatives on the line through each pair: n is the number of alphas, k that of layers, or 1."""
 
     def gram(self, corners: Corners, *, by_layer: bool = False) -> Tensor:
         """Inner products of the first corner's parameters, and of the differences of the others from them.
@@ -87,7 +87,7 @@ class Evaluator(Protocol):
         """The parameters of the corners."""
 
     def insert_inner_nodes(self, ends: Corners, inner: Vectors) -> Corners:
-        """The ends of a pair with other networks between them, whose running statistics are mixed along the line."""
+        """The ends of a pair with inner nodes between them; running statistics are interpolated along the line."""
 
     def networks_at_once(self, requested: int, recipe: Recipe) -> int:
         """The number of networks that `gradients` should take together."""
@@ -96,4 +96,4 @@ class Evaluator(Protocol):
         """The number of steps in an epoch."""
 
     def gradients(self, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int) -> Iterator[Gradient]:
-        """The gradients of an epoch of training, step by step, network i with the data order of streams[i]."""
+        """Yield the gradients of an epoch of training, step by step; network i has the data order of `streams[i]`."""

@@ -1,7 +1,7 @@
-"""Distances and angles between siblings, their parent and where they came from, in all and layer by layer.
+"""Distances and angles between siblings, their parent and their origins, for the whole network and for each layer.
 
-The angle between siblings depends on where one stands: at the fork point it compares their walks since they parted, at
-the initialisation all of training, at the origin the weights themselves. Sums run in float64.
+The angle between siblings depends on its apex: at the fork point it compares their displacements since the fork, at the
+initialisation those of all training, at the origin the weights themselves. Sums run in float64.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PAIR = ("fork_epoch", "parent", "pair", "epoch", "layer")
 
 
 def by_layer(products: Tensor, slices: Mapping[str, slice]) -> Tensor:
-    """Sum over the parameters of the whole network and of each layer: (..., parameters) to (..., 1 + layers).
+    """Sums over the parameters of the whole network and of each layer: (..., parameters) to (..., 1 + layers).
 
     >>> by_layer(torch.tensor([1.0, 2.0, 4.0]), {"a": slice(0, 1), "b": slice(1, 3)})
     tensor([7., 1., 6.], dtype=torch.float64)
@@ -41,9 +41,9 @@ def by_layer(products: Tensor, slices: Mapping[str, slice]) -> Tensor:
 
 
 def cosine(dot: xr.DataArray, first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
-    """The cosine of the angle between two vectors from their product and their lengths, clamped to [-1, 1].
+    """Cosine of the angle between two vectors, from their inner product and their lengths, clamped to [-1, 1].
 
-    NaN where one of them has no length, and so no direction.
+    NaN where one of them has length zero, and so no direction.
 
     >>> one, two = xr.DataArray(1.0), xr.DataArray(2.0)
     >>> cosine(xr.DataArray(2.0000001), one, two).item(), cosine(0 * one, 0 * one, two).item()
@@ -62,14 +62,14 @@ def track(trajectories: Trajectories) -> xr.Dataset:
     Returns:
         For each sibling, with dimensions fork_epoch, parent, sibling, epoch, layer: its distances `norm` (from the
         origin), `fork_distance`, `initialisation_distance` and `parent_distance` (from the parent at the fork, at
-        initialisation and at the same epoch); `step`, how far the last epoch took it; `path_length`, its steps since
-        the fork together; and `path_ratio`, that over `fork_distance`.
+        initialisation and at the same epoch); `step`, the distance from the previous epoch; `path_length`, the sum of
+        its steps since the fork; and `path_ratio`, `path_length` over `fork_distance`.
 
         For each pair, with dimensions fork_epoch, parent, pair, epoch, layer: their `distance`, and with a further
-        dimension apex the `cosine` and the `angle` (degrees) between them as seen from there.
+        dimension apex the `cosine` and the `angle` (degrees) between them as seen from the apex.
 
-        Layer `all` is the whole network; the other layers' squared distances add up to its own. NaN before the fork,
-        and where there is no direction, as the attribute `undefined` says.
+        Layer `all` is the whole network; the squared distances of the other layers add up to its squared distance. NaN
+        before the fork, and where a direction is undefined (see the attribute `undefined`).
     """
     slices = trajectories.slices
     coords = {**trajectories.coords(), "layer": [WHOLE, *slices], "apex": list(APEXES)}
@@ -83,17 +83,17 @@ def track(trajectories: Trajectories) -> xr.Dataset:
         before = left
         for epoch in range(fork_epoch, trajectories.epochs + 1):
             thetas = trajectories.read(fork_epoch, parent, epoch).double()
-            walkers = thetas[1:]
-            seen = {"fork_point": walkers - left, "initialisation": walkers - start, "origin": walkers}
-            moves = seen | {"step": walkers - before, "parent_distance": walkers - thetas[:1]}
+            siblings = thetas[1:]
+            seen = {"fork_point": siblings - left, "initialisation": siblings - start, "origin": siblings}
+            moves = seen | {"step": siblings - before, "parent_distance": siblings - thetas[:1]}
             for name, vectors in moves.items():
                 squared[name].values[fork, parent, :, epoch] = by_layer(vectors.square(), slices)
             for row, (one, other) in enumerate(trajectories.pairs):
-                apart = by_layer((walkers[other] - walkers[one]).square(), slices)
+                apart = by_layer((siblings[other] - siblings[one]).square(), slices)
                 products = torch.stack([seen[apex][one] * seen[apex][other] for apex in APEXES])
                 squared.distance.values[fork, parent, row, epoch] = apart
                 squared.dots.values[fork, parent, row, epoch] = by_layer(products, slices).T
-            before = walkers
+            before = siblings
     far: xr.Dataset = squared.drop_vars("dots").map(np.sqrt).assign_attrs(trajectories.provenance)
     path = far.step.cumsum("epoch").where(far.step.notnull())
     seen_from = [cosine(squared.dots.sel(apex=apex), *of_both(far[apex], squared.pair)) for apex in APEXES]
@@ -108,20 +108,21 @@ def track(trajectories: Trajectories) -> xr.Dataset:
 
 
 def along_the_start(tracked: xr.Dataset) -> xr.Dataset:
-    """The parts of the siblings' common walk, and of their common place, along the weights that they forked from.
+    """How much of what siblings have in common lies along the weights that they forked from.
 
-    Weight decay shrinks all weights alike in every network; so siblings share a walk towards the origin without the
-    landscape having led them there. With `w_i = theta_i - theta_f` and `u = theta_f / |theta_f|`, the walks' parts
-    along the start are `r_i = w_i . u = (|theta_i|^2 - |theta_f|^2 - |w_i|^2) / (2 |theta_f|)`.
+    Weight decay shrinks all weights of every network by the same factor, so siblings share a movement towards the
+    origin that has nothing to do with the landscape. With the displacements `w_i = theta_i - theta_f` and `u = theta_f
+    / |theta_f|`, their components along the start are `r_i = w_i . u = (|theta_i|^2 - |theta_f|^2 - |w_i|^2) / (2
+    |theta_f|)`.
 
     Args:
         tracked: from `track`.
 
     Returns:
-        With the dimensions of siblings `start_left`, how much of the start is left in one, `1 + r_i / |theta_f|`. With
-        those of pairs `walk_share`, `r_1 r_2 / (w_1 . w_2)`; `place_share`, `(theta_1 . u)(theta_2 . u)` over
-        `theta_1 . theta_2`; and `cosine`, that of the walks once their parts along the start are taken out. NaN before
-        the fork, and those of pairs at the fork, too.
+        For each sibling `start_left`, the fraction of the start that is left, `1 + r_i / |theta_f|`. For each pair the
+        fractions of inner products that lie along the start: `displacement_fraction`, `r_1 r_2 / (w_1 . w_2)`, and
+        `position_fraction`, `(theta_1 . u)(theta_2 . u)` over `theta_1 . theta_2`; and `cosine`, that of the
+        displacements without their components along the start. NaN before the fork, and for pairs at the fork, too.
     """
     start = np.sqrt(squared_start(tracked))
     along = (tracked.norm**2 - start**2 - tracked.fork_distance**2) / (2 * start)
@@ -131,15 +132,15 @@ def along_the_start(tracked: xr.Dataset) -> xr.Dataset:
         return one * other
 
     turns = {apex: tracked.cosine.sel(apex=apex, drop=True) for apex in ("fork_point", "origin")}
-    walks = turns["fork_point"] * product(tracked.fork_distance)
+    displacements = turns["fork_point"] * product(tracked.fork_distance)
     places = turns["origin"] * product(tracked.norm)
     across = np.sqrt((tracked.fork_distance**2 - along**2).clip(0))
     return xr.Dataset(
         {
             "start_left": 1 + along / start,
-            "walk_share": product(along) / walks,
-            "place_share": product(start + along).where(walks.notnull()) / places,
-            "cosine": cosine(walks - product(along), product(across), xr.ones_like(walks)),
+            "displacement_fraction": product(along) / displacements,
+            "position_fraction": product(start + along).where(displacements.notnull()) / places,
+            "cosine": cosine(displacements - product(along), product(across), xr.ones_like(displacements)),
         }
     )
 

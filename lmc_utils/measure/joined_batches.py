@@ -1,7 +1,7 @@
-"""Batches joined to larger ones, for small networks whose forward passes take longer to start than to compute.
+"""Join batches into larger ones, for small networks whose forward passes take longer to launch than to compute.
 
-Only networks that are plain sequences of torch's own layers are run on joined batches. In any other forward pass
-samples may act on each other at some points of a line and not at those where it is compared.
+Only plain sequences of torch's own layers are run on joined batches. In any other forward pass, samples of a batch may
+affect each other at some points of a line, even if not at those where this is checked.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _LAYERS = (  # with convolutions, larger batches were no faster
     *(nn.Sequential, nn.Linear, nn.LayerNorm, nn.BatchNorm1d, nn.Flatten, nn.Identity, nn.Dropout),
     *(nn.ReLU, nn.LeakyReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus),
 )
-_PARAMETERS = 2**20  # of the largest network for which it was faster
-_SAMPLES = 4096  # of a joined batch; starting a pass is then a small part of it
-_BYTES = 2**28  # of samples that are held a second time
+_PARAMETERS = 2**20  # of the largest network for which joining was faster
+_SAMPLES = 4096  # of a joined batch; launching a pass is then a small part of its time
+_BYTES = 2**28  # of samples that are held in memory twice
 
 
 def joinable(module: nn.Module, batches: Batches, measured: Scores) -> list[list[Batch]]:
-    """The batches in groups to be joined; none where joining is impossible or not worth it.
+    """Group the batches to be joined; an empty list where joining is impossible or not worth it.
 
-    Only this package's own scores look at each sample by itself; a user's loss may compare the samples of a batch.
+    Only this package's own scores are known to treat samples independently; a user's loss may compare them.
     """
     held = batches.batches
     if not (measured.own and _suits(module) and isinstance(held, list)):
@@ -38,7 +38,7 @@ def joinable(module: nn.Module, batches: Batches, measured: Scores) -> list[list
 
 
 def groups(batches: Iterable[Batch], samples: int) -> Iterator[list[Batch]]:
-    """Neighbours of one tensor each, of at least so many samples together, as far as that goes."""
+    """Yield groups of consecutive batches of the same form, each with at least so many samples where possible."""
     waiting: list[Batch] = []
     for batch in batches:
         parts = (batch.inputs, batch.target)
@@ -63,7 +63,7 @@ def joined(group: Sequence[Batch]) -> Batch:
 
 
 def _suits(module: nn.Module) -> bool:
-    """Whether a module is small, and built of layers alone that cannot let the samples of a batch act on each other."""
+    """Whether a module is small, and built only of layers in which samples of a batch cannot affect each other."""
     size = sum(value.numel() for value in module.parameters())
     return size <= _PARAMETERS and all(map(_looks_at_single_samples, module.modules()))
 

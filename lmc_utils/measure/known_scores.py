@@ -1,4 +1,4 @@
-"""Scores that networks are known to have with their own running statistics, as long as their tensors stay the same."""
+"""Cached scores of networks with their own running statistics, valid as long as their tensors do not change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmc_utils.measure.module_state import State
 
 
 class KnownScores:
-    """Remembers scores of networks, whose tensors may be the user's own and change."""
+    """Cache of the scores of networks, whose tensors may belong to the user and change."""
 
     def __init__(self, networks: Iterable[tuple[State, Tensor]]) -> None:
         """Take a fingerprint of each network.
@@ -24,12 +24,12 @@ class KnownScores:
         self._networks = [(state, fingerprint(state), scores) for state, scores in networks]
 
     def at(self, corners: Corners, points: Mixtures, *, own_statistics: bool) -> dict[int, Tensor]:
-        """The scores of those points that are networks with known scores, (splits, scores), by their row.
+        """The cached scores of points that are such a network, (splits, scores), by the row of the point.
 
         Args:
-            corners: states; only the very objects that scores are known of are found.
+            corners: states; cached scores are found by object identity.
             points: mixtures of them.
-            own_statistics: whether a point must have the statistics of the corner that it is.
+            own_statistics: whether a point must also have the statistics of its corner.
         """
         if points.weights.dim() == 3 or points.statistics is not None:
             return {}
@@ -50,9 +50,9 @@ class KnownScores:
 
 
 def fingerprint(state: State) -> list[float]:
-    """The sum and the norm of each tensor, which hardly any change of a network leaves as they are.
+    """The sum and the norm of each tensor, which almost any change of a network alters.
 
-    Torch's count of changes does not see those that are made through `.data` or NumPy. NaN is never equal to itself.
+    Torch's version counter misses changes made through `.data` or NumPy. NaN is never equal to itself.
     """
     return [number for value in state.values() for number in _sum_and_norm(value.detach())]
 

@@ -1,4 +1,4 @@
-"""One way to lay out what was measured: labelled arrays, NaN until something is measured there."""
+"""Labelled arrays for results, filled with NaN until a value is measured."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Place = tuple[int, ...]
 
 
 class Quantity(NamedTuple):
-    """The content of an array.
+    """Description of an array: dimensions, unit and meaning.
 
     Attributes:
         dims: its dimensions, in order.
-        units: of its numbers; empty where they have none.
-        long_name: what it is, in words.
+        units: unit of its numbers; empty if dimensionless.
+        long_name: the quantity, in words.
         more: further attributes.
     """
 
@@ -44,7 +44,7 @@ def blank(coords: Coords, quantities: Mapping[str, Quantity], attrs: Mapping[str
     Args:
         coords: the labels along every dimension.
         quantities: what each array holds.
-        attrs: of the dataset: what it was measured on.
+        attrs: attributes of the dataset, such as the samples used.
 
     >>> results = blank({"alpha": [0.0, 1.0]}, {"loss": Quantity(("alpha",), "nats")}, {"split": "train"})
     >>> results.loss.values, results.loss.attrs, results.attrs
@@ -60,12 +60,12 @@ def blank(coords: Coords, quantities: Mapping[str, Quantity], attrs: Mapping[str
 
 
 def require_finite(values: np.ndarray[Any, Any], coords: Coords, place: Place) -> None:
-    """Raise ParameterError where a loss is NaN or infinite, with its labels.
+    """Raise ParameterError if a loss is NaN or infinite, with its labels.
 
     Args:
-        values: losses at one place of an array, with the dimensions that are left.
-        coords: those of the whole array, in order.
-        place: positions in the first of them.
+        values: losses at one place of an array, with the remaining dimensions.
+        coords: labels along all dimensions of the array, in order.
+        place: indices along the leading dimensions.
 
     >>> require_finite(np.array([1.0, np.nan]), {"pair": ["0-1"], "alpha": [0.0, 0.5]}, (0,))
     Traceback (most recent call last):

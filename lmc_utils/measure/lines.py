@@ -19,7 +19,7 @@ from lmc_utils.settings import Allowed, Settings, at_least, parameter
 
 @dataclass(frozen=True)
 class LineGrid(Settings):
-    """The points of the line (1 - alpha) * theta_1 + alpha * theta_2 to look at; 0, 1/2 and 1 are always among them.
+    """Grid of alphas on the line `(1 - alpha) * theta_1 + alpha * theta_2`; 0, 1/2 and 1 are always included.
 
     >>> LineGrid(alphas=3, alpha_range=[0, 2]).values().tolist()
     [0.0, 0.5, 1.0, 2.0]
@@ -53,9 +53,9 @@ def line(
     """Loss and error along the line through each pair of networks.
 
     Args:
-        pairs: what to measure.
+        pairs: the networks.
         grid: the interpolation coefficients.
-        splits: which samples, see `points.measure`, which says what is returned and raised.
+        splits: names of the samples; see `points.measure`, also for further results and the errors raised.
 
     Returns:
         `loss` and `error` (percent) with dimensions split, those of the pairs, alpha. At a fork itself both endpoints
@@ -70,15 +70,15 @@ def line(
 def layer_line(
     pairs: Pairs, alphas: Sequence[float] = (0.0, 0.5), *, splits: Sequence[str] | str | None = None
 ) -> xr.Dataset:
-    """Loss and error while one layer alone goes from one network to the other and all others stay where they are.
+    """Loss and error while a single layer is interpolated between two networks and all others stay fixed.
 
-    This is the line of layer-wise linear mode connectivity (Adilova et al., arXiv 2307.06966). Running statistics go
-    with their layer.
+    This is layer-wise linear mode connectivity (Adilova et al., arXiv 2307.06966). Running statistics move with their
+    layer.
 
     Args:
-        pairs: what to measure.
-        alphas: how far the layer has gone: 0 at home, 1 at the other network.
-        splits: which samples, see `points.measure`, which says what is returned and raised.
+        pairs: the networks.
+        alphas: position of the layer: 0 in its own network, 1 in the other.
+        splits: names of the samples; see `points.measure`, also for further results and the errors raised.
 
     Returns:
         `loss` and `error` (percent) with dimensions split, those of the pairs, end, layer, alpha. At end 0 the other
@@ -92,18 +92,18 @@ def layer_line(
     away = torch.where(end[:, None] == 0, gone, 1 - gone)
     weights = torch.stack([1 - away, away], 2)
     inner: Coords = {"end": [0, 1], "layer": layers, "alpha": steps.tolist()}
-    # Step by step: before any layer has gone, all points of an end are one network, and evaluated once.
+    # Alpha by alpha: at alpha = 0 all points of an end are the same network, which is then evaluated once.
     order = (end * len(steps) + step).argsort(stable=True).tolist()
     return measure(pairs, inner, Mixtures(weights, homes=end), splits=splits, order=order, unit="layer-wise line")
 
 
 def corner(pairs: Pairs, number: int, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
-    """Loss and error of one network that goes with each pair.
+    """Loss and error of one corner of each pair.
 
     Args:
-        pairs: what to measure.
-        number: which one: 0 and 1 are those of the pair, 2 its third point.
-        splits: which samples, see `points.measure`, which says what is returned and raised.
+        pairs: the networks.
+        number: 0 or 1 for a network of the pair, 2 for its third point.
+        splits: names of the samples; see `points.measure`, also for further results and the errors raised.
 
     Returns:
         `loss` and `error` (percent) with dimensions split and those of the pairs.
@@ -114,7 +114,7 @@ def corner(pairs: Pairs, number: int, *, splits: Sequence[str] | str | None = No
 
 
 def spread_out(alphas: Sequence[float]) -> list[int]:
-    """The order in which a line is measured, so that an early stop leaves most: ends, midpoint, then between.
+    """The order in which to measure a line, so that an early stop is most informative: ends, midpoint, then the rest.
 
     >>> spread_out([0.0, 0.25, 0.5, 0.75, 1.0])
     [0, 4, 2, 1, 3]

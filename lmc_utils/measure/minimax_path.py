@@ -1,8 +1,7 @@
-"""The lowest pass between two networks on a measured plane: the minimax path over its grid.
+"""Lowest pass between two networks on a measured plane: the minimax path over its grid.
 
-Of all paths over the points of the grid, from each to one of its eight neighbours, take the one whose highest point is
-lowest (the minimax path). It runs along the minimum spanning tree (Hu 1961): no path between two places of a tree has a
-lower highest point than the one along it.
+Among all paths that step from a grid point to one of its eight neighbours, the minimax path has the lowest highest
+point. It runs along the minimum spanning tree (Hu 1961): no path has a lower highest point than the one along the tree.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from lmc_utils.settings import ParameterError
 
 Array = np.ndarray[Any, Any]
 
-_ALONG = 201  # points of the straight line that are compared
-_EQUALLY_NEAR = 1e-6  # of the plane's size: corners come from float32 parameters
+_ALONG = 201  # points at which the straight line is evaluated
+_EQUALLY_NEAR = 1e-6  # as a fraction of the plane's size: corners come from float32 parameters
 
 
 class Pass(NamedTuple):
@@ -36,7 +35,7 @@ class Pass(NamedTuple):
 
 
 def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -> Pass:
-    """The path over a grid whose highest point is lowest.
+    """The path over a grid with the lowest highest point.
 
     Args:
         heights: shape (rows, columns).
@@ -64,7 +63,7 @@ def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -
         (numbers[:-1, 1:], numbers[1:, :-1]),
     ]
     ones, others = (np.concatenate([each[side].ravel() for each in steps]) for side in (0, 1))
-    # By rank, as a weight of 0 would be no edge; equal heights have equal ranks.
+    # Weights are ranks, as a weight of 0 would be no edge; equal heights have equal ranks.
     rank = np.unique(np.maximum(flat[ones], flat[others]), return_inverse=True)[1] + 1.0
     tree = minimum_spanning_tree(coo_array((rank, (ones, others)), shape=(heights.size,) * 2).tocsr())
     first, last = numbers[start], numbers[stop]
@@ -78,22 +77,22 @@ def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -
 def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
     """Height of the straight line above the lowest pass between both networks of each pair, on its plane.
 
-    Both are read off the same grid: the line by linear interpolation between its points, the pass from point to point,
-    from the one nearest to the first network to the one nearest to the second; of points equally near, as where a
-    network is in the middle of a cell, the lowest counts. So the pass is at least as high as the
-    lower of these two, and what lies between the points of the grid is not seen.
+    Both are computed on the same grid: the line by linear interpolation, the pass from the grid point nearest to the
+    first network to the one nearest to the second; among equally near points, as where a network is in the middle of a
+    cell, the lowest counts. So the pass is at least as high as the higher of these two points, and details smaller than
+    the grid are missed.
 
     Args:
         planes: from `planes.plane`.
         show: `loss` or `error`.
 
     Returns:
-        With the dimensions of the pairs, and of the split, `line` and `pass`, the highest points of either, in the unit
-        of what is shown; NaN where there is no plane. `path`, with the dimensions step and axis, is its path,
-        NaN after its end.
+        With the dimensions of the pairs, and of the split, `line` and `pass`, the highest value along each, in the unit
+        of `show`; NaN where there is no plane. `path`, with the dimensions step and axis, holds the coordinates of the
+        pass, NaN after its end.
 
     Raises:
-        ParameterError: a plane that does not reach both networks, or none at all.
+        ParameterError: a plane that does not contain both networks, or none at all.
     """
     heights = planes[show].transpose(..., "row", "column")
     over = heights.dims[:-2]
@@ -125,7 +124,7 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
 
 
 def _nearest(heights: Array, above: Array, aside: Array) -> tuple[int, int]:
-    """Row and column of the lowest of the points that are nearest, of rows `above` and columns `aside` away."""
+    """Row and column of the nearest point, the lowest one of several; rows are `above` away, columns `aside`."""
     # Equal within rounding: by default the siblings are at the midpoint of two grid points.
     rows, columns = (np.flatnonzero(away <= away.min() + _EQUALLY_NEAR * away.max()) for away in (above, aside))
     around = heights[np.ix_(rows, columns)]

@@ -1,4 +1,4 @@
-"""A module that takes on points: mixtures of states, written into its own tensors."""
+"""A module whose tensors are overwritten with points, which are mixtures of states."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MixedModule:
     """A copy of a network into which points are written.
 
     Attributes:
-        module: what it holds changes.
+        module: the copy; its tensors change.
         groups: the tensors of each layer, by its name.
     """
 
@@ -48,11 +48,11 @@ class MixedModule:
 
     @cached_property
     def attributes(self) -> Attributes:
-        """Values that the module holds besides its tensors; each point begins with it."""
+        """Values that the module holds besides its tensors, restored for each point."""
         return Attributes(self.module)
 
     def hold(self, state: State, names: Iterable[str] | None = None) -> None:
-        """Write the tensors of a state, or those of these names, into the module."""
+        """Write the tensors of a state, or only those with these names, into the module."""
         self.attributes.restore()
         own = tensors(self.module)
         with torch.no_grad():
@@ -60,7 +60,7 @@ class MixedModule:
                 own[name].copy_(state[name])
 
     def mix(self, corners: Corners, points: Mixtures, row: int, names: Iterable[str]) -> None:
-        """Write what a point has under these names into the module."""
+        """Write the tensors of a point with these names into the module."""
         self.attributes.restore()
         own = tensors(self.module)
         with torch.no_grad():
@@ -69,7 +69,7 @@ class MixedModule:
                 mixed([corner[name] for corner in corners[: len(weights)]], weights, own[name])
 
     def _weights(self, points: Mixtures, row: int, name: str) -> list[float]:
-        """The weights of the corners in a tensor of a point."""
+        """The weights of the corners in one tensor of a point."""
         weights = points.weights[row]
         if points.statistics is not None and name in self.statistics:
             weights = points.statistics[row]
@@ -78,6 +78,6 @@ class MixedModule:
             home[points.own_homes()[row]] = 1
             moved = [weights[layer] for layer in self.owners.get(name, []) if not torch.equal(weights[layer], home)]
             weights = moved[0] if moved else home
-        if name in self.statistics:  # beyond the networks, as `batchnorm.mixed` has them
+        if name in self.statistics:  # outside the networks, as in `batchnorm.mixed`
             weights = weights.clamp(min=0) / weights.clamp(min=0).sum()
         return weights.tolist()

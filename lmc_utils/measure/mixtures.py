@@ -1,4 +1,4 @@
-"""Points that are mixtures of corner networks: where a measurement looks."""
+"""Points to measure, given as mixtures of corner networks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Mixtures:
     """Weighted sums of corner networks.
 
     Attributes:
-        weights: of each corner in each point, which add up to 1: shape (points, corners), or (points, layers, corners)
-            where each layer has weights of its own; float64.
-        homes: the corner whose running statistics each point has under the convention `keep`, shape (points,), or
-            `EITHER`; by default that of points which are a corner.
-        statistics: the weights with which running statistics are mixed, where they are not those of the parameters;
-            shape (points, corners).
+        weights: weight of each corner in each point; they add up to 1. Shape (points, corners), or (points, layers,
+            corners) if each layer has its own weights; float64.
+        homes: index of the corner whose running statistics each point has under the convention `keep`, shape (points,),
+            or `EITHER`; by default, points that are a corner have that corner's.
+        statistics: weights for mixing running statistics, if they differ from those of the parameters; shape (points,
+            corners).
 
     >>> len(Mixtures(torch.eye(3, dtype=torch.float64)))
     3
@@ -39,7 +39,7 @@ class Mixtures:
         return Mixtures(self.weights[rows], homes, statistics)
 
     def own_homes(self) -> Tensor:
-        """`homes`, or where they are not given, the corner that a point is."""
+        """`homes`; by default the index of the corner that equals the point."""
         if self.homes is not None:
             return self.homes
         is_corner = self.weights == 1
@@ -57,7 +57,7 @@ def on_line(alphas: Tensor, corners: int = 2) -> Mixtures:
 
 
 def blend(weights: Tensor, corners: Tensor) -> Tensor:
-    """Weighted sums of vectors; a point that is a corner is equal to it to the bit.
+    """Weighted sums of vectors; a point that is a corner equals it bit for bit.
 
     Args:
         weights: shape (points, corners).

@@ -1,4 +1,4 @@
-"""Nodes of a curve between two networks of any kind, and the gradients that it is trained by."""
+"""Inner nodes of curves between any two PyTorch networks, and the gradients for training them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lmc_utils.measure.user_code_errors import expected
 
 
 def insert_inner_nodes(ends: Corners, inner: Vectors, statistics: Sequence[str]) -> Corners:
-    """The ends of a pair with other networks between them, see `evaluator.Evaluator.insert_inner_nodes`.
+    """The ends of a pair with inner nodes between them, see `evaluator.Evaluator.insert_inner_nodes`.
 
     Args:
         ends: two states.
@@ -39,18 +39,18 @@ def insert_inner_nodes(ends: Corners, inner: Vectors, statistics: Sequence[str])
 
 
 def gradients(point: MixedModule, reestimation: Reestimation, loss: Score, seed: Sequence[int]) -> Iterator[Gradient]:
-    """The gradients of an epoch, one for each batch of the samples to estimate on, see `evaluator.Evaluator.gradients`.
+    """Yield the gradient on each batch of the estimation samples for one epoch, see `evaluator.Evaluator.gradients`.
 
-    Batches whose statistics torch cannot take are left out.
+    Batches of which torch cannot compute statistics are skipped.
 
     Args:
         point: the module; its tensors do not change.
-        reestimation: its samples, and which of their batches its normalisations take.
+        reestimation: the samples, and which of their batches the normalisations accept.
         loss: of each sample.
         seed: of the order of batches, where they are a list.
 
     Raises:
-        ParameterError: samples that the network or the loss does not take.
+        ParameterError: samples that the network or the loss does not accept.
     """
     batches = reestimation.samples.batches
     if isinstance(batches, list):

@@ -1,4 +1,4 @@
-"""Derivatives of any module of torch: slopes and curvatures along a line, and the gradient of a training step."""
+"""Derivatives of any PyTorch module: slopes and curvatures along a line, and the gradient of a training step."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def along_line(
     """Loss, slopes and curvatures at points of the line through two networks, in the direction from one to the other.
 
     Args:
-        point: what takes on the points, with tensors in float32 or float64.
+        point: the module that the points are written into, with tensors in float32 or float64.
         ends: two states.
-        alphas: where on the line.
-        by_layer: whether the direction is split into its layers.
+        alphas: positions on the line.
+        by_layer: whether the direction is split by layers.
         batches: samples.
-        loss: of each sample.
-        convention: where running statistics come from, one of `batchnorm.CONVENTIONS`; `interpolate` without any.
+        loss: per-sample loss.
+        convention: the source of running statistics, one of `batchnorm.CONVENTIONS`; `interpolate` if there are none.
 
     Returns:
-        With n counting the alphas, and k the layers or 1; with `keep` the mean over the statistics of both ends,
-        except at an end itself, which has its own.
+        n is the number of alphas, k that of layers, or 1. With `keep`, means over the statistics of both ends, except
+        that an end itself has its own.
 
     Raises:
         ParameterError: torch cannot differentiate the module twice.
@@ -80,20 +80,20 @@ def directional_derivatives(
     loss: Score,
     batchwise: bool,
 ) -> Derivatives:
-    """Loss, slopes and curvatures of a module as it is, along a direction that is split into parts.
+    """Loss, slopes and curvatures of a module at its current parameters, along a direction that is split into parts.
 
     Args:
-        module: in evaluation mode; its modes and buffers are afterwards what they were.
-        deltas: the direction: tensors by name, parameters and, where they move along, running statistics.
+        module: in evaluation mode; its modes and buffers are restored afterwards.
+        deltas: the direction: tensors by name, of parameters and, if these move too, of running statistics.
         parts: for each of these names, the parts of the direction that the tensor belongs to.
-        count: how many parts there are.
+        count: the number of parts.
         batches: samples.
-        loss: of each sample.
-        batchwise: whether normalisations take each batch's own statistics, rather than their running ones; batches that
-            torch refuses, as they have no variance, are then left out.
+        loss: per-sample loss.
+        batchwise: whether normalisations use each batch's own statistics instead of their running ones; batches without
+            a variance, which torch rejects, are then skipped.
 
     Returns:
-        The mean over all samples, float64, with k counting the parts.
+        The mean over all samples, float64; k is the number of parts.
 
     Raises:
         ParameterError: torch cannot differentiate the module twice.
@@ -130,13 +130,13 @@ def directional_derivatives(
 
 
 def gradient(module: nn.Module, parameters: State, batch: Batch, loss: Score) -> dict[str, Tensor]:
-    """The gradient of a batch's mean loss, with the statistics of the batch where the module is normalised.
+    """The gradient of a batch's mean loss; batch normalisation uses the statistics of the batch.
 
     Args:
-        module: its modes and buffers are afterwards what they were.
-        parameters: where, by name; those of the module itself are not used.
+        module: its modes and buffers are restored afterwards.
+        parameters: the point, by name; the module's own are not used.
         batch: on the device of the module.
-        loss: of each sample.
+        loss: per-sample loss.
     """
     moving = {name: value.detach().requires_grad_() for name, value in parameters.items()}
     with _batch_statistics(module, True):
@@ -147,7 +147,7 @@ def gradient(module: nn.Module, parameters: State, batch: Batch, loss: Score) ->
 
 @contextmanager
 def _batch_statistics(module: nn.Module, batchwise: bool) -> Iterator[None]:
-    """Normalisations that take each batch's own statistics, or their running ones; then all is as it was."""
+    """Make normalisations use each batch's own statistics, or their running ones; restore them at the end."""
     before = {norm: norm.training for norm in norms(module).values()}
     buffers = {name: value.clone() for name, value in module.named_buffers()}
     try:
@@ -163,7 +163,7 @@ def _batch_statistics(module: nn.Module, batchwise: bool) -> Iterator[None]:
 
 @contextmanager
 def _differentiable_twice(module: nn.Module, by_formula: bool) -> Iterator[None]:
-    """Attention, recurrent layers and, by formula, normalisations in the form that torch differentiates twice."""
+    """Make attention, recurrent layers and, if `by_formula`, normalisations differentiable twice in torch."""
     replaced = list(norms(module).values()) if by_formula else []
     try:
         for norm in replaced:
@@ -176,7 +176,7 @@ def _differentiable_twice(module: nn.Module, by_formula: bool) -> Iterator[None]
 
 
 def _normalised(norm: nn.BatchNorm1d, inputs: Tensor) -> Tensor:
-    """The output of a normalisation, computed from its statistics, which torch's own kernel does not differentiate."""
+    """The output of a normalisation, differentiable also in its statistics, unlike torch's own kernel."""
     assert norm.running_mean is not None, "it is one that keeps statistics"
     assert norm.running_var is not None, "it is one that keeps statistics"
     shape = (1, -1, *(1,) * (inputs.dim() - 2))

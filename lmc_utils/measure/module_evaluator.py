@@ -1,8 +1,8 @@
-"""Any module of torch, one network at a time: the evaluator of a reader's own networks.
+"""Evaluator of any PyTorch module, such as a reader's own networks, one network at a time.
 
 Corners are lists of states: parameters and buffers by name. A point is written into one copy of the module
-(`measure.mixed_module`), which is then scored (`module_point_scores`), differentiated (`module_derivatives`) or
-trained (`module_curves`) on batches as they come.
+(`measure.mixed_module`), which is then scored (`module_point_scores`), differentiated (`module_derivatives`) or trained
+(`module_curves`), batch by batch.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class ModuleEvaluator:
     """Measures networks of any architecture, see `measure.evaluator.Evaluator`.
 
     Attributes:
-        module: a copy in evaluation mode, without gradients; it takes the points.
+        module: a copy in evaluation mode, without gradients; points are written into it.
         samples: batches of each split, under its name.
-        measured: loss, and error where there is one.
-        convention: where running statistics come from, one of `batchnorm.CONVENTIONS`.
-        estimated_on: the samples that they are re-estimated on, and that curves are trained on.
-        groups: the tensors of each layer, by its name; by default every part that holds parameters itself.
-        known: networks whose scores with their own statistics are known: (splits, scores), float64.
+        measured: the loss, and the error if there is one.
+        convention: the source of running statistics, one of `batchnorm.CONVENTIONS`.
+        estimated_on: the samples for re-estimating statistics and for training curves.
+        groups: the tensors of each layer, by its name; by default each submodule with parameters of its own is a layer.
+        known: networks with their cached scores, measured with their own statistics: (splits, scores), float64.
     """
 
     module: nn.Module
@@ -120,7 +120,7 @@ class ModuleEvaluator:
 
     @property
     def _convention(self) -> str:
-        """The convention that points follow; without running statistics all are one."""
+        """The convention for points; without running statistics all conventions are equivalent."""
         return self.convention if self.norms else "interpolate"
 
     @cached_property
@@ -133,7 +133,7 @@ class ModuleEvaluator:
 
     @cached_property
     def _point(self) -> MixedModule:
-        """The module that takes on the points."""
+        """The module that points are written into."""
         return MixedModule(self.module, self._groups)
 
     @cached_property
@@ -145,12 +145,12 @@ class ModuleEvaluator:
         return self._scores.of(corners, points, splits)
 
     def state(self, corners: Corners, points: Mixtures) -> dict[str, Any]:
-        """The first of some points as a network: its tensors as `state_dict` names them, with its running statistics.
+        """The first of several points as a `state_dict`, including its running statistics.
 
-        It is built in the copy, one tensor at a time, and shares no memory with it.
+        It shares no memory with the module.
 
         Raises:
-            ParameterError: statistics that are kept, of which a mixture has no own ones.
+            ParameterError: the convention is `keep`, under which a mixture has no statistics of its own.
         """
         asked = "reestimate or interpolate, as an average has one set of running statistics"
         require(not self.keeps_statistics, "batchnorm", asked, "keep")
@@ -160,11 +160,11 @@ class ModuleEvaluator:
         return self._held_state()
 
     def restore_attributes(self) -> None:
-        """Give the copy the attributes that it had before it was run."""
+        """Restore the attributes that the copy had before it was run."""
         self._point.attributes.restore()
 
     def _held_state(self) -> dict[str, Any]:
-        """The content of the copy as a state of its own: tensors, and extra states where there are some."""
+        """A copy of the module's state: tensors, and extra states if any."""
         with torch.no_grad():
             return copy.deepcopy(dict(self.module.state_dict()))
 

@@ -1,4 +1,4 @@
-"""Outputs of a module of torch, compared up to rounding."""
+"""Compare outputs of PyTorch modules up to rounding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 def outputs(output: Any) -> list[Tensor]:
-    """The real tensors in what a network puts out, also in dicts, dataclasses and other objects with attributes.
+    """The real-valued tensors in a network's output, also in dicts, dataclasses and other objects with attributes.
 
     >>> from types import SimpleNamespace
     >>> [each.shape for each in outputs(SimpleNamespace(logits=torch.zeros(2, 3), past=[torch.zeros(4)], name="a"))]
@@ -21,7 +21,7 @@ def outputs(output: Any) -> list[Tensor]:
 
 
 def leaves(output: Any) -> Iterator[Any]:
-    """Parts of an output: values in dicts, sequences and attributes, and in these in turn; each object once."""
+    """Yield the leaves of an output: values in dicts, sequences and attributes, recursively; each object once."""
     waiting, seen = [output], list[Any]()
     while waiting:
         each = waiting.pop()
@@ -34,7 +34,7 @@ def leaves(output: Any) -> Iterator[Any]:
 
 
 def _parts(output: Any) -> list[Any] | None:
-    """Values that an object holds; None where it is a value itself."""
+    """Values that an object contains; None for a leaf."""
     if isinstance(output, Mapping):
         return list(output.values())
     if isinstance(output, (tuple, list)):
@@ -47,7 +47,7 @@ def _parts(output: Any) -> list[Any] | None:
 
 
 def tolerance(dtype: torch.dtype) -> float:
-    """The largest rounding difference between two ways to compute an output, as a fraction of its largest value.
+    """Relative tolerance for rounding: the largest plausible difference as a fraction of an output's largest value.
 
     >>> tolerance(torch.float32) < 1e-4, tolerance(torch.float64) < 1e-9
     (True, True)
@@ -56,7 +56,7 @@ def tolerance(dtype: torch.dtype) -> float:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """True for two outputs that are the same up to rounding."""
+    """Whether two outputs are the same up to rounding."""
     mine, theirs = outputs(one), outputs(other)
     return len(mine) == len(theirs) and all(map(_near, mine, theirs))
 
@@ -66,7 +66,7 @@ def _near(one: Tensor, other: Tensor) -> bool:
 
 
 def difference(one: Tensor, other: Tensor) -> tuple[float, tuple[int, ...]]:
-    """The largest difference over the largest size, and where it is; what is equal in both, as infinity, counts 0."""
+    """Largest difference over the largest magnitude, and its index; equal entries, even infinite ones, count as 0."""
     if one.numel() == 0:
         return 0.0, ()
     one, other = one.double(), other.double()

@@ -1,4 +1,4 @@
-"""Scores of mixtures of networks of any kind, each run in one module."""
+"""Scores of mixtures of any PyTorch networks, computed one by one in a single module."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class PointScores:
     """Measures mean scores of mixtures of states.
 
     Attributes:
-        point: the module that takes on the mixtures.
+        point: the module that mixtures are written into.
         samples: batches of each split, under its name.
-        measured: loss, and error where there is one.
-        convention: where running statistics come from, one of `batchnorm.CONVENTIONS`.
-        reestimation: what re-estimates the statistics that `point` holds.
-        known: scores that need not be measured.
+        measured: the loss, and the error if there is one.
+        convention: the source of running statistics, one of `batchnorm.CONVENTIONS`.
+        reestimation: re-estimates the statistics of `point`.
+        known: cached scores.
     """
 
     point: MixedModule
@@ -37,7 +37,7 @@ class PointScores:
     known: KnownScores
 
     def of(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
-        """Mean scores as they are done, float64, see `evaluator.Evaluator.scores`."""
+        """Yield mean scores as they are computed, float64, see `evaluator.Evaluator.scores`."""
         known, done = self._known(corners, points, splits), 0
         while done in known:  # at once, so that an early stop does not lose them
             yield slice(done, done + 1), self._exact(known[done])
@@ -47,11 +47,11 @@ class PointScores:
             yield slice(row, row + 1), found
 
     def _exact(self, scores: Tensor) -> Tensor:
-        """Known scores, (splits, scores), as those of one point with one or both statistics."""
+        """Cached scores, (splits, scores), shaped as those of one point, with one or both statistics."""
         return scores[None, :, None].repeat(1, 1, 2 if self.convention == "keep" else 1, 1)
 
     def _known(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> dict[int, Tensor]:
-        """The scores of points that need not be measured, (splits, scores), by their row."""
+        """The cached scores of points, (splits, scores), by their row."""
         if self.convention == "reestimate":
             return {}
         found = self.known.at(corners, points, own_statistics=self.convention == "keep")
@@ -75,7 +75,7 @@ class PointScores:
         return self._means(splits)[:, None]
 
     def _means(self, splits: Sequence[str]) -> Tensor:
-        """The mean scores of what the module holds, (splits, scores), float64."""
+        """The mean scores of the module as it is, (splits, scores), float64."""
         return torch.stack([self._mean(self.samples[split]) for split in splits])
 
     def _mean(self, batches: Batches) -> Tensor:

@@ -1,4 +1,4 @@
-"""Loss and error of a network on batches of any kind: one number a sample, checked before it counts."""
+"""Per-sample loss and error of a network on batches of any form, with checks of their shape and range."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lmc_utils.measure.module_outputs import outputs
 from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError
 
-_IGNORED = -100  # the label that torch's cross-entropy leaves out
+_IGNORED = -100  # the label that torch's cross-entropy ignores
 _FEW_CLASSES = 16  # below it, torch is several times faster where classes are not the last axis
 
 Score = Callable[[Any, Any], Tensor]
@@ -23,13 +23,14 @@ Score = Callable[[Any, Any], Tensor]
 
 
 def logits_of(output: Any, target: Tensor | None = None) -> Tensor:
-    """The scores of the classes in what a network puts out.
+    """Extract the logits from a network's output.
 
-    The tensor itself, or what it holds as `logits`, or the first tensor of a tuple where no other one can be meant.
+    The output itself if it is a tensor, its entry `logits`, or the first tensor of a tuple if no other one qualifies.
 
     Args:
-        output: what a network puts out.
-        target: labels, whose shape tells which tensors of a tuple can be meant; else any with classes, (samples, ...).
+        output: the output of a network.
+        target: labels, whose shape decides which tensors of a tuple qualify; without them, any tensor with classes
+            does.
 
     Raises:
         ParameterError: there is no such tensor, or several.
@@ -61,30 +62,30 @@ def logits_of(output: Any, target: Tensor | None = None) -> Tensor:
 
 
 def cross_entropy(output: Any, target: Any) -> Tensor:
-    """Cross-entropy of each sample, in nats, (samples,); the mean over its places where it has several.
+    """Cross-entropy of each sample, in nats, (samples,); the mean over the positions of a sample if it has several.
 
     Args:
-        output: logits, (samples, classes, places...), or what holds them, see `logits_of`.
-        target: classes, whole numbers, (samples, places...) or (samples, 1, places...); or the classes' probabilities,
+        output: logits, (samples, classes, positions...), or an output that contains them, see `logits_of`.
+        target: class indices, integers, (samples, positions...) or (samples, 1, positions...); or class probabilities,
             floating-point numbers in the shape of the logits.
 
     Raises:
-        ParameterError: shapes that do not go together, or targets that are neither classes nor probabilities.
+        ParameterError: shapes that do not match, or targets that are neither classes nor probabilities.
 
     >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3])).exp()
     tensor([4., 4.])
     """
     logits, labels = _classes(output, target)
     if logits.dim() == 2 and logits.shape[1] < _FEW_CLASSES and labels.dim() == 1 and logits.device.type == "cpu":
-        return functional.cross_entropy(logits.T[None], labels[None], reduction="none")[0]  # samples as places
+        return functional.cross_entropy(logits.T[None], labels[None], reduction="none")[0]  # samples as positions
     value = functional.cross_entropy(logits, labels, reduction="none")
     return value.flatten(1).mean(1) if value.dim() > 1 else value
 
 
 def misclassified(output: Any, target: Any) -> Tensor:
-    """Errors: 1 for each sample, (samples,), whose prediction is wrong; for several places, the fraction that is wrong.
+    """Error of each sample, (samples,): 1 if its prediction is wrong, or the fraction of its positions that are wrong.
 
-    Where the target has probabilities, a prediction is right if no other class is more probable.
+    With probabilities as targets, a prediction is right if no other class is more probable.
 
     Args:
         output, target: as for `cross_entropy`.
@@ -104,7 +105,7 @@ def misclassified(output: Any, target: Any) -> Tensor:
 
 
 def _classes(output: Any, target: Any) -> tuple[Tensor, Tensor]:
-    """Logits in at least single precision, and what torch's cross-entropy takes as their target."""
+    """Logits in at least single precision, and the target in the form that torch's cross-entropy accepts."""
     if not isinstance(target, Tensor):
         kind = f"a {type(target).__name__}"
         raise ParameterError(f"data: expected whole numbers as labels for cross-entropy, got {kind}; or pass a loss")
@@ -133,7 +134,7 @@ def _may_be_logits(found: Tensor, target: Tensor | None) -> bool:
 
 
 def _matching(logits: Tensor, target: Tensor) -> Tensor | None:
-    """The target in the shape that goes with these logits; None where there is none."""
+    """The target in the shape that matches these logits; None if it cannot match."""
     shape = (logits.shape[0], *logits.shape[2:])
     if target.shape == shape or (target.is_floating_point() and target.shape == logits.shape):
         return target
@@ -151,7 +152,7 @@ def _probabilities(labels: Tensor) -> Tensor:
 
 
 def _whole(labels: Tensor, classes: int) -> Tensor:
-    """Labels as torch takes them: int64, from 0 to the number of classes."""
+    """Validate labels and convert them to int64."""
     if labels.is_floating_point() or labels.is_complex() or (labels.dtype == torch.bool and classes != 2):
         kind = str(labels.dtype).removeprefix("torch.")
         raise ParameterError(f"data: expected whole numbers as labels for cross-entropy, got {kind}; or pass a loss")
@@ -172,11 +173,11 @@ def _whole(labels: Tensor, classes: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Scores:
-    """The quantities that are measured of a network on a batch.
+    """The scores measured on a batch: loss, and optionally error.
 
     Attributes:
-        loss: one value a sample.
-        error: one value a sample from 0 to 1; None where there is none.
+        loss: returns one value for each sample.
+        error: returns one value in [0, 1] for each sample; None without an error.
     """
 
     loss: Score = cross_entropy
@@ -184,24 +185,24 @@ class Scores:
 
     @property
     def quantities(self) -> dict[str, tuple[str, str]]:
-        """The unit and the long name of each score, as an evaluator has them."""
+        """The unit and the long name of each score, see `evaluator.Evaluator.quantities`."""
         unit = "nats" if self.loss is cross_entropy else ""
         return {"loss": (unit, "")} | ({"error": ("percent", "")} if self.error else {})
 
     @property
     def names(self) -> list[str]:
-        """`loss`, and `error` where there is one."""
+        """`loss`, and `error` if there is one."""
         return ["loss"] if self.error is None else ["loss", "error"]
 
     @property
     def own(self) -> bool:
-        """True where these are functions of this module, which look at each sample by itself and change nothing."""
+        """Whether these are functions of this module, which treat samples independently and have no side effects."""
         return self.loss is cross_entropy and self.error in (None, misclassified)
 
     def sums(self, output: Any, batch: Batch) -> Tensor:
-        """The sums over a batch of loss, and of error in percent where there is one, float64, (1,) or (2,).
+        """The sums over a batch of loss, and of error in percent if there is one, float64, (1,) or (2,).
 
-        Each function of the user's gets a copy of its own, as it may work in place.
+        Each user-supplied function gets a separate copy, as it may work in place.
 
         Raises:
             ParameterError: not one value a sample, or an error outside [0, 1].
@@ -216,7 +217,7 @@ class Scores:
 
 
 def output_of(network: Callable[..., Any], batch: Batch, number: int) -> Any:
-    """The output of a network for a batch of this number, or one line that says why it cannot."""
+    """The output of a network for a batch; if it fails, a one-line ParameterError with the number of the batch."""
     with expected(f"data: expected inputs that the network takes, batch {number} gave"):
         return batch.run(network)
 
@@ -226,9 +227,9 @@ def run_and_score(network: Callable[..., Any], batch: Batch, measured: Scores, n
 
     Args:
         network: without gradients.
-        batch: a copy of its own on the network's device.
+        batch: a separate copy on the network's device.
         measured: the scores.
-        number: of the batch, for messages.
+        number: number of the batch, for messages.
     """
     output = output_of(network, batch, number)
     return output, measured.sums(output, batch).cpu()
@@ -247,7 +248,7 @@ def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:
 
 
 def _hint(result: Any) -> str:
-    """Advice for getting one value a sample from what a score gave instead."""
+    """Advice on how to return one value for each sample, given the wrong result."""
     if not isinstance(result, Tensor) or result.numel() == 1:
         return '; with torch\'s own losses use reduction="none"'
     if result.dim() == 2 and result.shape[0] == result.shape[1]:

@@ -1,4 +1,4 @@
-"""The tensors of any module of torch by name, and the normalisations among its parts that keep running statistics."""
+"""Tensors of any PyTorch module by name, and its normalisations with running statistics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmc_utils.settings import ParameterError
 State = Mapping[str, Tensor]
 """Tensors of a network by name, as `state_dict` gives them."""
 
-REGISTRIES = frozenset(vars(nn.Module())) - {"training"}  # where torch has parameters, buffers, parts and hooks
+REGISTRIES = frozenset(vars(nn.Module())) - {"training"}  # where torch keeps parameters, buffers, submodules and hooks
 _STATISTICS = ("running_mean", "running_var")
 
 
@@ -45,15 +45,15 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def run_with(module: nn.Module, values: State, batch: Batch) -> Any:
-    """The output of a module for a batch with other tensors in place of its own, which stay as they are.
+    """Run a module on a batch with other tensors in place of its own, which do not change.
 
     Args:
-        module: it may hold a tensor, or a part, under several names.
-        values: tensors by name, as `tensors` has them; the module's own stand for those that are left out.
+        module: may hold a tensor or a submodule under several names.
+        values: tensors by name, as in `tensors`; the module's own are used for missing ones.
         batch: on the device of the module.
     """
     own, names = tensors(module), dict[int, list[str]]()
-    for place, part in module.named_modules():  # each part once, as torch cannot swap a tensor of one part twice
+    for place, part in module.named_modules():  # each submodule once: torch cannot swap a tensor twice
         for name, value in (*part._parameters.items(), *part._buffers.items()):
             names.setdefault(id(value), []).append(f"{place}.{name}".lstrip("."))
     swapped = {other: value for name, value in values.items() for other in names[id(own[name])]}
@@ -61,7 +61,7 @@ def run_with(module: nn.Module, values: State, batch: Batch) -> Any:
 
 
 def layers(module: nn.Module) -> dict[str, list[str]]:
-    """The parameters and running statistics of each part that holds some itself, by the name of the part.
+    """The parameters and running statistics of each submodule that holds any directly, by the submodule's name.
 
     >>> layers(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1, bias=False)))
     {'0': ['0.weight', '0.bias'], '2': ['2.weight']}
@@ -72,9 +72,9 @@ def layers(module: nn.Module) -> dict[str, list[str]]:
 
 
 class Attributes:
-    """Values held by the parts of a module besides tensors and parts, to be given back before each measurement.
+    """Snapshot of the attributes of a module besides tensors and submodules, to be restored before each measurement.
 
-    A forward pass may leave something there, a largest input or a list of activations, that would enter the next one.
+    A forward pass may change them, such as a largest input or a list of activations, which would affect the next one.
 
     >>> module = nn.Linear(2, 1)
     >>> module.sizes = []
@@ -86,7 +86,7 @@ class Attributes:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        scripted = torch.jit.ScriptModule  # its attributes are what it runs
+        scripted = torch.jit.ScriptModule  # its attributes are its code
         self._parts = [part for part in module.modules() if not isinstance(part, scripted)]
         own = [*module.modules(), *module.parameters(), *module.buffers()]
         self._same = {id(each): each for each in own}
@@ -97,7 +97,7 @@ class Attributes:
         ]
 
     def restore(self) -> None:
-        """Give all parts the attributes that they had."""
+        """Restore the attributes of all submodules."""
         memo = dict(self._same)
         for part, saved in zip(self._parts, self._saved, strict=True):
             for name in vars(part).keys() - saved.keys() - REGISTRIES:
@@ -106,17 +106,17 @@ class Attributes:
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    """A deep copy, or the value itself where it cannot be copied."""
+    """A deep copy, or the value itself if it cannot be copied."""
     if isinstance(value, (bool, int, float, str, type(None))):
         return value
     try:
         return copy.deepcopy(value, memo)
-    except Exception:  # whatever it does when it is copied
+    except Exception:  # its copying may run any code
         return value
 
 
 def require_single(module: nn.Module, what: str) -> None:
-    """Raise ParameterError, naming what was asked for, where parameters have less than single precision."""
+    """Raise ParameterError if parameters have less than single precision; `what` names the operation that needs it."""
     others = {str(value.dtype) for value in module.parameters() if value.dtype not in (torch.float32, torch.float64)}
     if others:
         raise ParameterError(f"{what}: expected parameters in float32 or float64, got {', '.join(sorted(others))}")

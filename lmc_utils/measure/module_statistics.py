@@ -1,4 +1,4 @@
-"""Running statistics of any module, re-estimated on fixed samples, and what they were re-estimated on."""
+"""Re-estimation of the running statistics of any PyTorch module on fixed samples."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from lmc_utils.settings import ParameterError
 
 @dataclass(frozen=True)
 class Reestimation:
-    """Gives the normalisations of a module the statistics that they meet on samples, see `batchnorm.reestimate`.
+    """Re-estimates the running statistics of a module on samples, see `batchnorm.reestimate`.
 
     Attributes:
         module: in evaluation mode; it gets new running statistics.
-        samples: to re-estimate on.
+        samples: the samples to use.
     """
 
     module: nn.Module
     samples: Batches
 
     def run(self) -> Used:
-        """Re-estimate the statistics of what the module holds."""
+        """Re-estimate the statistics for the module's current parameters."""
         with expected(
             "batchnorm: expected statistics that can be re-estimated, or `interpolate` or `keep`; a batch in training "
             "mode gave"
@@ -40,10 +40,11 @@ class Reestimation:
 
     @cached_property
     def used(self) -> Used:
-        """A description of what is used: the samples of the batches that torch takes. It is found in a first pass.
+        """The samples and batches that are used: those that torch accepts, determined in a first pass.
 
         Raises:
-            ParameterError: none, or statistics that the network uses without calling the module that keeps them.
+            ParameterError: no usable batch, or a network that uses statistics without calling the module that holds
+                them.
         """
         used = self.run()
         if used.uncalled and any(bool(part.isnan().any()) for part in outputs(self._output(next(iter(self.samples))))):
@@ -55,7 +56,7 @@ class Reestimation:
         return used
 
     def takes(self, batch: Batch) -> bool:
-        """True where the normalisations take a batch, which is tried; their statistics are then those of this batch."""
+        """Whether the normalisations accept a batch, by trial; afterwards their statistics are those of this batch."""
         try:
             return bool(replace(self, samples=Batches([batch], batch.size, 1, "")).run().batches)
         except ParameterError:
@@ -63,7 +64,7 @@ class Reestimation:
 
     @property
     def description(self) -> str:
-        """The samples; where torch refuses some, how many are used."""
+        """The samples in words; if torch rejects some, the number that is used."""
         given, used = self.samples, self.used
         if used[:2] == (given.samples, given.count):
             return given.description

@@ -1,8 +1,7 @@
-"""Pairs of networks: all that a measurement needs, from any source.
+"""Labelled pairs of networks to measure, from any source.
 
-A measurement asks for labelled pairs of endpoints, some with a third point, and for an evaluator that understands them.
-A forked run supplies them (`forking.Run.pairs`); so do any two modules of torch (`connect.pairs`), and two parameter
-vectors (`between`).
+A measurement needs labelled pairs of endpoints, sometimes with a third point, and an evaluator for them. They come from
+a forked run (`forking.Run.pairs`), two PyTorch modules (`connect.pairs`) or parameter vectors (`between`).
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ class Pairs:
     """Labelled pairs of networks of one architecture.
 
     Attributes:
-        evaluator: measures them, on samples that it holds.
+        evaluator: measures the networks, on samples that it holds.
         coords: the labels of an array over pairs: for each dimension, in order, the labels along it.
-        places: where in such an array there is a pair, in the order in which they are read.
-        read: the corners at a place: the endpoints, or with a third point three networks, as the evaluator holds them.
-            Called when a pair is asked for, so that only one needs memory.
-        third: what the third point is, in words; None where there is none.
-        provenance: attributes of every result: what the pairs are, what the samples are.
+        places: indices of the pairs in such an array, in the order in which they are read.
+        read: returns the corners at a place, two endpoints or with a third point three networks, in the evaluator's
+            format. Called one pair at a time, so that only one is in memory.
+        third: description of the third point; None without one.
+        provenance: attributes of every result, which describe the pairs and the samples.
     """
 
     evaluator: Evaluator
@@ -47,12 +46,12 @@ class Pairs:
         return len(self.places)
 
     def __iter__(self) -> Iterator[tuple[Place, Corners]]:
-        """Each pair's place, and its corners."""
+        """Iterate over the place and the corners of each pair."""
         return ((place, self.read(place)) for place in self.places)
 
     @property
     def corners(self) -> int:
-        """The number of networks that go with each pair: 2, or 3 with a third point."""
+        """The number of corners of each pair: 2, or 3 with a third point."""
         return 2 if self.third is None else 3
 
     @property
@@ -61,10 +60,10 @@ class Pairs:
         return {**self.provenance, "batchnorm": self.evaluator.batchnorm}
 
     def only(self, **labels: Any) -> Pairs:
-        """Those of the pairs that have these labels; in arrays over pairs the places of the others stay empty (NaN).
+        """Select the pairs with these labels; in arrays over pairs, the places of the others remain NaN.
 
         Args:
-            labels: of the pairs that are kept, by dimension.
+            labels: labels to select, by dimension.
 
         Raises:
             ValueError: no such dimension or label.
@@ -75,7 +74,7 @@ class Pairs:
         return replace(self, places=kept)
 
     def require_splits(self, requested: str | Sequence[str] | None) -> list[str]:
-        """The names of the splits asked for, by default of all.
+        """The names of the requested splits, by default of all.
 
         Raises:
             ParameterError: there is no such split.
@@ -108,16 +107,16 @@ def between(
     convention: Convention | None = None,
     buffers: Tensor | None = None,
 ) -> Pairs:
-    """Pairs of parameter vectors of a stack, labelled 0, 1, ... along the dimension `pair`.
+    """Make pairs of a stack's parameter vectors, labelled 0, 1, ... along the dimension `pair`.
 
     Args:
         network: any stack of the architecture.
-        firsts, seconds: their endpoints, shape (pairs, parameters).
+        firsts, seconds: the endpoints, shape (pairs, parameters).
         samples: inputs and labels of each split, under its name.
-        thirds: their third points, the same shape; or None.
-        third: what these are, in words.
+        thirds: the third points, the same shape; or None.
+        third: description of the third points.
         provenance: as in `Pairs`.
-        convention: where statistics of batch normalisation come from.
+        convention: the source of batch-norm statistics.
         buffers: running statistics, shape (pairs, 2 or 3, numbers); or None.
 
     Raises:

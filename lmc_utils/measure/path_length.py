@@ -1,4 +1,4 @@
-"""Evenly spaced points of a path that is made of nodes, its length, and how far it goes from the straight line."""
+"""Points evenly spaced by length along a path through nodes, the length, and the deviation from the straight line."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_FINE = 2001  # values of t by which the length is measured
+_FINE = 2001  # values of t for measuring the length
 
 
 class Spacing(NamedTuple):
     """Evenly spaced points of a path, and its length.
 
     Attributes:
-        t: of each point, (points,).
-        length: of the path, in units of the networks' distance; NaN where the two are the same network.
-        off_line: how far it goes from the straight line through the networks, likewise.
+        t: t of each point, (points,).
+        length: length of the path, in units of the networks' distance; NaN if the two are the same network.
+        off_line: its largest distance from the straight line through the networks, in the same units.
     """
 
     t: np.ndarray[Any, Any]
@@ -30,10 +30,10 @@ def spacing(weights: Callable[[Tensor], Tensor], nodes: Tensor, alphas: np.ndarr
     """Space points evenly along a path by its length.
 
     Args:
-        weights: how much of each node the points at some t are made of, see `curves.CurveSettings.weights`.
-        nodes: coordinates of its nodes in the few dimensions that they span, the first at the origin, float64:
-            shape (nodes, dimensions), see `embedded`.
-        alphas: which fraction of the length lies behind each point, from 0 to 1.
+        weights: returns the weights of the nodes at given t, see `curves.CurveSettings.weights`.
+        nodes: coordinates of the nodes in the few dimensions that they span, the first at the origin, float64: shape
+            (nodes, dimensions), see `embedded`.
+        alphas: the fraction of path length at each point, from 0 to 1.
 
     >>> from lmc_utils.measure.curves import CurveSettings
     >>> nodes = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)  # one step east, one north

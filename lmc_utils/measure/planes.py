@@ -18,12 +18,12 @@ from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.points import measure
 from lmc_utils.settings import Settings, at_least, parameter
 
-_ROUNDING = 1e-6  # parameters are float32: what is below their rounding is no height
+_ROUNDING = 1e-6  # parameters are float32: a height below their rounding counts as zero
 
 
 @dataclass(frozen=True)
 class PlaneGrid(Settings):
-    """The points to look at on the plane through two siblings and a third point.
+    """Grid of points on the plane through two siblings and a third point.
 
     >>> PlaneGrid(grid=1)
     Traceback (most recent call last):
@@ -117,7 +117,7 @@ def triangle(gram: Tensor) -> Tensor:
 
 
 def barycentric(spots: Tensor, coordinates: Tensor) -> Tensor:
-    """The weights of three corners in points of their plane: (3, 2) and (points, 2) to (points, 3); rows add up to 1.
+    """Barycentric coordinates: the weights of three corners in points, (3, 2) and (points, 2) to (points, 3).
 
     >>> barycentric(torch.tensor([[0.0, 0.0], [2.0, 0.0], [1.0, 3.0]]), torch.tensor([[1.0, 0.0]]))
     tensor([[0.5000, 0.5000, 0.0000]], dtype=torch.float64)
@@ -133,16 +133,16 @@ def plane(pairs: Pairs, grid: PlaneGrid, *, splits: Sequence[str] | str | None =
     """Loss and error on the plane through both networks of each pair and its third point.
 
     Args:
-        pairs: what to measure; pairs with a third point.
+        pairs: pairs with a third point.
         grid: the points of the plane.
-        splits: which samples, see `points.measure`, which says what is returned and raised.
+        splits: names of the samples; see `points.measure`, also for further results and the errors raised.
 
     Returns:
         `loss` and `error` (percent) with dimensions split, those of the pairs, row, column; the distances `x` (of each
         column) and `y` (of each row) from the first network along axes that are perpendicular to each other; `corner`,
-        where the three points lie, with dimensions point (both networks, then the third point) and axis. All are NaN
-        where `colinear` says that the three points lie on one line, as they do where siblings have not yet parted. The
-        attribute `third` says what the third point is.
+        the coordinates of the three points, with dimensions point (both networks, then the third point) and axis. All
+        are NaN where `colinear` is true: the three points lie on one line, as they do at the fork itself. The attribute
+        `third` describes the third point.
 
     Raises:
         ParameterError: pairs without a third point.

@@ -1,4 +1,4 @@
-"""Scores at points that are made of each pair: what lines, planes, ridges and curves have in common."""
+"""Mean scores at points of each pair, the common core of lines, planes, ridges and curves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMBER = 8  # bytes of a result
 
 
 class Interrupted(KeyboardInterrupt):
-    """A measurement was stopped. `partial` has what was measured; NaN stands for the rest."""
+    """A measurement was interrupted. `partial` holds the results so far, NaN elsewhere."""
 
     def __init__(self, partial: xr.Dataset) -> None:
         super().__init__("what was measured is in `error.partial`")
@@ -28,7 +28,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Failed(ParameterError):
-    """A point cannot be measured. `partial` has what was measured before; NaN stands for the rest."""
+    """A point cannot be measured. `partial` holds the results before it, NaN elsewhere."""
 
     def __init__(self, line: str, partial: xr.Dataset) -> None:
         super().__init__(line)
@@ -47,26 +47,26 @@ def measure(
     """Mean scores at the points of each pair.
 
     Args:
-        pairs: what to measure.
+        pairs: the networks.
         inner: the labels of the points of one pair.
-        points: those of every pair, counted along the inner dimensions; or a function from a pair's place and its
-            corners to its points, or to None where it has none.
-        splits: which samples; all by default.
-        order: in which order to measure the points of a pair; by default as they are counted.
-        unit: what is measured of each pair, for the progress bar.
+        points: the points of every pair, in the order of the inner dimensions; or a function from a pair's place and
+            corners to its points, or to None if it has none.
+        splits: names of the samples; all by default.
+        order: the order in which to measure the points of a pair; by default as given.
+        unit: name of the points, for the progress bar.
 
     Returns:
-        `loss`, and `error` (percent) where there is one, with dimensions split, those of the pairs, and the inner ones.
-        NaN where there is no pair, as before a fork, or no points. The attribute `batchnorm` says where statistics of
-        batch normalisation come from. Where they are kept, there are also `loss_kept` and `error_kept` with a last
+        `loss`, and `error` (percent) if there is one, with dimensions split, those of the pairs, and the inner ones.
+        NaN where there is no pair, as before a fork, or no points. The attribute `batchnorm` gives the source of
+        batch-norm statistics. Under the convention `keep` there are also `loss_kept` and `error_kept` with a last
         dimension `kept` (first, second): all points with the statistics of one end, except for the ends themselves,
-        which have their own; `loss` and `error` are the means of both. Scores of users' networks that are NaN or
-        infinite are NaN.
+        which have their own; `loss` and `error` are then the means of both. Infinite scores of users' networks are
+        recorded as NaN.
 
     Raises:
-        ParameterError: an unknown split, a network that is not understood, or more points than memory holds.
+        ParameterError: an unknown split, a network that is not supported, or more points than memory holds.
         Failed: a point cannot be measured, or the loss of a stacked network is NaN or infinite.
-        Interrupted: the work was stopped. As `Failed`, it has what was measured.
+        Interrupted: the measurement was interrupted. Like `Failed`, it holds the results so far.
     """
     evaluator, named = pairs.evaluator, pairs.require_splits(splits)
     coords: Coords = {"split": named, **pairs.coords, **inner}

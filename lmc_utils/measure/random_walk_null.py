@@ -1,4 +1,4 @@
-"""Random-walk null: distances and angles of walks in which every step has a random direction."""
+"""Random-walk null: expected distances and angles if every step of training had a random direction."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from lmc_utils.measure.geometry import degrees, of_both, squared_start
 
 
 def random_walks(tracked: xr.Dataset) -> xr.Dataset:
-    """The results of `geometry.track` if every step had its length, but a direction drawn at random.
+    """The results of `geometry.track` for steps of the same lengths, but in random directions.
 
-    In many dimensions directions drawn at random are nearly perpendicular: the cosine between two of them has mean 0
-    and standard deviation 1 / sqrt(parameters). So squared steps add up, and the angle seen from the fork point stays a
-    right one. The values below are exact for the mean squares, and in the limit of many dimensions for all others.
+    In many dimensions random directions are nearly perpendicular: the cosine between two of them has mean 0 and
+    standard deviation 1 / sqrt(parameters). So squared steps add up, and the angle seen from the fork point remains a
+    right angle. The values below are exact for mean squares, and for all others in the limit of many dimensions.
 
     Args:
-        tracked: what `track` returned.
+        tracked: from `geometry.track`.
 
     Returns:
-        `fork_distance`, `path_ratio` and `off_plane_fraction` (as `projection.project` has it, of the plane through the
-        fork point and both ends) for each sibling; `distance`, `cosine` and `angle` (the latter two with a dimension
-        apex: fork_point and origin) for each pair; with the dimensions of `tracked`.
+        `fork_distance`, `path_ratio` and `off_plane_fraction` (see `trajectory_projection.project`, for the plane
+        through the fork point and both ends) for each sibling; `distance`, `cosine` and `angle` (the latter two with a
+        dimension apex: fork_point and origin) for each pair; with the dimensions of `tracked`.
     """
     squared = (tracked.step**2).cumsum("epoch").where(tracked.step.notnull())
     straight = np.sqrt(squared)
@@ -36,7 +36,8 @@ def random_walks(tracked: xr.Dataset) -> xr.Dataset:
         {
             "fork_distance": straight,
             "path_ratio": tracked.path_length / straight.where(straight > 0),
-            # At squared distance s, of finally S, s^2 / S of it is along the direction of the end, the rest beside.
+            # Of the squared distance s, out of S at the end, s^2 / S is along the direction of the end, the rest
+            # perpendicular to it.
             "off_plane_fraction": np.sqrt((1 - squared / squared.isel(epoch=-1)).clip(0)).where(squared > 0),
             "distance": np.sqrt(one + other),
             "cosine": turns,
@@ -46,7 +47,7 @@ def random_walks(tracked: xr.Dataset) -> xr.Dataset:
 
 
 def spread_of_random_angles(parameters: int) -> float:
-    """Standard deviation, in degrees, of the angle between two directions drawn at random in so many dimensions.
+    """Standard deviation, in degrees, of the angle between two random directions in so many dimensions.
 
     The cosine has variance 1 / parameters exactly; near a right angle its arc cosine has the same in radians.
 

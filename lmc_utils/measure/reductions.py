@@ -1,4 +1,4 @@
-"""Reductions for summaries: the mean over pairs, the end of training, so many epochs after the fork."""
+"""Reductions of labelled arrays: mean over pairs, end of training, a fixed number of epochs after the fork."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Values = TypeVar("Values", xr.DataArray, xr.Dataset)
 
 
 def pair_mean(values: Values) -> Values:
-    """Mean over all pairs of all parents, or over all siblings where values are theirs; NaN left out.
+    """Mean over all pairs (or siblings) of all parents, ignoring NaN.
 
     Args:
-        values: with the dimensions parent and pair or sibling, or some of them, and any others.
+        values: with any of the dimensions parent, pair and sibling, and others.
 
     >>> pair_mean(xr.DataArray([[1.0, 3.0], [5.0, 7.0]], dims=["parent", "pair"])).item()
     4.0
@@ -24,9 +24,9 @@ def pair_mean(values: Values) -> Values:
 
 
 def end_of_training(values: Values, split: str | None = None) -> Values:
-    """Values at the last epoch, and of one split where one is named; these labels stay as coordinates.
+    """Values at the last epoch, optionally of one split; these labels stay as coordinates.
 
-    What has no epochs, as independently trained networks at their end, is taken as it is.
+    Values without epochs, as of independently trained networks, are returned unchanged.
 
     >>> values = xr.DataArray([[1.0, 2.0]], coords={"split": ["train"], "epoch": [0, 40]})
     >>> end_of_training(values, "train").item()

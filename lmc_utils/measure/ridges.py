@@ -1,4 +1,4 @@
-"""The ridge between two networks, on the way from the line between them up to a third point."""
+"""Height of the ridge between two networks, from the line between them up to a third point."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TRACKS = ("first", "middle", "second")
 
 @dataclass(frozen=True)
 class HeightGrid(Settings):
-    """The heights to look at between the sibling line (height 0) and a third point (height 1).
+    """Grid of heights between the sibling line (height 0) and a third point (height 1).
 
-    An odd number, so that every other one makes an even grid, too.
+    Their number is odd, so that every other one is an evenly spaced grid, too.
 
     >>> HeightGrid(heights=5).values().tolist(), HeightGrid(heights=5).every_other().tolist()
     ([0.0, 0.25, 0.5, 0.75, 1.0], [0.0, 0.5, 1.0])
@@ -51,16 +51,16 @@ def tracks(
 ) -> xr.Dataset:
     """Loss and error on three tracks from the line up to the third point: the midline and both flanks.
 
-    At height h the flanks are (1 - h) * theta_i + h * third for either network; the middle is their midpoint.
+    At height h the two flanks are at `(1 - h) * theta_i + h * third`; the midline is at their midpoint.
 
     Args:
-        pairs: what to measure; pairs with a third point.
+        pairs: pairs with a third point.
         heights: from 0, the line between the networks, to 1, the third point; shape (heights,).
-        splits: which samples, see `points.measure`, which says what is returned and raised.
+        splits: names of the samples; see `points.measure`, also for further results and the errors raised.
 
     Returns:
         `loss` and `error` (percent) with dimensions split, those of the pairs, height and track (first, middle,
-        second). The attribute `third` says what the third point is.
+        second). The attribute `third` describes the third point.
 
     Raises:
         ParameterError: pairs without a third point.
@@ -84,7 +84,7 @@ def ridge(values: xr.DataArray) -> xr.DataArray:
         values: loss or error with a dimension track (first, middle, second), as `tracks` measures them.
 
     Returns:
-        The other dimensions; its unit.
+        The other dimensions of `values`, in its unit.
 
     >>> values = xr.DataArray([1.0, 5.0, 3.0], coords={"track": ["first", "middle", "second"]})
     >>> float(ridge(values))

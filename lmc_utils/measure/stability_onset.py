@@ -1,4 +1,4 @@
-"""When stability begins: the fork epoch from which on siblings stay below a barrier, and what holds at that moment."""
+"""Onset of stability: the fork epoch from which siblings have a low barrier, and other quantities at that epoch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Array = np.ndarray[Any, Any]
 
 
 def stable_from(barrier: xr.DataArray, below: float = STABLE_BELOW) -> xr.DataArray:
-    """The fork epoch from which on the barrier is below a bound, whatever later fork one takes.
+    """The fork epoch from which on the barrier stays below a bound.
 
-    Between the last measured fork that is not below the bound and the next one, the barrier is taken to be a straight
-    line. A network that is stable at all forks has the first of them, which is then the most that can be said.
+    Between the last measured fork that is not below the bound and the next one, the barrier is interpolated linearly.
+    For a network that is stable at all forks, the result is the first of them, an upper bound of the onset.
 
     Args:
         barrier: with a dimension `fork_epoch`, increasing, and any others.
@@ -38,11 +38,11 @@ def stable_from(barrier: xr.DataArray, below: float = STABLE_BELOW) -> xr.DataAr
 
 
 def at_fork(values: xr.DataArray, fork_epoch: xr.DataArray) -> xr.DataArray:
-    """Values that are known at the measured forks, at fork epochs between them, by straight lines.
+    """Linear interpolation, between the measured forks, of values at other fork epochs.
 
     Args:
         values: with a dimension `fork_epoch`, increasing, and any others.
-        fork_epoch: with any dimensions; those that `values` has, too, are taken label by label.
+        fork_epoch: with any dimensions; those that `values` has, too, are matched by label.
 
     Returns:
         All dimensions but `fork_epoch`; NaN where the fork epoch is NaN.
@@ -60,7 +60,7 @@ def at_fork(values: xr.DataArray, fork_epoch: xr.DataArray) -> xr.DataArray:
 
 
 def _crossing(forks: Array, heights: Array, below: float) -> float:
-    """The place where a broken line comes below a bound for good, see `stable_from`."""
+    """The fork at which a piecewise linear curve falls below a bound for good, see `stable_from`."""
     if not np.isfinite(heights).all() or heights[-1] >= below:
         return np.nan
     high = np.flatnonzero(heights >= below)

@@ -14,10 +14,10 @@ from lmc_utils.networks.layers import Parameters
 from lmc_utils.networks.state_check import evaluating
 from lmc_utils.settings import require_resources
 
-WORKING_MEMORY = 128.0  # MiB of activations and what is kept to differentiate them
+WORKING_MEMORY = 128.0  # MiB of activations and of intermediate results for differentiation
 
 _SAMPLES_AT_ONCE = 500
-_NETWORKS_TIMES_SAMPLES = 2000  # at once: small networks then stay in the cache, and more is no faster for large ones
+_NETWORKS_TIMES_SAMPLES = 2000  # at a time: small networks then stay in the cache, and more is no faster for large ones
 _COPIES = 8  # of the activations, for two derivatives
 
 
@@ -37,21 +37,21 @@ def directional_derivatives(
 
     Args:
         network: any stack of the architecture.
-        thetas: where, shape (networks, parameters), in the order of the network's parameters.
-        deltas: along what, the same shape.
+        thetas: the points, shape (networks, parameters), in the order of the network's parameters.
+        deltas: the directions, the same shape.
         inputs: shape (samples, ...).
         labels: classes, shape (samples,).
-        by_layer: split each direction into its blocks, one a layer; or take it whole, as a single direction.
+        by_layer: split each direction by layers, or keep it whole.
         memory: MiB of activations to keep at a time, as in `stacked_scores.evaluate`; more where statistics are
             re-estimated, since these are of all their samples at once.
-        buffers: running statistics, as in `stacked_scores.evaluate`: constants.
-        estimation: inputs on which batch normalisation takes its statistics instead, (samples, ...): they are
-            functions of theta, and differentiated.
+        buffers: running statistics, as in `stacked_scores.evaluate`; treated as constants.
+        estimation: inputs from which batch normalisation computes its statistics instead, (samples, ...); these are
+            differentiated as functions of theta.
 
     Returns:
-        The mean over all samples, float64. With `by_layer`, k counts the layers of `stack.layer_slices` in order: slope
-        l is g^T delta_l and curvature l, k is delta_l^T H delta_k; else k = 1, and they are g^T delta and
-        delta^T H delta. At the very kink of a ReLU its unit counts as switched off.
+        The mean over all samples, float64. With `by_layer`, indices l and k count the layers of `stack.layer_slices` in
+        order: slope l is `g^T delta_l` and curvature l, k is `delta_l^T H delta_k`; else there is one of each, `g^T
+        delta` and `delta^T H delta`. A ReLU with input exactly 0 counts as switched off.
 
     Raises:
         ParameterError: the network is not built of stacked layers.
@@ -82,7 +82,7 @@ def directional_derivatives(
     directions = {name: order[name.rpartition(".")[0]] for name in stack.parameters(network)}
     count = 1 + max(order.values())
     samples_at_once, at_once = batches(bytes_each, len(inputs), memory=memory, most=_SAMPLES_AT_ONCE)
-    if skipped:  # these go with every batch, which must be worth it
+    if skipped:  # estimation samples run along with every batch, so it must be large
         samples_at_once = min(len(inputs), 2 * skipped)
         together = skipped + samples_at_once
         at_once = max(1, int(memory * 2**20 / bytes_each) // together)
@@ -110,7 +110,7 @@ def _losses(
     inputs: Tensor,
     labels: Tensor,
 ) -> Loss:
-    """From the coefficients of the directions to each network's loss, summed over the samples that have labels."""
+    """The function from the coefficients of the directions to each network's loss, summed over the labelled samples."""
 
     def losses(coefficients: tuple[Tensor, ...]) -> Tensor:
         steps = {name: coefficients[direction] for name, direction in directions.items()}

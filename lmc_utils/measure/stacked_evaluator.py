@@ -1,4 +1,4 @@
-"""Many small networks at once: the evaluator of networks that are built of stacked layers, such as a forked run's.
+"""Evaluator of stacked networks, such as those of a forked run: many small networks at once.
 
 Corners are `networks.stack.Networks`: parameter vectors, and running statistics where the network has some.
 """
@@ -34,7 +34,7 @@ Samples = tuple[Tensor, Tensor]
 
 _LAID = 2**28  # bytes of parameter vectors that are mixed at a time
 _POINT = 12  # bytes of each parameter of a point: float64 while it is mixed, float32 to be measured
-_PARAMETERS_AT_ONCE = 2**24  # of the networks whose derivatives are taken together
+_PARAMETERS_AT_ONCE = 2**24  # of the networks that are differentiated together
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class StackedEvaluator:
     Attributes:
         network: any stack of the architecture; a copy in evaluation mode is kept.
         samples: of each split, under its name.
-        convention: where statistics of batch normalisation come from, where the network has it.
+        convention: the source of batch-norm statistics, if the network has any.
         device: where to measure.
     """
 
@@ -119,7 +119,7 @@ class StackedEvaluator:
         return replace(self, samples={"train": (inputs[:count], labels[:count])})
 
     def estimation_inputs(self, convention: Convention | None = None) -> Tensor:
-        """The training inputs that statistics are re-estimated on.
+        """The training inputs on which statistics are re-estimated.
 
         Raises:
             ParameterError: there is no split `train`.
@@ -154,7 +154,7 @@ class StackedEvaluator:
         return torch.cat([blend(weights[:, layer], corners.theta[:, block]) for layer, block in blocks_of], 1)
 
     def statistics(self, corners: Networks, points: Mixtures, thetas: Tensor) -> list[Tensor | None]:
-        """The running statistics of points, (points, numbers), or None where they have none: one, or two if `kept`."""
+        """Running statistics of points, (points, numbers) or None: a list of one, or of two under `keep`."""
         if not self._has_norms:
             return [None]
         if self.convention.batchnorm == "reestimate":
@@ -166,7 +166,7 @@ class StackedEvaluator:
             homes = points.own_homes()
             return [corners.buffers[torch.where(homes == EITHER, end, homes)] for end in (0, 1)]
         weights = points.weights if points.statistics is None else points.statistics
-        if weights.dim() == 3:  # each number goes with its layer
+        if weights.dim() == 3:  # each number has the weights of its layer
             owners = [self.layers.index(layer) for layer in stack.buffer_layers(self.network)]
             weights = weights[:, owners].transpose(1, 2)
         return [mixed(weights, corners.buffers[: weights.shape[1]])]
@@ -194,7 +194,7 @@ class StackedEvaluator:
             yield from (Derivatives(*(part[at : at + count] for part in mean)) for at in range(0, len(thetas), count))
 
     def _statistics_of(self, pairs: Sequence[Networks], points: Mixtures, thetas: Tensor) -> list[Tensor | None]:
-        """`statistics` of the points of several pairs, one after the other."""
+        """`statistics` of the points of several pairs, concatenated."""
         count = len(points)
         result = [self.statistics(pair, points, thetas[row * count :][:count]) for row, pair in enumerate(pairs)]
         return [None if rows[0] is None else torch.cat(rows) for rows in zip(*result, strict=True)]
@@ -251,7 +251,7 @@ class StackedEvaluator:
 
 
 def require_stacked(pairs: Pairs) -> StackedEvaluator:
-    """The evaluator of pairs that a measurement can take only of stacked networks.
+    """The evaluator of the pairs, for measurements that support only stacked networks.
 
     Raises:
         ParameterError: they are other modules.

@@ -1,4 +1,4 @@
-"""Loss, error and statistics of many stacked networks on many samples, in bounded memory."""
+"""Loss, error and batch-norm statistics of many stacked networks on many samples, in bounded memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def norms(network: nn.Module) -> list[BatchNorm]:
 
 
 def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, *, memory: float = ESTIMATION_MEMORY) -> Tensor:
-    """The statistics of many networks on the same samples, taken in one pass, see `batchnorm.reestimate`.
+    """Re-estimate the statistics of many networks on the same samples in one pass, see `batchnorm.reestimate`.
 
     Equal vectors that follow one another are evaluated once.
 
@@ -32,10 +32,10 @@ def reestimated(network: nn.Module, thetas: Tensor, inputs: Tensor, *, memory: f
         network: a stack.
         thetas: parameter vectors, shape (networks, parameters).
         inputs: shape (samples, space..., channels).
-        memory: MiB of activations to keep at a time; fewer networks at once make do with less.
+        memory: MiB of activations at a time; fewer networks run at once if it is small.
 
     Returns:
-        Buffers, laid out as `stack.fresh_buffers` has them: (networks, numbers).
+        Buffers, laid out as in `stack.fresh_buffers`: (networks, numbers).
     """
     thetas, places = thetas.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     result = stack.fresh_buffers(network, len(thetas)).to(thetas)
@@ -64,9 +64,9 @@ def evaluate(
         thetas: parameter vectors, shape (networks, parameters).
         inputs: shape (samples, space..., channels).
         labels: shape (samples,).
-        memory: MiB of activations to keep at a time; fewer samples and networks at once make do with less.
-        buffers: running statistics, shape (networks, numbers), laid out as `stack.fresh_buffers` has them; needed where
-            the network has some.
+        memory: MiB of activations at a time; fewer samples and networks run at once if it is small.
+        buffers: running statistics, shape (networks, numbers), laid out as in `stack.fresh_buffers`; required if the
+            network has any.
 
     Returns:
         Loss in nats and error in percent, each of shape (networks,), float64, averaged over the samples.
@@ -125,13 +125,13 @@ def blocks(length: int, size: int) -> Iterator[slice]:
 
 
 def batches(bytes_each: int, samples: int, *, memory: float, most: int) -> tuple[int, int]:
-    """The numbers of samples, at most so many, and of networks that go at once.
+    """The numbers of samples and of networks to run at once.
 
     Args:
-        bytes_each: what one network takes for one sample.
-        samples: how many there are.
+        bytes_each: memory that one network needs for one sample.
+        samples: the number of samples.
         memory: MiB.
-        most: samples at once.
+        most: upper limit of samples at once.
 
     >>> batches(bytes_each=2**10, samples=4000, memory=4.0, most=500)
     (500, 8)
@@ -142,10 +142,10 @@ def batches(bytes_each: int, samples: int, *, memory: float, most: int) -> tuple
 
 
 def _mistakes(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of every sample, and whether another class than its own comes first, both (networks, samples).
+    """Cross-entropy of every sample, and whether it is misclassified, both (networks, samples).
 
-    With the classes on the first axis all samples are worked on side by side. `functional.cross_entropy` goes along the
-    classes of one sample after the other, which takes several times as long where they are few.
+    With classes on the first axis, operations are vectorised over samples. `functional.cross_entropy` reduces over the
+    classes of one sample after the other, which takes several times as long for few classes.
     """
     scores = logits.permute(2, 0, 1).contiguous()
     highest, first = scores.max(0)

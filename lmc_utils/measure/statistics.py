@@ -1,4 +1,4 @@
-"""Prediction of one quantity by another over the pairs of a run, and what stands out from their scatter."""
+"""Correlations over the pairs of a run, confidence intervals, and comparison with noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Correlation(NamedTuple):
-    """A correlation coefficient and the ends of its 95 % interval over parents, which are NaN where there is none."""
+    """A correlation coefficient and the ends of its 95 % interval over parents (NaN without an interval)."""
 
     estimate: float
     low: float
@@ -34,10 +34,10 @@ METHODS: dict[str, Callable[[Array], Array]] = {
     "pearson": lambda values: values,
     "spearman": lambda values: np.asarray(stats.rankdata(values, axis=-1, nan_policy="omit")),
 }
-# Of normal samples with one pair a parent, 95 % intervals of rank correlations of .9 cover 76 % with five parents, and
-# partial ones 86 % with eight; with ten every case that was tried covers at least 90 %, see the tests.
+# For normal samples with one pair per parent, 95 % intervals of rank correlations of .9 cover 76 % with five parents,
+# and partial ones 86 % with eight; with ten parents, coverage is at least 90 % in all tested cases, see the tests.
 FEWEST_PARENTS = 10
-_NOTHING = 1e-6  # what rounding leaves of a spread that a third quantity explains
+_NOTHING = 1e-6  # a spread below this is rounding: the third quantity explains all of it
 
 
 def correlation(
@@ -50,22 +50,22 @@ def correlation(
 ) -> Correlation:
     """Correlation of two arrays over their elements, with a t interval over parents.
 
-    Elements that share a parent are not independent, so parents are left out one at a time, each with all its elements.
-    The interval is the jackknife's (Tukey 1958), of arcsin r, whose error hardly depends on r and which is finite where
-    the order is perfect. Ranks among few have a smaller correlation than among many, by a few hundredths with ten; the
-    interval is that of ranks among as many as there are.
+    Elements that share a parent are not independent, so parents are left out one at a time, each with all its elements
+    (jackknife, Tukey 1958). The interval is computed for arcsin r, whose error hardly depends on r and which is finite
+    for a perfect correlation. Rank correlations are biased towards zero in small samples, by a few hundredths for ten
+    elements; the interval is for samples of the given size.
 
     Args:
         prediction, truth: the same dimensions in any order, among them `parent`; elements that are not finite in any
             argument are left out.
         method: `pearson`, of the values, or `spearman`, of their ranks.
-        within: a dimension whose labels have nothing to be compared by: values are ranked and centred within each, so
-            that what distinguishes the labels does not count.
-        given: a third array, whose linear part is taken out of both (partial correlation), of ranks by `spearman`.
+        within: a dimension; values are ranked and centred within each of its labels, so that differences between labels
+            do not count.
+        given: a third array, whose linear effect on both is removed (partial correlation); on ranks for `spearman`.
 
     Returns:
-        NaN, all three, where fewer than three elements are left or one array has no spread; an interval of NaN where
-        there are fewer parents than `FEWEST_PARENTS`, or none of them makes a difference.
+        All three are NaN if fewer than three elements are left or one array is constant; the interval is NaN if there
+        are fewer parents than `FEWEST_PARENTS`, or leaving any of them out changes nothing.
 
     Raises:
         ParameterError: the method is not known.
@@ -105,9 +105,9 @@ def correlations(
 def by_fork(
     prediction: xr.DataArray, truth: xr.DataArray, *, given: xr.DataArray | None = None
 ) -> dict[str, Correlation]:
-    """Rank correlations of the pairs of each fork epoch, of all pairs within their forks, and across all forks.
+    """Rank correlations over the pairs of each fork epoch, over all pairs within their forks, and across forks.
 
-    Across forks, the fork epoch itself orders the pairs; within them it does not count.
+    Across forks, differences between fork epochs contribute; within forks they do not.
 
     Args:
         prediction, truth, given: as for `correlation`, with the dimension fork_epoch.
@@ -125,10 +125,10 @@ def by_fork(
 
 
 def stands_out(values: xr.DataArray) -> xr.DataArray:
-    """True where the 95 % interval of the mean over parents lies above zero, see `bounds`.
+    """Whether the 95 % interval of the mean over parents is above zero, see `bounds`.
 
     Args:
-        values: dimensions parent and pair, and any others; with fewer than two parents nothing stands out.
+        values: dimensions parent and pair, and any others; with fewer than two parents all results are False.
 
     >>> stands_out(xr.DataArray([[[1.0, 1.1, 0.9]], [[2.0, -1.0, 0.5]]], dims=["epoch", "pair", "parent"])).values
     array([ True, False])
@@ -137,15 +137,15 @@ def stands_out(values: xr.DataArray) -> xr.DataArray:
 
 
 def bounds(values: xr.DataArray, confidence: float = 0.95) -> xr.DataArray:
-    """The ends of the interval that holds the mean over parents with this confidence, by Student's t distribution.
+    """Confidence interval of the mean over parents, by Student's t distribution.
 
     Pairs of one parent share their start, and some of them a sibling, so each parent counts once, with the mean of its
-    pairs. It supposes that parents' means scatter as a normal distribution does, and with few parents it is wide: with
-    three, 2.5 standard deviations either way.
+    pairs. The parents' means are assumed to be normally distributed. The interval is wide for few parents: with three,
+    2.5 standard deviations to either side.
 
     Args:
         values: dimensions parent and pair, and any others.
-        confidence: the confidence.
+        confidence: the confidence level.
 
     Returns:
         The other dimensions, then `bound` (low, high); NaN where there are fewer than two parents.
@@ -162,18 +162,18 @@ def bounds(values: xr.DataArray, confidence: float = 0.95) -> xr.DataArray:
 
 
 def jackknife(values: xr.DataArray) -> xr.DataArray:
-    """One value for each of several networks from values of all pairs of them, for `bounds` of the mean over pairs.
+    """Jackknife pseudo-values of networks from values of all their pairs, for `bounds` of the mean over pairs.
 
     Pairs that share a network are not independent, so a t interval over pairs is too narrow. The jackknife leaves out
-    one network at a time, with all its pairs; the pseudo-value of a network is n times the mean over all pairs, less
-    n - 1 times the mean over those that are left (Arvesen 1969). Where a pair's value is a sum of something of either
+    one network at a time, with all its pairs; the pseudo-value of a network is n times the mean over all pairs, minus
+    (n-1) times the mean over the remaining ones (Arvesen 1969). If a pair's value is the sum of one value for each
     network, the pseudo-value is twice that of its network, and the interval is the usual one.
 
     Args:
         values: dimension pair, labelled as "0-1", and any others; all pairs of the networks.
 
     Returns:
-        The other dimensions, with `parent`, the networks, and `pair`, of length 1; NaN with fewer than three networks.
+        The other dimensions, then `parent` (the networks) and `pair` (of length 1); NaN with fewer than three networks.
 
     >>> sums = xr.DataArray([1.0 + 2.0, 1.0 + 6.0, 2.0 + 6.0], coords={"pair": ["0-1", "0-2", "1-2"]})
     >>> jackknife(sums).squeeze("pair").values.tolist()
@@ -192,7 +192,7 @@ def jackknife(values: xr.DataArray) -> xr.DataArray:
 
 
 def start_of_last_stretch(condition: xr.DataArray, dim: str = "epoch") -> xr.DataArray:
-    """From which coordinate on something holds without a break up to the last; NaN where it does not hold there.
+    """The coordinate from which a condition holds up to the last one without a break; NaN if it fails at the last.
 
     >>> float(start_of_last_stretch(xr.DataArray([True, False, True, True], coords={"epoch": [0, 5, 10, 15]})))
     10.0
@@ -203,7 +203,7 @@ def start_of_last_stretch(condition: xr.DataArray, dim: str = "epoch") -> xr.Dat
 
 
 def _jackknifed(angles: Array) -> tuple[float, float]:
-    """The ends of the interval of a correlation, from its arcsine with all parents, then without each of them."""
+    """The interval of a correlation, from its arcsine with all parents, then without each of them."""
     count = len(angles) - 1
     pseudo = count * angles[0] - (count - 1) * angles[1:]
     away = stats.t.ppf(0.975, count - 1) * pseudo.std(ddof=1) / math.sqrt(count)
@@ -212,9 +212,9 @@ def _jackknifed(angles: Array) -> tuple[float, float]:
 
 
 def _correlate(values: Array, method: str) -> Array:
-    """Correlations of two quantities, given a third if there is one: a number for each sample.
+    """(Partial) correlations of two quantities, given a third if there is one, for each sample.
 
-    Ranks and means are those of each group. NaN where one quantity has no spread in any group.
+    Ranks and means are taken within each group. NaN where a quantity is constant within all groups.
 
     Args:
         values: shape (quantities, samples, groups, elements); NaN is left out.

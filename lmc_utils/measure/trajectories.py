@@ -1,7 +1,7 @@
-"""Trajectories: networks that part from a common parent and go on by themselves, epoch after epoch.
+"""Trajectories of siblings that fork off a common parent, epoch by epoch.
 
-What `measure.pairs` is to two networks at a time, this is to whole trajectories: all that distances and angles need,
-from any source (`forking.Run.trajectories` is one).
+They supply the input of distances and angles, as `measure.pairs` does for pairs of networks, from any source such as
+`forking.Run.trajectories`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from lmc_utils.measure.labelled_arrays import Coords
 
 @dataclass(frozen=True)
 class Trajectories:
-    """The trajectories of siblings, and of the parents that they part from.
+    """The trajectories of siblings, and of the parents that they fork off.
 
     Attributes:
-        fork_epochs: when siblings part from their parent.
-        parents: how many there are.
-        siblings: how many of each parent at each fork epoch.
-        epochs: of training.
-        slices: where each layer's block lies in a parameter vector, in order, as `networks.stack.layer_slices` has it.
-        read: from fork epoch, parent and epoch to parameter vectors, shape (1 + siblings, parameters): the parent,
-            then its siblings, which before the fork epoch are the parent.
+        fork_epochs: epochs at which siblings fork off their parent.
+        parents: the number of parents.
+        siblings: the number of siblings of each parent at each fork epoch.
+        epochs: the number of training epochs.
+        slices: the slice of each layer in a parameter vector, in order, see `networks.stack.layer_slices`.
+        read: returns, for fork epoch, parent and epoch, parameter vectors of shape (1 + siblings, parameters): the
+            parent, then its siblings, which up to the fork epoch equal the parent.
         provenance: attributes of every result.
     """
 
@@ -64,7 +64,7 @@ def sibling_pairs(siblings: int) -> list[tuple[int, int]]:
 
 
 def pair_names(siblings: int) -> list[str]:
-    """Names of the pairs of so many siblings.
+    """Labels of the pairs of so many siblings.
 
     >>> pair_names(3)
     ['0-1', '0-2', '1-2']

@@ -16,32 +16,32 @@ from lmc_utils.settings import require_choice
 
 THIRDS = ("fork_point", "parent")
 
-_AWAY = ("fork_epoch", "parent", "pair", "walker", "epoch")
+_DIMS = ("fork_epoch", "parent", "pair", "trajectory", "epoch")
 
 
 def project(trajectories: Trajectories, *, third: str = "fork_point") -> xr.Dataset:
-    """The siblings' walks from their fork on, seen on the plane through both as trained and a third point.
+    """Project siblings' trajectories since the fork onto the plane through both ends of training and a third point.
 
     Args:
         trajectories: of the siblings.
-        third: `fork_point`, where they parted, or `parent`, their parent at the end of training.
+        third: `fork_point`, or `parent`, their parent at the end of training.
 
     Returns:
-        With dimensions fork_epoch, parent, pair, walker (0 and 1), epoch: `off_plane`, the distance from the plane, and
-        `off_plane_fraction`, that over the distance from the fork point (NaN at the fork); and with a dimension axis
-        `walk`, the coordinates on the plane as `planes.plane` lays them. NaN before the fork, and where the three
-        points lie on one line. The attribute `third` says what the third point is.
+        With dimensions fork_epoch, parent, pair, trajectory (0 and 1), epoch: `off_plane`, the distance from the plane;
+        `off_plane_fraction`, `off_plane` over the distance from the fork point (NaN at the fork); and, with a dimension
+        axis, `position`, the coordinates on the plane as in `planes.plane`. NaN before the fork, and where the three
+        points lie on one line. The attribute `third` describes the third point.
 
     Raises:
         ParameterError: an unknown third point.
     """
     require_choice("third", third, THIRDS)
-    coords = {**trajectories.coords(), "walker": [0, 1], "axis": 2}
-    coords = {name: coords[name] for name in (*_AWAY, "axis")}
-    quantities = {"walk": Quantity((*_AWAY, "axis")), "off_plane": Quantity(_AWAY), "away": Quantity(_AWAY)}
+    coords = {**trajectories.coords(), "trajectory": [0, 1], "axis": 2}
+    coords = {name: coords[name] for name in (*_DIMS, "axis")}
+    quantities = {"position": Quantity((*_DIMS, "axis")), "off_plane": Quantity(_DIMS), "away": Quantity(_DIMS)}
     result = blank(coords, quantities, {**trajectories.provenance, "third": third})
     groups = list(itertools.product(enumerate(trajectories.fork_epochs), range(trajectories.parents)))
-    for (fork, fork_epoch), parent in bar(groups, "projecting walks", unit="parent"):
+    for (fork, fork_epoch), parent in bar(groups, "projecting trajectories", unit="parent"):
         (left,) = trajectories.read(fork_epoch, parent, fork_epoch)[:1]
         last = trajectories.read(fork_epoch, parent, trajectories.epochs)
         top = left if third == "fork_point" else last[0]
@@ -54,9 +54,10 @@ def project(trajectories: Trajectories, *, third: str = "fork_point") -> xr.Data
         for epoch in range(fork_epoch, trajectories.epochs + 1) if planes else ():
             thetas = trajectories.read(fork_epoch, parent, epoch)
             for row, plane in planes.items():
-                walkers = thetas[[1 + sibling for sibling in trajectories.pairs[row]]]
+                points = thetas[[1 + sibling for sibling in trajectories.pairs[row]]]
                 at = (fork, parent, row, slice(None), epoch)
-                result.walk.values[at], result.off_plane.values[at] = (part.numpy() for part in plane.locate(walkers))
-                result.away.values[at] = (walkers.double() - left.double()).norm(dim=1)
+                located = (part.numpy() for part in plane.locate(points))
+                result.position.values[at], result.off_plane.values[at] = located
+                result.away.values[at] = (points.double() - left.double()).norm(dim=1)
     fraction = result.off_plane / result.away.where(result.away > 0)
     return result.drop_vars("away").assign(off_plane_fraction=fraction.assign_attrs(UNDEFINED))

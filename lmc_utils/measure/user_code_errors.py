@@ -1,4 +1,4 @@
-"""Errors of the user's code, in one line that says what was expected of it."""
+"""Report exceptions in user code as one-line errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def expected(what: str) -> Iterator[None]:
 
 
 def _described(error: Exception) -> str:
-    """The kind and message of an error; of one that a worker process passed on, those of the error in the worker."""
+    """The type and message of an error; if a worker process passed it on, those of the original error."""
     if "Original Traceback (most recent call last)" in str(error):
         return str(error).strip().rpartition("\n")[2]
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Data, stacked layers, the networks, and training: many networks as one.
+"""Data sets, stacked layers, networks, and training: many networks in one module.
 
 A *stack* of n networks is one module whose parameters carry a leading network axis. Its state is
 its parameters and the running statistics of batch normalisation; networks with any other state are rejected.

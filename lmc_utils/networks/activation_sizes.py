@@ -1,4 +1,4 @@
-"""How large activations are in memory."""
+"""Sizes of activations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmc_utils.networks.state_check import evaluating
 
 
 def activations(network: nn.Module, inputs: Tensor) -> list[int]:
-    """How many numbers one network makes of one sample: the input first, then the output of every module.
+    """The number of activations for one sample: the input's size first, then the output's of every module.
 
     Args:
         network: a stack.

@@ -1,7 +1,7 @@
-"""Random changes of training samples: crops and mirror images, for a whole stack at once.
+"""Data augmentation for a whole stack at once: random crops and mirror images.
 
-What is drawn is a pure function of a network's stream and the epoch: it depends neither on who else is in the stack nor
-on a generator's state, so that a resumed run draws what the run would have drawn.
+The random draws are a pure function of a network's stream and the epoch: they depend neither on the other networks of
+the stack nor on a generator's state, so that a resumed run is identical to an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from torch import Tensor
 from lmc_utils.settings import ParameterError
 
 AUGMENTATIONS = ("none", "flip", "crop", "crop_flip")
-_PADDED = 8  # a crop moves a sample by at most its size divided by this: 4 of 32, as in He et al. (2016, section 4.2)
+_PADDED = 8  # a crop shifts a sample by at most its size divided by this: 4 of 32, as in He et al. (2016, section 4.2)
 
 
 class Draws(NamedTuple):
-    """What becomes of each sample, in the order in which it is seen.
+    """The augmentation of each sample, in the order of training.
 
     Attributes:
-        offsets: where its window begins in the padded sample, along each spatial axis, (networks, samples, axes).
-        flips: whether it is mirrored, (networks, samples).
+        offsets: start of the crop in the padded sample, along each spatial axis, (networks, samples, axes).
+        flips: whether the sample is mirrored, (networks, samples).
     """
 
     offsets: Tensor
     flips: Tensor
 
     def part(self, samples: slice) -> Draws:
-        """Those of some of the samples."""
+        """The draws of some of the samples."""
         return Draws(self.offsets[:, samples], self.flips[:, samples])
 
 
 def require_space(kind: str, shape: Sequence[int]) -> None:
-    """Raise ParameterError unless samples of this shape, (space..., channels), can be changed so.
+    """Raise ParameterError unless samples of this shape, (space..., channels), support this augmentation.
 
     >>> require_space("crop", (64,))
     Traceback (most recent call last):
@@ -49,13 +49,13 @@ def require_space(kind: str, shape: Sequence[int]) -> None:
 def draws(
     kind: str, streams: Sequence[Sequence[int]], *, epoch: int, samples: int, space: Sequence[int]
 ) -> Draws | None:
-    """Draw what becomes of each sample that each network sees in an epoch; None where nothing does.
+    """Draw the augmentation of each network's samples in an epoch; None if there is none.
 
     Args:
         kind: one of `AUGMENTATIONS`.
-        streams: one seed a network, see `training.data_order`.
-        epoch: how many epochs the networks have behind them.
-        samples: how many each sees.
+        streams: one seed for each network, see `training.data_order`.
+        epoch: the number of epochs trained before.
+        samples: the number of samples of each network.
         space: the sizes of a sample's spatial axes.
     """
     if kind == "none":
@@ -69,12 +69,12 @@ def draws(
 
 
 def augment(batch: Tensor, kind: str, drawn: Draws | None) -> Tensor:
-    """Cut each sample of a batch out of itself, padded with zeros, and mirror it along its last spatial axis.
+    """Crop each sample of a batch, after padding it with zeros, and mirror it along its last spatial axis.
 
     Args:
         batch: shape (networks, samples, space..., channels).
-        kind: `crop` does the first, `flip` the second, `crop_flip` both, `none` neither.
-        drawn: for these samples, see `draws`.
+        kind: `crop`, `flip` (mirror), `crop_flip` for both, or `none`.
+        drawn: the draws of these samples, see `draws`.
 
     Returns:
         The shape of the batch.
@@ -91,7 +91,7 @@ def augment(batch: Tensor, kind: str, drawn: Draws | None) -> Tensor:
     last = len(space) - 1
     for axis, size in enumerate(space):
         places = torch.arange(size, device=batch.device)
-        read = places.expand(*batch.shape[:2], size)  # from which place each place is read
+        read = places.expand(*batch.shape[:2], size)  # the source index of each position
         if "flip" in kind and axis == last:
             read = torch.where(drawn.flips[..., None].to(batch.device), size - 1 - read, read)
         if "crop" in kind:

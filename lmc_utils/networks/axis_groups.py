@@ -1,8 +1,8 @@
-"""Axes whose entries permute together: segments of axes, joined into groups as a network ties them.
+"""Groups of axis segments that must be permuted together, as a network's operations require.
 
-An axis is a sequence of segments. Segments of one group permute alike, and what has to keep its order is of the group
-`FIXED`. Reading a network begins with a group of its own for every axis of every parameter; each operation then says
-which axes are equal, and groups are joined, cut or fixed.
+An axis is a sequence of segments. Segments of one group share a permutation; segments that must keep their order belong
+to the group `FIXED`. Analysis of a network begins with a separate group for every axis of every parameter; each
+operation then requires some axes to be equal, and groups are joined, cut or fixed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ CONSTANT = "constant "
 
 
 class Segment(NamedTuple):
-    """Neighbours on an axis that permute as one group does.
+    """Consecutive entries of an axis that belong to one permutation group.
 
     Attributes:
-        group: its name, that of the layer where its channels begin.
-        size: how many channels it has.
-        repeats: how many neighbours on the axis belong to each channel.
+        group: name of the group, that of the layer that produces its channels.
+        size: the number of channels.
+        repeats: the number of consecutive entries for each channel.
     """
 
     group: str
@@ -37,7 +37,7 @@ Axis = tuple[Segment, ...]
 
 
 def length(axis: Axis) -> int:
-    """How many entries an axis has.
+    """The number of entries of an axis.
 
     >>> length((Segment("conv", 4, repeats=9), Segment(FIXED, 2)))
     38
@@ -46,9 +46,9 @@ def length(axis: Axis) -> int:
 
 
 class AxisGroups:
-    """Which groups have turned out to be one, to be made of others, or to keep their order.
+    """Records which groups are merged, split or fixed.
 
-    Every call only restricts what may be permuted, so their order does not matter.
+    Every call only restricts the allowed permutations, so the order of calls does not matter.
 
     >>> groups = AxisGroups()
     >>> groups.join((Segment("stream", 4),), (Segment("branch", 4),))
@@ -61,12 +61,12 @@ class AxisGroups:
         self._constants = 0
 
     def constant(self, size: int) -> Axis:
-        """An axis along which all entries are equal, so that it permutes as it likes."""
+        """An axis along which all entries are equal, so that any permutation is allowed."""
         self._constants += 1
         return (Segment(f"{CONSTANT}{self._constants}", size),) if size else ()
 
     def settled(self, axis: Axis) -> Axis:
-        """An axis in terms of the groups that are left."""
+        """An axis in terms of the current groups."""
         parts: list[Segment] = []
         for segment in axis:
             inner = self._made_of.get(segment.group)
@@ -79,16 +79,15 @@ class AxisGroups:
         return tuple(parts)
 
     def fix(self, axis: Axis) -> None:
-        """All on this axis keeps its order."""
+        """Require all entries of this axis to keep their order."""
         for segment in self.settled(axis):
             if segment.group != FIXED:
                 self._made_of[segment.group] = (Segment(FIXED, segment.size),)
 
     def join(self, one: Axis, other: Axis) -> None:
-        """Two axes permute alike; groups of the first keep their names.
+        """Require two axes to share a permutation; groups of the first keep their names.
 
-        Groups are cut where the segments of the other axis end. Where no permutation of one fits the other, both keep
-        their order.
+        Groups are cut where the segments of the other axis end. If no permutation fits both, both are fixed.
 
         Raises:
             ValueError: axes of different lengths.
@@ -99,7 +98,7 @@ class AxisGroups:
             pass
 
     def cut(self, axis: Axis, lengths: Sequence[int]) -> list[Axis]:
-        """The parts of an axis that have these lengths, each of which permutes by itself."""
+        """Cut an axis into parts of these lengths, each with its own permutation."""
         for end in range(1, len(lengths)):
             while (inside := self._segment_across(axis, sum(lengths[:end]))) is not None:
                 self._split(*inside)
@@ -117,7 +116,7 @@ class AxisGroups:
         return parts
 
     def _segment_across(self, axis: Axis, place: int) -> tuple[Segment, int] | None:
-        """The segment that this place is within, if it is of a group, and how many entries of it come before."""
+        """The segment that contains this index in its interior, and the number of its entries before the index."""
         start = 0
         for segment in self.settled(axis):
             end = start + segment.size * segment.repeats
@@ -127,7 +126,7 @@ class AxisGroups:
         return None
 
     def _joined_one_more(self, one: Axis, other: Axis) -> bool:
-        """Remove the first difference between two axes; False if there is none."""
+        """Resolve the first difference between two axes; False if there is none."""
         left, right = deque(self.settled(one)), deque(self.settled(other))
         while left:
             first, second = left.popleft(), right.popleft()
@@ -148,7 +147,7 @@ class AxisGroups:
         return False
 
     def _unite(self, first: Segment, second: Segment) -> None:
-        """Two different segments of one length permute alike."""
+        """Require two different segments of equal length to share a permutation."""
         if FIXED in (first.group, second.group) or first.group == second.group:
             self.fix((first, second))
         elif first.repeats % second.repeats == 0:
@@ -159,7 +158,7 @@ class AxisGroups:
             self.fix((first, second))
 
     def _split(self, segment: Segment, entries: int) -> None:
-        """Make two groups of a segment's, the first with so many of its entries; a channel in two keeps its order."""
+        """Split a segment's group after so many entries; a channel that is cut in two is fixed."""
         group, size, repeats = segment
         count = entries // repeats
         if entries % repeats:

@@ -1,6 +1,6 @@
-"""Data sets as in-memory tensors: what they are, where they come from, one function that loads each.
+"""Data sets as in-memory tensors: their description, origin and loading.
 
-This file is the only one that names them.
+Only this file refers to data sets by name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lmc_utils.networks.generated_data import cached_arrays
 from lmc_utils.settings import ParameterError, Settings, at_least, one_of, parameter, require
 
 _DIGITS_TRAIN = 1400
-_DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of its package dataset-fashion-mnist
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
 _kept_alive: list[Any] = []
 
 
@@ -48,10 +48,10 @@ class Dataset:
         return replace(self, train=train, test=test)
 
     def subset(self, samples: int, seed: int) -> Dataset:
-        """The same data with so many of the training samples, drawn at random; the same ones for equal seeds.
+        """The same data with a random subset of the training samples, determined by the seed.
 
         Raises:
-            ParameterError: there are not so many.
+            ParameterError: there are fewer samples.
         """
         inputs, labels = self.train
         require(1 <= samples <= len(inputs), "train_samples", f"from 1 to the {len(inputs)} of {self.name}", samples)
@@ -64,14 +64,14 @@ Loader = Callable[["Source"], Dataset]
 
 @dataclass(frozen=True)
 class RegisteredDataset:
-    """A data set that can be asked for by name.
+    """A data set available by name.
 
     Attributes:
-        load: loads it.
-        shape: one sample's, (space..., channels).
-        what: what it is, in Markdown.
-        origin: where it comes from, in Markdown.
-        classes: how many labels there are.
+        load: function that loads it.
+        shape: shape of one sample, (space..., channels).
+        what: description in Markdown.
+        origin: source in Markdown.
+        classes: the number of classes.
     """
 
     load: Loader
@@ -87,7 +87,7 @@ DATASETS: dict[str, RegisteredDataset] = {}
 def register_dataset(
     shape: tuple[int, ...], what: str, origin: str, *, classes: int = 10
 ) -> Callable[[Loader], Loader]:
-    """Register a function that loads a data set under its own name, see `RegisteredDataset`."""
+    """Decorator that registers a function as the loader of the data set with its name, see `RegisteredDataset`."""
 
     def register(load: Loader) -> Loader:
         DATASETS[load.__name__] = RegisteredDataset(load, shape, what, origin, classes)
@@ -98,7 +98,7 @@ def register_dataset(
 
 @dataclass(frozen=True)
 class Source(Settings):
-    """Which data.
+    """Settings of the data set.
 
     >>> Source(dataset="mnist")
     Traceback (most recent call last):
@@ -115,7 +115,7 @@ class Source(Settings):
 
 
 def load(source: Source) -> Dataset:
-    """Load a data set, whole; the tensors are shared between callers and must not be written to.
+    """Load a complete data set; the tensors are shared between callers and must not be written to.
 
     Raises:
         ParameterError: its files are not in `data_dir`; the message says what to put there.
@@ -134,13 +134,13 @@ def _load(dataset: str, data_dir: str | None) -> Dataset:
     "generated in some seconds, once",
 )
 def mnist1d(source: Source) -> Dataset:
-    """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated once and then kept."""
+    """MNIST-1D (Greydanus and Kobak 2024): 4,000 + 1,000 signals of 40 points, generated once and then cached."""
     made = cached_arrays("mnist1d", ["mnist1d", "numpy", "scipy"], _signals)
     return _dataset("mnist1d", made["x"][..., None], made["y"], made["x_test"][..., None], made["y_test"])
 
 
 def _signals() -> dict[str, Any]:
-    """What the library generates; it seeds the global random states, which are put back as they were."""
+    """Generate the signals; restore the global random states, which the library seeds."""
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         from mnist1d.data import get_dataset_args, make_dataset
@@ -154,7 +154,7 @@ def _signals() -> dict[str, Any]:
 
 @register_dataset((8, 8, 1), "handwritten digits, 8 × 8, 1,400 to train and 397 to test", "shipped with scikit-learn")
 def digits(source: Source) -> Dataset:
-    """The 8 x 8 digits that scikit-learn ships: 1,400 train and 397 test samples, split once and for all."""
+    """The 8 x 8 digits that scikit-learn ships: 1,400 train and 397 test samples, with a fixed split."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -203,7 +203,7 @@ def cifar100(source: Source) -> Dataset:
 
 
 def _places(source: Source, *more: Path) -> list[Path]:
-    """The folders in which files may lie."""
+    """The folders to search for files."""
     return [Path("data"), *more] if source.data_dir is None else [Path(source.data_dir).expanduser()]
 
 
@@ -211,7 +211,7 @@ def _idx(source: Source, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """A file of Fashion-MNIST: two zeros, the type 8 of bytes, the number of axes, their sizes, the numbers.
 
     Raises:
-        ParameterError: it is not there, or not whole.
+        ParameterError: the file is missing or incomplete.
     """
     places = _places(source, _DEBIAN)
     for path in (
@@ -253,10 +253,10 @@ def _named(places: Sequence[Path]) -> str:
 
 
 def import_torchvision() -> ModuleType:
-    """Import torchvision, also where a CPU build of torch stands beside a torchvision built for another one.
+    """Import torchvision, even a build that does not match the (CPU) build of torch.
 
-    There, torchvision's compiled operators do not load, and the import stops because it declares a gradient-free
-    version of one of them, `nms`. We never call the operators, so their bare declaration is enough.
+    In that case torchvision's compiled operators do not load, and the import fails because it registers a gradient-free
+    version of one of them, `nms`. We never call the operators, so declaring them is enough.
 
     Raises:
         ParameterError: it is not installed.
@@ -271,7 +271,7 @@ def import_torchvision() -> ModuleType:
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
         library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-        _kept_alive.append(library)  # its declarations vanish with it
+        _kept_alive.append(library)  # its declarations are removed with it
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         import torchvision

@@ -1,7 +1,7 @@
-"""Training a family of networks as one stack: parents from scratch, and siblings that are forked off them.
+"""Train a family of networks as one stack: parents from scratch, and siblings that fork off them.
 
-A trained run depends on the code that this file reaches by its imports (`lmc_utils.result_dependencies`), so it imports
-only what training needs.
+The key of a trained run covers all code that this file imports (`lmc_utils.result_dependencies`), so it imports only
+what training needs.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from lmc_utils.networks import stack, training
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a family: a parent, or, with a fork epoch, the sibling of that number."""
+    """One network of a family: a parent, or, if it has a fork epoch, a sibling."""
 
     parent: int
     fork_epoch: int | None = None
     sibling: int | None = None
 
     def stream(self, seed: int) -> tuple[int, ...]:
-        """The seed of its data order: it depends on which network it is, not on which others are trained with it."""
+        """The seed of its data order, independent of the other networks that are trained with it."""
         if self.fork_epoch is None or self.sibling is None:
             return (seed, self.parent, 0, 0)
         return (seed, self.parent, 1 + self.fork_epoch, 1 + self.sibling)
 
     def exists(self, epoch: int) -> bool:
-        """Whether it has left its parent, to be trained on its own from this epoch on."""
+        """Whether it is a separate network from this epoch on."""
         return self.fork_epoch is None or self.fork_epoch <= epoch
 
 
@@ -72,16 +72,16 @@ def train_epoch(
 
     Args:
         network: any stack of this architecture; not changed.
-        state: of the first networks of the family, those that were trained before; not changed.
+        state: state of the networks that existed before, the first ones of the family; not changed.
         train: inputs and labels, see `training.train_epoch`.
         family: all networks, as `members` orders them.
-        seed: of the family.
-        recipe: how to train.
-        epoch: how many epochs were trained before.
+        seed: seed of the family.
+        recipe: training hyperparameters.
+        epoch: the number of epochs trained before.
         activations: see `training.train_epoch`.
 
     Returns:
-        The state after it, of all networks that exist by then.
+        The state after the epoch, of all networks that exist then.
     """
     born = [member.parent for member in family[len(state.theta) :] if member.exists(epoch)]
     state = training.State.joined([state, state.rows(born)])

@@ -1,4 +1,4 @@
-"""Data that take longer to generate than to read: kept in a file beside the trained runs."""
+"""Disk cache for generated data, in a file beside the trained runs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Array = np.ndarray[Any, Any]
 
 
 def cached_arrays(name: str, libraries: Sequence[str], make: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
-    """Arrays that are generated once and then read from their file, unless it is missing or corrupted.
+    """Generate arrays once, then read them from their file unless it is missing or corrupted.
 
     Args:
-        name: what is made.
-        libraries: what makes it; other versions of these, or of Python, make it anew.
-        make: makes the arrays, the same ones each time.
+        name: name of the data.
+        libraries: libraries used; the data are regenerated if their versions, or that of Python, change.
+        make: makes the arrays, deterministically.
 
     >>> import os, tempfile, unittest.mock
     >>> with unittest.mock.patch.dict(os.environ, LMC_RUNS=tempfile.mkdtemp()):
@@ -37,14 +37,14 @@ def cached_arrays(name: str, libraries: Sequence[str], make: Callable[[], Mappin
     with suppress(OSError, SafetensorError, ValueError):
         return _read(path)
     arrays = {key: np.ascontiguousarray(array) for key, array in make().items()}
-    with suppress(OSError):  # where it cannot be kept it is made again
+    with suppress(OSError):  # if it cannot be stored it is generated again
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, save(arrays, {"digest": digest(arrays)}))
     return arrays
 
 
 def _read(path: Path) -> dict[str, Array]:
-    """The arrays of a file; ValueError where they are not those that were written."""
+    """Read the arrays of a file; ValueError if they differ from those that were written."""
     with safe_open(path, "np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         written = (file.metadata() or {}).get("digest")

@@ -1,16 +1,16 @@
 """Stacked layers: n networks at once, whose parameters carry a leading network axis.
 
-A *stack* of n networks is one `nn.Module` in which every parameter has shape (n, ...). It maps inputs of shape
-(n, samples, space..., channels) to logits (n, samples, classes), network by network. The sum of the networks' losses
-gives each network its own gradient, since no parameter is shared. Inside, activations have one of two shapes, each
-the one in which its layers are fastest:
+A *stack* of n networks is one `nn.Module` in which every parameter has shape (n, ...). It maps inputs of shape (n,
+samples, space..., channels) to logits (n, samples, classes), network by network. The gradient of the sum of the
+networks' losses contains each network's own gradient, since no parameter is shared. Inside, activations have one of two
+shapes, chosen for the speed of the layers:
 
-    vectors     (n, samples, features)               one batched matrix product a layer
-    images      (samples, n, channels, space...)     one grouped convolution a layer, with one or two spatial axes
+    vectors     (n, samples, features)               one batched matrix product for each layer
+    images      (samples, n, channels, space...)     one grouped convolution for each layer, one or two spatial axes
 
-`Images` goes from the inputs to the second, `Vectors` and `SpaceMean` go back to the first. In both, axis 2 is that of
-the channels. Convolutions are grouped ones, not products with unfolded patches, which are slower but for few channels
-in one dimension: `benchmarks/convolutions.py` measures both, and the page *Benchmarks* has the table.
+`Images` converts the inputs to images, `Vectors` and `SpaceMean` convert images to vectors. In both, axis 2 is the
+channel axis. Convolutions are grouped convolutions rather than products with unfolded patches, which are slower except
+for few channels in one dimension: `benchmarks/convolutions.py` measures both, and the page *Benchmarks* has the table.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from torch.nn import functional
 Parameters = dict[str, Tensor]
 """Parameters, or buffers, by name, each of shape (networks, ...), in the order of the module."""
 
-_NARROW = 16  # below so many columns the product of the transposes takes a quarter of the time; it rounds otherwise
+_NARROW = 16  # with fewer columns the product of the transposes takes a quarter of the time, but rounds differently
 
 
 class Layer(nn.Module):
-    """A layer of n networks that can draw the fresh parameters of one network.
+    """A layer of n networks that can draw initial parameters for one network.
 
-    A module with a `forward` of its own is a `Layer` too, and answers for keeping networks and samples apart.
+    Any module that defines its own `forward` must derive from `Layer` and keep networks and samples independent.
     """
 
     def draw(self, generator: torch.Generator) -> Parameters:
-        """Fresh parameters of one network, each without the network axis, but for those of layers inside it."""
+        """Initial parameters of one network, without the network axis, except those of layers inside it."""
         raise NotImplementedError
 
 
@@ -58,7 +58,7 @@ class Linear(Layer):
         return {"weight": weight, "bias": torch.zeros(1, fan_out)}
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if self.weight.shape[-1] < _NARROW and not torch.is_grad_enabled():  # training keeps its bits
+        if self.weight.shape[-1] < _NARROW and not torch.is_grad_enabled():  # training must stay bit-identical
             return torch.baddbmm(self.bias.mT, self.weight.mT, inputs.mT).mT
         return torch.baddbmm(self.bias, inputs, self.weight)
 
@@ -69,8 +69,8 @@ class Conv(Layer):
     Maps (samples, n, channels_in, space...) to (samples, n, channels_out, space / stride...).
 
     Args:
-        bias: whether it has one; a normalisation that follows makes it idle.
-        silent: whether it begins at zero rather than at random, as the last of a residual block without normalisation.
+        bias: whether it has a bias, which a normalisation that follows makes redundant.
+        silent: initialise weights to zero, as for the last convolution of a residual block without normalisation.
 
     >>> layer = Conv(networks=2, spatial_axes=2, kernel=3, stride=2, channels_in=1, channels_out=4)
     >>> layer(torch.zeros(5, 2, 1, 8, 8)).shape
@@ -95,7 +95,7 @@ class Conv(Layer):
         self.stride, self.silent = stride, silent
 
     def draw(self, generator: torch.Generator) -> Parameters:
-        """He initialisation (He et al. 2015), fan_in = channels_in * kernel^axes; biases 0; all 0 where silent."""
+        """He initialisation (He et al. 2015), `fan_in = channels_in * kernel^axes`; biases 0; all 0 if silent."""
         shape = self.weight.shape[1:]
         size = 0.0 if self.silent else math.sqrt(2 / math.prod(shape[1:]))
         weight = torch.randn(shape, generator=generator) * size
@@ -110,7 +110,7 @@ class Conv(Layer):
 
 
 class MaxPool(nn.Module):
-    """The largest of each 2 or 2 x 2 neighbours: (samples, n, channels, space...) to half the space, rounded up."""
+    """Max pooling over 2 or 2 x 2 neighbours: (samples, n, channels, space...) to half the space, rounded up."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         pool = functional.max_pool1d if inputs.dim() == 4 else functional.max_pool2d
@@ -119,9 +119,10 @@ class MaxPool(nn.Module):
 
 
 class Dropout(nn.Module):
-    """In training, leave out each number with a probability and scale up the others (Srivastava et al. 2014).
+    """Dropout (Srivastava et al. 2014) with a random generator for each network.
 
-    Each network draws from a generator of its own, so that what it drops depends on its own seed alone.
+    In training, each number is zeroed with a probability and the others are scaled up. What a network drops depends
+    only on its own seed.
 
     Args:
         fraction: the probability, at least 0 and below 1.
@@ -133,7 +134,7 @@ class Dropout(nn.Module):
         self.generators: list[torch.Generator] = []
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Vectors to vectors; in evaluation mode as they are."""
+        """Vectors to vectors; the identity in evaluation mode."""
         if not self.training:
             return inputs
         if len(self.generators) != len(inputs):
@@ -146,8 +147,8 @@ class Dropout(nn.Module):
 class Residual(nn.Sequential):
     """Layers whose outputs are added to their inputs, (samples, n, channels, space...) (He et al. 2016).
 
-    Where the layers halve the space or widen the channels, the inputs are read at every `stride`-th place and filled up
-    with channels of zeros: the shortcut without parameters, "option A" in section 4.2 there.
+    If the layers halve the space or add channels, the shortcut subsamples the inputs by `stride` and pads them with
+    zero channels: the parameter-free "option A" of section 4.2 there.
     """
 
     def __init__(self, layers: dict[str, nn.Module], stride: int) -> None:
@@ -168,14 +169,14 @@ class Images(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         images = inputs.movedim(-1, 2).transpose(0, 1).contiguous()
-        if images.dim() == 5 and images.is_cuda:  # channels last in memory, as its libraries advise
+        if images.dim() == 5 and images.is_cuda:  # channels last in memory, which CUDA libraries prefer
             flat = images.flatten(1, 2).contiguous(memory_format=torch.channels_last)
             return torch.unflatten(flat, 1, images.shape[1:3])
         return images
 
 
 class Vectors(nn.Module):
-    """Images (samples, n, channels, space...) as vectors (n, samples, features), site by site within a channel."""
+    """Images (samples, n, channels, space...) as vectors (n, samples, features), with space varying fastest."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.transpose(0, 1).flatten(2)

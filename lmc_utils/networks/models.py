@@ -1,4 +1,4 @@
-"""The networks, built from the stacked layers; one network is a stack of one."""
+"""Network architectures built from stacked layers; a single network is a stack of one."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Builder = Callable[["Architecture", tuple[int, ...], int], nn.Module]
 
 @dataclass(frozen=True)
 class RegisteredNetwork:
-    """A network that can be asked for by name.
+    """An architecture available by name.
 
     Attributes:
-        build: builds it.
-        halvings: from a design to how often it halves the space of its samples.
-        stage: whether `widths` is one number, the width of its first stage.
+        build: function that builds it.
+        halvings: returns for a design how often it halves the space of its samples.
+        stage: whether `widths` must be one number, the width of the first stage.
     """
 
     build: Builder
@@ -45,7 +45,7 @@ BUILDERS: dict[str, RegisteredNetwork] = {}
 
 
 def register_network(halvings: Callable[..., int], stage: bool = False) -> Callable[[Builder], Builder]:
-    """Register a function that builds a network under its own name, as an `architecture`; see `RegisteredNetwork`."""
+    """Decorator that registers a function as the builder of the architecture with its name, see `RegisteredNetwork`."""
 
     def register(build: Builder) -> Builder:
         BUILDERS[build.__name__] = RegisteredNetwork(build, halvings, stage)
@@ -56,7 +56,7 @@ def register_network(halvings: Callable[..., int], stage: bool = False) -> Calla
 
 @dataclass(frozen=True)
 class Architecture(Settings):
-    """Which network.
+    """Settings of the network architecture.
 
     >>> Architecture(widths=[64, -1])
     Traceback (most recent call last):
@@ -110,15 +110,15 @@ class Architecture(Settings):
 
 
 def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """A stack of one network with zero parameters; `stack.initialise` draws real ones for any number.
+    """Build a stack of one network with zero parameters; `stack.initialise` draws initial ones for any number.
 
     Args:
-        design: which network.
-        input_shape: one sample's shape, (space..., channels).
+        design: the architecture.
+        input_shape: shape of one sample, (space..., channels).
         classes: the number of outputs.
 
     Raises:
-        ParameterError: the samples have no space, or too little of it.
+        ParameterError: the samples have no spatial axes, or too small ones.
 
     >>> from lmc_utils.networks.stack import flatten, initialise
     >>> flatten(initialise(build(Architecture(), (40, 1), 10), seeds=[0])).shape  # 40-64-64-64-10
@@ -130,7 +130,7 @@ def build(design: Architecture, input_shape: tuple[int, ...], classes: int) -> n
 
 @register_network(halvings=lambda design: 0)
 def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """Affine maps between activations, on the flattened input; layers are named linear1, linear2, ..."""
+    """Multilayer perceptron on the flattened input; layers are named linear1, linear2, ..."""
     parts: Parts = {"flatten": layers.Flatten()}
     fan_in = math.prod(input_shape)
     for depth, width in enumerate(design.widths, start=1):
@@ -144,7 +144,7 @@ def mlp(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.
 
 @register_network(halvings=lambda design: len(design.widths))
 def cnn(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """Convolutions of stride 2, kernel 5 then 3, 3, ..., and an affine read-out of all their last sites.
+    """Convolutional network: stride 2, kernel sizes 5, 3, 3, ..., then a linear layer on the flattened activations.
 
     Layers are named conv1, conv2, ... and linear.
     """
@@ -175,9 +175,10 @@ def resnet20(design: Architecture, input_shape: tuple[int, ...], classes: int) -
 
 @register_network(halvings=lambda design: VGG11.count(None), stage=True)
 def vgg11(design: Architecture, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """Eight convolutions and five poolings, read out by one affine map, as it is usual for images of 32 x 32.
+    """VGG-11 with one linear layer instead of three, as is usual for images of 32 x 32.
 
-    Layers are named conv1 to conv8 and linear; with width 64 they are those of Simonyan and Zisserman (2015).
+    Layers are named conv1 to conv8 and linear; with width 64 the convolutions are those of Simonyan and Zisserman
+    (2015).
     """
     *spatial, channels = input_shape
     parts: Parts = {"images": layers.Images()}
@@ -201,7 +202,8 @@ def _resnet(design: Architecture, input_shape: tuple[int, ...], classes: int, bl
     """A residual network for small images (He et al. 2016, section 4.2): w, 2w, 4w channels in three stages.
 
     Layers are named conv0, then conv1 and conv2 within block1, block2, ..., and linear. Without normalisation, the last
-    convolution of each block begins at zero, or deep ones would begin with far too large activations.
+    convolution of each block is initialised to zero; otherwise initial activations of deep networks would be far too
+    large.
     """
     *spatial, channels = input_shape
     axes, width = len(spatial), design.widths[0]

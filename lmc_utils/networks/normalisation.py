@@ -1,6 +1,7 @@
-"""Stacked normalisations: each subtracts a mean, divides by a standard deviation, then scales and shifts by channel.
+"""Stacked normalisation layers: batch, group and layer normalisation.
 
-They differ in what mean and variance are taken over. Each takes vectors and images alike, see `networks.layers`.
+Each subtracts a mean, divides by a standard deviation, then scales and shifts each channel. They differ in the axes of
+mean and variance. Each accepts both vectors and images, see `networks.layers`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from torch.nn import functional
 
 from lmc_utils.networks.layers import Layer, Parameters
 
-EPS = 1e-5  # added to each variance, as torch does by default
-MOMENTUM = 0.1  # how much of a batch's statistics enters the running ones at each step, as torch does by default
+EPS = 1e-5  # added to each variance, the default of torch
+MOMENTUM = 0.1  # weight of a batch in the running statistics, the default of torch
 
 
 def by_channel(values: Tensor, like: Tensor) -> Tensor:
-    """Numbers of each network and channel, (n, channels), shaped to meet vectors or images.
+    """Reshape numbers of each network and channel, (n, channels), to broadcast with vectors or images.
 
     >>> [by_channel(torch.zeros(2, 3), torch.zeros(shape)).shape for shape in [(2, 5, 3), (5, 2, 3, 8)]]
     [torch.Size([2, 1, 3]), torch.Size([2, 3, 1])]
@@ -41,7 +42,7 @@ class Norm(Layer):
 
 
 class LayerNorm(Norm):
-    """Over the channels, at each site of each sample (Ba et al. 2016).
+    """Layer normalisation over the channels, at each position of each sample (Ba et al. 2016).
 
     >>> layer = LayerNorm(networks=1, channels=4)
     >>> nn.init.ones_(layer.weight).shape
@@ -56,10 +57,10 @@ class LayerNorm(Norm):
 
 
 class GroupNorm(Norm):
-    """Over the channels of a group and all of space, for each sample (Wu and He 2018).
+    """Group normalisation over the channels of a group and all of space, for each sample (Wu and He 2018).
 
     Args:
-        groups: how many; they divide the channels evenly.
+        groups: the number of groups, which must divide the number of channels.
     """
 
     def __init__(self, networks: int, channels: int, groups: int) -> None:
@@ -72,16 +73,16 @@ class GroupNorm(Norm):
 
 
 class BatchNorm(Norm):
-    """Over samples and space, for each channel (Ioffe and Szegedy 2015).
+    """Batch normalisation over samples and space, for each channel (Ioffe and Szegedy 2015).
 
-    In training the batch's own statistics normalise it and enter running ones, the buffers `running_mean` and
-    `running_var`, both (n, channels); in evaluation mode these are used. As in torch, a batch is normalised with the
-    variance of its numbers, and an estimate for others is larger by N / (N - 1).
+    In training a batch is normalised by its own statistics, which also update the running statistics, the buffers
+    `running_mean` and `running_var`, both (n, channels); these are used in evaluation mode. As in torch, a batch is
+    normalised with its biased variance, and the running variance is the unbiased one, larger by N / (N - 1).
 
     Attributes:
         momentum: the weight of a batch in the running statistics.
-        estimate_from: in evaluation mode, None, or the number of first samples of a batch whose statistics normalise
-            all of it, so that they are functions of the parameters and can be differentiated.
+        estimate_from: in evaluation mode, None to use running statistics, or a number n to normalise each batch by the
+            statistics of its first n samples, which can then be differentiated as functions of the parameters.
     """
 
     running_mean: Tensor
@@ -100,7 +101,7 @@ class BatchNorm(Norm):
         return self._images(inputs)
 
     def _images(self, inputs: Tensor) -> Tensor:
-        """Of shape (samples, n, channels, space...), with or without space."""
+        """Inputs in the shape (samples, n, channels, space...), with or without space."""
         if self.estimate_from is not None and not self.training:
             away, inverse = centred(inputs, self.estimate_from)
             space = (...,) + (None,) * (inputs.dim() - 3)
@@ -123,14 +124,14 @@ class BatchNorm(Norm):
 
 
 def centred(images: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Numbers minus the mean of the first samples, and one over the standard deviation that normalises each.
+    """Centre images by the mean of the first samples; also return the reciprocal standard deviations.
 
     Args:
         images: shape (samples, n, channels, space...).
-        count: how many first samples give the statistics.
+        count: the number of first samples that the statistics are computed on.
 
     Returns:
-        The shape of the images, and one that meets it: (samples, n, channels, 1...).
+        Centred images, and the reciprocals in the broadcastable shape (samples, n, channels, 1...).
     """
     first = images[:count]
     over = (0, *range(3, images.dim()))
@@ -138,5 +139,5 @@ def centred(images: Tensor, count: int) -> tuple[Tensor, Tensor]:
     variance = away[:count].square().mean(over, keepdim=True)
     numbers = first[:, 0, 0].numel()
     unbiased = away.new_full((len(images), *(1,) * (images.dim() - 1)), numbers / (numbers - 1))
-    unbiased[:count] = 1  # the first are normalised with the variance of their own numbers
+    unbiased[:count] = 1  # the first samples are normalised with their biased variance
     return away, (variance * unbiased + EPS).rsqrt()

@@ -1,8 +1,8 @@
-"""Which axes of a network's parameters can be permuted together without a change of what it computes.
+"""Permutation symmetries of a stacked network: axes of parameters that can be permuted together.
 
-Hidden channels have no order of their own. If one permutes those of one layer, and the axes of all parameters that
-meet them, has the same network under another parameter vector. In a residual network all layers that are added to one
-another share their permutation; where a shortcut fills up with channels of zeros, the new ones have one of their own.
+The order of hidden channels is arbitrary. If the channels of a layer are permuted, together with the axes of all
+parameters that act on them, the network computes the same function with another parameter vector. In a residual network
+all layers whose outputs are added share a permutation; channels that a shortcut pads with zeros have a separate one.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _PASSING = (
 
 
 def axes(network: nn.Module) -> dict[str, tuple[Axis, ...]]:
-    """For each parameter and buffer of a stack, what each of its axes permutes with, that of the networks left out.
+    """The permutation groups on each axis of each parameter and buffer of a stack, without the network axis.
 
-    Inputs and outputs keep their order, and so do channels under a group normalisation of several groups. For other
-    networks, `connect.alignment.channel_graph.read` finds the same.
+    Inputs and outputs keep their order, and so do channels before a group normalisation with several groups. For other
+    networks, `connect.alignment.channel_graph.read` returns the same.
 
     Raises:
-        ParameterError: the network holds a layer that this function does not know.
+        ParameterError: the network has an unsupported layer.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> axes(nn.Sequential(Linear(1, 3, 5), nn.ReLU(), Linear(1, 5, 2)))["2.weight"]
@@ -47,7 +47,7 @@ def axes(network: nn.Module) -> dict[str, tuple[Axis, ...]]:
 
 
 def channels(network: nn.Module) -> dict[str, Axis]:
-    """What the channels permute with that each part of a stack puts out; empty where they keep their order.
+    """The permutation groups of the output channels of each submodule of a stack; empty if they keep their order.
 
     Raises:
         ParameterError: as for `axes`.
@@ -61,7 +61,7 @@ def channels(network: nn.Module) -> dict[str, Axis]:
 
 
 def groups(axes: Axes) -> dict[str, int]:
-    """How many channels each group has that permutes by itself.
+    """The number of channels of each permutation group.
 
     >>> from lmc_utils.networks.models import Architecture, build
     >>> groups(axes(build(Architecture(architecture="resnet8", widths=(8,)), (40, 1), 10)))
@@ -72,17 +72,18 @@ def groups(axes: Axes) -> dict[str, int]:
 
 
 def permuting(axis: Axis) -> Axis:
-    """An axis, empty if nothing on it permutes."""
+    """The axis, or an empty one if nothing on it can be permuted."""
     return axis if any(segment.group != FIXED for segment in axis) else ()
 
 
 def permuted(values: Parameters, axes: Axes, permutations: Mapping[str, Tensor]) -> Parameters:
-    """Parameters and buffers whose channel i is what channel permutations[group][i] was.
+    """Apply permutations: new channel i is the old channel `permutations[group][i]`.
 
     Args:
-        values: of stacked networks, see `stack.unflatten`; a single network has a leading axis of one.
-        axes: of the architecture, see `axes`.
-        permutations: of each group that is to be permuted, shape (channels,), the same for all networks.
+        values: parameters and buffers of stacked networks, see `stack.unflatten`.
+        axes: axes of the architecture, see `axes`.
+        permutations: permutation of each group, shape (channels,), the same for all networks; missing groups keep their
+            order.
     """
     result = dict(values)
     for name, each in axes.items():
@@ -103,9 +104,9 @@ def _order(axis: Axis, permutations: Mapping[str, Tensor]) -> Tensor:
 
 @dataclass
 class _Reading:
-    """What a walk through a stack notes: of each parameter its axes, of each part the channels at its output.
+    """Result of traversing a stack: axes of each parameter, and output channels of each submodule.
 
-    The input's channels are an empty axis, whose length need not be known.
+    The channels of the input are an empty axis, whose length need not be known.
     """
 
     axes: dict[str, tuple[Axis, ...]] = field(default_factory=dict)
@@ -120,7 +121,7 @@ def _read(network: nn.Module) -> _Reading:
 
 
 def _walk(layer: nn.Module, name: str, channels: Axis, reading: _Reading) -> Axis:
-    """Note what the axes of a layer are, given its channels at the input; those at its output."""
+    """Record the axes of a layer, given its input channels; return its output channels."""
     reading.outputs[name] = _through(layer, name, channels, reading)
     return reading.outputs[name]
 
@@ -155,7 +156,7 @@ def _through(layer: nn.Module, name: str, channels: Axis, reading: _Reading) -> 
 
 
 def _added(name: str, channels: Axis, after: Axis, groups: AxisGroups) -> Axis:
-    """The channels of a residual sum, whose shortcut is filled up with channels of zeros."""
+    """The channels of a residual sum, whose shortcut may be padded with zero channels."""
     if not channels:
         groups.fix(after)
         return ()

@@ -1,7 +1,7 @@
-"""The algebra of stacks: parameters and buffers by name, as flat vectors, layer by layer.
+"""Operations on stacks: convert parameters and buffers between dicts, flat vectors and layers.
 
 The parameters of a stack, and its buffers, are a plain `dict` from name to tensor of shape (networks, ...), in the
-order of the module. The functions below take such dicts apart and put them together, and never change their arguments.
+order of the module. The functions below convert such dicts and never change their arguments.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ from lmc_utils.networks.layers import Layer, Parameters
 
 
 class Networks(NamedTuple):
-    """Some networks of one architecture, a row each.
+    """Networks of one architecture, one row each.
 
     Attributes:
         theta: parameter vectors, shape (networks, parameters).
-        buffers: their running statistics, shape (networks, numbers), as `fresh_buffers` lays them out; None where they
-            are not known.
+        buffers: running statistics, shape (networks, numbers), laid out as in `fresh_buffers`; None if unknown.
     """
 
     theta: Tensor
     buffers: Tensor | None = None
 
     def to(self, device: torch.device) -> Networks:
-        """On a device."""
+        """The networks on a device."""
         return Networks(*(None if each is None else each.to(device) for each in self))  # type: ignore[arg-type]
 
     def rows(self, indices: slice | Tensor | list[int]) -> Networks:
@@ -48,7 +47,7 @@ def buffers(network: nn.Module) -> Parameters:
 
 
 def fresh_buffers(network: nn.Module, networks: int) -> Tensor:
-    """The buffers of so many networks before any training, those of the first in this stack: (networks, numbers).
+    """Initial buffers of so many networks, copied from the first one in this stack: (networks, numbers).
 
     >>> from lmc_utils.networks.layers import Linear
     >>> fresh_buffers(Linear(1, 3, 5), networks=2).shape  # it has none
@@ -60,11 +59,11 @@ def fresh_buffers(network: nn.Module, networks: int) -> Tensor:
 
 
 def load(network: nn.Module, values: Parameters) -> nn.Module:
-    """A copy of the network that holds these, for any number of networks; they are copied too.
+    """A copy of the stack with copies of these parameters and buffers, for any number of networks.
 
     Args:
         network: any stack of the architecture.
-        values: its parameters, and its buffers after them; without buffers, all have those of its first network.
+        values: parameters, then buffers; without buffers, all networks get those of the first one.
 
     Raises:
         ValueError: the names are not those of the network.
@@ -78,7 +77,7 @@ def load(network: nn.Module, values: Parameters) -> nn.Module:
 
 
 def initialise(network: nn.Module, seeds: list[int]) -> Parameters:
-    """Fresh parameters of len(seeds) networks; network i depends on seeds[i] alone.
+    """Draw initial parameters of `len(seeds)` networks; network i depends only on `seeds[i]`.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> three = initialise(Linear(1, 4, 2), seeds=[0, 1, 0])
@@ -97,7 +96,7 @@ def initialise(network: nn.Module, seeds: list[int]) -> Parameters:
 
 
 def flatten(values: Parameters) -> Tensor:
-    """Each network as one parameter vector theta, shape (networks, parameters).
+    """Flatten each network into one parameter vector theta, shape (networks, parameters).
 
     >>> flatten({"w": torch.ones(2, 3, 4), "b": torch.zeros(2, 1, 4)}).shape
     torch.Size([2, 16])
@@ -106,12 +105,12 @@ def flatten(values: Parameters) -> Tensor:
 
 
 def unflatten(thetas: Tensor, network: nn.Module, flat_buffers: Tensor | None = None) -> Parameters:
-    """Undo `flatten`, given any stack of the same architecture; views of the vectors where possible.
+    """Inverse of `flatten`, given any stack of the same architecture; returns views where possible.
 
     Args:
         thetas: parameter vectors, shape (networks, parameters).
         network: any stack of the architecture.
-        flat_buffers: also its buffers, as `fresh_buffers` lays them out, (networks, numbers); they come last.
+        flat_buffers: buffers, laid out as in `fresh_buffers`, (networks, numbers); they follow the parameters.
 
     Raises:
         ValueError: the vectors are too long or too short for the architecture.
@@ -121,25 +120,25 @@ def unflatten(thetas: Tensor, network: nn.Module, flat_buffers: Tensor | None = 
 
 
 def bound(network: nn.Module, thetas: Tensor, flat_buffers: Tensor | None = None) -> nn.Module:
-    """A copy of the network that is made of views of these vectors: who changes a vector changes the network.
+    """A copy of the stack whose parameters are views of these vectors: changing a vector changes the network.
 
     Args:
         network: any stack of the architecture.
         thetas: parameter vectors, shape (networks, parameters).
-        flat_buffers: its buffers, (networks, numbers), where it has some.
+        flat_buffers: buffers, (networks, numbers), if there are any.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> thetas = torch.zeros(2, 6)
     >>> layer = bound(Linear(1, 2, 2), thetas)
     >>> _ = thetas.fill_(1.0)
-    >>> layer(torch.ones(2, 1, 2)).tolist()  # 1 + 1, and the bias
+    >>> layer(torch.ones(2, 1, 2)).tolist()  # 1 + 1 plus the bias
     [[[3.0, 3.0]], [[3.0, 3.0]]]
     """
     return _holding(network, unflatten(thetas.detach(), network, flat_buffers))
 
 
 def _named(flat: Tensor, like: Parameters, what: str) -> Parameters:
-    """The pieces of flat vectors, (networks, numbers), under the names and in the shapes of these."""
+    """Split flat vectors, (networks, numbers), into pieces with the names and shapes of `like`."""
     sizes = [math.prod(value.shape[1:]) for value in like.values()]
     if flat.shape[-1] != sum(sizes):
         raise ValueError(f"expected {what} vectors of length {sum(sizes)}, got {flat.shape[-1]}")
@@ -150,7 +149,7 @@ def _named(flat: Tensor, like: Parameters, what: str) -> Parameters:
 
 
 def _holding(network: nn.Module, values: Parameters) -> nn.Module:
-    """A copy of the network with these very tensors as its parameters and buffers."""
+    """A copy of the network that shares these tensors as its parameters and buffers."""
     copied = copy.deepcopy(network)
     kept = buffers(network)
     for name, value in values.items():
@@ -160,7 +159,7 @@ def _holding(network: nn.Module, values: Parameters) -> nn.Module:
 
 
 def layer_slices(network: nn.Module) -> dict[str, slice]:
-    """Where each layer's block lies in the flat parameter vector, in order; the blocks cover the vector.
+    """The slice of each layer in the flat parameter vector, in order; together they cover the vector.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> layer_slices(nn.Sequential(Linear(1, 2, 3), nn.ReLU(), Linear(1, 3, 1)))

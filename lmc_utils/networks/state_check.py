@@ -1,7 +1,7 @@
-"""Reject networks whose state is not understood: a stack is its parameters, its running statistics, and nothing else.
+"""Reject networks with unsupported state: a stack may have parameters and running statistics, and nothing else.
 
-Measurements run many networks through one module, in batches of their own choosing. A module that keeps other buffers,
-draws random numbers, or lets samples of a batch meet would give numbers that depend on the order of the work.
+Measurements run many networks through one module, in batches of any size. If a module had other buffers, drew random
+numbers, or mixed samples of a batch, results would depend on the order of evaluation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, layers.Residual)
 
 
 def require_understood(network: nn.Module) -> None:
-    """Raise ParameterError unless all parts of a stack are layers of this package, which are known to be safe.
+    """Raise ParameterError unless all submodules of a stack are layers of this package, which are known to be safe.
 
     >>> require_understood(nn.Sequential(layers.Linear(1, 2, 3), nn.Dropout()))
     Traceback (most recent call last):

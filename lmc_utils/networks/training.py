@@ -1,4 +1,4 @@
-"""SGD on a whole stack at once, each network with its own data order."""
+"""Train a whole stack at once by SGD, each network with its own data order."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from lmc_utils.networks.augmentation import AUGMENTATIONS, augment, draws
 from lmc_utils.networks.state_check import require_understood
 from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
 
-_COPIES = 9  # of a network's parameters while it is trained: also momentum, gradients, old and new ones
+_COPIES = 9  # of a network's parameters in training: parameters and momentum, old and new, and gradients
 _TOGETHER = 7 * 10**6  # activations of a batch: 5 to 8 million are as fast, 4 and 12 slower (27 ResNet-8s, 1 MiB of L2)
 _GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound memory on large data sets
 
 
 @dataclass(frozen=True)
 class Recipe(Settings):
-    """How a network is trained: SGD with momentum, coupled weight decay and a cosine schedule to zero, step by step.
+    """Training hyperparameters: SGD with momentum, coupled (L2) weight decay and a per-step cosine schedule to zero.
 
     >>> Recipe(momentum=1.5)
     Traceback (most recent call last):
@@ -54,13 +54,13 @@ class Recipe(Settings):
 
 
 class State(NamedTuple):
-    """All that training goes on from, a row for each network.
+    """State of training, a row for each network.
 
     Attributes:
         theta: parameter vectors, shape (networks, parameters).
-        momentum: the optimiser's momentum, laid out as the parameters.
-        buffers: what the networks keep besides, such as running statistics: (networks, numbers), see
-            `stack.fresh_buffers`; no numbers where they keep nothing.
+        momentum: the optimiser's momentum, laid out like the parameters.
+        buffers: buffers such as running statistics, (networks, numbers), see `stack.fresh_buffers`; (networks, 0) if
+            there are none.
     """
 
     theta: Tensor
@@ -68,17 +68,17 @@ class State(NamedTuple):
     buffers: Tensor
 
     def rows(self, indices: Sequence[int] | slice) -> State:
-        """Some of the networks, or some of them several times."""
+        """Select networks by index; an index may be repeated."""
         return State(*(part[indices] for part in self))
 
     @staticmethod
     def joined(states: Sequence[State]) -> State:
-        """The networks of several."""
+        """Concatenate the networks of several states."""
         return State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
 
 
 def start(network: nn.Module, thetas: Tensor) -> State:
-    """The state of networks with these parameters before any training."""
+    """The initial state of networks with these parameters."""
     return State(thetas, torch.zeros_like(thetas), stack.fresh_buffers(network, len(thetas)).to(thetas))
 
 
@@ -87,9 +87,9 @@ class Diverged(ParameterError):
 
 
 def rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate at a step of `steps`: from the full rate down to zero (Loshchilov and Hutter 2017).
+    """Cosine schedule of the learning rate, from the full rate to zero at `steps` (Loshchilov and Hutter 2017).
 
-    In the epochs of warm-up it is less, in proportion to the steps that were made (Goyal et al. 2017).
+    During warm-up it is scaled linearly with the number of steps (Goyal et al. 2017).
 
     >>> [round(rate(Recipe(learning_rate=1.0), step, steps=4), 3) for step in range(5)]
     [1.0, 0.854, 0.5, 0.146, 0.0]
@@ -120,22 +120,23 @@ def train_epoch(
     epoch: int,
     activations: int | None = None,
 ) -> State:
-    """Train every network of a stack for one epoch, network i with the data order and the draws of streams[i].
+    """Train every network of a stack for one epoch, network i with the data order and the draws of `streams[i]`.
 
-    The gradient is that of the sum of the networks' mean cross-entropies: each network gets its own. The state is all
-    that there is, so that an epoch is a pure function, a fork a copy of rows, and a resumed run the run.
+    The loss is the sum of the networks' mean cross-entropies, so that each network gets its own gradient. There is no
+    state besides `state`: an epoch is a pure function, a fork is a copy of rows, and a resumed run is identical to an
+    uninterrupted one.
 
     Args:
         network: any stack of this architecture; not changed.
-        state: of the networks; not changed.
+        state: state of the networks; not changed.
         train: inputs (samples, space..., channels) and labels (samples,).
-        streams: one seed a network, see `data_order`.
-        recipe: how to train.
-        epoch: how many epochs these networks have behind them.
-        activations: numbers that one network makes of one sample; counted by a forward pass where they are not given.
+        streams: one seed for each network, see `data_order`.
+        recipe: training hyperparameters.
+        epoch: the number of epochs trained before.
+        activations: number of activations of one network for one sample; by default counted in a forward pass.
 
     Returns:
-        The state an epoch later.
+        The state after the epoch.
 
     Raises:
         Diverged: a parameter is NaN or infinite.
@@ -146,14 +147,15 @@ def train_epoch(
     size = networks_at_once(network, train[0], len(streams), batch_size=recipe.batch_size, activations=activations)
     after = []
     for first in range(0, len(streams), size):
-        # All parts are of one size, the last filled up: a convolution may round otherwise in a stack of another size.
+        # All chunks have the same size, the last one padded: a convolution may round differently in a stack of another
+        # size.
         rows = [min(row, len(streams) - 1) for row in range(first, first + size)]
         after.append(_train(network, state.rows(rows), train, [streams[row] for row in rows], recipe, epoch))
     return State.joined(after).rows(slice(len(streams)))
 
 
 def count_activations(network: nn.Module, inputs: Tensor) -> int:
-    """How many numbers one network makes of one sample, in all its layers.
+    """The number of activations of one network for one sample, over all layers.
 
     Raises:
         ParameterError: the network is not built of stacked layers.
@@ -163,10 +165,11 @@ def count_activations(network: nn.Module, inputs: Tensor) -> int:
 
 
 def networks_at_once(network: nn.Module, inputs: Tensor, networks: int, *, batch_size: int, activations: int) -> int:
-    """How many networks are trained as one: by network and device, never by a clock, so that bits repeat.
+    """The number of networks to train as one stack, chosen by network and device, not by timing, for reproducibility.
 
-    On a CPU as many as keep the activations of a batch in its cache: more are slower, and large images go one network
-    at a time, where going together gains nothing (`benchmarks/training.py`). On a GPU as many as fit into half of it.
+    On a CPU, as many as keep the activations of a batch in its cache: more are slower. For large images this is one
+    network at a time, as stacking gains nothing there (`benchmarks/training.py`). On a GPU, as many as fit into half of
+    its memory.
     """
     each = batch_size * activations
     most = _TOGETHER // each
@@ -185,7 +188,7 @@ def _train(
     recipe: Recipe,
     epoch: int,
 ) -> State:
-    """`train_epoch`, all networks as one."""
+    """`train_epoch` with all networks in one stack."""
     inputs, labels = train
     theta, momentum, buffers = (part.clone() for part in state)
     slope = torch.empty_like(theta)  # every step's gradient
@@ -194,7 +197,7 @@ def _train(
     steps = len(inputs) // recipe.batch_size
     for step, (batch, targets) in enumerate(batches(inputs, labels, streams, recipe=recipe, epoch=epoch)):
         slopes(trained, batch, targets, precision=recipe.precision, out=slope)
-        # In place, which `torch.optim.SGD` is not; the order of its sums, and so its bits.
+        # In place, unlike `torch.optim.SGD`, but with the same order of operations and so the same bits.
         slope.add_(theta, alpha=recipe.weight_decay)
         momentum.mul_(recipe.momentum).add_(slope)
         theta.sub_(momentum, alpha=rate(recipe, epoch * steps + step, recipe.epochs * steps))
@@ -207,14 +210,14 @@ def _train(
 
 
 def slopes(network: nn.Module, batch: Tensor, targets: Tensor, *, precision: str, out: Tensor) -> None:
-    """The gradient of each network's mean cross-entropy on its own batch.
+    """Compute the gradient of each network's mean cross-entropy on its own batch.
 
     Args:
         network: a stack in training mode.
         batch: inputs, shape (networks, size, ...).
         targets: labels, (networks, size).
-        precision: of products, see `Recipe`.
-        out: where the gradients are written, (networks, parameters).
+        precision: precision of matrix products, see `Recipe`.
+        out: written with the gradients, (networks, parameters).
     """
     with torch.autocast(batch.device.type, torch.bfloat16, precision == "bfloat16"):
         logits = network(batch)

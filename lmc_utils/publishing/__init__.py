@@ -1,4 +1,4 @@
-"""Execute what changed and publish it: the pages, the PDF, a single run, and what goes back to a class."""
+"""Execute changed notebooks and publish: the book's pages, the PDF, the page of a run, and feedback for a class."""
 
 __all__ = [
     "site",

@@ -1,6 +1,6 @@
-"""Where there is a browser that can be driven: Chromium, Chrome or Edge, found on this machine or fetched.
+"""Find or install a browser for automation: Chromium, Chrome or Edge.
 
-`python -m lmc_utils.publishing.browser` writes where it is, and fetches one first if there is none.
+`python -m lmc_utils.publishing.browser` prints its path, and installs one first if there is none.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"
 
 
 def find() -> str | None:
-    """The program: what `LMC_BROWSER` names, else one on the PATH or where installers put it, else Playwright's.
+    """Find a browser: `LMC_BROWSER`, else one on the PATH or in a usual place, else Playwright's.
 
     Raises:
-        ParameterError: `LMC_BROWSER` names no program.
+        ParameterError: `LMC_BROWSER` is not a program.
     """
     if named := os.environ.get(VARIABLE):
         if program := shutil.which(named):
@@ -57,17 +57,17 @@ def _standard_paths() -> Iterator[str]:
 
 
 def _playwright_browser() -> str | None:
-    """In a process of its own, as Playwright cannot be asked from within a running one."""
+    """The path of Playwright's browser, from a separate process, as Playwright cannot be nested."""
     asked = subprocess.run([sys.executable, "-c", _PLAYWRIGHTS], capture_output=True, text=True, check=False)
     program = shutil.which(asked.stdout.strip())
     return program if program and _starts(program) else None
 
 
 def require_browser() -> str:
-    """As `find`, where nothing can be done without.
+    """As `find`, but a missing browser is an error.
 
     Raises:
-        ParameterError: there is none; it says what to type.
+        ParameterError: there is none; the message says what to type.
     """
     if program := find():
         return program
@@ -75,13 +75,13 @@ def require_browser() -> str:
 
 
 def install_advice() -> str:
-    """What to type where there is no browser."""
+    """The command to type if there is no browser."""
     command = debian_packages.install_advice("chromium") or f"{sys.executable} -m playwright install chromium"
     return f"try `{command}`, or name one with `export {VARIABLE}=...`"
 
 
 def find_or_install() -> str:
-    """As `require_browser`, but where there is none, ask Playwright's installer for one, then Debian's if it may."""
+    """As `require_browser`, but if there is none, try Playwright's installer, then Debian packages if permitted."""
     if find() is None:
         print("fetching a browser (a minute or two)", file=sys.stderr)  # noqa: T201
         for command in _installers():
@@ -97,7 +97,7 @@ def _installers() -> Iterator[Sequence[str]]:
 
 
 def _starts(program: str) -> bool:
-    """Whether it has all libraries: Playwright's brings none along."""
+    """Whether a browser starts: Playwright's comes without its libraries."""
     tried = [program, "--headless", *_ARGUMENTS, "--dump-dom", "about:blank"]
     with watchdog.start(tried, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
@@ -108,7 +108,7 @@ def _starts(program: str) -> bool:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """The browser, without a window, driven by Playwright; one at a time in a process.
+    """Launch a headless browser by Playwright; only one at a time in a process.
 
     Raises:
         ParameterError: there is no browser, or Playwright is not installed.

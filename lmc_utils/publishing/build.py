@@ -1,7 +1,7 @@
-"""Execute what changed and publish the book, so that the last good one stays until the next is whole.
+"""Execute changed notebooks and publish the book; the last good version stays until the next is complete.
 
-Everything lives in two places that can be deleted at any time: `book/notebooks/`, the executed notebooks, and
-`_build/`, the rest. An executed notebook carries a digest of all that it came from; so does the published HTML.
+All outputs are in two folders that can be deleted at any time: executed notebooks in `book/notebooks/`, the rest in
+`_build/`. An executed notebook carries a digest of its dependencies; so does the published HTML.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
     Args:
         root: the checkout.
         preset: the parameter values of every notebook.
-        at_once: notebooks executed at a time; each gets an equal part of the cores.
+        at_once: number of notebooks executed in parallel, which share the cores equally.
 
     Returns:
-        The exit status: 0, or 1 where a notebook or the HTML failed, or a sentence contradicts its numbers. Then the
-        last good HTML is still in place.
+        The exit status: 0, or 1 if a notebook or the HTML failed, or a sentence contradicts its numbers; then the last
+        good HTML stays in place.
 
     Raises:
-        KeyboardInterrupt: after everything it had started has stopped; a later build goes on from here.
-        ParameterError: another build of this checkout is at work.
+        KeyboardInterrupt: after all child processes have ended; a later build continues from here.
+        ParameterError: another build of this checkout is running.
     """
     site, console = Site(root), Console(stderr=True, soft_wrap=True)
     with exclusive_build(site):
@@ -66,7 +66,7 @@ def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
 
 
 def _clear(site: Site, keep: set[Path]) -> None:
-    """Remove what a killed build, or one in which a notebook failed, has left, and notebooks without a source."""
+    """Remove leftovers of a killed or failed build, and executed notebooks without a source."""
     folder_swap.restore(site.html, site.fresh, site.previous)
     executed = {*notebook_paths(site.executed), *notebook_paths(site.executed / "exercises")}
     for leftover in [*site.work.glob("*.ipynb"), *site.executed.rglob(".*.partial"), *(executed - keep)]:
@@ -74,9 +74,9 @@ def _clear(site: Site, keep: set[Path]) -> None:
 
 
 def digest_of(source: Path, preset: str) -> str:
-    """A digest of all that an executed notebook comes from: its source, its preset, and what its code depends on.
+    """A digest of the dependencies of an executed notebook: its source, its preset, and the code and data it uses.
 
-    The values of the preset stand in the records of parameters.
+    The values of the preset are covered as part of the parameter records.
 
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.
@@ -85,7 +85,7 @@ def digest_of(source: Path, preset: str) -> str:
 
 
 def _write_handouts(site: Site, exercises: list[Path]) -> None:
-    """Student versions of the exercise notebooks; they take nbgrader seconds, so only where something has changed."""
+    """Write student versions of the exercise notebooks, only of changed ones, as nbgrader takes seconds."""
     stamp = site.work / "handouts.digest"
     wanted = digest([{path.name: path for path in exercises}, of_code(f"import {assignments.__name__}")])
     if exercises and not (stamp.exists() and stamp.read_text() == wanted and site.handouts.is_dir()):
@@ -98,7 +98,7 @@ def _write_handouts(site: Site, exercises: list[Path]) -> None:
 def execute_all(
     site: Site, sources: list[Path], *, preset: str, at_once: int, console: Console, digests: dict[Path, str]
 ) -> list[str]:
-    """Execute notebooks, some at a time, each in a process of its own; a failure does not stop the others.
+    """Execute notebooks in parallel, each in a separate process; a failure does not stop the others.
 
     Returns:
         A line for each notebook that failed.
@@ -122,12 +122,12 @@ def execute_all(
 def _execution(site: Site, source: Path, preset: str, environment: dict[str, str]) -> subprocess_jobs.Job:
     command = [sys.executable, "-m", "lmc_utils.cli", "run", str(source), "--preset", preset]
     command += ["--out", str(site.work / source.name), "--as-source"]
-    command += ["--no-check"]  # of parameters, which imports torch; the notebook does so anyway
+    command += ["--no-check"]  # checking parameters imports torch, and the notebook does it anyway
     return subprocess_jobs.Job(source.stem, command, site.work / f"{source.stem}.log", site.root, environment)
 
 
 def _accept(finished: Path, target: Path, stamp: str) -> None:
-    """Stamp a finished notebook with its digest and put it in its place, whole."""
+    """Add the digest to a finished notebook and move it to its place atomically."""
     notebook = json.loads(finished.read_text(encoding="utf-8"))
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, notebook_files.with_metadata(notebook, digest=stamp))
@@ -135,7 +135,7 @@ def _accept(finished: Path, target: Path, stamp: str) -> None:
 
 
 def _publish(site: Site, console: Console) -> int:
-    """Build the HTML aside and swap it in if it is good; nothing to do where nothing it is made of has changed."""
+    """Build the HTML in a separate folder and swap it in on success; skip if no input has changed."""
     files = [*sorted((site.root / "book").rglob("*")), site.root / "_config.yml"]
     made = site.root / "book" / "api" / "modules"  # from the package, while Sphinx runs
     files = [path for path in files if made not in path.parents]
@@ -149,7 +149,7 @@ def _publish(site: Site, console: Console) -> int:
         return 0
     log, complete = site.root / "_build" / "html.log", site.staging / "complete"
     static = digest([where, {name: path for name, path in made_of.items() if path.suffix not in (".md", ".ipynb")}])
-    # Sphinx does not repeat a warning about a page that it need not read again, nor see that a script or style changed.
+    # Sphinx does not repeat warnings about unchanged pages, and does not notice changed scripts and styles.
     goes_on = complete.exists() and complete.read_text() == static
     complete.unlink(missing_ok=True)
     if not goes_on:

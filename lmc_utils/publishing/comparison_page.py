@@ -1,4 +1,4 @@
-"""Runs of one notebook side by side, as tables for people to read and as a page with pictures."""
+"""Comparison of runs of one notebook, as text tables and as a page with figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmc_utils.running.recorded_curves import Curves
 
 
 def parameters(comparison: Comparison) -> list[list[str]]:
-    """The parameters that differ, a row each, below a head with the names of the runs."""
+    """A table of differing parameters, with the names of the runs as header."""
     written = {
         name: [one_line(json.dumps(value, ensure_ascii=False), LONGEST_VALUE) for value in values]
         for name, values in comparison.differing_parameters.items()
@@ -22,13 +22,13 @@ def parameters(comparison: Comparison) -> list[list[str]]:
 
 
 def numbers(comparison: Comparison) -> list[list[str]]:
-    """The recorded numbers, a row each, below a head; a dash where a run has none."""
+    """A table of recorded numbers, with a header; missing numbers are dashes."""
     return [list(map(_written, row)) for row in comparison.rows()]
 
 
 def write(page: Path, comparison: Comparison) -> None:
-    """Write what differs, the barriers and curves of all runs as pictures, and all numbers as one page."""
-    from lmc_utils.figures import elements, run_comparison, theme  # here, as drawing takes long to import
+    """Write a page with the differing parameters, figures of barriers and curves of all runs, and all numbers."""
+    from lmc_utils.figures import elements, run_comparison, theme  # slow to import
 
     theme.use_theme()
     barriers = {name: each for name, each in comparison.numbers_by_fork.items() if "barrier" in name and len(each) > 1}

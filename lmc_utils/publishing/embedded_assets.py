@@ -1,4 +1,4 @@
-"""A page of the built book as one file: its styles, scripts, pictures and fonts go into it."""
+"""Turn a page of the built book into a single file, with styles, scripts, pictures and fonts embedded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _URL = re.compile(r"url\((['\"]?)(?!data:|#|https?:)([^)'\"?#]+)[^)]*\)")
 _IMPORT = re.compile(r"@import\s+(?:url\()?['\"]([^'\"]+)['\"]\)?;")
 _FONT = re.compile(r'[\w.]+\s*\+\s*"([0-9a-f]+\.woff2)"')
 _TYPES = {".svg": "image/svg+xml", ".jpg": "image/jpeg", ".woff2": "font/woff2", ".js": "text/javascript"}
-_LONG = 50_000  # characters of a script from which on it is packed
-_ICONS = "fontawesome.js"  # a third of what a page may weigh; what it draws is left out
+_LONG = 50_000  # characters; longer scripts are compressed
+_ICONS = "fontawesome.js"  # a third of the allowed page size; its icons are left out
 _NO_ICONS = "<style>:not(.jupyter-button) > i[class*='fa-'] {display: none}</style>"
 
-# Scripts run in their order, those that wait for the page as well; what is packed is unpacked by the browser.
+# Scripts run in order, including deferred ones; the browser decompresses packed ones.
 _LOADER = """
 <noscript>The figures and equations of this page need scripts, which are turned off.</noscript>
 <script>
@@ -53,12 +53,12 @@ _LOADER = """
 
 
 def embed_assets(page: Path) -> str:
-    """The HTML of a page that asks for no other file.
+    """The HTML of a page with all its assets embedded.
 
-    Scripts keep their order; long ones are packed. Links to other pages lead nowhere, and are left out.
+    Scripts keep their order; long ones are compressed. Links to other pages are removed.
 
     Args:
-        page: an HTML file of a built book, beside what it asks for.
+        page: an HTML file of a built book, beside its assets.
     """
     folder = page.parent
     text = _ASIDE.sub("", page.read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def _script(match: re.Match[str], folder: Path) -> str:
     attributes, text = match.groups()
     if source := _SOURCE.search(attributes):
         text = _read(folder / source[1])
-    elif attributes.strip():  # data, or what the theme needs before the page is drawn
+    elif attributes.strip():  # data, or scripts that the theme needs before rendering
         return match[0]
     if len(text) < _LONG:
         closed = text.replace("</script", "<\\/script")
@@ -82,11 +82,11 @@ def _script(match: re.Match[str], folder: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """A script, with what it would ask for."""
+    """A script, with the assets that it would load."""
     if path.name == _ICONS:
         return ""
     text = path.read_text(encoding="utf-8")
-    if path.name == "offline.js":  # it finds this one beside itself in the book
+    if path.name == "offline.js":  # in the book it loads this file from its own folder
         address = _data_url(path.with_name("anywidget.js"))
         return f'window.lmcModules = {{anywidget: "{address}"}};\n{text}'
     if path.name == "embed-amd.js":

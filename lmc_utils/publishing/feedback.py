@@ -1,4 +1,4 @@
-"""What goes back to a class: a page for each student, and one for who teaches. Nothing is sent anywhere."""
+"""Feedback pages for a class: one for each student, and a summary for the teacher. Nothing is sent anywhere."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TEST = re.compile(r"-(?:test|task)$")
 
 
 def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
-    """Write a page for each student: points, for each that was lost a hint, and the submitted answer. No hidden tests.
+    """Write a page for each student with points, hints for lost points, and submitted answers, without hidden tests.
 
     Args:
-        folder: where the pages go; one of an earlier call is replaced.
-        graded: what was marked. Whose it is, `versions.student` says.
+        folder: the folder of the pages; one from an earlier call is replaced.
+        graded: marked submissions; `resubmissions.submission_author` determines the student.
 
     Returns:
         The pages, in the order of the students' names.
@@ -36,7 +36,7 @@ def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
     written: list[Path] = []
     for name in sorted(by_student):
         page = folder / f"{safe_file_name(name) or 'nameless'}.html"
-        while page in written:  # of another student
+        while page in written:  # used by another student
             page = page.with_name(f"{page.stem}_.html")
         standalone_page.write(page, name, "".join(map(_submission, by_student[name])))
         written.append(page)
@@ -44,7 +44,7 @@ def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
 
 
 def write_summary(page: Path, graded: Sequence[GradedSubmission]) -> None:
-    """Write how each exercise went: a picture, a table, and the mistakes with how often they were made."""
+    """Write a summary of each exercise: a bar chart, a table, and the frequencies of mistakes."""
     latest = _without_superseded(graded)
     by_notebook: dict[str, list[Marks]] = {}
     for each in latest:
@@ -81,7 +81,7 @@ def _submission(graded: GradedSubmission) -> str:
 
 
 def _answers(executed: Path) -> dict[str, str]:
-    """The submitted answers by exercise, as HTML; no tests, and no outputs, as a program may print hidden tests."""
+    """The submitted answers by exercise, as HTML, without tests and outputs, as code may print hidden tests."""
     result: dict[str, str] = {}
     for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
         name = str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
@@ -92,7 +92,7 @@ def _answers(executed: Path) -> dict[str, str]:
 
 
 def _picture(tallies: dict[str, ExerciseSummary]) -> str:
-    from lmc_utils.figures import class_results, elements, theme  # here, as drawing takes long to import
+    from lmc_utils.figures import class_results, elements, theme  # slow to import
 
     theme.use_theme()
     figure = class_results.bar_chart(

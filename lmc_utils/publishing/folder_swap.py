@@ -1,4 +1,4 @@
-"""Put a folder in the place of another, so that there is a whole one at every moment."""
+"""Replace a folder by another one, so that a complete one exists at any moment."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux; RENAME_SWAP
 
 
 def replace(place: Path, fresh: Path, aside: Path) -> None:
-    """Put a folder in its place, and remove what was there.
+    """Move a folder to its place, and remove the one that was there.
 
-    Linux and macOS do it in one step. Elsewhere, and on file systems that cannot, it takes two, and who is killed
-    between them leaves the old folder `aside`, for `restore`.
+    On Linux and macOS this is atomic. Elsewhere, and on file systems without support, it takes two steps; a process
+    killed between them leaves the old folder `aside`, for `restore`.
 
     Args:
-        place: where the folder belongs.
-        fresh: the new one, on the same file system.
-        aside: for the old one, for a moment.
+        place: the path to replace.
+        fresh: the new folder, on the same file system.
+        aside: temporary path of the old folder.
     """
     if not place.exists():
         fresh.rename(place)
@@ -33,7 +33,7 @@ def replace(place: Path, fresh: Path, aside: Path) -> None:
 
 
 def restore(place: Path, fresh: Path, aside: Path) -> None:
-    """Undo what a `replace` that was killed has begun: the folder is in its place, and there is no other."""
+    """Undo a `replace` that was killed: the old folder is back in its place, and temporary ones are removed."""
     if aside.exists() and not place.exists():
         aside.rename(place)
     for folder in (fresh, aside):
@@ -41,12 +41,12 @@ def restore(place: Path, fresh: Path, aside: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Whether the system has exchanged two folders."""
+    """Exchange two folders atomically; return whether that is possible."""
     names = os.fsencode(one), os.fsencode(other)
     try:
         system = ctypes.CDLL(None)
         if sys.platform == "darwin":
             return bool(system.renamex_np(*names, _EXCHANGE) == 0)
         return bool(system.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0)
-    except (AttributeError, OSError, TypeError):  # it has no such function
+    except (AttributeError, OSError, TypeError):  # the system has no such function
         return False

@@ -1,4 +1,4 @@
-"""Whether a file can be written, found before the work whose result it is to hold."""
+"""Check that an output file can be written, before the work starts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from lmc_utils.settings import ParameterError, require
 
 
 def require_writable(path: Path, option: str) -> None:
-    """Raise ParameterError, naming the option that asked for a file, unless its folder exists and takes one.
+    """Raise ParameterError, naming the option, unless the folder of an output file exists and is writable.
 
-    What the file may hold already stays: a file beside it is created and removed.
+    An existing file is not changed: another file beside it is created and removed.
 
     >>> require_writable(Path("no/such/folder/x.html"), "html")
     Traceback (most recent call last):
@@ -20,7 +20,7 @@ def require_writable(path: Path, option: str) -> None:
     if not path.parent.is_dir():
         raise ParameterError(f"{option}: expected a folder that exists, got '{path.parent}'; create it first")
     require(not path.is_dir(), option, "the name of a file, not of a folder", str(path))
-    probe = path.with_name(f".{path.name}.{os.getpid()}.partial")  # as `provenance.write_whole` names what it writes
+    probe = path.with_name(f".{path.name}.{os.getpid()}.partial")  # named as in `provenance.write_whole`
     try:
         probe.touch()
         probe.unlink()

@@ -1,4 +1,4 @@
-"""The whole book as one PDF: all pages on one, printed by Chromium, with the mathematics and figures of the screen."""
+"""Print the whole book as one PDF by Chromium, with equations and figures as on screen."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FOOTER = (
 
 
 def write(root: Path, target: Path) -> None:
-    """Print the book, built from the notebooks that were executed last, with outline and page numbers.
+    """Print the book from the last executed notebooks, with outline and page numbers.
 
     Args:
         root: the checkout; `lmc build` has executed its notebooks.
-        target: the PDF; it is replaced when the new one is whole.
+        target: the PDF, replaced when the new one is complete.
 
     Raises:
-        ParameterError: nothing was executed yet, the pages failed, or there is no browser to print with.
+        ParameterError: nothing has been executed, the pages failed, or there is no browser.
     """
     site = Site(root)
     if not any(site.executed.glob("*.ipynb")):
@@ -54,10 +54,10 @@ def write(root: Path, target: Path) -> None:
 
 
 def print_page(page: Path, target: Path) -> None:
-    """Print a page of the disk once its mathematics is drawn.
+    """Print a local page once its equations are rendered.
 
     Raises:
-        ParameterError: there is no browser, or no Playwright to drive it.
+        ParameterError: there is no browser, or Playwright is not installed.
     """
     margins = {"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
     with browser.launched() as chromium:

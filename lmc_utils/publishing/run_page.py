@@ -1,4 +1,4 @@
-"""One run as a page of its own, in the look of the book: a single file that asks for nothing else."""
+"""A run as a self-contained page in the style of the book."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from lmc_utils.settings import ParameterError, require
 
 _TAGGED = re.compile(r"^\$\$\n(.*?\\tag\{[^}]*\})\n\$\$$", re.MULTILINE | re.DOTALL)
 _LOOK = {"custom.css", "figures.js", "folds.js", "favicon.svg", "logo.svg", "logo-dark.svg"}
-_NEEDED = {"accessible_markup", "claim_outputs", "dark_figures", "offline", "page_order"}  # of the book's own extensions
-_ALONE = {  # what leads to other pages
+_NEEDED = {"accessible_markup", "claim_outputs", "dark_figures", "offline", "page_order"}  # among the book's extensions
+_ALONE = {  # settings that remove links to other pages
     "use_download_button": False,
     "use_repository_button": False,
     "use_issues_button": False,
@@ -34,7 +34,7 @@ _ALONE = {  # what leads to other pages
 
 
 def require_target(target: Path | None, root: Path) -> None:
-    """Raise ParameterError unless a page that is asked for has a name for one, and a checkout to get its look from."""
+    """Raise ParameterError unless a requested page has a valid name, and there is a checkout with the book's style."""
     if target is not None:
         existing = next(folder for folder in target.absolute().parents if folder.exists())  # the others are created
         standalone_page.require_html_name(existing / target.name)
@@ -46,9 +46,9 @@ def write(root: Path, run: Path, target: Path) -> None:
     """Write the page of an executed notebook.
 
     Args:
-        root: a checkout of the book, whose look it gets.
-        run: the executed notebook, of `lmc run` or of papermill.
-        target: the HTML file; it is replaced when the new one is whole.
+        root: a checkout of the book, for its style.
+        run: the notebook, executed by `lmc run` or papermill.
+        target: the HTML file, replaced when the new one is complete.
 
     Raises:
         ParameterError: it was not executed, there is no checkout, or the page failed.
@@ -71,10 +71,10 @@ def write(root: Path, run: Path, target: Path) -> None:
 
 
 def prepare_notebook(run: Path, root: Path) -> NotebookNode:
-    """The executed notebook as its page shows it: readable, its title first, its equations with their numbers.
+    """Prepare an executed notebook for its page: readable, with its title first and equations numbered as in the book.
 
     Raises:
-        ParameterError: it is no notebook, or was not executed.
+        ParameterError: it is not a notebook, or was not executed.
     """
     executed = notebook_files.read(run, "an executed notebook")
     about = executed["metadata"].get("papermill") or {}
@@ -99,7 +99,7 @@ def _with_numbered_equations(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_sources(site: Site, work: Site, notebook: NotebookNode) -> None:
-    """A book of one page, in the look of the checkout's."""
+    """Write the sources of a one-page book in the style of the checkout's."""
     book = work.root / "book"
     (book / "_static").mkdir(parents=True)
     for name in _LOOK:
@@ -109,7 +109,7 @@ def _write_sources(site: Site, work: Site, notebook: NotebookNode) -> None:
     (book / "_toc.yml").write_text("format: jb-book\nroot: run\n")
     vendor = work.root / "_build" / "vendor"
     vendor.mkdir(parents=True)
-    for tarball in (site.root / "_build" / "vendor").glob("*.tgz"):  # they need not be fetched again
+    for tarball in (site.root / "_build" / "vendor").glob("*.tgz"):  # so that they need not be fetched again
         shutil.copyfile(tarball, vendor / tarball.name)
     _write_config(site.root, work.root / "_config.yml")
 

@@ -1,4 +1,4 @@
-"""The folders of a checkout that a build reads and writes, and Sphinx at work in them."""
+"""The folders of a checkout that a build reads and writes, and running Sphinx in them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Site:
         root: the checkout.
         sources: the notebooks without outputs.
         executed: the executed notebooks that the book is built from.
-        handouts: the student versions of the exercise notebooks, for the pages to offer.
-        work: where notebooks are executed; what failed stays here as NAME.partial.ipynb, beside NAME.log.
-        config: the configuration of the book, with what is known of this checkout.
-        staging: where Sphinx works; kept, so that it need not read unchanged pages again.
+        handouts: the student versions of the exercise notebooks, offered for download.
+        work: where notebooks are executed; failed ones stay here as NAME.partial.ipynb, beside NAME.log.
+        config: the configuration of the book, completed for this checkout.
+        staging: where Sphinx works; kept, so that unchanged pages need not be read again.
         html: the published book.
-        fresh: the next book, until it is whole and takes the place of the published one.
-        previous: the published book before, for the moment between two renames, where one is not enough.
+        fresh: the next book, until it is complete and replaces the published one.
+        previous: the previous book, between two renames where folders cannot be swapped atomically.
     """
 
     def __init__(self, root: Path) -> None:
@@ -41,16 +41,16 @@ class Site:
         self.html, self.fresh, self.previous = build / "html", build / "html.new", build / "html.old"
 
     def target(self, source: Path) -> Path:
-        """Where the executed form of a source belongs."""
+        """The path of the executed form of a source."""
         return self.executed / source.relative_to(self.sources)
 
 
 @contextmanager
 def exclusive_build(site: Site) -> Iterator[None]:
-    """Keep others from building this checkout, and wait for what a killed build leaves behind to end.
+    """Lock this checkout against other builds, and wait for processes of a killed build to end.
 
     Raises:
-        ParameterError: another build of this checkout is at work.
+        ParameterError: another build of this checkout is running.
     """
     site.work.mkdir(parents=True, exist_ok=True)
     try:
@@ -64,14 +64,14 @@ def exclusive_build(site: Site) -> Iterator[None]:
 
 
 def run_sphinx(site: Site, output: Path, *, builder: str, log: Path, console: Console, strict: bool = True) -> bool:
-    """Let Jupyter Book build the pages; print its complaints and say whether there were none.
+    """Build the pages with Jupyter Book; print warnings and errors, and return whether there were none.
 
     Args:
         site: the checkout, with its executed notebooks.
-        output: the folder in which it works; the pages land in `_build/BUILDER` there.
+        output: the working folder; the pages are written to `_build/BUILDER` in it.
         builder: `html` or `singlehtml`.
-        log: the file for all that it says.
-        console: for its complaints.
+        log: the file for its complete output.
+        console: for warnings and errors.
         strict: whether a warning is an error.
     """
     source_links.write_config(site.root, site.config)

@@ -1,6 +1,6 @@
-"""Where the sources of a checkout are on the web, as far as that can be known, and the book's configuration with it.
+"""The URL of a checkout's repository, if known, and the book's configuration with it.
 
-No address stands in the sources: a name that nobody owns belongs to the first person who registers it.
+No URL is written in the sources: an unregistered name could be claimed by anyone.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _ORIGIN = re.compile(r"(?:https?://|ssh://|git@)(?:[^@/]*@)?([\w.-]+)(?::\d+)?[:
 
 
 def repository_url(root: Path) -> str | None:
-    """The web address of a checkout's repository: `repository: url` of its `_config.yml`, or where its `origin` is.
+    """The URL of a checkout's repository: `repository: url` in its `_config.yml`, or that of its remote `origin`.
 
     Raises:
-        ParameterError: the configuration has something else than an address.
+        ParameterError: the configured value is not a URL.
     """
     said = (_settings(root).get("repository") or {}).get("url")
     if said:
@@ -33,18 +33,18 @@ def repository_url(root: Path) -> str | None:
             isinstance(said, str) and bool(_WEB.fullmatch(said)), "repository", "https://HOST/OWNER/NAME, or null", said
         )
         return str(said)
-    if not (root / ".git").exists():  # a folder within another checkout is none
+    if not (root / ".git").exists():  # a folder within another checkout does not count
         return None
     try:
         command = ["git", "-C", str(root), "config", "--local", "--get", "remote.origin.url"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.SubprocessError):  # no git
+    except (OSError, subprocess.SubprocessError):  # git is not available
         return None
     return url_from_origin(done.stdout.strip())
 
 
 def url_from_origin(origin: str) -> str | None:
-    """The web address of what git calls the origin, without names and passwords; None for a folder.
+    """The web URL for git's `origin`, without user names and passwords; None for a folder.
 
     >>> url_from_origin("git@example.org:ada/book.git")
     'https://example.org/ada/book'
@@ -69,7 +69,7 @@ def line_url(repository: str | None, branch: str, path: str, line: int) -> str |
 
 
 def write_config(root: Path, path: Path) -> None:
-    """Write the configuration of the book with its address: buttons that lead to it where there is one, else none."""
+    """Write the configuration of the book, with buttons that link to the repository if its URL is known."""
     settings, url = _settings(root), repository_url(root)
     parse = settings.setdefault("parse", {})
     parse["myst_substitutions"] = {**(parse.get("myst_substitutions") or {}), "repository": url or ""}
@@ -77,12 +77,12 @@ def write_config(root: Path, path: Path) -> None:
         settings["repository"] = {**(settings.get("repository") or {}), "url": url}
     else:
         settings.pop("repository", None)
-    if not (url or "").startswith("https://github.com/"):  # the only place that Binder's buttons know
+    if not (url or "").startswith("https://github.com/"):  # the only host that the Binder buttons support
         settings.pop("launch_buttons", None)
     html = settings.setdefault("html", {})
     html["use_repository_button"] = html["use_issues_button"] = bool(url)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if extensions := (settings.get("sphinx") or {}).get("local_extensions"):  # they are looked for beside the file
+    if extensions := (settings.get("sphinx") or {}).get("local_extensions"):  # paths are relative to the file
         extensions.update({name: str(root.resolve() / folder) for name, folder in extensions.items()})
     write_whole(path, yaml.safe_dump(settings, sort_keys=False).encode())
 

@@ -1,4 +1,4 @@
-"""A page that stands alone in one file: no script, no picture beside it, no request to any host."""
+"""A self-contained page in one file, without scripts or requests to any host."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _STYLE = (  # that of the book, light and dark
 
 
 def require_html_name(page: Path | None, option: str = "html") -> None:
-    """Raise ParameterError unless the page that an option asks for, if it does, can be written, and ends in .html."""
+    """Raise ParameterError unless the page requested by an option, if any, ends in .html and can be written."""
     if page is not None:
         require(page.suffix == ".html", option, "a name that ends in .html", str(page))
         require_writable(page, option)
 
 
 def html_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table as HTML; its first row is the head.
+    """A table as HTML; its first row is the header.
 
     >>> html_table([["a"], ["<"]])
     '<table><tr><th>a</th></tr><tr><td>&lt;</td></tr></table>'
@@ -46,7 +46,7 @@ def html_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def write(page: Path, title: str, body: str) -> None:
-    """Write a page, whole; its title is text, its body HTML."""
+    """Write a page atomically; its title is text, its body HTML."""
     head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width, initial-scale=1'>"
     head += f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
     text = f"<!doctype html><html lang='en'><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>"

@@ -1,9 +1,9 @@
-"""Sentences that compare recorded numbers, and the conditions under which they are true.
+"""Check sentences that compare recorded numbers against conditions on these numbers.
 
 A sentence of a page that quotes a number and compares it ("falls", "about twice", "none") has an entry in
-`book/comparisons/PAGE.yml`: a part of the sentence that no other sentence has, and a condition on recorded numbers, or
-`defined` where the number is what the words say by its definition ("the largest barrier is 1.2"). The build of the book
-fails where a condition does not hold.
+`book/comparisons/PAGE.yml`: a unique part of the sentence, and a condition on recorded numbers, or `defined` if the
+sentence is true by definition of the number ("the largest barrier is 1.2"). The build of the book fails if a condition
+does not hold.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _KNOWN = {"abs": abs, "min": min, "max": max, "round": round, "isnan": math.isna
 
 
 def sentences(markdown: str) -> Iterator[str]:
-    """The sentences of MyST Markdown, each on one line; code, equations, headings and tables have none.
+    """Yield the sentences of MyST Markdown, each on one line, without code, equations, headings and tables.
 
     >>> list(sentences("# A title\\n\\nOne is high.\\nThe other is low.\\n\\n| a | b |"))
     ['One is high.', 'The other is low.']
@@ -61,12 +61,12 @@ def comparing(markdown: str) -> list[str]:
 
 
 def unmet(prose: str, conditions: Mapping[str, str], numbers: Mapping[str, float]) -> list[str]:
-    """A line for each condition that does not hold, or that belongs to no sentence.
+    """A message for each condition that does not hold, or that matches no sentence.
 
-    A number that the sentence quotes counts as it is printed there, so that no rounding contradicts the words.
+    Numbers quoted in the sentence are compared as printed, so that no rounding contradicts the words.
 
     Args:
-        prose: of the page, as MyST Markdown.
+        prose: text of the page, as MyST Markdown.
         conditions: parts of sentences with their conditions, Python expressions on the names of numbers.
         numbers: the recorded numbers by name.
 
@@ -78,10 +78,10 @@ def unmet(prose: str, conditions: Mapping[str, str], numbers: Mapping[str, float
 
 
 def unmet_of_book(site: Site) -> list[str]:
-    """A line for each condition of the book that does not hold for its executed notebooks.
+    """A message for each condition of the book that does not hold for its executed notebooks.
 
-    The numbers of a chapter have their own names on its page, and on every page the prefix of their chapter, as in
-    `c02_NAME`.
+    The numbers of a chapter are available by name on its own page, and on every page with the prefix of the chapter, as
+    in `c02_NAME`.
 
     Raises:
         ParameterError: a file is not a mapping from parts of sentences to conditions.
@@ -99,7 +99,7 @@ def unmet_of_book(site: Site) -> list[str]:
 
 
 def prose_of(root: Path, page: str) -> str:
-    """The Markdown of a page: of a chapter's source, or of a file in `book/`."""
+    """The Markdown of a page, from a chapter's source or a file in `book/`."""
     notebook = root / "notebooks" / f"{page}.ipynb"
     if not notebook.is_file():
         return (root / "book" / f"{page}.md").read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def prose_of(root: Path, page: str) -> str:
 
 
 def read(path: Path) -> dict[str, str]:
-    """Parts of sentences and their conditions.
+    """Read a file of conditions by parts of sentences.
 
     Raises:
         ParameterError: the file is not such a mapping.
@@ -120,7 +120,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def _prose_lines(markdown: str) -> Iterator[str]:
-    """Lines of prose; empty ones where a paragraph, a list item or anything else ends."""
+    """Yield lines of prose, with empty ones between paragraphs, list items and other blocks."""
     fence, skipping = "", False
     for line in markdown.splitlines():
         mark = _FENCE.match(line)
@@ -145,7 +145,7 @@ def _fault(part: str, condition: str, said: list[str], numbers: Mapping[str, flo
     known: dict[str, Any] = {**numbers, **printed}
     try:
         code = compile(condition, part, "eval")
-        holds = eval(code, {"__builtins__": {}, **_KNOWN}, known)  # from a file of the book itself
+        holds = eval(code, {"__builtins__": {}, **_KNOWN}, known)  # trusted: from a file of the book itself
     except (NameError, SyntaxError, TypeError) as error:
         return f"'{part}': {condition} cannot be evaluated: {error}"
     values = ", ".join(f"{name} = {known[name]:g}" for name in code.co_names if name in known)

@@ -1,4 +1,4 @@
-"""Find, check and execute the notebooks, and record what they find.
+"""Find, check and execute the notebooks, and record their results.
 
 A notebook records with::
 

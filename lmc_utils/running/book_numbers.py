@@ -1,6 +1,6 @@
-"""The numbers of the book's own run of each chapter, which its commentary quotes where a rerun shows it.
+"""Numbers of the book's own run of each chapter, quoted by its commentary in reruns.
 
-python -m lmc_utils.running.book_numbers    # keep those of the built book in results/book_numbers, as `make` does
+python -m lmc_utils.running.book_numbers    # store those of the built book in results/book_numbers, as `make` does
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ FOLDER = Path("results", "book_numbers")
 
 
 def read(source: Path) -> dict[str, float] | None:
-    """The numbers of the book's run of a notebook, from the checkout of its source; None where there are none."""
+    """The numbers of the book's run of a notebook, from the checkout of its source; None if there are none."""
     try:
         kept = json.loads((source.parent.parent / FOLDER / f"{source.stem}.json").read_text(encoding="utf-8"))
         return {name: math.nan if number is None else float(number) for name, number in kept["numbers"].items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # no file, or one of another kind
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # missing or invalid file
         return None
 
 
 def write(executed: list[Path], folder: Path) -> None:
-    """Keep the numbers of executed chapters, with the commit, versions, machine and date, a file for each.
+    """Store the numbers of executed chapters, one file each, with commit, versions, machine and date.
 
     Raises:
-        ParameterError: one was not executed, or with parameters of its own.
+        ParameterError: a chapter was not executed, or with other parameters than the book's.
     """
     environment = run_environment()
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The box that a chapter opens with: data, network, training, parents, forks and run time, as they were in this run."""
+"""The summary box at the start of a chapter: data, network, training, parents, forks and run time of this run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _BOX = "lmc-box"
 
 
 def with_box(executed: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The executed notebook with a box after its opening picture, or after its first cell where it has none.
+    """Insert the summary box after the opening picture of an executed notebook, or after its first cell without one.
 
-    In the box are the `overview`s of the records that its metadata name, and how long it took. Where no record has
-    anything to say, nothing changes.
+    The box shows the `overview`s of the records named in its metadata, and the run time. Without any overview, nothing
+    changes.
 
     Args:
-        executed: the notebook; only its metadata are read.
-        parameters: those that it was executed with.
+        executed: the notebook; only its metadata are used.
+        parameters: the parameters of the run.
     """
     about = executed["metadata"].get("lmc")
     names: Sequence[str] = about.get("settings", ()) if isinstance(about, dict) else ()
@@ -42,7 +42,7 @@ def _overview(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _duration(seconds: float) -> str:
-    """A time as it is said.
+    """A duration in words.
 
     >>> _duration(7.6), _duration(185.0)
     ('8 seconds', '3.1 minutes')

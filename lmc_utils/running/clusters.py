@@ -1,4 +1,4 @@
-"""Who executes the points of a sweep: processes of this machine, a scheduler that runs already, a cluster of a file."""
+"""Dask clusters for sweeps: local processes, a running scheduler, or a cluster described in a file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from lmc_utils.settings import ParameterError, require, require_choice
 if TYPE_CHECKING:
     from distributed import Client
 
-_PATIENCE = 8  # seconds in which a scheduler has to answer
-_KERNEL = 0.7e9  # bytes of a kernel with torch and what draws, and of the processes around it
+_PATIENCE = 8  # seconds within which a scheduler must answer
+_KERNEL = 0.7e9  # bytes of a kernel with torch and plotting libraries, and of the processes around it
 _KEYS = ("cluster", "options", "scale")
 
 
 def worker_count(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> int:
-    """How many points this machine can execute at one time: one a core, as far as memory goes, and at least one.
+    """The number of points to execute in parallel on this machine: one for each core, limited by memory, at least one.
 
     Args:
-        notebook: the source; its records say what the largest of the points takes, see `Settings.memory`.
+        notebook: the source, whose records estimate the memory of the largest point, see `Settings.memory`.
         points: the points.
     """
     records = {record.pick(notebook.defaults | dict(point)) for point in points for record in notebook.settings}
@@ -39,11 +39,11 @@ def worker_count(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> int
 
 @contextmanager
 def local_cluster(workers: int) -> Iterator[Client]:
-    """A cluster of processes on this machine, one point each at a time; it ends with the block."""
+    """A cluster of local processes, each executing one point at a time; it ends with the block."""
     import dask
     from distributed import Client, LocalCluster
 
-    free = "127.0.0.1:0"  # a port that nobody has, for the dashboard
+    free = "127.0.0.1:0"  # any free port, for the dashboard
     with dask.config.set({"distributed.worker.daemon": False}), _ignoring_interrupts():
         started = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=free, silence_logs=50)
     with started, Client(started, set_as_default=False) as client:
@@ -52,8 +52,8 @@ def local_cluster(workers: int) -> Iterator[Client]:
 
 @contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
-    """Processes started in this block ignore Ctrl-C, which a terminal sends to all; their parent ends them."""
-    if threading.current_thread() is not threading.main_thread():  # where signals cannot be set
+    """Make processes started in this block ignore Ctrl-C, which a terminal sends to all; their parent ends them."""
+    if threading.current_thread() is not threading.main_thread():  # signal handlers cannot be set there
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -65,16 +65,16 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 @contextmanager
 def connect_to_scheduler(address: str) -> Iterator[Client]:
-    """A client of a scheduler that runs already.
+    """A client of a running scheduler.
 
     Raises:
-        ParameterError: nobody answers there.
+        ParameterError: no scheduler answers there.
     """
     from distributed import Client
 
     try:
         client = Client(address, timeout=_PATIENCE, set_as_default=False)
-    except Exception as error:  # of addresses that are none, too, and Dask has many kinds
+    except Exception as error:  # Dask raises many kinds, also for invalid addresses
         raise ParameterError(f"scheduler: expected one that answers at '{address}' ({type(error).__name__})") from error
     with client:
         yield client
@@ -82,13 +82,13 @@ def connect_to_scheduler(address: str) -> Iterator[Client]:
 
 @contextmanager
 def cluster_from_file(path: Path) -> Iterator[Client]:
-    """The cluster that a file describes, which ends with the block; or the scheduler whose file it is.
+    """A cluster described by a file, which ends with the block, or the scheduler of a scheduler file.
 
-    The file is YAML: `cluster`, a class such as dask_jobqueue.SLURMCluster; `options`, what it is made with; `scale`,
-    how many workers it gets. Or it is what `dask scheduler --scheduler-file` has written.
+    The file is YAML: `cluster`, a class such as dask_jobqueue.SLURMCluster; `options`, its arguments; `scale`, the
+    number of workers. Or it was written by `dask scheduler --scheduler-file`.
 
     Raises:
-        ParameterError: the file holds something else, there is no such class, or no cluster comes about.
+        ParameterError: the file holds something else, there is no such class, or the cluster does not start.
     """
     about = yaml_values.read("cluster", path)
     require(isinstance(about, dict) and bool(about), "cluster", f"a mapping with {', '.join(_KEYS)}", about)
@@ -109,7 +109,7 @@ def cluster_from_file(path: Path) -> Iterator[Client]:
     try:
         started = getattr(importlib.import_module(module), name)(**options)
         started.scale(scale)
-    except Exception as error:  # whatever a class of anybody's raises
+    except Exception as error:  # any class may raise anything
         line = one_line(f"{type(error).__name__}: {error}")
         raise ParameterError(f"cluster: expected {wanted}, got '{module}.{name}' ({line})") from error
     with started, Client(started, set_as_default=False) as client:

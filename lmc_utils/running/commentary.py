@@ -1,4 +1,4 @@
-"""The commentary of a notebook, shown in another run than the one that it comments on."""
+"""Show the book's commentary in reruns, collapsed where it may not apply."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _FENCE = re.compile(r"`{3,}|~{3,}|:{3,}")
 
 
 def fold(text: str, numbers: Mapping[str, float], book: Mapping[str, float], *, other_parameters: bool) -> str:
-    """The text with its numbers, and folded what may not be true of this run, with the numbers of the book's run.
+    """Fill in a text's numbers; collapse parts that may not be true of this run, with the numbers of the book's run.
 
-    Folded is what would read differently with the numbers of this run, and, where it has other parameters, all
-    commentary: from "What we see" or the comment `<!-- commentary -->` up to a heading, to "What to look
-    for" or to the end of the cell.
+    Parts that would read differently with the numbers of this run are collapsed, and, if it has other parameters, all
+    commentary: from "What we see" or the comment `<!-- commentary -->` up to a heading, to "What to look for" or to the
+    end of the cell.
 
     Args:
-        text: of a cell.
-        numbers: those of this run.
-        book: those of the book's run.
+        text: text of a cell.
+        numbers: numbers of this run.
+        book: numbers of the book's run.
         other_parameters: whether this run has other parameters than the book's.
 
     >>> print(fold("## A\\n\\n**What we see.** It is {glue:text}`a:.0f`.", {"a": 1}, {"a": 2}, other_parameters=True))
@@ -53,13 +53,13 @@ def fold(text: str, numbers: Mapping[str, float], book: Mapping[str, float], *, 
 
 
 def folded(summary: str, text: str, *, unfolded: bool = False) -> str:
-    """Markdown that can be folded, in a form that Jupyter, VS Code, GitHub and the pages of this book show."""
+    """Collapsible Markdown, in a form supported by Jupyter, VS Code, GitHub and the pages of this book."""
     unfold = " open" if unfolded else ""
     return f'<details class="lmc-fold"{unfold}>\n<summary>{summary}</summary>\n\n{text}\n\n</details>'
 
 
 def _classified(text: str) -> Iterator[tuple[bool, bool, str]]:
-    """Blocks of a text; before each whether it is commentary, and whether it quotes numbers without being that."""
+    """Yield blocks of a text, with two flags first: whether it is commentary, or else quotes numbers."""
     commentary = False
     for block in _blocks(text):
         if _HEADING.match(block) or _ENDS.search(block):
@@ -70,7 +70,7 @@ def _classified(text: str) -> Iterator[tuple[bool, bool, str]]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Paragraphs, tables, lists, headings; a fence is one block whatever is in it."""
+    """Yield paragraphs, tables, lists and headings; a fenced block is a single block."""
     lines: list[str] = []
     fence = ""
     for line in [*text.split("\n"), ""]:
@@ -87,5 +87,5 @@ def _blocks(text: str) -> Iterator[str]:
             yield line
         elif lines or line.strip():
             lines.append(line)
-    if lines:  # a fence without an end
+    if lines:  # an unclosed fence
         yield "\n".join(lines).rstrip()

@@ -1,4 +1,4 @@
-"""Runs of one notebook side by side: which parameters differ, and every number that was recorded."""
+"""Compare runs of one notebook: differing parameters, and all recorded numbers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _FORK = re.compile(r"_fork_(\d+)$")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What runs of one notebook have in common, and what not.
+    """Parameters and results of several runs of one notebook.
 
     Attributes:
         runs: their names.
-        parameters: of all runs, by name, in the order of the notebook.
-        numbers: of all runs, by name; None where a run has none of this name.
-        curves: of all runs, by name; None likewise.
+        parameters: values in all runs, by name, in the order of the notebook.
+        numbers: recorded numbers of all runs, by name; None where a run lacks one.
+        curves: recorded curves of all runs, by name; None where a run lacks one.
     """
 
     runs: list[str]
@@ -35,17 +35,17 @@ class Comparison:
 
     @property
     def differing_parameters(self) -> dict[str, list[Any]]:
-        """Parameters that are not the same in all runs."""
+        """Parameters that differ between runs."""
         return {name: each for name, each in self.parameters.items() if any(value != each[0] for value in each)}
 
     def differences(self, name: str) -> list[float | None]:
-        """A number of each run but the first, minus that of the first; None where one of both is missing."""
+        """Differences of a number in each later run from the first run; None where either is missing."""
         first, *others = self.numbers[name]
         return [None if first is None or each is None else each - first for each in others]
 
     @property
     def numbers_by_fork(self) -> dict[str, dict[int, list[float | None]]]:
-        """The numbers that there are for each fork: by name without the fork, then by fork."""
+        """Numbers recorded for each fork: by name without the fork, then by fork."""
         result: dict[str, dict[int, list[float | None]]] = {}
         for name, each in self.numbers.items():
             if fork := _FORK.search(name):
@@ -53,7 +53,7 @@ class Comparison:
         return result
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON types; what is missing or not finite is None."""
+        """The comparison as JSON types; missing and non-finite values are None."""
         _, *others = self.runs
         differences = {name: self.differences(name) for name in self.numbers}
         return {
@@ -64,14 +64,14 @@ class Comparison:
         }
 
     def rows(self) -> list[list[Any]]:
-        """A table: a head, then a row for each number, with the differences at its end; empty where one is missing."""
+        """A table with a header and a row for each number, ending with the differences; missing numbers are empty."""
         first, *others = self.runs
         head = ["number", *self.runs, *(f"{other} minus {first}" for other in others)]
         return [head, *([name, *each, *self.differences(name)] for name, each in self.numbers.items())]
 
 
 def compare(paths: Sequence[Path]) -> Comparison:
-    """Lay executed notebooks side by side.
+    """Compare executed notebooks.
 
     Raises:
         ParameterError: fewer than two, one that was not executed, or runs of different notebooks.
@@ -100,7 +100,7 @@ def parameters(path: Path) -> dict[str, Any]:
     """The parameters that an executed notebook ran with, in the order of its parameters cell.
 
     Raises:
-        ParameterError: it is no notebook.
+        ParameterError: it is not a notebook.
     """
     content = notebook_files.read(path, "an executed notebook")
     given = content["metadata"].get("papermill", {}).get("parameters", {})
@@ -109,7 +109,7 @@ def parameters(path: Path) -> dict[str, Any]:
 
 
 def order_names(recorded: Sequence[Mapping[str, float]]) -> list[str]:
-    """All names of several runs, in the order in which they were recorded, and the forks of one quantity together.
+    """All names of several runs in the order of recording, with the forks of a quantity together.
 
     >>> order_names([{"a_fork_0": 1.0, "a_fork_15": 1.0, "b": 2.0}, {"a_fork_3": 1.0, "c": 2.0}])
     ['a_fork_0', 'a_fork_3', 'a_fork_15', 'b', 'c']

@@ -1,4 +1,4 @@
-"""A file lock that child processes inherit, and hold also when their parent was killed."""
+"""A file lock that child processes inherit, so that it is held until they end, even if their parent is killed."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import IO
 
 from lmc_utils.settings import ParameterError
 
-_PATIENCE = 60  # seconds that what a killed command has left may take to end
+_PATIENCE = 60  # seconds that processes of a killed command may take to end
 
 
 @contextmanager
 def hold_until_children_end(path: Path) -> Iterator[None]:
-    """Hold a lock until this block has ended, and all commands that `watchdog.start` started within it.
+    """Hold a lock until this block and all commands started in it by `watchdog.start` have ended.
 
-    It waits for the commands of a block before, which end soon after their parent. So it does not tell two blocks at
-    work from each other: that takes a lock of another kind, which ends with its process.
+    It waits for commands left by an earlier block, which end soon after their parent. It does not exclude two
+    concurrent blocks: that takes another kind of lock, which ends with its process.
 
     Args:
-        path: the file of the lock; it stays.
+        path: the lock file, which is not removed.
 
     Raises:
         ParameterError: it is held for longer than a minute.
     """
-    if os.name != "posix":  # no such locks there, nor a watchdog
+    if os.name != "posix":  # there are no such locks, nor a watchdog
         yield
         return
     with path.open("ab") as file:

@@ -1,4 +1,4 @@
-"""What the results of a notebook depend on, besides the values of its parameters."""
+"""Dependencies of the results of a notebook, besides its parameter values."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from lmc_utils.settings import ParameterError
 
 
 def of_notebook(notebook: Notebook) -> dict[str, Any]:
-    """The code of its cells, and what that and its records of parameters can reach by imports.
+    """The code of its cells, and all that its cells and parameter records import.
 
-    Tables of long runs count where a cell or a module that it reaches names them, and notebooks that are made to be
-    swept where a cell does.
+    Tables of long runs are included if a cell or an imported module names them, notebooks for sweeps if a cell does.
 
     Returns:
-        As `result_dependencies.of_code`, with `cells`, `tables` (their paths) and `swept` (what such notebooks
-        depend on).
+        As `result_dependencies.of_code`, with `cells`, `tables` (their paths) and `swept` (the dependencies of such
+        notebooks).
 
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.
@@ -39,5 +38,5 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
             "tables": {path.name: path for path in CHECKOUT.glob("results/*.nc") if path.stem in code},
             "swept": {path.name: of_notebook(Notebook(path)) for path in points if path.stem in "".join(sources)},
         }
-    except (ValueError, MemoryError, RecursionError) as error:  # what no compiler takes, such as half a character
+    except (ValueError, MemoryError, RecursionError) as error:  # code that cannot be compiled, such as a lone surrogate
         raise ParameterError(f"notebook: expected cells of Python in '{notebook.path}' ({error})") from error

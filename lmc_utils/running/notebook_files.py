@@ -16,7 +16,7 @@ def read(path: Path, description: str = "a Jupyter notebook") -> dict[str, Any]:
 
     Args:
         path: the file.
-        description: what the message calls it.
+        description: its description in messages.
 
     Raises:
         ParameterError: there is no such file, it cannot be read, or it is not a notebook.
@@ -28,21 +28,21 @@ def read(path: Path, description: str = "a Jupyter notebook") -> dict[str, Any]:
         require(isinstance(notebook, dict), "content", "a mapping", notebook)
         require(notebook.get("nbformat") == 4, "nbformat", "4", notebook.get("nbformat"))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of names that cells lack, which it adds
+            warnings.simplefilter("ignore")  # of missing cell ids, which it adds
             validate(notebook)
-    except Exception as error:  # no file, no text, no JSON, no notebook: the validator's errors are of every kind
+    except Exception as error:  # missing file, invalid text, JSON or notebook: the validator raises many kinds
         raise ParameterError(f"notebook: expected {description}, '{path}' is none ({describe_error(error)})") from error
     return notebook
 
 
 def with_metadata(notebook: dict[str, Any], **about: Any) -> bytes:
-    """The file of an executed notebook whose metadata say this in `lmc`, such as the digest of what it depends on."""
+    """The content of an executed notebook's file with these entries in its `lmc` metadata, such as its digest."""
     notebook["metadata"].setdefault("lmc", {}).update(about)
     return json.dumps(notebook, indent=1, ensure_ascii=False).encode()
 
 
 def digest_in(path: Path) -> str | None:
-    """The digest that an executed notebook carries, see `with_metadata`; None where there is none, or no whole file."""
+    """The digest in an executed notebook, see `with_metadata`; None without one, or if the file is invalid."""
     try:
         digest: str | None = json.loads(path.read_text(encoding="utf-8"))["metadata"]["lmc"]["digest"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):

@@ -1,8 +1,8 @@
 """Find, check and execute the parameterised notebooks.
 
-A notebook's metadata names the `Settings` records that its parameters feed (`lmc.settings`). Building these records is
-how parameters are checked here before a kernel starts, and how the notebook itself checks them when plain papermill
-runs it: one set of rules, one message.
+A notebook's metadata lists the `Settings` records that take its parameters (`lmc.settings`). Parameters are checked by
+constructing these records, both here before a kernel starts and in the notebook itself if plain papermill runs it, so
+that rules and messages are the same.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from lmc_utils.settings import (
 
 _POINTS = (CHECKOUT / "notebooks" / "points", Path(sys.prefix) / "share" / "lmc_utils" / "points")
 _KINDS = ("exercises", "points")  # folders of notebooks beside the chapters
-TIMEOUT = 1800  # seconds a cell may take; papermill would wait for ever
-# By default glibc returns freed memory and gets it back page by page, which took a seventh of an evaluation's time.
+TIMEOUT = 1800  # seconds a cell may take; papermill has no limit
+# By default glibc returns freed memory to the system and gets it back page by page, a seventh of an evaluation's time.
 _KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**28}  # bytes
 
 
@@ -47,7 +47,7 @@ class ExecutionError(RuntimeError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One name of a notebook's parameters cell; meaning and range are those of its record, or its comment."""
+    """One parameter of a notebook's parameters cell; meaning and range are from its record or its comment."""
 
     name: str
     default: Any
@@ -77,7 +77,7 @@ class Notebook:
 
         try:
             result = inspect_notebook(_escape_braces(self.path))
-        except Exception as error:  # of metadata that papermill expects to be otherwise: its errors are of every kind
+        except Exception as error:  # invalid metadata make papermill raise many kinds
             raise ParameterError(f"notebook: expected parameters that papermill can read ({error})") from error
         declared = {each.name: each for record in self.settings for each in fields(record)}
         said = {name: (describe(each), describe_allowed(each)) for name, each in declared.items()}
@@ -88,20 +88,20 @@ class Notebook:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The values of the parameters where none are given, by name; raises ParameterError as `parameters` does."""
+        """The default values of the parameters, by name; raises ParameterError as `parameters` does."""
         return {name: each.default for name, each in self.parameters.items()}
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """What the file holds; raises ParameterError where it is not a notebook."""
+        """The content of the file; raises ParameterError if it is not a notebook."""
         return notebook_files.read(self.path)
 
     @property
     def records(self) -> list[str]:
-        """The names of the records that the parameters feed, as module:Class.
+        """The names of the records that take the parameters, as module:Class.
 
         Raises:
-            ParameterError: the metadata has something else in their place.
+            ParameterError: the metadata are invalid.
         """
         about = self.content["metadata"].get("lmc", {})
         names = about.get("settings", []) if isinstance(about, dict) else about
@@ -111,7 +111,7 @@ class Notebook:
 
     @cached_property
     def settings(self) -> list[type[Settings]]:
-        """The records that the parameters feed; raises ParameterError where one that is named does not exist."""
+        """The records that take the parameters; raises ParameterError if one does not exist."""
         return [load_record(name) for name in self.records]
 
     def preset(self, name: str) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Notebook:
             ParameterError: no preset has this name.
         """
         require_choice("preset", name, PRESET_NAMES)
-        if name == "default":  # the notebook as it stands; its records, and torch with them, need not be imported
+        if name == "default":  # the notebook unchanged; its records, and torch with them, need not be imported
             return {}
         return {parameter: value for record in self.settings for parameter, value in record.preset(name).items()}
 
@@ -144,10 +144,10 @@ class Notebook:
 
 
 def find(name: str, folder: Path) -> Notebook:
-    """The notebook of a path, or of a stem such as 02_sibling_forking in a folder, or in its `exercises` or `points`.
+    """Find a notebook by path, or by its stem, such as 02_sibling_forking, in a folder or its `exercises` or `points`.
 
     Raises:
-        ParameterError: there is none, or it is not a notebook; the message names the nearest stem.
+        ParameterError: there is none, or it is not a notebook; the message suggests a similar stem.
     """
     path = Path(name) if Path(name).suffix == ".ipynb" else folder / f"{name}.ipynb"
     for kind in _KINDS if path.parent == folder else ():
@@ -161,10 +161,10 @@ def find(name: str, folder: Path) -> Notebook:
 
 
 def point(name: str) -> Notebook:
-    """A notebook of this book that is made to be swept, see `sweeps`.
+    """A notebook of this book for parameter sweeps, see `sweeps`.
 
     Raises:
-        ParameterError: there is none of that name.
+        ParameterError: there is none with this name.
 
     >>> point("one_boundary").path.name
     'one_boundary.ipynb'
@@ -180,16 +180,15 @@ def notebook_paths(folder: Path) -> list[Path]:
 
 
 def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout: int = TIMEOUT) -> None:
-    """Execute a notebook through papermill, in a kernel of this very interpreter.
+    """Execute a notebook by papermill, in a kernel of the current interpreter.
 
-    Cells are written as they finish, where that takes little of the time, to a file beside `out` whose name ends in
-    .partial.ipynb. Only a notebook that has run to its end takes the place of `out`; a failed or interrupted one stays
-    where it is, to be looked at.
+    Finished cells are written regularly to a file beside `out` whose name ends in .partial.ipynb. Only a completed
+    notebook replaces `out`; a failed or interrupted one remains for inspection.
 
     Args:
-        notebook: what to execute.
+        notebook: the notebook.
         values: parameters that differ from the defaults; checked by the caller.
-        out: where the executed notebook goes.
+        out: path of the executed notebook.
         timeout: seconds a single cell may take.
 
     Raises:
@@ -227,7 +226,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout
     except PapermillExecutionError as error:
         line = one_line(" ".join(f"{error.ename}: {error.evalue}".split()), LONGEST_VALUE)
         raise ExecutionError(f"{notebook.path.stem}: In [{error.exec_count}]: {line} (see {partial})") from error
-    except Exception as error:  # a cell took too long, the kernel died or did not start, papermill met odd metadata
+    except Exception as error:  # a cell took too long, the kernel died or did not start, or metadata are invalid
         raise ExecutionError(f"{notebook.path.stem}: {describe_error(error)} (see {partial})") from error
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"{notebook.path.stem}: what was executed is in {partial}") from error
@@ -236,10 +235,9 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout
 
 @contextmanager
 def kernel_of_this_python() -> Iterator[None]:
-    """Make `python3` name this interpreter; Jupyter's search path may lead to the kernel of another one.
+    """Make `python3` the kernel of this interpreter; Jupyter's search path may find that of another one.
 
-    What Jupyter writes to reach the kernel goes into the same temporary folder. The kernel keeps freed
-    memory for reuse.
+    Jupyter's connection files are in the same temporary folder. The kernel keeps freed memory for reuse.
     """
     from ipykernel.kernelspec import write_kernel_spec
 
@@ -265,14 +263,14 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 def _escape_braces(path: Path) -> str:
-    """A path as papermill wants it, which would fill in braces as a template."""
+    """Escape braces in a path, which papermill would fill in as a template."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _literal(name: str, source: str) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of backslashes
+            warnings.simplefilter("ignore")  # about backslashes
             return ast.literal_eval(source)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         line = f"expected a plain default on one line, the notebook has {short_repr(source)}"
@@ -280,12 +278,12 @@ def _literal(name: str, source: str) -> Any:
 
 
 def load_record(name: str) -> type[Settings]:
-    """The record of parameters named as module:Class; raises ParameterError where there is none."""
+    """Import the parameter record named as module:Class; raises ParameterError if there is none."""
     module, _, attribute = name.partition(":")
     try:
         record = getattr(importlib.import_module(module), attribute)
         require(isinstance(record, type) and issubclass(record, Settings), attribute, "a record of settings", record)
-    except Exception as error:  # a module may fail in any way when it is imported
+    except Exception as error:  # importing a module may raise anything
         raise ParameterError(
             f"notebook: its metadata names the settings {short_repr(name)}, unknown here ({error})"
         ) from error

@@ -1,4 +1,4 @@
-"""The picture that a page opens with: a copy of one of the figures of its notebook, below the title."""
+"""The opening picture of a page: a copy of one of its notebook's figures, below the title."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _SHOWN = ("application/vnd.jupyter.widget-view+json", "image/svg+xml", "image/pn
 
 
 def with_opening_figure(notebook: dict[str, Any]) -> dict[str, Any]:
-    """The notebook with the picture that its metadata name, and what it shows, after its first cell.
+    """Insert the picture named in a notebook's metadata, with its caption, after the first cell.
 
-    The metadata name it as `lmc.picture`: `cell`, the id of the cell that draws it; `caption`; and `moved` where it is
-    drawn so early that it need not be shown twice; then that cell is left out. Where nothing is named, or nothing was
-    drawn, nothing changes.
+    The metadata entry `lmc.picture` has `cell`, the id of the cell that draws it; `caption`; and `moved`, if it is
+    drawn so early that it need not be shown twice; then that cell is removed. Without such an entry or figure, nothing
+    changes.
 
     >>> drawn = {"cell_type": "code", "id": "map", "metadata": {}, "source": "draw()", "execution_count": 1,
     ...          "outputs": [{"output_type": "display_data", "data": {"image/png": "…"}, "metadata": {}}]}
@@ -40,14 +40,14 @@ def with_opening_figure(notebook: dict[str, Any]) -> dict[str, Any]:
 
 
 def _copy(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell without code that shows the figures of another."""
+    """A copy of a cell with its figures but without its code."""
     drawn = [each["data"] for each in cell.get("outputs", []) if any(kind in each.get("data", {}) for kind in _SHOWN)]
     metadata = {key: value for key, value in cell["metadata"].items() if key == "mystnb"}
     return {
         "cell_type": "code",
         "id": "lmc-picture",
         "metadata": metadata | {"tags": ["remove-input"]},
-        "source": "# drawn below",  # a cell without any is not shown on a page
+        "source": "# drawn below",  # a cell without source is not shown on a page
         "execution_count": None,
         "outputs": [{"output_type": "display_data", "data": data, "metadata": {}} for data in drawn[-1:]],
     }

@@ -1,7 +1,7 @@
-"""Papermill's engine, which here writes an unfinished notebook no more often than is worth its time.
+"""Papermill engine that writes unfinished notebooks less often.
 
-By itself papermill writes the whole notebook before and after every cell, also those of prose: with a hundred cells and
-some figures that takes as long as the cells do.
+By default papermill writes the whole notebook before and after every cell, even of prose: with a hundred cells and some
+figures that takes as long as executing them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from papermill.engines import NBClientEngine, papermill_engines
 __all__ = ["NAME", "throttled"]
 
 NAME = "lmc"
-_WRITING_FRACTION = 0.05  # of the time may go to writing
+_WRITING_FRACTION = 0.05  # fraction of the time spent on writing
 
 
 class _Engine(NBClientEngine):  # type: ignore[misc]
-    """As papermill's own; what it writes at the very end is always written."""
+    """As papermill's own, but only the final write is certain."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
@@ -36,7 +36,7 @@ papermill_engines.register(NAME, _Engine)
 def throttled(
     act: Callable[[], None], fraction: float, now: Callable[[], float] = time.monotonic
 ) -> Callable[[], None]:
-    """Wrap an action so that all its calls together take at most a fraction of the time since; others are skipped.
+    """Throttle an action: skip calls so that they take at most this fraction of the elapsed time.
 
     >>> ticks = iter([0, 1, 2, 10, 21, 22, 30])  # it takes a second, from 1 to 2 and from 21 to 22
     >>> said = throttled(lambda: print("done"), fraction=0.05, now=lambda: next(ticks))

@@ -1,4 +1,4 @@
-"""A notebook's parameters cell and its table of parameters, written from the records that its metadata names."""
+"""Generate a notebook's parameters cell and parameter table from the records in its metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import Settings, describe, describe_allowed, require
 
 MARK = "<!-- parameters -->"
-_ONE_LINE_EACH = "# fmt: off"  # else the formatter breaks some of them
+_ONE_LINE_EACH = "# fmt: off"  # else the formatter breaks long lines
 
 
 def parameters_cell(records: Sequence[type[Settings]]) -> str:
@@ -25,7 +25,7 @@ def parameters_cell(records: Sequence[type[Settings]]) -> str:
 
 
 def parameters_table(records: Sequence[type[Settings]]) -> str:
-    """The table of parameters, in Markdown: name, default, meaning and what is allowed."""
+    """The table of parameters, in Markdown: name, default, meaning and allowed values."""
     rows = [
         f"| `{each.name}` | `{_literal(each.default)}` | {describe(each)} | {describe_allowed(each)} |"
         for each in _parameters(records)
@@ -34,10 +34,10 @@ def parameters_table(records: Sequence[type[Settings]]) -> str:
 
 
 def updated_text(path: Path) -> str:
-    """The text of a notebook with its parameters cell and its table as its records have them.
+    """The text of a notebook with its parameters cell and table regenerated from its records.
 
     Raises:
-        ParameterError: it has no cell with the tag `parameters`, or none that begins with the mark of the table.
+        ParameterError: it has no cell with the tag `parameters`, or none that begins with the marker of the table.
     """
     notebook = json.loads(path.read_text(encoding="utf-8"))
     records = Notebook(path).settings
@@ -55,7 +55,7 @@ def updated_text(path: Path) -> str:
 
 
 def update(path: Path) -> bool:
-    """Bring a notebook's parameters cell and table up to date; whether anything had to change."""
+    """Update a notebook's parameters cell and table; return whether anything changed."""
     text = updated_text(path)
     if path.read_text(encoding="utf-8") == text:
         return False

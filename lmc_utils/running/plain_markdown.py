@@ -1,4 +1,4 @@
-"""MyST as the Markdown that Jupyter, VS Code and GitHub show: equations, citations, terms, remarks and links."""
+"""Convert MyST to the Markdown of Jupyter, VS Code and GitHub: equations, citations, terms, remarks and links."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def equation_labels(text: str) -> list[str]:
 
 
 def to_plain_markdown(text: str, equations: Mapping[str, str], works: Mapping[str, tuple[str, str, str]]) -> str:
-    """The text in plain Markdown.
+    """Convert MyST text to plain Markdown.
 
     Args:
-        text: of a cell, in MyST.
-        equations: what an equation is called, by its label: its number, or where it stands.
-        works: authors, year and address by the keys of the bibliography; an unknown key is shown as it is.
+        text: MyST text of a cell.
+        equations: the number or location of each equation, by its label.
+        works: authors, year and URL by the keys of the bibliography; an unknown key is shown unchanged.
 
     >>> print(to_plain_markdown("By {eq}`eq-a`:\\n```{math}\\n:label: eq-a\\nx^2\\n```", {"eq-a": "1"}, {}))
     By (1):
@@ -41,11 +41,11 @@ def to_plain_markdown(text: str, equations: Mapping[str, str], works: Mapping[st
     """
     plain = _FENCE.sub(lambda fence: _fence(fence, equations), text)
     plain = _ROLE.sub(lambda role: _role(role[1], role[2], equations, works), plain)
-    return _SECTION.sub("", _OUTSIDE.sub(r"\1", plain))  # what a link leads to in the book is not beside this file
+    return _SECTION.sub("", _OUTSIDE.sub(r"\1", plain))  # pages of the book are not beside this file
 
 
 def read_bibliography(path: Path) -> dict[str, tuple[str, str, str]]:
-    """Authors, year and address of the works in a file of BibTeX, by key; empty where there is no such file."""
+    """Authors, year and URL of the works in a BibTeX file, by key; empty without such a file."""
     if not path.is_file():
         return {}
     from pybtex.database import parse_file
@@ -53,7 +53,7 @@ def read_bibliography(path: Path) -> dict[str, tuple[str, str, str]]:
 
     try:
         entries = parse_file(path).entries
-    except Exception:  # whatever a parser says of what is no BibTeX; works are then called by their keys
+    except Exception:  # invalid BibTeX; citations then show keys
         return {}
     result = {}
     for key, entry in entries.items():

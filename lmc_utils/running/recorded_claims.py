@@ -1,4 +1,4 @@
-"""Claims that a notebook has computed, read back out of the executed notebook."""
+"""Read the claims computed by an executed notebook."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MIME = "application/vnd.lmc.claims+json"
 
 
 class RecordedClaim(NamedTuple):
-    """A claim as a notebook's output has it, see `measure.claims.Claims`.
+    """A claim in a notebook's output, see `measure.claims.Claim`.
 
     Attributes:
-        statement: what is claimed.
+        statement: the claim, in words.
         outcome: `holds`, `fails` or `cannot tell`.
-        reason: the evidence and what was required of it, in words.
-        evidence: each piece with its numbers, the rule that it was judged by and its own outcome; null for NaN.
-        decisive: the piece of evidence that decides, in words.
+        reason: the evidence and its requirements, in words.
+        evidence: each piece with its numbers, rule and outcome; null for NaN.
+        decisive: the decisive piece of evidence, in words.
     """
 
     statement: str
@@ -31,7 +31,7 @@ class RecordedClaim(NamedTuple):
 
 
 def read(path: Path) -> list[RecordedClaim]:
-    """The claims of an executed notebook, in their order.
+    """The claims of an executed notebook, in order.
 
     Raises:
         ParameterError: there is no such notebook, or it has no claims.
@@ -43,7 +43,7 @@ def read(path: Path) -> list[RecordedClaim]:
 
 
 def recorded(notebook: Mapping[str, Any]) -> list[RecordedClaim]:
-    """The claims in the content of an executed notebook; what has another form is passed over.
+    """The claims in the content of an executed notebook; outputs of another form are skipped.
 
     >>> said = [{"statement": "It rains.", "outcome": "fails", "reason": "0 of 3 days", "evidence": []}]
     >>> recorded({"cells": [{"outputs": [{"data": {"application/vnd.lmc.claims+json": said}}]}]})[0].outcome
@@ -55,6 +55,6 @@ def recorded(notebook: Mapping[str, Any]) -> list[RecordedClaim]:
             said = output.get("data", {}).get(MIME)
             try:
                 result += [RecordedClaim(**each) for each in said]
-            except TypeError:  # nothing, or written by others
+            except TypeError:  # missing or of another form
                 continue
     return result

@@ -1,4 +1,4 @@
-"""Curves that a notebook records, for runs to be compared by more than numbers."""
+"""Record curves in a notebook, for comparing runs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Curves:
     """A curve for each fork epoch.
 
     Attributes:
-        along: of what they are curves, such as alpha.
-        places: where they are known, increasing.
-        forks: by fork epoch, a value for each place.
+        along: the dimension along the curves, such as alpha.
+        places: coordinates of their points, increasing.
+        forks: values at these places, by fork epoch.
     """
 
     along: str
@@ -26,11 +26,11 @@ class Curves:
 
 
 def record_curves(along: str, **curves: Any) -> None:
-    """Keep curves in the executed notebook, under their names; nothing of them is shown.
+    """Store curves in the executed notebook by name, without displaying them.
 
     Args:
-        along: a dimension of all of them.
-        curves: labelled arrays with this dimension and `fork_epoch`, no other.
+        along: the dimension along the curves.
+        curves: labelled arrays with exactly this dimension and `fork_epoch`.
     """
     from IPython.display import publish_display_data
 
@@ -42,7 +42,7 @@ def record_curves(along: str, **curves: Any) -> None:
 
 
 def recorded(notebook: Mapping[str, Any]) -> dict[str, Curves]:
-    """The curves in the content of an executed notebook, by name; what has another form is passed over.
+    """The curves in the content of an executed notebook, by name; outputs of another form are skipped.
 
     >>> said = {"name": "error", "along": "alpha", "places": [0, 1], "forks": {"0": [2.0, 3.0]}}
     >>> recorded({"cells": [{"outputs": [{"data": {"application/vnd.lmc.curves+json": said}}]}]})
@@ -56,13 +56,13 @@ def recorded(notebook: Mapping[str, Any]) -> dict[str, Curves]:
                 curves = Curves(str(said["along"]), _numbers(said["places"]), _by_fork(said["forks"]))
                 if all(len(each) == len(curves.places) for each in curves.forks.values()):
                     result[str(said["name"])] = curves
-            except (TypeError, KeyError, ValueError, AttributeError):  # nothing, or written by others
+            except (TypeError, KeyError, ValueError, AttributeError):  # missing or of another form
                 continue
     return result
 
 
 def _said(value: float) -> float | None:
-    return value if math.isfinite(value) else None  # JSON has no other word for it
+    return value if math.isfinite(value) else None  # JSON has no NaN and no infinity
 
 
 def _by_fork(forks: Mapping[str, Any]) -> dict[int, list[float]]:

@@ -1,4 +1,4 @@
-"""Headline numbers: glued by a notebook for its prose to quote, read back out of the executed notebook."""
+"""Record numbers in a notebook for its prose to quote, and read them from the executed notebook."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MIME = "application/papermill.record/text/plain"
 
 
 def record(*summaries: Mapping[str, Any], **values: Any) -> None:
-    """Glue numbers under their names, so that prose can quote them with the `glue` roles of MyST-NB.
+    """Record numbers by name, so that prose can quote them with the `glue` roles of MyST-NB.
 
     Args:
         summaries: labelled datasets or mappings, whose variables or keys are the names.
-        values: more by name: numbers (of Python, NumPy or torch), and what holds several of them, see `numbers`.
+        values: further values by name: numbers (of Python, NumPy or torch) or containers of numbers, see `numbers`.
     """
     from myst_nb import glue
 
@@ -30,12 +30,12 @@ def record(*summaries: Mapping[str, Any], **values: Any) -> None:
 
 
 def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
-    """All the numbers of a value, each with a name of its own.
+    """Yield all numbers in a value, each with a distinct name.
 
-    A labelled array has a number for each label: `NAME_train` where labels are words, which come first, `NAME_parent_0`
-    where they are numbers, `NAME_fork_0` for a dimension `fork_epoch`. A mapping or a labelled dataset has one for each
-    key; spaces in a key become underscores, and an empty one adds nothing to the name. A named tuple, such as a
-    correlation with its interval, has one for each field, of which the first adds nothing.
+    A labelled array gives a number for each label: `NAME_train` if labels are words, which come first, `NAME_parent_0`
+    if they are numbers, `NAME_fork_0` for a dimension `fork_epoch`. A mapping or a labelled dataset gives one for each
+    key; spaces in a key become underscores, and an empty key adds nothing to the name. A named tuple, such as a
+    correlation with its interval, gives one for each field, of which the first adds nothing.
 
     >>> dict(numbers("loss", {"train": 0.5, "test": 0.75}))
     {'loss_train': 0.5, 'loss_test': 0.75}
@@ -57,10 +57,10 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
 
 
 def read(path: Path) -> dict[str, float]:
-    """The numbers that an executed notebook recorded, in the order in which it did.
+    """The numbers recorded by an executed notebook, in order.
 
     Raises:
-        ParameterError: there is no such notebook, or it recorded nothing, or something that is no number.
+        ParameterError: there is no such notebook, it recorded nothing, or a recorded value is not a number.
     """
     result = recorded(notebook_files.read(path, "an executed notebook"))
     if not result:
@@ -69,16 +69,16 @@ def read(path: Path) -> dict[str, float]:
 
 
 def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers in the content of an executed notebook; empty where there are none.
+    """The numbers in the content of an executed notebook; empty if there are none.
 
     Raises:
-        ParameterError: something is recorded that is no number.
+        ParameterError: a recorded value is not a number.
     """
     return {name: _number(name, said) for name, said in recorded_texts(notebook)}
 
 
 def recorded_texts(notebook: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield name and text of all that an executed notebook has recorded."""
+    """Yield name and text of each value recorded in an executed notebook."""
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             about, said = output.get("metadata", {}).get("scrapbook"), output.get("data", {}).get(_MIME)
@@ -87,7 +87,7 @@ def recorded_texts(notebook: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def as_json(numbers: Mapping[str, float]) -> str:
-    """Numbers as one JSON object; JSON has no NaN and no infinity, so they become null.
+    """Numbers as one JSON object; NaN and infinity become null.
 
     >>> print(as_json({"barrier": 0.5, "correlation": float("nan")}))
     {
@@ -99,7 +99,7 @@ def as_json(numbers: Mapping[str, float]) -> str:
 
 
 def finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    """The numbers, and None for what JSON cannot say."""
+    """The numbers, with None for NaN and infinity."""
     return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a rerun found, at its top: the parameters that were changed, its numbers, the outcomes of its claims."""
+"""The summary at the top of a rerun: changed parameters, recorded numbers, and outcomes of claims."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def summarise(
 
     Args:
         executed: the notebook as papermill wrote it.
-        numbers: those that it recorded.
+        numbers: its recorded numbers.
         changed: the parameters that differ from the book's.
         book: all parameters of the book.
         source: the notebook's source.
-        just_run: whether it was executed here and now, so that the versions of packages are known.
+        just_run: whether it was just executed here, so that the versions of packages are known.
     """
     about = executed["metadata"].get("papermill", {})
     when, took = (about.get("end_time") or "")[:16].replace("T", " "), about.get("duration") or 0.0
@@ -52,7 +52,7 @@ def summarise(
 def number_tables(numbers: Mapping[str, float]) -> str:
     """Tables of recorded numbers: one with a column for each fork epoch, one of all others.
 
-    The ends of an interval are in brackets behind their number.
+    The ends of an interval are in brackets after their number.
 
     >>> print(number_tables({"loss_barrier_fork_0": 1.5, "loss_barrier_fork_2": 0.25}))
     | number | fork 0 | fork 2 |
@@ -89,7 +89,7 @@ def _with_intervals(numbers: Mapping[str, float]) -> dict[str, str]:
 
 
 def _printed(number: float) -> str:
-    """A number with four significant digits, or all of a whole number."""
+    """A number with four significant digits, or all digits of an integer."""
     if not math.isfinite(number):
         return "not defined" if math.isnan(number) else typeset(str(number))
     whole = number == int(number) and abs(number) < 1e9
@@ -110,7 +110,7 @@ def _value(value: Any) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: bool = False) -> str:
-    """A table in Markdown, its columns after the first one to the right where they are numeric; empty without rows."""
+    """A Markdown table, with numeric columns after the first right-aligned; empty without rows."""
     if not rows:
         return ""
     rule = ["---", *["---:" if numeric else "---"] * (len(head) - 1)]

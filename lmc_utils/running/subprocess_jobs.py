@@ -1,4 +1,4 @@
-"""Run commands, some at a time, with progress; nothing is left running, also where this process is killed."""
+"""Run commands in parallel with a progress bar; all of them end, even if this process is killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from lmc_utils.running import watchdog
 
-_TAIL = 2**16  # bytes of a log that are looked at
+_TAIL = 2**16  # bytes at the end of a log that are searched
 _GRACE = 15  # seconds an interrupted notebook has to shut its kernel down
 
 
@@ -25,12 +25,12 @@ class Job:
     """A command to run.
 
     Attributes:
-        name: to show while it runs.
-        command: and its arguments.
-        log: the file for all that it says.
-        folder: where it runs.
-        environment: all of its variables.
-        limit: seconds it may take; None for any time.
+        name: shown while it runs.
+        command: program and arguments.
+        log: the file for its output.
+        folder: working directory.
+        environment: all environment variables.
+        limit: time limit in seconds; None for no limit.
     """
 
     name: str
@@ -44,17 +44,17 @@ class Job:
 def run(
     jobs: Iterable[Job], *, total: int, at_once: int, console: Console, unit: str
 ) -> Generator[tuple[Job, int | None], None, None]:
-    """Run all jobs; each is given back when it is done, in whatever order, with its exit status.
+    """Run all jobs; yield each with its exit status when it finishes.
 
-    The status is None where a job took longer than its limit and was stopped. Closing the iterator, or an exception
-    while it waits, stops whatever is running.
+    The status is None if a job exceeded its limit and was stopped. Closing the iterator, or an exception while waiting,
+    stops all running jobs.
 
     Args:
-        jobs: what to run; the next one is asked for when another has ended.
-        total: how many there are, for the progress bar.
-        at_once: how many run at a time.
+        jobs: the jobs; the next one is requested when another has ended.
+        total: the number of jobs, for the progress bar.
+        at_once: the number of jobs to run in parallel.
         console: where the progress bar appears.
-        unit: what it counts.
+        unit: name of the jobs in the progress bar.
     """
     columns = SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
     waiting, running = iter(jobs), dict[subprocess.Popen[bytes], tuple[Job, float]]()
@@ -81,15 +81,15 @@ def run(
 
 
 def cores_per_job(at_once: int, jobs: int) -> int:
-    """How many cores each of some jobs gets when so many run at a time."""
+    """The number of cores for each of some jobs if so many run in parallel."""
     return max(1, (os.cpu_count() or 1) // max(1, min(at_once, jobs)))
 
 
 def stop(processes: Collection[subprocess.Popen[bytes]]) -> None:
-    """End jobs so that they shut their kernels down; kill those that do not listen, or all if told twice."""
+    """Terminate jobs so that they can shut down kernels; kill those that do not react, or all at a second interrupt."""
     alive = [process for process in processes if process.poll() is None]
     for process in alive:
-        os.killpg(process.pid, signal.SIGTERM)  # the child takes it for Ctrl-C, which a job of a script ignores
+        os.killpg(process.pid, signal.SIGTERM)  # as Ctrl-C, which a script's background jobs ignore
     deadline = time.monotonic() + _GRACE
     try:
         while any(process.poll() is None for process in alive) and time.monotonic() < deadline:
@@ -99,7 +99,7 @@ def stop(processes: Collection[subprocess.Popen[bytes]]) -> None:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log; of an `lmc` command, the one line that says what was wrong."""
+    """The last line of a log; for an `lmc` command, its one-line error."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL))
         said_last = file.read(_TAIL).decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The points of a sweep: what is asked for as a grid or as a list, each checked before the first one starts."""
+"""The points of a sweep, from a grid or a list, all checked before the first one starts."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MOST = 100_000  # points
 
 
 def parse_axis(text: str) -> tuple[str, list[Any]]:
-    """A name and the values that it takes, from `NAME=V1,V2` or `NAME=START:STOP[:STEP]`, a range as Python's.
+    """Parse a name and its values from `NAME=V1,V2` or `NAME=START:STOP[:STEP]`, a range as in Python.
 
     Raises:
-        ParameterError: it has another form, or no values, or one twice.
+        ParameterError: it has another form, no values, or a repeated value.
 
     >>> parse_axis("seed=0:4"), parse_axis("widths=[8, 8],[16]"), parse_axis("norm=none,batch")
     (('seed', [0, 1, 2, 3]), ('widths', [[8, 8], [16]]), ('norm', ['none', 'batch']))
@@ -45,10 +45,10 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
 
 
 def grid_points(axes: Sequence[tuple[str, Sequence[Any]]]) -> list[Point]:
-    """All combinations, the last axis fastest.
+    """All combinations of values, with the last axis varying fastest.
 
     Raises:
-        ParameterError: a name comes twice, or there are far too many.
+        ParameterError: a name is repeated, or there are too many points.
 
     >>> grid_points([("seed", [0, 1]), ("norm", ["none"])])
     [{'seed': 0, 'norm': 'none'}, {'seed': 1, 'norm': 'none'}]
@@ -61,7 +61,7 @@ def grid_points(axes: Sequence[tuple[str, Sequence[Any]]]) -> list[Point]:
 
 
 def read_points(path: Path) -> list[Point]:
-    """The points of a YAML file: a list of mappings from names to values.
+    """Read the points in a YAML file: a list of mappings from names to values.
 
     Raises:
         ParameterError: there is no such file, or it holds something else.
@@ -74,7 +74,7 @@ def read_points(path: Path) -> list[Point]:
 
 
 def point_name(point: Mapping[str, Any]) -> str:
-    """What the file of a point is called, whatever else is swept."""
+    """The file name of a point, independent of the other points."""
     return digest(dict(point))[:16]
 
 
@@ -82,7 +82,7 @@ def check_points(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> Non
     """Check the parameters of every point.
 
     Raises:
-        ParameterError: those of one are wrong; the message names the point, where there are several.
+        ParameterError: parameters of a point are invalid; if there are several points, the message names it.
     """
     require(bool(points), "grid", "at least one point", 0)
     for place, point in enumerate(points, 1):

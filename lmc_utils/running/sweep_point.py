@@ -1,4 +1,4 @@
-"""One point of a sweep at work: a process that ends with its worker, and a notebook that is whole or not there."""
+"""Execute one point of a sweep in a process that ends with its worker."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _POLL = 0.05  # seconds
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the execution of a point ended.
+    """Result of the execution of a point.
 
     Attributes:
-        notebook: as it was executed; where it failed, as far as it came.
-        error: one line; None where it went well.
+        notebook: the executed notebook; partial after a failure.
+        error: a one-line error; None after success.
     """
 
     notebook: bytes
@@ -42,18 +42,18 @@ def execute(
     variables: Mapping[str, str],
     still_wanted: Callable[[], bool] = lambda: True,
 ) -> Outcome:
-    """Execute a notebook in a process of its own, in a folder of this try alone.
+    """Execute a notebook in a separate process and a new temporary folder.
 
-    The process, its kernel and all that they start end with the caller, however that ends.
+    The process, its kernel and all their child processes end with the caller, even if it is killed.
 
     Args:
-        source: the notebook.
-        stem: its name, for messages.
+        source: content of the notebook.
+        stem: name of the notebook, for messages.
         parameters: parameters, checked by the caller.
-        digest: of what the notebook depends on, which the executed one carries.
+        digest: digest of the notebook's dependencies, stored in the executed one.
         timeout: seconds that a single cell may take.
-        variables: of the environment, that the process has besides those of this one.
-        still_wanted: asked now and then; the process is ended once this is false.
+        variables: additional environment variables of the process.
+        still_wanted: polled; the process is ended once it returns false.
     """
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         place, out, log = Path(folder) / f"{stem}.ipynb", Path(folder) / "out.ipynb", Path(folder) / "log"
@@ -78,13 +78,13 @@ def execute(
 
 
 def _stamped(path: Path, digest: str) -> bytes:
-    """An executed notebook that says where it was executed, and what it depends on."""
+    """An executed notebook with its environment and the digest of its dependencies in its metadata."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     return notebook_files.with_metadata(notebook, digest=digest, environment=run_environment())
 
 
 def main(source: str, out: str, timeout: str, parameters: str) -> None:
-    """What the process of a point does: no more than papermill needs, as the caller has checked the parameters."""
+    """Entry point of the process of a point, with minimal imports, as the caller has checked the parameters."""
     try:
         notebooks.execute(notebooks.Notebook(Path(source)), json.loads(parameters), Path(out), timeout=int(timeout))
     except (notebooks.ExecutionError, ParameterError) as error:

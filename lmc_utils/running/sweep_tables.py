@@ -1,4 +1,4 @@
-"""What all points of a sweep recorded, as one table."""
+"""Gather the recorded numbers of all points of a sweep into one table."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def gather(
     points: Sequence[Mapping[str, Any]] | None = None,
     command: str = "",
 ) -> xr.Dataset:
-    """Write `results.csv` and `results.nc` of the points that were executed with the present code; return the latter.
+    """Write `results.csv` and `results.nc` for the points executed with the current code; return the latter.
 
     Args:
         notebook: the source.
-        varied: what differs from point to point; points that were not executed with the present code are missing.
+        varied: the parameters that vary, for each point; points not executed with the current code are skipped.
         out: the folder of the sweep.
-        points: the points with the parameters that all have in common, such as those of a preset.
-        command: that asked for them.
+        points: the points including parameters that all share, such as those of a preset.
+        command: the command of the sweep.
 
     Returns:
-        The numbers, see `dataset`; in its attributes by what and when the points were executed, see `_provenance`.
+        The numbers, see `dataset`, with their provenance in its attributes.
     """
     points = varied if points is None else points
     present = digest(of_notebook(notebook))
@@ -58,11 +58,11 @@ def gather(
 
 
 def dataset(recorded: Sequence[Mapping[str, float]], points: Sequence[Mapping[str, Any]]) -> xr.Dataset:
-    """The numbers of all points, labelled.
+    """The numbers of all points as a labelled dataset.
 
-    Where the points are a full grid, each parameter is a dimension, in the order of the first point; else there is one
-    dimension `point`, with the parameters along it. A value that is no number or word stands as JSON. What a point did
-    not record is NaN.
+    If the points are a full grid, each parameter is a dimension, in the order of the first point; else there is one
+    dimension `point`, with the parameters along it. Values other than numbers and strings are given as JSON. Missing
+    numbers are NaN.
 
     >>> found = dataset([{"b": 1.0}, {"b": 2.0}], [{"seed": 0}, {"seed": 1}])
     >>> found.b.dims, found.b.sel(seed=1).item()
@@ -98,7 +98,7 @@ def _row(path: Path, point: Mapping[str, Any], present: str) -> dict[str, Any]:
 
 
 def _provenance(executed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """From the metadata of executed notebooks: commits, versions, machines, the days, and how long it took in all."""
+    """Commits, versions, machines, dates and total run time, from the metadata of executed notebooks."""
     environments = [each["lmc"]["environment"] for each in executed]
     timed = [each["papermill"] for each in executed if each.get("papermill", {}).get("duration") is not None]
     days = sorted({datetime.datetime.fromisoformat(each["start_time"]).date() for each in timed})

@@ -1,8 +1,8 @@
-"""A notebook over many points of its parameters, on Dask: only points that are missing or outdated are executed.
+"""Parameter sweeps: execute a notebook at many points on Dask, skipping those that are up to date.
 
-Each point becomes `points/NAME.ipynb` in the folder of the sweep, whole or not at all, and carries a digest of what it
-depends on; `sweep_tables` makes one table of those that carry the present one. A client of the caller's is used as it
-is; without one a cluster of this machine is started.
+Each point becomes `points/NAME.ipynb` in the folder of the sweep, written atomically, with a digest of its
+dependencies; `sweep_tables` makes one table of those whose digest is current. The caller may pass a Dask client;
+otherwise a local cluster is started.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _CHANGED = "code that the notebook uses has changed, or a version of what it imp
 
 @dataclass
 class Report:
-    """What became of a sweep, so far.
+    """Progress of a sweep.
 
     Attributes:
-        total: points that were asked for.
-        existing: how many of them existed before, executed with the present code.
-        done: how many were executed.
-        failed: one line for each that was not, by the digest of the point.
+        total: the number of requested points.
+        existing: the number of points that were up to date before.
+        done: the number of executed points.
+        failed: a one-line error for each failed point, by its digest.
     """
 
     total: int
@@ -56,23 +56,23 @@ def sweep(
     notebook: Notebook | Path, points: Sequence[Mapping[str, Any]], client: Client | None = None, *,
     out: Path | None = None, timeout: int = TIMEOUT, resources: Mapping[str, float] | None = None,
 ) -> xr.Dataset:  # fmt: skip
-    """Execute a notebook at all points that are missing or outdated, and gather what all of them recorded.
+    """Execute a notebook at all missing or outdated points, and gather the recorded numbers of all points.
 
     Args:
         notebook: the source, or its path.
         points: the points: parameters that differ from the notebook's own. All are checked before one starts.
-        client: of a Dask cluster; by default one of this machine is started, and closed at the end.
+        client: client of a Dask cluster; by default a local cluster is started, and closed at the end.
         out: the folder of the sweep; by default one that is deleted afterwards.
         timeout: seconds that a single cell may take.
-        resources: of Dask's that each point needs, such as GPU=1.
+        resources: Dask resources that each point needs, such as GPU=1.
 
     Returns:
         The recorded numbers, see `sweep_tables.dataset`.
 
     Raises:
-        ParameterError: a point is wrong, or the folder is that of another notebook.
-        ExecutionError: points failed twice, and all others are done, and gathered in the folder; or see `steps`.
-            Without `out` nothing of them is kept.
+        ParameterError: a point is invalid, or the folder belongs to another notebook.
+        ExecutionError: points failed twice; all others are done, and gathered in the folder (lost without `out`). See
+            also `steps`.
     """
     if out is None:
         with TemporaryDirectory() as folder:
@@ -96,12 +96,12 @@ def steps(
     notebook: Notebook, points: Sequence[Mapping[str, Any]], client: Client, *, out: Path, timeout: int = TIMEOUT,
     resources: Mapping[str, float] | None = None,
 ) -> Iterator[Report]:  # fmt: skip
-    """As `sweep`, without gathering: how far it is, first of all and then after each point.
+    """As `sweep`, without gathering: yield the progress at the start and after each point.
 
-    One line of the log says how many points are executed again because code has changed.
+    The number of points that are executed again because code has changed is logged.
 
     Raises:
-        ExecutionError: the scheduler has gone, or code has changed meanwhile; what was done stays.
+        ExecutionError: the scheduler is gone, or code has changed meanwhile; finished points remain.
     """
     folder, present = points_folder(notebook, out), digest(of_notebook(notebook))
     todo = unfinished(notebook, points, out)
@@ -154,17 +154,17 @@ def steps(
 
 
 def unfinished(notebook: Notebook, points: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
-    """The points, by name, that were not executed, or with other code than the present; raises as `points_folder`."""
+    """The points, by name, that are missing or outdated; raises as `points_folder`."""
     folder, present = points_folder(notebook, out), digest(of_notebook(notebook))
     by_name = {point_name(point): dict(point) for point in points}
     return {name: point for name, point in by_name.items() if digest_in(folder / f"{name}.ipynb") != present}
 
 
 def points_folder(notebook: Notebook, out: Path) -> Path:
-    """The folder of the points of a sweep, made where it does not exist.
+    """The folder of the points of a sweep, created if it does not exist.
 
     Raises:
-        ParameterError: it holds those of a notebook of another name.
+        ParameterError: it holds points of another notebook.
     """
     folder, stamp, mine = out / "points", out / "sweep.json", notebook.path.stem
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def points_folder(notebook: Notebook, out: Path) -> Path:
 
 
 def _run_point(source: bytes, stem: str, point: Point, **options: Any) -> sweep_point.Outcome:
-    """What a worker does; it stops where the task is no longer wanted."""
+    """Task of a worker, which stops if the task is cancelled."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -193,7 +193,7 @@ def _run_point(source: bytes, stem: str, point: Point, **options: Any) -> sweep_
 def _outcome(future: Future[Any]) -> sweep_point.Outcome:
     try:
         outcome: sweep_point.Outcome = future.result()
-    except Exception as error:  # a worker that was killed too often, one out of memory
+    except Exception as error:  # such as a worker that was killed too often or ran out of memory
         return sweep_point.Outcome(b"", f"{type(error).__name__}: its worker has gone")
     return outcome
 

@@ -1,9 +1,9 @@
-"""Start a command that ends with its parent, together with all that it started, in any session.
+"""Start a command that is killed with its parent, together with all its descendants.
 
-A process of its own, this file run as a script, stands between the two. Its standard input is a pipe that nobody writes
-to and that the parent alone holds open: where that ends, the parent is gone, however it ended, and all is killed. So is
-what is left when the command has ended by itself, whose exit status is passed on. What the command started is known by
-descent, and by a mark in its environment, which stays where a process outlives its parent.
+An intermediate process, this file run as a script, watches both. Its standard input is a pipe that only the parent
+holds open and nobody writes to: when it closes, the parent is gone, and everything is killed. When the command ends by
+itself, its remaining descendants are killed and its exit status is passed on. Descendants are found by parent process,
+and by a mark in their environment, which survives if their parent ends.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Any
 __all__ = ["start", "end"]
 
 _MARK = "LMC_WATCHED_AS"
-_PATIENCE = 5  # seconds that the system may take to end what was killed
+_PATIENCE = 5  # seconds that killed processes may take to end
 
 
 def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-    """Start a command with a watchdog; closing the standard input of the process that comes back ends all of it.
+    """Start a command with a watchdog; closing the standard input of the returned process ends both.
 
-    It has a process group, a session and a folder for temporary files of its own; the folder goes with it. Files that
-    may be inherited stay open in it, such as those of `inherited_lock.hold_until_children_end`.
+    The command has its own process group, session and temporary folder, which is removed at the end. It inherits open
+    inheritable files, such as those of `inherited_lock.hold_until_children_end`.
 
     Args:
-        command: and its arguments; its standard input is empty.
-        options: of `subprocess.Popen`.
+        command: program and arguments; its standard input is empty.
+        options: arguments of `subprocess.Popen`.
 
     >>> with start(["sleep", "60"]) as process:
     ...     process.poll() is None
@@ -39,18 +39,18 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     >>> process.returncode == -signal.SIGKILL
     True
     """
-    if os.name != "posix":  # there a process has no group: who is killed leaves behind what it started
+    if os.name != "posix":  # there are no process groups: descendants of a killed process remain
         return subprocess.Popen(command, stdin=subprocess.PIPE, **options)
     import psutil
 
-    # Python starts in half the time without its packages; this one is needed only to end something.
+    # Python starts in half the time without site packages; psutil is needed only to kill processes.
     packages = os.path.dirname(os.path.dirname(psutil.__file__))
     watched = [sys.executable, "-I", "-S", __file__, packages, *command]
     return subprocess.Popen(watched, stdin=subprocess.PIPE, start_new_session=True, close_fds=False, **options)
 
 
 def end(processes: Collection[subprocess.Popen[bytes]]) -> None:
-    """Kill what is left of commands that were started with a watchdog, and wait until it has ended."""
+    """Kill the rest of commands started with a watchdog, and wait until all have ended."""
     for process in processes:
         if process.stdin:
             process.stdin.close()
@@ -61,7 +61,7 @@ def end(processes: Collection[subprocess.Popen[bytes]]) -> None:
 
 
 def main(packages: str, *command: str) -> None:
-    """Watch over a command until all of it has ended, then end as it did."""
+    """Run a command, watch it until all its processes have ended, and exit with its status."""
     sys.path.append(packages)
     mark = os.urandom(8).hex()
     within = os.environ.get("TMPDIR", "")
@@ -70,14 +70,14 @@ def main(packages: str, *command: str) -> None:
     no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     os.mkdir(folder, mode=0o700)
     _adopt_orphans()
-    signal.signal(signal.SIGTERM, lambda *_: None)  # the command obeys, which gets it as well
+    signal.signal(signal.SIGTERM, lambda *_: None)  # left to the command, which receives it as well
     try:
         child = os.posix_spawnp(command[0], command, environment, file_actions=[no_input])
     except OSError as error:
         import shutil
 
         os.rmdir(folder)
-        # The system says "permission denied" of a missing command where PATH names a folder that may not be read.
+        # A missing command gives "permission denied" if PATH contains an unreadable folder.
         sys.exit(f"lmc: {error}" if shutil.which(command[0]) else f"lmc: no such command: {command[0]}")
     threading.Thread(target=_end_with_parent, args=[mark], daemon=True).start()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -91,7 +91,7 @@ def main(packages: str, *command: str) -> None:
 
 
 def _adopt_orphans() -> None:
-    """On Linux, become the parent of what outlives its own."""
+    """On Linux, become the parent of orphaned descendants."""
     import ctypes
 
     if sys.platform.startswith("linux"):
@@ -104,7 +104,7 @@ def _end_with_parent(mark: str) -> None:
 
 
 def _end_all(mark: str) -> None:
-    """Kill what is left; all of it is stopped first, as what runs on could start another process meanwhile."""
+    """Kill all remaining processes; stop them first, as a running one could start others meanwhile."""
     import psutil
 
     def left() -> set[psutil.Process]:
@@ -126,7 +126,7 @@ def _end_all(mark: str) -> None:
 
 
 def _try(ask: Callable[[], Any]) -> Any:
-    """What a process says; None where it has gone or is somebody else's."""
+    """Query a process; None if it has ended or is not ours."""
     import psutil
 
     try:

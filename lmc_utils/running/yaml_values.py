@@ -1,4 +1,4 @@
-"""Parse parameter values that are written as YAML: any text is a JSON value, or raises a one-line error."""
+"""Parse parameter values written as YAML into JSON types; invalid text raises a one-line error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
 from lmc_utils.settings import ParameterError, require
 
-_LONGEST = 10_000  # characters; the parser takes some tenths of a second for them
+_LONGEST = 10_000  # characters, which take the parser some tenths of a second
 _DEEPEST = 20  # lists within lists
 _WANTED = "text, finite numbers (whole ones from -2**63 to 2**63), or lists of these"
 _CONSTANTS = dict.fromkeys(["", "~", "null", "Null", "NULL"]) | {
@@ -24,14 +24,14 @@ _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 def parse(name: str, text: str) -> Any:
-    """Parse the value of a parameter: null, true, false, a number, a word, or lists and mappings of these.
+    """Parse the value of a parameter: null, true, false, a number, a string, or lists and mappings of these.
 
-    A plain scalar means what it means after `-p` of papermill: 010 is ten, 1:30 and yes are words, 1e-3 is a number
-    (`yaml.safe_load`, which reads YAML 1.1, has 8, 90, true and a word). Tags are rejected, and so are anchors, with
-    which a few characters would unfold into gigabytes.
+    Plain scalars are interpreted as by papermill's `-p`: 010 is ten, 1:30 and yes are strings, 1e-3 is a number
+    (`yaml.safe_load`, which reads YAML 1.1, gives 8, 90, true and a string). Tags are rejected, and so are anchors,
+    with which a few characters could expand into gigabytes.
 
     Raises:
-        ParameterError: the text is no YAML, says more than JSON can, or is too long or too deep.
+        ParameterError: the text is not YAML, has no JSON equivalent, or is too long or too deeply nested.
 
     >>> parse("widths", "[64, 1e-3, yes]")
     [64, 0.001, 'yes']
@@ -43,7 +43,7 @@ def parse(name: str, text: str) -> Any:
     require(len(text) <= _LONGEST, name, f"at most {_LONGEST} characters", text)
 
     def value(event: Any, depth: int) -> Any:
-        plain = not any(getattr(event, what, None) for what in ("anchor", "tag"))  # an alias has an anchor as well
+        plain = not any(getattr(event, what, None) for what in ("anchor", "tag"))  # aliases have an anchor, too
         require(plain, name, "a value without anchors and tags", text)
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event)
@@ -57,7 +57,7 @@ def parse(name: str, text: str) -> Any:
         require(len(set(keys)) == len(keys), name, "each key once", text)
         return dict(zip(keys, items[1::2], strict=True))
 
-    events = yaml.parse(text, yaml.SafeLoader)  # one by one: the parser takes long for thousands of brackets
+    events = yaml.parse(text, yaml.SafeLoader)  # incrementally: the parser is slow for thousands of brackets
     try:
         next(events)  # the stream begins
         if isinstance(next(events), yaml.StreamEndEvent):
@@ -69,16 +69,16 @@ def parse(name: str, text: str) -> Any:
         raise
     except ValueError as error:
         raise ParameterError(f"{name}: expected {_WANTED}, got {short_repr(text)}") from error
-    except Exception as error:  # the parser's own, and whatever it meets in a text that it does not foresee
+    except Exception as error:  # its own errors, and any others on unexpected text
         raise ParameterError(f"{name}: expected YAML, got {short_repr(text)}") from error
     return result
 
 
 def read(name: str, path: Path) -> Any:
-    """Parse the value that a YAML file holds, see `parse`.
+    """Parse the value in a YAML file, see `parse`.
 
     Raises:
-        ParameterError: also where there is no such file, or it holds no text.
+        ParameterError: also if there is no such file, or it is not text.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ def read(name: str, path: Path) -> Any:
 
 
 def _scalar(event: yaml.ScalarEvent) -> Any:
-    """The value of a scalar; ValueError where JSON has none."""
+    """The value of a scalar; ValueError if JSON has no such value."""
     text = event.value
     if event.style is None and text in _CONSTANTS:
         return _CONSTANTS[text]
@@ -97,7 +97,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
     elif event.style is None and _FLOAT.fullmatch(text):
         number = float(text)
     else:
-        text.encode()  # ValueError for half a character, which no file can hold
+        text.encode()  # ValueError for a lone surrogate, which no file can hold
         return text
     if not math.isfinite(number) or (isinstance(number, int) and abs(number) > 2**63):
         raise ValueError(text)

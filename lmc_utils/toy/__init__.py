@@ -1,4 +1,4 @@
-"""Products of local quadratics, on a line and in n dimensions, and siblings that descend them.
+"""Toy landscapes (products of local quadratics, on a line and in n dimensions), and siblings that descend them.
 
 Landscapes on a line are exported here by name: `toy.value`, `toy.neighbour_barriers`, ... More dimensions are in
 `toy.multidimensional`, descents in `toy.descent`. NumPy only, except for SciPy's interval of a fraction.

@@ -1,6 +1,6 @@
 """Barriers of products of local quadratics on a line: exact, from curvature, and to second order.
 
-`roots` are as in `landscape`, and what is asked of neighbours raises the same errors. Segments lead from `theta_1` to
+`roots` are as in `landscape`; functions of neighbouring minima raise the same errors. Segments lead from `theta_1` to
 `theta_2`, endpoints of any shape (...,), the same for both; at `alphas`, shape (k,), results have the shape (..., k).
 """
 
@@ -75,7 +75,7 @@ def barrier_curve(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roo
 
 
 def second_order_barrier(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
-    """The poster's second-order approximation of the loss barrier, from the curvature at the two endpoints alone.
+    """Second-order approximation of the loss barrier, as on the poster, from the curvature at the endpoints.
 
     B(a) ~ a (1 - a) / 2 * delta^2 * (a f''(theta_1) + (1 - a) f''(theta_2)).
 
@@ -88,7 +88,7 @@ def second_order_barrier(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLi
 
 
 def approximation_factors(roots: ArrayLike) -> Array:
-    """How many times too high the second-order approximation is, for neighbouring minima, shape (m - 1,).
+    """Ratio of the second-order approximation to the barrier, for neighbouring minima, shape (m - 1,).
 
     Height of the approximation over height of the barrier, each the largest value over alpha in [0, 1].
 
@@ -108,7 +108,7 @@ def approximation_factors(roots: ArrayLike) -> Array:
 
 
 def tent_function(alpha: ArrayLike, s: ArrayLike) -> Array:
-    """The weight G(a, s) = min(a, s) (1 - max(a, s)) on [0, 1]: straight sides, zero at both ends, its top at s = a.
+    """The weight G(a, s) = min(a, s) (1 - max(a, s)) on [0, 1]: piecewise linear, zero at both ends, largest at s = a.
 
     >>> tent_function(0.5, [0.0, 0.25, 0.5, 1.0])
     array([0.   , 0.125, 0.25 , 0.   ])
@@ -118,13 +118,13 @@ def tent_function(alpha: ArrayLike, s: ArrayLike) -> Array:
 
 
 def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: ArrayLike, roots: ArrayLike) -> Array:
-    """The loss barrier as negative curvature along the segment: the same numbers as `barrier_curve`.
+    """The loss barrier by integrating the curvature along the segment; equal to `barrier_curve`.
 
     B(a) = - int_0^1 G(a, s) phi''(s) ds with phi(s) = f(theta_1 + s delta) and G the `tent_function`. On either side of
     s = a the integrand is a polynomial of degree 2 m - 1, so that Gauss-Legendre quadrature with m nodes is exact.
 
     Raises:
-        ValueError: an alpha beyond the segment, [0, 1].
+        ValueError: an alpha outside [0, 1].
 
     >>> barrier_from_curvature(-1.0, 1.0, [0.0, 0.25, 0.5, 1.0], [-1.0, 1.0]).round(12) + 0.0
     array([0.    , 0.5625, 1.    , 0.    ])

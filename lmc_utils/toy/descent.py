@@ -1,8 +1,8 @@
-"""Simulated siblings on a toy landscape: noisy gradient descent that shares its noise until the fork, and cools.
+"""Simulated siblings on a toy landscape: noisy gradient descent, annealed, with shared noise until the fork.
 
-As with the networks of this book, one copy keeps the noise of the parent, so that it *is* the parent, and the other one
-draws its own from the fork on. All pairs descend at once. `roots`, shape (m, n), and `directions`, shape (m, rank, n)
-or None, are as in `multidimensional`.
+One sibling keeps the noise of the parent, so that it *is* the parent; the other draws its own noise after the fork. All
+pairs descend at once. `roots`, shape (m, n), and `directions`, shape (m, rank, n) or None, are as in
+`multidimensional`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lmc_utils.settings import require
 from lmc_utils.toy import multidimensional
 from lmc_utils.toy.landscape import Array, as_float64
 
-# Longest gradient, in units of height over length: longer ones, far outside, would overshoot all solutions.
+# Gradient clipping, in units of height over length: longer gradients, far outside, would overshoot all solutions.
 MAX_GRADIENT = 20.0
 
 
@@ -41,21 +41,21 @@ def descend(
     between them (`multidimensional.units`); gradients longer than `MAX_GRADIENT` are shortened to it.
 
     Args:
-        starts: of the parents, shape (pairs, n), in the coordinates of the roots.
+        starts: starting points of the parents, shape (pairs, n), in the coordinates of the roots.
         fork_times: increasing, each a fraction of the run from 0 to 1.
-        seed: of the noise; the noise after a fork depends on it and on the time of the fork alone.
-        steps: of the descent.
+        seed: seed of the noise; the noise after a fork depends only on it and on the time of the fork.
+        steps: the number of steps.
         step_size: eta, in units of length^2 over height.
-        temperature: at the start, in units of height.
-        cooling: exponent of the schedule; the larger, the sooner it is cold.
+        temperature: initial temperature, in units of height.
+        cooling: exponent of the schedule; larger values cool faster.
         every_step: return whole trajectories; for few pairs.
 
     Returns:
         Shape (1 + forks, pairs, n): the parents (each the first sibling of all its pairs), then the second siblings;
-        of whole trajectories, (steps + 1, 1 + forks, pairs, n). Until its fork, a sibling is where its parent is.
+        with `every_step`, (steps + 1, 1 + forks, pairs, n). Until its fork, a sibling equals its parent.
 
     Raises:
-        ValueError: a value out of range, or a step size with which descent does not settle.
+        ValueError: a value out of range, or a step size with which descent does not converge.
 
     >>> ends = descend([[-1.0], [1.0]], starts=[[0.1]] * 3, fork_times=[0.0, 1.0], seed=0)
     >>> bool((ends[0] == ends[2]).all()), bool((ends[0] == ends[1]).any())
@@ -66,7 +66,7 @@ def descend(
     require(steps >= 1, "steps", "at least 1", steps)
     require(0 <= temperature < math.inf, "temperature", "a finite number from 0 on", temperature)
     require(0 < cooling < math.inf, "cooling", "a finite number above 0", cooling)
-    # Degenerate solutions are unbounded, and somewhere on them every step is too long: this is checked at the end.
+    # Degenerate solutions are unbounded, and somewhere on them any step size is too large: this is checked at the end.
     limit = largest_stable_step(roots) if directions is None else math.inf
     steepest = f"above 0 and below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"
     require(0 < step_size < limit, "step_size", steepest, step_size)
@@ -107,8 +107,8 @@ def sibling_barriers(
 ) -> Array:
     """Height of the barrier on the straight line between the siblings of each pair, shape (forks, pairs).
 
-    In units of the median barrier between nearest solutions, for `ends` from `descend`, shape (1 + forks, pairs, n), at
-    so many equally spaced points from one sibling to the other.
+    In units of the median barrier between nearest solutions, for `ends` from `descend`, shape (1 + forks, pairs, n).
+    The line is evaluated at `n_alphas` equally spaced points.
     """
     parents = np.broadcast_to(ends[0], ends[1:].shape)
     curves = multidimensional.barrier_curve(parents, ends[1:], np.linspace(0, 1, n_alphas), roots, directions)
@@ -118,12 +118,13 @@ def sibling_barriers(
 def wilson_interval(fraction: ArrayLike, n: int) -> tuple[Array, Array]:
     """95 % confidence interval for a probability of which n trials gave this fraction (Wilson, 1927, JASA 22:209).
 
-    Its lower and upper ends, each of the shape of `fraction`; not empty at 0 and 1, unlike the textbook's.
+    Its lower and upper ends, each of the shape of `fraction`. Unlike the normal approximation, it is not empty at 0 and
+    1.
 
     >>> [round(float(end), 3) for end in wilson_interval(0.0, 100)]
     [0.0, 0.037]
     """
-    from scipy.stats import binomtest  # here, so that nothing else of the toy waits for SciPy
+    from scipy.stats import binomtest  # imported here, as the rest of the toy does not need SciPy
 
     ends = [binomtest(round(successes), n).proportion_ci(method="wilson") for successes in n * np.ravel(fraction)]
     low, high = np.reshape(np.transpose(ends), (2, *np.shape(fraction)))
@@ -131,7 +132,7 @@ def wilson_interval(fraction: ArrayLike, n: int) -> tuple[Array, Array]:
 
 
 def largest_stable_step(roots: ArrayLike) -> float:
-    """The step size above which descent cannot settle in every solution of an isotropic product: 2 over its curvature.
+    """Largest stable step size for all solutions of an isotropic product: 2 over the largest curvature.
 
     In units of length^2 over height, as in `descend`.
 
@@ -143,7 +144,7 @@ def largest_stable_step(roots: ArrayLike) -> float:
 
 
 def _settles(places: Array, slope: Callable[[Array], Array], step_size: float) -> bool:
-    """Whether no trajectory oscillates: a clipped gradient whose step leads to an opposite clipped gradient."""
+    """Whether no trajectory oscillates, that is, jumps from a clipped gradient to an opposite clipped gradient."""
     if not np.all(np.isfinite(places)):
         return False
     here = slope(places)
@@ -153,9 +154,9 @@ def _settles(places: Array, slope: Callable[[Array], Array], step_size: float) -
 
 
 def _slope(roots: Array, directions: ArrayLike | None, height: float) -> Callable[[Array], Array]:
-    """The clipped gradient as a function of places, shape (..., n): plain products, several times as fast.
+    """The clipped gradient as a function of positions, shape (..., n), by plain products, which are faster.
 
-    Places are at most some spacings away and m is at most 64, so that nothing comes near the limits of float64.
+    Positions are within a few spacings and m is at most 64, so that products stay far from the limits of float64.
     """
     if directions is None and roots.shape[1] == 1:
 

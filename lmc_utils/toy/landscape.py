@@ -1,10 +1,10 @@
 """Products of local quadratics on a line: landscapes with any number of solutions.
 
-The poster's toy (Singh et al., arXiv 2406.16300): each solution theta_i* brings its own quadratic, and the landscape is
-their product, f(theta) = prod_i (theta - theta_i*)^2. In one dimension everything about it has a closed form.
+The poster's toy model (Singh et al., arXiv 2406.16300): each solution `theta_i*` has its own quadratic, and the
+landscape is their product, `f(theta) = prod_i (theta - theta_i*)^2`.
 
-`roots` are the solutions theta_i*, shape (m,), in any order. They may repeat where f and its derivatives are asked for;
-what is asked of minima and ridges needs at least two, distinct and finite, and raises ValueError otherwise.
+`roots` are the solutions `theta_i*`, shape (m,), in any order. For f and its derivatives they may repeat; functions of
+minima and ridges need at least two, distinct and finite, and raise ValueError otherwise.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def equally_spaced(m: int, spacing: float) -> Array:
 
 
 def on_interval(m: int) -> Array:
-    """Equally spaced minima on [-1, 1], both ends among them, shape (m,).
+    """Equally spaced minima on [-1, 1], including both ends, shape (m,).
 
     >>> on_interval(3)
     array([-1.,  0.,  1.])
@@ -53,7 +53,7 @@ def on_interval(m: int) -> Array:
 
 
 def chebyshev(m: int) -> Array:
-    """The zeros of the Chebyshev polynomial T_m, increasing, shape (m,): the placement with the lowest largest barrier.
+    """Chebyshev points, the zeros of T_m, increasing, shape (m,): the placement with the lowest maximal barrier.
 
     As minima on [-1, 1] they make p = T_m / 2^(m - 1) and f = p^2, so that every ridge is 4^(1 - m) high.
 
@@ -64,10 +64,10 @@ def chebyshev(m: int) -> Array:
 
 
 def value(theta: ArrayLike, roots: ArrayLike) -> Array:
-    """The landscape f(theta) = prod_i (theta - theta_i*)^2, of the shape of `theta`, which may be any.
+    """The landscape `f(theta) = prod_i (theta - theta_i*)^2`, for `theta` of any shape.
 
-    Like its derivatives below, it comes from a running product with a separate binary exponent, so nothing overflows on
-    the way to a result that does not, and no digits go to logarithms.
+    Like its derivatives below, it is computed as a running product with a separate binary exponent, so that
+    intermediate results do not overflow and no precision is lost to logarithms.
 
     >>> float(value(0.0, [-1.0, 1.0]))
     1.0
@@ -85,7 +85,7 @@ def gradient(theta: ArrayLike, roots: ArrayLike) -> Array:
 
 
 def curvature(theta: ArrayLike, roots: ArrayLike) -> Array:
-    """The second derivative f''(theta), of the shape of `theta`; at a simple root 2 prod_j (theta - theta_j*)^2 > 0.
+    """The second derivative f''(theta), of the shape of `theta`; positive at a simple root.
 
     >>> curvature([-1.0, 0.0, 1.0], [-1.0, 1.0]).tolist()
     [8.0, -4.0, 8.0]
@@ -96,7 +96,7 @@ def curvature(theta: ArrayLike, roots: ArrayLike) -> Array:
 def derivatives(theta: ArrayLike, roots: ArrayLike) -> tuple[Array, Array, Array]:
     """f, f' and f'' at once, each of the shape of `theta`.
 
-    With p(theta) = prod_i (theta - theta_i*): f = p^2, f' = 2 p p', f'' = 2 (p'^2 + p p'').
+    With `p(theta) = prod_i (theta - theta_i*)`: `f = p^2, f' = 2 p p', f'' = 2 (p'^2 + p p'')`.
     """
     theta, roots = as_float64(theta), as_float64(roots)
     return derivatives_from_gaps(theta - roots.reshape(-1, *[1] * theta.ndim))
@@ -133,7 +133,7 @@ def stationary_points(roots: ArrayLike) -> Array:
 
 
 def derivatives_from_gaps(gaps: Array) -> tuple[Array, Array, Array]:
-    """f, f' and f'' from the signed distances theta - theta_i*, shape (m, ...), by the product rule, root by root."""
+    """f, f' and f'' from the signed distances `theta - theta_i*`, shape (m, ...), by the product rule, root by root."""
     p, slope, bend = (np.full(gaps.shape[1:], start) for start in (1.0, 0.0, 0.0))
     exponent = np.zeros(gaps.shape[1:], dtype=np.int64)
     for gap in gaps:
@@ -148,8 +148,8 @@ def derivatives_from_gaps(gaps: Array) -> tuple[Array, Array, Array]:
 def gaps_to_maxima(roots: Array) -> Array:
     """Signed distance from each root to the top of each ridge, shape (m, m - 1), for increasing roots.
 
-    Between two neighbours p'/p = sum_i 1 / (theta - theta_i*) falls from plus to minus infinity, so that halving the
-    gap always closes in on its only zero. Distances are kept, not positions: they stay precise far from the origin.
+    Between two neighbours `p'/p = sum_i 1 / (theta - theta_i*)` falls from plus to minus infinity, so that bisection
+    converges to its only zero. Distances rather than positions are stored: they stay precise far from the origin.
     """
     left, width = roots[:-1] - roots[:, None], np.diff(roots)
     low, high = np.zeros_like(width), np.ones_like(width)

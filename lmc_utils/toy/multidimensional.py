@@ -1,12 +1,12 @@
-"""Products of local quadratics in n dimensions: the two ways to read the poster's product when theta is a vector.
+"""Products of local quadratics in n dimensions: isotropic and degenerate versions of the poster's toy.
 
-Isotropic, f(theta) = prod_i ||theta - theta_i*||^2: every solution is a point. Degenerate, f(theta) = prod_i
-(theta - theta_i*)^T A_i (theta - theta_i*) with A_i = F_i^T F_i of low rank: every solution is a flat, along
-which f stays zero. F_i, shape (rank, n), holds the *directions* in which the factor is not flat; written like that,
-A_i is always positive semi-definite.
+Isotropic, `f(theta) = prod_i ||theta - theta_i*||^2`: every solution is a point. Degenerate, `f(theta) = prod_i (theta
+- theta_i*)^T A_i (theta - theta_i*)` with `A_i = F_i^T F_i` of low rank: every solution is a flat, along which f stays
+zero. `F_i`, shape (rank, n), holds the *directions* in which the factor is not flat; in this form `A_i` is always
+positive semi-definite.
 
-Throughout, `roots` are the solutions theta_i*, shape (m, n), and `directions` the F_i, shape (m, rank, n), or None for
-the isotropic product. ValueError says which shapes, numbers or ranks do not fit together.
+Throughout, `roots` are the solutions `theta_i*`, shape (m, n), and `directions` the `F_i`, shape (m, rank, n), or None
+for the isotropic product. Shapes, numbers or ranks that do not match raise ValueError.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lmc_utils.toy.landscape import Array, as_float64, minima
 def value(theta: ArrayLike, roots: ArrayLike, directions: ArrayLike | None = None) -> Array:
     """The landscape f(theta), shape (...), for `theta` of shape (..., n).
 
-    Like the derivatives below, it comes from a running product with a separate binary exponent.
+    Like the derivatives below, it is computed as a running product with a separate binary exponent.
 
     >>> float(value([0.0, 1.0], [[0.0, 0.0], [2.0, 1.0]]))  # 1 * 4
     4.0
@@ -70,11 +70,11 @@ def barrier_curve(
 def units(roots: ArrayLike, directions: ArrayLike | None = None, *, n_alphas: int = 41) -> tuple[float, float]:
     """The natural units of a landscape: median distance and median barrier from each solution to its nearest.
 
-    Barriers are the highest of so many equally spaced points; in one dimension each solution is joined to its
-    neighbours, and the barriers are exact.
+    Barriers are evaluated at `n_alphas` equally spaced points. In one dimension, distances and barriers are those
+    between neighbours, and the barriers are exact.
 
     Raises:
-        ValueError: fewer than two solutions, two that are equal, or no barrier between them to measure with.
+        ValueError: fewer than two solutions, two that are equal, or no barrier between them.
 
     >>> units([[-1.0], [0.0], [1.0]])[0]
     1.0
@@ -106,7 +106,7 @@ def on_circle(m: int) -> Array:
 
 
 def simplex(m: int, dimension: int) -> Array:
-    """Solutions, at most as many as dimensions, all at distance sqrt(2), centred on 0, shape (m, dimension).
+    """Corners of a simplex: solutions at mutual distance sqrt(2), centred on 0, shape (m, dimension), m <= dimension.
 
     >>> simplex(2, 3)
     array([[ 0.5, -0.5,  0. ], [-0.5,  0.5,  0. ]])
@@ -132,7 +132,7 @@ def random_directions(m: int, dimension: int, *, rank: int, seed: int) -> Array:
 def random_solutions(roots: ArrayLike, directions: ArrayLike, *, count: int, seed: int) -> Array:
     """Points of degenerate landscapes with f = 0, each on a random one of the flats, shape (count, n).
 
-    A solution, moved within its flat by standard normal noise of mean squared length at most 1; the rows of the
+    Each is a solution moved within its flat by normal noise of mean squared length at most 1; the rows of the
     directions must be orthonormal.
     """
     roots, directions = _checked(roots, directions)
@@ -143,7 +143,7 @@ def random_solutions(roots: ArrayLike, directions: ArrayLike, *, count: int, see
 
 
 def scattered_points(roots: ArrayLike, *, count: int, seed: int) -> Array:
-    """Points around the solutions: as `random_solutions`, but moved in all directions; shape (count, n)."""
+    """Points around the solutions: like `random_solutions`, but moved in all directions; shape (count, n)."""
     roots, _ = _checked(roots, None)
     flat = np.empty((len(roots), 0, roots.shape[1]))  # factors of rank 0
     return random_solutions(roots, flat, count=count, seed=seed)
@@ -170,7 +170,7 @@ def _running_product(theta: ArrayLike, roots: ArrayLike, directions: ArrayLike |
     if theta.shape[-1:] != roots.shape[1:]:
         raise ValueError(f"theta: expected {roots.shape[1]} as its last axis, got the shape {theta.shape}")
     points, n = theta.shape[:-1], roots.shape[1]
-    # f, g and H with as many axes, so that they multiply: shapes (..., 1, 1), (..., n, 1) and (..., n, n)
+    # f, g and H in broadcastable shapes (..., 1, 1), (..., n, 1) and (..., n, n)
     parts = [np.ones((*points, 1, 1)), np.zeros((*points, n, 1)), np.zeros((*points, n, n))][: order + 1]
     exponent = np.zeros((*points, 1, 1), dtype=np.int64)
     for root, rows in zip(roots, directions, strict=True):

@@ -1,4 +1,4 @@
-"""Assets of widgets: scripts, style sheet, colours; and the conversion of a reader's numbers."""
+"""Assets of widgets (scripts, style sheet, colours), and conversion of user input to arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def static_text(name: str) -> str:
 def join_scripts(*names: str) -> str:
     """Join JavaScript files of `static` into one module, since a widget can have only one.
 
-    They share one scope, so that names must differ between files.
+    They share one scope, so top-level names must differ between files.
 
     >>> join_scripts("toy_landscape.js").startswith("// The landscapes of toy")
     True
@@ -39,7 +39,7 @@ def palette(name: str, count: int, *, pale: float = 0.0) -> list[list[int]]:
 
 
 def finite_array(value: Any) -> Array:
-    """Nested numbers as an array; an array without dimensions where one is not a finite number."""
+    """Nested numbers as an array; a 0-dimensional array if any is not a finite number."""
     try:
         numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

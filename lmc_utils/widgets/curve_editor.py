@@ -29,7 +29,7 @@ class CurveEditor(anywidget.AnyWidget):
     the loss are interpolated bilinearly. The first bend is the trained one.
 
     Args:
-        planes: of one pair through its trained bend, from `measure.planes.plane` of `measure.curves.Curves.bent`:
+        planes: of one pair through its trained bend, from `measure.planes.plane` of `measure.curves.Curves.planes`:
             `loss` and `error` at each fork epoch. Fork epochs whose plane is NaN are left out.
 
     Raises:

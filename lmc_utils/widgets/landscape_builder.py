@@ -1,4 +1,4 @@
-"""Landscape builder: a product landscape whose minima the reader moves."""
+"""Landscape builder: a product landscape with minima that the reader can move."""
 
 from __future__ import annotations
 

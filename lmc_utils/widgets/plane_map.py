@@ -1,4 +1,4 @@
-"""The data of a plane through two networks and a third point, as `static/plane_map.js` draws it."""
+"""The data for drawing a plane through two networks and a third point by `static/plane_map.js`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lmc_utils.widgets.assets import palette
 
 
 def map_scene(planes: xr.Dataset) -> dict[str, Any]:
-    """What the maps of several planes share: fork epochs and their colours, grid size, and the colours of heights."""
+    """Data shared by the maps of several planes: fork epochs and their colours, grid size, and the colour map."""
     return {
         "forks": planes.fork_epoch.values.tolist(),
         "sides": [planes.sizes["column"], planes.sizes["row"]],

@@ -1,4 +1,4 @@
-"""A surface in three dimensions that the reader can rotate, without a kernel or anything from another host."""
+"""Rotatable 3D surfaces of loss or error, without a kernel or files from another host."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Surface3D:
             "range": [float(np.log10(low)), float(np.log10(high))],
             "colours": palette(TERRAIN, 48),
             "panels": [
-                _panel(planes.sel(fork_epoch=fork), trajectories.walk.sel(fork_epoch=fork), show, low, high)
+                _panel(planes.sel(fork_epoch=fork), trajectories.position.sel(fork_epoch=fork), show, low, high)
                 for fork in forks
             ],
         }
@@ -86,7 +86,7 @@ def _panel(plane: xr.Dataset, trajectories: xr.DataArray, show: str, low: float,
         "y": _short(plane.y),
         "z": _short(xr.apply_ufunc(np.log10, heights.clip(low, high))),
         "corners": _short(plane.corner.transpose("point", "axis")),
-        "trajectories": [_short(one.dropna(one.dims[0])) for one in trajectories.transpose("walker", ..., "axis")],
+        "trajectories": [_short(one.dropna(one.dims[0])) for one in trajectories.transpose("trajectory", ..., "axis")],
     }
 
 

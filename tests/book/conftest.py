@@ -28,7 +28,7 @@ def site(shared_folder: Path) -> Path:
             root.mkdir()
             copy_sources(root)
             command = [sys.executable, "-m", "lmc_utils.cli", "build", "--root", str(root), "--preset", "smoke"]
-            runs = shared_folder / "exercise-runs"  # as other tests of exercises: each is trained once
+            runs = shared_folder / "exercise-runs"  # shared with other tests of exercises: each is trained once
             environment = os.environ | {"LMC_RUNS": str(runs)}
             built = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             (root / "build.log").write_text(built.stdout + built.stderr)
@@ -39,7 +39,7 @@ def site(shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def host(site: Path) -> Iterator[str]:
-    """The address at which it is served."""
+    """The address at which the book is served."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -48,7 +48,7 @@ def host(site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def open_page(browser: Browser, host: str) -> Iterator[Callable[[str], Visit]]:
-    """Opens a page, once for all tests in a row that ask for the same."""
+    """Open a page once for all consecutive tests of it."""
     opened: list[Visit] = []
 
     def open_page(name: str) -> Visit:
@@ -77,7 +77,7 @@ def chapter(request: pytest.FixtureRequest, open_page: Callable[[str], Visit]) -
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A file server that does not talk."""
+    """A file server without log messages."""
 
     def log_message(self, *args: object) -> None:
         pass

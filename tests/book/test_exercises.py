@@ -1,4 +1,4 @@
-"""Exercises on the page: numbered, answered below in a fold, and to be taken along without the answers."""
+"""Exercises on a page are numbered, with collapsed solutions and a download without solutions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fault in the sources of the book fails its build, and is named."""
+"""A fault in the sources of the book fails its build with a message that names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How pages are laid out, measured in a real browser at the width of a desk and of a phone."""
+"""Page layout, measured in a real browser at desktop and phone width."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def opening(request: pytest.FixtureRequest, open_page: Callable[[str], Visit]) -
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def unfolded(request: pytest.FixtureRequest, opening: Visit) -> Iterator[Visit]:
-    """At either width, with nothing folded."""
+    """At both widths, with all sections expanded."""
     opening.page.set_viewport_size(request.param)
     opening.page.locator("article details").evaluate_all(UNFOLD)
     yield opening

@@ -1,4 +1,4 @@
-"""No page needs a network, nor a server: each is opened both ways while every other host is out of reach."""
+"""Pages work without network and server: each is opened both ways while all other hosts are blocked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
 
 
 class Offline:
-    """What holds for every page, however it is opened."""
+    """Checks of every page, however it is opened."""
 
     def test_a_page_requests_nothing_from_other_hosts(self, visit: Visit) -> None:
         visit.page.wait_for_load_state("networkidle")
@@ -50,14 +50,14 @@ class Offline:
         )
         assert len(heights) >= 4, "sidebar, source, full screen, theme"
         assert visit.page.locator("button:not(.jupyter-button) i[class*=fa-]").count() == 0, "all are drawings by now"
-        if visit.page.locator(".jupyter-button i").count():  # letters of a font that lies beside the widgets' script
+        if visit.page.locator(".jupyter-button i").count():  # glyphs of a font beside the widgets' script
             states = "document.fonts.ready.then((all) => [...all].filter(({ family }) => /Awesome/.test(family)))"
             assert "loaded" in visit.page.evaluate(f"{states}.then((some) => some.map(({{ status }}) => status))")
 
 
 class TestServed(Offline):
     def test_a_first_visit_transfers_less_than_five_megabytes(self, visit: Visit) -> None:
-        """What comes over the wire for one page, with nothing in the cache and each answer gzipped."""
+        """The transfer size of one page, with an empty cache and gzipped responses."""
         visit.page.wait_for_load_state("networkidle")
         weights = {answer.url: len(gzip.compress(answer.body())) for answer in visit.answers if answer.ok}
         assert sum(weights.values()) < 5 * MEGABYTE, weights
@@ -82,7 +82,7 @@ def test_a_missing_script_is_reported_in_place_of_the_widget(
     page.route(f"**/{lost}*", lambda route: route.abort())
     page.goto(f"{host}/{name}.html")
     page.add_style_tag(content=IMPATIENT)
-    page.wait_for_timeout(1_000)  # for a widget that comes all the same
+    page.wait_for_timeout(1_000)  # in case a widget appears after all
     note = page.locator(".widget-missing").filter(visible=True).first
     note.wait_for(timeout=15_000)
     assert "did not load" in note.inner_text()
@@ -109,7 +109,7 @@ def test_without_javascript_each_widget_is_replaced_by_a_note(browser: Browser, 
         page = context.new_page()
         page.goto(f"{host}/{name}.html")
         notes = page.locator(".widget-missing")
-        page.wait_for_timeout(6_000)  # they keep still for five seconds
+        page.wait_for_timeout(6_000)  # they appear after five seconds
         assert notes.count() == page.locator(VIEW).count() == notes.filter(visible=True).count()
 
 

@@ -1,4 +1,4 @@
-"""A book whose notebooks have other forks than its text was written for: it builds, and says what is not there."""
+"""A book whose notebooks have other forks than its text assumes still builds, and marks missing numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book as a reader meets it: every page in a real browser, built from notebooks that have just run."""
+"""Every page of the book in a real browser, built from notebooks that have just run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_page_has_one_title(visit: Visit) -> None:
 
 def test_internal_links_are_not_broken(visit: Visit) -> None:
     within = {link.partition("#")[0] for link in visit.links("a[href]") if link.startswith(visit.host)}
-    new = within - leading_somewhere  # the contents stand on every page
+    new = within - leading_somewhere  # the table of contents is on every page
     broken = [link for link in new if not visit.page.request.get(link).ok]
     assert broken == []
     leading_somewhere.update(new)

@@ -1,4 +1,4 @@
-"""`lmc page`: a run as one file, opened from the disk while every host is out of reach."""
+"""`lmc page`: a run as one file, opened from disk while all hosts are blocked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = ".widget-subarea > :not(:empty)"
 
 @pytest.fixture(scope="module")
 def pages(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pages of the first two chapters, as papermill has executed them, with a folder of their own."""
+    """Pages of the first two chapters, executed by papermill, in a separate folder."""
     folder = tmp_path_factory.mktemp("pages")
     root = site.parents[1]
     for name in CHAPTERS[:2]:

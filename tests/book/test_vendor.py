@@ -1,4 +1,4 @@
-"""Scripts from npm: pinned, checked, cached; what goes wrong is one line."""
+"""Scripts from npm are pinned, checked and cached; failures give one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vendor import Package, VendorError, unpack
 
 
 def tarball(path: Path, **files: bytes) -> str:
-    """Write a tarball as npm packs it; gives back its integrity."""
+    """Write a tarball in npm's layout; return its integrity hash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w:gz") as archive:
         for name, content in files.items():
@@ -28,7 +28,7 @@ def tarball(path: Path, **files: bytes) -> str:
 
 
 def fake_npm(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put an `npm` of our own in front of the machine's."""
+    """Put a fake `npm` first on the PATH."""
     folder.mkdir()
     (folder / "npm").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "npm").chmod(0o755)
@@ -87,7 +87,7 @@ def test_npm_falls_back_to_the_one_installed_by_pip(tmp_path: Path, monkeypatch:
 
 
 def test_npm_with_a_wrong_hash_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wheel of the very name and version, from a folder, as an index under attack would serve it."""
+    """A wheel with the right name and version but other content, as from a compromised index."""
     name, version = vendor.NODE.read_text().splitlines()[1].split(" ")[0].split("==")
     stem = f"{name.replace('-', '_')}-{version}"
     with zipfile.ZipFile(tmp_path / f"{stem}-py3-none-any.whl", "w") as wheel:

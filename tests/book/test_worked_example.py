@@ -1,4 +1,4 @@
-"""The worked example of the page on your own networks prints what the page shows, as far as processors agree."""
+"""The worked example of the page on your own networks prints what the page shows, up to rounding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sweep over weight decays measures what each of its runs would; its ends are named."""
+"""The sweep over weight decays gives the measurements of its single runs; its ends are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What predicts a barrier is read some epochs after the fork, and a barrier where siblings are first so far apart."""
+"""Predictors are taken some epochs after the fork, and barriers where siblings first have a given distance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOISE = xr.DataArray(np.random.default_rng(0).normal(size=(2, 3, 1, 5)), coords=
 
 
 def test_distances_are_means_over_pairs_of_their_ends_and_settle_when_they_stay_near() -> None:
-    """Parents whose siblings walk two epochs at speeds 1 and 3; random walks that go with the square of time."""
+    """Parents whose siblings move for two epochs at speeds 1 and 3, and a null that grows with the square of time."""
     coords = {"fork_epoch": [0, 2], "epoch": range(5)}
     lag = xr.DataArray([[0.0, 1, 2, 3, 4], [np.nan, np.nan, 0, 1, 2]], coords=coords)
     speed = xr.DataArray([[1.0], [3.0]], coords={"parent": [0, 1], "pair": ["0-1"]})

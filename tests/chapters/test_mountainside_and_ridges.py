@@ -1,4 +1,4 @@
-"""Ridges whose shape is known: how far up they reach, how sharp they are, when they arise."""
+"""Extent, sharpness and onset of ridges with known shape."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_a_ridge_arises_where_it_begins_to_stand_out() -> None:
 
 def test_only_epochs_after_the_fork_count_off_the_plane() -> None:
     epoch = xr.DataArray(range(7), coords={"epoch": range(7)})
-    walker = xr.DataArray([1.0, 3.0], coords={"walker": ["a", "b"]})
-    away = xr.where(epoch > 4, 0.5, xr.where(epoch == 3, 0.2, 0.0)) * ONES * walker
+    trajectory = xr.DataArray([1.0, 3.0], coords={"trajectory": ["a", "b"]})
+    away = xr.where(epoch > 4, 0.5, xr.where(epoch == 3, 0.2, 0.0)) * ONES * trajectory
     found = chapter.off_plane_numbers(away, xr.full_like(away, 0.25))
     assert found["off_plane_fraction"].values == pytest.approx([2 * (0.2 + 0.5 + 0.5) / 6, 2 * 0.5])
     assert found["off_plane_highest"].values == pytest.approx([1.5, 1.5])

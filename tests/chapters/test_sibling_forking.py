@@ -1,4 +1,4 @@
-"""Errors on lines whose every error is known, and claims that hold and fail."""
+"""Barriers on lines with known errors, and claims that hold and fail."""
 
 from __future__ import annotations
 

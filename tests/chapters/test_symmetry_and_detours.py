@@ -1,4 +1,4 @@
-"""Treatments and their summaries: what is one network stays one, and the numbers have the names that are recorded."""
+"""Treatments and their summaries: equal networks stay equal, and numbers have the recorded names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The toy chapter's landscapes: what is out of range gets one line, and the ridges are those of each landscape."""
+"""The toy chapter's landscapes: out-of-range parameters give one line, and ridges belong to their landscape."""
 
 from __future__ import annotations
 

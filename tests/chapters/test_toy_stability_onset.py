@@ -1,4 +1,4 @@
-"""The fork time of the toy in the limits in which it is known."""
+"""The onset of stability in the toy, in limits with known results."""
 
 from __future__ import annotations
 

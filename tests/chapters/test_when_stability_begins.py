@@ -1,4 +1,4 @@
-"""Tables of sweeps as labelled arrays, and the sweep that the chapter makes itself."""
+"""Tables of sweeps as labelled arrays, and the chapter's own sweep."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORKS = (0, 2, 10)
 
 
 def table(labels: list[object], name: str = "rate", learnt: bool = True) -> xr.Dataset:
-    """A sweep whose barriers fall straight from 4 at the first fork to 0 at the second, ten steps an epoch."""
+    """A sweep whose barriers fall linearly from 4 at the first fork to 0 at the second, with ten steps per epoch."""
     points = sweep_grid.grid_points([("norm", ["none"]), (name, labels), ("seed", [0, 1])])
     numbers = {"stable_from_train": 1.0, "stable_from_step_train": 10.0, "final_error_train": 1.0 if learnt else 80.0}
     numbers |= {f"error_barrier_train_fork_{fork}": height for fork, height in zip(FORKS, (4.0, 0.0, 0.0), strict=True)}
@@ -102,7 +102,7 @@ def test_axes_are_found_by_their_names_in_the_text() -> None:
 
 
 def onset(name: str, labels: list[float], factor: float = 1.0) -> xr.Dataset:
-    """Two parents whose onset is the label, one epoch later in the second, after half of training."""
+    """Two parents whose onsets are the label and one epoch later, after half of training."""
     values = xr.DataArray([[label * factor, label * factor + 1] for label in labels], dims=[name, "parent"])
     values = values.assign_coords({name: labels})
     share = xr.full_like(values, 0.5)

@@ -116,7 +116,7 @@ def by_start(one: float, two: float) -> xr.DataArray:
 
 
 def outcomes(**change: xr.DataArray) -> list[str]:
-    """Of networks for which all claims hold, with some numbers changed."""
+    """Outcomes of claims for networks for which all hold, with some numbers changed."""
     curve = xr.DataArray([0.0, 1.0, 0.0], coords={"alpha": [0.0, 0.5, 1.0]})
     layers = xr.DataArray([0.1, 0.4], coords={"layer": ["a", "b"]})
     given = {

@@ -1,4 +1,4 @@
-"""An answer is right, or earns the hint that fits its mistake best, whatever kind of thing it is."""
+"""Answers of any type are right, or get the hint that fits their mistake best."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a class did, counted."""
+"""Counts of the results of a class."""
 
 from __future__ import annotations
 

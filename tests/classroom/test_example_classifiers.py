@@ -1,4 +1,4 @@
-"""The three classifiers of the exercises: what they share, and that training them leaves no trace."""
+"""The three classifiers of the exercises: their common origin, and training without side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every exercise: its truth is right, its listed mistakes are told apart, and its notebook holds all of it."""
+"""Every exercise: its solution is right, its listed mistakes are distinguished, and its notebook is complete."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.st
 
 @pytest.fixture(autouse=True)
 def _shared_runs(monkeypatch: pytest.MonkeyPatch, shared_folder: Path) -> None:
-    """One store of runs for all workers, so that each family is trained once."""
+    """One cache of runs for all workers, so that each family is trained once."""
     monkeypatch.setenv("LMC_RUNS", str(shared_folder / "exercise-runs"))
 
 
 def cells(path: Path) -> dict[str, dict[str, Any]]:
-    """The cells of an exercise notebook that nbgrader knows, by name."""
+    """The nbgrader cells of an exercise notebook, by name."""
     known = [cell for cell in json.loads(path.read_text())["cells"] if "nbgrader" in cell["metadata"]]
     return {cell["metadata"]["nbgrader"]["grade_id"]: cell for cell in known}
 

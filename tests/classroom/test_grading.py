@@ -1,4 +1,4 @@
-"""A folder of submissions gets the marks it deserves, one line each, whatever is in it, and the same again."""
+"""Grading a folder of arbitrary submissions gives correct, reproducible marks, one line each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from lmc_utils.classroom.workspace import Limits
 
 STEM = SOURCE.stem
 NETWORKS = SOURCE.with_name("02_fork_exercises.ipynb")
-LIMIT = 20  # seconds a cell may take; none of the others takes one, but a busy machine holds everything up
+LIMIT = 20  # seconds a cell may take; others take less than one, except on a busy machine
 
 pytestmark = pytest.mark.xdist_group("grading")  # the batch is marked once
 
@@ -101,13 +101,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def names_of_its_own() -> NotebookNode:
-    """All right, and with the names of tests and checks given to other things."""
+    """All answers right, but with the names of tests and checks redefined."""
     shadows = "import random\nimport numpy\n\ndef check(*_): return 1 / 0\n\nway = along = there = np = toy = None\n"
     return solved(toy_2=f"{shadows}somewhere = random.seed(1)\nbarrier = 1.5**4", toy_3=OWN_LANDSCAPE, **OTHER_ANSWERS)
 
 
 def skipping() -> NotebookNode:
-    """Nothing solved, and every test told not to run."""
+    """No answers, and every test tagged not to run."""
     notebook = solved([])
     for cell in notebook.cells:
         cell.metadata["tags"] = ["skip-execution"]
@@ -225,7 +225,7 @@ def test_grading_is_repeatable_to_the_byte(batch: Batch) -> None:
     assert batch.table.read_bytes() == before
     for name in ("half", "tampered", "vandal", "crashing", "empty"):
         shutil.copytree(batch.submissions / name, batch.root / "some" / name)
-    table, tables = batch.root / "some" / "grades.csv", list[bytes]()  # among what it tells of, and yet no submission
+    table, tables = batch.root / "some" / "grades.csv", list[bytes]()  # inside the graded folder, but not a submission
     for more in ([], ["--fresh"]):
         done = lmc("grade", "some", "--csv", table, "--limit", str(LIMIT), *more, cwd=batch.root)
         assert done.returncode == 0, done.stderr
@@ -234,7 +234,7 @@ def test_grading_is_repeatable_to_the_byte(batch: Batch) -> None:
     assert tables[0] == tables[1]
     among_others = {name: row for name, row in rows(batch.table).items() if name in rows(table)}
     assert rows(table).keys() == among_others.keys()
-    for name, row in rows(table).items():  # only there have others numbers of their own
+    for name, row in rows(table).items():  # only there do others have individual numbers
         said = [each for each in among_others[name]["remarks"].split("; ") if "the book's numbers" not in each]
         assert row["remarks"] == "; ".join(said)
         assert row | {"remarks": ""} == among_others[name] | {"remarks": ""}
@@ -258,7 +258,7 @@ def test_networks_of_exercises_are_trained_once_for_all_submissions_and_graders(
     assert len(list(runs.glob("*/key.json"))) == 2, "the lesson's family, and the one of the small project"
     marker = grading.Grading(batch.root, 1, Limits(), Console(quiet=True), None)
     solved, runs = marker.solved(NETWORKS.stem), marker.trained(NETWORKS.stem)
-    solved.unlink()  # as if the grader had been another one
+    solved.unlink()  # as with another grader
     before = {path: path.stat().st_mtime_ns for path in runs.glob("*/epoch_*")}
     grading._mark_solutions(marker, [NETWORKS.stem])
     assert solved.exists()

@@ -1,4 +1,4 @@
-"""Hostile submissions are held off: each gets what it deserves, and nothing that belongs to anybody else is touched."""
+"""Hostile submissions are blocked: each gets correct marks, and nothing outside it is affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of each student's own: in the task, in the tests, and drawn the same wherever they are drawn."""
+"""Individual numbers of a student are the same in tasks and tests, and on every machine."""
 
 from __future__ import annotations
 

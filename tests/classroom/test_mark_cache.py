@@ -1,4 +1,4 @@
-"""Marks that were kept come back; marks that somebody else wrote do not."""
+"""Cached marks are returned; forged ones are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions are recognised by their names alone, and never mistaken for the work of another student."""
+"""Versions of a submission are recognised by name, and never confused with another student's work."""
 
 from __future__ import annotations
 

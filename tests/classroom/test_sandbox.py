@@ -1,4 +1,4 @@
-"""Sandboxed code finds what Python needs, and nothing of the grader."""
+"""Sandboxed code can access Python, but nothing of the grader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sandboxed code gets no memory that escapes the limits, and nothing of the kernel that all share."""
+"""Sandboxed code cannot allocate unaccounted memory or access shared kernel state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ print(json.dumps(said))
 
 
 def verdict(machine: str, architecture: int, number: int) -> int:
-    """What the filter says of a call: it is run here as the system would."""
+    """The verdict of the filter on a system call, by interpreting its program."""
     program = seccomp.filter_program(machine)
     assert program is not None
     accumulator, at = 0, 0
@@ -53,7 +53,7 @@ def test_exactly_the_listed_system_calls_are_blocked(machine: str, architecture:
 
 
 def test_foreign_architectures_are_killed_and_x32_numbers_blocked() -> None:
-    assert verdict("x86_64", 0x40000003, 1) == KILL  # of 32 bits, with numbers of their own
+    assert verdict("x86_64", 0x40000003, 1) == KILL  # 32-bit calls, which have different numbers
     assert verdict("x86_64", 0xC000003E, 0x40000000 + 319) == 0x00050000 | errno.ENOSYS
 
 

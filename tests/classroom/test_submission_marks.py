@@ -1,4 +1,4 @@
-"""What a submission has lost, doubled or changed is put right, and the rest is counted."""
+"""Missing, duplicated or changed cells of a submission are restored, and the rest is marked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sandbox has everything that a submission needs, and nothing of the grader or of another submission."""
+"""A sandbox provides everything that a submission needs, and hides the grader and other submissions."""
 
 from __future__ import annotations
 

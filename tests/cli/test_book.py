@@ -1,4 +1,4 @@
-"""`lmc build` and `lmc serve`: faults of the system in one line, and a book in a browser until it is stopped."""
+"""`lmc build` and `lmc serve`: one-line system errors, and a book that is served until stopped."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""`lmc connect`: numbers, a page and one line for each mistake, from files and names of functions."""
+"""`lmc connect`: numbers, a page and one-line errors, from files and names of functions."""
 
 from __future__ import annotations
 

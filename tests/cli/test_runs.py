@@ -1,4 +1,4 @@
-"""`lmc runs`: what is kept is listed, checked and removed."""
+"""`lmc runs` lists, checks and removes cached runs."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""An average is a network: it has the loss that was measured, and torch's own running statistics."""
+"""An average has the measured loss when loaded as a network, and the running statistics of torch's `update_bn`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The constant error is that of the best constant answer, found by trying all of them."""
+"""The constant error is that of the best constant prediction, found by brute force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not understood of a network shows, in one line, before anything is measured."""
+"""Unsupported behaviour of networks gives a one-line error before anything is measured."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_an_attribute_that_acts_on_one_sample_is_detected_in_its_batch(batch_siz
 
 
 def test_scores_are_compared_where_outputs_do_not_show_the_difference() -> None:
-    """The loss reads whole numbers, which are no outputs that could be compared."""
+    """The loss uses integer outputs, which are not compared."""
 
     def loss(output: tuple[Tensor, Tensor], _: Tensor) -> Tensor:
         return output[0].square().sum(1) * output[1]

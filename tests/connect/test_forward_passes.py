@@ -1,4 +1,4 @@
-"""How often samples go through a network: once for each point, and at most twice more for all checks."""
+"""Samples pass through a network once for each point, and at most twice more for all checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POINTS, BATCHES = 5, 4
 
 
 class Counter:
-    """How many samples went through all copies of a network; a copy of it is itself."""
+    """Counts the samples that pass through all copies of a network, which share this object."""
 
     samples = 0
 

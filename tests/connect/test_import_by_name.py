@@ -1,4 +1,4 @@
-"""What stands under a name that the reader gives, and the line for one that stands for nothing."""
+"""Objects are imported by name, and invalid names give a one-line error."""
 
 from __future__ import annotations
 

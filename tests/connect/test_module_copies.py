@@ -1,4 +1,4 @@
-"""Networks are copied as they are, whatever they hold; the user's own are never run, switched or changed."""
+"""Networks are copied exactly, whatever they hold; the user's own are never run, switched or changed."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_networks_and_states_on_the_meta_device_are_one_line() -> None:
 
 
 class Scaled(nn.Module):
-    """Refers to its parent by something that a deep copy does not follow."""
+    """Refers to its parent by an object that a deep copy does not follow."""
 
     def __init__(self, parent: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""`connect.pair` on random networks and samples against a plain loop; and whether the comparison sees errors."""
+"""`connect.pair` on random networks and samples against a plain loop; and whether the comparison detects errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CASES, BLOCKS = 200, 8
 
 
 def _plain_seed() -> int:
-    """Of a case that agrees."""
+    """The seed of a case that agrees."""
     drawn = map(random_cases.case, range(10_000))
     return next(
         each.seed for each in drawn if each.traits == {"batch norm", "interpolate"} and each.given_as == "modules"

@@ -1,4 +1,4 @@
-"""Several networks: all pairs, layers from pair to pair, and the plane through three are what each is by itself."""
+"""Several networks: all pairs, layer-wise lines, and planes agree with separate measurements."""
 
 import copy
 from pathlib import Path
@@ -157,7 +157,7 @@ def test_layer_wise_lines_of_several_pairs_equal_those_of_single_pairs(batchnorm
 
 @pytest.mark.parametrize("kind", ["perceptron", "normalised", "attention"])
 def test_the_plane_reproduces_the_losses_of_its_three_networks(kind: str) -> None:
-    """The third network stands above the midpoint of the others, so that all three are points of a coarse grid."""
+    """The third network is above the midpoint of the others, so that all three are on a coarse grid."""
     first, second, samples = example_modules.two(kind, dtype=torch.float64)
     third = example_modules.KINDS[kind][0]().double()
     vectors = [nn.utils.parameters_to_vector(each.parameters()).detach() for each in (first, second, third)]

@@ -24,7 +24,7 @@ def siblings(kind: str = "perceptron") -> tuple[dict[str, nn.Module], Any]:
     """Four networks around one, the last far away, and samples that the first one labels."""
     first, _, (inputs, _) = example_modules.two(kind, 200)
     with torch.no_grad():
-        [*first.parameters()][-2].mul_(6)  # so that it is sure of its answers, and noise costs
+        [*first.parameters()][-2].mul_(6)  # so that it is confident, and noise increases its loss
         samples = inputs, copy.deepcopy(first).eval()(inputs).argmax(1)
         networks = {}
         for name, noise in zip(NAMES, (0.3, 0.3, 0.3, 3.0), strict=True):
@@ -35,7 +35,7 @@ def siblings(kind: str = "perceptron") -> tuple[dict[str, nn.Module], Any]:
 
 
 def mean(networks: dict[str, nn.Module], names: list[str]) -> nn.Module:
-    """The average of networks as people write it."""
+    """The average of networks by the usual code."""
     result = copy.deepcopy(networks[names[0]])
     states = [networks[name].state_dict() for name in names]
     result.load_state_dict(

@@ -1,4 +1,4 @@
-"""Two networks of any kind: measured as the loop that people write measures them, and never changed."""
+"""Any two networks: measurements agree with the usual loop, and the networks are never changed."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_a_layer_rise_is_that_of_a_network_with_one_layer_at_the_midpoint(kind: 
     ("kind", "batchnorm"), [*((kind, "interpolate") for kind in example_modules.KINDS), ("normalised", "reestimate")]
 )
 def test_curvature_is_the_second_derivative_along_the_line(kind: str, batchnorm: str) -> None:
-    """Against differences of the measured loss, in float64, on one batch."""
+    """Compared with finite differences of the measured loss, in float64, on one batch."""
     many = 24 if batchnorm == "interpolate" else 2000  # a batch's own variances divide by N, re-estimated ones by N - 1
     first, second, samples = example_modules.two(kind, many, torch.float64)
     samples = [samples]

@@ -87,7 +87,7 @@ def test_the_heat_map_writes_every_mean_even_where_none_is_positive(scale: float
 def test_the_fractions_of_a_matrix_sum_to_one() -> None:
     curvature = random(layer=LAYERS, with_layer=LAYERS).mean(["parent", "pair"])
     for axis in approximations.curvature_by_layer_pair(curvature).axes[:2]:
-        # Four shares, each rounded to two digits.
+        # Four fractions, each rounded to two digits.
         assert sum(float(text.get_text()) for text in axis.texts) == pytest.approx(1, abs=0.02)
 
 

@@ -1,4 +1,4 @@
-"""The line between two networks: its points, its chord, and what was asked for besides."""
+"""The figure of the line between two networks: its points, chord and optional measurements."""
 
 import numpy as np
 import xarray as xr

@@ -9,8 +9,8 @@ from lmc_utils.figures import planes as figures
 
 
 def test_maps_show_heights_corners_and_trajectories_on_one_scale() -> None:
-    planes, walks = synthetic_plane(third="parent")
-    figure = figures.plane_maps(planes, walks)
+    planes, trajectories = synthetic_plane(third="parent")
+    figure = figures.plane_maps(planes, trajectories)
     *panels, bar = figure.axes
     assert bar.get_xlabel() == "training loss (nats)"
     for axis, fork in zip(panels, FORKS, strict=True):
@@ -31,16 +31,16 @@ def test_maps_show_heights_corners_and_trajectories_on_one_scale() -> None:
 
 
 def test_maps_show_the_error_on_request_and_nothing_below_the_lowest_level() -> None:
-    planes, walks = synthetic_plane()
-    figure = figures.plane_maps(planes, walks, show="error", lowest=5.0)
+    planes, trajectories = synthetic_plane()
+    figure = figures.plane_maps(planes, trajectories, show="error", lowest=5.0)
     assert figure.axes[-1].get_xlabel() == "training error (%)"
     shown = np.asarray(figure.axes[0].collections[0].get_array()).ravel()
     np.testing.assert_array_equal(shown, planes.error.sel(fork_epoch=0).clip(5.0).values.ravel())
 
 
 def test_a_degenerate_plane_is_labelled() -> None:
-    planes, walks = synthetic_plane()
-    figure = figures.plane_maps(planes.where(planes.fork_epoch == 0), walks)
+    planes, trajectories = synthetic_plane()
+    figure = figures.plane_maps(planes.where(planes.fork_epoch == 0), trajectories)
     assert [text.get_text() for text in figure.axes[1].texts] == ["on one line:\nno plane"]
     assert not figure.axes[1].collections
 

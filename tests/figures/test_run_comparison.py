@@ -1,4 +1,4 @@
-"""Numbers of several runs: each run's line goes through the forks that it has."""
+"""Numbers of several runs: each run's line has points at its own forks."""
 
 import base64
 import re

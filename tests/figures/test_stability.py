@@ -16,7 +16,7 @@ BEGINS = xr.DataArray(
 
 
 def errorbars(figure: Figure, panel: int = 0) -> list[np.ndarray]:
-    """What is drawn as means, each container's heights."""
+    """The heights of drawn means, by container."""
     return [container.lines[0].get_ydata() for container in figure.axes[panel].containers]
 
 

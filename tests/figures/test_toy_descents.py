@@ -1,4 +1,4 @@
-"""Figures of the simulated siblings: what is drawn is what was computed."""
+"""Figures of the simulated siblings show the computed trajectories."""
 
 from __future__ import annotations
 

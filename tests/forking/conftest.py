@@ -1,4 +1,4 @@
-"""What tests of runs share: a record of the epochs that are trained."""
+"""Shared fixture of tests of runs: a record of trained epochs."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_a_run_corrupted_during_a_measurement_is_not_measured(run: Run, copy: Pa
 
 
 def test_repair_on_another_machine_retrains_all_later_epochs(run: Run, copy: Path, trained: list[int]) -> None:
-    """Where the same training gives other bits, nothing of the old run follows an epoch of the new one."""
+    """If the same training gives other bits, no epoch of the old run is used after one of the new run."""
     run_corruption.epoch_file(copy, 2).unlink()
     train_on_another_machine(SMALL, copy.parent)
     assert trained == [2, 3, 4]
@@ -100,7 +100,7 @@ def test_thinned_runs_keep_the_listed_epochs_and_can_be_completed(run: Run, tmp_
     assert trained == [1, 2, 3, 4, 1]
     assert run_corruption.equal_networks(folder, run.folder)
     train(thin, tmp_path)
-    assert folder.epochs() == [0, 1, 2, 3, 4]  # somebody asked for them
+    assert folder.epochs() == [0, 1, 2, 3, 4]  # they were requested
 
 
 def test_a_thinned_run_resumes(run: Run, tmp_path: Path, trained: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""The forking protocol: siblings are their parent until they part, equal seeds give equal bits, runs resume."""
+"""The forking protocol: siblings equal their parent up to the fork, equal seeds give equal bits, runs resume."""
 
 import os
 import shutil

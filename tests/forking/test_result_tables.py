@@ -1,4 +1,4 @@
-"""Tables of long runs say how they were made, and hold what was measured."""
+"""Tables of long runs record their provenance, and hold the measured numbers."""
 
 import shlex
 from pathlib import Path

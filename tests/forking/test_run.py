@@ -1,4 +1,4 @@
-"""A run supplies pairs and walks: every pair at its place, read from disk when it is asked for."""
+"""A run supplies pairs and trajectories: every pair at its place, read from disk on demand."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_a_third_point_goes_with_each_pair(run: Run, third: str) -> None:
 
 
 def test_trajectories_are_those_of_the_members(run: Run) -> None:
-    walks = run.trajectories()
+    trajectories = run.trajectories()
     for epoch in (0, 1, 2, 3, 4):
         family = [Member(1), Member(1, 2, 0), Member(1, 2, 1)]
-        assert torch.equal(walks.read(2, 1, epoch), run.thetas(family, epoch))
+        assert torch.equal(trajectories.read(2, 1, epoch), run.thetas(family, epoch))
 
 
 def test_epochs_and_members_outside_the_run_are_rejected(run: Run) -> None:

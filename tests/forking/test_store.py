@@ -1,4 +1,4 @@
-"""Runs on disk appear whole or not at all, and never hide corruption."""
+"""Runs are written atomically, and corruption is always detected."""
 
 import errno
 import threading
@@ -70,7 +70,7 @@ def test_an_epoch_trained_from_a_replaced_epoch_is_not_intact(folder: store.RunF
     assert folder.fault(1) is None
     assert folder.fault(2) == "it was not trained from epoch 1 as it is here"
     folder.drop(1)
-    assert folder.fault(2) is None  # nothing there that speaks against it
+    assert folder.fault(2) is None  # nothing contradicts it
 
 
 def test_a_file_is_read_once_in_a_process_until_it_changes(

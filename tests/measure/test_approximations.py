@@ -1,4 +1,4 @@
-"""Approximations are exact where theory says so, and never mix up their ends."""
+"""Approximations are exact where theory predicts it, and do not confuse the ends."""
 
 import numpy as np
 import pytest
@@ -107,7 +107,7 @@ def test_approximations_keep_all_other_dimensions_and_put_alpha_last() -> None:
 
 
 def test_midpoint_rises_equal_those_of_a_quadratic() -> None:
-    # From each end the loss along the layer is g a + q a^2 / 2, seen from that end: at end 1 the slope turns its sign.
+    # From each end the loss along the layer is g a + q a^2 / 2 in its own direction: at end 1 the slope changes sign.
     slope = xr.DataArray([0.3, -0.7], coords={"alpha": [0.0, 1.0]})
     curvature = xr.DataArray([2.0, 6.0], coords={"alpha": [0.0, 1.0]})
     half = np.array([0.0, 0.5])

@@ -1,4 +1,4 @@
-"""Barriers and their predictions are those of the lines and the curvature that they come from."""
+"""Barriers and predictions agree with the lines and curvatures that they are computed from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""At every point of every path, statistics are what the convention says: against torch.nn, one point at a time."""
+"""At every point of every path, statistics follow the convention: compared with torch.nn, point by point."""
 
 import sys
 from collections.abc import Callable
@@ -104,7 +104,7 @@ def test_reestimated_statistics_equal_those_of_a_fresh_torch_pass(
 def expected(
     how: str, network: nn.Module, theta: Tensor, mixture: Tensor, corners: Tensor, pairs: Pairs, split: str, home: int
 ) -> list[tuple[float, float]]:
-    """Loss and error at one point with torch.nn: by the convention one, or one for each network whose own are kept."""
+    """Loss and error at one point with torch.nn; one pair of them, or under `keep` one for each network."""
     evaluator = require_stacked(pairs)
     if how == "reestimate":
         return [loss_of(refreshed(network, theta, evaluator.estimation_inputs()), evaluator.samples[split])]
@@ -113,7 +113,7 @@ def expected(
 
 
 def agree(found: xr.Dataset, values: list[tuple[float, float]]) -> None:
-    """A point of what was measured, and what it should be."""
+    """Compare a measured point with expected values."""
     for index, name in enumerate(("loss", "error")):
         each = [value[index] for value in values]
         assert float(found[name]) == pytest.approx(sum(each) / len(each), rel=1e-9)
@@ -130,7 +130,7 @@ def test_lines_follow_the_convention(
     assert found.attrs["batchnorm"].startswith(how)
     for alpha in found.alpha.values:
         theta = (1 - alpha) * thetas[0] + alpha * thetas[1]
-        inside = min(max(alpha, 0), 1)  # beyond the networks statistics stay those of the nearer one
+        inside = min(max(alpha, 0), 1)  # outside the networks, the statistics of the nearer one are used
         mixture = (1 - inside) * buffers[0] + inside * buffers[1]
         home = {0.0: 0, 1.0: 1}.get(alpha, -1)
         for split in ("train", "test"):

@@ -1,4 +1,4 @@
-"""A table of claims reads as Markdown and as text, and its data come back out of the notebook."""
+"""A table of claims is shown as Markdown and text, and its data can be read back from the notebook."""
 
 from __future__ import annotations
 

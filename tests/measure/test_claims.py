@@ -1,4 +1,4 @@
-"""The outcome of a claim follows from its numbers, and can be checked from the numbers as they are printed."""
+"""The outcome of a claim follows from its numbers, and can be checked from the printed numbers."""
 
 from __future__ import annotations
 

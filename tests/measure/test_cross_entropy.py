@@ -1,4 +1,4 @@
-"""Cross-entropy and error equal torch's own for labels and outputs of many forms; for others one line says why not."""
+"""Cross-entropy and error equal torch's for labels and outputs of many forms; others give a one-line error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curvature against dense Hessians, closed forms, an independent library and itself in other batches."""
+"""Curvature compared with dense Hessians, closed forms, an independent library, and other batch sizes."""
 
 import copy
 import itertools
@@ -94,7 +94,7 @@ CASES = [
 def test_curvature_equals_the_dense_hessian_for_every_network(
     design: Architecture, shape: tuple[int, ...], how: str
 ) -> None:
-    """Statistics of batch normalisation as functions of theta, of a first part of the samples, and as constants."""
+    """Batch-norm statistics as functions of theta on a first part of the samples, and as constants."""
     network = build(design, shape, 3).double().eval()
     thetas, deltas = networks(network, count=2)
     inputs, labels = samples(11, shape, 3)
@@ -117,7 +117,7 @@ def test_curvature_equals_the_dense_hessian_for_every_network(
 
 
 def test_curvature_follows_the_batchnorm_convention() -> None:
-    """On the line between two networks: statistics as the convention has them, also where they are kept in turn."""
+    """On the line between two networks: statistics follow the convention, also if they are kept in turn."""
     design = Architecture(architecture="resnet8", widths=(2,), norm="batch", activation="tanh")
     network = build(design, (7, 1), 3).double()
     thetas, _ = networks(network, count=2)
@@ -158,7 +158,7 @@ def test_curvature_requires_running_statistics() -> None:
 
 
 class Residual(nn.Module):
-    """A module that knows nothing of stacks, with a skip connection and running statistics."""
+    """A plain PyTorch module with a skip connection and running statistics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ def test_curvature_equals_the_dense_hessian_for_any_stack(network: nn.Module) ->
 
 
 def moved(module: nn.Module) -> tuple[nn.Module, Tensor]:
-    """A copy of a module with every parameter moved at random, and by how much, as a vector."""
+    """A copy of a module with every parameter moved at random, and the displacement as a vector."""
     other = copy.deepcopy(module)
     theta = nn.utils.parameters_to_vector(module.parameters()).detach()
     delta = torch.randn(theta.shape, generator=torch.Generator().manual_seed(1), dtype=theta.dtype)

@@ -1,4 +1,4 @@
-"""Curves between two networks: what they are made of, how they are trained, and what is measured along them."""
+"""Curves between two networks: their nodes, their training, and measurements along them."""
 
 import math
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_points_are_mixtures_of_the_nodes_and_exact_at_the_ends(how: CurveSettin
 
 @every_kind
 def test_the_stack_trains_each_bend_as_a_loop_over_pairs_does(how: CurveSettings) -> None:
-    """Garipov-style: one pair, one point, one batch, the chain rule by autograd, plain SGD with momentum."""
+    """Reference loop after Garipov et al.: one pair, one point, one batch, autograd, plain SGD with momentum."""
     pairs = made(MLP)
     found = train(pairs, how, RECIPE, seed=5)
 
@@ -98,7 +98,7 @@ def test_a_pair_does_not_depend_on_the_others_and_equal_seeds_give_equal_bits() 
 
 
 def straight(pairs: Pairs, how: CurveSettings) -> Curves:
-    """Ways whose bends lie evenly on the line."""
+    """Paths whose inner nodes are evenly spaced on the line."""
     shares = torch.arange(1, 1 + how.bends) / (1 + how.bends)
     ends = [pairs.read(place).theta[:2] for place in pairs.places]
     return Curves(pairs, how, [{"theta": torch.lerp(both[:1], both[1:], shares[:, None])} for both in ends])
@@ -123,7 +123,7 @@ def test_points_are_evenly_spaced_by_length_and_length_is_that_of_the_curve() ->
     aside = torch.randn(first.shape, generator=torch.Generator().manual_seed(1))
     chord = (second - first).double()
     aside = (aside.double() - (aside.double() @ chord) / chord.square().sum() * chord).float()
-    aside *= float(chord.norm()) / aside.norm()  # the bend stands above the first network, as far as the second is
+    aside *= float(chord.norm()) / aside.norm()  # at the first network, perpendicular to the chord and as long
     curves = Curves(replace(pairs, places=[(0,)]), how, [{"theta": (first + aside)[None]}])
     found = curves.measure()
     assert found.length.values[0] == pytest.approx(1 + math.sqrt(2), rel=1e-4)
@@ -168,16 +168,16 @@ def test_a_curve_with_one_bend_lies_on_its_plane() -> None:
     pairs = made(MLP)
     curves = train(replace(pairs, places=[(0,), (1,)]), SHORT, RECIPE)
     measured = planes.plane(curves.planes(), planes.PlaneGrid(grid=3), splits=["train"])
-    walk = plane_trajectories(measured, SHORT).walk
-    t = torch.linspace(0, 1, walk.sizes["step"], dtype=torch.float64)
+    positions = plane_trajectories(measured, SHORT).position
+    t = torch.linspace(0, 1, positions.sizes["step"], dtype=torch.float64)
     for place in [(0,), (1,)]:
         ground = planes.basis(curves.planes().read(place).theta)
         spots, away = ground.locate(points(curves, place, t))
         assert away.max() < 1e-5
-        np.testing.assert_allclose(walk[place].sel(walker=1), spots, atol=1e-5)
+        np.testing.assert_allclose(positions[place].sel(trajectory=1), spots, atol=1e-5)
         first, second = measured.corner[place].values[:2]
-        np.testing.assert_allclose(walk[place].sel(walker=0), np.linspace(first, second, len(t)), atol=1e-12)
-    assert walk[2].isnull().all(), "no pair, no walk"
+        np.testing.assert_allclose(positions[place].sel(trajectory=0), np.linspace(first, second, len(t)), atol=1e-12)
+    assert positions[2].isnull().all(), "no pair, no trajectory"
     with pytest.raises(ParameterError, match="bends: expected 1, as a path with more of them leaves the plane, got 3"):
         plane_trajectories(measured, replace(SHORT, curve="chain", bends=3))
 

@@ -1,4 +1,4 @@
-"""Distances and angles against triangles that are known, rotations, and the parameters themselves."""
+"""Distances and angles compared with known triangles, rotations, and the parameters themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 import xarray as xr
 from device import DEVICE
-from synthetic_trajectories import SIZE, triangle, walks_of
+from synthetic_trajectories import SIZE, trajectories_of, triangle
 from torch import Tensor
 
 from lmc_utils.forking import Experiment, Member, Run, train
@@ -50,18 +50,18 @@ def test_a_path_with_turns_is_longer_than_the_distance() -> None:
             place[:epoch] = 1
         return place
 
-    found = geometry.track(walks_of(step)).sel(fork_epoch=0, layer="all", epoch=4)
+    found = geometry.track(trajectories_of(step)).sel(fork_epoch=0, layer="all", epoch=4)
     np.testing.assert_allclose(found.path_length, 4)
     np.testing.assert_allclose(found.path_ratio, 2)
 
 
 @pytest.mark.parametrize("scale", [1.0, 37.0])
 def test_distances_are_rotation_invariant_and_angles_scale_invariant(run: Run, scale: float) -> None:
-    walks = run.trajectories()
+    trajectories = run.trajectories()
     size = sum(value[0].numel() for value in run.network.parameters())
     turn, _ = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(0)).double())
-    turned = replace(walks, read=lambda *place: scale * walks.read(*place).double() @ turn.T)
-    plain, rotated = (geometry.track(each).sel(layer="all") for each in (walks, turned))
+    turned = replace(trajectories, read=lambda *place: scale * trajectories.read(*place).double() @ turn.T)
+    plain, rotated = (geometry.track(each).sel(layer="all") for each in (trajectories, turned))
     for name in plain.data_vars:
         factor = 1 if name in ("cosine", "angle", "path_ratio") else scale
         np.testing.assert_allclose(rotated[name], factor * plain[name], rtol=1e-6, atol=1e-5 * scale)
@@ -121,17 +121,19 @@ def test_the_common_part_along_the_start_equals_that_of_the_parameters(run: Run,
     whole = found.sel(layer="all")
     (start,) = run.thetas([Member(1)], 2).double().numpy()
     ends = run.thetas([Member(1, 2, sibling) for sibling in range(3)], 4).double().numpy()
-    unit, walks = start / np.linalg.norm(start), ends - start
-    along = walks @ unit
+    unit, displacements = start / np.linalg.norm(start), ends - start
+    along = displacements @ unit
     np.testing.assert_allclose(whole.start_left, ends @ unit / np.linalg.norm(start))
     for name in found.pair.values:
         one, other = map(int, name.split("-"))
         here = whole.sel(pair=name)
-        np.testing.assert_allclose(here.walk_share, along[one] * along[other] / (walks[one] @ walks[other]))
+        np.testing.assert_allclose(
+            here.displacement_fraction, along[one] * along[other] / (displacements[one] @ displacements[other])
+        )
         place = (ends[one] @ unit) * (ends[other] @ unit) / (ends[one] @ ends[other])
-        np.testing.assert_allclose(here.place_share, place)
-        first, second = (walks[sibling] - along[sibling] * unit for sibling in (one, other))
+        np.testing.assert_allclose(here.position_fraction, place)
+        first, second = (displacements[sibling] - along[sibling] * unit for sibling in (one, other))
         rest = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
         np.testing.assert_allclose(here.cosine, rest)
     at_fork = geometry.along_the_start(tracked).sel(fork_epoch=2, epoch=2)
-    assert at_fork[["walk_share", "place_share", "cosine"]].to_dataarray().isnull().all()
+    assert at_fork[["displacement_fraction", "position_fraction", "cosine"]].to_dataarray().isnull().all()

@@ -1,4 +1,4 @@
-"""Passes over joined batches give what passes over the batches as they come give; or they are not used."""
+"""Joined batches give the same results as the original ones, or are not used."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def by_value(network: Custom, inputs: Tensor) -> Tensor:
 
 
 def saturating(network: Custom, inputs: Tensor) -> Tensor:
-    """What the largest activation decides for all of a batch, which is the same in all batches at the ends."""
+    """A result that depends on the batch's largest activation, which at the ends is the same in all batches."""
     hidden = functional.relu6(network.layer(inputs))
     return network.head(3 * hidden / hidden.amax())
 
 
 def by_values_between(network: Custom, inputs: Tensor) -> Tensor:
-    """What a few samples decide for all of a batch, unless the weights are those of an end."""
+    """A result that depends on a few samples of the batch, except at the ends."""
     outputs = plain(network, inputs)
     between = 0.1 < float(network.head.bias[0]) < 0.9
     return outputs * (1 + (inputs > 2.4).sum()) if between else outputs

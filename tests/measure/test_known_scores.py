@@ -1,4 +1,4 @@
-"""Known scores: found for the very networks that they are of, and only while their tensors stay the same."""
+"""Cached scores are found only for their own networks, and only while the tensors do not change."""
 
 from __future__ import annotations
 

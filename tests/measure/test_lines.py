@@ -71,8 +71,8 @@ def test_results_have_units_and_attributes(run: Run) -> None:
 
 
 def test_a_layer_wise_line_changes_one_layer_only(run: Run) -> None:
-    walks = lines.layer_line(run.pairs(), [0.0, 0.5, 1.0])
-    assert walks.loss.dims == ("split", "fork_epoch", "parent", "pair", "epoch", "end", "layer", "alpha")
+    layers = lines.layer_line(run.pairs(), [0.0, 0.5, 1.0])
+    assert layers.loss.dims == ("split", "fork_epoch", "parent", "pair", "epoch", "end", "layer", "alpha")
     first, second = run.thetas([Member(1, 2, 0), Member(1, 2, 2)], 3)
     blocks = stack.layer_slices(run.network)
     for end, (home, away) in enumerate([(first, second), (second, first)]):
@@ -81,7 +81,7 @@ def test_a_layer_wise_line_changes_one_layer_only(run: Run) -> None:
                 theta = home.clone()
                 theta[block] = (1 - alpha) * home[block] + alpha * away[block]
                 loss, error = brute_force(run.network, theta, *run.dataset.test)
-                cut = walks.sel(split="test", fork_epoch=2, parent=1, pair="0-2", epoch=3, end=end, layer=layer)
+                cut = layers.sel(split="test", fork_epoch=2, parent=1, pair="0-2", epoch=3, end=end, layer=layer)
                 assert float(cut.loss.sel(alpha=alpha)) == pytest.approx(loss, rel=1e-5)
                 assert float(cut.error.sel(alpha=alpha)) == pytest.approx(error, abs=0.3)
 

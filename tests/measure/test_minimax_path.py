@@ -1,4 +1,4 @@
-"""The lowest pass, against all ways on small grids, and on planes that are known."""
+"""The lowest pass compared with brute force on small grids, and on known planes."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from lmc_utils.settings import ParameterError
 
 
 def flooded(heights: np.ndarray, start: tuple[int, int], stop: tuple[int, int]) -> float:
-    """The lowest water that joins two places: by trying every level."""
+    """The lowest water level that connects two points, found by trying every level."""
     for level in np.unique(heights):
         reached = {start} if heights[start] <= level else set()
         edge = list(reached)
@@ -66,7 +66,7 @@ def test_endpoints_outside_the_grid_and_nan_heights_are_rejected(
 
 
 def mountain(gap: bool) -> xr.Dataset:
-    """Two places at (0, 0) and (4, 0), and between them a barrier, with a gap at its end or without."""
+    """Two points at (0, 0) and (4, 0) with a barrier between them, with or without a gap at its end."""
     x, y = np.linspace(-1, 5, 13), np.linspace(-2, 2, 9)
     heights = np.where(abs(x - 2) < 0.1, 5.0 + x * 0, 0.0) + 0.1 * abs(y)[:, None]
     if gap:

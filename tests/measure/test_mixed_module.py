@@ -1,4 +1,4 @@
-"""A point holds the weighted sums of its corners, each layer with weights of its own where it has some."""
+"""A point holds the weighted sums of its corners, with separate weights for each layer if given."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def corners(point: MixedModule, count: int) -> list[State]:
 
 
 def mixed(point: MixedModule, corners: list[State], points: Mixtures, row: int = 0) -> State:
-    """The tensors of the module once it has taken on one of the points."""
+    """The tensors of the module after a point was written into it."""
     point.mix(corners, points, row, [*point.parameters, *point.statistics])
     return {name: tensors(point.module)[name].clone() for name in corners[0]}
 

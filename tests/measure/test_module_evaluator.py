@@ -1,4 +1,4 @@
-"""The same networks measured twice, as a stack and as torch's own modules: all measurements agree to rounding."""
+"""The same networks measured as a stack and as torch modules: all measurements agree up to rounding."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_both_evaluators_agree_on_planes_and_ridges(design: Architecture, conven
 @every_case
 @pytest.mark.parametrize("by_layer", [True, False])
 def test_both_evaluators_agree_on_curvature(design: Architecture, convention: str, by_layer: bool) -> None:
-    """Where statistics are constants in both, or there are none: each evaluator says what it differentiates."""
+    """Only if statistics are constants in both evaluators, or there are none."""
     given = both(design, convention)
     if given.modules.evaluator.norms and convention != "keep":
         pytest.skip("the two differentiate running statistics in different ways, and say so")
@@ -116,7 +116,7 @@ def test_both_evaluators_agree_on_curvature(design: Architecture, convention: st
     "how", [CurveSettings(), CurveSettings(curve="chain", bends=2)], ids=lambda how: f"{how.curve}-{how.bends}"
 )
 def test_both_evaluators_agree_on_curves(design: Architecture, convention: str, how: CurveSettings) -> None:
-    """With the same draws of t, as pairs have the same labels; one batch is all samples, in whatever order."""
+    """With equal draws of t, as pairs have equal labels; a batch holds all samples, so their order does not matter."""
     how, recipe = replace(how, curve_epochs=4, curve_points=5), Recipe(batch_size=SAMPLES)
     given = both(design, convention, dtype=torch.float32)
     stacked, modules = (curves.train(pairs, how, recipe).measure() for pairs in given)

@@ -1,4 +1,4 @@
-"""The real tensors of an output are found wherever it holds them."""
+"""The real-valued tensors in an output are found at any depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forward pass leaves in a module does not enter the next measurement."""
+"""Attributes changed by a forward pass do not affect the next measurement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lmc_utils.measure.module_state import Attributes
 
 
 class Remembers(nn.Module):
-    """Keeps a list, a tensor that no state shows, and a dict that two parts share."""
+    """Keeps a list, a tensor that is in no state, and a dict shared by two submodules."""
 
     def __init__(self) -> None:
         super().__init__()

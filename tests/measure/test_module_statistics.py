@@ -1,4 +1,4 @@
-"""Re-estimated statistics are those of torch's `update_bn`, for each call of a layer, on all samples it takes."""
+"""Re-estimated statistics equal those of torch's `update_bn`, for repeated calls of a layer, on all valid batches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Siamese(nn.Module):
 
 
 class Pooled(nn.Module):
-    """A normalisation that takes a single image, and then one that does not."""
+    """A normalisation that accepts a single image, and then one that does not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ def test_what_cannot_be_reestimated_is_one_line(make: Callable[[], nn.Module], s
 def test_modes_momenta_counts_and_forwards_are_given_back() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, momentum=0.3)).eval()
-    network[1].forward = own = network[1].forward  # as somebody may have replaced it
+    network[1].forward = own = network[1].forward  # as if a user had replaced it
     network[1].num_batches_tracked.fill_(7)
     batches = [Batch(*each, len(each[1])) for each in cut((6,), [4, 4])]
 

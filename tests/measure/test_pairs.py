@@ -1,4 +1,4 @@
-"""The seam: two networks made by hand are measured like any siblings, with no training, no run and no store."""
+"""The interface of pairs: networks made by hand are measured like siblings, without training, run or store."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_every_measurement_accepts_pairs(pairs: Pairs) -> None:
     assert plane.attrs["third"] == "another network"
     tracks = ridges.tracks(pairs, [0.0, 1.0])
     np.testing.assert_allclose(ridges.ridge(tracks.loss).sel(height=1), 0, atol=1e-9)
-    walks = lines.layer_line(pairs)
-    assert walks.layer.values.tolist() == ["0", "2"]
+    measured = lines.layer_line(pairs)
+    assert measured.layer.values.tolist() == ["0", "2"]
     bent = curvature.along(pairs, approximations.gauss_legendre(24), by_layer=False)
     line = lines.line(pairs, lines.LineGrid(alphas=5, alpha_range=(0, 1))).sel(split="train")
     implied = approximations.from_curvature(bent.curvature, line.alpha.values)

@@ -1,4 +1,4 @@
-"""Planes through weight space: laid out exactly, with the losses of the networks that lie there."""
+"""Planes through weight space have exact coordinates, and the losses of the networks on them."""
 
 from __future__ import annotations
 

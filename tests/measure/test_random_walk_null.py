@@ -1,10 +1,10 @@
-"""The random-walk null in closed form against walks that are drawn at random."""
+"""The random-walk null in closed form compared with sampled random walks."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from synthetic_trajectories import EPOCHS, SIZE, triangle, walks_of
+from synthetic_trajectories import EPOCHS, SIZE, trajectories_of, triangle
 from torch import Tensor
 
 from lmc_utils.measure import geometry, random_walk_null, trajectory_projection
@@ -23,8 +23,8 @@ def test_random_walks_have_their_expected_distances_and_angles() -> None:
             drawn[place] = step(fork_epoch, parent, sibling, epoch - 1) + epoch * way / way.norm()
         return drawn[place]
 
-    walks = walks_of(step)
-    found = geometry.track(walks).sel(layer="all")
+    trajectories = trajectories_of(step)
+    found = geometry.track(trajectories).sel(layer="all")
     expected = random_walk_null.random_walks(found)
     last = {"fork_epoch": 0, "epoch": EPOCHS}
     # Directions in d dimensions have a cosine of 1 / sqrt(d), here .04, to each other.
@@ -33,9 +33,9 @@ def test_random_walks_have_their_expected_distances_and_angles() -> None:
     for apex in ("fork_point", "origin"):
         here = last | {"apex": apex}
         np.testing.assert_allclose(found.cosine.sel(here), expected.cosine.sel(here), atol=5 / np.sqrt(SIZE))
-    seen = trajectory_projection.project(walks).off_plane_fraction.sel(fork_epoch=0)
+    seen = trajectory_projection.project(trajectories).off_plane_fraction.sel(fork_epoch=0)
     beside = expected.off_plane_fraction.sel(fork_epoch=0, sibling=0, parent=0)
-    np.testing.assert_allclose(seen.sel(parent=0, pair="0-1").isel(walker=0)[1:], beside[1:], atol=0.1)
+    np.testing.assert_allclose(seen.sel(parent=0, pair="0-1").isel(trajectory=0)[1:], beside[1:], atol=0.1)
     assert beside[1] > 0.9
     assert beside[-1] == 0
     spread = float(found.angle.sel(last | {"apex": "fork_point"}).std())

@@ -1,4 +1,4 @@
-"""Means over pairs, the end of training and epochs after a fork are those that loops over labels find."""
+"""Means over pairs, the end of training and epochs after a fork agree with loops over labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From which fork epoch on: closed form, brute force, and cases in which it is undefined."""
+"""The onset of stability: closed form, brute force, and undefined cases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def heights(values: list[float], forks: list[int] | None = None) -> xr.DataArray
         ([10.0, 6.0, 2.5, 1.5, 0.0], 2.5),  # straight from 2.5 to 1.5
         ([1.0, 0.5, 0.0], 0.0),  # stable from the start
         ([1.0, 2.0, 1.0], 1.0),  # the bound itself is not below it
-        ([1.0, 9.0, 1.0, 4.0, 0.0], 3.5),  # what counts is the last time that it is above
+        ([1.0, 9.0, 1.0, 4.0, 0.0], 3.5),  # the last fork above the bound counts
         ([5.0, 5.0, 5.0], np.nan),  # not within these forks
         ([5.0, np.nan, 0.0], np.nan),
     ],

@@ -1,4 +1,4 @@
-"""Correlations with intervals, against SciPy and against what an interval must do."""
+"""Correlations and intervals compared with SciPy, and coverage of intervals."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_the_estimate_equals_scipys(method: str, peer: object) -> None:
 
 
 def family(parents: int, pairs: int, shared: float, seed: int = 0) -> tuple[xr.DataArray, xr.DataArray]:
-    """Quantities of unit variance and correlation 1/2, of which parents have so much in common with their own pairs."""
+    """Quantities of unit variance and correlation 1/2, of which pairs of one parent share a given part."""
     generator = np.random.default_rng(seed)
     common, own = (generator.normal(size=(3, parents, size)) for size in (1, pairs))
     both = np.sqrt(shared) * common + np.sqrt(1 - shared) * own

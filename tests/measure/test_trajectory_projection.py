@@ -1,4 +1,4 @@
-"""Walks end on the plane through their ends, and what lies beside it is measured."""
+"""Trajectories end on the plane through their ends, and distances from it are measured."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from device import DEVICE
-from synthetic_trajectories import SIZE, walks_of
+from synthetic_trajectories import SIZE, trajectories_of
 from torch import Tensor
 
 from lmc_utils.forking import Experiment, Run, train
@@ -28,15 +28,15 @@ def test_trajectories_start_at_the_fork_point_and_end_on_their_plane(run: Run, t
     seen = trajectory_projection.project(run.trajectories(), third=third)
     assert seen.attrs["third"] == third
     plane = planes.plane(run.pairs(third=third), planes.PlaneGrid(grid=2), splits=["test"]).isel(epoch=0)
-    ends = seen.walk.isel(epoch=-1).sel(fork_epoch=[0, 2])
+    ends = seen.position.isel(epoch=-1).sel(fork_epoch=[0, 2])
     np.testing.assert_allclose(ends, plane.corner.sel(fork_epoch=[0, 2]).isel(point=[0, 1]), atol=1e-5)
     np.testing.assert_allclose(seen.off_plane.isel(epoch=-1).sel(fork_epoch=[0, 2]), 0, atol=1e-5)
-    assert seen.walk.sel(fork_epoch=5).isnull().all()  # forked at the end: one point, no plane
-    assert seen.walk.sel(fork_epoch=2, epoch=1).isnull().all()
+    assert seen.position.sel(fork_epoch=5).isnull().all()  # forked at the end: one point, no plane
+    assert seen.position.sel(fork_epoch=2, epoch=1).isnull().all()
     middle = seen.off_plane_fraction.sel(fork_epoch=0, epoch=2)
     assert ((middle > 0) & (middle < 1)).all()
     if third == "fork_point":
-        start = seen.walk.sel(fork_epoch=2, epoch=2).isel(walker=0)
+        start = seen.position.sel(fork_epoch=2, epoch=2).isel(trajectory=0)
         np.testing.assert_allclose(start, plane.corner.sel(fork_epoch=2).isel(point=2), atol=1e-5)
 
 
@@ -48,12 +48,12 @@ def test_a_step_off_the_plane_is_measured() -> None:
             place[10] = 2 * (epoch == 1)
         return place
 
-    seen = trajectory_projection.project(walks_of(step)).sel(fork_epoch=0, parent=0, pair="0-1")
+    seen = trajectory_projection.project(trajectories_of(step)).sel(fork_epoch=0, parent=0, pair="0-1")
     np.testing.assert_allclose(seen.off_plane.sel(epoch=[1, 2]), [[2, 0], [2, 0]], atol=1e-9)
     np.testing.assert_allclose(seen.off_plane_fraction.sel(epoch=1), 2 / np.sqrt(5))
 
 
 def test_an_unknown_third_point_is_rejected() -> None:
-    walks = walks_of(lambda *_: torch.zeros(SIZE))
+    trajectories = trajectories_of(lambda *_: torch.zeros(SIZE))
     with pytest.raises(ParameterError, match="third: 'fork' is not known; did you mean 'fork_point'"):
-        trajectory_projection.project(walks, third="fork")
+        trajectory_projection.project(trajectories, third="fork")

@@ -1,4 +1,4 @@
-"""Samples are cropped and mirrored as drawn, each by itself, and draws are each network's own."""
+"""Samples are cropped and mirrored as drawn, independently, and draws of networks are independent."""
 
 import numpy as np
 import pytest

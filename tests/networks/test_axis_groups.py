@@ -1,4 +1,4 @@
-"""Axes that were joined permute alike, whatever was joined, cut and fixed before and after."""
+"""Joined axes share a permutation, in any sequence of joins, cuts and fixes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmc_utils.networks.permutation_symmetry import _order
 
 
 def orders(groups: AxisGroups, axes: list[Axis]) -> list[Tensor]:
-    """The order of each axis under random permutations of all groups that are left."""
+    """The order of each axis under random permutations of all remaining groups."""
     settled = [groups.settled(axis) for axis in axes]
     sizes = {segment.group: segment.size for axis in settled for segment in axis if segment.group != FIXED}
     permutations = {group: torch.randperm(size) for group, size in sizes.items()}

@@ -1,4 +1,4 @@
-"""Data sets have the shapes they promise, disturb nobody, and say what is missing."""
+"""Data sets have their declared shapes, no side effects on random states, and clear errors for missing files."""
 
 import gzip
 import hashlib
@@ -85,7 +85,7 @@ def write_idx(path: Path, array: np.ndarray, packed: bool = False) -> None:
 
 
 def write_fashion(folder: Path, labels: np.ndarray, packed: bool = False) -> np.ndarray:
-    """Twelve images in the two splits' files; the images."""
+    """Write twelve images to the files of both splits; return them."""
     folder.mkdir(parents=True, exist_ok=True)
     images = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
     for split in ("train", "t10k"):

@@ -1,4 +1,4 @@
-"""Generated data are made once, and made again where their file is not what was written."""
+"""Generated data are made once, and made again if their file has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ARRAYS = {"x": np.arange(6.0).reshape(2, 3), "y": np.array([3, 1], np.int64), "c
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was made, in this order; it fills itself."""
+    """A list that records generated data in order."""
     monkeypatch.setenv("LMC_RUNS", str(tmp_path))
     return []
 

@@ -1,4 +1,4 @@
-"""The networks have the shapes they promise, and bad designs are named."""
+"""Networks have their declared shapes, and invalid designs are rejected."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from lmc_utils.networks import stack
 from lmc_utils.networks.models import BUILDERS, NORMS, Architecture, build
 from lmc_utils.settings import ParameterError
 
-COUNTS = [  # of parameters, by the tables of those who introduced the networks, or by hand
+COUNTS = [  # of parameters, from the original papers, or by hand
     ("resnet20", (16,), "batch", (32, 32, 3), 269_722),  # "0.27M": He et al. 2016, table 6
     ("resnet8", (8,), "batch", (40, 1), 6_738),
     (

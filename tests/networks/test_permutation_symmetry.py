@@ -1,4 +1,4 @@
-"""A network whose channels are permuted, group by group, computes what it computed."""
+"""A network whose channels are permuted, group by group, computes the same function."""
 
 import pytest
 import torch

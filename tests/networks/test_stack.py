@@ -1,4 +1,4 @@
-"""A stack computes what its networks compute one by one; the algebra of parameters is exact."""
+"""A stack gives the same results as its networks one by one; conversions of parameters are exact."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Stacks are checked by the type of their layers: ours pass, what is not known is named in one line."""
+"""Stacks are checked by the type of their layers: ours pass, unknown ones give a one-line error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Branching(nn.Module):
 
 
 class Holding(layers.Linear):
-    """A stacked layer with a buffer that nobody else knows."""
+    """A stacked layer with an unknown buffer."""
 
     def __init__(self) -> None:
         super().__init__(1, 4, 3)

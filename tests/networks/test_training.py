@@ -54,7 +54,7 @@ def train_stack(
 
 
 def train_alone(theta: Tensor, samples: tuple[Tensor, Tensor], stream: Sequence[int], recipe: Recipe) -> Tensor:
-    """The same training as anybody would write it: nn.Linear, torch's optimiser and its cosine schedule."""
+    """The same training in plain PyTorch: nn.Linear, torch's optimiser and its cosine schedule."""
     inputs, labels = samples
     plain = nn.Sequential(nn.Linear(6, 7), nn.ReLU(), nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 3)).double()
     start = 0
@@ -133,7 +133,7 @@ def test_the_stack_trains_as_an_ordinary_loop_does(
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training_a_stack_in_parts_gives_the_same_networks(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the last bit where their start and their seed are the same, whatever part they are in."""
+    """Networks with equal start and seed are bit-identical, in any part."""
     network = build(Architecture(architecture="resnet8", widths=(8,), norm="batch"), (40, 1), 3)
     generator = torch.Generator().manual_seed(0)
     few = torch.randn(128, 40, 1, generator=generator), torch.randint(3, (128,), generator=generator)
@@ -256,7 +256,7 @@ def test_bfloat16_is_near_float32(network: nn.Module, samples: tuple[Tensor, Ten
         for precision in ("float32", "bfloat16")
     )
     assert not torch.equal(exact, rough)
-    # bfloat16 has 8 bits; over 15 steps the errors are still a small part of the way.
+    # bfloat16 has 8 bits; over 15 steps the errors are still a small fraction of the displacement.
     assert (exact - rough).norm() < 0.1 * (exact - thetas).norm()
 
 

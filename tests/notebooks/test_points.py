@@ -1,4 +1,4 @@
-"""The notebooks that are made to be swept record what their names promise."""
+"""The notebooks for sweeps record the expected numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notebooks as they are stored: no outputs, and parameters that say what they are."""
+"""Stored notebooks have no outputs, and documented parameters."""
 
 from __future__ import annotations
 

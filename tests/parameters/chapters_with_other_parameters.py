@@ -1,6 +1,6 @@
-"""Every chapter with other parameters than its presets: each runs and makes a page, and the book of them builds.
+"""Run every chapter with parameters other than its presets: each runs and makes a page, and their book builds.
 
-`make test-parameters` runs it; not among the tests of every change, as it takes some ten minutes.
+Run by `make test-parameters` only, as it takes some ten minutes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A browser is found where it is, fetched where it may be, and otherwise the reader learns what to type."""
+"""A browser is found, or installed if permitted; otherwise the error says what to type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A build executes what changed, reports every failure, and keeps the last good book."""
+"""A build executes changed notebooks, reports every failure, and keeps the last good book."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""One file of many: nothing is asked for, nothing is lost."""
+"""Pages with embedded assets need no other files, and lose nothing."""
 
 from __future__ import annotations
 

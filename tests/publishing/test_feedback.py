@@ -1,4 +1,4 @@
-"""What goes back: to each student the own work and nothing of the tests, to the teacher how it went."""
+"""Feedback: each student gets their own work without hidden tests, the teacher a summary."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from lmc_utils.publishing import folder_swap
 
 
 class Killed(BaseException):
-    """A process that is killed does nothing more: no handler, no clearing up."""
+    """Simulates a kill: no exception handler or cleanup runs."""
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
-    """The place, the new folder and the one aside."""
+    """The paths of the folder to replace, the new one and the temporary one."""
     for name in ("html", "html.new"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").write_text(name)
@@ -34,7 +34,7 @@ def says(place: Path) -> str:
 def replace_until_killed(
     folders: tuple[Path, Path, Path], owner: object, name: str, killed: Callable[..., object]
 ) -> str:
-    """What the place says after a kill in a function of the system and a restoration; no other folder is left."""
+    """The content after a kill in a system function and a restoration, which leaves no other folder."""
     with mock.patch.object(owner, name, killed), pytest.raises(Killed):
         folder_swap.replace(*folders)
     folder_swap.restore(*folders)

@@ -1,4 +1,4 @@
-"""The printed book: outline and text of every page, drawn mathematics; and what goes wrong is one line."""
+"""The PDF has the outline and text of every page and rendered equations; failures give one line."""
 
 from __future__ import annotations
 

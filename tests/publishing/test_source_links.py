@@ -1,4 +1,4 @@
-"""The address of a checkout is its own, or none; no source names one that nobody owns."""
+"""A checkout's repository URL is its own or none; no source contains an unowned URL."""
 
 from __future__ import annotations
 

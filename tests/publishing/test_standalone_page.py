@@ -1,4 +1,4 @@
-"""A page in one file."""
+"""Self-contained pages."""
 
 from pathlib import Path
 

@@ -92,7 +92,7 @@ def training(scale: float, seed: int) -> Iterator[Trial]:
 
 
 def text(scale: float, seed: int) -> Iterable[Trial]:
-    """Junk as values, notebooks, results and submissions."""
+    """Fuzz values, notebooks, results and submissions."""
     return (
         Trial(f"junk: {row.what}", row.tried, row.held, row.worst) for row in fuzzing.attack(_times(1000, scale), seed)
     )
@@ -117,7 +117,7 @@ def swept(scale: float, seed: int) -> Iterator[Trial]:
 
 
 def submissions(scale: float, seed: int) -> Iterator[Trial]:
-    """Hand in hostile submissions beside honest ones: all of them, whatever the scale."""
+    """Grade all hostile submissions beside honest ones, whatever the scale."""
     names = list(hostile_submissions.HOSTILE)
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         rows = hostile_submissions.attack(Path(folder), names, packed=False)

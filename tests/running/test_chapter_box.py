@@ -1,4 +1,4 @@
-"""A chapter opens with a box of what it was run with."""
+"""A chapter opens with a summary box of its run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who executes the points: as many at a time as fit, and the cluster of a file, or one line."""
+"""Clusters: the number of parallel points, clusters described by files, and one-line errors."""
 
 from __future__ import annotations
 

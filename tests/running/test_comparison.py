@@ -1,4 +1,4 @@
-"""Runs side by side: what differs, what is missing, and the same order for all."""
+"""Comparison of runs: differences, missing numbers, and a common order."""
 
 from __future__ import annotations
 

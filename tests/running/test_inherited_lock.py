@@ -1,4 +1,4 @@
-"""A lock is free when the last of those that it was taken for has ended."""
+"""An inherited lock is released when the last process that holds it has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notebooks are found, checked before a kernel starts, and finished whole or not at all."""
+"""Notebooks are found, checked before a kernel starts, and written atomically."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The picture below the title: a copy of what the notebook itself has drawn."""
+"""The opening picture is a copy of one of the notebook's own figures."""
 
 from __future__ import annotations
 

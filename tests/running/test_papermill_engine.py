@@ -1,4 +1,4 @@
-"""Writing the unfinished notebook takes little of the time, and what is written at the end is all of it."""
+"""Writing unfinished notebooks takes a small fraction of the time, and the final notebook is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A notebook's parameters cell and its table are written from its records, once."""
+"""A notebook's parameters cell and table are generated from its records."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""MyST in plain Markdown."""
+"""Conversion of MyST to plain Markdown."""
 
 from __future__ import annotations
 

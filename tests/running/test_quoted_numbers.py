@@ -1,4 +1,4 @@
-"""Prose and numbers: rows for a run's own forks, a dash for what is not there."""
+"""Numbers in prose: rows for a run's own forks, and a dash for missing numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's notebook reads: its numbers, what was run, no progress bar; and its templates are kept."""
+"""Readable notebooks have their own numbers, a description of the run, and no progress bars; templates are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims come back out of an executed notebook, and what others have put there is passed over."""
+"""Claims are read back from an executed notebook, and other outputs are skipped."""
 
 from __future__ import annotations
 

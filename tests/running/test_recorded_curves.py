@@ -1,4 +1,4 @@
-"""Curves come back out of a notebook as they went in, and what others have put there is passed over."""
+"""Curves are read back from a notebook unchanged, and other outputs are skipped."""
 
 from __future__ import annotations
 

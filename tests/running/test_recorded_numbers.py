@@ -1,4 +1,4 @@
-"""Headline numbers are read back as they were recorded."""
+"""Recorded numbers are read back unchanged."""
 
 import copy
 import json

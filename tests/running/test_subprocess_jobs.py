@@ -1,4 +1,4 @@
-"""Jobs run some at a time, are stopped at their limit, and leave nothing behind."""
+"""Jobs run in parallel, are stopped at their limit, and leave no processes."""
 
 from __future__ import annotations
 

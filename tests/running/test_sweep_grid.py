@@ -1,4 +1,4 @@
-"""Grids are what people mean, and what they cannot mean is one line."""
+"""Grids are parsed as expected, and invalid ones give one line."""
 
 from __future__ import annotations
 

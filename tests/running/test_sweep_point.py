@@ -1,4 +1,4 @@
-"""A point at work: it gives its notebook back, or a line; and it ends where it is no longer wanted."""
+"""A point returns its notebook or a one-line error, and ends if it is no longer wanted."""
 
 from __future__ import annotations
 

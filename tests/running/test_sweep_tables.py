@@ -1,4 +1,4 @@
-"""The table of a sweep: every number at its place, and a hole where a point is missing."""
+"""The table of a sweep has every number at its place, and NaN for missing points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps on Dask: nothing twice, nothing lost, whichever process is killed in the middle."""
+"""Sweeps on Dask execute every point once and lose none, whichever process is killed."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_failed_point_is_retried_once_and_the_others_continue(notebook: Notebo
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the package that can be edited, of which all processes import."""
+    """An editable copy of the package, which all processes import."""
     package = shutil.copytree(provenance.PACKAGE, tmp_path / "checkout" / provenance.PACKAGE.name)
     monkeypatch.setattr(provenance, "PACKAGE", package)
     monkeypatch.setattr(provenance, "CHECKOUT", package.parent)
@@ -256,7 +256,7 @@ def test_an_unreachable_scheduler_is_a_quick_one_line_error(tmp_path: Path) -> N
         clusters.connect_to_scheduler("tcp://127.0.0.1:9"),
     ):
         pass
-    assert time.monotonic() - since < 15  # of which Dask's import is some; the bound is for what it waits
+    assert time.monotonic() - since < 15  # includes importing Dask; the bound is for its waiting
 
 
 def test_a_folder_belongs_to_one_notebook(notebook: Notebook, tmp_path: Path) -> None:

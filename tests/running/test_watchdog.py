@@ -1,4 +1,4 @@
-"""A watched command ends with its parent, however that ends, and all that it started with it."""
+"""A watched command and all its descendants end with its parent, however that ends."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_command_has_its_own_process_group_and_temporary_folder(temporary: Pat
 
 
 def test_all_descendants_end_with_a_killed_parent(tmp_path: Path, temporary: Path) -> None:
-    """Also what has a session of its own, as kernels have, and what has lost its parent."""
+    """Including processes with their own session, such as kernels, and orphans."""
     command = [sys.executable, "-c", PARENT, sys.executable, "-c", f"{FAMILY}time.sleep(600)"]
     parent = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
     assert parent.stdout
@@ -123,7 +123,7 @@ def test_end_kills_all_descendants(tmp_path: Path) -> None:
 
 
 def test_sigterm_is_passed_to_the_command(tmp_path: Path) -> None:
-    """It may take its time to end well, and the watchdog waits."""
+    """The watchdog waits while the command shuts down."""
     script = "trap 'sleep 0.3; echo well; exit 7' TERM; touch ready; while true; do sleep 0.05; done"
     with watchdog.start(["sh", "-c", script], stdout=subprocess.PIPE, cwd=tmp_path) as process:
         until(tmp_path / "ready")

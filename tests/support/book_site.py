@@ -1,4 +1,4 @@
-"""Pages of the built book, open in a browser that reaches no other host."""
+"""Pages of the built book in a browser that is blocked from other hosts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES = [entry["file"] for entry in ENTRIES]
 MODULE = "api/modules/lmc_utils.measure.lines"  # one of the pages that are generated
 PAGES = [TOC["root"], *FILES, MODULE]
 CHAPTERS = [page for page in FILES if page.startswith("notebooks/")]
-IMPATIENT = ".widget-missing { animation: none !important; }"  # notes keep still for five seconds otherwise
+IMPATIENT = ".widget-missing { animation: none !important; }"  # otherwise notes appear only after five seconds
 DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -32,7 +32,7 @@ def each_page(names: Iterable[str]) -> list[Any]:
 
 
 def copy_sources(root: Path) -> None:
-    """What a book is built from, in a folder of its own."""
+    """Copy the sources of a book to a separate folder."""
     shutil.copy(ROOT / "_config.yml", root)
     shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("notebooks", "modules", "__pycache__"))
@@ -40,16 +40,16 @@ def copy_sources(root: Path) -> None:
 
 @dataclass
 class Visit:
-    """A page of the book, open in the browser, and what went wrong on the way.
+    """A page of the book, open in the browser, with the errors while loading it.
 
     Attributes:
-        name: of the page, without its ending.
-        page: in the browser.
-        host: where the book is: http://address or file://folder.
-        script_errors: what scripts threw or wrote to the console as an error.
+        name: name of the page, without its suffix.
+        page: the browser's page.
+        host: base URL of the book: http://address or file://folder.
+        script_errors: exceptions in scripts, and errors on the console.
         missing: requests within the book that were not answered.
-        outside: requests to other hosts; they are stopped.
-        answers: all that came for the page, over an empty cache.
+        outside: requests to other hosts, which are blocked.
+        answers: all responses for the page, with an empty cache.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Visit:
         return self.page.locator(selector).all_inner_texts()
 
     def contents(self, selector: str) -> list[str]:
-        """As `texts`, also of what is folded."""
+        """As `texts`, including collapsed elements."""
         return self.page.locator(selector).all_text_contents()
 
     def links(self, selector: str) -> list[str]:
@@ -81,7 +81,7 @@ class Visit:
         return found
 
     def _stay_here(self, route: Route) -> None:
-        """Other hosts are not reached, whatever the network allows."""
+        """Block other hosts."""
         self.outside.append(route.request.url)
         route.abort()
 
@@ -99,19 +99,19 @@ class Visit:
 
 
 def settled(visit: Visit) -> Visit:
-    """With its mathematics drawn, and notes that do not wait."""
+    """Wait until equations are rendered, and show notes at once."""
     visit.page.evaluate("window.MathJax?.startup?.promise")
     visit.page.add_style_tag(content=IMPATIENT)
     return visit
 
 
 def new_visit(browser: Browser, host: str, name: str) -> Visit:
-    """A page, opened."""
+    """Open a page."""
     return Visit(name, browser.new_page(viewport=DESKTOP), host).open()
 
 
 def visit_one(browser: Browser, host: str, name: str) -> Iterator[Visit]:
-    """A page, opened for one test, and closed after it."""
+    """Open a page for one test, and close it afterwards."""
     visit = new_visit(browser, host, name)
     yield visit
     visit.page.close()

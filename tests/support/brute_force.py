@@ -1,4 +1,4 @@
-"""The slow and certain way."""
+"""Reference implementation of loss and error."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """`connect.pair` on random cases against a plain loop: `python tests/support/connect_against_loop.py --seed N`.
 
-A case ends in agreement or in one line, and nothing of the user's is changed. A case of ordinary kinds only (`PLAIN`)
-must end in agreement, and one whose network or loss draws random numbers or changes (`NO_ANSWER`) in one line.
+A case must end in agreement or in a one-line error, and no user object may change. A case with only ordinary traits
+(`PLAIN`) must end in agreement, and one whose network or loss draws random numbers or changes (`NO_ANSWER`) in an
+error.
 """
 
 from __future__ import annotations
@@ -49,12 +50,12 @@ KNOWN: dict[str, list[set[str]]] = {"W10": [{"disagrees", "remembers the largest
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case.
+    """The outcome of a case.
 
     Attributes:
-        seed: of the case.
-        traits: of the case.
-        kind: `agrees`, `rejected`, or what is wrong in a few words.
+        seed: seed of the case.
+        traits: traits of the case.
+        kind: `agrees`, `rejected`, or a short description of the failure.
         details: numbers or messages, one line.
     """
 
@@ -65,12 +66,12 @@ class Outcome:
 
     @property
     def held(self) -> bool:
-        """Whether it ended in agreement or in one line."""
+        """Whether it ended in agreement or in a one-line error."""
         return self.kind in ("agrees", "rejected")
 
     @property
     def known(self) -> str:
-        """The code of a kind of failure that is known, or nothing."""
+        """The code of a known kind of failure, or an empty string."""
         words = self.traits | {self.kind}
         return next((code for code, kinds in KNOWN.items() if any(kind <= words for kind in kinds)), "")
 
@@ -79,7 +80,7 @@ class Outcome:
 
 
 def outcome(seed: int, measure: Callable[..., Report] = pair) -> Outcome:
-    """What becomes of a case; `measure` stands for `connect.pair`."""
+    """Run a case; `measure` replaces `connect.pair`."""
     drawn = case(seed)
     arguments = drawn.arguments()
     told = partial(Outcome, seed, drawn.traits)
@@ -108,7 +109,7 @@ def outcome(seed: int, measure: Callable[..., Report] = pair) -> Outcome:
 
 
 def attack(count: int, seed: int) -> Iterator[Trial]:
-    """So many random cases, and how many of them held."""
+    """Run so many random cases, and count those that passed."""
     found = [outcome(number) for number in range(seed, seed + count)]
     failed = [each for each in found if not each.held]
     yield Trial("random networks: equal to a plain loop or rejected", count, count - len(failed), _worst(failed))
@@ -125,13 +126,13 @@ def _worst(failed: Sequence[Outcome]) -> str:
 
 
 def _has_answer(drawn: Case) -> bool:
-    """Whether the plain loop has finite numbers at both ends, where it has statistics to re-estimate on any batch."""
+    """Whether the plain loop has finite scores at both ends and, if needed, a batch to re-estimate statistics on."""
     line, network = drawn.judge(), drawn.build(0).eval()
     try:
         if drawn.convention == "reestimate" and norms(network) and not reestimate(network, line.estimation):
             return False
         return bool(np.isfinite(line.curves([0.0, 1.0])).all() and np.isfinite(line.own()).all())
-    except ValueError:  # batch normalisation without statistics cannot take a batch of one row
+    except ValueError:  # batch normalisation without statistics rejects a batch of one row
         return False
 
 

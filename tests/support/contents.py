@@ -1,4 +1,4 @@
-"""What anything of the user's holds, all the way down, to be compared before and after."""
+"""Snapshots of everything that user objects hold, to detect changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Contents = dict[str, Any]
 
 
 def contents(things: dict[str, Any]) -> Contents:
-    """Every value that things hold, by the path to it; what is met again stands as the first path to it.
+    """All values in objects, recursively, by path; repeated objects are replaced by their first path.
 
     >>> contents({"a": [1, torch.zeros(1)]})["a[0]"]
     1
@@ -58,7 +58,7 @@ def generators() -> dict[str, Any]:
 
 
 def changed(before: Contents, after: Contents) -> str:
-    """The path to what differs, empty where nothing does."""
+    """The path to the first difference; empty if there is none."""
     paths = [*before, *(path for path in after if path not in before)]
     missing = object()
     return next((path for path in paths if before.get(path, missing) != after.get(path, missing)), "")

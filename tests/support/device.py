@@ -1,4 +1,4 @@
-"""Where the tests' runs are trained and measured: on a CPU, or with `make test-gpu` on a GPU."""
+"""The device of the tests: the CPU, or with `make test-gpu` a GPU."""
 
 import os
 

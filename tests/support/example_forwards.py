@@ -1,4 +1,4 @@
-"""Small networks of every kind that alignment reads, with the sizes of their groups of channels, counted by hand."""
+"""Small networks of every kind that alignment supports, with the sizes of their channel groups, counted by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 
 class Example(NamedTuple):
-    """A network, the shape of its input, and the sizes of the groups of channels that permute together."""
+    """A network, the shape of its input, and the sizes of its permutation groups."""
 
     make: Callable[[], nn.Module]
     shape: tuple[int, ...]
@@ -19,7 +19,7 @@ class Example(NamedTuple):
 
 
 class Written(nn.Module):
-    """Parts, and a forward pass that is a function of them and of the input."""
+    """Submodules, and a forward pass given as a function of them and the input."""
 
     def __init__(self, forward: Callable[..., Any], **parts: nn.Module | nn.Parameter) -> None:
         super().__init__()

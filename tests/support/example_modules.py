@@ -1,4 +1,4 @@
-"""Networks that the package does not know, two of each kind, with samples; and the loop that people write."""
+"""Pairs of networks in plain PyTorch, with samples; and reference loops."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Recurrent(nn.Module):
 
 
 class Tied(nn.Module):
-    """A hidden layer that comes twice, once under each name."""
+    """A hidden layer used twice, under two names."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Tied(nn.Module):
 
 
 class Named(nn.Module):
-    """Inputs by name, and logits in a dict."""
+    """Takes named inputs, returns logits in a dict."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 
 
 def two(kind: str, samples: int = 24, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, nn.Module, Any]:
-    """Two networks of a kind, in training mode, with statistics of their own, and samples."""
+    """Two networks of a kind, in training mode, with different running statistics, and samples."""
     make, shape = KINDS[kind]
     torch.manual_seed(0)
     first, second = make().to(dtype), make().to(dtype)
@@ -100,7 +100,7 @@ def two(kind: str, samples: int = 24, dtype: torch.dtype = torch.float32) -> tup
 
 
 def by_loop(first: nn.Module, second: nn.Module, alphas: list[float], batches: list[Any]) -> list[list[float]]:
-    """Loss and error (percent) along the line as people write it: mixed states, statistics mixed with the rest."""
+    """Loss and error (percent) along the line by the usual loop: mixed states, including their statistics."""
     moved, found = copy.deepcopy(first).eval(), []
     one, other = first.state_dict(), second.state_dict()
     for alpha in alphas:
@@ -132,7 +132,7 @@ def plain_loss(
     ),
     estimated_on: list[Any] | None = None,
 ) -> float:
-    """The mean loss at a point as people write it: states mixed in float64, statistics by torch's `update_bn`."""
+    """The mean loss at a point by the usual loop: states mixed in float64, statistics by torch's `update_bn`."""
     network, one, other = copy.deepcopy(first), first.state_dict(), second.state_dict()
     network.load_state_dict(
         {name: ((1 - alpha) * one[name].double() + alpha * other[name].double()).to(one[name].dtype) for name in one}

@@ -1,4 +1,4 @@
-"""Submissions as students might hand them in, made from the first exercise notebook."""
+"""Example submissions of students, made from the first exercise notebook."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def is_answer(cell: NotebookNode) -> bool:
 
 
 def solved(only: Iterable[str] | None = None, /, student: str | None = None, **replaced: str) -> NotebookNode:
-    """The student version with all or some of the solutions; `toy_2_test=...` gives a cell another source.
+    """The student version with all or some of the solutions; `toy_2_test=...` replaces the source of a cell.
 
-    For a student with numbers of the own, the solutions are still the book's.
+    For a student with individual numbers, the solutions are still the book's.
     """
     notebook = copy.deepcopy(_release(student))
     wanted = set(_solutions() if only is None else only)

@@ -1,4 +1,4 @@
-"""Tests of a chapter's exercises run in one process, where what they measure is measured once."""
+"""Run the tests of a chapter's exercises in one process, so that shared measurements are made once."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import pytest
 
 
 def grouped_by_chapter(value: Any, name: str) -> Any:
-    """A parameter of a test: an exercise, under its name, which begins with that of its chapter."""
+    """A test parameter: an exercise with its name, which begins with that of its chapter."""
     return pytest.param(value, id=name, marks=pytest.mark.xdist_group(name.partition("-")[0]))

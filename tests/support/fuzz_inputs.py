@@ -1,4 +1,4 @@
-"""Generated junk: texts that may be YAML, JSON of any kind, files that may be notebooks."""
+"""Fuzzing inputs: texts that may be YAML, arbitrary JSON, files that may be notebooks."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ EXECUTED: dict[str, Any] = {
 
 @st.composite
 def contents(draw: st.DrawFn) -> bytes:
-    """The content of a file that may be a notebook: one with a few corruptions, JSON of any kind, or any bytes."""
+    """The content of a file that may be a notebook: one with a few corruptions, arbitrary JSON, or arbitrary bytes."""
     kind = draw(st.integers(0, 9))
     if kind == 0:
         return draw(st.one_of(st.binary(max_size=50), yaml_texts.map(_encoded)))

@@ -1,4 +1,4 @@
-"""What holds for any untrusted input: a value or one short line, no traceback, soon.
+"""Fuzz untrusted inputs: each must give a value or a short one-line error, without a traceback, quickly.
 
 `attack(count, seed)` tries so many cases of each kind.
 """
@@ -96,7 +96,7 @@ def check_yaml(text: str) -> None:
 
 @st.composite
 def parameters(draw: st.DrawFn) -> tuple[notebooks.Notebook, str, Any]:
-    """A chapter, one of its parameters, and a value for it: of the right kind, of its YAML, or any."""
+    """A chapter, one of its parameters, and a value for it: of the right type, as YAML text, or arbitrary."""
     chapter = draw(st.sampled_from(CHAPTERS))
     name = draw(st.sampled_from([*chapter.parameters, "epoch", "\ud800\n"]))
     like = chapter.parameters[name].default if name in chapter.parameters else None
@@ -116,7 +116,7 @@ def check_parameter(case: tuple[notebooks.Notebook, str, Any]) -> None:
 
 @contextlib.contextmanager
 def _temporary_folder() -> Iterator[None]:
-    """The working directory for a while."""
+    """Use a temporary working directory within a block."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="lmc-junk-") as folder:
         os.chdir(folder)
@@ -128,7 +128,7 @@ def _temporary_folder() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _nothing_executed() -> Iterator[None]:
-    """Papermill goes as far as it can without a kernel, and nothing is marked."""
+    """Stop papermill before it starts a kernel, and disable marking."""
     prepare = functools.partial(papermill.execute_notebook, prepare_only=True)
     unmarked = patch.object(grading, "_mark_all", lambda _, submissions, *__: [Marks()] * len(submissions))
     with patch.object(papermill, "execute_notebook", prepare), unmarked:
@@ -136,7 +136,7 @@ def _nothing_executed() -> Iterator[None]:
 
 
 def check_command(*arguments: str) -> Callable[[bytes], None]:
-    """What holds for a command on a file `a.ipynb` of any content."""
+    """A check of a command on a file `a.ipynb` with arbitrary content."""
 
     def check(content: bytes) -> None:
         JUNK.write_bytes(content)
@@ -157,7 +157,7 @@ def check_command(*arguments: str) -> Callable[[bytes], None]:
 
 @functools.cache
 def _command() -> Any:
-    """Typer would build it anew for each call, which takes longer than most calls."""
+    """The Typer command, cached, as building it takes longer than most calls."""
     return typer.main.get_command(main.app)
 
 
@@ -170,7 +170,7 @@ def check_digest(content: bytes) -> None:
 
 
 def lmc_here(*arguments: str) -> tuple[int, str, str]:
-    """The `lmc` command in this process: its exit status, and what it wrote."""
+    """Run the `lmc` command in this process: its exit status, stdout and stderr."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     status: Any = 0
     streams = patch.multiple(sys, argv=["lmc", *arguments], stdout=out, stderr=err)

@@ -1,7 +1,7 @@
-"""Hostile submissions, and what holds whatever they do: nobody else's marks, files or processes are touched.
+"""Hostile submissions, and checks that they cannot affect other marks, files or processes.
 
-`attack` hands them in beside honest ones and says of each whether it was held off. Code finds the names of things
-outside in `OUTSIDE`, and calls `breach` where it has got something that it should not have.
+`attack` grades them beside honest ones and reports for each whether it was blocked. Their code finds targets outside
+the sandbox in `OUTSIDE`, and calls `breach` when it has succeeded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lmc_utils.classroom import grading
 from lmc_utils.classroom.workspace import Limits
 
 ALL = 14.0
-LIMIT = 20  # seconds that a cell may take; honest ones take few, but a busy machine holds everything up
+LIMIT = 20  # seconds that a cell may take; honest ones take few, except on a busy machine
 CANARY = "canary-4d1c"
 MARK = "lmc-hostile"
 HONEST = ("aaa honest", "zzz honest")
@@ -59,13 +59,13 @@ def read(path):
 
 @dataclass(frozen=True)
 class Hostile:
-    """A way to attack.
+    """An attack.
 
     Attributes:
-        code: a cell that does it and then goes on; None where it is not code, or ends or holds up its kernel.
-        notebook: from what is known outside to the submitted notebook, where it is more than such a cell.
-        file: writes the submission, where it is not a notebook of that name.
-        most: points that it may get.
+        code: a cell that attacks and continues; None if the attack is not code, or ends or blocks its kernel.
+        notebook: makes the submitted notebook from `OUTSIDE`, if it is more than such a cell.
+        file: writes the submission, if it is not a notebook with that name.
+        most: the largest number of points that it may get.
     """
 
     code: str | None = None
@@ -74,7 +74,7 @@ class Hostile:
     most: float = ALL
 
 
-# What a cell can do and then go on; several of these fit into one notebook.
+# Attacks after which a cell continues; several of these fit into one notebook.
 CODE = {
     "marks overwritten": """
 for path in glob.glob(OUTSIDE["root"] + "/_build/grades/*"):
@@ -209,7 +209,7 @@ tried("endless recursion", lambda: deeper(0))""",
     "exit": "try:\n    exit()\nexcept SystemExit:\n    pass",
 }
 
-# What ends or holds up its kernel: a notebook each, in whose second exercise it is.
+# Attacks that end or block their kernel: one notebook each, with the attack in the second exercise.
 LOUD = {
     "parent killed": "os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)",
     "memory": "hog = []\nwhile True: hog.append(bytearray(10_000_000))",
@@ -285,12 +285,12 @@ for n in range(20):
         except OSError: pass
 os._exit(0)""",
 }
-# Left to `make robustness`: those that are stopped only when their time is up, of which one is enough, and those that
-# end the kernel as another one does.
+# Only in `make robustness`: attacks that are stopped only by their time limit, of which one is enough here, and those
+# that end the kernel in the same way as another one.
 ROBUSTNESS_ONLY = (
     *("parent killed", "endless loop", "loop in C", "loop that hears nothing", "stack overflow", "200 MB printed"),
     *("sockets closed", "fork storm"),
-    "12 MB of an error",  # with its traceback too large a message, so that no answer comes
+    "12 MB of an error",  # with its traceback the message is too large and dropped
     *("segfault", "os._exit", "memory"),
     *("a name of two lines", "a name of no letters", "a name with a backslash", "a long name"),
 )
@@ -355,7 +355,7 @@ def _junk(text: str | bytes) -> Callable[[Path], None]:
 
 
 def _odd(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None]:
-    """A notebook whose JSON was changed."""
+    """Write a notebook with modified JSON."""
 
     def write(path: Path) -> None:
         notebook = json.loads(nbformat.writes(solved(["toy-1"])))
@@ -403,13 +403,13 @@ HOSTILE |= {
 def attack(
     folder: Path, names: Sequence[str], packed: bool = True, honest: Sequence[str] = HONEST
 ) -> list[tuple[str, bool, str]]:
-    """Grade hostile submissions beside honest ones: of each its name, whether it was held off, and what happened.
+    """Grade hostile submissions beside honest ones; return each name, whether it was blocked, and details.
 
     Args:
-        folder: an empty one, for all of it.
-        names: of `HOSTILE`.
-        packed: several cells in one notebook, where they go on afterwards; else a notebook each.
-        honest: the names of the students who submit honestly.
+        folder: an empty folder.
+        names: names in `HOSTILE`.
+        packed: put attacks that continue into one notebook; else one notebook each.
+        honest: names of honest students.
     """
     root, home = folder / "course", folder / "home"
     exercises = root / "notebooks" / "exercises" / SOURCE.name
@@ -443,7 +443,7 @@ def attack(
 
 
 def _write(folder: Path, names: Sequence[str], begin: str, packed: bool) -> dict[str, str]:
-    """Write the submissions; the folder in which each is."""
+    """Write the submissions; return the folder of each."""
     where: dict[str, str] = {}
     cells: dict[str, list[str]] = {}
     for number, name in enumerate(names):
@@ -479,7 +479,7 @@ def _read(table: Path) -> list[dict[str, str]]:
 
 
 def _faults(name: str, place: str, rows: dict[str, dict[str, str]], executed: Path) -> Iterator[str]:
-    """What is wrong with the marks of one, or with what it could see."""
+    """Yield faults in the marks of one submission, or in what it could access."""
     if place not in rows:
         yield "it has no line"
         return
@@ -508,7 +508,7 @@ def _common_faults(
     after: dict[str, str],
     heard: list[str],
 ) -> list[str]:
-    """What concerns all: honest marks, files, processes and sockets."""
+    """Faults that concern all: honest marks, files, processes and sockets."""
     points = {name: rows.get(name, {}).get("points") for name in honest}
     faults = [f"{name} got {got}" for name, got in points.items() if got != "14"]
     faults += [f"changed: {path}" for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
@@ -538,7 +538,7 @@ def _fingerprints(*folders: Path) -> dict[str, str]:
 
 @contextmanager
 def _listening() -> Iterator[tuple[int, str, list[str]]]:
-    """A TCP socket and an abstract one, and which of them somebody has reached."""
+    """A TCP socket and an abstract one, and the list of those that were reached."""
     heard: list[str] = []
     name = f"\0lmc-hostile-{os.getpid()}-{random.randrange(10**9)}"
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as abstract:

@@ -1,4 +1,4 @@
-"""Interrupt training after an epoch of choice, as Ctrl-C does."""
+"""Interrupt training after a given epoch, as by Ctrl-C."""
 
 from __future__ import annotations
 

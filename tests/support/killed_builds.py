@@ -1,6 +1,6 @@
-"""Builds that are killed at random instants: nothing of them lives on, the pages stay whole, the next build is good.
+"""Kill builds at random times: all their processes end, pages stay complete, and the next build succeeds.
 
-`attack(count, seed)` kills so many builds of a small book, each followed at once by one that shall be good.
+`attack(count, seed)` kills so many builds of a small book, each followed at once by one that must succeed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import psutil
 from small_project import write_book, write_notebook
 from trial_result import Trial
 
-SOON = 2.0  # seconds in which what a killed build has started ends
+SOON = 2.0  # seconds within which all processes of a killed build end
 MARK = "LMC_KILLED"
 _BUILD = (sys.executable, "-m", "lmc_utils.cli", "build", "--preset", "smoke")
 BETWEEN_RENAMES = """
@@ -48,10 +48,10 @@ class Victim:
     """A small book whose builds are killed.
 
     Attributes:
-        root: its folder.
-        number: of the version that is built; its page says it.
-        published: versions that the page may say at this moment.
-        faults: what did not hold.
+        root: folder of the book.
+        number: number of the version being built, shown on its page.
+        published: versions that the page may show at this moment.
+        faults: violations found.
     """
 
     root: Path
@@ -60,20 +60,20 @@ class Victim:
     faults: list[str] = field(default_factory=list)
 
     def write(self) -> None:
-        """The next version."""
+        """Write the next version."""
         self.number += 1
         self.published.add(self.number)
         write_notebook(self.root / "notebooks" / "b.ipynb", f"print('version', {self.number}, 'end')")
 
     def start(self, command: Sequence[str] = _BUILD) -> tuple[subprocess.Popen[bytes], str]:
-        """A build at work, and the mark by which what it starts is known."""
+        """Start a build; return it with the mark that identifies its processes."""
         mark = os.urandom(8).hex()
         environment = os.environ | {MARK: mark, "TMPDIR": str(self.root / "tmp")}
         with (self.root / "log").open("wb") as log:
             return subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log), mark
 
     def build(self) -> None:
-        """One build that shall be good: its page is there, and nothing else."""
+        """Run a build that must succeed and leave only its page."""
         process, _ = self.start()
         self._expect(process.wait() == 0, (self.root / "log").read_text())
         self.published = {self.number}
@@ -83,7 +83,7 @@ class Victim:
         self._expect([path.name for path in left] == ["html.log"], f"left behind: {left}")
 
     def ended(self, mark: str) -> None:
-        """All that bore a mark ends soon."""
+        """Check that all processes with a mark end soon."""
         deadline = time.monotonic() + SOON
         while found := list(alive(mark)):
             if time.monotonic() > deadline:
@@ -93,7 +93,7 @@ class Victim:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Look at the published pages all the time."""
+        """Check the published pages continuously."""
         done = threading.Event()
 
         def look() -> None:
@@ -124,18 +124,18 @@ class Victim:
 
 
 def attack(count: int, seed: int) -> list[Trial]:
-    """Kill so many builds of a small book at instants from a seed, and one between its two renames."""
+    """Kill so many builds of a small book at random times, and one between its two renames."""
     return [between_renames(), at_any_instant(count, seed)]
 
 
 def at_any_instant(count: int, seed: int, good_after: int = 1, seconds: float | None = None) -> Trial:
-    """Kill builds of a small book.
+    """Kill builds of a small book at random times.
 
     Args:
-        count: builds that are killed.
-        seed: of the instants.
-        good_after: so many kills are followed by one build that shall be good.
-        seconds: from the start in which they are killed; by default as many as a build takes.
+        count: the number of builds to kill.
+        seed: seed of the times.
+        good_after: after so many kills, one build must succeed.
+        seconds: range of the times; by default the duration of a build.
     """
     instants = random.Random(seed)
     held, worst = 0, list[str]()
@@ -164,7 +164,7 @@ def at_any_instant(count: int, seed: int, good_after: int = 1, seconds: float | 
 
 
 def between_renames() -> Trial:
-    """Kill a build between its two renames, where the system cannot exchange folders in one step."""
+    """Kill a build between its two renames, without atomic exchange of folders."""
     with _victim() as victim:
         process, mark = victim.start((sys.executable, "-c", BETWEEN_RENAMES))
         if process.wait() != -signal.SIGKILL:
@@ -176,7 +176,7 @@ def between_renames() -> Trial:
 
 @contextmanager
 def _victim() -> Iterator[Victim]:
-    """A book with pages of an earlier version, which was published by hand."""
+    """A book with manually published pages of an earlier version."""
     with tempfile.TemporaryDirectory(prefix="lmc-kills-") as folder:
         victim = Victim(Path(folder))
         write_book(victim.root, b="")
@@ -191,7 +191,7 @@ def _victim() -> Iterator[Victim]:
 
 
 def alive(mark: str) -> Iterator[str]:
-    """What is still at work of all that was started with a mark in its environment."""
+    """Yield the running processes with a mark in their environment."""
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:

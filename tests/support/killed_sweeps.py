@@ -1,6 +1,6 @@
-"""Sweeps that are killed at random instants: what they leave is whole, nothing of them lives on, the table is the same.
+"""Kill sweeps at random times: their files are complete, all processes end, and the final table is the same.
 
-`attack(count, seed)` kills one sweep so many times, and lets it end at last.
+`attack(count, seed)` kills one sweep so many times, then lets it finish.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from lmc_utils.running import notebooks, recorded_numbers, sweep_grid, sweeps
 
 POINTS = sweep_grid.grid_points([("count", range(3)), ("rate", [0.5, 0.25])])
 _SOURCE = "from lmc_utils.running import record\nrecord(third=count / 3, root=(count + rate) ** 0.5)"
-_SOON = 10.0  # seconds in which all that a killed sweep has started ends; Dask's workers look now and then
-_LONGEST = 12.0  # seconds in which it is killed: about as many as the first points take
+_SOON = 10.0  # seconds within which all processes of a killed sweep end; Dask's workers poll
+_LONGEST = 12.0  # latest time of a kill in seconds: about the duration of the first points
 
 
 def attack(count: int, seed: int) -> list[Trial]:
-    """Kill a sweep so many times at instants from a seed, then finish it and one that was never killed."""
+    """Kill a sweep so many times at random times, then finish it and one that was never killed."""
     instants = random.Random(seed)
     held, worst = 0, list[str]()
     with tempfile.TemporaryDirectory(prefix="lmc-kills-") as name:
@@ -39,7 +39,7 @@ def attack(count: int, seed: int) -> list[Trial]:
             held += not faults
             worst += [f"killed after {after:.2f} s: {fault}" for fault in faults]
             for point in sorted((folder / "killed" / "points").glob("*.ipynb"))[2:]:
-                point.unlink()  # so that there is work left for the next one
+                point.unlink()  # so that work is left for the next one
         one, other = (_table(path, folder / place) for place in ("killed", "whole"))
         same = "" if one == other else f"{one} instead of {other}"
     return [
@@ -80,6 +80,6 @@ def _left(mark: str) -> list[str]:
 
 
 def _table(path: Path, out: Path) -> str:
-    """What all points recorded, without the names of their files."""
+    """The recorded numbers of all points, without file names."""
     sweeps.sweep(notebooks.Notebook(path), POINTS, out=out)
     return (out / "results.csv").read_text()

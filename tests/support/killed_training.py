@@ -1,4 +1,4 @@
-"""Kill training at random instants: what is on disk is intact each time, and the finished run has equal bits."""
+"""Kill training at random times: files on disk are always intact, and the finished run is bit-identical."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ train(experiment)
 
 
 def kill_training(folder: Path, times: int, seed: int) -> list[bool]:
-    """Whether each kill left only intact files, and, as the last, whether the run then ended at the bits of one that
-    was never killed."""
+    """Whether each kill left only intact files, and, as the last, whether the final run equals one never killed."""
     draw = random.Random(seed)
     whole = train(SMALL, folder / "whole")
     started = time.monotonic()
@@ -35,7 +34,7 @@ def kill_training(folder: Path, times: int, seed: int) -> list[bool]:
     seconds = time.monotonic() - started
     killed, held = folder / "killed", []
     for _ in range(times):
-        if draw.random() < 0.5:  # or else go on with what the last kill left
+        if draw.random() < 0.5:  # otherwise continue with the files of the last kill
             for path in killed.glob("*/epoch_*"):
                 path.unlink()
         _start_and_kill(killed, draw.uniform(0, 1.5 * seconds))
@@ -59,7 +58,7 @@ def _start_and_kill(folder: Path, seconds: float) -> None:
 
 
 def _is_sound(folder: Path, whole: Run) -> bool:
-    """Whether every file that a kill left has the bytes that it has in a run that was never killed."""
+    """Whether every file left by a kill is identical to that of a run that was never killed."""
     return all(
         path.read_bytes() == (whole.folder.path / path.name).read_bytes()
         for path in folder.glob("*/epoch_*.safetensors")

@@ -1,4 +1,4 @@
-"""Whether a report of `connect.pair` has the numbers of a plain loop, up to rounding."""
+"""Compare a report of `connect.pair` with the numbers of a plain loop, up to rounding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from plain_loop import Line, NDArray, norms
 
 from lmc_utils.connect.reports.report import Report
 
-SAME_ALPHA = 1e-9  # points that are nearer are one
+SAME_ALPHA = 1e-9  # closer points count as one
 ALIKE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.02, torch.bfloat16: 0.08}
 """Relative differences of scores that rounding explains without a second look: about `eps ** 0.6`."""
 
@@ -21,13 +21,13 @@ ALIKE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.02, torch.bf
 def disagreement(
     report: Report, line: Line, requested: Sequence[float], dtype: torch.dtype, *, either_end: bool = False
 ) -> str:
-    """Where a report is not what a plain loop finds, in one line; empty where it is.
+    """Where a report disagrees with a plain loop, in one line; empty if it agrees.
 
     Args:
-        report: of `connect.pair`.
+        report: from `connect.pair`.
         line: the plain loop.
-        requested: the points that were asked for.
-        dtype: of the networks.
+        requested: the requested points.
+        dtype: type of the networks.
         either_end: whether the ends differ in more than their states, so that a point between them is a copy of either.
     """
     alphas = [float(alpha) for alpha in report.alpha.values]
@@ -47,13 +47,12 @@ def disagreement(
         if all(_apart(ours[row], each.mean(0)[row], room, row) for each in by_template):
             return f"at alpha {alpha:.3g} {names} {ours[row].tolist()}, the loop {curves.mean(0)[row].tolist()}"
     if not all(np.allclose(curves, each, equal_nan=True) for each in by_template):
-        return ""  # nothing says which barrier is right
+        return ""  # the right barrier is ambiguous
     return _barriers(report, alphas, curves, room) or _own_scores(report, line, room)
 
 
 class _Tolerance:
-    """How far scores may be off: what rounding gives; and where that is exceeded, what the loop itself changes by when
-    its parameters are rounded otherwise."""
+    """Tolerance of scores: rounding error, or if that is exceeded, the change of the loop for perturbed parameters."""
 
     def __init__(self, line: Line, alphas: Sequence[float], curves: NDArray, dtype: torch.dtype) -> None:
         self.line, self.alphas, self.curves, self.dtype = line, alphas, curves, dtype
@@ -66,7 +65,7 @@ class _Tolerance:
 
     @cached_property
     def wide(self) -> NDArray:
-        """By four shaken loops; infinite where one of them is not finite."""
+        """Tolerance from four perturbed loops; infinite where one of them is not finite."""
         shaken = replace(self.line, shaken=4 * torch.finfo(self.dtype).eps)
         torch.default_generator.manual_seed(0)
         apart = [np.abs(shaken.curves(self.alphas) - self.curves).max(0) for _ in range(4)]
@@ -74,14 +73,14 @@ class _Tolerance:
 
 
 def _apart(ours: NDArray, loop: NDArray, room: _Tolerance, row: int) -> bool:
-    """Whether scores at a point differ beyond rounding; where the loss is not finite, it must be NaN."""
+    """Whether scores at a point differ beyond rounding; a non-finite loss must be reported as NaN."""
     if not np.isfinite(loop[0]) or abs(loop[0]) > 1e30:
         return not np.isnan(ours[0])
     return any(room.beyond(abs(ours[column] - loop[column]), [row], column) for column in range(len(loop)))
 
 
 def _barriers(report: Report, alphas: Sequence[float], curves: NDArray, room: _Tolerance) -> str:
-    """Where the barriers disagree; of several curves, each is the mean."""
+    """Where the barriers disagree; barriers of several curves are averaged."""
     positions = np.array(alphas)
     inside = (positions >= 0) & (positions <= 1)
     first, half, last = (int(np.abs(positions - each).argmin()) for each in (0, 0.5, 1))

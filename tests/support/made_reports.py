@@ -1,4 +1,4 @@
-"""Reports of three points, without a network."""
+"""Synthetic reports of three points."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from lmc_utils.connect.reports.report import Report
 
 
 def made(loss: list[float], error: list[float], **attrs: Any) -> Report:
-    """A report of three points, with the barriers that they make."""
+    """A report of three points, with their barriers."""
     values = {"loss": ("alpha", loss, {"units": "nats"}), "error": ("alpha", error, {"units": "percent"})}
     rises = {name: np.array(each) - (each[0] + each[2]) / 2 for name, each in (("loss", loss), ("error", error))}
     single = {

@@ -1,4 +1,4 @@
-"""Parts of networks that do what users' networks do: they share, keep, count, merge and work in place."""
+"""Submodules with behaviour found in users' networks: they share, keep, count, merge and work in place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
-    """A sum of the input and what a part makes of it."""
+    """The sum of the input and the output of a submodule for it."""
 
     def __init__(self, body: nn.Module, *, in_place: bool) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Residual(nn.Module):
 
 
 class Siamese(nn.Module):
-    """One part that is called on two inputs of other scales."""
+    """One submodule called on two inputs of different scales."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Siamese(nn.Module):
 
 
 class TwoNames(nn.Module):
-    """One part under two names."""
+    """One submodule under two names."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class TwoNames(nn.Module):
 
 
 class Tied(nn.Module):
-    """Two parts of one architecture that share their first parameter."""
+    """Two submodules of one architecture that share their first parameter."""
 
     def __init__(self, one: nn.Module, other: nn.Module) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Tied(nn.Module):
 
 
 class Concatenation(nn.Module):
-    """Two parts side by side, and a layer that brings both back to the width."""
+    """Two submodules side by side, and a layer that projects both back to the width."""
 
     def __init__(self, one: nn.Module, other: nn.Module, join: nn.Module, axis: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Extras(nn.Module):
 
 
 class Attribute(nn.Module):
-    """A number that no state shows acts in the forward pass, on few samples (`cap`) or on all (others)."""
+    """An attribute that is in no state affects the forward pass, for few samples (`cap`) or all (others)."""
 
     def __init__(self, body: nn.Module, kind: str, value: float) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class Attribute(nn.Module):
 
 
 class Keeps(nn.Module):
-    """Keeps its last activation; one of an earlier forward pass has a gradient function, and cannot be copied."""
+    """Keeps its last activation, which has a gradient function after a forward pass and cannot be copied."""
 
     def __init__(self, body: nn.Module, *, earlier: bool) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Keeps(nn.Module):
 
 
 class Counts(nn.Module):
-    """Counts its calls; where the count acts, each answer is another one."""
+    """Counts its calls; if the count is used, each output differs."""
 
     def __init__(self, body: nn.Module, *, acts: bool) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ class Caches(nn.Module):
 
 
 class Refers(nn.Module):
-    """Computes by a function that holds the module it was made for, which a copy holds, too."""
+    """Computes by a function that refers to the original module, also in a copy."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class Refers(nn.Module):
 
 
 class Remembers(nn.Module):
-    """Divides by the largest input that it has seen so far, which no state shows."""
+    """Divides by the largest input so far, which is in no state."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ class Remembers(nn.Module):
 
 
 class Unregistered(nn.Module):
-    """A part in a list, which no state shows and no mode reaches."""
+    """A submodule in a list, which is in no state and not affected by modes."""
 
     def __init__(self, body: nn.Module, hidden: nn.Module) -> None:
         super().__init__()
@@ -247,18 +247,18 @@ class Attention(nn.Module):
 
 @dataclass
 class Output:
-    """What some libraries put out."""
+    """An output object as in some libraries."""
 
     logits: Tensor
     hidden: Tensor
 
 
 class Whole(nn.Module):
-    """A stem, a body and a head; what they are called with, and what they put out, as the case has it.
+    """A stem, a body and a head, with various inputs and outputs.
 
     Attributes:
-        mixing: whether a second input is a mask of places, an adjacency, or a second view, or there is none.
-        output: `tensor`, or what holds it: `dict` or `dataclass`.
+        mixing: the second input: a mask of positions, an adjacency, a second view, or none.
+        output: form of the output: `tensor`, `dict` or `dataclass`.
     """
 
     def __init__(self, parts: Sequence[nn.Module], mixing: str, pooled: str, output: str) -> None:

@@ -1,6 +1,6 @@
-"""The judge of `connect.pair`: the line between two networks as people write it, with nothing of the package.
+"""Reference for `connect.pair`: a plain loop along the line between two networks, without the package.
 
-Each point is a new network into which the mixture of two states is loaded.
+For each point, the mixture of two states is loaded into a new network.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ NDArray = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Line:
-    """A line, to be measured by plain loops.
+    """A line measured by plain loops.
 
     Attributes:
-        build: a new network, equal to that of an end as the user gave it, which nothing has been done to.
-        batches: samples that are measured.
-        estimation: samples that statistics are re-estimated on.
-        loss, error: of a batch, one value a sample; None for cross-entropy and, with it, misclassified samples.
-        convention: where running statistics come from.
-        shaken: relative size of random changes of all parameters, which show how far rounding goes.
+        build: returns a new network, equal to the given one at an end.
+        batches: samples to measure on.
+        estimation: samples for re-estimating statistics.
+        loss, error: return one value for each sample of a batch; None for cross-entropy and misclassification.
+        convention: the source of running statistics.
+        shaken: relative size of random perturbations of all parameters, to estimate the effect of rounding.
     """
 
     build: Callable[[int], nn.Module]
@@ -48,10 +48,10 @@ class Line:
         return [self.loss or cross_entropy] + ([] if error is None else [error])
 
     def curves(self, alphas: Sequence[float], template: int = 0) -> NDArray:
-        """Mean scores, (curves, alphas, scores): two curves where statistics are kept of each end, else one.
+        """Mean scores, (curves, alphas, scores): two curves if statistics are kept, else one.
 
         Args:
-            alphas: where.
+            alphas: positions on the line.
             template: the end whose copies the states are loaded into.
         """
         keeps = self.convention == "keep" and bool(norms(self.build(0)))
@@ -74,7 +74,7 @@ class Line:
         return self.mean(network)
 
     def own(self) -> list[list[float]]:
-        """Mean scores of both networks, as they were given, [score][end]."""
+        """Mean scores of both given networks, [score][end]."""
         return np.transpose([self.mean(self.build(end).eval()) for end in (0, 1)]).tolist()
 
     def mean(self, network: nn.Module) -> list[float]:
@@ -113,18 +113,18 @@ def norms(network: nn.Module) -> list[_NormBase]:
 
 
 def statistics(network: nn.Module) -> set[str]:
-    """The names of running statistics, all of them where a module has several."""
+    """The names of running statistics, including all names of shared modules."""
     owners = [name for name, part in network.named_modules(remove_duplicate=False) if part in norms(network)]
     return {f"{owner}.{name}".lstrip(".") for owner in owners for name in ("running_mean", "running_var")}
 
 
 def reestimate(network: nn.Module, batches: Batches) -> int:
-    """`torch.optim.swa_utils.update_bn` with dropout off, on the batches that torch takes in training mode.
+    """`torch.optim.swa_utils.update_bn` with dropout off, on the batches that torch accepts in training mode.
 
-    Instance normalisation, which `update_bn` does not know, counts its calls in the same way.
+    Instance normalisation, which `update_bn` does not support, is treated in the same way.
 
     Returns:
-        How many samples were used.
+        The number of samples used.
     """
     counted = norms(network)
     if not counted:
@@ -146,7 +146,7 @@ def reestimate(network: nn.Module, batches: Batches) -> int:
 
 
 class _Calls(nn.Module):
-    """A network that is called with a tuple; only normalisations go to training mode."""
+    """A network that is called with a tuple; only normalisations are switched to training mode."""
 
     def __init__(self, network: nn.Module, counted: Sequence[_NormBase]) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ class Case:
     estimated_on_others: bool
 
     def build(self, end: int) -> nn.Module:
-        """A new network, equal to one of the two; where it is a state, loaded into the module that it is given with."""
+        """A new network, equal to one of the two; a state is loaded into the given module."""
         if end == 0 or self.given_as == "modules":
             return self.own(end)
         network = self.own(0)
@@ -45,7 +45,7 @@ class Case:
         return network
 
     def own(self, end: int) -> nn.Module:
-        """A new network, with attributes of its own."""
+        """A new network, with its own attributes."""
         attribute = end if self.given_as == "modules" else 0
         values = self.seed if self.ends in ("equal", "close", "negated") else self.seed + 10**6 * end
         draft = Draft(self.seed, values, attribute)
@@ -80,7 +80,7 @@ class Case:
         return Line(self.build, *loops, self.loss, self.error, self.convention)
 
     def arguments(self) -> dict[str, Any]:
-        """What `connect.pair` is called with, all of it new."""
+        """New arguments of `connect.pair`."""
         ends = [self.own(end) for end in (0, 1)]
         first: Any = wrapped(ends[0], self.wrapper) if self.seed % 2 else ends[0]  # else only one of the two is wrapped
         second: Any = wrapped(ends[1], self.wrapper)
@@ -129,7 +129,7 @@ def case(seed: int) -> Case:
 
 
 def _alphas(random: Random, traits: set[str]) -> tuple[int | Sequence[float], tuple[float, ...]]:
-    """How many or which points, and which these are."""
+    """The argument `alphas`, and the resulting points."""
     kind = random.choices(["count", "NumPy count", "list", "nearly equal", "outside"], [6, 0.3, 4, 0.5, 0.5])[0]
     if kind in ("NumPy count", "nearly equal", "outside"):
         traits.add(f"alphas: {kind}")

@@ -57,7 +57,7 @@ class Draft:
     """A network under construction.
 
     Attributes:
-        traits: what it has that other networks have not, in words.
+        traits: unusual features, in words.
     """
 
     def __init__(self, structure: int, values: int, end: int = 0) -> None:
@@ -68,10 +68,10 @@ class Draft:
         """A network for inputs of a layout.
 
         Args:
-            layout: `rows`, `sequence`, `tokens`, or `channels1` to `channels3` for as many axes of space.
-            mixing: what the second input is, see `network_parts.Whole`.
-            places: whether it classifies each place of one axis of space.
-            attribute: a kind of `network_parts.Attribute`, whose value is another one in each end.
+            layout: `rows`, `sequence`, `tokens`, or `channels1` to `channels3` for one to three spatial axes.
+            mixing: the second input, see `network_parts.Whole`.
+            places: whether it classifies each position along one spatial axis.
+            attribute: a kind of `network_parts.Attribute`, with a different value at each end.
         """
         stem = self._stem(layout)
         inside = "sequence" if layout == "tokens" else layout
@@ -123,7 +123,7 @@ class Draft:
         return nn.Linear(FEATURES, WIDTH)
 
     def _part(self, layout: str, depth: int) -> nn.Module:
-        """A part that keeps the shape."""
+        """A submodule that preserves the shape."""
         kind = self.random.random()
         if depth > 1 or kind < 0.55:
             return self._layer(layout)
@@ -233,7 +233,7 @@ class Draft:
         return (INSTANCE_NORM if instance else BATCH_NORM)[axes](WIDTH, **options)
 
     def _parametrise(self, network: nn.Module) -> None:
-        """A parametrisation of one layer, of the kinds that torch has."""
+        """Add one of torch's parametrisations to a layer."""
         layers = [part for part in network.modules() if type(part) in (nn.Linear, *CONV)]
         if not self._often(0.12):
             return
@@ -261,7 +261,7 @@ class Draft:
 
 
 def wrapped(network: nn.Module, wrapper: str) -> nn.Module:
-    """A network in what people wrap networks in."""
+    """A network in one of the usual wrappers."""
     if wrapper == "AveragedModel":
         try:
             return torch.optim.swa_utils.AveragedModel(network)
@@ -271,7 +271,7 @@ def wrapped(network: nn.Module, wrapper: str) -> nn.Module:
 
 
 def renamed(state: Mapping[str, torch.Tensor], names: str) -> dict[str, torch.Tensor]:
-    """A state with the names that it has of a compiled network, or where a part is wrapped by FSDP."""
+    """A state with names as of a compiled network, or of a submodule wrapped by FSDP."""
     if names == "_fsdp_wrapped_module.":
         return {name.replace("body.", f"body.{names}", 1): value for name, value in state.items()}
     return {f"{names}{name}": value for name, value in state.items()}
@@ -282,7 +282,7 @@ def _keeps_statistics(network: nn.Module) -> bool:
 
 
 def _randomise(network: nn.Module) -> None:
-    """Normalisations and biases are not those of a network that was never trained."""
+    """Randomise normalisations and biases, as if the network were trained."""
     with torch.no_grad():
         for part in network.modules():
             if isinstance(part, _NormBase) and part.running_mean is not None:

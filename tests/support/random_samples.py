@@ -1,4 +1,4 @@
-"""Random samples in the forms in which users have them, and losses of their outputs."""
+"""Random samples in many forms, and losses of outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHAPES = {
     "channels2": (FEATURES, 3, 3),
     "channels3": (FEATURES, 2, 2, 2),
 }
-TENSORS_BATCH = 256  # of two tensors, and of a data set
+TENSORS_BATCH = 256  # batch size for two tensors and for data sets
 
 Batches = list[tuple[tuple[Tensor, ...], Tensor]]
 Loss = Callable[[Any, Tensor], Tensor]
@@ -42,7 +42,7 @@ class _ReusedMemory:
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples, as they are given and as a plain loop reads them.
+    """Samples in the form of an argument and as batches for a plain loop.
 
     Attributes:
         given: the argument of `connect.pair`.
@@ -55,15 +55,15 @@ class Samples:
 
 @dataclass(frozen=True)
 class Form:
-    """What samples look like.
+    """The form of samples.
 
     Attributes:
-        layout: of the first input.
-        mixing: what the second input is: `mask`, `adjacency`, `views`, or `none` where there is none.
+        layout: layout of the first input.
+        mixing: the second input: `mask`, `adjacency`, `views` or `none`.
         target: `classes`, `places` or `numbers`.
-        package: how batches come, such as `tensors` or `loader`.
-        sizes: of the batches.
-        dtype: of real inputs and numbers.
+        package: container of the batches, such as `tensors` or `loader`.
+        sizes: sizes of the batches.
+        dtype: type of real inputs and numbers.
     """
 
     layout: str
@@ -129,7 +129,7 @@ class Form:
 
 
 def form(random: Random, traits: set[str]) -> Form:
-    """A random form of samples; what is unusual of it is added to the traits."""
+    """A random form of samples; unusual features are added to the traits."""
     layout = random.choices(list(SHAPES), [4, 2, 1, 2, 3, 0.5])[0]
     mixing = random.choices(
         ["none", "views", "mask", "adjacency"],
@@ -156,7 +156,7 @@ def form(random: Random, traits: set[str]) -> Form:
     if package not in ("tensors", "dataset") and 1 in sizes:
         traits.add("a batch of one")
     if random.random() < 0.05 and package == "batches":
-        sizes.insert(0, 40)  # so that a few samples are not all
+        sizes.insert(0, 40)  # so that few samples are not the majority
     if len(set(sizes)) > 1 and package not in ("tensors", "dataset"):
         traits.add("batches of several sizes")
     dtype = random.choices([torch.float32, torch.float64, torch.float16, torch.bfloat16], [7, 2, 0.7, 0.7])[0]
@@ -166,7 +166,7 @@ def form(random: Random, traits: set[str]) -> Form:
 
 
 def logits(output: Any) -> Tensor:
-    """The scores of classes, in at least single precision."""
+    """The logits, in at least single precision."""
     result: Tensor = output["logits"] if isinstance(output, dict) else getattr(output, "logits", output)
     return result.float() if result.dtype in (torch.float16, torch.bfloat16) else result
 
@@ -191,14 +191,14 @@ def squared_in_place(output: Any, target: Tensor) -> Tensor:
 
 
 def contrastive(output: Any, target: Tensor) -> Tensor:
-    """How well each sample is told from the others of its batch."""
+    """A contrastive loss between the samples of a batch."""
     rows = logits(output).flatten(1)
     alike = rows @ rows.T
     return alike.logsumexp(1) - alike.diagonal()
 
 
 def barrier_function(output: Any, target: Tensor) -> Tensor:
-    """A loss that has no value where outputs are large."""
+    """A loss that is undefined for large outputs."""
     return -(2.5 - logits(output).flatten(1).abs().amax(1)).log()
 
 
@@ -209,12 +209,12 @@ def noisy(output: Any, target: Tensor) -> Tensor:
 
 
 def half_off(output: Any, target: Tensor) -> Tensor:
-    """An error of regression: whether the first output is off by more than a half."""
+    """An error for regression: whether the first output is off by more than a half."""
     return ((logits(output) - target.to(logits(output)))[:, 0].abs() > 0.5).double()
 
 
 def losses(random: Random, target: str, traits: set[str]) -> tuple[Loss | None, Loss | None]:
-    """A loss and an error, None for those of the package."""
+    """A loss and an error; None for the defaults of the package."""
     kinds: dict[str, tuple[Loss | None, Loss | None]] = {
         "contrastive": (contrastive, None),
         "has no value at some points": (barrier_function, None),

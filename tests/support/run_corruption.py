@@ -1,6 +1,6 @@
-"""What can happen to the files of a finished run: each corruption, and the epochs that have to be trained again for it.
+"""Corruptions of the files of a finished run, each with the epochs that must be trained again.
 
-The functions take the folder of a run of four epochs whose epochs 0 to 4 are all kept.
+The functions take the folder of a run of four epochs whose epochs 0 to 4 are all stored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CORRUPTIONS: dict[str, tuple[Corruption, tuple[int, ...]]] = {}
 
 
 def corruption(*again: int) -> Callable[[Corruption], Corruption]:
-    """List a corruption under its own name, with the epochs that are trained again."""
+    """Decorator that registers a corruption with the epochs that must be trained again."""
 
     def register(do: Corruption) -> Corruption:
         CORRUPTIONS[do.__name__] = do, again
@@ -49,7 +49,7 @@ def flip(path: Path, position: int, bit: int = 0) -> None:
 
 
 def rewrite(path: Path, change: Callable[[dict[str, object], dict[str, np.ndarray]], None]) -> None:
-    """Write a file anew with other content, as a valid file of its format."""
+    """Rewrite a file with other content, valid in its format."""
     with safe_open(path, "np") as file:
         about, arrays = (
             json.loads(file.metadata()["lmc"]),
@@ -60,7 +60,7 @@ def rewrite(path: Path, change: Callable[[dict[str, object], dict[str, np.ndarra
 
 
 def place(path: Path, name: str) -> int:
-    """Where an array begins in a file."""
+    """The offset of an array in a file."""
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
     return 8 + length + json.loads(content[8 : 8 + length])[name]["data_offsets"][0]
@@ -228,7 +228,7 @@ def an_older_epoch_under_a_newer_number(run: Path) -> None:
 @corruption(2)
 def a_file_of_another_run(run: Path) -> None:
     other = RunFolder({"another": "run"}, run.parent)
-    shutil.copy(run / "key.json", other.path)  # whatever else lies there
+    shutil.copy(run / "key.json", other.path)  # other files in it do not matter
     for epoch in range(3):
         other.save(epoch, {"theta": np.ones((6, 8)), "momentum": np.ones((6, 8))})
     shutil.copy(epoch_file(other.path, 2), epoch_file(run, 2))
@@ -323,25 +323,25 @@ def equal(one: Path, other: Path, epochs: Iterable[int] = range(5)) -> bool:
 
 
 def equal_networks(one: RunFolder, other: RunFolder, epochs: Iterable[int] = range(5)) -> bool:
-    """Whether two folders hold the same networks, to the bit, whatever they were trained from."""
+    """Whether two folders hold bit-identical networks, regardless of what they were trained from."""
     states = (zip(one.state(epoch).values(), other.state(epoch).values(), strict=True) for epoch in epochs)
     return all(np.array_equal(mine, theirs) for state in states for mine, theirs in state)
 
 
-# Not reported: an unfinished run is not a corrupted one, and a lock holds nothing.
+# Not reported: an unfinished run is not corrupted, and a lock file is empty.
 UNREPORTED = ("the_last_epochs_deleted", "a_folder_in_the_locks_place")
 
 
 @dataclass
 class Repair:
-    """What training did to a corrupted run: the epochs that it trained, and the lines that it logged."""
+    """The epochs that training repeated for a corrupted run, and the lines that it logged."""
 
     trained: list[int]
     lines: list[str]
 
 
 def repair(experiment: Experiment, folder: Path) -> Repair:
-    """Train a corrupted run, and record what that took."""
+    """Train a corrupted run, and record the trained epochs and log."""
     done = Repair([], [])
     real, log = training.train_epoch, logging.getLogger("lmc_utils.forking")
 

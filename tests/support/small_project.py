@@ -30,7 +30,7 @@ def write_notebook(path: Path, *cells: str, settings: tuple[str, ...] = ()) -> P
 
 
 def write_book(root: Path, **notebooks: str) -> None:
-    """A book of one page for each notebook, given by its stem and its one code cell."""
+    """Write a book with a page for each notebook, given by its stem and its one code cell."""
     for stem, source in notebooks.items():
         write_notebook(root / "notebooks" / f"{stem}.ipynb", source)
     (root / "book").mkdir(parents=True, exist_ok=True)
@@ -50,6 +50,6 @@ def lmc(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def outputs(path: Path) -> str:
-    """All that an executed notebook printed."""
+    """The printed output of an executed notebook."""
     cells = json.loads(path.read_text())["cells"]
     return "".join("".join(output.get("text", [])) for cell in cells for output in cell.get("outputs", []))

@@ -1,4 +1,4 @@
-"""A plane with two walks on it, made up: what figures and surfaces of planes are given."""
+"""Synthetic planes with two trajectories, as input of plane figures and surfaces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CORNERS = [[0.0, 0.0], [2.0, 0.0], [1.0, 3.0]]
 
 
 def synthetic_plane(grid: int = 4, third: str = "fork_point") -> tuple[xr.Dataset, xr.Dataset]:
-    """A plane as `planes.plane` has it, and two walks that lead from the third corner to the others."""
+    """A plane as from `planes.plane`, and two trajectories from the third corner to the others."""
     heights = np.random.default_rng(0).uniform(0.01, 3, size=(len(FORKS), grid, grid))
     planes = xr.Dataset(
         {
@@ -23,6 +23,6 @@ def synthetic_plane(grid: int = 4, third: str = "fork_point") -> tuple[xr.Datase
         coords={"fork_epoch": FORKS, "split": "train"},
         attrs={"third": third},
     )
-    ways = np.array([[CORNERS[2], CORNERS[0]], [CORNERS[2], CORNERS[1]]])
-    walk = (("fork_epoch", "walker", "epoch", "axis"), [ways] * 2)
-    return planes, xr.Dataset({"walk": walk}, coords={"fork_epoch": FORKS})
+    ends = np.array([[CORNERS[2], CORNERS[0]], [CORNERS[2], CORNERS[1]]])
+    positions = (("fork_epoch", "trajectory", "epoch", "axis"), [ends] * 2)
+    return planes, xr.Dataset({"position": positions}, coords={"fork_epoch": FORKS})

@@ -1,4 +1,4 @@
-"""Walks whose parameters are made up: no training, no run, no store."""
+"""Synthetic trajectories, without training, run or store."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Step = Callable[[int, int, int | None, int], Tensor]
 """From fork epoch, parent, sibling (None: the parent itself) and epoch to a parameter vector."""
 
 
-def walks_of(step: Step) -> Trajectories:
-    """Walks of two parents with three siblings at each of three forks; before the fork a sibling is its parent."""
+def trajectories_of(step: Step) -> Trajectories:
+    """Trajectories of two parents, each with three siblings at three forks; up to its fork a sibling is its parent."""
 
     def read(fork_epoch: int, parent: int, epoch: int) -> Tensor:
         there = [None, *(sibling if epoch >= fork_epoch else None for sibling in range(SIBLINGS))]
@@ -28,7 +28,7 @@ def walks_of(step: Step) -> Trajectories:
 
 
 def triangle() -> Trajectories:
-    """Siblings 0, 1, 2 walk from (1, 0, ...) along (0, 3, ...), (0, 0, 4, ...) and (0, -3, ...) at constant pace."""
+    """Siblings 0, 1, 2 move from (1, 0, ...) along (0, 3, ...), (0, 0, 4, ...) and (0, -3, ...) at constant speed."""
     ways = torch.zeros(3, SIZE, dtype=torch.float64)
     ways[0, 1], ways[1, 2], ways[2, 1] = 3, 4, -3
 
@@ -37,4 +37,4 @@ def triangle() -> Trajectories:
         start[0] = 1
         return start if sibling is None else start + ways[sibling] * (epoch - fork_epoch)
 
-    return walks_of(step)
+    return trajectories_of(step)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Trial:
-    """What was tried, how often, how often it held, and the shortest account of a case in which it did not."""
+    """Description, number of cases, number of passed cases, and the shortest description of a failure."""
 
     what: str
     tried: int

@@ -1,4 +1,4 @@
-"""Widgets on a page of their own, in a browser, with a model that knows no kernel; and data for some of them."""
+"""Widgets on separate pages in a browser, with a model without a kernel; and data for some of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ window.model = {
 
 
 def show(page: Page, widget: Any, style: str = "", **changed: Any) -> Locator:
-    """The widget as its page has it, drawn, with a model that knows no kernel."""
+    """Show a widget on a page with a model without a kernel, and wait until it is drawn."""
     values = {name: getattr(widget, name) for name in widget.trait_names(sync=True) if not name.startswith("_")}
     values = {name: value for name, value in values.items() if name not in ("layout", "tabbable", "tooltip", "comm")}
     page.set_content(f"<style>{style} {widget._css}</style><main></main>")
@@ -44,7 +44,7 @@ def show(page: Page, widget: Any, style: str = "", **changed: Any) -> Locator:
 
 
 def compute(page: Page, *names: str, expression: str, **given: Any) -> Any:
-    """What an expression of the functions in JavaScript files comes to."""
+    """Evaluate an expression of functions in JavaScript files."""
     return page.evaluate(
         """async ([source, expression, given]) => {
             const names = [...source.matchAll(/^export (?:function|const) (\\w+)/gm)].map((match) => match[1]);
@@ -57,7 +57,7 @@ def compute(page: Page, *names: str, expression: str, **given: Any) -> Any:
 
 
 def drag(page: Page, control: Locator, way: float, steps: int = 4) -> float:
-    """Hold the mouse down in the middle of a control and move it sideways, by so many pixels; returns its last x."""
+    """Drag the mouse sideways from the middle of a control by so many pixels; return its last x."""
     box = control.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -69,7 +69,7 @@ def drag(page: Page, control: Locator, way: float, steps: int = 4) -> float:
 
 
 def reactions(page: Page, control: Locator) -> list[float]:
-    """Milliseconds from each event of a drag to the moment after the frame that shows it."""
+    """Milliseconds from each event of a drag to the end of the frame that shows it."""
     page.evaluate(
         """() => {
             window.took = [];

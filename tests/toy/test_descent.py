@@ -104,7 +104,7 @@ def test_at_constant_temperature_the_boltzmann_distribution_is_sampled() -> None
     ends = descend(pair, starts=np.ones((4000, 1)), fork_times=[], seed=0, steps=400, temperature=0.01, cooling=1e-9,
                    step_size=0.002)  # fmt: skip
     bend = float(multidimensional.hessian(pair, pair)[0, 0, 0]) * 4
-    # 4000 walkers give a variance to 2 %, the valley's anharmonicity and the finite step about as much
+    # 4000 trajectories give the variance to 2 %, similar to the effects of anharmonicity and finite step size
     assert np.var(ends[0] / 2) == pytest.approx(0.01 / bend, rel=0.08)
 
 
@@ -167,7 +167,7 @@ def test_a_diverging_descent_is_an_error(step_size: float) -> None:
     assert "\n" not in str(error.value)
 
 
-@settings(deadline=None)  # the first call waits for SciPy
+@settings(deadline=None)  # the first call imports SciPy
 @given(successes=st.integers(0, 50), n=st.integers(50, 500))
 def test_the_wilson_interval_solves_its_defining_equation(successes: int, n: int) -> None:
     share = successes / n

@@ -1,4 +1,4 @@
-"""The product of local quadratics: closed forms against symbols and many digits, and what must never change it."""
+"""The product of local quadratics: closed forms compared with symbolic and high-precision results, and invariances."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def symbolic(roots: list[str]) -> tuple[sympy.Symbol, sympy.Expr]:
 
 
 def many_digits(theta: float, roots: np.ndarray) -> list[tuple[mpmath.mpf, mpmath.mpf]]:
-    """f, f' and f'' to 50 digits, each with the sum of its terms taken as positive: what its rounding scales with."""
+    """f, f' and f'' to 50 digits, each with the sum of the magnitudes of its terms, the scale of its rounding error."""
     with mpmath.workdps(50):
         signed = [mpmath.mpf(theta) - mpmath.mpf(root) for root in roots.tolist()]
         results = []

@@ -1,4 +1,4 @@
-"""The n-D products: closed forms against automatic differentiation and symbols, and what must never change them."""
+"""Products in n dimensions: closed forms compared with automatic and symbolic differentiation, and invariances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page for a widget, on which no script may fail."""
+"""A page for a widget that fails on script errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bend that is dragged: its numbers are those of the grid, and planes that it cannot show are rejected."""
+"""The curve editor: its numbers are those of the grid, and invalid planes are rejected."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def expected(plane: xr.Dataset, bend: tuple[float, float]) -> list[float]:
 
 
 def drag_bend(page: Page, main: Locator, across: float, down: float) -> None:
-    """Press in the middle of the map, and let go at these fractions of its width and height."""
+    """Drag from the middle of the map to these fractions of its width and height."""
     ground = main.locator(".lmc-plane")
     ground.scroll_into_view_if_needed()
     box = ground.bounding_box()

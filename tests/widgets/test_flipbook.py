@@ -1,4 +1,4 @@
-"""The flip-book: what it shows first, how its parts are linked, and what it rejects. That it turns: tests/book."""
+"""The flip-book: its first frame, the links of its parts, and invalid input. Playing it is tested in tests/book."""
 
 from __future__ import annotations
 

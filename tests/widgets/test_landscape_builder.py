@@ -1,4 +1,4 @@
-"""The mountain: its numbers are those of `toy`, and every hand can move its minima."""
+"""The landscape builder: its numbers are those of `toy`, and minima can be moved by mouse, touch and keyboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The walk on the line: its numbers are the measured ones, and lines that it cannot show are rejected."""
+"""The line explorer: its numbers are the measured ones, and invalid lines are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A surface that turns, in a real browser; and one that stands still where it cannot."""
+"""Rotatable surfaces in a real browser, and the static figure without JavaScript."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ def test_the_scene_contains_the_given_numbers(surface: Surface3D) -> None:
 
 
 def test_forks_without_a_plane_are_skipped() -> None:
-    planes, walks = synthetic_plane()
-    half = Surface3D(planes.where(planes.fork_epoch == 0), walks)
+    planes, trajectories = synthetic_plane()
+    half = Surface3D(planes.where(planes.fork_epoch == 0), trajectories)
     assert [panel["label"] for panel in half.scene["panels"]] == ["0"]
     with pytest.raises(ParameterError, match="planes: expected at least one plane"):
-        Surface3D(planes.where(planes.fork_epoch < 0), walks)
+        Surface3D(planes.where(planes.fork_epoch < 0), trajectories)
 
 
 def test_figures_of_one_page_have_distinct_ids(surface: Surface3D) -> None:
-    planes, walks = synthetic_plane()
+    planes, trajectories = synthetic_plane()
     names = {
         re.findall(r'id="(lmc-surface-\w+)"', each._repr_html_())[0]
-        for each in (surface, Surface3D(planes, walks, show="error"))
+        for each in (surface, Surface3D(planes, trajectories, show="error"))
     }
     assert len(names) == 2
 
@@ -98,8 +98,8 @@ def test_it_turns_by_key_and_by_drag_and_shows_every_fork(page: Page, surface: S
 
 
 def test_trajectories_are_drawn_and_occluded(page: Page, tmp_path: Path) -> None:
-    """Two walls run across a plain; from where the reader stands the high near one covers the walk behind it."""
-    planes, walks = synthetic_plane()
+    """Two walls run across a plain; from the viewpoint, the near one hides the trajectory behind it."""
+    planes, trajectories = synthetic_plane()
     white = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         let count = 0;
         for (let at = 0; at < data.length; at += 4)
@@ -113,14 +113,14 @@ def test_trajectories_are_drawn_and_occluded(page: Page, tmp_path: Path) -> None
 
     flat = planes.loss * 0 + 1
     flat[:, -1, -1] = 1.01  # a plain needs a range
-    with_walks, without = count(flat, walks), count(flat, walks * np.nan)
-    assert with_walks > without + 100
+    with_trajectories, without = count(flat, trajectories), count(flat, trajectories * np.nan)
+    assert with_trajectories > without + 100
     walled = flat.copy()
     walled[{"row": 0}] = 1e4
     far = flat.copy()
     far[{"row": -1}] = 1e4
-    hidden = [count(heights, walks) - count(heights, walks * np.nan) for heights in (walled, far)]
-    assert min(hidden) < 0.6 * max(hidden), "one of the two walls stands between the reader and the walks"
+    hidden = [count(heights, trajectories) - count(heights, trajectories * np.nan) for heights in (walled, far)]
+    assert min(hidden) < 0.6 * max(hidden), "one of the two walls stands between the reader and the trajectories"
 
 
 def test_heights_between_grid_points_follow_the_tiles(page: Page, surface: Surface3D, tmp_path: Path) -> None:

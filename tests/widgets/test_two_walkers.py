@@ -1,4 +1,4 @@
-"""Two friends on a landscape: their numbers are those of `toy.multidimensional` and `toy.descent`."""
+"""The two-walkers widget: its numbers are those of `toy.multidimensional` and `toy.descent`."""
 
 from __future__ import annotations
 

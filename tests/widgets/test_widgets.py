@@ -1,4 +1,4 @@
-"""What holds for every widget, in a browser."""
+"""Checks of every widget in a browser."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_text_and_marks_have_enough_contrast_in_light_and_dark_mode(page: Page, 
         marks = main.locator(".lmc-picture :is(.lmc-curve, .lmc-approximation, .lmc-train, .lmc-test, .lmc-plumb)")
         stems = main.locator(".lmc-picture :is(.lmc-barrier, .lmc-result) line")
         assert min(words) >= 4.5
-        marks.or_(stems).first.wait_for(state="attached")  # drawn after the words
+        marks.or_(stems).first.wait_for(state="attached")  # drawn after the text
         assert min(marks.evaluate_all(CONTRAST) + stems.evaluate_all(CONTRAST)) >= 3
 
 

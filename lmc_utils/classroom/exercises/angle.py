@@ -93,7 +93,7 @@ EXERCISES = {
         test_inputs=(
             (np.array([3.0, 1.0]), np.array([1.0, 4.0]), np.array([1.0, 1.0])),
             (np.array([2.0, 0.0, 1.0]), np.array([-1.0, 1.0, 1.0]), np.array([0.5, 0.0, 1.0])),
-            # Two vectors in one direction: rounding takes the cosine of some of them above 1, whatever the machine.
+            # Pairs of parallel vectors: on any machine, rounding makes the cosine of some exceed 1.
             *((along, 3 * along, 0 * along) for along in _DIRECTIONS),
         ),
     ),

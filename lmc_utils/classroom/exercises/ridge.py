@@ -1,4 +1,4 @@
-"""Exercises on the mountain between siblings."""
+"""Exercises on the loss surface between siblings."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def _stable_from(forks: Sequence[float], heights: Sequence[float]) -> float:
 
 
 def _first_below(forks: Sequence[float], heights: Sequence[float]) -> float:
-    """The first fork whose barrier is low, whatever comes after it."""
+    """The first fork with a low barrier, ignoring later ones."""
     return float(next(fork for fork, height in zip(forks, heights, strict=True) if height < 2))
 
 

@@ -1,8 +1,8 @@
-"""Permutation symmetry of any module: which channels permute together, which goes with which, and what that repairs.
+"""Permutation symmetry of any module: permutation groups, matching of channels, and rescaling of activations.
 
-`align` permutes the channels of the second network of each pair so that it is most like the first, as far as
-`channel_graph` reads that they can be; `activation_rescaling` (stacked networks) and `module_rescaling` (any module)
-repair the statistics of activations between them.
+`align` permutes the channels of the second network of each pair to match the first; `channel_graph` finds the possible
+permutations of any module. `activation_rescaling` (stacked networks) and `module_rescaling` (any module) repair the
+statistics of activations between the networks.
 """
 
 from lmc_utils.connect.alignment.aligned_pairs import Aligned, Matching, align

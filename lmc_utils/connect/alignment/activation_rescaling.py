@@ -1,8 +1,8 @@
-"""The second step after alignment: give the activations between two networks the statistics that they have at the ends.
+"""Rescaling of activations (REPAIR) on the line between two stacked networks, the second step after alignment.
 
 At the midpoint, contributions cancel where the two networks disagree, and activations vary less than at either end (see
 `measure.activation_variance`). Jordan et al. (2023) repair it: at each point of the line, layer after layer, every
-channel is shifted and scaled so that its mean and its standard deviation are the mixtures of those at the ends.
+channel is shifted and scaled so that its mean and its standard deviation are interpolated between those at the ends.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ STILL = 1e-6
 def line(pairs: Pairs, grid: LineGrid, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
     """Loss and error along the line through each pair, with the statistics of activations repaired at every point.
 
-    Where the network has batch normalisation, its statistics are re-estimated, which does the same. Where it has none,
-    the outputs of every hidden layer are shifted and scaled, on as many training samples as the convention of the pairs
-    says; that changes weights and biases only, so that what is measured is a network of the same architecture. The ends
-    stay as they are, and beyond them, where mixed deviations could turn negative, those of the nearest end are wanted.
+    With batch normalisation, statistics are re-estimated, which has the same effect. Without it, the outputs of every
+    hidden layer are shifted and scaled, using as many training samples as the convention of the pairs; this changes
+    only weights and biases, so that a network of the same architecture is measured. The ends are unchanged; outside
+    them, where interpolated deviations could turn negative, the statistics of the nearest end are used.
 
     Args:
-        pairs: what to measure, aligned or not; of stacked networks.
+        pairs: pairs of stacked networks, aligned or not.
         grid: the interpolation coefficients.
-        splits: which samples, see `points.measure`, which says what is returned and raised.
+        splits: names of the samples; see `points.measure`, also for further results and the errors raised.
 
     Returns:
-        As `lines.line`; the attribute `rescaled` says how.
+        As `lines.line`; the attribute `rescaled` describes the method.
 
     Raises:
         ParameterError: the network has another normalisation, or is not built of stacked layers.
@@ -67,7 +67,7 @@ def line(pairs: Pairs, grid: LineGrid, *, splits: Sequence[str] | str | None = N
 
 
 class RescaledEvaluator(StackedEvaluator):
-    """Points of a line whose activations have the mixed means and standard deviations of those at the ends."""
+    """Evaluator of points whose activations have means and standard deviations interpolated between the ends."""
 
     def thetas(self, corners: Networks, points: Mixtures) -> Tensor:
         thetas = super().thetas(corners, points)
@@ -90,19 +90,19 @@ def moments(network: nn.Module, thetas: Tensor, inputs: Tensor) -> Parameters:
         inputs: shape (samples, space..., channels).
 
     Returns:
-        For each layer that is affine, but for the read-out: shape (2, networks, channels).
+        For each affine layer except the last: shape (2, networks, channels).
     """
     return _forward_pass(network, thetas, inputs, {})[0]
 
 
 def rescale(network: nn.Module, thetas: Tensor, targets: Parameters, *, inputs: Tensor) -> Tensor:
-    """Networks whose activations have these means and standard deviations, layer after layer, on these samples.
+    """Rescale networks, layer after layer, to given means and standard deviations of activations on these samples.
 
-    Channels that do not vary are shifted only.
+    Constant channels are only shifted.
 
     Args:
         network, thetas, inputs: as for `moments`.
-        targets: of each hidden layer, shape (2, networks, channels), as `moments` has them.
+        targets: moments of each hidden layer, shape (2, networks, channels), see `moments`.
 
     Returns:
         Parameter vectors of the same shape.
@@ -120,7 +120,7 @@ def rescale(network: nn.Module, thetas: Tensor, targets: Parameters, *, inputs: 
 def _forward_pass(
     network: nn.Module, thetas: Tensor, inputs: Tensor, targets: Parameters
 ) -> tuple[Parameters, dict[str, tuple[Tensor, Tensor]]]:
-    """The moments of hidden layers, and the scales and shifts, each (networks, channels), that gave those wanted."""
+    """The moments of hidden layers, and the applied scales and shifts, each (networks, channels)."""
     channels = permutation_symmetry.channels(network)
     numbers_each = 2 * max(activations(network, inputs)) * len(inputs)
     _, at_once = batches(numbers_each * thetas.element_size(), 1, memory=ESTIMATION_MEMORY, most=1)

@@ -1,4 +1,4 @@
-"""Pairs whose second network has its channels permuted, so that it is most like the first."""
+"""Alignment of pairs: permute the channels of the second network to match the first."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Matching(Settings):
 
 
 class Aligned(NamedTuple):
-    """Pairs whose second network is permuted, and what that did.
+    """Aligned pairs, and a report on the alignment.
 
     Attributes:
-        pairs: as they were, except for the order of the second network's channels; it computes what it did.
-        report: with the dimensions of the pairs `before` and `after`, the distances of the two networks, and `moved`,
-            the fraction of channels that have another place than before. Moved channels are no evidence by themselves:
-            channels that are alike, or dead, change places without a gain.
+        pairs: the pairs, with the second network's channels permuted; it computes the same function.
+        report: with the dimensions of the pairs, the distances of the two networks `before` and `after`, and `moved`,
+            the fraction of channels with a new position. Moved channels alone are no evidence of a gain: similar or
+            dead channels may be exchanged without effect.
     """
 
     pairs: Pairs
@@ -62,18 +62,17 @@ class Aligned(NamedTuple):
 
 
 def align(pairs: Pairs, settings: Matching | None = None, *, seed: int = 0) -> Aligned:
-    """Permute the channels of each pair's second network, so that it is most like the first.
+    """Permute the channels of each pair's second network to match the first.
 
-    All that goes with a channel is permuted: its weights, and its running statistics where it has some. A third point
-    stays as it is.
+    Weights and running statistics are permuted together. A third point is unchanged.
 
     Args:
         pairs: of stacked networks.
         settings: how channels are matched.
-        seed: of the random starts; each pair has its own, by its place.
+        seed: seed of the random starts; each pair's own seed is derived from it and the pair's place.
 
     Raises:
-        ParameterError: a network without channels that can be permuted, or that is not built of stacked layers.
+        ParameterError: a network without permutable channels, or one that is not built of stacked layers.
     """
     settings, evaluator = settings or Matching(), require_stacked(pairs)
     network = evaluator.network
@@ -114,7 +113,7 @@ def _find_permutations(
         values = stack.unflatten(ends.theta.detach(), network)
         first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
         axes = permutation_symmetry.axes(network)
-        with hidden():  # the pairs have a bar
+        with hidden():  # the loop over pairs has its own bar
             return matching.by_weights(axes, first, second, starts=settings.starts, seed=seed)
     points = Mixtures(torch.eye(2, dtype=torch.float64))
     statistics = evaluator.statistics(ends, points, ends.theta)[0]
@@ -123,11 +122,11 @@ def _find_permutations(
 
 
 def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tensor]:
-    """The order in which a permuted network has its parameters, and its buffers: theta[order] is its vector.
+    """Index arrays that permute parameter vectors and buffers: `theta[order]` is the permuted network.
 
     Args:
         network: any stack of the architecture.
-        permutations: of its channels, see `networks.permutation_symmetry.permuted`.
+        permutations: permutations of its channels, see `networks.permutation_symmetry.permuted`.
 
     >>> from lmc_utils.networks.layers import Linear
     >>> network = nn.Sequential(Linear(1, 1, 2), nn.ReLU(), Linear(1, 2, 1))
@@ -147,22 +146,22 @@ def order(network: nn.Module, permutations: Permutations) -> tuple[Tensor, Tenso
 def aligned_state(
     module: nn.Module, first: State, second: State, *, batch: Batch, settings: Matching
 ) -> tuple[State, dict[str, str | float]]:
-    """The second state of a module, its channels permuted so that its weights are nearest to the first's.
+    """Permute the channels of a module's second state so that its weights are as close as possible to the first's.
 
-    It computes what it did; `endpoint_checks.endpoint_difference` shows it.
+    The permuted state computes the same function; `endpoint_checks.compare` verifies it.
 
     Args:
-        module: any, of which `channel_graph.read` tells what permutes together.
+        module: any module that `channel_graph.read` supports.
         first, second: tensors by name.
-        batch: samples that the module takes.
-        settings: how many random starts; matching is by weights.
+        batch: samples for the module.
+        settings: the number of random starts; matching must be by weights.
 
     Returns:
-        The state, and the attributes of a report: how channels were matched, the distances before and after, the
-        fraction of channels in another place, and the operations whose channels keep their order.
+        The state, and attributes for a report: the matching, the distances before and after, the fraction of moved
+        channels, and the operations whose channels keep their order.
 
     Raises:
-        ParameterError: a forward pass that cannot be read, nothing that can be permuted, or matching by activations.
+        ParameterError: a forward pass that cannot be recorded, no permutable channels, or matching by activations.
     """
     require(settings.matching == "weights", "align", "matching by weights", settings.matching)
     graph = channel_graph.read(module, batch)
@@ -171,7 +170,7 @@ def aligned_state(
     names = [name for name, _ in module.named_parameters()]
     ours, theirs = ({name: state[name].double().cpu()[None] for name in names} for state in (first, second))
     orders = matching.by_weights(graph.axes, ours, theirs, starts=settings.starts, seed=(0,))
-    # Places are permuted, so that numbers keep their type.
+    # Indices are permuted rather than numbers, so that these keep their type.
     places = {name: torch.arange(value.numel()).view(1, *value.shape) for name, value in second.items()}
     permuted = permutation_symmetry.permuted(places, graph.axes, orders)
     state = {

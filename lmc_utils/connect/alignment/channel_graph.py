@@ -1,8 +1,9 @@
-"""Axes of any module's parameters that permute together, read from its forward pass.
+"""Permutation symmetries of any PyTorch module, derived from its forward pass.
 
 `torch.export` records the forward pass on one batch as a graph of operations of torch (`torch.fx`), whatever modules,
-functions or methods the code is written in. `channel_rules` and `channel_shape_rules` say of each operation which axes
-it ties. An operation without a rule keeps the order of all that it takes and gives, which is never wrong.
+functions or methods the code is written in. `channel_rules` and `channel_shape_rules` define for each operation which
+axes must be permuted together. For an operation without a rule, all its inputs and outputs keep their order, which is
+always safe.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ class AffineLayer:
     """A fully connected, convolutional or transposed convolutional operation of the graph.
 
     Attributes:
-        place: the name of the module that it is in.
-        weight, bias: the names of its parameters; None where it has none, or computes it.
-        channel_axis: of its output.
-        filter_axis: of its weight, along which the channels of its output lie.
-        calls: how many operations of the graph use the weight or the bias.
-        normalised: a batch normalisation with running statistics takes its output, and nothing else does.
-        reads_out: its output reaches the network's without another such layer between them.
+        place: the name of the module that contains it.
+        weight, bias: the names of its parameters; None if missing or computed.
+        channel_axis: the channel axis of its output.
+        filter_axis: the axis of its weight that corresponds to output channels.
+        calls: the number of operations in the graph that use the weight or the bias.
+        normalised: whether its output goes only to a batch normalisation with running statistics.
+        reads_out: whether its output reaches the network's output without passing another affine layer.
     """
 
     place: str
@@ -60,13 +61,13 @@ class AffineLayer:
 
 @dataclass(frozen=True)
 class ChannelGraph:
-    """The channels of a module, as its forward pass uses them.
+    """The channels of a module, as used in its forward pass.
 
     Attributes:
-        axes: for each parameter and running statistic, what each of its axes permutes with, as
-            `networks.permutation_symmetry.axes` has it for stacks.
-        in_order: operations without a rule, as "lstm at 'encoder'"; the channels at them keep their order.
-        layers: fully connected, convolutional and transposed convolutional operations, in the order of their execution.
+        axes: the permutation groups on each axis of each parameter and running statistic, as
+            `networks.permutation_symmetry.axes` returns them for stacks.
+        in_order: operations without a rule, such as "lstm at 'encoder'", whose channels keep their order.
+        layers: fully connected, convolutional and transposed convolutional operations, in execution order.
     """
 
     axes: dict[str, tuple[Axis, ...]]
@@ -75,20 +76,20 @@ class ChannelGraph:
 
 
 def read(module: nn.Module, batch: Batch, *, asked: str = "align") -> ChannelGraph:
-    """Read which axes permute together, from the forward pass of a module in evaluation mode.
+    """Find the axes that permute together, from the forward pass of a module in evaluation mode.
 
     Inputs, outputs, and buffers other than the running statistics of torch's normalisations keep their order.
 
     Args:
-        module: any; it is not changed.
-        batch: samples, of which the shapes and types count.
-        asked: what needs this, for messages.
+        module: any module; not changed.
+        batch: samples; only their shapes and types matter.
+        asked: the option that needs this, for messages.
 
     Returns:
         The axes of all parameters and running statistics; those that the forward pass does not use keep their order.
 
     Raises:
-        ParameterError: a forward pass that cannot be recorded, as it depends on values of its input.
+        ParameterError: a forward pass that cannot be recorded, because it depends on input values.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(20, 3))
     >>> read(network, Batch(torch.randn(6, 1, 4, 4), None, 6)).axes["3.weight"]
@@ -136,7 +137,7 @@ _AFFINE = ("linear", "conv1d", "conv2d", "conv3d", *_TRANSPOSED)
 
 
 class _Forward(nn.Module):
-    """A module as a function of the tensors among its inputs, that puts out all tensors of its output."""
+    """A module as a function from the tensors in its inputs to the tensors in its output."""
 
     def __init__(self, module: nn.Module, batch: Batch) -> None:
         super().__init__()
@@ -180,7 +181,7 @@ def _recorded(module: nn.Module, batch: Batch, asked: str) -> torch.export.Expor
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Without the warnings and graphs that torch prints beside its exceptions."""
+    """Suppress the warnings and graphs that torch prints beside its exceptions."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -202,7 +203,7 @@ def _line_of_user(error: Exception) -> str:
 
 
 def _canonical_names(module: nn.Module) -> dict[str, str]:
-    """For each name of a parameter or buffer the first one of the same tensor."""
+    """The first name of the tensor, for each name of a parameter or buffer."""
     first: dict[int, str] = {}
     result: dict[str, str] = {}
     for each in (module.named_parameters, module.named_buffers):
@@ -212,19 +213,19 @@ def _canonical_names(module: nn.Module) -> dict[str, str]:
 
 
 def _own_axis(name: str, axis: int, size: int) -> Axis:
-    """An axis of a parameter, before anything is known of it: a group that is named after its layer."""
+    """The initial axis of a parameter: a group named after its layer."""
     layer, _, parameter = name.rpartition(".")
     outputs = axis == 0 and parameter == "weight" and layer
     return (Segment(layer if outputs else f"{name}[{axis}]", size) if size > 1 else Segment(FIXED, size),)
 
 
 def _of_several(axis: Axis) -> Axis:
-    """A group of one channel does not permute."""
+    """Fix groups with a single channel."""
     return tuple(each if each.size > 1 else Segment(FIXED, each.repeats) for each in axis)
 
 
 def _ordered(node: fx.Node, asked: str) -> Any:
-    """The tensors that a node gives, all their axes in order; None for what is no tensor."""
+    """The results of a node with all axes fixed; None for results other than tensors."""
 
     def of_one(value: Any) -> Traced | None:
         if not isinstance(value, Tensor):
@@ -253,7 +254,7 @@ def _at(node: fx.Node) -> str:
 
 
 def _place(node: fx.Node) -> str:
-    """The name of the module whose forward pass has this operation."""
+    """The name of the module whose forward pass contains this operation."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     return str(stack[-1][0]).removeprefix("module").lstrip(".") if stack else ""
 

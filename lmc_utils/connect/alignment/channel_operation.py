@@ -1,7 +1,7 @@
-"""One operation of a recorded forward pass, and the table of rules that say which axes it ties.
+"""Operations of a recorded forward pass, and the table of rules for their axes.
 
-A rule returns the axes of the result and ties those of the arguments, so that permuted arguments give the permuted
-result. An operation without a rule keeps the order of all that it takes and gives.
+A rule ties axes of the arguments and returns those of the result, so that permuted arguments give the permuted result.
+For an operation without a rule, all inputs and outputs keep their order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lmc_utils.networks.axis_groups import CONSTANT, FIXED, Axis, AxisGroups, Se
 
 @dataclass(frozen=True)
 class Traced:
-    """A tensor of the graph: of each axis, what it is made of."""
+    """A tensor of the graph, with the segments of each axis."""
 
     axes: tuple[Axis, ...]
 
@@ -35,10 +35,10 @@ class Operation:
 
     Attributes:
         target: an operation of torch, or another function.
-        positional, named: its arguments, `Traced` where they are tensors.
-        groups: to be tied.
-        ordered: its results, with all axes in order.
-        unknown: whether it has no rule, and ties tensors whose axes might permute.
+        positional, named: its arguments; tensors are `Traced`.
+        groups: the groups of the network, modified by rules.
+        ordered: its results with all axes fixed.
+        unknown: whether it has no rule, although its tensors have axes that might permute.
     """
 
     target: Any
@@ -50,7 +50,7 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """As torch calls it, without the mark of what works in place."""
+        """Torch's name of the operation, without the suffix of in-place variants."""
         schema = getattr(self.target, "_schema", None)
         return schema.name.removeprefix("aten::").rstrip("_") if schema is not None else _function_name(self.target)
 
@@ -70,12 +70,12 @@ class Operation:
         return [each for each in pytree.tree_leaves((self.positional, self.named)) if isinstance(each, Traced)]
 
     def fix(self, *axes: Axis) -> None:
-        """These axes keep their order."""
+        """Require these axes to keep their order."""
         for axis in axes:
             self.groups.fix(axis)
 
     def join(self, axis: Axis, *parameters: Traced | None) -> None:
-        """Vectors, where they are given, permute as an axis does."""
+        """Require given vectors, such as biases, to permute like an axis."""
         for each in parameters:
             if each is not None:
                 self.groups.join(axis, each.axes[0])
@@ -88,12 +88,12 @@ ELEMENTWISE = "elementwise"
 
 
 def tie(operation: Operation) -> Any:
-    """The axes of what an operation gives, after those of its arguments are tied."""
+    """Apply the rule of an operation: tie the axes of its arguments, return those of its results."""
     if operation.name == "getitem":
         return operation.positional[0][operation.positional[1]]
     rule = _rule(operation)
     if rule is not None:
-        with contextlib.suppress(LookupError, ValueError):  # an overload that the rule does not fit
+        with contextlib.suppress(LookupError, ValueError):  # an overload that the rule does not cover
             return rule(operation)
     return keep_order(operation)
 
@@ -113,7 +113,7 @@ def _pointwise(operation: Operation) -> bool:
 
 
 def keep_order(operation: Operation) -> Any:
-    """An operation of which nothing is known: all that it takes and gives keeps its order."""
+    """Default rule: all inputs and outputs keep their order."""
     nothing = not any(isinstance(each, Traced) for each in pytree.tree_leaves(operation.ordered))
     if nothing and operation.name in _WITHOUT_RESULT:
         return operation.ordered
@@ -159,7 +159,7 @@ def broadcast(operation: Operation, tensors: Sequence[Traced], shape: Sequence[i
 
 
 def repeated(axis: Axis, times: int) -> Axis:
-    """Each entry of an axis as so many neighbours."""
+    """Repeat each entry of an axis so many times."""
     return tuple(
         Segment(FIXED, each.size * each.repeats * times)
         if each.group == FIXED

@@ -1,6 +1,6 @@
-"""Rules for the axes that permute together at elementwise operations, layers, normalisations, pooling and reductions.
+"""Permutation rules of elementwise operations, layers, normalisations, pooling and reductions.
 
-Elementwise operations are those that torch itself tags as pointwise, and the few of `_SAME_AXES`.
+Elementwise operations are those that torch tags as pointwise, and the few in `_SAME_AXES`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SAME_AXES = (
 
 @rules(*_SAME_AXES)
 def _elementwise(operation: Operation) -> Any:
-    """Tensors that are broadcast: axes that meet permute alike."""
+    """Axes of broadcast tensors that coincide permute together."""
     if operation.arguments.get("train") or operation.arguments.get("training"):
         return keep_order(operation)
     return broadcast(operation, operation.tensors(), result(operation).shape)
@@ -85,7 +85,7 @@ def _einsum(operation: Operation) -> Any:
 
 @rules("conv1d", "conv2d", "conv3d", "convolution")
 def _convolution(operation: Operation) -> Any:
-    """Channels permute within each group; where each channel is a group, its filters follow it."""
+    """Channels permute within each group; in a depthwise convolution, filters follow their channel."""
     inputs, weight, groups = operation["input"], operation["weight"], operation["groups"]
     if operation.arguments.get("transposed"):
         return keep_order(operation)
@@ -119,7 +119,7 @@ def _transposed_convolution(operation: Operation) -> Any:
 
 @rules("batch_norm", "instance_norm")
 def _batch_norm(operation: Operation) -> Traced:
-    """Each channel by itself, with whatever statistics."""
+    """Channels are independent, whatever the statistics."""
     inputs = operation["input"]
     operation.join(inputs.axes[1], *(operation[name] for name in ("weight", "bias", "running_mean", "running_var")))
     return Traced(inputs.axes)
@@ -173,7 +173,7 @@ _OVER_SPACE = (
 
 @rules(*_OVER_SPACE)
 def _over_space(operation: Operation) -> Any:
-    """Pooling and resizing, the same for all channels."""
+    """Pooling and resizing treat all channels alike."""
     inputs = operation.tensors()[0]
     digits = [character for character in operation.name if character.isdigit()]
     channels = len(inputs.axes) - int(digits[-1])
@@ -207,7 +207,7 @@ def _reduction(operation: Operation) -> Any:
 
 @rules("max", "min", "median", "mode", "kthvalue", "argmax", "argmin", "cumsum", "cumprod", "sort", "argsort", "topk")
 def _along(operation: Operation) -> Any:
-    """Places along one axis count, which keeps its order; the others are as they were."""
+    """The operation depends on positions along one axis, which keeps its order; the others are unchanged."""
     inputs, dim = operation["self"], operation.arguments.get("dim")
     if dim is None or len(operation.tensors()) != 1 or not inputs.axes:
         return keep_order(operation)

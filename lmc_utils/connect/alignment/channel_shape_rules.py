@@ -1,4 +1,4 @@
-"""Rules for the axes that permute together at operations that pad, join, cut, turn and reshape tensors."""
+"""Permutation rules of operations that pad, concatenate, split, transpose and reshape tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lmc_utils.networks.axis_groups import FIXED, Axis, Segment, length
 
 @rules("pad", "constant_pad_nd")
 def _pad(operation: Operation) -> Any:
-    """Padding by a constant, which has no order along its axis."""
+    """Constant padding is invariant under permutations along its axis."""
     inputs, pads = operation["self"], operation["pad"]
     if operation.arguments.get("mode", "constant") != "constant":
         padded = len(pads) // 2
@@ -152,7 +152,7 @@ def _transposition(operation: Operation) -> Any:
 
 @rules("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as")
 def _reshaping(operation: Operation) -> Traced:
-    """Blocks of axes that have as many entries before as after; axes of size 1 do not count."""
+    """Reshape blocks of axes with equal numbers of entries before and after; axes of size 1 are ignored."""
     inputs, shape = operation.tensors()[0], result(operation).shape
     if math.prod(shape) == 0 or math.prod(inputs.shape) != math.prod(shape):
         operation.fix(*inputs.axes)
@@ -189,12 +189,12 @@ def _reshaped(operation: Operation, block: list[Axis], widths: list[int]) -> lis
 
 
 def _length_of_each(segment: Segment) -> int:
-    """The number of neighbours that stay together."""
+    """The number of consecutive entries that stay together."""
     return segment.size if segment.group == FIXED else segment.repeats
 
 
 def _merged(operation: Operation, axes: Sequence[Axis]) -> Axis:
-    """Several axes as one, of which at most one permutes."""
+    """Several axes merged into one, of which at most one permutes."""
     moving = [number for number, axis in enumerate(axes) if any(each.group != FIXED for each in axis)]
     if len(moving) != 1:
         operation.fix(*axes)

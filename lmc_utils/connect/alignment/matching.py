@@ -1,4 +1,4 @@
-"""Matching of the channels of two networks: permutations by weights, and by activations.
+"""Match the channels of two networks by weights or by activations.
 
 Hidden channels can be permuted without a change of what a network computes (`networks.permutation_symmetry`). Two
 networks that are equal up to such a permutation may look far apart. Matching finds the permutation under which the
@@ -33,15 +33,15 @@ Places = dict[str, list[Place]]
 
 _ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh)
 _SAMPLES_AT_ONCE = 250
-_ROUNDING = 1e-12  # a gain below this fraction of the networks' lengths is none
+_ROUNDING = 1e-12  # smaller gains, as a fraction of the networks' norms, are rounding
 
 
 def groups(axes: Axes, *, hint: str = "all of this one keep an order") -> dict[str, int]:
     """The number of channels of each group, see `networks.permutation_symmetry.groups`.
 
     Args:
-        axes: of the architecture.
-        hint: why there may be none, for the message.
+        axes: axes of the architecture.
+        hint: possible reason for a failure, for the message.
 
     Raises:
         ParameterError: nothing in the network can be permuted.
@@ -55,19 +55,20 @@ def groups(axes: Axes, *, hint: str = "all of this one keep an order") -> dict[s
 def by_weights(
     axes: Axes, first: Parameters, second: Parameters, *, starts: int = 4, seed: Sequence[int] = (0,)
 ) -> Permutations:
-    """The permutations that bring the second network's parameters nearest to the first's, as far as they are found.
+    """Weight matching by linear assignment: permute the second network's parameters towards the first's.
 
-    Group after group, in random order, the assignment is the best one for the others as they are (Ainsworth et al.
-    2022, section 3.2), until none of them changes. That is a local optimum, and from the identity it may be the
-    identity itself; so the search is repeated from random permutations, and from one that is found layer after layer,
-    and the best end is taken. It is never worse than the identity, and an exact permutation is found.
+    Coordinate descent: group after group, in random order, the optimal assignment is computed with the others fixed
+    (Ainsworth et al. 2022, section 3.2), until none of them changes. The result is a local optimum, and starting from
+    the identity it may be the identity itself; so the search is repeated from random permutations, and from one that is
+    constructed layer by layer, and the best result is returned. It is never worse than the identity, and exact
+    permutations are recovered.
 
     Args:
-        axes: which axes of the architecture permute together, see `networks.permutation_symmetry.axes` for stacks, and
+        axes: permutation groups of the architecture, from `networks.permutation_symmetry.axes` for stacks, or
             `channel_graph.read` for any module.
         first, second: the parameters of each network by name, with a leading axis of one.
-        starts: random starts besides the identity.
-        seed: of the starts and of the order of groups.
+        starts: random starts in addition to the identity.
+        seed: seed of the starts and of the order of groups.
 
     Raises:
         ParameterError: as for `groups`, or parameters that are NaN or infinite.
@@ -104,10 +105,10 @@ def _descend(
     orders: Permutations,
     random: np.random.Generator,
 ) -> Parameters:
-    """Improve the orders, group after group, as long as one of them can be; the parameters that they give."""
+    """Improve the permutations, group after group, until none changes; return the permuted parameters."""
     permuted = dict(permuted)
     meets = {group: {name for name, *_ in found} for group, found in places.items()}
-    open_ones = set(orders)  # groups that may have a better order since something that they meet has moved
+    open_ones = set(orders)  # groups that may be improved because a connected group has changed
     while open_ones:
         group = str(random.choice(sorted(open_ones)))
         open_ones.remove(group)
@@ -125,10 +126,10 @@ def _descend(
 
 
 def _from_ordered_axes(axes: Axes, first: Parameters, second: Parameters, places: Places) -> Permutations:
-    """Orders found one after the other, from inputs and outputs on, which keep theirs.
+    """Construct permutations group by group, starting from inputs and outputs, which are fixed.
 
-    Each group is matched by those of its weights whose other axes have an order already, and the next group is the one
-    that has the largest fraction of such weights. An exact permutation is found in one pass.
+    Each group is matched by those of its weights whose other axes are already determined; the next group is the one
+    with the largest fraction of such weights. Exact permutations are recovered in one pass.
     """
     orders: Permutations = {}
     permuted = dict(second)
@@ -159,12 +160,12 @@ def _from_ordered_axes(axes: Axes, first: Parameters, second: Parameters, places
 
 
 def by_activations(network: nn.Module, ends: Networks, inputs: Tensor) -> Permutations:
-    """The permutations under which the second network's activations correlate best with the first's.
+    """Activation matching: permute the second network so that its activations correlate best with the first's.
 
-    For each group the sum of correlations over samples and space, after every activation function that its channels
-    meet, is as large as it can be (Li et al. 2015; Ainsworth et al. 2022, section 3.1). It needs no start: no group
-    depends on another. The networks' distance is not looked at, and can grow. Channels that never vary, as dead units,
-    correlate with none.
+    For each group, the sum of correlations over samples and space, after every activation function on its channels, is
+    maximised exactly (Li et al. 2015; Ainsworth et al. 2022, section 3.1). Groups are independent, so no starting point
+    is needed. The distance of the networks is not considered and can grow. Constant channels, such as dead units, have
+    correlation 0 with all others.
 
     Args:
         network: any stack of the architecture.
@@ -222,7 +223,7 @@ def _wide(values: Parameters) -> Parameters:
 
 
 def _places(axes: Axes, parameters: Iterable[str]) -> Places:
-    """The places of each group."""
+    """The occurrences of each group in parameters."""
     result: Places = {}
     for name in parameters:
         for axis, parts in enumerate(axes.get(name, ()), start=1):
@@ -234,7 +235,7 @@ def _places(axes: Axes, parameters: Iterable[str]) -> Places:
 
 
 def _best(first: Parameters, second: Parameters, places: Sequence[Place]) -> Tensor:
-    """The best order of one group's channels while all others keep theirs."""
+    """The optimal permutation of one group's channels, with all others fixed."""
     scores: Tensor | int = 0
     for name, axis, start, size, repeats in places:
         ours, theirs = (
@@ -247,13 +248,13 @@ def _best(first: Parameters, second: Parameters, places: Sequence[Place]) -> Ten
 
 
 def _assigned(scores: Tensor) -> Tensor:
-    """For each row the column that it is assigned to, so that the sum of their scores is largest."""
+    """The assignment of columns to rows with the largest sum of scores."""
     _, columns = linear_sum_assignment(scores.numpy(), maximize=True)
     return torch.from_numpy(columns)
 
 
 def _correlations(sums: Tensor, products: Tensor, count: int) -> Tensor:
-    """Of each channel of the first network with each of the second; 0 for channels that never vary."""
+    """Correlations of all channels of the first network with all of the second; 0 for constant channels."""
     means = sums / count
     variances = products[1:].diagonal(dim1=1, dim2=2) / count - means.square()
     varies = variances > 1e-12 * means.square().clamp(min=1e-12)

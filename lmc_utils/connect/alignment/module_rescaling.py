@@ -1,10 +1,10 @@
-"""Rescaled activations (REPAIR, Jordan et al. 2022, arXiv 2211.08403) for any module of torch.
+"""Rescaling of activations (REPAIR, Jordan et al. 2022, arXiv 2211.08403) for any PyTorch module.
 
 At each point of the line, layer after layer, every channel of a fully connected, convolutional or transposed
-convolutional layer is given the mixtures of the means and of the standard deviations that it has at the ends. The
-affine map that does so is folded into the layer's weight and bias, so that a network of the same architecture is
-measured. Where a batch normalisation follows, its re-estimated statistics do the same. `activation_rescaling` is this
-for stacked networks.
+convolutional layer is shifted and scaled so that its mean and standard deviation are interpolated between those at the
+ends. This affine map is folded into the layer's weight and bias, so that a network of the same architecture is
+measured. If a batch normalisation follows, its re-estimated statistics have the same effect. `activation_rescaling`
+does the same for stacked networks.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Moments = tuple[Tensor, Tensor]
 
 
 def rescaled(evaluator: ModuleEvaluator) -> RescaledModuleEvaluator:
-    """The evaluator of a line with rescaled activations, on the samples to estimate on.
+    """The evaluator of a line with rescaled activations, using the estimation samples.
 
     Raises:
         ParameterError: layers that an affine map cannot be folded into, or running statistics that are not
@@ -57,17 +57,17 @@ def rescaled(evaluator: ModuleEvaluator) -> RescaledModuleEvaluator:
 
 @dataclass(frozen=True)
 class RescaledModuleEvaluator(ModuleEvaluator):
-    """Points between two networks whose activations have the mixed means and standard deviations of those at the ends.
+    """Evaluator of points whose activations have means and standard deviations interpolated between the ends.
 
     Attributes:
-        layers_to_rescale: in the order of their execution.
+        layers_to_rescale: affine layers in execution order.
     """
 
     layers_to_rescale: tuple[AffineLayer, ...] = ()
 
     @cached_property
     def description(self) -> str:
-        """A description of what is rescaled, for the attributes of a report."""
+        """A description of the rescaling, for the attributes of a report."""
         parts = [f"means and deviations of {len(self.layers_to_rescale)} layers"] if self.layers_to_rescale else []
         parts += ["statistics of batch normalisation"] if self.norms else []
         return f"{' and '.join(parts)}, on {self.estimated_on.description}"
@@ -96,7 +96,7 @@ class RescaledModuleEvaluator(ModuleEvaluator):
     def _rescaled_state(
         self, corners: Corners, points: Mixtures, row: int, ends: Sequence[Mapping[str, Moments]]
     ) -> dict[str, Tensor]:
-        """The tensors of a point between the ends; the copy holds them."""
+        """The tensors of a point between the ends, which are in the copy."""
         self._point.mix(corners, points, row, self._point.parameters)
         self._rescale(_mixed(ends, min(max(float(points.weights[row, 1]), 0), 1)))
         return {name: value.clone() for name, value in tensors(self.module).items()}
@@ -107,7 +107,7 @@ class RescaledModuleEvaluator(ModuleEvaluator):
         return {each.place: moments(self.module, each, self.estimated_on) for each in self.layers_to_rescale}
 
     def _rescale(self, targets: Mapping[str, Moments]) -> None:
-        """Rescale what the copy holds."""
+        """Rescale the network in the copy."""
         for layer in self.layers_to_rescale:
             self._reestimate()
             fold(self.module, layer, moments(self.module, layer, self.estimated_on), targets[layer.place])
@@ -118,12 +118,12 @@ class RescaledModuleEvaluator(ModuleEvaluator):
 
 
 def moments(module: nn.Module, layer: AffineLayer, batches: Batches) -> Moments:
-    """Mean and standard deviation of each channel that a layer puts out, over samples and space.
+    """Mean and standard deviation of each output channel of a layer, over samples and space.
 
     Args:
         module: in evaluation mode.
         layer: one of its modules, see `channel_graph.read`.
-        batches: samples; a forward pass of each ends at the layer.
+        batches: samples; each forward pass stops at the layer.
     """
     sums: list[Tensor] = []
 
@@ -146,9 +146,9 @@ def moments(module: nn.Module, layer: AffineLayer, batches: Batches) -> Moments:
 
 
 def fold(module: nn.Module, layer: AffineLayer, present: Moments, wanted: Moments) -> None:
-    """Change a layer's weight and bias so that its outputs have other means and deviations.
+    """Fold an affine map into a layer's weight and bias so that its outputs have the wanted moments.
 
-    Channels that do not vary are shifted only.
+    Constant channels are only shifted.
     """
     (mean, deviation), (mean_wanted, deviation_wanted) = present, wanted
     scale = torch.where(deviation > STILL, deviation_wanted / deviation.clamp(min=STILL), 1.0)
@@ -159,7 +159,7 @@ def fold(module: nn.Module, layer: AffineLayer, present: Moments, wanted: Moment
 
 
 class _Reached(Exception):
-    """A forward pass has come to the layer that is watched."""
+    """A forward pass has reached the observed layer."""
 
 
 def _run_until_reached(module: nn.Module, batch: Batch) -> None:
@@ -179,7 +179,7 @@ def _mixed(ends: Sequence[Mapping[str, Moments]], alpha: float) -> dict[str, Mom
 
 
 def _require_foldable(module: nn.Module, layer: AffineLayer) -> None:
-    """Raise ParameterError unless a layer is a module of its own, with a weight and a bias that nothing else uses."""
+    """Raise ParameterError unless a layer is a module with a weight and a bias that nothing else uses."""
     part = module.get_submodule(layer.place)
     if type(part) not in _FOLDABLE or layer.weight is None:
         found = f"'{layer.place}', a {type(part).__name__}, computes a weight or calls torch's function itself"

@@ -1,7 +1,7 @@
-"""Checkpoints as trainers write them: from files, folders and modules to tensors by name. Nothing in a file is run.
+"""Read checkpoints from files, folders and modules into tensors by name, without running code in them.
 
-`read` reads any of them. `saved_states` finds the state of the network among all that a file holds, `wrappers` undoes
-what trainers put around networks and in names, `state_dicts` compares the tensors with a module of the architecture.
+`read` accepts all formats. `saved_states` finds the state of the network in the content of a file, `wrappers` removes
+wrapper modules and their name prefixes, `state_dicts` compares the tensors with a module of the architecture.
 """
 
 from lmc_utils.connect.checkpoints.files import read

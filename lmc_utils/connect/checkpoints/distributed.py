@@ -1,7 +1,7 @@
-"""Folders that `torch.distributed.checkpoint` writes, read by torch's own reader, without a process group.
+"""Read folders of `torch.distributed.checkpoint` by torch's own reader, without a process group.
 
-Their metadata is a pickle, which that reader would run. So it is read here first, by a reader that knows only the
-classes of such metadata; and only tensors are asked for, as other values are pickles as well.
+Their metadata is a pickle, which that reader would execute. So it is first read here by an unpickler that allows only
+the classes of such metadata; and only tensors are requested, as other values are pickles as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lmc_utils.formatting import one_line
 from lmc_utils.settings import ParameterError
 
 METADATA = ".metadata"
-_MOST_DIVIDED = 8  # dimensions; the corners of a chunk double with each
+_MOST_DIVIDED = 8  # dimensions; the number of corners of a chunk doubles with each
 
 _CLASSES = {
     "torch.distributed.checkpoint.metadata": {
@@ -37,14 +37,14 @@ _CLASSES = {
 
 
 class _Incomplete(ValueError):
-    """Metadata that leave open what some values are; torch's own reader would return any."""
+    """Metadata that do not determine all values; torch's own reader would return arbitrary ones."""
 
 
 class _MetadataReader(pickle.Unpickler):
-    """Builds the classes of checkpoints' metadata, and rejects every other."""
+    """Allows only the classes of checkpoint metadata."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("builtins", "getattr"):  # some versions of Python write members of an Enum so
+        if (module, name) == ("builtins", "getattr"):  # some versions of Python pickle Enum members this way
             return _memory_format
         known = name in _CLASSES.get(module, ())
         if module == "torch" and (name == "Size" or isinstance(getattr(torch, name, None), torch.dtype)):
@@ -55,7 +55,7 @@ class _MetadataReader(pickle.Unpickler):
 
 
 def _memory_format(kind: Any, name: Any) -> Any:
-    """A member of torch's Enum of memory formats; `getattr` for nothing else."""
+    """Restricted `getattr`: a member of torch's Enum of memory formats."""
     from torch.distributed.checkpoint.metadata import _MEM_FORMAT_ENCODING
 
     if kind is not _MEM_FORMAT_ENCODING or name not in kind.__members__:
@@ -64,11 +64,11 @@ def _memory_format(kind: Any, name: Any) -> Any:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """The tensors of a folder of `torch.distributed.checkpoint`, nested as they were saved, without optimisers'.
+    """The tensors in a folder of `torch.distributed.checkpoint`, nested as saved, without those of optimisers.
 
     Raises:
         ParameterError: metadata or files that cannot be read, tensors whose chunks do not cover each of their elements
-            once, or several values in one place.
+            once, or several values under one name.
     """
     from torch.distributed.checkpoint.filesystem import FileSystemReader
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
@@ -87,12 +87,12 @@ def load(folder: Path) -> dict[str, Any]:
         for name in tensors:
             _require_whole(name, metadata.state_dict_metadata[name])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that there is no process group
+            warnings.simplefilter("ignore")  # about the missing process group
             load_tensors(tensors, storage_reader=FileSystemReader(folder), no_dist=True)
         return _nested((wanted[name], value) for name, value in tensors.items())
     except _Incomplete as error:
         raise ParameterError(f"checkpoint: '{folder}' is damaged or incomplete: {error}") from error
-    except Exception as error:  # whatever torch says of untrusted bytes
+    except Exception as error:  # torch may raise anything for untrusted bytes
         way_out = "`python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE` makes a file of it"
         raise ParameterError(
             f"checkpoint: cannot read '{folder}', of torch.distributed.checkpoint: {one_line(str(error), 120)}; "
@@ -101,7 +101,7 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def _paths(metadata: Any) -> Mapping[str, tuple[Any, ...]]:
-    """The path to each value in what was saved, by its name in the metadata."""
+    """The path to each saved value, by its name in the metadata."""
     known = metadata.planner_data if isinstance(metadata.planner_data, Mapping) else {}
     return {name: tuple(known.get(name, (name,))) for name in metadata.state_dict_metadata}
 
@@ -116,8 +116,8 @@ def _require_inside(metadata: Any) -> None:
 def _require_whole(name: str, tensor: Any) -> None:
     """Raise `_Incomplete` unless the chunks of a tensor cover each of its elements once.
 
-    They do where their corners, with alternating signs, add up to those of the whole tensor: these sums are the mixed
-    differences of how often each element is covered. Dimensions that no chunk divides are left out.
+    They do if their corners, with alternating signs, add up to those of the whole tensor: these sums are the mixed
+    differences of the coverage count of each element. Undivided dimensions are left out.
     """
     size = tuple(tensor.size)
     boxes = [list(zip(chunk.offsets, chunk.sizes, strict=True)) for chunk in tensor.chunks]
@@ -136,7 +136,7 @@ def _require_whole(name: str, tensor: Any) -> None:
 
 
 def _nested(values: Iterable[tuple[tuple[Any, ...], Tensor]]) -> dict[str, Any]:
-    """Values by their paths as mappings in mappings.
+    """Nested mappings from values by path.
 
     >>> _nested([(("model", "0.bias"), torch.zeros(1))])
     {'model': {'0.bias': tensor([0.])}}

@@ -1,4 +1,4 @@
-"""Extra states, which modules save besides tensors by `get_extra_state`; equal in all networks of a comparison."""
+"""Extra states of modules (`get_extra_state`), which must be equal in all networks of a comparison."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from lmc_utils.connect.checkpoints.pickled_files import unread_class
 from lmc_utils.settings import ParameterError
 
-_NAME = "_extra_state"  # torch's, the last part of a name in a state
+_NAME = "_extra_state"  # torch's suffix of names in a state
 
 
 def is_extra(name: str) -> bool:
-    """True for the name of an extra state.
+    """Whether a name in a state is that of an extra state.
 
     >>> is_extra("head._extra_state"), is_extra("head.weight")
     (True, False)
@@ -32,10 +32,10 @@ def extra_states(module: nn.Module) -> dict[str, Any]:
 
 
 def adopt(module: nn.Module, states: Mapping[str, Any], which: str) -> None:
-    """Give a module the extra states of a network where its own differ; it is changed in place.
+    """Load the extra states of a network into a module where they differ, in place.
 
     Raises:
-        ParameterError: the module does not take them.
+        ParameterError: the module does not accept them.
     """
     own = extra_states(module)
     for name, value in states.items():
@@ -49,7 +49,7 @@ def adopt(module: nn.Module, states: Mapping[str, Any], which: str) -> None:
 
 
 def require_equal(module: nn.Module, states: Mapping[str, Any], which: str) -> None:
-    """Raise ParameterError where extra states are not those of the module."""
+    """Raise ParameterError if extra states differ from those of the module."""
     for name, value in extra_states(module).items():
         if name in states:
             require_readable(name, states[name], which)
@@ -60,7 +60,7 @@ def require_equal(module: nn.Module, states: Mapping[str, Any], which: str) -> N
 
 
 def require_readable(name: str, value: Any, which: str) -> None:
-    """Raise ParameterError where an extra state has a class that is not read from files."""
+    """Raise ParameterError if an extra state has a class that is not read from files."""
     unread = next((each for each in map(unread_class, _leaves(value)) if each), None)
     if unread:
         raise ParameterError(
@@ -70,7 +70,7 @@ def require_readable(name: str, value: Any, which: str) -> None:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Compare two values, with tensors and arrays anywhere in them; False where it is not known that they are the same.
+    """Compare two values that may contain tensors and arrays; False unless they are known to be equal.
 
     >>> equal({"scale": torch.ones(2), "steps": [1, 2]}, {"scale": torch.ones(2), "steps": [1, 2]})
     True

@@ -1,4 +1,4 @@
-"""Checkpoints from files and folders, as tensors by name; nothing in a file is ever run."""
+"""Read checkpoints from files and folders as tensors by name, without running code in them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ def read(
     """The tensors of a checkpoint by name, on the CPU.
 
     Args:
-        path: a file of safetensors, or one that `torch.save` wrote; the index of a checkpoint in several files
-            (`*.index.json`); or a folder, as `save_pretrained`, the Trainer of Hugging Face or
-            `torch.distributed.checkpoint` writes it. Of what `torch.save` wrote only tensors and plain values are read;
-            of several states in it the one that was trained, see `saved_states.find`.
-        key: where the state is, for files that hold several: a name, or names joined by dots; also what the names of
-            the tensors of one network begin with, as in `state_dict.model`.
-        base: for LoRA adapters, the checkpoint of the network that was adapted; other checkpoints do not need it.
-        model: for LoRA adapters, a module of that network.
+        path: a file of safetensors or `torch.save`; the index of a sharded checkpoint (`*.index.json`); or a folder
+            written by `save_pretrained`, the Trainer of Hugging Face or `torch.distributed.checkpoint`. From files of
+            `torch.save` only tensors and plain values are read; of several states in one, the trained one, see
+            `saved_states.find`.
+        key: the state to use, for files that hold several: a name, or names joined by dots; may include a prefix of the
+            names of the network's tensors, as in `state_dict.model`.
+        base: for LoRA adapters, the checkpoint of the base network.
+        model: for LoRA adapters, a module of the base network.
 
     Returns:
-        The tensors, and what was done to find them, in words.
+        The tensors, and notes on how they were found.
 
     Raises:
-        ParameterError: no such file, one that is no checkpoint or holds several states, or an adapter without its base.
+        ParameterError: no such file, one that is not a checkpoint or holds several states, or an adapter without its
+            base.
     """
     found = sharded.file_in(path) if os.path.isdir(path) else path
     notes = [f"{path.name}: {found.name} was read"] if found != path else []
@@ -74,7 +75,7 @@ def load_file(path: Path) -> Any:
 def _merged(
     adapter: lora.Adapter, path: Path, base: Path, model: nn.Module | None, notes: list[str]
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """An adapter merged into the network that it adapts."""
+    """Merge an adapter into its base network."""
     if model is None:
         raise ParameterError("model: expected a module of the network that was adapted, got none")
     tensors, more = read(base)

@@ -1,9 +1,9 @@
-"""LoRA adapters (Hu et al., arXiv 2106.09685), merged into the network that they adapt.
+"""Merge LoRA adapters (Hu et al., arXiv 2106.09685) into their base network.
 
-An adapter holds factors A and B for some weights W of a network, which it makes `W + scale * B @ A`; the scale is
+An adapter holds factors A and B for some weights W of a network, and replaces W by `W + scale * B @ A`; the scale is
 `alpha / r`, or `alpha / sqrt(r)` (rsLoRA, Kalajdzievski, arXiv 2312.03732). The line between two adapted networks is
-the line between their merged weights. A line between the factors is another one: there the update at `t` is
-`((1 - t) B1 + t B2) @ ((1 - t) A1 + t A2)`, which is quadratic in `t`, and depends on how each product is factored.
+the line between their merged weights. Interpolating the factors is different: there the update at `t` is `((1 - t) B1 +
+t B2) @ ((1 - t) A1 + t A2)`, which is quadratic in `t`, and depends on how each product is factored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WITHOUT_EFFECT = {
     "r", "rank_pattern", "revision", "runtime_config", "target_modules", "task_type", "use_rslora",
 }  # fmt: skip
 """Settings of peft that are used here, or that do not change what merged weights are."""
-_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")  # others change the network that is adapted as well
+_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")  # other initialisations also change the base network
 
 
 class Adapter(NamedTuple):
@@ -52,12 +52,12 @@ class Adapter(NamedTuple):
 
 
 def is_adapter(path: Path) -> bool:
-    """True for the file of an adapter, as peft names it."""
+    """Whether a file is an adapter by its name in peft."""
     return path.name.startswith("adapter_model.")
 
 
 def has_factors(names: Iterable[str]) -> bool:
-    """True where some of these names are those of LoRA's factors.
+    """Whether any of these names is that of a LoRA factor.
 
     >>> has_factors(["0.lora_A.weight", "0.lora_B.weight"]), has_factors(["0.weight"])
     (True, False)
@@ -66,10 +66,10 @@ def has_factors(names: Iterable[str]) -> bool:
 
 
 def with_settings(tensors: Mapping[str, Tensor], path: Path) -> Adapter:
-    """The tensors of an adapter with the settings that are beside its file.
+    """The tensors of an adapter with the settings beside its file.
 
     Raises:
-        ParameterError: files that cannot be read, or settings that are not understood.
+        ParameterError: files that cannot be read, or unsupported settings.
     """
     if not (path.parent / CONFIG).is_file():
         raise ParameterError(f"adapter: expected {CONFIG} beside '{path}', which says by how much factors are scaled")
@@ -95,20 +95,20 @@ def with_settings(tensors: Mapping[str, Tensor], path: Path) -> Adapter:
 
 
 def merged(adapter: Adapter, base: State, module: nn.Module, which: str) -> tuple[dict[str, Tensor], list[str]]:
-    """The state of an adapted network, computed in float64.
+    """Merge an adapter into the state of its base network, in float64.
 
     Args:
         adapter: from `with_settings`.
-        base: the network that was adapted, under the names of the module.
-        module: of that network; transformers' `Conv1D` keeps its weights transposed.
+        base: state of the base network, under the names of the module.
+        module: a module of the base network; transformers' `Conv1D` keeps its weights transposed.
         which: the adapter's name, for messages.
 
     Returns:
-        The state, in the types of the base, and what was done, in words.
+        The state, in the types of the base, and notes on the merge.
 
     Raises:
-        ParameterError: factors or tensors that do not fit the network, one that lacks its partner, or a weight that the
-            network uses in several places of which the adapter changes one.
+        ParameterError: factors or tensors that do not fit the network, a factor without its partner, or a shared weight
+            of which the adapter changes only one use.
 
     >>> factors = {"0.lora_A.weight": torch.ones(1, 3), "0.lora_B.weight": torch.ones(2, 1)}
     >>> network = nn.Sequential(nn.Linear(3, 2))
@@ -147,7 +147,7 @@ def merged(adapter: Adapter, base: State, module: nn.Module, which: str) -> tupl
 
 
 def describe_factors(module: nn.Module) -> list[str]:
-    """A note on the line between networks that hold unmerged factors, if this one does.
+    """A note on the line between networks with unmerged factors, if this network has any.
 
     >>> describe_factors(nn.Linear(2, 3))
     []
@@ -170,7 +170,7 @@ class _Factors(NamedTuple):
 
 
 def _sorted(tensors: Mapping[str, Any], which: str) -> tuple[dict[str, _Factors], dict[str, Tensor]]:
-    """The factors by the layer that they change, and the tensors that replace others, by name."""
+    """The factors by layer, and replacement tensors by name."""
     factors: dict[str, dict[str, tuple[Tensor, bool]]] = {}
     replaced: dict[str, Tensor] = {}
     for name, value in tensors.items():
@@ -224,7 +224,7 @@ def _scale(config: Mapping[str, Any], layer: str, factors: _Factors, which: str)
 
 
 def _of_pattern(pattern: Any, layer: str, default: Any, which: str) -> Any:
-    """The value for a layer, by the first name that ends its own, as peft reads patterns that are plain names."""
+    """The value of a pattern for a layer, by the first matching suffix, as in peft (plain names only)."""
     if not isinstance(pattern, Mapping) or not all(re.fullmatch(r"[\w.]+", name) for name in pattern):
         raise ParameterError(
             f"{which}: expected names of layers in rank_pattern and alpha_pattern, got {short_repr(pattern)}"

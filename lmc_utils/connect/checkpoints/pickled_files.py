@@ -1,9 +1,9 @@
-"""Files that `torch.save` wrote, read without running anything that they name.
+"""Read files of `torch.save` without running code that they refer to.
 
-torch's own reader for weights builds tensors and plain values, and stops at everything else: a namespace of options, a
-path, a NumPy number. Each class or function that a file names beyond those is replaced here by an empty placeholder, so
-that a state can be read whatever stands beside it, and no code of the file or of a library that it names is run. That
-also holds for what `torch.serialization.add_safe_globals` has registered.
+torch's own reader for weights builds tensors and plain values, and fails at everything else: a namespace of options, a
+path, a NumPy number. Here, each other class or function in a file is replaced by an empty placeholder, so that a state
+can be read whatever else the file contains, and no code that it refers to is run, not even what
+`torch.serialization.add_safe_globals` has registered.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ GATHER_A_STATE = (
 _UNKNOWN = re.compile(r"Unsupported global: GLOBAL ([\w.]+)")
 _CONTAINERS = {"Can only SETITEM": OrderedDict, "Can only append": list, "Can only extend": list}
 _POINTER = b"version https://git-lfs"
-_ATTEMPTS = 100  # each attempt that fails makes one more class a placeholder, or one placeholder a container
+_ATTEMPTS = 100  # each failed attempt adds a placeholder, or turns one into a container
 
 
 class Unread:
-    """Stands for an object of a file that is neither a tensor nor a plain value; each class gets a subclass."""
+    """Placeholder for an object other than a tensor or plain value; each class in a file gets a subclass."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
@@ -52,7 +52,7 @@ class Unread:
 
 
 def load(path: Path) -> Any:
-    """Read what `torch.save` wrote, on the CPU, with an `Unread` object for everything but tensors and plain values.
+    """Read a file of `torch.save` on the CPU, with `Unread` objects for all but tensors and plain values.
 
     Subclasses of `dict` and `list` are read as plain ones.
 
@@ -70,7 +70,7 @@ def _load(path: Path) -> Any:
             with warnings.catch_warnings(), safe_globals(list(placeholders.values())):
                 warnings.simplefilter("ignore")
                 return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # whatever a reader says of bytes that are no checkpoint
+        except Exception as error:  # torch may raise anything for bytes that are not a checkpoint
             more = _further_placeholder(str(error), placeholders)
             if not more:
                 raise _unreadable(path, list(placeholders), error) from error
@@ -79,7 +79,7 @@ def _load(path: Path) -> Any:
 
 
 def unread_class(value: Any) -> str | None:
-    """The name of the class or function that a placeholder stands for; None for other values.
+    """The name of the class or function that a placeholder replaces; None for other values.
 
     >>> unread_class(_placeholder("argparse.Namespace")()), unread_class(3)
     ('argparse.Namespace', None)
@@ -90,7 +90,7 @@ def unread_class(value: Any) -> str | None:
 
 @contextmanager
 def _nothing_registered() -> Iterator[None]:
-    """Without the classes and functions that the user, or a library, has told torch to run when it reads a file."""
+    """Disable the classes and functions that the user or a library has registered as safe for torch's reader."""
     before = get_safe_globals()
     clear_safe_globals()
     try:
@@ -101,18 +101,18 @@ def _nothing_registered() -> Iterator[None]:
 
 
 def _named_classes(path: Path) -> list[str]:
-    """The classes and functions that a file names, beyond those of tensors and plain values.
+    """The classes and functions in a file, beyond those of tensors and plain values.
 
     A class cannot have a name with characters such as NUL, so that reading fails at it.
     """
     try:
         return sorted(name for name in get_unsafe_globals_in_checkpoint(path) if name.isprintable())
-    except Exception:  # another kind of file, or one in torch's old format: `torch.load` says what is wrong
+    except Exception:  # another kind of file, or torch's old format: `torch.load` reports the error
         return []
 
 
 def _further_placeholder(message: str, placeholders: Mapping[str, type[Any]]) -> dict[str, type[Any]]:
-    """Placeholders for the next attempt: one for a class that torch does not know, or one that takes items."""
+    """Placeholders for the next attempt, with a new one, or with one turned into a container."""
     unknown = _UNKNOWN.search(message)
     if unknown:
         name = unknown.group(1) if "." in unknown.group(1) else f"builtins.{unknown.group(1)}"
@@ -123,13 +123,13 @@ def _further_placeholder(message: str, placeholders: Mapping[str, type[Any]]) ->
 
 
 def _placeholder(name: str) -> type[Any]:
-    """A placeholder that torch's reader takes for the class or function of this name."""
+    """A placeholder that torch's reader accepts as the class or function of this name."""
     module, _, own = name.rpartition(".")
     return type(own, (Unread,), {"__module__": module})
 
 
 def _container(name: str, kind: type[Any]) -> type[Any]:
-    """A placeholder that is built as an empty mapping or list, which then takes its items."""
+    """A placeholder that is built as an empty mapping or list, to which items are added."""
     module, _, own = name.rpartition(".")
     return type(own, (), {"__module__": module, "__new__": lambda cls, *_, **__: kind()})
 

@@ -1,4 +1,4 @@
-"""Tensors that can be mixed: dense, with values, in a type of at least 16 bits; and their conversion to other types."""
+"""Check that tensors can be interpolated (dense, with values, at least 16 bits), and convert their types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmc_utils.settings import ParameterError
 
 
 def require_plain(which: str, name: str, value: Tensor) -> None:
-    """Raise ParameterError, which names a tensor and says what to do, where it cannot be mixed."""
+    """Raise ParameterError with advice if a tensor cannot be interpolated."""
     for holds, what, way_out in _kinds(value):
         if holds:
             raise ParameterError(f"{which}: expected plain tensors, {name} is {what}; give {way_out}")
@@ -22,11 +22,11 @@ def require_plain(which: str, name: str, value: Tensor) -> None:
 def converted(
     values: Mapping[str, Tensor], own: Mapping[str, Tensor], which: str
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """Tensors in the types of a module's own, as `load_state_dict` converts them, and which were converted.
+    """Convert tensors to the types of a module, as `load_state_dict` does; also return notes on conversions.
 
     Raises:
-        ParameterError: a type that does not convert: real numbers to integers or the reverse, complex numbers to
-            others, integers that do not fit.
+        ParameterError: a type that cannot be converted: real numbers to integers or the reverse, complex to real
+            numbers, integers that do not fit.
 
     >>> converted({"bias": torch.ones(1).half()}, {"bias": torch.ones(1)}, "first")
     ({'bias': tensor([1.])}, ['first: 1 of 1 tensors were converted from float16 to float32, the type in the network'])
@@ -52,7 +52,7 @@ def converted(
 
 
 def _kinds(value: Tensor) -> list[tuple[bool, str, str]]:
-    """Each kind of tensor that cannot be mixed: whether this one is of it, what it is, and what to give instead."""
+    """Kinds of tensors that cannot be interpolated: whether this is one, its description, and advice."""
     name = type(value).__name__
     if nn.parameter.is_lazy(value):
         return [(True, "without a shape", "a network that has seen a first batch")]
@@ -69,7 +69,7 @@ def _kinds(value: Tensor) -> list[tuple[bool, str, str]]:
 
 
 def _dispatched(value: Tensor) -> bool:
-    """True for a subclass of tensors that computes by rules of its own."""
+    """Whether a tensor is of a subclass with its own dispatch."""
     return type(value).__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 

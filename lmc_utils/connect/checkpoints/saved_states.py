@@ -1,4 +1,4 @@
-"""The state of a network among all that a checkpoint holds: other states, an optimiser's, numbers, settings."""
+"""Find the state of a network in a checkpoint with other content, such as optimiser states and settings."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _DEPTH = 5
 
 
 def find(content: Any, path: Path, key: str | None = None) -> tuple[dict[str, Tensor], list[str]]:
-    """The state of the network that was trained, in what a file holds, and what was done to find it, in words.
+    """Find the state of the trained network in the content of a file; also return notes on how it was found.
 
-    A state maps names to tensors. Of several, the only one under a usual name of trained weights is taken; averages
-    of weights only where there are no others. Otherwise the user has to choose.
+    A state maps names to tensors. Of several, the only one with a usual name of trained weights is used; weight
+    averages only if there are no others. Otherwise the user has to choose.
 
     Args:
-        content: what the file holds.
+        content: content of the file.
         path: the file, for messages.
-        key: the state to take: its name, or names joined by dots. Where no state has this name, what the names of the
-            tensors to take begin with, which is left out of them.
+        key: the state to use: its name, or names joined by dots. If no state has this name, a prefix of the names of
+            the tensors to use, which is removed.
 
     Raises:
-        ParameterError: no state, several of which none is the trained one, or none under the key.
+        ParameterError: no state, several without a unique trained one, or none under the key.
 
     >>> find({"epoch": 3, "model": {"bias": Tensor([0])}, "ema": {"bias": Tensor([1])}}, Path("x.pt"))[1]
     ['x.pt: what it holds as model was taken; it also holds ema, which --key NAME (or key=) chooses']
@@ -79,7 +79,7 @@ def find(content: Any, path: Path, key: str | None = None) -> tuple[dict[str, Te
 
 
 def _states(content: Any) -> dict[str, Mapping[Any, Any]]:
-    """Mappings from names to tensors, each by the names that lead to it, joined by dots; an untrusted file may nest."""
+    """All mappings from names to tensors, by their dotted path; an untrusted file may be nested deeply."""
     states, seen, waiting = dict[str, Mapping[Any, Any]](), set[int](), [("", content)]
     for place, value in waiting:
         if not isinstance(value, Mapping) or id(value) in seen or place.count(".") > _DEPTH:
@@ -96,7 +96,7 @@ def _states(content: Any) -> dict[str, Mapping[Any, Any]]:
 
 
 def _begun(states: Mapping[str, Mapping[Any, Any]], key: str) -> dict[str, Mapping[Any, Any]]:
-    """The part of each state whose names begin with a key, without it; the key may also begin with the state's own.
+    """The part of each state whose names have a prefix, without it; the key may also include the state's own key.
 
     >>> list(_begun({"state_dict": {"model.bias": Tensor([0]), "ema.bias": Tensor([1])}}, "model"))
     ['state_dict.model']
@@ -104,7 +104,7 @@ def _begun(states: Mapping[str, Mapping[Any, Any]], key: str) -> dict[str, Mappi
     result = dict[str, Mapping[Any, Any]]()
     for place, state in states.items():
         start = (key.removeprefix(f"{place}.") if place else key) + "."
-        for shorten in (str, without_parts):  # the second, as messages leave out what wrappers add to names
+        for shorten in (str, without_parts):  # the second, as messages omit wrapper prefixes
             names = [(name, shorten(name)) for name in state if isinstance(name, str)]
             names = [(name, short.removeprefix(start)) for name, short in names if short.startswith(start)]
             part = {short: state[name] for name, short in names}
@@ -119,7 +119,7 @@ def _count(content: Mapping[Any, Any]) -> int:
 
 
 def _chosen(states: Mapping[str, Mapping[Any, Any]], content: Any, path: Path) -> str:
-    """The key of the state that was trained; empty for what the file holds itself."""
+    """The key of the trained state; empty for the content itself."""
     trained, averaged = _under(TRAINED, states), _under((*AVERAGED, *TRAINED), states)
     if len(trained) == 1:
         return trained[0]
@@ -141,13 +141,13 @@ def _chosen(states: Mapping[str, Mapping[Any, Any]], content: Any, path: Path) -
 
 
 def _under(names: Collection[str], states: Mapping[str, Any]) -> list[str]:
-    """The keys of which every part is among some names, without those that hold another one."""
+    """The keys all parts of which are in `names`, without those that contain another one."""
     keys = [key for key in states if key and set(key.split(".")) <= set(names)]
     return [key for key in keys if not any(other.startswith(f"{key}.") for other in keys)]
 
 
 def _state(state: Mapping[Any, Any], path: Path, notes: list[str]) -> tuple[dict[str, Tensor], list[str]]:
-    """A state without numbers, texts and mappings beside its tensors, and the notes."""
+    """A state reduced to its tensors, and the notes."""
     beside = [
         str(name)
         for name, value in state.items()

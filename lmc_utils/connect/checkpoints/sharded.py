@@ -1,4 +1,4 @@
-"""Folders that trainers write, and checkpoints in several files with an index (`model.safetensors.index.json`)."""
+"""Checkpoint folders, and sharded checkpoints with an index (`model.safetensors.index.json`)."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _LARGEST_INDEX = 100_000_000  # bytes; that of a network of 200,000 tensors has 
 
 
 def file_in(folder: Path) -> Path:
-    """The file of a folder that holds the network or its index; the folder itself where it is torch.distributed's.
+    """Find the file of the network or its index in a folder; the folder itself if it is torch.distributed's.
 
-    The names that `save_pretrained` and the Trainer of Hugging Face write come first, then an only file that may be a
-    checkpoint. Optimisers, schedulers and states of random generators are passed over.
+    File names of `save_pretrained` and the Trainer of Hugging Face come first, then the only file that may be a
+    checkpoint. Optimisers, schedulers and states of random generators are ignored.
 
     Raises:
         ParameterError: no such file, or several.
     """
-    if os.path.isfile(folder / METADATA):  # unlike Path.is_file, False where it cannot be looked at
+    if os.path.isfile(folder / METADATA):  # unlike Path.is_file, False without permission
         return folder
     try:
         names = sorted(each.name for each in folder.iterdir())
@@ -66,15 +66,15 @@ def file_in(folder: Path) -> Path:
 
 
 def load(index: Path, load_file: Callable[[Path], Any]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint in several files.
+    """The tensors of a sharded checkpoint.
 
     Args:
-        index: a file of JSON whose `weight_map` says for each tensor in which file of the same folder it is.
-        load_file: from a file to what it holds.
+        index: a JSON file whose `weight_map` maps tensors to files of the same folder.
+        load_file: returns the content of a file.
 
     Raises:
         ParameterError: an index that cannot be read or names a file elsewhere, missing files, or tensors that are in no
-            file, in two, or not in the index.
+            file, in two files, or not in the index.
     """
     places = _weight_map(index)
     files = sorted(set(places.values()))
@@ -111,7 +111,7 @@ def load(index: Path, load_file: Callable[[Path], Any]) -> dict[str, Tensor]:
 
 
 def require_whole(path: Path) -> None:
-    """Raise ParameterError where a file is one of several that make one checkpoint."""
+    """Raise ParameterError if a file is one shard of a checkpoint."""
     shard = _SHARD.search(path.name)
     if shard and int(shard["count"]) > 1:
         indices = sorted(each.name for each in path.parent.glob(f"*{INDEX}"))
@@ -123,7 +123,7 @@ def require_whole(path: Path) -> None:
 
 
 def _holds_network(folder: Path) -> bool:
-    """True for a folder's entry that is named as networks are; False for files, and where it cannot be read."""
+    """Whether a folder contains a file named like a network; False for files and unreadable folders."""
     try:
         return any(map(_promising, folder.iterdir()))
     except OSError:

@@ -1,4 +1,4 @@
-"""The tensors of a network by name, from a module or from a state, checked against a module of the architecture."""
+"""Tensors of a network by name, from a module or a state, checked against a module of the architecture."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _COUNT = "num_batches_tracked"
 
 
 def state_of(network: nn.Module | State, module: nn.Module, which: str) -> tuple[State, list[str]]:
-    """The parameters and buffers of a network, under the names that a module of the architecture has for them.
+    """The parameters and buffers of a network, under the names of a module of the architecture.
 
     Args:
-        network: a module, or a state. Names may hold the parts of wrappers, and those of a state one prefix, see
-            `wrappers.fit`. A state may lack constant buffers, and have those that the module does not save if they are
-            equal. Its tensors are converted to the types of the module, as `load_state_dict` does.
+        network: a module or a state. Names may contain parts added by wrappers, and those of a state a prefix, see
+            `wrappers.fit`. A state may lack constant buffers, and may have non-persistent ones if they are equal. Its
+            tensors are converted to the types of the module, as by `load_state_dict`.
         module: of the architecture.
         which: the network's name, for messages.
 
     Returns:
-        The tensors, which share memory with what was given where their types are the module's, and what was done to
-        find them, in words.
+        The tensors, which share memory with `network` unless their type was converted, and notes on how they were
+        found.
 
     Raises:
-        ParameterError: other names, shapes or types, parameters that are shared in one only, an extra state that
-            differs, tensors that are not plain, or weights that are NaN or infinite.
+        ParameterError: different names, shapes or types, parameters shared in only one of both, a different extra
+            state, unsupported tensors, or weights that are NaN or infinite.
 
     >>> state_of({"module.weight": torch.ones(1, 2), "module.bias": torch.zeros(1)}, nn.Linear(2, 1), "first")
     ({'weight': tensor([[1., 1.]]), 'bias': tensor([0.])}, ['first: the prefix module. was left out'])
@@ -82,10 +82,11 @@ def extra_state_of(network: nn.Module | State, module: nn.Module, which: str) ->
 
 
 def require_understood(module: nn.Module, first: State, second: State) -> None:
-    """Reject tensors that differ between two networks and cannot be mixed.
+    """Reject tensors that differ between two networks and cannot be interpolated.
 
     Raises:
-        ParameterError: parameters that are no real numbers, or buffers other than running statistics, that differ.
+        ParameterError: differing parameters that are not real numbers, or differing buffers other than running
+            statistics.
     """
     parameters = dict(module.named_parameters())
     differ = [name for name in first if not same(first[name], second[name])]
@@ -128,14 +129,14 @@ def same(one: Tensor, other: Tensor) -> bool:
     other = other.to(one)
     if torch.equal(one, other) or not one.is_floating_point():
         return torch.equal(one, other)
-    empty = one.isnan()  # where both are, they are the same
+    empty = one.isnan()  # NaN in both counts as equal
     return bool(empty.any()) and torch.equal(empty, other.isnan()) and torch.equal(one[~empty], other[~empty])
 
 
 def _named_as_in(
     module: nn.Module, network: nn.Module | Mapping[str, Any], which: str
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The values of a network under the names of a module, its extra states, and what was done to find them."""
+    """The values of a network under the names of a module, its extra states, and notes on how they were found."""
     given = {**_all_names(network), **extra_states.extra_states(network)} if isinstance(network, nn.Module) else network
     shared, constant = names_of_shared(module), _constant_buffers(module)
     extra = list(extra_states.extra_states(module))
@@ -156,7 +157,7 @@ def _tensors(given: Mapping[str, Any], which: str) -> dict[str, Tensor]:
 
 
 def _completed(values: Mapping[str, Tensor], module: nn.Module, which: str) -> tuple[dict[str, Tensor], list[str]]:
-    """A state with every tensor of the module: those saved once for several names, and constant buffers it lacks."""
+    """Complete a state with the module's missing tensors: those saved under another name, and constant buffers."""
     own, shared, saved = _all_names(module), names_of_shared(module), module.state_dict()
     result, notes = dict(values), list[str]()
     for name, group in shared.items():
@@ -187,7 +188,7 @@ def _completed(values: Mapping[str, Tensor], module: nn.Module, which: str) -> t
 
 
 def _hint(names: Iterable[str]) -> str:
-    """Advice for names that show how a state was saved."""
+    """Advice for names that reveal how a state was saved."""
     parts = {part for name in names for part in name.split(".")}
     if any(part.startswith(("lora_A", "lora_B", "lora_embedding")) for part in parts):
         return "; these are a LoRA adapter's: give its base, --base PATH or checkpoints.read(..., base=...)"
@@ -227,13 +228,13 @@ def _constant_buffers(module: nn.Module) -> set[str]:
 
 
 def _ties(module: nn.Module) -> set[frozenset[str]]:
-    """The groups of names that each stand for one parameter, without what wrappers add to them."""
+    """The groups of names of shared parameters, without parts added by wrappers."""
     groups = _other_names(module.named_parameters(remove_duplicate=False))
     return {frozenset(map(wrappers.without_parts, (name, *others))) for name, others in groups.items()}
 
 
 def names_of_shared(module: nn.Module) -> dict[str, tuple[str, ...]]:
-    """For each name of a parameter or buffer that has several, the others."""
+    """The other names of each parameter or buffer that has several."""
     return _other_names(_all_names(module).items())
 
 

@@ -1,8 +1,8 @@
-"""Wrappers of networks, as modules or in the names of tensors, and the networks inside.
+"""Remove wrappers of networks, as modules or in the names of tensors.
 
 `DataParallel`, `DistributedDataParallel`, `torch.compile`, FSDP, activation checkpointing and `AveragedModel` hold the
-network in an attribute of their own, whose name then stands in the names of its tensors; a Lightning module holds it in
-an attribute that its author chose.
+network in an attribute, whose name then becomes part of the names of its tensors; in a Lightning module its author
+chooses the attribute.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _AVERAGED_COUNT = "n_averaged"  # of AveragedModel
 
 
 class Fit(NamedTuple):
-    """The names in a file or a network by those of a module.
+    """Correspondence between given names of tensors and those of a module.
 
     Attributes:
-        names: for each name that was given and belongs to the network, the name that the module has for it.
-        left_out: the other names that were given.
-        notes: what was done, in words.
+        names: the module's name for each given name that belongs to the network.
+        left_out: the other given names.
+        notes: what was changed, in words.
     """
 
     names: dict[str, str]
@@ -40,10 +40,10 @@ class Fit(NamedTuple):
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
-    """The network inside of wrappers that compute what it computes; the module itself where there are none.
+    """The network inside wrappers that do not change its function; the module itself if there are none.
 
     Raises:
-        ParameterError: FSDP's wrapper, which holds its parameters in pieces.
+        ParameterError: an FSDP wrapper, whose parameters are sharded.
 
     >>> unwrapped(DataParallel(AveragedModel(nn.Linear(2, 3))))
     Linear(in_features=2, out_features=3, bias=True)
@@ -60,9 +60,9 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 
 def unwrap_parts(module: nn.Module) -> nn.Module:
-    """Replace the wrapped parts of a module by what is inside of them, in place.
+    """Replace wrapped submodules by the modules inside, in place.
 
-    Some wrappers name their tensors otherwise in `state_dict` than in `named_parameters`.
+    Some wrappers use different names in `state_dict` and in `named_parameters`.
     """
     for part in list(module.modules()):
         for name, child in list(part._modules.items()):
@@ -72,7 +72,7 @@ def unwrap_parts(module: nn.Module) -> nn.Module:
 
 
 def _inside(module: nn.Module) -> nn.Module | None:
-    """The module inside a wrapper that computes what it wraps, without hooks of the user's; None for others."""
+    """The module inside a wrapper that does not change its function and has no user hooks; None for others."""
     inside: Any
     if type(module) in (DataParallel, DistributedDataParallel, AveragedModel):
         inside = module.module
@@ -87,7 +87,7 @@ def _inside(module: nn.Module) -> nn.Module | None:
 
 
 def without_parts(name: str) -> str:
-    """A name without what wrappers add to it.
+    """A name without parts added by wrappers.
 
     >>> without_parts("module.blocks.0._checkpoint_wrapped_module.weight")
     'blocks.0.weight'
@@ -103,27 +103,28 @@ def fit(
     *,
     prefixes: bool = True,
 ) -> Fit:
-    """Find the names of a module among those that were given.
+    """Match given names of tensors to those of a module.
 
-    Names are compared without the parts of wrappers. Where none is there, but all are below one prefix, such as the
-    `model.` of a Lightning module, it is left out if no others are below it, and if no other prefix allows it.
+    Names are compared without parts added by wrappers. If none matches, but all match below a prefix, such as the
+    `model.` of a Lightning module, the prefix is removed, provided that no other names are below it and no other prefix
+    is possible.
 
     Args:
         given: names of tensors in a file or a network.
         own: names of the module's tensors.
-        needed: sets of its names, of each of which one must be there.
+        needed: sets of its names; at least one of each set must be given.
         which: the network's name, for messages.
-        prefixes: whether a prefix may be left out.
+        prefixes: whether a prefix may be removed.
 
     Raises:
-        ParameterError: two names for one tensor, or several prefixes of which each could be left out.
+        ParameterError: two names for one tensor, or several possible prefixes.
 
     >>> given, own = ["model.weight", "model.bias", "criterion.weight"], ["weight", "bias"]
     >>> fit(given, own, [["weight"], ["bias"]], "first").names
     {'model.weight': 'weight', 'model.bias': 'bias'}
     """
     inner = {without_parts(name): name for name in own}
-    if len(inner) < len(own):  # some of these parts are the network's own
+    if len(inner) < len(own):  # some of these parts belong to the network itself
         inner, short = {name: name for name in own}, {name: name for name in given}
     else:
         short = {name: without_parts(name) for name in given}
@@ -142,7 +143,7 @@ def fit(
 
 
 def _prefix(given: Collection[str], own: Collection[str], groups: Sequence[Sequence[str]], which: str) -> str:
-    """The prefix of all names of the network; empty where there is none, or where its names are not there."""
+    """The prefix of all names of the network; empty if there is none, or if its names are missing."""
 
     def found(prefix: str) -> int:
         return sum(any(prefix + name in given for name in group) for group in groups)

@@ -1,4 +1,4 @@
-"""Report on the line between two networks: a labelled dataset, a sentence, tables, a picture, and their average."""
+"""Report on the line between two networks: a labelled dataset, a sentence, tables, a figure, and their average."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Report:
     """Measurements of the line between two networks.
 
     Attributes:
-        dataset: `loss` and, where there is one, `error` (percent) along `alpha`, from the first network (0) to the
-            second (1). Of each curve: `loss_barrier` and `error_barrier_above_chord` (largest rise above the chord),
-            `loss_at_half` and `error_at_half` (signed rise above the chord at the midpoint), `error_barrier` (largest
-            error minus the mean of both ends, Frankle et al. 2020), and `highest_at`, where the loss is highest above
-            its chord. The attributes say what was measured on what, and how.
-        pairs: both networks, which share memory with those that were given; not part of what is saved or pickled.
-        versions: how often torch had changed each of their tensors when they were measured.
+        dataset: `loss` and, if measured, `error` (percent) along `alpha`, from the first network (0) to the second (1).
+            Of each curve: `loss_barrier` and `error_barrier_above_chord` (largest rise above the chord), `loss_at_half`
+            and `error_at_half` (signed rise above the chord at the midpoint), `error_barrier` (largest error minus the
+            mean of both ends, Frankle et al. 2020), and `highest_at`, the alpha at which the loss is highest above its
+            chord. The attributes describe networks, samples and methods.
+        pairs: both networks, which share memory with the given ones; not saved or pickled.
+        versions: torch's version counter of each of their tensors when they were measured.
 
-    It can be asked for what its dataset has: `report.loss`, `report["error"]`, `report.attrs`.
+    Items and attributes of the dataset are available directly: `report.loss`, `report["error"]`, `report.attrs`.
     """
 
     dataset: xr.Dataset
@@ -63,27 +63,26 @@ class Report:
         return sentences.sentence(self.dataset)
 
     def present_versions(self) -> tuple[int, ...]:
-        """The number of changes that torch has counted of each tensor of both networks by now."""
+        """The current version counter of each tensor of both networks."""
         states = [] if self.pairs is None else self.pairs.read(())
         values = (value for state in states for value in state.values())
         return tuple(0 if value.is_inference() else value._version for value in values)
 
     def tables(self) -> dict[str, Table]:
-        """All numbers as rows of text, by the title of a table; the first row of each is its head."""
+        """All numbers as rows of text, by the title of a table; the first row of each is its header."""
         return tables(self.dataset)
 
     def average(self, alpha: float = 0.5) -> dict[str, Tensor]:
-        """The network at a point of the line, as `load_state_dict` takes it, with its running statistics.
+        """The network at a point of the line, as a state for `load_state_dict`, with its running statistics.
 
-        They are re-estimated or interpolated as they were for the report; with `align`, the second network is the
-        permuted one.
+        These are re-estimated or interpolated as for the report; with `align`, the second network is the permuted one.
 
         Args:
-            alpha: where on the line; outside [0, 1], beyond the networks.
+            alpha: position on the line; values outside [0, 1] extrapolate.
 
         Raises:
-            ParameterError: the report was read from a file, statistics that are kept, or networks that have been
-                changed since they were measured.
+            ParameterError: the report was read from a file, statistics were kept, or the networks have changed since
+                they were measured.
 
         >>> import torch
         >>> from lmc_utils import connect, progress
@@ -94,7 +93,7 @@ class Report:
         >>> torch.allclose(state["bias"], (first.bias + second.bias) / 2)
         True
         """
-        from lmc_utils.connect import averages  # here, as it measures pairs, whose result this is
+        from lmc_utils.connect import averages  # imported here, as it depends on this module
 
         return averages.at_alpha(self, alpha)
 
@@ -102,13 +101,13 @@ class Report:
         """Write the dataset to a file.
 
         Raises:
-            ParameterError: its folder is not there.
+            ParameterError: its folder does not exist.
         """
         require(Path(path).expanduser().parent.is_dir(), "path", "a file in a folder that exists", str(path))
         self.dataset.to_netcdf(path)
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers as JSON types; what is not finite, as where the work was stopped, is None."""
+        """The numbers as JSON types; non-finite values, as after an interruption, are None."""
         result = self.dataset
         curves: dict[str, Any] = {"alphas": result.alpha.values}
         curves |= {str(name): each.values for name, each in result.data_vars.items() if "layer" not in each.dims}
@@ -120,15 +119,15 @@ class Report:
         return told
 
     def plot(self) -> Figure:
-        """Draw loss and error along the line, with the chord and what was asked for besides."""
-        from lmc_utils.figures.connections import along_line  # here, as drawing takes long to import
+        """Draw loss and error along the line, with the chord and further measurements."""
+        from lmc_utils.figures.connections import along_line  # slow to import
         from lmc_utils.figures.theme import themed
 
         with themed():
             return along_line(self.dataset)
 
     def _repr_html_(self) -> str:
-        from lmc_utils.figures import elements  # here, as drawing takes long to import
+        from lmc_utils.figures import elements  # slow to import
         from lmc_utils.figures.theme import themed
 
         with themed():
@@ -139,7 +138,7 @@ class Report:
 
 
 def finite(value: Any) -> Any:
-    """A value as JSON types: arrays as lists, and None for numbers that are not finite.
+    """A value as JSON types: arrays as lists, non-finite numbers as None.
 
     >>> finite({"a": [1.0, float("nan")], "b": np.array([np.inf, 2])})
     {'a': [1.0, None], 'b': [None, 2.0]}

@@ -1,4 +1,4 @@
-"""A report in words: every claim is computed from the numbers beside it."""
+"""Summarise a report in words; every claim is computed from the numbers beside it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _LOSS_BARRIER = "the loss barrier, the largest rise above the straight line betw
 def sentence(result: xr.Dataset) -> str:
     """The cost of averaging two networks in words, with the definition, the samples and the running statistics.
 
-    It says so, and gives no advice, where points are not finite, where both networks are at chance (`AT_CHANCE`), where
-    one is much worse than the other (`MUCH_WORSE`), and where the loss is nowhere above its chord (`ABOVE_CHORD`).
+    Special cases are stated, without advice: points that are not finite, both networks at chance (`AT_CHANCE`), one
+    much worse than the other (`MUCH_WORSE`), and a loss that is nowhere above its chord (`ABOVE_CHORD`).
 
     Args:
         result: the dataset of a `connect.Report`.
@@ -42,7 +42,7 @@ def sentence(result: xr.Dataset) -> str:
 
 
 def points_of_error(value: float, *bounds: float) -> str:
-    """A number with one decimal, or with as many as it takes to be on the same side of each bound as the value.
+    """Format a number with one decimal, or as many as needed to stay on the same side of each bound.
 
     >>> points_of_error(1.9), points_of_error(1.97, 2), points_of_error(2.0, 2)
     ('1.9', '1.97', '2.0')
@@ -83,7 +83,7 @@ def _line(result: xr.Dataset) -> str:
 
 
 def _broken_line(result: xr.Dataset) -> str:
-    """Of a line with points that are NaN or infinite, which has no barrier."""
+    """The sentence for a line with points that are NaN or infinite, which has no barrier."""
     broken = _not_finite(result)
     alphas = _listed([f"{alpha:.3g}" for alpha in broken])
     start = "After alignment, the" if _aligned(result) else "The"
@@ -93,7 +93,7 @@ def _broken_line(result: xr.Dataset) -> str:
 
 
 def _average(result: xr.Dataset, start: str = "") -> str:
-    """The cost of the midpoint, and without alignment."""
+    """The cost of averaging, also without alignment."""
     name = "error_at_half" if "error" in result else "loss_at_half"
     start = start or ("After alignment, averaging" if _aligned(result) else "Averaging")
     unaligned = f"{name}_unaligned"
@@ -107,7 +107,7 @@ def _cost(result: xr.Dataset, name: str) -> str:
         return "is NaN or infinite"
     verb = "costs" if value > 0 else "saves"
     if name.startswith("error"):
-        small = abs(value) < 0.05  # which would be written as 0.0
+        small = abs(value) < 0.05  # which would be printed as 0.0
         return "changes the error by less than 0.05 points" if small else f"{verb} {abs(value):.1f} points of error"
     if abs(value) <= _rounding(result):
         return "changes the loss by no more than rounding"
@@ -126,7 +126,7 @@ def _curve(result: xr.Dataset) -> list[str]:
 
 
 def _conditions(result: xr.Dataset) -> str:
-    """On which samples, and with which running statistics."""
+    """The samples and running statistics, in words."""
     statistics = result.attrs.get("batchnorm", "none")
     said = "no running statistics" if statistics == "none" else f"running statistics: {statistics}"
     return f"; measured on {result.attrs['data']}; {said}" if "data" in result.attrs else ""

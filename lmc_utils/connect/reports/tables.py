@@ -1,4 +1,4 @@
-"""All numbers of a report as tables for people to read: one for each dimension, and one of what has none."""
+"""All numbers of a report as text tables: one for each dimension, and one of scalars."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def tables(result: xr.Dataset) -> dict[str, Table]:
         result: the dataset of a `connect.Report`.
 
     Returns:
-        Tables along the line, of layers, of both ends and along the curve, as far as these were asked for; of the
-        barriers; and of what was measured on what, and how.
+        Tables along the line, of layers, of both ends and along the curve, if measured; of the barriers; and of
+        networks, samples and methods.
 
     >>> measured = xr.Dataset({"loss": ("alpha", [1.0, 2.0]), "loss_barrier": 0.5}, {"alpha": [0.0, 1.0]})
     >>> tables(measured)["Along the line"]

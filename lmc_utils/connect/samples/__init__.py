@@ -1,7 +1,7 @@
-"""Samples as people have them: read batch by batch, the same each time, and given back untouched.
+"""Read samples of any common form batch by batch, repeatably and without side effects.
 
-`repeatable_data.repeatable` takes data sets, loaders, tensors and lists; `batch_reading` finds inputs and target in
-what they yield.
+`repeatable_data.repeatable` accepts data sets, loaders, tensors and lists; `batch_reading` finds inputs and target in
+their items.
 """
 
 __all__ = [

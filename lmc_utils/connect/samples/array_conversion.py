@@ -1,4 +1,4 @@
-"""NumPy's arrays and lists of numbers as tensors."""
+"""Convert NumPy arrays and lists of numbers to tensors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lmc_utils.settings import ParameterError
 
 
 def tensors(given: Any, precision: torch.dtype | None = None) -> Any:
-    """With tensors for the arrays in tuples, lists and dicts, which share no memory with them; dicts for mappings.
+    """Convert arrays in tuples, lists and mappings to tensors, without sharing memory; mappings become dicts.
 
     Args:
-        given: arrays, tensors, other values, which stay as they are.
-        precision: of float64 arrays, NumPy's own choice, where it is lower.
+        given: arrays, tensors or other values, which are unchanged.
+        precision: lower precision for float64 arrays, NumPy's default.
 
     Raises:
-        ParameterError: an array of something else than numbers.
+        ParameterError: an array that is not numeric.
 
     >>> tensors({"a": (np.ones(2), "text")}, torch.float32)
     {'a': (tensor([1., 1.]), 'text')}
@@ -41,7 +41,7 @@ def tensors(given: Any, precision: torch.dtype | None = None) -> Any:
 
 
 def is_wider(part: Any, precision: torch.dtype | None) -> bool:
-    """True for an array of float64, for a lower precision.
+    """Whether an array is float64 although the precision is lower.
 
     >>> is_wider(np.ones(2), torch.float32), is_wider(torch.ones(2).double(), torch.float32)
     (True, False)
@@ -52,7 +52,7 @@ def is_wider(part: Any, precision: torch.dtype | None) -> bool:
 
 
 def numbers_as_tensor(given: Any) -> Any:
-    """A list of numbers as a tensor; anything else as it is.
+    """Convert a list of numbers to a tensor; other values are unchanged.
 
     >>> numbers_as_tensor([1, 2]), numbers_as_tensor([1, "a"])
     (tensor([1, 2]), [1, 'a'])
@@ -63,7 +63,7 @@ def numbers_as_tensor(given: Any) -> Any:
 
 
 def is_number(given: Any) -> bool:
-    """True for one number, also as an array or tensor without axes.
+    """Whether a value is a single number, also as a 0-dimensional array or tensor.
 
     >>> is_number(3), is_number(torch.tensor(3)), is_number(torch.tensor([3]))
     (True, True, False)

@@ -1,7 +1,7 @@
-"""From what data yield to inputs and target: tuples, dicts, records, single samples, or a function that tells.
+"""Find inputs and target in the items of data: tuples, dicts, records, single samples, or by a function.
 
-What could be read in two ways is rejected with one line that says how to pass `batch`, a function from what the data
-yield to (inputs, target).
+Ambiguous items are rejected with a one-line error that explains how to pass `batch`, a function from an item to
+(inputs, target).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lmc_utils.settings import ParameterError
 BatchFunction = Callable[[Any], tuple[Any, Any]]
 """From what data yield to inputs (a tensor, a tuple of arguments, a dict of named ones) and target."""
 
-SAMPLES = 256  # of a batch, where data are not in batches
+SAMPLES = 256  # in a batch, if data are not in batches
 TARGETS = ("labels", "label", "target", "targets", "y")
 
 _SPARSE = (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc)
@@ -35,7 +35,7 @@ _WAY_OUT = "pass batch, a function from what the data yield to (inputs, target)"
 
 
 class _Parts(NamedTuple):
-    """Inputs and target, and in words how they were found; empty for one tensor of each."""
+    """Inputs and target, and a description of how they were found; empty for one tensor each."""
 
     inputs: Any
     target: Any
@@ -44,12 +44,12 @@ class _Parts(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class BatchReader:
-    """Reads what data yield, as arguments of a network and a target.
+    """Converts items of data to batches: arguments of a network, and a target.
 
     Attributes:
-        batch: from what data yield to (inputs, target); by default as their form tells.
-        network: it decides whether several inputs fit its forward pass; without one they are taken to.
-        how: in words, how what has been read so far was read.
+        batch: function from an item to (inputs, target); by default its form decides.
+        network: used to decide whether several inputs fit its forward pass; without it they are assumed to.
+        how: description of how items have been read so far.
     """
 
     batch: BatchFunction | None = None
@@ -57,10 +57,10 @@ class BatchReader:
     how: dict[str, None] = dataclasses.field(default_factory=dict)
 
     def batches(self, items: Iterable[Any]) -> Iterator[Batch]:
-        """The batches among what data yield; single samples are joined to some, and empty ones left out.
+        """Yield batches from items; single samples are combined, and empty batches skipped.
 
         Raises:
-            ParameterError: something that is no batch, or that may be read in two ways.
+            ParameterError: an item that is not a batch, or is ambiguous.
         """
         samples: list[_Parts] = []
         for number, item in enumerate(items):
@@ -92,7 +92,7 @@ class BatchReader:
         return _Parts(self.narrowed(found.inputs), tensors(numbers_as_tensor(found.target)), found.how)
 
     def narrowed(self, inputs: Any) -> Any:
-        """Inputs with tensors for NumPy's arrays; of float64 in the precision of the network, if that is lower."""
+        """Convert arrays in inputs to tensors; float64 arrays to the precision of the network, if that is lower."""
         precision = _precision(self.network)
         if any(is_wider(part, precision) for part in pytree.tree_leaves(inputs)):
             self._note(f"float64 arrays read as {str(precision).removeprefix('torch.')}")
@@ -136,9 +136,9 @@ class BatchReader:
 
 
 def _require_samples_first(inputs: Tensor, target: Tensor, number: int) -> None:
-    """Raise ParameterError where inputs and target do not count the same samples, as those of a single sample.
+    """Raise ParameterError if inputs and target have different numbers of samples, as in a single sample.
 
-    Sequences may have their samples on the second axis, where each has one label.
+    Sequences with one label each may have their samples on the second axis.
     """
     time_first = inputs.dim() > 2 and target.dim() == 1 and not target.is_floating_point()
     if inputs.dim() and len(target) not in (len(inputs), inputs.shape[1] if time_first else len(inputs)):
@@ -165,7 +165,7 @@ def _by_function(function: BatchFunction, item: Any, number: int) -> _Parts:
 
 
 def _by_name(fields: Mapping[str, Any], number: int, network: nn.Module | None) -> _Parts:
-    """A target under one of its usual names, and all else as named arguments."""
+    """Find the target under one of its usual names; all other fields are named arguments."""
     taken = forward_signature.parameters(network)
     keys = [key for key in TARGETS if key in fields and not (key == "y" and "y" in taken)]
     if not keys:
@@ -187,7 +187,7 @@ def _by_name(fields: Mapping[str, Any], number: int, network: nn.Module | None) 
 
 
 def _by_place(item: Any, number: int, network: nn.Module | None) -> _Parts:
-    """The last part is the target, all others are positional arguments, where that is the only reading."""
+    """Take the last part as the target and all others as positional arguments, if that is unambiguous."""
     if not isinstance(item, (tuple, list)) or isinstance(item, PackedSequence) or len(item) < 2:
         raise ParameterError(f"expected batches of inputs and target, batch {number} is a {_name(item)}; {_WAY_OUT}")
     *inputs, target = item
@@ -203,10 +203,10 @@ def _by_place(item: Any, number: int, network: nn.Module | None) -> _Parts:
 
 
 def _require_one_reading(network: nn.Module, inputs: list[Any], target: Any, number: int) -> None:
-    """Raise ParameterError where a batch of three or more may be inputs, target and something else.
+    """Raise ParameterError if a batch of three or more parts may be inputs, target and something else.
 
-    It is inputs and target if the forward pass asks for as many inputs. If it may take fewer, (inputs, target, weights)
-    would fit as well; then the last part must be the only one that can be labels.
+    It is inputs and target if the forward pass requires that many inputs. If it accepts fewer, (inputs, target,
+    weights) would fit as well; then the last part must be the only one that can be labels.
     """
     forward = forward_signature.described(network)
     said = f"expected inputs and target, batch {number} has {len(inputs) + 1} parts"
@@ -224,7 +224,7 @@ def _require_one_reading(network: nn.Module, inputs: list[Any], target: Any, num
 
 
 def _may_be_labels(part: Any) -> bool:
-    """True for a part that may be one label a sample."""
+    """Whether a part may be one label for each sample."""
     if is_number(part):
         return not isinstance(torch.as_tensor(part).item(), (bool, float, complex))
     if not isinstance(part, Tensor) or part.is_floating_point() or part.is_complex() or part.dtype == torch.bool:
@@ -233,7 +233,7 @@ def _may_be_labels(part: Any) -> bool:
 
 
 def named_parts(item: Any) -> dict[str, Any] | None:
-    """The parts of a batch by name: of a mapping, a dataclass, or a named tuple that names a target."""
+    """The parts of a batch by name, for a mapping, a dataclass, or a named tuple with a target field."""
     if isinstance(item, Mapping):
         return dict(item)
     if dataclasses.is_dataclass(item) and not isinstance(item, type):

@@ -1,4 +1,4 @@
-"""Arguments of the forward pass of a network, as far as its signature tells."""
+"""The arguments of a network's forward pass, from its signature."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmc_utils.formatting import one_line
 
 
 def parameters(network: nn.Module | None) -> Mapping[str, inspect.Parameter]:
-    """The parameters of a forward pass by name; none where they are not known.
+    """The parameters of a forward pass by name; empty if unknown.
 
     >>> list(parameters(nn.LSTM(2, 2)))
     ['input', 'hx']
@@ -22,7 +22,7 @@ def parameters(network: nn.Module | None) -> Mapping[str, inspect.Parameter]:
 
 
 def accepts(network: nn.Module, arguments: Any) -> bool:
-    """True where a forward pass takes these arguments; also where that is not known.
+    """Whether a forward pass accepts these arguments; True if unknown.
 
     Args:
         network: a module.
@@ -52,7 +52,7 @@ def requires(network: nn.Module) -> int:
 
 
 def described(network: nn.Module) -> str:
-    """A forward pass in a line.
+    """The signature of a forward pass in one line.
 
     >>> described(nn.LSTM(2, 2))
     'forward(input, hx=None)'

@@ -1,4 +1,4 @@
-"""Random generators that reading samples draws from: given back as they were, and replayed at each reading."""
+"""Save, restore and replay the random generators used when reading samples."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ T = TypeVar("T")
 State = list[Any]
 """The states of some generators, in their order."""
 
-_LONGEST = 1000  # of a collection that is searched for generators
-_MOST = 10_000  # objects that are searched
+_LONGEST = 1000  # items of a collection that is searched for generators
+_MOST = 10_000  # objects to search
 
 
 class _Handle(NamedTuple):
@@ -28,13 +28,13 @@ class _Handle(NamedTuple):
 
 
 class Generators:
-    """The global generators of Python, NumPy and torch, and those that some objects hold.
+    """The global generators of Python, NumPy and torch, and those held by given objects.
 
-    Generators are found in attributes, in short collections, in what functions close over, and in the classes of the
-    objects and the modules that these were written in.
+    Generators are found in attributes, short collections, closures of functions, the classes of the objects, and the
+    modules of these classes.
 
     Args:
-        holders: a loader, a data set, functions that read them.
+        holders: objects to search, such as a loader, a data set, or functions that read them.
 
     >>> loader = torch.utils.data.DataLoader(range(9), shuffle=True, generator=torch.Generator())
     >>> generators = Generators(loader)
@@ -48,20 +48,20 @@ class Generators:
         self._handles = [*_global_handles(), *_own_handles(holders)]
 
     def states(self) -> State:
-        """The states of all generators, to be given back."""
+        """The states of all generators, for `restore`."""
         return [handle.get() for handle in self._handles]
 
     def restore(self, states: State) -> None:
-        """Give all generators these states."""
+        """Restore the states of all generators."""
         for handle, state in zip(self._handles, states, strict=True):
             handle.set(state)
 
     def replay(self, items: Iterable[T], states: State) -> Iterator[T]:
-        """Iterate with generators that begin at these states; between two items they are what they are elsewhere.
+        """Iterate with generators starting from these states; between items, their outside states are restored.
 
         Args:
-            items: what to iterate over.
-            states: from `states`; it is replaced, item by item, by the states that have been reached.
+            items: the iterable.
+            states: from `states`; updated in place after each item.
         """
         iterator: Iterator[T] | None = None
         while True:
@@ -80,7 +80,7 @@ class Generators:
 
 @contextmanager
 def unchanged_random() -> Iterator[None]:
-    """Give back the global random generators of Python, NumPy and torch as they were."""
+    """Restore the global random generators of Python, NumPy and torch at the end of a block."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng():
         try:
@@ -102,7 +102,7 @@ def _global_handles() -> list[_Handle]:
 
 
 def _handle(generator: Any) -> _Handle | None:
-    """Functions that get and set the state of a generator; None for other objects."""
+    """Functions to get and set the state of a generator; None for other objects."""
     if isinstance(generator, torch.Generator):
         return _Handle(generator.get_state, generator.set_state)
     if isinstance(generator, np.random.Generator):
@@ -132,7 +132,7 @@ def _own_handles(holders: Iterable[Any]) -> list[_Handle]:
 
 
 def _parts(holder: Any) -> list[Any]:
-    """The objects that an object holds and that may be, or hold, generators."""
+    """Objects held by an object that may be or hold generators."""
     if isinstance(holder, (str, bytes, int, float, type, types.ModuleType, Tensor, np.ndarray)) or holder is None:
         return []
     if isinstance(holder, (list, tuple, set, dict)):

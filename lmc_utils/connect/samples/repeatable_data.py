@@ -1,8 +1,8 @@
-"""Samples that can be read again and again, batch by batch, and are the same each time.
+"""Make data repeatable: batches that are the same at each reading.
 
-A line is measured at many points, and they can be compared only if all of them see the same samples. So data are read
-twice before anything is measured: small ones are kept as the first reading gave them, and of large ones every sample's
-checksum is compared.
+A line is measured at many points, which are comparable only if all use the same samples. So data are read twice before
+anything is measured: small data are cached from the first reading, and for large data the checksums of all samples are
+compared.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.user_code_errors import expected
 from lmc_utils.settings import ParameterError, require
 
-CACHE_BYTES = 2**30  # bytes of samples that are kept in memory
+CACHE_BYTES = 2**30  # bytes of samples that are cached in memory
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Data whose readings all begin with the same states of the random generators, which are given back."""
+    """Data whose readings all start from the same states of the random generators, which are restored afterwards."""
 
     data: Iterable[Any]
     reader: BatchReader
@@ -44,7 +44,7 @@ class _Source:
         return self.reading(list(self.start))
 
     def reading(self, states: State) -> Iterator[Batch]:
-        """One reading that begins with these states; they are replaced by those that it reaches."""
+        """One reading that starts from these states, which are updated in place."""
         return self.generators.replay(self.reader.batches(_with_own_workers(self.data)), states)
 
 
@@ -56,24 +56,24 @@ def repeatable(
     batch: BatchFunction | None = None,
     network: nn.Module | None = None,
 ) -> Batches:
-    """Read data twice, and give batches that are the same at each later reading.
+    """Read data twice, and return batches that are the same at each later reading.
 
-    The generators that data draw from, their own and the global ones, are afterwards what they were.
+    Random generators used by the data, their own and global ones, are restored afterwards.
 
     Args:
         data: inputs and targets, two tensors or arrays; a `Dataset` of samples; a `DataLoader` or other collection of
-            batches, or of single samples, that can be read more than once; or one batch with several inputs. A batch
-            is a tuple or a list that ends with the target, after one input or several, where an input may be a tuple
-            of arguments or a dict of named ones. Or it is a dict, a dataclass or a named tuple of named inputs and the
-            target under `labels`, `label`, `target`, `targets` or `y`. A target of one number makes a single sample.
-        name: of the argument, for messages.
-        memory: bytes of samples that may be kept in memory.
-        batch: from what data yield to (inputs, target), for data that are none of these.
-        network: takes the inputs; batches that do not fit its forward pass, or fit it in two ways, are rejected.
+            batches, or of single samples, that can be read more than once; or one batch with several inputs. A batch is
+            a tuple or list of one or more inputs and the target, in this order, where an input may be a tuple of
+            arguments or a dict of named ones; or a dict, dataclass or named tuple of named inputs and the target under
+            `labels`, `label`, `target`, `targets` or `y`. An item whose target is one number is a single sample.
+        name: name of the argument, for messages.
+        memory: bytes of samples that may be cached in memory.
+        batch: function from an item to (inputs, target), for data of other forms.
+        network: the network for the inputs; batches that do not fit its forward pass, or are ambiguous, are rejected.
 
     Raises:
-        ParameterError: no samples, something that is no batch, an iterator that can be read only once, or more samples
-            than are kept that are others at each reading.
+        ParameterError: no samples, an item that is not a batch, an iterator that can be read only once, or samples that
+            are too large to cache and differ between readings.
 
     >>> found = repeatable((torch.zeros(600, 3), torch.zeros(600, dtype=torch.int64)))
     >>> [batch.size for batch in found], found.samples, found.description
@@ -99,7 +99,7 @@ def repeatable(
     differing = first.difference(second)
     if not differing:
         return Batches(source if first.batches is None else first.batches, first.samples, first.pieces, said)
-    if first.batches is None and first.difference(_read(source, -1)):  # generators replayed do not help
+    if first.batches is None and first.difference(_read(source, -1)):  # replaying generators does not help
         if differing == "others":
             few = f"the same samples at each reading, or at most {memory / 2**30:.3g} GiB of them, which are kept"
             raise ParameterError(f"{name}: expected {few}; these are more, and others at each reading")
@@ -109,16 +109,16 @@ def repeatable(
 
 
 def _with_own_workers(data: Iterable[Any]) -> Iterable[Any]:
-    """Of a loader that keeps its workers, a copy that starts others and ends them after each reading."""
+    """For a loader with persistent workers, a copy that starts new ones and ends them after each reading."""
     if not (isinstance(data, DataLoader) and data.persistent_workers):
         return data
     loader = copy.copy(data)
-    vars(loader).update(_iterator=None, persistent_workers=False)  # torch forbids to set the second
+    vars(loader).update(_iterator=None, persistent_workers=False)  # torch forbids setting persistent_workers
     return loader
 
 
 def _read_twice(source: Iterable[Batch], memory: int) -> tuple[_Reading, _Reading]:
-    """Two readings; the second goes on with the generators as the first has left them."""
+    """Two readings; the second continues with the generator states of the first."""
     if not isinstance(source, _Source):
         reading = _read(source, sys.maxsize)
         return reading, reading
@@ -130,7 +130,7 @@ def _read_twice(source: Iterable[Batch], memory: int) -> tuple[_Reading, _Readin
 
 
 def _source(data: Any, name: str, reader: BatchReader) -> Iterable[Batch]:
-    """Batches to be read: a list of them where all are in memory already, which needs no second reading."""
+    """Batches to read; a list if all are in memory already, so that no second reading is needed."""
     if _is_pair(data):
         inputs, target = reader.narrowed(data[0]), tensors(numbers_as_tensor(data[1]))
         if len(inputs) != len(target):
@@ -158,7 +158,7 @@ def _source(data: Any, name: str, reader: BatchReader) -> Iterable[Batch]:
 
 
 def _is_pair(data: Any) -> bool:
-    """True for inputs and targets in two tensors or arrays, whose first axis counts samples."""
+    """Whether data are inputs and targets in two tensors or arrays, with samples along the first axis."""
     if type(data) not in (tuple, list) or len(data) != 2:
         return False
     inputs, target = data[0], numbers_as_tensor(data[1])
@@ -169,19 +169,19 @@ def _is_pair(data: Any) -> bool:
 
 
 def _is_indexed(data: Any) -> bool:
-    """True for a collection of samples that can only be indexed, which torch takes as a data set."""
+    """Whether data are a collection that can only be indexed, which torch accepts as a data set."""
     return all(hasattr(data, name) for name in ("__len__", "__getitem__")) and not isinstance(data, (Iterable, type))
 
 
 def _is_one_batch(data: Any) -> bool:
-    """True for a single batch: named parts, or a tuple that ends with the target."""
+    """Whether data are a single batch: named parts, or a tuple that ends with the target."""
     if isinstance(data, Mapping) or (not isinstance(data, (Dataset, Iterable)) and named_parts(data) is not None):
         return True
     return isinstance(data, tuple) and len(data) > 1 and isinstance(numbers_as_tensor(data[-1]), (Tensor, np.ndarray))
 
 
 def _is_plain(data: Any) -> bool:
-    """True for a loader that only cuts two tensors into batches, in their order."""
+    """Whether data are a loader that only splits two tensors into batches, in order."""
     return (
         type(data) is DataLoader
         and type(data.dataset) is TensorDataset
@@ -206,7 +206,7 @@ class _Reading(NamedTuple):
     order: int
 
     def difference(self, other: _Reading) -> str:
-        """A description of how another reading differs; empty where it is the same."""
+        """A description of how another reading differs; empty if it is the same."""
         if other is self:
             return ""
         (sums, order), (others, other_order) = self._all_checksums(), other._all_checksums()
@@ -219,12 +219,12 @@ class _Reading(NamedTuple):
 
 
 def _read(source: Iterable[Batch], memory: int, *, copied: bool = False) -> _Reading:
-    """One reading: its batches if they take no more bytes than this, else the checksums of its samples.
+    """One reading: its batches if they fit into `memory`, else the checksums of its samples.
 
     Args:
         source: batches.
-        memory: bytes.
-        copied: whether batches that are kept are copied, as a loader may write the next one into the same memory.
+        memory: limit in bytes.
+        copied: whether to copy cached batches, as a loader may reuse their memory for the next one.
     """
     batches: list[Batch] | None = []
     samples, count, size, order, sums = 0, 0, 0, 0, Counter[int]()
@@ -243,7 +243,7 @@ def _read(source: Iterable[Batch], memory: int, *, copied: bool = False) -> _Rea
 
 
 def _copied(batch: Batch) -> Batch:
-    """A batch in memory of its own; what is one tensor stays one."""
+    """A copy of a batch in new memory; parts that are the same tensor stay so."""
     copies: dict[int, Any] = {}
 
     def copied(part: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Comparison of two readings of data, batch by batch or by the checksum of each sample."""
+"""Compare two readings of data, batch by batch or by checksums of samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmc_utils.measure.module_outputs import leaves
 
 
 def equal(batches: Sequence[Batch], others: Iterable[Batch]) -> bool:
-    """True where another reading gives the same samples in the same order."""
+    """Whether another reading gives the same samples in the same order."""
     for mine, other in itertools.zip_longest(batches, others):
         if mine is None or other is None or mine.size != other.size:
             return False
@@ -27,7 +27,7 @@ def equal(batches: Sequence[Batch], others: Iterable[Batch]) -> bool:
 
 
 def dense_parts(batch: Batch) -> list[Tensor]:
-    """The tensors of a batch, and of sparse ones their indices and values."""
+    """The tensors of a batch; for sparse ones, their indices and values."""
     found = leaves((batch.target, batch.inputs))
     return [part for each in found if isinstance(each, Tensor) for part in _dense(each.detach())]
 
@@ -48,7 +48,7 @@ def checksums(batches: Iterable[Batch], order: int = 0) -> tuple[Counter[int], i
 
     Args:
         batches: samples.
-        order: the checksum of the order of those that came before.
+        order: the checksum of the order of earlier batches.
 
     >>> one, other = Batch(torch.tensor([1, 2]), None, 2), Batch(torch.tensor([2, 1]), None, 2)
     >>> checksums([one])[0] == checksums([other])[0], checksums([one])[1] == checksums([other])[1]
@@ -59,7 +59,7 @@ def checksums(batches: Iterable[Batch], order: int = 0) -> tuple[Counter[int], i
         sums = [0] * batch.size
         for part in dense_parts(batch):
             rows = part.cpu().resolve_conj().resolve_neg().contiguous()
-            if rows.dim() == 0 or len(rows) != batch.size:  # it is not one of each sample, and counts for all
+            if rows.dim() == 0 or len(rows) != batch.size:  # not one row for each sample: shared by all
                 whole = zlib.crc32(rows.reshape(-1).view(torch.uint8).numpy().tobytes())
                 sums = [zlib.crc32(whole.to_bytes(4, "big"), own) for own in sums]
                 continue

@@ -1,4 +1,4 @@
-"""Rescaled networks have the activations' statistics that were asked for, and stay networks of the architecture."""
+"""Rescaled networks have the requested activation statistics, and the same architecture."""
 
 import pytest
 import torch

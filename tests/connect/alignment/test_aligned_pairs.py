@@ -1,4 +1,4 @@
-"""Aligned networks compute what they did, with their channels in another order, and are measured like any others."""
+"""Aligned networks compute the same function with permuted channels, and are measured like any others."""
 
 from __future__ import annotations
 

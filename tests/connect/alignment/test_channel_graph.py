@@ -1,4 +1,4 @@
-"""A forward pass is read without a change of the user's module, or rejected by a line that names where it stops."""
+"""A forward pass is recorded without changing the user's module, or rejected by a line that names the location."""
 
 from __future__ import annotations
 

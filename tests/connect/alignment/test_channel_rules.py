@@ -1,4 +1,4 @@
-"""Of every kind of network, the groups are those counted by hand, permute freely, and are found again by matching."""
+"""Permutation groups agree with hand counts, leave outputs unchanged, and are recovered by matching."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ every_kind = pytest.mark.parametrize("kind", EXAMPLES)
 
 
 def example(kind: str) -> tuple[nn.Module, Tensor, Axes]:
-    """A network in float64, none of whose numbers is special, its inputs, and its axes."""
+    """A network in float64 with generic numbers, its inputs, and its axes."""
     torch.manual_seed(1)
     network = EXAMPLES[kind].make().double().eval()
     with torch.no_grad():
@@ -36,7 +36,7 @@ def example(kind: str) -> tuple[nn.Module, Tensor, Axes]:
 
 
 def permuted(network: nn.Module, axes: Axes) -> nn.Module:
-    """A copy with all its groups in another order."""
+    """A copy with all its groups permuted."""
     orders = {group: torch.randperm(size) for group, size in permutation_symmetry.groups(axes).items()}
     values = {name: value.detach()[None] for name, value in tensors(network).items()}
     other = copy.deepcopy(network)
@@ -96,7 +96,7 @@ def padded_then_written(x: Tensor) -> Tensor:
     return x.cumsum(1)
 
 
-# Functions of hidden channels (samples, channels, places), many of which depend on their order.
+# Functions of hidden channels (samples, channels, positions), many of which depend on their order.
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "cumsum": lambda x: x.cumsum(1),
     "flip": lambda x: x + x.flip(1),

@@ -1,4 +1,4 @@
-"""Matching finds a permutation again that was hidden, exactly, and the best assignment of one layer."""
+"""Matching recovers exact permutations, and the optimal assignment of one layer."""
 
 import itertools
 from typing import Any
@@ -20,12 +20,12 @@ DESIGNS = [
     Architecture(architecture="resnet8", widths=(5,), norm="batch", activation="gelu"),
     Architecture(architecture="resnet20", widths=(4,), norm="group"),
     Architecture(architecture="vgg11", widths=(3,), norm="batch", activation="gelu"),
-]  # where running statistics are made up, ReLU has dead channels, which nobody can tell apart
+]  # with synthetic running statistics, ReLU has dead channels, which are indistinguishable
 every_design = pytest.mark.parametrize("design", DESIGNS, ids=lambda design: f"{design.architecture}-{design.norm}")
 
 
 def fresh(design: Architecture, seeds: list[int]) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network, parameter vectors (networks, parameters), and buffers, none of which repeats a number."""
+    """A network, parameter vectors (networks, parameters), and buffers, without repeated numbers."""
     network = build(design, (40, 1), 4)
     thetas = stack.flatten(stack.initialise(network, seeds))
     generator = torch.Generator().manual_seed(7)
@@ -35,7 +35,7 @@ def fresh(design: Architecture, seeds: list[int]) -> tuple[nn.Module, Tensor, Te
 
 
 def by_weights(network: nn.Module, thetas: Tensor, **options: Any) -> matching.Permutations:
-    """Of the second of two parameter vectors, (2, parameters)."""
+    """Match the second of two parameter vectors, (2, parameters)."""
     values = stack.unflatten(thetas, network)
     first, second = ({name: value[row : row + 1] for name, value in values.items()} for row in (0, 1))
     return matching.by_weights(permutation_symmetry.axes(network), first, second, **options)
@@ -105,7 +105,7 @@ def test_matching_never_increases_the_distance_and_more_starts_never_do_worse(de
 
 
 def test_random_starts_escape_the_local_optimum_of_the_identity() -> None:
-    # Two hidden layers that are exchanged in such a way that neither can be aligned before the other.
+    # Two hidden layers permuted such that neither can be aligned before the other.
     network = nn.Sequential(
         layers.Linear(1, 1, 2), nn.ReLU(), layers.Linear(1, 2, 2), nn.ReLU(), layers.Linear(1, 2, 1)
     )

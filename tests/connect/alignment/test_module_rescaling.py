@@ -1,4 +1,4 @@
-"""Rescaled activations have the mixed moments of the ends, and the losses are those of a plain loop and of stacks."""
+"""Rescaled activations have interpolated moments, and losses equal those of a plain loop and of stacks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def samples() -> list[tuple[Tensor, Tensor]]:
 
 
 def outputs_of(network: nn.Sequential, place: int, x: Tensor) -> Tensor:
-    """What a layer puts out, (channels, samples and space)."""
+    """Outputs of a layer, (channels, samples and space)."""
     return network[: place + 1](x).transpose(0, 1).flatten(1)
 
 

@@ -1,4 +1,4 @@
-"""What modules save besides tensors is equal in all networks, and the module that is measured has it."""
+"""Extra states must be equal in all networks, and are loaded into the measured module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of tensors are read, whatever wraps them; nothing in a file is run, and what is no checkpoint is one line."""
+"""Checkpoint files of all kinds are read without running code in them; other files give a one-line error."""
 
 from __future__ import annotations
 

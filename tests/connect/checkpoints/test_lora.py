@@ -1,4 +1,4 @@
-"""Adapters are merged as their definition says and as peft merges them, and what is not understood is rejected."""
+"""Adapters are merged according to their definition and to peft, and unsupported ones are rejected."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_factors_of_the_network_itself_are_mixed_apart_and_that_is_said() -> Non
 
 @pytest.mark.filterwarnings("ignore")
 def test_merging_agrees_with_peft_and_folders_are_those_of_transformers(tmp_path: Path) -> None:
-    import_torchvision()  # before others do, which fails where it was built for another torch
+    import_torchvision()  # before other packages, which fail if it was built for another torch
     transformers, peft = pytest.importorskip("transformers"), pytest.importorskip("peft")
     shape = {"vocab_size": 11, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2, "bos_token_id": 0}
     config = transformers.GPT2Config(**shape, eos_token_id=0, attn_pdrop=0.0, resid_pdrop=0.0, embd_pdrop=0.0)

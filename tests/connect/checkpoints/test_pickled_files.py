@@ -1,4 +1,4 @@
-"""Tensors and plain values are read beside objects of any class, of which nothing is run."""
+"""Tensors and plain values are read beside objects of any class, without running code of these."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Options(dict):  # type: ignore[type-arg]
 
 
 class Trap:
-    """Says that it was run, in each of the ways in which reading can run code."""
+    """Records if it was run, by any of the ways in which unpickling can run code."""
 
     def __reduce__(self) -> Any:
         return RUN.append, ("reduced",)

@@ -1,4 +1,4 @@
-"""Types are converted as torch converts them, and tensors that cannot be mixed are named with a way out."""
+"""Types are converted as by torch, and tensors that cannot be interpolated are rejected with advice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NETWORK = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
 
 
 class Ranks(torch.Tensor):
-    """A tensor that computes by rules of its own."""
+    """A tensor subclass with its own dispatch."""
 
     @classmethod
     def __torch_dispatch__(cls, function, kinds, args=(), kwargs=None):  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""Of all that a trainer saves, the trained weights are taken; where that is not clear, the user chooses."""
+"""The trained weights are found in checkpoints; in ambiguous cases the user must choose."""
 
 from __future__ import annotations
 

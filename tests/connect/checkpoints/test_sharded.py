@@ -1,4 +1,4 @@
-"""Checkpoints in several files and in folders are read whole, and an index that cannot be trusted is rejected."""
+"""Sharded checkpoints and folders are read completely, and invalid indices are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, shapes and numbers of a state are those of the network, or one line says what they are."""
+"""Names, shapes and numbers of a state match the network, or a one-line error states the difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network is found inside of what wraps it, in names and as a module, and only where there is one way to."""
+"""Networks are found inside wrappers, in names and as modules, if that is unambiguous."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def below(prefix: str, state: State) -> State:
 
 
 class Wrapped(nn.Module):
-    """A network with an attribute that is called as a wrapper's, beside its own layer."""
+    """A network with an attribute named like a wrapper's, beside its own layer."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a report says in words follows from its numbers."""
+"""The sentences of a report follow from its numbers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_rounded_number_is_on_the_same_side_of_its_bound() -> None:
 
 
 def test_the_sentence_separates_alignment_and_curve() -> None:
-    """Of two halves of a network whose hidden channels are in another order, alignment undoes all."""
+    """The second network is nearly a permutation of the first, so alignment lowers the barrier."""
     torch.manual_seed(0)
     first = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
     second, order = copy.deepcopy(first), torch.arange(8).roll(3)

@@ -1,4 +1,4 @@
-"""Arrays become tensors wherever they are, with their own numbers, and other values stay as they are."""
+"""Arrays at any depth become tensors with the same numbers, and other values are unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches as people have them: the line measured on them equals that of a plain loop, or they are rejected."""
+"""Batches of common forms: the measured line equals that of a plain loop, or they are rejected."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Named = namedtuple("Named", ["x", "y"])
 
 
 class Masked(nn.Module):
-    """Takes what it may in any form of two inputs."""
+    """Accepts two inputs in any form."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A signature accepts what Python accepts, and rejects nothing where it is not known."""
+"""A signature accepts the arguments that Python accepts, and an unknown one accepts all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_what_is_accepted_is_what_python_would_bind(network: nn.Module, argument
 
 
 def binds(function: Callable[..., Any], positional: Any, names: Any) -> bool:
-    """Call it; an error of the call itself comes from no line inside."""
+    """Whether a call binds: an error of the call itself has no traceback entry inside the function."""
     try:
         function(*positional, **names)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""Reading data leaves all random generators as they were, also where it ends early."""
+"""Reading data restores all random generators, even if it ends early."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Noisy(Dataset[Any]):
 
 
 def next_draws(data: Noisy) -> list[float]:
-    """What the generators give next."""
+    """The next draws of the generators."""
     return [
         *torch.rand(2, generator=data.torch).tolist(), *torch.rand(2, generator=Noisy.of_all).tolist(),
         data.numpy.random(), MODULE_WIDE.random(), data.parts["python"][0].random(), data.parts["old"].random(),
@@ -122,7 +122,7 @@ def test_a_reading_that_fails_or_is_left_gives_the_generators_back() -> None:
     next(reading)
     torch.rand(3)
     outside = torch.get_rng_state()
-    reading = iter(())  # the reading is left; nothing is turned back
+    reading = iter(())  # the reading is abandoned; nothing is restored
     assert torch.equal(torch.get_rng_state(), outside)
 
 

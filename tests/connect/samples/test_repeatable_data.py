@@ -1,4 +1,4 @@
-"""Data are the same at each reading, or the report says that they are not, or they are rejected."""
+"""Data are the same at each reading, or rejected, or the report states the difference."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OneBuffer:
 
 
 class Indexed:
-    """What torch takes as a data set although it is of no class of torch's."""
+    """A data set for torch, although not of one of its classes."""
 
     def __len__(self) -> int:
         return 20
@@ -50,7 +50,7 @@ class Indexed:
 
 
 class Broken(Noisy):
-    """Raises what a loader makes of an error in one of its worker processes."""
+    """Raises an error as passed on by a loader's worker process."""
 
     def __getitem__(self, row: int) -> Any:
         traceback = "Original Traceback (most recent call last):\n  File ...\nOSError: no such file\n"
@@ -89,7 +89,7 @@ def test_changing_samples_are_reported_and_cached_or_rejected() -> None:
     found = repeatable(Noisy())
     assert found.description.endswith("; others at each reading, those of the first are used at every point")
     assert [batch.inputs.tolist() for batch in found] == [batch.inputs.tolist() for batch in found]
-    replayed = repeatable(Noisy(), memory=1)  # not kept: the generators begin anew at each reading
+    replayed = repeatable(Noisy(), memory=1)  # not cached: the generators are replayed at each reading
     assert replayed.description == found.description
     assert [batch.inputs.tolist() for batch in replayed] == [batch.inputs.tolist() for batch in replayed]
     with pytest.raises(

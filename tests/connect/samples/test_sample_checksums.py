@@ -1,4 +1,4 @@
-"""Readings differ in samples, in order, or not at all; sparse parts and parts of all samples count."""
+"""Readings that differ in samples or order are detected, including sparse and shared parts."""
 
 from __future__ import annotations
 
