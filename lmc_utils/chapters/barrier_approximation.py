@@ -24,7 +24,7 @@ class Parameters(Settings):
 
     >>> Parameters(alphas=20)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: alphas: expected an odd number of at least 3, got 20
+    lmc_utils.settings.ParameterError: alphas must be odd and >= 3 (got 20)
     """
 
     alphas: int = parameter(21, "evenly spaced points from one sibling to the other", odd_at_least(3), bytes_each=64)

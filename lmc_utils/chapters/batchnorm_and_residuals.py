@@ -24,7 +24,7 @@ class ResidualExperiment(Experiment):
 
     >>> ResidualExperiment(norm="group")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: norm: expected batch, as its statistics are what is compared, got 'group'
+    lmc_utils.settings.ParameterError: norm must be 'batch' in this chapter, which compares batch-norm ...
     """
 
     architecture: str = with_default(Experiment, "architecture", "resnet8")
@@ -40,7 +40,9 @@ class ResidualExperiment(Experiment):
     }
 
     def check(self) -> None:
-        require(self.norm == "batch", "norm", "batch, as its statistics are what is compared", self.norm)
+        require(
+            self.norm == "batch", "norm", "'batch' in this chapter, which compares batch-norm statistics", self.norm
+        )
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ class Parameters(Settings):
 
 def require_measurable(experiment: Experiment, curve: CurveSettings) -> None:
     """Raise ParameterError unless the chapter can rescale these networks and draw these curves."""
-    require(curve.bends == 1, "bends", "1 in this chapter, which draws the curve on its plane", curve.bends)
-    norms = "none or batch, as activations are rescaled"
+    require(curve.bends == 1, "bends", "1 in this chapter, which draws the curve in its plane", curve.bends)
+    norms = "'none' or 'batch' in this chapter, which rescales activations"
     require(experiment.norm in ("none", "batch"), "norm", norms, experiment.norm)
 
 

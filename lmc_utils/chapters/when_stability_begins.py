@@ -18,7 +18,7 @@ from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Interval, Rule, intervals
 from lmc_utils.measure.statistics import bounds
-from lmc_utils.settings import Settings, above, at_least, between, each, one_of, parameter, require
+from lmc_utils.settings import ParameterError, Settings, above, at_least, between, each, one_of, parameter
 
 LEARNT_BELOW = 50.0  # percent: a network that ends with more train errors has not learnt, and is left out
 LABEL_NUMBERS: dict[str, Callable[[Any], float]] = {  # what a label of a swept parameter counts
@@ -205,7 +205,10 @@ def onset_along_parameter(
         ParameterError: the table is not one of such a sweep.
     """
     swept = {parameter, "seed"} <= set(map(str, table.dims))
-    require(swept, "table", f"a sweep over {parameter} and seed", [str(name) for name in table.dims])
+    if not swept:
+        raise ParameterError(
+            f"table must be a sweep over {parameter} and seed (its dimensions: {', '.join(map(str, table.dims))})"
+        )
     spare = [name for name in table.dims if name not in (parameter, "seed")]
     table = table.squeeze(spare).rename(seed="parent").transpose(parameter, "parent")
     if kind:
@@ -239,7 +242,8 @@ def by_fork(table: xr.Dataset, name: str) -> xr.DataArray:
     [3.0, 1.0]
     """
     columns = {int(fork[1]): key for key in table if (fork := re.fullmatch(rf"{re.escape(name)}_fork_(\d+)", str(key)))}
-    require(bool(columns), "table", f"numbers {name}_fork_0 and so on", [str(key) for key in table][:5])
+    if not columns:
+        raise ParameterError(f"table has no numbers named {name}_fork_0, {name}_fork_1, ...")
     forks = sorted(columns)
     joined = xr.concat([table[columns[fork]] for fork in forks], xr.Variable("fork_epoch", forks))
     return joined.transpose(..., "fork_epoch").rename(name)

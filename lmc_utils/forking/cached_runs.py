@@ -88,7 +88,7 @@ class CachedRun:
             with FileLock(self.path / "lock", timeout=0):
                 shutil.rmtree(self.path)
         except Timeout as error:
-            raise ParameterError(f"run: {self.path.name} is being trained by another process") from error
+            raise ParameterError(f"run {self.path.name} is in use by another process") from error
 
 
 def list_runs(folder: Path) -> list[CachedRun]:
@@ -107,9 +107,9 @@ def pick(runs: Iterable[CachedRun], names: Iterable[str]) -> Iterator[CachedRun]
     for name in names:
         fitting = [each for each in by_name if each.startswith(name)]
         if len(fitting) > 1:
-            raise ParameterError(f"run: expected the name of one run, {name!r} begins {', '.join(fitting)}")
+            raise ParameterError(f"{name!r} is ambiguous; it begins the names of the runs {', '.join(fitting)}")
         if not fitting:
-            raise ParameterError(f"run: {describe_unknown(name, by_name)}")
+            raise ParameterError(describe_unknown("run", name, by_name))
         yield by_name[fitting[0]]
 
 

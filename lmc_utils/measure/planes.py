@@ -27,7 +27,7 @@ class PlaneGrid(Settings):
 
     >>> PlaneGrid(grid=1)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: grid: expected at least 2, got 1
+    lmc_utils.settings.ParameterError: grid must be >= 2 (got 1)
     """
 
     grid: int = parameter(25, "points along each side of the maps", at_least(2), bytes_each=64)

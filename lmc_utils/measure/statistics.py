@@ -22,7 +22,7 @@ class Bootstrap(Settings):
 
     >>> Bootstrap(resamples=1)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: resamples: expected at least 100, got 1
+    lmc_utils.settings.ParameterError: resamples must be >= 100 (got 1)
     """
 
     resamples: int = parameter(2000, "samples of the bootstrap", at_least(100), bytes_each=64)

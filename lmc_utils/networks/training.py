@@ -29,13 +29,11 @@ class Recipe(Settings):
 
     >>> Recipe(momentum=1.5)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: momentum: expected at least 0 and below 1, got 1.5
+    lmc_utils.settings.ParameterError: momentum must be >= 0 and < 1 (got 1.5)
     """
 
     learning_rate: float = parameter(0.1, "at the first step; a cosine takes it to zero", above(0))
-    momentum: float = parameter(
-        0.9, "of SGD, without dampening", Allowed("at least 0 and below 1", lambda value: 0 <= value < 1)
-    )
+    momentum: float = parameter(0.9, "of SGD, without dampening", Allowed(">= 0 and < 1", lambda value: 0 <= value < 1))
     weight_decay: float = parameter(1e-3, "coupled, on every parameter", at_least(0))
     batch_size: int = parameter(64, "samples in a step; the last short batch is dropped", at_least(1))
     epochs: int = parameter(40, "passes over the training data", between(1, 9999))
@@ -50,7 +48,7 @@ class Recipe(Settings):
     )
 
     def check(self) -> None:
-        require(self.warmup < self.epochs, "warmup", f"fewer than the {self.epochs} epochs", self.warmup)
+        require(self.warmup < self.epochs, "warmup", f"< epochs = {self.epochs}", self.warmup)
 
 
 class State(NamedTuple):

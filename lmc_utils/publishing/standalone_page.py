@@ -24,7 +24,7 @@ _STYLE = (
 def require_html_name(page: Path | None, option: str = "html") -> None:
     """Raise ParameterError unless the page that an option asks for, if it does, can be written, and ends in .html."""
     if page is not None:
-        require(page.suffix == ".html", option, "a name that ends in .html", str(page))
+        require(page.suffix == ".html", option, "a file name ending in .html", str(page))
         require_writable(page, option)
 
 

@@ -40,4 +40,4 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
             "swept": {path.name: of_notebook(Notebook(path)) for path in points if path.stem in "".join(sources)},
         }
     except (ValueError, MemoryError, RecursionError) as error:  # what no compiler takes, such as half a character
-        raise ParameterError(f"notebook: expected cells of Python in '{notebook.path}' ({error})") from error
+        raise ParameterError(f"'{notebook.path}' has a cell that is not Python ({error})") from error

@@ -30,8 +30,10 @@ def read(path: Path, description: str = "a Jupyter notebook") -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that cells lack, which it adds
             validate(notebook)
-    except Exception as error:  # no file, no text, no JSON, no notebook: the validator's errors are of every kind
-        raise ParameterError(f"notebook: expected {description}, '{path}' is none ({describe_error(error)})") from error
+    except FileNotFoundError:
+        raise ParameterError(f"no such file: {path}") from None
+    except Exception as error:  # no text, no JSON, no notebook: the validator's errors are of every kind
+        raise ParameterError(f"'{path}' is not {description}: {describe_error(error)}") from error
     return notebook
 
 

@@ -111,7 +111,7 @@ def simplex(m: int, dimension: int) -> Array:
     >>> simplex(2, 3)
     array([[ 0.5, -0.5,  0. ], [-0.5,  0.5,  0. ]])
     """
-    require(m <= dimension, "m", f"at most the dimension, {dimension}", m)
+    require(m <= dimension, "m", f"<= the dimension, {dimension}", m)
     corners = np.eye(m, dimension)
     corners[:, :m] -= 1 / m
     return corners
@@ -124,7 +124,7 @@ def random_directions(m: int, dimension: int, *, rank: int, seed: int) -> Array:
     >>> (rows @ rows.T).round(12) + 0.0
     array([[1., 0.], [0., 1.]])
     """
-    require(1 <= rank <= dimension, "rank", f"from 1 to the dimension, {dimension}", rank)
+    require(1 <= rank <= dimension, "rank", f"between 1 and the dimension, {dimension}", rank)
     tall = np.random.default_rng([seed, 1]).standard_normal((m, dimension, rank))
     return np.swapaxes(np.linalg.qr(tall).Q, 1, 2).copy()
 

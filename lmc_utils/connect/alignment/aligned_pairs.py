@@ -164,7 +164,7 @@ def aligned_state(
     Raises:
         ParameterError: a forward pass that cannot be read, nothing that can be permuted, or matching by activations.
     """
-    require(settings.matching == "weights", "align", "matching by weights", settings.matching)
+    require(settings.matching == "weights", "align", "'weights' here", settings.matching)
     graph = channel_graph.read(module, batch)
     kept = listed(graph.in_order)
     matching.groups(graph.axes, hint=f"all of this one keep their order: {kept}" if kept else "this one has none")
