@@ -103,7 +103,7 @@ class Checkpoints(Settings):
 
     >>> Checkpoints(model="my_package.networks:make")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: data is missing: give model, data, checkpoint_a and checkpoint_b, or none ...
+    lmc_utils.settings.ParameterError: data is missing: give model, data, checkpoint_a and checkpoint_b, or none
     """
 
     model: str | None = parameter(None, "your network: MODULE:NAME of a function that makes one")
@@ -115,9 +115,7 @@ class Checkpoints(Settings):
         given = {each.name: getattr(self, each.name) for each in fields(Checkpoints)}
         for name, value in given.items() if self else ():
             if value is None:
-                raise ParameterError(
-                    f"{name} is missing: give model, data, checkpoint_a and checkpoint_b, or none of them"
-                )
+                raise ParameterError(f"{name} is missing: give model, data, checkpoint_a and checkpoint_b, or none")
             if name.startswith("checkpoint"):
                 if not Path(value).exists():
                     raise ParameterError(f"{name}: no such file: {value}")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lmc_utils.settings import describe_unknown
+from lmc_utils.formatting import short_repr
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -140,7 +140,7 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
     word = answer.strip().lower() if isinstance(answer, str) else ""
     if word not in exercise.choices:
-        return f"{describe_unknown('answer', str(answer), exercise.choices).capitalize()}."
+        return f"The answer must be one of: {', '.join(exercise.choices)} (got {short_repr(str(answer))})."
     hints = {exercise.evaluate(stated): hint for hint, stated in exercise.mistakes.items()}
     return None if word == exercise.evaluate(exercise.solution) else hints.get(word, "No. Look again.")
 

@@ -112,7 +112,7 @@ def triangle(gram: Tensor) -> Tensor:
     others = gram[0, 0] + 2 * gram[0, 1:] + gram.diagonal()[1:]
     largest = float(torch.cat([gram[:1, 0], others]).clamp(min=0).max().sqrt())  # of the points' lengths
     if min(base, height) <= _ROUNDING * (largest + max(base, abs(along), height)):
-        raise Colinear("points: expected three that span a plane, got three on one line")
+        raise Colinear("the three points lie on one line, and span no plane")
     return torch.tensor([[0.0, 0.0], [base, 0.0], [along, height]], dtype=torch.float64)
 
 

@@ -90,7 +90,7 @@ def descend(
             places[apart:] = places[0]
         settled = _settles(places, slope, step_size)
     if not settled:
-        raise ValueError(f"step_size: expected one with which descent settles, got {step_size:g}; "
+        raise ValueError(f"step_size must be small enough for descent to settle (got {step_size:g}); "
                          f"some networks still oscillate at the end (try {step_size / 4:g})")  # fmt: skip
     return np.stack([*path, length * places]) if every_step else length * places
 
