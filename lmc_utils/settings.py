@@ -28,7 +28,14 @@ _PACKAGE = Path(__file__).parent
 
 PRESET_NAMES = ("smoke", "default", "paper")
 
-_KINDS = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a word", type(None): "null"}
+_KINDS = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "a string",
+    list: "a list",
+    type(None): "null",
+}
 
 
 class ParameterError(ValueError):

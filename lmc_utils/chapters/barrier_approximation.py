@@ -28,10 +28,10 @@ class Parameters(Settings):
     """
 
     alphas: int = parameter(21, "evenly spaced points from one sibling to the other", odd_at_least(3), bytes_each=64)
-    nodes: int = parameter(32, "points at which the curvature along the line is measured", between(1, 200))
-    smooth_activation: str = parameter("gelu", "of the family without kinks", one_of(("gelu", "tanh")))
+    nodes: int = parameter(32, "quadrature points for the curvature along the line", between(1, 200))
+    smooth_activation: str = parameter("gelu", "activation function of the smooth networks", one_of(("gelu", "tanh")))
     decays: tuple[float, ...] = parameter((0.0, 1e-4, 1e-3, 3e-3), "weight decays to compare", increasing(at_least(0)))
-    sweep_parents: int = parameter(2, "different initialisations for each of them", at_least(1))
+    sweep_parents: int = parameter(2, "parents for each weight decay", at_least(1))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"alphas": 5, "nodes": 6, "decays": [0.0, 1e-3], "sweep_parents": 1}

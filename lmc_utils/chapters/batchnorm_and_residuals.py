@@ -51,7 +51,7 @@ class Parameters(Settings):
 
     alphas: int = parameter(9, "evenly spaced points from one sibling to the other", odd_at_least(3), bytes_each=64)
     few_samples: int = parameter(
-        1000, "training samples for what is costly: during training, curvature, layer by layer", at_least(2)
+        1000, "training samples for costly measurements (during training, curvature, layer-wise)", at_least(2)
     )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"alphas": 3, "few_samples": 64}}

@@ -25,39 +25,39 @@ class Descent(Settings):
     lmc_utils.settings.ParameterError: fork_times must be an increasing, non-empty list of values between 0 and 1 ...
     """
 
-    steps: int = parameter(1500, "steps of a simulated descent", between(1, 100_000))
+    steps: int = parameter(1500, "steps of gradient descent", between(1, 100_000))
     step_size: float = parameter(
         0.005,
-        "how far a step goes down the slope",
+        "step size of gradient descent",
         above(0),
         also="< 2 / largest curvature of every landscape",
         unit="length² / height",
     )
-    temperature: float = parameter(0.3, "of the noise at the start", at_least(0), unit="heights")
-    cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
+    temperature: float = parameter(0.3, "initial noise temperature", at_least(0), unit="barrier heights")
+    cooling: float = parameter(1.0, "exponent of the cooling: temperature ∝ (1 - time)^cooling", above(0))
     fork_times: tuple[float, ...] = parameter(
         (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-        "when siblings part, as fractions of the run",
+        "fork times, as fractions of the run",
         increasing(between(0, 1)),
         also="at least 0.01 apart",
     )
-    pairs: int = parameter(2000, "pairs of siblings on a line and in the plane", at_least(10), bytes_each=400)
+    pairs: int = parameter(2000, "pairs of siblings in one and two dimensions", at_least(10), bytes_each=400)
     pairs_field: int = parameter(400, "pairs of siblings in more dimensions", at_least(10), bytes_each=4000)
-    threshold: float = parameter(0.1, "a barrier counts from this on", above(0), unit="heights")
+    threshold: float = parameter(0.1, "smallest height that counts as a barrier", above(0), unit="barrier heights")
     counts: tuple[int, ...] = parameter(
-        (2, 3, 5, 9), "numbers of solutions on a line that are compared", each(between(2, MAX_MINIMA))
+        (2, 3, 5, 9), "numbers of minima to compare, in one dimension", each(between(2, MAX_MINIMA))
     )
     m_field: int = parameter(
-        8, "solutions in more dimensions", between(2, MAX_MINIMA), also="<= the smallest of `dimensions`"
+        8, "number of minima in more dimensions", between(2, MAX_MINIMA), also="<= the smallest of `dimensions`"
     )
-    dimensions: tuple[int, ...] = parameter((10, 20), "numbers of dimensions that are compared", each(between(2, 200)))
+    dimensions: tuple[int, ...] = parameter((10, 20), "numbers of dimensions to compare", each(between(2, 200)))
     rank: int = parameter(
         2,
-        "directions in which a degenerate factor is not flat",
+        "rank of a degenerate factor (directions in which it is not flat)",
         at_least(1),
         also="<= the smallest of `dimensions`",
     )
-    seed: int = parameter(0, "of the noise and of the flat directions", at_least(0))
+    seed: int = parameter(0, "random seed of the noise and of the flat directions", at_least(0))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"steps": 300, "pairs": 50, "pairs_field": 10}}
 

@@ -46,15 +46,15 @@ _PARAMETERS = {"training samples": "train_samples", "depth": "widths", "width": 
 class Parameters(Settings):
     """What the chapter reads, and the small sweep that it makes itself."""
 
-    split: str = parameter("train", "the samples on which a barrier is measured", one_of(("train", "test")))
-    below: float = parameter(STABLE_BELOW, "siblings below this error barrier are stable", above(0), unit="points")
-    live_rates: tuple[float, ...] = parameter(
-        (0.05, 0.1, 0.2), "learning rates of the sweep that the chapter makes", each(above(0))
+    split: str = parameter("train", "split on which barriers are measured", one_of(("train", "test")))
+    below: float = parameter(
+        STABLE_BELOW, "error barrier below which siblings count as stable", above(0), unit="percentage points"
     )
-    live_seeds: int = parameter(2, "seeds of that sweep", at_least(1))
-    live_epochs: int = parameter(20, "epochs of each of its points", between(4, 1000))
-    live_samples: int = parameter(1000, "training samples of each of its points", between(64, 4000))
-    toy_pairs: int = parameter(500, "pairs of walkers in the toy", at_least(10), bytes_each=400)
+    live_rates: tuple[float, ...] = parameter((0.05, 0.1, 0.2), "learning rates of the live sweep", each(above(0)))
+    live_seeds: int = parameter(2, "seeds of the live sweep", at_least(1))
+    live_epochs: int = parameter(20, "training epochs of the live sweep", between(4, 1000))
+    live_samples: int = parameter(1000, "training samples of the live sweep", between(64, 4000))
+    toy_pairs: int = parameter(500, "pairs of siblings in the toy landscape", at_least(10), bytes_each=400)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"live_rates": [0.1], "live_seeds": 1, "live_epochs": 12, "toy_pairs": 50}

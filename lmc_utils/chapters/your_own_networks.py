@@ -61,15 +61,19 @@ class Parameters(Settings):
         "smoke": {"families": 1, "start_epochs": 2, "tuning_epochs": 1, "sequences": 400, "alphas": 5}
     }
 
-    families: int = parameter(3, "families of three networks: two from one start, one from another", at_least(1))
-    start_epochs: int = parameter(4, "passes over the training samples for a start", at_least(1), unit="epochs")
-    tuning_epochs: int = parameter(6, "passes after it, in an order of their own", at_least(1), unit="epochs")
-    batch_size: int = parameter(80, "samples in a step; the last short batch is dropped", between(1, 400))
-    sequences: int = parameter(2400, "sequences that the transformers are trained on", at_least(400))
-    adam_rate: float = parameter(0.007, "largest learning rate of the transformers, by AdamW", above(0))
-    sgd_rate: float = parameter(0.3, "largest learning rate of the convolutional networks, by SGD", above(0))
+    families: int = parameter(
+        3, "families of three networks: two fine-tuned from one start, one from another", at_least(1)
+    )
+    start_epochs: int = parameter(4, "training epochs of a start", at_least(1), unit="epochs")
+    tuning_epochs: int = parameter(
+        6, "fine-tuning epochs, each network with its own sample order", at_least(1), unit="epochs"
+    )
+    batch_size: int = parameter(80, "samples per step (an incomplete last batch is dropped)", between(1, 400))
+    sequences: int = parameter(2400, "training sequences for the transformers", at_least(400))
+    adam_rate: float = parameter(0.007, "peak learning rate of the transformers (AdamW)", above(0))
+    sgd_rate: float = parameter(0.3, "peak learning rate of the convolutional networks (SGD)", above(0))
     alphas: int = parameter(11, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
-    seed: int = parameter(0, "of everything random; equal seeds give equal networks", at_least(0))
+    seed: int = parameter(0, "random seed; equal seeds give equal networks", at_least(0))
 
     def overview(self) -> dict[str, str]:
         """Both kinds of networks, whose sizes the chapter records, see `Settings.overview`."""
@@ -106,10 +110,10 @@ class Checkpoints(Settings):
     lmc_utils.settings.ParameterError: data is missing: give model, data, checkpoint_a and checkpoint_b, or none
     """
 
-    model: str | None = parameter(None, "your network: MODULE:NAME of a function that makes one")
+    model: str | None = parameter(None, "your network: MODULE:NAME of a function that returns it")
     data: str | None = parameter(None, "your samples: MODULE:NAME, as for `lmc connect`")
-    checkpoint_a: str | None = parameter(None, "a file with one state of your network")
-    checkpoint_b: str | None = parameter(None, "a file with another")
+    checkpoint_a: str | None = parameter(None, "checkpoint file of the first network")
+    checkpoint_b: str | None = parameter(None, "checkpoint file of the second network")
 
     def check(self) -> None:
         given = {each.name: getattr(self, each.name) for each in fields(Checkpoints)}

@@ -42,20 +42,16 @@ class Experiment(Convention, Recipe, Architecture, Source):
 
     fork_epochs: tuple[int, ...] = parameter(
         (0, 1, 2, 15),
-        "when siblings part from their parent",
+        "when siblings split from their parent",
         increasing(at_least(0)),
         also="<= `epochs`",
         unit="epochs",
     )
     siblings: int = parameter(2, "copies of each parent at each fork epoch", at_least(2))
-    parents: int = parameter(10, "networks of different initialisation", at_least(1))
-    seed: int = parameter(0, "of everything random; equal seeds give equal runs", at_least(0))
-    keep: int = parameter(
-        1, "every how many epochs the networks stay on disk; the first, the last and the forks always do", at_least(1)
-    )
-    device: str = parameter(
-        "auto", "where to compute; auto is a GPU where there is one", one_of(("auto", "cpu", "cuda"))
-    )
+    parents: int = parameter(10, "networks with different initialisations", at_least(1))
+    seed: int = parameter(0, "random seed; equal seeds give equal runs", at_least(0))
+    keep: int = parameter(1, "store every N-th epoch (first, last and fork epochs are always stored)", at_least(1))
+    device: str = parameter("auto", "device; auto is a GPU where there is one", one_of(("auto", "cpu", "cuda")))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"epochs": 16, "parents": 2, "train_samples": 1000},

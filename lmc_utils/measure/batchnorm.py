@@ -40,10 +40,10 @@ class Convention(Settings):
     """
 
     batchnorm: str = parameter(
-        "reestimate", "where batch normalisation has its statistics from on a path", one_of(CONVENTIONS)
+        "reestimate", "how batch-norm statistics are obtained at interpolated weights", one_of(CONVENTIONS)
     )
     batchnorm_samples: int = parameter(
-        500, "training samples that statistics are re-estimated on; all, where there are fewer", at_least(2)
+        500, "training samples for re-estimating the statistics (all, if fewer)", at_least(2)
     )
 
     def describe(self) -> str:

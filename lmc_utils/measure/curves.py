@@ -48,11 +48,11 @@ class CurveSettings(Settings):
     lmc_utils.settings.ParameterError: bends must be 1 for a Bézier curve (got 2)
     """
 
-    curve: str = parameter("bezier", "kind of path", one_of(KINDS))
-    bends: int = parameter(1, "points between the networks that are trained", at_least(1), also="1 for a Bézier curve")
-    curve_epochs: int = parameter(100, "passes over the training data to train it", between(1, 9999), unit="epochs")
-    curve_rate: float = parameter(0.1, "learning rate at the first step; a cosine takes it to zero", at_least(0))
-    curve_points: int = parameter(21, "points along it that are measured, evenly spaced", at_least(3), bytes_each=64)
+    curve: str = parameter("bezier", "type of curve", one_of(KINDS))
+    bends: int = parameter(1, "trainable points between the two networks", at_least(1), also="1 for a Bézier curve")
+    curve_epochs: int = parameter(100, "training epochs of the curve", between(1, 9999), unit="epochs")
+    curve_rate: float = parameter(0.1, "initial learning rate for the curve (cosine decay to zero)", at_least(0))
+    curve_points: int = parameter(21, "evenly spaced points measured along the curve", at_least(3), bytes_each=64)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"curve_epochs": 2, "curve_points": 5}}
 

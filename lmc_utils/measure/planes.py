@@ -30,9 +30,9 @@ class PlaneGrid(Settings):
     lmc_utils.settings.ParameterError: grid must be >= 2 (got 1)
     """
 
-    grid: int = parameter(25, "points along each side of the maps", at_least(2), bytes_each=64)
+    grid: int = parameter(25, "grid points along each side of a map", at_least(2), bytes_each=64)
     margin: float = parameter(
-        0.3, "how far the maps go beyond the three points, in widths and heights of their triangle", at_least(0)
+        0.3, "margin of a map around the three points, as a fraction of their bounding box", at_least(0)
     )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"grid": 5}}

@@ -25,7 +25,7 @@ class Bootstrap(Settings):
     lmc_utils.settings.ParameterError: resamples must be >= 100 (got 1)
     """
 
-    resamples: int = parameter(2000, "samples of the bootstrap", at_least(100), bytes_each=64)
+    resamples: int = parameter(2000, "bootstrap resamples", at_least(100), bytes_each=64)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"resamples": 200}}
 

@@ -110,12 +110,12 @@ class Source(Settings):
     lmc_utils.settings.ParameterError: unknown dataset 'mnist'; did you mean 'mnist1d'? Choose from: mnist1d, ...
     """
 
-    dataset: str = parameter("mnist1d", "which data set", one_of(DATASETS))
+    dataset: str = parameter("mnist1d", "data set", one_of(DATASETS))
     train_samples: int | None = parameter(
-        None, "how many training samples, drawn at random; all by default", at_least(1)
+        None, "size of a random subset of the training samples (default: all)", at_least(1)
     )
     data_dir: str | None = parameter(
-        None, "the folder with its files, where it comes as files; by default `data`, or where Debian puts them"
+        None, "folder holding the data set, if it is file-based (default: ./data, or Debian's location)"
     )
 
 

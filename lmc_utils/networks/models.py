@@ -65,21 +65,21 @@ class Architecture(Settings):
 
     architecture: str = parameter(
         "mlp",
-        "perceptron, convolutions, residual network, VGG",
+        "network architecture",
         one_of(BUILDERS),
     )
     widths: tuple[int, ...] = parameter(
         (64, 64, 64),
         "units (mlp) or channels (cnn) of each hidden layer",
         each(at_least(1)),
-        also="one number, the channels of the first stage, for resnet8, resnet20, vgg11",
+        also="for resnet8, resnet20, vgg11 one number, the channels of the first stage",
     )
-    activation: str = parameter("relu", "after each hidden layer", one_of(ACTIVATIONS))
+    activation: str = parameter("relu", "activation function of the hidden layers", one_of(ACTIVATIONS))
     norm: str = parameter("none", "normalisation before each activation", one_of(NORMS))
     norm_groups: int = parameter(1, "groups of channels in group normalisation", at_least(1))
     dropout: float = parameter(
         0.0,
-        "dropout probability before the read-out, in training",
+        "dropout probability before the output layer",
         Allowed(">= 0 and < 1", lambda value: 0 <= value < 1),
     )
 

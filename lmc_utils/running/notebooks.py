@@ -153,6 +153,8 @@ def find(name: str, folder: Path) -> Notebook:
     for kind in _KINDS if path.parent == folder else ():
         path = path if path.is_file() else folder / kind / path.name
     if not path.is_file():
+        if Path(name).suffix == ".ipynb":
+            raise ParameterError(f"no such file: {name}")
         stems = [found.stem for found in notebook_paths(folder)]
         if not stems:
             raise ParameterError(f"no such notebook: {name}; the folder '{folder}' has none (give a path, or --root)")

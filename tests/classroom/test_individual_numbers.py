@@ -106,16 +106,16 @@ def test_each_student_has_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name\nAnn\n", "for: expected a column named 'student'"),
-        ("", "for: expected a column named 'student'"),
-        ("student\n", "for: expected at least one student"),
-        ("student,mail\nAnn,a\n,b\n", "for: expected a name in line 3"),
-        ("student\nAnn\n ann\n", "for: expected students whose names differ"),
-        ("student\n../\n", "for: expected students whose names differ"),
+        ("name\nAnn\n", "has no column named 'student'"),
+        ("", "has no column named 'student'"),
+        ("student\n", "lists no students"),
+        ("student,mail\nAnn,a\n,b\n", "line 3: the name must not be empty"),
+        ("student\nAnn\n ann\n", "has names that cannot be told apart as folders"),
+        ("student\n../\n", "has names that cannot be told apart as folders"),
     ],
 )
 def test_an_invalid_class_list_is_rejected(text: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=f"^{re.escape(said)}"):
+    with pytest.raises(ParameterError, match=re.escape(said)):
         student_folders(table(tmp_path, text))
 
 
