@@ -91,7 +91,8 @@ def repeatable(
             first, second = _read_twice(source, memory)
         except ParameterError as error:
             line = str(error)
-            raise ParameterError(line if line.startswith(("batch:", f"{name}:", f"{name} must")) else f"{name}: {line}") from None
+            named = line.startswith(("batch:", f"{name}:", f"{name} must"))
+            raise ParameterError(line if named else f"{name}: {line}") from None
     if not first.samples:
         raise ParameterError(f"{name}: there are no samples")
     said = f"{first.samples:,} samples in {first.pieces:,} batch{'es' if first.pieces > 1 else ''}"

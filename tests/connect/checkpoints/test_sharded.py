@@ -81,9 +81,9 @@ def number_as_name(index: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (edit(lambda index: index["weight_map"].update(bias="../x.safetensors")), r".*"),
-        (edit(lambda index: index["weight_map"].update(bias="/etc/passwd")), r".*"),
-        (edit(lambda index: index["weight_map"].update(bias="..\\x.bin")), r".*"),
+        (edit(lambda index: index["weight_map"].update(bias="../x.safetensors")), "must name files beside it"),
+        (edit(lambda index: index["weight_map"].update(bias="/etc/passwd")), "must name files beside it"),
+        (edit(lambda index: index["weight_map"].update(bias="..\\x.bin")), "must name files beside it"),
         (edit(lambda index: index["weight_map"].update(more="a.bin")), r"files named in .* are missing: a.bin$"),
         (edit(lambda index: index["weight_map"].update(more="x" * 5000)), r"files named in .* are missing:"),
         (number_as_name, r".* must hold tensors by name \(got the key 1\)$"),
@@ -97,7 +97,7 @@ def number_as_name(index: Path) -> None:
             lambda index: save_file({**PARTS[0], **PARTS[1]}, index.parent / "model-00002-of-00002.safetensors"),
             r"weight is in several files, also in .*",
         ),
-        (lambda index: (index.parent / "model-00002-of-00002.safetensors").unlink(), "are missing: model-00002-of-00002"),
+        (lambda index: (index.parent / "model-00002-of-00002.safetensors").unlink(), "are missing: model-00002"),
     ],
 )  # fmt: skip
 def test_an_index_that_does_not_fit_is_a_one_line_error(
