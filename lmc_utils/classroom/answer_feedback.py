@@ -195,7 +195,7 @@ def _hint_for_shape(exercise: Exercise, values: list[Array], solution: list[Arra
         if one.shape != two.shape:
             fits = one.size == two.size and _close([one.reshape(two.shape)], [two], exercise.tolerance)
             why = "The numbers are right, the shape is not" if fits else "The shape is wrong"
-            return f"{why}: it must be {two.shape} (got {one.shape}{where})."
+            return f"{why}: {one.shape} instead of {two.shape}{where}."
         if not np.isfinite(one[np.isfinite(two)]).all():
             why = "Is there a division by zero, or an argument outside a function's domain?"
             return f"The answer is not finite{where} (it contains inf or nan). {why}"

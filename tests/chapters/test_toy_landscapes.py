@@ -20,8 +20,8 @@ from lmc_utils.settings import ParameterError
         ({"roots": [1]}, "roots must be a list of at least two (got [1.0])"),
         ({"roots": [1, 1]}, "roots must be distinct, finite numbers (got [1.0, 1.0])"),
         ({"roots": "1, 2"}, "roots must be a list, each item a finite number or null (got '1, 2')"),
-        ({"spacing": 1e30}, "spacing must be minima whose barriers lie between 1e-300 and 1e300 (got 1e+30)"),
-        ({"roots": [0, 1e-90]}, "roots must be minima whose barriers lie between 1e-300 and 1e300 (got [0.0, 1e-90])"),
+        ({"spacing": 1e30}, "spacing must be such that all barriers lie between 1e-300 and 1e300 (got 1e+30)"),
+        ({"roots": [0, 1e-90]}, "roots must be such that all barriers lie between 1e-300 and 1e300 (got [0.0, 1e-90])"),
     ],
 )
 def test_landscape_parameters_out_of_range_are_one_line_errors(parameters: dict[str, object], line: str) -> None:

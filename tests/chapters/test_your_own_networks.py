@@ -46,7 +46,7 @@ def test_missing_checkpoint_parameters_are_named(missing: str) -> None:
     ("change", "line"),
     [
         ({"checkpoint_b": "c.pt"}, r"checkpoint_b: no such file: c.pt"),
-        ({"data": "samples"}, r"data must be MODULE:NAME, e.g. package.module:function \(got"),
+        ({"data": "samples"}, r"data must be MODULE:NAME, e.g. package.module:function \(got 'samples'\)"),
         ({"model": 3}, r"model must be a string or null \(got 3\)"),
     ],
 )

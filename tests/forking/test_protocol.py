@@ -22,7 +22,7 @@ WITH_STATE = Experiment(
     architecture="resnet8", widths=(4,), norm="batch", dropout=0.2, augmentation="crop_flip", train_samples=600,
     dataset="mnist1d", epochs=4, fork_epochs=(0, 2), parents=2, device=DEVICE,
 )  # fmt: skip
-RISING = "an increasing list of at least one, each at least 0"
+RISING = "an increasing, non-empty list of values >= 0"
 
 
 @pytest.fixture(scope="module", params=[SMALL, WITH_STATE], ids=["mlp", "resnet"])
@@ -170,18 +170,18 @@ def test_an_unknown_member_is_rejected(run: Run) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"fork_epochs": [0, 41]}, "fork_epochs: expected increasing epochs from 0 to 40 (epochs), got [0, 41]"),
+        ({"fork_epochs": [0, 41]}, "fork_epochs must be increasing epochs between 0 and 40 (epochs) (got [0, 41])"),
         (
             {"fork_epochs": [2, 1]},
-            f"fork_epochs: expected {RISING}, got [2, 1]",
+            f"fork_epochs must be {RISING} (got [2, 1])",
         ),
-        ({"fork_epochs": []}, f"fork_epochs: expected {RISING}, got []"),
-        ({"siblings": 1}, "siblings: expected at least 2, got 1"),
-        ({"parents": 0}, "parents: expected at least 1, got 0"),
-        ({"seed": -1}, "seed: expected at least 0, got -1"),
+        ({"fork_epochs": []}, f"fork_epochs must be {RISING} (got [])"),
+        ({"siblings": 1}, "siblings must be >= 2 (got 1)"),
+        ({"parents": 0}, "parents must be >= 1 (got 0)"),
+        ({"seed": -1}, "seed must be >= 0 (got -1)"),
         ({"device": "gpu"}, "device: 'gpu' is not known; did you mean 'cpu'? Choose from auto, cpu, cuda"),
-        ({"learning_rate": -0.1}, "learning_rate: expected above 0, got -0.1"),
-        ({"widths": [-64]}, "widths: expected a list of at least one, each at least 1, got [-64]"),
+        ({"learning_rate": -0.1}, "learning_rate must be > 0 (got -0.1)"),
+        ({"widths": [-64]}, "widths must be a non-empty list of values >= 1 (got [-64])"),
         (
             {"dataset": "minst1d"},
             "dataset: 'minst1d' is not known; did you mean 'mnist1d'? Choose from " + ", ".join(data.DATASETS),

@@ -151,18 +151,18 @@ def test_a_line_has_the_losses_of_dataclasses_columns_and_probabilities() -> Non
 @pytest.mark.parametrize(
     ("loss", "line"),
     [
-        (nn.MSELoss(), '.* got the shape ..; with torch\'s own losses use reduction="none"$'),
+        (nn.MSELoss(), r", of shape \(9,\) \(got the shape \(\)\); with torch's own losses use"),
         (
             lambda out, to: (out - to[:, 0]).square(),
-            r".* \(9, 9\); are outputs \(samples, 1\) and targets",
+            r".* \(9, 9\)\); are outputs \(samples, 1\) and targets",
         ),
-        (lambda out, to: (out - to).square().expand(9, 4), r".* \(9, 4\); take the mean over all axes but the first"),
-        (lambda out, to: 3.0, ".* got a float"),
+        (lambda out, to: (out - to).square().expand(9, 4), r".* \(9, 4\)\); take the mean over all axes but the first"),
+        (lambda out, to: 3.0, r", of shape \(9,\) \(got a float\); with torch's own losses use"),
     ],
 )
 def test_other_than_one_loss_a_sample_is_explained(loss: Any, line: str) -> None:
     data = torch.randn(SAMPLES, 4), torch.randn(SAMPLES, 1)
-    with pytest.raises(ParameterError, match=f"^loss: expected one value a sample{line}"):
+    with pytest.raises(ParameterError, match=f"^loss: must return one value per sample{line}"):
         connect.pair(nn.Linear(4, 1), nn.Linear(4, 1), data, loss=loss)
 
 

@@ -84,7 +84,7 @@ def test_unsupported_layers_are_one_line_errors_in_training_and_measurement(netw
         with pytest.raises(ParameterError) as caught:
             attempt()
         said = str(caught.value)
-        assert said.startswith("network: expected ")
+        assert said.startswith("network must be ")
         assert line in said
         assert "\n" not in said
 

@@ -70,7 +70,7 @@ def test_files_of_equal_name_are_distinguished(pair: list[Path], tmp_path: Path)
 
 
 def test_invalid_comparisons_are_one_line_errors(pair: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"^notebook: expected at least two executed notebooks, got 1$"):
+    with pytest.raises(ParameterError, match=r"^give at least two executed notebooks \(got 1\)$"):
         comparison.compare(pair[:1])
     with pytest.raises(ParameterError, match=r"^notebook must be different files \(got \[.* .*"):
         comparison.compare([pair[0], pair[0]])

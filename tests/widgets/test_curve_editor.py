@@ -110,10 +110,10 @@ def test_a_grid_point_has_its_own_height(page: Page) -> None:
     [
         (lambda found: found.drop_vars("error"), "planes.error: expected the dimensions fork_epoch, row, column"),
         (lambda found: found.expand_dims(parent=[0]), "planes.loss: expected the dimensions fork_epoch, row, column"),
-        (lambda found: found.assign_attrs(third="fork_point"), "planes: expected ones through a bend, got "),
+        (lambda found: found.assign_attrs(third="fork_point"), "planes must be ones through a bend (got )"),
         (lambda found: found.assign(loss=-found.loss), "planes.loss: expected numbers above 0"),
-        (lambda found: found.assign(corner=found.corner * 2), "planes: expected both networks and the bend on them"),
-        (lambda found: found.assign(loss=found.loss * np.nan), "planes: expected finite heights at one fork epoch"),
+        (lambda found: found.assign(corner=found.corner * 2), "planes must be both networks and the bend on them"),
+        (lambda found: found.assign(loss=found.loss * np.nan), "planes must be finite heights at one fork epoch"),
     ],
 )
 def test_unsuitable_planes_are_one_line_errors(change: Any, line: str) -> None:

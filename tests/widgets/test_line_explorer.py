@@ -113,7 +113,7 @@ def test_the_data_of_the_line_stay_small() -> None:
 
 def test_lines_and_planes_of_different_pairs_are_rejected() -> None:
     lines, planes = pairs()
-    with pytest.raises(ParameterError, match=r"^parent: expected the same in lines and planes, \[0, 1\], got"):
+    with pytest.raises(ParameterError, match=r"^parent must be the same in lines and planes, \[0, 1\] \(got \[0\]\)"):
         widgets.LineExplorer(lines, planes.isel(parent=[0]))
 
 
