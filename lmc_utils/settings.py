@@ -273,7 +273,7 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
         except (TypeError, ValueError, OverflowError):
             pass
     elif isinstance(value, hint):
-        require(hint is not int or abs(value) < 2**63, name, "between -2**63 and 2**63", value)
+        require(hint is not int or abs(value) < 2**63, name, "a whole number between -2**63 and 2**63", value)
         return value
     raise _error(name, _describe(hint), value)
 

@@ -114,8 +114,8 @@ def test_a_record_survives_json() -> None:
 def test_unknown_choices_name_the_nearest() -> None:
     with pytest.raises(ParameterError) as caught:
         require_choice("dataset", "digit", ["mnist1d", "digits"])
-    assert str(caught.value) == "dataset: 'digit' is not known; did you mean 'digits'? Choose from mnist1d, digits"
-    with pytest.raises(ParameterError, match="preset: 'huge' is not known; choose from smoke, default, paper"):
+    assert str(caught.value) == "unknown dataset 'digit'; did you mean 'digits'? Choose from: mnist1d, digits"
+    with pytest.raises(ParameterError, match="unknown preset 'huge'; choose from: smoke, default, paper"):
         Walk.preset("huge")
 
 

@@ -62,7 +62,7 @@ def average(
     """
     if not isinstance(networks, (Sequence, nn.ModuleList)):
         raise ParameterError(f"networks must be a list of networks (got {kind_of(networks)})")
-    require(len(networks) >= 2, "networks", "at least two", len(networks))
+    require(len(networks) >= 2, "networks", "at least two networks", len(networks))
     given = _weights(weights, len(networks))
     with unchanged_random():
         named = {f"network {number}": network for number, network in enumerate(networks)}

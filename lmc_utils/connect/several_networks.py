@@ -71,7 +71,7 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
     0.0
     """
     require_mapping(networks)
-    require(len(networks) >= 2, "networks", "at least two", len(networks))
+    require(len(networks) >= 2, "networks", "at least two networks", len(networks))
     _require_options(options, pair)
     for name in ("layers", "curvature"):
         if options.get(name):

@@ -74,7 +74,7 @@ def soup(
     True
     """
     require_mapping(networks)
-    require(len(networks) >= 2, "networks", "at least two", len(networks))
+    require(len(networks) >= 2, "networks", "at least two networks", len(networks))
     names, averages = list(networks), [UNIFORM, GREEDY]
     require(all(isinstance(name, str) for name in names), "networks", "named by strings", names)
     require(not {*names} & {*averages, ENSEMBLE}, "networks", "named otherwise than the averages", names)

@@ -47,7 +47,7 @@ def flip_book(
     ['HBox', 'Stack', 'HTML']
     """
     pictures = list(render(figures))
-    require(len(pictures) > 0, "figures", "at least one", len(pictures))
+    require(len(pictures) > 0, "figures", "at least one figure", len(pictures))
     require(len(labels) == len(pictures), "labels", f"as many as figures, {len(pictures)}", len(labels))
     sizes = {picture.size for picture in pictures}
     require(len(sizes) == 1, "figures", "of one size", sorted(sizes))

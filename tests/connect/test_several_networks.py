@@ -33,7 +33,7 @@ def test_the_matrix_is_symmetric_with_a_zero_diagonal() -> None:
 
 
 def test_one_network_is_rejected() -> None:
-    with pytest.raises(ParameterError, match=r"^networks must be at least two \(got 1\)"):
+    with pytest.raises(ParameterError, match=r"^networks must be at least two networks \(got 1\)"):
         pairwise({"a": nn.Linear(2, 2)}, None)
 
 

@@ -170,7 +170,10 @@ def test_an_unknown_member_is_rejected(run: Run) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"fork_epochs": [0, 41]}, "fork_epochs must be increasing epochs between 0 and 40 (epochs) (got [0, 41])"),
+        (
+            {"fork_epochs": [0, 41]},
+            'fork_epochs must be increasing and <= epochs = 40 (got [0, 41]); set it too, e.g. -p fork_epochs "[0]"',
+        ),
         (
             {"fork_epochs": [2, 1]},
             f"fork_epochs must be {RISING} (got [2, 1])",
@@ -179,12 +182,12 @@ def test_an_unknown_member_is_rejected(run: Run) -> None:
         ({"siblings": 1}, "siblings must be >= 2 (got 1)"),
         ({"parents": 0}, "parents must be >= 1 (got 0)"),
         ({"seed": -1}, "seed must be >= 0 (got -1)"),
-        ({"device": "gpu"}, "device: 'gpu' is not known; did you mean 'cpu'? Choose from auto, cpu, cuda"),
+        ({"device": "gpu"}, "unknown device 'gpu'; did you mean 'cpu'? Choose from: auto, cpu, cuda"),
         ({"learning_rate": -0.1}, "learning_rate must be > 0 (got -0.1)"),
         ({"widths": [-64]}, "widths must be a non-empty list of values >= 1 (got [-64])"),
         (
             {"dataset": "minst1d"},
-            "dataset: 'minst1d' is not known; did you mean 'mnist1d'? Choose from " + ", ".join(data.DATASETS),
+            "unknown dataset 'minst1d'; did you mean 'mnist1d'? Choose from: " + ", ".join(data.DATASETS),
         ),
     ],
 )
@@ -211,7 +214,7 @@ def test_only_a_new_run_needs_disk_space(tmp_path: Path, monkeypatch: pytest.Mon
         train(SMALL, tmp_path / "runs")
     assert str(caught.value) == (  # 2, 6, 6, 10, 10 networks of 1,210 parameters, each with its momentum
         "experiment (10 networks of 1,210 parameters, 5 epochs to keep): "
-        f"expected work that fits on the disk of '{tmp_path / 'runs'}', got 329 kB where 250 kB are free"
+        f"not enough disk space for '{tmp_path / 'runs'}': 329 kB needed, 250 kB free"
     )
     assert not list(tmp_path.glob("runs/*/epoch_*"))
     monkeypatch.undo()

@@ -277,10 +277,10 @@ def test_diverged_training_raises_an_error(network: nn.Module, samples: tuple[Te
         ({"weight_decay": float("nan")}, "weight_decay must be a finite number (got nan)"),
         ({"batch_size": 0}, "batch_size must be >= 1 (got 0)"),
         ({"epochs": 2.5}, "epochs must be a whole number (got 2.5)"),
-        ({"warmup": 40}, "warmup must be fewer than the 40 epochs (got 40)"),
+        ({"warmup": 40}, "warmup must be < epochs = 40 (got 40)"),
         (
             {"precision": "float16"},
-            "precision: 'float16' is not known; did you mean 'bfloat16'? Choose from float32, bfloat16",
+            "unknown precision 'float16'; did you mean 'bfloat16'? Choose from: float32, bfloat16",
         ),
     ],
 )

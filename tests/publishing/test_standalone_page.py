@@ -19,7 +19,7 @@ def test_a_page_holds_its_title_as_text_and_its_picture(tmp_path: Path) -> None:
 
 def test_the_output_name_must_end_in_html() -> None:
     standalone_page.require_html_name(None)
-    with pytest.raises(ParameterError, match=r"^html: expected a name that ends in \.html, got 'x\.pdf'$"):
+    with pytest.raises(ParameterError, match=r"^html must be a file name ending in \.html \(got 'x\.pdf'\)$"):
         standalone_page.require_html_name(Path("x.pdf"))
 
 

@@ -138,17 +138,17 @@ def test_ten_thousand_pairs_descend_in_seconds() -> None:
     [
         (
             {"step_size": 0.02},
-            "step_size must be > 0 and below 0.0132, where descent diverges from the steepest solution "
-            "(2 / curvature), got 0.02",
+            "step_size must be > 0 and < 0.0132, or descent diverges at the steepest minimum "
+            "(2 / curvature) (got 0.02)",
         ),
-        ({"fork_times": [1.1]}, "fork_times must be increasing fractions of the run, between 0 and 1 (got [1.1])"),
+        ({"fork_times": [1.1]}, "fork_times must be increasing fractions between 0 and 1 (got [1.1])"),
         (
             {"fork_times": [0.5, 0.1]},
-            "fork_times must be increasing fractions of the run, between 0 and 1 (got [0.5, 0.1])",
+            "fork_times must be increasing fractions between 0 and 1 (got [0.5, 0.1])",
         ),
         ({"steps": 0}, "steps must be >= 1 (got 0)"),
-        ({"temperature": -0.1}, "temperature must be a finite number from 0 on (got -0.1)"),
-        ({"cooling": 0.0}, "cooling must be a finite number > 0 (got 0.0)"),
+        ({"temperature": -0.1}, "temperature must be finite and >= 0 (got -0.1)"),
+        ({"cooling": 0.0}, "cooling must be finite and > 0 (got 0.0)"),
     ],
 )
 def test_parameters_out_of_range_are_one_line_errors(changed: dict[str, object], line: str) -> None:

@@ -86,9 +86,9 @@ def test_the_first_frame_can_be_chosen() -> None:
 
 
 def test_invalid_figures_are_one_line_errors() -> None:
-    with pytest.raises(ParameterError, match=r"^figures: expected at least one, got 0$"):
+    with pytest.raises(ParameterError, match=r"^figures must be at least one figure \(got 0\)$"):
         flip_book([], [], caption="c")
-    with pytest.raises(ParameterError, match=r"^labels: expected as many as figures, 1, got 2$"):
+    with pytest.raises(ParameterError, match=r"^labels must be as many as figures, 1 \(got 2\)$"):
         flip_book([drawing(1)], [1, 2], caption="c")
     with pytest.raises(ParameterError, match=r"^figures must be of one size \(got \[\[260, 260\], \[390, 260\]\]\)"):
         flip_book([drawing(1), drawing(1, (2, 2))], [1, 2], caption="c")
