@@ -34,8 +34,8 @@ def test_memory_and_disk_are_compared_with_what_is_free(
         assert not caplog.records
         assert resources.shortage("x", memory=5_001, disk=2e6, folder=folder) is None
     assert [record.getMessage() for record in caplog.records] == [
-        "x: this takes more than half of what fits into memory: 5 kB where 10 kB are free",
-        f"x: this takes more than half of what fits on the disk of '{folder}': 2 MB where 2 MB are free",
+        "x: this takes more than half of the free memory: 5 kB needed, 10 kB free",
+        f"x: this takes more than half of the free disk space for '{folder}': 2 MB needed, 2 MB free",
     ]
 
 

@@ -33,6 +33,8 @@ def student_folders(table: Path) -> dict[str, str]:
                     f"'{table}' has no column named '{_COLUMN}' (its columns: {', '.join(map(str, columns))})"
                 )
             names = [" ".join((row[_COLUMN] or "").split()) for row in rows]
+    except FileNotFoundError:
+        raise ParameterError(f"no such file: {table}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ParameterError(f"cannot read the class list '{table}': {error}") from error
     if not names:

@@ -128,4 +128,4 @@ def test_handouts_for_a_class(tmp_path: Path) -> None:
     assert ann.read_text() != ben.read_text()
     none = lmc("assign", "--for", "nobody.csv", "--root", ROOT, cwd=tmp_path)
     assert (none.returncode, none.stderr.count("\n")) == (2, 1)
-    assert none.stderr.startswith("lmc: for: expected a table of students, got 'nobody.csv'")
+    assert none.stderr.startswith("lmc: no such file: nobody.csv")

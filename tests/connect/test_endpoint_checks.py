@@ -52,7 +52,7 @@ def turned(network: Odd, outputs: Tensor) -> Tensor:
     [
         (counted, "first: a forward pass in evaluation mode changes table; change"),
         (turned, "first: the network's outputs change when the same batch is"),
-        (lambda _, outputs: functional.dropout(outputs), "first: expected a deterministic network in evaluation mode"),
+        (lambda _, outputs: functional.dropout(outputs), "first: the network is stochastic in evaluation mode"),
         (lambda _, outputs: outputs.argmax(1), "first: the network must output real tensors"),
     ],
 )

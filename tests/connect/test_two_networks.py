@@ -282,10 +282,10 @@ def test_a_part_that_fails_after_the_line_leaves_the_line() -> None:
     whole = connect.pair(first, second, samples, alphas=3)
     found = connect.pair(first, second, samples, alphas=3, layers=True, loss=failing_after(4))
     np.testing.assert_array_equal(found.loss, whole.loss)
-    assert found.attrs["failed"] == "layers: loss: expected a function of output and target, it gave OSError: full"
+    assert found.attrs["failed"] == "layers: loss: loss(output, target) raised OSError: full"
     part = connect.pair(first, second, samples, alphas=5, layers=True, loss=failing_after(4))
     assert part.loss.dropna("alpha").alpha.values.tolist() == [0.0, 0.5, 1.0]
-    assert part.attrs["failed"] == "loss: expected a function of output and target, it gave OSError: full"
+    assert part.attrs["failed"] == "loss: loss(output, target) raised OSError: full"
     with pytest.raises(ParameterError, match="OSError: full"):
         connect.pair(first, second, samples, loss=failing_after(2))
 

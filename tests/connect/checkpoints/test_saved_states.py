@@ -97,7 +97,7 @@ def test_a_key_chooses_one_of_several_networks_in_one_state() -> None:
     wrapped = below("module", content["state_dict"])  # type: ignore[arg-type]
     assert all(find(wrapped, PATH, key)[0]["weight"][0, 0] == 1 for key in ("model", "module.model"))
     twice = {"first": content["state_dict"], "second": content["state_dict"].copy()}  # type: ignore[attr-defined]
-    with pytest.raises(ParameterError, match=r"'ema' is not known; .*Choose from first.ema, second.ema$"):
+    with pytest.raises(ParameterError, match=r"unknown key 'ema'; .*hoose from: first.ema, second.ema$"):
         find(twice, PATH, "ema")
     assert find(twice, PATH, "second.ema")[0]["weight"][0, 0] == 2
 
