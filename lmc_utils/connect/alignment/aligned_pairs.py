@@ -36,7 +36,7 @@ class Matching(Settings):
     lmc_utils.settings.ParameterError: matching: 'weight' is not known; did you mean 'weights'? Choose from weights, ...
     """
 
-    matching: str = parameter("weights", "what channels are matched by", one_of(METHODS))
+    matching: str = parameter("weights", "what the matching of channels compares", one_of(METHODS))
     starts: int = parameter(4, "random restarts of weight matching, in addition to the identity", at_least(0))
     matching_samples: int = parameter(1000, "training samples for comparing activations (all, if fewer)", at_least(2))
 
