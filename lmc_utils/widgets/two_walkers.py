@@ -34,7 +34,7 @@ class TwoWalkers(anywidget.AnyWidget):
     >>> TwoWalkers(step_size=0.5)
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: step_size must be > 0 and < 0.0..., or descent diverges at the steepest
-    steepest solution (2 / curvature), got 0.5
+    minimum (2 / curvature) (got 0.5)
     """
 
     _esm = join_scripts("toy_landscape.js", "toy_descent.js", "chart.js", "landscape_map.js", "two_walkers.js")

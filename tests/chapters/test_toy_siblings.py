@@ -9,14 +9,14 @@ from lmc_utils.chapters.toy_siblings import Descent, between_random_solutions
 from lmc_utils.settings import ParameterError
 
 RISING = "an increasing, non-empty list of values between 0 and 1"
-LONG = "where descent diverges from the steepest solution (2 / curvature), got"
+LONG = "or descent diverges at the steepest minimum (2 / curvature)"
 
 
 @pytest.mark.parametrize(
     ("parameters", "line"),
     [
-        ({"step_size": 0.02}, f"step_size must be below 0.00542, {LONG} 0.02"),
-        ({"step_size": 0.02, "counts": [3]}, f"step_size must be below 0.0111, {LONG} 0.02"),
+        ({"step_size": 0.02}, f"step_size must be < 0.00542, {LONG} (got 0.02)"),
+        ({"step_size": 0.02, "counts": [3]}, f"step_size must be < 0.0111, {LONG} (got 0.02)"),
         ({"step_size": 0}, "step_size must be > 0 (got 0.0)"),
         ({"rank": 11}, "rank must be <= the smallest of `dimensions`, 10 (got 11)"),
         ({"rank": 0}, "rank must be >= 1 (got 0)"),

@@ -111,12 +111,12 @@ def test_a_wrong_shape_is_named() -> None:
 def test_the_wrong_kind_of_answer_is_named() -> None:
     assert "Call the function" in hint(NUMBER, abs)
     assert "without calling it" in hint(FUNCTION, 6.0)
-    assert hint(NUMBER, "0.8") == "Expected numbers. Your answer is of type str."
-    assert hint(NUMBER, b"0.8") == "Expected numbers. Your answer is of type bytes."
-    assert hint(NUMBER, 10**400) == "Expected numbers. Your answer is of type int."
-    assert hint(NUMBER, 1j) == "Expected numbers. Your answer is of type complex."
+    assert hint(NUMBER, "0.8") == "The answer must be numbers. Your answer is of type str."
+    assert hint(NUMBER, b"0.8") == "The answer must be numbers. Your answer is of type bytes."
+    assert hint(NUMBER, 10**400) == "The answer must be numbers. Your answer is of type int."
+    assert hint(NUMBER, 1j) == "The answer must be numbers. Your answer is of type complex."
     assert "did you mean 'falls'" in hint(WORD, "fall")
-    assert "Expected a word" in hint(WORD, np.array(["falls", "rises"]))
+    assert "The answer must be one of: " in hint(WORD, np.array(["falls", "rises"]))
     assert check_answer(WORD, " Falls ")
 
 

@@ -66,7 +66,7 @@ def test_a_name_gives_the_object_or_what_its_factory_makes() -> None:
 @pytest.mark.parametrize(
     ("place", "line"),
     [
-        ("readers_own", "model: expected MODULE:NAME, as in package.module:function, got 'readers_own'"),
+        ("readers_own", "model must be MODULE:NAME, e.g. package.module:function (got 'readers_own')"),
         ("readers_none:make", "model: cannot import 'readers_none': ModuleNotFoundError"),
         ("readers_own:mak", "model: unknown name in readers_own: 'mak'; did you mean 'make'"),
         ("readers_own:held", "model must be a function or class that makes it (got 'list')"),

@@ -65,7 +65,7 @@ def test_epochs_and_members_outside_the_run_are_rejected(run: Run) -> None:
 def test_an_epoch_that_was_not_stored_is_a_one_line_error(tmp_path: Path) -> None:
     thin = train(Experiment(**SMALL.to_json() | {"keep": 3}), tmp_path)
     assert len(list(thin.pairs([0, 2, 3, 4]))) == 2 * (4 + 3)
-    line = "keep: expected 1, as epoch 1 is needed and stays on disk with no other, got 3"
+    line = "epoch 1 is not stored (keep = 3); set keep to 1, e.g. -p keep 1"
     for ask in (lambda: thin.pairs(range(5)), thin.trajectories, lambda: thin.thetas([Member(0)], 1)):
         with pytest.raises(ParameterError) as caught:
             ask()

@@ -53,7 +53,7 @@ def test_the_path_from_a_point_to_itself_is_that_point() -> None:
 @pytest.mark.parametrize(
     ("heights", "stop", "message"),
     [
-        (np.zeros((3, 3)), (0, 3), "plane: the network at (0, 3) lies outside it"),
+        (np.zeros((3, 3)), (0, 3), "plane: the network at (0, 3) lies outside it; both must lie on it"),
         (np.full((3, 3), np.nan), (0, 2), "plane: some heights are NaN or infinite"),
     ],
 )

@@ -21,10 +21,10 @@ STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
     ("content", "said"),
     [
         (STATE, []),
-        ({"epoch": 3, "state_dict": STATE}, ["x.pt: what it holds as state_dict was taken"]),
+        ({"epoch": 3, "state_dict": STATE}, ["x.pt: using entry 'state_dict'"]),
         (
             {"model": {"network": STATE}},
-            ["x.pt: what it holds as model.network was taken"],
+            ["x.pt: using entry 'model.network'"],
         ),
     ],
 )

@@ -47,7 +47,7 @@ def test_the_trained_weights_are_found(content: Any, key: str) -> None:
     assert torch.equal(found["weight"], state(1)["weight"])
     others = [each for each in ("ema", "state_dict_ema", "discriminator") if each in content and each not in key]
     also = f"; it also holds {others[0]}, which --key NAME (or key=) chooses" if others else ""
-    assert notes == ([f"x.pt: what it holds as {key} was taken{also}"] if key else [])
+    assert notes == ([f"x.pt: using entry '{key}'{also}"] if key else [])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_several_networks_need_a_key(content: Any, keys: str) -> None:
 def test_what_stands_among_tensors_and_is_none_is_left_out_and_named() -> None:
     found, notes = find({**state(1), "epoch": 3, "history": {"loss": torch.ones(1)}, "_extra_state": 1}, PATH)
     assert list(found) == ["weight", "bias", "_extra_state"]
-    assert notes == ["x.pt: left out, as no tensors: epoch, history"]
+    assert notes == ["x.pt: ignoring entries that are not tensors: epoch, history"]
 
 
 def test_a_key_that_is_not_there_is_a_one_line_error() -> None:
@@ -93,7 +93,7 @@ def test_a_key_chooses_one_of_several_networks_in_one_state() -> None:
     for key in ("ema", "state_dict.ema"):
         found, notes = find(content, PATH, key)
         assert {name: value.tolist() for name, value in found.items()} == {"weight": [[2] * 3] * 2, "bias": [0, 0]}
-        assert notes == ["x.pt: what it holds as state_dict.ema was taken"]
+        assert notes == ["x.pt: using entry 'state_dict.ema'"]
     wrapped = below("module", content["state_dict"])  # type: ignore[arg-type]
     assert all(find(wrapped, PATH, key)[0]["weight"][0, 0] == 1 for key in ("model", "module.model"))
     twice = {"first": content["state_dict"], "second": content["state_dict"].copy()}  # type: ignore[attr-defined]
