@@ -166,7 +166,7 @@ def test_scores_are_compared_where_outputs_do_not_show_the_difference() -> None:
 
     first, second = (Odd(lambda network, outputs: (outputs, torch.tensor(network.count))) for _ in range(2))
     first.count, second.count = 2, 3
-    with pytest.raises(ParameterError, match=r"^second: the loss of the network itself is 5.30087 in batch 0,"):
+    with pytest.raises(ParameterError, match=r"^second: the loss of the network itself is .* in batch 0,"):
         connect.pair(first, second, SAMPLES, loss=loss)
     second.count = 2
     assert connect.pair(first, second, SAMPLES, loss=loss, alphas=3).loss.notnull().all()

@@ -52,7 +52,7 @@ def find(content: Any, path: Path, key: str | None = None) -> tuple[dict[str, Te
         ParameterError: no state, several of which none is the trained one, or none under the key.
 
     >>> find({"epoch": 3, "model": {"bias": Tensor([0])}, "ema": {"bias": Tensor([1])}}, Path("x.pt"))[1]
-    ['x.pt: what it holds as model was taken; it also holds ema, which --key NAME (or key=) chooses']
+    ["x.pt: using entry 'model'; it also holds ema, which --key NAME (or key=) chooses"]
     """
     states = _states(content)
     named = [name for name in states if name]
@@ -75,7 +75,7 @@ def find(content: Any, path: Path, key: str | None = None) -> tuple[dict[str, Te
     chosen = _chosen(states, content, path)
     others = [name for name in named if not f"{chosen}.".startswith(f"{name}.")]
     also = f"; it also holds {listed(others)}, which --key NAME (or key=) chooses" if others else ""
-    return _state(states[chosen], path, [f"{path.name}: what it holds as {chosen} was taken{also}"] if chosen else [])
+    return _state(states[chosen], path, [f"{path.name}: using entry '{chosen}'{also}"] if chosen else [])
 
 
 def _states(content: Any) -> dict[str, Mapping[Any, Any]]:

@@ -111,9 +111,9 @@ class Positioned(nn.Module):
         (
             {"position_ids": torch.arange(3)},
             [],
-            "buffers that the module does not save, and that are equal, were left out: ",
+            "ignoring buffers that the module does not save (they are equal): ",
         ),
-        ({"position_ids": torch.arange(3, dtype=torch.int32)}, [], "buffers that the module does not save, and that"),
+        ({"position_ids": torch.arange(3, dtype=torch.int32)}, [], "ignoring buffers that the module does not save"),
         ({}, ["mask"], "it lacks constant buffers, those of the module are used: mask"),
     ],
 )

@@ -106,8 +106,8 @@ def test_names_of_the_network_beside_averages_of_it_are_not_replaced_by_them() -
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        (["online.weight", "online.bias", "ema.weight", "ema.bias"], "several, below ema., online.; give"),
-        (["module.weight", "weight", "bias"], "module.weight and weight are two for one"),
+        (["online.weight", "online.bias", "ema.weight", "ema.bias"], "several networks, below ema., online.; give"),
+        (["module.weight", "weight", "bias"], "module.weight and weight are both the network's"),
     ],
 )
 def test_two_readings_are_a_one_line_error(given: list[str], line: str) -> None:
