@@ -27,20 +27,20 @@ def shortage(what: str, *, memory: float = 0, disk: float = 0, folder: Path = Pa
 
     >>> shortage("n_points", memory=8 * 401)
     >>> shortage("n_points", memory=1e30)
-    'n_points: expected work that fits into memory, got 1e+12 EB where ... are free'
+    'n_points: not enough memory: 1e+12 EB needed, ... free'
     """
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
     places = [
-        (memory, free_memory, "into memory"),
-        (disk, lambda: shutil.disk_usage(existing).free, f"on the disk of '{folder}'"),
+        (memory, free_memory, "memory"),
+        (disk, lambda: shutil.disk_usage(existing).free, f"disk space for '{folder}'"),
     ]
     for need, measure, place in places:
         free = measure() if need else 0
-        sizes = f"{format_bytes(need)} where {format_bytes(free)} are free"
+        sizes = f"{format_bytes(need)} needed, {format_bytes(free)} free"
         if need > free:
-            return f"{what}: expected work that fits {place}, got {sizes}"
+            return f"{what}: not enough {place}: {sizes}"
         if need > free / 2:
-            logging.getLogger(__name__).warning(f"{what}: this takes more than half of what fits {place}: {sizes}")
+            logging.getLogger(__name__).warning(f"{what}: this takes more than half of the free {place}: {sizes}")
     return None
 
 

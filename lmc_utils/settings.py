@@ -28,7 +28,14 @@ _PACKAGE = Path(__file__).parent
 
 PRESET_NAMES = ("smoke", "default", "paper")
 
-_KINDS = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a word", type(None): "null"}
+_KINDS = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "a string",
+    list: "a list",
+    type(None): "null",
+}
 
 
 class ParameterError(ValueError):
@@ -52,7 +59,7 @@ class Allowed:
     """Which values a parameter may take.
 
     Attributes:
-        words: for a value that may, to follow "expected".
+        words: for a value that may, to follow "must be".
         holds: whether a value may.
         choices: the words to choose from, where there are some.
     """
@@ -73,32 +80,32 @@ class Allowed:
 
 def at_least(low: float) -> Allowed:
     """Numbers from `low` on."""
-    return Allowed(f"at least {low:g}", lambda value: value >= low)
+    return Allowed(f">= {low:g}", lambda value: value >= low)
 
 
 def above(low: float) -> Allowed:
     """Numbers greater than `low`."""
-    return Allowed(f"above {low:g}", lambda value: value > low)
+    return Allowed(f"> {low:g}", lambda value: value > low)
 
 
 def between(low: float, high: float) -> Allowed:
     """Numbers from `low` to `high`, both included."""
-    return Allowed(f"from {low:g} to {high:g}", lambda value: low <= value <= high)
+    return Allowed(f"between {low:g} and {high:g}", lambda value: low <= value <= high)
 
 
 def odd_at_least(low: int) -> Allowed:
     """Odd numbers from `low` on."""
-    return Allowed(f"an odd number of at least {low}", lambda value: value >= low and value % 2 == 1)
+    return Allowed(f"odd and >= {low}", lambda value: value >= low and value % 2 == 1)
 
 
 def one_of(choices: Collection[str]) -> Allowed:
     """Words to choose from; where they are the keys of a table, it may still grow."""
-    return Allowed("one of those that are known", lambda value: value in choices, choices)
+    return Allowed("one of the known names", lambda value: value in choices, choices)
 
 
 def each(allowed: Allowed) -> Allowed:
     """Lists with at least one item, of which each is allowed."""
-    words = f"a list of at least one, each {allowed.words}"
+    words = f"a non-empty list of values {allowed.words}"
     return Allowed(words, lambda values: len(values) > 0 and all(map(allowed.holds, values)))
 
 
@@ -106,7 +113,7 @@ def increasing(allowed: Allowed) -> Allowed:
     """Lists with at least one item, of which each is allowed and more than the one before."""
     listed = each(allowed)
     return Allowed(
-        f"an increasing list of at least one, each {allowed.words}",
+        f"an increasing, non-empty list of values {allowed.words}",
         lambda values: listed.holds(values) and all(a < b for a, b in itertools.pairwise(values)),
     )
 
@@ -151,7 +158,7 @@ class Settings:
     Walk(steps=10, pace=2.0)
     >>> Walk(steps=0)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: steps: expected at least 1, got 0
+    lmc_utils.settings.ParameterError: steps must be >= 1 (got 0)
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -230,7 +237,7 @@ def describe_allowed(each: Field[Any]) -> str:
     """Describe which values a parameter may take; empty where its type says it all.
 
     >>> describe_allowed(parameter(1.0, "of a step", above(0), also="less than the distance"))
-    'above 0; less than the distance'
+    '> 0; less than the distance'
     """
     said = "; ".join(str(part) for part in (each.metadata.get("allowed"), each.metadata.get("also")) if part)
     return f"null, or {said}" if said and each.default is None else said
@@ -268,13 +275,22 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
     elif isinstance(value, hint):
         require(hint is not int or abs(value) < 2**63, name, "a whole number between -2**63 and 2**63", value)
         return value
-    raise ParameterError(f"{name}: expected {_describe(hint)}, got {short_repr(value)}")
+    raise _error(name, _describe(hint), value)
 
 
-def require(condition: bool, name: str, expected: str, value: Any) -> None:
-    """Raise ParameterError, naming the parameter, what was expected and what it got, unless the condition holds."""
+def require(condition: bool, name: str, allowed: str, value: Any, *, hint: str = "") -> None:
+    """Raise ParameterError unless the condition holds.
+
+    >>> require(False, "learning_rate", "> 0", -1.0, hint="0.1 is usual")
+    Traceback (most recent call last):
+    lmc_utils.settings.ParameterError: learning_rate must be > 0 (got -1.0); 0.1 is usual
+    """
     if not condition:
-        raise ParameterError(f"{name}: expected {expected}, got {short_repr(value)}")
+        raise _error(name, allowed, value, hint)
+
+
+def _error(name: str, allowed: str, value: Any, hint: str = "") -> ParameterError:
+    return ParameterError(f"{name} must be {allowed} (got {short_repr(value)})" + (f"; {hint}" if hint else ""))
 
 
 def require_resources(what: str, *, memory: float = 0, disk: float = 0, folder: Path = Path()) -> None:
@@ -284,23 +300,29 @@ def require_resources(what: str, *, memory: float = 0, disk: float = 0, folder: 
 
 
 def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Raise ParameterError, naming the nearest valid choice, unless the value is one of the choices.
+    """Raise ParameterError, naming the choices, unless the value is one of them.
 
     >>> require_choice("dataset", "mnist-1d", ["mnist1d", "x"])
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: dataset: 'mnist-1d' is not known; did you mean 'mnist1d'? Choose from mnist1d, x
+    lmc_utils.settings.ParameterError: unknown dataset 'mnist-1d'; did you mean 'mnist1d'? Choose from: mnist1d, x
     """
     choices = list(choices)
     if value not in choices:
-        raise ParameterError(f"{name}: {describe_unknown(value, choices)}")
+        raise ParameterError(describe_unknown(name, value, choices))
 
 
-def describe_unknown(value: str, choices: Iterable[str]) -> str:
-    """Describe a value that is not among the choices, with the nearest one where there is one."""
+def describe_unknown(what: str, value: str, choices: Iterable[str]) -> str:
+    """Describe a value that is not among the choices, with the one that is similar, if any.
+
+    >>> describe_unknown("preset", "fast", ["smoke", "default"]), describe_unknown("run", "3f", [])
+    ("unknown preset 'fast'; choose from: smoke, default", "unknown run '3f'; there are none")
+    """
     choices = list(choices)
-    near = difflib.get_close_matches(value[:LONGEST_VALUE], choices, n=1, cutoff=0.5)
-    start = f"did you mean {short_repr(near[0])}? Choose" if near else "choose"
-    return f"{short_repr(value)} is not known; {start} from {', '.join(choices)}"
+    near = difflib.get_close_matches(value[:LONGEST_VALUE], choices, n=1)
+    guess = f"did you mean {short_repr(near[0])}? Choose" if near else "choose"
+    return f"unknown {what} {short_repr(value)}; " + (
+        f"{guess} from: {', '.join(choices)}" if choices else "there are none"
+    )
 
 
 def _describe(hint: Any) -> str:

@@ -73,4 +73,4 @@ def test_terminal_escape_sequences_are_removed() -> None:
 def test_a_message_is_one_short_line_whatever_it_is_made_of() -> None:
     with pytest.raises(ParameterError) as caught:
         require(False, "a\nb", "x" * 1000, "value")
-    assert str(caught.value) == ("a b: expected " + "x" * 1000)[: LONGEST_MESSAGE - 1] + "…"
+    assert str(caught.value) == ("a b must be " + "x" * 1000)[: LONGEST_MESSAGE - 1] + "…"

@@ -23,10 +23,10 @@ def test_memory_and_disk_are_compared_with_what_is_free(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 2_000_000))
     folder = tmp_path / "not" / "yet"
     assert resources.shortage("x", memory=10_001) == (
-        "x: expected work that fits into memory, got 10 kB where 10 kB are free"
+        "x: not enough memory: 10 kB needed, 10 kB free"
     )  # fmt: skip
     assert resources.shortage("x", memory=1, disk=3e6, folder=folder) == (
-        f"x: expected work that fits on the disk of '{folder}', got 3 MB where 2 MB are free"
+        f"x: not enough disk space for '{folder}': 3 MB needed, 2 MB free"
     )
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
@@ -34,8 +34,8 @@ def test_memory_and_disk_are_compared_with_what_is_free(
         assert not caplog.records
         assert resources.shortage("x", memory=5_001, disk=2e6, folder=folder) is None
     assert [record.getMessage() for record in caplog.records] == [
-        "x: this takes more than half of what fits into memory: 5 kB where 10 kB are free",
-        f"x: this takes more than half of what fits on the disk of '{folder}': 2 MB where 2 MB are free",
+        "x: this takes more than half of the free memory: 5 kB needed, 10 kB free",
+        f"x: this takes more than half of the free disk space for '{folder}': 2 MB needed, 2 MB free",
     ]
 
 
@@ -62,17 +62,17 @@ def test_sizes_are_readable(size: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("record", "values", "named"),
     [
-        (Experiment, {"parents": 10**12}, "experiment (9,000,000,000,000 networks of at least 8,384 parameters): "),
+        (Experiment, {"parents": 10**12}, "training 9,000,000,000,000 networks of at least 8,384 parameters: "),
         (
             Experiment,
             {"parents": 10**7},
-            "experiment (90,000,000 networks of at least 8,384 parameters): expected work that fits into memory",
+            "training 90,000,000 networks of at least 8,384 parameters: not enough memory",
         ),
-        (Experiment, {"widths": [10**18]}, "experiment (27 networks of at least 1,000,000,000,000,000,000 param"),
-        (Experiment, {"siblings": 10**9}, "experiment (12,000,000,003 networks"),
-        (Landscape, {"n_points": 2 * 10**9}, "n_points: expected work that fits into memory, got 800 GB where "),
-        (Descent, {"pairs": 10**12}, "pairs: expected work that fits into memory"),
-        (LineGrid, {"alphas": 10**13}, "alphas: expected work that fits into memory, got 640 TB where "),
+        (Experiment, {"widths": [10**18]}, "training 90 networks of at least 1,000,000,000,000,000,000 param"),
+        (Experiment, {"siblings": 10**9}, "training 40,000,000,010 networks"),
+        (Landscape, {"n_points": 2 * 10**9}, "n_points: not enough memory: 800 GB needed, "),
+        (Descent, {"pairs": 10**12}, "pairs: not enough memory"),
+        (LineGrid, {"alphas": 10**13}, "alphas: not enough memory: 640 TB needed, "),
     ],
 )
 def test_impossible_work_is_rejected_at_once(record: type, values: dict[str, object], named: str) -> None:

@@ -71,20 +71,20 @@ def test_json_values_become_the_annotated_types(hint: Any, value: Any, expected:
 @pytest.mark.parametrize(
     ("hint", "value", "line"),
     [
-        (int, 2.5, "x: expected a whole number, got 2.5"),
-        (int, True, "x: expected a whole number, got True"),
-        (int, "3", "x: expected a whole number, got '3'"),
-        (float, "fast", "x: expected a finite number, got 'fast'"),
-        (float, float("nan"), "x: expected a finite number, got nan"),
-        (float, "inf", "x: expected a finite number, got 'inf'"),
-        (float, 10**400, f"x: expected a finite number, got 1{'0' * 198}…"),
-        (int, 2**63, f"x: expected a whole number between -2**63 and 2**63, got {2**63}"),
-        (float, False, "x: expected a finite number, got False"),
-        (bool, 1, "x: expected true or false, got 1"),
-        (str, 1, "x: expected a word, got 1"),
-        (tuple[int, ...], 4, "x: expected a list, each item a whole number, got 4"),
-        (tuple[int, ...], [1, "a"], "x: expected a whole number, got 'a'"),
-        (str | None, 3, "x: expected a word or null, got 3"),
+        (int, 2.5, "x must be a whole number (got 2.5)"),
+        (int, True, "x must be a whole number (got True)"),
+        (int, "3", "x must be a whole number (got '3')"),
+        (float, "fast", "x must be a finite number (got 'fast')"),
+        (float, float("nan"), "x must be a finite number (got nan)"),
+        (float, "inf", "x must be a finite number (got 'inf')"),
+        (float, 10**400, f"x must be a finite number (got 1{'0' * 198}…)"),
+        (int, 2**63, f"x must be a whole number between -2**63 and 2**63 (got {2**63})"),
+        (float, False, "x must be a finite number (got False)"),
+        (bool, 1, "x must be true or false (got 1)"),
+        (str, 1, "x must be a string (got 1)"),
+        (tuple[int, ...], 4, "x must be a list, each item a whole number (got 4)"),
+        (tuple[int, ...], [1, "a"], "x must be a whole number (got 'a')"),
+        (str | None, 3, "x must be a string or null (got 3)"),
     ],
 )
 def test_a_wrong_type_is_a_one_line_error(hint: Any, value: Any, line: str) -> None:
@@ -95,9 +95,9 @@ def test_a_wrong_type_is_a_one_line_error(hint: Any, value: Any, line: str) -> N
 
 def test_a_record_of_several_is_checked_part_by_part() -> None:
     assert Hike(steps=2).height == 1.0
-    with pytest.raises(ParameterError, match="steps: expected at least 1, got 0"):
+    with pytest.raises(ParameterError, match=r"steps must be >= 1 \(got 0\)"):
         Trek(steps=0)
-    with pytest.raises(ParameterError, match=r"height: expected above 0, got -1\.0"):
+    with pytest.raises(ParameterError, match=r"height must be above 0 \(got -1.0\)"):
         Hike(height=-1)
 
 
@@ -114,8 +114,8 @@ def test_a_record_survives_json() -> None:
 def test_unknown_choices_name_the_nearest() -> None:
     with pytest.raises(ParameterError) as caught:
         require_choice("dataset", "digit", ["mnist1d", "digits"])
-    assert str(caught.value) == "dataset: 'digit' is not known; did you mean 'digits'? Choose from mnist1d, digits"
-    with pytest.raises(ParameterError, match="preset: 'huge' is not known; choose from smoke, default, paper"):
+    assert str(caught.value) == "unknown dataset 'digit'; did you mean 'digits'? Choose from: mnist1d, digits"
+    with pytest.raises(ParameterError, match="unknown preset 'huge'; choose from: smoke, default, paper"):
         Walk.preset("huge")
 
 
@@ -142,7 +142,7 @@ def test_values_outside_the_allowed_range_are_named(allowed: Allowed, inside: li
 
 def test_none_is_not_range_checked() -> None:
     assert Walk().friend is None
-    with pytest.raises(ParameterError, match="friend: 'Bo' is not known; did you mean 'Bob'"):
+    with pytest.raises(ParameterError, match=r"unknown friend 'Bo'; did you mean 'Bob'\? Choose from: Ann, Bob"):
         Walk(friend="Bo")
 
 
@@ -155,5 +155,5 @@ def test_the_docstring_lists_the_parameters() -> None:
 def test_a_redefined_parameter_changes_only_its_default() -> None:
     assert (Walk().steps, Trek().steps) == (10, 10_000)
     assert describe(fields(Trek)[0]) == "how many"
-    with pytest.raises(ParameterError, match="steps: expected at least 1, got 0"):
+    with pytest.raises(ParameterError, match=r"steps must be >= 1 \(got 0\)"):
         Trek(steps=0)

@@ -31,12 +31,12 @@ class Parameters(Settings):
 
     >>> Parameters(alphas=20)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: alphas: expected an odd number of at least 3, got 20
+    lmc_utils.settings.ParameterError: alphas must be odd and >= 3 (got 20)
     """
 
     alphas: int = parameter(21, "evenly spaced points from one sibling to the other", odd_at_least(3), bytes_each=64)
-    nodes: int = parameter(32, "points at which the curvature along the line is measured", between(1, 200))
-    smooth_activation: str = parameter("gelu", "of the family without kinks", one_of(("gelu", "tanh")))
+    nodes: int = parameter(32, "quadrature points for the curvature along the line", between(1, 200))
+    smooth_activation: str = parameter("gelu", "activation function of the smooth networks", one_of(("gelu", "tanh")))
     decays: tuple[float, ...] = parameter((0.0, 1e-4, 1e-3, 3e-3), "weight decays to compare", increasing(at_least(0)))
     sweep_parents: int = parameter(2, "parents of the smooth family and of each weight decay", at_least(1))
 

@@ -32,7 +32,7 @@ class ResidualExperiment(Experiment):
 
     >>> ResidualExperiment(norm="group")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: norm: expected batch, as its statistics are what is compared, got 'group'
+    lmc_utils.settings.ParameterError: norm must be 'batch' in this chapter, which compares batch-norm ...
     """
 
     architecture: str = with_default(Experiment, "architecture", "resnet8")
@@ -48,7 +48,9 @@ class ResidualExperiment(Experiment):
     }
 
     def check(self) -> None:
-        require(self.norm == "batch", "norm", "batch, as its statistics are what is compared", self.norm)
+        require(
+            self.norm == "batch", "norm", "'batch' in this chapter, which compares batch-norm statistics", self.norm
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Parameters(Settings):
 
     alphas: int = parameter(9, "evenly spaced points from one sibling to the other", odd_at_least(3), bytes_each=64)
     few_samples: int = parameter(
-        1000, "training samples for what is costly: during training, curvature, layer by layer", at_least(2)
+        1000, "training samples for costly measurements (during training, curvature, layer-wise)", at_least(2)
     )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"alphas": 3, "few_samples": 64}}

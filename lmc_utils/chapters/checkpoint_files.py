@@ -41,24 +41,24 @@ class Checkpoints(Settings):
 
     >>> Checkpoints(model="my_package.networks:make")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: data: expected MODULE:NAME, as model, data, checkpoint_a and checkpoint_b go ...
+    lmc_utils.settings.ParameterError: data is missing: give model, data, checkpoint_a and checkpoint_b, or none
     """
 
     model: str | None = parameter(None, "your network: MODULE:NAME of a function that returns it")
     data: str | None = parameter(None, "your samples: MODULE:NAME, as for `lmc connect`")
-    checkpoint_a: str | None = parameter(None, "a checkpoint of your network")
-    checkpoint_b: str | None = parameter(None, "another checkpoint of it")
+    checkpoint_a: str | None = parameter(None, "checkpoint file of the first network")
+    checkpoint_b: str | None = parameter(None, "checkpoint file of the second network")
 
     def check(self) -> None:
         given = {each.name: getattr(self, each.name) for each in fields(Checkpoints)}
         for name, value in given.items() if self else ():
-            wanted = "a file" if name.startswith("checkpoint") else "MODULE:NAME"
-            together = f"{wanted}, as model, data, checkpoint_a and checkpoint_b go together"
-            require(value is not None, name, together, value)
+            if value is None:
+                raise ParameterError(f"{name} is missing: give model, data, checkpoint_a and checkpoint_b, or none")
             if name.startswith("checkpoint"):
-                require(Path(value).exists(), name, "an existing file", value)
+                if not Path(value).exists():
+                    raise ParameterError(f"{name}: no such file: {value}")
             else:
-                require(all(value.partition(":")), name, "MODULE:NAME, as in package.module:function", value)
+                require(all(value.partition(":")), name, "MODULE:NAME, e.g. package.module:function", value)
 
     def __bool__(self) -> bool:
         """Whether any of them is given."""
@@ -71,7 +71,7 @@ class Checkpoints(Settings):
             ParameterError: none are given, or one of them is invalid; in one line.
         """
         if self.checkpoint_a is None or self.checkpoint_b is None or self.model is None or self.data is None:
-            raise ParameterError("model: expected MODULE:NAME, got None, as no files are given")
+            raise ParameterError("no checkpoints are given: set model, data, checkpoint_a and checkpoint_b")
         first, second = (checkpoints.read(Path(path))[0] for path in (self.checkpoint_a, self.checkpoint_b))
         return Loaded(first, second, import_by_name.samples(self.data), import_by_name.network(self.model))
 

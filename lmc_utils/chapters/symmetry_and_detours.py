@@ -33,10 +33,10 @@ PREDICTED = Rule("above", 0.9)  # rank correlation: few pairs of barriers are ou
 class Parameters(Settings):
     """What the chapter trains and measures besides."""
 
-    wide: int = parameter(256, "units or channels of each hidden layer of the wide family", at_least(1))
-    wide_forks: int = parameter(2, "how many of the fork epochs the wide family has, the first ones", at_least(1))
-    wide_parents: int = parameter(3, "how many parents the wide family has at most", at_least(2))
-    paired: int = parameter(5, "how many parents are paired with each other as independent networks", at_least(2))
+    wide: int = parameter(256, "units or channels in each hidden layer of the wide networks", at_least(1))
+    wide_forks: int = parameter(2, "number of fork epochs for the wide networks (the first ones)", at_least(1))
+    wide_parents: int = parameter(3, "largest number of parents for the wide networks", at_least(2))
+    paired: int = parameter(5, "parents that are paired as independent networks", at_least(2))
     alphas: int = parameter(21, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"wide": 16, "wide_forks": 2, "alphas": 5}}
@@ -58,8 +58,8 @@ class Parameters(Settings):
 
 def require_measurable(experiment: Experiment, curve: CurveSettings) -> None:
     """Raise ParameterError unless the chapter can rescale these networks and draw these curves."""
-    require(curve.bends == 1, "bends", "1 in this chapter, which draws the curve on its plane", curve.bends)
-    norms = "none or batch, as activations are rescaled"
+    require(curve.bends == 1, "bends", "1 in this chapter, which draws the curve in its plane", curve.bends)
+    norms = "'none' or 'batch' in this chapter, which rescales activations"
     require(experiment.norm in ("none", "batch"), "norm", norms, experiment.norm)
 
 

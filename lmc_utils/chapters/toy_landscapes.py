@@ -21,21 +21,19 @@ class Landscape(Settings):
     array([-0.5,  0. ,  0.5])
     >>> Landscape(roots=[1, 0.5, 1])
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: roots: expected distinct, finite numbers, got [1.0, 0.5, 1.0]
+    lmc_utils.settings.ParameterError: roots must be distinct, finite numbers (got [1.0, 0.5, 1.0])
     """
 
-    m: int = parameter(
-        5, "solutions of the landscape that is looked at closely, equally spaced around 0", between(2, MAX_MINIMA)
-    )
-    spacing: float = parameter(0.5, "distance between neighbouring solutions", above(0))
+    m: int = parameter(5, "number of minima, equally spaced around 0", between(2, MAX_MINIMA))
+    spacing: float = parameter(0.5, "distance between neighbouring minima", above(0))
     roots: tuple[float, ...] | None = parameter(
         None,
-        "the solutions themselves, in place of m and spacing",
-        Allowed(f"at most {MAX_MINIMA}", lambda roots: len(roots) <= MAX_MINIMA),
-        also="at least 2, all different",
+        "positions of the minima, instead of m and spacing",
+        Allowed(f"a list of at most {MAX_MINIMA} numbers", lambda roots: len(roots) <= MAX_MINIMA),
+        also="at least 2, all distinct",
     )
-    m_max: int = parameter(16, "landscapes of 2 to this many solutions are compared", between(4, MAX_MINIMA))
-    n_points: int = parameter(401, "points at which a curve is drawn", at_least(10), bytes_each=400)
+    m_max: int = parameter(16, "landscapes with 2 to m_max minima are compared", between(4, MAX_MINIMA))
+    n_points: int = parameter(401, "points per drawn curve", at_least(10), bytes_each=400)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"n_points": 51}}
 
@@ -58,7 +56,7 @@ class Landscape(Settings):
         with np.errstate(over="ignore", under="ignore", divide="ignore"):
             heights = barriers.neighbour_barriers(minima)
         tame = bool(np.all((heights > 1e-300) & (heights < 1e300)))
-        require(tame, name, "minima whose barriers lie between 1e-300 and 1e300", getattr(self, name))
+        require(tame, name, "such that all barriers lie between 1e-300 and 1e300", getattr(self, name))
 
 
 def ridges_by_count(chosen: Landscape) -> dict[str, Any]:

@@ -26,50 +26,50 @@ class Descent(Settings):
 
     >>> Descent(fork_times=[0.5, 1.5])
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: fork_times: expected an increasing list of at least one, each from 0 to 1, ...
+    lmc_utils.settings.ParameterError: fork_times must be an increasing, non-empty list of values between 0 and 1 ...
     """
 
-    steps: int = parameter(1500, "steps of a simulated descent", between(1, 100_000))
+    steps: int = parameter(1500, "steps of gradient descent", between(1, 100_000))
     step_size: float = parameter(
         0.005,
-        "length of a step per unit of slope",
+        "step size of gradient descent",
         above(0),
-        also="short enough for every landscape",
+        also="< 2 / largest curvature of every landscape",
         unit="length² / height",
     )
-    temperature: float = parameter(0.3, "initial temperature of the noise", at_least(0), unit="heights")
-    cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
+    temperature: float = parameter(0.3, "initial noise temperature", at_least(0), unit="barrier heights")
+    cooling: float = parameter(1.0, "exponent of the cooling: temperature ∝ (1 - time)^cooling", above(0))
     fork_times: tuple[float, ...] = parameter(
         (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-        "when siblings fork, as fractions of the run",
+        "fork times, as fractions of the run",
         increasing(between(0, 1)),
-        also="at least a percent apart",
+        also="at least 0.01 apart",
     )
-    pairs: int = parameter(2000, "pairs of siblings on a line and in the plane", at_least(10), bytes_each=400)
+    pairs: int = parameter(2000, "pairs of siblings in one and two dimensions", at_least(10), bytes_each=400)
     pairs_field: int = parameter(400, "pairs of siblings in more dimensions", at_least(10), bytes_each=4000)
-    threshold: float = parameter(0.1, "smallest height that counts as a barrier", above(0), unit="heights")
+    threshold: float = parameter(0.1, "smallest height that counts as a barrier", above(0), unit="barrier heights")
     counts: tuple[int, ...] = parameter(
-        (2, 3, 5, 9), "numbers of solutions on a line that are compared", each(between(2, MAX_MINIMA))
+        (2, 3, 5, 9), "numbers of minima to compare, in one dimension", each(between(2, MAX_MINIMA))
     )
     m_field: int = parameter(
-        8, "solutions in more dimensions", between(2, MAX_MINIMA), also="at most the smallest of `dimensions`"
+        8, "number of minima in more dimensions", between(2, MAX_MINIMA), also="<= the smallest of `dimensions`"
     )
-    dimensions: tuple[int, ...] = parameter((10, 20), "numbers of dimensions that are compared", each(between(2, 200)))
+    dimensions: tuple[int, ...] = parameter((10, 20), "numbers of dimensions to compare", each(between(2, 200)))
     rank: int = parameter(
         2,
-        "directions in which a degenerate factor is not flat",
+        "rank of a degenerate factor (directions in which it is not flat)",
         at_least(1),
-        also="at most the smallest of `dimensions`",
+        also="<= the smallest of `dimensions`",
     )
-    seed: int = parameter(0, "of the noise and of the flat directions", at_least(0))
+    seed: int = parameter(0, "random seed of the noise and of the flat directions", at_least(0))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"steps": 300, "pairs": 50, "pairs_field": 10}}
 
     def check(self) -> None:
         percents = [round(100 * time) for time in self.fork_times]
-        require(len(set(percents)) == len(percents), "fork_times", "times at least a percent apart", self.fork_times)
+        require(len(set(percents)) == len(percents), "fork_times", "at least 0.01 apart", self.fork_times)
         smallest = min(self.dimensions)
-        limit = f"at most the smallest of the dimensions, {smallest}"
+        limit = f"<= the smallest of `dimensions`, {smallest}"
         require(self.m_field <= smallest, "m_field", limit, self.m_field)
         require(self.rank <= smallest, "rank", limit, self.rank)
         self._check_step()
@@ -154,7 +154,7 @@ class Descent(Settings):
         ]
         landscapes += [landscape.chebyshev(count)[:, None] for count in self.counts]
         limit = min(map(descent.largest_stable_step, landscapes))
-        wanted = f"below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"
+        wanted = f"< {limit:.3g}, or descent diverges at the steepest minimum (2 / curvature)"
         require(self.step_size < limit, "step_size", wanted, self.step_size)
 
 

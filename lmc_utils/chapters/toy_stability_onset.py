@@ -26,11 +26,11 @@ _GROUPS = 5  # of pairs, as many as the networks have seeds
 class Walkers(Settings):
     """Pairs of siblings on five equally spaced solutions on a line, in the units of the chapter on toy landscapes."""
 
-    temperature: float = parameter(0.3, "initial temperature of the noise", at_least(0), unit="heights")
-    cooling: float = parameter(1.0, "the temperature falls as (1 - time) to this power", above(0))
-    step_size: float = parameter(0.005, "length of a step per unit of slope", above(0), unit="length² / height")
+    temperature: float = parameter(0.3, "initial noise temperature", at_least(0), unit="barrier heights")
+    cooling: float = parameter(1.0, "exponent of the cooling: temperature ∝ (1 - time)^cooling", above(0))
+    step_size: float = parameter(0.005, "step size of gradient descent", above(0), unit="length² / height")
     pairs: int = parameter(200, "pairs of siblings", at_least(10), bytes_each=400)
-    seed: int = parameter(0, "of the noise", at_least(0))
+    seed: int = parameter(0, "random seed of the noise", at_least(0))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"pairs": 20}}
 

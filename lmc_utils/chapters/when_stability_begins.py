@@ -18,7 +18,7 @@ from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Interval, Rule, intervals
 from lmc_utils.measure.statistics import bounds
-from lmc_utils.settings import Settings, above, at_least, between, each, one_of, parameter, require
+from lmc_utils.settings import ParameterError, Settings, above, at_least, between, each, one_of, parameter
 
 LEARNT_BELOW = 50.0  # percent: a network that ends with more train errors has not learnt, and is left out
 LABEL_NUMBERS: dict[str, Callable[[Any], float]] = {  # what a label of a swept parameter counts
@@ -46,15 +46,15 @@ _PARAMETERS = {"training samples": "train_samples", "depth": "widths", "width": 
 class Parameters(Settings):
     """What the chapter reads, and the small sweep that it makes itself."""
 
-    split: str = parameter("train", "the samples on which a barrier is measured", one_of(("train", "test")))
-    below: float = parameter(STABLE_BELOW, "siblings below this error barrier are stable", above(0), unit="points")
-    live_rates: tuple[float, ...] = parameter(
-        (0.05, 0.1, 0.2), "learning rates of the sweep that the chapter makes", each(above(0))
+    split: str = parameter("train", "split on which barriers are measured", one_of(("train", "test")))
+    below: float = parameter(
+        STABLE_BELOW, "error barrier below which siblings count as stable", above(0), unit="percentage points"
     )
-    live_seeds: int = parameter(2, "seeds of that sweep", at_least(1))
-    live_epochs: int = parameter(20, "epochs of each of its points", between(4, 1000))
-    live_samples: int = parameter(1000, "training samples of each of its points", between(64, 4000))
-    toy_pairs: int = parameter(500, "pairs of walkers in the toy", at_least(10), bytes_each=400)
+    live_rates: tuple[float, ...] = parameter((0.05, 0.1, 0.2), "learning rates of the live sweep", each(above(0)))
+    live_seeds: int = parameter(2, "seeds of the live sweep", at_least(1))
+    live_epochs: int = parameter(20, "training epochs of the live sweep", between(4, 1000))
+    live_samples: int = parameter(1000, "training samples of the live sweep", between(64, 4000))
+    toy_pairs: int = parameter(500, "pairs of siblings in the toy landscape", at_least(10), bytes_each=400)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"live_rates": [0.1], "live_seeds": 1, "live_epochs": 12, "toy_pairs": 50}
@@ -210,7 +210,10 @@ def onset_along_parameter(
         ParameterError: the table is not one of such a sweep.
     """
     swept = {parameter, "seed"} <= set(map(str, table.dims))
-    require(swept, "table", f"a sweep over {parameter} and seed", [str(name) for name in table.dims])
+    if not swept:
+        raise ParameterError(
+            f"table must be a sweep over {parameter} and seed (its dimensions: {', '.join(map(str, table.dims))})"
+        )
     spare = [name for name in table.dims if name not in (parameter, "seed")]
     table = table.squeeze(spare).rename(seed="parent").transpose(parameter, "parent")
     if kind:
@@ -244,7 +247,8 @@ def by_fork(table: xr.Dataset, name: str) -> xr.DataArray:
     [3.0, 1.0]
     """
     columns = {int(fork[1]): key for key in table if (fork := re.fullmatch(rf"{re.escape(name)}_fork_(\d+)", str(key)))}
-    require(bool(columns), "table", f"numbers {name}_fork_0 and so on", [str(key) for key in table][:5])
+    if not columns:
+        raise ParameterError(f"table has no numbers named {name}_fork_0, {name}_fork_1, ...")
     forks = sorted(columns)
     joined = xr.concat([table[columns[fork]] for fork in forks], xr.Variable("fork_epoch", forks))
     return joined.transpose(..., "fork_epoch").rename(name)

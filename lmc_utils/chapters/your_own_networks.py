@@ -42,24 +42,26 @@ class Parameters(Settings):
 
     >>> Parameters(families=0)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: families: expected at least 1, got 0
+    lmc_utils.settings.ParameterError: families must be >= 1 (got 0)
     """
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"families": 1, "start_epochs": 2, "tuning_epochs": 1, "sequences": 400, "alphas": 5}
     }
 
-    families: int = parameter(3, "families of three networks: two from one start, one from another", at_least(1))
-    start_epochs: int = parameter(4, "training of a start", at_least(1), unit="epochs")
-    tuning_epochs: int = parameter(
-        6, "fine-tuning after it, each network with its own order of the samples", at_least(1), unit="epochs"
+    families: int = parameter(
+        3, "families of three networks: two fine-tuned from one start, one from another", at_least(1)
     )
-    batch_size: int = parameter(80, "samples in a step; the last short batch is dropped", between(1, 400))
-    sequences: int = parameter(2400, "sequences that the transformers are trained on", at_least(400))
-    adam_rate: float = parameter(0.007, "largest learning rate of the transformers, by AdamW", above(0))
-    sgd_rate: float = parameter(0.3, "largest learning rate of the convolutional networks, by SGD", above(0))
-    alphas: int = parameter(11, "equally spaced points from one network to the other", odd_at_least(3), bytes_each=64)
-    seed: int = parameter(0, "of everything random; equal seeds give equal networks", at_least(0))
+    start_epochs: int = parameter(4, "training epochs of a start", at_least(1), unit="epochs")
+    tuning_epochs: int = parameter(
+        6, "fine-tuning epochs, each network with its own sample order", at_least(1), unit="epochs"
+    )
+    batch_size: int = parameter(80, "samples per step (an incomplete last batch is dropped)", between(1, 400))
+    sequences: int = parameter(2400, "training sequences for the transformers", at_least(400))
+    adam_rate: float = parameter(0.007, "peak learning rate of the transformers (AdamW)", above(0))
+    sgd_rate: float = parameter(0.3, "peak learning rate of the convolutional networks (SGD)", above(0))
+    alphas: int = parameter(11, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
+    seed: int = parameter(0, "random seed; equal seeds give equal networks", at_least(0))
 
     def train(
         self,

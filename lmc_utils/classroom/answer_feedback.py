@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lmc_utils.settings import describe_unknown
+from lmc_utils.formatting import short_repr
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -117,11 +117,11 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
         return _hint_for_word(exercise, answer)
     if not exercise.test_inputs:
         if callable(answer):
-            return "Expected numbers, got a function. Call it, and pass what it returns."
+            return "The answer must be numbers, not a function. Call the function and pass its result."
         answer = _numbers(answer)
     elif not callable(answer):
         kind = type(answer).__name__
-        return f"Expected a function, got {kind}. Pass the function's name, without calling it."
+        return f"The answer must be a function (got {kind}). Pass the function itself, without calling it."
     if (rejection := exercise.reject(answer)) is not None:
         return rejection
     result, solution = _arrays(exercise, answer), _arrays(exercise, exercise.evaluate(exercise.solution))
@@ -140,7 +140,7 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
     word = answer.strip().lower() if isinstance(answer, str) else ""
     if word not in exercise.choices:
-        return f"Expected a word: {describe_unknown(str(answer), exercise.choices)}."
+        return f"The answer must be one of: {', '.join(exercise.choices)} (got {short_repr(str(answer))})."
     hints = {exercise.evaluate(stated): hint for hint, stated in exercise.mistakes.items()}
     return None if word == exercise.evaluate(exercise.solution) else hints.get(word, "No. Look again.")
 
@@ -175,7 +175,7 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
             raise TypeError
         return numbers.astype(np.float64)
     except Exception as error:  # any object may raise anything when converted
-        raise _InvalidAnswer(f"Expected numbers. {subject} of type {type(values).__name__}.") from error
+        raise _InvalidAnswer(f"The answer must be numbers. {subject} of type {type(values).__name__}.") from error
 
 
 def _close(one: list[Array], other: list[Array], tolerance: float) -> bool:
@@ -195,7 +195,7 @@ def _hint_for_shape(exercise: Exercise, values: list[Array], solution: list[Arra
         if one.shape != two.shape:
             fits = one.size == two.size and _close([one.reshape(two.shape)], [two], exercise.tolerance)
             why = "The numbers are right, the shape is not" if fits else "The shape is wrong"
-            return f"{why}: expected {two.shape}, got {one.shape}{where}."
+            return f"{why}: {one.shape} instead of {two.shape}{where}."
         if not np.isfinite(one[np.isfinite(two)]).all():
             why = "Is there a division by zero, or an argument outside a function's domain?"
             return f"The answer is not finite{where} (it contains inf or nan). {why}"

@@ -49,7 +49,8 @@ def write(
     for target, content in contents.items():
         require(target.resolve() not in originals, "out", "another folder than that of the solutions", str(folder))
         same = not target.exists() or (target.is_file() and target.read_bytes() == content)
-        require(force or same, "out", "a folder without other notebooks of these names (or --force)", str(target))
+        if not (force or same):
+            raise ParameterError(f"out: '{target}' already has notebooks of these names; add --force to overwrite them")
     with writable_folder("out", folder):
         for target, content in contents.items():
             target.parent.mkdir(exist_ok=True)
@@ -64,9 +65,7 @@ def writable_folder(name: str, folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise ParameterError(
-            f"{name}: expected a folder to write to, got '{folder}' ({error.strerror or error})"
-        ) from error
+        raise ParameterError(f"{name}: cannot write to '{folder}': {error.strerror or error}") from error
 
 
 def student_version(source: Path, student: str | None = None) -> NotebookNode:
@@ -144,7 +143,7 @@ def run_preprocessors(notebook: NotebookNode, steps: Iterable[str], name: str) -
         try:
             notebook, _ = getattr(preprocessors, step)(log=silent_logger()).preprocess(notebook, {})
         except Exception as error:  # nbgrader raises many kinds
-            raise ParameterError(f"{name}: {step} of nbgrader says: {' '.join(str(error).split())}") from error
+            raise ParameterError(f"{name}: nbgrader failed in {step}: {' '.join(str(error).split())}") from error
     return notebook
 
 

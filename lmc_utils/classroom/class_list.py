@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lmc_utils.classroom.exercise_lookup import exercise_numbers, find_exercise
 from lmc_utils.classroom.individual_numbers import normalised_name
-from lmc_utils.settings import ParameterError, require
+from lmc_utils.settings import ParameterError
 
 _COLUMN = "student"
 
@@ -28,17 +28,29 @@ def student_folders(table: Path) -> dict[str, str]:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             columns = list(rows.fieldnames or [])
-            require(_COLUMN in columns, "for", f"a column named '{_COLUMN}' in '{table}'", columns)
+            if _COLUMN not in columns:
+                raise ParameterError(
+                    f"'{table}' has no column named '{_COLUMN}' (its columns: {', '.join(map(str, columns))})"
+                )
             names = [" ".join((row[_COLUMN] or "").split()) for row in rows]
+    except FileNotFoundError:
+        raise ParameterError(f"no such file: {table}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ParameterError(f"for: expected a table of students, got '{table}' ({error})") from error
-    require(bool(names), "for", f"at least one student in '{table}'", len(names))
+        raise ParameterError(f"cannot read the class list '{table}': {error}") from error
+    if not names:
+        raise ParameterError(f"'{table}' lists no students")
     result: dict[str, str] = {}
     for line, name in enumerate(names, 2):
-        require(name.isprintable() and bool(name), "for", f"a name in line {line} of '{table}'", name)
+        if not (name.isprintable() and name):
+            raise ParameterError(
+                f"'{table}', line {line}: the name must not be empty or have unprintable characters (got {name!r})"
+            )
         folder = safe_file_name(normalised_name(name))
         same = [other for other, taken in result.items() if taken == folder]
-        require(bool(folder) and not same, "for", f"students whose names differ in '{table}'", [*same, name])
+        if not folder or same:
+            raise ParameterError(
+                f"'{table}' has names that cannot be told apart as folders: {', '.join([*same, name])}"
+            )
         result[name] = folder
     return result
 

@@ -61,13 +61,13 @@ def find_exercise(name: str, student: str | None = None) -> Exercise:
         ParameterError: there is none; the message suggests the nearest.
     """
     if not isinstance(name, str):
-        raise ParameterError(f"exercise: expected a name such as 'toy-2', got {name!r}")
+        raise ParameterError(f"exercise must be a name such as 'toy-2' (got {name!r})")
     name = name.strip().lower().replace("_", "-")
     chapter = name.partition("-")[0]
     require_choice("exercise", chapter if chapter in CHAPTERS else name, CHAPTERS)
     exercises = _exercises(chapter)
     if name not in exercises:
-        raise ParameterError(f"exercise: {describe_unknown(name, exercises)}")
+        raise ParameterError(describe_unknown("exercise", name, exercises))
     result: Exercise = exercises[name].exercise(name, student)
     return result
 

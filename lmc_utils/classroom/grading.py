@@ -123,8 +123,11 @@ def grade(
     """
     console = Console(stderr=True, soft_wrap=True)
     grading = Grading(root.resolve(), jobs, limits or Limits(), console, None)
-    require(bool(grading.sources), "root", "a checkout of the book with exercise notebooks", str(grading.root))
-    require(table.suffix.lower() == ".csv", "csv", "a file that ends in .csv", str(table))
+    if not grading.sources:
+        raise ParameterError(
+            f"'{grading.root}' is not a checkout of the book: it has no exercise notebooks; give --root"
+        )
+    require(table.suffix.lower() == ".csv", "csv", "a file name ending in .csv", str(table))
     require(not table.is_dir(), "csv", "a file, not a folder", str(table))
     outputs = ({"executed": executed} if executed else {}) | dict(other_outputs or {})
     for name, path in {"csv": table, **outputs}.items():  # fail before marking rather than after it
@@ -133,7 +136,7 @@ def grade(
             pass
     inputs = {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
     for name, path in outputs.items():
-        require(path.resolve() not in inputs, name, "a folder that does not contain the submissions", str(path))
+        require(path.resolve() not in inputs, name, "a folder that contains none of the submissions", str(path))
     found = collect_submissions(paths, grading.sources, ignored=[table, *outputs.values()])
     submissions = supersede_earlier_versions(found)
     grading.cache.mkdir(parents=True, exist_ok=True)
@@ -145,7 +148,7 @@ def grade(
                 grading.report(f"lmc: {_NO_SANDBOX}: {sandbox.install_advice()}")
             marks = _mark_all(grading, submissions, fresh)
     except Timeout as error:
-        raise ParameterError(f"root: another grading is running in '{grading.root}'") from error
+        raise ParameterError(f"another `lmc grade` is running in '{grading.root}'") from error
     write_whole(table, as_csv(submissions, marks).encode())
     graded = [_graded(grading, *each) for each in zip(submissions, marks, strict=True)]
     for each in graded:
@@ -198,10 +201,10 @@ def _mark_solutions(grading: Grading, stems: Sequence[str]) -> None:
     for each, workspace, job, status in _run_in_workspaces(patient, solutions, "solutions", may_train=True):
         if status != 0:
             reason = subprocess_jobs.last_line(job.log)
-            raise ParameterError(f"{each.name}: its own solutions cannot be marked ({reason})")
+            raise ParameterError(f"{each.name}: the solutions of the book cannot be graded ({reason})")
         marks, _ = _result(workspace)
         if marks.points != marks.out_of:
-            raise ParameterError(f"{each.name}: its own solutions do not get all points: {marks.remarks[-1]}")
+            raise ParameterError(f"{each.name}: the solutions of the book do not get full marks: {marks.remarks[-1]}")
         shutil.rmtree(grading.cache / each.name, ignore_errors=True)
         partial = shutil.copytree(workspace.runs, grading.trained(each.name).with_suffix(".partial"))
         partial.rename(grading.trained(each.name))

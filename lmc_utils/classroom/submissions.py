@@ -17,7 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lmc_utils.classroom.assignments import grade_id
-from lmc_utils.settings import ParameterError, require
+from lmc_utils.settings import ParameterError
 
 _MAX_NAME = 200  # characters
 _MAX_CELLS = 2000  # cells of a notebook
@@ -66,7 +66,7 @@ def collect_submissions(
             beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
             near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)
             guess = f"; did you mean '{path.with_name(near[0])}'?" if near else ""
-            raise ParameterError(f"submission: expected a file or folder that exists, got '{path}'{guess}")
+            raise ParameterError(f"no such file or folder: {path}{guess}")
     base, left_out = _base(paths), {path.resolve() for path in ignored}
     found: dict[Path, Path] = {}
     for path in paths:
@@ -74,7 +74,8 @@ def collect_submissions(
             place = file.parent.resolve() / file.name  # not resolved: links may be circular
             if not left_out & {place, *place.parents}:
                 found.setdefault(place, file)
-    require(bool(found), "submission", "files to mark", ", ".join(map(str, paths)))
+    if not found:
+        raise ParameterError(f"no submissions found in {', '.join(map(str, paths))}")
     cells = {stem: {grade_id(cell) for cell in nbformat.read(path, 4).cells} - {""} for stem, path in sources.items()}
     named = {_printable(Path(os.path.relpath(place, base)).as_posix()): file for place, file in found.items()}
     return add_identity_remarks([_recognise(name, named[name], cells) for name in sorted(named)])

@@ -21,7 +21,8 @@ def build(
 ) -> None:
     """Execute the notebooks that changed, and build the book in _build/html."""
     require_choice("preset", preset, PRESET_NAMES)
-    require((root / "_config.yml").is_file(), "root", "a checkout of the book with a _config.yml", str(root.resolve()))
+    if not (root / "_config.yml").is_file():
+        raise ParameterError(f"'{root.resolve()}' is not a checkout of the book: it has no _config.yml; give --root")
     from lmc_utils.publishing import build
 
     raise typer.Exit(build.build(root, preset=preset, at_once=jobs))
@@ -32,7 +33,7 @@ def pdf(
     root: Root = Path(),
 ) -> None:
     """Print the whole book as one PDF, from the notebooks that `lmc build` has executed."""
-    require(out.suffix == ".pdf", "out", "a file that ends in .pdf", str(out))
+    require(out.suffix == ".pdf", "out", "a file name ending in .pdf", str(out))
     from lmc_utils.publishing import pdf
 
     pdf.write(root, root / out)
@@ -48,11 +49,11 @@ def serve(
 
     html = Site(root).html
     if not (html / "index.html").is_file():
-        raise ParameterError(f"root: expected a built book in '{html}', found none; run `lmc build` first")
+        raise ParameterError(f"no built book in '{html}'; run `lmc build` first")
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(html)))
     except OSError as error:
-        raise ParameterError(f"port: expected a free one, got {port} ({error.strerror})") from error
+        raise ParameterError(f"cannot use port {port}: {error.strerror}; choose another by --port") from error
     with server:
         typer.echo(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C stops)")
         server.serve_forever()

@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from lmc_utils.classroom.workspace import Limits
 from lmc_utils.cli.options import Root
-from lmc_utils.settings import require
+from lmc_utils.settings import ParameterError
 
 
 def assign(
@@ -31,7 +31,10 @@ def assign(
 
     folder = root / "notebooks" / "exercises"
     stems = notebook or [path.stem for path in notebooks.notebook_paths(folder)]
-    require(bool(stems), "root", "a checkout of the book with exercise notebooks", str(root.resolve()))
+    if not stems:
+        raise ParameterError(
+            f"'{root.resolve()}' is not a checkout of the book: it has no exercise notebooks; give --root"
+        )
     sources = [notebooks.find(stem, folder).path for stem in stems]
     whose = class_list.student_folders(students) if students else None
     for written in assignments.write(sources, out or root / "_build" / "assignments", force=force, students=whose):

@@ -78,9 +78,9 @@ def connect(
     _require_together(len(checkpoint), {name for name, given in asked.items() if given}, soup, plane, save, at)
     standalone_page.require_html_name(page)
     if save is not None:
-        require(save.suffix == ".safetensors", "save", "a name that ends in .safetensors", str(save))
+        require(save.suffix == ".safetensors", "save", "a file name ending in .safetensors", str(save))
         output_files.require_writable(save, "save")
-        asked_for = "reestimate or interpolate with --save, as an average has one set of running statistics"
+        asked_for = "reestimate or interpolate with --save: an average has one set of running statistics"
         require(batchnorm != "keep", "batchnorm", asked_for, batchnorm)
     points = _alphas(alphas)
     from lmc_utils.connect import checkpoints, import_by_name
@@ -235,16 +235,23 @@ def _partial(work: Callable[[], Any], shown: Callable[[Any], None]) -> Any:
 
 def _require_together(count: int, asked: set[str], soup: bool, plane: bool, save: Path | None, at: float) -> None:
     """Raise ParameterError where the number of files and the options do not go together."""
-    require(count > 1, "checkpoint", "at least two files", count)
-    require(not (soup and plane), "soup", "one of --soup and --plane", "both")
-    require(not plane or count == 3, "plane", "three files", count)
+    if count < 2:
+        raise ParameterError("give at least two checkpoints")
+    if soup and plane:
+        raise ParameterError("choose --soup or --plane, not both")
+    if plane and count != 3:
+        raise ParameterError(f"--plane takes three checkpoints (got {count})")
     for name in sorted(asked & set(_ONLY_TWO)):
-        require(count == 2, name, "two files, as a matrix of several does not show it", count)
+        if count != 2:
+            raise ParameterError(f"--{name} takes two checkpoints (got {count})")
     for name in sorted(asked & set(_ONLY_LINES)):
-        require(not soup and not plane, name, "lines, without --soup and --plane", "--soup" if soup else "--plane")
-    require(save is None or soup or (count == 2 and not plane), "save", "two files, or --soup", f"{count} files")
+        if soup or plane:
+            raise ParameterError(f"--{name} cannot be combined with {'--soup' if soup else '--plane'}")
+    if not (save is None or soup or (count == 2 and not plane)):
+        raise ParameterError("--save takes two checkpoints, or --soup")
     require(math.isfinite(at), "at", "a finite number", at)
-    require(at == 0.5 or (save is not None and not soup), "at", "--save of the line between two files", at)
+    if not (at == 0.5 or (save is not None and not soup)):
+        raise ParameterError("--at takes effect only with --save and two checkpoints")
 
 
 def _alphas(text: str) -> int | list[float]:
@@ -256,7 +263,9 @@ def _alphas(text: str) -> int | list[float]:
     try:
         return int(text) if "," not in text else [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise ParameterError(f"alphas: expected a count, or numbers as 0,0.5,1, got '{text}'") from error
+        raise ParameterError(
+            f"alphas must be a number of points, or positions such as 0,0.5,1 (got '{text}')"
+        ) from error
 
 
 def _with(alphas: int | list[float], at: float) -> int | list[float]:
@@ -272,5 +281,6 @@ def _names(paths: list[Path]) -> list[str]:
     for names in ([path.name for path in paths], [str(path) for path in paths]):
         if len(set(names)) == len(names):
             return names
-    require(len(paths) == 2, "checkpoint", "different files", [str(path) for path in paths])
+    if len(paths) != 2:
+        raise ParameterError(f"the same checkpoint is given twice: {', '.join(map(str, paths))}")
     return [f"{path} ({which})" for path, which in zip(paths, ("first", "second"), strict=True)]

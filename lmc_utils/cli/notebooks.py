@@ -23,7 +23,8 @@ Executed = Annotated[list[Path], Argument(help="Executed notebooks.")]
 def list_notebooks(root: Root = Path()) -> None:
     """List the notebooks and their parameters: type, default, meaning and range."""
     paths = notebooks.notebook_paths(root / "notebooks")
-    require(bool(paths), "root", "a checkout of the book with notebooks", str(root.resolve()))
+    if not paths:
+        raise ParameterError(f"'{root.resolve()}' is not a checkout of the book: it has no notebooks; give --root")
     for path in paths:
         rows = [
             (
@@ -79,7 +80,7 @@ def run(
     if check or given:
         found.check(given)
     target = out or Path(f"{found.path.stem}.out.ipynb")
-    require(target.suffix == ".ipynb", "out", "a name that ends in .ipynb", str(target))
+    require(target.suffix == ".ipynb", "out", "a file name ending in .ipynb", str(target))
     run_page.require_target(html, root)
     notebooks.execute(found, given, target, timeout=timeout)
     if not as_source:
@@ -135,7 +136,8 @@ def compare(
     from lmc_utils.publishing import comparison_page, standalone_page
     from lmc_utils.running import comparison
 
-    require(not (as_json and as_csv), "json", "one of --json and --csv", "both")
+    if as_json and as_csv:
+        raise ParameterError("choose --json or --csv, not both")
     standalone_page.require_html_name(html)
     found = comparison.compare(notebook)
     if html is not None:
@@ -170,5 +172,5 @@ def _assignment(text: str) -> tuple[str, Any]:
 
     name, equals, value = text.partition("=")
     if not equals:
-        raise ParameterError(f"parameter: expected a name and a value after -p, got {short_repr(text)}")
+        raise ParameterError(f"-p takes a name and a value, e.g. -p epochs 10 (got {short_repr(text)})")
     return name, yaml_values.parse(name, value)

@@ -14,7 +14,7 @@ from lmc_utils.cli.options import CellTimeout, Root
 from lmc_utils.formatting import one_line
 from lmc_utils.publishing import standalone_page
 from lmc_utils.running import notebooks
-from lmc_utils.settings import ParameterError, require
+from lmc_utils.settings import ParameterError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,9 +53,12 @@ def sweep(
     from lmc_utils.running import sweep_grid
 
     found = notebooks.find(notebook, root / "notebooks")
-    require(bool(grid) != bool(points), "grid", "one of --grid and --points", "both" if grid else "none")
-    require(bool(html) == bool(show), "show", "--html and --show together", "one of them")
-    require(not (scheduler and cluster), "scheduler", "one of --scheduler and --cluster", "both")
+    if bool(grid) == bool(points):
+        raise ParameterError(f"give either --grid or --points{', not both' if grid else ''}")
+    if bool(html) != bool(show):
+        raise ParameterError("--html and --show go together: give both or neither")
+    if scheduler and cluster:
+        raise ParameterError("choose --scheduler or --cluster, not both")
     asked = (
         sweep_grid.read_points(points)
         if points
@@ -86,9 +89,8 @@ def sweep(
     table = sweep_tables.gather(found, asked, out, points=wanted, command=shlex.join(["lmc", *sys.argv[1:]]))
     for line in report.failed.values():
         typer.echo(f"lmc: {one_line(line)}", err=True)
-    typer.echo(
-        f"{out / 'results.csv'}: {report.existing + report.done} of {report.total} points, {report.existing} were there"
-    )
+    done = report.existing + report.done
+    typer.echo(f"{out / 'results.csv'}: {done} of {report.total} points done, {report.existing} reused")
     if html is not None:
         _write(html, found.path.stem, table, show or [])
         typer.echo(html)
@@ -108,7 +110,7 @@ def _resource(text: str) -> tuple[str, float]:
     try:
         return name.strip(), float(count)
     except ValueError as error:
-        raise ParameterError(f"resources: expected NAME=COUNT, got '{one_line(text)}'") from error
+        raise ParameterError(f"resources must be NAME=COUNT, e.g. GPU=1 (got '{one_line(text)}')") from error
 
 
 def _progress() -> Progress:

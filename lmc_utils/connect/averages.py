@@ -61,8 +61,8 @@ def average(
     True
     """
     if not isinstance(networks, (Sequence, nn.ModuleList)):
-        raise ParameterError(f"networks: expected a list of networks, got {kind_of(networks)}")
-    require(len(networks) >= 2, "networks", "at least two", len(networks))
+        raise ParameterError(f"networks must be a list of networks (got {kind_of(networks)})")
+    require(len(networks) >= 2, "networks", "at least two networks", len(networks))
     given = _weights(weights, len(networks))
     with unchanged_random():
         named = {f"network {number}": network for number, network in enumerate(networks)}
@@ -73,8 +73,10 @@ def average(
 def at_alpha(report: Report, alpha: float) -> dict[str, Tensor]:
     """The network at a point of the line of a report; see `Report.average`."""
     if report.pairs is None:
-        expected = "a report of `connect.pair`, which holds its networks"
-        raise ParameterError(f"average: expected {expected}; one that was pickled or read from a file does not")
+        raise ParameterError(
+            "average: this report does not hold its networks (it was pickled or read from a file); use that of "
+            "`connect.pair`"
+        )
     alpha = coerce("alpha", alpha, float)
     evaluator, corners = report.pairs.evaluator, report.pairs.read(())
     assert isinstance(evaluator, ModuleEvaluator), "a report is of modules"
@@ -156,7 +158,7 @@ def _weights(weights: Sequence[float] | None, count: int) -> list[float]:
     try:
         given = [float(weight) for weight in weights]
     except (TypeError, ValueError):
-        raise ParameterError(f"weights: expected {expected}, got {short_repr(weights)}") from None
+        raise ParameterError(f"weights must be {expected} (got {short_repr(weights)})") from None
     require(len(given) == count and math.isclose(sum(given), 1, abs_tol=1e-9), "weights", expected, given)
     return given
 

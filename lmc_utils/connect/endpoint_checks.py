@@ -176,7 +176,7 @@ def _compare_joined_at(
     _require_unchanged(copied, state, name)
     means = totals / sum(batch.size for batch in joined_batches)
     if not torch.allclose(means[0], means[1], rtol=_JOINED, atol=_JOINED, equal_nan=True):
-        raise ParameterError(f"{name}: expected the scores of batches as they come, joined ones have others")
+        raise ParameterError(f"{name}: joined batches have other scores than the batches as they come")
     return worst, means[0]
 
 
@@ -188,7 +188,7 @@ def _plain_pass(network: nn.Module, group: Sequence[Batch]) -> Batch:
         output = output_of(network, own, number)
         like = outs[0].inputs if outs else output
         if type(output) is not Tensor or output.shape != (batch.size, *like.shape[1:]) or output.dtype != like.dtype:
-            raise ParameterError("expected one tensor with a row for each sample, alike in all batches")
+            raise ParameterError("the output must be one tensor with a row for each sample, alike in all batches")
         outs.append(Batch(output, own.target, batch.size))
     return joined(outs)
 
@@ -215,8 +215,8 @@ def compare_reestimated(ends: Endpoints, evaluator: ModuleEvaluator) -> None:
             (_, expected_scores), *_ = own.scores(pair, corners[:1], own.splits)
         if not torch.allclose(scores, expected_scores, rtol=_REESTIMATED, atol=_REESTIMATED, equal_nan=True):
             raise ParameterError(
-                f"{name}: expected the scores of the network itself with re-estimated statistics, the copy that is "
-                f"measured has others; these attributes differ: {listed(differing)}"
+                f"{name}: with re-estimated statistics the copy that is measured has other scores than the network "
+                f"itself; these attributes differ: {listed(differing)}"
             )
 
 
@@ -269,7 +269,7 @@ def _deterministic_output(copied: nn.Module, batch: Batch, which: str, number: i
     before = _generators(_device(copied), number)
     output = output_of(copied, batch, number)
     if before != _generators(_device(copied), number):
-        raise ParameterError(f"{which}: expected a deterministic network in evaluation mode, it draws random numbers")
+        raise ParameterError(f"{which}: the network is stochastic in evaluation mode (it draws random numbers)")
     return output
 
 
@@ -281,20 +281,22 @@ def _deterministic_scores(measured: Scores, output: Any, batch: Batch, device: t
     drawn = before != _generators(device, number)
     if drawn and not torch.allclose(scores, measured.sums(output, batch).cpu(), rtol=0, atol=0, equal_nan=True):
         named = " or ".join(measured.names)
-        raise ParameterError(f"{named}: expected a function that gives the same each time, it draws random numbers")
+        raise ParameterError(
+            f"{named}: the function is stochastic (it draws random numbers); it must give the same result each time"
+        )
     return scores
 
 
 def _require_outputs(output: Any, which: str) -> list[Tensor]:
     if not outputs(output):
-        raise ParameterError(f"{which}: expected a network that puts out real tensors, got none")
+        raise ParameterError(f"{which}: the network must output real tensors")
     return outputs(output)
 
 
 def _require_repeatable(copied: nn.Module, first: list[Tensor], again: Batch, which: str) -> None:
     """Require that the first batch gives the same result as before."""
     if not alike(first, outputs(output_of(copied, again, 0))):
-        raise ParameterError(f"{which}: expected a network that answers alike when it is asked again, it does not")
+        raise ParameterError(f"{which}: the network's outputs change when the same batch is repeated")
 
 
 def _generators(device: torch.device, number: int) -> list[Any]:
@@ -312,15 +314,15 @@ def _require_unchanged(copied: nn.Module, state: State, which: str) -> None:
     changed = [name for name, value in tensors(copied).items() if name not in state or not same(value, state[name])]
     if changed:
         raise ParameterError(
-            f"{which}: expected a network that a forward pass leaves as it is, it changes {listed(changed)}; "
-            "change them in training mode only, `if self.training:`"
+            f"{which}: a forward pass in evaluation mode changes {listed(changed)}; change them in training "
+            "mode only, `if self.training:`"
         )
 
 
 def _output_difference(mine: list[Tensor], theirs: list[Tensor], ends: Endpoints, corner: int, number: int) -> float:
     which = ends.names[corner]
     if [value.shape for value in mine] != [value.shape for value in theirs]:
-        raise ParameterError(f"{which}: expected one architecture, its outputs in batch {number} have another shape")
+        raise ParameterError(f"{which}: the architectures differ: its outputs in batch {number} have another shape")
     worst = 0.0
     for row, (one, other) in enumerate(zip(mine, theirs, strict=True)):
         other = other.to(one)
@@ -335,7 +337,7 @@ def _output_difference(mine: list[Tensor], theirs: list[Tensor], ends: Endpoints
             if differing:
                 hint += f"; attributes that differ, and may be it: {listed(differing)}"
             raise ParameterError(
-                f"{which}: expected the outputs of the network itself, the copy that is measured differs in {where} by "
+                f"{which}: the outputs of the copy that is measured differ from the network's own in {where} by "
                 f"{fraction:.2g} of the largest output; {hint}"
             )
         worst = max(worst, fraction)
@@ -358,10 +360,10 @@ def _require_scores(
         if one != other and not abs(one - other) <= allowed * max(abs(other), size * allowed) + steps:
             if np.isnan(one) and np.isnan(other):
                 continue
-            hint = f"something besides the outputs differs, or the {name} answers otherwise when it is asked again"
+            hint = f"something besides the outputs differs, or the {name} is not the same when it is repeated"
             raise ParameterError(
-                f"{which}: expected the {name} of the network itself, {other / size:.6g} in batch {number}, the copy "
-                f"that is measured has {one / size:.6g}; {hint}"
+                f"{which}: the {name} of the network itself is {other / size:.6g} in batch {number}, that of the "
+                f"copy that is measured {one / size:.6g}; {hint}"
             )
 
 

@@ -67,15 +67,15 @@ def endpoints(
     names = tuple(names[: len(networks)])
     for name, each in zip(names, networks, strict=True):
         if not isinstance(each, (nn.Module, Mapping)):
-            raise ParameterError(f"{name}: expected a module or a state dict, got {kind_of(each)}")
+            raise ParameterError(f"{name}: must be a module or a state dict (got {kind_of(each)})")
         require_values(tensors(each) if isinstance(each, nn.Module) else each, name)
     networks = [wrappers.unwrapped(each) if isinstance(each, nn.Module) else each for each in networks]
     model = wrappers.unwrapped(model) if isinstance(model, nn.Module) else model
     templates = zip((*names, "model"), (*networks, model), strict=True)
     name, template = next(((name, each) for name, each in templates if isinstance(each, nn.Module)), ("model", None))
     if template is None:
-        got = "none" if model is None else kind_of(model)
-        raise ParameterError(f"model: expected a module of the architecture beside two states, got {got}")
+        got = "None" if model is None else kind_of(model)
+        raise ParameterError(f"model must be a module of the architecture where only state dicts are given (got {got})")
     module = wrappers.unwrap_parts(evaluating_copy(template, name))
     extra_states.adopt(module, extra_state_of(networks[0], module, names[0]), names[0])
     states, notes = zip(
@@ -103,7 +103,7 @@ def kind_of(given: Any) -> str:
 def require_mapping(networks: Any) -> None:
     """Raise ParameterError unless networks are given by name."""
     if not isinstance(networks, Mapping):
-        raise ParameterError(f"networks: expected a mapping from names to networks, got {kind_of(networks)}")
+        raise ParameterError(f"networks must be a mapping from names to networks (got {kind_of(networks)})")
 
 
 class EqualNetworks(ParameterError):
@@ -115,5 +115,4 @@ def require_different(ends: Endpoints, first: int, second: int) -> None:
     one, other = ends.states[first], ends.states[second]
     mixing = [*dict(ends.module.named_parameters()), *statistics(ends.module)]
     if all(same(one[name], other[name]) for name in mixing):
-        expected = f"another network than the {ends.names[first]}"
-        raise EqualNetworks(f"{ends.names[second]}: expected {expected}, the two are the same")
+        raise EqualNetworks(f"{ends.names[second]}: the same network as the {ends.names[first]}")

@@ -27,23 +27,23 @@ def import_object(parameter: str, place: str) -> Any:
 
     >>> import_object("loss", "math:sqr")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: loss: in math, 'sqr' is not known; did you mean 'sqrt'? Choose from ...
+    lmc_utils.settings.ParameterError: loss: unknown name in math: 'sqr'; did you mean 'sqrt'? Choose from: ...
     """
     module, colon, attribute = place.partition(":")
-    require(bool(module and colon and attribute), parameter, "MODULE:NAME, as in package.module:function", place)
+    require(bool(module and colon and attribute), parameter, "MODULE:NAME, e.g. package.module:function", place)
     if module.endswith(".py") or "/" in module:
         written = f"{module.removesuffix('.py').strip('./').replace('/', '.')}:{attribute}"
-        raise ParameterError(f"{parameter}: expected a module rather than a file, got {place!r}; write {written}")
+        raise ParameterError(f"{parameter} must name a module, not a file (got {place!r}); write {written}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         holder = importlib.import_module(module)
     except (Exception, SystemExit) as problem:  # importing a user's module may raise anything
-        problem_text = f"'{module}' says {_describe(problem)}"
-        raise ParameterError(f"{parameter}: expected a module that can be imported, {problem_text}") from problem
+        problem_text = f"'{module}': {_describe(problem)}"
+        raise ParameterError(f"{parameter}: cannot import {problem_text}") from problem
     if not hasattr(holder, attribute):
         names = [each for each in vars(holder) if each[:1] != "_"]
-        raise ParameterError(f"{parameter}: in {module}, {describe_unknown(attribute, names)}")
+        raise ParameterError(f"{parameter}: {describe_unknown(f'name in {module}:', attribute, names)}")
     return getattr(holder, attribute)
 
 
@@ -58,7 +58,9 @@ def network(place: str) -> nn.Module:
     """
     found = import_object("model", place)
     made = found if isinstance(found, nn.Module) else _call("model", place, found)
-    require(isinstance(made, nn.Module), "model", "a function that makes a torch module", type(made).__name__)
+    require(
+        isinstance(made, nn.Module), "model", "a module of torch, or a function that makes one", type(made).__name__
+    )
     return made
 
 
@@ -78,12 +80,12 @@ def samples(place: str, parameter: str = "data") -> Any:
 
 
 def _call(parameter: str, place: str, factory: Any) -> Any:
-    require(callable(factory), parameter, "a function that makes it", type(factory).__name__)
+    require(callable(factory), parameter, "a function or class that makes it", type(factory).__name__)
     try:
         return factory()
     except (Exception, SystemExit) as problem:  # a user's function may raise anything
-        problem_text = f"{place} says {_describe(problem)}"
-        raise ParameterError(f"{parameter}: expected a function without arguments, {problem_text}") from problem
+        problem_text = f"{place}() raised {_describe(problem)}"
+        raise ParameterError(f"{parameter}: {problem_text}; it is called without arguments") from problem
 
 
 def _describe(problem: BaseException) -> str:

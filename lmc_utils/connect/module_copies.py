@@ -48,13 +48,13 @@ def evaluating_copy(network: nn.Module, name: str) -> nn.Module:
         result.eval()
     except Exception as error:
         reason = one_line(f"{type(error).__name__}: {error}", 150)
-        raise ParameterError(f"{name}: expected a network with an evaluation mode, got {reason}") from error
+        raise ParameterError(f"{name}: the network cannot be put in evaluation mode: {reason}") from error
     after = tensors(result)
     changed = [key for key in {**before, **after} if not _alike(before.get(key), after.get(key))]
     if changed:
         raise ParameterError(
-            f"{name}: expected tensors that evaluation mode leaves as they are, it changes {listed(changed)}; "
-            "call `.eval()` on all networks first, and what lies between them is measured in that mode"
+            f"{name}: evaluation mode changes {listed(changed)}; call `.eval()` on all networks first, and they "
+            "are measured in that mode"
         )
     return result
 
@@ -72,7 +72,7 @@ def separate_copy(network: nn.Module, name: str) -> nn.Module:
     """
     require_values(tensors(network), name)
     if not any(True for _ in network.parameters()):
-        raise ParameterError(f"{name}: expected a network with parameters, this one has none")
+        raise ParameterError(f"{name}: the network has no parameters")
     reachable = list(_reachable(network))
     computed = (each for each in reachable if isinstance(each, Tensor) and each.grad_fn is not None)
     memo: dict[int, Any] = {id(value): value.detach().clone() for value in computed}
@@ -86,12 +86,12 @@ def separate_copy(network: nn.Module, name: str) -> nn.Module:
                 _fill_cells(each, memo)
     except Exception as error:  # copying an attribute may raise anything
         reason = one_line(f"{type(error).__name__}: {error}", 150)
-        raise ParameterError(f"{name}: expected a network that can be copied, got {reason}; {way_out}") from error
+        raise ParameterError(f"{name}: the network cannot be copied: {reason}; {way_out}") from error
     own = {id(part) for part in network.modules()} | {id(value) for value in tensors(network).values()}
     if any(id(each) in own for each in _reachable(result)):
         raise ParameterError(
-            f"{name}: expected a network that can be copied, a function that it holds refers to the network itself, so "
-            "that a copy computes with it, too; make it a method"
+            f"{name}: the network cannot be copied: a function that it holds refers to the network itself, so "
+            "that a copy would use it, too; make it a method"
         )
     for parameter in result.parameters():
         parameter.requires_grad_(False)
@@ -103,12 +103,12 @@ def require_values(state: State, name: str) -> None:
     lazy = [key for key, value in state.items() if nn.parameter.is_lazy(value)]
     if lazy:
         raise ParameterError(
-            f"{name}: expected a network whose shapes are known, {listed(lazy)} wait for a first batch; run it once"
+            f"{name}: shapes are not known yet, {listed(lazy)} wait for a first batch; run the network once"
         )
     empty = [key for key, value in state.items() if isinstance(value, Tensor) and value.is_meta]
     if empty:
         raise ParameterError(
-            f"{name}: expected a network with values, {listed(empty)} are on the meta device; make it on the CPU"
+            f"{name}: {listed(empty)} are on the meta device and have no values; make the network on the CPU"
         )
 
 

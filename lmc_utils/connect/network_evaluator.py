@@ -78,7 +78,7 @@ def named_layers(module: nn.Module, requested: Sequence[str]) -> dict[str, list[
     for each, tensors in tensors_by_layer.items():
         if not tensors:
             known = [name for name, part in module.named_modules() if name and any(True for _ in part.parameters())]
-            raise ParameterError(f"layers: {describe_unknown(each, known)}")
+            raise ParameterError(describe_unknown("layer", each, known))
     return tensors_by_layer
 
 

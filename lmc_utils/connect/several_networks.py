@@ -66,15 +66,16 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
     >>> with hidden():
     ...     found = pairwise(networks, (torch.randn(9, 3), torch.randint(0, 2, (9,))))
     >>> found.failed.sel(first="a", second="c").item()
-    "a and c: second: expected the shapes of the network's tensors; weight is (2, 4) for (2, 3)"
+    "a and c: second: shapes differ from the network's: weight is (2, 4) for (2, 3)"
     >>> float(found.loss_barrier.sel(first="a", second="b"))
     0.0
     """
     require_mapping(networks)
-    require(len(networks) >= 2, "networks", "at least two", len(networks))
+    require(len(networks) >= 2, "networks", "at least two networks", len(networks))
     _require_options(options, pair)
     for name in ("layers", "curvature"):
-        require(not options.get(name), name, "two networks, as a matrix of several does not show them", len(networks))
+        if options.get(name):
+            raise ParameterError(f"{name} is measured for two networks only (got {len(networks)})")
     require_choice("batchnorm", options.get("batchnorm", "reestimate"), CONVENTIONS)
     names, common, equal = list(networks), dict[str, Any](), list[str]()
     dims, same = ("first", "second"), np.eye(len(names)) > 0
@@ -130,7 +131,7 @@ def _measured(first: Network, second: Network, data: Any, options: Mapping[str, 
     scores = dict(zip(evaluator.quantities, evaluator.known[0][1][0].tolist(), strict=True))
     not_finite = [name for name, score in scores.items() if not math.isfinite(score)]
     if not_finite:
-        raise ParameterError(f"the networks are equal, and their {listed(not_finite)} is not finite")
+        raise ParameterError(f"the networks are equal, and their {listed(not_finite)} is NaN or infinite")
     line = xr.Dataset({name: ("alpha", [score] * 3) for name, score in scores.items()}, {"alpha": [0.0, 0.5, 1.0]})
     for name, (units, _) in evaluator.quantities.items():
         line[name].attrs = {"units": units} if units else {}
@@ -194,7 +195,10 @@ def pairs(
     """
     require_mapping(networks)
     counts = {len(each) if isinstance(each, (Sequence, nn.ModuleList)) else 1 for each in networks.values()}
-    require(counts in ({2}, {3}), "networks", "two networks under each label, or three", sorted(counts))
+    if counts not in ({2}, {3}):
+        raise ParameterError(
+            f"networks must be two or three under each label (got {listed([str(count) for count in sorted(counts)])})"
+        )
     require_choice("batchnorm", batchnorm, CONVENTIONS)
     labels, (count,) = list(networks), counts
     with unchanged_random():

@@ -74,10 +74,10 @@ def soup(
     True
     """
     require_mapping(networks)
-    require(len(networks) >= 2, "networks", "at least two", len(networks))
+    require(len(networks) >= 2, "networks", "at least two networks", len(networks))
     names, averages = list(networks), [UNIFORM, GREEDY]
-    require(all(isinstance(name, str) for name in names), "networks", "names that are texts", names)
-    require(not {*names} & {*averages, ENSEMBLE}, "networks", "names other than those of averages", names)
+    require(all(isinstance(name, str) for name in names), "networks", "named by strings", names)
+    require(not {*names} & {*averages, ENSEMBLE}, "networks", "named otherwise than the averages", names)
     candidates = [*names, *averages, ENSEMBLE]
     with unchanged_random():
         try:
@@ -85,7 +85,7 @@ def soup(
         except ComparisonInterrupted as stop:
             blank = _blank(stop.measured, candidates, averages, names).assign_attrs(data=stop.samples)
             raise Interrupted(_stopped(blank, stop.scores)) from stop
-        asked = "reestimate or interpolate, as an average has one set of running statistics"
+        asked = "reestimate or interpolate: an average has one set of running statistics"
         require(not evaluator.keeps_statistics, "batchnorm", asked, "keep")
         found = _blank(evaluator.measured, candidates, averages, names).assign_attrs(attrs)
         compared = [scores[0] for _, scores in evaluator.known]

@@ -111,7 +111,8 @@ def pair(
     grid = _grid(alphas)
     beside = {"layers": layers, "curvature": curvature, "curve": curve} if rescale else {}
     asked = ", ".join(name for name, given in beside.items() if given)
-    require(not asked, "rescale", "no layers, curvature or curve beside it", asked)
+    if asked:
+        raise ParameterError(f"rescale cannot be combined with {asked}")
     with torch.inference_mode(False), torch.enable_grad(), unchanged_random():
         both, attrs = endpoints([first, second], model=model), dict[str, Any]()
         require_different(both, 0, 1)
@@ -167,15 +168,15 @@ def _grid(alphas: int | Sequence[float]) -> np.ndarray[Any, Any]:
     """The points to measure, increasing; nearly equal ones are merged."""
     if isinstance(alphas, (Integral, bool)):
         return LineGrid(alphas=alphas if isinstance(alphas, bool) else int(alphas), alpha_range=(0.0, 1.0)).values()
-    expected = "how many points, or a sequence of numbers"
+    expected = "a number of points, or a sequence of positions"
     if isinstance(alphas, (str, bytes)):
-        raise ParameterError(f"alphas: expected {expected}, got the text {short_repr(alphas)}")
+        raise ParameterError(f"alphas must be {expected} (got the text {short_repr(alphas)})")
     try:
         positions = np.array(list(alphas) if isinstance(alphas, Iterable) else alphas, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ParameterError(f"alphas: expected {expected}, got {short_repr(alphas)}") from None
+        raise ParameterError(f"alphas must be {expected} (got {short_repr(alphas)})") from None
     require(positions.ndim == 1 and bool(np.isfinite(positions).all()), "alphas", expected, alphas)
-    require(bool((np.abs(positions) <= _FARTHEST).all()), "alphas", f"numbers up to {_FARTHEST:g} in size", alphas)
+    require(bool((np.abs(positions) <= _FARTHEST).all()), "alphas", f"between -{_FARTHEST:g} and {_FARTHEST:g}", alphas)
     grid = [0.0, 0.5, 1.0]
     for position in np.sort(positions).tolist():
         if min(abs(position - other) for other in grid) > _NEARLY_EQUAL:
@@ -196,7 +197,7 @@ def _line(pairs: Pairs, grid: np.ndarray[Any, Any], attrs: Mapping[str, Any]) ->
         return with_barriers(_single_pair(stop.partial)).assign_attrs(attrs, failed=str(stop))
     scores = results[list(pairs.evaluator.quantities)].to_array()
     if not bool(scores.notnull().any()):
-        raise ParameterError("loss: it is NaN or infinite at every point")
+        raise ParameterError("the loss is NaN or infinite at every point")
     not_finite = results.alpha.values[scores.isnull().any("variable").values].tolist()
     return results.assign_attrs(not_finite=not_finite) if not_finite else results
 

@@ -27,7 +27,7 @@ def numbers_by_parameter(table: xr.Dataset, show: Sequence[str]) -> Figure:
         ParameterError: there is no such number.
     """
     for name in show:
-        require_choice("show", name, [str(each) for each in table])
+        require_choice("number", name, [str(each) for each in table])
     swept = [str(name) for name in table.dims if table.sizes[name] > 1] or [str(name) for name in table.dims][:1]
     axis, hue = swept[0], next((name for name in swept[1:] if name != "seed"), None)
     figure, panels = elements.panels({name: table[name] for name in show}, (4.2, 3.4), beside=0.6, xlabel=axis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.store import RunFolder
+from lmc_utils.formatting import listed
 from lmc_utils.provenance import digest
 from lmc_utils.settings import ParameterError, describe_unknown
 
@@ -71,9 +72,20 @@ class CachedRun:
             return "cannot be checked"
         epochs = self.files.epochs()
         faults = [f"epoch {epoch}: {why}" for epoch in epochs if (why := self.files.fault(epoch))]
-        gaps = ", ".join(str(epoch) for epoch in range(max(epochs, default=0)) if epoch not in epochs)
-        without = [f"without epoch {gaps}, which `keep` left out or which are lost"] if gaps else []
-        return "; ".join([*(faults or ["intact"]), *without])
+        absent = [epoch for epoch in range(max(epochs, default=0)) if epoch not in epochs]
+        keep = self._keep(epochs)
+        if absent and keep is None:
+            faults.append(f"missing epochs: {listed([str(epoch) for epoch in absent])}")
+        elif absent:
+            skipped = f"{len(absent)} epoch{'' if len(absent) == 1 else 's'} not stored (keep={keep})"
+            return "; ".join([*(faults or ["intact"]), skipped])
+        return "; ".join(faults or ["intact"])
+
+    def _keep(self, epochs: Collection[int]) -> int | None:
+        """The `keep` that leaves just these epochs on disk, if any; it is no part of the key."""
+        last = max(epochs, default=0)
+        always = {epoch for epoch in self.key["experiment"].get("fork_epochs", ()) if epoch < last} | {last}
+        return next((keep for keep in range(1, last + 1) if {*range(0, last, keep)} | always == {*epochs}), None)
 
     def remove(self) -> None:
         """Remove it from disk.
@@ -88,7 +100,7 @@ class CachedRun:
             with FileLock(self.path / "lock", timeout=0):
                 shutil.rmtree(self.path)
         except Timeout as error:
-            raise ParameterError(f"run: {self.path.name} is being trained by another process") from error
+            raise ParameterError(f"run {self.path.name} is in use by another process") from error
 
 
 def list_runs(folder: Path) -> list[CachedRun]:
@@ -107,9 +119,9 @@ def pick(runs: Iterable[CachedRun], names: Iterable[str]) -> Iterator[CachedRun]
     for name in names:
         fitting = [each for each in by_name if each.startswith(name)]
         if len(fitting) > 1:
-            raise ParameterError(f"run: expected the name of one run, {name!r} begins {', '.join(fitting)}")
+            raise ParameterError(f"{name!r} is ambiguous; it begins the names of the runs {', '.join(fitting)}")
         if not fitting:
-            raise ParameterError(f"run: {describe_unknown(name, by_name)}")
+            raise ParameterError(describe_unknown("run", name, by_name))
         yield by_name[fitting[0]]
 
 

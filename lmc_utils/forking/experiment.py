@@ -37,25 +37,21 @@ class Experiment(Convention, Recipe, Architecture, Source):
 
     >>> Experiment(epochs=10)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: fork_epochs: expected increasing epochs from 0 to 10 (epochs), got [0, 1, 2, 15]
+    lmc_utils.settings.ParameterError: fork_epochs must be increasing and <= epochs = 10 (got [0, 1, 2, 15]); set it ...
     """
 
     fork_epochs: tuple[int, ...] = parameter(
         (0, 1, 2, 15),
-        "when siblings part from their parent",
+        "when siblings split from their parent",
         increasing(at_least(0)),
-        also="at most `epochs`",
+        also="<= `epochs`",
         unit="epochs",
     )
     siblings: int = parameter(2, "copies of each parent at each fork epoch", at_least(2))
-    parents: int = parameter(10, "networks of different initialisation", at_least(1))
-    seed: int = parameter(0, "of everything random; equal seeds give equal runs", at_least(0))
-    keep: int = parameter(
-        1, "every how many epochs the networks stay on disk; the first, the last and the forks always do", at_least(1)
-    )
-    device: str = parameter(
-        "auto", "where to compute; auto is a GPU where there is one", one_of(("auto", "cpu", "cuda"))
-    )
+    parents: int = parameter(10, "networks with different initialisations", at_least(1))
+    seed: int = parameter(0, "random seed; equal seeds give equal runs", at_least(0))
+    keep: int = parameter(1, "store every N-th epoch (first, last and fork epochs are always stored)", at_least(1))
+    device: str = parameter("auto", "device; auto is a GPU where there is one", one_of(("auto", "cpu", "cuda")))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"epochs": 16, "parents": 2, "train_samples": 1000},
@@ -75,10 +71,14 @@ class Experiment(Convention, Recipe, Architecture, Source):
     }
 
     def check(self) -> None:
-        wanted = f"increasing epochs from 0 to {self.epochs} (epochs)"
-        require(self.fork_epochs[-1] <= self.epochs, "fork_epochs", wanted, self.fork_epochs)
+        wanted, fitting = (
+            f"increasing and <= epochs = {self.epochs}",
+            [each for each in self.fork_epochs if each <= self.epochs],
+        )
+        hint = f'set it too, e.g. -p fork_epochs "{fitting or [0]}"'
+        require(self.fork_epochs[-1] <= self.epochs, "fork_epochs", wanted, self.fork_epochs, hint=hint)
         alone = self.norm == "batch" and self.batch_size == 1
-        require(not alone, "batch_size", "at least 2, as batch normalisation needs samples to compare", self.batch_size)
+        require(not alone, "batch_size", "at least 2 with batch normalisation", self.batch_size)
         shape = DATASETS[self.dataset].shape
         self.require_fit(shape)
         require_space(self.augmentation, shape)
@@ -104,7 +104,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
         least = sum(self.widths) + sum(a * b for a, b in itertools.pairwise(self.widths))
         largest = self.alive(self.epochs)
         require_resources(
-            f"experiment ({largest:,} networks of at least {least:,} parameters)", memory=_NUMBER * largest * least
+            f"training {largest:,} networks of at least {least:,} parameters", memory=_NUMBER * largest * least
         )
 
     def memory(self) -> float:
@@ -163,7 +163,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
             buffers: the number of buffer entries of a network.
         """
         largest = self.alive(self.epochs)
-        what = f"experiment ({largest:,} networks of {parameters:,} parameters, {len(epochs):,} epochs to keep)"
+        what = f"training {largest:,} networks of {parameters:,} parameters, and storing {len(epochs):,} epochs,"
         memory = self._memory(parameters, activations)
         disk = _NUMBER * (2 * parameters + buffers) * sum(map(self.alive, epochs))
         require_resources(what, memory=memory, disk=disk, folder=folder)
@@ -175,7 +175,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
             ParameterError: `cuda` was requested but is not available.
         """
         available = torch.cuda.is_available()
-        require(available or self.device != "cuda", "device", "auto or cpu, as torch finds no GPU", self.device)
+        require(available or self.device != "cuda", "device", "'auto' or 'cpu' (torch finds no GPU)", self.device)
         return torch.device("cuda" if available and self.device != "cpu" else "cpu")
 
 

@@ -46,7 +46,9 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
         dataset = dataset.subset(experiment.train_samples, experiment.seed)
     samples = len(dataset.train[0])
     fits = experiment.batch_size <= samples
-    require(fits, "batch_size", f"at most the {samples} training samples of {dataset.name}", experiment.batch_size)
+    require(
+        fits, "batch_size", f"<= {samples}, the number of training samples of {dataset.name}", experiment.batch_size
+    )
     with torch.device("meta"):  # shapes only
         outline = models.build(experiment, dataset.input_shape, dataset.classes)
     files = store.RunFolder(_key(experiment, dataset, device), folder)
@@ -140,5 +142,5 @@ def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) ->
 def _training_code(builder_module: str) -> dict[str, Any]:
     """The code and libraries that training depends on, for networks built by this module."""
     ours = builder_module.partition(".")[0] == provenance.PACKAGE.name
-    require(ours, "architecture", "a network of this package, as changes of other code are not seen", builder_module)
+    require(ours, "architecture", "a network of this package: changes of other code would go unnoticed", builder_module)
     return result_dependencies.of_code(f"import {forked_training.__name__}, {models.__name__}, {builder_module}")

@@ -83,7 +83,7 @@ def read(name: str) -> xr.Dataset:
         if (place / f"{name}.nc").is_file():
             return xr.load_dataset(place / f"{name}.nc", engine="scipy")
     how = "results/stability.sh" if name in SWEPT else f"python -m lmc_utils.forking.result_tables {name}"
-    raise ParameterError(f"table: expected {name}.nc in '{PLACES[0]}'; {how} makes it")
+    raise ParameterError(f"no table {name}.nc in '{PLACES[0]}'; make it by {how}")
 
 
 def made(tables: Iterable[xr.Dataset]) -> str:

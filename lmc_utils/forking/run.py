@@ -22,7 +22,7 @@ from lmc_utils.measure.trajectory_projection import THIRDS
 from lmc_utils.networks.data import Dataset
 from lmc_utils.networks.forked_training import Member
 from lmc_utils.networks.stack import Networks, layer_slices
-from lmc_utils.settings import require, require_choice
+from lmc_utils.settings import ParameterError, require, require_choice
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,11 @@ class Run:
     def _require_kept(self, epochs: Iterable[int]) -> None:
         experiment, kept_epochs = self.experiment, set(self.experiment.kept_epochs())
         for epoch in epochs:
-            require(0 <= epoch <= experiment.epochs, "epoch", f"from 0 to {experiment.epochs}", epoch)
-            wanted = f"1, as epoch {epoch} is needed and stays on disk with no other"
-            require(epoch in kept_epochs, "keep", wanted, experiment.keep)
+            require(0 <= epoch <= experiment.epochs, "epoch", f"between 0 and {experiment.epochs}", epoch)
+            if epoch not in kept_epochs:
+                raise ParameterError(
+                    f"epoch {epoch} is not stored (keep = {experiment.keep}); set keep to 1, e.g. -p keep 1"
+                )
 
     def pairs(
         self,
@@ -111,7 +113,7 @@ class Run:
         whose = list(range(experiment.parents)) if parents is None else list(parents)
         self._require_kept(times)
         for parent in whose:
-            require(0 <= parent < experiment.parents, "parent", f"from 0 to {experiment.parents - 1}", parent)
+            require(0 <= parent < experiment.parents, "parent", f"between 0 and {experiment.parents - 1}", parent)
         forks, both = experiment.fork_epochs, sibling_pairs(experiment.siblings)
         coords: Coords = {
             "fork_epoch": list(forks),
@@ -145,7 +147,12 @@ class Run:
             ParameterError: there is only one parent.
         """
         experiment = self.experiment
-        require(experiment.parents > 1, "parents", "at least 2, to pair independent networks", experiment.parents)
+        require(
+            experiment.parents > 1,
+            "parents",
+            "at least 2: pairs of independent networks are measured",
+            experiment.parents,
+        )
         paired = min(parents or experiment.parents, experiment.parents)
         both = sibling_pairs(paired)
 

@@ -60,7 +60,7 @@ class RunFolder:
                 _remove(self.path / "key.json")
                 write_whole(self.path / "key.json", text.encode())
         except OSError as error:
-            raise ParameterError(f"LMC_RUNS: expected a folder to keep runs in, got '{self.path}' ({error})") from error
+            raise ParameterError(f"LMC_RUNS: cannot store runs in '{self.path}': {error}") from error
 
     @contextmanager
     def lock(self, timeout: float = -1) -> Iterator[None]:

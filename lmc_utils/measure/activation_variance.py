@@ -46,7 +46,7 @@ def variances(pairs: Pairs, alphas: Sequence[float] | np.ndarray[Any, Any] = (0.
     network = copy.deepcopy(evaluator.network)
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, BatchNorm)}
     if not layers:
-        raise ParameterError("norm: expected a network with batch normalisation, this one has none")
+        raise ParameterError("the network has no batch normalisation")
     seen: dict[str, Tensor] = {}
 
     def watch(name: str) -> Any:

@@ -40,10 +40,10 @@ class Convention(Settings):
     """
 
     batchnorm: str = parameter(
-        "reestimate", "where batch normalisation has its statistics from on a path", one_of(CONVENTIONS)
+        "reestimate", "how batch-norm statistics are obtained at interpolated weights", one_of(CONVENTIONS)
     )
     batchnorm_samples: int = parameter(
-        500, "training samples that statistics are re-estimated on; all, where there are fewer", at_least(2)
+        500, "training samples for re-estimating the statistics (all, if fewer)", at_least(2)
     )
 
     def describe(self) -> str:
@@ -119,8 +119,8 @@ def reestimate(
             norms[number].running_mean.fill_(torch.nan)
             norms[number].running_var.fill_(torch.nan)
     if not count:
-        expected = "a batch with at least two numbers for each channel to re-estimate on"
-        raise ParameterError(f"batchnorm: expected {expected}, got none; or choose interpolate or keep")
+        expected = "re-estimating statistics takes a batch with at least two numbers for each channel"
+        raise ParameterError(f"batchnorm: {expected}; or choose interpolate or keep")
     return Used(samples, count, uncalled)
 
 
@@ -145,8 +145,8 @@ def _training(norms: Sequence[Any]) -> Iterator[list[int]]:
         def counted_forward(*args: Any, **named: Any) -> Tensor:
             if not norm.training:
                 raise ParameterError(
-                    f"batchnorm: expected normalisations that go to training mode, a {type(norm).__name__} stays in "
-                    "evaluation mode; choose interpolate or keep"
+                    f"batchnorm: a {type(norm).__name__} stays in evaluation mode, so that its statistics cannot be "
+                    "re-estimated; choose interpolate or keep"
                 )
             calls[number] += 1
             norm.momentum = 1 / calls[number]

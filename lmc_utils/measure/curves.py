@@ -45,19 +45,19 @@ class CurveSettings(Settings):
 
     >>> CurveSettings(curve="bezier", bends=2)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: bends: expected 1 for a bezier, got 2
+    lmc_utils.settings.ParameterError: bends must be 1 for a Bézier curve (got 2)
     """
 
-    curve: str = parameter("bezier", "kind of path", one_of(KINDS))
-    bends: int = parameter(1, "points between the networks that are trained", at_least(1), also="1 for a bezier")
-    curve_epochs: int = parameter(100, "passes over the training data to train it", between(1, 9999), unit="epochs")
-    curve_rate: float = parameter(0.1, "learning rate at the first step; a cosine takes it to zero", at_least(0))
-    curve_points: int = parameter(21, "points along it that are measured, evenly spaced", at_least(3), bytes_each=64)
+    curve: str = parameter("bezier", "type of curve", one_of(KINDS))
+    bends: int = parameter(1, "trainable points between the two networks", at_least(1), also="1 for a Bézier curve")
+    curve_epochs: int = parameter(100, "training epochs of the curve", between(1, 9999), unit="epochs")
+    curve_rate: float = parameter(0.1, "initial learning rate for the curve (cosine decay to zero)", at_least(0))
+    curve_points: int = parameter(21, "evenly spaced points measured along the curve", at_least(3), bytes_each=64)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"curve_epochs": 2, "curve_points": 5}}
 
     def check(self) -> None:
-        require(self.curve == "chain" or self.bends == 1, "bends", "1 for a bezier", self.bends)
+        require(self.curve == "chain" or self.bends == 1, "bends", "1 for a Bézier curve", self.bends)
 
     def weights(self, t: Tensor) -> Tensor:
         """The weights of the nodes at these t: (points,) to (points, 2 + bends).
@@ -70,7 +70,7 @@ class CurveSettings(Settings):
         """
         outside = t[(t < 0) | (t > 1) | t.isnan()]
         if len(outside):
-            raise ParameterError(f"t: expected from 0 to 1, got {outside[0].item():g}")
+            raise ParameterError(f"t must be between 0 and 1 (got {outside[0].item():g})")
         if self.curve == "bezier":
             return torch.stack([(1 - t).square(), 2 * t * (1 - t), t.square()], 1)
         legs = 1 + self.bends
@@ -165,7 +165,8 @@ def off_plane(curves: Curves, thirds: Pairs) -> xr.DataArray:
         ParameterError: pairs without a third point, or pairs that differ from those of the paths.
     """
     thirds.require_third()
-    require(list(thirds.places) == list(curves.pairs.places), "thirds", "the pairs of the paths", len(thirds))
+    if list(thirds.places) != list(curves.pairs.places):
+        raise ParameterError("thirds must be of the same pairs as the paths")
     dims, evaluator = tuple(curves.pairs.coords), curves.pairs.evaluator
     quantities = {"off_plane": Quantity(dims, long_name="farthest from the plane over the distance of the networks")}
     result: xr.DataArray = blank(curves.pairs.coords, quantities, curves.pairs.attributes).off_plane
@@ -199,7 +200,7 @@ def plane_trajectories(planes: xr.Dataset, settings: CurveSettings) -> xr.Datase
     Raises:
         ParameterError: more than one inner node.
     """
-    require(settings.bends == 1, "bends", "1, as a path with more of them leaves the plane", settings.bends)
+    require(settings.bends == 1, "bends", "1: a path with more bends leaves the plane", settings.bends)
     t = torch.linspace(0, 1, _SEEN, dtype=torch.float64)
     path = settings.weights(t)[:, [0, 2, 1]]  # corners: both networks, then the inner node
     line = torch.stack([1 - t, t, torch.zeros_like(t)], 1)

@@ -75,7 +75,7 @@ def require_finite(values: np.ndarray[Any, Any], coords: Coords, place: Place) -
     if len(broken):
         positions = zip(coords.items(), (*place, *broken[0]), strict=True)
         labels = ", ".join(f"{name} {_labels(dim_labels)[index]}" for (name, dim_labels), index in positions)
-        raise ParameterError(f"loss: it is NaN or infinite at {labels}")
+        raise ParameterError(f"the loss is NaN or infinite at {labels}")
 
 
 def size(labels: Sequence[Any] | int) -> int:

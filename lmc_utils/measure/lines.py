@@ -28,9 +28,9 @@ class LineGrid(Settings):
     alphas: int = parameter(25, "evenly spaced points on the line through two siblings", at_least(2), bytes_each=64)
     alpha_range: tuple[float, ...] = parameter(
         (-0.5, 1.5),
-        "where the line starts and ends; the siblings are at 0 and 1",
+        "first and last alpha on the line (the siblings are at 0 and 1)",
         Allowed(
-            "two numbers, the first at most 0, the second at least 1",
+            "two numbers, the first <= 0, the second >= 1",
             lambda ends: len(ends) == 2 and ends[0] <= 0 and ends[1] >= 1,
         ),
     )

@@ -52,7 +52,7 @@ def lowest_pass(heights: Array, start: tuple[int, int], stop: tuple[int, int]) -
     shape = heights.shape
     for end in (start, stop):
         if not all(0 <= at < length for at, length in zip(end, shape, strict=True)):
-            raise ParameterError(f"plane: expected one with both networks on it, got one without {tuple(end)}")
+            raise ParameterError(f"plane: the network at {tuple(end)} lies outside it; both must lie on it")
     if not np.isfinite(heights).all():
         raise ParameterError("plane: some heights are NaN or infinite")
     numbers, flat = np.arange(heights.size).reshape(shape), heights.ravel()
@@ -107,7 +107,7 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
         x, y, spots = plane.x.values, plane.y.values, plane.corner.transpose("point", "axis").values[:2]
         for spot, name in zip(spots, ("first", "second"), strict=True):
             if not (x[0] <= spot[0] <= x[-1] and y[0] <= spot[1] <= y[-1]):
-                raise ParameterError(f"plane: expected one with both networks on it, got one without the {name}")
+                raise ParameterError(f"plane: the {name} lies outside it; both networks must lie on it")
         values = heights.isel(at).values
         first, last = (_nearest(values, abs(y - spot[1]), abs(x - spot[0])) for spot in spots)
         crossing = lowest_pass(values, first, last)
@@ -118,7 +118,7 @@ def across(planes: xr.Dataset, show: str = "loss") -> xr.Dataset:
         paths[index][: len(rows)] = np.stack([x[columns], y[rows]], 1)
         longest = max(longest, len(rows))
     if bool(highest["pass"].isnull().all()):
-        raise ParameterError("plane: expected one at least with both networks on it, got none")
+        raise ParameterError("plane: no plane has both networks on it")
     path = xr.DataArray(paths[..., :longest, :], dims=(*over, "step", "axis"))
     return xr.Dataset({**highest, "path": path}, attrs=planes.attrs)
 

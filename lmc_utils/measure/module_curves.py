@@ -13,7 +13,7 @@ from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.module_derivatives import gradient
 from lmc_utils.measure.module_scores import Score
 from lmc_utils.measure.module_statistics import Reestimation
-from lmc_utils.measure.user_code_errors import expected
+from lmc_utils.measure.user_code_errors import reported
 
 
 def insert_inner_nodes(ends: Corners, inner: Vectors, statistics: Sequence[str]) -> Corners:
@@ -64,7 +64,7 @@ def gradients(point: MixedModule, reestimation: Reestimation, loss: Score, seed:
             point.attributes.restore()
             own = dict(point.module.named_parameters())
             parameters = {name: value.view_as(own[name]) for name, value in networks.items()}
-            with expected("curve: expected samples to estimate on that the network and the loss take, a batch gave"):
+            with reported("curve: the network or the loss raised, for a batch to estimate on,"):
                 found = gradient(point.module, parameters, batch.to(device), loss)
             return {name: slope.reshape(1, -1) for name, slope in found.items()}
 

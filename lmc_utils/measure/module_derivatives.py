@@ -17,7 +17,7 @@ from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import EITHER, on_line
 from lmc_utils.measure.module_scores import Score
 from lmc_utils.measure.module_state import State, norms, run_with, statistics, tensors
-from lmc_utils.measure.user_code_errors import expected
+from lmc_utils.measure.user_code_errors import reported
 
 
 def along_line(
@@ -116,7 +116,7 @@ def directional_derivatives(
                         shifted[name] = values[name] + step.to(values[name]) * deltas[name]
                 return loss(run_with(module, shifted, on_device), on_device.target).sum()
 
-            with expected("curvature: expected what torch differentiates twice, here it says"):
+            with reported("curvature: torch cannot differentiate the loss twice:"):
                 try:
                     found = differentiate(total_loss, torch.zeros(count, device=device, dtype=precision))
                 except ValueError as error:

@@ -106,7 +106,7 @@ class ModuleEvaluator:
 
     @property
     def differentiated(self) -> str:
-        return DIFFERENTIATED[self.convention] if self.norms else "no statistics"
+        return DIFFERENTIATED[self.convention] if self.norms else "no batch-norm statistics involved"
 
     @property
     def device(self) -> torch.device:
@@ -152,7 +152,7 @@ class ModuleEvaluator:
         Raises:
             ParameterError: the convention is `keep`, under which a mixture has no statistics of its own.
         """
-        asked = "reestimate or interpolate, as an average has one set of running statistics"
+        asked = "reestimate or interpolate: an average has one set of running statistics"
         require(not self.keeps_statistics, "batchnorm", asked, "keep")
         self._point.mix(corners, points, 0, [*self._point.parameters, *self._point.statistics])
         if self.norms and self.convention == "reestimate":

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lmc_utils.measure.batches import Batch, own_copy
 from lmc_utils.measure.module_outputs import outputs
-from lmc_utils.measure.user_code_errors import expected
+from lmc_utils.measure.user_code_errors import reported
 from lmc_utils.settings import ParameterError
 
 _IGNORED = -100  # the label that torch's cross-entropy ignores
@@ -39,7 +39,7 @@ def logits_of(output: Any, target: Tensor | None = None) -> Tensor:
     torch.Size([2, 3])
     >>> logits_of((torch.zeros(2, 3), torch.zeros(2, 3)))
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: loss: expected a network that puts out logits as its first tensor, and no ...
+    lmc_utils.settings.ParameterError: loss: cross-entropy takes logits as the network's first tensor, and no other ...
     """
     found = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
     example = 'lambda output, target: functional.cross_entropy(output[{}], target, reduction="none")'
@@ -47,8 +47,8 @@ def logits_of(output: Any, target: Tensor | None = None) -> Tensor:
         tensors = outputs(found)
         if [_may_be_logits(each, target) for each in tensors] != [True, *[False] * len(tensors[1:])]:
             raise ParameterError(
-                "loss: expected a network that puts out logits as its first tensor, and no other that may be logits, "
-                f"for cross-entropy, got a {type(found).__name__}; pass a loss, as in {example.format(0)}"
+                "loss: cross-entropy takes logits as the network's first tensor, and no other that may be logits "
+                f"(got a {type(found).__name__}); pass a loss, e.g. {example.format(0)}"
             )
         found = tensors[0]
     if isinstance(found, Tensor) and not found.is_complex():
@@ -56,8 +56,8 @@ def logits_of(output: Any, target: Tensor | None = None) -> Tensor:
     got = f"{str(found.dtype).removeprefix('torch.')}" if isinstance(found, Tensor) else f"a {type(output).__name__}"
     key = repr(next(iter(output))) if isinstance(output, Mapping) and output else '"NAME"'
     raise ParameterError(
-        f"loss: expected a network that puts out a real tensor, or `logits`, for cross-entropy, got {got}; pass a loss "
-        f"of (output, target) to one value a sample, as in {example.format(key)}"
+        f"loss: cross-entropy takes a real tensor, or `logits`, as output (got {got}); pass a loss(output, "
+        f"target) that returns one value per sample, e.g. {example.format(key)}"
     )
 
 
@@ -108,14 +108,15 @@ def _classes(output: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Logits in at least single precision, and the target in the form that torch's cross-entropy accepts."""
     if not isinstance(target, Tensor):
         kind = f"a {type(target).__name__}"
-        raise ParameterError(f"data: expected whole numbers as labels for cross-entropy, got {kind}; or pass a loss")
+        raise ParameterError(f"data: cross-entropy takes whole numbers as labels (got {kind}); or pass a loss")
     logits = logits_of(output, target)
     logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
     if logits.shape[1:2] in ((), (1,)):
         binary = 'binary_cross_entropy_with_logits(output.flatten(), target.float().flatten(), reduction="none")'
         raise ParameterError(
-            f"loss: expected outputs (samples, classes, ...) of two classes or more for cross-entropy, got the shape "
-            f"{tuple(logits.shape)}; with labels of 0 and 1 pass loss=lambda output, target: functional.{binary}"
+            "loss: cross-entropy takes outputs (samples, classes, ...) of two classes or more (got the shape "
+            f"{tuple(logits.shape)}); with labels of 0 and 1 pass loss=lambda output, target: "
+            f"functional.{binary}"
         )
     labels = _matching(logits, target)
     if labels is None:
@@ -123,7 +124,7 @@ def _classes(output: Any, target: Any) -> tuple[Tensor, Tensor]:
         if target.shape == logits.shape:
             shapes += f" of {target.dtype}: one-hot labels are given as target.argmax(1), or as target.float()"
         expected = "outputs (samples, classes, ...) and labels (samples, ...)"
-        raise ParameterError(f"data: expected {expected} for cross-entropy, got the shapes {shapes}; or pass a loss")
+        raise ParameterError(f"data: cross-entropy takes {expected} (got the shapes {shapes}); or pass a loss")
     if labels.is_floating_point() and labels.shape == logits.shape:
         return logits, _probabilities(labels).to(logits.dtype)
     return logits, _whole(labels, logits.shape[1])
@@ -145,8 +146,8 @@ def _matching(logits: Tensor, target: Tensor) -> Tensor | None:
 def _probabilities(labels: Tensor) -> Tensor:
     if not bool((labels >= 0).all()) or not bool(((labels.double().sum(1) - 1).abs() < 1e-2).all()):
         raise ParameterError(
-            "data: expected whole numbers as labels for cross-entropy, or probabilities of the classes that add up to "
-            "1, got other numbers in the shape of the outputs; or pass a loss"
+            "data: cross-entropy takes whole numbers as labels, or probabilities of the classes that add up to "
+            "1 (got other numbers in the shape of the outputs); or pass a loss"
         )
     return labels
 
@@ -155,18 +156,19 @@ def _whole(labels: Tensor, classes: int) -> Tensor:
     """Validate labels and convert them to int64."""
     if labels.is_floating_point() or labels.is_complex() or (labels.dtype == torch.bool and classes != 2):
         kind = str(labels.dtype).removeprefix("torch.")
-        raise ParameterError(f"data: expected whole numbers as labels for cross-entropy, got {kind}; or pass a loss")
+        raise ParameterError(f"data: cross-entropy takes whole numbers as labels (got {kind}); or pass a loss")
     labels = labels.long()
     low, high = int(labels.min()), int(labels.max())
     if low == _IGNORED:
         raise ParameterError(
-            f"data: expected labels from 0 to {classes - 1}, got {_IGNORED}, which torch ignores, so that there are "
-            "several means over samples; pass a loss that gives each sample its mean over the places that count"
+            f"data: labels must be between 0 and {classes - 1} (got {_IGNORED}, which torch ignores, so that "
+            "the mean over samples is not unique); pass a loss that gives each sample its mean over the places "
+            "that count"
         )
     if low < 0 or high >= classes:
         raise ParameterError(
-            f"data: expected labels from 0 to {classes - 1}, got {low if low < 0 else high}; "
-            "or pass a loss that knows what it means"
+            f"data: labels must be between 0 and {classes - 1} (got {low if low < 0 else high}); or pass a loss "
+            "that knows what it means"
         )
     return labels
 
@@ -212,13 +214,13 @@ class Scores:
             return loss.reshape(1)
         error = _checked("error", self.error, output, batch)
         if self.error is not misclassified and bool((error.isfinite() & ((error < 0) | (error > 1))).any()):
-            raise ParameterError("error: some samples have values outside 0 to 1")
+            raise ParameterError("error: some values are not between 0 and 1")
         return torch.stack([loss, 100 * error.sum()])
 
 
 def output_of(network: Callable[..., Any], batch: Batch, number: int) -> Any:
     """The output of a network for a batch; if it fails, a one-line ParameterError with the number of the batch."""
-    with expected(f"data: expected inputs that the network takes, batch {number} gave"):
+    with reported(f"data: the network raised, for batch {number},"):
         return batch.run(network)
 
 
@@ -236,14 +238,16 @@ def run_and_score(network: Callable[..., Any], batch: Batch, measured: Scores, n
 
 
 def _checked(name: str, score: Score, output: Any, batch: Batch) -> Tensor:
-    with expected(f"{name}: expected a function of output and target, it gave"):
+    with reported(f"{name}: {name}(output, target) raised"):
         own = score in (cross_entropy, misclassified)
         result = score(output, batch.target) if own else score(*own_copy((output, batch.target)))
     if isinstance(result, Tensor) and result.dim() > 1 and result.shape == (batch.size, *(1,) * (result.dim() - 1)):
         result = result.flatten()
     if not isinstance(result, Tensor) or result.shape != (batch.size,):
         got = f"the shape {tuple(result.shape)}" if isinstance(result, Tensor) else f"a {type(result).__name__}"
-        raise ParameterError(f"{name}: expected one value a sample, shape ({batch.size},), got {got}{_hint(result)}")
+        raise ParameterError(
+            f"{name}: must return one value per sample, of shape ({batch.size},) (got {got}){_hint(result)}"
+        )
     return result.double()
 
 

@@ -119,7 +119,7 @@ def require_single(module: nn.Module, what: str) -> None:
     """Raise ParameterError if parameters have less than single precision; `what` names the operation that needs it."""
     others = {str(value.dtype) for value in module.parameters() if value.dtype not in (torch.float32, torch.float64)}
     if others:
-        raise ParameterError(f"{what}: expected parameters in float32 or float64, got {', '.join(sorted(others))}")
+        raise ParameterError(f"{what}: parameters must be in float32 or float64 (got {', '.join(sorted(others))})")
 
 
 def mixed(values: Sequence[Tensor], weights: Sequence[float], out: Tensor) -> Tensor:

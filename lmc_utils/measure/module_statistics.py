@@ -12,7 +12,7 @@ from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.batchnorm import Used, reestimate
 from lmc_utils.measure.module_outputs import outputs
 from lmc_utils.measure.module_state import norms
-from lmc_utils.measure.user_code_errors import expected
+from lmc_utils.measure.user_code_errors import reported
 from lmc_utils.settings import ParameterError
 
 
@@ -30,9 +30,8 @@ class Reestimation:
 
     def run(self) -> Used:
         """Re-estimate the statistics for the module's current parameters."""
-        with expected(
-            "batchnorm: expected statistics that can be re-estimated, or `interpolate` or `keep`; a batch in training "
-            "mode gave"
+        with reported(
+            "batchnorm: statistics cannot be re-estimated, choose interpolate or keep; a batch in training mode raised"
         ):
             return reestimate(
                 list(norms(self.module).values()), self.samples, self._output, size=lambda each: each.size
@@ -50,8 +49,8 @@ class Reestimation:
         if used.uncalled and any(bool(part.isnan().any()) for part in outputs(self._output(next(iter(self.samples))))):
             names = [list(norms(self.module))[number] for number in used.uncalled]
             raise ParameterError(
-                f"batchnorm: expected normalisations that the network calls, it never calls {', '.join(names[:3])} but "
-                "uses the statistics, which cannot be re-estimated; choose interpolate or keep"
+                f"batchnorm: the network never calls {', '.join(names[:3])} but uses the statistics, which "
+                "therefore cannot be re-estimated; choose interpolate or keep"
             )
         return used
 

@@ -91,7 +91,7 @@ class Pairs:
             ParameterError: the pairs have none.
         """
         if self.third is None:
-            raise ParameterError("third: expected pairs with a third point, got pairs of endpoints only")
+            raise ParameterError("the pairs have no third point; make them with third=")
         return self.third
 
 

@@ -27,12 +27,12 @@ class PlaneGrid(Settings):
 
     >>> PlaneGrid(grid=1)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: grid: expected at least 2, got 1
+    lmc_utils.settings.ParameterError: grid must be >= 2 (got 1)
     """
 
-    grid: int = parameter(25, "points along each side of the maps", at_least(2), bytes_each=64)
+    grid: int = parameter(25, "grid points along each side of a map", at_least(2), bytes_each=64)
     margin: float = parameter(
-        0.3, "how far the maps go beyond the three points, in widths and heights of their triangle", at_least(0)
+        0.3, "margin of a map around the three points, as a fraction of their bounding box", at_least(0)
     )
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"grid": 5}}
@@ -112,7 +112,7 @@ def triangle(gram: Tensor) -> Tensor:
     others = gram[0, 0] + 2 * gram[0, 1:] + gram.diagonal()[1:]
     largest = float(torch.cat([gram[:1, 0], others]).clamp(min=0).max().sqrt())  # of the points' lengths
     if min(base, height) <= _ROUNDING * (largest + max(base, abs(along), height)):
-        raise Colinear("points: expected three that span a plane, got three on one line")
+        raise Colinear("the three points lie on one line, and span no plane")
     return torch.tensor([[0.0, 0.0], [base, 0.0], [along, height]], dtype=torch.float64)
 
 

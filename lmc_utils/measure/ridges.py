@@ -30,7 +30,7 @@ class HeightGrid(Settings):
 
     heights: int = parameter(
         11,
-        "at how many heights the ridge is measured, from the sibling line to the third point",
+        "number of lines parallel to the sibling line, from it to the third point",
         odd_at_least(5),
         bytes_each=64,
     )

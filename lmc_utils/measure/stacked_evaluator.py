@@ -125,9 +125,7 @@ class StackedEvaluator:
             ParameterError: there is no split `train`.
         """
         if "train" not in self.samples:
-            raise ParameterError(
-                "batchnorm: expected samples of the split train to re-estimate statistics on, got none"
-            )
+            raise ParameterError("batchnorm: no training samples to re-estimate statistics on")
         return (convention or self.convention).samples(self.samples["train"][0]).to(self.device)
 
     @cached_property
@@ -160,8 +158,10 @@ class StackedEvaluator:
         if self.convention.batchnorm == "reestimate":
             return [reestimated(self.network, thetas, self._estimation)]
         if corners.buffers is None:
-            expected = "reestimate, as the networks come without their running statistics"
-            raise ParameterError(f"batchnorm: expected {expected}, got {self.convention.batchnorm!r}")
+            raise ParameterError(
+                "batchnorm must be 'reestimate', as the networks have no running statistics (got "
+                f"{self.convention.batchnorm!r})"
+            )
         if self.keeps_statistics:
             homes = points.own_homes()
             return [corners.buffers[torch.where(homes == EITHER, end, homes)] for end in (0, 1)]
@@ -227,10 +227,11 @@ class StackedEvaluator:
         )
 
     def steps(self, recipe: Recipe) -> int:
-        require("train" in self.samples, "split", "samples of the split train to train a curve on", self.splits)
+        if "train" not in self.samples:
+            raise ParameterError("split: a curve is trained on training samples, which are missing")
         inputs = self.samples["train"][0]
         fits = recipe.batch_size <= len(inputs)
-        require(fits, "batch_size", f"at most the {len(inputs)} training samples", recipe.batch_size)
+        require(fits, "batch_size", f"<= {len(inputs)}, the number of training samples", recipe.batch_size)
         return len(inputs) // recipe.batch_size
 
     def gradients(self, streams: Sequence[Sequence[int]], recipe: Recipe, epoch: int) -> Iterator[Gradient]:
@@ -258,7 +259,7 @@ def require_stacked(pairs: Pairs) -> StackedEvaluator:
     """
     if isinstance(pairs.evaluator, StackedEvaluator):
         return pairs.evaluator
-    raise ParameterError("network: expected one built of stacked layers, got another module of torch")
+    raise ParameterError("network must be built of `networks.layers` (got another module of torch)")
 
 
 def with_convention(pairs: Pairs, convention: Convention) -> Pairs:

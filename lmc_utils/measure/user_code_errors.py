@@ -10,13 +10,13 @@ from lmc_utils.settings import ParameterError
 
 
 @contextmanager
-def expected(what: str) -> Iterator[None]:
+def reported(what: str) -> Iterator[None]:
     """Turn any exception but ParameterError into one.
 
-    >>> with expected("data: expected samples that can be read, reading them gave"):
+    >>> with reported("data: reading the samples raised"):
     ...     raise OSError("no such file")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: data: expected samples that can be read, reading them gave OSError: no such file
+    lmc_utils.settings.ParameterError: data: reading the samples raised OSError: no such file
     """
     try:
         yield

@@ -40,10 +40,10 @@ def require_space(kind: str, shape: Sequence[int]) -> None:
 
     >>> require_space("crop", (64,))
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: augmentation: expected none for samples without space, got 'crop'
+    lmc_utils.settings.ParameterError: augmentation must be 'none' for samples without spatial axes (got 'crop')
     """
     if kind != "none" and len(shape) < 2:
-        raise ParameterError(f"augmentation: expected none for samples without space, got {kind!r}")
+        raise ParameterError(f"augmentation must be 'none' for samples without spatial axes (got {kind!r})")
 
 
 def draws(

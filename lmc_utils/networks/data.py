@@ -54,7 +54,12 @@ class Dataset:
             ParameterError: there are fewer samples.
         """
         inputs, labels = self.train
-        require(1 <= samples <= len(inputs), "train_samples", f"from 1 to the {len(inputs)} of {self.name}", samples)
+        require(
+            1 <= samples <= len(inputs),
+            "train_samples",
+            f"between 1 and {len(inputs)}, the training samples of {self.name}",
+            samples,
+        )
         chosen = torch.from_numpy(np.random.default_rng(seed).permutation(len(inputs))[:samples])
         return replace(self, train=(inputs[chosen], labels[chosen]))
 
@@ -102,15 +107,15 @@ class Source(Settings):
 
     >>> Source(dataset="mnist")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: dataset: 'mnist' is not known; did you mean 'mnist1d'? Choose from mnist1d, ...
+    lmc_utils.settings.ParameterError: unknown dataset 'mnist'; did you mean 'mnist1d'? Choose from: mnist1d, ...
     """
 
-    dataset: str = parameter("mnist1d", "which data set", one_of(DATASETS))
+    dataset: str = parameter("mnist1d", "data set", one_of(DATASETS))
     train_samples: int | None = parameter(
-        None, "how many training samples, drawn at random; all by default", at_least(1)
+        None, "size of a random subset of the training samples (default: all)", at_least(1)
     )
     data_dir: str | None = parameter(
-        None, "the folder with its files, where it comes as files; by default `data`, or where Debian puts them"
+        None, "folder holding the data set, if it is file-based (default: ./data, or Debian's location)"
     )
 
 
@@ -180,7 +185,10 @@ def fashion_mnist(source: Source) -> Dataset:
     for images, labels in (arrays[:2], arrays[2:]):
         alike = images.ndim == 3 and labels.shape == images.shape[:1] and len(labels) > 0
         found = f"{' x '.join(map(str, images.shape))} and {len(labels)} labels"
-        require(alike, "data_dir", "images of Fashion-MNIST and a label for each", found)
+        if not alike:
+            raise ParameterError(
+                f"data_dir: the files of Fashion-MNIST do not hold images with a label for each ({found})"
+            )
     return _standardised("fashion_mnist", arrays[0][..., None], arrays[1], arrays[2][..., None], arrays[3])
 
 
@@ -227,11 +235,11 @@ def _idx(source: Source, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
                 return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
         except (OSError, EOFError, ValueError, IndexError, zlib.error):
             pass
-        raise ParameterError(f"data_dir: expected {path.name} of Fashion-MNIST, got a corrupted file, '{path}'")
+        raise ParameterError(f"data_dir: '{path}' is corrupted")
     raise ParameterError(
-        "data_dir: expected the four files {train,t10k}-{images-idx3,labels-idx1}-ubyte, gzipped or not, found no "
-        f"{name} in {_named(places)} (Debian: apt install dataset-fashion-mnist; "
-        "anywhere: torchvision.datasets.FashionMNIST(data_dir, download=True))"
+        f"data_dir: no {name} in {_named(places)}; Fashion-MNIST has four files "
+        "{train,t10k}-{images-idx3,labels-idx1}-ubyte, gzipped or not (Debian: apt install "
+        "dataset-fashion-mnist; anywhere: torchvision.datasets.FashionMNIST(data_dir, download=True))"
     )
 
 
@@ -242,8 +250,8 @@ def _cifar(name: str, folder: str, source: Source) -> Dataset:
         train, test = load_split(places[0], train=True), load_split(places[0], train=False)
     except (RuntimeError, OSError) as error:
         raise ParameterError(
-            f"data_dir: expected the folder {folder}, found no such files in {_named(places)} "
-            f"(anywhere: torchvision.datasets.{name}(data_dir, download=True))"
+            f"data_dir: no folder {folder} in {_named(places)} (get it by torchvision.datasets.{name}(data_dir, "
+            "download=True))"
         ) from error
     return _standardised(name.lower(), train.data, train.targets, test.data, test.targets)
 
@@ -264,7 +272,7 @@ def import_torchvision() -> ModuleType:
     try:
         import torchvision
     except ModuleNotFoundError as error:
-        raise ParameterError("dataset: torchvision, which reads it, is missing: pip install torchvision") from error
+        raise ParameterError("this data set needs torchvision: pip install torchvision") from error
     except RuntimeError as error:
         if "operator torchvision::nms does not exist" not in str(error):
             raise

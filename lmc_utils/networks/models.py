@@ -60,37 +60,37 @@ class Architecture(Settings):
 
     >>> Architecture(widths=[64, -1])
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: widths: expected a list of at least one, each at least 1, got [64, -1]
+    lmc_utils.settings.ParameterError: widths must be a non-empty list of values >= 1 (got [64, -1])
     """
 
     architecture: str = parameter(
         "mlp",
-        "perceptron, convolutions, residual network, VGG",
+        "network architecture",
         one_of(BUILDERS),
     )
     widths: tuple[int, ...] = parameter(
         (64, 64, 64),
         "units (mlp) or channels (cnn) of each hidden layer",
         each(at_least(1)),
-        also="one number, the channels of the first stage, for resnet8, resnet20, vgg11",
+        also="for resnet8, resnet20, vgg11 one number, the channels of the first stage",
     )
-    activation: str = parameter("relu", "after each hidden layer", one_of(ACTIVATIONS))
+    activation: str = parameter("relu", "activation function of the hidden layers", one_of(ACTIVATIONS))
     norm: str = parameter("none", "normalisation before each activation", one_of(NORMS))
     norm_groups: int = parameter(1, "groups of channels in group normalisation", at_least(1))
     dropout: float = parameter(
         0.0,
-        "dropout probability before the read-out, in training",
-        Allowed("at least 0 and below 1", lambda value: 0 <= value < 1),
+        "dropout probability before the output layer",
+        Allowed(">= 0 and < 1", lambda value: 0 <= value < 1),
     )
 
     def check(self) -> None:
         name, given = self.architecture, list(self.widths)
         if BUILDERS[name].stage:
-            expected = f"one number for {name}, the channels of its first stage, such as [8]"
+            expected = f"one number for {name}: the channels of its first stage, e.g. [8]"
             require(len(given) == 1, "widths", expected, given)
         if self.norm == "group":
             divides = not any(width % self.norm_groups for width in given)
-            require(divides, "norm_groups", f"a number that divides every width of {given}", self.norm_groups)
+            require(divides, "norm_groups", f"a divisor of every width in {given}", self.norm_groups)
 
     def require_fit(self, shape: Sequence[int]) -> None:
         """Raise ParameterError unless the network can take samples of this shape, (space..., channels)."""
@@ -99,13 +99,12 @@ class Architecture(Settings):
             return
         if len(spatial) not in (1, 2):
             line = f"a {self.architecture} needs samples with one or two spatial axes and channels"
-            raise ParameterError(f"architecture: {line}, got the shape {tuple(shape)}")
+            raise ParameterError(f"architecture: {line} (got the shape {tuple(shape)})")
         least = 2 ** (halvings - 1) + 1
-        line = f"a network that samples of {' x '.join(map(str, spatial))} are large enough for"
         if min(spatial) < least:
             raise ParameterError(
-                f"architecture: expected {line}, got {self.architecture}, which halves them {halvings} times and needs "
-                f"at least {least}"
+                f"architecture: samples of {' x '.join(map(str, spatial))} are too small for {self.architecture}, "
+                f"which halves them {halvings} times and needs at least {least}"
             )
 
 

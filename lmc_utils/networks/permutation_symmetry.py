@@ -152,7 +152,7 @@ def _through(layer: nn.Module, name: str, channels: Axis, reading: _Reading) -> 
         return channels
     if isinstance(layer, _PASSING):
         return channels
-    raise ParameterError(f"network: expected a sequence of known layers, got {type(layer).__name__} at '{name}'")
+    raise ParameterError(f"network must be a sequence of known layers (got {type(layer).__name__} at '{name}')")
 
 
 def _added(name: str, channels: Axis, after: Axis, groups: AxisGroups) -> Axis:

@@ -24,19 +24,19 @@ def require_understood(network: nn.Module) -> None:
 
     >>> require_understood(nn.Sequential(layers.Linear(1, 2, 3), nn.Dropout()))
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: network: expected layers of `networks.layers`, got Dropout at '1'; ...
+    lmc_utils.settings.ParameterError: network must be built of `networks.layers` (got Dropout at '1'); ...
     """
     if not any(True for _ in network.parameters()):
-        raise ParameterError("network: expected one with parameters, this one has none")
+        raise ParameterError("the network has no parameters")
     for name, part in network.named_modules():
         if not (isinstance(part, Layer) or type(part) in (*STATELESS, *_CONTAINERS)):
             raise ParameterError(
-                f"network: expected layers of `networks.layers`, got {type(part).__name__} at '{name}'; "
+                f"network must be built of `networks.layers` (got {type(part).__name__} at '{name}'); "
                 "`connect.pair` and `connect.pairs` measure any module"
             )
         extra = [] if type(part) is BatchNorm else [f"{name}.{each}".lstrip(".") for each, _ in _buffers(part)]
         if extra:
-            raise ParameterError(f"network: expected no state besides parameters, got the buffers {', '.join(extra)}")
+            raise ParameterError(f"network must have no state besides parameters (got the buffers {', '.join(extra)})")
 
 
 def evaluating(network: nn.Module) -> nn.Module:

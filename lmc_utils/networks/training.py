@@ -29,28 +29,26 @@ class Recipe(Settings):
 
     >>> Recipe(momentum=1.5)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: momentum: expected at least 0 and below 1, got 1.5
+    lmc_utils.settings.ParameterError: momentum must be >= 0 and < 1 (got 1.5)
     """
 
-    learning_rate: float = parameter(0.1, "at the first step; a cosine takes it to zero", above(0))
+    learning_rate: float = parameter(0.1, "initial learning rate (cosine decay to zero)", above(0))
     momentum: float = parameter(
-        0.9, "of SGD, without dampening", Allowed("at least 0 and below 1", lambda value: 0 <= value < 1)
+        0.9, "momentum of SGD (no dampening)", Allowed(">= 0 and < 1", lambda value: 0 <= value < 1)
     )
-    weight_decay: float = parameter(1e-3, "coupled, on every parameter", at_least(0))
-    batch_size: int = parameter(64, "samples in a step; the last short batch is dropped", at_least(1))
+    weight_decay: float = parameter(1e-3, "L2 weight decay as in torch.optim.SGD, on all parameters", at_least(0))
+    batch_size: int = parameter(64, "samples per step (an incomplete last batch is dropped)", at_least(1))
     epochs: int = parameter(40, "passes over the training data", between(1, 9999))
-    warmup: int = parameter(0, "first epochs in which the learning rate grows from zero", at_least(0), unit="epochs")
-    augmentation: str = parameter(
-        "none", "how each training sample is changed at random, whenever it is seen", one_of(AUGMENTATIONS)
-    )
+    warmup: int = parameter(0, "initial epochs of linear learning-rate warm-up", at_least(0), unit="epochs")
+    augmentation: str = parameter("none", "random augmentation of training samples", one_of(AUGMENTATIONS))
     precision: str = parameter(
         "float32",
-        "of products in training; bfloat16 for GPUs",
+        "precision of matrix products in training (bfloat16 for GPUs)",
         one_of(("float32", "bfloat16")),
     )
 
     def check(self) -> None:
-        require(self.warmup < self.epochs, "warmup", f"fewer than the {self.epochs} epochs", self.warmup)
+        require(self.warmup < self.epochs, "warmup", f"< epochs = {self.epochs}", self.warmup)
 
 
 class State(NamedTuple):

@@ -43,7 +43,7 @@ def find() -> str | None:
     if named := os.environ.get(VARIABLE):
         if program := shutil.which(named):
             return program
-        raise ParameterError(f"{VARIABLE}: expected a browser's program, got '{named}'")
+        raise ParameterError(f"{VARIABLE} must be the program of a browser (got '{named}')")
     programs = (shutil.which(name) for name in (*_COMMANDS, *_standard_paths()))
     return next((program for program in programs if program and _starts(program)), None) or _playwright_browser()
 
@@ -71,7 +71,7 @@ def require_browser() -> str:
     """
     if program := find():
         return program
-    raise ParameterError(f"browser: expected Chromium, Chrome or Edge, found none; {install_advice()}")
+    raise ParameterError(f"no Chromium, Chrome or Edge found; {install_advice()}")
 
 
 def install_advice() -> str:
@@ -117,7 +117,9 @@ def launched() -> Iterator[Browser]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
-        raise ParameterError("browser: expected the package playwright to drive it, found none") from error
+        raise ParameterError(
+            "the package playwright is missing, which drives the browser: pip install playwright"
+        ) from error
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=program, args=_ARGUMENTS) as browser,

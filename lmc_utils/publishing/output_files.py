@@ -15,16 +15,14 @@ def require_writable(path: Path, option: str) -> None:
 
     >>> require_writable(Path("no/such/folder/x.html"), "html")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: html: expected a folder that exists, got 'no/such/folder'; create it first
+    lmc_utils.settings.ParameterError: html: no such folder: no/such/folder; create it first
     """
     if not path.parent.is_dir():
-        raise ParameterError(f"{option}: expected a folder that exists, got '{path.parent}'; create it first")
+        raise ParameterError(f"{option}: no such folder: {path.parent}; create it first")
     require(not path.is_dir(), option, "the name of a file, not of a folder", str(path))
     probe = path.with_name(f".{path.name}.{os.getpid()}.partial")  # named as in `provenance.write_whole`
     try:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ParameterError(
-            f"{option}: expected a file that can be written, '{path}' cannot: {error.strerror}"
-        ) from error
+        raise ParameterError(f"{option}: cannot write '{path}': {error.strerror}") from error

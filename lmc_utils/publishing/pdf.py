@@ -33,9 +33,7 @@ def write(root: Path, target: Path) -> None:
     """
     site = Site(root)
     if not any(site.executed.glob("*.ipynb")):
-        raise ParameterError(
-            f"root: expected executed notebooks in '{site.executed}', found none; try 'lmc build' first"
-        )
+        raise ParameterError(f"no executed notebooks in '{site.executed}'; run `lmc build` first")
     browser.require_browser()
     console = Console(stderr=True, soft_wrap=True)
     output = site.root / "_build" / "pdf"
@@ -43,7 +41,7 @@ def write(root: Path, target: Path) -> None:
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir(parents=True)
         if not run_sphinx(site, output, builder="singlehtml", log=output / "sphinx.log", console=console):
-            raise ParameterError(f"root: expected pages without warnings, see '{output / 'sphinx.log'}'")
+            raise ParameterError(f"the pages have warnings; see '{output / 'sphinx.log'}'")
         (page,) = (path for path in output.glob("_build/singlehtml/*.html") if path.name != "index.html")
         command = [sys.executable, "-m", __name__, str(page), str(output / "book.pdf")]
         printing = subprocess_jobs.Job("printing", command, output / "print.log", site.root, os.environ)

@@ -17,7 +17,7 @@ from lmc_utils.publishing import embedded_assets, standalone_page
 from lmc_utils.publishing.site import Site, exclusive_build, run_sphinx
 from lmc_utils.running import comparison, notebook_files, readable_notebook
 from lmc_utils.running.notebooks import Notebook
-from lmc_utils.settings import ParameterError, require
+from lmc_utils.settings import ParameterError
 
 _TAGGED = re.compile(r"^\$\$\n(.*?\\tag\{[^}]*\})\n\$\$$", re.MULTILINE | re.DOTALL)
 _LOOK = {"custom.css", "figures.js", "folds.js", "favicon.svg", "logo.svg", "logo-dark.svg"}
@@ -38,8 +38,10 @@ def require_target(target: Path | None, root: Path) -> None:
     if target is not None:
         existing = next(folder for folder in target.absolute().parents if folder.exists())  # the others are created
         standalone_page.require_html_name(existing / target.name)
-        whose = "a checkout of the book with a _config.yml"
-        require((root / "_config.yml").is_file(), "root", whose, str(root.resolve()))
+        if not (root / "_config.yml").is_file():
+            raise ParameterError(
+                f"'{root.resolve()}' is not a checkout of the book: it has no _config.yml; give --root"
+            )
 
 
 def write(root: Path, run: Path, target: Path) -> None:
@@ -63,7 +65,7 @@ def write(root: Path, run: Path, target: Path) -> None:
         _write_sources(site, work, notebook)
         log = work.root / "html.log"
         if not run_sphinx(work, work.root / "out", builder="html", log=log, console=console, strict=False):
-            raise ParameterError(f"notebook: expected a page of '{run}', see '{log}'")
+            raise ParameterError(f"no page was made of '{run}'; see '{log}'")
         text = embedded_assets.embed_assets(work.root / "out" / "_build" / "html" / "run.html")
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, text.encode())
@@ -78,7 +80,8 @@ def prepare_notebook(run: Path, root: Path) -> NotebookNode:
     """
     executed = notebook_files.read(run, "an executed notebook")
     about = executed["metadata"].get("papermill") or {}
-    require("end_time" in about, "notebook", "an executed notebook, as of `lmc run`", str(run))
+    if "end_time" not in about:
+        raise ParameterError(f"'{run}' is not an executed notebook; execute it by `lmc run`")
     source = root / "notebooks" / f"{Path(about.get('input_path') or run).stem}.ipynb"
     readable = readable_notebook.make_readable(
         executed, comparison.parameters(run), book=Notebook(run).defaults, source=source, just_run=False

@@ -60,7 +60,7 @@ def exclusive_build(site: Site) -> Iterator[None]:
         ):
             yield
     except Timeout as error:
-        raise ParameterError(f"root: expected no other build at work, found one in '{site.root}'") from error
+        raise ParameterError(f"another build is running in '{site.root}'") from error
 
 
 def run_sphinx(site: Site, output: Path, *, builder: str, log: Path, console: Console, strict: bool = True) -> bool:

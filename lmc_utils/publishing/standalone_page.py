@@ -27,7 +27,7 @@ _STYLE = (  # that of the book, light and dark
 def require_html_name(page: Path | None, option: str = "html") -> None:
     """Raise ParameterError unless the page requested by an option, if any, ends in .html and can be written."""
     if page is not None:
-        require(page.suffix == ".html", option, "a name that ends in .html", str(page))
+        require(page.suffix == ".html", option, "a file name ending in .html", str(page))
         require_writable(page, option)
 
 

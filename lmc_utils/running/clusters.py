@@ -75,7 +75,7 @@ def connect_to_scheduler(address: str) -> Iterator[Client]:
     try:
         client = Client(address, timeout=_PATIENCE, set_as_default=False)
     except Exception as error:  # Dask raises many kinds, also for invalid addresses
-        raise ParameterError(f"scheduler: expected one that answers at '{address}' ({type(error).__name__})") from error
+        raise ParameterError(f"no scheduler answers at '{address}' ({type(error).__name__})") from error
     with client:
         yield client
 
@@ -97,13 +97,13 @@ def cluster_from_file(path: Path) -> Iterator[Client]:
             yield client
         return
     for name in about:
-        require_choice("cluster", name, _KEYS)
-    wanted = "the full name of a class, such as dask_jobqueue.SLURMCluster, and options that it takes"
+        require_choice("cluster key", name, _KEYS)
+    wanted = "the full name of a class, e.g. dask_jobqueue.SLURMCluster"
     module, _, name = str(about.get("cluster", "")).rpartition(".")
     require(bool(module), "cluster", wanted, about.get("cluster"))
     options, scale = about.get("options", {}), about.get("scale", 1)
     require(isinstance(options, dict), "options", "a mapping", options)
-    require(type(scale) is int and scale > 0, "scale", "a number of workers, at least 1", scale)
+    require(type(scale) is int and scale > 0, "scale", "a number of workers >= 1", scale)
     from distributed import Client
 
     try:
@@ -111,6 +111,6 @@ def cluster_from_file(path: Path) -> Iterator[Client]:
         started.scale(scale)
     except Exception as error:  # any class may raise anything
         line = one_line(f"{type(error).__name__}: {error}")
-        raise ParameterError(f"cluster: expected {wanted}, got '{module}.{name}' ({line})") from error
+        raise ParameterError(f"cluster: cannot start '{module}.{name}' with these options ({line})") from error
     with started, Client(started, set_as_default=False) as client:
         yield client

@@ -76,7 +76,8 @@ def compare(paths: Sequence[Path]) -> Comparison:
     Raises:
         ParameterError: fewer than two, one that was not executed, or runs of different notebooks.
     """
-    require(len(paths) >= 2, "notebook", "at least two executed notebooks", len(paths))
+    if len(paths) < 2:
+        raise ParameterError(f"give at least two executed notebooks (got {len(paths)})")
     names = [path.stem for path in paths]
     names = names if len(set(names)) == len(names) else [str(path) for path in paths]
     require(len(set(names)) == len(names), "notebook", "different files", names)
@@ -84,7 +85,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
     for path, each in zip(paths, used, strict=True):
         if list(each) != list(used[0]):
             raise ParameterError(
-                f"notebook: expected runs of one notebook, '{path}' has other parameters than '{paths[0]}'"
+                f"only runs of one notebook can be compared; '{path}' has other parameters than '{paths[0]}'"
             )
     recorded = [recorded_numbers.read(path) for path in paths]
     drawn = [recorded_curves.recorded(notebook_files.read(path)) for path in paths]

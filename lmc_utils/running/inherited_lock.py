@@ -34,7 +34,7 @@ def hold_until_children_end(path: Path) -> Iterator[None]:
         deadline = time.monotonic() + _PATIENCE
         while not _try_to_lock(file):
             if time.monotonic() > deadline:
-                raise ParameterError(f"root: expected what a killed command has left to end; '{path}' is still held")
+                raise ParameterError(f"a previous command has not ended yet; '{path}' is locked")
             time.sleep(0.1)
         os.set_inheritable(file.fileno(), True)
         yield

@@ -38,5 +38,5 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
             "tables": {path.name: path for path in CHECKOUT.glob("results/*.nc") if path.stem in code},
             "swept": {path.name: of_notebook(Notebook(path)) for path in points if path.stem in "".join(sources)},
         }
-    except (ValueError, MemoryError, RecursionError) as error:  # code that cannot be compiled, such as a lone surrogate
-        raise ParameterError(f"notebook: expected cells of Python in '{notebook.path}' ({error})") from error
+    except (ValueError, MemoryError, RecursionError) as error:  # such as a lone surrogate
+        raise ParameterError(f"'{notebook.path}' has a cell that is not Python ({error})") from error

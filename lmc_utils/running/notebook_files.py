@@ -30,8 +30,10 @@ def read(path: Path, description: str = "a Jupyter notebook") -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of missing cell ids, which it adds
             validate(notebook)
-    except Exception as error:  # missing file, invalid text, JSON or notebook: the validator raises many kinds
-        raise ParameterError(f"notebook: expected {description}, '{path}' is none ({describe_error(error)})") from error
+    except FileNotFoundError:
+        raise ParameterError(f"no such file: {path}") from None
+    except Exception as error:  # the validator raises many kinds
+        raise ParameterError(f"'{path}' is not {description}: {describe_error(error)}") from error
     return notebook
 
 

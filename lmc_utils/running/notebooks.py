@@ -78,7 +78,7 @@ class Notebook:
         try:
             result = inspect_notebook(_escape_braces(self.path))
         except Exception as error:  # invalid metadata make papermill raise many kinds
-            raise ParameterError(f"notebook: expected parameters that papermill can read ({error})") from error
+            raise ParameterError(f"papermill cannot read the parameters of '{self.path}' ({error})") from error
         declared = {each.name: each for record in self.settings for each in fields(record)}
         said = {name: (describe(each), describe_allowed(each)) for name, each in declared.items()}
         return {
@@ -105,8 +105,8 @@ class Notebook:
         """
         about = self.content["metadata"].get("lmc", {})
         names = about.get("settings", []) if isinstance(about, dict) else about
-        wanted = "its metadata `lmc` to hold `settings`, a list of words such as 'module:Class'"
-        require(isinstance(names, list) and all(isinstance(each, str) for each in names), "notebook", wanted, about)
+        wanted = "a mapping with `settings`, a list of names such as 'module:Class'"
+        require(isinstance(names, list) and all(isinstance(each, str) for each in names), "metadata.lmc", wanted, about)
         return list(names)
 
     @cached_property
@@ -153,8 +153,11 @@ def find(name: str, folder: Path) -> Notebook:
     for kind in _KINDS if path.parent == folder else ():
         path = path if path.is_file() else folder / kind / path.name
     if not path.is_file():
+        if Path(name).suffix == ".ipynb":
+            raise ParameterError(f"no such file: {name}")
         stems = [found.stem for found in notebook_paths(folder)]
-        require(bool(stems), "notebook", f"a path, or a stem in '{folder}', which holds no notebooks", name)
+        if not stems:
+            raise ParameterError(f"no such notebook: {name}; the folder '{folder}' has none (give a path, or --root)")
         require_choice("notebook", name, stems)
     notebook_files.read(path)
     return Notebook(path)
@@ -170,7 +173,8 @@ def point(name: str) -> Notebook:
     'one_boundary.ipynb'
     """
     result = [path for folder in _POINTS if (path := folder / f"{name}.ipynb").is_file()]
-    require(bool(result), "notebook", f"one in '{_POINTS[0]}'", name)
+    if not result:
+        raise ParameterError(f"no notebook {name!r} in '{_POINTS[0]}'")
     return Notebook(result[0])
 
 
@@ -209,7 +213,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout
         out.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
     except OSError as error:
-        raise ParameterError(f"out: expected a file that can be written, got '{out}' ({error.strerror})") from error
+        raise ParameterError(f"out: cannot write '{out}': {error.strerror}") from error
     try:
         with kernel_of_this_python():
             execute_notebook(
@@ -273,7 +277,7 @@ def _literal(name: str, source: str) -> Any:
             warnings.simplefilter("ignore")  # about backslashes
             return ast.literal_eval(source)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        line = f"expected a plain default on one line, the notebook has {short_repr(source)}"
+        line = f"its default must be a plain value on one line (got {short_repr(source)})"
         raise ParameterError(f"{one_line(name, LONGEST_VALUE)}: {line}") from error
 
 
@@ -282,9 +286,7 @@ def load_record(name: str) -> type[Settings]:
     module, _, attribute = name.partition(":")
     try:
         record = getattr(importlib.import_module(module), attribute)
-        require(isinstance(record, type) and issubclass(record, Settings), attribute, "a record of settings", record)
+        require(isinstance(record, type) and issubclass(record, Settings), attribute, "a subclass of Settings", record)
     except Exception as error:  # importing a module may raise anything
-        raise ParameterError(
-            f"notebook: its metadata names the settings {short_repr(name)}, unknown here ({error})"
-        ) from error
+        raise ParameterError(f"the notebook's metadata names unknown settings, {short_repr(name)} ({error})") from error
     return cast("type[Settings]", record)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lmc_utils.provenance import write_whole
 from lmc_utils.running.notebooks import Notebook
-from lmc_utils.settings import Settings, describe, describe_allowed, require
+from lmc_utils.settings import ParameterError, Settings, describe, describe_allowed
 
 MARK = "<!-- parameters -->"
 _ONE_LINE_EACH = "# fmt: off"  # else the formatter breaks long lines
@@ -50,7 +50,8 @@ def updated_text(path: Path) -> str:
             each["source"] = parameters_table(records).splitlines(keepends=True)
             found["table"] += 1
     for name, count in found.items():
-        require(count == 1, "notebook", f"one {name} in '{path}'", count)
+        if count != 1:
+            raise ParameterError(f"'{path}' must have one {name} (it has {count})")
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -38,7 +38,7 @@ def read(path: Path) -> list[RecordedClaim]:
     """
     result = recorded(notebook_files.read(path, "an executed notebook"))
     if not result:
-        raise ParameterError(f"notebook: expected claims, found none in '{path}'; was it executed?")
+        raise ParameterError(f"no claims recorded in '{path}'; was it executed?")
     return result
 
 

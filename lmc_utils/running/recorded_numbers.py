@@ -64,7 +64,7 @@ def read(path: Path) -> dict[str, float]:
     """
     result = recorded(notebook_files.read(path, "an executed notebook"))
     if not result:
-        raise ParameterError(f"notebook: expected recorded numbers, found none in '{path}'; was it executed?")
+        raise ParameterError(f"no numbers recorded in '{path}'; was it executed?")
     return result
 
 
@@ -108,4 +108,4 @@ def _number(name: str, text: str) -> float:
         return float(text)
     except ValueError as error:
         name = one_line(name, LONGEST_VALUE)
-        raise ParameterError(f"{name}: expected a recorded number, the notebook has {short_repr(text)}") from error
+        raise ParameterError(f"{name} must be a recorded number (got {short_repr(text)})") from error

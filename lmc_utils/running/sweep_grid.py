@@ -35,12 +35,13 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
     require(bool(equals and name and said.strip()), "grid", "NAME=V1,V2 or NAME=START:STOP[:STEP]", text)
     if found := _RANGE.fullmatch(said.strip()):
         start, stop, step = (int(each) if each else 1 for each in found.groups())
-        require(step != 0, name, "a step that is not zero", said)
+        if step == 0:
+            raise ParameterError(f"{name}: the step of a range must not be 0 (got {said})")
         taken: list[Any] = list(itertools.islice(range(start, stop, step), _MOST + 1))
     else:
         taken = yaml_values.parse(name, f"[{said}]")
     require(bool(taken), name, "at least one value", said)
-    require(_all_different(taken), name, "different values", said)
+    require(_all_different(taken), name, "distinct values", said)
     return name, taken
 
 
@@ -54,9 +55,11 @@ def grid_points(axes: Sequence[tuple[str, Sequence[Any]]]) -> list[Point]:
     [{'seed': 0, 'norm': 'none'}, {'seed': 1, 'norm': 'none'}]
     """
     names = [name for name, _ in axes]
-    require(len(set(names)) == len(names), "grid", "each parameter once", names)
+    if len(set(names)) != len(names):
+        raise ParameterError(f"each parameter can be in the grid only once (got {', '.join(names)})")
     count = math.prod(len(taken) for _, taken in axes)
-    require(count <= _MOST, "grid", f"at most {_MOST} points", count)
+    if count > _MOST:
+        raise ParameterError(f"the grid has {count} points; at most {_MOST} are allowed")
     return [dict(zip(names, each, strict=True)) for each in itertools.product(*(taken for _, taken in axes))]
 
 
@@ -69,7 +72,8 @@ def read_points(path: Path) -> list[Point]:
     points: list[Point] = yaml_values.read("points", path)
     good = isinstance(points, list) and points and all(isinstance(each, dict) and each for each in points)
     require(bool(good), "points", "a list of mappings from parameters to values", points)
-    require(_all_different(points), "points", "different points", str(path))
+    if not _all_different(points):
+        raise ParameterError(f"'{path}' lists the same point twice")
     return points
 
 
@@ -84,7 +88,8 @@ def check_points(notebook: Notebook, points: Sequence[Mapping[str, Any]]) -> Non
     Raises:
         ParameterError: parameters of a point are invalid; if there are several points, the message names it.
     """
-    require(bool(points), "grid", "at least one point", 0)
+    if not points:
+        raise ParameterError("there are no points to execute")
     for place, point in enumerate(points, 1):
         try:
             notebook.check(point)

@@ -172,7 +172,7 @@ def points_folder(notebook: Notebook, out: Path) -> Path:
     if not stamp.exists():
         write_whole(stamp, json.dumps({"notebook": mine}).encode())
     elif (other := json.loads(stamp.read_text())["notebook"]) != mine:
-        raise ParameterError(f"out: expected a folder of '{mine}', got that of '{other}': '{out}'")
+        raise ParameterError(f"'{out}' holds a sweep of '{other}', not of '{mine}'; choose another folder")
     return folder
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
+from lmc_utils.formatting import LONGEST_VALUE, describe_error, one_line, short_repr
 from lmc_utils.settings import ParameterError, require
 
 _LONGEST = 10_000  # characters, which take the parser some tenths of a second
 _DEEPEST = 20  # lists within lists
-_WANTED = "text, finite numbers (whole ones from -2**63 to 2**63), or lists of these"
+_WANTED = "text, finite numbers (integers between -2**63 and 2**63), or lists of these"
 _CONSTANTS = dict.fromkeys(["", "~", "null", "Null", "NULL"]) | {
     word: truth for truth in (True, False) for word in (str(truth), str(truth).lower(), str(truth).upper())
 }
@@ -37,24 +37,24 @@ def parse(name: str, text: str) -> Any:
     [64, 0.001, 'yes']
     >>> parse("seed", "&a [*a, *a]")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: seed: expected a value without anchors and tags, got '&a [*a, *a]'
+    lmc_utils.settings.ParameterError: seed must be without anchors and tags (got '&a [*a, *a]')
     """
     name = one_line(name, LONGEST_VALUE)
     require(len(text) <= _LONGEST, name, f"at most {_LONGEST} characters", text)
 
     def value(event: Any, depth: int) -> Any:
         plain = not any(getattr(event, what, None) for what in ("anchor", "tag"))  # aliases have an anchor, too
-        require(plain, name, "a value without anchors and tags", text)
+        require(plain, name, "without anchors and tags", text)
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event)
-        require(depth < _DEEPEST, name, f"lists of at most {_DEEPEST} levels", text)
+        require(depth < _DEEPEST, name, f"nested at most {_DEEPEST} levels deep", text)
         inside = itertools.takewhile(lambda each: not isinstance(each, yaml.CollectionEndEvent), events)
         items = [value(each, depth + 1) for each in inside]
         if isinstance(event, yaml.SequenceStartEvent):
             return items
         keys = items[::2]
-        require(all(isinstance(key, str) for key in keys), name, "words for the keys of a mapping", text)
-        require(len(set(keys)) == len(keys), name, "each key once", text)
+        require(all(isinstance(key, str) for key in keys), name, "a mapping whose keys are strings", text)
+        require(len(set(keys)) == len(keys), name, "a mapping with distinct keys", text)
         return dict(zip(keys, items[1::2], strict=True))
 
     events = yaml.parse(text, yaml.SafeLoader)  # incrementally: the parser is slow for thousands of brackets
@@ -68,9 +68,9 @@ def parse(name: str, text: str) -> Any:
     except ParameterError:
         raise
     except ValueError as error:
-        raise ParameterError(f"{name}: expected {_WANTED}, got {short_repr(text)}") from error
-    except Exception as error:  # its own errors, and any others on unexpected text
-        raise ParameterError(f"{name}: expected YAML, got {short_repr(text)}") from error
+        raise ParameterError(f"{name} must be {_WANTED} (got {short_repr(text)})") from error
+    except Exception as error:  # the parser's own errors, and any others on unexpected text
+        raise ParameterError(f"{name} must be YAML (got {short_repr(text)})") from error
     return result
 
 
@@ -82,8 +82,10 @@ def read(name: str, path: Path) -> Any:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParameterError(f"{name}: no such file: {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{name}: expected a file of YAML, got '{path}' ({type(error).__name__})") from error
+        raise ParameterError(f"{name}: cannot read '{path}': {describe_error(error)}") from error
     return parse(name, text)
 
 

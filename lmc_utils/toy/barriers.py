@@ -131,7 +131,7 @@ def barrier_from_curvature(theta_1: ArrayLike, theta_2: ArrayLike, alphas: Array
     """
     first, second, alphas = _segment(theta_1, theta_2, alphas)
     if not np.all((alphas >= 0) & (alphas <= 1)):
-        raise ValueError(f"alphas: expected numbers from 0 to 1, got {alphas.tolist()}")
+        raise ValueError(f"alphas must be between 0 and 1 (got {alphas.tolist()})")
     nodes, weights = np.polynomial.legendre.leggauss(len(as_float64(roots)))
     nodes, weights = (nodes + 1) / 2, weights / 2
     a = alphas[:, None]

@@ -62,13 +62,13 @@ def descend(
     (True, False)
     """
     ordered = all(0 <= time <= 1 for time in fork_times) and list(fork_times) == sorted(fork_times)
-    require(ordered, "fork_times", "increasing fractions of the run, from 0 to 1", tuple(fork_times))
-    require(steps >= 1, "steps", "at least 1", steps)
-    require(0 <= temperature < math.inf, "temperature", "a finite number from 0 on", temperature)
-    require(0 < cooling < math.inf, "cooling", "a finite number above 0", cooling)
+    require(ordered, "fork_times", "increasing fractions between 0 and 1", tuple(fork_times))
+    require(steps >= 1, "steps", ">= 1", steps)
+    require(0 <= temperature < math.inf, "temperature", "finite and >= 0", temperature)
+    require(0 < cooling < math.inf, "cooling", "finite and > 0", cooling)
     # Degenerate solutions are unbounded, and somewhere on them any step size is too large: this is checked at the end.
     limit = largest_stable_step(roots) if directions is None else math.inf
-    steepest = f"above 0 and below {limit:.3g}, where descent diverges from the steepest solution (2 / curvature)"
+    steepest = f"> 0 and < {limit:.3g}, or descent diverges at the steepest minimum (2 / curvature)"
     require(0 < step_size < limit, "step_size", steepest, step_size)
 
     length, height = multidimensional.units(roots, directions)
@@ -90,7 +90,7 @@ def descend(
             places[apart:] = places[0]
         settled = _settles(places, slope, step_size)
     if not settled:
-        raise ValueError(f"step_size: expected one with which descent settles, got {step_size:g}; "
+        raise ValueError(f"step_size must be small enough for descent to settle (got {step_size:g}); "
                          f"some networks still oscillate at the end (try {step_size / 4:g})")  # fmt: skip
     return np.stack([*path, length * places]) if every_step else length * places
 

@@ -106,10 +106,10 @@ def minima(roots: ArrayLike) -> Array:
     """The minima of the landscape: its roots, increasing; f = 0 at each of them."""
     roots = as_float64(roots)
     if roots.ndim != 1 or len(roots) < 2:
-        raise ValueError(f"roots: expected a list of at least two, got {roots.tolist()}")
+        raise ValueError(f"roots must be a list of at least two (got {roots.tolist()})")
     ordered = np.sort(roots)
     if not (np.all(np.isfinite(ordered)) and np.all(np.diff(ordered) > 0)):
-        raise ValueError(f"roots: expected distinct, finite numbers, got {roots.tolist()}")
+        raise ValueError(f"roots must be distinct, finite numbers (got {roots.tolist()})")
     return ordered
 
 

@@ -88,8 +88,8 @@ def units(roots: ArrayLike, directions: ArrayLike | None = None, *, n_alphas: in
     curves = barrier_curve(roots, roots[distances.argmin(axis=1)], np.linspace(0, 1, n_alphas), roots, directions)
     length, height = float(np.median(distances.min(axis=1))), float(np.median(curves.max(axis=-1)))
     if not (length > 0 and 0 < height < np.inf):
-        raise ValueError(f"roots: expected solutions with barriers between them, got median distance {length:g} "
-                         f"and median barrier {height:g}")  # fmt: skip
+        raise ValueError(f"roots must be solutions with barriers between them (got median distance {length:g} "
+                         f"and median barrier {height:g})")  # fmt: skip
     return length, height
 
 
@@ -111,7 +111,7 @@ def simplex(m: int, dimension: int) -> Array:
     >>> simplex(2, 3)
     array([[ 0.5, -0.5,  0. ], [-0.5,  0.5,  0. ]])
     """
-    require(m <= dimension, "m", f"at most the dimension, {dimension}", m)
+    require(m <= dimension, "m", f"<= the dimension, {dimension}", m)
     corners = np.eye(m, dimension)
     corners[:, :m] -= 1 / m
     return corners
@@ -124,7 +124,7 @@ def random_directions(m: int, dimension: int, *, rank: int, seed: int) -> Array:
     >>> (rows @ rows.T).round(12) + 0.0
     array([[1., 0.], [0., 1.]])
     """
-    require(1 <= rank <= dimension, "rank", f"from 1 to the dimension, {dimension}", rank)
+    require(1 <= rank <= dimension, "rank", f"between 1 and the dimension, {dimension}", rank)
     tall = np.random.default_rng([seed, 1]).standard_normal((m, dimension, rank))
     return np.swapaxes(np.linalg.qr(tall).Q, 1, 2).copy()
 
@@ -153,11 +153,11 @@ def _checked(roots: ArrayLike, directions: ArrayLike | None) -> tuple[Array, Arr
     """Roots and directions as arrays; those of the isotropic product are the axes, since its A_i is the identity."""
     roots = as_float64(roots)
     if roots.ndim != 2:
-        raise ValueError(f"roots: expected the shape (m, n), got {roots.shape}")
+        raise ValueError(f"roots must have the shape (m, n) (got {roots.shape})")
     m, n = roots.shape
     frames = np.broadcast_to(np.eye(n), (m, n, n)) if directions is None else as_float64(directions)
     if frames.ndim != 3 or frames.shape[::2] != (m, n):
-        raise ValueError(f"directions: expected the shape ({m}, rank, {n}), got {frames.shape}")
+        raise ValueError(f"directions must have the shape ({m}, rank, {n}) (got {frames.shape})")
     return roots, frames
 
 
@@ -168,7 +168,7 @@ def _running_product(theta: ArrayLike, roots: ArrayLike, directions: ArrayLike |
     """
     theta, (roots, directions) = as_float64(theta), _checked(roots, directions)
     if theta.shape[-1:] != roots.shape[1:]:
-        raise ValueError(f"theta: expected {roots.shape[1]} as its last axis, got the shape {theta.shape}")
+        raise ValueError(f"theta must have a last axis of {roots.shape[1]} (got the shape {theta.shape})")
     points, n = theta.shape[:-1], roots.shape[1]
     # f, g and H in broadcastable shapes (..., 1, 1), (..., n, 1) and (..., n, n)
     parts = [np.ones((*points, 1, 1)), np.zeros((*points, n, 1)), np.zeros((*points, n, n))][: order + 1]

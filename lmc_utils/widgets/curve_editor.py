@@ -49,7 +49,8 @@ class CurveEditor(anywidget.AnyWidget):
         _check(planes)
         finite = np.isfinite(planes.loss) & np.isfinite(planes.error)
         shown = planes.sel(fork_epoch=planes.fork_epoch[finite.all(["row", "column"]).values])
-        require(shown.sizes["fork_epoch"] > 0, "planes", "finite heights at one fork epoch or more", "none")
+        if not shown.sizes["fork_epoch"]:
+            raise ParameterError("planes: no fork epoch has finite heights")
         scene = map_scene(shown)
         drawn = [_plane(shown.sel(fork_epoch=fork), *scene["range"]) for fork in shown.fork_epoch]
         super().__init__(scene=scene | {"planes": drawn})
@@ -57,16 +58,15 @@ class CurveEditor(anywidget.AnyWidget):
 
 def _check(planes: xr.Dataset) -> None:
     require_dims(planes, "planes", _PARTS)
-    require(planes.attrs.get("third") == "bend", "planes", "ones through a bend", planes.attrs.get("third"))
-    require((planes.loss > 0).where(planes.loss.notnull(), True).all(), "planes.loss", "numbers above 0", "others")
+    require(planes.attrs.get("third") == "bend", "planes", "planes through a bend", planes.attrs.get("third"))
+    if not (planes.loss > 0).where(planes.loss.notnull(), True).all():
+        raise ParameterError("planes.loss must be > 0 everywhere")
     for fork in planes.fork_epoch.values:
         plane = planes.sel(fork_epoch=fork)
         corners = plane.corner.transpose("axis", "point").values
         for axis, at in zip((plane.x, plane.y), corners, strict=True):
             if at.min() < float(axis[0]) or at.max() > float(axis[-1]):
-                raise ParameterError(
-                    f"planes: expected both networks and the bend on them, got one beyond the edge at fork epoch {fork}"
-                )
+                raise ParameterError(f"planes: at fork epoch {fork} a network or the bend lies outside the plane")
 
 
 def _plane(plane: xr.Dataset, low: float, high: float) -> dict[str, Any]:

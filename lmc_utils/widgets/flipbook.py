@@ -47,15 +47,15 @@ def flip_book(
     ['HBox', 'Stack', 'HTML']
     """
     pictures = list(render(figures))
-    require(len(pictures) > 0, "figures", "at least one", len(pictures))
+    require(len(pictures) > 0, "figures", "at least one figure", len(pictures))
     require(len(labels) == len(pictures), "labels", f"as many as figures, {len(pictures)}", len(labels))
     sizes = {picture.size for picture in pictures}
-    require(len(sizes) == 1, "figures", "all of one size", sorted(sizes))
+    require(len(sizes) == 1, "figures", "of one size", sorted(sizes))
     words = [f"{caption} {name.capitalize()} {label}." for label in labels]
     frames = list(map(_frame, pictures, words))
     last = len(frames) - 1  # Play restarts from the beginning there
     shown = last if start is None else start
-    require(0 <= shown <= last, "start", f"a frame from 0 to {last}", start)
+    require(0 <= shown <= last, "start", f"a frame between 0 and {last}", start)
     play = ipywidgets.Play(value=shown, max=last, interval=interval, tooltip=f"play through every {name}")
     layout = {"flex": "1 1 15rem", "min_width": "15rem"}
     options = [(str(label), index) for index, label in enumerate(labels)]

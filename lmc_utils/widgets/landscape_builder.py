@@ -26,7 +26,7 @@ class LandscapeBuilder(anywidget.AnyWidget):
     [-1.0, 1.0]
     >>> LandscapeBuilder(roots=[1.0, 1.0])
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: roots: expected 2 to 8 distinct finite numbers, got [1.0, 1.0]
+    lmc_utils.settings.ParameterError: roots must be 2 to 8 distinct, finite numbers (got [1.0, 1.0])
     """
 
     _esm = join_scripts("toy_landscape.js", "chart.js", "landscape_builder.js")
@@ -38,5 +38,5 @@ class LandscapeBuilder(anywidget.AnyWidget):
     def _check_roots(self, proposal: Any) -> Any:
         roots = finite_array(proposal["value"])
         valid = roots.ndim == 1 and 2 <= len(np.unique(roots)) == len(roots) <= MAX_HANDLES
-        require(valid, "roots", f"2 to {MAX_HANDLES} distinct finite numbers", proposal["value"])
+        require(valid, "roots", f"2 to {MAX_HANDLES} distinct, finite numbers", proposal["value"])
         return np.sort(roots).tolist()

@@ -74,12 +74,12 @@ def _check(lines: xr.Dataset, planes: xr.Dataset) -> None:
         require(ours == theirs, name, f"the same in lines and planes, {ours}", theirs)
     alphas = lines.alpha.values
     complete = alphas[0] <= 0 and alphas[-1] >= 1 and (np.diff(alphas) > 0).all()
-    require(complete, "alpha", "increasing, from 0 or below to 1 or above", alphas.tolist())
+    require(complete, "alpha", "increasing, and include 0 and 1", alphas.tolist())
     for part in _LINES:  # NaN is not JSON: one would disable every widget of a published page
         broken = lines[part].where(~np.isfinite(lines[part]), drop=True)
         where = ", ".join(f"{name} {broken[name].values.tolist()}" for name in _PAIR)
         if broken.size:
-            raise ParameterError(f"lines.{part}: NaN or infinite at {where}; select one epoch after all forks")
+            raise ParameterError(f"lines.{part} is NaN or infinite at {where}; select one epoch after all forks")
 
 
 def _curves(values: xr.DataArray) -> Any:

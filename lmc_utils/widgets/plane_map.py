@@ -51,4 +51,6 @@ def require_dims(data: xr.Dataset, name: str, parts: Mapping[str, Sequence[str]]
     """Raise ParameterError where a variable of a dataset is missing or has other dimensions, in any order."""
     for part, dims in parts.items():
         found = data[part].dims if part in data else None
-        require(set(dims) == set(found or ()), f"{name}.{part}", f"the dimensions {', '.join(dims)}", found)
+        require(
+            set(dims) == set(found or ()), f"{name}.{part}", f"an array with the dimensions {', '.join(dims)}", found
+        )

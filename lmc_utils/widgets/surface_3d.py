@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from lmc_utils.figures.labels import axis_label
 from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
 from lmc_utils.provenance import digest
-from lmc_utils.settings import require
+from lmc_utils.settings import ParameterError
 from lmc_utils.widgets.assets import join_scripts, palette, static_text
 
 
@@ -34,7 +34,8 @@ class Surface3D:
 
     def __init__(self, planes: xr.Dataset, trajectories: xr.Dataset, *, show: str = "loss") -> None:
         forks = planes.fork_epoch.values[planes[show].notnull().all(["row", "column"]).values]
-        require(len(forks) > 0, "planes", "at least one plane; all points lie on one line", len(forks))
+        if not len(forks):
+            raise ParameterError("planes: there is none, as all points lie on one line")
         low, high = log_range(planes[show])
         self.scene: dict[str, Any] = {
             "name": "fork epoch",

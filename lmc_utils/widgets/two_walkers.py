@@ -33,8 +33,8 @@ class TwoWalkers(anywidget.AnyWidget):
 
     >>> TwoWalkers(step_size=0.5)
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: step_size: expected above 0 and below 0.0..., where descent diverges from the
-    steepest solution (2 / curvature), got 0.5
+    lmc_utils.settings.ParameterError: step_size must be > 0 and < 0.0..., or descent diverges at the steepest
+    minimum (2 / curvature) (got 0.5)
     """
 
     _esm = join_scripts("toy_landscape.js", "toy_descent.js", "chart.js", "landscape_map.js", "two_walkers.js")
@@ -67,10 +67,14 @@ class TwoWalkers(anywidget.AnyWidget):
         value: float = coerce(name, proposal["value"], int if name in ("steps", "seed") else float)
         if name == "step_size":
             limit = descent.largest_stable_step(self.solutions)
-            reason = "where descent diverges from the steepest solution (2 / curvature)"
-            require(0 < value < limit, name, f"above 0 and below {limit:.3g}, {reason}", value)
+            require(
+                0 < value < limit,
+                name,
+                f"> 0 and < {limit:.3g}, or descent diverges at the steepest minimum (2 / curvature)",
+                value,
+            )
         elif name in _LOWEST:
-            require(_LOWEST[name] <= value < np.inf, name, f"a finite number from {_LOWEST[name]:g} on", value)
+            require(_LOWEST[name] <= value < np.inf, name, f"finite and >= {_LOWEST[name]:g}", value)
         else:
-            require(0 < value < np.inf, name, "a finite number above 0", value)
+            require(0 < value < np.inf, name, "finite and > 0", value)
         return value

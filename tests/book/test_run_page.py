@@ -87,8 +87,8 @@ def test_a_run_page_can_be_moved(run_page: Visit, browser: Browser, pages: Path,
     ("change", "said"),
     [
         ({"name": "none.ipynb"}, "expected an executed notebook"),
-        ({"out": "page.txt"}, "html: expected a name that ends in .html"),
-        ({"root": "nowhere"}, "root: expected a checkout of the book"),
+        ({"out": "page.txt"}, "html must be a file name ending in .html"),
+        ({"root": "nowhere"}, "is not a checkout of the book"),
     ],
 )
 def test_mistakes_are_one_line_errors(site: Path, tmp_path: Path, change: dict[str, str], said: str) -> None:

@@ -56,9 +56,9 @@ def test_the_reduced_fraction_is_of_the_mean_barrier() -> None:
 
 
 def test_other_curves_and_norms_are_one_line_errors() -> None:
-    with pytest.raises(ParameterError, match="bends: expected 1 in this chapter"):
+    with pytest.raises(ParameterError, match="bends must be 1 in this chapter, which draws the curve in its"):
         chapter.require_measurable(SMALL, CurveSettings(curve="chain", bends=2))
-    with pytest.raises(ParameterError, match="norm: expected none or batch"):
+    with pytest.raises(ParameterError, match="norm must be 'none' or 'batch' in this chapter, which rescales"):
         chapter.require_measurable(Experiment(norm="layer"), CurveSettings())
     chapter.require_measurable(SMALL, CurveSettings())
 

@@ -12,16 +12,16 @@ from lmc_utils.settings import ParameterError
 @pytest.mark.parametrize(
     ("parameters", "line"),
     [
-        ({"m": 1}, "m: expected from 2 to 64, got 1"),
-        ({"m": 65}, "m: expected from 2 to 64, got 65"),
-        ({"m_max": 3}, "m_max: expected from 4 to 64, got 3"),
-        ({"spacing": 0}, "spacing: expected above 0, got 0.0"),
-        ({"n_points": 9}, "n_points: expected at least 10, got 9"),
-        ({"roots": [1]}, "roots: expected a list of at least two, got [1.0]"),
-        ({"roots": [1, 1]}, "roots: expected distinct, finite numbers, got [1.0, 1.0]"),
-        ({"roots": "1, 2"}, "roots: expected a list, each item a finite number or null, got '1, 2'"),
-        ({"spacing": 1e30}, "spacing: expected minima whose barriers lie between 1e-300 and 1e300, got 1e+30"),
-        ({"roots": [0, 1e-90]}, "roots: expected minima whose barriers lie between 1e-300 and 1e300, got [0.0, 1e-90]"),
+        ({"m": 1}, "m must be between 2 and 64 (got 1)"),
+        ({"m": 65}, "m must be between 2 and 64 (got 65)"),
+        ({"m_max": 3}, "m_max must be between 4 and 64 (got 3)"),
+        ({"spacing": 0}, "spacing must be > 0 (got 0.0)"),
+        ({"n_points": 9}, "n_points must be >= 10 (got 9)"),
+        ({"roots": [1]}, "roots must be a list of at least two (got [1.0])"),
+        ({"roots": [1, 1]}, "roots must be distinct, finite numbers (got [1.0, 1.0])"),
+        ({"roots": "1, 2"}, "roots must be a list, each item a finite number or null (got '1, 2')"),
+        ({"spacing": 1e30}, "spacing must be such that all barriers lie between 1e-300 and 1e300 (got 1e+30)"),
+        ({"roots": [0, 1e-90]}, "roots must be such that all barriers lie between 1e-300 and 1e300 (got [0.0, 1e-90])"),
     ],
 )
 def test_landscape_parameters_out_of_range_are_one_line_errors(parameters: dict[str, object], line: str) -> None:

@@ -8,37 +8,37 @@ import pytest
 from lmc_utils.chapters.toy_siblings import Descent, between_random_solutions
 from lmc_utils.settings import ParameterError
 
-RISING = "an increasing list of at least one, each from 0 to 1"
-LONG = "where descent diverges from the steepest solution (2 / curvature), got"
+RISING = "an increasing, non-empty list of values between 0 and 1"
+LONG = "or descent diverges at the steepest minimum (2 / curvature)"
 
 
 @pytest.mark.parametrize(
     ("parameters", "line"),
     [
-        ({"step_size": 0.02}, f"step_size: expected below 0.00542, {LONG} 0.02"),
-        ({"step_size": 0.02, "counts": [3]}, f"step_size: expected below 0.0111, {LONG} 0.02"),
-        ({"step_size": 0}, "step_size: expected above 0, got 0.0"),
-        ({"rank": 11}, "rank: expected at most the smallest of the dimensions, 10, got 11"),
-        ({"rank": 0}, "rank: expected at least 1, got 0"),
-        ({"m_field": 11}, "m_field: expected at most the smallest of the dimensions, 10, got 11"),
-        ({"dimensions": [1, 10]}, "dimensions: expected a list of at least one, each from 2 to 200, got [1, 10]"),
+        ({"step_size": 0.02}, f"step_size must be < 0.00542, {LONG} (got 0.02)"),
+        ({"step_size": 0.02, "counts": [3]}, f"step_size must be < 0.0111, {LONG} (got 0.02)"),
+        ({"step_size": 0}, "step_size must be > 0 (got 0.0)"),
+        ({"rank": 11}, "rank must be <= the smallest of `dimensions`, 10 (got 11)"),
+        ({"rank": 0}, "rank must be >= 1 (got 0)"),
+        ({"m_field": 11}, "m_field must be <= the smallest of `dimensions`, 10 (got 11)"),
+        ({"dimensions": [1, 10]}, "dimensions must be a non-empty list of values between 2 and 200 (got [1, 10])"),
         (
             {"fork_times": [0, 1.5]},
-            f"fork_times: expected {RISING}, got [0.0, 1.5]",
+            f"fork_times must be {RISING} (got [0.0, 1.5])",
         ),
         (
             {"fork_times": [0.5, 0]},
-            f"fork_times: expected {RISING}, got [0.5, 0.0]",
+            f"fork_times must be {RISING} (got [0.5, 0.0])",
         ),
-        ({"fork_times": []}, f"fork_times: expected {RISING}, got []"),
-        ({"fork_times": [0.5, 0.501]}, "fork_times: expected times at least a percent apart, got [0.5, 0.501]"),
-        ({"counts": [1, 3]}, "counts: expected a list of at least one, each from 2 to 64, got [1, 3]"),
-        ({"temperature": -1}, "temperature: expected at least 0, got -1.0"),
-        ({"cooling": 0}, "cooling: expected above 0, got 0.0"),
-        ({"pairs": 0}, "pairs: expected at least 10, got 0"),
-        ({"steps": 0}, "steps: expected from 1 to 100000, got 0"),
-        ({"threshold": 0}, "threshold: expected above 0, got 0.0"),
-        ({"seed": -1}, "seed: expected at least 0, got -1"),
+        ({"fork_times": []}, f"fork_times must be {RISING} (got [])"),
+        ({"fork_times": [0.5, 0.501]}, "fork_times must be at least 0.01 apart (got [0.5, 0.501])"),
+        ({"counts": [1, 3]}, "counts must be a non-empty list of values between 2 and 64 (got [1, 3])"),
+        ({"temperature": -1}, "temperature must be >= 0 (got -1.0)"),
+        ({"cooling": 0}, "cooling must be > 0 (got 0.0)"),
+        ({"pairs": 0}, "pairs must be >= 10 (got 0)"),
+        ({"steps": 0}, "steps must be between 1 and 100000 (got 0)"),
+        ({"threshold": 0}, "threshold must be > 0 (got 0.0)"),
+        ({"seed": -1}, "seed must be >= 0 (got -1)"),
     ],
 )
 def test_descent_parameters_out_of_range_are_one_line_errors(parameters: dict[str, object], line: str) -> None:

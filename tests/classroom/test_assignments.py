@@ -92,7 +92,9 @@ def test_existing_work_is_not_overwritten(tmp_path: Path) -> None:
     assignments.write(SOURCES[:2], tmp_path)
     second.write_text(second.read_text().replace("raise NotImplementedError()", "prediction = 'lower'"))
     worked_on, before = second.read_text(), first.stat().st_mtime_ns
-    with pytest.raises(ParameterError, match=r"^out: expected a folder without other notebooks .*02_fork"):
+    with pytest.raises(
+        ParameterError, match=r"^out: .* already has notebooks of these names; add --force to overwrite"
+    ):
         assignments.write(SOURCES[:2], tmp_path)
     assert (second.read_text(), first.stat().st_mtime_ns) == (worked_on, before)
     assignments.write(SOURCES[:2], tmp_path, force=True)
@@ -102,28 +104,28 @@ def test_existing_work_is_not_overwritten(tmp_path: Path) -> None:
 def test_the_solutions_are_never_overwritten(tmp_path: Path) -> None:
     source = tmp_path / SOURCES[0].name
     source.write_bytes(SOURCES[0].read_bytes())
-    with pytest.raises(ParameterError, match=r"^out: expected another folder than that of the solutions"):
+    with pytest.raises(ParameterError, match=r"^out must be another folder than that of the solutions \(got .*"):
         assignments.write([source], tmp_path, force=True)
     assert source.read_bytes() == SOURCES[0].read_bytes()
 
 
 def test_existing_binary_files_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / SOURCES[0].name).write_bytes(b"\xff\xfe")
-    with pytest.raises(ParameterError, match=r"^out: expected a folder without other notebooks"):
+    with pytest.raises(
+        ParameterError, match=r"^out: .* already has notebooks of these names; add --force to overwrite"
+    ):
         assignments.write(SOURCES[:1], tmp_path)
 
 
 def test_a_faulty_source_is_a_one_line_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.ipynb"
     broken.write_text(SOURCES[0].read_text().replace("### END SOLUTION", "### END", 1))
-    with pytest.raises(
-        ParameterError, match=r"^broken: ClearSolutions of nbgrader says: no end solution statement found"
-    ):
+    with pytest.raises(ParameterError, match=r"^broken: nbgrader failed in ClearSolutions: no end solution"):
         assignments.write([broken], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_read_only_folder_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ParameterError, match=r"^out: expected a folder to write to, got '.*file/x' "):
+    with pytest.raises(ParameterError, match=r"^out: cannot write to .* Not a directory"):
         assignments.write(SOURCES[:1], tmp_path / "file" / "x")

@@ -317,7 +317,7 @@ def test_originals_are_not_overwritten(batch: Batch) -> None:
         if place == "submissions/half":
             continue
         assert done.returncode == 2
-        assert done.stderr.startswith("lmc: executed: expected a folder that does not contain the submissions")
+        assert done.stderr.startswith("lmc: executed must be a folder that contains none of the submissions")
     assert (batch.submissions / "half" / SOURCE.name).read_bytes() == before
 
 
@@ -351,18 +351,18 @@ def test_interrupted_grading_resumes(batch: Batch) -> None:
     [
         (
             ["submisions"],
-            "submission: expected a file or folder that exists, got 'submisions'; did you mean 'submissions'?",
+            "no such file or folder: submisions; did you mean 'submissions'?",
         ),
-        (["submissions", "--csv", "grades.xlsx"], "csv: expected a file that ends in .csv, got 'grades.xlsx'"),
-        (["submissions", "--csv", "/proc/x/grades.csv"], "csv: expected a folder to write to, got '/proc/x'"),
-        (["submissions", "--executed", "grades.csv"], "executed: expected a folder to write to, got 'grades.csv'"),
-        (["submissions", "--root", "submissions"], "root: expected a checkout of the book with exercise notebooks"),
+        (["submissions", "--csv", "grades.xlsx"], "csv must be a file name ending in .csv (got 'grades.xlsx')"),
+        (["submissions", "--csv", "/proc/x/grades.csv"], "csv: cannot write to '/proc/x'"),
+        (["submissions", "--executed", "grades.csv"], "executed: cannot write to 'grades.csv'"),
+        (["submissions", "--root", "submissions"], "is not a checkout of the book: it has no exercise notebooks"),
     ],
 )
 def test_wrong_arguments_are_one_line_errors(arguments: list[str], line: str, batch: Batch) -> None:
     done = lmc("grade", *arguments, cwd=batch.root)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"lmc: {line}")
+    assert line in done.stderr.removeprefix("lmc: ")
     assert done.stderr.count("\n") == 1
 
 

@@ -106,16 +106,16 @@ def test_each_student_has_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name\nAnn\n", "for: expected a column named 'student'"),
-        ("", "for: expected a column named 'student'"),
-        ("student\n", "for: expected at least one student"),
-        ("student,mail\nAnn,a\n,b\n", "for: expected a name in line 3"),
-        ("student\nAnn\n ann\n", "for: expected students whose names differ"),
-        ("student\n../\n", "for: expected students whose names differ"),
+        ("name\nAnn\n", "has no column named 'student'"),
+        ("", "has no column named 'student'"),
+        ("student\n", "lists no students"),
+        ("student,mail\nAnn,a\n,b\n", "line 3: the name must not be empty"),
+        ("student\nAnn\n ann\n", "has names that cannot be told apart as folders"),
+        ("student\n../\n", "has names that cannot be told apart as folders"),
     ],
 )
 def test_an_invalid_class_list_is_rejected(text: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=f"^{re.escape(said)}"):
+    with pytest.raises(ParameterError, match=re.escape(said)):
         student_folders(table(tmp_path, text))
 
 
@@ -128,4 +128,4 @@ def test_handouts_for_a_class(tmp_path: Path) -> None:
     assert ann.read_text() != ben.read_text()
     none = lmc("assign", "--for", "nobody.csv", "--root", ROOT, cwd=tmp_path)
     assert (none.returncode, none.stderr.count("\n")) == (2, 1)
-    assert none.stderr.startswith("lmc: for: expected a table of students, got 'nobody.csv'")
+    assert none.stderr.startswith("lmc: no such file: nobody.csv")

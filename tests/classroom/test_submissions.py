@@ -69,10 +69,10 @@ def test_a_missing_path_is_rejected_with_a_suggestion(tmp_path: Path) -> None:
     (tmp_path / "submissions").mkdir()
     with pytest.raises(
         ParameterError,
-        match=r"submission: expected a file or folder that exists, got .*submisions'; did you mean '.*submissions'",
+        match=r"no such file or folder: .* did you mean .*",
     ):
         collect_submissions([tmp_path / "submisions"], SOURCES)
-    with pytest.raises(ParameterError, match=r"submission: expected files to mark, got '.*submissions'"):
+    with pytest.raises(ParameterError, match=r"no submissions found in .*"):
         collect_submissions([tmp_path / "submissions"], SOURCES)
 
 

@@ -70,10 +70,10 @@ def test_results_accepts_several_files_and_lists_parameters(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["slow.ipynb"], "lmc: notebook: expected at least two executed notebooks, got 1"),
-        (["slow.ipynb", "none.ipynb"], "lmc: notebook: expected an executed notebook, 'none.ipynb' is none"),
-        (["slow.ipynb", "fast.ipynb", "--json", "--csv"], "lmc: json: expected one of --json and --csv, got 'both'"),
-        (["slow.ipynb", "fast.ipynb", "--html", "page.pdf"], "lmc: html: expected a name that ends in .html"),
+        (["slow.ipynb"], "lmc: give at least two executed notebooks (got 1)"),
+        (["slow.ipynb", "none.ipynb"], "lmc: no such file: none.ipynb"),
+        (["slow.ipynb", "fast.ipynb", "--json", "--csv"], "lmc: choose --json or --csv, not both"),
+        (["slow.ipynb", "fast.ipynb", "--html", "page.pdf"], "lmc: html must be a file name ending in .html"),
     ],
 )
 def test_a_mistake_is_a_one_line_error(folder: Path, arguments: list[str], line: str) -> None:

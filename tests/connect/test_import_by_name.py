@@ -66,17 +66,17 @@ def test_a_name_gives_the_object_or_what_its_factory_makes() -> None:
 @pytest.mark.parametrize(
     ("place", "line"),
     [
-        ("readers_own", "model: expected MODULE:NAME, as in package.module:function, got 'readers_own'"),
-        ("readers_none:make", "model: expected a module that can be imported, 'readers_none' says ModuleNotFoundError"),
-        ("readers_own:mak", "model: in readers_own, 'mak' is not known; did you mean 'make'"),
-        ("readers_own:held", "model: expected a function that makes it, got 'list'"),
-        ("readers_own:other", "model: expected a function that makes a torch module, got 'int'"),
-        ("readers_own:leaves", "model: expected a function without arguments, readers_own:leaves says SystemExit: 2"),
+        ("readers_own", "model must be MODULE:NAME, e.g. package.module:function (got 'readers_own')"),
+        ("readers_none:make", "model: cannot import 'readers_none': ModuleNotFoundError"),
+        ("readers_own:mak", "model: unknown name in readers_own: 'mak'; did you mean 'make'"),
+        ("readers_own:held", "model must be a function or class that makes it (got 'list')"),
+        ("readers_own:other", "model must be a module of torch, or a function that makes one (got 'int')"),
+        ("readers_own:leaves", "model: readers_own:leaves() raised SystemExit: 2"),
         (
             "./readers_own.py:make",
-            "model: expected a module rather than a file, got './readers_own.py:make'; write r",
+            "model must name a module, not a file (got './readers_own.py:make'); write r",
         ),
-        ("readers_own:raises", "model: expected a function without arguments, readers_own:raises says RuntimeError"),
+        ("readers_own:raises", "model: readers_own:raises() raised RuntimeError"),
     ],
 )
 def test_an_unknown_name_is_a_one_line_error(place: str, line: str) -> None:

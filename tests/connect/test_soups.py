@@ -123,7 +123,7 @@ def test_each_member_of_an_ensemble_has_its_own_reestimated_statistics() -> None
     assert float(found.loss.sel(candidate="ensemble")) == pytest.approx(float(expected), rel=1e-5)
     losses = [float(nn.functional.cross_entropy(each, samples[1])) for each in logits]
     np.testing.assert_allclose(found.loss[:4], losses, rtol=1e-5)
-    with pytest.raises(ParameterError, match=r"^batchnorm: expected reestimate or interpolate, as an average has one"):
+    with pytest.raises(ParameterError, match=r"^batchnorm must be reestimate or interpolate: an average has one"):
         connect.soup(networks, samples, batchnorm="keep")
 
 
@@ -161,9 +161,13 @@ def test_an_interrupted_soup_has_what_was_measured() -> None:
 @pytest.mark.parametrize(
     ("given", "options", "line"),
     [
-        (list, {}, "networks: expected a mapping from names to networks, got a list"),
-        (lambda two: {1: two[0], "b": two[1]}, {}, r"networks: expected names that are texts, got \[1, 'b'\]"),
-        (lambda two: dict(zip("ab", two, strict=True)), {"alphas": 3}, "option: 'alphas' is not known; choose from l"),
+        (list, {}, r"networks must be a mapping from names to networks \(got a list\)"),
+        (lambda two: {1: two[0], "b": two[1]}, {}, r"networks must be named by strings \(got \[1, 'b'\]\)"),
+        (
+            lambda two: dict(zip("ab", two, strict=True)),
+            {"alphas": 3},
+            "unknown option 'alphas'; choose from: loss, error, batch,",
+        ),
     ],
     ids=["list", "number", "option"],
 )

@@ -39,8 +39,10 @@ def test_corruption_is_detected(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", "epoch 1: its file cannot be read"}
     path.unlink()
-    gap = "intact; without epoch 1, which `keep` left out or which are lost"
+    gap = "intact; 1 epoch not stored (keep=2)"
     assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", gap}
+    (path.parent / "epoch_0000.safetensors").unlink()
+    assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", "missing epochs: 0, 1"}
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"experiment": {}}', "[" * 5000])
@@ -65,9 +67,9 @@ def test_runs_are_selected_by_name_prefix(folder: Path) -> None:
     runs = cached_runs.list_runs(folder)
     name = runs[0].path.name
     assert next(cached_runs.pick(runs, [name[:12]])) == runs[0]
-    with pytest.raises(ParameterError, match="run: expected the name of one run, '' begins "):
+    with pytest.raises(ParameterError, match="'' is ambiguous; it begins the names of the runs "):
         list(cached_runs.pick(runs, [""]))
-    with pytest.raises(ParameterError, match="run: 'nothing' is not known"):
+    with pytest.raises(ParameterError, match="unknown run 'nothing'"):
         list(cached_runs.pick(runs, ["nothing"]))
 
 

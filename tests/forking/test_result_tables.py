@@ -77,7 +77,7 @@ def test_how_tables_were_made_can_be_read(made: xr.Dataset) -> None:
 
 def test_a_missing_table_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result_tables, "PLACES", (tmp_path,))
-    with pytest.raises(ParameterError, match=r"table: expected resnet8_norms.nc in .* makes it"):
+    with pytest.raises(ParameterError, match=r"no table resnet8_norms.nc in .* make it by python -m"):
         result_tables.read("resnet8_norms")
-    with pytest.raises(ParameterError, match="table: 'resnet8_norm' is not known; did you mean 'resnet8_norms'"):
+    with pytest.raises(ParameterError, match=r"unknown table 'resnet8_norm'; did you mean 'resnet8_norms'\?"):
         result_tables.read("resnet8_norm")

@@ -229,12 +229,12 @@ MEASURES: list[Callable[..., xr.Dataset]] = [
 
 
 def test_invalid_conventions_are_one_line_errors(pairs: Callable[..., Pairs]) -> None:
-    with pytest.raises(ParameterError, match="batchnorm: expected reestimate, as the networks come without their"):
+    with pytest.raises(ParameterError, match="batchnorm must be 'reestimate', as the networks have no running"):
         lines.line(pairs("interpolate", kept=None), LINE)
     without = pairs("reestimate")
     only_test = {"test": require_stacked(without).samples["test"]}
     without = replace(without, evaluator=replace(require_stacked(without), samples=only_test))
-    with pytest.raises(ParameterError, match="expected samples of the split train to re-estimate statistics on"):
+    with pytest.raises(ParameterError, match="no training samples to re-estimate statistics on"):
         lines.line(without, LINE)
 
 
@@ -287,5 +287,5 @@ def test_activation_variances_require_batch_normalisation(samples: dict[str, tup
     plain_one = build(Architecture(widths=(2,)), SHAPE, 3).double()
     size = sum(value.numel() for value in plain_one.parameters())
     made = between(plain_one, torch.zeros(1, size), torch.ones(1, size), samples=samples)
-    with pytest.raises(ParameterError, match="norm: expected a network with batch normalisation"):
+    with pytest.raises(ParameterError, match="the network has no batch normalisation"):
         activation_variance.variances(made)

@@ -153,14 +153,14 @@ def test_the_bend_can_be_a_third_point() -> None:
 
 @pytest.mark.parametrize("t", [-0.1, 1.5, math.nan])
 def test_t_outside_0_to_1_is_rejected(t: float) -> None:
-    with pytest.raises(ParameterError, match=r"t: expected from 0 to 1, got"):
+    with pytest.raises(ParameterError, match=r"t must be between 0 and 1 \(got "):
         CurveSettings().weights(torch.tensor([0.5, t]))
 
 
 def test_diverged_training_and_too_few_samples_are_one_line_errors() -> None:
     with pytest.raises(Diverged, match="curve_rate: training of the curve diverged in epoch"):
         train(made(MLP), replace(SHORT, curve_rate=1e20), RECIPE)
-    with pytest.raises(ParameterError, match="batch_size: expected at most the 60 training samples, got 64"):
+    with pytest.raises(ParameterError, match=r"batch_size must be <= 60, the number of training samples \(got 64\)"):
         train(made(MLP), SHORT, Recipe(batch_size=64))
 
 
@@ -178,7 +178,7 @@ def test_a_curve_with_one_bend_lies_on_its_plane() -> None:
         first, second = measured.corner[place].values[:2]
         np.testing.assert_allclose(positions[place].sel(trajectory=0), np.linspace(first, second, len(t)), atol=1e-12)
     assert positions[2].isnull().all(), "no pair, no trajectory"
-    with pytest.raises(ParameterError, match="bends: expected 1, as a path with more of them leaves the plane, got 3"):
+    with pytest.raises(ParameterError, match=r"bends must be 1: a path with more bends leaves the plane \(got 3\)"):
         plane_trajectories(measured, replace(SHORT, curve="chain", bends=3))
 
 
@@ -192,7 +192,7 @@ def test_the_distance_from_another_plane_is_in_units_of_that_of_the_networks() -
     assert np.isnan(found.values[2]), "a network with itself and a third span no plane"
     on_it = off_plane(curves, curves.planes())
     assert on_it.values[:2] == pytest.approx(0, abs=1e-5)
-    with pytest.raises(ParameterError, match="third: expected pairs with a third point"):
+    with pytest.raises(ParameterError, match="the pairs have no third point; make them with third="):
         off_plane(curves, made(MLP))
-    with pytest.raises(ParameterError, match="thirds: expected the pairs of the paths, got 1"):
+    with pytest.raises(ParameterError, match="thirds must be of the same pairs as the paths"):
         off_plane(curves, replace(pairs, places=[(0,)]))

@@ -15,7 +15,7 @@ from lmc_utils.networks import stack
 from lmc_utils.settings import ParameterError
 
 GRID = lines.LineGrid(alphas=5)
-TWO_NUMBERS = "alpha_range: expected two numbers, the first at most 0, the second at least 1"
+TWO_NUMBERS = "alpha_range must be two numbers, the first <= 0, the second >= 1"
 
 
 def test_mix_is_exact_at_the_endpoints_and_linear_between() -> None:
@@ -106,9 +106,9 @@ def test_every_grid_holds_endpoints_and_midpoint_once(alphas: int, ends: tuple[f
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"alphas": 1}, "alphas: expected at least 2, got 1"),
-        ({"alpha_range": [0.1, 1]}, f"{TWO_NUMBERS}, got [0.1, 1.0]"),
-        ({"alpha_range": [0, 1, 2]}, f"{TWO_NUMBERS}, got [0.0, 1.0, 2.0]"),
+        ({"alphas": 1}, "alphas must be >= 2 (got 1)"),
+        ({"alpha_range": [0.1, 1]}, f"{TWO_NUMBERS} (got [0.1, 1.0])"),
+        ({"alpha_range": [0, 1, 2]}, f"{TWO_NUMBERS} (got [0.0, 1.0, 2.0])"),
     ],
 )
 def test_an_invalid_line_is_rejected(change: dict[str, object], line: str) -> None:

@@ -53,7 +53,7 @@ def test_the_path_from_a_point_to_itself_is_that_point() -> None:
 @pytest.mark.parametrize(
     ("heights", "stop", "message"),
     [
-        (np.zeros((3, 3)), (0, 3), "plane: expected one with both networks on it, got one without (0, 3)"),
+        (np.zeros((3, 3)), (0, 3), "plane: the network at (0, 3) lies outside it; both must lie on it"),
         (np.full((3, 3), np.nan), (0, 2), "plane: some heights are NaN or infinite"),
     ],
 )
@@ -121,7 +121,7 @@ def test_measured_planes_have_a_pass_on_every_split() -> None:
 
 
 def test_planes_that_do_not_reach_the_networks_are_rejected() -> None:
-    with pytest.raises(ParameterError, match="with both networks on it, got one without the second"):
+    with pytest.raises(ParameterError, match="the second lies outside it; both networks must lie on it"):
         across(mountain(True).isel(column=slice(0, 6)))
-    with pytest.raises(ParameterError, match="plane: expected one at least with both networks on it, got none"):
+    with pytest.raises(ParameterError, match="no plane has both networks on it"):
         across(mountain(True).isel(pair=[1]))

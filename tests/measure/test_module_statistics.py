@@ -114,8 +114,8 @@ def test_the_order_of_two_inputs_does_not_matter_to_a_symmetric_network() -> Non
 @pytest.mark.parametrize(
     ("make", "sizes", "line"),
     [
-        (lambda: nn.BatchNorm1d(6), [1, 1], "expected a batch with at least two numbers for each channel"),
-        (lambda: Aside(True), [4], "expected normalisations that the network calls, it never calls aside but uses"),
+        (lambda: nn.BatchNorm1d(6), [1, 1], "re-estimating statistics takes a batch with at least two numbers"),
+        (lambda: Aside(True), [4], "the network never calls aside but uses the statistics, which"),
     ],
 )
 def test_what_cannot_be_reestimated_is_one_line(make: Callable[[], nn.Module], sizes: list[int], line: str) -> None:

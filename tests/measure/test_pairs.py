@@ -110,11 +110,11 @@ def test_missing_splits_and_third_points_are_rejected(
     first, second, third = thetas
     bare = between(NETWORK, first, second, samples=samples)
     for measure in (lambda: planes.plane(bare, planes.PlaneGrid()), lambda: ridges.tracks(bare, [0.0, 1.0])):
-        with pytest.raises(ParameterError, match="third: expected pairs with a third point, got pairs of"):
+        with pytest.raises(ParameterError, match="the pairs have no third point; make them with third="):
             measure()
-    with pytest.raises(ParameterError, match="split: 'tain' is not known; did you mean 'train'"):
+    with pytest.raises(ParameterError, match=r"unknown split 'tain'; did you mean 'train'\? Choose from: train,"):
         lines.line(bare, lines.LineGrid(), splits=["tain"])
-    with pytest.raises(ParameterError, match="split: 'test' is not known"):
+    with pytest.raises(ParameterError, match="unknown split 'test'; choose from: train, held out"):
         curvature.along(bare, split="test")
     with pytest.raises(ValueError, match=r"expected one shape \(pairs, parameters\), got \(2, 43\), \(1, 43\)"):
         between(NETWORK, first, second[:1], samples=samples)

@@ -33,7 +33,7 @@ def test_the_basis_of_a_known_triangle_is_orthonormal_and_exact() -> None:
 def test_points_on_one_line_are_reported(scale: float) -> None:
     first, way = scale * torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
     for others in ((0, 0), (1, 2), (0, 1), (1, 0), (1, 1)):
-        with pytest.raises(planes.Colinear, match="expected three that span a plane"):
+        with pytest.raises(planes.Colinear, match="the three points lie on one line, and span no plane"):
             planes.basis(torch.stack([first, first + others[0] * way, first + others[1] * way]))
 
 
@@ -75,8 +75,8 @@ def test_siblings_before_the_fork_span_no_plane(run: Run, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"grid": 1}, "grid: expected at least 2, got 1"),
-        ({"margin": -1}, "margin: expected at least 0"),
+        ({"grid": 1}, r"grid must be >= 2 \(got 1\)"),
+        ({"margin": -1}, r"margin must be >= 0 \(got -1.0\)"),
     ],
 )
 def test_an_invalid_plane_is_rejected(change: dict[str, object], line: str) -> None:
@@ -85,5 +85,5 @@ def test_an_invalid_plane_is_rejected(change: dict[str, object], line: str) -> N
 
 
 def test_an_unknown_third_point_is_rejected(run: Run) -> None:
-    with pytest.raises(ParameterError, match="third: 'fork' is not known; did you mean 'fork_point'"):
+    with pytest.raises(ParameterError, match="unknown third 'fork'; choose from: fork_point, parent"):
         run.pairs(third="fork")

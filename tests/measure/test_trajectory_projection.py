@@ -55,5 +55,5 @@ def test_a_step_off_the_plane_is_measured() -> None:
 
 def test_an_unknown_third_point_is_rejected() -> None:
     trajectories = trajectories_of(lambda *_: torch.zeros(SIZE))
-    with pytest.raises(ParameterError, match="third: 'fork' is not known; did you mean 'fork_point'"):
+    with pytest.raises(ParameterError, match="unknown third 'fork'; choose from: fork_point, parent"):
         trajectory_projection.project(trajectories, third="fork")

@@ -71,7 +71,7 @@ def test_a_subset_of_the_training_samples_depends_on_the_seed() -> None:
     assert torch.equal(few.train[0], dataset.subset(100, seed=3).train[0])
     assert not torch.equal(few.train[0], dataset.subset(100, seed=4).train[0])
     assert few.test is dataset.test
-    with pytest.raises(ParameterError, match="train_samples: expected from 1 to the 1400 of digits, got 1401"):
+    with pytest.raises(ParameterError, match=r"train_samples must be between 1 and 1400, .* \(got 1401\)"):
         dataset.subset(1401, seed=0)
 
 
@@ -122,16 +122,14 @@ def test_a_corrupted_fashion_mnist_file_is_a_one_line_error(tmp_path: Path, pack
         "axes": content[:3] + b"\xff" + content[4:],
     }
     path.write_bytes(corrupted[damage])
-    with pytest.raises(
-        ParameterError, match=r"data_dir: expected train-images-idx3-ubyte.* got a corrupted file"
-    ) as caught:
+    with pytest.raises(ParameterError, match=r"data_dir: '.*train-images-idx3-ubyte.*' is corrupted") as caught:
         data.load(data.Source(dataset="fashion_mnist", data_dir=str(tmp_path)))
     assert "\n" not in str(caught.value)
 
 
 def test_as_many_labels_as_images_are_required(tmp_path: Path) -> None:
     write_fashion(tmp_path, np.zeros(11, np.uint8))
-    with pytest.raises(ParameterError, match="a label for each, got '12 x 28 x 28 and 11 labels'"):
+    with pytest.raises(ParameterError, match=r"a label for each \(12 x 28 x 28 and 11 labels\)"):
         data.load(data.Source(dataset="fashion_mnist", data_dir=str(tmp_path)))
 
 
@@ -186,7 +184,7 @@ def test_missing_files_are_named_with_instructions(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "_DEBIAN", tmp_path / "debian")
     data._load.cache_clear()
-    with pytest.raises(ParameterError, match=r"data_dir: expected the .*, found no .* in '.*(nowhere|data)'") as caught:
+    with pytest.raises(ParameterError, match=r"data_dir: no .* in '.*(nowhere|data)'") as caught:
         data.load(data.Source(dataset=name, data_dir=str(tmp_path / "nowhere") if named else None))
     assert "torchvision.datasets" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -200,5 +198,5 @@ def test_a_registered_data_set_can_be_chosen_by_name(monkeypatch: pytest.MonkeyP
         return data._dataset("pair", np.zeros((2, 3, 1)), [0, 1], np.zeros((2, 3, 1)), [0, 1])
 
     assert data.load(data.Source(dataset="pair")).input_shape == (3, 1)
-    with pytest.raises(ParameterError, match="dataset: 'pare' is not known; did you mean 'pair'"):
+    with pytest.raises(ParameterError, match="unknown dataset 'pare'; did you mean 'pair'"):
         data.Source(dataset="pare")

@@ -57,5 +57,5 @@ def test_channels_under_several_groups_of_normalisation_keep_their_order() -> No
 
 
 def test_unknown_layers_are_rejected() -> None:
-    with pytest.raises(ParameterError, match="network: expected a sequence of known layers, got Softplus at '1'"):
+    with pytest.raises(ParameterError, match=r"network must be a sequence of known layers \(got Softplus at '1'\)"):
         permutation_symmetry.axes(nn.Sequential(layers.Linear(1, 2, 3), nn.Softplus()))

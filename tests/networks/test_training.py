@@ -270,17 +270,17 @@ def test_diverged_training_raises_an_error(network: nn.Module, samples: tuple[Te
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"learning_rate": 0}, "learning_rate: expected above 0, got 0.0"),
-        ({"learning_rate": "fast"}, "learning_rate: expected a finite number, got 'fast'"),
-        ({"momentum": 1}, "momentum: expected at least 0 and below 1, got 1.0"),
-        ({"weight_decay": -1e-3}, "weight_decay: expected at least 0, got -0.001"),
-        ({"weight_decay": float("nan")}, "weight_decay: expected a finite number, got nan"),
-        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
-        ({"epochs": 2.5}, "epochs: expected a whole number, got 2.5"),
-        ({"warmup": 40}, "warmup: expected fewer than the 40 epochs, got 40"),
+        ({"learning_rate": 0}, "learning_rate must be > 0 (got 0.0)"),
+        ({"learning_rate": "fast"}, "learning_rate must be a finite number (got 'fast')"),
+        ({"momentum": 1}, "momentum must be >= 0 and < 1 (got 1.0)"),
+        ({"weight_decay": -1e-3}, "weight_decay must be >= 0 (got -0.001)"),
+        ({"weight_decay": float("nan")}, "weight_decay must be a finite number (got nan)"),
+        ({"batch_size": 0}, "batch_size must be >= 1 (got 0)"),
+        ({"epochs": 2.5}, "epochs must be a whole number (got 2.5)"),
+        ({"warmup": 40}, "warmup must be < epochs = 40 (got 40)"),
         (
             {"precision": "float16"},
-            "precision: 'float16' is not known; did you mean 'bfloat16'? Choose from float32, bfloat16",
+            "unknown precision 'float16'; did you mean 'bfloat16'? Choose from: float32, bfloat16",
         ),
     ],
 )

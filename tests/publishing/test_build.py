@@ -101,7 +101,7 @@ def test_only_one_build_at_a_time(tmp_path: Path) -> None:
     with FileLock(tmp_path / "_build" / "lock"):
         second = lmc("build", cwd=tmp_path)
     assert second.returncode == 2
-    assert second.stderr == f"lmc: root: expected no other build at work, found one in '{tmp_path}'\n"
+    assert second.stderr == f"lmc: another build is running in '{tmp_path}'\n"
     assert not (tmp_path / "book" / "notebooks").exists()
 
 
@@ -152,7 +152,7 @@ def test_an_invalid_notebook_is_a_one_line_error(content: str, tmp_path: Path) -
     write_book(tmp_path)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "a.ipynb").write_text(content)
-    with pytest.raises(ParameterError, match=r"^notebook: expected a Jupyter notebook, '.*a\.ipynb' is none \(.+\)$"):
+    with pytest.raises(ParameterError, match=r"^'.*a\.ipynb' is not a Jupyter notebook: .+$"):
         publish.build(tmp_path)
 
 

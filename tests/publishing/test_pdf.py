@@ -45,12 +45,12 @@ def test_missing_executed_notebooks_are_a_one_line_error(tmp_path: Path) -> None
 
 def test_an_output_path_without_pdf_suffix_is_rejected(tmp_path: Path) -> None:
     done = lmc("pdf", "-o", "book.html", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "lmc: out: expected a file that ends in .pdf, got 'book.html'\n")
+    assert (done.returncode, done.stderr) == (2, "lmc: out must be a file name ending in .pdf (got 'book.html')\n")
 
 
 def test_a_missing_browser_is_reported_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_notebook(tmp_path / "book" / "notebooks" / "first.ipynb")
     monkeypatch.setattr("lmc_utils.publishing.browser.find", lambda: None)
-    with pytest.raises(ParameterError, match=r"^browser: expected Chromium, Chrome or Edge, found none; try `"):
+    with pytest.raises(ParameterError, match=r"^no Chromium, Chrome or Edge found; try `apt-get install"):
         pdf.write(tmp_path, tmp_path / "book.pdf")
     assert not (tmp_path / "_build").exists()

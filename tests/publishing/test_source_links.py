@@ -61,7 +61,7 @@ def test_the_setting_comes_before_the_origin(checkout: Path) -> None:
     (checkout / "_config.yml").write_text(CONFIG.replace("null", "https://example.org/own/book"))
     assert source_links.repository_url(checkout) == "https://example.org/own/book"
     (checkout / "_config.yml").write_text(CONFIG.replace("null", "javascript:alert(1)"))
-    with pytest.raises(ParameterError, match=r"^repository: expected https://HOST/OWNER/NAME, or null"):
+    with pytest.raises(ParameterError, match=r"^repository must be https://HOST/OWNER/NAME, or null \(got"):
         source_links.repository_url(checkout)
 
 

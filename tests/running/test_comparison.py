@@ -70,14 +70,14 @@ def test_files_of_equal_name_are_distinguished(pair: list[Path], tmp_path: Path)
 
 
 def test_invalid_comparisons_are_one_line_errors(pair: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"^notebook: expected at least two executed notebooks, got 1$"):
+    with pytest.raises(ParameterError, match=r"^give at least two executed notebooks \(got 1\)$"):
         comparison.compare(pair[:1])
-    with pytest.raises(ParameterError, match=r"^notebook: expected different files"):
+    with pytest.raises(ParameterError, match=r"^notebook must be different files \(got \[.* .*"):
         comparison.compare([pair[0], pair[0]])
     other = write(tmp_path / "x.ipynb", {"c": 1.0}, {}, "epochs = 1")
     with pytest.raises(
-        ParameterError, match=r"^notebook: expected runs of one notebook, '.*x.ipynb' has other parameters"
+        ParameterError, match=r"^only runs of one notebook can be compared; .* has other parameters than"
     ):
         comparison.compare([pair[0], other])
-    with pytest.raises(ParameterError, match=r"^notebook: expected recorded numbers, found none"):
+    with pytest.raises(ParameterError, match=r"^no numbers recorded in .* was it executed\?"):
         comparison.compare([pair[0], write(tmp_path / "y.ipynb", {}, {})])

@@ -28,9 +28,9 @@ def test_claims_are_read_from_an_executed_notebook(tmp_path: Path) -> None:
 
 
 def test_a_notebook_without_claims_is_a_one_line_error(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"expected claims, found none in .* was it executed"):
+    with pytest.raises(ParameterError, match=r"no claims recorded in .* was it executed\?"):
         recorded_claims.read(write_notebook(tmp_path / "a.ipynb", "1"))
-    with pytest.raises(ParameterError, match="expected an executed notebook"):
+    with pytest.raises(ParameterError, match=r"no such file: .*"):
         recorded_claims.read(tmp_path / "missing.ipynb")
 
 

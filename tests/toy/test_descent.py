@@ -140,17 +140,17 @@ def test_ten_thousand_pairs_descend_in_seconds() -> None:
     [
         (
             {"step_size": 0.02},
-            "step_size: expected above 0 and below 0.0132, where descent diverges from the steepest solution "
-            "(2 / curvature), got 0.02",
+            "step_size must be > 0 and < 0.0132, or descent diverges at the steepest minimum "
+            "(2 / curvature) (got 0.02)",
         ),
-        ({"fork_times": [1.1]}, "fork_times: expected increasing fractions of the run, from 0 to 1, got [1.1]"),
+        ({"fork_times": [1.1]}, "fork_times must be increasing fractions between 0 and 1 (got [1.1])"),
         (
             {"fork_times": [0.5, 0.1]},
-            "fork_times: expected increasing fractions of the run, from 0 to 1, got [0.5, 0.1]",
+            "fork_times must be increasing fractions between 0 and 1 (got [0.5, 0.1])",
         ),
-        ({"steps": 0}, "steps: expected at least 1, got 0"),
-        ({"temperature": -0.1}, "temperature: expected a finite number from 0 on, got -0.1"),
-        ({"cooling": 0.0}, "cooling: expected a finite number above 0, got 0.0"),
+        ({"steps": 0}, "steps must be >= 1 (got 0)"),
+        ({"temperature": -0.1}, "temperature must be finite and >= 0 (got -0.1)"),
+        ({"cooling": 0.0}, "cooling must be finite and > 0 (got 0.0)"),
     ],
 )
 def test_parameters_out_of_range_are_one_line_errors(changed: dict[str, object], line: str) -> None:
@@ -162,7 +162,7 @@ def test_parameters_out_of_range_are_one_line_errors(changed: dict[str, object],
 @pytest.mark.parametrize("step_size", [1.0, 1e3, 1e308])
 def test_a_diverging_descent_is_an_error(step_size: float) -> None:
     roots, directions = multidimensional.simplex(4, 6), multidimensional.random_directions(4, 6, rank=2, seed=0)
-    with pytest.raises(ValueError, match="step_size: expected one with which descent settles, got") as error:
+    with pytest.raises(ValueError, match=r"step_size must be small enough for descent to settle \(got 1") as error:
         descend(roots, directions, starts=random_starts(roots, 20, 0), fork_times=[0.0], seed=0, step_size=step_size)
     assert "\n" not in str(error.value)
 

@@ -240,9 +240,9 @@ def test_inputs_are_not_modified() -> None:
 @pytest.mark.parametrize(
     ("roots", "line"),
     [
-        ([1.0], "roots: expected a list of at least two, got [1.0]"),
-        ([1.0, 0.0, 1.0], "roots: expected distinct, finite numbers, got [1.0, 0.0, 1.0]"),
-        ([0.0, float("nan")], "roots: expected distinct, finite numbers, got [0.0, nan]"),
+        ([1.0], "roots must be a list of at least two (got [1.0])"),
+        ([1.0, 0.0, 1.0], "roots must be distinct, finite numbers (got [1.0, 0.0, 1.0])"),
+        ([0.0, float("nan")], "roots must be distinct, finite numbers (got [0.0, nan])"),
     ],
 )
 def test_roots_without_ridges_are_rejected(roots: list[float], line: str) -> None:
@@ -253,7 +253,7 @@ def test_roots_without_ridges_are_rejected(roots: list[float], line: str) -> Non
 
 
 def test_the_identity_holds_only_between_the_endpoints() -> None:
-    with pytest.raises(ValueError, match=r"alphas: expected numbers from 0 to 1, got \[0.5, 1.5\]"):
+    with pytest.raises(ValueError, match=r"alphas must be between 0 and 1 \(got \[0.5, 1.5\]\)"):
         toy.barrier_from_curvature(-1, 1, [0.5, 1.5], [-1, 1])
 
 

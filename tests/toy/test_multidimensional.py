@@ -202,23 +202,23 @@ def test_the_barrier_is_above_the_chord_and_zero_at_both_ends() -> None:
     [
         (
             lambda: multidimensional.random_directions(2, 3, rank=4, seed=0),
-            "rank: expected from 1 to the dimension, 3, got 4",
+            "rank must be between 1 and the dimension, 3 (got 4)",
         ),
         (
             lambda: multidimensional.random_directions(2, 3, rank=0, seed=0),
-            "rank: expected from 1 to the dimension, 3, got 0",
+            "rank must be between 1 and the dimension, 3 (got 0)",
         ),
-        (lambda: multidimensional.simplex(4, 3), "m: expected at most the dimension, 3, got 4"),
-        (lambda: multidimensional.units([[0.0, 0.0]]), "roots: expected at least two, got 1"),
-        (lambda: multidimensional.value([0.0], [0.0, 1.0]), "roots: expected the shape (m, n), got (2,)"),
-        (lambda: multidimensional.value([0.0], [[0.0, 1.0]]), "theta: expected 2 as its last axis, got the shape (1,)"),
+        (lambda: multidimensional.simplex(4, 3), "m must be <= the dimension, 3 (got 4)"),
+        (lambda: multidimensional.units([[0.0, 0.0]]), "roots must be at least two (got 1)"),
+        (lambda: multidimensional.value([0.0], [0.0, 1.0]), "roots must have the shape (m, n) (got (2,))"),
+        (lambda: multidimensional.value([0.0], [[0.0, 1.0]]), "theta must have a last axis of 2 (got the shape (1,))"),
         (
             lambda: multidimensional.value([0.0, 0.0], [[0.0, 1.0]], [[1.0, 0.0]]),
-            "directions: expected the shape (1, rank, 2), got (1, 2)",
+            "directions must have the shape (1, rank, 2) (got (1, 2))",
         ),
         (
             lambda: multidimensional.units([[0.0, 0.0], [0.0, 0.0]]),
-            "roots: expected solutions with barriers between them, got median distance 0 and median barrier 0",
+            "roots must be solutions with barriers between them (got median distance 0 and median barrier 0)",
         ),
     ],
 )

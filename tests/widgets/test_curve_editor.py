@@ -108,12 +108,18 @@ def test_a_grid_point_has_its_own_height(page: Page) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda found: found.drop_vars("error"), "planes.error: expected the dimensions fork_epoch, row, column"),
-        (lambda found: found.expand_dims(parent=[0]), "planes.loss: expected the dimensions fork_epoch, row, column"),
-        (lambda found: found.assign_attrs(third="fork_point"), "planes: expected ones through a bend, got "),
-        (lambda found: found.assign(loss=-found.loss), "planes.loss: expected numbers above 0"),
-        (lambda found: found.assign(corner=found.corner * 2), "planes: expected both networks and the bend on them"),
-        (lambda found: found.assign(loss=found.loss * np.nan), "planes: expected finite heights at one fork epoch"),
+        (
+            lambda found: found.drop_vars("error"),
+            "planes.error must be an array with the dimensions fork_epoch, row, column",
+        ),
+        (
+            lambda found: found.expand_dims(parent=[0]),
+            "planes.loss must be an array with the dimensions fork_epoch, row, column",
+        ),
+        (lambda found: found.assign_attrs(third="fork_point"), "planes must be planes through a bend (got "),
+        (lambda found: found.assign(loss=-found.loss), "planes.loss must be > 0 everywhere"),
+        (lambda found: found.assign(corner=found.corner * 2), "planes: at fork epoch "),
+        (lambda found: found.assign(loss=found.loss * np.nan), "planes: no fork epoch has finite heights"),
     ],
 )
 def test_unsuitable_planes_are_one_line_errors(change: Any, line: str) -> None:

@@ -81,14 +81,14 @@ def test_the_first_frame_can_be_chosen() -> None:
     bar, stack, _ = flip_book([drawing(k) for k in range(4)], "abcd", caption="c", start=1).children
     play, slider = bar.children
     assert play.value == slider.index == stack.selected_index == 1
-    with pytest.raises(ParameterError, match=r"^start: expected a frame from 0 to 0, got 1"):
+    with pytest.raises(ParameterError, match=r"^start must be a frame between 0 and 0 \(got 1\)"):
         flip_book([drawing(1)], "a", caption="c", start=1)
 
 
 def test_invalid_figures_are_one_line_errors() -> None:
-    with pytest.raises(ParameterError, match=r"^figures: expected at least one, got 0$"):
+    with pytest.raises(ParameterError, match=r"^figures must be at least one figure \(got 0\)$"):
         flip_book([], [], caption="c")
-    with pytest.raises(ParameterError, match=r"^labels: expected as many as figures, 1, got 2$"):
+    with pytest.raises(ParameterError, match=r"^labels must be as many as figures, 1 \(got 2\)$"):
         flip_book([drawing(1)], [1, 2], caption="c")
-    with pytest.raises(ParameterError, match=r"^figures: expected all of one size, got "):
+    with pytest.raises(ParameterError, match=r"^figures must be of one size \(got \[\[260, 260\], \[390, 260\]\]\)"):
         flip_book([drawing(1), drawing(1, (2, 2))], [1, 2], caption="c")

@@ -113,22 +113,37 @@ def test_the_data_of_the_line_stay_small() -> None:
 
 def test_lines_and_planes_of_different_pairs_are_rejected() -> None:
     lines, planes = pairs()
-    with pytest.raises(ParameterError, match=r"^parent: expected the same in lines and planes, \[0, 1\], got"):
+    with pytest.raises(ParameterError, match=r"^parent must be the same in lines and planes, \[0, 1\] \(got \[0\]\)"):
         widgets.LineExplorer(lines, planes.isel(parent=[0]))
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda lines, planes: (lines.expand_dims(epoch=[2]), planes), "lines.loss: expected the dimensions split, "),
-        (lambda lines, planes: (lines.drop_vars("error"), planes), "lines.error: expected the dimensions split, "),
-        (lambda lines, planes: (lines.isel(parent=0), planes.isel(parent=0)), "lines.loss: expected the dimensions "),
+        (
+            lambda lines, planes: (lines.expand_dims(epoch=[2]), planes),
+            "lines.loss must be an array with the dimensions split, ",
+        ),
+        (
+            lambda lines, planes: (lines.drop_vars("error"), planes),
+            "lines.error must be an array with the dimensions split, ",
+        ),
+        (
+            lambda lines, planes: (lines.isel(parent=0), planes.isel(parent=0)),
+            "lines.loss must be an array with the dimensions ",
+        ),
         (
             lambda lines, planes: (lines, planes.drop_vars("corner")),
-            "planes.corner: expected the dimensions fork_epoch",
+            "planes.corner must be an array with the dimensions fork_epoch",
         ),
-        (lambda lines, planes: (lines, planes.expand_dims(split=["train"])), "planes.loss: expected the dimensions "),
-        (lambda lines, planes: (lines.sel(alpha=slice(0.2, 2)), planes), "alpha: expected increasing, from 0 or below"),
+        (
+            lambda lines, planes: (lines, planes.expand_dims(split=["train"])),
+            "planes.loss must be an array with the dimensions ",
+        ),
+        (
+            lambda lines, planes: (lines.sel(alpha=slice(0.2, 2)), planes),
+            "alpha must be increasing, and include 0 and 1",
+        ),
     ],
 )
 def test_data_of_another_shape_are_one_line_errors(change: Any, line: str) -> None:
@@ -143,5 +158,7 @@ def test_data_of_another_shape_are_one_line_errors(change: Any, line: str) -> No
 def test_an_epoch_before_a_fork_is_rejected_and_the_fork_named(name: str, hole: float) -> None:
     lines, planes = pairs()
     lines[name].loc[{"fork_epoch": 3}] = hole
-    with pytest.raises(ParameterError, match=rf"^lines\.{name}: NaN or infinite at fork_epoch \[3\], parent \[0, 1\]"):
+    with pytest.raises(
+        ParameterError, match=rf"^lines\.{name} is NaN or infinite at fork_epoch \[3\], parent \[0, 1\]"
+    ):
         widgets.LineExplorer(lines, planes)

@@ -52,7 +52,7 @@ def test_forks_without_a_plane_are_skipped() -> None:
     planes, trajectories = synthetic_plane()
     half = Surface3D(planes.where(planes.fork_epoch == 0), trajectories)
     assert [panel["label"] for panel in half.scene["panels"]] == ["0"]
-    with pytest.raises(ParameterError, match="planes: expected at least one plane"):
+    with pytest.raises(ParameterError, match="there is none, as all points lie on one line"):
         Surface3D(planes.where(planes.fork_epoch < 0), trajectories)
 
 

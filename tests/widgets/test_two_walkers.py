@@ -114,15 +114,15 @@ def test_friends_walk_count_and_sweep(page: Page) -> None:
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"solutions": [[0, 0]]}, "solutions: expected at least two points in the plane, got"),
-        ({"solutions": [[0, 0], [0, 0]]}, "solutions: expected solutions with barriers between them"),
-        ({"solutions": "abc"}, "solutions: expected at least two points in the plane, got 'abc'"),
-        ({"steps": 1.5}, "steps: expected a whole number, got 1.5"),
-        ({"steps": 0}, "steps: expected a finite number from 1 on, got 0"),
-        ({"temperature": -1}, "temperature: expected a finite number from 0 on, got -1"),
-        ({"cooling": 0}, "cooling: expected a finite number above 0, got 0"),
-        ({"seed": -1}, "seed: expected a finite number from 0 on, got -1"),
-        ({"step_size": 1.0}, "step_size: expected above 0 and below 0.0"),
+        ({"solutions": [[0, 0]]}, "solutions must be at least two points in the plane (got"),
+        ({"solutions": [[0, 0], [0, 0]]}, "solutions must be solutions with barriers between them"),
+        ({"solutions": "abc"}, "solutions must be at least two points in the plane (got 'abc')"),
+        ({"steps": 1.5}, "steps must be a whole number (got 1.5)"),
+        ({"steps": 0}, "steps must be finite and >= 1 (got 0)"),
+        ({"temperature": -1}, "temperature must be finite and >= 0 (got -1.0)"),
+        ({"cooling": 0}, "cooling must be finite and > 0 (got 0.0)"),
+        ({"seed": -1}, "seed must be finite and >= 0 (got -1)"),
+        ({"step_size": 1.0}, "step_size must be > 0 and < 0.0"),
     ],
 )
 def test_wrong_settings_are_one_line_errors(given: dict[str, Any], line: str) -> None:

@@ -103,13 +103,13 @@ def test_text_and_marks_have_enough_contrast_in_light_and_dark_mode(page: Page, 
 @pytest.mark.parametrize(
     ("make", "changed", "line"),
     [
-        (lambda: widgets.LandscapeBuilder(), {"roots": None}, "roots: expected 2 to 8 finite numbers, got null"),
-        (lambda: widgets.LandscapeBuilder(), {"roots": [1]}, "roots: expected 2 to 8 finite numbers, got [1]"),
-        (lambda: widgets.TwoWalkers(), {"steps": 0.5}, "steps: expected a whole number from 1 on, got 0.5"),
-        (lambda: widgets.TwoWalkers(), {"solutions": None}, "solutions: expected at least two points in the plane"),
-        (lambda: widgets.TwoWalkers(), {"colours": None}, "colours: expected a list of colours"),
-        (lambda: widgets.LineExplorer(*pairs()), {"scene": None}, "scene: expected alphas, forks, pairs"),
-        (lambda: widgets.LineExplorer(*pairs()), {"scene": {"alphas": [0, 1]}}, "scene: expected forks, pairs"),
+        (lambda: widgets.LandscapeBuilder(), {"roots": None}, "roots must be 2 to 8 finite numbers (got null)"),
+        (lambda: widgets.LandscapeBuilder(), {"roots": [1]}, "roots must be 2 to 8 finite numbers (got [1])"),
+        (lambda: widgets.TwoWalkers(), {"steps": 0.5}, "steps must be a whole number >= 1 (got 0.5)"),
+        (lambda: widgets.TwoWalkers(), {"solutions": None}, "solutions must be at least two points in the plane"),
+        (lambda: widgets.TwoWalkers(), {"colours": None}, "colours must be a list of colours"),
+        (lambda: widgets.LineExplorer(*pairs()), {"scene": None}, "scene lacks alphas, forks, pairs"),
+        (lambda: widgets.LineExplorer(*pairs()), {"scene": {"alphas": [0, 1]}}, "scene lacks forks, pairs"),
     ],
 )
 def test_missing_data_is_reported_in_place_of_the_widget(

@@ -59,7 +59,7 @@ def line(pairs: Pairs, grid: LineGrid, *, splits: Sequence[str] | str | None = N
         return result.assign_attrs(rescaled=convention.describe())
     others = sorted({type(layer).__name__ for layer in evaluator.network.modules() if isinstance(layer, Norm)})
     if others:
-        raise ParameterError(f"norm: expected none or batch for activations to be rescaled, got {', '.join(others)}")
+        raise ParameterError(f"norm must be 'none' or 'batch' for rescaling activations (got {', '.join(others)})")
     rescaled = RescaledEvaluator(evaluator.network, evaluator.samples, convention, evaluator.device)
     result = lines.line(replace(pairs, evaluator=rescaled), grid, splits=splits)
     count = len(rescaled.estimation_inputs())

@@ -36,11 +36,9 @@ class Matching(Settings):
     lmc_utils.settings.ParameterError: matching: 'weight' is not known; did you mean 'weights'? Choose from weights, ...
     """
 
-    matching: str = parameter("weights", "what channels of two networks are matched by", one_of(METHODS))
+    matching: str = parameter("weights", "what the matching of channels compares", one_of(METHODS))
     starts: int = parameter(4, "random restarts of weight matching, in addition to the identity", at_least(0))
-    matching_samples: int = parameter(
-        1000, "training samples that activations are compared on; all, where there are fewer", at_least(2)
-    )
+    matching_samples: int = parameter(1000, "training samples for comparing activations (all, if fewer)", at_least(2))
 
     def describe(self) -> str:
         """The method, in words, for the attributes of a result."""
@@ -163,7 +161,7 @@ def aligned_state(
     Raises:
         ParameterError: a forward pass that cannot be recorded, no permutable channels, or matching by activations.
     """
-    require(settings.matching == "weights", "align", "matching by weights", settings.matching)
+    require(settings.matching == "weights", "align", "'weights' here", settings.matching)
     graph = channel_graph.read(module, batch)
     kept = listed(graph.in_order)
     matching.groups(graph.axes, hint=f"all of this one keep their order: {kept}" if kept else "this one has none")

@@ -174,8 +174,8 @@ def _recorded(module: nn.Module, batch: Batch, asked: str) -> torch.export.Expor
     except Exception as error:
         reason = one_line(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}", 160)
         raise ParameterError(
-            f"{asked}: the forward pass cannot be recorded{_line_of_user(error)} ({reason}); "
-            "it must not depend on values of its input"
+            f"{asked}: the forward pass cannot be traced{_line_of_user(error)} ({reason}); it must not depend "
+            "on values of its input"
         ) from error
 
 

@@ -48,7 +48,7 @@ def groups(axes: Axes, *, hint: str = "all of this one keep an order") -> dict[s
     """
     result = permutation_symmetry.groups(axes)
     if not result:
-        raise ParameterError(f"network: expected one with channels that can be permuted, {hint}")
+        raise ParameterError(f"network: no channels can be permuted; {hint}")
     return result
 
 

@@ -44,13 +44,15 @@ def rescaled(evaluator: ModuleEvaluator) -> RescaledModuleEvaluator:
             re-estimated.
     """
     if evaluator.norms:
-        require(evaluator.convention == "reestimate", "batchnorm", "reestimate with rescale=True", evaluator.convention)
+        require(
+            evaluator.convention == "reestimate", "batchnorm", "'reestimate' with rescale=True", evaluator.convention
+        )
     graph = channel_graph.read(evaluator.module, next(iter(evaluator.estimated_on)), asked="rescale")
     layers = tuple(each for each in graph.layers if not each.normalised and not each.reads_out)
     for each in layers:
         _require_foldable(evaluator.module, each)
     if not layers and not evaluator.norms:
-        raise ParameterError("rescale: expected linear or convolutional layers before the last, the network has none")
+        raise ParameterError("rescale: the network has no linear or convolutional layers before the last")
     own = {each.name: getattr(evaluator, each.name) for each in fields(ModuleEvaluator)}
     return RescaledModuleEvaluator(**own, layers_to_rescale=layers)
 
@@ -183,16 +185,16 @@ def _require_foldable(module: nn.Module, layer: AffineLayer) -> None:
     part = module.get_submodule(layer.place)
     if type(part) not in _FOLDABLE or layer.weight is None:
         found = f"'{layer.place}', a {type(part).__name__}, computes a weight or calls torch's function itself"
-        raise ParameterError(f"rescale: expected layers that are modules of torch, {found}")
+        raise ParameterError(f"rescale: layers must be modules of torch; {found}")
     if layer.filter_axis == 1 and part.groups != 1:
         raise ParameterError(
-            f"rescale: expected transposed convolutions with one group, '{layer.place}' has {part.groups}"
+            f"rescale: transposed convolutions must have one group ('{layer.place}' has {part.groups})"
         )
     if part._forward_hooks or part._forward_pre_hooks:
-        raise ParameterError(f"rescale: expected layers without hooks, '{layer.place}' has some; remove them first")
+        raise ParameterError(f"rescale: layers must have no hooks ('{layer.place}' has some); remove them first")
     if layer.calls > 1:
-        raise ParameterError(f"rescale: expected layers that are used once in a forward pass, '{layer.place}' is not")
+        raise ParameterError(f"rescale: each layer must be used once in a forward pass ('{layer.place}' is not)")
     if layer.bias is None:
         raise ParameterError(
-            f"rescale: expected layers with a bias, or before batch normalisation; '{layer.place}' has none"
+            f"rescale: each layer needs a bias, or batch normalisation after it ('{layer.place}' has neither)"
         )

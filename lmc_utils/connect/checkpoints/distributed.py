@@ -91,7 +91,7 @@ def load(folder: Path) -> dict[str, Any]:
             load_tensors(tensors, storage_reader=FileSystemReader(folder), no_dist=True)
         return _nested((wanted[name], value) for name, value in tensors.items())
     except _Incomplete as error:
-        raise ParameterError(f"checkpoint: '{folder}' is damaged or incomplete: {error}") from error
+        raise ParameterError(f"checkpoint: '{folder}' is corrupted or incomplete: {error}") from error
     except Exception as error:  # torch may raise anything for untrusted bytes
         way_out = "`python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE` makes a file of it"
         raise ParameterError(

@@ -55,7 +55,7 @@ def require_equal(module: nn.Module, states: Mapping[str, Any], which: str) -> N
             require_readable(name, states[name], which)
             if not equal(value, states[name]):
                 raise ParameterError(
-                    f"{which}: expected {name} to be equal in all networks, it differs, and nothing says how to mix it"
+                    f"{which}: {name} differs between the networks, and there is no rule for mixing it"
                 )
 
 
@@ -64,8 +64,7 @@ def require_readable(name: str, value: Any, which: str) -> None:
     unread = next((each for each in map(unread_class, _leaves(value)) if each), None)
     if unread:
         raise ParameterError(
-            f"{which}: expected plain values in {name}, it holds an object ({unread}), which is not read from files; "
-            "give the networks as modules"
+            f"{which}: {name} holds an object ({unread}), which is not read from files; pass the networks as modules"
         )
 
 

@@ -45,11 +45,11 @@ def read(
     if os.path.isdir(found):
         content = distributed.load(found)
     elif not os.path.isfile(found):
-        raise ParameterError(f"checkpoint: expected a file, '{path}' is not there")
+        raise ParameterError(f"no such file: {path}")
     elif lora.is_adapter(found) and base is None:
         raise ParameterError(
-            f"checkpoint: '{path}' is a LoRA adapter, which is measured merged into its network; give the checkpoint "
-            "that was adapted: --base PATH, or checkpoints.read(path, base=..., model=...)"
+            f"checkpoint: '{path}' is a LoRA adapter, which is measured merged into its base network; give the "
+            "base checkpoint, too: --base PATH, or checkpoints.read(path, base=..., model=...)"
         )
     elif found.name.endswith(sharded.INDEX):
         content = sharded.load(found, load_file)
@@ -77,10 +77,12 @@ def _merged(
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Merge an adapter into its base network."""
     if model is None:
-        raise ParameterError("model: expected a module of the network that was adapted, got none")
+        raise ParameterError(
+            "model is missing: a LoRA adapter is measured merged into its network; give that network's module"
+        )
     tensors, more = read(base)
     if lora.has_factors(tensors):
-        raise ParameterError(f"base: expected the checkpoint that was adapted, '{base}' holds factors itself")
+        raise ParameterError(f"base: '{base}' is itself an adapter; give the checkpoint that was adapted")
     state, fitted = state_of(tensors, model, "base")
     merged, said = lora.merged(adapter, state, model, path.name)
     return merged, [*notes, *more, *fitted, *said]
@@ -93,7 +95,5 @@ def _safetensors(path: Path) -> Mapping[str, Tensor]:
     try:
         result: Mapping[str, Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, json.JSONDecodeError) as error:
-        raise ParameterError(
-            f"checkpoint: expected safetensors in '{path}', it says: {one_line(str(error), 120)}"
-        ) from error
+        raise ParameterError(f"checkpoint: '{path}' is not a safetensors file: {one_line(str(error), 120)}") from error
     return result

@@ -72,24 +72,24 @@ def with_settings(tensors: Mapping[str, Tensor], path: Path) -> Adapter:
         ParameterError: files that cannot be read, or unsupported settings.
     """
     if not (path.parent / CONFIG).is_file():
-        raise ParameterError(f"adapter: expected {CONFIG} beside '{path}', which says by how much factors are scaled")
+        raise ParameterError(f"adapter: no {CONFIG} beside '{path}'; it says how the factors are scaled")
     try:
         config = json.loads((path.parent / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ParameterError(f"adapter: cannot read '{path.parent / CONFIG}': {one_line(str(error), 120)}") from error
     if not isinstance(config, dict):
-        raise ParameterError(f"adapter: expected settings by name in '{path.parent / CONFIG}'")
+        raise ParameterError(f"adapter: '{path.parent / CONFIG}' is not a mapping of settings")
     if config.get("peft_type") != "LORA":
         raise ParameterError(
-            f"adapter: expected peft_type LORA in '{path.parent / CONFIG}', got {short_repr(config.get('peft_type'))}"
+            f"adapter: peft_type in '{path.parent / CONFIG}' must be LORA (got {short_repr(config.get('peft_type'))})"
         )
     others = [name for name, value in config.items() if value and name not in _WITHOUT_EFFECT]
     if config.get("init_lora_weights") not in _STARTS:
         others.append("init_lora_weights")
     if others:
         raise ParameterError(
-            f"adapter: settings in '{path.parent / CONFIG}' that are not understood: {listed(others)}; merge it by "
-            "peft's `merge_and_unload()` and save the network"
+            f"adapter: unsupported settings in '{path.parent / CONFIG}': {listed(others)}; merge it by peft's "
+            "`merge_and_unload()` and save the network"
         )
     return Adapter(tensors, config)
 
@@ -123,19 +123,17 @@ def merged(adapter: Adapter, base: State, module: nn.Module, which: str) -> tupl
         target = f"{name}.weight" if name in updates else name
         if target in shared:
             raise ParameterError(
-                f"{which}: expected weights with one place in the network, {target} is also {listed(shared[target])}; "
-                "merge it by peft's `merge_and_unload()`, and make the network without tied weights"
+                f"{which}: {target} shares its weights with {listed(shared[target])}; merge the adapter by peft's "
+                "`merge_and_unload()`, and build the network without tied weights"
             )
         if target not in result:
-            raise ParameterError(
-                f"{which}: expected the names of the network's tensors, it changes {target}, not among them"
-            )
+            raise ParameterError(f"{which}: it changes {target}, which is not a tensor of the network")
         scale = 1.0 if isinstance(value, Tensor) else _scale(adapter.config, name, value, which)
         change = value if isinstance(value, Tensor) else _product(value, module, name)
         if change.shape != result[target].shape:
             raise ParameterError(
-                f"{which}: expected the shapes of the network's tensors; {target} is {tuple(result[target].shape)}, "
-                f"its change {tuple(change.shape)}"
+                f"{which}: shapes differ: {target} is {tuple(result[target].shape)} in the network, its change is "
+                f"{tuple(change.shape)}"
             )
         new = change if isinstance(value, Tensor) else result[target].double() + scale * change
         result[target] = new.to(result[target].dtype)
@@ -177,24 +175,22 @@ def _sorted(tensors: Mapping[str, Any], which: str) -> tuple[dict[str, _Factors]
         short = without_parts(str(name)).removeprefix(_PREFIX)
         found = _FACTOR.match(short)
         if not isinstance(value, Tensor):
-            raise ParameterError(f"{which}: expected tensors by name, {name} is a {type(value).__name__}")
+            raise ParameterError(f"{which}: must hold tensors by name ({name} is a {type(value).__name__})")
         if found:
             each = factors.setdefault(found["layer"], {})
             if found["factor"] in each:
-                raise ParameterError(f"{which}: expected one adapter, there are several for {found['layer']}")
+                raise ParameterError(f"{which}: holds several adapters for {found['layer']}; give one")
             each[found["factor"]] = value.double(), bool(found["kind"])
         elif "lora_" in short:
             raise ParameterError(
-                f"{which}: expected LoRA's factors, {name} is not understood (DoRA, biases of factors); merge it by "
-                "peft's `merge_and_unload()`"
+                f"{which}: {name} is not a factor of plain LoRA (DoRA and biases of factors are not supported); "
+                "merge it by peft's `merge_and_unload()`"
             )
         else:
             replaced[re.sub(r"\bmodules_to_save\.(default\.)?|\bbase_layer\.", "", short)] = value
     alone = [layer for layer, each in factors.items() if len(each) != 2]
     if alone:
-        raise ParameterError(
-            f"{which}: expected lora_A and lora_B for each layer, one of them lacks for {listed(alone)}"
-        )
+        raise ParameterError(f"{which}: lora_A or lora_B is missing for {listed(alone)}")
     return {layer: _Factors(each["A"][0], each["B"][0], each["A"][1]) for layer, each in factors.items()}, replaced
 
 
@@ -210,16 +206,16 @@ def _scale(config: Mapping[str, Any], layer: str, factors: _Factors, which: str)
     rank = factors.a.shape[0] if factors.a.ndim >= 2 else 0
     if rank == 0 or factors.b.shape[1:2] != (rank,):
         raise ParameterError(
-            f"{which}: expected factors of one rank, at least 1, for {layer}, got the shapes "
-            f"{tuple(factors.b.shape)} and {tuple(factors.a.shape)}"
+            f"{which}: the factors of {layer} must have one rank, at least 1 (got the shapes "
+            f"{tuple(factors.b.shape)} and {tuple(factors.a.shape)})"
         )
     alpha = _of_pattern(config.get("alpha_pattern") or {}, layer, config.get("lora_alpha"), which)
     declared = _of_pattern(config.get("rank_pattern") or {}, layer, config.get("r"), which)
     if declared != rank:
-        raise ParameterError(f"{which}: expected the rank in its settings, {short_repr(declared)}, {layer} has {rank}")
+        raise ParameterError(f"{which}: {layer} has rank {rank}, its settings say {short_repr(declared)}")
     number = isinstance(alpha, (int, float)) and not isinstance(alpha, bool)
     if not number or not abs(alpha) <= sys.float_info.max:
-        raise ParameterError(f"{which}: expected a finite number as lora_alpha, got {short_repr(alpha)}")
+        raise ParameterError(f"{which}: lora_alpha must be a finite number (got {short_repr(alpha)})")
     return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
@@ -227,6 +223,6 @@ def _of_pattern(pattern: Any, layer: str, default: Any, which: str) -> Any:
     """The value of a pattern for a layer, by the first matching suffix, as in peft (plain names only)."""
     if not isinstance(pattern, Mapping) or not all(re.fullmatch(r"[\w.]+", name) for name in pattern):
         raise ParameterError(
-            f"{which}: expected names of layers in rank_pattern and alpha_pattern, got {short_repr(pattern)}"
+            f"{which}: rank_pattern and alpha_pattern must map names of layers to values (got {short_repr(pattern)})"
         )
     return next((value for name, value in pattern.items() if f".{layer}".endswith(f".{name}")), default)

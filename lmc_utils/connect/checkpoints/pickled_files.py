@@ -75,7 +75,7 @@ def _load(path: Path) -> Any:
             if not more:
                 raise _unreadable(path, list(placeholders), error) from error
             placeholders |= more
-    raise ParameterError(f"checkpoint: too many kinds of objects in '{path}'; {SAVE_A_STATE}")
+    raise ParameterError(f"checkpoint: too many types of objects in '{path}'; {SAVE_A_STATE}")
 
 
 def unread_class(value: Any) -> str | None:
@@ -143,12 +143,11 @@ def _unreadable(path: Path, named: Sequence[str], error: Exception) -> Parameter
     if named:
         way_out = GATHER_A_STATE if any("DTensor" in name for name in named) else SAVE_A_STATE
         return ParameterError(
-            f"checkpoint: expected tensors and plain values in '{path}', it holds more: {listed(named)}"
-            f", which cannot be read without running code; {way_out}"
+            f"checkpoint: '{path}' holds more than tensors and plain values: {listed(named)}, which cannot be "
+            f"read without running code; {way_out}"
         )
     with path.open("rb") as file:
         pointer = file.read(len(_POINTER)) == _POINTER
     if pointer:
-        return ParameterError(f"checkpoint: '{path}' is a pointer of Git LFS to a file; fetch it by `git lfs pull`")
-    expected = "a file that torch.save wrote"
-    return ParameterError(f"checkpoint: expected {expected}, '{path}' is none, or it is damaged or incomplete")
+        return ParameterError(f"checkpoint: '{path}' is a Git LFS pointer; fetch the file by `git lfs pull`")
+    return ParameterError(f"checkpoint: '{path}' was not written by torch.save, or is corrupted or incomplete")

@@ -16,7 +16,7 @@ def require_plain(which: str, name: str, value: Tensor) -> None:
     """Raise ParameterError with advice if a tensor cannot be interpolated."""
     for holds, what, way_out in _kinds(value):
         if holds:
-            raise ParameterError(f"{which}: expected plain tensors, {name} is {what}; give {way_out}")
+            raise ParameterError(f"{which}: {name} is {what}, not a plain tensor; give {way_out}")
 
 
 def converted(
@@ -41,8 +41,7 @@ def converted(
             not _inexact(dtype) and not torch.equal(result[name].to(value), value)
         ):
             raise ParameterError(
-                f"{which}: expected the types of the network's tensors; "
-                f"{name} is {_short(value.dtype)} for {_short(dtype)}"
+                f"{which}: dtypes differ from the network's: {name} is {_short(value.dtype)} for {_short(dtype)}"
             )
         counts[_short(value.dtype), _short(dtype)] += 1
     return result, [

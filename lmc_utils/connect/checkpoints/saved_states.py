@@ -52,7 +52,7 @@ def find(content: Any, path: Path, key: str | None = None) -> tuple[dict[str, Te
         ParameterError: no state, several without a unique trained one, or none under the key.
 
     >>> find({"epoch": 3, "model": {"bias": Tensor([0])}, "ema": {"bias": Tensor([1])}}, Path("x.pt"))[1]
-    ['x.pt: what it holds as model was taken; it also holds ema, which --key NAME (or key=) chooses']
+    ["x.pt: using entry 'model'; it also holds ema, which --key NAME (or key=) chooses"]
     """
     states = _states(content)
     named = [name for name in states if name]
@@ -63,19 +63,19 @@ def find(content: Any, path: Path, key: str | None = None) -> tuple[dict[str, Te
             below = list(states)
         if key not in below and len(below) != 1:
             known = (
-                describe_unknown(key, below or named)
+                describe_unknown("key", key, below or named)
                 if below or named
-                else f"'{key}' is not there, it holds one state; leave key out"
+                else f"unknown key '{key}'; it holds one state, so leave key out"
             )
-            raise ParameterError(f"key, in '{path}': {known}")
+            raise ParameterError(f"'{path}': {known}")
         key = key if key in below else below[0]
-        return _state(states[key], path, [f"{path.name}: what it holds as {key} was taken"])
+        return _state(states[key], path, [f"{path.name}: using entry '{key}'"])
     if not states:
         raise _no_state(content, path)
     chosen = _chosen(states, content, path)
     others = [name for name in named if not f"{chosen}.".startswith(f"{name}.")]
     also = f"; it also holds {listed(others)}, which --key NAME (or key=) chooses" if others else ""
-    return _state(states[chosen], path, [f"{path.name}: what it holds as {chosen} was taken{also}"] if chosen else [])
+    return _state(states[chosen], path, [f"{path.name}: using entry '{chosen}'{also}"] if chosen else [])
 
 
 def _states(content: Any) -> dict[str, Mapping[Any, Any]]:
@@ -126,16 +126,16 @@ def _chosen(states: Mapping[str, Mapping[Any, Any]], content: Any, path: Path) -
     unread = next((name for name in TRAINED if unread_class(content.get(name))), None)
     if unread and not trained:
         raise ParameterError(
-            f"checkpoint: '{path}' holds the network itself as {unread} (a {unread_class(content[unread])}), which is "
-            f"not read, as its code would be run; {SAVE_A_STATE}, or choose another state by --key NAME (or key=): "
-            f"{listed([*filter(None, states)])}"
+            f"checkpoint: '{path}' holds the whole network as {unread} (a {unread_class(content[unread])}), "
+            f"which is not read, as that would run its code; {SAVE_A_STATE}, or choose another state by --key "
+            f"NAME (or key=): {listed([*filter(None, states)])}"
         )
     if not trained and not set(states) - {"", *averaged} and len(averaged) == 1:
         return averaged[0]
     if not trained and len(states) - ("" in states) <= 1:
         return max(states, key=lambda name: _count(states[name]))  # names that do not fit are rejected later
     raise ParameterError(
-        f"checkpoint: expected one network in '{path}', it holds several states; choose one by --key NAME (or key=): "
+        f"checkpoint: '{path}' holds several states; choose one by --key NAME (or key=): "
         f"{', '.join(trained or filter(None, states))}"
     )
 
@@ -153,7 +153,7 @@ def _state(state: Mapping[Any, Any], path: Path, notes: list[str]) -> tuple[dict
         for name, value in state.items()
         if isinstance(value, (int, float, str, bytes, list, tuple, Mapping, type(None))) and not is_extra(str(name))
     ]
-    notes = [*notes, f"{path.name}: left out, as no tensors: {listed(beside)}"] if beside else notes
+    notes = [*notes, f"{path.name}: ignoring entries that are not tensors: {listed(beside)}"] if beside else notes
     return {str(name): value for name, value in state.items() if str(name) not in beside}, notes
 
 
@@ -164,12 +164,12 @@ def _no_state(content: Any, path: Path) -> ParameterError:
     if unread or network:
         where, which = (f" as {network}", objects[network]) if network else ("", unread)
         return ParameterError(
-            f"checkpoint: expected tensors by name in '{path}', it holds an object{where} (a {which}), which is not "
-            f"read, as its code would be run; {SAVE_A_STATE}"
+            f"checkpoint: '{path}' holds an object{where} (a {which}), not tensors by name; it is not read, as "
+            f"that would run its code; {SAVE_A_STATE}"
         )
     arrays = next((name for name, each in objects.items() if each and each.startswith("numpy.")), None)
     way_out = "make tensors of arrays, `torch.from_numpy(value)`" if arrays else SAVE_A_STATE
     held = type(content).__name__
     if isinstance(content, Mapping):
         held = f"the names {listed([str(name) for name in content])}" if content else "an empty mapping"
-    return ParameterError(f"checkpoint: expected tensors by name in '{path}', got {one_line(held, 120)}; {way_out}")
+    return ParameterError(f"checkpoint: '{path}' does not hold tensors by name but {one_line(held, 120)}; {way_out}")

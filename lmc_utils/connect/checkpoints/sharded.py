@@ -47,9 +47,7 @@ def file_in(folder: Path) -> Path:
     for stem in _STEMS:
         found = [name for name in (stem, stem + INDEX) if name in names]
         if len(found) == 2:
-            raise ParameterError(
-                f"checkpoint: expected one network in '{folder}', it has {' and '.join(found)}; give one"
-            )
+            raise ParameterError(f"checkpoint: '{folder}' has {' and '.join(found)}; give one of them")
         if found:
             return folder / found[0]
     files = [name for name in _ADAPTERS if name in names][:1] or [name for name in names if name.endswith(INDEX)]
@@ -57,12 +55,10 @@ def file_in(folder: Path) -> Path:
     if len(files) == 1:
         return folder / files[0]
     if files:
-        raise ParameterError(
-            f"checkpoint: expected one network in '{folder}', it has {listed(files)}; give one of them"
-        )
+        raise ParameterError(f"checkpoint: '{folder}' has several checkpoints, {listed(files)}; give one of them")
     folders = [name for name in names if _holds_network(folder / name)]
     inside = f"; give one of its folders: {listed(folders)}" if folders else ""
-    raise ParameterError(f"checkpoint: expected a file of a network in the folder '{folder}', it has none{inside}")
+    raise ParameterError(f"checkpoint: no checkpoint file in the folder '{folder}'{inside}")
 
 
 def load(index: Path, load_file: Callable[[Path], Any]) -> dict[str, Tensor]:
@@ -80,26 +76,22 @@ def load(index: Path, load_file: Callable[[Path], Any]) -> dict[str, Tensor]:
     files = sorted(set(places.values()))
     outside = [name for name in files if not (PurePosixPath(name).name == name == PureWindowsPath(name).name)]
     if outside:
-        raise ParameterError(
-            f"checkpoint: expected names of files beside '{index}' in it, got {short_repr(outside[0])}"
-        )
+        raise ParameterError(f"checkpoint: '{index}' must name files beside it (got {short_repr(outside[0])})")
     missing = [name for name in files if not os.path.isfile(index.parent / name)]
     if missing:
-        raise ParameterError(f"checkpoint: '{index}' needs files that are not beside it: {listed(missing)}")
+        raise ParameterError(f"checkpoint: files named in '{index}' are missing: {listed(missing)}")
     tensors = dict[str, Tensor]()
     for file in files:
         content = load_file(index.parent / file)
         if not isinstance(content, Mapping):
-            raise ParameterError(f"checkpoint: expected tensors by name in '{index.parent / file}'")
+            raise ParameterError(f"checkpoint: '{index.parent / file}' does not hold tensors by name")
         for name, value in content.items():
             if not isinstance(name, str):
                 raise ParameterError(
-                    f"checkpoint: expected tensors by name in '{index.parent / file}', got the key {short_repr(name)}"
+                    f"checkpoint: '{index.parent / file}' must hold tensors by name (got the key {short_repr(name)})"
                 )
             if name in tensors or places.get(name, file) != file:
-                raise ParameterError(
-                    f"checkpoint: expected each tensor once, {name} is also in '{index.parent / file}'"
-                )
+                raise ParameterError(f"checkpoint: {name} is in several files, also in '{index.parent / file}'")
             tensors[name] = value
     for what, names in (
         ("no file", set(places) - set(tensors)),
@@ -137,15 +129,13 @@ def _promising(path: Path) -> bool:
 def _weight_map(index: Path) -> Mapping[str, str]:
     try:
         if index.stat().st_size > _LARGEST_INDEX:
-            raise ParameterError(f"checkpoint: expected an index in '{index}', it has more than {_LARGEST_INDEX} bytes")
+            raise ParameterError(f"checkpoint: the index '{index}' is larger than {_LARGEST_INDEX} bytes")
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ParameterError):
             raise
         reason = one_line(f"{type(error).__name__}: {error}", 120)
-        raise ParameterError(
-            f"checkpoint: expected an index of files with a weight_map in '{index}', got {reason}"
-        ) from error
+        raise ParameterError(f"checkpoint: '{index}' is not an index with a weight_map: {reason}") from error
     if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
-        raise ParameterError(f"checkpoint: expected the file of each tensor in the weight_map of '{index}'")
+        raise ParameterError(f"checkpoint: the weight_map of '{index}' must map each tensor to a file")
     return places

@@ -48,7 +48,7 @@ def state_of(network: nn.Module | State, module: nn.Module, which: str) -> tuple
     if isinstance(network, nn.Module):
         _require_names(which, own, values, [name for name in own if name not in values])
         if _ties(network) != _ties(module):
-            raise ParameterError(f"{which}: expected parameters that are shared as in the other network, they are not")
+            raise ParameterError(f"{which}: its parameters are not shared in the same way as in the other network")
         _require_alike(which, "type", {name: (value.dtype, values[name].dtype) for name, value in own.items()})
     else:
         values, more = _completed(values, module, which)
@@ -64,9 +64,7 @@ def state_of(network: nn.Module | State, module: nn.Module, which: str) -> tuple
     for name, group in shared.items():
         apart = [other for other in group if other in values and not same(values[name], values[other])]
         if apart:
-            raise ParameterError(
-                f"{which}: expected {name} and {apart[0]} to be equal, they are one tensor of the network"
-            )
+            raise ParameterError(f"{which}: {name} and {apart[0]} differ, but are one shared tensor in the network")
     counted = {*dict(module.named_parameters()), *statistics(module)}
     state = {name: values[name].detach() for name in tensors(module)}
     broken = [name for name in state if name in counted and not _finite(state[name])]
@@ -92,12 +90,12 @@ def require_understood(module: nn.Module, first: State, second: State) -> None:
     differ = [name for name in first if not same(first[name], second[name])]
     discrete = [name for name in differ if name in parameters and not parameters[name].is_floating_point()]
     if discrete:
-        raise ParameterError(f"network: expected real parameters, those that differ and are none: {listed(discrete)}")
+        raise ParameterError(f"network: parameters that differ must be real numbers; these are not: {listed(discrete)}")
     mixed = {*parameters, *statistics(module), *(f"{place}.{_COUNT}".lstrip(".") for place in norms(module))}
     fixed = [name for name in differ if name not in mixed]
     if fixed:
-        expected = "buffers that are equal in both, or running statistics of torch's normalisations"
-        raise ParameterError(f"network: expected {expected}; these differ: {listed(fixed)}; {_way_out(module, fixed)}")
+        expected = "buffers must be equal in both, or be running statistics of torch's normalisations"
+        raise ParameterError(f"network: {expected}; these differ: {listed(fixed)}; {_way_out(module, fixed)}")
 
 
 def _way_out(module: nn.Module, names: Sequence[str]) -> str:
@@ -152,7 +150,7 @@ def _tensors(given: Mapping[str, Any], which: str) -> dict[str, Tensor]:
     kinds = {name: unread_class(value) or type(value).__name__ for name, value in given.items()}
     others = [f"{name} ({kinds[name]})" for name, value in given.items() if not isinstance(value, Tensor)]
     if others:
-        raise ParameterError(f"{which}: expected tensors by name, got other things as {listed(others)}")
+        raise ParameterError(f"{which}: must hold tensors by name; these are not: {listed(others)}")
     return dict(given)
 
 
@@ -177,13 +175,11 @@ def _completed(values: Mapping[str, Tensor], module: nn.Module, which: str) -> t
     differing = [name for name in unsaved if not (same(own[name], values[name]) or same(values[name], own[name]))]
     if differing:
         raise ParameterError(
-            f"{which}: expected the module's own values of buffers that it does not save; "
-            f"these differ: {listed(differing)}"
+            f"{which}: buffers that the module does not save must have the module's own values; these differ: "
+            f"{listed(differing)}"
         )
     if unsaved:
-        notes.append(
-            f"{which}: buffers that the module does not save, and that are equal, were left out: {listed(unsaved)}"
-        )
+        notes.append(f"{which}: ignoring buffers that the module does not save (they are equal): {listed(unsaved)}")
     return {**own, **{name: value for name, value in result.items() if name in saved}}, notes
 
 
@@ -204,13 +200,13 @@ def _require_names(
     parts = [f"lacks {listed(absent)}"] if absent else []
     parts += [f"has unexpected {listed(more)}"] if more else []
     if parts:
-        raise ParameterError(f"{which}: expected the names of the network's tensors; it {' and '.join(parts)}{hint}")
+        raise ParameterError(f"{which}: names of tensors differ from the network's: it {' and '.join(parts)}{hint}")
 
 
 def _require_alike(which: str, what: str, both: Mapping[str, tuple[Any, Any]]) -> None:
     others = [f"{name} is {got} for {expected}" for name, (expected, got) in both.items() if expected != got]
     if others:
-        raise ParameterError(f"{which}: expected the {what}s of the network's tensors; {listed(others)}")
+        raise ParameterError(f"{which}: {what}s differ from the network's: {listed(others)}")
 
 
 def _all_names(module: nn.Module) -> dict[str, Tensor]:

@@ -51,7 +51,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
     while True:
         if type(module).__name__ == "FullyShardedDataParallel":
             raise ParameterError(
-                f"network: expected whole parameters, FullyShardedDataParallel holds pieces; {GATHER_A_STATE}"
+                f"network: FullyShardedDataParallel holds only parts of the parameters; {GATHER_A_STATE}"
             )
         inside = _inside(module)
         if inside is None:
@@ -157,9 +157,8 @@ def _prefix(given: Collection[str], own: Collection[str], groups: Sequence[Seque
     fitting = sorted(prefix for prefix in candidates if found(prefix) == len(groups) and exact(prefix))
     if len(fitting) > 1:
         raise ParameterError(
-            f"{which}: expected the names of one network, there are several, below "
-            f"{listed(fitting)}; give the tensors of one of them; for a file, choose by --key NAME (or key=): "
-            f"{listed([prefix.removesuffix('.') for prefix in fitting])}"
+            f"{which}: holds several networks, below {listed(fitting)}; give the tensors of one of them; for a "
+            f"file, choose by --key NAME (or key=): {listed([prefix.removesuffix('.') for prefix in fitting])}"
         )
     if fitting:
         return fitting[0]
@@ -171,9 +170,7 @@ def _require_distinct(short: Mapping[str, str], which: str) -> None:
     names: dict[str, str] = {}
     for name, each in short.items():
         if each in names:
-            raise ParameterError(
-                f"{which}: expected one tensor for each name, {names[each]} and {name} are two for one"
-            )
+            raise ParameterError(f"{which}: {names[each]} and {name} are both the network's {each}")
         names[each] = name
 
 

@@ -103,7 +103,7 @@ class Report:
         Raises:
             ParameterError: its folder does not exist.
         """
-        require(Path(path).expanduser().parent.is_dir(), "path", "a file in a folder that exists", str(path))
+        require(Path(path).expanduser().parent.is_dir(), "path", "a file in an existing folder", str(path))
         self.dataset.to_netcdf(path)
 
     def to_json(self) -> dict[str, Any]:

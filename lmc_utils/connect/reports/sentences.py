@@ -37,7 +37,7 @@ def sentence(result: xr.Dataset) -> str:
     else:
         first, further = _line(result), _curve(result)
     if failed := result.attrs.get("failed"):
-        further.append(f"Not everything was measured: {failed}")
+        further.append(f"Some measurements failed: {failed}")
     return ". ".join([first + _conditions(result), *further]) + "."
 
 
@@ -62,7 +62,7 @@ def _line(result: xr.Dataset) -> str:
     if constant is not None and min(ends) >= constant - AT_CHANCE:
         return (
             f"Both networks are at chance: their errors are {_both(ends)}, and always answering with the most frequent "
-            f"label gives {constant:.1f} %; what lies between them says nothing about averaging"
+            f"label gives {constant:.1f} %; so the line between them says nothing about averaging"
         )
     gap = abs(ends[0] - ends[1])
     if gap > MUCH_WORSE:
@@ -128,13 +128,13 @@ def _curve(result: xr.Dataset) -> list[str]:
 def _conditions(result: xr.Dataset) -> str:
     """The samples and running statistics, in words."""
     statistics = result.attrs.get("batchnorm", "none")
-    said = "no running statistics" if statistics == "none" else f"running statistics: {statistics}"
+    said = "no batch-norm statistics" if statistics == "none" else f"running statistics: {statistics}"
     return f"; measured on {result.attrs['data']}; {said}" if "data" in result.attrs else ""
 
 
 def _where(result: xr.Dataset) -> str:
     if not _above_chord(result):
-        return "; the loss lies nowhere above its chord"
+        return "; the loss never rises above the chord"
     return f"; the loss is highest above its chord at alpha = {float(result.highest_at):.3g}"
 
 

@@ -67,7 +67,7 @@ def _label(name: str) -> str:
     >>> _label("loss_at_half"), _label("highest_at")
     ('loss at the midpoint, above the chord', 'loss is highest above its chord at')
     """
-    words = {"highest_at": "loss is highest above its chord at"}
+    words = {"highest_at": "loss is highest above its chord at", "differentiated": "curvature"}
     midpoint = name.replace("_at_half_unaligned", " at the midpoint, not aligned, above the chord")
     return words.get(name, midpoint.replace("_at_half", " at the midpoint, above the chord").replace("_", " "))
 

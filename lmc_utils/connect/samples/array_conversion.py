@@ -28,7 +28,7 @@ def tensors(given: Any, precision: torch.dtype | None = None) -> Any:
     """
     if isinstance(given, np.ndarray):
         if given.dtype.kind not in "biufc":
-            raise ParameterError(f"expected arrays of numbers, got one of {given.dtype}")
+            raise ParameterError(f"arrays must hold numbers (got one of {given.dtype})")
         value = torch.from_numpy(np.array(given, order="C"))
         return value.to(precision) if is_wider(given, precision) else value
     if isinstance(given, np.generic):

@@ -21,7 +21,7 @@ from lmc_utils.connect.samples import forward_signature
 from lmc_utils.connect.samples.array_conversion import is_number, is_wider, numbers_as_tensor, tensors
 from lmc_utils.measure.batches import Batch, own_copy
 from lmc_utils.measure.module_outputs import leaves
-from lmc_utils.measure.user_code_errors import expected
+from lmc_utils.measure.user_code_errors import reported
 from lmc_utils.settings import ParameterError
 
 BatchFunction = Callable[[Any], tuple[Any, Any]]
@@ -71,7 +71,7 @@ class BatchReader:
                     yield self._joined(samples, number)
                     samples = []
             elif samples:
-                raise ParameterError(f"expected samples or batches, {number} is a batch after single samples")
+                raise ParameterError(f"samples and batches are mixed: {number} is a batch after single samples")
             else:
                 batch = self._batch(parts, number)
                 if batch.size:
@@ -107,25 +107,27 @@ class BatchReader:
             known = part is None or isinstance(part, (Tensor, str, numbers.Number))
             if not known and not any(isinstance(each, Tensor) for each in leaves(part)):
                 raise ParameterError(
-                    f"expected inputs that hold tensors, batch {number} has a {_name(part)}; pass batch, a function "
-                    "that gives them, as in lambda data: ((data.x, data.edge_index), data.y)"
+                    f"inputs must hold tensors (batch {number} has a {_name(part)}); pass batch, a function that gives "
+                    "them, as in lambda data: ((data.x, data.edge_index), data.y)"
                 )
         found = [part for part in leaves((target, inputs)) if isinstance(part, Tensor)]
         for part in found:
             if part.layout not in (torch.strided, *_SPARSE) or part.is_nested or part.is_quantized:
-                raise ParameterError(f"expected plain or sparse tensors, batch {number} has one that is {_kind(part)}")
+                raise ParameterError(f"tensors must be plain or sparse (batch {number} has one that is {_kind(part)})")
         rows = [part for part in found if part.dim()]
         if not rows:
-            raise ParameterError(f"expected batches of tensors, batch {number} has none")
+            raise ParameterError(f"batch {number} has no tensors")
         if isinstance(target, Tensor) and not target.dim():
-            raise ParameterError(f"expected a target of shape (samples, ...), that of batch {number} is one number")
+            raise ParameterError(
+                f"the target must have the shape (samples, ...) (that of batch {number} is one number)"
+            )
         if self.batch is None and isinstance(inputs, Tensor) and isinstance(target, Tensor):
             _require_samples_first(inputs, target, number)
         self._note(parts.how)
         return Batch(inputs, target, len(rows[0]))
 
     def _joined(self, samples: list[_Parts], number: int) -> Batch:
-        with expected(f"expected samples that can be joined to a batch, those up to {number} gave"):
+        with reported(f"joining samples to a batch (those up to {number}) raised"):
             inputs, target = default_collate([(_sample(inputs), target) for inputs, target, _ in samples])
         self._note(f"single samples, joined to batches of {SAMPLES}")
         return self._batch(_Parts(_arguments(inputs), target, samples[0].how), number)
@@ -144,23 +146,21 @@ def _require_samples_first(inputs: Tensor, target: Tensor, number: int) -> None:
     if inputs.dim() and len(target) not in (len(inputs), inputs.shape[1] if time_first else len(inputs)):
         shapes = f"{tuple(inputs.shape)} and {tuple(target.shape)}"
         raise ParameterError(
-            f"expected as many targets as inputs, batch {number} has the shapes {shapes}; for single samples pass a "
-            f"Dataset; for other layouts {_WAY_OUT}"
+            f"inputs and targets differ in number: batch {number} has the shapes {shapes}; for single samples "
+            f"pass a Dataset; for other layouts {_WAY_OUT}"
         )
 
 
 def _by_function(function: BatchFunction, item: Any, number: int) -> _Parts:
     name = getattr(function, "__name__", type(function).__name__)
-    with expected(
-        f"batch: expected a function from what the data yield to (inputs, target), for batch {number} it gave"
-    ):
+    with reported(f"batch: the function raised, for batch {number},"):
         found = function(own_copy(item))
     if not isinstance(found, (tuple, list)) or isinstance(found, PackedSequence) or len(found) != 2:
         length = f" of {len(found)}" if isinstance(found, (tuple, list)) else ""
-        raise ParameterError(f"batch: expected a function that gives (inputs, target), got a {_name(found)}{length}")
+        raise ParameterError(f"batch: the function must return (inputs, target) (it returned a {_name(found)}{length})")
     inputs, target = found
     if is_number(target):
-        raise ParameterError("batch: expected a target of shape (samples, ...), got one number")
+        raise ParameterError("batch: the target must have the shape (samples, ...) (got one number)")
     return _Parts(_arguments(inputs), target, f"read by {'batch' if name == '<lambda>' else name}")
 
 
@@ -169,11 +169,9 @@ def _by_name(fields: Mapping[str, Any], number: int, network: nn.Module | None) 
     taken = forward_signature.parameters(network)
     keys = [key for key in TARGETS if key in fields and not (key == "y" and "y" in taken)]
     if not keys:
-        raise ParameterError(
-            f"expected targets under one of {', '.join(TARGETS)}, batch {number} has none of them; {_WAY_OUT}"
-        )
+        raise ParameterError(f"batch {number} has no target: none of {', '.join(TARGETS)}; {_WAY_OUT}")
     if len(keys) > 1:
-        raise ParameterError(f"expected one target, batch {number} has {' and '.join(keys)}; {_WAY_OUT}")
+        raise ParameterError(f"batch {number} has several targets: {' and '.join(keys)}; {_WAY_OUT}")
     inputs = {str(name): part for name, part in fields.items() if name != keys[0]}
     how = f"inputs: {', '.join(inputs)}; target: {keys[0]}"
     if network is None or forward_signature.accepts(network, inputs):
@@ -181,15 +179,17 @@ def _by_name(fields: Mapping[str, Any], number: int, network: nn.Module | None) 
     if len(inputs) == 1 and forward_signature.accepts(network, tuple(inputs.values())):
         return _Parts(tuple(inputs.values()), fields[keys[0]], how)
     raise ParameterError(
-        f"expected named inputs that the network takes, batch {number} has {', '.join(inputs) or 'none'}, which "
-        f"{forward_signature.described(network)} does not take; {_WAY_OUT}"
+        f"{forward_signature.described(network)} does not take the inputs of batch {number}, "
+        f"{', '.join(inputs) or 'none'}; {_WAY_OUT}"
     )
 
 
 def _by_place(item: Any, number: int, network: nn.Module | None) -> _Parts:
     """Take the last part as the target and all others as positional arguments, if that is unambiguous."""
     if not isinstance(item, (tuple, list)) or isinstance(item, PackedSequence) or len(item) < 2:
-        raise ParameterError(f"expected batches of inputs and target, batch {number} is a {_name(item)}; {_WAY_OUT}")
+        raise ParameterError(
+            f"batches must be pairs of inputs and target (batch {number} is a {_name(item)}); {_WAY_OUT}"
+        )
     *inputs, target = item
     if len(inputs) == 1:
         found = _arguments(inputs[0])
@@ -209,7 +209,7 @@ def _require_one_reading(network: nn.Module, inputs: list[Any], target: Any, num
     weights) would fit as well; then the last part must be the only one that can be labels.
     """
     forward = forward_signature.described(network)
-    said = f"expected inputs and target, batch {number} has {len(inputs) + 1} parts"
+    said = f"cannot tell inputs and target: batch {number} has {len(inputs) + 1} parts"
     if not forward_signature.accepts(network, inputs):
         raise ParameterError(f"{said}, but {forward} does not take {len(inputs)} inputs; {_WAY_OUT}")
     if forward_signature.requires(network) == len(inputs):

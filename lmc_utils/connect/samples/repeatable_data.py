@@ -25,7 +25,7 @@ from lmc_utils.connect.samples.batch_reading import SAMPLES, BatchFunction, Batc
 from lmc_utils.connect.samples.random_generators import Generators, State
 from lmc_utils.connect.samples.sample_checksums import checksums, dense_parts, equal
 from lmc_utils.measure.batches import Batch, Batches
-from lmc_utils.measure.user_code_errors import expected
+from lmc_utils.measure.user_code_errors import reported
 from lmc_utils.settings import ParameterError, require
 
 CACHE_BYTES = 2**30  # bytes of samples that are cached in memory
@@ -85,15 +85,16 @@ def repeatable(
     if isinstance(data, Batches):
         return data
     reader = BatchReader(batch, network)
-    with expected(f"{name}: expected samples that can be read, reading them gave"):
+    with reported(f"{name}: reading the samples raised"):
         try:
             source = _source(data, name, reader)
             first, second = _read_twice(source, memory)
         except ParameterError as error:
             line = str(error)
-            raise ParameterError(line if line.startswith(("batch:", f"{name}:")) else f"{name}: {line}") from None
+            named = line.startswith(("batch:", f"{name}:", f"{name} must"))
+            raise ParameterError(line if named else f"{name}: {line}") from None
     if not first.samples:
-        raise ParameterError(f"{name}: expected at least one sample, got none")
+        raise ParameterError(f"{name}: there are no samples")
     said = f"{first.samples:,} samples in {first.pieces:,} batch{'es' if first.pieces > 1 else ''}"
     said = "; ".join([said, *reader.how])
     differing = first.difference(second)
@@ -101,8 +102,10 @@ def repeatable(
         return Batches(source if first.batches is None else first.batches, first.samples, first.pieces, said)
     if first.batches is None and first.difference(_read(source, -1)):  # replaying generators does not help
         if differing == "others":
-            few = f"the same samples at each reading, or at most {memory / 2**30:.3g} GiB of them, which are kept"
-            raise ParameterError(f"{name}: expected {few}; these are more, and others at each reading")
+            few = f"more than {memory / 2**30:.3g} GiB, too many to keep"
+            raise ParameterError(
+                f"{name}: the samples differ at each reading, and are {few}; make them repeatable, or give fewer"
+            )
         return Batches(source, first.samples, first.pieces, f"{said}; {differing} at each reading")
     said += f"; {differing} at each reading, those of the first are used at every point"
     return Batches(source if first.batches is None else first.batches, first.samples, first.pieces, said)
@@ -136,8 +139,8 @@ def _source(data: Any, name: str, reader: BatchReader) -> Iterable[Batch]:
         if len(inputs) != len(target):
             shapes = f"{tuple(inputs.shape)} and {tuple(target.shape)}"
             raise ParameterError(
-                f"{name}: expected as many targets as inputs, got the shapes {shapes}; if samples are not the first "
-                "axis, pass a list of one batch, [(inputs, target)]"
+                f"{name}: inputs and targets differ in number: they have the shapes {shapes}; if samples are not "
+                "the first axis, pass a list of one batch, [(inputs, target)]"
             )
         data = DataLoader(TensorDataset(inputs, target), SAMPLES)
     elif _is_one_batch(data) or (reader.batch is not None and not isinstance(data, (Iterable, Dataset))):
@@ -150,7 +153,7 @@ def _source(data: Any, name: str, reader: BatchReader) -> Iterable[Batch]:
     asked = "two tensors, a Dataset, or batches that can be read more than once"
     require(isinstance(data, Iterable) and not isinstance(data, (str, bytes, Tensor)), name, asked, data)
     if isinstance(data, Iterator):
-        raise ParameterError(f"{name}: expected {asked}, got a {type(data).__name__}, which can be read only once")
+        raise ParameterError(f"{name} must be {asked} (got a {type(data).__name__}, which can be read only once)")
     if reader.batch is None and type(data) in (list, tuple):
         return list(reader.batches(data))
     generators = Generators(data, reader.batch)

@@ -160,8 +160,8 @@ export function guarded(el, build) {
   return safely(() => build(safely))();
 }
 
-export function number(model, name, fits, expected) {
+export function number(model, name, fits, allowed) {
   const value = model.get(name);
   if (Number.isFinite(value) && fits(value)) return value;
-  throw new Error(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
+  throw new Error(`${name} must be ${allowed} (got ${JSON.stringify(value)})`);
 }

@@ -6,7 +6,7 @@ const SAMPLES = 360;
 function rootsOf(model) {
   const given = model.get("roots");
   const fits = Array.isArray(given) && given.length >= 2 && given.length <= MAX_ROOTS && given.every(Number.isFinite);
-  if (!fits) throw new Error(`roots: expected 2 to ${MAX_ROOTS} finite numbers, got ${JSON.stringify(given)}`);
+  if (!fits) throw new Error(`roots must be 2 to ${MAX_ROOTS} finite numbers (got ${JSON.stringify(given)})`);
   return [...given].sort((one, other) => one - other);
 }
 

@@ -3,7 +3,7 @@
 export function readScene(model, parts) {
   const scene = model.get("scene");
   const missing = parts.filter((name) => scene?.[name] === undefined);
-  if (missing.length) throw new Error(`scene: expected ${missing.join(", ")}, found nothing there`);
+  if (missing.length) throw new Error(`scene lacks ${missing.join(", ")}`);
   return scene;
 }
 

@@ -73,7 +73,7 @@ export function walkPair(land, walk, { fork, pair, start = startOf(walk.seed, pa
     else [place[2], place[3]] = place;
   }
   if (keep) path.set(place, 4 * steps);
-  if (!place.every(Number.isFinite)) throw new Error(`step_size: expected a shorter one, got ${step_size}`);
+  if (!place.every(Number.isFinite)) throw new Error(`step_size must be smaller (got ${step_size})`);
   const ends = place.map((part) => part * land.length);
   return { ends: [ends.slice(0, 2), ends.slice(2)], at, path: path?.map((part) => part * land.length) };
 }

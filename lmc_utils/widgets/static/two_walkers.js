@@ -9,20 +9,20 @@ function settingsOf(model) {
   const solutions = model.get("solutions");
   const point = (one) => Array.isArray(one) && one.length === 2 && one.every(Number.isFinite);
   if (!Array.isArray(solutions) || solutions.length < 2 || !solutions.every(point))
-    throw new Error(`solutions: expected at least two points in the plane, got ${JSON.stringify(solutions)}`);
+    throw new Error(`solutions must be at least two points in the plane (got ${JSON.stringify(solutions)})`);
   const colours = model.get("colours");
-  if (!Array.isArray(colours) || !colours.length) throw new Error("colours: expected a list of colours");
+  if (!Array.isArray(colours) || !colours.length) throw new Error("colours must be a list of colours");
   const land = landscapeUnits(solutions);
-  if (!(land.height > 0)) throw new Error("solutions: expected distinct points, with barriers between them");
+  if (!(land.height > 0)) throw new Error("solutions must be distinct points, with barriers between them");
   return {
     land,
     colours,
     walk: {
-      steps: number(model, "steps", whole(1), "a whole number from 1 on"),
-      step_size: number(model, "step_size", (value) => value > 0, "a number above 0"),
-      temperature: number(model, "temperature", (value) => value >= 0, "a number from 0 on"),
-      cooling: number(model, "cooling", (value) => value > 0, "a number above 0"),
-      seed: number(model, "seed", whole(0), "a whole number from 0 on"),
+      steps: number(model, "steps", whole(1), "a whole number >= 1"),
+      step_size: number(model, "step_size", (value) => value > 0, "> 0"),
+      temperature: number(model, "temperature", (value) => value >= 0, ">= 0"),
+      cooling: number(model, "cooling", (value) => value > 0, "> 0"),
+      seed: number(model, "seed", whole(0), "a whole number >= 0"),
     },
   };
 }

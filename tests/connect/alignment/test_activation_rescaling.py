@@ -72,5 +72,5 @@ def test_batchnorm_statistics_are_reestimated(batchnorm: str) -> None:
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_other_normalisations_are_rejected(norm: str) -> None:
-    with pytest.raises(ParameterError, match="norm: expected none or batch for activations to be rescaled, got"):
+    with pytest.raises(ParameterError, match=r"norm must be 'none' or 'batch' for rescaling activations \(got "):
         activation_rescaling.line(made(Architecture(architecture="cnn", widths=(4, 4), norm=norm)), LineGrid())

@@ -68,8 +68,8 @@ def masked(net: Any, x: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("forward", "line"),
     [
-        (branching, r"cannot be recorded at `.* if x.sum\(\) > 0 .*` \(test_channel_graph.py, line \d+\)"),
-        (by_numpy, r"cannot be recorded at `.*x.numpy\(\).*` \(test_channel_graph.py, line \d+\)"),
+        (branching, r"the forward pass cannot be traced at `return net.one\(x\) if"),
+        (by_numpy, "the forward pass cannot be traced at `return"),
         (masked, r"index.* has a shape that depends on values of the input"),
     ],
 )

@@ -152,5 +152,5 @@ def test_networks_with_ordered_channels_are_rejected() -> None:
     design = Architecture(architecture="cnn", widths=(4, 6), norm="group", norm_groups=2)
     network = build(design, (33, 2), 3)
     ends = stack.flatten(stack.initialise(network, [1, 2]))
-    with pytest.raises(ParameterError, match="network: expected one with channels that can be permuted"):
+    with pytest.raises(ParameterError, match="no channels can be permuted; all of this one keep an order"):
         by_weights(network, ends)

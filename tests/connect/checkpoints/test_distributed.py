@@ -36,7 +36,7 @@ def test_the_state_is_read_and_nothing_is_run(tmp_path: Path) -> None:
     dcp.save(content, checkpoint_id=tmp_path)
     RUN.clear()
     found, notes = read(tmp_path)
-    assert notes == [f"{tmp_path.name}: what it holds as model was taken"]
+    assert notes == [f"{tmp_path.name}: using entry 'model'"]
     assert set(found) == set(network.state_dict())
     assert all(torch.equal(found[name], value) for name, value in network.state_dict().items())
     assert not RUN
@@ -123,7 +123,7 @@ def test_values_that_are_not_whole_are_a_one_line_error(
     metadata = pickle.loads((tmp_path / ".metadata").read_bytes())
     change(metadata)
     (tmp_path / ".metadata").write_bytes(pickle.dumps(metadata))
-    with pytest.raises(ParameterError, match=f"^checkpoint: '.*' is damaged or incomplete: .*{line}"):
+    with pytest.raises(ParameterError, match=f"^checkpoint: '.*' is corrupted or incomplete: .*{line}"):
         read(tmp_path)
 
 

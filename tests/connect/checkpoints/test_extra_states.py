@@ -48,9 +48,7 @@ def test_files_bring_their_extra_state_and_the_users_module_keeps_its_own(tmp_pa
 def test_extra_states_that_differ_are_a_one_line_error() -> None:
     first, second = Scaled(5.0), Scaled(4.0)
     for other in (second, second.state_dict()):
-        with pytest.raises(
-            ParameterError, match=r"^second: expected _extra_state to be equal in all networks, it differs"
-        ):
+        with pytest.raises(ParameterError, match=r"^second: _extra_state differs between the networks, and there is"):
             endpoints([first, other])
 
 
@@ -64,7 +62,5 @@ def test_a_file_without_extra_state_uses_the_modules_and_says_so() -> None:
 
 def test_an_extra_state_of_an_unknown_class_is_a_one_line_error(tmp_path: Path) -> None:
     torch.save({**Scaled(1.0).state_dict(), "_extra_state": {"scale": argparse.Namespace()}}, tmp_path / "x.pt")
-    with pytest.raises(
-        ParameterError, match=r"^second: expected plain values in _extra_state, it holds an object \(argparse"
-    ):
+    with pytest.raises(ParameterError, match=r"^second: _extra_state holds an object \(argparse.Namespace\), which"):
         endpoints([Scaled(1.0), read(tmp_path / "x.pt")[0]])

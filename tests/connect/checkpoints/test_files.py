@@ -21,10 +21,10 @@ STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
     ("content", "said"),
     [
         (STATE, []),
-        ({"epoch": 3, "state_dict": STATE}, ["x.pt: what it holds as state_dict was taken"]),
+        ({"epoch": 3, "state_dict": STATE}, ["x.pt: using entry 'state_dict'"]),
         (
             {"model": {"network": STATE}},
-            ["x.pt: what it holds as model.network was taken"],
+            ["x.pt: using entry 'model.network'"],
         ),
     ],
 )
@@ -52,7 +52,7 @@ class Trap:
 
 def test_code_in_a_file_is_not_executed(tmp_path: Path) -> None:
     torch.save({"weight": Trap(tmp_path / "sprung")}, tmp_path / "x.pt")
-    with pytest.raises(ParameterError, match=r"^checkpoint: expected tensors and plain values in '.*', it holds more"):
+    with pytest.raises(ParameterError, match=r"^checkpoint: .* holds more than tensors and plain values:"):
         read(tmp_path / "x.pt")
     assert not (tmp_path / "sprung").exists()
 
@@ -60,24 +60,24 @@ def test_code_in_a_file_is_not_executed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
-        ("x.pt", b"x", "expected a file that torch.save wrote, '.*' is none"),
-        ("x.pt", b"hello", "expected a file that torch.save wrote, '.*' is none"),
+        ("x.pt", b"x", ".*was not written by torch.save"),
+        ("x.pt", b"hello", ".*was not written by torch.save"),
         (
             "x.pt",
             b"version https://git-lfs.github.com/spec/v1\n",
-            "'.*' is a pointer of Git LFS to a file; fetch it by",
+            r".* is a Git LFS pointer; fetch the file by `git lfs pull`",
         ),
-        ("x.pt", {"w": np.ones(2)}, "expected tensors by name in '.*', got the names w; make tensors of arrays"),
-        ("x.pt", b"", "expected a file that torch.save wrote, '.*' is none"),
-        ("x.safetensors", b"hello", "expected safetensors in '.*', it says: "),
-        ("x.pt", [1], "expected tensors by name in '.*', got list"),
-        ("x.pt", {"epoch": 3}, "expected tensors by name in '.*', got the names epoch"),
+        ("x.pt", {"w": np.ones(2)}, r".* does not hold tensors by name but the names w; make tensors of"),
+        ("x.pt", b"", ".*was not written by torch.save"),
+        ("x.safetensors", b"hello", r".* is not a safetensors file: Error while deserializing header: header"),
+        ("x.pt", [1], r".* does not hold tensors by name but list; save the tensors alone,"),
+        ("x.pt", {"epoch": 3}, r".* does not hold tensors by name but the names epoch; save the tensors"),
         (
             "x.pt",
             nn.Linear(2, 3),
-            "expected tensors by name in '.*', it holds an object .a torch.nn.modules.linear.Linear., which is not",
+            r".* holds an object \(a torch.nn.modules.linear.Linear\), not tensors by",
         ),
-        ("x.pt", None, "expected a file, '.*' is not there"),
+        ("x.pt", None, "no such file: "),
     ],
 )
 def test_an_invalid_checkpoint_is_a_one_line_error(tmp_path: Path, name: str, content: Any, line: str) -> None:
@@ -86,6 +86,6 @@ def test_an_invalid_checkpoint_is_a_one_line_error(tmp_path: Path, name: str, co
         path.write_bytes(content)
     elif content is not None:
         torch.save(content, path)
-    with pytest.raises(ParameterError, match=f"^checkpoint: {line}") as refused:
+    with pytest.raises(ParameterError, match=f"^(checkpoint: )?{line}") as refused:
         read(path)
     assert "\n" not in str(refused.value)

@@ -88,9 +88,7 @@ def test_a_network_is_not_built(tmp_path: Path) -> None:
 
 def test_what_would_be_run_is_not(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(1), "trap": Trap()}, tmp_path / "x.pt")
-    with pytest.raises(
-        ParameterError, match=r"^checkpoint: expected tensors and plain values in '.*', it holds more: "
-    ):
+    with pytest.raises(ParameterError, match=r"^checkpoint: .* holds more than tensors and plain values:"):
         load(tmp_path / "x.pt")
     assert not RUN
 
@@ -121,5 +119,5 @@ def test_a_class_whose_name_no_class_can_have_is_a_one_line_error(tmp_path: Path
     with zipfile.ZipFile(tmp_path / "whole.pt") as whole, zipfile.ZipFile(tmp_path / "x.pt", "w") as damaged:
         for name in whole.namelist():
             damaged.writestr(name, b"\x80\x02cfoo\nb\0ar\n)R." if name.endswith("data.pkl") else whole.read(name))
-    with pytest.raises(ParameterError, match=r"^checkpoint: expected tensors and plain values in '.*', it holds more"):
+    with pytest.raises(ParameterError, match=r"^checkpoint: .* holds more than tensors and plain values: foo.b, which"):
         load(tmp_path / "x.pt")

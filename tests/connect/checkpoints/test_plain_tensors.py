@@ -48,13 +48,19 @@ def test_half_precision_is_kept() -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda w: w.to(torch.float8_e4m3fn), "0.weight is of type float8_e4m3fn; give float16 or wider"),
-        (lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), "0.weight is quantised; give `value.dequantize"),
-        (lambda w: w.to_sparse(), "0.weight is of layout sparse_coo; give `value.to_dense"),
-        (lambda w: w.to_sparse_csr(), "0.weight is of layout sparse_csr; give `value.to_dense"),
-        (lambda w: torch.nested.nested_tensor([w[0], w[1, :1]]), "0.weight is a nested tensor; give"),
-        (lambda w: w.to("meta"), "0.weight is without values, on the meta device; give"),
-        (lambda w: w.as_subclass(Ranks), "0.weight is of the class Ranks; give"),
+        (lambda w: w.to(torch.float8_e4m3fn), r"0.weight is of type float8_e4m3fn, not a plain tensor; give"),
+        (
+            lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8),
+            r"0.weight is quantised, not a plain tensor; give",
+        ),
+        (lambda w: w.to_sparse(), r"0.weight is of layout sparse_coo, not a plain tensor; give"),
+        (lambda w: w.to_sparse_csr(), r"0.weight is of layout sparse_csr, not a plain tensor; give"),
+        (
+            lambda w: torch.nested.nested_tensor([w[0], w[1, :1]]),
+            r"0.weight is a nested tensor, not a plain tensor; give a tensor",
+        ),
+        (lambda w: w.to("meta"), r"0.weight is without values, on the meta device, not a plain"),
+        (lambda w: w.as_subclass(Ranks), r"0.weight is of the class Ranks, not a plain tensor; give tensors"),
         (lambda w: w.to(torch.int8), "0.weight is int8 for float32$"),
         (lambda w: w.to(torch.complex64), "0.weight is complex64 for float32$"),
         (lambda w: w.double() * 1e300, "some weights are NaN or infinite: 0.weight$"),

@@ -56,5 +56,5 @@ def test_drawing_leaves_the_users_style_as_it_is() -> None:
 
 def test_a_file_in_a_folder_that_is_not_there_is_a_one_line_error(tmp_path: Path) -> None:
     report = made([1.0, 2.0, 1.0], [10.0, 10.0, 10.0])
-    with pytest.raises(ParameterError, match=r"^path: expected a file in a folder that exists, got '.*x.nc'$"):
+    with pytest.raises(ParameterError, match=r"^path must be a file in an existing folder \(got .*$"):
         report.to_netcdf(tmp_path / "missing" / "x.nc")

@@ -216,13 +216,13 @@ WAY_OUT = "; pass batch, a function from what the data yield to .inputs, target.
         (MaskedOrNot, [(INPUTS, LABELS, WEIGHTS)], "data: .*3 parts, and forward.* may also take fewer"),
         (MaskedOrNot, [(INPUTS, LABELS, torch.arange(SAMPLES))], "data: .* may also take fewer inputs than 2, so that"),
         (OneInput, [(INPUTS, MASK, LABELS)], r"data: .*3 parts, but forward.x. does not take 2 inputs" + WAY_OUT),
-        (OneInput, [{"x": INPUTS, "row": LABELS, "labels": LABELS}], "data: expected named inputs that the net"),
-        (OneInput, [Unclear(LABELS, LABELS)], "data: expected one target, batch 0 has labels and target" + WAY_OUT),
-        (OneInput, [SimpleNamespace(x=INPUTS)], "data: .* inputs and target, batch 0 is a SimpleNamespace"),
-        (OneInput, [(SimpleNamespace(x="a"), LABELS)], "data: expected inputs that hold tensors, .* a SimpleNam"),
-        (OneInput, (INPUTS, np.array(["a"] * SAMPLES)), "data: expected arrays of numbers, got one of <U1"),
-        (OneInput, [(INPUTS[0], 1), (INPUTS, LABELS)], "data: expected samples or batches, 1 is a batch after single"),
-        (OneInput, [(INPUTS[0], 1), (INPUTS[0, :2], 1)], "data: expected samples that can be joined to a batch"),
+        (OneInput, [{"x": INPUTS, "row": LABELS, "labels": LABELS}], r"data: forward\(x\) does not take .* x, row;"),
+        (OneInput, [Unclear(LABELS, LABELS)], "data: batch 0 has several targets: labels and target" + WAY_OUT),
+        (OneInput, [SimpleNamespace(x=INPUTS)], r"data: batches must be pairs of inputs and target \(batch 0 is a"),
+        (OneInput, [(SimpleNamespace(x="a"), LABELS)], r"data: inputs must hold tensors \(batch 0"),
+        (OneInput, (INPUTS, np.array(["a"] * SAMPLES)), r"data: arrays must hold numbers \(got one of <U1\)"),
+        (OneInput, [(INPUTS[0], 1), (INPUTS, LABELS)], "data: samples and batches are mixed: 1 is a"),
+        (OneInput, [(INPUTS[0], 1), (INPUTS[0, :2], 1)], r"data: joining samples to a batch \(those up to 1\) raised"),
     ],
 )  # fmt: skip
 def test_what_may_be_read_in_two_ways_or_in_none_is_a_one_line_error(
@@ -236,13 +236,13 @@ def test_what_may_be_read_in_two_ways_or_in_none_is_a_one_line_error(
 @pytest.mark.parametrize(
     ("batch", "line"),
     [
-        (lambda each: each[0], "batch: expected a function that gives .inputs, target., got a Tensor"),
+        (lambda each: each[0], r"batch: the function must return \(inputs, target\) \(it returned a"),
         (
             lambda each: (each[0], each[1], 3),
-            "batch: expected a function that gives .* got a tuple of 3",
+            r"batch: the function must return \(inputs, target\) \(it returned a",
         ),
-        (lambda each: each.x, "batch: expected a function from what the data yield .* batch 0 it gave AttributeError"),
-        (lambda each: (each[0], each[1].sum()), r"batch: expected a target of shape \(samples, ...\), got one number"),
+        (lambda each: each.x, "batch: the function raised, for batch 0, AttributeError: 'tuple'"),
+        (lambda each: (each[0], each[1].sum()), r"batch: the target must have the shape \(samples, ...\) \(got one"),
     ],
 )
 def test_a_function_that_does_not_read_batches_is_a_one_line_error(batch: Any, line: str) -> None:
@@ -255,7 +255,7 @@ def test_single_samples_with_targets_of_several_numbers_are_not_taken_for_batche
     inputs: tuple[int, ...], target: tuple[int, ...]
 ) -> None:
     items = [(torch.zeros(inputs), torch.zeros(target, dtype=torch.int64)) for _ in range(3)]
-    with pytest.raises(ParameterError, match=r"expected as many targets as inputs, batch 0 .* pass a Dataset"):
+    with pytest.raises(ParameterError, match=r"inputs and targets differ in number: batch 0 has the shapes \("):
         list(BatchReader().batches(items))
 
 
