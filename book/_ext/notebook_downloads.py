@@ -25,7 +25,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def hand_out_readable(app: Sphinx, exception: Exception | None) -> None:
     """Put the readable form of an executed notebook in place of its copy under `_sources`."""
-    for name in app.env.found_docs:
+    for name in app.env.found_docs if exception is None else ():
         copy = Path(app.outdir, "_sources", f"{name}.ipynb")
         if copy.exists():
             executed = notebook_files.read(Path(app.env.doc2path(name)))

@@ -46,7 +46,7 @@ def on_lines(experiment: Experiment) -> xr.Dataset:
 
 
 def resnet8_norms() -> xr.Dataset:
-    """ResNet-8 on MNIST-1D with three normalisations and two learning rates, as in the chapter on residual networks."""
+    """ResNet-8 on MNIST-1D: three normalisations, two learning rates; a network each as in the chapter on residuals."""
     result = []
     for norm in ("batch", "group", "none"):
         rates = []
@@ -58,7 +58,7 @@ def resnet8_norms() -> xr.Dataset:
 
 
 def resnet8_fashion_mnist() -> xr.Dataset:
-    """ResNet-8 on 10,000 images of Fashion-MNIST, under each convention for batch-norm statistics."""
+    """ResNet-8 on 10,000 images of Fashion-MNIST, the conventions for batch normalisation side by side."""
     return on_lines(FASHION)
 
 

@@ -1,4 +1,4 @@
-"""Exercises on one's own checkpoints: which can be averaged, and what they contain besides weights."""
+"""Exercises on the reader's own checkpoints: which can be averaged, and what they contain besides weights."""
 
 from __future__ import annotations
 
