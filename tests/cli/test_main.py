@@ -43,8 +43,8 @@ ROOT = Path(__file__).parent.parent.parent
         (["run", "02_sibling_forking", "--preset", "tiny"], "unknown preset 'tiny'; choose from: smoke, default"),
         (["run", "01_toy_landscapes", "-p", "m", "1"], "m must be between 2 and 64 (got 1)"),
         (["run", "01_toy_landscapes", "-p", "n_points", "2000000000"], "n_points: not enough memory"),
-        (["run", "02_sibling_forking", "-p", "parents", "1000000000000"], "experiment (9,000,000,000,000 networks of"),
-        (["run", "02_sibling_forking", "-p", "widths=[1000000000000000000]"], "experiment (27 networks of at least"),
+        (["run", "02_sibling_forking", "-p", "parents", "1000000000000"], "training 9,000,000,000,000 networks of"),
+        (["run", "02_sibling_forking", "-p", "widths=[1000000000000000000]"], "training 90 networks of at least"),
         (
             ["run", "02_sibling_forking", "-p", "widths=[100000000000000000000]"],
             "widths must be text, finite numbers",
@@ -73,7 +73,8 @@ def test_a_mistake_is_a_one_line_error(
         main.app(main._join_parameters(arguments))
     said = capsys.readouterr()
     assert left.value.code == 2
-    assert said.err.startswith(f"lmc: {line}")
+    assert said.err.startswith("lmc: ")
+    assert line in said.err
     assert said.err.count("\n") == 1
     assert said.out == ""
     assert not list(ROOT.glob("*.partial.ipynb"))  # which comes before the kernel

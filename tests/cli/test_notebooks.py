@@ -86,7 +86,7 @@ def test_a_mistake_is_a_one_line_error(folder: Path, arguments: list[str], line:
 def test_list_names_every_chapter_with_its_parameters() -> None:
     listed = lmc("list", cwd=ROOT).stdout
     assert re.search(r"^02_sibling_forking$", listed, re.MULTILINE)
-    assert re.search(r"^  fork_epochs +list +\[0, 1, 2, 15\] +when siblings part", listed, re.MULTILINE)
+    assert re.search(r"^  fork_epochs +list +\[0, 1, 2, 15\] +when siblings split", listed, re.MULTILINE)
 
 
 def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:

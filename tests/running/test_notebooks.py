@@ -56,7 +56,7 @@ def test_an_invalid_notebook_is_a_one_line_error(text: str, tmp_path: Path) -> N
 )
 def test_settings_that_do_not_exist_are_named(record: str, tmp_path: Path) -> None:
     found = notebooks.Notebook(write_notebook(tmp_path / "a.ipynb", settings=(record,)))
-    with pytest.raises(ParameterError, match=f"^notebook: its metadata names the settings '{record}', unknown here"):
+    with pytest.raises(ParameterError, match=f"^the notebook's metadata names unknown settings, '{record}'"):
         found.check({})
 
 

@@ -33,7 +33,7 @@ class Matching(Settings):
 
     >>> Matching(matching="weight")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: matching: 'weight' is not known; did you mean 'weights'? Choose from weights, ...
+    lmc_utils.settings.ParameterError: unknown matching 'weight'; did you mean 'weights'? Choose from: weights, ...
     """
 
     matching: str = parameter("weights", "what the matching of channels compares", one_of(METHODS))
