@@ -36,7 +36,7 @@ class Convention(Settings):
 
     >>> Convention(batchnorm="estimate")
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: batchnorm: 'estimate' is not known; did you mean 'reestimate'? Choose from ...
+    lmc_utils.settings.ParameterError: unknown batchnorm 'estimate'; did you mean 'reestimate'? Choose from: ...
     """
 
     batchnorm: str = parameter(
