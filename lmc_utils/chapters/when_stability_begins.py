@@ -90,7 +90,8 @@ def onset_along_axis(name: str, table: xr.Dataset, plan: Parameters) -> xr.Datas
 
 def default_onset(table: xr.Dataset, plan: Parameters, split: str) -> xr.DataArray:
     """The onset of each network with the default learning rate, on a split that the plan need not have."""
-    return onset_along_axis("learning rate", table, replace(plan, split=split)).begins.sel(learning_rate=0.1)
+    begins: xr.DataArray = onset_along_axis("learning rate", table, replace(plan, split=split)).begins
+    return begins.sel(learning_rate=0.1)
 
 
 def directions(values: xr.DataArray) -> xr.DataArray:
