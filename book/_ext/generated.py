@@ -46,6 +46,7 @@ def write_module_pages(app: Sphinx, config: Config) -> None:
     pages = {folder / f"{name}.md": f"# {name}\n\n<!-- package {name} -->\n" for name in listed_modules(folder.parent)}
     for gone in set(folder.glob("*.md")) - set(pages):
         gone.unlink()
+        Path(app.outdir, "api", "modules", f"{gone.stem}.html").unlink(missing_ok=True)  # of an earlier build
     for path, text in pages.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:  # else Sphinx would read it again
             folder.mkdir(exist_ok=True)

@@ -36,10 +36,16 @@ class Parameters(Settings):
     wide: int = parameter(256, "units or channels in each hidden layer of the wide networks", at_least(1))
     wide_forks: int = parameter(2, "number of fork epochs for the wide networks (the first ones)", at_least(1))
     wide_parents: int = parameter(3, "largest number of parents for the wide networks", at_least(2))
-    paired: int = parameter(5, "parents that are paired as independent networks", at_least(2))
+    few_parents: int = parameter(
+        5, "largest number of parents for independent pairs, curves and lowest passes, which take longest", at_least(2)
+    )
     alphas: int = parameter(21, "evenly spaced points from one network to the other", odd_at_least(3), bytes_each=64)
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"wide": 16, "wide_forks": 2, "alphas": 5}}
+
+    def few(self, experiment: Experiment) -> range:
+        """The parents whose siblings are joined by curves, and whose lowest passes are sought."""
+        return range(min(experiment.parents, self.few_parents))
 
     def line(self) -> LineGrid:
         """The line from one network to the other."""
@@ -108,7 +114,7 @@ def measure_families(
     grid, seed = parameters.line(), run.experiment.seed
     siblings, independent = (
         measure_treatments(pairs, grid, matching, seed=seed)
-        for pairs in (run.pairs(), run.independent_pairs(parents=parameters.paired))
+        for pairs in (run.pairs(), run.independent_pairs(parents=parameters.few_parents))
     )
     return siblings, independent
 

@@ -69,7 +69,7 @@ def require_finite(values: np.ndarray[Any, Any], coords: Coords, place: Place) -
 
     >>> require_finite(np.array([1.0, np.nan]), {"pair": ["0-1"], "alpha": [0.0, 0.5]}, (0,))
     Traceback (most recent call last):
-    lmc_utils.settings.ParameterError: loss: it is NaN or infinite at pair 0-1, alpha 0.5
+    lmc_utils.settings.ParameterError: the loss is NaN or infinite at pair 0-1, alpha 0.5
     """
     broken = np.argwhere(~np.isfinite(values))
     if len(broken):
