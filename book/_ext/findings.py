@@ -3,7 +3,7 @@
 In Markdown, where a mark that names nothing, or more than one thing, fails the build:
 
 - `<!-- claim 05 PART -->`, at the end of a row of a table, becomes three cells: the claim of chapter 5 whose statement
-  has this part, its outcome, and the evidence that decides; without a part, all claims of the chapter together;
+  has this part, its outcome, and the evidence that decides;
 - `<!-- claims -->` becomes a table of such rows for each chapter that has claims, and `<!-- outcomes -->` how many of
   all claims hold, fail, and cannot be told;
 - `<!-- figure 05 CELL -->`, on a line of its own, becomes the figure that this cell of chapter 5 has drawn.
@@ -26,7 +26,7 @@ from sphinx.errors import ExtensionError
 from lmc_utils.running import recorded_claims
 from lmc_utils.running.recorded_claims import RecordedClaim
 
-_CLAIM = re.compile(r"<!-- claim (\d+)(?: (.+?))? -->")
+_CLAIM = re.compile(r"<!-- claim (\d+) (.+?) -->")
 _CLAIMS, _OUTCOMES = "<!-- claims -->", "<!-- outcomes -->"
 _FIGURE = re.compile(r"^<!-- figure (\d+) (\S+) -->$", re.MULTILINE)
 _DRAWN = {"image/svg+xml": ".svg", "image/png": ".png"}
@@ -62,9 +62,7 @@ def bring_findings(app: Sphinx, name: str, content: list[str]) -> None:
 
     def claim(asked: re.Match[str]) -> str:
         path = _chapter(asked[1], paths)
-        if asked[2]:
-            return _row(path, *the_claim(claims[path], asked[2], asked[1]))
-        return _whole_chapter(path, executed[path], claims[path])
+        return _row(path, *the_claim(claims[path], asked[2], asked[1]))
 
     text = _FIGURE.sub(figure, text)
     text = _CLAIM.sub(claim, text)
@@ -91,11 +89,11 @@ def outcomes(found: list[str]) -> str:
     """How often each outcome was found.
 
     >>> outcomes(["holds", "fails", "holds"])
-    '2 hold, 1 fails, and of 0 this run cannot tell'
+    '2 hold, 1 fails, and for 0 this run cannot tell'
     """
     count = Counter(found)
     holds, fails = ("holds" if count["holds"] == 1 else "hold"), ("fails" if count["fails"] == 1 else "fail")
-    return f"{count['holds']} {holds}, {count['fails']} {fails}, and of {count['cannot tell']} this run cannot tell"
+    return f"{count['holds']} {holds}, {count['fails']} {fails}, and for {count['cannot tell']} this run cannot tell"
 
 
 def drawn_by(notebook: dict[str, Any], identity: str) -> tuple[bytes, str, str]:
@@ -125,13 +123,6 @@ def _chapter(number: str, paths: list[Path]) -> Path:
 def _title(path: Path, notebook: dict[str, Any]) -> str:
     words = "".join(notebook["cells"][0]["source"]).partition("\n")[0].lstrip("# ")
     return f"[{words}](notebooks/{path.name})"
-
-
-def _whole_chapter(path: Path, notebook: dict[str, Any], claims: list[RecordedClaim]) -> str:
-    found = [claim.outcome for claim in claims]
-    return (
-        f"{_title(path, notebook)} | {outcomes(found) if found else '–'} | {'all its claims' if found else 'see there'}"
-    )
 
 
 def _table(path: Path, notebook: dict[str, Any], claims: list[RecordedClaim]) -> str:

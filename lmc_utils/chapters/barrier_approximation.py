@@ -185,7 +185,8 @@ def claims(
     """
     formula, given = found["second_order"], found["given_distance"]
     early = kinked.isel(fork_epoch=slice(None, -1))
-    difference = abs(identity.implied - identity.measured).max() / identity.measured.max()
+    largest = identity.measured.max(skipna=False)
+    difference = abs(identity.implied - identity.measured).max(skipna=False) / largest
     return ClaimTable(
         (
             Claim(

@@ -132,8 +132,9 @@ def claims(loss: xr.DataArray, ridge: xr.Dataset, growing: xr.DataArray, epochs:
     """The chapter's five statements about the mountain and its ridges, with their outcomes.
 
     Early are all fork epochs but the last. A ridge stands out where the 95 % interval of its mean over parents lies
-    above zero. Of several heights or epochs the one that decides is shown, so intervals are not corrected for their
-    number.
+    above zero. Where every height or epoch must meet a rule, the one with the weakest evidence decides, which needs no
+    correction for their number. In the last claim, one height of several suffices; the best one is chosen by its
+    result, without a correction, so that claim is easier to meet than its intervals say.
 
     Args:
         loss: of flanks and midline at the end of training, as for `falling_flanks`.

@@ -78,7 +78,7 @@ def claims(barrier: xr.DataArray, growing: xr.DataArray) -> ClaimTable:
             ),
             Claim(
                 "From each fork epoch to the next the error barrier falls, on both splits.",
-                ((FALLS, intervals(falls, "points", label="fall from")),),
+                ((FALLS, intervals(falls, "points", label="fall to the next fork")),),
             ),
             Claim(
                 "Stability comes before the data are fitted: at the last fork the parent still misclassifies at least "

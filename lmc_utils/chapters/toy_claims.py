@@ -78,7 +78,7 @@ def claims(
                 ((FALLS, falls(lines | fields("degenerate"))),),
             ),
             Claim(
-                "At the corners of a simplex, degenerate factors bring the barriers of early forks back: at most "
+                "At the corners of a simplex, degenerate factors bring the barriers of early forks back: fewer than "
                 f"{RARE.bound:g} % of the pairs of the first fork have one with isotropic factors, and more have one "
                 "with degenerate factors.",
                 ((RARE, first_forks(fields("isotropic"))), (FREQUENT, first_forks(fields("degenerate")))),

@@ -126,12 +126,14 @@ class Experiment(Convention, Recipe, Architecture, Source):
             f"`{self.activation}`",
             f"{'no' if self.norm == 'none' else self.norm} normalisation",
         ]
+        warm = f" after {self.warmup} epoch{'' if self.warmup == 1 else 's'} of warm-up" if self.warmup else ""
         recipe = [
             f"{self.epochs} epochs of SGD",
-            f"learning rate {self.learning_rate:g}, falling to zero as a cosine",
+            f"learning rate {self.learning_rate:g}, falling to zero as a cosine{warm}",
             f"momentum {self.momentum:g}",
             f"weight decay {self.weight_decay:g}",
             f"batches of {self.batch_size}",
+            *([] if self.augmentation == "none" else [f"augmentation `{self.augmentation}`"]),
         ]
         return {
             "data": f"`{self.dataset}`: {DATASETS[self.dataset].what}{part}",

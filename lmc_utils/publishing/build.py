@@ -59,7 +59,7 @@ def build(root: Path, *, preset: str = "default", at_once: int = 2) -> int:
         if preset == "default" and (untrue := stated_comparisons.unmet_of_book(site)):
             for line in untrue:
                 console.print(f"lmc: {line}", style="red", markup=False, highlight=False)
-            console.print(f"lmc: {len(untrue)} sentences contradict their numbers; the published book is unchanged")
+            console.print(f"lmc: comparisons that fail: {len(untrue)}; the published book is unchanged")
             return 1
         _write_handouts(site, exercises)
         return _publish(site, console)

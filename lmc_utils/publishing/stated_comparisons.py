@@ -146,7 +146,7 @@ def _fault(part: str, condition: str, said: list[str], numbers: Mapping[str, flo
     try:
         code = compile(condition, part, "eval")
         holds = eval(code, {"__builtins__": {}, **_KNOWN}, known)  # trusted: from a file of the book itself
-    except (NameError, SyntaxError, TypeError) as error:
+    except (NameError, SyntaxError, TypeError, ArithmeticError) as error:
         return f"'{part}': {condition} cannot be evaluated: {error}"
     values = ", ".join(f"{name} = {known[name]:g}" for name in code.co_names if name in known)
     return None if holds else f"'{part}': {condition} does not hold ({values})"

@@ -1,6 +1,6 @@
 """Numbers of the book's own run of each chapter, quoted by its commentary in reruns.
 
-python -m lmc_utils.running.book_numbers    # store those of the built book in results/book_numbers, as `make` does
+python -m lmc_utils.running.book_numbers    # `make book-numbers`: store those of the built book in results/book_numbers
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import json
 import math
 from pathlib import Path
 
+from lmc_utils.formatting import short_repr
 from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
 from lmc_utils.running import notebook_files, recorded_numbers
 from lmc_utils.running.notebooks import notebook_paths
-from lmc_utils.settings import require
+from lmc_utils.settings import ParameterError
 
 FOLDER = Path("results", "book_numbers")
 
@@ -36,7 +37,8 @@ def write(executed: list[Path], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in executed:
         about = notebook_files.read(path, "an executed notebook")["metadata"].get("papermill", {})
-        require(not about.get("parameters"), str(path), "the book's parameters", about.get("parameters"))
+        if given := about.get("parameters"):
+            raise ParameterError(f"'{path}' was not executed with the book's parameters (got {short_repr(given)})")
         numbers = recorded_numbers.finite(recorded_numbers.read(path))
         kept = {"date": (about.get("end_time") or "")[:16], **environment, "numbers": numbers}
         write_whole(folder / f"{path.stem}.json", f"{json.dumps(kept, indent=1, allow_nan=False)}\n".encode())

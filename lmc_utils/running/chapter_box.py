@@ -8,7 +8,8 @@ from typing import Any
 
 from lmc_utils.running.notebooks import load_record
 
-_BOX = "lmc-box"
+BOX = "lmc-box"
+"""The id of the cell with the box; its numbers are always those of the run."""
 
 
 def with_box(executed: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,4 +54,4 @@ def _duration(seconds: float) -> str:
 def _box(rows: Mapping[str, str]) -> dict[str, Any]:
     table = ["| setting | this run |", "| --- | --- |", *(f"| {name} | {said} |" for name, said in rows.items())]
     source = "\n".join(['<div class="lmc-box">', "", *table, "", "</div>"])
-    return {"cell_type": "markdown", "id": _BOX, "metadata": {"lmc": {"written": True}}, "source": source}
+    return {"cell_type": "markdown", "id": BOX, "metadata": {"lmc": {"written": True}}, "source": source}

@@ -47,7 +47,8 @@ def fold(text: str, numbers: Mapping[str, float], book: Mapping[str, float], *, 
             parts.append(own)
             continue
         if any(name not in book for name in quoted_names(part)):
-            books += f"\n\n*{DASH}: not recorded in the book's run.*"
+            reason = "not recorded in" if book else "no numbers are stored of"
+            books += f"\n\n*{DASH}: {reason} the book's run.*"
         parts.append(folded(SUMMARY, books))
     return "\n\n".join(parts)
 

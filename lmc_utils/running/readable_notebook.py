@@ -18,8 +18,9 @@ from lmc_utils.running import (
     recorded_numbers,
     run_summary,
 )
-from lmc_utils.running.chapter_box import with_box
+from lmc_utils.running.chapter_box import BOX, with_box
 from lmc_utils.running.notebooks import Notebook
+from lmc_utils.running.quoted_numbers import fill_in_numbers
 from lmc_utils.settings import ParameterError
 
 _BAR = re.compile(r"\d+%\||\d+(?:\.\d+)?(?:it|s|point|batch|epoch)s?/(?:s|it)\b")
@@ -62,7 +63,11 @@ def make_readable(
         text = commentary.fold(text, numbers, books, other_parameters=bool(changed))
         return plain_markdown.to_plain_markdown(text, equations, works)
 
-    cells = [_cell(cell, rewritten) for cell in with_box(before, dict(book) | dict(parameters))["cells"]]
+    def filled_in(text: str) -> str:
+        return plain_markdown.to_plain_markdown(fill_in_numbers(text, numbers), equations, works)
+
+    boxed = with_box(before, dict(book) | dict(parameters))["cells"]
+    cells = [_cell(cell, filled_in if cell.get("id") == BOX else rewritten) for cell in boxed]
     earlier = [cell for cell in executed["cells"] if cell.get("id") == _SUMMARY]
     if earlier and not just_run:
         return {**executed, "cells": [earlier[0], *cells]}

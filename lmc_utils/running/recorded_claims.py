@@ -54,7 +54,19 @@ def recorded(notebook: Mapping[str, Any]) -> list[RecordedClaim]:
         for output in cell.get("outputs", []):
             said = output.get("data", {}).get(MIME)
             try:
-                result += [RecordedClaim(**each) for each in said]
+                found = [RecordedClaim(**each) for each in said]
             except TypeError:  # missing or of another form
                 continue
+            result += [each for each in found if _is_valid(each)]
     return result
+
+
+def _is_valid(claim: RecordedClaim) -> bool:
+    """Whether all words are strings, and the evidence is a list of mappings."""
+    words = (claim.statement, claim.outcome, claim.reason, claim.decisive)
+    pieces = claim.evidence
+    return (
+        all(isinstance(each, str) for each in words)
+        and isinstance(pieces, list)
+        and all(isinstance(each, dict) for each in pieces)
+    )

@@ -106,4 +106,4 @@ def test_a_notebook_that_was_not_executed_is_rejected(tmp_path: Path) -> None:
     assert "papermill" not in json.loads(source.read_text())["metadata"]
     done = lmc("page", source, "-o", tmp_path / "p.html", "--root", source.parents[1], cwd=tmp_path)
     assert done.returncode == 2
-    assert "expected an executed notebook" in done.stderr
+    assert "is not an executed notebook; execute it by `lmc run`" in done.stderr

@@ -49,7 +49,7 @@ def test_numbers_are_kept_with_their_origin(tmp_path: Path) -> None:
 
 def test_a_run_with_other_parameters_is_not_the_books(tmp_path: Path) -> None:
     run = executed(tmp_path / "a.ipynb", {"count": 4}, count=4)
-    with pytest.raises(ParameterError, match="expected the book's parameters"):
+    with pytest.raises(ParameterError, match=r"was not executed with the book's parameters \(got .*count"):
         book_numbers.write([run], tmp_path / book_numbers.FOLDER)
 
 

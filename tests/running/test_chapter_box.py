@@ -48,6 +48,14 @@ def test_it_says_what_was_run() -> None:
     assert with_box(notebook | {"metadata": {}}, {}) == notebook | {"metadata": {}}
 
 
+def test_it_says_how_a_large_experiment_trains() -> None:
+    training = Experiment(warmup=1, augmentation="crop_flip", dataset="digits").overview()["training"]
+    assert "as a cosine after 1 epoch of warm-up, " in training
+    assert training.endswith("augmentation `crop_flip`")
+    assert "warm-up" not in (plain := Experiment().overview()["training"])
+    assert "augmentation" not in plain
+
+
 @pytest.mark.parametrize("experiment", [Experiment(), Experiment(dataset="digits", architecture="cnn", norm="batch")])
 def test_its_numbers_are_those_of_the_networks(experiment: Experiment) -> None:
     data = load(experiment)

@@ -24,6 +24,11 @@ def test_commentary_ends_at_a_heading_and_at_a_question(rest: str) -> None:
     assert "| 0 | – |\n\nSo it is.\n\n*–: not recorded in the book's run.*" in folded
 
 
+def test_without_the_books_numbers_the_commentary_says_so() -> None:
+    said = fold(SEEN, {"a": 1}, {}, other_parameters=True)
+    assert "*–: no numbers are stored of the book's run.*" in said
+
+
 def test_a_mark_begins_commentary_that_quotes_nothing() -> None:
     assert open_and_folded("## A\n\n<!-- commentary -->\n\nIt is so.") == ("## A", ["<!-- commentary -->\n\nIt is so."])
 

@@ -107,6 +107,16 @@ def test_a_notebook_without_numbers_of_the_book_quotes_its_own_unless_parameters
     assert "– units." in other
 
 
+def test_the_box_has_the_numbers_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_box(notebook: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+        box = {"cell_type": "markdown", "id": "lmc-box", "metadata": {}, "source": "{glue:text}`width:.0f` units"}
+        return {**notebook, "cells": [*notebook["cells"], box]}
+
+    monkeypatch.setattr(readable_notebook, "with_box", with_box)
+    keep_book_numbers(tmp_path, width=8.0)
+    assert told(executed("# T"), {"epochs": 10}, tmp_path)[-1] == "64 units"
+
+
 def test_foreign_records_and_metadata_are_ignored(tmp_path: Path) -> None:
     word = {"output_type": "display_data", "metadata": {"scrapbook": {"name": "w"}}}
     word["data"] = {"application/papermill.record/text/plain": "'a word'"}

@@ -34,6 +34,12 @@ def test_a_notebook_without_claims_is_a_one_line_error(tmp_path: Path) -> None:
         recorded_claims.read(tmp_path / "missing.ipynb")
 
 
-@pytest.mark.parametrize("said", [None, 3, {}, "x", [1], [{"statement": "x"}], [{"statement": "x", "other": 1}]])
+OF_OTHER_TYPES = {"statement": 1, "outcome": None, "reason": [], "evidence": 2}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, 3, {}, "x", [1], [{"statement": "x"}], [{"statement": "x", "other": 1}], [OF_OTHER_TYPES]],
+)
 def test_other_outputs_are_ignored(said: Any) -> None:
     assert recorded_claims.recorded({"cells": [{"outputs": [{"data": {recorded_claims.MIME: said}}, {}]}]}) == []

@@ -15,8 +15,6 @@ from lmc_utils.connect.checkpoints.state_dicts import state_of
 from lmc_utils.formatting import one_line
 from lmc_utils.settings import ParameterError
 
-ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-
 
 def read(
     path: Path, *, key: str | None = None, base: Path | None = None, model: nn.Module | None = None
