@@ -20,7 +20,7 @@ from lmc_utils.settings import Settings, at_least, between, increasing, odd_at_l
 
 ORDERS = Rule("above", 0.9)
 RANKS = Rule("above", 0.0)
-AT_LEAST_HALF, AT_MOST_TWICE = Rule("at least", 0.5), Rule("at most", 2.0)
+OVER_HALF, UNDER_TWICE = Rule("above", 0.0), Rule("below", 0.0)  # differences from half and twice the barrier
 EXACT = Rule("below", 0.01)
 NEGATIVE = Rule("below", 0.0)
 
@@ -170,7 +170,8 @@ def least_and_most_decay(swept: xr.Dataset) -> dict[str, Any]:
 def claims(
     found: Mapping[str, Mapping[str, Correlation]],
     of_layers: Correlation,
-    ratio: xr.DataArray,
+    predicted: xr.DataArray,
+    measured: xr.DataArray,
     identity: xr.Dataset,
     kinked: xr.DataArray,
 ) -> ClaimTable:
@@ -179,7 +180,7 @@ def claims(
     Args:
         found: rank correlations, from `ranks`.
         of_layers: that of the layer-wise prediction within one layer of one fork.
-        ratio: predicted over measured barrier of each pair, at the midpoint.
+        predicted, measured: the barrier of each pair at the midpoint, nats.
         identity: of smooth pairs, the `measured` barrier along the line, and that `implied` by the curvature.
         kinked: the barrier at the midpoint that the curvature implies for pairs with kinks.
     """
@@ -202,8 +203,11 @@ def claims(
                 ((RANKS, (Interval("all pairs, given the squared distance", *given["within forks"]),)),),
             ),
             Claim(
-                "At every fork, the prediction is right within a factor of two (mean of predicted over measured).",
-                ((AT_LEAST_HALF, intervals(ratio, "")), (AT_MOST_TWICE, intervals(ratio, ""))),
+                "At every fork, the predicted barrier is more than half and less than twice the measured one.",
+                (
+                    (OVER_HALF, intervals(predicted - measured / 2, "nats", label="predicted less half of measured")),
+                    (UNDER_TWICE, intervals(predicted - 2 * measured, "nats", label="predicted less twice measured")),
+                ),
             ),
             Claim(
                 "Within one layer of one fork, the layer-wise prediction ranks how much the loss rises.",

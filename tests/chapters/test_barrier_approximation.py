@@ -52,7 +52,7 @@ def test_claims_tell_a_formula_that_knows_more_than_distance_from_one_that_does_
     for name, formula in {"knows": measured, "distance": distance + 1e-3 * noise}.items():
         found = chapter.ranks({"second_order": formula}, measured, distance)
         of_layers = Correlation(0.9, 0.8, 0.95)
-        claims = chapter.claims(found, of_layers, formula / measured, line, -noise).claims
+        claims = chapter.claims(found, of_layers, formula, measured, line, -noise).claims
         outcomes[name] = [claim.outcome for claim in claims]
     assert outcomes["knows"][1:5] == ["cannot tell", "cannot tell", "holds", "holds"], "no interval of a perfect order"
     assert outcomes["distance"][2] == "cannot tell"
