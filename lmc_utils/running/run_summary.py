@@ -37,7 +37,10 @@ def summarise(
     about = executed["metadata"].get("papermill", {})
     when, took = (about.get("end_time") or "")[:16].replace("T", " "), about.get("duration") or 0.0
     with_what = ", ".join(f"{name} {version(name)}" for name in ("lmc-utils", "torch", "numpy") if just_run)
-    said = f"{_title(source)}, finished {when} UTC, {took:.0f} seconds; {with_what}".rstrip("; ") + "."
+    said = (
+        f"{_title(source, again=bool(changed))}, finished {when} UTC, {took:.0f} seconds; {with_what}".rstrip("; ")
+        + "."
+    )
     parameters = [(f"`{name}`", _value(book.get(name)), _value(value)) for name, value in changed.items()]
     claims = [(claim.statement, f"**{claim.outcome}**") for claim in recorded_claims.recorded(executed)]
     parts = [
@@ -96,9 +99,10 @@ def _printed(number: float) -> str:
     return typeset(format(number, ",.0f" if whole else ".4g"))
 
 
-def _title(source: Path) -> str:
+def _title(source: Path, *, again: bool) -> str:
     chapter = re.match(r"0*(\d+)_", source.stem) if source.parent.name == "notebooks" else None
-    return f"**Rerun of chapter {chapter[1]}** (`{source.stem}`)" if chapter else f"**Rerun of `{source.stem}`**"
+    run = "Rerun" if again else "Run"
+    return f"**{run} of chapter {chapter[1]}** (`{source.stem}`)" if chapter else f"**{run} of `{source.stem}`**"
 
 
 def _words(name: str) -> str:

@@ -32,12 +32,16 @@ def test_only_a_number_with_both_ends_has_an_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "title"),
-    [("notebooks/02_x.ipynb", "**Rerun of chapter 2** (`02_x`), "), ("mine/02_x.ipynb", "**Rerun of `02_x`**, ")],
+    ("source", "changed", "title"),
+    [
+        ("notebooks/02_x.ipynb", {"seed": 1}, "**Rerun of chapter 2** (`02_x`), "),
+        ("notebooks/02_x.ipynb", {}, "**Run of chapter 2** (`02_x`), "),
+        ("mine/02_x.ipynb", {"seed": 1}, "**Rerun of `02_x`**, "),
+    ],
 )
-def test_outcomes_of_claims_are_those_of_the_run(source: str, title: str) -> None:
+def test_outcomes_of_claims_are_those_of_the_run(source: str, changed: dict[str, int], title: str) -> None:
     claims = [{"statement": "It rains.", "outcome": "fails", "reason": "0 of 3", "evidence": []}]
     executed = {"cells": [{"outputs": [{"data": {recorded_claims.MIME: claims}}]}], "metadata": {}}
-    told = summarise(executed, {}, changed={}, book={}, source=Path(source))
+    told = summarise(executed, {}, changed=changed, book={}, source=Path(source))
     assert told.startswith(title)
     assert "| It rains. | **fails** |" in told
