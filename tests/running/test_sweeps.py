@@ -271,10 +271,10 @@ def test_lmc_sweep(notebook: Notebook, tmp_path: Path) -> None:
     drawn = ["--html", "page.html", "--show", "square"]
     done = lmc("sweep", notebook.path, *given, *drawn, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "2 of 2 points, 0 were there" in done.stdout
+    assert "2 of 2 points done, 0 reused" in done.stdout
     assert "<img src=" in (tmp_path / "page.html").read_text()
     again = lmc("sweep", notebook.path, *given, cwd=tmp_path)
-    assert "2 of 2 points, 2 were there" in again.stdout
+    assert "2 of 2 points done, 2 reused" in again.stdout
     table = xr.load_dataset(tmp_path / "out" / "results.nc", engine="scipy")
     assert table.attrs["command"].startswith(f"lmc sweep {notebook.path} --grid count=3:5")
     assert "torch" in table.attrs["versions"]
