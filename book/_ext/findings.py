@@ -23,6 +23,7 @@ from claim_outputs import label_of
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from lmc_utils.figures.dark_colours import with_dark_colours
 from lmc_utils.running import recorded_claims
 from lmc_utils.running.recorded_claims import RecordedClaim
 
@@ -56,7 +57,7 @@ def bring_findings(app: Sphinx, name: str, content: list[str]) -> None:
         drawn, suffix, alt = drawn_by(executed[path], asked[2])
         target = Path(app.outdir).parent / "figures" / f"{path.stem}-{asked[2]}{suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(drawn)
+        target.write_bytes(with_dark_colours(drawn.decode()).encode() if suffix == ".svg" else drawn)
         address = f"/{Path(os.path.relpath(target, app.srcdir)).as_posix()}"
         return f":::{{div}} cell_output\n```{{image}} {address}\n:alt: {alt}\n```\n:::"
 
