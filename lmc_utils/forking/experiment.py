@@ -165,7 +165,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
             buffers: the number of buffer entries of a network.
         """
         largest = self.alive(self.epochs)
-        what = f"training {largest:,} networks of {parameters:,} parameters, and storing {len(epochs):,} epochs,"
+        what = f"training {largest:,} networks of {parameters:,} parameters, and storing {len(epochs):,} epochs"
         memory = self._memory(parameters, activations)
         disk = _NUMBER * (2 * parameters + buffers) * sum(map(self.alive, epochs))
         require_resources(what, memory=memory, disk=disk, folder=folder)

@@ -89,7 +89,7 @@ def test_equal_networks_without_a_finite_loss_are_a_failed_pair() -> None:
     samples = torch.rand(9, 3), torch.randint(2, (9,))
     found = pairwise({"a": network, "b": other, "c": copy.deepcopy(network)}, samples, alphas=3)
     line = found.failed.sel(first="a", second="c").item()
-    assert line == "a and c: the networks are equal, and their loss is not finite"
+    assert line == "a and c: the networks are equal, and their loss is NaN or infinite"
     assert "equal" not in found.attrs
     assert found.loss_barrier.sel(first="a", second="c").isnull()
 

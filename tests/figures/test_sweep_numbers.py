@@ -35,5 +35,5 @@ def test_words_and_listed_points_stand_side_by_side() -> None:
 
 
 def test_an_unknown_number_is_rejected() -> None:
-    with pytest.raises(ParameterError, match=r"^show: .*barier"):
+    with pytest.raises(ParameterError, match=r"^unknown number 'barier'; did you mean 'barrier'"):
         sweep_numbers.numbers_by_parameter(TABLE, ["barier"])

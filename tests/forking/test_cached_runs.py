@@ -78,7 +78,7 @@ def test_a_run_in_training_is_not_removed(folder: Path) -> None:
     key = json.loads((run.path / "key.json").read_text())
     with (
         store.RunFolder(key, folder).lock(),
-        pytest.raises(ParameterError, match=r"run: .* is being trained by another process"),
+        pytest.raises(ParameterError, match=r"run .* is in use by another process"),
     ):
         run.remove()
     assert run.epochs == "2 of 2"

@@ -213,7 +213,7 @@ def test_only_a_new_run_needs_disk_space(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ParameterError) as caught:
         train(SMALL, tmp_path / "runs")
     assert str(caught.value) == (  # 2, 6, 6, 10, 10 networks of 1,210 parameters, each with its momentum
-        "experiment (10 networks of 1,210 parameters, 5 epochs to keep): "
+        "training 10 networks of 1,210 parameters, and storing 5 epochs: "
         f"not enough disk space for '{tmp_path / 'runs'}': 329 kB needed, 250 kB free"
     )
     assert not list(tmp_path.glob("runs/*/epoch_*"))

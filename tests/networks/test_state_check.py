@@ -66,7 +66,7 @@ UNKNOWN = [
         "no state besides parameters (got the buffers 1.passes",
         id="a buffer beside running statistics",
     ),
-    pytest.param(nn.Sequential(nn.ReLU()), "one with parameters, this one has none", id="no parameters"),
+    pytest.param(nn.Sequential(nn.ReLU()), "the network has no parameters", id="no parameters"),
 ]
 
 

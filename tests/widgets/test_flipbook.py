@@ -90,5 +90,5 @@ def test_invalid_figures_are_one_line_errors() -> None:
         flip_book([], [], caption="c")
     with pytest.raises(ParameterError, match=r"^labels must be as many as figures, 1 \(got 2\)$"):
         flip_book([drawing(1)], [1, 2], caption="c")
-    with pytest.raises(ParameterError, match=r"^figures must be of one size \(got \[\[260, 260\], \[390, 260\]\]\)"):
+    with pytest.raises(ParameterError, match=r"^figures must be of one size \(got \[\[384, 384\], \[576, 384\]\]\)"):
         flip_book([drawing(1), drawing(1, (2, 2))], [1, 2], caption="c")

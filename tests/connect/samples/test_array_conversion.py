@@ -46,7 +46,7 @@ def test_named_tuples_keep_their_arrays_as_they_may_check_them() -> None:
 
 
 def test_arrays_of_texts_are_rejected() -> None:
-    with pytest.raises(ParameterError, match=r"^arrays must hold numbers \(got one of <U1$"):
+    with pytest.raises(ParameterError, match=r"^arrays must hold numbers \(got one of <U1\)$"):
         tensors((np.array(["a"]),))
 
 

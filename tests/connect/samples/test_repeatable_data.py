@@ -124,7 +124,7 @@ def test_collections_that_can_only_be_indexed_are_data_sets() -> None:
 
 
 def test_the_error_of_a_worker_is_named() -> None:
-    with pytest.raises(ParameterError, match=r"^data: .* reading them gave OSError: no such file$"):
+    with pytest.raises(ParameterError, match=r"^data: reading the samples raised OSError: no such file$"):
         repeatable(Broken())
 
 
@@ -140,9 +140,9 @@ def test_workers_that_persist_stay_those_of_the_user() -> None:
         ([], "data: there are no samples"),
         (
             iter([1]),
-            "data: data must be two tensors, a Dataset, or batches that can be",
+            "data must be two tensors, a Dataset, or batches that can be",
         ),
-        (3, "data: data must be two tensors, a Dataset, or batches that can be"),
+        (3, "data must be two tensors, a Dataset, or batches that can be"),
         ((INPUTS, LABELS[:3]), "data: inputs and targets differ in number: they have the shapes"),
         ([INPUTS], r"data: batches must be pairs of inputs and target \(batch 0 is a"),
         ([("a", "b")], "data: batch 0 has no tensors"),
