@@ -370,7 +370,7 @@ def test_only_one_grading_at_a_time(batch: Batch) -> None:
     with FileLock(batch.root / "_build" / "grades" / "lock"):
         done = grade(batch.root)
     assert done.returncode == 2
-    assert done.stderr.startswith("lmc: root: another grading is running")
+    assert done.stderr.startswith("lmc: another `lmc grade` is running in ")
 
 
 def test_exercises_whose_own_solutions_fail_are_rejected(batch: Batch, tmp_path: Path) -> None:
@@ -380,5 +380,5 @@ def test_exercises_whose_own_solutions_fail_are_rejected(batch: Batch, tmp_path:
     shutil.copytree(batch.submissions / "perfect", tmp_path / "submissions" / "perfect")
     done = grade(tmp_path)
     assert done.returncode == 2
-    assert f"lmc: {STEM}: its own solutions do not get all points: toy-2: A barrier does not grow" in done.stderr
+    assert f"lmc: {STEM}: the solutions of the book do not get full marks: toy-2: A barrier does not grow" in done.stderr
     assert not (tmp_path / "grades.csv").exists()
