@@ -39,7 +39,7 @@ def test_missing_executed_notebooks_are_a_one_line_error(tmp_path: Path) -> None
     write_book(tmp_path, first="1")
     done = lmc("pdf", cwd=tmp_path)
     assert done.returncode == 2
-    assert "try 'lmc build' first" in done.stderr
+    assert "run `lmc build` first" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
