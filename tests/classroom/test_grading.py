@@ -380,5 +380,6 @@ def test_exercises_whose_own_solutions_fail_are_rejected(batch: Batch, tmp_path:
     shutil.copytree(batch.submissions / "perfect", tmp_path / "submissions" / "perfect")
     done = grade(tmp_path)
     assert done.returncode == 2
-    assert f"lmc: {STEM}: the solutions of the book do not get full marks: toy-2: A barrier does not grow" in done.stderr
+    line = f"lmc: {STEM}: the solutions of the book do not get full marks: toy-2: A barrier does not grow"
+    assert line in done.stderr
     assert not (tmp_path / "grades.csv").exists()
