@@ -20,7 +20,7 @@ UNFOLD = """() => {
     document.querySelectorAll("details").forEach((part) => (part.open = true));
     document.querySelectorAll(".toggle-hidden").forEach((part) => part.classList.remove("toggle-hidden"));
 }"""
-STILL = "*, ::before, ::after { transition: none !important; }"  # else colours are measured half-way
+STILL = "*, ::before, ::after { transition: none !important; }"  # else colours are measured in transition
 SHOWN = "scheme => document.documentElement.dataset.theme === scheme"
 FINDINGS = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
     .filter(({ impact }) => ["serious", "critical"].includes(impact))
