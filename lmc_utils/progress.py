@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["bar", "hidden"]
+__all__ = ["bar", "hidden", "is_hidden"]
 
 _hidden = ContextVar("_hidden", default=False)
 
@@ -30,8 +30,12 @@ def bar(
     """
     from tqdm import tqdm  # imported here, as exercises on toy landscapes need only NumPy
 
-    hide = _hidden.get() or os.environ.get("LMC_PROGRESS") == "0"
-    return tqdm(items, description, total, unit=unit, delay=0.5, disable=hide)
+    return tqdm(items, description, total, unit=unit, delay=0.5, disable=is_hidden())
+
+
+def is_hidden() -> bool:
+    """Whether progress bars are hidden here."""
+    return _hidden.get() or os.environ.get("LMC_PROGRESS") == "0"
 
 
 @contextmanager

@@ -62,6 +62,23 @@ def code_without_docstrings(source: str) -> str:
     return _read(source)[0]
 
 
+def imported_packages(*sources: str) -> set[str]:
+    """The top-level names that code imports, without those of this package and relative ones.
+
+    >>> sorted(imported_packages("import a.b", "from c import d; from . import e"))
+    ['a', 'c']
+    """
+    found = set[str]()
+    for source in sources:
+        try:
+            nodes = list(ast.walk(ast.parse(source)))
+        except SyntaxError:
+            continue
+        found |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        found |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return {name.partition(".")[0] for name in found} - {provenance.PACKAGE.name}
+
+
 @lru_cache(maxsize=2000)
 def _read(source: str) -> tuple[str, frozenset[str]]:
     """The code without docstrings, and the imported names."""

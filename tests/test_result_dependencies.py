@@ -8,6 +8,7 @@ from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
+from small_project import write_notebook
 from torch import nn
 
 from lmc_utils import provenance, result_dependencies
@@ -15,7 +16,7 @@ from lmc_utils.classroom import grading
 from lmc_utils.forking import Experiment, protocol
 from lmc_utils.networks import data, models
 from lmc_utils.publishing import build
-from lmc_utils.running.notebook_dependencies import of_notebook
+from lmc_utils.running.notebook_dependencies import of_notebook, of_sweep
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.settings import ParameterError
 
@@ -214,3 +215,20 @@ def test_tables_and_swept_notebooks_are_dependencies_where_they_are_named() -> N
     assert "one_boundary.ipynb" in found["swept"]
     toy = of_notebook(Notebook(ROOT / "notebooks" / "01_toy_landscapes.ipynb"))
     assert (toy["tables"], toy["swept"]) == ({}, {})
+
+
+def test_a_sweep_depends_on_the_local_modules_that_its_cells_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = Notebook(write_notebook(tmp_path / "one.ipynb", "import mine, numpy\nfrom also.inner import x"))
+    monkeypatch.chdir(tmp_path)
+    assert of_sweep(notebook) == of_notebook(notebook)
+    (tmp_path / "also").mkdir()
+    for name, code in {
+        "mine": "import further", "further": "y = 1", "other": "", "also/inner": "from . import near", "also/near": "",
+    }.items():  # fmt: skip
+        (tmp_path / f"{name}.py").write_text(code)
+    before = of_sweep(notebook)
+    assert sorted(before["local"]) == ["also/inner.py", "also/near.py", "further.py", "mine.py"]
+    (tmp_path / "further.py").write_text("y = 2")
+    assert provenance.digest(of_sweep(notebook)) != provenance.digest(before)

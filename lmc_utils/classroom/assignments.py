@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lmc_utils.classroom.exercise_lookup import exercise_numbers
+from lmc_utils.output_files import require_writable, require_writable_folder
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
 
@@ -51,21 +51,11 @@ def write(
         same = not target.exists() or (target.is_file() and target.read_bytes() == content)
         if not (force or same):
             raise ParameterError(f"out: '{target}' already has notebooks of these names; add --force to overwrite them")
-    with writable_folder("out", folder):
-        for target, content in contents.items():
-            target.parent.mkdir(exist_ok=True)
-            write_whole(target, content)
+    require_writable_folder(folder, "out")
+    for target, content in contents.items():
+        require_writable(target, "out")
+        write_whole(target, content)
     return list(contents)
-
-
-@contextmanager
-def writable_folder(name: str, folder: Path) -> Iterator[None]:
-    """Create a folder and write to it in this context; an OSError becomes a ParameterError about `name`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise ParameterError(f"{name}: cannot write to '{folder}': {error.strerror or error}") from error
 
 
 def student_version(source: Path, student: str | None = None) -> NotebookNode:

@@ -22,13 +22,14 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from lmc_utils import result_dependencies
-from lmc_utils.classroom import assignments, mark_cache, sandbox
+from lmc_utils.classroom import mark_cache, sandbox
 from lmc_utils.classroom.grade_table import as_csv, format_points
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
 from lmc_utils.classroom.submission_marks import Marks, zero_marks
 from lmc_utils.classroom.submissions import Submission, collect_submissions
 from lmc_utils.classroom.workspace import Limits, Workspace, make_workspace, marking_job
 from lmc_utils.formatting import one_line
+from lmc_utils.output_files import require_writable, require_writable_folder
 from lmc_utils.provenance import digest, remove_partial_files, write_whole
 from lmc_utils.running import subprocess_jobs
 from lmc_utils.running.notebook_dependencies import of_notebook
@@ -36,6 +37,7 @@ from lmc_utils.running.notebooks import Notebook, notebook_paths
 from lmc_utils.settings import ParameterError, require
 
 _NO_SANDBOX = "marked without a sandbox: the submission could read and change everything that this account can"
+_SUFFIXES = {"csv": ".csv", "html": ".html"}  # of the outputs that are files
 _SOLUTION_SECONDS = 600  # for a cell of a solution: some train networks
 
 
@@ -100,7 +102,7 @@ def grade(
     root: Path,
     jobs: int = 2,
     limits: Limits | None = None,
-    fresh: bool = False,
+    force: bool = False,
     executed: Path | None = None,
     other_outputs: Mapping[str, Path] | None = None,
 ) -> list[GradedSubmission]:
@@ -112,7 +114,7 @@ def grade(
         root: the checkout.
         jobs: submissions marked in parallel.
         limits: of each submission.
-        fresh: ignore cached marks.
+        force: ignore cached marks.
         executed: a folder for executed submissions.
         other_outputs: files and folders that the caller will write, by the names of their options.
 
@@ -127,16 +129,16 @@ def grade(
         raise ParameterError(
             f"'{grading.root}' is not a checkout of the book: it has no exercise notebooks; give --root"
         )
-    require(table.suffix.lower() == ".csv", "csv", "a file name ending in .csv", str(table))
-    require(not table.is_dir(), "csv", "a file, not a folder", str(table))
+    require_writable(table, "out", ".csv")  # fail before marking rather than after it
     outputs = ({"executed": executed} if executed else {}) | dict(other_outputs or {})
-    for name, path in {"csv": table, **outputs}.items():  # fail before marking rather than after it
-        folder = path.parent if name in ("csv", "summary") else path
-        with assignments.writable_folder(name, folder), tempfile.NamedTemporaryFile(dir=folder):
-            pass
+    for name, path in outputs.items():
+        if suffix := _SUFFIXES.get(name, ""):
+            require_writable(path, name, suffix)
+        else:
+            require_writable_folder(path, name)
     inputs = {each for path in paths for each in (path.resolve(), *path.resolve().parents)}
     for name, path in outputs.items():
-        require(path.resolve() not in inputs, name, "a folder that contains none of the submissions", str(path))
+        require(path.resolve() not in inputs, name, "a place that contains none of the submissions", str(path))
     found = collect_submissions(paths, grading.sources, ignored=[table, *outputs.values()])
     submissions = supersede_earlier_versions(found)
     grading.cache.mkdir(parents=True, exist_ok=True)
@@ -146,7 +148,7 @@ def grade(
             grading = replace(grading, bwrap=sandbox.find_program(grading.cache / "lock"))
             if grading.bwrap is None:
                 grading.report(f"lmc: {_NO_SANDBOX}: {sandbox.install_advice()}")
-            marks = _mark_all(grading, submissions, fresh)
+            marks = _mark_all(grading, submissions, force)
     except Timeout as error:
         raise ParameterError(f"another `lmc grade` is running in '{grading.root}'") from error
     write_whole(table, as_csv(submissions, marks).encode())
@@ -167,9 +169,9 @@ def _graded(grading: Grading, submission: Submission, marks: Marks) -> GradedSub
     return GradedSubmission(submission, marks, executed if executed is not None and executed.exists() else None)
 
 
-def _mark_all(grading: Grading, submissions: Sequence[Submission], fresh: bool) -> list[Marks]:
+def _mark_all(grading: Grading, submissions: Sequence[Submission], force: bool) -> list[Marks]:
     known = [each for each in submissions if each.notebook]
-    cached = {each.name: None if fresh else mark_cache.get(grading.cache, grading.key(each)) for each in known}
+    cached = {each.name: None if force else mark_cache.get(grading.cache, grading.key(each)) for each in known}
     result = {name: marks for name, marks in cached.items() if marks is not None}
     todo = [each for each in known if each.name not in result]
     _mark_solutions(grading, sorted({str(each.notebook) for each in todo}))

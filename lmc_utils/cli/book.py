@@ -11,7 +11,8 @@ import typer
 from typer import Option
 
 from lmc_utils.cli.options import Preset, Root
-from lmc_utils.settings import PRESET_NAMES, ParameterError, require, require_choice
+from lmc_utils.output_files import require_writable
+from lmc_utils.settings import PRESET_NAMES, ParameterError, require_choice
 
 
 def build(
@@ -29,15 +30,16 @@ def build(
 
 
 def pdf(
-    out: Annotated[Path, Option("--out", "-o", help="Output file.")] = Path("_build/book.pdf"),
+    out: Annotated[Path | None, Option("--out", "-o", help="Output file; default: _build/book.pdf.")] = None,
     root: Root = Path(),
 ) -> None:
     """Print the whole book as one PDF, from the notebooks that `lmc build` has executed."""
-    require(out.suffix == ".pdf", "out", "a file name ending in .pdf", str(out))
+    target = out or root / "_build" / "book.pdf"
+    require_writable(target, "out", ".pdf")
     from lmc_utils.publishing import pdf
 
-    pdf.write(root, root / out)
-    typer.echo(root / out)
+    pdf.write(root, target)
+    typer.echo(target)
 
 
 def serve(

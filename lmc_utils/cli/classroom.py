@@ -9,13 +9,14 @@ import typer
 from typer import Argument, Option
 
 from lmc_utils.classroom.workspace import Limits
-from lmc_utils.cli.options import Root
+from lmc_utils.cli.options import CellTimeout, HtmlFile, Root
 from lmc_utils.settings import ParameterError
 
 
 def assign(
     notebook: Annotated[
-        list[str] | None, Argument(help="Exercise notebooks, such as 01_toy_exercises; default: all.")
+        list[str] | None,
+        Argument(help="Exercise notebooks, such as 01_toy_exercises, or just 01; default: all."),
     ] = None,
     *,
     out: Annotated[Path | None, Option("--out", "-o", help="Output folder; default: _build/assignments.")] = None,
@@ -44,32 +45,37 @@ def assign(
 
 
 def grade(
-    submission: Annotated[list[Path], Argument(help="Submitted notebooks, or folders that contain them.")],
+    submission: Annotated[
+        list[Path], Argument(help="Submitted notebooks, or folders or zip archives that contain them.")
+    ],
     *,
-    table: Annotated[Path, Option("--csv", help="Output table.")] = Path("grades.csv"),
-    jobs: Annotated[int, Option(min=1, help="Number of submissions graded in parallel.")] = 2,
-    limit: Annotated[int, Option(min=1, help="Time limit per cell, in seconds.")] = Limits.cell_seconds,
-    memory: Annotated[int, Option(min=512, help="Memory limit per submission, in MiB.")] = Limits.memory,
-    executed: Annotated[Path | None, Option(help="Write the executed submissions to this folder.")] = None,
+    out: Annotated[Path, Option("--out", "-o", help="Output table, with a row for each student.")] = Path("grades.csv"),
+    table: Annotated[
+        Path | None,
+        Option("--csv", metavar="FILE", help="Table with a row for each file; default: OUT with _files in its name."),
+    ] = None,
+    html: HtmlFile = None,
     feedback: Annotated[Path | None, Option(help="Write a feedback page for each student to this folder.")] = None,
-    summary: Annotated[Path | None, Option(help="Write an HTML page with the results of each exercise.")] = None,
-    fresh: Annotated[bool, Option("--fresh", help="Grade cached submissions again.")] = False,
+    executed: Annotated[Path | None, Option(help="Write the executed submissions to this folder.")] = None,
+    jobs: Annotated[int, Option(min=1, help="Number of submissions graded in parallel.")] = 2,
+    timeout: CellTimeout = Limits.cell_seconds,
+    memory: Annotated[int, Option(min=512, help="Memory limit per submission, in MiB.")] = Limits.memory,
+    force: Annotated[bool, Option("--force", help="Grade again submissions whose marks are cached.")] = False,
     root: Root = Path(),
 ) -> None:
-    """Grade submitted exercise notebooks; write a CSV table with the points and the reason for each lost point."""
+    """Grade submitted exercise notebooks: tables of points and remarks, feedback, and a summary of the class."""
     from lmc_utils.classroom import grading
     from lmc_utils.publishing import feedback as handing_back
-    from lmc_utils.publishing import standalone_page
 
-    standalone_page.require_html_name(summary, "summary")
-    others = {name: path for name, path in {"feedback": feedback, "summary": summary}.items() if path}
-    limits = Limits(limit, memory)
+    files = table or out.with_name(f"{out.stem}_files{out.suffix}")
+    others = {name: path for name, path in {"csv": files, "feedback": feedback, "html": html}.items() if path}
     graded = grading.grade(
-        submission, table, root=root, jobs=jobs, limits=limits, fresh=fresh, executed=executed, other_outputs=others
-    )
-    typer.echo(f"{table}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
+        submission, out, root=root, jobs=jobs, limits=Limits(timeout, memory), force=force, executed=executed,
+        other_outputs=others,
+    )  # fmt: skip
+    typer.echo(f"{out}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
     if feedback is not None:
         typer.echo(f"{feedback}: {len(handing_back.write(feedback, graded))} pages")
-    if summary is not None:
-        handing_back.write_summary(summary, graded)
-        typer.echo(summary)
+    if html is not None:
+        handing_back.write_summary(html, graded)
+        typer.echo(html)

@@ -13,8 +13,8 @@ import typer
 from typer import Argument, Option
 
 from lmc_utils.cli import connect_output as output
-from lmc_utils.cli.options import AsJson
-from lmc_utils.publishing import output_files, standalone_page
+from lmc_utils.cli.options import AsJson, HtmlFile
+from lmc_utils.output_files import require_writable
 from lmc_utils.settings import ParameterError, require
 
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ def connect(
     ] = None,
     at: Annotated[float, Option(help="Point alpha of the line that --save writes; 0.5 is the midpoint.")] = 0.5,
     as_json: AsJson = False,
-    page: Annotated[Path | None, Option("--html", help="Also write an HTML page with the figure.")] = None,
+    page: HtmlFile = None,
 ) -> None:
     """Measure the straight line between two checkpoints; or all pairs of several, their averages, or a plane."""
     asked = {"align": align, "rescale": rescale, "curve": curve, "layers": layers, "curvature": curvature}
     _require_together(len(checkpoint), {name for name, given in asked.items() if given}, soup, plane, save, at)
-    standalone_page.require_html_name(page)
+    if page is not None:
+        require_writable(page, "html", ".html")
     if save is not None:
-        require(save.suffix == ".safetensors", "save", "a file name ending in .safetensors", str(save))
-        output_files.require_writable(save, "save")
+        require_writable(save, "save", ".safetensors")
         asked_for = "reestimate or interpolate with --save: an average has one set of running statistics"
         require(batchnorm != "keep", "batchnorm", asked_for, batchnorm)
     points = _alphas(alphas)

@@ -9,7 +9,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -19,6 +20,8 @@ from lmc_utils.cli import book, classroom, connect, extras, notebooks, runs, swe
 from lmc_utils.formatting import one_line
 from lmc_utils.running.notebooks import ExecutionError
 from lmc_utils.settings import ParameterError
+
+_UsageError: Any = typer.BadParameter.__base__  # click's, of which some versions of typer have a copy
 
 
 class _Commands(typer.core.TyperGroup):
@@ -32,6 +35,9 @@ class _Commands(typer.core.TyperGroup):
             sys.exit(1)
         except (ParameterError, ExecutionError, OSError) as error:  # the last: a full disk, a locked folder
             message, status = str(error), 2 if isinstance(error, ParameterError) else 1
+        except _UsageError as error:
+            command = f"lmc {ctx.invoked_subcommand}" if error.ctx is not ctx else "lmc"
+            message, status = f"{error.format_message().rstrip('.')}; see `{command} --help`", 2
         except ModuleNotFoundError as error:
             if (needs := extras.missing(str(ctx.invoked_subcommand), error)) is None:
                 raise
@@ -43,8 +49,28 @@ class _Commands(typer.core.TyperGroup):
 
 
 app = typer.Typer(
-    cls=_Commands, help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    cls=_Commands,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lmc {metadata.version('lmc-utils')}")
+        raise typer.Exit
+
+
+@app.callback(no_args_is_help=True)
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Run, check and publish the notebooks of the book, and compare your own networks."""
+
+
 app.command("list")(notebooks.list_notebooks)
 app.command("run")(notebooks.run)
 app.command("results")(notebooks.results)

@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 
-from lmc_utils.cli.options import AsJson, CellTimeout, Preset, Root
-from lmc_utils.cli.text_tables import aligned
+from lmc_utils.cli.options import AsJson, CellTimeout, CsvFile, HtmlFile, NotebookName, Preset, Root
+from lmc_utils.cli.text_tables import aligned, write_table
 from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
+from lmc_utils.output_files import require_writable
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError, require
 
 Executed = Annotated[list[Path], Argument(help="Executed notebooks.")]
 
 
-def list_notebooks(root: Root = Path()) -> None:
-    """List the notebooks and their parameters: type, default, meaning and range."""
+def list_notebooks(
+    notebook: Annotated[
+        str | None, Argument(help="List the parameters of this notebook: a name, the beginning of one, or a path.")
+    ] = None,
+    root: Root = Path(),
+) -> None:
+    """List the notebooks with their titles; or one notebook's parameters: type, default, meaning and range."""
+    if notebook is not None:
+        _list_parameters(notebooks.find(notebook, root / "notebooks"))
+        return
     paths = notebooks.notebook_paths(root / "notebooks")
     if not paths:
         raise ParameterError(f"'{root.resolve()}' is not a checkout of the book: it has no notebooks; give --root")
+    width = max(len(path.stem) for path in paths)
     for path in paths:
-        rows = [
-            (
-                each.name,
-                each.type,
-                json.dumps(each.default, default=repr),
-                f"{each.meaning} [{each.allowed}]" if each.allowed else each.meaning,
-            )
-            for each in notebooks.find(str(path), path.parent).parameters.values()
-        ]
-        typer.echo(typer.style(path.stem, bold=True))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for name, kind, default, meaning in rows:
-            typer.echo(f"  {name:{widths[0]}}  {kind:5}  {default:{widths[2]}}  {meaning}")
+        typer.echo(f"{path.stem:{width}}  {notebooks.Notebook(path).title}")
+
+
+def _list_parameters(found: notebooks.Notebook) -> None:
+    typer.echo(f"{found.path.stem}  {found.title}")
+    rows = [
+        (
+            each.name,
+            each.type,
+            json.dumps(each.default, default=repr),
+            f"{each.meaning} [{each.allowed}]" if each.allowed else each.meaning,
+        )
+        for each in found.parameters.values()
+    ]
+    if not rows:
+        typer.echo("no parameters: no assignment in a cell with the tag 'parameters'")
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, kind, default, meaning in rows:
+        typer.echo(f"  {name:{widths[0]}}  {kind:{widths[1]}}  {default:{widths[2]}}  {meaning}")
 
 
 def write_parameters(
@@ -55,16 +70,16 @@ def write_parameters(
 
 
 def run(
-    notebook: Annotated[str, Argument(help="Name such as 02_sibling_forking, or a path.")],
+    notebook: NotebookName,
     *,
     out: Annotated[Path | None, Option("-o", "--out", help="Output notebook; default: NAME.out.ipynb.")] = None,
     parameter: Annotated[
         list[str] | None,
-        Option("-p", "--parameter", metavar="NAME VALUE", help="Set a parameter to a YAML value; may be repeated."),
+        Option("-p", "--parameter", metavar="NAME=VALUE", help="Set a parameter to a YAML value; may be repeated."),
     ] = None,
     preset: Preset = "default",
     timeout: CellTimeout = notebooks.TIMEOUT,
-    html: Annotated[Path | None, Option("--html", help="Also write an HTML page, like `lmc page`.")] = None,
+    html: HtmlFile = None,
     check: Annotated[bool, Option(hidden=True, help="Check the parameters even if none was given.")] = True,
     as_source: Annotated[
         bool, Option(hidden=True, help="Keep the prose of the source, for a page of the book.")
@@ -81,7 +96,8 @@ def run(
         found.check(given)
     target = out or Path(f"{found.path.stem}.out.ipynb")
     require(target.suffix == ".ipynb", "out", "a file name ending in .ipynb", str(target))
-    run_page.require_target(html, root)
+    if html is not None:
+        run_page.require_target(html, "html", root)
     notebooks.execute(found, given, target, timeout=timeout)
     if not as_source:
         readable_notebook.rewrite(target, given, found)
@@ -95,13 +111,21 @@ def results(
     notebook: Executed,
     *,
     as_json: AsJson = False,
+    table: CsvFile = None,
     with_parameters: Annotated[bool, Option("--parameters", help="Also print the parameters of the run.")] = False,
 ) -> None:
     """Print the headline numbers of executed notebooks."""
     from lmc_utils.running import comparison, recorded_numbers
 
+    if table is not None:
+        require_writable(table, "csv", ".csv")
     found = {str(path): recorded_numbers.read(path) for path in notebook}
     used = {str(path): comparison.parameters(path) if with_parameters else {} for path in notebook}
+    if table is not None:
+        names = dict.fromkeys(name for numbers in found.values() for name in numbers)
+        rows = [[name, *(numbers.get(name) for numbers in found.values())] for name in names]
+        write_table(table, [["number", *found], *rows])
+        typer.echo(table, err=True)
     if as_json and len(notebook) == 1 and not with_parameters:
         typer.echo(recorded_numbers.as_json(found[str(notebook[0])]))
         return
@@ -129,24 +153,25 @@ def compare(
     notebook: Annotated[list[Path], Argument(help="Two or more executed versions of one notebook.")],
     *,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, Option("--csv", help="Print the numbers as CSV.")] = False,
-    html: Annotated[Path | None, Option("--html", help="Also write an HTML page with tables and a figure.")] = None,
+    table: CsvFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Compare runs of one notebook: print the parameters that differ, and all numbers and their differences."""
-    from lmc_utils.publishing import comparison_page, standalone_page
+    from lmc_utils.publishing import comparison_page
     from lmc_utils.running import comparison
 
-    if as_json and as_csv:
-        raise ParameterError("choose --json or --csv, not both")
-    standalone_page.require_html_name(html)
+    for path, option, suffix in ((html, "html", ".html"), (table, "csv", ".csv")):
+        if path is not None:
+            require_writable(path, option, suffix)
     found = comparison.compare(notebook)
     if html is not None:
         comparison_page.write(html, found)
         typer.echo(html, err=True)
+    if table is not None:
+        write_table(table, found.rows())
+        typer.echo(table, err=True)
     if as_json:
         typer.echo(json.dumps(found.to_json(), allow_nan=False))
-    elif as_csv:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(found.rows())
     else:
         typer.echo(aligned(comparison_page.parameters(found)) if found.differing_parameters else "no parameter differs")
         typer.echo()
@@ -154,15 +179,15 @@ def compare(
 
 
 def page(
-    notebook: Annotated[Path, Argument(help="Notebook executed by `lmc run` or papermill.")],
+    notebook: Annotated[Path, Argument(help="Notebook executed by `lmc run`, papermill, Jupyter or Colab.")],
     out: Annotated[Path | None, Option("-o", "--out", help="Output page; default: NAME.html.")] = None,
-    root: Annotated[Path, Option(help="Clone of the book's repository, for the page's style.")] = Path(),
+    root: Root = Path(),
 ) -> None:
     """Write an executed notebook as a self-contained HTML page in the style of the book."""
     from lmc_utils.publishing import run_page
 
     target = out or Path(f"{notebook.stem}.html")
-    run_page.require_target(target, root)
+    run_page.require_target(target, "out", root)
     run_page.write(root, notebook, target)
     typer.echo(target)
 

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Option
 
-from lmc_utils.cli.options import CellTimeout, Root
+from lmc_utils.cli.options import CellTimeout, HtmlFile, NotebookName, Preset, Root
 from lmc_utils.formatting import one_line
+from lmc_utils.output_files import require_writable, require_writable_folder
 from lmc_utils.publishing import standalone_page
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
 if TYPE_CHECKING:
     import xarray as xr
-    from rich.progress import Progress
 
 
 def sweep(
-    notebook: Annotated[str, Argument(help="Name such as 02_sibling_forking, or a path.")],
+    notebook: NotebookName,
     *,
     out: Annotated[Path, Option("-o", "--out", help="Output folder for executed notebooks and tables.")],
     grid: Annotated[
@@ -32,10 +32,10 @@ def sweep(
         ),
     ] = None,
     points: Annotated[Path | None, Option(help="YAML file with a list of points, instead of --grid.")] = None,
-    preset: Annotated[str, Option(help="Parameter values of all points: smoke, default or paper.")] = "default",
-    workers: Annotated[
+    preset: Preset = "default",
+    jobs: Annotated[
         int | None,
-        Option(min=1, help="Number of parallel points on this machine; default: as many as cores and memory allow."),
+        Option(min=1, help="Number of points executed in parallel here; default: as many as cores and memory allow."),
     ] = None,
     scheduler: Annotated[str | None, Option(help="Address of a running Dask scheduler.")] = None,
     cluster: Annotated[Path | None, Option(help="Scheduler file of Dask, or YAML file with a cluster class.")] = None,
@@ -43,14 +43,14 @@ def sweep(
         list[str] | None, Option(metavar="NAME=COUNT", help="Dask resources that each point needs.")
     ] = None,
     timeout: CellTimeout = notebooks.TIMEOUT,
-    html: Annotated[Path | None, Option("--html", help="Write an HTML page with a figure of each --show.")] = None,
+    html: HtmlFile = None,
     show: Annotated[
-        list[str] | None, Option(help="Recorded number to plot against the parameters; may be repeated.")
+        list[str] | None, Option(help="Recorded number that the page plots against the parameters; may be repeated.")
     ] = None,
     root: Root = Path(),
 ) -> None:
     """Execute a notebook over a grid of parameters. Finished points are skipped unless the code has changed."""
-    from lmc_utils.running import sweep_grid
+    from lmc_utils.running import recorded_names, sweep_grid
 
     found = notebooks.find(notebook, root / "notebooks")
     if bool(grid) == bool(points):
@@ -66,11 +66,13 @@ def sweep(
     )
     wanted = [found.preset(preset) | point for point in asked]
     sweep_grid.check_points(found, wanted)
+    require_writable_folder(out, "out")
     if html is not None:
-        out.mkdir(parents=True, exist_ok=True)  # the page may be in it
-    standalone_page.require_html_name(html)
+        require_writable(html, "html", ".html")
+    known = recorded_names.require_recorded(show or [], found, out)
     needed = dict(_resource(text) for text in resources or [])
     from lmc_utils.running import clusters, sweep_tables, sweeps  # after the checks, because xarray is slow to import
+    from lmc_utils.running.progress_bars import job_progress
 
     report = sweeps.Report(len(wanted), existing=len(wanted))
     if todo := sweeps.unfinished(found, wanted, out):
@@ -79,13 +81,15 @@ def sweep(
         elif scheduler:
             started = clusters.connect_to_scheduler(scheduler)
         else:
-            started = clusters.local_cluster(workers or clusters.worker_count(found, list(todo.values())))
-        with started as client, _progress() as progress:
+            started = clusters.local_cluster(jobs or clusters.worker_count(found, list(todo.values())))
+        with started as client, job_progress() as progress:
             if client.dashboard_link:
                 progress.console.print(f"dashboard: {client.dashboard_link}")
             bar = progress.add_task("points", total=len(wanted))
             for report in sweeps.steps(found, wanted, client, out=out, timeout=timeout, resources=needed):
                 progress.update(bar, completed=report.existing + report.done + len(report.failed))
+                if report.done and not known:
+                    known = recorded_names.require_recorded(show or [], found, out)
     table = sweep_tables.gather(found, asked, out, points=wanted, command=shlex.join(["lmc", *sys.argv[1:]]))
     for line in report.failed.values():
         typer.echo(f"lmc: {one_line(line)}", err=True)
@@ -111,18 +115,3 @@ def _resource(text: str) -> tuple[str, float]:
         return name.strip(), float(count)
     except ValueError as error:
         raise ParameterError(f"resources must be NAME=COUNT, e.g. GPU=1 (got '{one_line(text)}')") from error
-
-
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    rest = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*rest, TimeRemainingColumn(), console=Console(stderr=True, soft_wrap=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 
 from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.store import RunFolder
-from lmc_utils.formatting import listed
 from lmc_utils.provenance import digest
 from lmc_utils.settings import ParameterError, describe_unknown
 
@@ -67,19 +66,22 @@ class CachedRun:
         )
 
     def check(self) -> str:
-        """Read every file and report in words whether the run is intact."""
+        """Read every file and report in words whether the run is intact, corrupted or incomplete."""
         if self.files is None:
             return "cannot be checked"
-        epochs = self.files.epochs()
+        epochs, planned = self.files.epochs(), self.key["experiment"]["epochs"]
         faults = [f"epoch {epoch}: {why}" for epoch in epochs if (why := self.files.fault(epoch))]
-        absent = [epoch for epoch in range(max(epochs, default=0)) if epoch not in epochs]
+        if faults:
+            return f"corrupted: {'; '.join(faults)}"
+        last = max(epochs, default=0)
+        gaps = [epoch for epoch in range(last) if epoch not in epochs]
+        lost = [f"{_epoch_ranges(gaps)} missing{self._explanation(epochs)}"] if gaps else []
+        lost += [f"trained to epoch {last} of {planned}"] if last < planned else []
+        return f"incomplete: {'; '.join(lost)}" if lost else "intact"
+
+    def _explanation(self, epochs: Collection[int]) -> str:
         keep = self._keep(epochs)
-        if absent and keep is None:
-            faults.append(f"missing epochs: {listed([str(epoch) for epoch in absent])}")
-        elif absent:
-            skipped = f"{len(absent)} epoch{'' if len(absent) == 1 else 's'} not stored (keep={keep})"
-            return "; ".join([*(faults or ["intact"]), skipped])
-        return "; ".join(faults or ["intact"])
+        return "" if keep is None else f" (not stored with keep={keep}, or lost)"
 
     def _keep(self, epochs: Collection[int]) -> int | None:
         """The `keep` that leaves just these epochs on disk, if any; it is no part of the key."""
@@ -101,6 +103,18 @@ class CachedRun:
                 shutil.rmtree(self.path)
         except Timeout as error:
             raise ParameterError(f"run {self.path.name} is in use by another process") from error
+
+
+def _epoch_ranges(epochs: Sequence[int]) -> str:
+    """Increasing epochs in words, neighbours joined.
+
+    >>> _epoch_ranges([3]), _epoch_ranges([1, 5, 6, 7])
+    ('epoch 3', 'epochs 1, 5 to 7')
+    """
+    starts = [epoch for epoch in epochs if epoch - 1 not in epochs]
+    ends = [epoch for epoch in epochs if epoch + 1 not in epochs]
+    ranges = [str(a) if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True)]
+    return f"epoch{'s' if len(epochs) > 1 else ''} {', '.join(ranges)}"
 
 
 def list_runs(folder: Path) -> list[CachedRun]:

@@ -12,8 +12,9 @@ from nbformat import NotebookNode, from_dict
 from nbformat import write as write_notebook
 from rich.console import Console
 
+from lmc_utils.output_files import require_writable
 from lmc_utils.provenance import write_whole
-from lmc_utils.publishing import embedded_assets, standalone_page
+from lmc_utils.publishing import embedded_assets
 from lmc_utils.publishing.site import Site, exclusive_build, run_sphinx
 from lmc_utils.running import comparison, notebook_files, readable_notebook
 from lmc_utils.running.notebooks import Notebook
@@ -33,15 +34,11 @@ _ALONE = {  # settings that remove links to other pages
 }
 
 
-def require_target(target: Path | None, root: Path) -> None:
-    """Raise ParameterError unless a requested page has a valid name, and there is a checkout with the book's style."""
-    if target is not None:
-        existing = next(folder for folder in target.absolute().parents if folder.exists())  # the others are created
-        standalone_page.require_html_name(existing / target.name)
-        if not (root / "_config.yml").is_file():
-            raise ParameterError(
-                f"'{root.resolve()}' is not a checkout of the book: it has no _config.yml; give --root"
-            )
+def require_target(target: Path, option: str, root: Path) -> None:
+    """Raise ParameterError unless a page can be written there, and there is a checkout with the book's style."""
+    if not (root / "_config.yml").is_file():
+        raise ParameterError(f"'{root.resolve()}' is not a checkout of the book: it has no _config.yml; give --root")
+    require_writable(target, option, ".html")
 
 
 def write(root: Path, run: Path, target: Path) -> None:
@@ -55,7 +52,7 @@ def write(root: Path, run: Path, target: Path) -> None:
     Raises:
         ParameterError: it was not executed, there is no checkout, or the page failed.
     """
-    require_target(target, root)
+    require_target(target, "out", root)
     notebook = prepare_notebook(run, root)
     site = Site(root)
     work = Site(site.root / "_build" / "page")
@@ -80,7 +77,7 @@ def prepare_notebook(run: Path, root: Path) -> NotebookNode:
     """
     executed = notebook_files.read(run, "an executed notebook")
     about = executed["metadata"].get("papermill") or {}
-    if "end_time" not in about:
+    if not any(cell.get("outputs") or cell.get("execution_count") for cell in executed["cells"]):
         raise ParameterError(f"'{run}' is not an executed notebook; execute it by `lmc run`")
     source = root / "notebooks" / f"{Path(about.get('input_path') or run).stem}.ipynb"
     readable = readable_notebook.make_readable(

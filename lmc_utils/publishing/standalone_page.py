@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmc_utils.provenance import write_whole
-from lmc_utils.publishing.output_files import require_writable
-from lmc_utils.settings import require
 
 _STYLE = (  # that of the book, light and dark
     ":root{color-scheme:light dark;--line:#d1d5da;--code:#f3f4f5}"
@@ -22,13 +20,6 @@ _STYLE = (  # that of the book, light and dark
     "pre{background:var(--code);padding:.6rem .8rem;overflow-x:auto;margin:.4rem 0}"
     "@media (prefers-color-scheme:dark){:root{--line:#48566b;--code:#29313d}body{background:#121212;color:#ced6dd}}"
 )
-
-
-def require_html_name(page: Path | None, option: str = "html") -> None:
-    """Raise ParameterError unless the page requested by an option, if any, ends in .html and can be written."""
-    if page is not None:
-        require(page.suffix == ".html", option, "a file name ending in .html", str(page))
-        require_writable(page, option)
 
 
 def html_table(rows: Sequence[Sequence[str]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -24,12 +26,11 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
     Raises:
         ParameterError: it is not a notebook, or its cells cannot be code.
     """
-    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
-    sources = ["".join(cell["source"]) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
+    sources = _sources(notebook)
     points = set(CHECKOUT.glob("notebooks/points/*.ipynb")) - {notebook.path.resolve()}
     records = [f"import {name.partition(':')[0]}" for name in notebook.records]
     try:
-        cells = [transform(source) for source in sources]
+        cells = _as_python(sources)
         reached = result_dependencies.of_code(*cells, *records)
         code = "".join([*sources, *reached["modules"].values()])
         return {
@@ -40,3 +41,26 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
         }
     except (ValueError, MemoryError, RecursionError) as error:  # such as a lone surrogate
         raise ParameterError(f"'{notebook.path}' has a cell that is not Python ({error})") from error
+
+
+def of_sweep(notebook: Notebook) -> dict[str, Any]:
+    """As `of_notebook`, with the code of all modules in the present folder that its cells import (`local`)."""
+    found, local = of_notebook(notebook), dict[str, str]()
+    names = set(result_dependencies.imported_packages(*_as_python(_sources(notebook))))
+    while names:
+        name = names.pop()
+        for path in (Path(f"{name}.py"), *Path(name).rglob("*.py")):
+            if path.is_file() and path.as_posix() not in local:
+                local[path.as_posix()] = path.read_text(encoding="utf-8", errors="replace")
+                names |= result_dependencies.imported_packages(local[path.as_posix()])
+    return {**found, "local": local} if local else found
+
+
+def _sources(notebook: Notebook) -> list[str]:
+    return ["".join(cell["source"]) for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
+
+
+def _as_python(sources: Sequence[str]) -> list[str]:
+    """Cells with magics and shell commands as Python code."""
+    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
+    return [transform(source) for source in sources]

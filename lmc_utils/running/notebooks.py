@@ -7,12 +7,10 @@ that rules and messages are the same.
 
 from __future__ import annotations
 
-import ast
 import importlib
 import os
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -20,9 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from lmc_utils.formatting import LONGEST_VALUE, describe_error, one_line, short_repr
+from lmc_utils.formatting import LONGEST_VALUE, describe_error, listed, one_line, short_repr
 from lmc_utils.provenance import CHECKOUT
-from lmc_utils.running import notebook_files
+from lmc_utils.running import notebook_files, parameter_parsing
 from lmc_utils.settings import (
     PRESET_NAMES,
     ParameterError,
@@ -30,6 +28,7 @@ from lmc_utils.settings import (
     coerce,
     describe,
     describe_allowed,
+    describe_unknown,
     require,
     require_choice,
 )
@@ -68,22 +67,17 @@ class Notebook:
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
-        """The parameters by name, in the order of the cell, as papermill reads them.
+        """The parameters by name, in the order of the cell; none without a cell with the tag `parameters`.
 
         Raises:
-            ParameterError: a default is not a plain value on one line, or papermill cannot read the cell.
+            ParameterError: a default is not a plain value, or the cell is not Python.
         """
-        from papermill import inspect_notebook
-
-        try:
-            result = inspect_notebook(_escape_braces(self.path))
-        except Exception as error:  # invalid metadata make papermill raise many kinds
-            raise ParameterError(f"papermill cannot read the parameters of '{self.path}' ({error})") from error
+        source = parameter_parsing.parameters_source(self.content)
         declared = {each.name: each for record in self.settings for each in fields(record)}
         said = {name: (describe(each), describe_allowed(each)) for name, each in declared.items()}
         return {
-            name: Parameter(name, _literal(name, each["default"]), *said.get(name, (each["help"],)))
-            for name, each in result.items()
+            name: Parameter(name, parameter_parsing.literal(name, each.default), *said.get(name, (each.comment,)))
+            for name, each in parameter_parsing.assignments(source or "").items()
         }
 
     @property
@@ -95,6 +89,13 @@ class Notebook:
     def content(self) -> dict[str, Any]:
         """The content of the file; raises ParameterError if it is not a notebook."""
         return notebook_files.read(self.path)
+
+    @property
+    def title(self) -> str:
+        """Its first heading; empty without one."""
+        prose = ("".join(cell["source"]) for cell in self.content["cells"] if cell["cell_type"] == "markdown")
+        lines = (line for text in prose for line in text.splitlines())
+        return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), "")
 
     @property
     def records(self) -> list[str]:
@@ -131,6 +132,8 @@ class Notebook:
         Raises:
             ParameterError: an unknown name, a wrong type, or a value out of range.
         """
+        if values and not self.parameters:
+            raise ParameterError(f"'{self.path}' has no parameters: no assignment in a cell with the tag 'parameters'")
         for name in values:
             require_choice("parameter", name, self.parameters)
         defaults = self.defaults
@@ -146,21 +149,34 @@ class Notebook:
 def find(name: str, folder: Path) -> Notebook:
     """Find a notebook by path, or by its stem, such as 02_sibling_forking, in a folder or its `exercises` or `points`.
 
+    The beginning of a stem is enough if no other notebook of the folder begins so.
+
     Raises:
         ParameterError: there is none, or it is not a notebook; the message suggests a similar stem.
     """
-    path = Path(name) if Path(name).suffix == ".ipynb" else folder / f"{name}.ipynb"
-    for kind in _KINDS if path.parent == folder else ():
-        path = path if path.is_file() else folder / kind / path.name
+    path = Path(name) if Path(name).suffix == ".ipynb" else _by_stem(name, folder)
+    if path.parent == folder and not path.is_file():
+        path = next((other for kind in _KINDS if (other := folder / kind / path.name).is_file()), path)
     if not path.is_file():
-        if Path(name).suffix == ".ipynb":
-            raise ParameterError(f"no such file: {name}")
-        stems = [found.stem for found in notebook_paths(folder)]
-        if not stems:
-            raise ParameterError(f"no such notebook: {name}; the folder '{folder}' has none (give a path, or --root)")
-        require_choice("notebook", name, stems)
+        raise ParameterError(f"no such file: {name}")
     notebook_files.read(path)
     return Notebook(path)
+
+
+def _by_stem(name: str, folder: Path) -> Path:
+    """The notebook with this stem, else the only one whose stem begins so, of the first folder that has any."""
+    folders = [notebook_paths(folder / kind) for kind in ("", *_KINDS)]
+    for found in (
+        [path for paths in folders for path in paths if path.stem == name][:1],
+        *([path for path in paths if path.stem.startswith(name)] for paths in folders if name),
+    ):
+        if len(found) > 1:
+            raise ParameterError(f"'{name}' is ambiguous: {listed([path.stem for path in found])}")
+        if found:
+            return found[0]
+    if not folders[0]:
+        raise ParameterError(f"no such notebook: {name}; the folder '{folder}' has none (give a path, or --root)")
+    raise ParameterError(describe_unknown("notebook", name, [path.stem for path in folders[0]]))
 
 
 def point(name: str) -> Notebook:
@@ -183,7 +199,9 @@ def notebook_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.ipynb"))
 
 
-def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout: int = TIMEOUT) -> None:
+def execute(
+    notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout: int = TIMEOUT, folder: Path | None = None
+) -> None:
     """Execute a notebook by papermill, in a kernel of the current interpreter.
 
     Finished cells are written regularly to a file beside `out` whose name ends in .partial.ipynb. Only a completed
@@ -194,6 +212,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout
         values: parameters that differ from the defaults; checked by the caller.
         out: path of the executed notebook.
         timeout: seconds a single cell may take.
+        folder: the kernel's working directory; by default the present one.
 
     Raises:
         ExecutionError: a cell failed or took too long, or the kernel died.
@@ -222,7 +241,9 @@ def execute(notebook: Notebook, values: Mapping[str, Any], out: Path, *, timeout
                 parameters=dict(values),
                 engine_name=papermill_engine.NAME,
                 kernel_name="python3",
+                language="python",  # where the metadata do not say so
                 execution_timeout=timeout,
+                cwd=folder,
                 progress_bar=False,
                 log_output=False,
                 extra_arguments=["--IPKernelApp.log_level=50"],
@@ -269,16 +290,6 @@ def _environment(**variables: str) -> Iterator[None]:
 def _escape_braces(path: Path) -> str:
     """Escape braces in a path, which papermill would fill in as a template."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _literal(name: str, source: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about backslashes
-            return ast.literal_eval(source)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        line = f"its default must be a plain value on one line (got {short_repr(source)})"
-        raise ParameterError(f"{one_line(name, LONGEST_VALUE)}: {line}") from error
 
 
 def load_record(name: str) -> type[Settings]:

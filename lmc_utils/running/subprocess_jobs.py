@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lmc_utils.running import watchdog
+from lmc_utils.running.progress_bars import job_progress
 
 _TAIL = 2**16  # bytes at the end of a log that are searched
 _GRACE = 15  # seconds an interrupted notebook has to shut its kernel down
@@ -56,10 +56,9 @@ def run(
         console: where the progress bar appears.
         unit: name of the jobs in the progress bar.
     """
-    columns = SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
     waiting, running = iter(jobs), dict[subprocess.Popen[bytes], tuple[Job, float]]()
     try:
-        with Progress(*columns, console=console) as progress:
+        with job_progress(console) as progress:
             bar = progress.add_task(unit, total=total, visible=bool(total))
             while True:
                 for job in itertools.islice(waiting, at_once - len(running)):

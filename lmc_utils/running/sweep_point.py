@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmc_utils import progress
 from lmc_utils.provenance import run_environment
 from lmc_utils.running import notebook_files, notebooks, subprocess_jobs, watchdog
 from lmc_utils.settings import ParameterError
@@ -40,11 +41,14 @@ def execute(
     digest: str,
     timeout: int,
     variables: Mapping[str, str],
+    started_in: Path,
     still_wanted: Callable[[], bool] = lambda: True,
 ) -> Outcome:
-    """Execute a notebook in a separate process and a new temporary folder.
+    """Execute a notebook in a separate process.
 
-    The process, its kernel and all their child processes end with the caller, even if it is killed.
+    Its kernel works where the sweep was started, so that it finds local modules and data; on a machine without this
+    folder, in a new temporary one. The process, its kernel and all their child processes end with the caller, even if
+    it is killed.
 
     Args:
         source: content of the notebook.
@@ -53,12 +57,14 @@ def execute(
         digest: digest of the notebook's dependencies, stored in the executed one.
         timeout: seconds that a single cell may take.
         variables: additional environment variables of the process.
+        started_in: the folder in which the sweep was started.
         still_wanted: polled; the process is ended once it returns false.
     """
     with tempfile.TemporaryDirectory(prefix="lmc-") as folder:
         place, out, log = Path(folder) / f"{stem}.ipynb", Path(folder) / "out.ipynb", Path(folder) / "log"
         place.write_bytes(source)
-        arguments = [str(place), str(out), str(timeout), json.dumps(dict(parameters))]
+        working = started_in if started_in.is_dir() else Path(folder)
+        arguments = [str(place), str(out), str(timeout), json.dumps(dict(parameters)), str(working)]
         command = [sys.executable, "-m", "lmc_utils.running.sweep_point", *arguments]
         with log.open("wb") as log_file:
             process = watchdog.start(
@@ -83,10 +89,12 @@ def _stamped(path: Path, digest: str) -> bytes:
     return notebook_files.with_metadata(notebook, digest=digest, environment=run_environment())
 
 
-def main(source: str, out: str, timeout: str, parameters: str) -> None:
+def main(source: str, out: str, timeout: str, parameters: str, folder: str) -> None:
     """Entry point of the process of a point, with minimal imports, as the caller has checked the parameters."""
     try:
-        notebooks.execute(notebooks.Notebook(Path(source)), json.loads(parameters), Path(out), timeout=int(timeout))
+        with progress.hidden():
+            values, limit = json.loads(parameters), int(timeout)
+            notebooks.execute(notebooks.Notebook(Path(source)), values, Path(out), timeout=limit, folder=Path(folder))
     except (notebooks.ExecutionError, ParameterError) as error:
         sys.exit(f"lmc: {error}")
 

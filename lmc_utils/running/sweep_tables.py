@@ -15,7 +15,7 @@ import xarray as xr
 
 from lmc_utils.provenance import digest, write_whole
 from lmc_utils.running import comparison, notebook_files, recorded_numbers, sweep_grid
-from lmc_utils.running.notebook_dependencies import of_notebook
+from lmc_utils.running.notebook_dependencies import of_sweep
 from lmc_utils.running.notebooks import Notebook
 
 _ENVIRONMENT = ("commit", "versions", "machine")
@@ -42,7 +42,7 @@ def gather(
         The numbers, see `dataset`, with their provenance in its attributes.
     """
     points = varied if points is None else points
-    present = digest(of_notebook(notebook))
+    present = digest(of_sweep(notebook))
     rows = [_row(out / "points" / f"{sweep_grid.point_name(point)}.ipynb", point, present) for point in points]
     write_whole(out / "results.csv", _as_csv(rows, list(notebook.parameters)).encode())
     table = dataset([row["numbers"] for row in rows], varied)

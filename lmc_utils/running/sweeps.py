@@ -21,7 +21,7 @@ import xarray as xr
 
 from lmc_utils.provenance import digest, remove_partial_files, write_whole
 from lmc_utils.running import clusters, sweep_grid, sweep_point, sweep_tables
-from lmc_utils.running.notebook_dependencies import of_notebook
+from lmc_utils.running.notebook_dependencies import of_sweep
 from lmc_utils.running.notebook_files import digest_in
 from lmc_utils.running.notebooks import TIMEOUT, ExecutionError, Notebook
 from lmc_utils.running.sweep_grid import Point, point_name
@@ -103,7 +103,7 @@ def steps(
     Raises:
         ExecutionError: the scheduler is gone, or code has changed meanwhile; finished points remain.
     """
-    folder, present = points_folder(notebook, out), digest(of_notebook(notebook))
+    folder, present = points_folder(notebook, out), digest(of_sweep(notebook))
     todo = unfinished(notebook, points, out)
     if outdated := sum((folder / f"{name}.ipynb").exists() for name in todo):
         _log.warning(f"{outdated} of {len(points)} points are executed again: {_CHANGED}")
@@ -115,7 +115,7 @@ def steps(
     variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
 
     def submit(point: Point) -> Future[Any]:
-        options = {"digest": present, "timeout": timeout, "variables": variables}
+        options = {"digest": present, "timeout": timeout, "variables": variables, "started_in": Path.cwd()}
         needed = dict(resources or {}) or None
         return client.submit(_run_point, source, stem, point, **options, pure=False, resources=needed)
 
@@ -131,7 +131,7 @@ def steps(
                 raise ExecutionError("the scheduler has gone; what was done is kept, and the same command goes on")
             outcome = _outcome(future)
             future.release()
-            if digest(of_notebook(notebook)) != present:
+            if digest(of_sweep(notebook)) != present:
                 raise ExecutionError(f"{_CHANGED} during the sweep; the same command executes again what depends on it")
             if outcome.error is None:
                 write_whole(folder / f"{name}.ipynb", outcome.notebook)
@@ -155,7 +155,7 @@ def steps(
 
 def unfinished(notebook: Notebook, points: Sequence[Mapping[str, Any]], out: Path) -> dict[str, Point]:
     """The points, by name, that are missing or outdated; raises as `points_folder`."""
-    folder, present = points_folder(notebook, out), digest(of_notebook(notebook))
+    folder, present = points_folder(notebook, out), digest(of_sweep(notebook))
     by_name = {point_name(point): dict(point) for point in points}
     return {name: point for name, point in by_name.items() if digest_in(folder / f"{name}.ipynb") != present}
 

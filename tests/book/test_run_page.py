@@ -86,7 +86,7 @@ def test_a_run_page_can_be_moved(run_page: Visit, browser: Browser, pages: Path,
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "none.ipynb"}, "expected an executed notebook"),
+        ({"name": "none.ipynb"}, "no such file: none.ipynb"),
         ({"out": "page.txt"}, "html must be a file name ending in .html"),
         ({"root": "nowhere"}, "is not a checkout of the book"),
     ],

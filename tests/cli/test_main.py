@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import fuzzing
@@ -16,7 +17,11 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["run", "02_sibling_fork"], "unknown notebook '02_sibling_fork'; did you mean '02_sibling_forking'?"),
+        (["run", "02_sibling_forks"], "unknown notebook '02_sibling_forks'; did you mean '02_sibling_forking'?"),
+        (["run", "0"], "'0' is ambiguous: 01_toy_landscapes, 02_sibling_forking, 03_barrier_approximation and"),
+        (["run", "02", "--workers", "2"], "No such option: --workers; see `lmc run --help`"),
+        (["runz"], "No such command 'runz'. Did you mean 'run', 'runs'?; see `lmc --help`"),
+        (["sweep", "02"], "Missing option '-o' / '--out'; see `lmc sweep --help`"),
         (["run", "nowhere/x.ipynb"], "no such file: nowhere/x.ipynb"),
         (["run", "02_sibling_forking", "-p", "epoch", "3"], "unknown parameter 'epoch'; did you mean 'epochs'?"),
         (
@@ -54,7 +59,7 @@ ROOT = Path(__file__).parent.parent.parent
         (["run", "01_toy_landscapes", "-o", "/proc/no/x.ipynb"], "out: cannot write '/proc/no/x.ipynb'"),
         (["run", "01_toy_landscapes", "-o", "notebooks/01_toy_landscapes.ipynb"], "out must be another file"),
         (
-            ["run", "01_toy", "--root", "tests"],
+            ["run", "12_toy", "--root", "tests"],
             "the folder 'tests/notebooks' has none",
         ),
         (["list", "--root", "tests"], "is not a checkout of the book: it has no notebooks"),
@@ -90,6 +95,10 @@ def test_untrusted_input_causes_no_traceback(kind: str) -> None:
 def test_help_names_the_commands() -> None:
     shown = lmc("--help", cwd=ROOT).stdout
     assert all(command in shown for command in ("list", "run", "build", "serve", "results"))
+
+
+def test_the_version_is_printed() -> None:
+    assert lmc("--version", cwd=ROOT).stdout == f"lmc {metadata.version('lmc-utils')}\n"
 
 
 def test_help_imports_nothing_that_computes_or_executes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -50,7 +51,9 @@ def test_compare_shows_differing_parameters_and_all_numbers(folder: Path) -> Non
 def test_compare_writes_json_and_csv(folder: Path) -> None:
     told = json.loads(lmc("compare", "slow.ipynb", "fast.ipynb", "--json", cwd=folder).stdout)
     assert told["differences"]["barrier_fork_0"] == {"fast": 4.0}
-    rows = list(csv.reader(io.StringIO(lmc("compare", "slow.ipynb", "fast.ipynb", "--csv", cwd=folder).stdout)))
+    done = lmc("compare", "slow.ipynb", "fast.ipynb", "--csv", "made/numbers.csv", cwd=folder)
+    assert done.stderr == "made/numbers.csv\n"
+    rows = list(csv.reader(io.StringIO((folder / "made" / "numbers.csv").read_text())))
     assert rows[0] == ["number", "slow", "fast", "fast minus slow"]
     assert ["barrier_fork_8", "2.0", "", ""] in rows
 
@@ -72,7 +75,7 @@ def test_results_accepts_several_files_and_lists_parameters(folder: Path) -> Non
     [
         (["slow.ipynb"], "lmc: give at least two executed notebooks (got 1)"),
         (["slow.ipynb", "none.ipynb"], "lmc: no such file: none.ipynb"),
-        (["slow.ipynb", "fast.ipynb", "--json", "--csv"], "lmc: choose --json or --csv, not both"),
+        (["slow.ipynb", "fast.ipynb", "--csv", "page.txt"], "lmc: csv must be a file name ending in .csv"),
         (["slow.ipynb", "fast.ipynb", "--html", "page.pdf"], "lmc: html must be a file name ending in .html"),
     ],
 )
@@ -83,10 +86,24 @@ def test_a_mistake_is_a_one_line_error(folder: Path, arguments: list[str], line:
     assert done.stderr.count("\n") == 1
 
 
-def test_list_names_every_chapter_with_its_parameters() -> None:
-    listed = lmc("list", cwd=ROOT).stdout
-    assert re.search(r"^02_sibling_forking$", listed, re.MULTILINE)
+def test_list_names_every_chapter_with_its_title() -> None:
+    lines = lmc("list", cwd=ROOT).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    assert lines[1].endswith("  When do two copies of a network part for good?")
+
+
+def test_list_shows_the_parameters_of_a_notebook_named_by_its_beginning() -> None:
+    listed = lmc("list", "02", cwd=ROOT).stdout
+    assert listed.startswith("02_sibling_forking  When do two")
     assert re.search(r"^  fork_epochs +list +\[0, 1, 2, 15\] +when siblings split", listed, re.MULTILINE)
+
+
+def test_numbers_of_several_runs_are_written_as_a_table(folder: Path) -> None:
+    done = lmc("results", "slow.ipynb", "fast.ipynb", "--csv", "results.csv", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "results.csv\n")
+    rows = (folder / "results.csv").read_text().splitlines()
+    assert rows[0] == "number,slow.ipynb,fast.ipynb"
+    assert "barrier_fork_8,2.0," in rows
 
 
 def test_values_are_yaml_and_1e_3_is_a_number(tmp_path: Path) -> None:
@@ -110,3 +127,28 @@ def test_an_interrupted_run_says_where_its_unfinished_output_is(tmp_path: Path) 
     assert (process.returncode, errors) == (130, "lmc: interrupted; a: what was executed is in b.partial.ipynb\n")
     assert outputs(tmp_path / "b.partial.ipynb") == "before\n"
     assert not (tmp_path / "b.ipynb").exists()
+
+
+def test_without_a_terminal_no_progress_is_printed_and_with_one_each_cell_has_its_time(tmp_path: Path) -> None:
+    import pty
+
+    write_notebook(tmp_path / "a.ipynb", "import time\ntime.sleep(0.2)")
+    environment = {name: value for name, value in os.environ.items() if name != "LMC_PROGRESS"}
+    command = [sys.executable, "-m", "lmc_utils.cli", "run", "a.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("a.out.ipynb\n", "")
+    terminal, other_end = pty.openpty()
+    subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=other_end, check=True)
+    os.close(other_end)
+    shown = b""
+    while chunk := _read(terminal):
+        shown += chunk
+    assert re.search(r"0\.\d s  time\.sleep\(0\.2\)", shown.decode())
+    assert "2/2" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 10_000)
+    except OSError:  # at the end
+        return b""

@@ -22,14 +22,16 @@ def test_runs_are_listed_checked_and_removed(
     monkeypatch.setenv("LMC_RUNS", str(tmp_path))
     small = Experiment(dataset="digits", widths=(4,), epochs=1, fork_epochs=(0,), parents=1, device="cpu")
     name = train(small).folder.path.name
-    assert run().startswith(f"{name} ")
+    head, line = run().splitlines()
+    assert head.split("  ")[0] == "run"
+    assert line.startswith(f"{name} ")
     assert "  intact  dataset=" in run("--check")
     (tmp_path / name / "epoch_0001.safetensors").write_bytes(b"")
-    assert "  epoch 1: its file cannot be read  dataset=" in run("--check")
+    assert "  corrupted: epoch 1: its file cannot be read  dataset=" in run("--check")
     assert run("gc", "--older-than", "1") == ""
     os.utime(tmp_path / name, (0, time.time() - 2 * 86400))
     assert run("gc", "--older-than", "1").startswith(name)
     assert run() == ""
     train(small)
-    assert run("rm", name[:8]) == f"{name}\n"
+    assert run("rm", name[:8]).startswith(f"{name}  ")
     assert not (tmp_path / name).exists()

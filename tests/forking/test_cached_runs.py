@@ -37,12 +37,22 @@ def test_runs_describe_themselves(folder: Path) -> None:
 def test_corruption_is_detected(folder: Path) -> None:
     path = cached_runs.list_runs(folder)[0].path / "epoch_0001.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", "epoch 1: its file cannot be read"}
+    assert {run.check() for run in cached_runs.list_runs(folder)} == {
+        "intact",
+        "corrupted: epoch 1: its file cannot be read",
+    }
     path.unlink()
-    gap = "intact; 1 epoch not stored (keep=2)"
+    gap = "incomplete: epoch 1 missing (not stored with keep=2, or lost)"
     assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", gap}
     (path.parent / "epoch_0000.safetensors").unlink()
-    assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", "missing epochs: 0, 1"}
+    assert {run.check() for run in cached_runs.list_runs(folder)} == {"intact", "incomplete: epochs 0 to 1 missing"}
+
+
+def test_an_interrupted_training_is_incomplete(tmp_path: Path) -> None:
+    train(TINY, tmp_path)
+    (run,) = cached_runs.list_runs(tmp_path)
+    (run.path / "epoch_0002.safetensors").unlink()
+    assert run.check() == "incomplete: trained to epoch 1 of 2"
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"experiment": {}}', "[" * 5000])

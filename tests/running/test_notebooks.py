@@ -70,20 +70,38 @@ def test_metadata_of_another_form_is_named(about: object, tmp_path: Path) -> Non
         notebooks.find("a", tmp_path).check({})
 
 
-def test_a_notebook_whose_parameters_papermill_cannot_read_is_named(tmp_path: Path) -> None:
-    path = write_notebook(tmp_path / "a.ipynb")
+def test_a_notebook_needs_no_kernelspec(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "a.ipynb", "print(count)")
     notebook = json.loads(path.read_text())
-    del notebook["metadata"]["kernelspec"]
+    notebook["metadata"] = {}
     path.write_text(json.dumps(notebook))
-    with pytest.raises(ParameterError, match=r"^papermill cannot read the parameters of .* \(No kernel name"):
-        notebooks.find("a", tmp_path).check({"count": 1})
+    found = notebooks.find(str(path), tmp_path)
+    found.check({"count": 1})
+    notebooks.execute(found, {"count": 1}, tmp_path / "b.ipynb")
+    assert outputs(tmp_path / "b.ipynb") == "1\n"
 
 
-@pytest.mark.parametrize("default", ["3 * 2", "numpy.pi", "{[]: 1}", "-" * 9999 + "1"])
+def test_the_beginning_of_a_name_is_enough_if_it_is_unique(tmp_path: Path) -> None:
+    for stem in ("01_a", "01_b", "02_a", "exercises/02_a_exercises", "exercises/03_x", "03"):
+        write_notebook(tmp_path / f"{stem}.ipynb")
+    found = {name: notebooks.find(name, tmp_path).path.stem for name in ("02", "02_a_e", "03_", "03", "01_b")}
+    assert found == {"02": "02_a", "02_a_e": "02_a_exercises", "03_": "03_x", "03": "03", "01_b": "01_b"}
+    with pytest.raises(ParameterError, match=r"^'01' is ambiguous: 01_a, 01_b$"):
+        notebooks.find("01", tmp_path)
+
+
+def test_values_for_a_notebook_without_parameters_are_rejected(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "a.ipynb")
+    path.write_text(path.read_text().replace('"parameters"', '"other"'))
+    with pytest.raises(ParameterError, match=r"has no parameters: no assignment in a cell with the tag 'parameters'$"):
+        notebooks.Notebook(path).check({"count": 1})
+
+
+@pytest.mark.parametrize("default", ["3 * 2", "numpy.pi", "{[]: 1}", "[0 for _ in ()]"])
 def test_a_default_that_is_not_a_literal_is_rejected(default: str, tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "a.ipynb")
     path.write_text(path.read_text().replace("count = 3", f"count = {default}"))
-    with pytest.raises(ParameterError, match=r"^count: its default must be a plain value on one line \(got '"):
+    with pytest.raises(ParameterError, match=r"^count: its default must be a plain value \(got '"):
         notebooks.find("a", tmp_path).check({})
 
 

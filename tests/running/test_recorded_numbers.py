@@ -88,7 +88,7 @@ def test_a_recorded_value_must_be_a_number(tmp_path: Path) -> None:
     for said, line in {"many": "'many'", "9" * 10**5 + "x": "'999"}.items():
         output["data"][mime] = said
         (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
-        with pytest.raises(ParameterError, match=f"^loss must be a recorded number \(got {line}"):
+        with pytest.raises(ParameterError, match=rf"^loss must be a recorded number \(got {line}"):
             recorded_numbers.read(tmp_path / "a.ipynb")
     output["data"][mime] = ["0.", "25"]  # as Jupyter may write it
     (tmp_path / "a.ipynb").write_text(json.dumps(notebook))

@@ -15,6 +15,7 @@ FIXED = {"digest": "of its code", "timeout": 60, "variables": {"LMC_SAID": "x"}}
 
 def run(folder: Path, source: str, **more: object) -> sweep_point.Outcome:
     path = write_notebook(folder / "one.ipynb", source)
+    more = {"started_in": folder} | more
     return sweep_point.execute(path.read_bytes(), "one", {"count": 4}, **FIXED, **more)  # type: ignore[arg-type]
 
 
@@ -26,6 +27,18 @@ def test_an_executed_notebook_is_returned(tmp_path: Path) -> None:
     assert outcome.error is None
     assert recorded_numbers.recorded(json.loads(outcome.notebook)) == {"twice": 8.0, "said": 1.0}
     assert json.loads(outcome.notebook)["metadata"]["lmc"]["digest"] == "of its code"
+
+
+def test_local_modules_and_data_are_found_where_the_sweep_was_started(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.txt").write_text("7")
+    (tmp_path / "mine.py").write_text("def read(path): return int(open(path).read())")
+    source = "import mine\nfrom lmc_utils.running import record\nrecord(found=mine.read('data/x.txt'))"
+    outcome = run(tmp_path, source)
+    assert outcome.error is None
+    assert recorded_numbers.recorded(json.loads(outcome.notebook)) == {"found": 7.0}
+    elsewhere = run(tmp_path, "import os; print(sorted(os.listdir()))", started_in=tmp_path / "not here")
+    assert elsewhere.error is None, "on another machine"
 
 
 def test_a_failure_returns_one_line_and_the_partial_notebook(tmp_path: Path) -> None:

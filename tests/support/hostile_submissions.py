@@ -29,6 +29,8 @@ from lmc_utils.classroom.workspace import Limits
 
 ALL = 14.0
 LIMIT = 20  # seconds that a cell may take; honest ones take few, except on a busy machine
+# A search for the best placement may exceed the limit on a busy machine.
+QUICK = "placement = np.cos((2 * np.arange(6) + 1) * np.pi / 12)"
 CANARY = "canary-4d1c"
 MARK = "lmc-hostile"
 HONEST = ("aaa honest", "zzz honest")
@@ -285,13 +287,16 @@ for n in range(20):
         except OSError: pass
 os._exit(0)""",
 }
-# Only in `make robustness`: attacks that are stopped only by their time limit, of which one is enough here, and those
-# that end the kernel in the same way as another one.
+# Only in `make robustness`: attacks that are stopped only by their time limit, of which one is enough here, those that
+# end the kernel in the same way as another one, and files of a kind of which another one is tried.
 ROBUSTNESS_ONLY = (
     *("parent killed", "endless loop", "loop in C", "loop that hears nothing", "stack overflow", "200 MB printed"),
     *("sockets closed", "fork storm"),
     "12 MB of an error",  # with its traceback the message is too large and dropped
     *("segfault", "os._exit", "memory"),
+    *("half characters in an error", "own SIGSTOP", "connection file that is a link", "tests doubled", "tests deleted"),
+    *("an ugly error", "metadata, 400 deep", "cells of other kinds", "45 MB of metadata", "a pipe", "a folder"),
+    *("bytes", "a zip archive", "1,000 cells", "own SIGKILL"),
     *("a name of two lines", "a name of no letters", "a name with a backslash", "a long name"),
 )
 HOSTILE = {name: Hostile(code=code) for name, code in CODE.items()}
@@ -418,7 +423,8 @@ def attack(
     home.mkdir()
     (home / "secret").write_text(CANARY)
     for name in honest:
-        hand_in(solved(toy_2=f"barrier = 1.5**4  # {CANARY}"), root / "submissions" / name / SOURCE.name)
+        answers = solved(toy_2=f"barrier = 1.5**4  # {CANARY}", toy_7=QUICK)
+        hand_in(answers, root / "submissions" / name / SOURCE.name)
     table, executed = root / "grades.csv", folder / "executed"
     with _listening() as (port, abstract, heard):
         outside = {
@@ -463,7 +469,7 @@ def _write(folder: Path, names: Sequence[str], begin: str, packed: bool) -> dict
             hostile.file(target)
         where[name] = place
     for place, sources in cells.items():
-        notebook = solved()
+        notebook = solved(toy_7=QUICK)
         (answer,) = (cell for cell in notebook.cells if identity(cell) == "toy-2")
         row = notebook.cells.index(answer)
         needed = [CODE["400 MB in the home"]] if any("fits(" in source for source in sources) else []
