@@ -8,6 +8,7 @@ from typing import Any
 
 LONGEST_VALUE = 200
 LONGEST_MESSAGE = 600
+_REMEDY = 250  # characters at the end of a message that is cut
 _NAMES_SHOWN = 3
 
 
@@ -21,11 +22,16 @@ def short_repr(value: Any) -> str:
 
 
 def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    r"""A text as one printable line, cut at a maximal length.
+    r"""A text as one printable line, cut at a maximal length; a whole message is cut before its remedy, which comes last.
 
     >>> one_line("two\nlines and a bell: \a"), one_line("cut here", 5)
     ('two lines and a bell: \\x07', 'cut …')
+    >>> one_line(f"no such file: {'x' * 1000}; create it first")[-20:]
+    'xxx; create it first'
     """
+    kept = _REMEDY if longest == LONGEST_MESSAGE else 0
+    if len(text) > longest:
+        text = f"{text[: longest - 1 - kept]}…{text[len(text) - kept :]}" if kept else text[: longest + 1]
     characters = (each if each.isprintable() else " " if each.isspace() else ascii(each)[1:-1] for each in text)
     line = "".join(itertools.islice(characters, longest + 1))
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
