@@ -22,7 +22,7 @@ def short_repr(value: Any) -> str:
 
 
 def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    r"""A text as one printable line, cut at a maximal length; a whole message is cut before its remedy, which comes last.
+    r"""A text as one printable line, cut at a maximal length: at its end, or a whole message before its remedy.
 
     >>> one_line("two\nlines and a bell: \a"), one_line("cut here", 5)
     ('two lines and a bell: \\x07', 'cut …')
