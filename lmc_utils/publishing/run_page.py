@@ -80,15 +80,23 @@ def prepare_notebook(run: Path, root: Path) -> NotebookNode:
     if not any(cell.get("outputs") or cell.get("execution_count") for cell in executed["cells"]):
         raise ParameterError(f"'{run}' is not an executed notebook; execute it by `lmc run`")
     source = root / "notebooks" / f"{Path(about.get('input_path') or run).stem}.ipynb"
+    book = Notebook(source if source.is_file() else run)  # in Jupyter, the parameters cell itself is edited
     readable = readable_notebook.make_readable(
-        executed, comparison.parameters(run), book=Notebook(run).defaults, source=source, just_run=False
+        executed, comparison.parameters(run), book=book.defaults, source=source, just_run=False
     )
-    summary, title, *cells = map(_with_numbered_equations, readable["cells"])
+    summary, *cells = map(_with_numbered_equations, readable["cells"])
+    titled = cells and cells[0]["cell_type"] == "markdown" and "".join(cells[0]["source"]).startswith("# ")
+    title = cells.pop(0) if titled else _titled(summary, run.stem)
     about = readable["metadata"].get("lmc")
     picture = about.get("picture") if isinstance(about, dict) else None  # the rest is done: a box would be a second one
     metadata = {**readable["metadata"], "lmc": {"picture": picture}}
     page: NotebookNode = from_dict({**readable, "metadata": metadata, "cells": [title, summary, *cells]})
     return page
+
+
+def _titled(cell: dict[str, Any], title: str) -> dict[str, Any]:
+    """A cell with only a title, with the metadata of another one."""
+    return {**cell, "source": f"# {title}"} | ({"id": "lmc-title"} if "id" in cell else {})
 
 
 def _with_numbered_equations(cell: dict[str, Any]) -> dict[str, Any]:

@@ -36,16 +36,15 @@ def summarise(
     """
     about = executed["metadata"].get("papermill", {})
     when, took = (about.get("end_time") or "")[:16].replace("T", " "), about.get("duration") or 0.0
+    finished = f", finished {when} UTC, {took:.0f} seconds" if when else ""  # Jupyter does not say
     with_what = ", ".join(f"{name} {version(name)}" for name in ("lmc-utils", "torch", "numpy") if just_run)
-    said = (
-        f"{_title(source, again=bool(changed))}, finished {when} UTC, {took:.0f} seconds; {with_what}".rstrip("; ")
-        + "."
-    )
+    said = f"{_title(source, again=bool(changed))}{finished}; {with_what}".rstrip("; ") + "."
+    unchanged = "All parameters are as in the book." if source.is_file() else ""
     parameters = [(f"`{name}`", _value(book.get(name)), _value(value)) for name, value in changed.items()]
     claims = [(claim.statement, f"**{claim.outcome}**") for claim in recorded_claims.recorded(executed)]
     parts = [
         said,
-        _table(["parameter", "in the book", "in this run"], parameters) or "All parameters are as in the book.",
+        _table(["parameter", "in the book", "in this run"], parameters) or unchanged,
         folded("Numbers of this run", number_tables(numbers), unfolded=True) if numbers else "",
         _table(["claim, judged by this run", "outcome"], claims),
     ]

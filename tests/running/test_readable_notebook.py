@@ -59,7 +59,11 @@ def test_the_first_cell_says_what_was_run(tmp_path: Path) -> None:
     assert "finished 2026-01-02 03:04 UTC, 7 seconds" in first
     assert "| `epochs` | `40` | `10` |" in first
     assert "widths" not in first
-    assert "All parameters are as in the book." in told(executed("# T"), {"epochs": 40}, tmp_path)[0]
+    same = "All parameters are as in the book."
+    assert same not in told(executed("# T"), {"epochs": 40}, tmp_path)[0], "it is no chapter"
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "02_x.ipynb").touch()
+    assert same in told(executed("# T"), {"epochs": 40}, tmp_path)[0]
 
 
 def test_versions_are_shown_only_for_a_fresh_run(tmp_path: Path) -> None:
