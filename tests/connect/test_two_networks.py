@@ -38,10 +38,15 @@ def test_the_line_equals_that_of_a_plain_loop(kind: str) -> None:
     assert float(found.error_barrier) == pytest.approx(expected[:, 1].max() - expected[[0, -1], 1].mean())
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "vit_b_16"])
+SMALL_TRANSFORMER = {
+    "image_size": 32, "patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "VisionTransformer"])
 def test_torchvision_networks_are_supported(name: str) -> None:
     torch.manual_seed(0)
-    size = {"image_size": 32} if name == "vit_b_16" else {}
+    size = SMALL_TRANSFORMER if name == "VisionTransformer" else {}
     make = getattr(import_torchvision().models, name)
     first, second = (make(num_classes=example_modules.CLASSES, **size) for _ in range(2))
     batches = [(torch.randn(4, 3, 32, 32), torch.randint(0, example_modules.CLASSES, (4,)))]
