@@ -62,6 +62,11 @@ def resnet8_fashion_mnist() -> xr.Dataset:
     return on_lines(FASHION)
 
 
+def four_siblings() -> xr.Dataset:
+    """The default network with twenty parents and four siblings each: what lies between all pairs of siblings."""
+    return on_lines(Experiment(parents=20, siblings=4)).isel(batchnorm=0, drop=True)[["loss", "error"]]
+
+
 SWEPT = tuple(  # made by `lmc sweep`: their commands are in results/stability.sh and in their attributes
     f"stability_{name}"
     for name in (
@@ -69,7 +74,7 @@ SWEPT = tuple(  # made by `lmc sweep`: their commands are in results/stability.s
         *("resnet8_learning_rate", "resnet8_batch_size"),
     )
 )
-TABLES: dict[str, Callable[[], xr.Dataset]] = {each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist)}
+TABLES: dict[str, Callable[[], xr.Dataset]] = {each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist, four_siblings)}
 
 
 def read(name: str) -> xr.Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -100,6 +101,35 @@ def correlations(
 ) -> dict[str, Correlation]:
     """The correlation of each of several predictions with the truth, under its name; see `correlation`."""
     return {name: correlation(each, truth, method, **how) for name, each in predictions.items()}
+
+
+def intraclass_correlation(values: xr.DataArray) -> Correlation:
+    """The parents' part of the variance of a quantity of pairs: how two pairs of one parent correlate.
+
+    The intraclass correlation, which knows no order of the two (Fisher 1925). Only pairs without a common sibling are
+    compared, as a sibling would make them alike, too. The interval is that of `correlation`.
+
+    Args:
+        values: dimensions parent and pair, labelled as "0-1"; all pairs of four or more siblings.
+
+    >>> labels = ["0-1", "0-2", "0-3", "1-2", "1-3", "2-3"]
+    >>> alike = xr.DataArray([[1.0] * 6, [2.0] * 6, [4.0] * 6], coords={"parent": [0, 1, 2], "pair": labels})
+    >>> intraclass_correlation(alike).estimate
+    1.0
+    """
+    members = [set(str(label).split("-")) for label in values["pair"].values]
+    disjoint = [(i, j) for i, j in itertools.combinations(range(len(members)), 2) if not members[i] & members[j]]
+    each = values.transpose("parent", "pair").values
+    couples = np.stack([each[:, [i for i, _ in disjoint]], each[:, [j for _, j in disjoint]]])
+
+    def angle(kept: Array) -> float:
+        centred = couples[:, kept] - couples[:, kept].mean()
+        return math.asin(np.clip(centred.prod(0).mean() / (centred**2).mean(), -1, 1))
+
+    parents = np.arange(len(each))
+    angles = np.array([angle(parents), *(angle(parents != left) for left in parents)])
+    ends = _jackknifed(angles) if len(each) >= FEWEST_PARENTS else (np.nan, np.nan)
+    return Correlation(math.sin(angles[0]), *ends)
 
 
 def by_fork(
