@@ -11,8 +11,9 @@ from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Claim, Rule, intervals
 from lmc_utils.measure.reductions import after_fork, end_of_training, pair_mean
+from lmc_utils.measure.statistics import Correlation, intraclass_correlation
 
-__all__ = ["PICTURED", "error_numbers", "claims"]
+__all__ = ["PICTURED", "error_numbers", "claims", "parents_part"]
 
 PICTURED = 3  # parents in the pictures of every epoch, which take longest to measure; numbers are of all parents
 
@@ -92,6 +93,16 @@ def claims(barrier: xr.DataArray, growing: xr.DataArray) -> ClaimTable:
             ),
         )
     )
+
+
+def parents_part(table: xr.Dataset) -> dict[str, Correlation]:
+    """The parents' part of the variance of error barriers at each fork, see `statistics.intraclass_correlation`.
+
+    Args:
+        table: `error` (%) on the lines between four or more siblings, dimensions split, fork_epoch, parent, pair, alpha.
+    """
+    barrier = barriers.error_barrier(table.error.sel(split="train"))
+    return {f"fork_{fork}": intraclass_correlation(barrier.sel(fork_epoch=fork)) for fork in table.fork_epoch.values}
 
 
 def _at_fork(error: xr.DataArray) -> xr.DataArray:

@@ -74,7 +74,9 @@ SWEPT = tuple(  # made by `lmc sweep`: their commands are in results/stability.s
         *("resnet8_learning_rate", "resnet8_batch_size"),
     )
 )
-TABLES: dict[str, Callable[[], xr.Dataset]] = {each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist, four_siblings)}
+TABLES: dict[str, Callable[[], xr.Dataset]] = {
+    each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist, four_siblings)
+}
 
 
 def read(name: str) -> xr.Dataset:

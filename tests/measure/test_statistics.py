@@ -1,5 +1,8 @@
 """Correlations and intervals compared with SciPy, and coverage of intervals."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,6 +13,7 @@ from lmc_utils.measure.statistics import (
     bounds,
     by_fork,
     correlation,
+    intraclass_correlation,
     jackknife,
     stands_out,
     start_of_last_stretch,
@@ -231,3 +235,25 @@ def test_by_fork_asks_each_fork_all_within_and_all_together() -> None:
 
 def _three(parents: int) -> np.ndarray:
     return np.random.default_rng(4).normal(size=(3, 2, parents))
+
+
+PAIRS = list(itertools.combinations(range(4), 2))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.75])
+@pytest.mark.parametrize("parents", [10, 20])
+def test_the_intraclass_correlation_is_the_parents_part_and_its_interval_covers_it(share: float, parents: int) -> None:
+    """A pair's value is the sum of an effect of its parent, one of each sibling, and one of its own."""
+    rng, covered, estimates = np.random.default_rng(0), 0, []
+    for _ in range(200):
+        siblings = rng.normal(size=(parents, 4)) * math.sqrt((1 - share) / 4)
+        own = rng.normal(size=(parents, len(PAIRS))) * math.sqrt((1 - share) / 2)
+        of_parent = rng.normal(size=(parents, 1)) * math.sqrt(share)
+        values = of_parent + own + np.stack([siblings[:, i] + siblings[:, j] for i, j in PAIRS], axis=1)
+        found = intraclass_correlation(
+            xr.DataArray(values, {"pair": [f"{i}-{j}" for i, j in PAIRS]}, ["parent", "pair"])
+        )
+        estimates.append(found.estimate)
+        covered += found.low <= share <= found.high
+    assert np.mean(estimates) == pytest.approx(share, abs=0.1)
+    assert covered / 200 >= 0.9
