@@ -65,15 +65,18 @@ def grade(
 ) -> None:
     """Grade submitted exercise notebooks: tables of points and remarks, feedback, and a summary of the class."""
     from lmc_utils.classroom import grading
+    from lmc_utils.classroom.students import students_of
     from lmc_utils.publishing import feedback as handing_back
 
-    files = table or out.with_name(f"{out.stem}_files{out.suffix}")
+    files = table or grading.files_table(out)
     others = {name: path for name, path in {"csv": files, "feedback": feedback, "html": html}.items() if path}
     graded = grading.grade(
         submission, out, root=root, jobs=jobs, limits=Limits(timeout, memory), force=force, executed=executed,
         other_outputs=others,
     )  # fmt: skip
-    typer.echo(f"{out}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
+    students = len(set(students_of([each.submission for each in graded])))
+    typer.echo(f"{out}: {students} student{'' if students == 1 else 's'}")
+    typer.echo(f"{files}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
     if feedback is not None:
         typer.echo(f"{feedback}: {len(handing_back.write(feedback, graded))} pages")
     if html is not None:

@@ -440,7 +440,7 @@ def attack(
             bounds = Limits(LIMIT, memory=1024)
             grading.grade([root / "submissions"], table, root=root, limits=bounds, executed=executed)
         after = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
-    rows = {row["submission"].partition("/")[0]: row for row in _read(table)}
+    rows = {row["submission"].partition("/")[0]: row for row in _read(grading.files_table(table))}
     everywhere = _common_faults(rows, honest, where, before, after, heard)
     return [
         (name, not (faults := [*everywhere, *_faults(name, where[name], rows, executed)]), "; ".join(faults))
