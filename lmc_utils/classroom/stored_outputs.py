@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile(rb'["\[\]{}]')
-_NESTING = re.compile(rb'"|[\[{]+|[\]}]+')
+_FLAT = rb'(?:[\[{][^"\[\]{}]*[\]}][\s,]*){1,1000}'  # arrays and objects that contain no others, skipped together
+_NESTING = re.compile(rb'"|' + _FLAT + rb"|[\[{]+|[\]}]+")
 _COLON = re.compile(rb"\s*:\s*")
 _KEY = b'"outputs"'
 # The keys that lead to a cell, from the outside, in notebook formats 4 and 3; items of an array have none.
@@ -49,17 +50,17 @@ def remove_stored_outputs(text: bytes, most_brackets: int) -> bytes:
 
 def _end_of_value(text: bytes, position: int) -> int:
     """The position after the array or object that begins at a position."""
-    depth = 0
+    depth, position = 1, position + 1
     while token := _NESTING.search(text, position):
         position = token.end()
         if token[0] == b'"':
             position = _end_of_string(text, position)
-        elif token[0][0] in b"[{":
-            depth += len(token[0])
-        elif depth <= len(token[0]):
-            return token.start() + depth
-        else:
+        elif token[0][0] in b"]}":
+            if depth <= len(token[0]):
+                return token.start() + depth
             depth -= len(token[0])
+        elif token[0][-1] in b"[{":
+            depth += len(token[0])
     return len(text)
 
 

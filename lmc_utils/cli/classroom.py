@@ -24,10 +24,15 @@ def assign(
     students: Annotated[
         Path | None, Option("--for", help="CSV file with a column 'student': give each student individual numbers.")
     ] = None,
+    install: Annotated[
+        str | None,
+        Option(help="What students install with pip: a URL or a wheel; default: the clone's origin, else lmc-utils."),
+    ] = None,
     root: Root = Path(),
 ) -> None:
     """Write the student versions of the exercise notebooks, without solutions and hidden tests."""
     from lmc_utils.classroom import assignments, class_list
+    from lmc_utils.publishing.source_links import pip_requirement
     from lmc_utils.running import notebooks
 
     folder = root / "notebooks" / "exercises"
@@ -38,7 +43,8 @@ def assign(
         )
     sources = [notebooks.find(stem, folder).path for stem in stems]
     whose = class_list.student_folders(students) if students else None
-    for written in assignments.write(sources, out or root / "_build" / "assignments", force=force, students=whose):
+    folder, install = out or root / "_build" / "assignments", pip_requirement(root) if install is None else install
+    for written in assignments.write(sources, folder, force=force, students=whose, install=install):
         typer.echo(written)
     for exercise, both in class_list.equal_answers(list(whose or ()), assignments.exercise_names(sources)):
         typer.echo(f"lmc: {exercise}: {both[0]} and {both[1]} happen to have the same answer", err=True)
