@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import IO, Any
 
 _MAX_DIRECTORY = 8 * 2**20  # bytes of an archive's list of entries, which is parsed as a whole
 _MAX_DEPTH = 2  # an archive of the class may contain one of each student
+_MAX_NAME = 1000  # characters
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # flags of an entry
 _BLOCK = 2**16  # bytes that are unpacked at once: more may come than an entry declares
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which can be unpacked in blocks
@@ -49,6 +50,11 @@ def is_archive_name(name: str) -> bool:
     return name.lower().endswith(".zip")
 
 
+def is_hidden(parts: Iterable[str]) -> bool:
+    """Whether a path leads to a hidden file, or to one that systems add."""
+    return any((part.startswith(".") and part != "..") or part in ("__pycache__", "__MACOSX") for part in parts)
+
+
 def read_archive(file: IO[bytes], budget: Budget, depth: int = 1) -> Iterator[Entry]:
     """The files in a zip archive, sorted by name, one in memory at a time; archives inside are read, too.
 
@@ -57,12 +63,13 @@ def read_archive(file: IO[bytes], budget: Budget, depth: int = 1) -> Iterator[En
     ...     archive.writestr("ann/a.ipynb", "{}")
     ...     archive.writestr("../b.ipynb", "{}")
     >>> [(each.name, each.content, each.remark) for each in read_archive(file, Budget())]
-    [('.. b.ipynb', b'', 'not read: it would be outside the folder of the archive'), ('ann/a.ipynb', b'{}', '')]
+    [('b.ipynb', b'', 'not read: it would be outside the folder of the archive'), ('ann/a.ipynb', b'{}', '')]
     """
     try:
         with zipfile.ZipFile(_BoundedReads(file)) as archive:  # type: ignore[arg-type]
+            budget.entries -= len(archive.infolist())
             members = {_name(each): each for each in archive.infolist() if not each.is_dir()}
-            budget.entries -= len(members)
+            members = {name: each for name, each in members.items() if not is_hidden(name.split("/"))}
             if budget.entries < 0:
                 yield Entry("", remark="an archive of too many files: unpack it first")
             elif any(each.flag_bits & _ENCRYPTED for each in members.values()):
@@ -80,9 +87,11 @@ def _read_entry(
     archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo, budget: Budget, depth: int
 ) -> Iterator[Entry]:
     modified = _modified(member)
-    if name.startswith("/") or any(part == ".." or part.endswith(":") for part in PurePosixPath(name).parts):
-        flat = " ".join(name.split("/")).strip()
-        yield Entry(flat, b"", "not read: it would be outside the folder of the archive", modified)
+    outside = name.startswith("/") or any(part == ".." or part.endswith(":") for part in PurePosixPath(name).parts)
+    if outside or len(name) > _MAX_NAME:
+        why = "it would be outside the folder of the archive" if outside else "its name is too long"
+        flat = " ".join(part for part in name[:_MAX_NAME].split("/") if part.strip("."))
+        yield Entry(flat, b"", f"not read: {why}", modified)
         return
     if member.file_size > min(budget.each, budget.total) or member.compress_type not in _METHODS:
         what = "too large" if member.compress_type in _METHODS else "compressed in an unusual way"

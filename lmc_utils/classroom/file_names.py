@@ -18,13 +18,13 @@ _MOODLE = re.compile(r"(?P<author>.+)_(?P<identifier>\d+)_assignsubmission_[a-z]
 _CANVAS = re.compile(r"(?P<author>[^_\0]+)_(?:LATE_)?(?P<identifier>\d+)_\d+_(?P<rest>.*\0?.*)")
 _BLACKBOARD = re.compile(r"(?:.*[_\0])??(?P<author>[^_\0]+)_attempt_(?P<rest>\d{4}-.*)")
 _STAMP = re.compile(
-    r"[ _.-]*(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])"
+    r"[ _.-]{0,9}(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])"
     r"(?:(?:T|[ _.-]+(?:at[ _])?)?([01]\d|2[0-3])[-_.:h]?([0-5]\d)(?:[-_.:m]?([0-5]\d))?)?(?!\d)[ _.-]*"
 )
 _COPY_OF = re.compile(r"^(?:copy of|kopie von|copie de|copia de)[ _]", re.IGNORECASE)
 _COPY = re.compile(
-    r"(?:\s*\((\d+)\)|-Copy(\d+)|[-_ ]v(\d+)|[ _]-[ _](?:copy|kopie|copie|copia)|[ _]copy(?:[ _](\d+))?"
-    r"|(?<=\0)[- ](\d{1,3}))$",
+    r"(?:\s{0,9}\((\d{1,4})\)|-Copy(\d{1,4})|[-_ ]v(\d{1,4})|[ _]-[ _](?:copy|kopie|copie|copia)"
+    r"|[ _]copy(?:[ _](\d{1,4}))?|(?<=\0)[- ](\d{1,3}))$",
     re.IGNORECASE,
 )
 

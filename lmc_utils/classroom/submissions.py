@@ -17,7 +17,7 @@ from typing import IO, Any
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils.classroom.archives import Budget, is_archive_name, read_archive
+from lmc_utils.classroom.archives import Budget, is_archive_name, is_hidden, read_archive
 from lmc_utils.classroom.assignments import grade_id
 from lmc_utils.classroom.notebook_reading import read_notebook, without_outputs
 from lmc_utils.classroom.student_names import contains_name
@@ -27,7 +27,9 @@ _MAX_NAME = 200  # characters
 _MAX_FILE = Budget.each  # bytes of a file with its outputs
 _TOO_LARGE = "not a notebook, or far too large"
 _OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".xz", ".bz2")
-_INDIVIDUAL_CHECK = re.compile(r"""\b(?:check|require_correct)\(.*,\s*student=((["'])(?:(?!\2)[^\\\n]|\\.)*\2)""")
+_INDIVIDUAL_CHECK = re.compile(
+    r"""\b(?:check|require_correct)\(["'][\w-]{1,40}["'], \w{1,100}, student=((["'])(?:(?!\2)[^\\\n]|\\.){1,800}\2)\)"""
+)
 
 
 @dataclass(frozen=True)
@@ -155,20 +157,18 @@ def _base(paths: Sequence[Path]) -> Path:
 def _files(folder: Path) -> Iterator[Path]:
     """Files and links in a folder, at any depth, and folders without files; nothing hidden."""
     for path in folder.rglob("*"):
-        if not _is_hidden(path.relative_to(folder)) and (path.is_symlink() or not path.is_dir() or _is_empty(path)):
+        if not is_hidden(path.relative_to(folder).parts) and (
+            path.is_symlink() or not path.is_dir() or _is_empty(path)
+        ):
             yield path
 
 
 def _is_empty(folder: Path) -> bool:
     """Whether a folder contains only hidden files, or cannot be read."""
     try:
-        return all(_is_hidden(Path(name)) for name in os.listdir(folder))
+        return all(is_hidden([name]) for name in os.listdir(folder))
     except OSError:
         return True
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part in ("__pycache__", "__MACOSX") for part in path.parts)
 
 
 def _recognise(name: str, path: Path, cells: Mapping[str, set[str]], *, alone: bool) -> Iterator[Submission]:
@@ -203,10 +203,9 @@ def _recognise_in_archive(
     name: str, path: Path, file: IO[bytes], cells: Mapping[str, set[str]], *, alone: bool
 ) -> Iterator[Submission]:
     for entry in read_archive(file, Budget()):
-        if not _is_hidden(Path(entry.name)):
-            inner = _printable(entry.name) if alone and entry.name else f"{name}/{_printable(entry.name)}".rstrip("/")
-            found = _recognise_content(inner, path, entry.content, cells, remark=entry.remark)
-            yield replace(found, modified=entry.modified)
+        inner = _printable(entry.name) if alone and entry.name else f"{name}/{_printable(entry.name)}".rstrip("/")
+        found = _recognise_content(inner, path, entry.content, cells, remark=entry.remark)
+        yield replace(found, modified=entry.modified)
 
 
 def _recognise_content(
