@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 _MAX_DIRECTORY = 8 * 2**20  # bytes of an archive's list of entries, which is parsed as a whole
 _MAX_DEPTH = 2  # an archive of the class may contain one of each student
@@ -66,7 +66,7 @@ def read_archive(file: IO[bytes], budget: Budget, depth: int = 1) -> Iterator[En
     [('b.ipynb', b'', 'not read: it would be outside the folder of the archive'), ('ann/a.ipynb', b'{}', '')]
     """
     try:
-        with zipfile.ZipFile(_BoundedReads(file)) as archive:  # type: ignore[arg-type]
+        with zipfile.ZipFile(cast(IO[bytes], _BoundedReads(file))) as archive:
             budget.entries -= len(archive.infolist())
             members = {_name(each): each for each in archive.infolist() if not each.is_dir()}
             members = {name: each for name, each in members.items() if not is_hidden(name.split("/"))}

@@ -60,7 +60,9 @@ def parse_file_name(path: str, notebook: str = "") -> FileName:
     >>> parse_file_name("tutorial/Copy of ben_01_toy.ipynb", "01_toy")
     FileName(author='tutorial/ben', folder='tutorial', identifier='', stamp=None, copy=1)
     """
-    kept, folder, platform, stamp, copy = list[str](), "", None, None, 0
+    kept, folder, copy = list[str](), "", 0
+    platform: re.Match[str] | None = None
+    stamp: float | None = None
     parts = PurePosixPath(unicodedata.normalize("NFC", path)).parts
     for row, part in enumerate(parts, 1):
         is_file = row == len(parts) or part.lower().endswith(".zip")
@@ -93,19 +95,19 @@ def _platform(text: str) -> re.Match[str] | None:
 
 def _without_marks(text: str) -> tuple[str, float | None, int]:
     """A name without time stamp and marks of copies, the time, and the largest number of a mark."""
-    stamp, copy = None, 0
-    while True:
-        if (found := _STAMP.search(text)) and (found[2] or found[5]) and (when := _time(found)) is not None:
-            text, stamp = f"{text[: found.start()]} {text[found.end() :]}".strip(), when
-        elif found := _COPY_OF.search(text) or _COPY.search(text):
-            text = (text[: found.start()] + text[found.end() :]).strip()
-            copy = max(copy, *(int(each or 1) for each in found.groups() if each), 1)
-        else:
-            return text, stamp, copy
+    stamp, copy = _time(_STAMP.search(text)), 0
+    if stamp is not None:
+        text = _STAMP.sub(" ", text, count=1).strip()
+    while mark := _COPY_OF.search(text) or _COPY.search(text):
+        text = (text[: mark.start()] + text[mark.end() :]).strip()
+        copy = max(copy, 1, *(int(each) for each in mark.groups() if each))
+    return text, stamp, copy
 
 
-def _time(found: re.Match[str]) -> float | None:
-    """The time of a stamp; None where there is no such day."""
+def _time(found: re.Match[str] | None) -> float | None:
+    """The time of a stamp; None where there is no such day, and for eight digits alone: they may number a student."""
+    if not found or not (found[2] or found[5]):
+        return None
     year, _, month, day, hour, minute, second = (int(each) if (each or "").isdigit() else 0 for each in found.groups())
     try:
         return datetime(year, month, day, hour, minute, second).timestamp()

@@ -30,8 +30,8 @@ def students_as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -
     notebooks = sorted({each.notebook for each in submissions if each.notebook})
     possible = format_points(sum(out_of[name] for name in notebooks)) if notebooks else ""
     by_student: dict[str, list[tuple[Submission, Marks]]] = {}
-    for student, *files in zip(students_of(submissions), submissions, marks, strict=True):
-        by_student.setdefault(student, []).append((files[0], files[1]))
+    for student, file in zip(students_of(submissions), zip(submissions, marks, strict=True), strict=True):
+        by_student.setdefault(student, []).append(file)
     table = [["student", *notebooks, "total", "out_of", "remarks"]]
     for student, theirs in sorted(by_student.items(), key=lambda each: (each[0].casefold(), each[0])):
         points = {each.notebook: sum(of.points.values()) for each, of in theirs if each.notebook}

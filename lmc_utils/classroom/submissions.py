@@ -125,7 +125,7 @@ def student_name(notebook: NotebookNode) -> str | None:
     """The student whose individual numbers a notebook has, by its metadata, else by its checks; None for the book's."""
     metadata: Any = notebook.metadata.get("lmc")
     in_metadata = metadata.get("student") if isinstance(metadata, dict) else None
-    return next(filter(_is_name, (in_metadata, *_names_in_checks(notebook))), None)
+    return next((str(name) for name in (in_metadata, *_names_in_checks(notebook)) if _is_name(name)), None)
 
 
 def _names_in_checks(notebook: NotebookNode) -> Iterator[str]:
