@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from lmc_utils.classroom.file_names import FileName, parse_file_name
-from lmc_utils.classroom.student_names import contains_name
+from lmc_utils.classroom.student_names import is_same_name
 from lmc_utils.classroom.submissions import Submission
 
 
@@ -29,11 +29,18 @@ def submission_author(submission: Submission) -> str:
 def submission_owner(submission: Submission) -> tuple[str, str]:
     """Whose submission a file is: the name, and the number that a learning platform gave it, if any.
 
-    The name is that of the individual numbers where the name of file or folder confirms it, else the author's.
+    The name is that of the individual numbers where file and folder name this student or nobody, else the author's: the
+    work of a student must not be superseded by a file that others handed in.
     """
-    if submission.student is not None and contains_name(submission.name, submission.student):
-        return " ".join(submission.student.split()), ""
+    if has_own_numbers(submission):
+        return " ".join(str(submission.student).split()), ""
     return submission_author(submission), file_name(submission).identifier
+
+
+def has_own_numbers(submission: Submission) -> bool:
+    """Whether a submission has individual numbers, of the student that file and folder name, if they name anybody."""
+    author = file_name(submission).author
+    return submission.student is not None and (not author or is_same_name(author, submission.student))
 
 
 def file_name(submission: Submission) -> FileName:

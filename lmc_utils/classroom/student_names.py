@@ -18,17 +18,33 @@ def name_words(text: str) -> frozenset[str]:
     return frozenset(_words(unicodedata.normalize("NFC", text)))
 
 
-def contains_name(text: str, student: str) -> bool:
-    """Whether a text, such as a file name, contains the name of a student.
+def is_same_name(text: str, student: str) -> bool:
+    """Whether a text is the name of a student and nothing else.
 
-    >>> contains_name("leeann_12345_67890_01_toy_exercises.ipynb", "Ann Lee"), contains_name("ben/01.ipynb", "Ann Lee")
-    (True, False)
-    >>> contains_name("muller_zoe.ipynb", "Zoë Müller")
+    >>> is_same_name("Lee, Ann", "Ann Lee"), is_same_name("leeann", "Ann Lee"), is_same_name("group/ann_lee", "Ann Lee")
+    (True, True, False)
+    """
+    words, found = _words(_without_accents(student)), _words(_without_accents(text))
+    return set(words) == set(found) or "".join(found) in _joined(words)
+
+
+def may_be_name(text: str, student: str) -> bool:
+    """Whether a text, such as an author in a file name, contains the name of a student, or at least two parts of it.
+
+    >>> may_be_name("tutorial 2/ann_lee", "Ann Lee"), may_be_name("ann lee", "Ann Marie Lee"), may_be_name("ben", "Ann")
+    (True, True, False)
+    >>> may_be_name("muller_zoe", "Zoë Müller")
     True
     """
     words, found = _words(_without_accents(student)), _words(_without_accents(text))
+    contained = set(words) <= set(found) or any(each in "".join(found) for each in _joined(words))
+    return contained or (len(set(found)) > 1 and set(found) <= set(words))
+
+
+def _joined(words: list[str]) -> set[str]:
+    """The words without spaces, in every order."""
     orders = permutations(words) if len(words) <= _MAX_WORDS else [tuple(words)]
-    return set(words) <= set(found) or any("".join(order) in "".join(found) for order in orders)
+    return {"".join(order) for order in orders}
 
 
 def _words(text: str) -> list[str]:

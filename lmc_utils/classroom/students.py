@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 
-from lmc_utils.classroom.resubmissions import file_name, submission_author, submission_owner
+from lmc_utils.classroom.resubmissions import file_name, has_own_numbers, submission_author, submission_owner
 from lmc_utils.classroom.student_names import name_words
 from lmc_utils.classroom.submissions import Submission
 
@@ -39,7 +39,7 @@ def students_of(submissions: Sequence[Submission]) -> list[str]:
 
 def _owners(submissions: Sequence[Submission]) -> list[tuple[str, str]]:
     """The name of each submission's student, and the number of a learning platform that distinguishes equal names."""
-    confirmed = {_claim(each) for each in submissions if each.notebook and submission_owner(each)[0] == each.student}
+    confirmed = {_claim(each) for each in submissions if each.notebook and has_own_numbers(each)}
     claims = Counter(_claim(each) for each in submissions if each.notebook)
 
     def owner(each: Submission) -> tuple[str, str]:

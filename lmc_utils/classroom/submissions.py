@@ -19,8 +19,9 @@ from nbformat import NotebookNode
 
 from lmc_utils.classroom.archives import Budget, is_archive_name, is_hidden, read_archive
 from lmc_utils.classroom.assignments import grade_id
+from lmc_utils.classroom.file_names import parse_file_name
 from lmc_utils.classroom.notebook_reading import read_notebook, without_outputs
-from lmc_utils.classroom.student_names import contains_name
+from lmc_utils.classroom.student_names import may_be_name
 from lmc_utils.settings import ParameterError
 
 _MAX_NAME = 200  # characters
@@ -109,14 +110,17 @@ def _with_distinct_names(submissions: Sequence[Submission]) -> list[Submission]:
 def add_identity_remarks(submissions: Sequence[Submission]) -> list[Submission]:
     """Add a remark where a submission has another student's numbers, or the book's where others have individual ones.
 
-    The student's name is in the notebook and can be edited there, so it is compared with the name of file and folder.
+    The student's name is in the notebook and can be edited there, so it is compared with the author that file and
+    folder name, if they name any.
     """
     individual = {each.notebook for each in submissions if each.student is not None} - {None}
 
     def doubt(each: Submission) -> str:
         if each.student is None:
             return "it has the book's numbers, not individual ones" if each.notebook in individual else ""
-        return "" if contains_name(each.name, each.student) else f"it has the numbers of '{each.student}'"
+        author = parse_file_name(each.name, each.named).author
+        unsuspicious = not author or may_be_name(author, each.student)
+        return "" if unsuspicious else f"it has the numbers of '{each.student}'"
 
     return [replace(each, remark="; ".join(filter(None, (each.remark, doubt(each))))) for each in submissions]
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from lmc_utils.classroom.file_names import parse_file_name
-from lmc_utils.classroom.student_names import contains_name, name_words
+from lmc_utils.classroom.student_names import may_be_name, name_words
 
 STEM = "01_toy_exercises"
 
@@ -87,13 +87,13 @@ def test_a_date_that_does_not_exist_is_no_time_stamp() -> None:
     ["Ann Lee/x", "Lee, Ann/x", "ann_lee_01.ipynb", "LEE-ANN", "leeann_1_2_x.ipynb", "AnnLee01_toy", "Ann-Marie Lee/x"],
 )
 def test_a_name_is_found_in_any_order_and_spelling(text: str) -> None:
-    assert contains_name(text, "Ann Lee")
-    assert not contains_name(text, "Ben Öz")
+    assert may_be_name(text, "Ann Lee")
+    assert not may_be_name(text, "Ben Öz")
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_unicode_forms_are_equal(form: str) -> None:
     written = unicodedata.normalize(form, "Zoë Müller")  # type: ignore[arg-type]
     assert name_words(written) == {"zoë", "müller"}
-    assert contains_name(f"{written}_1_assignsubmission_file/x.ipynb", "Zoë Müller")
-    assert contains_name("mullerzoe_1_2_x.ipynb", written)
+    assert may_be_name(f"{written}_1_assignsubmission_file/x.ipynb", "Zoë Müller")
+    assert may_be_name("mullerzoe_1_2_x.ipynb", written)

@@ -59,6 +59,31 @@ def test_nobody_gets_a_row_by_naming_another_student() -> None:
     assert students_of([copied, submitted(f"dan/{TOY}.ipynb", student="ben")]) == ["cleo", "dan"]
 
 
+def test_the_work_of_a_student_is_not_superseded_by_a_copy_that_another_handed_in() -> None:
+    ann = submitted(f"Ann Lee_1_assignsubmission_file/{TOY}.ipynb", student="Ann Lee")
+    for folder, row in (("Cleo W_3_assignsubmission_file", "Cleo W"), ("cleo", "cleo/ann_lee")):
+        copied = submitted(f"{folder}/ann_lee_{TOY}.ipynb", student="Ann Lee", when=9)
+        both = supersede_earlier_versions(add_identity_remarks([ann, copied]))
+        assert [each.notebook for each in both] == [TOY, TOY]
+        assert students_of(both) == ["Ann Lee", row]
+    (copied,) = add_identity_remarks(
+        [submitted(f"Cleo W_3_assignsubmission_file/ann_lee_{TOY}.ipynb", student="Ann Lee")]
+    )
+    assert copied.remark == "it has the numbers of 'Ann Lee'"
+
+
+def test_a_file_that_names_nobody_is_the_students_whose_numbers_it_has() -> None:
+    first, second = (
+        submitted(f"{TOY}{mark}.ipynb", student="Ann Lee", when=when) for mark, when in (("", 1), (" (1)", 2))
+    )
+    found = supersede_earlier_versions(add_identity_remarks([first, second]))
+    assert [(each.notebook, each.remark) for each in found] == [
+        (None, f"an earlier version: '{TOY} (1).ipynb' counts"),
+        (TOY, ""),
+    ]
+    assert students_of(found) == ["Ann Lee", "Ann Lee"]
+
+
 def test_other_files_belong_to_the_folder() -> None:
     files = [submitted(f"ann/{TOY}.ipynb"), submitted("ann/letter.docx", None), submitted(f"ben/{TOY}.ipynb", None)]
     assert students_of(files) == ["ann", "ann", "ben"]
