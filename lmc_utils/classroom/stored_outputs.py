@@ -45,7 +45,7 @@ def remove_stored_outputs(text: bytes, most_brackets: int) -> bytes:
             if key == _KEY and text[position : position + 1] in (b"[", b"{") and path in _CELL_PATHS:
                 kept += text[begin:position] + b"[]"
                 begin = position = _end_of_value(text, position)
-    return bytes(kept + text[begin:])
+    return bytes(kept + text[begin:]) if kept else text
 
 
 def _end_of_value(text: bytes, position: int) -> int:

@@ -135,7 +135,8 @@ def student_name(notebook: NotebookNode) -> str | None:
 def _names_in_checks(notebook: NotebookNode) -> Iterator[str]:
     """The names in calls such as `check("toy-2", barrier, student="Ann Lee")`, see `assignments.individualise`."""
     for cell in notebook.cells:
-        if cell.cell_type == "code" and (found := _INDIVIDUAL_CHECK.search(cell.source)):
+        source = cell.get("source") if cell.get("cell_type") == "code" else ""
+        if isinstance(source, str) and (found := _INDIVIDUAL_CHECK.search(source)):
             with suppress(ValueError, SyntaxError):
                 yield str(ast.literal_eval(found[1]))
 
