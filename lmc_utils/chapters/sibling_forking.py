@@ -99,7 +99,8 @@ def parents_part(table: xr.Dataset) -> dict[str, Correlation]:
     """The parents' part of the variance of error barriers at each fork, see `statistics.intraclass_correlation`.
 
     Args:
-        table: `error` (%) on the lines between four or more siblings, dimensions split, fork_epoch, parent, pair, alpha.
+        table: `error` (%) on the lines between four or more siblings, with the dimensions split, fork_epoch, parent,
+            pair and alpha.
     """
     barrier = barriers.error_barrier(table.error.sel(split="train"))
     return {f"fork_{fork}": intraclass_correlation(barrier.sel(fork_epoch=fork)) for fork in table.fork_epoch.values}

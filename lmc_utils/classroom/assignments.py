@@ -14,6 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lmc_utils.classroom.exercise_lookup import exercise_numbers
+from lmc_utils.classroom.install_cell import PACKAGE_NAME, add_install_cell
 from lmc_utils.output_files import require_writable, require_writable_folder
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
@@ -23,7 +24,12 @@ EXPLANATION_TAG = "explanation"  # the tag of a cell that explains a solution
 
 
 def write(
-    sources: Sequence[Path], folder: Path, *, force: bool = False, students: Mapping[str, str] | None = None
+    sources: Sequence[Path],
+    folder: Path,
+    *,
+    force: bool = False,
+    students: Mapping[str, str] | None = None,
+    install: str = PACKAGE_NAME,
 ) -> list[Path]:
     """Write the student version of each exercise notebook.
 
@@ -32,6 +38,7 @@ def write(
         folder: the target folder; file names are unchanged.
         force: replace files with other content.
         students: for versions with individual numbers, the subfolder of each student, by name.
+        install: what students install with pip, see `install_cell`.
 
     Returns:
         The files, in the order of the sources.
@@ -42,7 +49,7 @@ def write(
     originals = {source.resolve() for source in sources}
     versions: Mapping[Any, str] = students or {None: ""}
     contents = {
-        folder / subfolder / source.name: (nbformat.writes(student_version(source, student)) + "\n").encode()
+        folder / subfolder / source.name: (nbformat.writes(student_version(source, student, install)) + "\n").encode()
         for student, subfolder in versions.items()
         for source in sources
     }
@@ -58,13 +65,14 @@ def write(
     return list(contents)
 
 
-def student_version(source: Path, student: str | None = None) -> NotebookNode:
+def student_version(source: Path, student: str | None = None, install: str = PACKAGE_NAME) -> NotebookNode:
     """The student version of an exercise notebook, with the individual numbers of a student, if any.
 
     Raises:
-        ParameterError: as `run_preprocessors`.
+        ParameterError: as `add_install_cell` and `run_preprocessors`.
     """
     notebook = individualise(copy.deepcopy(_without_solutions(source.stem, source.read_bytes())), student)
+    add_install_cell(notebook, install)
     return run_preprocessors(notebook, ["ComputeChecksums", "CheckCellMetadata"], source.stem)
 
 
@@ -86,7 +94,7 @@ def with_hidden_tests(source: Path, student: str | None = None) -> NotebookNode:
         ParameterError: as `run_preprocessors`.
     """
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums"]
-    notebook = individualise(nbformat.read(source, as_version=4), student)
+    notebook = add_install_cell(individualise(nbformat.read(source, as_version=4), student))
     for cell in notebook.cells:
         cell.source = re.sub(r"(### END HIDDEN TESTS\n).*", r"\1", cell.source, flags=re.DOTALL).rstrip()
     return run_preprocessors(notebook, steps, source.stem)

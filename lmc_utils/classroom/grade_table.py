@@ -1,11 +1,12 @@
-"""The table of marks as CSV: one line for each submission."""
+"""The tables of marks as CSV: one with a row for each student, one with a row for each submitted file."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from lmc_utils.classroom.students import students_of
 from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.classroom.submissions import Submission
 from lmc_utils.formatting import one_line
@@ -13,28 +14,57 @@ from lmc_utils.formatting import one_line
 _LONGEST = 20_000  # characters of a cell; spreadsheets allow some more
 
 
-def as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
-    """Format the marks of submissions as CSV, with a column for each exercise that any of them contains.
+def students_as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
+    """Format the points of students as CSV, with a column for each exercise notebook that any of them submitted.
+
+    `out_of` is the sum over all of these notebooks, whether a student submitted them or not.
+
+    >>> from pathlib import Path
+    >>> toy, fork = (Submission(f"ann/{name}.ipynb", Path(name), b"", name, "") for name in ("01_toy", "02_fork"))
+    >>> of_fork = Marks({"fork-1": 0.0}, {"fork-1": 2.0}, ["fork-1: Not answered yet."])
+    >>> print(students_as_csv([toy, fork], [Marks({"toy-1": 1.0}, {"toy-1": 1.0}), of_fork]), end="")
+    student,01_toy,02_fork,total,out_of,remarks
+    ann,1,0,1,3,fork-1: Not answered yet.
+    """
+    out_of = {str(each.notebook): sum(of.out_of.values()) for each, of in zip(submissions, marks, strict=True)}
+    notebooks = sorted({each.notebook for each in submissions if each.notebook})
+    possible = format_points(sum(out_of[name] for name in notebooks)) if notebooks else ""
+    by_student: dict[str, list[tuple[Submission, Marks]]] = {}
+    for student, file in zip(students_of(submissions), zip(submissions, marks, strict=True), strict=True):
+        by_student.setdefault(student, []).append(file)
+    table = [["student", *notebooks, "total", "out_of", "remarks"]]
+    for student, theirs in sorted(by_student.items(), key=lambda each: (each[0].casefold(), each[0])):
+        points = {each.notebook: sum(of.points.values()) for each, of in theirs if each.notebook}
+        cells = [format_points(points[name]) if name in points else "" for name in notebooks]
+        remarks = [
+            f"'{each.name}': {text}" if text == each.remark and len(theirs) > 1 else text
+            for each, of in theirs
+            for text in _remarks(each, of)
+        ]
+        total = format_points(sum(points.values()))
+        table.append([student, *cells, total, possible, "; ".join(dict.fromkeys(remarks))])
+    return _as_csv(table)
+
+
+def files_as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
+    """Format the marks of submitted files as CSV, with a column for each exercise that any of them contains.
 
     >>> from pathlib import Path
     >>> one = Submission("ann.ipynb", Path("ann.ipynb"), b"", "01_toy_exercises", "")
     >>> marks = Marks({"toy-1": 1.0}, {"toy-1": 1.0, "toy-2": 2.0}, ["toy-2: Not answered yet."])
-    >>> print(as_csv([one], [marks]), end="")
+    >>> print(files_as_csv([one], [marks]), end="")
     submission,notebook,points,out_of,toy-1,toy-2,remarks
     ann.ipynb,01_toy_exercises,1,3,1,0,toy-2: Not answered yet.
     """
     by_notebook = sorted(zip(map(str, (each.notebook for each in submissions)), marks, strict=True), key=lambda x: x[0])
     exercises = list(dict.fromkeys(name for _, each in by_notebook for name in each.out_of))
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["submission", "notebook", "points", "out_of", *exercises, "remarks"])
+    table = [["submission", "notebook", "points", "out_of", *exercises, "remarks"]]
     for submission, each in zip(submissions, marks, strict=True):
         points = [format_points(each.points.get(name, 0.0)) if name in each.out_of else "" for name in exercises]
         total = format_points(sum(each.out_of.values())) if each.out_of else ""
-        remarks = "; ".join(remark for remark in (submission.remark, *merge_remarks(each.remarks)) if remark)
         row = [submission.name, submission.notebook or "", format_points(sum(each.points.values())), total]
-        rows.writerow([_safe_cell(cell) for cell in (*row, *points, remarks)])
-    return text.getvalue()
+        table.append([*row, *points, "; ".join(_remarks(submission, each))])
+    return _as_csv(table)
 
 
 def merge_remarks(remarks: Sequence[str]) -> list[str]:
@@ -53,6 +83,16 @@ def merge_remarks(remarks: Sequence[str]) -> list[str]:
 def format_points(value: float) -> str:
     """Points without needless zeros."""
     return f"{value:g}"
+
+
+def _remarks(submission: Submission, marks: Marks) -> list[str]:
+    return [remark for remark in (submission.remark, *merge_remarks(marks.remarks)) if remark]
+
+
+def _as_csv(table: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_safe_cell(cell) for cell in row] for row in table)
+    return text.getvalue()
 
 
 def _safe_cell(cell: str) -> str:

@@ -1,8 +1,8 @@
-"""Grade a folder of submissions, several in parallel, and write a table of their marks.
+"""Grade a folder of submissions, several in parallel, and write tables of their marks.
 
 Marks are cached in `_build/grades` under a digest of their dependencies, so that an interrupted run continues where it
-stopped, and the table is reproducible to the byte. Cached marks are read before any submission runs, and the table is
-written from memory.
+stopped, and the tables are reproducible to the byte. Cached marks are read before any submission runs, and the tables
+are written from memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rich.console import Console
 
 from lmc_utils import result_dependencies
 from lmc_utils.classroom import mark_cache, sandbox
-from lmc_utils.classroom.grade_table import as_csv, format_points
+from lmc_utils.classroom.grade_table import files_as_csv, format_points, students_as_csv
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
 from lmc_utils.classroom.submission_marks import Marks, zero_marks
 from lmc_utils.classroom.submissions import Submission, collect_submissions
@@ -106,17 +106,18 @@ def grade(
     executed: Path | None = None,
     other_outputs: Mapping[str, Path] | None = None,
 ) -> list[GradedSubmission]:
-    """Mark submissions, and write a table of their marks.
+    """Mark submissions, and write a table of students and one of submitted files.
 
     Args:
-        paths: files, or folders with files at any depth.
-        table: the CSV file to write; an existing one is replaced at the end.
+        paths: files, zip archives, or folders with such files at any depth.
+        table: the CSV file to write, with a row for each student; an existing one is replaced at the end.
         root: the checkout.
         jobs: submissions marked in parallel.
         limits: of each submission.
         force: ignore cached marks.
         executed: a folder for executed submissions.
-        other_outputs: files and folders that the caller will write, by the names of their options.
+        other_outputs: files and folders that the caller will write, by the names of their options. But `csv` is
+            written here, with a row for each submitted file; by default it is beside `table`, see `files_table`.
 
     Raises:
         KeyboardInterrupt: after all started processes have ended; a later call continues from here.
@@ -130,7 +131,8 @@ def grade(
             f"'{grading.root}' is not a checkout of the book: it has no exercise notebooks; give --root"
         )
     require_writable(table, "out", ".csv")  # fail before marking rather than after it
-    outputs = ({"executed": executed} if executed else {}) | dict(other_outputs or {})
+    outputs = {"csv": files_table(table), **({"executed": executed} if executed else {}), **(other_outputs or {})}
+    require(outputs["csv"].resolve() != table.resolve(), "csv", "another file than out", str(table))
     for name, path in outputs.items():
         if suffix := _SUFFIXES.get(name, ""):
             require_writable(path, name, suffix)
@@ -151,7 +153,8 @@ def grade(
             marks = _mark_all(grading, submissions, force)
     except Timeout as error:
         raise ParameterError(f"another `lmc grade` is running in '{grading.root}'") from error
-    write_whole(table, as_csv(submissions, marks).encode())
+    write_whole(table, students_as_csv(submissions, marks).encode())
+    write_whole(outputs["csv"], files_as_csv(submissions, marks).encode())
     graded = [_graded(grading, *each) for each in zip(submissions, marks, strict=True)]
     for each in graded:
         if executed is not None and each.executed is not None:
@@ -162,6 +165,15 @@ def grade(
             except OSError as error:  # such as a name that is too long
                 grading.report(f"lmc: executed: {one_line(each.submission.name)}: {error.strerror}")
     return graded
+
+
+def files_table(table: Path) -> Path:
+    """Where the table of submitted files is by default, beside that of students.
+
+    >>> files_table(Path("grades.csv")).name
+    'grades_files.csv'
+    """
+    return table.with_name(f"{table.stem}_files{table.suffix}")
 
 
 def _graded(grading: Grading, submission: Submission, marks: Marks) -> GradedSubmission:

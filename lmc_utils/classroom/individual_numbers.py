@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -41,12 +42,12 @@ class IndividualExercise:
 
 
 def normalised_name(student: str) -> str:
-    """A student's name without differences in spaces and capitals.
+    """A student's name without differences in spaces, capitals and Unicode forms.
 
     >>> normalised_name("  Ann  Lee ")
     'ann lee'
     """
-    return " ".join(student.split()).casefold()
+    return unicodedata.normalize("NFC", " ".join(student.split()).casefold())
 
 
 def hundredths(low: float, high: float) -> tuple[float, ...]:

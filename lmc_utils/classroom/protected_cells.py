@@ -7,12 +7,15 @@ import copy
 from nbformat import NotebookNode
 
 from lmc_utils.classroom.assignments import grade_id
+from lmc_utils.classroom.install_cell import INSTALL
 
 WRONG_FILE = "none of the exercises' cells is in it: is it the wrong file?"
 
 
 def restore(submission: NotebookNode, marked: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
     """Restore missing cells of a submission, the source of locked ones, and the metadata of all.
+
+    The cell that tells how to install the package differs between classes and is not needed here: no remark is on it.
 
     Args:
         submission: not changed.
@@ -33,26 +36,27 @@ def restore(submission: NotebookNode, marked: NotebookNode, released: NotebookNo
     seen: set[str] = set()
     for row, cell in reversed(list(enumerate(notebook.cells))):  # of duplicates the last counts, as in nbgrader
         name = grade_id(cell)
-        if name in seen:
+        if name in seen and name != INSTALL:
             remarks.append(f"{name}: this cell is there more than once")
         if name not in known or name in seen:
             cell.metadata.pop("nbgrader", None)
             continue
         seen.add(name)
         original = known[name]
-        if _is_locked(original) and original.cell_type == "code" and (name, _stripped(cell.source)) not in unchanged:
+        changed = name != INSTALL and (name, _stripped(cell.source)) not in unchanged
+        if _is_locked(original) and original.cell_type == "code" and changed:
             remarks.append(f"{name}: this cell was changed and has been put back")
         # Metadata are restored, too: a tag could keep a test from being run.
         kept = ("id",) if _is_locked(original) else ("id", "source")
         restored = {key: copy.deepcopy(value) for key, value in original.items() if key not in kept}
         notebook.cells[row] = NotebookNode(restored | {key: cell[key] for key in kept if key in cell})
-    if not seen:
+    if not seen - {INSTALL}:
         return copy.deepcopy(marked), [WRONG_FILE]
     place = 0
     for name, original in known.items():
         if name in seen:
             place = 1 + next(row for row, cell in enumerate(notebook.cells) if grade_id(cell) == name)
-        elif original.cell_type == "code":
+        elif original.cell_type == "code" and name != INSTALL:
             notebook.cells.insert(place, copy.deepcopy(original))
             place += 1
             remarks.append(f"{name}: this cell is missing" + (", it has been put back" if _is_locked(original) else ""))

@@ -1,22 +1,21 @@
 """Several versions of one submission, recognised by their file names: the last one counts.
 
-Files whose names differ in more than a version mark may belong to two students, and all count.
+Files whose names differ in more than a time stamp or the mark of a copy may belong to two students, and all count.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from lmc_utils.classroom.file_names import FileName, parse_file_name
+from lmc_utils.classroom.student_names import is_same_name
 from lmc_utils.classroom.submissions import Submission
-
-_MARK = re.compile(r"(?:\s*\((\d+)\)|-Copy(\d+)|[-_ ]v(\d+))$", re.IGNORECASE)
 
 
 def submission_author(submission: Submission) -> str:
-    """The author of a submission: its folder and its file name without notebook and version; else its file name.
+    """The author of a submission, as folder and file name tell it; else the file name.
 
     >>> from pathlib import Path
     >>> def named(name):
@@ -24,24 +23,43 @@ def submission_author(submission: Submission) -> str:
     >>> named("ann/01_toy_exercises (1).ipynb"), named("ben_01_toy_exercises.ipynb"), named("group/cleo-Copy2.ipynb")
     ('ann', 'ben', 'group/cleo')
     """
-    path = PurePosixPath(submission.name)
-    rest = _MARK.sub("", path.stem)
-    if submission.notebook:
-        rest = rest.replace(submission.notebook, "").strip(" _-.")
-    return str(path.parent / rest) if rest or path.parent.name else path.stem
+    return file_name(submission).author or PurePosixPath(submission.name).stem
+
+
+def submission_owner(submission: Submission) -> tuple[str, str]:
+    """Whose submission a file is: the name, and the number that a learning platform gave it, if any.
+
+    The name is that of the individual numbers where file and folder name this student or nobody, else the author's: the
+    work of a student must not be superseded by a file that others handed in.
+    """
+    if has_own_numbers(submission):
+        return " ".join(str(submission.student).split()), ""
+    return submission_author(submission), file_name(submission).identifier
+
+
+def has_own_numbers(submission: Submission) -> bool:
+    """Whether a submission has individual numbers, of the student that file and folder name, if they name anybody."""
+    author = file_name(submission).author
+    return submission.student is not None and (not author or is_same_name(author, submission.student))
+
+
+def file_name(submission: Submission) -> FileName:
+    """The parts of a submission's name."""
+    return parse_file_name(submission.name, submission.named or submission.notebook or "")
 
 
 def supersede_earlier_versions(submissions: Sequence[Submission]) -> list[Submission]:
     """Of several versions of a submission, keep the notebook of the last one only; the others name it.
 
-    Of two files of the same second, as from an archive, the one with the higher number in its name counts.
+    A time stamp in the name decides, else the time of the file. Of two files of the same second, as from an archive,
+    the one with the higher number in its name counts.
     """
-    last: dict[tuple[str, str], Submission] = {}
+    last: dict[tuple[tuple[str, str], str], Submission] = {}
     for each in sorted((each for each in submissions if each.notebook), key=_age):
-        last[submission_author(each), str(each.notebook)] = each
+        last[submission_owner(each), str(each.notebook)] = each
     result = []
     for each in submissions:
-        counts = last[submission_author(each), each.notebook] if each.notebook else each
+        counts = last[submission_owner(each), each.notebook] if each.notebook else each
         remark = f"an earlier version: '{counts.name}' counts"
         earlier = replace(each, notebook=None, content=b"", later=counts.name, remark=remark)
         result.append(each if counts is each else earlier)
@@ -49,6 +67,6 @@ def supersede_earlier_versions(submissions: Sequence[Submission]) -> list[Submis
 
 
 def _age(submission: Submission) -> tuple[int, int, str]:
-    mark = _MARK.search(PurePosixPath(submission.name).stem)
-    number = next((int(each) for each in mark.groups() if each), 0) if mark else 0
-    return int(submission.path.stat().st_mtime), number, submission.name
+    name = file_name(submission)
+    changed = submission.path.stat().st_mtime if submission.modified is None else submission.modified
+    return int(changed if name.stamp is None else name.stamp), name.copy, submission.name

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
-import json
+import io
 import os
 import re
-import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 import nbformat
 from nbformat import NotebookNode
 
+from lmc_utils.classroom.archives import Budget, is_archive_name, is_hidden, read_archive
 from lmc_utils.classroom.assignments import grade_id
+from lmc_utils.classroom.file_names import parse_file_name
+from lmc_utils.classroom.notebook_reading import read_notebook, without_outputs
+from lmc_utils.classroom.student_names import may_be_name
 from lmc_utils.settings import ParameterError
 
 _MAX_NAME = 200  # characters
-_MAX_CELLS = 2000  # cells of a notebook
-_MAX_BYTES = 50 * 2**20  # bytes of a file that may be a notebook
-_MAX_BRACKETS = 500_000  # parsing takes far more memory for each than its one byte
+_MAX_FILE = Budget.each  # bytes of a file with its outputs
+_TOO_LARGE = "not a notebook, or far too large"
+_OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".xz", ".bz2")
+_INDIVIDUAL_CHECK = re.compile(
+    r"""\b(?:check|require_correct)\(["'][\w-]{1,40}["'], \w{1,100}, student=((["'])(?:(?!\2)[^\\\n]|\\.){1,800}\2)\)"""
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +39,15 @@ class Submission:
 
     Attributes:
         name: in the table: its path relative to the given folder.
-        path: of the file, or of an empty folder.
-        content: of the file, read once, so that it cannot change before it is marked; empty unless it is a notebook.
+        path: of the file, of the archive that contains it, or of an empty folder.
+        content: of the file, read once, so that it cannot change before it is marked, in UTF-8 and without stored
+            outputs; empty unless it is a notebook.
         notebook: the stem of the exercise notebook that it answers, if any.
         remark: on the file itself; may be empty.
         student: whose individual numbers it has; None for the book's.
         later: the name of the later version that counts instead, if any.
+        named: the stem of the exercise notebook that its name contains, if any.
+        modified: when it was changed, in seconds since 1970; None for the time of the path.
     """
 
     name: str
@@ -46,6 +57,8 @@ class Submission:
     remark: str
     student: str | None = None
     later: str = ""
+    named: str = ""
+    modified: float | None = None
 
 
 def collect_submissions(
@@ -54,7 +67,7 @@ def collect_submissions(
     """Find submissions and the exercise notebook that each answers, sorted by name.
 
     Args:
-        paths: files, or folders with files at any depth; hidden files are left out.
+        paths: files, or folders with files at any depth; zip archives are read like folders, hidden files left out.
         sources: the exercise notebooks, by stem.
         ignored: files and folders to leave out.
 
@@ -78,57 +91,58 @@ def collect_submissions(
         raise ParameterError(f"no submissions found in {', '.join(map(str, paths))}")
     cells = {stem: {grade_id(cell) for cell in nbformat.read(path, 4).cells} - {""} for stem, path in sources.items()}
     named = {_printable(Path(os.path.relpath(place, base)).as_posix()): file for place, file in found.items()}
-    return add_identity_remarks([_recognise(name, named[name], cells) for name in sorted(named)])
+    alone = len(paths) == 1 and not paths[0].is_dir()
+    submissions = [each for name in sorted(named) for each in _recognise(name, named[name], cells, alone=alone)]
+    return add_identity_remarks(_with_distinct_names(submissions))
+
+
+def _with_distinct_names(submissions: Sequence[Submission]) -> list[Submission]:
+    """Submissions whose names, by which marks are found, differ even where an archive was made to confuse them."""
+    result: dict[str, Submission] = {}
+    for each in submissions:
+        name = each.name
+        while name in result:
+            name += "'"
+        result[name] = replace(each, name=name)
+    return list(result.values())
 
 
 def add_identity_remarks(submissions: Sequence[Submission]) -> list[Submission]:
     """Add a remark where a submission has another student's numbers, or the book's where others have individual ones.
 
-    The student's name is in the notebook and can be edited there, so it is compared with the name of file and folder.
+    The student's name is in the notebook and can be edited there, so it is compared with the author that file and
+    folder name, if they name any.
     """
     individual = {each.notebook for each in submissions if each.student is not None} - {None}
 
     def doubt(each: Submission) -> str:
         if each.student is None:
             return "it has the book's numbers, not individual ones" if each.notebook in individual else ""
-        student, name = (re.sub(r"[\W_]+", "", text).casefold() for text in (each.student, each.name))
-        return "" if student in name else f"it has the numbers of '{each.student}'"
+        author = parse_file_name(each.name, each.named).author
+        unsuspicious = not author or may_be_name(author, each.student)
+        return "" if unsuspicious else f"it has the numbers of '{each.student}'"
 
     return [replace(each, remark="; ".join(filter(None, (each.remark, doubt(each))))) for each in submissions]
 
 
 def student_name(notebook: NotebookNode) -> str | None:
-    """The student whose individual numbers a notebook has; None for the book's."""
+    """The student whose individual numbers a notebook has, by its metadata, else by its checks; None for the book's."""
     metadata: Any = notebook.metadata.get("lmc")
-    name = metadata.get("student") if isinstance(metadata, dict) else None
-    return name if isinstance(name, str) and name.isprintable() and len(name) <= _MAX_NAME else None
+    in_metadata = metadata.get("student") if isinstance(metadata, dict) else None
+    return next((str(name) for name in (in_metadata, *_names_in_checks(notebook)) if _is_name(name)), None)
 
 
-def read_notebook(content: bytes) -> NotebookNode:
-    """Parse a notebook, without its outputs; a byte order mark and missing fields are repaired.
+def _names_in_checks(notebook: NotebookNode) -> Iterator[str]:
+    """The names in calls such as `check("toy-2", barrier, student="Ann Lee")`, see `assignments.individualise`."""
+    for cell in notebook.cells:
+        source = cell.get("source") if cell.get("cell_type") == "code" else ""
+        if isinstance(source, str) and (found := _INDIVIDUAL_CHECK.search(source)):
+            with suppress(ValueError, SyntaxError):
+                yield str(ast.literal_eval(found[1]))
 
-    Raises:
-        ValueError: it is not a notebook.
-    """
-    try:
-        raw = json.loads(content.decode("utf-8-sig"))
-        if len(raw["cells"]) > _MAX_CELLS:
-            raise ValueError(f"{len(raw['cells'])} cells")
-        for row, cell in enumerate(raw["cells"]):
-            if cell.get("outputs"):
-                cell["outputs"] = []  # they will be computed again, and may be huge
-            cell.setdefault("metadata", {})
-            cell.setdefault("source", "")
-            if (raw["nbformat"], raw["nbformat_minor"]) >= (4, 5):
-                cell.setdefault("id", f"cell-{row}")
-        text = json.dumps(raw, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one for each duplicated id
-            notebook: NotebookNode = nbformat.reads(text, as_version=4)
-        str(notebook.metadata), {(grade_id(cell), cell.get("id")) for cell in notebook.cells}
-    except Exception as error:  # any file, any kind of error
-        raise ValueError(f"not a notebook: {type(error).__name__}") from error
-    return notebook
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isprintable() and 0 < len(name) <= _MAX_NAME
 
 
 def _printable(name: str) -> str:
@@ -148,52 +162,90 @@ def _base(paths: Sequence[Path]) -> Path:
 def _files(folder: Path) -> Iterator[Path]:
     """Files and links in a folder, at any depth, and folders without files; nothing hidden."""
     for path in folder.rglob("*"):
-        if not _is_hidden(path.relative_to(folder)) and (path.is_symlink() or not path.is_dir() or _is_empty(path)):
+        if not is_hidden(path.relative_to(folder).parts) and (
+            path.is_symlink() or not path.is_dir() or _is_empty(path)
+        ):
             yield path
 
 
 def _is_empty(folder: Path) -> bool:
     """Whether a folder contains only hidden files, or cannot be read."""
     try:
-        return all(_is_hidden(Path(name)) for name in os.listdir(folder))
+        return all(is_hidden([name]) for name in os.listdir(folder))
     except OSError:
         return True
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part in ("__pycache__", "__MACOSX") for part in path.parts)
+def _recognise(name: str, path: Path, cells: Mapping[str, set[str]], *, alone: bool) -> Iterator[Submission]:
+    """Recognise the exercise notebook that a file answers, or those that the files in an archive answer.
 
-
-def _recognise(name: str, path: Path, cells: Mapping[str, set[str]]) -> Submission:
-    """Recognise the exercise notebook that a file answers: by its cells, else by its metadata or name."""
+    Args:
+        name: of the file.
+        path: of the file.
+        cells: names of the cells of each exercise notebook.
+        alone: an archive is all that is graded: the names of its files do not begin with its own.
+    """
     if path.is_symlink():
-        return Submission(name, path, b"", None, "a link, not the file itself")
-    if path.is_dir():
-        return Submission(f"{name}/", path, b"", None, "an empty folder")
-    if not path.is_file():
-        return Submission(name, path, b"", None, "not a file")  # reading a pipe would block
-    try:
-        stem, author, content = None, None, path.read_bytes() if path.stat().st_size <= _MAX_BYTES else b""
-    except OSError as error:
-        return Submission(name, path, b"", None, f"it cannot be read ({error.strerror})")
-    if not path.stat().st_size:
-        remark = "an empty file"
-    elif zipfile.is_zipfile(path):
-        remark = "an archive: unpack it first"
-    elif not content or content.count(b"{") + content.count(b"[") > _MAX_BRACKETS:
-        remark = "not a notebook, or far too large"
+        yield Submission(name, path, b"", None, "a link, not the file itself")
+    elif path.is_dir():
+        yield Submission(f"{name}/", path, b"", None, "an empty folder")
+    elif not path.is_file():
+        yield Submission(name, path, b"", None, "not a file")  # reading a pipe would block
     else:
         try:
-            notebook = read_notebook(content)
-            stem, author = _stem(notebook, path.stem, cells), student_name(notebook)
-            remark = "not one of the exercise notebooks: it contains none of their cells"
-        except ValueError:
-            remark = "not a notebook"
+            with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size and is_archive_name(path.name):
+                    yield from _recognise_in_archive(name, path, file, cells, alone=alone)
+                else:
+                    content = file.read(_MAX_FILE) if size <= _MAX_FILE else b""
+                    yield _recognise_content(name, path, content, cells, remark=_TOO_LARGE if size > _MAX_FILE else "")
+        except OSError as error:
+            yield Submission(name, path, b"", None, f"it cannot be read ({error.strerror})")
+
+
+def _recognise_in_archive(
+    name: str, path: Path, file: IO[bytes], cells: Mapping[str, set[str]], *, alone: bool
+) -> Iterator[Submission]:
+    for entry in read_archive(file, Budget()):
+        inner = _printable(entry.name) if alone and entry.name else f"{name}/{_printable(entry.name)}".rstrip("/")
+        found = _recognise_content(inner, path, entry.content, cells, remark=entry.remark)
+        yield replace(found, modified=entry.modified)
+
+
+def _recognise_content(
+    name: str, path: Path, content: bytes, cells: Mapping[str, set[str]], *, remark: str = ""
+) -> Submission:
+    """Recognise the exercise notebook that a file answers: by its cells, else by its metadata or name."""
+    inner = PurePosixPath(name).stem
+    named = max((stem for stem in cells if stem in inner), key=len, default="")
+    try:
+        if remark := remark or _not_a_notebook(name, content):
+            return Submission(name, path, b"", None, remark, named=named)
+        content = without_outputs(content)
+    except UnicodeError:
+        return Submission(name, path, b"", None, "not a notebook", named=named)
+    except ValueError:
+        return Submission(name, path, b"", None, _TOO_LARGE, named=named)
+    try:
+        notebook = read_notebook(content)
+    except ValueError:
+        return Submission(name, path, b"", None, "not a notebook", named=named)
+    stem = _stem(notebook, inner, cells)
     if stem is None:
-        return Submission(name, path, b"", None, remark)
-    misnamed = stem not in path.stem and any(other in path.stem for other in cells)
-    remark = f"the file is named after another notebook: it is {stem}" if misnamed else ""
-    return Submission(name, path, content, stem, remark, author)
+        remark = "not one of the exercise notebooks: it contains none of their cells"
+        return Submission(name, path, b"", None, remark, named=named)
+    remark = f"the file is named after another notebook: it is {stem}" if named and stem not in inner else ""
+    return Submission(name, path, content, stem, remark, student_name(notebook), named=named)
+
+
+def _not_a_notebook(name: str, content: bytes) -> str:
+    """Why a file cannot be a notebook; empty if it may be one."""
+    if not content:
+        return "an empty file"
+    if name.lower().endswith(_OTHER_ARCHIVES) or zipfile.is_zipfile(io.BytesIO(content)):
+        return "an archive or a document, not a notebook; unpack an archive first"
+    return ""
 
 
 def _stem(notebook: NotebookNode, name: str, cells: Mapping[str, set[str]]) -> str | None:

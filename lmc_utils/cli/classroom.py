@@ -24,10 +24,15 @@ def assign(
     students: Annotated[
         Path | None, Option("--for", help="CSV file with a column 'student': give each student individual numbers.")
     ] = None,
+    install: Annotated[
+        str | None,
+        Option(help="What students install with pip: a URL or a wheel; default: the clone's origin, else lmc-utils."),
+    ] = None,
     root: Root = Path(),
 ) -> None:
     """Write the student versions of the exercise notebooks, without solutions and hidden tests."""
     from lmc_utils.classroom import assignments, class_list
+    from lmc_utils.publishing.source_links import pip_requirement
     from lmc_utils.running import notebooks
 
     folder = root / "notebooks" / "exercises"
@@ -38,7 +43,8 @@ def assign(
         )
     sources = [notebooks.find(stem, folder).path for stem in stems]
     whose = class_list.student_folders(students) if students else None
-    for written in assignments.write(sources, out or root / "_build" / "assignments", force=force, students=whose):
+    folder, install = out or root / "_build" / "assignments", pip_requirement(root) if install is None else install
+    for written in assignments.write(sources, folder, force=force, students=whose, install=install):
         typer.echo(written)
     for exercise, both in class_list.equal_answers(list(whose or ()), assignments.exercise_names(sources)):
         typer.echo(f"lmc: {exercise}: {both[0]} and {both[1]} happen to have the same answer", err=True)
@@ -65,15 +71,18 @@ def grade(
 ) -> None:
     """Grade submitted exercise notebooks: tables of points and remarks, feedback, and a summary of the class."""
     from lmc_utils.classroom import grading
+    from lmc_utils.classroom.students import students_of
     from lmc_utils.publishing import feedback as handing_back
 
-    files = table or out.with_name(f"{out.stem}_files{out.suffix}")
+    files = table or grading.files_table(out)
     others = {name: path for name, path in {"csv": files, "feedback": feedback, "html": html}.items() if path}
     graded = grading.grade(
         submission, out, root=root, jobs=jobs, limits=Limits(timeout, memory), force=force, executed=executed,
         other_outputs=others,
     )  # fmt: skip
-    typer.echo(f"{out}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
+    students = len(set(students_of([each.submission for each in graded])))
+    typer.echo(f"{out}: {students} student{'' if students == 1 else 's'}")
+    typer.echo(f"{files}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
     if feedback is not None:
         typer.echo(f"{feedback}: {len(handing_back.write(feedback, graded))} pages")
     if html is not None:

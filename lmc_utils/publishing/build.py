@@ -87,11 +87,12 @@ def digest_of(source: Path, preset: str) -> str:
 def _write_handouts(site: Site, exercises: list[Path]) -> None:
     """Write student versions of the exercise notebooks, only of changed ones, as nbgrader takes seconds."""
     stamp = site.work / "handouts.digest"
-    wanted = digest([{path.name: path for path in exercises}, of_code(f"import {assignments.__name__}")])
+    install = source_links.pip_requirement(site.root)
+    wanted = digest([{path.name: path for path in exercises}, of_code(f"import {assignments.__name__}"), install])
     if exercises and not (stamp.exists() and stamp.read_text() == wanted and site.handouts.is_dir()):
         stamp.unlink(missing_ok=True)
         shutil.rmtree(site.handouts, ignore_errors=True)
-        assignments.write(exercises, site.handouts)
+        assignments.write(exercises, site.handouts, install=install)
         stamp.write_text(wanted)
 
 

@@ -12,7 +12,7 @@ from lmc_utils.classroom.class_list import safe_file_name
 from lmc_utils.classroom.class_summary import ExerciseSummary, reason_for_lost_points, summarise_exercises
 from lmc_utils.classroom.grade_table import format_points, merge_remarks
 from lmc_utils.classroom.grading import GradedSubmission
-from lmc_utils.classroom.resubmissions import submission_author
+from lmc_utils.classroom.students import students_of
 from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.publishing import standalone_page
 
@@ -24,14 +24,15 @@ def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
 
     Args:
         folder: the folder of the pages; one from an earlier call is replaced.
-        graded: marked submissions; `resubmissions.submission_author` determines the student.
+        graded: marked submissions; `students.students_of` determines the student, as in the table.
 
     Returns:
         The pages, in the order of the students' names.
     """
     by_student: dict[str, list[GradedSubmission]] = {}
-    for each in _without_superseded(graded):
-        by_student.setdefault(submission_author(each.submission), []).append(each)
+    latest = _without_superseded(graded)
+    for student, each in zip(students_of([each.submission for each in latest]), latest, strict=True):
+        by_student.setdefault(student, []).append(each)
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for name in sorted(by_student):

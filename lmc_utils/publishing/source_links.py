@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from lmc_utils.classroom.install_cell import PACKAGE_NAME
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import require
 
 _WEB = re.compile(r"https://[\w.-]+(/[\w.~-]+){2,}")
 _FILES = {"github.com": "blob", "gitlab.com": "-/blob", "codeberg.org": "src/branch"}
+_PUBLIC = re.compile(r"\.(?!(?:local|localdomain|lan|internal|intranet|home|corp)$)[a-z][a-z0-9-]+$")
 _ORIGIN = re.compile(r"(?:https?://|ssh://|git@)(?:[^@/]*@)?([\w.-]+)(?::\d+)?[:/](.+?)(?:\.git)?/?")
 
 
@@ -55,6 +57,25 @@ def url_from_origin(origin: str) -> str | None:
     found = _ORIGIN.fullmatch(origin)
     address = f"https://{found[1]}/{found[2]}" if found else ""
     return address if _WEB.fullmatch(address) else None
+
+
+def pip_requirement(root: Path) -> str:
+    """What to install with pip to get this package: a checkout's repository if its host looks public, else its name.
+
+    Raises:
+        ParameterError: as `repository_url`.
+    """
+    url = repository_url(root) if (root / "_config.yml").exists() else None
+    return f"git+{url}" if url and is_public(url) else PACKAGE_NAME
+
+
+def is_public(url: str) -> bool:
+    """Whether the host of a URL has a name of the public internet.
+
+    >>> is_public("https://example.org/ada/book"), is_public("https://10.0.0.7/ada/book"), is_public("https://git/a/b")
+    (True, False, False)
+    """
+    return bool(_PUBLIC.search(urlsplit(url).hostname or ""))
 
 
 def line_url(repository: str | None, branch: str, path: str, line: int) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_the_student_version_contains_no_line_of_a_solution(path: Path, tmp_path
 @every_source
 def test_tasks_and_checks_are_kept(path: Path, tmp_path: Path) -> None:
     (written,) = assignments.write([path], tmp_path)
-    kept = [cell["id"] for cell in cells(written)]
+    kept = [cell["id"] for cell in cells(written) if cell["id"] != "install"]
     explanations = [c["id"] for c in cells(path) if assignments.EXPLANATION_TAG in c["metadata"].get("tags", [])]
     assert kept == [cell["id"] for cell in cells(path) if cell["id"] not in explanations]
     for cell in cells(written):
@@ -78,6 +79,24 @@ def test_a_released_notebook_runs_up_to_the_first_unsolved_cell(path: Path, tmp_
             if cell["cell_type"] == "code":
                 exec("".join(cell["source"]), names)
     assert reached == unsolved
+
+
+def test_the_first_code_cell_tells_how_to_install_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = "https://example.org/course/lmc_utils-1.0-py3-none-any.whl"
+    (written,) = assignments.write(SOURCES[:1], tmp_path, install=served)
+    first = next(cell for cell in cells(written) if cell["cell_type"] == "code")
+    assert first["metadata"]["editable"] is False
+    assert (first["metadata"]["nbgrader"]["locked"], first["metadata"]["nbgrader"]["grade"]) == (True, False)
+    exec("".join(first["source"]), {})
+    monkeypatch.setitem(sys.modules, "lmc_utils", None)
+    with pytest.raises(ModuleNotFoundError, match=rf"^install the package .*: %pip install {re.escape(served)}$"):
+        exec("".join(first["source"]), {})
+
+
+@pytest.mark.parametrize("install", ["", "two\nlines", "x" * 501])
+def test_what_to_install_is_one_line(install: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"^install must be one line of at most 500 characters"):
+        assignments.write(SOURCES[:1], tmp_path, install=install)
 
 
 def test_writing_is_deterministic(tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ def grade(root: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def rows(table: Path) -> dict[str, dict[str, str]]:
-    with table.open(encoding="utf-8", newline="") as file:
+    """The rows of the table of files that belongs to a table of students, by folder."""
+    with grading.files_table(table).open(encoding="utf-8", newline="") as file:
         return {row["submission"].partition("/")[0]: row for row in csv.DictReader(file)}
 
 
@@ -176,6 +177,19 @@ def test_points_of_a_batch_of_submissions(batch: Batch) -> None:
     }
 
 
+def test_students_have_one_row_each(batch: Batch) -> None:
+    with batch.table.open(encoding="utf-8", newline="") as file:
+        found = {row["student"]: row for row in csv.DictReader(file)}
+    assert list(next(iter(found.values()))) == ["student", STEM, "total", "out_of", "remarks"]
+    assert found.keys() == (rows(batch.table).keys() - {"renamed", "letter.docx", "copied"}) | {
+        *("renamed/homework, final", "letter", "ben"),  # the second submitted the file of a student with that name
+    }
+    assert [found["half"][name] for name in (STEM, "total", "out_of")] == ["7", "7", "14"]
+    assert [found["letter"][name] for name in (STEM, "total", "out_of")] == ["", "0", "14"]
+    assert f"'twice/{STEM} (1).ipynb': an earlier version: 'twice/{STEM}.ipynb' counts" in found["twice"]["remarks"]
+    assert "it has the numbers of 'ben'" in found["ben"]["remarks"]
+
+
 def test_remarks_explain_lost_points(batch: Batch) -> None:
     remarks = {
         name: [said for said in row["remarks"].split("; ") if "numbers" not in said]
@@ -218,11 +232,12 @@ def test_executed_notebooks_show_the_failed_tests(batch: Batch) -> None:
 
 
 def test_grading_is_repeatable_to_the_byte(batch: Batch) -> None:
-    before = batch.table.read_bytes()
+    tables = (batch.table, grading.files_table(batch.table))
+    before = [table.read_bytes() for table in tables]
     again = grade(batch.root)
     assert again.returncode == 0
     assert " of 14" not in again.stderr, "what was marked is not marked again"
-    assert batch.table.read_bytes() == before
+    assert [table.read_bytes() for table in tables] == before
     for name in ("half", "tampered", "empty"):
         shutil.copytree(batch.submissions / name, batch.root / "some" / name)
     table = batch.root / "some" / "grades.csv"  # inside the graded folder, but not a submission
@@ -272,7 +287,7 @@ def test_students_are_graded_with_their_individual_numbers(batch: Batch) -> None
 
 
 def test_the_later_of_two_versions_counts(batch: Batch) -> None:
-    with batch.table.open(encoding="utf-8", newline="") as file:
+    with grading.files_table(batch.table).open(encoding="utf-8", newline="") as file:
         found = {row["submission"]: row for row in csv.DictReader(file) if row["submission"].startswith("twice/")}
     earlier, later = found[f"twice/{STEM} (1).ipynb"], found[f"twice/{STEM}.ipynb"]
     assert (later["toy-2"], earlier["points"], earlier["toy-2"]) == ("0", "0", "")

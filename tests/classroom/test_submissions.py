@@ -169,3 +169,12 @@ def test_arbitrary_outputs_and_duplicate_cell_names_are_read(tmp_path: Path) -> 
         notebook = read_notebook(json.dumps(handed_in).encode())
     assert all(cell.outputs == [] for cell in notebook.cells if cell.cell_type == "code")
     assert [cell.source for cell in notebook.cells] == [cell.source for cell in handed_in.cells]
+
+
+def test_a_sheet_with_huge_outputs_is_kept_without_them(tmp_path: Path) -> None:
+    text = nbformat.writes(solved()).replace('"outputs": []', f'"outputs": [{"[" * 4_000_000 + "]" * 4_000_000}]', 1)
+    (tmp_path / f"{STEM}.ipynb").write_text(text, encoding="utf-16")
+    (found,) = collect_submissions([tmp_path], SOURCES)
+    assert (found.notebook, found.remark) == (STEM, "")
+    assert len(found.content) < 100_000
+    assert read_notebook(found.content).cells == read_notebook(text.encode()).cells

@@ -66,7 +66,7 @@ def test_unreadable_submissions_are_listed_and_earlier_versions_are_not(tmp_path
     earlier = graded("ann/old (1).ipynb", Marks(), remark="an earlier version", later="ann/old.ipynb")
     all_of_them = [graded("ann/old.ipynb"), earlier, wrong]
     pages = feedback.write(tmp_path / "pages", all_of_them)
-    assert [page.name for page in pages] == ["ann_old.html", "ben_letter.html"]
+    assert [page.name for page in pages] == ["ann_old.html", "ben.html"]
     assert "not a notebook" in pages[1].read_text()
     feedback.write_summary(tmp_path / "class.html", all_of_them)
     text = (tmp_path / "class.html").read_text()

@@ -90,3 +90,15 @@ def test_buttons_lead_to_the_repository_where_there_is_one(checkout: Path) -> No
 
 def test_no_repository_address_is_configured() -> None:
     assert yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"] is None
+
+
+def test_students_install_from_a_public_origin_or_by_name(checkout: Path) -> None:
+    assert source_links.pip_requirement(checkout) == "lmc-utils"
+    with_origin(checkout, "git@github.com:ada/book.git")
+    assert source_links.pip_requirement(checkout) == "git+https://github.com/ada/book"
+    assert source_links.pip_requirement(checkout / "no checkout") == "lmc-utils"
+
+
+@pytest.mark.parametrize("host", ["localhost", "192.168.1.7", "git", "git.local", "code.internal"])
+def test_hosts_of_a_private_network_are_not_public(host: str) -> None:
+    assert not source_links.is_public(f"https://{host}/ada/book")

@@ -13,6 +13,7 @@ import os
 import random
 import socket
 import threading
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -297,6 +298,7 @@ ROBUSTNESS_ONLY = (
     *("half characters in an error", "own SIGSTOP", "connection file that is a link", "tests doubled", "tests deleted"),
     *("an ugly error", "metadata, 400 deep", "cells of other kinds", "45 MB of metadata", "a pipe", "a folder"),
     *("bytes", "a zip archive", "1,000 cells", "own SIGKILL"),
+    "an archive of archives, 1.6 GB",
     *("a name of two lines", "a name of no letters", "a name with a backslash", "a long name"),
 )
 HOSTILE = {name: Hostile(code=code) for name, code in CODE.items()}
@@ -385,7 +387,28 @@ def _deep(notebook: dict[str, object]) -> None:
     notebook["metadata"]["deep"] = nested
 
 
+def _archive(files: dict[str, bytes]) -> Callable[[Path], None]:
+    """Write an archive, unpacked by nobody."""
+
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path.with_name("homework.zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+
+    return write
+
+
+def _bomb(path: Path) -> None:
+    inner = path.with_name("homework.zip")
+    _archive({"a.ipynb": bytes(200_000_000)})(path)
+    _archive(dict.fromkeys((f"{number}.zip" for number in range(8)), inner.read_bytes()))(path)
+
+
 HOSTILE |= {
+    "an archive of paths to other places": Hostile(
+        file=_archive({"../../../grades.csv": b"x", "/tmp/lmc_hostile": b"x", "../zzz honest/a.ipynb": b"{}"}), most=0.0
+    ),
+    "an archive of archives, 1.6 GB": Hostile(file=_bomb, most=0.0),
     "brackets, 100,000 deep": Hostile(file=_junk("[" * 100_000), most=0.0),
     "metadata, 400 deep": Hostile(file=_odd(_deep), most=1.0),
     "metadata of other kinds": Hostile(file=_odd(lambda book: book.update(metadata=[1])), most=0.0),
@@ -440,7 +463,7 @@ def attack(
             bounds = Limits(LIMIT, memory=1024)
             grading.grade([root / "submissions"], table, root=root, limits=bounds, executed=executed)
         after = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
-    rows = {row["submission"].partition("/")[0]: row for row in _read(table)}
+    rows = {row["submission"].partition("/")[0]: row for row in _read(grading.files_table(table))}
     everywhere = _common_faults(rows, honest, where, before, after, heard)
     return [
         (name, not (faults := [*everywhere, *_faults(name, where[name], rows, executed)]), "; ".join(faults))

@@ -1,0 +1,99 @@
+"""Names given by learning platforms and systems tell author, time and copy; names of students are compared by words."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+
+import pytest
+
+from lmc_utils.classroom.file_names import parse_file_name
+from lmc_utils.classroom.student_names import may_be_name, name_words
+
+STEM = "01_toy_exercises"
+
+
+@pytest.mark.parametrize(
+    ("path", "author", "identifier"),
+    [
+        (f"Ann Lee_123456_assignsubmission_file/{STEM}.ipynb", "Ann Lee", "123456"),
+        (f"Ann Lee_123456_assignsubmission_file_/{STEM}.ipynb", "Ann Lee", "123456"),
+        (f"Ann Lee_123456_assignsubmission_file_{STEM}.ipynb", "Ann Lee", "123456"),
+        (f"Ann Lee_123456_assignsubmission_file/homework.zip/x/{STEM}.ipynb", "Ann Lee", "123456"),
+        (f"leeann_12345_67890_{STEM}.ipynb", "leeann", "12345"),
+        (f"leeann_LATE_12345_67890_{STEM}-1.ipynb", "leeann", "12345"),
+        (f"{STEM}_ann_attempt_2026-11-30-12-00-00_{STEM}.ipynb", "ann", ""),
+        (f"Homework 1_ann_attempt_2026-11-30-12-00-00_{STEM}.ipynb", "ann", ""),
+        (f"{STEM}/ann.ipynb", "ann", ""),
+        (f"ann.zip/{STEM}.ipynb", "ann", ""),
+        (f"ann.zip/Ann/{STEM}.ipynb", "ann", ""),
+        (f"Ann Lee - {STEM}.ipynb", "Ann Lee", ""),
+        (f"student_7_{STEM}.ipynb", "student_7", ""),
+        (f"20261130/{STEM}.ipynb", "20261130", ""),
+        (f"ann_20261130_{STEM}.ipynb", "ann_20261130", ""),  # a number of a student may look like this
+        ("student-1.ipynb", "student-1", ""),
+    ],
+)
+def test_authors(path: str, author: str, identifier: str) -> None:
+    found = parse_file_name(path, STEM)
+    assert (found.author, found.identifier) == (author, identifier)
+
+
+@pytest.mark.parametrize(
+    ("name", "copy"),
+    [
+        (f"{STEM}.ipynb", 0),
+        (f"Copy of {STEM}.ipynb", 1),
+        (f"Copy of Copy of {STEM}.ipynb", 1),
+        (f"{STEM}-1.ipynb", 1),
+        (f"{STEM} - Copy.ipynb", 1),
+        (f"{STEM} - Copy (2).ipynb", 2),
+        (f"{STEM} (3).ipynb", 3),
+        (f"{STEM}(3).ipynb", 3),
+        (f"{STEM}-Copy4.ipynb", 4),
+        (f"{STEM} copy 2.ipynb", 2),
+        (f"{STEM} 2.ipynb", 2),
+        (f"{STEM}_v5.ipynb", 5),
+    ],
+)
+def test_marks_of_copies(name: str, copy: int) -> None:
+    found = parse_file_name(f"ann/{name}", STEM)
+    assert (found.author, found.copy, found.stamp) == ("ann", copy, None)
+
+
+@pytest.mark.parametrize(
+    ("mark", "time"),
+    [
+        ("_2026-11-30-12-00-05", datetime(2026, 11, 30, 12, 0, 5)),
+        ("-20261130T120005", datetime(2026, 11, 30, 12, 0, 5)),
+        (" 2026-11-30 at 12.00.05", datetime(2026, 11, 30, 12, 0, 5)),
+        ("_20261130_1200", datetime(2026, 11, 30, 12, 0)),
+        ("_2026_11_30", datetime(2026, 11, 30)),
+        (" 2026.11.30 (1)", datetime(2026, 11, 30)),
+    ],
+)
+def test_time_stamps(mark: str, time: datetime) -> None:
+    for name in (f"ann_{STEM}{mark}.ipynb", f"{STEM}_ann{mark}.ipynb"):
+        found = parse_file_name(name, STEM)
+        assert (found.author, found.stamp) == ("ann", time.timestamp())
+
+
+def test_a_date_that_does_not_exist_is_no_time_stamp() -> None:
+    assert parse_file_name(f"ann/{STEM}_2026-02-30.ipynb", STEM).stamp is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Ann Lee/x", "Lee, Ann/x", "ann_lee_01.ipynb", "LEE-ANN", "leeann_1_2_x.ipynb", "AnnLee01_toy", "Ann-Marie Lee/x"],
+)
+def test_a_name_is_found_in_any_order_and_spelling(text: str) -> None:
+    assert may_be_name(text, "Ann Lee")
+    assert not may_be_name(text, "Ben Öz")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_unicode_forms_are_equal(form: str) -> None:
+    written = unicodedata.normalize(form, "Zoë Müller")  # type: ignore[arg-type]
+    assert name_words(written) == {"zoë", "müller"}
+    assert may_be_name(f"{written}_1_assignsubmission_file/x.ipynb", "Zoë Müller")
+    assert may_be_name("mullerzoe_1_2_x.ipynb", written)
