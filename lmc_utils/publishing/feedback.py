@@ -20,7 +20,7 @@ from lmc_utils.publishing.markdown_html import block_html, inline_html
 _TEST, _TASK = "-test", "-task"
 _TITLE = re.compile(r"## +\S+ · (.*)\n+")
 _POSSIBLE_POINTS = re.compile(r"\s*\([\d.]+ points?\)\s*$")
-_ERROR = re.compile(r"\w*(?:Error|Exception|Exit|Interrupt|Warning): ")  # quoted from Python, so not Markdown
+_ERROR = re.compile(r"\b\w*(?:Error|Exception|Exit|Interrupt|Warning): ")  # quoted from Python, so not Markdown
 
 
 def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
@@ -86,7 +86,7 @@ def _exercise(name: str, marks: Marks, cells: Mapping[str, str]) -> str:
     heading = f"{name} · {title[1]}" if title else name
     body = _POSSIBLE_POINTS.sub("", task[title.end() :]) if title else ""
     return (
-        f"<section><h3>{inline_html(heading)}: {format_points(points)} of {format_points(out_of)}</h3>"
+        f"<section><h3>{inline_html(heading)} ({format_points(points)} of {format_points(out_of)} points)</h3>"
         + block_html(body)
         + (f"<pre><code>{html.escape(cells[name])}</code></pre>" if name in cells else "")
         + (f"<p><b>Hint:</b> {_remark(reason_for_lost_points(marks, name))}</p>" if points < out_of else "")
@@ -95,8 +95,8 @@ def _exercise(name: str, marks: Marks, cells: Mapping[str, str]) -> str:
 
 
 def _remark(text: str) -> str:
-    """A remark as HTML: a hint is Markdown, an error is plain text."""
-    return html.escape(text) if _ERROR.match(text) else inline_html(text)
+    """A remark as HTML: a hint is Markdown, one that quotes an error is plain text."""
+    return html.escape(text) if _ERROR.search(text) else inline_html(text)
 
 
 def _named_cells(executed: Path) -> dict[str, str]:

@@ -290,8 +290,8 @@ def test_each_student_gets_a_feedback_page(batch: Batch) -> None:
     half = pages["half"]
     assert "A barrier does not grow in proportion to the distance. What is f at the midpoint?" in half
     assert "barrier = 1.5" in half
-    assert "<h3>toy-3 · The landscape as a function: 1 of 2</h3>" in half
-    assert "<h3>toy-1 · Predict: pull the outermost inwards: 1 of 1</h3>" in half
+    assert "<h3>toy-3 · The landscape as a function (1 of 2 points)</h3>" in half
+    assert "<h3>toy-1 · Predict: pull the outermost inwards (1 of 1 points)</h3>" in half
     for name, page in pages.items():
         assert "HIDDEN" not in page, name
         assert "_hidden" not in page, name

@@ -46,8 +46,8 @@ def test_a_page_has_points_hint_and_answer_but_no_hidden_tests(tmp_path: Path) -
     text = page.read_text()
     assert page.name == "ann.html"
     assert "1 of 3 points" in text
-    assert "<h3>toy-1: 1 of 1</h3></section>" in text, "no hint for a correct answer"
-    _, _, toy_2 = text.partition("<h3>toy-2 · Further apart: 0 of 2</h3><p>How <em>high</em> is ")
+    assert "<h3>toy-1 (1 of 1 points)</h3></section>" in text, "no hint for a correct answer"
+    _, _, toy_2 = text.partition("<h3>toy-2 · Further apart (0 of 2 points)</h3><p>How <em>high</em> is ")
     task, _, rest = toy_2.partition("</p>")
     assert task.startswith('<svg role="img" aria-label="f(x)" ')
     assert task.endswith("</svg> at <code>x</code>?")
@@ -63,7 +63,9 @@ UNTRUSTED = "<img src=x onerror=alert(1)> [a](javascript:alert(1)) ![b](http://c
 
 
 def test_text_of_a_student_is_shown_and_not_interpreted(tmp_path: Path) -> None:
-    marks = Marks({"toy-1": 0.0}, {"toy-1": 1.0}, [f"toy-1: {UNTRUSTED}", f"ValueError: __a__ {UNTRUSTED}"])
+    marks = Marks(
+        {"toy-1": 0.0}, {"toy-1": 1.0}, [f"toy-1: {UNTRUSTED}", f"Your function fails: ValueError: __a__ {UNTRUSTED}"]
+    )
     (page,) = feedback.write(tmp_path, [graded("ann/a.ipynb", marks)])
     text = page.read_text()
     assert not re.search(r"<(?:img|a|svg|i|strong)\b", text)
@@ -91,7 +93,10 @@ def test_some_points_come_with_a_hint(tmp_path: Path) -> None:
         {"toy-3": 1.0}, {"toy-3": 2.0}, ["toy-3: 1 of 2 parts right (✓ a number, ✗ an array). Mind the axis."]
     )
     (page,) = feedback.write(tmp_path, [graded("ann/a.ipynb", marks)])
-    assert "toy-3: 1 of 2</h3><p><b>Hint:</b> 1 of 2 parts right (✓ a number, ✗ an array). Mind" in page.read_text()
+    assert (
+        "toy-3 (1 of 2 points)</h3><p><b>Hint:</b> 1 of 2 parts right (✓ a number, ✗ an array). Mind"
+        in page.read_text()
+    )
 
 
 def test_each_student_has_one_page_for_all_notebooks(tmp_path: Path) -> None:

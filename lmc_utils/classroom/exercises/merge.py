@@ -122,6 +122,9 @@ EXERCISES = {
         {
             "The changes are measured from the start. Yours are measured from zero.": _merged(start_weight=0.0),
             "Yours goes half as far: it takes the mean of both changes instead of their sum.": _merged(0.5),
+            "The start is missing: that is only the change.": lambda start, one, two, scale: (
+                _merged()(start, one, two, scale) - start
+            ),
             "The second change is missing.": _merged(second=0.0),
             "The second change has the wrong sign: that network is forgotten rather than added.": _merged(second=-1.0),
         },
@@ -135,7 +138,9 @@ EXERCISES = {
             "Those are the statistics of each network in turn, not re-estimated ones.": lambda: _barrier(
                 batchnorm="keep"
             ),
-            "That is the error at the midpoint, not its height above the ends.": lambda: float(_report().error.max()),
+            "That is the error at the midpoint, not its height above the ends.": lambda: float(
+                _report().error.sel(alpha=0.5)
+            ),
             "That is the pair from one start.": lambda: _barrier(of="second"),
             "You have measured on the samples that they were trained on.": lambda: _barrier(train=True),
             "That is the barrier of the loss, in nats.": lambda: float(_report().loss_barrier),

@@ -176,7 +176,7 @@ EXERCISES = {
             "These are the points where T_m is largest. Solutions belong where it is zero.": np.cos(
                 np.pi * np.arange(_PLACED) / (_PLACED - 1)
             ),
-            "Stretched to the ends, the landscape grows everywhere. Is its highest place still at an end?": (
+            "The outermost need not be at the ends: stretching a placement raises all of its ridges.": (
                 toy.chebyshev(_PLACED) / toy.chebyshev(_PLACED).max()
             ),
             "These have the lowest mean square of the product. Its largest value was asked for.": (
