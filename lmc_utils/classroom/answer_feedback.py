@@ -26,7 +26,7 @@ UNANSWERED = "Not answered yet."
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an exercise, which gets its share of the points.
+    """A part of an exercise with points of its own.
 
     Attributes:
         cases: positions of the test inputs that it consists of, where the answer is a function; by default all.
@@ -289,7 +289,7 @@ def _hint_for_shape(exercise: Exercise, values: list[Array], solution: list[Arra
         where = f" for {_format_arguments(inputs)}" if inputs else ""
         if one.shape != two.shape:
             fits = one.size == two.size and _close([one.reshape(two.shape)], [two], exercise.tolerance)
-            means = [] if fits else _means(one, two.ndim)
+            means = _means(one, two.ndim) if one.size and not fits else []
             if any(_close([mean], [two], exercise.tolerance) for mean in means):
                 return f"Take the mean of these numbers: the shape is {one.shape} instead of {two.shape}{where}."
             why = "The numbers are right, the shape is not" if fits else "The shape is wrong"

@@ -7,6 +7,7 @@ those on toy landscapes need only NumPy.
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,8 @@ class Points:
 def award_points(name: str, answer: Any, points: float) -> None:
     """Show the points of an answer to an exercise with parts, in proportion to its correct parts; for hidden tests.
 
-    They are shown as a value of the cell, which nbgrader counts even if more values follow.
+    They are shown as the first value of the cell, which is what nbgrader counts. Warnings are not shown: nbgrader would
+    give no points for an answer that causes one.
 
     Args:
         name: name of the exercise.
@@ -91,7 +93,9 @@ def award_points(name: str, answer: Any, points: float) -> None:
     >>> award_points("toy-2", 1.5**4, points=2)
     2
     """
-    result = check(name, answer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = check(name, answer)
     if not result.fraction:
         raise AssertionError(result.message)
     sys.displayhook(Points(round(points * result.fraction, 2), "" if result else result.remark))

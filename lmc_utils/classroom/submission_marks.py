@@ -140,7 +140,7 @@ def count_points(
         passed = test.execution_count and not _errors(test)
         points, remark = _shown_points(test, marks.out_of[exercise]) if passed else (0.0, "")
         marks.points[exercise] = points
-        if passed and points < marks.out_of[exercise]:
+        if remark:
             marks.remarks.append(f"{exercise}: {_plain_line(remark, private)}")
         elif not passed:
             reasons = (stopped.get(row) or _error_message(notebook.cells[row], private) for row in both)
@@ -168,10 +168,10 @@ def _shown_points(test: NotebookNode, out_of: float) -> tuple[float, str]:
     """
     for output in test.get("outputs", []):
         if output.output_type == "execute_result":
-            with suppress(ValueError):
-                points = float(str(output.data.get("text/plain", "")))
+            with suppress(ValueError, KeyError, TypeError):  # the kernel may send anything
+                points = float(str(output["data"]["text/plain"]))
                 if 0 <= points < out_of:
-                    return points, str(output.data.get("text/markdown", "some parts are wrong"))
+                    return points, str(output["data"].get("text/markdown", "some parts are wrong"))
             break
     return out_of, ""
 

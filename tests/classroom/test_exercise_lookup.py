@@ -71,6 +71,7 @@ def test_each_choice_is_understood_as_itself(exercise: Exercise) -> None:
 
 @exercises_with_parts
 def test_parts_cover_the_exercise_and_have_whole_points(exercise: Exercise) -> None:
+    assert not exercise_lookup.exercise_numbers(exercise.name), "award_points does not know the student"
     used = {case for part in exercise.parts.values() for case in part.cases}
     assert not used or used == set(range(len(exercise.test_inputs)))
     source = SOURCES[CHAPTERS.index(exercise.name.partition("-")[0])]

@@ -151,7 +151,11 @@ def test_points_are_counted_and_reasons_quoted(marked: NotebookNode) -> None:
     ]
 
 
-PARTLY_RIGHT = "def landscape(theta, roots):\n    return (np.subtract.outer(theta, roots) ** 2).prod()"
+PARTLY_RIGHT = """
+def landscape(theta, roots):
+    np.log(-np.ones(1))  # warns
+    return (np.subtract.outer(theta, roots) ** 2).prod()
+"""
 REMARK = (
     "1 of 2 parts right (✓ theta as a number, ✗ theta as an array). "
     "You have multiplied over the thetas as well. Each theta has a value of its own."
@@ -179,7 +183,8 @@ def test_parts_get_the_same_points_from_nbgrader() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "points"), [("1.5", 1.5), ("0", 0), ("3", 2), ("-1", 2), ("nan", 2), ("inf", 2), ("✓ toy-2 · right.", 2)]
+    ("shown", "points"),
+    [("1.5", 1.5), ("0", 0), ("3", 2), ("-1", 2), ("", 2), ("nan", 2), ("inf", 2), ("✓ toy-2 · right.", 2)],
 )
 def test_only_a_number_up_to_the_possible_points_is_partial_credit(
     shown: str, points: float, marked: NotebookNode
