@@ -231,6 +231,21 @@ def test_hidden_tests_fail_with_the_same_hint() -> None:
         require_correct("toy-2", 2.25)
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "words"),
+    [
+        ("toy-1", "Rise", "Take a point on the highest ridge"),
+        ("toy-1", "raises", "must be one of: rises, falls, stays (got 'raises')"),
+        ("approx-1", "Barrier", "must be one of: the barrier, minus the barrier, zero (got 'Barrier')"),
+        ("fork-3", lambda errors, alphas: max(errors) - (errors[0] + errors[-1]) / 2, "the whole range"),
+        ("fork-3", lambda errors, alphas: max(errors) - errors[np.isin(alphas, (0, 1))].mean(), "the whole range"),
+        ("stable-3", round(4000 / 64) * 7, "The last batch of an epoch is not full"),
+    ],
+)
+def test_mistakes_as_students_write_them_get_their_hints(name: str, answer: Any, words: str) -> None:
+    assert words in check(name, answer).message
+
+
 def test_points_are_shown_as_a_value(capsys: pytest.CaptureFixture[str]) -> None:
     award_points("toy-3", lambda theta, roots: math.prod((float(theta) - root) ** 2 for root in roots), points=2)
     assert capsys.readouterr().out == "1\n"

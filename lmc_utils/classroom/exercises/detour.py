@@ -84,6 +84,9 @@ def _bend_for_radius(radius: float) -> Exercise:
         {
             "The bend would be there if the curve passed through it. At the midpoint it is part of a sum.": radius,
             "At the midpoint each end has a weight of a quarter. How much is left for the bend?": 4 * radius,
+            "That is for a cubic curve with two bends at this height. This one is quadratic and has one bend.": (
+                radius / (3 / 8 + 3 / 8)
+            ),
             "There the curve stays on the straight line, at the top of the hill.": 0.0,
         },
     )

@@ -103,6 +103,9 @@ def _later_fork(hot: float, cold: float) -> Exercise:
         {
             "That is the fork time of the hotter start alone.": lambda: _mean_fork_time(hot),
             "That is the fork time of the colder start alone.": lambda: _mean_fork_time(cold),
+            "That is how much later it is relative to the colder start. Give it as a fraction of the run.": lambda: (
+                _mean_fork_time(hot) / _mean_fork_time(cold) - 1
+            ),
             "That is how many times as late. By how much is it later?": lambda: (
                 _mean_fork_time(hot) / _mean_fork_time(cold)
             ),
