@@ -239,7 +239,7 @@ def test_hidden_tests_fail_with_the_same_hint() -> None:
         ("approx-1", "Barrier", "must be one of: the barrier, minus the barrier, zero (got 'Barrier')"),
         ("fork-3", lambda errors, alphas: max(errors) - (errors[0] + errors[-1]) / 2, "the whole range"),
         ("fork-3", lambda errors, alphas: max(errors) - errors[np.isin(alphas, (0, 1))].mean(), "the whole range"),
-        ("stable-3", round(4000 / 64) * 7, "The last batch of an epoch is not full"),
+        ("stable-3", math.ceil(4000 / 64) * 7, "The last batch of an epoch is not full"),
     ],
 )
 def test_mistakes_as_students_write_them_get_their_hints(name: str, answer: Any, words: str) -> None:
