@@ -8,11 +8,12 @@ An answer is *checked*: compared with the solution and with common mistakes. A s
 points counted. A folder of submissions is *graded*: marked one by one, and summarised in a table.
 """
 
-from lmc_utils.classroom.exercise_lookup import check, require_correct
+from lmc_utils.classroom.exercise_lookup import award_points, check, require_correct
 
 __all__ = [
     "check",
     "require_correct",
+    "award_points",
     "answer_feedback",
     "individual_numbers",
     "example_families",

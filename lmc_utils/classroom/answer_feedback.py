@@ -8,8 +8,11 @@ by their return values for the same arguments.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,19 @@ from lmc_utils.formatting import short_repr
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 UNANSWERED = "Not answered yet."
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an exercise with points of its own.
+
+    Attributes:
+        cases: positions of the test inputs that it consists of, where the answer is a function; by default all.
+        index: of the numbers that count, in the answer or in what the function returns; by default all.
+    """
+
+    cases: tuple[int, ...] = ()
+    index: int | EllipsisType = ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,7 @@ class Exercise:
             functions a millionth.
         reject: returns a hint for an answer that breaks the rules of the exercise, else None.
         objective: where many answers are correct, the number to minimise; it is compared in place of the answer.
+        parts: the parts that get points separately, by name; none if the points are for the whole answer.
         name: of the exercise, such as toy-2.
     """
 
@@ -50,6 +67,7 @@ class Exercise:
     tolerance: float = 0.0
     reject: Callable[[Array], str | None] = lambda answer: None
     objective: Callable[[Array], Any] | None = None
+    parts: Mapping[str, Part] = field(default_factory=dict)
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -74,17 +92,39 @@ class CheckResult:
 
     >>> CheckResult("toy-1", True, "One valley has no ridge.")
     ✓ toy-1 · right. One valley has no ridge.
+    >>> CheckResult("toy-3", False, "Each factor is squared.", {"a number": True, "an array": False})
+    ✗ toy-3 · 1 of 2 parts right (✓ a number, ✗ an array). Each factor is squared.
+
+    Attributes:
+        exercise: its name.
+        correct: whether the whole answer is.
+        message: the explanation of a correct answer, the hint for a wrong one.
+        parts: whether each part is correct, for a wrong answer to an exercise that has parts.
     """
 
     exercise: str
     correct: bool
     message: str
+    parts: Mapping[str, bool] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.correct
 
     def __repr__(self) -> str:
-        return f"{'✓' if self.correct else '✗'} {self.exercise} · {'right. ' if self.correct else ''}{self.message}"
+        return f"{'✓' if self.correct else '✗'} {self.exercise} · {'right. ' if self.correct else ''}{self.remark}"
+
+    @property
+    def fraction(self) -> float:
+        """The fraction of the points that the answer gets: 1, 0, or that of the correct parts."""
+        return sum(self.parts.values()) / len(self.parts) if self.parts else float(self.correct)
+
+    @property
+    def remark(self) -> str:
+        """The message; if some parts are correct, it begins with them."""
+        if not any(self.parts.values()):
+            return self.message
+        names = ", ".join(f"{'✓' if correct else '✗'} {name}" for name, correct in self.parts.items())
+        return f"{sum(self.parts.values())} of {len(self.parts)} parts right ({names}). {self.message}"
 
 
 def check_answer(exercise: Exercise, answer: Any) -> CheckResult:
@@ -98,19 +138,46 @@ def check_answer(exercise: Exercise, answer: Any) -> CheckResult:
     >>> check_answer(half, -0.5)
     ✗ x-1 · The size is right, the sign is wrong.
     """
-    try:
-        hint = _hint(exercise, answer)
-    except _InvalidAnswer as error:
-        hint = str(error)
-    return CheckResult(exercise.name, hint is None, exercise.explanation if hint is None else hint)
+    hint = _find_hint(exercise, answer)
+    if hint is None:
+        return CheckResult(exercise.name, True, exercise.explanation)
+    return CheckResult(exercise.name, False, hint, _correct_parts(exercise, answer))
 
 
 class _InvalidAnswer(Exception):
     """An answer that cannot be compared; the message is the hint."""
 
 
+def _find_hint(exercise: Exercise, answer: Any) -> str | None:
+    """The hint for a wrong or invalid answer; None for a correct one."""
+    try:
+        return _hint(exercise, answer)
+    except _InvalidAnswer as error:
+        return str(error)
+
+
+def _correct_parts(exercise: Exercise, answer: Any) -> dict[str, bool]:
+    """Whether each part of a wrong answer is correct. Where all are, the answer has another shape, and none counts."""
+    if not exercise.parts:
+        return {}
+    solution = _arrays(exercise, exercise.evaluate(exercise.solution))
+    correct = {name: _is_correct_part(exercise, answer, part, solution) for name, part in exercise.parts.items()}
+    return correct if not all(correct.values()) else dict.fromkeys(correct, False)
+
+
+def _is_correct_part(exercise: Exercise, answer: Any, part: Part, solution: list[Array]) -> bool:
+    """Whether one part is correct, even if the function fails for the test inputs of others."""
+    cases = part.cases or range(len(solution))
+    inputs = tuple(exercise.test_inputs[case] for case in cases) if exercise.test_inputs else ()
+    try:
+        result = [each[part.index] for each in _arrays(replace(exercise, test_inputs=inputs), answer)]
+    except (_InvalidAnswer, IndexError):
+        return False
+    expected = [solution[case][part.index] for case in cases]
+    return _within(result, expected, _slack(solution, exercise.tolerance))
+
+
 def _hint(exercise: Exercise, answer: Any) -> str | None:
-    """The hint for a wrong answer; None for a correct one."""
     if answer is None or answer is ...:
         return UNANSWERED
     if exercise.choices:
@@ -138,11 +205,32 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
 
 
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
-    word = answer.strip().lower() if isinstance(answer, str) else ""
-    if word not in exercise.choices:
+    word = matching_choice(answer, exercise.choices) if isinstance(answer, str) else None
+    if word is None:
         return f"The answer must be one of: {', '.join(exercise.choices)} (got {short_repr(str(answer))})."
     hints = {exercise.evaluate(stated): hint for hint, stated in exercise.mistakes.items()}
     return None if word == exercise.evaluate(exercise.solution) else hints.get(word, "No. Look again.")
+
+
+def matching_choice(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that a word means, whatever its case, punctuation and ending; None unless there is exactly one.
+
+    Nothing is guessed beyond that: a suggestion would be a wrong answer, or the right one.
+
+    >>> [matching_choice(word, ["rises", "falls", "stays"]) for word in ("Rise", "'FALLS'", "rose", "")]
+    ['rises', 'falls', None, None]
+    """
+    found = [choice for choice in choices if _stem(choice) == _stem(word)]
+    return found[0] if len(found) == 1 else None
+
+
+def _stem(words: str) -> str:
+    """A word or several in lower case, without punctuation, spaces and the ending of the last one.
+
+    >>> _stem("Rising."), _stem("fork_0"), _stem("twice the learning rates")
+    ('ris', 'fork0', 'twicethelearningrat')
+    """
+    return re.sub(r"(?:ing|e?[sdr]|e)$", "", re.sub(r"[\W_]+", "", words.casefold()))
 
 
 def _arrays(exercise: Exercise, answer: Any) -> list[Array]:
@@ -180,8 +268,15 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
 
 def _close(one: list[Array], other: list[Array], tolerance: float) -> bool:
     """Equal up to a fraction of the other's largest number, so that a zero among larger numbers may be rounded."""
-    finite = (np.abs(values[np.isfinite(values)]) for values in other)
-    slack = tolerance * (max(values.max(initial=0.0) for values in finite) or 1.0)
+    return _within(one, other, _slack(other, tolerance))
+
+
+def _slack(values: list[Array], tolerance: float) -> float:
+    finite = (np.abs(each[np.isfinite(each)]) for each in values)
+    return tolerance * float(max(each.max(initial=0.0) for each in finite) or 1.0)
+
+
+def _within(one: list[Array], other: list[Array], slack: float) -> bool:
     return all(
         first.shape == second.shape and np.allclose(first, second, rtol=0, atol=slack, equal_nan=True)
         for first, second in zip(one, other, strict=True)
@@ -194,6 +289,9 @@ def _hint_for_shape(exercise: Exercise, values: list[Array], solution: list[Arra
         where = f" for {_format_arguments(inputs)}" if inputs else ""
         if one.shape != two.shape:
             fits = one.size == two.size and _close([one.reshape(two.shape)], [two], exercise.tolerance)
+            means = _means(one, two.ndim) if one.size and not fits else []
+            if any(_close([mean], [two], exercise.tolerance) for mean in means):
+                return f"Take the mean of these numbers: the shape is {one.shape} instead of {two.shape}{where}."
             why = "The numbers are right, the shape is not" if fits else "The shape is wrong"
             return f"{why}: {one.shape} instead of {two.shape}{where}."
         if not np.isfinite(one[np.isfinite(two)]).all():
@@ -202,25 +300,40 @@ def _hint_for_shape(exercise: Exercise, values: list[Array], solution: list[Arra
     return None
 
 
+def _means(values: Array, dimensions: int) -> list[Array]:
+    """The means of an array over any of its axes that leave this number of dimensions."""
+    return [
+        np.asarray(values.mean(axes)) for axes in combinations(range(values.ndim), max(values.ndim - dimensions, 0))
+    ]
+
+
+_ROUNDED = 0.05  # how far a percentage may be rounded to be recognised as one
+_UNITS: tuple[tuple[str, float], ...] = (
+    ("A hundred times too large. Is it in percent or points, where a fraction was asked for?", 100),
+    ("A hundred times too small. Is it a fraction, where percent or points were asked for?", 0.01),
+)
 _GENERAL_MISTAKES: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("The size is right, the sign is wrong.", lambda true: -true),
     ("Twice as large as it should be.", lambda true: 2 * true),
     ("Half as large as it should be.", lambda true: true / 2),
     ("Four times as large as it should be.", lambda true: 4 * true),
     ("A quarter of what it should be.", lambda true: true / 4),
-    ("A hundred times too large. Is it a percentage, where a fraction was asked for?", lambda true: 100 * true),
-    ("A hundred times too small. Is it a fraction, where a percentage was asked for?", lambda true: true / 100),
     ("That would be right in degrees, and radians were asked for.", np.degrees),
     ("That would be right in radians, and degrees were asked for.", np.radians),
     ("It is upside down: one over the right answer.", lambda true: 1 / true),
     ("It is the square of the right answer.", np.square),
     ("It is the square root of the right answer.", np.sqrt),
+    ("It is the natural logarithm of the right answer.", np.log),
+    ("It is one minus the right answer: the other fraction.", lambda true: 1 - true),
     ("The right numbers in reverse order.", lambda true: true[::-1] if true.ndim == 1 else true),
     ("The right numbers, but rows and columns are interchanged.", np.transpose),
 )
 
 
 def _general_hint(exercise: Exercise, values: list[Array], solution: list[Array]) -> str:
+    for hint, factor in _UNITS:
+        if _close(values, [factor * true for true in solution], max(exercise.tolerance, _ROUNDED)):
+            return hint
     for hint, transform in _GENERAL_MISTAKES:
         with np.errstate(all="ignore"):
             if _close(values, [transform(true) for true in solution], exercise.tolerance):

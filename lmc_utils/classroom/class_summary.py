@@ -12,7 +12,7 @@ from lmc_utils.classroom.submission_marks import Marks
 
 @dataclass
 class ExerciseSummary:
-    """How many submissions solved one exercise, did not answer it, and made each mistake, by its feedback."""
+    """How many submissions solved one exercise in full, did not answer it, and made each mistake, by its feedback."""
 
     solved: int = 0
     unanswered: int = 0
@@ -36,7 +36,7 @@ def summarise_exercises(marks: Iterable[Marks]) -> dict[str, ExerciseSummary]:
     for each in marks:
         for exercise in each.out_of:
             summary, reason = result.setdefault(exercise, ExerciseSummary()), reason_for_lost_points(each, exercise)
-            if each.points.get(exercise):
+            if each.points.get(exercise, 0.0) >= each.out_of[exercise]:
                 summary.solved += 1
             elif UNANSWERED in reason or "NotImplementedError" in reason:
                 summary.unanswered += 1
@@ -46,7 +46,7 @@ def summarise_exercises(marks: Iterable[Marks]) -> dict[str, ExerciseSummary]:
 
 
 def reason_for_lost_points(marks: Marks, exercise: str) -> str:
-    """Why an exercise has no points: the last remark on it, else on the whole submission.
+    """Why an exercise does not have all points: the last remark on it, else on the whole submission.
 
     >>> marks = Marks({"a-1": 0.0}, {"a-1": 1.0}, ["a-1: this cell was changed", "a-1: Mind the chord."])
     >>> reason_for_lost_points(marks, "a-1")

@@ -6,6 +6,9 @@ those on toy landscapes need only NumPy.
 
 from __future__ import annotations
 
+import sys
+import warnings
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +55,50 @@ def require_correct(name: str, answer: Any, student: str | None = None) -> None:
     result = check(name, answer, student)
     if not result:
         raise AssertionError(result.message)
+
+
+@dataclass(frozen=True, repr=False)
+class Points:
+    """Points of an answer; as the value of a test cell, nbgrader counts them, and the remark is beside them.
+
+    >>> Points(1.0, "1 of 2 parts right (✓ a number, ✗ an array). Each factor is squared.")
+    1
+    """
+
+    points: float
+    remark: str
+
+    def __repr__(self) -> str:
+        return f"{self.points:g}"
+
+    def _repr_markdown_(self) -> str:
+        return self.remark
+
+
+def award_points(name: str, answer: Any, points: float) -> None:
+    """Show the points of an answer to an exercise with parts, in proportion to its correct parts; for hidden tests.
+
+    They are shown as the first value of the cell, which is what nbgrader counts. Warnings are not shown: nbgrader would
+    give no points for an answer that causes one.
+
+    Args:
+        name: name of the exercise.
+        answer: the answer, as in `check`.
+        points: those of a correct answer.
+
+    Raises:
+        AssertionError: no part is correct; the message is the hint of `check`.
+        ParameterError: there is no such exercise.
+
+    >>> award_points("toy-2", 1.5**4, points=2)
+    2
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = check(name, answer)
+    if not result.fraction:
+        raise AssertionError(result.message)
+    sys.displayhook(Points(round(points * result.fraction, 2), "" if result else result.remark))
 
 
 def find_exercise(name: str, student: str | None = None) -> Exercise:

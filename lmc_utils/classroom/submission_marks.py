@@ -27,7 +27,7 @@ from lmc_utils.classroom.workspace import Limits, Workspace
 
 _TEST = "-test"
 _GIVEN_CELL_TIMEOUT = 600  # seconds for a locked cell: imports may be slow on a busy machine
-_MAX_ERROR = 200  # characters of an error in a remark
+_MAX_REMARK = 300  # characters of an error or hint in a remark
 _KERNEL_DIED = "ends the kernel (does it take all memory?)"
 
 
@@ -120,7 +120,7 @@ def count_points(
 ) -> Marks:
     """Count the points of an executed notebook: those of each test that ran without an error.
 
-    Warnings cost no points, and outputs give none.
+    A test of an exercise with parts shows the points of the correct parts. Warnings cost no points.
 
     Args:
         notebook: restored and executed.
@@ -138,8 +138,11 @@ def count_points(
     for exercise, both in cells.items():
         test = notebook.cells[both[-1]]
         passed = test.execution_count and not _errors(test)
-        marks.points[exercise] = marks.out_of[exercise] if passed else 0.0
-        if not passed:
+        points, remark = _shown_points(test, marks.out_of[exercise]) if passed else (0.0, "")
+        marks.points[exercise] = points
+        if remark:
+            marks.remarks.append(f"{exercise}: {_plain_line(remark, private)}")
+        elif not passed:
             reasons = (stopped.get(row) or _error_message(notebook.cells[row], private) for row in both)
             why = next(filter(None, reasons), "no points, for an unknown reason")
             marks.remarks.append(f"{exercise}: {why}")
@@ -158,6 +161,21 @@ def _possible_points(tests: NotebookNode) -> dict[str, float]:
     return {each["grade_id"].removesuffix(_TEST): float(each["points"]) for each in metadata if each.get("grade")}
 
 
+def _shown_points(test: NotebookNode, out_of: float) -> tuple[float, str]:
+    """The points that a passed test shows, by nbgrader's rule for partial credit, and the remark on them.
+
+    That is its first value, if this is a number from 0 to the possible points; otherwise all points.
+    """
+    for output in test.get("outputs", []):
+        if output.output_type == "execute_result":
+            with suppress(ValueError, KeyError, TypeError):  # the kernel may send anything
+                points = float(str(output["data"]["text/plain"]))
+                if 0 <= points < out_of:
+                    return points, str(output["data"].get("text/markdown", "some parts are wrong"))
+            break
+    return out_of, ""
+
+
 def _errors(cell: NotebookNode) -> list[NotebookNode]:
     return [output for output in cell.get("outputs", []) if output.output_type == "error"]
 
@@ -169,12 +187,17 @@ def _error_message(cell: NotebookNode, private: str) -> str:
     error = errors[-1]  # after a timeout, the interrupt comes first
     if error.ename == "NotImplementedError":
         return answer_feedback.UNANSWERED
-    message = str(error.evalue).replace(private, "") if private else str(error.evalue)
-    message = re.sub(r"\((?:\S*/)?\d+\.py, line", "(line", message)
-    message = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(message.split()))
-    message = re.sub(r"0x[0-9a-fA-F]+", "0x...", message)[:_MAX_ERROR]
+    message = _plain_line(str(error.evalue), private)
     plain = message and error.ename in ("AssertionError", "CellTimeoutError")
     return message if plain else f"{error.ename}: {message}"
+
+
+def _plain_line(message: str, private: str) -> str:
+    """A message as one reproducible line, without private folders, colours and addresses."""
+    message = message.replace(private, "") if private else message
+    message = re.sub(r"\((?:\S*/)?\d+\.py, line", "(line", message)
+    message = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(message.split()))
+    return re.sub(r"0x[0-9a-fA-F]+", "0x...", message)[:_MAX_REMARK]
 
 
 def _limit_resources(limits: Limits) -> None:

@@ -11,5 +11,6 @@ __all__ = [
     "standalone_page",
     "comparison_page",
     "feedback",
+    "markdown_html",
     "source_links",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lmc_utils.classroom.class_list import safe_file_name
@@ -15,12 +15,16 @@ from lmc_utils.classroom.grading import GradedSubmission
 from lmc_utils.classroom.students import students_of
 from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.publishing import standalone_page
+from lmc_utils.publishing.markdown_html import block_html, inline_html
 
-_TEST = re.compile(r"-(?:test|task)$")
+_TEST, _TASK = "-test", "-task"
+_TITLE = re.compile(r"## +\S+ · (.*)\n+")
+_POSSIBLE_POINTS = re.compile(r"\s*\([\d.]+ points?\)\s*$")
+_ERROR = re.compile(r"\b\w*(?:Error|Exception|Exit|Interrupt|Warning): ")  # quoted from Python, so not Markdown
 
 
 def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
-    """Write a page for each student with points, hints for lost points, and submitted answers, without hidden tests.
+    """Write a page for each student with tasks, submitted answers, hints and points, without hidden tests.
 
     Args:
         folder: the folder of the pages; one from an earlier call is replaced.
@@ -71,25 +75,45 @@ def _submission(graded: GradedSubmission) -> str:
     total = f"<p><b>{points} of {out_of} points</b>, '{html.escape(submission.name)}'</p>" if marks.out_of else ""
     of_all = [said for said in marks.remarks if said.partition(":")[0] not in marks.out_of]
     remarks = [said for said in (submission.remark, *merge_remarks(of_all)) if said]
-    answers = _answers(graded.executed) if graded.executed else {}
-    exercises = (
-        f"<h3>{html.escape(exercise)}: {format_points(marks.points.get(exercise, 0.0))} of {format_points(of)}</h3>"
-        + ("" if marks.points.get(exercise) else f"<p>{html.escape(reason_for_lost_points(marks, exercise))}</p>")
-        + answers.get(exercise, "")
-        for exercise, of in marks.out_of.items()
+    cells = _named_cells(graded.executed) if graded.executed else {}
+    return heading + total + _list(remarks) + "".join(_exercise(name, marks, cells) for name in marks.out_of)
+
+
+def _exercise(name: str, marks: Marks, cells: Mapping[str, str]) -> str:
+    """Title and points of one exercise, its task, the submitted answer, and a hint if points were lost."""
+    points, out_of = marks.points.get(name, 0.0), marks.out_of[name]
+    task = cells.get(name + _TASK, "")
+    title = _TITLE.match(task)
+    heading = f"{name} · {title[1]}" if title else name
+    body = _POSSIBLE_POINTS.sub("", task[title.end() :]) if title else ""
+    return (
+        f"<section><h3>{inline_html(heading)} ({format_points(points)} of {format_points(out_of)} points)</h3>"
+        + block_html(body)
+        + (f"<pre><code>{html.escape(cells[name])}</code></pre>" if name in cells else "")
+        + (f"<p><b>Hint:</b> {_remark(reason_for_lost_points(marks, name))}</p>" if points < out_of else "")
+        + "</section>"
     )
-    return heading + total + _list(remarks) + "".join(exercises)
 
 
-def _answers(executed: Path) -> dict[str, str]:
-    """The submitted answers by exercise, as HTML, without tests and outputs, as code may print hidden tests."""
-    result: dict[str, str] = {}
-    for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
-        name = str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
-        if cell["cell_type"] == "code" and name and not _TEST.search(name):
-            code = html.escape("".join(cell["source"]))
-            result[name] = f"<pre><code>{code}</code></pre>"
-    return result
+def _remark(text: str) -> str:
+    """A remark as HTML: a hint is Markdown, one that quotes an error is plain text."""
+    return html.escape(text) if _ERROR.search(text) else inline_html(text)
+
+
+def _named_cells(executed: Path) -> dict[str, str]:
+    """The sources of tasks and answers by name, without tests and outputs, as code may print hidden tests.
+
+    Tasks are those of the book, as the grader restores protected cells.
+    """
+    cells = {
+        str(cell["metadata"].get("nbgrader", {}).get("grade_id", "")): (cell["cell_type"], "".join(cell["source"]))
+        for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]
+    }
+    return {
+        name: source
+        for name, (kind, source) in cells.items()
+        if name and not name.endswith(_TEST) and (kind == "markdown") == name.endswith(_TASK)
+    }
 
 
 def _picture(tallies: dict[str, ExerciseSummary]) -> str:
@@ -112,5 +136,5 @@ def _tallies(tallies: dict[str, ExerciseSummary]) -> str:
 
 
 def _list(lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    items = "".join(f"<li>{_remark(line)}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else ""

@@ -11,7 +11,7 @@ import pytest
 import torch
 import xarray as xr
 
-from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, check_answer
+from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, Part, check_answer
 
 NUMBER = Exercise(0.8, "because", {"mind the chord": 3.0}, name="x-1")
 ARRAY = Exercise(lambda: np.array([1.0, 2.0, 5.0]), "because", tolerance=1e-6, name="x-2")
@@ -22,6 +22,17 @@ FUNCTION = Exercise(
     {"a product, not a sum": np.add},
     test_inputs=((2.0, 3.0), (np.arange(3.0), 4.0)),
     name="x-4",
+)
+
+IN_PARTS = Exercise(
+    np.square,
+    "because",
+    test_inputs=((3.0,), (np.array([1.0, 2.0]),)),
+    parts={"a number": Part((0,)), "an array": Part((0, 1))},
+    name="x-5",
+)
+TWO_NUMBERS = Exercise(
+    [0.5, 80.0], "because", parts={"first": Part(index=0), "second": Part(index=1)}, tolerance=1e-4, name="x-6"
 )
 
 
@@ -115,9 +126,60 @@ def test_the_wrong_kind_of_answer_is_named() -> None:
     assert hint(NUMBER, b"0.8") == "The answer must be numbers. Your answer is of type bytes."
     assert hint(NUMBER, 10**400) == "The answer must be numbers. Your answer is of type int."
     assert hint(NUMBER, 1j) == "The answer must be numbers. Your answer is of type complex."
-    assert hint(WORD, "fall") == "The answer must be one of: rises, falls, stays (got 'fall')."
+    assert hint(WORD, "sinks") == "The answer must be one of: rises, falls, stays (got 'sinks')."
     assert "The answer must be one of: " in hint(WORD, np.array(["falls", "rises"]))
     assert check_answer(WORD, " Falls ")
+
+
+@pytest.mark.parametrize("word", ["falls", " Falls ", "FALL", "'falling'", "fall."])
+def test_a_word_is_understood_in_any_case_and_form(word: str) -> None:
+    assert check_answer(WORD, word)
+
+
+@pytest.mark.parametrize("word", ["fals", "raises", "fa", "", "stays or falls", 1, True])
+def test_no_word_is_suggested_for_another(word: object) -> None:
+    assert hint(WORD, word) == f"The answer must be one of: rises, falls, stays (got '{word}')."
+
+
+def test_a_word_that_could_mean_two_choices_is_not_understood() -> None:
+    ambiguous = Exercise("rises", "because", choices=("rise", "rises"))
+    assert "must be one of: rise, rises" in hint(ambiguous, "Rising")
+
+
+def test_a_rounded_percentage_and_a_missing_mean_get_a_hint() -> None:
+    fraction = Exercise(0.0731, "because", tolerance=0.005)
+    assert "in percent or points, where a fraction" in hint(fraction, 7)
+    assert "Take the mean" in hint(NUMBER, [[0.7], [0.9]])
+    assert "Take the mean" in hint(ARRAY, [[0.0, 1, 2], [2, 3, 8]])
+    assert "the other fraction" in hint(Exercise(0.7, "because"), 0.3)
+
+
+def test_parts_are_checked_separately() -> None:
+    result = check_answer(IN_PARTS, lambda x: float(x) ** 2)
+    assert (result.correct, result.fraction, dict(result.parts)) == (False, 0.5, {"a number": True, "an array": False})
+    assert result.message.startswith("Your function fails for ([1.0, 2.0])")
+    assert repr(result).startswith("✗ x-5 · 1 of 2 parts right (✓ a number, ✗ an array). Your function fails")
+    assert check_answer(IN_PARTS, lambda x: x * x).fraction == 1
+    for wrong in (lambda x: 0 * x, lambda x: x, lambda x: None, lambda x: 1 / 0, 9.0, None, ...):
+        assert check_answer(IN_PARTS, wrong).fraction == 0, wrong
+
+
+@pytest.mark.parametrize(
+    ("answer", "fraction"),
+    [
+        ([0.5, 80.0], 1),
+        ([0.504, 7.0], 0.5),  # rounded as the whole answer may be
+        ([7.0, 80.0], 0.5),
+        ([80.0, 0.5], 0),
+        ([[0.5], [80.0]], 0),
+        (0.5, 0),
+        (None, 0),
+        ("0.5", 0),
+        (abs, 0),
+    ],
+)
+def test_numbers_of_an_answer_may_be_parts(answer: Any, fraction: float) -> None:
+    assert check_answer(TWO_NUMBERS, answer).fraction == fraction
 
 
 @pytest.mark.parametrize(
@@ -147,7 +209,7 @@ def test_an_infinite_truth_can_be_matched() -> None:
 def test_close_and_partly_right_answers_are_recognised() -> None:
     assert "not within 1 %" in hint(NUMBER, 0.83)
     assert "1 of 2 test cases pass" in hint(FUNCTION, lambda a, b: np.asarray(a * b) + np.asarray(a).ndim)
-    assert "none of the common mistakes" in hint(NUMBER, 77.0)
+    assert "none of the common mistakes" in hint(NUMBER, 70.0)
 
 
 def test_rounding_of_a_zero_among_larger_numbers_is_no_mistake() -> None:

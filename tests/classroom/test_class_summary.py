@@ -24,6 +24,11 @@ def test_each_student_is_counted_once() -> None:
     assert (found.solved, found.unanswered) == (1, 1)
 
 
+def test_some_points_are_not_a_solution() -> None:
+    found = summarise_exercises([marks(1, "a-1: 1 of 2 parts right.")])["a-1"]
+    assert (found.solved, found.mistakes) == (0, {"1 of 2 parts right.": 1})
+
+
 def test_the_most_frequent_mistake_comes_first() -> None:
     class_ = [marks(0, f"a-1: {said}") for said in ("x", "y", "y", "z", "y", "z")]
     assert summarise_exercises(class_)["a-1"].mistakes.most_common() == [("y", 3), ("z", 2), ("x", 1)]

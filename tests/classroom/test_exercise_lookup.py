@@ -16,8 +16,8 @@ import pytest
 from exercise_groups import grouped_by_chapter
 from scipy.integrate import quad
 
-from lmc_utils.classroom import check, exercise_lookup, require_correct
-from lmc_utils.classroom.answer_feedback import Exercise, check_answer
+from lmc_utils.classroom import award_points, check, exercise_lookup, require_correct
+from lmc_utils.classroom.answer_feedback import Exercise, check_answer, matching_choice
 from lmc_utils.classroom.exercise_lookup import CHAPTERS
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
@@ -29,6 +29,9 @@ EVERY = [exercise for chapter in CHAPTERS for exercise in exercise_lookup.chapte
 every_exercise = pytest.mark.parametrize("exercise", [grouped_by_chapter(each, each.name) for each in EVERY])
 numbers_asked_for = pytest.mark.parametrize(
     "exercise", [grouped_by_chapter(each, each.name) for each in EVERY if not each.test_inputs]
+)
+exercises_with_parts = pytest.mark.parametrize(
+    "exercise", [grouped_by_chapter(each, each.name) for each in EVERY if each.parts]
 )
 every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 
@@ -58,6 +61,52 @@ def test_every_listed_mistake_gets_its_own_hint(exercise: Exercise) -> None:
     assert len(verdicts) >= 2
     assert [verdict.message for verdict in verdicts] == list(exercise.mistakes)
     assert not any(verdicts)
+
+
+@every_exercise
+def test_each_choice_is_understood_as_itself(exercise: Exercise) -> None:
+    assert [matching_choice(choice.upper(), exercise.choices) for choice in exercise.choices] == list(exercise.choices)
+    assert matching_choice("", exercise.choices) is None
+
+
+@exercises_with_parts
+def test_parts_cover_the_exercise_and_have_whole_points(exercise: Exercise) -> None:
+    assert not exercise_lookup.exercise_numbers(exercise.name), "award_points does not know the student"
+    used = {case for part in exercise.parts.values() for case in part.cases}
+    assert not used or used == set(range(len(exercise.test_inputs)))
+    source = SOURCES[CHAPTERS.index(exercise.name.partition("-")[0])]
+    points = cells(source)[f"{exercise.name}-test"]["metadata"]["nbgrader"]["points"]
+    assert points % len(exercise.parts) == 0
+
+
+CONSTANT_ANSWERS = (0.0, 1.0, -1.0, math.inf, np.zeros((2, 2)))
+
+
+@exercises_with_parts
+def test_a_constant_answer_gets_no_points(exercise: Exercise) -> None:
+    answers: list[Any] = [np.zeros(3), np.ones(3)]
+    if exercise.test_inputs:
+        answers = [lambda first, *others: first, *((lambda *given, value=each: value) for each in CONSTANT_ANSWERS)]
+    assert not any(check_answer(exercise, answer).fraction for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "fraction"),
+    [
+        ("toy-3", lambda theta, roots: math.prod((float(theta) - root) ** 2 for root in roots), 1 / 2),
+        ("toy-3", lambda theta, roots: np.prod((theta - np.array(roots)) ** 2), 1 / 2),
+        ("fork-3", lambda errors, alphas: max(errors) - (errors[0] + errors[-1]) / 2, 1 / 2),
+        ("fork-5", lambda f, h: next((x for k, x in enumerate(f) if max(h[k:]) < 2), None), 1 / 2),
+        ("angle-2", lambda p, q, o: np.degrees(np.arccos(np.corrcoef(p, q)[0, 1])), 0),
+        ("norm-2", lambda a: np.stack([a.mean((0, 2)), a.var((0, 2))]), 1 / 2),
+        ("ridge-6", lambda h, r, e: max(h[np.logical_and.accumulate(r > 2 * e)], default=0), 2 / 3),
+        ("stable-2", lambda f, h: np.interp(2, h[::-1], f[::-1]) if h[0] >= 2 else None, 1 / 2),
+        ("merge-2", lambda first, second: (first + second) / 2, 1 / 2),
+    ],
+)
+def test_the_correct_parts_of_an_answer_get_points(name: str, answer: Any, fraction: float) -> None:
+    result = check(name, answer)
+    assert result.fraction == pytest.approx(fraction), result
 
 
 @numbers_asked_for
@@ -182,6 +231,28 @@ def test_hidden_tests_fail_with_the_same_hint() -> None:
         require_correct("toy-2", 2.25)
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "words"),
+    [
+        ("toy-1", "Rise", "Take a point on the highest ridge"),
+        ("toy-1", "raises", "must be one of: rises, falls, stays (got 'raises')"),
+        ("approx-1", "Barrier", "must be one of: the barrier, minus the barrier, zero (got 'Barrier')"),
+        ("fork-3", lambda errors, alphas: max(errors) - (errors[0] + errors[-1]) / 2, "the whole range"),
+        ("fork-3", lambda errors, alphas: max(errors) - errors[np.isin(alphas, (0, 1))].mean(), "the whole range"),
+        ("stable-3", math.ceil(4000 / 64) * 7, "The last batch of an epoch is not full"),
+    ],
+)
+def test_mistakes_as_students_write_them_get_their_hints(name: str, answer: Any, words: str) -> None:
+    assert words in check(name, answer).message
+
+
+def test_points_are_shown_as_a_value(capsys: pytest.CaptureFixture[str]) -> None:
+    award_points("toy-3", lambda theta, roots: math.prod((float(theta) - root) ** 2 for root in roots), points=2)
+    assert capsys.readouterr().out == "1\n"
+    with pytest.raises(AssertionError, match=r"^Each factor of the product is squared\.$"):
+        award_points("toy-3", lambda t, r: np.subtract.outer(t, r).prod(-1), points=2)
+
+
 def test_toy_exercises_import_only_numpy() -> None:
     heavy = "torch, xarray, scipy, sklearn, matplotlib, papermill, nbgrader"
     script = f"""
@@ -207,8 +278,12 @@ def test_a_notebook_has_task_answer_and_test_of_every_exercise(path: Path, chapt
         task, answer, test = (cells(path)[f"{name}{part}"] for part in ("-task", "", "-test"))
         assert "".join(task["source"]).startswith(f"## {name} · ")
         assert "### BEGIN SOLUTION" in "".join(answer["source"])
-        assert f'require_correct("{name}", ' in "".join(test["source"])
         points = test["metadata"]["nbgrader"]["points"]
+        source = "".join(test["source"])
+        if exercise_lookup.find_exercise(name).parts:
+            assert re.search(rf'award_points\("{name}", \w+, points={points}\)', source)
+        else:
+            assert f'require_correct("{name}", ' in source
         assert "".join(task["source"]).endswith(f"({points} point{'s' if points > 1 else ''})")
 
 

@@ -68,6 +68,8 @@ while True:
 
 TWO = f"{STEM}.ipynb"
 EXERCISES = [f"toy-{number}" for number in range(1, 8)]
+POINTS = dict(zip(EXERCISES, "1222223", strict=True))
+PARTLY_RIGHT = "def landscape(theta, roots):\n    return (np.subtract.outer(theta, roots) ** 2).prod()"
 
 
 class Batch(NamedTuple):
@@ -120,7 +122,8 @@ def batch(root: Path) -> Batch:
     folder = root / "submissions"
     name = f"{STEM}.ipynb"
     hand_in(solved(), folder / "perfect" / name)
-    hand_in(solved(["toy-1", "toy-3", "toy-5", "toy-6"], toy_2="barrier = 1.5"), folder / "half" / name)
+    half = solved(["toy-1", "toy-5", "toy-6"], toy_2="barrier = 1.5", toy_3=PARTLY_RIGHT)
+    hand_in(half, folder / "half" / name)
     hand_in(solved(toy_3="import os; os._exit(1)"), folder / "crashing" / name)
     hand_in(solved(toy_2="while True: pass", toy_6=DEAF), folder / "endless" / name)
     tampered = solved(["toy-1"], toy_2_test="pass", toy_setup="check = print")
@@ -162,7 +165,7 @@ def test_points_of_a_batch_of_submissions(batch: Batch) -> None:
         "crashing": ("12", "14"),
         "empty": ("0", ""),
         "endless": ("10", "14"),
-        "half": ("7", "14"),
+        "half": ("6", "14"),
         "leaving": ("12", "14"),
         "letter.docx": ("0", ""),
         "lost": ("12", "14"),
@@ -198,6 +201,8 @@ def test_remarks_explain_lost_points(batch: Batch) -> None:
     assert remarks["perfect"] == []
     assert remarks["half"] == [
         "toy-2: A barrier does not grow in proportion to the distance. What is f at the midpoint?",
+        "toy-3: 1 of 2 parts right (✓ theta as a number, ✗ theta as an array). "
+        "You have multiplied over the thetas as well. Each theta has a value of its own.",
         "toy-4, toy-7: Not answered yet.",
     ]
     assert remarks["crashing"] == ["toy-3: ends the kernel (does it take all memory?)"]
@@ -300,7 +305,8 @@ def test_each_student_gets_a_feedback_page(batch: Batch) -> None:
     half = pages["half"]
     assert "A barrier does not grow in proportion to the distance. What is f at the midpoint?" in half
     assert "barrier = 1.5" in half
-    assert "toy-1: 1 of 1" in half
+    assert "<h3>toy-3 · The landscape as a function (1 of 2 points)</h3>" in half
+    assert "<h3>toy-1 · Predict: pull the outermost inwards (1 of 1 points)</h3>" in half
     for name, page in pages.items():
         assert "HIDDEN" not in page, name
         assert "_hidden" not in page, name
@@ -315,7 +321,7 @@ def test_the_class_summary_counts_mistakes(batch: Batch) -> None:
     assert [name for name, *_ in rows_] == EXERCISES
     marked = [row for row in rows(batch.table).values() if row["out_of"]]
     assert all(int(a) + int(b) + int(c) == len(marked) for _, a, b, c, _ in rows_)
-    solved_by = {name: sum(row[name] not in ("0", "") for row in marked) for name in EXERCISES}
+    solved_by = {name: sum(row[name] == POINTS[name] for row in marked) for name in EXERCISES}
     assert {name: int(solved_) for name, solved_, *_ in rows_} == solved_by
     told = {name: which for name, _, _, _, which in rows_}
     assert re.search(r"\d × A barrier does not grow in proportion", told["toy-2"])

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from example_submissions import SOURCE, identity, solved, without
 from nbformat import NotebookNode
+from nbgrader.utils import determine_grade
 
 from lmc_utils.classroom import assignments, submission_marks
 from lmc_utils.classroom.protected_cells import restore
@@ -155,6 +156,57 @@ def test_points_are_counted_and_reasons_quoted(marked: NotebookNode) -> None:
         "toy-3: ValueError: see /x: <object at 0x...> red",
         "toy-6: takes longer than 4 seconds",
     ]
+
+
+PARTLY_RIGHT = """
+def landscape(theta, roots):
+    np.log(-np.ones(1))  # warns
+    return (np.subtract.outer(theta, roots) ** 2).prod()
+"""
+REMARK = (
+    "1 of 2 parts right (✓ theta as a number, ✗ theta as an array). "
+    "You have multiplied over the thetas as well. Each theta has a value of its own."
+)
+
+
+def test_parts_get_the_same_points_from_nbgrader() -> None:
+    source = nbformat.read(SOURCE, as_version=4)
+    cells = {identity(cell): cell for cell in source.cells}
+    answers = {"def landscape(theta, roots):\n    return theta": 0, PARTLY_RIGHT: 1, cells["toy-3"].source: 2}
+    for cell in cells.values():
+        cell.metadata.pop("tags", None)
+    source.cells = [cells["toy-setup"]]
+    for answer in answers:
+        source.cells += [nbformat.v4.new_code_cell(answer), copy.deepcopy(cells["toy-3-test"])]
+    executed = assignments.run_preprocessors(source, ["Execute"], "toy-3")
+    tests = executed.cells[2::2]
+    assert [determine_grade(test) for test in tests] == [(points, 2) for points in answers.values()]
+    for test, points in zip(tests, answers.values(), strict=True):
+        executed.cells = [cells["toy-3"], test]
+        assert count_points(executed, executed, {}).points == {"toy-3": points}
+        remarks = count_points(executed, executed, {}).remarks
+        assert (remarks == []) == (points == 2)
+        assert (remarks == [f"toy-3: {REMARK}"]) == (points == 1)
+
+
+@pytest.mark.parametrize(
+    ("shown", "points"),
+    [("1.5", 1.5), ("0", 0), ("3", 2), ("-1", 2), ("", 2), ("nan", 2), ("inf", 2), ("✓ toy-2 · right.", 2)],
+)
+def test_only_a_number_up_to_the_possible_points_is_partial_credit(
+    shown: str, points: float, marked: NotebookNode
+) -> None:
+    executed = copy.deepcopy(marked)
+    test = next(cell for cell in executed.cells if identity(cell) == "toy-2-test")
+    test.execution_count = 1
+    test.outputs = [
+        nbformat.v4.new_output("stream", name="stdout", text="0"),
+        nbformat.v4.new_output("execute_result", data={"text/plain": shown}, execution_count=1),
+        nbformat.v4.new_output("execute_result", data={"text/plain": "0"}, execution_count=1),
+    ]
+    marks = count_points(executed, marked, {})
+    assert marks.points["toy-2"] == points
+    assert ("toy-2: some parts are wrong" in marks.remarks) == (points < 2)
 
 
 def test_a_test_that_did_not_run_earns_no_points(marked: NotebookNode, released: NotebookNode) -> None:

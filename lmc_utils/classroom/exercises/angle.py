@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.measure import geometry
 
@@ -58,6 +58,9 @@ def _random_walks(steps: int, length: int) -> Exercise:
         {
             "That is how far *one* of them is from the start.": np.sqrt(steps) * length,
             "Their directions are not opposite but perpendicular, so squares add up.": 2 * np.sqrt(steps) * length,
+            "That is how far apart they are if each walks straight ahead. A random walk gets less far.": (
+                np.sqrt(2) * steps * length
+            ),
             "That is the length of one path. A random walk gets less far.": steps * length,
             "That is the length of both paths. A random walk gets less far.": 2 * steps * length,
             "That is the mean *squared* distance.": 2 * steps * length**2,
@@ -89,13 +92,21 @@ EXERCISES = {
             "That is the angle at the first sibling. The apex was asked for.": lambda p, q, apex: _angle(q, apex, p),
             "That is the angle at the second sibling. The apex was asked for.": lambda p, q, apex: _angle(p, apex, q),
             "That is the cosine.": _cosine,
+            "One of your two vectors points *to* the apex, and the other away from it.": lambda one, two, apex: (
+                180 - _angle(one, two, apex)
+            ),
         },
         test_inputs=(
             (np.array([3.0, 1.0]), np.array([1.0, 4.0]), np.array([1.0, 1.0])),
             (np.array([2.0, 0.0, 1.0]), np.array([-1.0, 1.0, 1.0]), np.array([0.5, 0.0, 1.0])),
+            tuple(np.random.default_rng(5).standard_normal((3, 40))),
             # Pairs of parallel vectors: on any machine, rounding makes the cosine of some exceed 1.
             *((along, 3 * along, 0 * along) for along in _DIRECTIONS),
         ),
+        parts={
+            "the angle": Part((0, 1, 2)),
+            "0 for the same direction": Part((0, *range(3, 3 + len(_DIRECTIONS)))),
+        },
     ),
     "angle-3": IndividualExercise(
         {"steps": 25, "length": 2}, {"steps": range(26, 100), "length": range(3, 10)}, _random_walks
@@ -107,6 +118,12 @@ EXERCISES = {
             "That is the length of the path. How does it compare with the straight distance?": _length,
             "The straight distance is from the *start* of the walk to its end, not from the origin.": lambda path: (
                 _length(path) / np.linalg.norm(path[-1])
+            ),
+            "You have taken the differences along a row. The steps are the differences between rows.": lambda path: (
+                np.linalg.norm(np.diff(path, axis=1), axis=1).sum() / np.linalg.norm(path[-1] - path[0])
+            ),
+            "That is the norm of each coordinate over all steps. Each step has a length of its own.": lambda path: (
+                np.linalg.norm(np.diff(path, axis=0), axis=0).sum() / np.linalg.norm(path[-1] - path[0])
             ),
             "You have added up squared steps.": lambda path: (
                 (np.diff(path, axis=0) ** 2).sum() / np.linalg.norm(path[-1] - path[0])
@@ -127,6 +144,10 @@ EXERCISES = {
                 lambda: _final(apex="initialisation")
             ),
             "Those are angles in degrees. Cosines were asked for.": lambda: _final("angle"),
+            "Those are angles in radians. Cosines were asked for.": lambda: np.radians(_final("angle")),
+        },
+        parts={
+            f"fork epoch {fork}": Part(index=row) for row, fork in enumerate(example_families.EXPERIMENT.fork_epochs)
         },
         tolerance=0.006,
     ),

@@ -66,27 +66,26 @@ def _family(long: bool) -> Run:
 
 
 @cache
-def _losses(long: bool) -> xr.DataArray:
+def _line(long: bool) -> xr.Dataset:
     family, grid = _family(long), lines.LineGrid(alphas=3, alpha_range=(0, 1))
-    result = lines.line(family.pairs(), grid).sel(fork_epoch=0, epoch=family.experiment.epochs)
-    return result["loss"]
+    return lines.line(family.pairs(), grid).sel(epoch=family.experiment.epochs)
 
 
 @cache
 def _ends(by_layer: bool, long: bool) -> xr.Dataset:
     family = _family(long)
     result = curvature.along(family.pairs(), by_layer=by_layer)
-    return result.sel(fork_epoch=0, epoch=family.experiment.epochs)
+    return result.sel(epoch=family.experiment.epochs)
 
 
-def measured(split: str = "train", long: bool = False) -> float:
-    """The loss barrier at the midpoint for the fork at initialisation, mean over all pairs, in nats."""
-    return float(barriers.midpoint_barrier(_losses(long).sel(split=split)).mean())
+def measured(split: str = "train", long: bool = False, fork: int = 0, of: str = "loss") -> float:
+    """The barrier at the midpoint, mean over all pairs: of the `loss`, in nats, or of the `error`, in points."""
+    return float(barriers.midpoint_barrier(_line(long)[of].sel(split=split, fork_epoch=fork)).mean())
 
 
-def predicted(part: str = "all", long: bool = False) -> float:
+def predicted(part: str = "all", long: bool = False, fork: int = 0) -> float:
     """The barrier by the formula: from `all` of the Hessian, its `diagonal` blocks, or with the `gradient`."""
-    ends = _ends(part == "diagonal", long)
+    ends = _ends(part == "diagonal", long).sel(fork_epoch=fork)
     second, slope = ends.curvature, ends.slope if part == "gradient" else None
     if part == "diagonal":
         second = sum(second.sel(layer=name, with_layer=name, drop=True) for name in second.layer.values)
@@ -118,6 +117,8 @@ EXERCISES = {
             "The mean of both curvatures? Each has a weight of its own.": lambda a, p, q: _second_order(
                 a, (p + q) / 2, (p + q) / 2
             ),
+            "The curvature at the second endpoint is missing.": lambda a, p, q: _second_order(a, p, 0.0),
+            "The curvature at the first endpoint is missing.": lambda a, p, q: _second_order(a, 0.0, q),
             "That is not zero at both ends. Is a factor missing?": lambda a, p, q: (a * p + (1 - a) * q) / 2,
         },
         test_inputs=((0.5, 8.0, 8.0), (_ALPHAS, 2.0, 6.0), (0.25, 5.0, -1.0)),
@@ -135,6 +136,8 @@ EXERCISES = {
             "At the second end the direction is reversed: its slope counts with a minus.": lambda a, s, t, p, q: (
                 _with_slopes(a, s, -t, p, q)
             ),
+            "Your answer does not depend on the curvatures.": lambda a, s, t, p, q: _with_slopes(a, s, t, 0.0, 0.0),
+            "The curvatures have the wrong sign.": lambda a, s, t, p, q: _with_slopes(a, s, t, -p, -q),
             "The wrong endpoint: the two curvatures are interchanged.": lambda a, s, t, p, q: _with_slopes(
                 a, s, t, q, p
             ),
@@ -150,6 +153,9 @@ EXERCISES = {
                 lambda s, a: 1.0
             ),
             "The tent has two sides. Beyond alpha it comes down.": _weighted(min),
+            "Your tent is one high at its peak. How high is G at s = alpha?": _weighted(
+                lambda s, a: toy.tent_function(a, s) / toy.tent_function(a, a)
+            ),
             "Your tent peaks at the midpoint. It should peak at alpha.": _weighted(
                 lambda s, a: toy.tent_function(0.5, s)
             ),
@@ -167,6 +173,10 @@ EXERCISES = {
             "You have measured on the test set. The curvatures are those of the training loss.": lambda: _ratio(
                 split="test"
             ),
+            "That is the fork at epoch 2.": lambda: predicted(fork=2) / measured(fork=2),
+            "You have divided by the error barrier. The formula is for the loss.": lambda: (
+                predicted() / measured(of="error")
+            ),
             "That is the approximation itself. Divide it by the barrier.": predicted,
             "That is the barrier itself.": measured,
         },
@@ -178,6 +188,11 @@ EXERCISES = {
         "the barrier between them.",
         {
             "That is the ratio of the exercise before.": _ratio,
+            "You have measured on the test set. The curvatures are those of the training loss.": lambda: _ratio(
+                split="test", long=True
+            ),
+            "That is the approximation itself. Divide it by the barrier.": lambda: predicted(long=True),
+            "That is the barrier itself.": lambda: measured(long=True),
             "You have divided by the barrier of the other family.": lambda: predicted(long=True) / measured(),
             "Does that include the gradient term? The poster's formula has none.": lambda: _ratio(
                 "gradient", long=True

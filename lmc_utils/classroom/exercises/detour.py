@@ -51,14 +51,18 @@ def _largest_reduction() -> str:
 
 
 @cache
-def _curve_barriers() -> xr.DataArray:
+def _along_curves() -> xr.Dataset:
     family = example_families.family()
-    bent = curves.train(family.pairs(), _CURVE, family.experiment)
-    return barriers.error_barrier(bent.measure().error)
+    return curves.train(family.pairs(), _CURVE, family.experiment).measure()
 
 
-def _curve_barrier(fork: int = 0, split: str = "train") -> float:
-    return float(_curve_barriers().sel(fork_epoch=fork, split=split).mean())
+def _curve_barriers(of: str = "error") -> xr.DataArray:
+    along = _along_curves()[of]
+    return barriers.error_barrier(along) if of == "error" else barriers.barrier_height(along)
+
+
+def _curve_barrier(fork: int = 0, split: str = "train", of: str = "error") -> float:
+    return float(_curve_barriers(of).sel(fork_epoch=fork, split=split).mean())
 
 
 def _matching(similarity: Callable[[Array, Array], Array], best: bool = True) -> Callable[[Array, Array], Any]:
@@ -80,6 +84,9 @@ def _bend_for_radius(radius: float) -> Exercise:
         {
             "The bend would be there if the curve passed through it. At the midpoint it is part of a sum.": radius,
             "At the midpoint each end has a weight of a quarter. How much is left for the bend?": 4 * radius,
+            "That is for a cubic curve with two bends at this height. This one is quadratic and has one bend.": (
+                radius / (3 / 8 + 3 / 8)
+            ),
             "There the curve stays on the straight line, at the top of the hill.": 0.0,
         },
     )
@@ -108,6 +115,9 @@ EXERCISES = {
             "These are the units that are *least* alike. Do you pass the cost or the similarity?": _matching(
                 _products, best=False
             ),
+            "Those are the rows of the assignment, 0, 1, 2, ... Its columns are the order.": (
+                lambda first, second: linear_sum_assignment(_products(first, second), maximize=True)[0]
+            ),
             "You have put both in the order of their lengths. Two vectors of one length can be far apart.": (
                 lambda first, second: np.argsort(np.linalg.norm(second, axis=1))[
                     np.argsort(np.argsort(np.linalg.norm(first, axis=1)))
@@ -125,6 +135,9 @@ EXERCISES = {
             "That path has a corner at the bend: it is a chain of two segments.": lambda a, b, c, t: (
                 a + 2 * t * (b - a) if t <= 0.5 else b + (2 * t - 1) * (c - b)
             ),
+            "Your curve passes through the bend. A Bézier curve only leans towards it.": lambda a, b, c, t: (
+                (1 - t) * (1 - 2 * t) * a + 4 * t * (1 - t) * b + t * (2 * t - 1) * c
+            ),
             "That is the straight line. Where is the bend?": lambda a, b, c, t: (1 - t) * a + t * c,
         },
         test_inputs=_CURVE_POINTS,
@@ -135,6 +148,8 @@ EXERCISES = {
         "What is left is not due to permutations, as far as this search shows: there may be a better one.",
         {
             "Those are points. Which fraction of the barrier is it?": lambda: _barrier() - _barrier(aligned=True),
+            "That is the barrier after alignment, in points.": lambda: _barrier(aligned=True),
+            "That is the barrier before alignment, in points.": _barrier,
             "That fraction is left. Which one is removed?": lambda: 1 - _removed_fraction(),
             "You have measured on the test set.": lambda: _removed_fraction(split="test"),
             "Those are siblings that fork at initialisation, not independent networks.": lambda: _removed_fraction(
@@ -148,6 +163,8 @@ EXERCISES = {
         {
             "That is the barrier on the straight line.": lambda: _barrier("fork_0"),
             "Those are siblings that fork after two epochs.": lambda: _curve_barrier(2),
+            "That is the mean over all forks.": lambda: float(_curve_barriers().sel(split="train").mean()),
+            "That is the loss barrier, in nats. The error barrier is in points.": lambda: _curve_barrier(of="loss"),
             "You have measured on the test set.": lambda: _curve_barrier(split="test"),
         },
     ),

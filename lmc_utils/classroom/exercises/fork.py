@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.forking import Experiment, members
 from lmc_utils.measure import barriers, lines
@@ -31,6 +31,21 @@ def _barrier(split: str = "train", fork: int = 0, **changes: Any) -> float:
     return float(barriers.error_barrier(_line(**changes).error.sel(split=split, fork_epoch=fork)).mean())
 
 
+def _at_fork_0() -> xr.DataArray:
+    """The train error along the line between each pair of siblings that fork at initialisation."""
+    return _line().error.sel(split="train", fork_epoch=0)
+
+
+def _loss_barrier(**changes: Any) -> float:
+    """The loss barrier on the train set for the fork at initialisation, in nats, mean over all pairs."""
+    return float(barriers.barrier_height(_line(**changes).loss.sel(split="train", fork_epoch=0)).mean())
+
+
+def _last_unstable(forks: Sequence[int], heights: Sequence[float]) -> float:
+    unstable = [fork for fork, height in zip(forks, heights, strict=True) if height >= barriers.STABLE_BELOW]
+    return max(unstable, default=forks[0])
+
+
 def _barrier_at_low_rate(split: str = "train", fork: int = 0) -> float:
     """The error barrier at a low learning rate."""
     return _barrier(split, fork, learning_rate=0.02)
@@ -40,14 +55,29 @@ def _barrier_by(definition: Callable[[xr.DataArray], xr.DataArray]) -> Callable[
     return lambda errors, alphas: definition(xr.DataArray(errors, coords={"alpha": alphas}))
 
 
-def _highest_minus(ends: Callable[[Array], float], inside: bool = True) -> Callable[[Array, Array], float]:
-    """The highest error, between the siblings or anywhere, minus something made of the errors at both ends."""
+def _inside(alphas: Array) -> Array:
+    return (alphas >= 0) & (alphas <= 1)
 
-    def barrier(errors: Array, alphas: Array) -> float:
-        between = (alphas >= 0) & (alphas <= 1) | (not inside)
-        return float(errors[between].max() - ends(errors[(alphas == 0) | (alphas == 1)]))
 
-    return barrier
+def _everywhere(alphas: Array) -> Array:
+    return np.full(alphas.shape, True)
+
+
+def _at_siblings(alphas: Array) -> Array:
+    return (alphas == 0) | (alphas == 1)
+
+
+def _first_and_last(alphas: Array) -> Array:
+    return np.isin(np.arange(len(alphas)), [0, len(alphas) - 1])
+
+
+def _highest_minus(
+    subtracted: Callable[[Array], float],
+    between: Callable[[Array], Array] = _inside,
+    ends: Callable[[Array], Array] = _at_siblings,
+) -> Callable[[Array, Array], float]:
+    """The highest error on one part of the line, minus something made of the errors on another."""
+    return lambda errors, alphas: float(errors[between(alphas)].max() - subtracted(errors[ends(alphas)]))
 
 
 def _stable_from(
@@ -72,6 +102,8 @@ def _how_many(parents: int, siblings: int) -> Exercise:
             ),
             "Every parent has siblings of its own at every fork.": parents + forks * siblings,
             "At each fork there is more than one sibling.": parents * (1 + forks),
+            "That is for one parent.": networks / parents,
+            "The fork at initialisation is one, too.": parents * (1 + (forks - 1) * siblings),
         },
         tolerance=1e-6,
     )
@@ -98,7 +130,26 @@ EXERCISES = {
         _barrier_by(barriers.error_barrier),
         "It is never below zero, for the higher of the two ends is on the line, too.",
         {
-            "Between the siblings: what lies beyond them is no barrier.": _highest_minus(np.mean, inside=False),
+            "You have taken the highest error over the whole range. Only 0 <= alpha <= 1 lies between the siblings.": (
+                _highest_minus(np.mean, _everywhere)
+            ),
+            "You have taken the whole range: its highest error, and its first and last error as the ends. The siblings "
+            "are at alpha = 0 and alpha = 1.": _highest_minus(np.mean, _everywhere, _first_and_last),
+            "The ends are the errors at alpha = 0 and alpha = 1, not the first and the last of the range.": (
+                _highest_minus(np.mean, _inside, _first_and_last)
+            ),
+            "You have subtracted the mean of all errors. Subtract the mean of the two at alpha = 0 and alpha = 1.": (
+                _highest_minus(np.mean, _inside, _everywhere)
+            ),
+            "You have subtracted the mean along the line. Subtract the mean of its two ends.": (
+                _highest_minus(np.mean, _inside, _inside)
+            ),
+            "alpha = 0 and alpha = 1 belong to the line: use <=, not <.": (
+                _highest_minus(np.mean, lambda alphas: (alphas > 0) & (alphas < 1))
+            ),
+            "That is the barrier at the midpoint. The highest error may be elsewhere.": (
+                _highest_minus(np.mean, lambda alphas: alphas == 0.5)
+            ),
             "That is the height above the chord, the poster's definition. Here it is the highest error minus the mean "
             "of both ends.": _barrier_by(barriers.barrier_height),
             "You have taken away the first end only.": _highest_minus(lambda ends: ends[0]),
@@ -111,20 +162,22 @@ EXERCISES = {
             (np.array([60.0, 30.0, 10.0, 35.0, 40.0, 20.0, 14.0, 33.0, 70.0]), np.linspace(-0.5, 1.5, 9)),
             (np.array([10.0, 8.0, 7.0, 4.0, 3.0, 4.0, 6.0, 8.0, 9.0]), np.linspace(-0.5, 1.5, 9)),
             (np.array([2.0, 9.0, 4.0]), np.array([0.0, 0.5, 1.0])),
+            (np.array([5.0, 6.5, 8.0]), np.array([0.0, 0.5, 1.0])),
+            (5 + 3 * np.linspace(-1, 2, 13), np.linspace(-1, 2, 13)),
         ),
+        parts={"alphas from 0 to 1": Part((2, 3)), "alphas beyond the siblings": Part((0, 1, 4))},
     ),
     "fork-4": Exercise(
         _barrier,
         "Siblings that fork at initialisation end with a barrier between them.",
         {
             "That is the test set. The train set was asked for.": lambda: _barrier("test"),
-            "That is the loss barrier, in nats. The error barrier is in points.": lambda: barriers.barrier_height(
-                _line().loss.sel(split="train", fork_epoch=0)
-            ).mean(),
+            "That is the loss barrier, in nats. The error barrier is in points.": _loss_barrier,
             "That is the fork at epoch 2.": lambda: _barrier(fork=2),
             "That is the mean over all forks.": lambda: barriers.error_barrier(_line().error)[0].mean(),
+            "That is the highest of the pairs. Take their mean.": lambda: barriers.error_barrier(_at_fork_0()).max(),
             "That is the error at the midpoint, not its height above the ends.": lambda: (
-                _line().error.sel(split="train", fork_epoch=0, alpha=0.5).mean()
+                _at_fork_0().sel(alpha=0.5).mean()
             ),
         },
         tolerance=0.002,
@@ -138,6 +191,10 @@ EXERCISES = {
             ),
             "Exactly 2 points are not *below* 2 points.": lambda f, h: _stable_from(f, h, lambda height: height <= 2),
             "Where there is none, `math.inf` was asked for.": lambda f, h: _stable_from(f, h, otherwise=-1),
+            "Where there is none you return the last fork, and `math.inf` was asked for.": lambda f, h: _stable_from(
+                f, h, otherwise=f[-1]
+            ),
+            "That is the last fork that is *not* stable.": _last_unstable,
             "You have returned the position in the list. The fork epoch was asked for.": lambda forks, heights: (
                 _stable_from(range(len(forks)), heights)
             ),
@@ -148,7 +205,10 @@ EXERCISES = {
             ([3, 6], [1.0, 0.5]),
             ([0, 1], [5.0, 2.0]),
             ([0, 5], [1.0, 9.0]),
+            ([0, 4, 9], [0.1, 0.2, 0.3]),
+            ([0, 4, 9, 12], [1.0, 3.0, 1.0, 0.5]),
         ),
+        parts={"the first fork of the stable ones": Part((0, 1, 2, 5, 6)), "math.inf": Part((0, 3, 4))},
     ),
     "fork-6": Exercise(
         lambda: _barrier_at_low_rate() / _barrier(),
@@ -156,6 +216,13 @@ EXERCISES = {
         {
             "That is the test set. The train set was asked for.": lambda: (
                 _barrier_at_low_rate("test") / _barrier("test")
+            ),
+            "That is in percent. Which *fraction* is left?": lambda: 100 * _barrier_at_low_rate() / _barrier(),
+            "That is how many points lower it is. Which *fraction* is left?": lambda: (
+                _barrier() - _barrier_at_low_rate()
+            ),
+            "Those are the loss barriers. Compare the error barriers.": lambda: (
+                _loss_barrier(learning_rate=0.02) / _loss_barrier()
             ),
             "That is the barrier itself. Divide it by that of the lesson's own run.": _barrier_at_low_rate,
             "That is the fork at epoch 2.": lambda: _barrier_at_low_rate(fork=2) / _barrier(fork=2),

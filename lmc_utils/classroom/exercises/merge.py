@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lmc_utils import connect
-from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
 from lmc_utils.classroom.example_classifiers import classifiers
 from lmc_utils.measure.barriers import STABLE_BELOW
 
@@ -63,8 +63,8 @@ def _merged(factor: float = 1.0, start_weight: float = 1.0, second: float = 1.0)
     return merge
 
 
-def _removed_fraction() -> float:
-    return 1 - _barrier(align=True) / _barrier()
+def _removed_fraction(**options: Any) -> float:
+    return 1 - _barrier(align=True, **options) / _barrier(**options)
 
 
 EXERCISES = {
@@ -87,9 +87,18 @@ EXERCISES = {
             "That is the sum of both, and a network with weights twice as large.": lambda first, second: (
                 _average(first, second) * (1 if np.issubdtype(np.asarray(first).dtype, np.integer) else 2)
             ),
+            "The counter of the *first* is kept, not that of the second.": lambda first, second: (
+                _average(second, first)
+                if np.issubdtype(np.asarray(first).dtype, np.integer)
+                else _average(first, second)
+            ),
+            "// rounds down. The mean of two weights is rarely a whole number.": lambda first, second: (
+                np.asarray(first) if np.issubdtype(np.asarray(first).dtype, np.integer) else np.add(first, second) // 2
+            ),
             "That is the first network, unchanged.": lambda first, second: np.asarray(first),
         },
         test_inputs=_TENSORS,
+        parts={"weights": Part((0, 1)), "whole numbers": Part((0, 2))},
     ),
     "merge-3": Exercise(
         _count_numbers,
@@ -101,6 +110,8 @@ EXERCISES = {
             "Those were trained: they are the network's parameters.": lambda: _count_numbers(
                 buffers=False, trained=True
             ),
+            "Those are arrays. How many numbers are in them?": lambda: float(len(list(classifiers().first.buffers()))),
+            "Those are only the means, or only the variances.": lambda: _count_numbers(counters=False) / 2,
             "Nearly. What does a normalisation layer count?": lambda: _count_numbers(counters=False),
         },
         tolerance=1e-6,
@@ -111,6 +122,9 @@ EXERCISES = {
         {
             "The changes are measured from the start. Yours are measured from zero.": _merged(start_weight=0.0),
             "Yours goes half as far: it takes the mean of both changes instead of their sum.": _merged(0.5),
+            "The start is missing: that is only the change.": lambda start, one, two, scale: (
+                _merged()(start, one, two, scale) - start
+            ),
             "The second change is missing.": _merged(second=0.0),
             "The second change has the wrong sign: that network is forgotten rather than added.": _merged(second=-1.0),
         },
@@ -121,6 +135,12 @@ EXERCISES = {
         "Each of the two makes few errors; the networks between them make many.",
         {
             "Your statistics were interpolated, not re-estimated.": lambda: _barrier(batchnorm="interpolate"),
+            "Those are the statistics of each network in turn, not re-estimated ones.": lambda: _barrier(
+                batchnorm="keep"
+            ),
+            "That is the error at the midpoint, not its height above the ends.": lambda: float(
+                _report().error.sel(alpha=0.5)
+            ),
             "That is the pair from one start.": lambda: _barrier(of="second"),
             "You have measured on the samples that they were trained on.": lambda: _barrier(train=True),
             "That is the barrier of the loss, in nats.": lambda: float(_report().loss_barrier),
@@ -131,6 +151,10 @@ EXERCISES = {
         "Most of the barrier between the two networks was due to their permutation.",
         {
             "Those are points. Which fraction of the barrier is it?": lambda: _barrier() - _barrier(align=True),
+            "That is the barrier after permuting, in points.": lambda: _barrier(align=True),
+            "That is the barrier before permuting, in points.": _barrier,
+            "That is the pair from one start.": lambda: _removed_fraction(of="second"),
+            "Your statistics were interpolated, not re-estimated.": lambda: _removed_fraction(batchnorm="interpolate"),
             "That fraction is left. Which one is removed?": lambda: 1 - _removed_fraction(),
         },
     ),

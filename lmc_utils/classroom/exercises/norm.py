@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
 from lmc_utils.forking import Run
 from lmc_utils.measure import barriers, lines
 from lmc_utils.measure.activation_variance import variances
@@ -42,11 +42,19 @@ def _variances() -> xr.Dataset:
     return variances(_family().pairs())
 
 
-def _remaining_variance(layer: int = -1, fork: int = 0, end: float | None = None, quantity: str = "variance") -> float:
-    """The variance at the midpoint, as a fraction of that at the ends, or at one of them."""
-    result = _variances()[quantity].sel(fork_epoch=fork).isel(layer=layer, epoch=0)
+def _remaining_variance(
+    layer: int = -1,
+    fork: int = 0,
+    end: float | None = None,
+    quantity: str = "variance",
+    power: float = 1.0,
+    of_means: bool = False,
+) -> float:
+    """The variance, or a power of it, at the midpoint, as a fraction of that at the ends, or at one of them."""
+    result = _variances()[quantity].sel(fork_epoch=fork).isel(layer=layer, epoch=0) ** power
     ends = result.sel(alpha=[0, 1]).mean("alpha") if end is None else result.sel(alpha=end)
-    return float((result.sel(alpha=0.5) / ends).mean())
+    middle = result.sel(alpha=0.5)
+    return float(middle.mean() / ends.mean() if of_means else (middle / ends).mean())
 
 
 def _highest() -> str:
@@ -66,6 +74,12 @@ def _statistics(correction: int = 1, over: tuple[int, ...] = (0, 2)) -> Callable
 def _deviation(activations: Array) -> Any:
     mean, varies = _statistics()(activations)
     return np.stack([mean, np.sqrt(varies)])
+
+
+def _with_samples_only(activations: Array) -> Any:
+    """The variance estimated with the number of samples as N, without space."""
+    count = len(activations)
+    return _statistics(0)(activations) * [[1], [count / (count - 1)]]
 
 
 def _midpoint_variance(v_1: Any, v_2: Any, rho: Any, cross: float = 2.0, factor: float = 0.25) -> Any:
@@ -90,9 +104,12 @@ EXERCISES = {
             "Each place in space has statistics of its own in your answer. A channel has one mean.": lambda a: np.stack(
                 [a.mean((0, 2)), a.var(0, ddof=1).mean(-1)]
             ),
+            "N counts samples *and* space: all numbers of a channel.": _with_samples_only,
+            "The mean belongs in the first row, the variance in the second.": lambda a: _statistics()(a)[::-1],
             "That is the standard deviation. The variance is its square.": _deviation,
         },
         test_inputs=_PROBES,
+        parts={"the means": Part(index=0), "the variances": Part(index=1)},
     ),
     "norm-3": Exercise(
         _midpoint_variance,
@@ -103,6 +120,9 @@ EXERCISES = {
             ),
             "That is the mean of both variances, as interpolated statistics have it.": lambda a, b, r: (a + b) / 2,
             "(x + y)² has its mixed term twice.": lambda a, b, r: _midpoint_variance(a, b, r, cross=1.0),
+            "That is the variance of half the *difference*. Mind the sign of the mixed term.": lambda a, b, r: (
+                _midpoint_variance(a, b, -r)
+            ),
             "Where is the correlation? Your answer does not depend on it.": lambda a, b, r: _midpoint_variance(
                 a, b, 0.0
             ),
@@ -118,6 +138,9 @@ EXERCISES = {
                 barrier("interpolate")
             ),
             "That is the barrier with re-estimated statistics.": barrier,
+            "That is the fraction of the barrier. How many *points* is it?": lambda: (
+                1 - barrier() / barrier("interpolate")
+            ),
             "Those are siblings forked after two epochs.": lambda: barrier("interpolate", 2) - barrier(fork=2),
             "You have measured on the test set.": lambda: barrier("interpolate", 0, "test") - barrier(split="test"),
             "That is the difference to kept statistics.": lambda: barrier("keep") - barrier(),
@@ -129,6 +152,11 @@ EXERCISES = {
         {
             "That is the first normalisation. The question is about the last one.": lambda: _remaining_variance(0),
             "Those are siblings forked after two epochs.": lambda: _remaining_variance(fork=2),
+            "That fraction is lost. Which fraction is left?": lambda: 1 - _remaining_variance(),
+            "That is the standard deviation. Take the variance.": lambda: _remaining_variance(power=0.5),
+            "You have divided the mean variances. Take the ratio of each pair first, then the mean.": lambda: (
+                _remaining_variance(of_means=True)
+            ),
             "You have compared with one end only. Take the mean of both.": lambda: _remaining_variance(end=0.0),
             "You have compared with the other end only. Take the mean of both.": lambda: _remaining_variance(end=1.0),
             "After a normalisation with the right statistics it is always 1. Take the input's variance.": lambda: (
@@ -141,6 +169,10 @@ EXERCISES = {
         lambda: barrier() / barrier(rate=0.1),
         "The rate was four times as high. The convention was the same, so this time the landscape differs.",
         {
+            "That is the difference in points. How many *times* higher is it?": lambda: barrier() - barrier(rate=0.1),
+            "That is the barrier of the faster family. Compare it with the other's.": barrier,
+            "Those are siblings forked after two epochs.": lambda: barrier(fork=2) / barrier(fork=2, rate=0.1),
+            "You have measured on the test set.": lambda: barrier(split="test") / barrier(split="test", rate=0.1),
             "That is the barrier of the slower family. Compare it with the other's.": lambda: barrier(rate=0.1),
             "The other way round: by how much is the *faster* family's barrier higher?": lambda: (
                 barrier(rate=0.1) / barrier()

@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 from lmc_utils.measure import planes, ridges
 
@@ -88,6 +88,8 @@ def _height_for_fraction(share: float) -> Exercise:
         {
             "That is how far it still is to the top. The height counts from the sibling line.": wide,
             f"The ridge does not sink in proportion to the height. Set up 1 - ((1 - h)² - 1)² = {share:g}.": 1 - share,
+            "A root is missing: you have solved for (1 - h)² and taken it for 1 - h.": 1 - wide**2,
+            "h lies between 0 and 1. Take the other root of (1 - h)².": 1 - math.sqrt(1 + math.sqrt(1 - share)),
             "So it would be if the ridge fell as (1 - h)². Here its cross-section is no parabola.": 1
             - math.sqrt(share),
         },
@@ -115,6 +117,12 @@ EXERCISES = {
             ),
             "That is the height of the midline. How far is it above the flanks?": _midline,
             "The *mean* of the two flanks, not their sum.": _combined(lambda one, middle, two: middle - one - two),
+            "The midline is the *average* of both flanks' weights, not their sum.": (
+                lambda loss, one, two, top, h: (
+                    loss((1 - h) * (one + two) + 2 * h * top)
+                    - _combined(lambda first, middle, second: (first + second) / 2)(loss, one, two, top, h)
+                )
+            ),
             "Compare with the flanks at the same height, not with the siblings at its foot.": (
                 lambda loss, one, two, top, h: _midline(loss, one, two, top, h) - (loss(one) + loss(two)) / 2
             ),
@@ -138,6 +146,9 @@ EXERCISES = {
             "The third point should be on the positive side: your second axis is reversed.": (
                 _changed(lambda at: at * [1, -1])
             ),
+            "The first axis points to the second sibling. Your two coordinates are interchanged.": (
+                _changed(lambda at: at[:, ::-1])
+            ),
             "The first sibling is the origin, not the midpoint.": (_changed(lambda at: at - at[:2].mean(axis=0))),
         },
         test_inputs=(
@@ -153,6 +164,7 @@ EXERCISES = {
             "That is in points of error. Nats were asked for.": lambda: ridges.ridge(tracks().error),
             "That is the test set. The train set was asked for.": lambda: ridges.ridge(tracks("test").loss),
             "That is the fork at epoch 2.": lambda: ridges.ridge(tracks(fork=2).loss),
+            "That is the loss of the flanks.": lambda: tracks().loss.sel(track=["first", "second"]).mean("track"),
             "That is the midline, not its height above the flanks.": lambda: tracks().loss.sel(track="middle"),
         },
         tolerance=0.008,
@@ -169,6 +181,18 @@ EXERCISES = {
                 h, r, e * (1 - 1e-9)
             ),
             "More than *two* standard errors.": lambda h, r, e: _stands_out_up_to(h, r, e, 1.0),
+            "More than two standard errors *above zero*, not just above zero.": lambda h, r, e: _stands_out_up_to(
+                h, r, e, 0.0
+            ),
+            "You have returned the position in the array. The height was asked for.": lambda h, r, e: _stands_out_up_to(
+                np.arange(len(h)), r, e
+            ),
+            "That is the first height at which it does not stand out. The last one at which it does was asked for.": (
+                lambda h, r, e: h[min(np.cumprod(r > 2 * e).sum(), len(h) - 1)]
+            ),
+            "Where it does not stand out at the foot, -1 was asked for.": lambda h, r, e: max(
+                0.0, _stands_out_up_to(h, r, e)
+            ),
         },
         test_inputs=(
             (_HEIGHTS, np.array([1.2, 0.9, 0.4, 0.1, 0.0]), np.full(5, 0.1)),
@@ -177,6 +201,12 @@ EXERCISES = {
             (_HEIGHTS, np.array([0.3, 0.3, 0.3, 0.15, 0.0]), np.full(5, 0.1)),
             (_HEIGHTS, np.array([-1.0, -0.8, 0.5, 0.1, 0.0]), np.full(5, 0.1)),
             (_HEIGHTS, np.array([1.0, 0.75, 0.5, 0.1, 0.0]), np.full(5, 0.25)),
+            (_HEIGHTS, np.ones(5), np.full(5, 0.1)),
         ),
+        parts={
+            "no gap": Part((0, 1, 3, 6)),
+            "-1 where it does not stand out at the foot": Part((0, 2, 4)),
+            "more than two standard errors": Part((0, 3, 5)),
+        },
     ),
 }

@@ -12,7 +12,7 @@ import xarray as xr
 from lmc_utils.chapters import when_stability_begins
 from lmc_utils.chapters.toy_stability_onset import Walkers
 from lmc_utils.chapters.when_stability_begins import Parameters
-from lmc_utils.classroom.answer_feedback import Exercise
+from lmc_utils.classroom.answer_feedback import Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 from lmc_utils.forking import result_tables
 from lmc_utils.measure import stability_onset
@@ -73,6 +73,8 @@ def _in_steps(batch: float, epoch: float) -> Exercise:
         {
             "Those are the samples that the network has seen. A step takes a batch of them.": _SAMPLES * epoch,
             "That is one epoch.": float(steps),
+            "The last batch of an epoch is not full, so it is dropped.": -(-_SAMPLES // batch) * epoch,
+            "An epoch has a whole number of steps: round down before you multiply.": _SAMPLES / batch * epoch,
             "You have divided: every one of these epochs has that many steps.": steps / epoch,
         },
         tolerance=0.002,
@@ -101,6 +103,9 @@ def _later_fork(hot: float, cold: float) -> Exercise:
         {
             "That is the fork time of the hotter start alone.": lambda: _mean_fork_time(hot),
             "That is the fork time of the colder start alone.": lambda: _mean_fork_time(cold),
+            "That is how much later it is relative to the colder start. Give it as a fraction of the run.": lambda: (
+                _mean_fork_time(hot) / _mean_fork_time(cold) - 1
+            ),
             "That is how many times as late. By how much is it later?": lambda: (
                 _mean_fork_time(hot) / _mean_fork_time(cold)
             ),
@@ -125,11 +130,18 @@ EXERCISES: dict[str, Any] = {
             "That is the first low barrier. Is the next one low as well?": _first_below,
             "That is a measured fork. Where does the straight line to it come below the bound?": _next_measured,
             "There the barrier is still too high.": _last_high,
+            "You have returned a position in the list. The fork epoch was asked for.": lambda forks, heights: (
+                _stable_from(range(len(forks)), heights)
+            ),
+            "You have measured the way along the straight line from its other end.": lambda forks, heights: (
+                _last_high(forks, heights) + _next_measured(forks, heights) - _stable_from(forks, heights)
+            ),
         },
         test_inputs=_CASES,
+        parts={"a line between two forks": Part((0, 2, 3)), "all of them below": Part((0, 1))},
     ),
     "stable-3": IndividualExercise(
-        {"batch": 64, "epoch": 7}, {"batch": (24, 48, 80, 96, 112, 144), "epoch": range(3, 24)}, _in_steps
+        {"batch": 64, "epoch": 7}, {"batch": (24, 48, 72, 96, 112, 144), "epoch": range(3, 24)}, _in_steps
     ),
     "stable-4": Exercise(
         _rate_at_onset,
@@ -139,6 +151,12 @@ EXERCISES: dict[str, Any] = {
             "That falls along a straight line. The schedule is a cosine.": lambda: _rate_at_onset(
                 lambda time: 0.2 * (1 - time)
             ),
+            "That is how much of it is gone. What is left?": lambda: 0.2 - _rate_at_onset(),
+            "You have taken the fraction of training that is left.": lambda: _rate_at_onset(lambda time: 1 - time),
+            "That is a quarter of a wave: the cosine of the schedule goes from 1 to -1.": lambda: _rate_at_onset(
+                lambda time: 0.2 * np.cos(np.pi * time / 2)
+            ),
+            "NumPy's cosine takes radians.": lambda: _rate_at_onset(lambda time: 0.1 * (1 + np.cos(180 * time))),
             "That is the fraction of the rate that is left. Of which rate?": lambda: _rate_at_onset() / 0.2,
             "You have taken the onset on the test set.": lambda: _rate_at_onset(split="test"),
         },

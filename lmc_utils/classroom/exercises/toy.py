@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 
 from lmc_utils import toy
-from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 
 _FIVE = toy.on_interval(5)
 _MOVED_INWARDS = _FIVE * np.where(np.abs(_FIVE) == 1, 0.95, 1.0)  # the two outermost only
 _THREE = toy.on_interval(3)
 _PLACED = 6
+_ANYWHERE = np.random.default_rng(7).uniform(-2, 2, size=(4, 5))
 _ALPHAS = np.linspace(0, 1, 5)
 _OUTER_RIDGE = toy.neighbour_barriers(_THREE)[1]
 _CURVATURE_INSIDE, _CURVATURE_OUTSIDE = toy.curvature(_THREE[1:], _THREE)
+_APPROXIMATED = toy.approximation_factors(_THREE)[1] * _OUTER_RIDGE
 _STRETCH = 1 / np.cos(np.pi / 10)  # takes the outermost of five Chebyshev points to 1
 
 
@@ -77,6 +79,12 @@ EXERCISES = {
         "Add an axis for the roots, and take the product along it.",
         {
             "Each factor of the product is squared.": lambda t, r: np.subtract.outer(t, r).prod(-1),
+            "A factor is zero where theta is at its solution. Mind the sign.": lambda t, r: (
+                np.add.outer(t, r) ** 2
+            ).prod(-1),
+            "You have multiplied over the thetas as well. Each theta has a value of its own.": lambda t, r: (
+                np.subtract.outer(t, r) ** 2
+            ).prod(),
             "Multiply the factors, do not add them.": lambda t, r: (np.subtract.outer(t, r) ** 2).sum(-1),
             "That is the logarithm of f.": lambda t, r: np.log(toy.value(t, r) + 1e-300),
         },
@@ -85,7 +93,10 @@ EXERCISES = {
             (0.3, [2.0]),
             (np.linspace(-2, 2, 7), [-1.0, 0.5, 1.0]),
             (np.ones((2, 3)), [0.0, 3.0]),
+            (_ANYWHERE, [-1.0, 0.0, 2.0]),
+            (1.7, [-1.0, 0.0, 2.0]),
         ),
+        parts={"theta as a number": Part((0, 1, 5)), "theta as an array": Part((2, 3, 4))},
     ),
     "toy-4": Exercise(
         lambda alpha, theta_1, theta_2, roots: toy.barrier_curve(theta_1, theta_2, alpha, roots),
@@ -101,6 +112,15 @@ EXERCISES = {
             ),
             "The wrong endpoint: you start at theta_2. alpha = 0 should be at theta_1.": _barrier(
                 _backwards, _backwards
+            ),
+            "You have subtracted the height of theta_1 only. Where does the chord end?": _barrier(
+                _forwards, np.zeros_like
+            ),
+            "It may be negative, too: do not cut it off at zero.": lambda *given: np.maximum(
+                _barrier(_forwards, _forwards)(*given), 0
+            ),
+            "That is the highest barrier. Each alpha has a value of its own.": lambda *given: np.max(
+                _barrier(_forwards, _forwards)(*given)
             ),
             "You have subtracted the mean of both ends. The chord between them is a straight line in alpha.": _barrier(
                 _forwards, lambda alpha: 0.5
@@ -121,6 +141,11 @@ EXERCISES = {
             "Did you use the outer solution's curvature alone? The inner one differs.": _CURVATURE_OUTSIDE
             / 8
             / _OUTER_RIDGE,
+            "Did you use the mean of both curvatures at every alpha? In the formula, their weights depend on alpha.": (
+                (_CURVATURE_INSIDE + _CURVATURE_OUTSIDE) / 16 / _OUTER_RIDGE
+            ),
+            "That is the height of the approximation. How high is the true barrier?": _APPROXIMATED,
+            "That is the difference of both heights. By what *factor* do they differ?": _APPROXIMATED - _OUTER_RIDGE,
             "Is that the factor for two solutions? The third one changes both the ridge and the curvatures.": (
                 toy.approximation_factors([-1.0, 1.0])[0]
             ),
@@ -133,6 +158,9 @@ EXERCISES = {
             "Five factors, each of them squared: how many lengths is that?": _STRETCH**5,
             "That is how far the solutions have moved. How does a product of lengths follow?": _STRETCH,
             "f has more than one factor.": _STRETCH**2,
+            "f has a factor for each solution, not for each ridge.": _STRETCH ** (2 * 4),
+            "That is by how much it grows, as a fraction. By what *factor*?": _STRETCH**10 - 1,
+            "NumPy's cosine takes radians.": np.cos(np.degrees(np.pi / 10)) ** -10,
         },
         tolerance=0.005,
     ),
@@ -147,6 +175,12 @@ EXERCISES = {
             ),
             "These are the points where T_m is largest. Solutions belong where it is zero.": np.cos(
                 np.pi * np.arange(_PLACED) / (_PLACED - 1)
+            ),
+            "The outermost need not be at the ends: stretching a placement raises all of its ridges.": (
+                toy.chebyshev(_PLACED) / toy.chebyshev(_PLACED).max()
+            ),
+            "These have the lowest mean square of the product. Its largest value was asked for.": (
+                np.polynomial.legendre.leggauss(_PLACED)[0]
             ),
         },
         reject=_outside_interval,
