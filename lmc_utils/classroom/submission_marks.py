@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils.classroom import answer_feedback, assignments, kernel, sandbox, submissions
+from lmc_utils.classroom import answer_feedback, assignments, kernel, notebook_reading, sandbox, submissions
 from lmc_utils.classroom.assignments import grade_id
 from lmc_utils.classroom.protected_cells import WRONG_FILE, restore
 from lmc_utils.classroom.workspace import Limits, Workspace
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str]) -> None:
     source, trained = Path(arguments[0]), Path(arguments[1]) if arguments[1] else None
     workspace, limits = Workspace(Path.cwd(), trained), Limits(*map(int, arguments[2:5]))
     _limit_resources(limits)
-    submission = submissions.read_notebook(Path("submission.ipynb").read_bytes())
+    submission = notebook_reading.read_notebook(Path("submission.ipynb").read_bytes())
     marks, executed = mark_submission(submission, source, workspace, limits=limits, bwrap=arguments[5] or None)
     workspace.result.with_suffix(".ipynb").write_bytes(nbformat.writes(executed).encode("utf-8", "replace"))
     workspace.result.write_text(json.dumps(asdict(marks)))

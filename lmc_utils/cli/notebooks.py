@@ -144,9 +144,9 @@ def results(
             typer.echo(typer.style(path, bold=True))
         said = {name: json.dumps(value, ensure_ascii=False) for name, value in used[path].items()}
         said |= {name: f"{number:.6g}" for name, number in numbers.items()}
-        names = [one_line(name, LONGEST_VALUE) for name in said]
-        for name, value in zip(names, said.values(), strict=True):
-            typer.echo(f"{name:{max(map(len, names))}}  {value}")
+        shown = [one_line(name, LONGEST_VALUE) for name in said]
+        for name, value in zip(shown, said.values(), strict=True):
+            typer.echo(f"{name:{max(map(len, shown))}}  {value}")
 
 
 def compare(

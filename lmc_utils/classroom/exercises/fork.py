@@ -17,6 +17,8 @@ from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.forking import Experiment, members
 from lmc_utils.measure import barriers, lines
 
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
 _EXPERIMENT = Experiment(parents=5, fork_epochs=(0, 1, 2, 15), siblings=4)
 
 
@@ -33,7 +35,8 @@ def _barrier(split: str = "train", fork: int = 0, **changes: Any) -> float:
 
 def _at_fork_0() -> xr.DataArray:
     """The train error along the line between each pair of siblings that fork at initialisation."""
-    return _line().error.sel(split="train", fork_epoch=0)
+    error: xr.DataArray = _line().error.sel(split="train", fork_epoch=0)
+    return error
 
 
 def _loss_barrier(**changes: Any) -> float:
@@ -55,26 +58,26 @@ def _barrier_by(definition: Callable[[xr.DataArray], xr.DataArray]) -> Callable[
     return lambda errors, alphas: definition(xr.DataArray(errors, coords={"alpha": alphas}))
 
 
-def _inside(alphas: Array) -> Array:
-    return (alphas >= 0) & (alphas <= 1)
+def _inside(alphas: Array) -> Mask:
+    return np.asarray((alphas >= 0) & (alphas <= 1))
 
 
-def _everywhere(alphas: Array) -> Array:
-    return np.full(alphas.shape, True)
+def _everywhere(alphas: Array) -> Mask:
+    return np.full(alphas.shape, True, dtype=bool)
 
 
-def _at_siblings(alphas: Array) -> Array:
-    return (alphas == 0) | (alphas == 1)
+def _at_siblings(alphas: Array) -> Mask:
+    return np.asarray((alphas == 0) | (alphas == 1))
 
 
-def _first_and_last(alphas: Array) -> Array:
+def _first_and_last(alphas: Array) -> Mask:
     return np.isin(np.arange(len(alphas)), [0, len(alphas) - 1])
 
 
 def _highest_minus(
     subtracted: Callable[[Array], float],
-    between: Callable[[Array], Array] = _inside,
-    ends: Callable[[Array], Array] = _at_siblings,
+    between: Callable[[Array], Mask] = _inside,
+    ends: Callable[[Array], Mask] = _at_siblings,
 ) -> Callable[[Array, Array], float]:
     """The highest error on one part of the line, minus something made of the errors on another."""
     return lambda errors, alphas: float(errors[between(alphas)].max() - subtracted(errors[ends(alphas)]))
@@ -145,7 +148,7 @@ EXERCISES = {
                 _highest_minus(np.mean, _inside, _inside)
             ),
             "alpha = 0 and alpha = 1 belong to the line: use <=, not <.": (
-                _highest_minus(np.mean, lambda alphas: (alphas > 0) & (alphas < 1))
+                _highest_minus(np.mean, lambda alphas: np.asarray((alphas > 0) & (alphas < 1)))
             ),
             "That is the barrier at the midpoint. The highest error may be elsewhere.": (
                 _highest_minus(np.mean, lambda alphas: alphas == 0.5)

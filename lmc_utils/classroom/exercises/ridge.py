@@ -185,7 +185,7 @@ EXERCISES = {
                 h, r, e, 0.0
             ),
             "You have returned the position in the array. The height was asked for.": lambda h, r, e: _stands_out_up_to(
-                np.arange(len(h)), r, e
+                np.arange(len(h), dtype=float), r, e
             ),
             "That is the first height at which it does not stand out. The last one at which it does was asked for.": (
                 lambda h, r, e: h[min(np.cumprod(r > 2 * e).sum(), len(h) - 1)]

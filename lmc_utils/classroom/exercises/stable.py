@@ -81,7 +81,7 @@ def _in_steps(batch: float, epoch: float) -> Exercise:
     )
 
 
-def _rate_at_onset(schedule: Callable[[xr.DataArray], xr.DataArray] | None = None, split: str = "train") -> float:
+def _rate_at_onset(schedule: Callable[[xr.DataArray], Any] | None = None, split: str = "train") -> float:
     onset = _onsets("learning rate", split).sel(learning_rate=0.2)
     left = when_stability_begins.rate_at(xr.DataArray(0.2), onset.share) if schedule is None else schedule(onset.share)
     return float(left.mean())
