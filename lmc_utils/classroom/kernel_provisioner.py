@@ -1,0 +1,59 @@
+"""A Jupyter kernel provisioner that starts kernels in the sandbox, for nbgrader's autograder and other clients.
+
+Jupyter finds it by its entry point, `lmc-sandbox`; `classroom.sandbox_kernelspec` installs a kernel that uses it. Where
+no sandbox works, it starts no kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.provisioning import LocalProvisioner
+from traitlets import Int, Unicode
+
+from lmc_utils.classroom import kernel_relay, sandbox
+from lmc_utils.classroom.workspace import Limits, kernel_environment, make_workspace
+
+_DEFAULTS = Limits()
+
+
+class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc]
+    """Starts each kernel in a sandbox of its own, in a workspace that is deleted with it."""
+
+    memory = Int(_DEFAULTS.memory, min=1, help="MiB of memory of all processes").tag(config=True)
+    disk = Int(_DEFAULTS.disk, min=1, help="MiB of each in-memory folder").tag(config=True)
+    cores = Int(_DEFAULTS.cores, min=1, help="threads of numerical libraries").tag(config=True)
+    runs = Unicode(help="folder of trained networks, visible read-only").tag(config=True)
+
+    _folder: Path | None = None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Write the connection file, make a workspace, and replace the command and environment of the kernel.
+
+        Raises:
+            RuntimeError: no sandbox works here.
+        """
+        launch: dict[str, Any] = await super().pre_launch(**kwargs)
+        bwrap = await asyncio.to_thread(sandbox.find_program)
+        if bwrap is None:
+            raise RuntimeError(f"no sandbox: {sandbox.install_advice()}")
+        self._folder = Path(tempfile.mkdtemp(prefix="lmc-"))  # short, as names of sockets must be
+        workspace = make_workspace(self._folder, Path(self.runs) if self.runs else None, copy_runs=False)
+        limits = Limits(memory=self.memory, disk=self.disk, cores=self.cores)
+        connection_file = Path(self.parent.connection_file).resolve()
+        return launch | {
+            "cmd": kernel_relay.command(bwrap, workspace, connection_file, limits),
+            "env": kernel_environment(workspace, limits.cores),
+            "cwd": str(workspace.folder),
+        }
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Delete the workspace; a restarted kernel gets a new one."""
+        await super().cleanup(restart)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
