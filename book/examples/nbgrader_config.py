@@ -1,7 +1,7 @@
 """Configuration of an nbgrader course with the exercises of this book."""
 
-from nbconvert.preprocessors import TagRemovePreprocessor
-from nbgrader.converters import GenerateAssignment
+from nbconvert.preprocessors import ClearMetadataPreprocessor, TagRemovePreprocessor
+from nbgrader.converters import Autograde, GenerateAssignment
 
 c = get_config()  # noqa: F821
 
@@ -16,7 +16,13 @@ c.TagRemovePreprocessor.remove_cell_tags = {"explanation"}
 c.Execute.kernel_name = "lmc-sandbox"
 c.Execute.timeout = 60  # seconds for each cell; 600 where students train networks
 
-# A warning that a test prints costs no points, and a deleted test is put back.
+# By itself, nbgrader gives all points for a test that did not run; a student's tag could say so.
+c.Autograde.sanitize_preprocessors = [ClearMetadataPreprocessor, *Autograde.sanitize_preprocessors.default()]
+c.ClearMetadataPreprocessor.enabled = True
+c.ClearMetadataPreprocessor.clear_notebook_metadata = False
+c.ClearMetadataPreprocessor.preserve_cell_metadata_mask = {"nbgrader"}
+
+# Warnings that a test prints cost no points, and deleted tests are put back.
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = "."
 c.OverwriteCells.add_missing_cells = True

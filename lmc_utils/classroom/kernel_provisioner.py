@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lmc_utils.classroom import kernel_relay, sandbox
 from lmc_utils.classroom.workspace import Limits, kernel_environment, make_workspace
 
 _DEFAULTS = Limits()
+_find_program = cache(sandbox.find_program)  # which takes a second; nbgrader starts a kernel for each submission
 
 
 class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc]
@@ -38,7 +40,7 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc]
             RuntimeError: no sandbox works here.
         """
         launch: dict[str, Any] = await super().pre_launch(**kwargs)
-        bwrap = await asyncio.to_thread(sandbox.find_program)
+        bwrap = await asyncio.to_thread(_find_program)
         if bwrap is None:
             raise RuntimeError(f"no sandbox: {sandbox.install_advice()}")
         self._folder = Path(tempfile.mkdtemp(prefix="lmc-"))  # short, as names of sockets must be

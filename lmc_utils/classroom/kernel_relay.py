@@ -24,15 +24,15 @@ from lmc_utils.classroom.workspace import Limits, Workspace, bounded_folder_comm
 _REQUESTS, _BROADCASTS = (zmq.ROUTER, zmq.DEALER), (zmq.XPUB, zmq.XSUB)
 _CHANNELS = dict.fromkeys(("shell", "stdin", "control", "hb"), _REQUESTS) | {"iopub": _BROADCASTS}
 _IDENTITY = b"relay"  # the same on all channels, as the kernel asks for input the one who sent the request
-_STATUS = b".status"  # end of a topic
-_SMALL = 4096  # bytes
+_NEEDED = (b".status", b".execute_input")  # ends of the topics that a client needs to see that a cell has run
+_SMALL = 64 * 2**10  # bytes; a reply may have a traceback
 _INTERVAL = 100  # milliseconds between two checks whether the kernel lives
 
 
 class MessageBudget:
     """Says which messages of a kernel to relay: all within a number of bytes, then only those that clients wait for.
 
-    These are small: the replies to requests, and among the broadcasts those of the kernel's status.
+    These are small: the replies to requests, and the broadcasts which say that a cell has run.
 
     >>> budget = MessageBudget(10)
     >>> [budget.allows(each, broadcast=True) for each in ([b"k.stream", b"12"], [b"k.stream", b"3"], [b"k.status"])]
@@ -46,7 +46,7 @@ class MessageBudget:
         """Whether to relay a message, given as its parts; it counts from then on."""
         size = sum(map(len, message))
         self.left -= size
-        return self.left >= 0 or (size <= _SMALL and (not broadcast or message[0].endswith(_STATUS)))
+        return self.left >= 0 or (size <= _SMALL and (not broadcast or message[0].endswith(_NEEDED)))
 
 
 def relay(client: Mapping[str, Any], sandboxed: Mapping[str, Any], running: Callable[[], bool]) -> None:
