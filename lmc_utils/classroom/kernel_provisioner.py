@@ -39,10 +39,10 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc]
         Raises:
             RuntimeError: no sandbox works here.
         """
-        launch: dict[str, Any] = await super().pre_launch(**kwargs)
         bwrap = await asyncio.to_thread(_find_program)
         if bwrap is None:
             raise RuntimeError(f"no sandbox: {sandbox.install_advice()}")
+        launch: dict[str, Any] = await super().pre_launch(**kwargs)
         self._folder = Path(tempfile.mkdtemp(prefix="lmc-"))  # short, as names of sockets must be
         workspace = make_workspace(self._folder, Path(self.runs) if self.runs else None, copy_runs=False)
         limits = Limits(memory=self.memory, disk=self.disk, cores=self.cores)

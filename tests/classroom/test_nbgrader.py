@@ -211,6 +211,7 @@ def test_a_dead_kernel_costs_all_points_in_nbgrader(sandbox_program: str, course
     assert ended.returncode == 1
     assert "Kernel died" in ended.stderr
     assert not (course.folder / "autograded" / "dan" / "toy").exists()
+    assert sum(course.points()["dan"].values()) == 0
 
 
 @pytest.mark.usefixtures("honest")
