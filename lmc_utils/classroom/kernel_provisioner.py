@@ -23,7 +23,7 @@ _DEFAULTS = Limits()
 _find_program = cache(sandbox.find_program)  # which takes a second; nbgrader starts a kernel for each submission
 
 
-class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc]
+class SandboxProvisioner(LocalProvisioner):
     """Starts each kernel in a sandbox of its own, in a workspace that is deleted with it."""
 
     memory = Int(_DEFAULTS.memory, min=1, help="MiB of memory of all processes").tag(config=True)
@@ -46,9 +46,9 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc]
         self._folder = Path(tempfile.mkdtemp(prefix="lmc-"))  # short, as names of sockets must be
         workspace = make_workspace(self._folder, Path(self.runs) if self.runs else None, copy_runs=False)
         limits = Limits(memory=self.memory, disk=self.disk, cores=self.cores)
-        connection_file = Path(self.parent.connection_file).resolve()
+        manager: Any = self.parent
         return launch | {
-            "cmd": kernel_relay.command(bwrap, workspace, connection_file, limits),
+            "cmd": kernel_relay.command(bwrap, workspace, Path(manager.connection_file).resolve(), limits),
             "env": kernel_environment(workspace, limits.cores),
             "cwd": str(workspace.folder),
         }

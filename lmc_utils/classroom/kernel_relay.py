@@ -64,7 +64,7 @@ def relay(client: Mapping[str, Any], sandboxed: Mapping[str, Any], running: Call
         budget, targets = MessageBudget(), dict[zmq.Socket[bytes], zmq.Socket[bytes]]()
         for name, kinds in _CHANNELS.items():
             front, back = (stack.enter_context(context.socket(kind)) for kind in kinds)
-            if back.socket_type == zmq.DEALER:
+            if back.type == zmq.DEALER:
                 back.setsockopt(zmq.IDENTITY, _IDENTITY)
             front.bind(_address(client, name))
             back.connect(_address(sandboxed, name))
@@ -73,7 +73,7 @@ def relay(client: Mapping[str, Any], sandboxed: Mapping[str, Any], running: Call
             poller.register(each, zmq.POLLIN)
         while (ready := poller.poll(_INTERVAL)) or running():
             for source, _ in ready:
-                message, kind = source.recv_multipart(), source.socket_type
+                message, kind = source.recv_multipart(), source.type
                 from_client = kind in (zmq.ROUTER, zmq.XPUB)
                 if from_client or budget.allows(message, broadcast=kind == zmq.XSUB):
                     targets[source].send_multipart(message)

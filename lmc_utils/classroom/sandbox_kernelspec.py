@@ -31,7 +31,7 @@ def specification(limits: Limits, runs: Path | None = None) -> dict[str, Any]:
     >>> specification(Limits(memory=1024))["metadata"]["kernel_provisioner"]["config"]
     {'memory': 1024, 'disk': 256, 'cores': 1}
     """
-    config = {"memory": limits.memory, "disk": limits.disk, "cores": limits.cores}
+    config: dict[str, Any] = {"memory": limits.memory, "disk": limits.disk, "cores": limits.cores}
     config |= {"runs": str(runs.resolve())} if runs else {}
     return {
         # The provisioner adds what is missing here: a client that ignores it starts nothing.
