@@ -1,8 +1,8 @@
 """A kernel in the sandbox for any Jupyter client: start it, and relay its messages within bounds.
 
-This runs in a separate process (`python -m lmc_utils.classroom.kernel_relay`), outside the sandbox. To the client it is
-the kernel; the kernel itself has sockets in a small folder in memory, and reaches nothing else. The messages are
-untrusted data and not parsed. Those that are too large are dropped, and so are outputs after the first MiB.
+This runs in a separate process (`python -m lmc_utils.classroom.kernel_relay`), outside the sandbox. The client takes it
+for the kernel. The kernel itself, in the sandbox, has its sockets in a small in-memory folder. Its messages are
+untrusted data and are not parsed; those that are too large are dropped, and so are outputs after the first 2 MiB.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from lmc_utils.classroom.workspace import Limits, Workspace, bounded_folder_comm
 
 _REQUESTS, _BROADCASTS = (zmq.ROUTER, zmq.DEALER), (zmq.XPUB, zmq.XSUB)
 _CHANNELS = dict.fromkeys(("shell", "stdin", "control", "hb"), _REQUESTS) | {"iopub": _BROADCASTS}
-_IDENTITY = b"relay"  # the same on all channels, as the kernel asks for input the one who sent the request
-_NEEDED = (b".status", b".execute_input")  # ends of the topics that a client needs to see that a cell has run
+_IDENTITY = b"relay"  # the same on all channels: the kernel sends a request for input to the sender of a cell
+_NEEDED = (b".status", b".execute_input")  # topics, by their ends, that tell a client that a cell has run
 _SMALL = 64 * 2**10  # bytes; a reply may have a traceback
-_INTERVAL = 100  # milliseconds between two checks whether the kernel lives
+_INTERVAL = 100  # milliseconds between two checks whether the kernel is alive
 
 
 class MessageBudget:
-    """Says which messages of a kernel to relay: all within a number of bytes, then only those that clients wait for.
+    """Decides which messages of a kernel to relay: all within a number of bytes, then only those that clients wait for.
 
-    These are small: the replies to requests, and the broadcasts which say that a cell has run.
+    The latter are small: replies to requests, and broadcasts that tell a client that a cell has run.
 
     >>> budget = MessageBudget(10)
     >>> [budget.allows(each, broadcast=True) for each in ([b"k.stream", b"12"], [b"k.stream", b"3"], [b"k.status"])]
@@ -43,7 +43,7 @@ class MessageBudget:
         self.left = size
 
     def allows(self, message: Sequence[bytes], *, broadcast: bool) -> bool:
-        """Whether to relay a message, given as its parts; it counts from then on."""
+        """Whether to relay a message, given as its parts; its size counts either way."""
         size = sum(map(len, message))
         self.left -= size
         return self.left >= 0 or (size <= _SMALL and (not broadcast or message[0].endswith(_NEEDED)))
@@ -54,8 +54,8 @@ def relay(client: Mapping[str, Any], sandboxed: Mapping[str, Any], running: Call
 
     Args:
         client: the content of the connection file that the client knows.
-        sandboxed: that of the kernel's own.
-        running: whether the kernel lives.
+        sandboxed: the same for the kernel in the sandbox.
+        running: whether the kernel is alive.
     """
     with ExitStack() as stack:
         context, poller = stack.enter_context(zmq.Context()), zmq.Poller()

@@ -41,12 +41,10 @@ pytestmark = pytest.mark.xdist_group("nbgrader")  # the course is graded once
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = ROOT / "book" / "examples" / "nbgrader_config.py"
 GROUP = "jupyter_client.kernel_provisioners"
-# A test calls this function, whose warning costs no points; and errors after many outputs still cost theirs.
-_WARNING = (
-    "import warnings\ndef landscape(theta, roots):\n    warnings.warn('slow')\n    return toy.value(theta, roots)"
-)
+# A warning in a test costs no points, and errors cost theirs even after so many outputs that the rest is dropped.
+_WARNING = "def landscape(theta, roots):\n    np.log(np.zeros(1))\n    return toy.value(theta, roots)"
 _FLOOD = "print('x' * 3_000_000)\n1 / 0"
-ATTACKS = (
+ATTACKS = (  # the last but one uses up the outputs that are relayed
     *("table overwritten", "neighbour changed", "neighbour read", "solutions read", "package changed"),
     *("start-up files written", "environment read", "environments of others read", "files of the home read"),
     *("files read through /proc", "grader killed", "process traced", "socket on this machine", "abstract socket"),
@@ -234,15 +232,10 @@ def test_hostile_code_is_blocked_and_honest_answers_get_their_points(sandbox_pro
 
 
 def test_these_attacks_succeed_without_a_sandbox(course: Course) -> None:
-    outside = {"exercises": str(course.folder / "source" / "toy" / SOURCE.name), "canary": CANARY}
-    outside |= {"secret": f"{course.environment['HOME']}/secret"}
-    code = "\n".join(
-        [preamble(outside), CODE["solutions read"], CODE["environment read"], CODE["files of the home read"]]
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], env=course.environment, capture_output=True, text=True, check=True
-    )
-    assert ran.stdout.count("BREACH") == 3
+    attacks = ("solutions read", "environment read", "files of the home read")  # which do no harm
+    code = "\n".join([preamble(course.targets()), *(CODE[name] for name in attacks)])
+    ran = subprocess.run([sys.executable, "-c", code], env=course.environment, capture_output=True, check=True)
+    assert ran.stdout.count(b"BREACH") == len(attacks)
 
 
 def contents(*folders: Path) -> dict[Path, bytes]:
