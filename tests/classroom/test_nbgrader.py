@@ -145,11 +145,17 @@ def honest(course: Course) -> dict[str, NotebookNode]:
     return notebooks
 
 
-def test_the_release_is_the_version_that_we_hand_out(course: Course) -> None:
-    ours = assignments.student_version(SOURCE).cells
-    released = nbformat.read(course.folder / "release" / "toy" / SOURCE.name, as_version=4).cells
-    assert {(cell.id, cell.source) for cell in released} <= {(cell.id, cell.source) for cell in ours}
-    assert [identity(cell) for cell in released if identity(cell)] == [identity(c) for c in ours if identity(c)]
+def test_the_releases_are_the_versions_that_we_hand_out(course: Course) -> None:
+    sources = sorted(SOURCE.parent.glob("*.ipynb"))
+    (course.folder / "source" / "all").mkdir()
+    for source in sources:
+        (course.folder / "source" / "all" / source.name).write_bytes(source.read_bytes())
+    assert course.nbgrader("generate_assignment", "all").returncode == 0
+    for source in sources:
+        ours = assignments.student_version(source).cells
+        released = nbformat.read(course.folder / "release" / "all" / source.name, as_version=4).cells
+        assert {(cell.id, cell.source) for cell in released} <= {(cell.id, cell.source) for cell in ours}
+        assert [identity(cell) for cell in released if identity(cell)] == [identity(c) for c in ours if identity(c)]
 
 
 @pytest.fixture(scope="module")
