@@ -24,7 +24,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # The longest groups, which start first so that no worker runs one of them alone at the end.
-LONGEST = ("build", "hostile", "grading", "sweeps", "faults")
+LONGEST = ("build", "hostile", "grading", "nbgrader", "sweeps", "faults")
 NO_BROWSER, NO_SANDBOX = "there is no browser", "there is no sandbox"
 
 

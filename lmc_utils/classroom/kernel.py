@@ -5,6 +5,7 @@ Everything that it sends is untrusted data: messages that are too large are drop
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -22,16 +23,26 @@ from nbformat import NotebookNode
 
 from lmc_utils import resources
 from lmc_utils.classroom import assignments
+from lmc_utils.classroom.workspace import Limits
 
-_MAX_MESSAGE = 16 * 2**20  # bytes
-_MAX_OUTPUTS = 2 * 2**20  # characters of all outputs
+MAX_MESSAGE = 16 * 2**20  # bytes
+MAX_OUTPUTS = 2 * 2**20  # characters of all outputs
 _MAX_ERROR = 2000  # characters
 _SPARE_MEMORY = 256 * 2**20  # bytes that must stay free on the machine
 _MAX_PROCESSES, _MAX_THREADS = 200, 2000
 _INTERVAL = 0.1  # seconds between two checks
 # `exit()` would end the kernel, and the cells after it would get no marks.
 _IGNORE_EXIT = "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None"
-_ARGUMENTS = ["-f", "{connection_file}", "--IPKernelApp.log_level=50", _IGNORE_EXIT]
+_ARGUMENTS = ["--IPKernelApp.log_level=50", _IGNORE_EXIT]
+
+
+def command(prefix: Sequence[str], connection_file: str) -> list[str]:
+    """The command, with a prefix such as that of the sandbox, that starts the kernel of a submission.
+
+    >>> command(["nice"], "k.json")[3:6]
+    ['ipykernel_launcher', '-f', 'k.json']
+    """
+    return [*prefix, sys.executable, "-m", "ipykernel_launcher", "-f", connection_file, *_ARGUMENTS]
 
 
 def bounded_executor(
@@ -59,7 +70,7 @@ def bounded_executor(
         def __init__(self, **traits: Any) -> None:
             transport = "ipc" if os.name == "posix" else "tcp"
             super().__init__(**traits, transport=transport, connection_file=str(messages / "k.json"))
-            self.context.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE)
+            self.context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
 
         def client(self, **options: Any) -> Any:
             return super().client(**{"context": self.context, **options})
@@ -69,7 +80,7 @@ def bounded_executor(
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            argv = [*prefix, sys.executable, "-m", "ipykernel_launcher", *_ARGUMENTS]
+            argv = command(prefix, "{connection_file}")
             return KernelSpec(argv=argv, display_name="Python 3", language="python", interrupt_mode="message")
 
     class Bounded(Execute):  # type: ignore[misc]
@@ -83,7 +94,7 @@ def bounded_executor(
                 content["evalue"], content["traceback"] = str(content["evalue"])[:_MAX_ERROR], []
             elif msg["msg_type"] not in ("status", "execute_input"):
                 self.characters += len(str(content))
-                if self.characters > _MAX_OUTPUTS:
+                if self.characters > MAX_OUTPUTS:
                     return None
             output: NotebookNode | None = super().process_message(msg, cell, cell_index)
             return output
@@ -100,6 +111,23 @@ def bounded_executor(
         },
         on_cell_start=lambda cell, cell_index: started.append(cell_index),
     )
+
+
+def limit_resources(limits: Limits) -> None:
+    """Where the system allows, limit memory and file size of each process, and adopt orphaned child processes.
+
+    If memory still runs out, the system kills these processes first.
+    """
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        for kind, mebibytes in {resource.RLIMIT_DATA: limits.memory, resource.RLIMIT_FSIZE: limits.disk}.items():
+            resource.setrlimit(kind, (mebibytes * 2**20, mebibytes * 2**20))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 @contextmanager

@@ -7,13 +7,11 @@ handle: cells that never end, and cells that kill the kernel.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -200,23 +198,6 @@ def _plain_line(message: str, private: str) -> str:
     return re.sub(r"0x[0-9a-fA-F]+", "0x...", message)[:_MAX_REMARK]
 
 
-def _limit_resources(limits: Limits) -> None:
-    """Where the system allows, limit memory and file size of each process, and adopt orphaned child processes.
-
-    If memory still runs out, the system kills these processes first.
-    """
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        for kind, mebibytes in {resource.RLIMIT_DATA: limits.memory, resource.RLIMIT_FSIZE: limits.disk}.items():
-            resource.setrlimit(kind, (mebibytes * 2**20, mebibytes * 2**20))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-
-
 def main(arguments: Sequence[str]) -> None:
     """Mark the submission in the current folder, a workspace; writes its marks as JSON, and the executed notebook.
 
@@ -225,7 +206,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     source, trained = Path(arguments[0]), Path(arguments[1]) if arguments[1] else None
     workspace, limits = Workspace(Path.cwd(), trained), Limits(*map(int, arguments[2:5]))
-    _limit_resources(limits)
+    kernel.limit_resources(limits)
     submission = notebook_reading.read_notebook(Path("submission.ipynb").read_bytes())
     marks, executed = mark_submission(submission, source, workspace, limits=limits, bwrap=arguments[5] or None)
     workspace.result.with_suffix(".ipynb").write_bytes(nbformat.writes(executed).encode("utf-8", "replace"))

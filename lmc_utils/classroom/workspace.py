@@ -106,7 +106,7 @@ def marking_job(
     # An endless cell costs its limit once; one that kills the kernel costs a restart and the cells before it.
     expected, found = (content.count(b"cell_type") for content in (source.read_bytes(), submission))
     seconds = 900 + 2 * limits.cell_seconds * (expected + min(found, _CELLS_FACTOR * expected))
-    folder, environment = workspace.folder, _environment(workspace, limits.cores)
+    folder, environment = workspace.folder, kernel_environment(workspace, limits.cores)
     return Job(name, command, folder / "log", folder, environment, seconds)
 
 
@@ -116,7 +116,7 @@ def bounded_folder_command(bwrap: str, folder: Path) -> list[str]:
     return [bwrap, *everything, "--size", str(_MESSAGES_SIZE), "--tmpfs", str(folder), "--"]
 
 
-def _environment(workspace: Workspace, cores: int) -> dict[str, str]:
+def kernel_environment(workspace: Workspace, cores: int) -> dict[str, str]:
     """Environment variables: private folders, and of the grader's variables only those that Python needs."""
     private = {
         "HOME": workspace.home,

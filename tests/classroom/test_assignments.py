@@ -146,5 +146,5 @@ def test_a_faulty_source_is_a_one_line_error(tmp_path: Path) -> None:
 
 def test_a_read_only_folder_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ParameterError, match=r"^out: cannot write to .* Not a directory"):
+    with pytest.raises(ParameterError, match=r"^out: cannot write .* Not a directory"):
         assignments.write(SOURCES[:1], tmp_path / "file" / "x")

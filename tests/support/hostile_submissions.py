@@ -325,8 +325,8 @@ def _doubled() -> NotebookNode:
     return notebook
 
 
-def _skipping() -> NotebookNode:
-    notebook = solved([])
+def told_not_to_run(notebook: NotebookNode) -> NotebookNode:
+    """The notebook with a tag in each cell that says not to execute it."""
     for cell in notebook.cells:
         cell.metadata["tags"] = ["skip-execution", "raises-exception"]
     return notebook
@@ -347,7 +347,7 @@ HOSTILE |= {
     "points raised": Hostile(notebook=_cheating_points, most=1.0),
     "tests doubled": Hostile(notebook=_doubled, most=1.0),
     "tests deleted": Hostile(notebook=lambda: without(solved([]), lambda cell: cell.endswith("-test")), most=0.0),
-    "tests told not to run": Hostile(notebook=_skipping, most=0.0),
+    "tests told not to run": Hostile(notebook=lambda: told_not_to_run(solved([])), most=0.0),
     "1,000 cells": Hostile(notebook=_many_cells, most=1.0),
     "an ugly error": Hostile(notebook=_ugly_error, most=1.0),
     "check changed": Hostile(notebook=lambda: solved([], toy_1="import builtins\nprediction = 1\ncheck = print")),
@@ -449,14 +449,14 @@ def attack(
         answers = solved(toy_2=f"barrier = 1.5**4  # {CANARY}", toy_7=QUICK)
         hand_in(answers, root / "submissions" / name / SOURCE.name)
     table, executed = root / "grades.csv", folder / "executed"
-    with _listening() as (port, abstract, heard):
+    with listening() as (port, abstract, heard):
         outside = {
             "root": str(root), "table": str(table), "exercises": str(exercises), "home": str(Path.home()), "port": port,
             "secret": str(home / "secret"), "package": str(Path(grading.__file__).parents[1]), "abstract": abstract,
             "neighbour": str(root / "submissions" / HONEST[-1] / SOURCE.name), "grader": os.getpid(), "canary": CANARY,
             "processes": [process.pid for process in psutil.process_iter() if process.pid != os.getpid()],
         }  # fmt: skip
-        where = _write(root / "submissions", names, _BEGIN.format(outside=json.dumps(outside)), packed)
+        where = _write(root / "submissions", names, preamble(outside), packed)
         before = _fingerprints(root / "submissions", exercises.parent, home, Path(grading.__file__).parents[1])
         secrets = {"LMC_TEST_SECRET": CANARY, "HARMLESS": CANARY, "AWS_PROFILE": CANARY}
         with mock.patch.dict(os.environ, secrets):
@@ -469,6 +469,20 @@ def attack(
         (name, not (faults := [*everywhere, *_faults(name, where[name], rows, executed)]), "; ".join(faults))
         for name in names
     ]
+
+
+def preamble(outside: dict[str, object]) -> str:
+    """The code before attacks: functions that they call, and their targets."""
+    return _BEGIN.format(outside=json.dumps(outside))
+
+
+def solved_with_attacks(begin: str, sources: Sequence[str]) -> NotebookNode:
+    """A solved notebook with cells that attack before the second answer."""
+    notebook = solved(toy_7=QUICK)
+    row = next(row for row, cell in enumerate(notebook.cells) if identity(cell) == "toy-2")
+    needed = [CODE["400 MB in the home"]] if any("fits(" in source for source in sources) else []
+    notebook.cells[row:row] = [nbformat.v4.new_code_cell(source) for source in (begin, *needed, *sources)]
+    return notebook
 
 
 def _write(folder: Path, names: Sequence[str], begin: str, packed: bool) -> dict[str, str]:
@@ -492,13 +506,7 @@ def _write(folder: Path, names: Sequence[str], begin: str, packed: bool) -> dict
             hostile.file(target)
         where[name] = place
     for place, sources in cells.items():
-        notebook = solved(toy_7=QUICK)
-        (answer,) = (cell for cell in notebook.cells if identity(cell) == "toy-2")
-        row = notebook.cells.index(answer)
-        needed = [CODE["400 MB in the home"]] if any("fits(" in source for source in sources) else []
-        extra = [begin, *needed, *sources]
-        notebook.cells[row:row] = [nbformat.v4.new_code_cell(source) for source in extra]
-        hand_in(notebook, folder / place / SOURCE.name)
+        hand_in(solved_with_attacks(begin, sources), folder / place / SOURCE.name)
     return where
 
 
@@ -566,7 +574,7 @@ def _fingerprints(*folders: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _listening() -> Iterator[tuple[int, str, list[str]]]:
+def listening() -> Iterator[tuple[int, str, list[str]]]:
     """A TCP socket and an abstract one, and the list of those that were reached."""
     heard: list[str] = []
     name = f"\0lmc-hostile-{os.getpid()}-{random.randrange(10**9)}"
