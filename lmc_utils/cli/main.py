@@ -27,6 +27,15 @@ _UsageError: Any = typer.BadParameter.__base__  # click's, of which some version
 class _Commands(typer.core.TyperGroup):
     """Commands that report errors which the user can fix in one line on standard error."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().make_context(*arguments, **options)
+        except _UsageError as error:
+            if "NoArgs" in type(error).__name__:  # `lmc` alone prints its help
+                raise
+            sys.stderr.write(f"lmc: {one_line(_usage(error))}\n")
+            sys.exit(2)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -36,8 +45,7 @@ class _Commands(typer.core.TyperGroup):
         except (ParameterError, ExecutionError, OSError) as error:  # the last: a full disk, a locked folder
             message, status = str(error), 2 if isinstance(error, ParameterError) else 1
         except _UsageError as error:
-            command = f"lmc {ctx.invoked_subcommand}" if error.ctx is not ctx else "lmc"
-            message, status = f"{error.format_message().rstrip('.')}; see `{command} --help`", 2
+            message, status = _usage(error), 2
         except ModuleNotFoundError as error:
             if (needs := extras.missing(str(ctx.invoked_subcommand), error)) is None:
                 raise
@@ -46,6 +54,17 @@ class _Commands(typer.core.TyperGroup):
             message, status = f"interrupted; {str(interrupt) or 'what was finished is kept'}", 130
         sys.stderr.write(f"lmc: {one_line(message)}\n")
         sys.exit(status)
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with a command line, and where to read how it is used."""
+    command = "lmc" if error.ctx is None else " ".join(["lmc", *_path_below_the_program(error.ctx)])
+    return f"{error.format_message().rstrip('.')}; see `{command} --help`"
+
+
+def _path_below_the_program(context: Any) -> list[str]:
+    """The names of the command of a context and of those above it, without the program's own."""
+    return [*_path_below_the_program(context.parent), context.info_name] if context.parent else []
 
 
 app = typer.Typer(

@@ -31,11 +31,12 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
         code = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
+        bar = job_progress(hidden=progress.is_hidden())
+        advance = partial(_advance, bar, bar.add_task("cells", total=len(code)))
         nb_man.save = throttled(nb_man.save, _WRITING_FRACTION)
+        nb_man.cell_complete = _followed_by(nb_man.cell_complete, advance)
         try:
-            with job_progress(hidden=progress.is_hidden()) as bar:
-                advance = partial(_advance, bar, bar.add_task("cells", total=len(code)))
-                nb_man.cell_complete = _followed_by(nb_man.cell_complete, advance)
+            with bar:
                 return super().execute_managed_notebook(nb_man, kernel_name, **options)
         finally:
             del nb_man.save, nb_man.cell_complete

@@ -14,7 +14,7 @@ from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
 from lmc_utils.settings import ParameterError
 
 _TYPE_COMMENT = re.compile(r"^type:\s*\S+\s*")
-_NOT_PYTHON = re.compile(r"^\s*[%!?].*$", re.MULTILINE)  # magics and shell commands
+_NOT_PYTHON = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)  # magics and shell commands
 _UNREADABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 
 
@@ -40,11 +40,9 @@ def assignments(source: str) -> dict[str, Assignment]:
     >>> assignments("rate: float | None = 0.1  # 1 = slow")
     {'rate': Assignment(default='0.1', comment='1 = slow')}
     """
-    source = _NOT_PYTHON.sub("", source)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about backslashes
-            tree, comments = ast.parse(source), dict(_comments(source))
+        source, tree = _parse(source)
+        comments = dict(_comments(source))
     except (*_UNREADABLE, tokenize.TokenError) as error:
         raise ParameterError(f"the parameters cell is not Python ({error})") from error
     return {
@@ -66,6 +64,17 @@ def literal(name: str, source: str) -> Any:
     except _UNREADABLE as error:
         line = f"its default must be a plain value (got {short_repr(source)})"
         raise ParameterError(f"{one_line(name, LONGEST_VALUE)}: {line}") from error
+
+
+def _parse(source: str) -> tuple[str, ast.Module]:
+    """Python code and its tree; if it does not parse, without lines of magics and shell commands."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about backslashes
+        try:
+            return source, ast.parse(source)
+        except SyntaxError:
+            without = _NOT_PYTHON.sub("", source)
+            return without, ast.parse(without)
 
 
 def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent.parent
         (["run", "02_sibling_forks"], "unknown notebook '02_sibling_forks'; did you mean '02_sibling_forking'?"),
         (["run", "0"], "'0' is ambiguous: 01_toy_landscapes, 02_sibling_forking, 03_barrier_approximation and"),
         (["run", "02", "--workers", "2"], "No such option: --workers; see `lmc run --help`"),
+        (["--bad"], "No such option: --bad; see `lmc --help`"),
+        (["runs", "rm"], "Missing argument 'name'; see `lmc runs rm --help`"),
         (["runz"], "No such command 'runz'. Did you mean 'run', 'runs'?; see `lmc --help`"),
         (["sweep", "02"], "Missing option '-o' / '--out'; see `lmc sweep --help`"),
         (["run", "nowhere/x.ipynb"], "no such file: nowhere/x.ipynb"),

@@ -19,6 +19,7 @@ from lmc_utils.settings import ParameterError
         ("first = 1; word = 'x'  # which", "word", "x", "which"),
         ("%matplotlib inline\n!ls\nseed = -1", "seed", -1, ""),
         ("seed = 1\nseed = 2", "seed", 2, ""),
+        ('word = """a\n! b\n% c"""  # which', "word", "a\n! b\n% c", "which"),
         ("a = b = 5", "b", 5, ""),
     ],
 )
