@@ -103,7 +103,7 @@ def parents_part(table: xr.Dataset) -> dict[str, Correlation]:
             pair and alpha.
     """
     barrier = barriers.error_barrier(table.error.sel(split="train"))
-    return {f"fork_{fork}": intraclass_correlation(barrier.sel(fork_epoch=fork)) for fork in table.fork_epoch.values}
+    return {f"epoch_{fork}": intraclass_correlation(barrier.sel(fork_epoch=fork)) for fork in table.fork_epoch.values}
 
 
 def _at_fork(error: xr.DataArray) -> xr.DataArray:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -27,7 +26,7 @@ from lmc_utils.classroom.grade_table import files_as_csv, format_points, student
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
 from lmc_utils.classroom.submission_marks import Marks, zero_marks
 from lmc_utils.classroom.submissions import Submission, collect_submissions
-from lmc_utils.classroom.workspace import Limits, Workspace, make_workspace, marking_job
+from lmc_utils.classroom.workspace import Limits, Workspace, make_workspace, marking_job, temporary_folder
 from lmc_utils.formatting import one_line
 from lmc_utils.output_files import require_writable, require_writable_folder
 from lmc_utils.provenance import digest, remove_partial_files, write_whole
@@ -261,7 +260,7 @@ def _run_in_workspaces(
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
     """A folder that is removed at the end, even if a killed kernel still writes to it for a moment."""
-    folder = Path(tempfile.mkdtemp(prefix="lmc-"))  # short, as names of sockets must be
+    folder = temporary_folder()
     try:
         yield folder
     finally:

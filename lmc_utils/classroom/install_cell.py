@@ -7,13 +7,15 @@ from nbformat import NotebookNode
 
 from lmc_utils.settings import require
 
-INSTALL = "install"  # the `grade_id` of the cell
+INSTALL = "install"  # the id of the cell
 PACKAGE_NAME = "lmc-utils"
 _LONGEST = 500  # characters
 
 
 def add_install_cell(notebook: NotebookNode, requirement: str = PACKAGE_NAME) -> NotebookNode:
-    """Insert the cell before the first code cell of a notebook, in place; nbgrader takes it for a locked cell.
+    """Insert the cell before the first code cell of a notebook, in place.
+
+    It has no metadata of nbgrader, which would not know it when the notebook is submitted to a course of its own.
 
     Args:
         notebook: an exercise notebook.
@@ -36,10 +38,7 @@ def add_install_cell(notebook: NotebookNode, requirement: str = PACKAGE_NAME) ->
     advice = f"install the package in a new cell, then restart the kernel: %pip install {requirement.strip()}"
     source = "try:\n    import lmc_utils\nexcept ModuleNotFoundError:\n    raise ModuleNotFoundError(\n"
     source += f"        {advice!r}\n    ) from None"
-    named = {"grade": False, "grade_id": INSTALL, "locked": True, "schema_version": 3, "solution": False, "task": False}
-    cell = nbformat.v4.new_code_cell(
-        source, id=INSTALL, metadata={"deletable": False, "editable": False, "nbgrader": named}
-    )
+    cell = nbformat.v4.new_code_cell(source, id=INSTALL, metadata={"deletable": False, "editable": False})
     place = next((row for row, each in enumerate(notebook.cells) if each.cell_type == "code"), len(notebook.cells))
     notebook.cells.insert(place, cell)
     return notebook

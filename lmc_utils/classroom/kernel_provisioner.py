@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Int, Unicode
 
 from lmc_utils.classroom import kernel_relay, sandbox
-from lmc_utils.classroom.workspace import Limits, kernel_environment, make_workspace
+from lmc_utils.classroom.workspace import Limits, kernel_environment, make_workspace, temporary_folder
 
 _DEFAULTS = Limits()
 _find_program = cache(sandbox.find_program)  # which takes a second; nbgrader starts a kernel for each submission
@@ -43,7 +42,7 @@ class SandboxProvisioner(LocalProvisioner):
         if bwrap is None:
             raise RuntimeError(f"no sandbox: {sandbox.install_advice()}")
         launch: dict[str, Any] = await super().pre_launch(**kwargs)
-        self._folder = Path(tempfile.mkdtemp(prefix="lmc-"))  # short, as names of sockets must be
+        self._folder = temporary_folder()
         workspace = make_workspace(self._folder, Path(self.runs) if self.runs else None, copy_runs=False)
         limits = Limits(memory=self.memory, disk=self.disk, cores=self.cores)
         manager: Any = self.parent

@@ -7,7 +7,6 @@ import copy
 from nbformat import NotebookNode
 
 from lmc_utils.classroom.assignments import grade_id
-from lmc_utils.classroom.install_cell import INSTALL
 
 WRONG_FILE = "none of the exercises' cells is in it: is it the wrong file?"
 
@@ -36,27 +35,27 @@ def restore(submission: NotebookNode, marked: NotebookNode, released: NotebookNo
     seen: set[str] = set()
     for row, cell in reversed(list(enumerate(notebook.cells))):  # of duplicates the last counts, as in nbgrader
         name = grade_id(cell)
-        if name in seen and name != INSTALL:
+        if name in seen:
             remarks.append(f"{name}: this cell is there more than once")
         if name not in known or name in seen:
             cell.metadata.pop("nbgrader", None)
             continue
         seen.add(name)
         original = known[name]
-        changed = name != INSTALL and (name, _stripped(cell.source)) not in unchanged
+        changed = (name, _stripped(cell.source)) not in unchanged
         if _is_locked(original) and original.cell_type == "code" and changed:
             remarks.append(f"{name}: this cell was changed and has been put back")
         # Metadata are restored, too: a tag could keep a test from being run.
         kept = ("id",) if _is_locked(original) else ("id", "source")
         restored = {key: copy.deepcopy(value) for key, value in original.items() if key not in kept}
         notebook.cells[row] = NotebookNode(restored | {key: cell[key] for key in kept if key in cell})
-    if not seen - {INSTALL}:
+    if not seen:
         return copy.deepcopy(marked), [WRONG_FILE]
     place = 0
     for name, original in known.items():
         if name in seen:
             place = 1 + next(row for row, cell in enumerate(notebook.cells) if grade_id(cell) == name)
-        elif original.cell_type == "code" and name != INSTALL:
+        elif original.cell_type == "code":
             notebook.cells.insert(place, copy.deepcopy(original))
             place += 1
             remarks.append(f"{name}: this cell is missing" + (", it has been put back" if _is_locked(original) else ""))

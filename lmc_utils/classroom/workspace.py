@@ -16,6 +16,7 @@ from pathlib import Path
 from lmc_utils.provenance import CHECKOUT, PACKAGE
 from lmc_utils.running.subprocess_jobs import Job
 
+_LONGEST_PARENT = 65  # characters of the path of a temporary folder in which names of sockets are short enough
 _CHECKOUT_FOLDERS = ("results", "notebooks/points")  # which the package reads
 _INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "PYTHONDONTWRITEBYTECODE")
 _MESSAGES_SIZE = 16 * 2**20  # bytes
@@ -60,6 +61,13 @@ class Workspace:
         paths = {"home": "work/home", "temporary": "work/home/.tmp", "runs": "runs", "package": "package"}
         for name, path in (paths | {"messages": "m", "result": "result.json"}).items():
             object.__setattr__(self, name, self.folder / path)
+
+
+def temporary_folder() -> Path:
+    """A new folder for workspaces with a short path: systems limit names of sockets to a hundred characters or so."""
+    usual = tempfile.gettempdir()
+    long = len(usual) > _LONGEST_PARENT and os.access("/tmp", os.W_OK)
+    return Path(tempfile.mkdtemp(prefix="lmc-", dir="/tmp" if long else usual))
 
 
 def make_workspace(within: Path, cached_runs: Path | None = None, *, copy_runs: bool = True) -> Workspace:

@@ -87,7 +87,7 @@ def test_a_run_page_can_be_moved(run_page: Visit, browser: Browser, pages: Path,
     ("change", "said"),
     [
         ({"name": "none.ipynb"}, "no such file: none.ipynb"),
-        ({"out": "page.txt"}, "html must be a file name ending in .html"),
+        ({"out": "page.txt"}, "out must be a file name ending in .html"),
         ({"root": "nowhere"}, "is not a checkout of the book"),
     ],
 )

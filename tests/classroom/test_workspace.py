@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from lmc_utils.classroom import workspace
-from lmc_utils.classroom.workspace import Limits
+from lmc_utils.classroom.workspace import Limits, temporary_folder
 
 REPORT = """
 import json, os, tempfile, lmc_utils
@@ -69,3 +70,14 @@ def test_a_job_has_a_total_time_limit(tmp_path: Path) -> None:
     )
     assert job.limit is not None
     assert job.limit > 2 * 3 * 7, "each cell may cost its limit once, and some of them a start of the kernel"
+
+
+def test_workspaces_have_short_paths_even_if_the_temporary_folder_has_a_long_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    folder = temporary_folder()
+    assert len(str(folder)) < 100
+    folder.rmdir()
