@@ -34,9 +34,9 @@ def test_only_a_number_with_both_ends_has_an_interval() -> None:
 @pytest.mark.parametrize(
     ("source", "changed", "title"),
     [
-        ("notebooks/02_x.ipynb", {"seed": 1}, "**Rerun of chapter 2** (`02_x`), "),
-        ("notebooks/02_x.ipynb", {}, "**Run of chapter 2** (`02_x`), "),
-        ("mine/02_x.ipynb", {"seed": 1}, "**Rerun of `02_x`**, "),
+        ("notebooks/02_x.ipynb", {"seed": 1}, "**Rerun of chapter 2** (`02_x`);"),
+        ("notebooks/02_x.ipynb", {}, "**Run of chapter 2** (`02_x`);"),
+        ("mine/02_x.ipynb", {"seed": 1}, "**Rerun of `02_x`**;"),
     ],
 )
 def test_outcomes_of_claims_are_those_of_the_run(source: str, changed: dict[str, int], title: str) -> None:
