@@ -6,12 +6,14 @@ import io
 import struct
 import tracemalloc
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
 from example_submissions import SOURCE, solved
 
+from lmc_utils.classroom import submissions
 from lmc_utils.classroom.archives import Budget, read_archive
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
 from lmc_utils.classroom.students import students_of
@@ -116,6 +118,15 @@ def test_bombs_are_bounded() -> None:
     assert found == {"": "an archive of too many files: unpack it first"}
     nested = packed({"a.zip": packed({"b.zip": packed({"c.ipynb": SHEET})})})
     assert remarks(nested) == {"a.zip/b.zip": "an archive in an archive in an archive: unpack it first"}
+
+
+def test_archives_with_too_many_bytes_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submissions, "Budget", partial(Budget, total=len(SHEET) + 1))
+    for name, files in (("large", ("a", "b", "c")), ("small", ("a",))):
+        (tmp_path / f"{name}.zip").write_bytes(packed({f"{each}/{STEM}.ipynb": SHEET for each in files}))
+    found = submissions.collect_submissions([tmp_path], SOURCES)
+    assert [each.notebook for each in found] == [STEM, None, None, STEM]
+    assert submissions.too_large_archives(found) == [tmp_path / "large.zip"]
 
 
 def test_an_entry_larger_than_it_declares_is_not_unpacked_in_full() -> None:
