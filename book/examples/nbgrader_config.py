@@ -22,7 +22,7 @@ c.ClearMetadataPreprocessor.enabled = True
 c.ClearMetadataPreprocessor.clear_notebook_metadata = False
 c.ClearMetadataPreprocessor.preserve_cell_metadata_mask = {"nbgrader"}
 
-# Warnings that a test prints cost no points, and deleted tests are put back.
+# Warnings that a test prints cost no points, and deleted tests are restored.
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = "."
 c.OverwriteCells.add_missing_cells = True

@@ -28,6 +28,9 @@ class Budget:
     each: int = 256 * 2**20
 
 
+ARCHIVE_TOO_LARGE = f"the archive has more than {Budget.total / 2**30:g} GiB"  # when unpacked: part of a remark
+
+
 @dataclass(frozen=True)
 class Entry:
     """A file in an archive.
@@ -87,15 +90,12 @@ def _read_entry(
     archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo, budget: Budget, depth: int
 ) -> Iterator[Entry]:
     modified = _modified(member)
-    outside = name.startswith("/") or any(part == ".." or part.endswith(":") for part in PurePosixPath(name).parts)
-    if outside or len(name) > _MAX_NAME:
-        why = "it would be outside the folder of the archive" if outside else "its name is too long"
+    if why := _unsafe_name(name):
         flat = " ".join(part for part in name[:_MAX_NAME].split("/") if part.strip("."))
         yield Entry(flat, b"", f"not read: {why}", modified)
         return
-    if member.file_size > min(budget.each, budget.total) or member.compress_type not in _METHODS:
-        what = "too large" if member.compress_type in _METHODS else "compressed in an unusual way"
-        yield Entry(name, b"", f"not read: it is {what}; unpack the archive first", modified)
+    if why := _not_unpacked(member, budget):
+        yield Entry(name, b"", f"not read: {why}; unpack the archive first", modified)
         return
     budget.total -= member.file_size
     try:
@@ -111,6 +111,24 @@ def _read_entry(
     else:
         for each in read_archive(io.BytesIO(content), budget, depth + 1):
             yield Entry(f"{name}/{each.name}" if each.name else name, each.content, each.remark, each.modified)
+
+
+def _unsafe_name(name: str) -> str:
+    """Why a file of this name is not read; empty if it is."""
+    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+        return "it would be outside the folder of the archive"
+    if ":" in name:  # a drive or a stream of Windows
+        return "its name contains ':'"
+    return "its name is too long" if len(name) > _MAX_NAME else ""
+
+
+def _not_unpacked(member: zipfile.ZipInfo, budget: Budget) -> str:
+    """Why an entry is not unpacked; empty if it is."""
+    if member.compress_type not in _METHODS:
+        return "it is compressed in an unusual way"
+    if member.file_size > budget.each:
+        return "it is too large"
+    return ARCHIVE_TOO_LARGE if member.file_size > budget.total else ""
 
 
 def _name(member: zipfile.ZipInfo) -> str:

@@ -17,7 +17,8 @@ _LONGEST = 20_000  # characters of a cell; spreadsheets allow some more
 def students_as_csv(submissions: Sequence[Submission], marks: Sequence[Marks]) -> str:
     """Format the points of students as CSV, with a column for each exercise notebook that any of them submitted.
 
-    `out_of` is the sum over all of these notebooks, whether a student submitted them or not.
+    Two counting files for the same notebook are always in two rows, see `students_of`. `out_of` is the sum over all of
+    these notebooks, whether a student submitted them or not.
 
     >>> from pathlib import Path
     >>> toy, fork = (Submission(f"ann/{name}.ipynb", Path(name), b"", name, "") for name in ("01_toy", "02_fork"))

@@ -22,10 +22,11 @@ from rich.console import Console
 
 from lmc_utils import result_dependencies
 from lmc_utils.classroom import mark_cache, sandbox
+from lmc_utils.classroom.archives import ARCHIVE_TOO_LARGE
 from lmc_utils.classroom.grade_table import files_as_csv, format_points, students_as_csv
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
 from lmc_utils.classroom.submission_marks import Marks, zero_marks
-from lmc_utils.classroom.submissions import Submission, collect_submissions
+from lmc_utils.classroom.submissions import Submission, collect_submissions, too_large_archives
 from lmc_utils.classroom.workspace import Limits, Workspace, make_workspace, marking_job, temporary_folder
 from lmc_utils.formatting import one_line
 from lmc_utils.output_files import require_writable, require_writable_folder
@@ -141,6 +142,8 @@ def grade(
     for name, path in outputs.items():
         require(path.resolve() not in inputs, name, "a place that contains none of the submissions", str(path))
     found = collect_submissions(paths, grading.sources, ignored=[table, *outputs.values()])
+    for archive in too_large_archives(found):
+        grading.report(f"lmc: {one_line(str(archive))}: {ARCHIVE_TOO_LARGE}; some of its files were not read")
     submissions = supersede_earlier_versions(found)
     grading.cache.mkdir(parents=True, exist_ok=True)
     try:

@@ -36,7 +36,7 @@ def restore(submission: NotebookNode, marked: NotebookNode, released: NotebookNo
     for row, cell in reversed(list(enumerate(notebook.cells))):  # of duplicates the last counts, as in nbgrader
         name = grade_id(cell)
         if name in seen:
-            remarks.append(f"{name}: this cell is there more than once")
+            remarks.append(f"{name}: this cell occurs more than once")
         if name not in known or name in seen:
             cell.metadata.pop("nbgrader", None)
             continue
@@ -44,7 +44,7 @@ def restore(submission: NotebookNode, marked: NotebookNode, released: NotebookNo
         original = known[name]
         changed = (name, _stripped(cell.source)) not in unchanged
         if _is_locked(original) and original.cell_type == "code" and changed:
-            remarks.append(f"{name}: this cell was changed and has been put back")
+            remarks.append(f"{name}: this cell was changed and was restored")
         # Metadata are restored, too: a tag could keep a test from being run.
         kept = ("id",) if _is_locked(original) else ("id", "source")
         restored = {key: copy.deepcopy(value) for key, value in original.items() if key not in kept}
@@ -58,7 +58,7 @@ def restore(submission: NotebookNode, marked: NotebookNode, released: NotebookNo
         elif original.cell_type == "code":
             notebook.cells.insert(place, copy.deepcopy(original))
             place += 1
-            remarks.append(f"{name}: this cell is missing" + (", it has been put back" if _is_locked(original) else ""))
+            remarks.append(f"{name}: this cell is missing" + (", it was restored" if _is_locked(original) else ""))
     return notebook, sorted(remarks, key=lambda line: list(known).index(line.partition(":")[0]))
 
 

@@ -5,7 +5,7 @@ Files whose names differ in more than a time stamp or the mark of a copy may bel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -15,7 +15,7 @@ from lmc_utils.classroom.submissions import Submission
 
 
 def submission_author(submission: Submission) -> str:
-    """The author of a submission, as folder and file name tell it; else the file name.
+    """The author named by the folder or file; else the file name.
 
     >>> from pathlib import Path
     >>> def named(name):
@@ -33,7 +33,7 @@ def submission_owner(submission: Submission) -> tuple[str, str]:
     work of a student must not be superseded by a file that others handed in.
     """
     if has_own_numbers(submission):
-        return " ".join(str(submission.student).split()), ""
+        return " ".join(str(submission.student).split()), file_name(submission).identifier
     return submission_author(submission), file_name(submission).identifier
 
 
@@ -52,18 +52,24 @@ def supersede_earlier_versions(submissions: Sequence[Submission]) -> list[Submis
     """Of several versions of a submission, keep the notebook of the last one only; the others name it.
 
     A time stamp in the name decides, else the time of the file. Of two files of the same second, as from an archive,
-    the one with the higher number in its name counts.
+    the one with the higher number in its name counts. A file whose name contains no author does not replace one of the
+    author: anyone could have submitted it.
     """
-    last: dict[tuple[tuple[str, str], str], Submission] = {}
+    last: dict[Hashable, Submission] = {}
     for each in sorted((each for each in submissions if each.notebook), key=_age):
-        last[submission_owner(each), str(each.notebook)] = each
+        last[_versions_key(each)] = each
     result = []
     for each in submissions:
-        counts = last[submission_owner(each), each.notebook] if each.notebook else each
+        counts = last[_versions_key(each)] if each.notebook else each
         remark = f"an earlier version: '{counts.name}' counts"
         earlier = replace(each, notebook=None, content=b"", later=counts.name, remark=remark)
         result.append(each if counts is each else earlier)
     return result
+
+
+def _versions_key(submission: Submission) -> Hashable:
+    """What the versions of a submission have in common."""
+    return submission_owner(submission), bool(file_name(submission).author), submission.notebook
 
 
 def _age(submission: Submission) -> tuple[int, int, str]:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import nbformat
 from nbformat import NotebookNode
 
-from lmc_utils.classroom.archives import Budget, is_archive_name, is_hidden, read_archive
+from lmc_utils.classroom.archives import ARCHIVE_TOO_LARGE, Budget, is_archive_name, is_hidden, read_archive
 from lmc_utils.classroom.assignments import grade_id
 from lmc_utils.classroom.file_names import parse_file_name
 from lmc_utils.classroom.notebook_reading import read_notebook, without_outputs
@@ -123,6 +123,12 @@ def add_identity_remarks(submissions: Sequence[Submission]) -> list[Submission]:
         return "" if unsuspicious else f"it has the numbers of '{each.student}'"
 
     return [replace(each, remark="; ".join(filter(None, (each.remark, doubt(each))))) for each in submissions]
+
+
+def too_large_archives(submissions: Sequence[Submission]) -> list[Path]:
+    """The archives that contain too many bytes for all of their files to be read."""
+    cut = f"not read: {ARCHIVE_TOO_LARGE}"
+    return list(dict.fromkeys(each.path for each in submissions if each.remark.startswith(cut)))
 
 
 def student_name(notebook: NotebookNode) -> str | None:

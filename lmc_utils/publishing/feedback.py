@@ -27,7 +27,7 @@ def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
     """Write a page for each student with tasks, submitted answers, hints and points, without hidden tests.
 
     Args:
-        folder: the folder of the pages; one from an earlier call is replaced.
+        folder: the folder of the pages; pages of the same names are replaced.
         graded: marked submissions; `students.students_of` determines the student, as in the table.
 
     Returns:
@@ -38,14 +38,14 @@ def write(folder: Path, graded: Sequence[GradedSubmission]) -> list[Path]:
     for student, each in zip(students_of([each.submission for each in latest]), latest, strict=True):
         by_student.setdefault(student, []).append(each)
     folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
+    written: dict[str, Path] = {}  # file systems of macOS and Windows do not distinguish capitals
     for name in sorted(by_student):
         page = folder / f"{safe_file_name(name) or 'nameless'}.html"
-        while page in written:  # used by another student
+        while page.name.casefold() in written:  # used by another student
             page = page.with_name(f"{page.stem}_.html")
         standalone_page.write(page, name, "".join(map(_submission, by_student[name])))
-        written.append(page)
-    return written
+        written[page.name.casefold()] = page
+    return list(written.values())
 
 
 def write_summary(page: Path, graded: Sequence[GradedSubmission]) -> None:

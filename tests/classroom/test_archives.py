@@ -6,12 +6,14 @@ import io
 import struct
 import tracemalloc
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
 from example_submissions import SOURCE, solved
 
+from lmc_utils.classroom import submissions
 from lmc_utils.classroom.archives import Budget, read_archive
 from lmc_utils.classroom.resubmissions import supersede_earlier_versions
 from lmc_utils.classroom.students import students_of
@@ -74,10 +76,12 @@ def test_a_folder_may_have_an_archive_of_each_student(tmp_path: Path) -> None:
 
 
 def test_names_cannot_leave_the_archive() -> None:
-    names = ["../a.ipynb", "/etc/b.ipynb", "x/../../c.ipynb", "C:/d.ipynb", "..\\e.ipynb"]
+    names = ["../a.ipynb", "/etc/b.ipynb", "x/../../c.ipynb", "..\\e.ipynb"]
     found = remarks(packed(dict.fromkeys(names, SHEET)))
     assert set(found.values()) == {"not read: it would be outside the folder of the archive"}
     assert not any("/" in name for name in found)
+    drives = remarks(packed(dict.fromkeys(["C:/d.ipynb", "C:e.ipynb", "ann/C:f.ipynb", "ann/g.ipynb:h"], SHEET)))
+    assert set(drives.values()) == {"not read: its name contains ':'"}
     assert list(remarks(packed({"x" * 5000: SHEET})).values()) == ["not read: its name is too long"]
 
 
@@ -109,11 +113,20 @@ def test_bombs_are_bounded() -> None:
     large = "not read: it is too large; unpack the archive first"
     small = Budget(entries=3, total=10_000, each=6_000)
     found = remarks(packed({"a": bytes(7_000), "b": bytes(6_000), "c": bytes(5_000)}), small)
-    assert found == {"a": large, "b": "", "c": large}
+    assert found == {"a": large, "b": "", "c": "not read: the archive has more than 1 GiB; unpack the archive first"}
     found = remarks(packed(dict.fromkeys("abcd", b"")), Budget(entries=3))
     assert found == {"": "an archive of too many files: unpack it first"}
     nested = packed({"a.zip": packed({"b.zip": packed({"c.ipynb": SHEET})})})
     assert remarks(nested) == {"a.zip/b.zip": "an archive in an archive in an archive: unpack it first"}
+
+
+def test_archives_with_too_many_bytes_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submissions, "Budget", partial(Budget, total=len(SHEET) + 1))
+    for name, files in (("large", ("a", "b", "c")), ("small", ("a",))):
+        (tmp_path / f"{name}.zip").write_bytes(packed({f"{each}/{STEM}.ipynb": SHEET for each in files}))
+    found = submissions.collect_submissions([tmp_path], SOURCES)
+    assert [each.notebook for each in found] == [STEM, None, None, STEM]
+    assert submissions.too_large_archives(found) == [tmp_path / "large.zip"]
 
 
 def test_an_entry_larger_than_it_declares_is_not_unpacked_in_full() -> None:

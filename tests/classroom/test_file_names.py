@@ -1,4 +1,4 @@
-"""Names given by learning platforms and systems tell author, time and copy; names of students are compared by words."""
+"""Author, time stamp and copy number are parsed from file names; names of students are compared by words."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ STEM = "01_toy_exercises"
         (f"20261130/{STEM}.ipynb", "20261130", ""),
         (f"ann_20261130_{STEM}.ipynb", "ann_20261130", ""),  # a number of a student may look like this
         ("student-1.ipynb", "student-1", ""),
+        ("lab_3_2_ann.ipynb", "lab_3_2_ann", ""),
+        (f"hw_01_2026_ann_{STEM}.ipynb", "hw_01_2026_ann", ""),
+        (f"term_2026_2027_ann_{STEM}.ipynb", "term_2026_2027_ann", ""),
+        (f"tutorial_1_2_mon/ann_{STEM}.ipynb", "tutorial_1_2_mon/ann", ""),
+        (f"room_12345_67890_mon/ann_{STEM}.ipynb", "room_12345_67890_mon/ann", ""),
+        (f"leeann_12345_67890_homework.zip/{STEM}.ipynb", "leeann", "12345"),
+        (f"ann/ann_{STEM}.ipynb", "ann", ""),
+        (f"ann_ben/ann_{STEM}.ipynb", "ann_ben/ann", ""),
+        (f"ann_ben/ben_{STEM}.ipynb", "ann_ben/ben", ""),
+        (f"ann/ben/ann_{STEM}.ipynb", "ann/ben/ann", ""),
+        ("1 2/1.ipynb", "1 2/1", ""),
+        ("s202311051230.ipynb", "s202311051230", ""),
+        ("s20231105123045.ipynb", "s20231105123045", ""),
     ],
 )
 def test_authors(path: str, author: str, identifier: str) -> None:
@@ -78,6 +91,12 @@ def test_time_stamps(mark: str, time: datetime) -> None:
         assert (found.author, found.stamp) == ("ann", time.timestamp())
 
 
+@pytest.mark.parametrize("number", ["202311051230", "20231105", "20231105123045"])
+def test_a_student_number_is_no_time_stamp(number: str) -> None:
+    for name in (f"s{number}.ipynb", f"{number}_{STEM}.ipynb", f"{STEM}_{number}.ipynb"):
+        assert parse_file_name(name, STEM).stamp is None
+
+
 def test_a_date_that_does_not_exist_is_no_time_stamp() -> None:
     assert parse_file_name(f"ann/{STEM}_2026-02-30.ipynb", STEM).stamp is None
 
@@ -89,6 +108,19 @@ def test_a_date_that_does_not_exist_is_no_time_stamp() -> None:
 def test_a_name_is_found_in_any_order_and_spelling(text: str) -> None:
     assert may_be_name(text, "Ann Lee")
     assert not may_be_name(text, "Ben Öz")
+
+
+@pytest.mark.parametrize(
+    ("text", "student"),
+    [("17", "7"), ("group7", "7"), ("alan", "Al"), ("alanah", "Alan"), ("joanne_lee", "Anne Le"), ("2/1", "21")],
+)
+def test_a_part_of_a_word_is_no_name(text: str, student: str) -> None:
+    assert not may_be_name(text, student)
+
+
+@pytest.mark.parametrize(("text", "student"), [("leeann2", "Ann Lee"), ("Ann-Lee_x", "annlee"), ("ann01", "Ann 01")])
+def test_joined_words_are_a_name(text: str, student: str) -> None:
+    assert may_be_name(text, student)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -209,11 +209,11 @@ def test_remarks_explain_lost_points(batch: Batch) -> None:
     assert remarks["endless"] == [f"toy-2, toy-6: takes longer than {LIMIT} seconds"]
     assert remarks["lost"][:2] == [
         "toy-2: this cell is missing",
-        "toy-4-test: this cell is missing, it has been put back",
+        "toy-4-test: this cell is missing, it was restored",
     ]
     assert remarks["renamed"] == []  # its name is not that of another notebook
     assert remarks["tampered"][0].startswith("toy-setup, toy-2-test")
-    assert remarks["tampered"][0].endswith(": this cell was changed and has been put back")
+    assert remarks["tampered"][0].endswith(": this cell was changed and was restored")
     assert remarks["unsolved"] == [f"{', '.join(f'toy-{number}' for number in range(1, 8))}: Not answered yet."]
     assert remarks["empty"] == ["an empty file"]
     assert remarks["letter.docx"] == ["not a notebook"]

@@ -6,6 +6,7 @@ import csv
 import io
 import unicodedata
 from pathlib import Path
+from random import Random
 
 import pytest
 from example_submissions import hand_in, solved
@@ -42,13 +43,15 @@ def test_two_students_of_one_name_have_two_rows() -> None:
     found = supersede_earlier_versions([submitted(name) for name in names])
     assert [each.notebook for each in found] == [TOY, TOY]
     assert students_of(found) == ["Ann Lee (1)", "Ann Lee (2)"]
+    moodle = [submitted(name, student="Ann Lee") for name in names]
+    assert students_of(supersede_earlier_versions(moodle)) == ["Ann Lee (1)", "Ann Lee (2)"]
     spellings = [submitted(f"Ann Lee/{TOY}.ipynb"), submitted(f"lee_ann/{TOY}.ipynb")]
     assert students_of(spellings) == ["Ann Lee", "lee_ann"]
 
 
 def test_the_name_with_individual_numbers_is_the_students() -> None:
     assert students_of([submitted("homework 3.ipynb", student="Ann Lee")]) == ["Ann Lee"]
-    assert students_of([submitted("leeann_12_34_x.ipynb", student="Ann Lee")]) == ["Ann Lee"]
+    assert students_of([submitted("leeann_12345_67890_x.ipynb", student="Ann Lee")]) == ["Ann Lee"]
 
 
 def test_nobody_gets_a_row_by_naming_another_student() -> None:
@@ -57,6 +60,123 @@ def test_nobody_gets_a_row_by_naming_another_student() -> None:
     assert students_of(both) == ["ben", "cleo"]
     assert [each.remark for each in both] == ["", "it has the numbers of 'ben'"]
     assert students_of([copied, submitted(f"dan/{TOY}.ipynb", student="ben")]) == ["cleo", "dan"]
+
+
+def points_by_student(submissions: list[Submission], points: list[float]) -> dict[str, str]:
+    counted = supersede_earlier_versions(add_identity_remarks(submissions))
+    marks = [
+        Marks({"toy-1": each}, {"toy-1": 2.0}) if of.notebook else Marks()
+        for of, each in zip(counted, points, strict=True)
+    ]
+    return {row["student"]: row["total"] for row in csv.DictReader(io.StringIO(students_as_csv(counted, marks)))}
+
+
+def test_nobody_changes_the_points_of_a_student_by_claiming_the_name() -> None:
+    ann = submitted(f"ann/{TOY}.ipynb")  # with the book's numbers
+    for name in (f"zoe/{TOY}.ipynb", f"zoe_{TOY}.ipynb", f"week1/zoe_{TOY}.ipynb"):
+        assert points_by_student([ann, submitted(name, student="ann", when=9)], [2, 0]) == {"ann": "2", "zoe": "0"}
+    unnamed = submitted(f"{TOY}.ipynb", student="ann", when=9)
+    assert points_by_student([ann, unnamed], [2, 0]) == {f"ann (ann/{TOY}.ipynb)": "2", f"ann ({TOY}.ipynb)": "0"}
+    tutorial = submitted(f"tutorial/ann_{TOY}.ipynb")
+    assert points_by_student([tutorial, submitted("zoe.ipynb", student="ann")], [2, 0]) == {
+        "tutorial/ann": "2",
+        "zoe": "0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("others", "copied", "row"),
+    [
+        ([submitted(f"zoe/{TOY}.ipynb", student="Zoe")], f"zoe/{FORK}.ipynb", "Zoe"),
+        ([submitted(f"zoe_{TOY}.ipynb")], f"zoe/hw2_{FORK}.ipynb", "zoe"),
+        ([submitted("zoe/letter.docx", None)], f"zoe/{FORK}.ipynb", "zoe"),
+        ([submitted(f"Ann/{TOY}.ipynb", student="Ann")], f"zoe/{FORK}.ipynb", "zoe"),
+        ([], f"Zoe W_3_assignsubmission_file/{FORK}.ipynb", "Zoe W"),
+        ([], f"wzoe_12345_67890_{FORK}.ipynb", "wzoe"),
+    ],
+)
+def test_a_copied_file_gives_no_points_to_the_student_it_was_copied_from(
+    others: list[Submission], copied: str, row: str
+) -> None:
+    files = add_identity_remarks([*others, submitted(copied, FORK, student="Ann")])
+    assert students_of(files)[-1] == row
+    assert files[-1].remark == "it has the numbers of 'Ann'"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("week1/ann.ipynb", "week2/ann.ipynb"),
+        ("week 1/Ann Lee.ipynb", "Week 2/lee_ann.ipynb"),
+        ("ann/hw1.ipynb", "ann/hw2.ipynb"),
+        ("ann/my homework 01.ipynb", "ann/hw_2.ipynb"),
+        ("tutorial/ann/sheet1.ipynb", "tutorial/ann/sheet2.ipynb"),
+        ("Blatt 1/ann/x.ipynb", "Blatt 2/ann/x.ipynb"),
+        (f"ann/{TOY}.ipynb", "ann/hw2.ipynb"),
+        ("Ann Lee_1_assignsubmission_file/a.ipynb", "Ann Lee_2_assignsubmission_file/b.ipynb"),
+        ("annlee_11111_10001_a.ipynb", "annlee_11111_10002_b.ipynb"),
+    ],
+)
+def test_layouts_of_one_student(names: tuple[str, str]) -> None:
+    found = students_of([submitted(names[0]), submitted(names[1], FORK)])
+    assert found[0] == found[1]
+    other = [submitted(name.replace("ann", "ben").replace("Ann Lee", "Ben"), TOY) for name in names[:1]]
+    assert students_of([submitted(names[0]), submitted(names[1], FORK), *other])[:2] == found
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("group/ann.ipynb", "group/ben.ipynb"),
+        (f"ann_ben/ann_{TOY}.ipynb", f"ann_ben/ben_{FORK}.ipynb"),
+        ("1 2/1.ipynb", "1 2/2.ipynb"),
+        ("lab_3_2_ann.ipynb", "lab_3_2_ben.ipynb"),
+        ("tutorial/homework_1234567.ipynb", "tutorial/homework_7654321.ipynb"),
+        ("tutorial 1/ann.ipynb", "tutorial 2/ann.ipynb"),
+        ("week1/ann.ipynb", "week2/ben.ipynb"),
+        ("annlee_11111_10001_a.ipynb", "annlee_22222_20002_b.ipynb"),
+    ],
+)
+def test_layouts_of_two_students(names: tuple[str, str]) -> None:
+    for notebooks in ((TOY, FORK), (TOY, TOY)):
+        files = [submitted(name, notebook) for name, notebook in zip(names, notebooks, strict=True)]
+        found = supersede_earlier_versions(files)
+        assert all(each.notebook for each in found)
+        assert len(set(students_of(found))) == 2
+
+
+def test_users_of_canvas_with_equal_names_are_distinguished_by_their_numbers() -> None:
+    files = [submitted("annlee_11111_10001_a.ipynb"), submitted("annlee_22222_20002_b.ipynb", FORK)]
+    assert students_of(files) == ["annlee (11111)", "annlee (22222)"]
+
+
+def test_unread_files_in_the_folder_of_a_week_are_not_one_student() -> None:
+    assert students_of([submitted(f"week1/{name}.docx", None) for name in ("ann", "ben")]) == ["ann", "ben"]
+
+
+def test_two_counting_files_of_a_notebook_are_always_two_rows() -> None:
+    random = Random(0)
+    parts = [
+        "ann",
+        "Ann",
+        "ben_ann",
+        "week1",
+        "hw2",
+        "1",
+        "Ann Lee_7_assignsubmission_file",
+        "annlee_12345_67890_x",
+        TOY,
+    ]
+    claims = [None, None, "ann", "Ann Lee", "ben", "ann (ann.ipynb)", "ann/hw2"]
+    for _ in range(500):
+        names = {"/".join(random.choices(parts, k=random.randint(1, 3))) + ".ipynb" for _ in range(6)}
+        files = [submitted(each, random.choice([TOY, FORK, None]), random.choice(claims)) for each in sorted(names)]
+        found = supersede_earlier_versions(add_identity_remarks(files))
+        rows = [(row, each.notebook) for row, each in zip(students_of(found), found, strict=True) if each.notebook]
+        assert len(set(rows)) == len(rows)
+        latest = [each for each in found if not each.later]  # of which feedback pages are written
+        both = zip(students_of(found), found, strict=True)
+        assert students_of(latest) == [row for row, each in both if not each.later]
 
 
 def test_the_work_of_a_student_is_not_superseded_by_a_copy_that_another_handed_in() -> None:

@@ -53,7 +53,7 @@ def test_a_missing_cell_is_restored_in_its_place(lost: str, marked: NotebookNode
     restored, remarks = restore(without(solved(), lambda name: name == lost), marked, released)
     assert names(restored) == names(marked)
     (remark,) = remarks
-    assert remark == f"{lost}: this cell is missing" + ("" if lost in ("toy-1", "toy-7") else ", it has been put back")
+    assert remark == f"{lost}: this cell is missing" + ("" if lost in ("toy-1", "toy-7") else ", it was restored")
 
 
 def test_a_notebook_without_exercise_cells_is_rejected(marked: NotebookNode, released: NotebookNode) -> None:
@@ -79,7 +79,7 @@ def test_a_duplicate_cell_is_reported_and_kept_once(marked: NotebookNode, releas
     again.source = "barrier = 0"
     submission.cells.insert(row + 1, again)
     restored, remarks = restore(submission, marked, released)
-    assert remarks == ["toy-2: this cell is there more than once"]
+    assert remarks == ["toy-2: this cell occurs more than once"]
     assert next(cell.source for cell in restored.cells if identity(cell) == "toy-2") == "barrier = 0"
     assert names(restored) == names(marked)
 
@@ -101,8 +101,8 @@ def test_changed_points_and_invented_cells_do_not_count(marked: NotebookNode, re
 def test_a_changed_check_is_restored_and_reported(marked: NotebookNode, released: NotebookNode) -> None:
     restored, remarks = restore(solved(toy_2_test="pass", toy_setup="check = print"), marked, released)
     assert remarks == [
-        "toy-setup: this cell was changed and has been put back",
-        "toy-2-test: this cell was changed and has been put back",
+        "toy-setup: this cell was changed and was restored",
+        "toy-2-test: this cell was changed and was restored",
     ]
     sources = {identity(cell): cell.source for cell in restored.cells}
     assert sources["toy-2-test"].endswith("### END HIDDEN TESTS")

@@ -108,6 +108,12 @@ def test_each_student_has_one_page_for_all_notebooks(tmp_path: Path) -> None:
     assert len({page.read_text() for page in pages}) == len(pages)
 
 
+def test_no_page_replaces_another_where_capitals_are_equal(tmp_path: Path) -> None:
+    for _ in range(2):  # pages of the same names are replaced
+        pages = feedback.write(tmp_path, [graded("Ann O'Hara/x.ipynb"), graded("ann o'hara/x.ipynb")])
+        assert len({page.name.casefold() for page in pages}) == len(list(tmp_path.iterdir())) == 2
+
+
 def test_names_cannot_escape_the_folder(tmp_path: Path) -> None:
     names = ["../../x.ipynb", "..ipynb", "<script>/a.ipynb", f"{'long' * 90}.ipynb"]
     pages = feedback.write(tmp_path / "pages", [graded(name) for name in names])
