@@ -14,7 +14,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from lmc_utils.classroom import kernel_provisioner, sandbox_kernelspec
+from lmc_utils.classroom import kernel_provisioner, kernel_relay, sandbox_kernelspec
 from lmc_utils.settings import ParameterError
 
 _CLASS = f"{kernel_provisioner.__name__}:{kernel_provisioner.SandboxProvisioner.__name__}"
@@ -72,6 +72,14 @@ def test_a_kernel_in_the_sandbox(sandbox_program: str, manager: KernelManager, t
     assert printed(client, "os") == "NameError"
     client.shutdown()  # a graceful end, as clients ask for it
     client.stop_channels()
+
+
+def test_small_values_of_cells_are_relayed_after_too_many_outputs() -> None:
+    budget = kernel_relay.MessageBudget(0)
+    value, large = [b"kernel.1.execute_result", b"1"], [b"kernel.1.execute_result", b"1" * 100_000]
+    allowed = [budget.allows(each, broadcast=True) for each in (value, large, [b"kernel.1.display_data", b"1"])]
+    assert allowed == [True, False, False]
+    assert sum(budget.allows(value, broadcast=True) for _ in range(5000)) == 999
 
 
 def test_without_a_sandbox_no_kernel_starts(manager: KernelManager, monkeypatch: pytest.MonkeyPatch) -> None:
