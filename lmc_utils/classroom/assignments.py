@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lmc_utils.classroom.exercise_lookup import exercise_numbers
-from lmc_utils.classroom.install_cell import PACKAGE_NAME, add_install_cell
+from lmc_utils.classroom.install_cell import REQUIREMENT, add_install_cell
 from lmc_utils.output_files import require_writable, require_writable_folder
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
@@ -29,7 +29,7 @@ def write(
     *,
     force: bool = False,
     students: Mapping[str, str] | None = None,
-    install: str = PACKAGE_NAME,
+    install: str = REQUIREMENT,
 ) -> list[Path]:
     """Write the student version of each exercise notebook.
 
@@ -65,7 +65,7 @@ def write(
     return list(contents)
 
 
-def student_version(source: Path, student: str | None = None, install: str = PACKAGE_NAME) -> NotebookNode:
+def student_version(source: Path, student: str | None = None, install: str = REQUIREMENT) -> NotebookNode:
     """The student version of an exercise notebook, with the individual numbers of a student, if any.
 
     Raises:

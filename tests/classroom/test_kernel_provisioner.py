@@ -98,3 +98,22 @@ def test_a_client_that_ignores_the_provisioner_starts_nothing() -> None:
 def test_the_folder_of_runs_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"^runs must be an existing folder \(got .*missing"):
         sandbox_kernelspec.install(tmp_path, runs=tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--runs", "missing"], "runs must be an existing folder (got 'missing')"),
+        (["--memory", "-5"], "memory must be >= 1 (got -5)"),
+        (["--disk", "0"], "disk must be >= 1 (got 0)"),
+        (["--cores", "0"], "cores must be >= 1 (got 0)"),
+    ],
+)
+def test_invalid_options_are_one_line_errors(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        sandbox_kernelspec.main(["--prefix", str(tmp_path), *arguments])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"sandbox_kernelspec: error: {message}"
+    assert not list(tmp_path.iterdir())
