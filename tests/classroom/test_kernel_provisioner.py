@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
@@ -39,11 +40,12 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KernelM
 
 
 def printed(client: BlockingKernelClient, code: str) -> str:
-    """What some code prints, or the name of its error."""
+    """What some code prints, its value, or the name of its error."""
     parts: list[str] = []
 
-    def collect(message: dict[str, dict[str, str]]) -> None:
-        parts.extend(message["content"][key] for key in ("text", "ename") if key in message["content"])
+    def collect(message: dict[str, Any]) -> None:
+        content = message["content"] | message["content"].get("data", {})
+        parts.extend(content[key] for key in ("text", "text/plain", "ename") if key in content)
 
     client.execute_interactive(code, output_hook=collect, timeout=60)
     return "".join(parts)
@@ -70,6 +72,7 @@ def test_a_kernel_in_the_sandbox(sandbox_program: str, manager: KernelManager, t
     manager.restart_kernel(now=True)
     client.wait_for_ready(timeout=60)
     assert printed(client, "os") == "NameError"
+    assert printed(client, "print('x' * 3_000_000)\n1 + 1") == "2", "small values are relayed after too many outputs"
     client.shutdown()  # a graceful end, as clients ask for it
     client.stop_channels()
 
