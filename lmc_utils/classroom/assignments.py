@@ -94,7 +94,7 @@ def with_hidden_tests(source: Path, student: str | None = None) -> NotebookNode:
         ParameterError: as `run_preprocessors`.
     """
     steps = ["LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums"]
-    notebook = add_install_cell(individualise(nbformat.read(source, as_version=4), student))
+    notebook = individualise(nbformat.read(source, as_version=4), student)
     for cell in notebook.cells:
         cell.source = re.sub(r"(### END HIDDEN TESTS\n).*", r"\1", cell.source, flags=re.DOTALL).rstrip()
     return run_preprocessors(notebook, steps, source.stem)

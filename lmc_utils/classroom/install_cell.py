@@ -9,13 +9,15 @@ from nbformat import NotebookNode
 
 from lmc_utils.settings import require
 
-INSTALL = "install"  # the `grade_id` of the cell
+INSTALL = "install"  # the id of the cell
 REQUIREMENT = "lmc-utils[sweep]"  # one exercise notebook sweeps over parameters
 _LONGEST = 500  # characters
 
 
 def add_install_cell(notebook: NotebookNode, requirement: str = REQUIREMENT) -> NotebookNode:
-    """Insert the cell before the first code cell of a notebook, in place; nbgrader takes it for a locked cell.
+    """Insert the cell before the first code cell of a notebook, in place.
+
+    It has no metadata of nbgrader, which could not grade a file with a cell that is not in its own release.
 
     Args:
         notebook: an exercise notebook.
@@ -43,10 +45,7 @@ def add_install_cell(notebook: NotebookNode, requirement: str = REQUIREMENT) -> 
     source = "try:\n    import lmc_utils\nexcept ModuleNotFoundError:\n    raise ModuleNotFoundError(\n"
     source += "        'install the package in a new cell, then restart the kernel: '\n"
     source += f"        {line!r}\n    ) from None"
-    named = {"grade": False, "grade_id": INSTALL, "locked": True, "schema_version": 3, "solution": False, "task": False}
-    cell = nbformat.v4.new_code_cell(
-        source, id=INSTALL, metadata={"deletable": False, "editable": False, "nbgrader": named}
-    )
+    cell = nbformat.v4.new_code_cell(source, id=INSTALL, metadata={"deletable": False, "editable": False})
     place = next((row for row, each in enumerate(notebook.cells) if each.cell_type == "code"), len(notebook.cells))
     notebook.cells.insert(place, cell)
     return notebook

@@ -87,8 +87,7 @@ def test_the_first_code_cell_tells_how_to_install_the_package(tmp_path: Path, mo
     served = "https://example.org/course/lmc_utils-1.0-py3-none-any.whl"
     (written,) = assignments.write(SOURCES[:1], tmp_path, install=served)
     first = next(cell for cell in cells(written) if cell["cell_type"] == "code")
-    assert first["metadata"]["editable"] is False
-    assert (first["metadata"]["nbgrader"]["locked"], first["metadata"]["nbgrader"]["grade"]) == (True, False)
+    assert first["metadata"] == {"deletable": False, "editable": False}
     exec("".join(first["source"]), {})
     monkeypatch.setitem(sys.modules, "lmc_utils", None)
     with pytest.raises(ModuleNotFoundError, match=rf"^install the package .*: %pip install {re.escape(served)}$"):
