@@ -22,6 +22,7 @@ from lmc_utils.formatting import short_repr
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 UNANSWERED = "Not answered yet."
+PARTS = re.compile(r"^\d+ of \d+ parts right \(.*?\)\. ")  # the beginning of the remark on a partly correct answer
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import nbformat
 from nbformat import NotebookNode
 
 from lmc_utils.classroom.exercise_lookup import exercise_numbers
-from lmc_utils.classroom.install_cell import PACKAGE_NAME, add_install_cell
+from lmc_utils.classroom.install_cell import REQUIREMENT, add_install_cell
 from lmc_utils.output_files import require_writable, require_writable_folder
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import ParameterError, require
 
-_TEST = "-test"
+TEST_SUFFIX = "-test"  # of the `grade_id` of the test of an exercise
 EXPLANATION_TAG = "explanation"  # the tag of a cell that explains a solution
 
 
@@ -29,7 +29,7 @@ def write(
     *,
     force: bool = False,
     students: Mapping[str, str] | None = None,
-    install: str = PACKAGE_NAME,
+    install: str = REQUIREMENT,
 ) -> list[Path]:
     """Write the student version of each exercise notebook.
 
@@ -65,7 +65,7 @@ def write(
     return list(contents)
 
 
-def student_version(source: Path, student: str | None = None, install: str = PACKAGE_NAME) -> NotebookNode:
+def student_version(source: Path, student: str | None = None, install: str = REQUIREMENT) -> NotebookNode:
     """The student version of an exercise notebook, with the individual numbers of a student, if any.
 
     Raises:
@@ -103,7 +103,7 @@ def with_hidden_tests(source: Path, student: str | None = None) -> NotebookNode:
 def exercise_names(sources: Sequence[Path]) -> list[str]:
     """The names of the exercises in notebooks, in order."""
     cells = (grade_id(cell) for source in sources for cell in nbformat.read(source, as_version=4).cells)
-    return [name.removesuffix(_TEST) for name in cells if name.endswith(_TEST)]
+    return [name.removesuffix(TEST_SUFFIX) for name in cells if name.endswith(TEST_SUFFIX)]
 
 
 def individualise(notebook: NotebookNode, student: str | None) -> NotebookNode:
@@ -121,7 +121,7 @@ def individualise(notebook: NotebookNode, student: str | None) -> NotebookNode:
             for each, value in numbers.items():
                 text = text.replace(f"<<{each}>>", f"{value:g}")
             cell.source = text
-        elif numbers and grade_id(cell).endswith(_TEST):
+        elif numbers and grade_id(cell).endswith(TEST_SUFFIX):
             call = re.compile(rf'\b((?:check|require_correct)\("{name}", \w+)\)')
             cell.source = call.sub(lambda found: f"{found[1]}, student={student!r})", cell.source)
     if student is not None:

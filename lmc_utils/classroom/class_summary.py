@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from lmc_utils.classroom.answer_feedback import UNANSWERED
+from lmc_utils.classroom.answer_feedback import PARTS, UNANSWERED
 from lmc_utils.classroom.submission_marks import Marks
 
 
 @dataclass
 class ExerciseSummary:
-    """How many submissions solved one exercise in full, did not answer it, and made each mistake, by its feedback."""
+    """How many submissions solved one exercise in full, did not answer it, and made each mistake, by its hint."""
 
     solved: int = 0
     unanswered: int = 0
@@ -38,10 +38,10 @@ def summarise_exercises(marks: Iterable[Marks]) -> dict[str, ExerciseSummary]:
             summary, reason = result.setdefault(exercise, ExerciseSummary()), reason_for_lost_points(each, exercise)
             if each.points.get(exercise, 0.0) >= each.out_of[exercise]:
                 summary.solved += 1
-            elif UNANSWERED in reason or "NotImplementedError" in reason:
+            elif not each.points.get(exercise) and (UNANSWERED in reason or "NotImplementedError" in reason):
                 summary.unanswered += 1
             else:
-                summary.mistakes[reason] += 1
+                summary.mistakes[PARTS.sub("", reason)] += 1
     return result
 
 

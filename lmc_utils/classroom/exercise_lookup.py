@@ -57,6 +57,9 @@ def require_correct(name: str, answer: Any, student: str | None = None) -> None:
         raise AssertionError(result.message)
 
 
+_MAX_REMARK = 2000  # characters: the sandbox drops large values of cells
+
+
 @dataclass(frozen=True, repr=False)
 class Points:
     """Points of an answer; as the value of a test cell, nbgrader counts them, and the remark is beside them.
@@ -98,7 +101,7 @@ def award_points(name: str, answer: Any, points: float) -> None:
         result = check(name, answer)
     if not result.fraction:
         raise AssertionError(result.message)
-    sys.displayhook(Points(round(points * result.fraction, 2), "" if result else result.remark))
+    sys.displayhook(Points(round(points * result.fraction, 2), "" if result else result.remark[:_MAX_REMARK]))
 
 
 def find_exercise(name: str, student: str | None = None) -> Exercise:

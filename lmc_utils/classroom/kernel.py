@@ -28,6 +28,7 @@ from lmc_utils.classroom.workspace import Limits
 MAX_MESSAGE = 16 * 2**20  # bytes
 MAX_OUTPUTS = 2 * 2**20  # characters of all outputs
 _MAX_ERROR = 2000  # characters
+_MAX_VALUE = 10_000  # characters of the value of a cell after too many outputs; it may be the points of a test
 _SPARE_MEMORY = 256 * 2**20  # bytes that must stay free on the machine
 _MAX_PROCESSES, _MAX_THREADS = 200, 2000
 _INTERVAL = 0.1  # seconds between two checks
@@ -84,9 +85,10 @@ def bounded_executor(
             return KernelSpec(argv=argv, display_name="Python 3", language="python", interrupt_mode="message")
 
     class Bounded(Execute):  # type: ignore[misc]
-        """Truncates the outputs of a notebook."""
+        """Truncates the outputs of a notebook; after that, only errors and one small value of each cell are stored."""
 
         characters = 0
+        cell_with_value = -1
 
         def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
             content = msg["content"]
@@ -94,8 +96,12 @@ def bounded_executor(
                 content["evalue"], content["traceback"] = str(content["evalue"])[:_MAX_ERROR], []
             elif msg["msg_type"] not in ("status", "execute_input"):
                 self.characters += len(str(content))
-                if self.characters > MAX_OUTPUTS:
+                value = msg["msg_type"] == "execute_result"
+                small = value and len(str(content)) <= _MAX_VALUE and cell_index != self.cell_with_value
+                if self.characters > MAX_OUTPUTS and not small:
                     return None
+                if value:
+                    self.cell_with_value = cell_index
             output: NotebookNode | None = super().process_message(msg, cell, cell_index)
             return output
 

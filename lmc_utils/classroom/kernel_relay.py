@@ -24,7 +24,10 @@ from lmc_utils.classroom.workspace import Limits, Workspace, bounded_folder_comm
 _REQUESTS, _BROADCASTS = (zmq.ROUTER, zmq.DEALER), (zmq.XPUB, zmq.XSUB)
 _CHANNELS = dict.fromkeys(("shell", "stdin", "control", "hb"), _REQUESTS) | {"iopub": _BROADCASTS}
 _IDENTITY = b"relay"  # the same on all channels: the kernel sends a request for input to the sender of a cell
-_NEEDED = (b".status", b".execute_input")  # topics, by their ends, that tell a client that a cell has run
+# Suffixes of the topics that a client needs to see that a cell has finished.
+_NEEDED = (b".status", b".execute_input")
+_VALUE = b".execute_result"  # suffix of the topic of a cell's value, which may be the points of a test
+_MAX_VALUES = 1000  # relayed after too many outputs
 _SMALL = 64 * 2**10  # bytes; a reply may have a traceback
 _INTERVAL = 100  # milliseconds between two checks whether the kernel is alive
 
@@ -32,7 +35,8 @@ _INTERVAL = 100  # milliseconds between two checks whether the kernel is alive
 class MessageBudget:
     """Decides which messages of a kernel to relay: all within a number of bytes, then only those that clients wait for.
 
-    The latter are small: replies to requests, and broadcasts that tell a client that a cell has run.
+    The latter are small: replies to requests, broadcasts that a client needs to see that a cell has finished, and up to
+    1000 values of cells.
 
     >>> budget = MessageBudget(10)
     >>> [budget.allows(each, broadcast=True) for each in ([b"k.stream", b"12"], [b"k.stream", b"3"], [b"k.status"])]
@@ -40,13 +44,20 @@ class MessageBudget:
     """
 
     def __init__(self, size: int = kernel.MAX_OUTPUTS) -> None:
-        self.left = size
+        self.left, self.values_left = size, _MAX_VALUES
 
     def allows(self, message: Sequence[bytes], *, broadcast: bool) -> bool:
         """Whether to relay a message, given as its parts; its size counts either way."""
         size = sum(map(len, message))
         self.left -= size
-        return self.left >= 0 or (size <= _SMALL and (not broadcast or message[0].endswith(_NEEDED)))
+        if self.left >= 0:
+            return True
+        if size > _SMALL:
+            return False
+        if broadcast and message[0].endswith(_VALUE):
+            self.values_left -= 1
+            return self.values_left >= 0
+        return not broadcast or message[0].endswith(_NEEDED)
 
 
 def relay(client: Mapping[str, Any], sandboxed: Mapping[str, Any], running: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""Read a submitted notebook of any encoding and format, with bounded memory and without its stored outputs."""
+"""Read a submitted notebook of any encoding and format, with bounded memory, without outputs and widget state."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MAX_BRACKETS = 500_000  # parsing takes far more memory for each than its one b
 
 
 def without_outputs(content: bytes) -> bytes:
-    """A file that may be a notebook, in UTF-8 and without stored outputs.
+    """A file that may be a notebook, in UTF-8, without stored outputs and without the saved state of widgets.
 
     Raises:
-        ValueError: it is not text, or what is left is too large.
+        ValueError: it is not text, or too large; the message names the limit.
 
     >>> without_outputs('{"cells": [{"outputs": [["é"]], "source": "é"}]}'.encode("utf-16")).decode()
     '{"cells": [{"outputs": [], "source": "é"}]}'
@@ -31,12 +31,12 @@ def without_outputs(content: bytes) -> bytes:
         content = content.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
     result = remove_stored_outputs(content, _MAX_BRACKETS)
     if len(result) > _MAX_BYTES:
-        raise ValueError(f"more than {_MAX_BYTES} bytes")
+        raise ValueError(f"more than {_MAX_BYTES // 2**20} MiB without outputs")
     return result
 
 
 def read_notebook(content: bytes) -> NotebookNode:
-    """Parse a notebook, without its outputs; older formats are converted, and missing fields are added.
+    """Parse a notebook, without its outputs and widget state; convert older formats, and add missing fields.
 
     Raises:
         ValueError: it is not a notebook.
@@ -45,7 +45,7 @@ def read_notebook(content: bytes) -> NotebookNode:
         raw = json.loads(without_outputs(content).decode("utf-8", "surrogatepass"))
         cells = raw["cells"] if "worksheets" not in raw else _cells_of_format_3(raw)
         if len(cells) > _MAX_CELLS:
-            raise ValueError(f"{len(cells)} cells")
+            raise ValueError(f"more than {_MAX_CELLS} cells")
         for row, cell in enumerate(cells):
             if cell.get("outputs"):
                 cell["outputs"] = []

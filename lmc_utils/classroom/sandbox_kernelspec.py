@@ -16,7 +16,7 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpecManager
 
 from lmc_utils.classroom.workspace import Limits
-from lmc_utils.settings import require
+from lmc_utils.settings import ParameterError, require
 
 NAME = "lmc-sandbox"
 
@@ -47,11 +47,14 @@ def install(prefix: Path, *, limits: Limits | None = None, runs: Path | None = N
     """Install the kernel, or replace it, in the environment at a prefix; returns its folder.
 
     Raises:
-        ParameterError: `runs` is not a folder.
+        ParameterError: `runs` is not a folder, or a limit is less than 1.
     """
+    limits = limits or Limits()
     require(runs is None or runs.is_dir(), "runs", "an existing folder", str(runs))
+    for name, value in {"memory": limits.memory, "disk": limits.disk, "cores": limits.cores}.items():
+        require(value >= 1, name, ">= 1", value)
     with tempfile.TemporaryDirectory() as folder:
-        content = specification(limits or Limits(), runs)
+        content = specification(limits, runs)
         Path(folder, "kernel.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         return Path(KernelSpecManager().install_kernel_spec(folder, NAME, prefix=str(prefix)))
 
@@ -67,7 +70,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--cores", type=int, default=defaults.cores, help="cores (default: %(default)s)")
     options = parser.parse_args(arguments)
     limits = Limits(memory=options.memory, disk=options.disk, cores=options.cores)
-    print(install(options.prefix, limits=limits, runs=options.runs))  # noqa: T201
+    try:
+        print(install(options.prefix, limits=limits, runs=options.runs))  # noqa: T201
+    except (ParameterError, OSError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -20,11 +20,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from lmc_utils.classroom import answer_feedback, assignments, kernel, notebook_reading, sandbox, submissions
-from lmc_utils.classroom.assignments import grade_id
+from lmc_utils.classroom.assignments import TEST_SUFFIX, grade_id
 from lmc_utils.classroom.protected_cells import WRONG_FILE, restore
 from lmc_utils.classroom.workspace import Limits, Workspace
 
-_TEST = "-test"
 _GIVEN_CELL_TIMEOUT = 600  # seconds for a locked cell: imports may be slow on a busy machine
 _MAX_REMARK = 300  # characters of an error or hint in a remark
 _KERNEL_DIED = "ends the kernel (does it take all memory?)"
@@ -119,7 +118,8 @@ def count_points(
 ) -> Marks:
     """Count the points of an executed notebook: those of each test that ran without an error.
 
-    A test of an exercise with parts shows the points of the correct parts. Warnings cost no points.
+    A test of an exercise with parts shows the points of the correct parts; if it shows none, there are none. Warnings
+    cost no points.
 
     Args:
         notebook: restored and executed.
@@ -131,13 +131,15 @@ def count_points(
         Marks(out_of=_possible_points(tests)),
         {grade_id(cell): row for row, cell in enumerate(notebook.cells)},
     )
-    cells = {exercise: [rows[n] for n in (exercise, exercise + _TEST) if n in rows] for exercise in marks.out_of}
+    cells = {exercise: [rows[n] for n in (exercise, exercise + TEST_SUFFIX) if n in rows] for exercise in marks.out_of}
+    with_parts = {grade_id(cell) for cell in tests.cells if "award_points(" in cell.source}
     elsewhere = stopped.keys() - {row for both in cells.values() for row in both}
     marks.remarks += [f"cell {row + 1}: {stopped[row]}" for row in sorted(elsewhere)]
     for exercise, both in cells.items():
         test = notebook.cells[both[-1]]
         passed = test.execution_count and not _errors(test)
-        points, remark = _shown_points(test, marks.out_of[exercise]) if passed else (0.0, "")
+        must_show = exercise + TEST_SUFFIX in with_parts
+        points, remark = _shown_points(test, marks.out_of[exercise], must_show=must_show) if passed else (0.0, "")
         marks.points[exercise] = points
         if remark:
             marks.remarks.append(f"{exercise}: {_plain_line(remark, private)}")
@@ -157,13 +159,14 @@ def zero_marks(source: Path, reason: str) -> Marks:
 def _possible_points(tests: NotebookNode) -> dict[str, float]:
     """The points of each exercise's test."""
     metadata = [cell.metadata.get("nbgrader", {}) for cell in tests.cells]
-    return {each["grade_id"].removesuffix(_TEST): float(each["points"]) for each in metadata if each.get("grade")}
+    return {each["grade_id"].removesuffix(TEST_SUFFIX): float(each["points"]) for each in metadata if each.get("grade")}
 
 
-def _shown_points(test: NotebookNode, out_of: float) -> tuple[float, str]:
+def _shown_points(test: NotebookNode, out_of: float, *, must_show: bool) -> tuple[float, str]:
     """The points that a passed test shows, by nbgrader's rule for partial credit, and the remark on them.
 
-    That is its first value, if this is a number from 0 to the possible points; otherwise all points.
+    That is its first value, if this is a number from 0 to the possible points. Otherwise it gets all points, or none if
+    it must show them: its value was lost after too many outputs, or the submission changed how values are shown.
     """
     for output in test.get("outputs", []):
         if output.output_type == "execute_result":
@@ -171,8 +174,9 @@ def _shown_points(test: NotebookNode, out_of: float) -> tuple[float, str]:
                 points = float(str(output["data"]["text/plain"]))
                 if 0 <= points < out_of:
                     return points, str(output["data"].get("text/markdown", "some parts are wrong"))
+                must_show = must_show and points != out_of
             break
-    return out_of, ""
+    return (0.0, "the test showed no points") if must_show else (out_of, "")
 
 
 def _errors(cell: NotebookNode) -> list[NotebookNode]:

@@ -26,7 +26,7 @@ def assign(
     ] = None,
     install: Annotated[
         str | None,
-        Option(help="What students install with pip: a URL or a wheel; default: the clone's origin, else lmc-utils."),
+        Option(help="What students install with pip; default: lmc-utils[sweep], from the clone's origin if public."),
     ] = None,
     root: Root = Path(),
 ) -> None:
@@ -72,7 +72,7 @@ def grade(
     """Grade submitted exercise notebooks: tables of points and remarks, feedback, and a summary of the class."""
     from lmc_utils.classroom import grading
     from lmc_utils.classroom.students import students_of
-    from lmc_utils.publishing import feedback as handing_back
+    from lmc_utils.publishing import feedback as feedback_pages
 
     files = table or grading.files_table(out)
     others = {name: path for name, path in {"csv": files, "feedback": feedback, "html": html}.items() if path}
@@ -84,7 +84,7 @@ def grade(
     typer.echo(f"{out}: {students} student{'' if students == 1 else 's'}")
     typer.echo(f"{files}: {len(graded)} submission{'' if len(graded) == 1 else 's'}")
     if feedback is not None:
-        typer.echo(f"{feedback}: {len(handing_back.write(feedback, graded))} pages")
+        typer.echo(f"{feedback}: {len(feedback_pages.write(feedback, graded))} pages")
     if html is not None:
-        handing_back.write_summary(html, graded)
+        feedback_pages.write_summary(html, graded)
         typer.echo(html)

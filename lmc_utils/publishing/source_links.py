@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from lmc_utils.classroom.install_cell import PACKAGE_NAME
+from lmc_utils.classroom.install_cell import REQUIREMENT
 from lmc_utils.provenance import write_whole
 from lmc_utils.settings import require
 
@@ -66,7 +66,7 @@ def pip_requirement(root: Path) -> str:
         ParameterError: as `repository_url`.
     """
     url = repository_url(root) if (root / "_config.yml").exists() else None
-    return f"git+{url}" if url and is_public(url) else PACKAGE_NAME
+    return f"{REQUIREMENT} @ git+{url}" if url and is_public(url) else REQUIREMENT
 
 
 def is_public(url: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from lmc_utils.classroom import assignments
+from lmc_utils.classroom import assignments, install_cell
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
@@ -85,15 +87,23 @@ def test_the_first_code_cell_tells_how_to_install_the_package(tmp_path: Path, mo
     served = "https://example.org/course/lmc_utils-1.0-py3-none-any.whl"
     (written,) = assignments.write(SOURCES[:1], tmp_path, install=served)
     first = next(cell for cell in cells(written) if cell["cell_type"] == "code")
-    assert first["metadata"]["editable"] is False
-    assert "nbgrader" not in first["metadata"], "a course of nbgrader does not know this cell"
+    assert first["metadata"] == {"deletable": False, "editable": False}
     exec("".join(first["source"]), {})
     monkeypatch.setitem(sys.modules, "lmc_utils", None)
     with pytest.raises(ModuleNotFoundError, match=rf"^install the package .*: %pip install {re.escape(served)}$"):
         exec("".join(first["source"]), {})
 
 
-@pytest.mark.parametrize("install", ["", "two\nlines", "x" * 501])
+@pytest.mark.parametrize(
+    "requirement", ["lmc-utils", "lmc-utils[sweep]", "lmc-utils[sweep] @ git+https://example.org/ada/book", "a b.whl"]
+)
+def test_a_shell_reads_the_requirement_as_one_argument(requirement: str) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    (_, line, _) = install_cell.add_install_cell(notebook, requirement).cells[0].source.rsplit("\n", 2)
+    assert shlex.split(ast.literal_eval(line.strip())) == ["%pip", "install", requirement]
+
+
+@pytest.mark.parametrize("install", ["", "two\nlines", "x" * 501, 'a"b'])
 def test_what_to_install_is_one_line(install: str, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"^install must be one line of at most 500 characters"):
         assignments.write(SOURCES[:1], tmp_path, install=install)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lmc_utils.classroom.answer_feedback import UNANSWERED
+from lmc_utils.classroom.answer_feedback import UNANSWERED, CheckResult
 from lmc_utils.classroom.class_summary import summarise_exercises
 from lmc_utils.classroom.submission_marks import Marks
 
@@ -25,8 +25,23 @@ def test_each_student_is_counted_once() -> None:
 
 
 def test_some_points_are_not_a_solution() -> None:
-    found = summarise_exercises([marks(1, "a-1: 1 of 2 parts right.")])["a-1"]
-    assert (found.solved, found.mistakes) == (0, {"1 of 2 parts right.": 1})
+    found = summarise_exercises([marks(1, "a-1: some parts are wrong")])["a-1"]
+    assert (found.solved, found.mistakes) == (0, {"some parts are wrong": 1})
+
+
+def test_a_partly_correct_answer_is_answered() -> None:
+    parts = CheckResult("a-1", False, UNANSWERED, {"x": True, "f(y)": False})
+    found = summarise_exercises([marks(1, f"a-1: {parts.remark}")])["a-1"]
+    assert (found.solved, found.wrong, found.unanswered) == (0, 1, 0)
+
+
+def test_a_mistake_is_counted_once_whatever_parts_are_correct() -> None:
+    remarks = [
+        CheckResult("a-1", False, "Mind the chord.", {"as (x, y)": first, "z": second}).remark
+        for first, second in ((True, False), (False, True), (False, False))
+    ]
+    found = summarise_exercises([marks(len(remark) > 20, f"a-1: {remark}") for remark in remarks])["a-1"]
+    assert found.mistakes == {"Mind the chord.": 3}
 
 
 def test_the_most_frequent_mistake_comes_first() -> None:

@@ -253,6 +253,20 @@ def test_points_are_shown_as_a_value(capsys: pytest.CaptureFixture[str]) -> None
         award_points("toy-3", lambda t, r: np.subtract.outer(t, r).prod(-1), points=2)
 
 
+def test_the_remark_of_points_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[exercise_lookup.Points] = []
+    monkeypatch.setattr(sys, "displayhook", shown.append)
+
+    def landscape(theta: Any, roots: Any) -> float:
+        if np.ndim(theta):
+            raise ValueError("x" * 100_000)
+        return math.prod((float(theta) - root) ** 2 for root in roots)
+
+    award_points("toy-3", landscape, points=2)
+    assert shown[0].points == 1
+    assert len(shown[0].remark) == 2000
+
+
 def test_toy_exercises_import_only_numpy() -> None:
     heavy = "torch, xarray, scipy, sklearn, matplotlib, papermill, nbgrader"
     script = f"""

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
@@ -14,7 +15,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from lmc_utils.classroom import kernel_provisioner, sandbox_kernelspec
+from lmc_utils.classroom import kernel_provisioner, kernel_relay, sandbox_kernelspec
 from lmc_utils.settings import ParameterError
 
 _CLASS = f"{kernel_provisioner.__name__}:{kernel_provisioner.SandboxProvisioner.__name__}"
@@ -38,11 +39,12 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KernelM
 
 
 def printed(client: BlockingKernelClient, code: str) -> str:
-    """What some code prints, or the name of its error."""
+    """What some code prints, its value, or the name of its error."""
     parts: list[str] = []
 
-    def collect(message: dict[str, dict[str, str]]) -> None:
-        parts.extend(message["content"][key] for key in ("text", "ename") if key in message["content"])
+    def collect(message: dict[str, Any]) -> None:
+        content = message["content"] | message["content"].get("data", {})
+        parts.extend(content[key] for key in ("text", "text/plain", "ename") if key in content)
 
     client.execute_interactive(code, output_hook=collect, timeout=60)
     return "".join(parts)
@@ -69,8 +71,17 @@ def test_a_kernel_in_the_sandbox(sandbox_program: str, manager: KernelManager, t
     manager.restart_kernel(now=True)
     client.wait_for_ready(timeout=60)
     assert printed(client, "os") == "NameError"
+    assert printed(client, "print('x' * 3_000_000)\n1 + 1") == "2", "small values are relayed after too many outputs"
     client.shutdown()  # a graceful end, as clients ask for it
     client.stop_channels()
+
+
+def test_small_values_of_cells_are_relayed_after_too_many_outputs() -> None:
+    budget = kernel_relay.MessageBudget(0)
+    value, large = [b"kernel.1.execute_result", b"1"], [b"kernel.1.execute_result", b"1" * 100_000]
+    allowed = [budget.allows(each, broadcast=True) for each in (value, large, [b"kernel.1.display_data", b"1"])]
+    assert allowed == [True, False, False]
+    assert sum(budget.allows(value, broadcast=True) for _ in range(5000)) == 999
 
 
 def test_without_a_sandbox_no_kernel_starts(manager: KernelManager, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,3 +100,22 @@ def test_a_client_that_ignores_the_provisioner_starts_nothing() -> None:
 def test_the_folder_of_runs_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"^runs must be an existing folder \(got .*missing"):
         sandbox_kernelspec.install(tmp_path, runs=tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--runs", "missing"], "runs must be an existing folder (got 'missing')"),
+        (["--memory", "-5"], "memory must be >= 1 (got -5)"),
+        (["--disk", "0"], "disk must be >= 1 (got 0)"),
+        (["--cores", "0"], "cores must be >= 1 (got 0)"),
+    ],
+)
+def test_invalid_options_are_one_line_errors(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        sandbox_kernelspec.main(["--prefix", str(tmp_path), *arguments])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"sandbox_kernelspec: error: {message}"
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,7 +12,8 @@ from example_submissions import SOURCE, identity, solved, without
 from nbformat import NotebookNode
 from nbgrader.utils import determine_grade
 
-from lmc_utils.classroom import assignments, submission_marks
+from lmc_utils.classroom import assignments, kernel, submission_marks
+from lmc_utils.classroom.install_cell import INSTALL
 from lmc_utils.classroom.protected_cells import restore
 from lmc_utils.classroom.submission_marks import count_points
 
@@ -110,6 +112,16 @@ def test_a_changed_check_is_restored_and_reported(marked: NotebookNode, released
     assert "from lmc_utils.classroom import check" in sources["toy-setup"]
 
 
+def test_the_cell_that_tells_how_to_install_may_differ(marked: NotebookNode, released: NotebookNode) -> None:
+    changed, deleted = solved(), solved()
+    next(cell for cell in changed.cells if cell.id == INSTALL).source = "1 / 0"
+    deleted.cells = [cell for cell in deleted.cells if cell.id != INSTALL]
+    for submission in (changed, deleted):
+        restored, remarks = restore(submission, marked, released)
+        assert remarks == []
+        assert names(restored) == names(marked)
+
+
 def test_a_changed_cell_type_is_restored(marked: NotebookNode, released: NotebookNode) -> None:
     submission = solved()
     cells = {identity(cell): cell for cell in submission.cells}
@@ -136,10 +148,11 @@ def test_points_are_counted_and_reasons_quoted(marked: NotebookNode) -> None:
     failing(by_name["toy-2-test"], "AssertionError", "Mind the chord.")
     failing(by_name["toy-3"], "ValueError", "see /secret/place/x: <object at 0x7f00aa>\n\x1b[31mred\x1b[0m")
     failing(by_name["toy-3-test"], "AssertionError", "Not answered yet.")
-    by_name["toy-4-test"].outputs = [
-        nbformat.v4.new_output("stream", name="stderr", text="RuntimeWarning: divide by zero"),
-        nbformat.v4.new_output("execute_result", data={"text/plain": "99"}, execution_count=1),
-    ]
+    for name, points in {"toy-4": "99", "toy-7": "3"}.items():
+        by_name[f"{name}-test"].outputs = [
+            nbformat.v4.new_output("stream", name="stderr", text="RuntimeWarning: divide by zero"),
+            nbformat.v4.new_output("execute_result", data={"text/plain": points}, execution_count=1),
+        ]
     failing(by_name["toy-6-test"], "RuntimeError", "stopped")
     marks = count_points(executed, marked, {rows["toy-6-test"]: "takes longer than 4 seconds"}, private="/secret/place")
     assert marks.points == {"toy-1": 0, "toy-2": 0, "toy-3": 0, "toy-4": 2, "toy-5": 2, "toy-6": 0, "toy-7": 3}
@@ -200,6 +213,34 @@ def test_only_a_number_up_to_the_possible_points_is_partial_credit(
     marks = count_points(executed, marked, {})
     assert marks.points["toy-2"] == points
     assert ("toy-2: some parts are wrong" in marks.remarks) == (points < 2)
+
+
+@pytest.mark.parametrize("shown", [[], ["✓ toy-3 · right."], ["3"], ["-1"], ["nan"], ["", "2"]])
+def test_a_test_of_parts_that_shows_no_points_gives_none(shown: list[str], marked: NotebookNode) -> None:
+    executed = copy.deepcopy(marked)
+    test = next(cell for cell in executed.cells if identity(cell) == "toy-3-test")
+    test.execution_count = 1
+    test.outputs = [
+        nbformat.v4.new_output("execute_result", data={"text/plain": text}, execution_count=1) for text in shown
+    ]
+    marks = count_points(executed, marked, {})
+    assert marks.points["toy-3"] == 0
+    assert "toy-3: the test showed no points" in marks.remarks
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the kernel's sockets are closed
+def test_parts_are_counted_after_too_many_outputs(marked: NotebookNode, tmp_path: Path) -> None:
+    cells = {identity(cell): cell for cell in marked.cells}
+    cells["toy-3"].source = f"print('x' * {kernel.MAX_OUTPUTS})\n{PARTLY_RIGHT}"
+    executed = nbformat.v4.new_notebook(cells=[cells[name] for name in ("toy-setup", "toy-3", "toy-3-test")])
+    other = nbformat.v4.new_code_cell("'x' * 20_000")
+    executed.cells = copy.deepcopy([*executed.cells, other])
+    tests = nbformat.v4.new_notebook(cells=[cells["toy-3-test"]])
+    executor = kernel.bounded_executor([], tmp_path, timeout=lambda cell: 60, timeout_message="", started=[])
+    executor.preprocess(executed, {"metadata": {"path": str(tmp_path)}})
+    marks = count_points(executed, tests, {})
+    assert (marks.points, marks.remarks) == ({"toy-3": 1}, [f"toy-3: {REMARK}"])
+    assert [len(cell.outputs) for cell in executed.cells[1:]] == [0, 1, 0]
 
 
 def test_a_test_that_did_not_run_earns_no_points(marked: NotebookNode, released: NotebookNode) -> None:

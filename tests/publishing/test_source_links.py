@@ -93,10 +93,10 @@ def test_no_repository_address_is_configured() -> None:
 
 
 def test_students_install_from_a_public_origin_or_by_name(checkout: Path) -> None:
-    assert source_links.pip_requirement(checkout) == "lmc-utils"
+    assert source_links.pip_requirement(checkout) == "lmc-utils[sweep]"
     with_origin(checkout, "git@github.com:ada/book.git")
-    assert source_links.pip_requirement(checkout) == "git+https://github.com/ada/book"
-    assert source_links.pip_requirement(checkout / "no checkout") == "lmc-utils"
+    assert source_links.pip_requirement(checkout) == "lmc-utils[sweep] @ git+https://github.com/ada/book"
+    assert source_links.pip_requirement(checkout / "no checkout") == "lmc-utils[sweep]"
 
 
 @pytest.mark.parametrize("host", ["localhost", "192.168.1.7", "git", "git.local", "code.internal"])

@@ -80,18 +80,19 @@ def _stands_out_up_to(
 _FRACTIONS = hundredths(0.2, 0.41) + hundredths(0.52, 0.59) + hundredths(0.66, 0.85)
 
 
-def _height_for_fraction(share: float) -> Exercise:
-    wide = math.sqrt(1 - math.sqrt(1 - share))  # the remaining fraction of the distance between the flanks
+def _height_for_fraction(fraction: float) -> Exercise:
+    wide = math.sqrt(1 - math.sqrt(1 - fraction))  # the remaining fraction of the distance between the flanks
     return Exercise(
         1 - wide,
-        f"Where the ridge is {share:g} times as high, the valleys are still {wide:.2f} times as far apart.",
+        f"Where the ridge is {fraction:g} times as high, the valleys are still {wide:.2f} times as far apart.",
         {
             "That is how far it still is to the top. The height counts from the sibling line.": wide,
-            f"The ridge does not sink in proportion to the height. Set up 1 - ((1 - h)² - 1)² = {share:g}.": 1 - share,
+            f"The ridge does not sink in proportion to the height. Set up 1 - ((1 - h)² - 1)² = {fraction:g}.": 1
+            - fraction,
             "A root is missing: you have solved for (1 - h)² and taken it for 1 - h.": 1 - wide**2,
-            "h lies between 0 and 1. Take the other root of (1 - h)².": 1 - math.sqrt(1 + math.sqrt(1 - share)),
+            "h lies between 0 and 1. Take the other root of (1 - h)².": 1 - math.sqrt(1 + math.sqrt(1 - fraction)),
             "So it would be if the ridge fell as (1 - h)². Here its cross-section is no parabola.": 1
-            - math.sqrt(share),
+            - math.sqrt(fraction),
         },
     )
 
@@ -134,7 +135,7 @@ EXERCISES = {
             (two_valleys, _LEFT, _RIGHT, _TOP, 1.0),
         ),
     ),
-    "ridge-3": IndividualExercise({"share": 0.5}, {"share": _FRACTIONS}, _height_for_fraction),
+    "ridge-3": IndividualExercise({"fraction": 0.5}, {"fraction": _FRACTIONS}, _height_for_fraction),
     "ridge-4": Exercise(
         _coordinates,
         "An orthonormal basis: lengths and angles on the map are those in weight space.",
