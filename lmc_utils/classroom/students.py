@@ -80,14 +80,14 @@ def _names(submissions: Sequence[Submission]) -> list[str]:
     known to be the student's, and folder and file do not name another student.
     """
     claims = Counter(
-        (name_words(each.student), each.notebook) for each in submissions if each.notebook and each.student
+        (name_words(each.student), str(each.notebook)) for each in submissions if each.notebook and each.student
     )
     owners: dict[str | None, Counter[str]] = defaultdict(Counter)
     for each in submissions:
         owners[each.notebook][submission_owner(each)[0]] += 1
 
     def is_contested(each: Submission, student: str) -> bool:
-        if claims[name_words(student), each.notebook] > 1:
+        if claims[name_words(student), str(each.notebook)] > 1:
             return True
         own = submission_owner(each)[0]
         others = owners[each.notebook] - Counter([own])
