@@ -26,7 +26,7 @@ from lmc_utils.settings import ParameterError
 
 _MAX_NAME = 200  # characters
 _MAX_FILE = Budget.each  # bytes of a file with its outputs
-_TOO_LARGE = "not a notebook, or far too large"
+_TOO_LARGE = f"too large: more than {_MAX_FILE // 2**20} MiB"
 _OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".xz", ".bz2")
 _INDIVIDUAL_CHECK = re.compile(
     r"""\b(?:check|require_correct)\(["'][\w-]{1,40}["'], \w{1,100}, student=((["'])(?:(?!\2)[^\\\n]|\\.){1,800}\2)\)"""
@@ -231,8 +231,8 @@ def _recognise_content(
         content = without_outputs(content)
     except UnicodeError:
         return Submission(name, path, b"", None, "not a notebook", named=named)
-    except ValueError:
-        return Submission(name, path, b"", None, _TOO_LARGE, named=named)
+    except ValueError as error:
+        return Submission(name, path, b"", None, f"too large: {error}", named=named)
     try:
         notebook = read_notebook(content)
     except ValueError:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lmc_utils.classroom.assignments import TEST_SUFFIX
 from lmc_utils.classroom.class_list import safe_file_name
 from lmc_utils.classroom.class_summary import ExerciseSummary, reason_for_lost_points, summarise_exercises
 from lmc_utils.classroom.grade_table import format_points, merge_remarks
@@ -17,7 +18,7 @@ from lmc_utils.classroom.submission_marks import Marks
 from lmc_utils.publishing import standalone_page
 from lmc_utils.publishing.markdown_html import block_html, inline_html
 
-_TEST, _TASK = "-test", "-task"
+_TASK = "-task"
 _TITLE = re.compile(r"## +\S+ · (.*)\n+")
 _POSSIBLE_POINTS = re.compile(r"\s*\([\d.]+ points?\)\s*$")
 _ERROR = re.compile(r"\b\w*(?:Error|Exception|Exit|Interrupt|Warning): ")  # quoted from Python, so not Markdown
@@ -112,7 +113,7 @@ def _named_cells(executed: Path) -> dict[str, str]:
     return {
         name: source
         for name, (kind, source) in cells.items()
-        if name and not name.endswith(_TEST) and (kind == "markdown") == name.endswith(_TASK)
+        if name and not name.endswith(TEST_SUFFIX) and (kind == "markdown") == name.endswith(_TASK)
     }
 
 

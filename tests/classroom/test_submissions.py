@@ -155,7 +155,7 @@ def test_huge_files_are_not_read(tmp_path: Path) -> None:
     begun = time.process_time()
     (found,) = collect_submissions([tmp_path], SOURCES)
     assert time.process_time() - begun < 5, "to read it takes a minute"
-    assert (found.notebook, found.remark) == (None, "not a notebook, or far too large")
+    assert (found.notebook, found.remark) == (None, "too large: more than 500,000 arrays and objects")
 
 
 def test_arbitrary_outputs_and_duplicate_cell_names_are_read(tmp_path: Path) -> None:
