@@ -64,7 +64,7 @@ def test_recording_cells_are_not_shown(chapter: Visit) -> None:
 
 
 def test_run_time_and_parameters_are_folded_at_the_end(chapter: Visit) -> None:
-    folded = chapter.page.locator("#rerun-this-chapter details.lmc-fold")
+    folded = chapter.page.locator("#rerun-this-chapter details.lmc-fold", has_text="Run time and parameters")
     assert folded.count() == 1
     assert folded.get_attribute("open") is None
     said = folded.evaluate("one => one.textContent")
