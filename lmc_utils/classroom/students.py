@@ -10,39 +10,11 @@ from lmc_utils.classroom.resubmissions import file_name, has_own_numbers, submis
 from lmc_utils.classroom.student_names import may_be_name, name_words
 from lmc_utils.classroom.submissions import Submission
 
-_ASSIGNMENT_WORDS = frozenset(
-    [
-        "answer",
-        "answers",
-        "assignment",
-        "chapter",
-        "ex",
-        "exercise",
-        "exercises",
-        "homework",
-        "hw",
-        "lab",
-        "my",
-        "notebook",
-        "problem",
-        "problems",
-        "sheet",
-        "solution",
-        "solutions",
-        "submission",
-        "task",
-        "week",
-        "abgabe",
-        "aufgabe",
-        "aufgaben",
-        "blatt",
-        "lösung",
-        "lösungen",
-        "übung",
-        "übungen",
-        "woche",
-    ]
-)
+_WORDS = """
+answer answers assignment chapter ex exercise exercises homework hw lab my notebook problem problems sheet solution
+solutions submission task week abgabe aufgabe aufgaben blatt lösung lösungen übung übungen woche
+"""
+_ASSIGNMENT_WORDS = frozenset(_WORDS.split())
 _NUMBERED_WORD = re.compile(r"([^\W\d_]*)\d{0,2}")  # longer numbers may be a student's
 
 
