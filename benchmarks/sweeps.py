@@ -94,13 +94,17 @@ def table(found: Mapping[str, Sequence[Timed]]) -> str:
     each = {name: median((one.last - one.first) / (count - 1) for one in timed) for name, timed in found.items()}
     whole = {name: median(one.last for one in timed) for name, timed in found.items()}
     start = median(one.first for one in found[ONE]) - each[ONE]
+    shown = {
+        name: f"{whole[name]:.1f} ({min(one.last for one in timed):.1f} to {max(one.last for one in timed):.1f})"
+        for name, timed in found.items()
+    }
     return "\n".join(
         [
-            f"| method | median seconds per point | over papermill | all {count}, start included | speed-up |",
+            f"| method | median seconds per point | over papermill | all {count}, start included (fastest to slowest) | speed-up |",
             "| --- | ---: | ---: | ---: | ---: |",
-            f"| {PAPERMILL} | {each[PAPERMILL]:.2f} | | {whole[PAPERMILL]:.1f} | |",
-            f"| {ONE} | {each[ONE]:.2f} | {each[ONE] - each[PAPERMILL]:+.2f} | {whole[ONE]:.1f} | 1 |",
-            f"| {TWO} | | | {whole[TWO]:.1f} | {whole[ONE] / whole[TWO]:.2f} |",
+            f"| {PAPERMILL} | {each[PAPERMILL]:.2f} | | {shown[PAPERMILL]} | |",
+            f"| {ONE} | {each[ONE]:.2f} | {each[ONE] - each[PAPERMILL]:+.2f} | {shown[ONE]} | 1 |",
+            f"| {TWO} | | | {shown[TWO]} | {whole[ONE] / whole[TWO]:.2f} |",
             "",
             f"The start of a sweep, cluster included, took {start:.1f} s.",
         ]
