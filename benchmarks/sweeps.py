@@ -100,7 +100,8 @@ def table(found: Mapping[str, Sequence[Timed]]) -> str:
     }
     return "\n".join(
         [
-            f"| method | median seconds per point | over papermill | all {count}, start included (fastest to slowest) | speed-up |",
+            f"| method | median seconds per point | over papermill | all {count}, start included (fastest to slowest) "
+            "| speed-up |",
             "| --- | ---: | ---: | ---: | ---: |",
             f"| {PAPERMILL} | {each[PAPERMILL]:.2f} | | {shown[PAPERMILL]} | |",
             f"| {ONE} | {each[ONE]:.2f} | {each[ONE] - each[PAPERMILL]:+.2f} | {shown[ONE]} | 1 |",

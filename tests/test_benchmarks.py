@@ -233,6 +233,6 @@ def test_the_overhead_of_a_sweep_is_given_per_point() -> None:
         sweeps.TWO: [sweeps.Timed(numbers, 5.0, 16.0)],
     }
     shown = sweeps.table(found)
-    assert f"| {sweeps.ONE} | 2.30 | +0.30 | 28.0 | 1 |" in shown
-    assert f"| {sweeps.TWO} | | | 16.0 | 1.75 |" in shown
+    assert f"| {sweeps.ONE} | 2.30 | +0.30 | 28.0 (28.0 to 40.0) | 1 |" in shown
+    assert f"| {sweeps.TWO} | | | 16.0 (16.0 to 16.0) | 1.75 |" in shown
     assert "took 2.7 s" in shown
