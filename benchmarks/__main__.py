@@ -88,9 +88,10 @@ for every fork epoch of one parent. Ours also computes the plane and the errors.
 
 def _where(repeats: int) -> str:
     repeated = f"{repeats} repeat{'' if repeats == 1 else 's'}"
+    threads = f"{torch.get_num_threads()} thread{'' if torch.get_num_threads() == 1 else 's'}"
     return (
         f"Measured on {datetime.date.today():%d %B %Y}, on {os.cpu_count()} cores ({platform.machine()}),\n"
-        f"torch {torch.__version__} with {torch.get_num_threads()} threads, {repeated}."
+        f"torch {torch.__version__} with {threads}, {repeated}."
     )
 
 
