@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from lmc_utils.classroom.number_answers import Array, hint_for_numbers, is_close, is_within, slack_of
+from lmc_utils.classroom.word_answers import matching_choice
 from lmc_utils.formatting import short_repr
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 UNANSWERED = "Not answered yet."
 PARTS = re.compile(r"^\d+ of \d+ parts right \(.*?\)\. ")  # the beginning of the remark on a partly correct answer
@@ -175,7 +175,7 @@ def _is_correct_part(exercise: Exercise, answer: Any, part: Part, solution: list
     except (_InvalidAnswer, IndexError):
         return False
     expected = [solution[case][part.index] for case in cases]
-    return _within(result, expected, _slack(solution, exercise.tolerance))
+    return is_within(result, expected, slack_of(solution, exercise.tolerance))
 
 
 def _hint(exercise: Exercise, answer: Any) -> str | None:
@@ -193,16 +193,16 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
     if (rejection := exercise.reject(answer)) is not None:
         return rejection
     result, solution = _arrays(exercise, answer), _arrays(exercise, exercise.evaluate(exercise.solution))
-    if _close(result, solution, exercise.tolerance):
+    if is_close(result, solution, exercise.tolerance):
         return None
     compared = [np.sort(answer)] if exercise.objective else result
     for hint, stated in exercise.mistakes.items():
         wrong = exercise.evaluate(stated)
-        if _close(compared, [np.sort(wrong)] if exercise.objective else _arrays(exercise, wrong), exercise.tolerance):
+        if is_close(compared, [np.sort(wrong)] if exercise.objective else _arrays(exercise, wrong), exercise.tolerance):
             return hint
     if exercise.objective:
         return f"Allowed, but its value is {result[0]:.3g}, and {solution[0]:.3g} is possible."
-    return _hint_for_shape(exercise, result, solution) or _general_hint(exercise, result, solution)
+    return _hint_for_shape(exercise, result, solution) or hint_for_numbers(result, solution, exercise.tolerance)
 
 
 def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
@@ -211,27 +211,6 @@ def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
         return f"The answer must be one of: {', '.join(exercise.choices)} (got {short_repr(str(answer))})."
     hints = {exercise.evaluate(stated): hint for hint, stated in exercise.mistakes.items()}
     return None if word == exercise.evaluate(exercise.solution) else hints.get(word, "No. Look again.")
-
-
-def matching_choice(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that a word means, whatever its case, punctuation and ending; None unless there is exactly one.
-
-    Nothing is guessed beyond that: a suggestion would be a wrong answer, or the right one.
-
-    >>> [matching_choice(word, ["rises", "falls", "stays"]) for word in ("Rise", "'FALLS'", "rose", "")]
-    ['rises', 'falls', None, None]
-    """
-    found = [choice for choice in choices if _stem(choice) == _stem(word)]
-    return found[0] if len(found) == 1 else None
-
-
-def _stem(words: str) -> str:
-    """A word or several in lower case, without punctuation, spaces and the ending of the last one.
-
-    >>> _stem("Rising."), _stem("fork_0"), _stem("twice the learning rates")
-    ('ris', 'fork0', 'twicethelearningrat')
-    """
-    return re.sub(r"(?:ing|e?[sdr]|e)$", "", re.sub(r"[\W_]+", "", words.casefold()))
 
 
 def _arrays(exercise: Exercise, answer: Any) -> list[Array]:
@@ -267,31 +246,14 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
         raise _InvalidAnswer(f"The answer must be numbers. {subject} of type {type(values).__name__}.") from error
 
 
-def _close(one: list[Array], other: list[Array], tolerance: float) -> bool:
-    """Equal up to a fraction of the other's largest number, so that a zero among larger numbers may be rounded."""
-    return _within(one, other, _slack(other, tolerance))
-
-
-def _slack(values: list[Array], tolerance: float) -> float:
-    finite = (np.abs(each[np.isfinite(each)]) for each in values)
-    return tolerance * float(max(each.max(initial=0.0) for each in finite) or 1.0)
-
-
-def _within(one: list[Array], other: list[Array], slack: float) -> bool:
-    return all(
-        first.shape == second.shape and np.allclose(first, second, rtol=0, atol=slack, equal_nan=True)
-        for first, second in zip(one, other, strict=True)
-    )
-
-
 def _hint_for_shape(exercise: Exercise, values: list[Array], solution: list[Array]) -> str | None:
     """A hint where an answer has another shape than the solution, or is not finite where the solution is."""
     for one, two, inputs in zip(values, solution, exercise.test_inputs or ((),), strict=True):
         where = f" for {_format_arguments(inputs)}" if inputs else ""
         if one.shape != two.shape:
-            fits = one.size == two.size and _close([one.reshape(two.shape)], [two], exercise.tolerance)
+            fits = one.size == two.size and is_close([one.reshape(two.shape)], [two], exercise.tolerance)
             means = _means(one, two.ndim) if one.size and not fits else []
-            if any(_close([mean], [two], exercise.tolerance) for mean in means):
+            if any(is_close([mean], [two], exercise.tolerance) for mean in means):
                 return f"Take the mean of these numbers: the shape is {one.shape} instead of {two.shape}{where}."
             why = "The numbers are right, the shape is not" if fits else "The shape is wrong"
             return f"{why}: {one.shape} instead of {two.shape}{where}."
@@ -306,46 +268,6 @@ def _means(values: Array, dimensions: int) -> list[Array]:
     return [
         np.asarray(values.mean(axes)) for axes in combinations(range(values.ndim), max(values.ndim - dimensions, 0))
     ]
-
-
-_ROUNDED = 0.05  # how far a percentage may be rounded to be recognised as one
-_UNITS: tuple[tuple[str, float], ...] = (
-    ("A hundred times too large. Is it in percent or points, where a fraction was asked for?", 100),
-    ("A hundred times too small. Is it a fraction, where percent or points were asked for?", 0.01),
-)
-_GENERAL_MISTAKES: tuple[tuple[str, Callable[[Array], Array]], ...] = (
-    ("The size is right, the sign is wrong.", lambda true: -true),
-    ("Twice as large as it should be.", lambda true: 2 * true),
-    ("Half as large as it should be.", lambda true: true / 2),
-    ("Four times as large as it should be.", lambda true: 4 * true),
-    ("A quarter of what it should be.", lambda true: true / 4),
-    ("That would be right in degrees, and radians were asked for.", np.degrees),
-    ("That would be right in radians, and degrees were asked for.", np.radians),
-    ("It is upside down: one over the right answer.", lambda true: 1 / true),
-    ("It is the square of the right answer.", np.square),
-    ("It is the square root of the right answer.", np.sqrt),
-    ("It is the natural logarithm of the right answer.", np.log),
-    ("It is one minus the right answer: the other fraction.", lambda true: 1 - true),
-    ("The right numbers in reverse order.", lambda true: true[::-1] if true.ndim == 1 else true),
-    ("The right numbers, but rows and columns are interchanged.", np.transpose),
-)
-
-
-def _general_hint(exercise: Exercise, values: list[Array], solution: list[Array]) -> str:
-    for hint, factor in _UNITS:
-        if _close(values, [factor * true for true in solution], max(exercise.tolerance, _ROUNDED)):
-            return hint
-    for hint, transform in _GENERAL_MISTAKES:
-        with np.errstate(all="ignore"):
-            if _close(values, [transform(true) for true in solution], exercise.tolerance):
-                return hint
-    if _close(values, solution, 10 * exercise.tolerance):
-        percent = f"{100 * exercise.tolerance:.2g} %"
-        return f"Close, but not within {percent}. Was something rounded, or stopped too early?"
-    passed = [_close([one], [two], exercise.tolerance) for one, two in zip(values, solution, strict=True)]
-    if any(passed):
-        return f"{sum(passed)} of {len(passed)} test cases pass."
-    return "Not correct. It is none of the common mistakes, so there is no specific hint."
 
 
 def _format_arguments(inputs: Iterable[Any]) -> str:

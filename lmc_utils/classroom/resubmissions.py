@@ -30,7 +30,7 @@ def submission_owner(submission: Submission) -> tuple[str, str]:
     """Whose submission a file is: the name, and the number that a learning platform gave it, if any.
 
     The name is that of the individual numbers where file and folder name this student or nobody, else the author's: the
-    work of a student must not be superseded by a file that others handed in.
+    work of a student must not be superseded by a file that others submitted.
     """
     if has_own_numbers(submission):
         return " ".join(str(submission.student).split()), file_name(submission).identifier

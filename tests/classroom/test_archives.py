@@ -1,4 +1,4 @@
-"""Archives of learning platforms are graded as they are; hostile ones cost one line and little memory."""
+"""Archives of learning platforms are graded as they are; hostile ones are rejected in one line, with little memory."""
 
 from __future__ import annotations
 

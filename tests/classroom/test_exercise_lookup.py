@@ -17,8 +17,9 @@ from exercise_groups import grouped_by_chapter
 from scipy.integrate import quad
 
 from lmc_utils.classroom import award_points, check, exercise_lookup, require_correct
-from lmc_utils.classroom.answer_feedback import Exercise, check_answer, matching_choice
+from lmc_utils.classroom.answer_feedback import Exercise, check_answer
 from lmc_utils.classroom.exercise_lookup import CHAPTERS
+from lmc_utils.classroom.word_answers import matching_choice
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 

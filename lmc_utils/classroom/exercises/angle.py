@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
+from lmc_utils.classroom.answer_feedback import Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise
+from lmc_utils.classroom.number_answers import Array
 from lmc_utils.measure import geometry
 
 _LATE, _LAST = example_families.EXPERIMENT.fork_epochs[-1], example_families.EXPERIMENT.epochs

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from lmc_utils import toy
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.answer_feedback import Exercise
+from lmc_utils.classroom.number_answers import Array
 from lmc_utils.forking import Run
 from lmc_utils.measure import approximations, barriers, curvature, lines
 

@@ -11,8 +11,9 @@ import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise
+from lmc_utils.classroom.answer_feedback import Exercise
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
+from lmc_utils.classroom.number_answers import Array
 from lmc_utils.connect import alignment
 from lmc_utils.measure import barriers, curves, lines
 

@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
+from lmc_utils.classroom.answer_feedback import Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise
+from lmc_utils.classroom.number_answers import Array
 from lmc_utils.forking import Experiment, members
 from lmc_utils.measure import barriers, lines
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from lmc_utils import connect
-from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
+from lmc_utils.classroom.answer_feedback import Exercise, Part
 from lmc_utils.classroom.example_classifiers import classifiers
+from lmc_utils.classroom.number_answers import Array
 from lmc_utils.measure.barriers import STABLE_BELOW
 
 _NUMBERS = np.random.default_rng(0)

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
+from lmc_utils.classroom.answer_feedback import Exercise, Part
+from lmc_utils.classroom.number_answers import Array
 from lmc_utils.forking import Run
 from lmc_utils.measure import barriers, lines
 from lmc_utils.measure.activation_variance import variances

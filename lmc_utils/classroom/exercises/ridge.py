@@ -12,8 +12,9 @@ import torch
 import xarray as xr
 
 from lmc_utils.classroom import example_families
-from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
+from lmc_utils.classroom.answer_feedback import Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
+from lmc_utils.classroom.number_answers import Array
 from lmc_utils.measure import planes, ridges
 
 _LEFT, _RIGHT, _TOP, _ASIDE = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.5, 3.0]])

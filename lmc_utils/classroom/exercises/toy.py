@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lmc_utils import toy
-from lmc_utils.classroom.answer_feedback import Array, Exercise, Part
+from lmc_utils.classroom.answer_feedback import Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
+from lmc_utils.classroom.number_answers import Array
 
 _FIVE = toy.on_interval(5)
 _MOVED_INWARDS = _FIVE * np.where(np.abs(_FIVE) == 1, 0.95, 1.0)  # the two outermost only
