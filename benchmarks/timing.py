@@ -32,13 +32,13 @@ def table(times: Times, ours: str | None = None) -> str:
     if ours:
         rows = [[*rows[0], "times as long as ours (range over repeats)", "result"], [*rows[1], "---:", "---"]]
     for name, seconds in times.items():
-        row = [name, _with_range(statistics.median(seconds), seconds, 3)]
+        row = [name, with_range(statistics.median(seconds), seconds, 3)]
         if ours == name:
             row += ["1", ""]
         elif ours:
             within = [theirs / own for theirs, own in zip(seconds, times[ours], strict=True)]
             ratio = statistics.median(seconds) / statistics.median(times[ours])
-            row += [_with_range(ratio, within, 2), compared(within)]
+            row += [with_range(ratio, within, 2), compared(within)]
         rows.append(row)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -56,7 +56,8 @@ def compared(ratios: Sequence[float]) -> str:
     return "ours is slower" if max(ratios) < 1 else "no clear difference"
 
 
-def _with_range(value: float, values: Sequence[float], digits: int) -> str:
+def with_range(value: float, values: Sequence[float], digits: int) -> str:
+    """Format a value, and the range of several measurements of it, if there is more than one."""
     low, high = rounded(min(values), digits), rounded(max(values), digits)
     return f"{rounded(value, digits)} ({low} to {high})" if len(values) > 1 else rounded(value, digits)
 
