@@ -37,6 +37,15 @@ def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
+def plain_number(value: float) -> float:
+    """A number without the point of a whole one, as in `2` for `2.0`.
+
+    >>> plain_number(2.0), plain_number(0.5)
+    (2, 0.5)
+    """
+    return int(value) if value == int(value) else value
+
+
 def describe_error(error: Exception) -> str:
     """The first line of an error's message, or its type if it has none, cut at 200 characters.
 

@@ -163,7 +163,7 @@ def test_editing_a_widgets_script_re_executes_the_pages_that_show_it(edit: Edit)
     [
         ("networks/training.py", "math.cos", "math.sin"),
         ("networks/layers.py", "math.sqrt(2 /", "math.sqrt(3 /"),
-        ("networks/forked_training.py", "1 + self.fork_epoch", "2 + self.fork_epoch"),
+        ("networks/forked_training.py", "1 + int(self.fork_epoch)", "2 + int(self.fork_epoch)"),
         ("networks/augmentation.py", "", "ADDED = 1"),
         ("__init__.py", "AUTO,STRICT", "AUTO"),
     ],

@@ -161,7 +161,7 @@ def barrier_numbers(barrier: xr.DataArray, distance: xr.DataArray, settled: xr.D
     return {
         "common_distance": common,
         "barrier_at_common_distance": barrier_at_distance(barrier, early, common),
-        "barrier_when_settled": barrier.sel(epoch=settled.astype(int)),
+        "barrier_when_settled": barrier.sel(epoch=settled),
         "error_barrier": end_of_training(barrier),
     }
 
@@ -191,9 +191,7 @@ def claims(
     distance, angle = end_of_training(whole.distance), whole.angle.sel(apex="fork_point", drop=True)
     nearer = -distance.diff("fork_epoch", label="lower")
     change = end_of_training(angle) - after_fork(angle, 1)
-    growth = (end_of_training(barrier) - barrier.sel(epoch=settled.astype(int), drop=True)).isel(
-        fork_epoch=slice(None, -1)
-    )
+    growth = (end_of_training(barrier) - barrier.sel(epoch=settled, drop=True)).isel(fork_epoch=slice(None, -1))
 
     def pooled(name: str, where: str = "within forks") -> tuple[Interval, ...]:
         return (Interval(f"{name}, {where}", *found[name][where]),)

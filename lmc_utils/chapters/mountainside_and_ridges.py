@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import xarray as xr
 
 from lmc_utils.forking import Experiment
@@ -30,15 +33,15 @@ STABLE = Rule("below", STABLE_BELOW)
 _SLOPE = 0.6  # heights above the line, up to this one, are the slope
 
 
-def growing_epochs(experiment: Experiment) -> list[int]:
+def growing_epochs(experiment: Experiment) -> list[float]:
     """The epochs at which the ridge is measured while it forms: the first, then every third; forks, and the next.
 
     >>> growing_epochs(Experiment(epochs=20, fork_epochs=[0, 16]))[14:]
     [14, 15, 16, 17, 18, 20]
     """
-    last, forks = experiment.epochs, experiment.fork_epochs
-    wanted = {*range(16), *range(15, last, 3), *forks, *(fork + 1 for fork in forks), last}
-    return sorted(epoch for epoch in wanted if epoch <= last)
+    last, forks = experiment.last_epoch, experiment.fork_epochs
+    wanted = {*range(16), *range(15, last, 3), *forks, *(math.ceil(fork + 1) for fork in forks), last}
+    return [epoch for epoch in experiment.every_epoch() if epoch in wanted]
 
 
 def off_plane_numbers(fractions: xr.DataArray, null: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -116,7 +119,7 @@ def ridge_growth(ridge: xr.DataArray) -> xr.Dataset:
     since = statistics.start_of_last_stretch(statistics.stands_out(ridge))
     mean = pair_mean(ridge)
     slope = ridge.height[(ridge.height > 0) & (ridge.height <= _SLOPE)]
-    first = mean.sel(epoch=(ridge.fork_epoch + 1).clip(max=ridge.epoch[-1].item())).drop_vars("epoch")
+    first = mean.sel(epoch=np.ceil(ridge.fork_epoch + 1).clip(max=ridge.epoch[-1].item())).drop_vars("epoch")
     return xr.Dataset(
         {
             "ridge_since": since.sel(height=0, drop=True).fillna(-1),

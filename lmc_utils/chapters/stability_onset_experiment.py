@@ -18,7 +18,7 @@ class OnsetExperiment(Experiment):
     29
     """
 
-    fork_epochs: tuple[int, ...] = with_default(
+    fork_epochs: tuple[int | float, ...] = with_default(
         Experiment, "fork_epochs", (0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 20, 25, 30, 40)
     )
     parents: int = with_default(Experiment, "parents", 1)

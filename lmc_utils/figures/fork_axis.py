@@ -18,7 +18,7 @@ __all__ = ["scale_forks", "lanes", "draw_pairs", "draw_series"]
 _ROOM = 0.06  # fraction of the axis that a label needs
 
 
-def scale_forks(axis: Axes, fork_epochs: Sequence[int]) -> None:
+def scale_forks(axis: Axes, fork_epochs: Sequence[float]) -> None:
     """Make the horizontal axis logarithmic in 1 + fork epoch, which has a place for 0, with ticks at measured forks.
 
     Ticks that are too close to another one have no label.
@@ -28,7 +28,7 @@ def scale_forks(axis: Axes, fork_epochs: Sequence[int]) -> None:
     axis.set_xlabel("fork epoch")
 
 
-def lanes(fork_epochs: Sequence[int], count: int) -> Array:
+def lanes(fork_epochs: Sequence[float], count: int) -> Array:
     """Places for several series side by side at each fork epoch, shape (count, forks).
 
     Together they take at most 70 % of the smallest gap between fork epochs, so that neighbours never overlap, and at
@@ -78,14 +78,14 @@ def draw_series(axis: Axes, series: Mapping[str, xr.DataArray]) -> None:
         draw_pairs(axis, values, colour, places=places, count=len(series))
 
 
-def _width(fork_epochs: Sequence[int]) -> float:
+def _width(fork_epochs: Sequence[float]) -> float:
     """The width, on the axis, of all that is drawn for one fork epoch."""
     at = np.log1p(sorted(fork_epochs))
     span = float(at[-1] - at[0]) or 1.0
     return float(min([0.12 * span, *(0.7 * np.diff(at))]))
 
 
-def _labels(fork_epochs: Sequence[int]) -> list[str]:
+def _labels(fork_epochs: Sequence[float]) -> list[str]:
     """The labels of ticks, empty where one would overlap the last one before it.
 
     >>> _labels([0, 1, 2, 15]), _labels([0, 12, 13, 14, 15])
@@ -96,6 +96,6 @@ def _labels(fork_epochs: Sequence[int]) -> list[str]:
     shown = []
     for fork, place in zip(fork_epochs, at, strict=True):
         free = place - last >= room
-        shown.append(f"{fork}" if free else "")
+        shown.append(f"{fork:.3g}" if free else "")
         last = place if free else last
     return shown

@@ -65,7 +65,7 @@ def _set_theme() -> None:
     )
 
 
-def fork_colours(fork_epochs: Sequence[int]) -> dict[int, Any]:
+def fork_colours(fork_epochs: Sequence[float]) -> dict[float, Any]:
     """One colour for each fork epoch, the same in every figure: early forks dark, late ones bright.
 
     >>> list(fork_colours([0, 1, 15]))

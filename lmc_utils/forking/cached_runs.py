@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lmc_utils.forking.experiment import Experiment
+from lmc_utils.forking.experiment import Experiment, last_epoch
 from lmc_utils.forking.store import RunFolder
 from lmc_utils.provenance import digest
 from lmc_utils.settings import ParameterError, describe_unknown
@@ -50,7 +50,7 @@ class CachedRun:
     def epochs(self) -> str:
         """Trained epochs, such as `40 of 40`."""
         trained = [] if self.files is None else self.files.epochs()
-        return f"{max(trained)} of {self.key['experiment']['epochs']}" if trained else "-"
+        return f"{max(trained):.4g} of {last_epoch(self.key['experiment'])}" if trained else "-"
 
     def describe(self) -> str:
         """The parameters that differ from the defaults, as arguments of `lmc run`."""
@@ -69,23 +69,24 @@ class CachedRun:
         """Read every file and report in words whether the run is intact, corrupted or incomplete."""
         if self.files is None:
             return "cannot be checked"
-        epochs, planned = self.files.epochs(), self.key["experiment"]["epochs"]
+        epochs, planned = self.files.epochs(), last_epoch(self.key["experiment"])
         faults = [f"epoch {epoch}: {why}" for epoch in epochs if (why := self.files.fault(epoch))]
         if faults:
             return f"corrupted: {'; '.join(faults)}"
         last = max(epochs, default=0)
-        gaps = [epoch for epoch in range(last) if epoch not in epochs]
+        forks = self.key["experiment"]["fork_epochs"]
+        gaps = sorted({*range(int(last)), *(fork for fork in forks if fork < last)} - {*epochs})
         lost = [f"{_epoch_ranges(gaps)} missing{self._explanation(epochs)}"] if gaps else []
         lost += [f"trained to epoch {last} of {planned}"] if last < planned else []
         return f"incomplete: {'; '.join(lost)}" if lost else "intact"
 
-    def _explanation(self, epochs: Collection[int]) -> str:
+    def _explanation(self, epochs: Collection[float]) -> str:
         keep = self._keep(epochs)
         return "" if keep is None else f" (not stored with keep={keep}, or lost)"
 
-    def _keep(self, epochs: Collection[int]) -> int | None:
+    def _keep(self, epochs: Collection[float]) -> int | None:
         """The `keep` that leaves just these epochs on disk, if any; it is no part of the key."""
-        last = max(epochs, default=0)
+        last = int(max(epochs, default=0))
         always = {epoch for epoch in self.key["experiment"].get("fork_epochs", ()) if epoch < last} | {last}
         return next((keep for keep in range(1, last + 1) if {*range(0, last, keep)} | always == {*epochs}), None)
 
@@ -105,7 +106,7 @@ class CachedRun:
             raise ParameterError(f"run {self.path.name} is in use by another process") from error
 
 
-def _epoch_ranges(epochs: Sequence[int]) -> str:
+def _epoch_ranges(epochs: Sequence[float]) -> str:
     """Increasing epochs in words, neighbours joined.
 
     >>> _epoch_ranges([3]), _epoch_ranges([1, 5, 6, 7])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,13 +12,13 @@ from typing import Any, ClassVar
 
 import torch
 
+from lmc_utils.formatting import plain_number
 from lmc_utils.measure.batchnorm import Convention
-from lmc_utils.networks import activation_sizes, forked_training, models
+from lmc_utils.networks import activation_sizes, data, forked_training, models
 from lmc_utils.networks.augmentation import require_space
 from lmc_utils.networks.data import DATASETS, Source
-from lmc_utils.networks.forked_training import Member
+from lmc_utils.networks.forked_training import ForkedRecipe, Member
 from lmc_utils.networks.models import Architecture
-from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import (
     at_least,
     increasing,
@@ -29,10 +30,21 @@ from lmc_utils.settings import (
 
 _NUMBER = 4  # bytes of a float32
 _COPIES = 9  # of a network's parameters in training and saving: parameters and momentum, old and new, and gradients
+_ADAMW_COPIES = 4  # of the second moment, likewise
+_SCHEDULES = {
+    "cosine": "falling to zero as a cosine",
+    "constant": "constant",
+    "constant_then_decay": "constant, then falling to zero in the last {decay_epochs} epochs",
+}
+_DIFFERENCES = {
+    "order": "",
+    "noise": ", with the same data order and noise of {difference_size:g} standard deviations of the initialisation",
+    "weight": ", with the same data order and one weight changed by {difference_size:g} standard deviations",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment(Convention, Recipe, Architecture, Source):
+class Experiment(Convention, ForkedRecipe, Architecture, Source):
     """All parameters of a training run and its measurement, under the names that the notebooks share.
 
     >>> Experiment(epochs=10)
@@ -40,12 +52,15 @@ class Experiment(Convention, Recipe, Architecture, Source):
     lmc_utils.settings.ParameterError: fork_epochs must be increasing and <= epochs = 10 (got [0, 1, 2, 15]); set it ...
     """
 
-    fork_epochs: tuple[int, ...] = parameter(
+    fork_epochs: tuple[int | float, ...] = parameter(
         (0, 1, 2, 15),
         "when siblings split from their parent",
         increasing(at_least(0)),
-        also="<= `epochs`",
+        also="<= `epochs`; whole steps",
         unit="epochs",
+    )
+    fork_steps: tuple[int, ...] | None = parameter(
+        None, "the same in training steps; replaces fork_epochs", increasing(at_least(0)), unit="steps"
     )
     siblings: int = parameter(2, "copies of each parent at each fork epoch", at_least(2))
     parents: int = parameter(10, "networks with different initialisations", at_least(1))
@@ -71,6 +86,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
     }
 
     def check(self) -> None:
+        self._resolve_forks()
         wanted, fitting = (
             f"increasing and <= epochs = {self.epochs}",
             [each for each in self.fork_epochs if each <= self.epochs],
@@ -79,19 +95,51 @@ class Experiment(Convention, Recipe, Architecture, Source):
         require(self.fork_epochs[-1] <= self.epochs, "fork_epochs", wanted, self.fork_epochs, hint=hint)
         alone = self.norm == "batch" and self.batch_size == 1
         require(not alone, "batch_size", "at least 2 with batch normalisation", self.batch_size)
+        within = [fork for fork in self.fork_epochs if fork % 1]
+        require(not (self.dropout and within), "fork_epochs", "whole epochs with dropout > 0", within)
         shape = DATASETS[self.dataset].shape
         self.require_fit(shape)
         require_space(self.augmentation, shape)
 
-    def kept_epochs(self) -> list[int]:
+    def _resolve_forks(self) -> None:
+        """Convert `fork_steps` to `fork_epochs`, and check that these are whole steps."""
+        forks = [plain_number(fork) for fork in self.fork_epochs]
+        if self.fork_steps is not None or any(fork % 1 for fork in forks):
+            samples = self.train_samples or len(data.load(Source.pick(vars(self))).train[0])
+            steps = max(1, samples // self.batch_size)
+            if self.fork_steps is not None:
+                forks = [plain_number(step / steps) for step in self.fork_steps]
+            for fork in forks:
+                nearest = round(fork * steps)
+                hint = f"nearest: {nearest / steps:.6g}, or fork_steps [{nearest}]"
+                expected = f"whole steps, of which an epoch has {steps}"
+                require(math.isclose(fork * steps, nearest, abs_tol=1e-6), "fork_epochs", expected, fork, hint=hint)
+            forks = [plain_number(round(fork * steps) / steps) for fork in forks]
+        object.__setattr__(self, "fork_epochs", tuple(forks))
+        object.__setattr__(self, "fork_steps", None)
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch at which all networks are finished; later than `epochs` if siblings restart."""
+        return last_epoch(vars(self))
+
+    def every_epoch(self) -> list[float]:
+        """All whole epochs to the end of training, and the forks between them, in order.
+
+        >>> Experiment(epochs=2, fork_epochs=(0, 0.5)).every_epoch()
+        [0, 0.5, 1, 2]
+        """
+        return sorted({*range(self.last_epoch + 1), *self.fork_epochs})
+
+    def kept_epochs(self) -> list[float]:
         """The epochs that are stored on disk, in order.
 
         >>> Experiment(epochs=16, keep=10).kept_epochs()
         [0, 1, 2, 10, 15, 16]
         """
-        return sorted({*range(0, self.epochs, self.keep), *self.fork_epochs, self.epochs})
+        return sorted({*range(0, self.last_epoch, self.keep), *self.fork_epochs, self.last_epoch})
 
-    def alive(self, epoch: int) -> int:
+    def alive(self, epoch: float) -> int:
         """The number of networks after so many epochs.
 
         >>> [Experiment().alive(epoch) for epoch in (0, 1, 40)]
@@ -102,7 +150,7 @@ class Experiment(Convention, Recipe, Architecture, Source):
     def check_resources(self) -> None:
         """Raise ParameterError if one epoch's networks do not fit, even counting only weights between hidden layers."""
         least = sum(self.widths) + sum(a * b for a, b in itertools.pairwise(self.widths))
-        largest = self.alive(self.epochs)
+        largest = self.alive(self.last_epoch)
         require_resources(
             f"training {largest:,} networks of at least {least:,} parameters", memory=_NUMBER * largest * least
         )
@@ -127,10 +175,11 @@ class Experiment(Convention, Recipe, Architecture, Source):
             f"{'no' if self.norm == 'none' else self.norm} normalisation",
         ]
         warm = f" after {self.warmup} epoch{'' if self.warmup == 1 else 's'} of warm-up" if self.warmup else ""
+        adamw = self.optimizer == "adamw"
         recipe = [
-            f"{self.epochs} epochs of SGD",
-            f"learning rate {self.learning_rate:g}, falling to zero as a cosine{warm}",
-            f"momentum {self.momentum:g}",
+            f"{self.epochs} epochs of {'AdamW' if adamw else 'SGD'}",
+            f"learning rate {self.learning_rate:g}, {_SCHEDULES[self.schedule].format(**vars(self))}{warm}",
+            *([] if adamw else [f"momentum {self.momentum:g}"]),
             f"weight decay {self.weight_decay:g}",
             f"batches of {self.batch_size}",
             *([] if self.augmentation == "none" else [f"augmentation `{self.augmentation}`"]),
@@ -140,8 +189,16 @@ class Experiment(Convention, Recipe, Architecture, Source):
             "network": f"{', '.join(network)}: {parameters:,} parameters",
             "training": ", ".join(recipe),
             "parents": f"{self.parents}, each with {self.siblings} siblings at every fork: {networks:,} networks",
-            "forks": f"at epoch {', '.join(map(str, self.fork_epochs))}",
+            "forks": self._described_forks(),
         }
+
+    def _described_forks(self) -> str:
+        forks = f"at epoch {', '.join(f'{fork:.4g}' for fork in self.fork_epochs)}"
+        copies = ", without a difference" if self.difference_size == 0 else _DIFFERENCES[self.difference]
+        if self.after_fork == "as_parent":
+            return forks + copies.format(**vars(self))
+        rate = self.restarted().learning_rate
+        return f"{forks}{copies.format(**vars(self))}; each sibling then trains a cosine of its own, from {rate:g}"
 
     def _sizes(self) -> tuple[int, int]:
         """The numbers of parameters of a network and of its activations for one sample."""
@@ -149,11 +206,12 @@ class Experiment(Convention, Recipe, Architecture, Source):
         return _sizes(Architecture.pick(vars(self)), data.shape, data.classes)
 
     def _memory(self, parameters: int, activations: int) -> float:
-        largest = self.alive(self.epochs)
-        return _NUMBER * largest * (_COPIES * parameters + 2 * self.batch_size * activations)
+        largest = self.alive(self.last_epoch)
+        copies = _COPIES + (_ADAMW_COPIES if self.optimizer == "adamw" else 0)
+        return _NUMBER * largest * (copies * parameters + 2 * self.batch_size * activations)
 
     def require_resources(
-        self, parameters: int, activations: int, *, epochs: Sequence[int], folder: Path, buffers: int = 0
+        self, parameters: int, activations: int, *, epochs: Sequence[float], folder: Path, buffers: int = 0
     ) -> None:
         """Raise ParameterError unless memory and disk space suffice to train.
 
@@ -164,10 +222,11 @@ class Experiment(Convention, Recipe, Architecture, Source):
             folder: the folder of the run.
             buffers: the number of buffer entries of a network.
         """
-        largest = self.alive(self.epochs)
+        largest = self.alive(self.last_epoch)
         what = f"training {largest:,} networks of {parameters:,} parameters, and storing {len(epochs):,} epochs"
         memory = self._memory(parameters, activations)
-        disk = _NUMBER * (2 * parameters + buffers) * sum(map(self.alive, epochs))
+        stored = (3 if self.optimizer == "adamw" else 2) * parameters + buffers
+        disk = _NUMBER * stored * sum(map(self.alive, epochs))
         require_resources(what, memory=memory, disk=disk, folder=folder)
 
     def torch_device(self) -> torch.device:
@@ -179,6 +238,16 @@ class Experiment(Convention, Recipe, Architecture, Source):
         available = torch.cuda.is_available()
         require(available or self.device != "cuda", "device", "'auto' or 'cpu' (torch finds no GPU)", self.device)
         return torch.device("cuda" if available and self.device != "cpu" else "cpu")
+
+
+def last_epoch(parameters: Mapping[str, Any]) -> int:
+    """The epoch at which all networks of a run with these parameters are finished.
+
+    >>> last_epoch({"epochs": 40, "fork_epochs": [0, 15], "after_fork": "restart"})
+    55
+    """
+    restarted = parameters.get("after_fork") == "restart"
+    return int(parameters["epochs"]) + (math.ceil(max(parameters["fork_epochs"])) if restarted else 0)
 
 
 @cache

@@ -1,11 +1,13 @@
 """The forking protocol (Frankle et al. 2020): train parents, fork siblings off them, and store their epochs.
 
 A parent is trained from scratch. At each fork epoch some siblings are copied from it, including the optimiser state,
-and continue with different data orders. Up to its fork epoch a sibling *is* its parent.
+and continue with different data orders, or with another small difference. Up to its fork epoch a sibling *is* its
+parent.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -22,10 +24,13 @@ from lmc_utils.forking.experiment import Experiment, members
 from lmc_utils.forking.run import Run
 from lmc_utils.measure.batchnorm import Convention
 from lmc_utils.networks import data, forked_training, models, stack, training
+from lmc_utils.networks.forked_training import ForkedRecipe
 from lmc_utils.progress import bar
 from lmc_utils.settings import require
 
 _log = logging.getLogger(__name__)
+_ADDED_LATER = (*ForkedRecipe.__annotations__, "optimizer", "schedule", "decay_epochs", "fork_steps")
+"""Parameters that are no part of a key at their defaults, so that runs from before keep theirs."""
 
 
 def train(experiment: Experiment, folder: Path | None = None) -> Run:
@@ -64,7 +69,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
         with files.lock():
             _report(files, experiment.kept_epochs())
             title = f"training {len(members(experiment))} networks"
-            with bar(description=title, unit="epoch", total=experiment.epochs) as shown:
+            with bar(description=title, unit="epoch", total=experiment.last_epoch) as shown:
                 for epoch in _train(experiment, dataset.to(device), network, files, activations):
                     shown.update(epoch - shown.n)
     files.visited()
@@ -73,36 +78,38 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
 
 def _train(
     experiment: Experiment, dataset: data.Dataset, network: nn.Module, files: store.RunFolder, activations: int
-) -> Iterator[int]:
+) -> Iterator[float]:
     """Train the epochs that are missing or corrupted, each from the last intact one; yield each finished epoch."""
     family = members(experiment)
     kept_epochs, device = experiment.kept_epochs(), dataset.train[0].device
     if files.fault(0):
         files.save(0, _arrays(forked_training.start(network, experiment.parents, seed=experiment.seed)))
     network.to(device)
-    reached: int | None = None  # the epoch of the state in memory
+    steps = len(dataset.train[0]) // experiment.batch_size
+    reached: float | None = None  # the epoch of the state in memory
     for target_epoch in kept_epochs:
         if files.fault(target_epoch):
             start = files.newest(target_epoch) or 0
             if start != reached:
                 arrays = files.state(start)
                 state = training.State(*(torch.from_numpy(arrays[name]).to(device) for name in training.State._fields))
-            for epoch in range(start, target_epoch):
-                state = forked_training.train_epoch(
+            on_the_way = [epoch for epoch in experiment.every_epoch() if start <= epoch <= target_epoch]
+            for before, after in itertools.pairwise(on_the_way):
+                state = forked_training.train_steps(
                     network,
                     state,
                     dataset.train,
                     family=family,
                     seed=experiment.seed,
                     recipe=experiment,
-                    epoch=epoch,
+                    taken=range(round(before * steps), round(after * steps)),
                     activations=activations,
                 )
-                behind = (epoch, max(each for each in kept_epochs if each <= epoch))
-                files.save(epoch + 1, _arrays(state), behind)
-                if epoch not in kept_epochs:
-                    files.drop(epoch)
-                yield epoch + 1
+                behind = (before, max(each for each in kept_epochs if each <= before))
+                files.save(after, _arrays(state), behind)
+                if before not in kept_epochs:
+                    files.drop(before)
+                yield after
             reached = target_epoch
         yield target_epoch
 
@@ -111,7 +118,7 @@ def _arrays(state: training.State) -> dict[str, Any]:
     return {name: part.cpu().numpy() for name, part in state._asdict().items()}
 
 
-def _report(files: store.RunFolder, kept_epochs: Sequence[int]) -> None:
+def _report(files: store.RunFolder, kept_epochs: Sequence[float]) -> None:
     """Log the corrupted epochs, one line for each kind of corruption."""
     last = max(files.epochs(), default=-1)
     faults = {epoch: why for epoch in kept_epochs if epoch <= last and (why := files.fault(epoch))}
@@ -127,10 +134,12 @@ def _key(experiment: Experiment, dataset: data.Dataset, device: torch.device) ->
         ParameterError: the network is built by code outside this package, whose changes cannot be detected.
     """
     code = _training_code(models.BUILDERS[experiment.architecture].build.__module__)
-    irrelevant = ("data_dir", "device", "keep", *Convention.__dataclass_fields__)
+    usual = {name: experiment.__dataclass_fields__[name].default for name in _ADDED_LATER}
+    left_out = {name for name, value in usual.items() if getattr(experiment, name) == value}
+    left_out |= {"data_dir", "device", "keep", *Convention.__dataclass_fields__}
     samples = [np.ascontiguousarray(array.numpy()) for array in dataset.train]
     return {
-        "experiment": {name: value for name, value in experiment.to_json().items() if name not in irrelevant},
+        "experiment": {name: value for name, value in experiment.to_json().items() if name not in left_out},
         "data": provenance.digest(samples),
         "code": provenance.digest(code["modules"]),
         "libraries": code["versions"],

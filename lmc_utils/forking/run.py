@@ -49,7 +49,7 @@ class Run:
     def _provenance(self) -> dict[str, str]:
         return {"experiment": json.dumps(self.experiment.to_json()), "dataset": self.dataset.name}
 
-    def thetas(self, chosen: Sequence[Member], epoch: int) -> Tensor:
+    def thetas(self, chosen: Sequence[Member], epoch: float) -> Tensor:
         """Parameter vectors after this many epochs, (members, parameters); up to its fork a sibling equals its parent.
 
         Raises:
@@ -58,26 +58,26 @@ class Run:
         """
         return self._read("theta", chosen, epoch)
 
-    def buffers(self, chosen: Sequence[Member], epoch: int) -> Tensor:
+    def buffers(self, chosen: Sequence[Member], epoch: float) -> Tensor:
         """Running statistics after this many epochs, (members, numbers), or (members, 0) without any; see `thetas`."""
         return self._read("buffers", chosen, epoch)
 
-    def networks(self, chosen: Sequence[Member], epoch: int) -> Networks:
+    def networks(self, chosen: Sequence[Member], epoch: float) -> Networks:
         """Parameter vectors and running statistics after this many epochs; raises the errors of `thetas`."""
         return Networks(self.thetas(chosen, epoch), self.buffers(chosen, epoch))
 
-    def _read(self, name: str, chosen: Sequence[Member], epoch: int) -> Tensor:
+    def _read(self, name: str, chosen: Sequence[Member], epoch: float) -> Tensor:
         self._require_kept([epoch])
         for member in chosen:
             require(member in self._rows, "member", "a network of this run", member)
         # A sibling has a row only after its fork epoch; at the fork epoch itself it uses its parent's row.
-        rows = [self._rows[member if member.exists(epoch - 1) else Member(member.parent)] for member in chosen]
+        rows = [self._rows[member if member.exists(epoch) else Member(member.parent)] for member in chosen]
         return torch.from_numpy(self.folder.rows(epoch, name, rows))
 
-    def _require_kept(self, epochs: Iterable[int]) -> None:
+    def _require_kept(self, epochs: Iterable[float]) -> None:
         experiment, kept_epochs = self.experiment, set(self.experiment.kept_epochs())
         for epoch in epochs:
-            require(0 <= epoch <= experiment.epochs, "epoch", f"between 0 and {experiment.epochs}", epoch)
+            require(0 <= epoch <= experiment.last_epoch, "epoch", f"between 0 and {experiment.last_epoch}", epoch)
             if epoch not in kept_epochs:
                 raise ParameterError(
                     f"epoch {epoch} is not stored (keep = {experiment.keep}); set keep to 1, e.g. -p keep 1"
@@ -85,7 +85,7 @@ class Run:
 
     def pairs(
         self,
-        epochs: Sequence[int] | None = None,
+        epochs: Sequence[float] | None = None,
         *,
         third: str | None = None,
         parents: Sequence[int] | None = None,
@@ -109,7 +109,7 @@ class Run:
         experiment = self.experiment
         if third is not None:
             require_choice("third", third, THIRDS)
-        times = [experiment.epochs] if epochs is None else list(epochs)
+        times = [experiment.last_epoch] if epochs is None else list(epochs)
         whose = list(range(experiment.parents)) if parents is None else list(parents)
         self._require_kept(times)
         for parent in whose:
@@ -127,7 +127,9 @@ class Run:
             ends = self.networks([Member(parent, fork, sibling) for sibling in both[place[2]]], epoch)
             if third is None:
                 return ends
-            return _joined(ends, self.networks([Member(parent)], fork if third == "fork_point" else experiment.epochs))
+            return _joined(
+                ends, self.networks([Member(parent)], fork if third == "fork_point" else experiment.last_epoch)
+            )
 
         everywhere = itertools.product(*(range(len(labels)) for labels in (forks, whose, both, times)))
         places = [place for place in everywhere if times[place[3]] >= forks[place[0]]]
@@ -157,7 +159,7 @@ class Run:
         both = sibling_pairs(paired)
 
         def read(place: Place) -> Networks:
-            return self.networks([Member(parent) for parent in both[place[0]]], experiment.epochs)
+            return self.networks([Member(parent) for parent in both[place[0]]], experiment.last_epoch)
 
         coords: Coords = {"pair": pair_names(paired)}
         places = [(row,) for row in range(len(both))]
@@ -175,9 +177,9 @@ class Run:
             ParameterError: not every epoch is stored.
         """
         experiment = self.experiment
-        self._require_kept(range(experiment.epochs + 1))
+        self._require_kept(experiment.every_epoch())
 
-        def read(fork_epoch: int, parent: int, epoch: int) -> Tensor:
+        def read(fork_epoch: float, parent: int, epoch: float) -> Tensor:
             siblings = [Member(parent, fork_epoch, sibling) for sibling in range(experiment.siblings)]
             return self.thetas([Member(parent), *siblings], epoch)
 
@@ -185,7 +187,7 @@ class Run:
             experiment.fork_epochs,
             experiment.parents,
             experiment.siblings,
-            experiment.epochs,
+            experiment.every_epoch(),
             layer_slices(self.network),
             read,
             self._provenance,

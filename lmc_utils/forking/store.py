@@ -3,8 +3,9 @@
 A run is a folder named by a digest of everything that its results depend on. It holds
 
     key.json                  the data that the digest is of, in readable form
-    epoch_0007.safetensors    every network after 7 epochs: `theta`, its parameter vector, `momentum`, the
-                              optimiser's state, and `buffers`, its running statistics, float32, a row for each network
+    epoch_0007.safetensors    every network after 7 epochs: `theta`, its parameter vector, `momentum` and
+                              `second_moment`, the optimiser's state, and `buffers`, its running statistics, float32, a
+                              row for each network; a fork within an epoch has a file, too, such as epoch_0007.5
     lock                      held by a process that trains
 
 Each file is written atomically. It records its run and epoch, a digest of its content, and the digests of the epochs
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +29,7 @@ import filelock
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from lmc_utils.formatting import plain_number
 from lmc_utils.provenance import digest, remove_partial_files, runs_folder, write_whole
 from lmc_utils.settings import ParameterError
 
@@ -35,7 +38,7 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 _log = logging.getLogger(__name__)
 _ABOUT = "lmc"
 _known: dict[tuple[Path, int, int, int], tuple[str, list[list[Any]]]] = {}  # checked or written by this process
-_NAME = "epoch_{:04d}.safetensors"
+_NAME = re.compile(r"epoch_(\d{4,}(?:\.\d+)?)\.safetensors")
 
 
 class Corrupted(OSError):
@@ -80,17 +83,21 @@ class RunFolder:
         with suppress(OSError):
             os.utime(self.path)
 
-    def epochs(self) -> list[int]:
+    def epochs(self) -> list[float]:
         """The epochs that have a file, intact or not, in order."""
-        stems = (path.stem.removeprefix("epoch_") for path in self.path.glob("epoch_*.safetensors"))
-        return sorted(int(stem) for stem in stems if stem.isdecimal())
+        names = (_NAME.fullmatch(path.name) for path in self.path.glob("epoch_*"))
+        return sorted(plain_number(float(name[1])) for name in names if name)
 
-    def newest(self, before: int) -> int | None:
+    def _file(self, epoch: float) -> Path:
+        whole, point, fraction = np.format_float_positional(epoch, trim="-").partition(".")
+        return self.path / f"epoch_{whole:0>4}{point}{fraction}.safetensors"
+
+    def newest(self, before: float) -> float | None:
         """The last intact epoch before this one, or None."""
         earlier = reversed([epoch for epoch in self.epochs() if epoch < before])
         return next((epoch for epoch in earlier if self.fault(epoch) is None), None)
 
-    def fault(self, epoch: int) -> str | None:
+    def fault(self, epoch: float) -> str | None:
         """The reason why an epoch cannot be used, in words; None if it is intact.
 
         It is intact if its content is as saved, and the epochs that it was trained from are unchanged.
@@ -105,7 +112,7 @@ class RunFolder:
                     return f"it was not trained from epoch {earlier} as it is here"
         return None
 
-    def save(self, epoch: int, state: Mapping[str, Array], after: Iterable[int] = ()) -> None:
+    def save(self, epoch: float, state: Mapping[str, Array], after: Iterable[float] = ()) -> None:
         """Save the state after an epoch.
 
         Args:
@@ -119,7 +126,7 @@ class RunFolder:
         arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in state.items()}
         trained_from = [[earlier, self._checked(earlier)[0]] for earlier in sorted(set(after))]
         about: dict[str, Any] = {"run": self.path.name, "epoch": epoch, "after": trained_from}
-        path = self.path / _NAME.format(epoch)
+        path = self._file(epoch)
         if path.is_dir():
             _remove(path)
         checksum = _digest(about, arrays)
@@ -127,11 +134,11 @@ class RunFolder:
         write_whole(path, *_parts(arrays, about))
         _known[_version(path)] = checksum, trained_from
 
-    def drop(self, epoch: int) -> None:
+    def drop(self, epoch: float) -> None:
         """Remove an epoch that need not be stored."""
-        _remove(self.path / _NAME.format(epoch))
+        _remove(self._file(epoch))
 
-    def rows(self, epoch: int, name: str, indices: Sequence[int]) -> Array:
+    def rows(self, epoch: float, name: str, indices: Sequence[int]) -> Array:
         """Rows of the array with this name, one for each of these networks, after so many epochs: (rows, numbers).
 
         Raises:
@@ -141,7 +148,7 @@ class RunFolder:
             vectors = file.get_slice(name)
             return np.stack([vectors[row] for row in indices])
 
-    def state(self, epoch: int) -> dict[str, Array]:
+    def state(self, epoch: float) -> dict[str, Array]:
         """All arrays of all networks after so many epochs, see `save`.
 
         Raises:
@@ -150,17 +157,17 @@ class RunFolder:
         with self._open(epoch) as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
 
-    def _open(self, epoch: int) -> Any:
+    def _open(self, epoch: float) -> Any:
         try:
             self._checked(epoch)
-            return safe_open(self.path / _NAME.format(epoch), "np")
+            return safe_open(self._file(epoch), "np")
         except OSError as error:
             hint = "train the run again to repair it"
             raise Corrupted(f"run {self.path.name}, epoch {epoch}: {error}; {hint}") from error
 
-    def _checked(self, epoch: int) -> tuple[str, list[list[Any]]]:
+    def _checked(self, epoch: float) -> tuple[str, list[list[Any]]]:
         """The digest of an epoch and those of the epochs it was trained from; OSError if it is corrupted."""
-        path = self.path / _NAME.format(epoch)
+        path = self._file(epoch)
         try:
             version = _version(path)
         except FileNotFoundError:
@@ -176,7 +183,7 @@ def _version(path: Path) -> tuple[Path, int, int, int]:
     return path, status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _check(path: Path, run: str, epoch: int) -> tuple[str, list[list[Any]]]:
+def _check(path: Path, run: str, epoch: float) -> tuple[str, list[list[Any]]]:
     """Read and check a whole file; return its digest and those of the epochs that it was trained from."""
     try:
         with safe_open(path, "np") as file:

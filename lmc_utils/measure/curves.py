@@ -225,6 +225,7 @@ def train(pairs: Pairs, settings: CurveSettings, recipe: Recipe | None = None, *
         training.Diverged: likewise, for stacked networks.
     """
     changed = {"learning_rate": settings.curve_rate, "weight_decay": 0.0, "epochs": settings.curve_epochs, "warmup": 0}
+    changed |= {"optimizer": "sgd", "schedule": "cosine"}
     own, evaluator = Recipe.pick({**vars(recipe or Recipe()), **changed}), pairs.evaluator
     steps, places = evaluator.steps(own), list(pairs.places)
     streams = [_stream(pairs, place, seed) for place in places]

@@ -81,18 +81,18 @@ def track(trajectories: Trajectories) -> xr.Dataset:
     for (fork, fork_epoch), parent in bar(groups, "tracking siblings", unit="parent"):
         start, left = (trajectories.read(fork_epoch, parent, epoch)[:1].double() for epoch in (0, fork_epoch))
         before = left
-        for epoch in range(fork_epoch, trajectories.epochs + 1):
+        for place, epoch in trajectories.since(fork_epoch):
             thetas = trajectories.read(fork_epoch, parent, epoch).double()
             siblings = thetas[1:]
             seen = {"fork_point": siblings - left, "initialisation": siblings - start, "origin": siblings}
             moves = seen | {"step": siblings - before, "parent_distance": siblings - thetas[:1]}
             for name, vectors in moves.items():
-                squared[name].values[fork, parent, :, epoch] = by_layer(vectors.square(), slices)
+                squared[name].values[fork, parent, :, place] = by_layer(vectors.square(), slices)
             for row, (one, other) in enumerate(trajectories.pairs):
                 apart = by_layer((siblings[other] - siblings[one]).square(), slices)
                 products = torch.stack([seen[apex][one] * seen[apex][other] for apex in APEXES])
-                squared.distance.values[fork, parent, row, epoch] = apart
-                squared.dots.values[fork, parent, row, epoch] = by_layer(products, slices).T
+                squared.distance.values[fork, parent, row, place] = apart
+                squared.dots.values[fork, parent, row, place] = by_layer(products, slices).T
             before = siblings
     far: xr.Dataset = squared.drop_vars("dots").map(np.sqrt).assign_attrs(trajectories.provenance)
     path = far.step.cumsum("epoch").where(far.step.notnull())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import numpy as np
 import xarray as xr
 
 __all__ = ["pair_mean", "end_of_training", "after_fork"]
@@ -39,6 +40,8 @@ def end_of_training(values: Values, split: str | None = None) -> Values:
 def after_fork(values: xr.DataArray, lag: int) -> xr.DataArray:
     """Values so many epochs after each fork; NaN after the end of training.
 
+    After a fork within an epoch, those at the next whole epoch.
+
     Args:
         values: with the dimensions fork_epoch and epoch, and any others.
         lag: epochs.
@@ -50,6 +53,6 @@ def after_fork(values: xr.DataArray, lag: int) -> xr.DataArray:
     >>> after_fork(xr.DataArray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], coords=coords), 2).values
     array([ 3., nan])
     """
-    epochs = values.fork_epoch + lag
+    epochs = np.ceil(values.fork_epoch + lag)
     padded = values.reindex(epoch=sorted({*values.epoch.values.tolist(), *epochs.values.tolist()}))
     return padded.sel(epoch=epochs).drop_vars("epoch")

@@ -43,7 +43,7 @@ def project(trajectories: Trajectories, *, third: str = "fork_point") -> xr.Data
     groups = list(itertools.product(enumerate(trajectories.fork_epochs), range(trajectories.parents)))
     for (fork, fork_epoch), parent in bar(groups, "projecting trajectories", unit="parent"):
         (left,) = trajectories.read(fork_epoch, parent, fork_epoch)[:1]
-        last = trajectories.read(fork_epoch, parent, trajectories.epochs)
+        last = trajectories.read(fork_epoch, parent, trajectories.epochs[-1])
         top = left if third == "fork_point" else last[0]
         planes = {}
         for row, pair in enumerate(trajectories.pairs):
@@ -51,11 +51,11 @@ def project(trajectories: Trajectories, *, third: str = "fork_point") -> xr.Data
                 planes[row] = basis(torch.stack([*(last[1 + sibling] for sibling in pair), top]))
             except Colinear:
                 continue
-        for epoch in range(fork_epoch, trajectories.epochs + 1) if planes else ():
+        for place, epoch in trajectories.since(fork_epoch) if planes else ():
             thetas = trajectories.read(fork_epoch, parent, epoch)
             for row, plane in planes.items():
                 points = thetas[[1 + sibling for sibling in trajectories.pairs[row]]]
-                at = (fork, parent, row, slice(None), epoch)
+                at = (fork, parent, row, slice(None), place)
                 located = (part.numpy() for part in plane.locate(points))
                 result.position.values[at], result.off_plane.values[at] = located
                 result.away.values[at] = (points.double() - left.double()).norm(dim=1)

@@ -1,4 +1,4 @@
-"""Train a whole stack at once by SGD, each network with its own data order."""
+"""Train a whole stack at once by SGD or AdamW, each network with its own data order."""
 
 from __future__ import annotations
 
@@ -19,24 +19,39 @@ from lmc_utils.networks.state_check import require_understood
 from lmc_utils.settings import Allowed, ParameterError, Settings, above, at_least, between, one_of, parameter, require
 
 _COPIES = 9  # of a network's parameters in training: parameters and momentum, old and new, and gradients
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # of AdamW, torch's defaults
 _TOGETHER = 7 * 10**6  # activations of a batch: 5 to 8 million are as fast, 4 and 12 slower (27 ResNet-8s, 1 MiB of L2)
 _GATHER_BYTES = 2**25  # batches are gathered a few steps at a time, to bound memory on large data sets
 
 
 @dataclass(frozen=True)
 class Recipe(Settings):
-    """Training hyperparameters: SGD with momentum, coupled (L2) weight decay and a per-step cosine schedule to zero.
+    """Training hyperparameters: SGD with momentum or AdamW, and the schedule of the learning rate.
 
     >>> Recipe(momentum=1.5)
     Traceback (most recent call last):
     lmc_utils.settings.ParameterError: momentum must be >= 0 and < 1 (got 1.5)
     """
 
-    learning_rate: float = parameter(0.1, "initial learning rate (cosine decay to zero)", above(0))
-    momentum: float = parameter(
-        0.9, "momentum of SGD (no dampening)", Allowed(">= 0 and < 1", lambda value: 0 <= value < 1)
+    optimizer: str = parameter("sgd", "SGD with momentum, or AdamW with betas 0.9 and 0.999", one_of(("sgd", "adamw")))
+    learning_rate: float = parameter(0.1, "highest learning rate of the schedule", above(0))
+    schedule: str = parameter(
+        "cosine",
+        "learning rate: cosine decay to zero, or constant, or constant with a linear decay to zero at the end",
+        one_of(("cosine", "constant", "constant_then_decay")),
     )
-    weight_decay: float = parameter(1e-3, "L2 weight decay as in torch.optim.SGD, on all parameters", at_least(0))
+    decay_epochs: int = parameter(
+        5, "length of the decay of constant_then_decay", at_least(1), also="<= `epochs`", unit="epochs"
+    )
+    momentum: float = parameter(
+        0.9,
+        "momentum of SGD (no dampening)",
+        Allowed(">= 0 and < 1", lambda value: 0 <= value < 1),
+        also="0.9 with AdamW",
+    )
+    weight_decay: float = parameter(
+        1e-3, "weight decay of all parameters: L2 as in torch.optim.SGD, decoupled in AdamW", at_least(0)
+    )
     batch_size: int = parameter(64, "samples per step (an incomplete last batch is dropped)", at_least(1))
     epochs: int = parameter(40, "passes over the training data", between(1, 9999))
     warmup: int = parameter(0, "initial epochs of linear learning-rate warm-up", at_least(0), unit="epochs")
@@ -49,6 +64,10 @@ class Recipe(Settings):
 
     def check(self) -> None:
         require(self.warmup < self.epochs, "warmup", f"< epochs = {self.epochs}", self.warmup)
+        fits = self.schedule != "constant_then_decay" or self.decay_epochs <= self.epochs
+        require(fits, "decay_epochs", f"<= epochs = {self.epochs}", self.decay_epochs)
+        usual = self.optimizer == "sgd" or self.momentum == _BETAS[0]
+        require(usual, "momentum", f"{_BETAS[0]:g} with optimizer = adamw, which has no other momentum", self.momentum)
 
 
 class State(NamedTuple):
@@ -59,11 +78,14 @@ class State(NamedTuple):
         momentum: the optimiser's momentum, laid out like the parameters.
         buffers: buffers such as running statistics, (networks, numbers), see `stack.fresh_buffers`; (networks, 0) if
             there are none.
+        second_moment: running mean of AdamW's squared gradients, laid out like the parameters; (networks, 0) before the
+            first step, and for SGD.
     """
 
     theta: Tensor
     momentum: Tensor
     buffers: Tensor
+    second_moment: Tensor
 
     def rows(self, indices: Sequence[int] | slice) -> State:
         """Select networks by index; an index may be repeated."""
@@ -77,7 +99,8 @@ class State(NamedTuple):
 
 def start(network: nn.Module, thetas: Tensor) -> State:
     """The initial state of networks with these parameters."""
-    return State(thetas, torch.zeros_like(thetas), stack.fresh_buffers(network, len(thetas)).to(thetas))
+    buffers = stack.fresh_buffers(network, len(thetas)).to(thetas)
+    return State(thetas, torch.zeros_like(thetas), buffers, thetas.new_zeros(len(thetas), 0))
 
 
 class Diverged(ParameterError):
@@ -85,14 +108,23 @@ class Diverged(ParameterError):
 
 
 def rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Cosine schedule of the learning rate, from the full rate to zero at `steps` (Loshchilov and Hutter 2017).
+    """The learning rate at a step of a schedule of so many steps.
 
-    During warm-up it is scaled linearly with the number of steps (Goyal et al. 2017).
+    `cosine` falls from the full rate to zero at `steps` (Loshchilov and Hutter 2017); `constant_then_decay` is constant
+    and then falls linearly to zero. During warm-up the rate is scaled linearly with the number of steps (Goyal et al.
+    2017).
 
     >>> [round(rate(Recipe(learning_rate=1.0), step, steps=4), 3) for step in range(5)]
     [1.0, 0.854, 0.5, 0.146, 0.0]
+    >>> recipe = Recipe(learning_rate=1.0, schedule="constant_then_decay", epochs=4, decay_epochs=2)
+    >>> [rate(recipe, step, steps=4) for step in range(5)]
+    [1.0, 1.0, 1.0, 0.5, 0.0]
     """
-    whole = recipe.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
+    whole = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        whole *= (1 + math.cos(math.pi * step / steps)) / 2
+    elif recipe.schedule == "constant_then_decay":
+        whole *= min(1.0, (steps - step) * recipe.epochs / (recipe.decay_epochs * steps))
     warm = recipe.warmup * steps / recipe.epochs
     return whole * min(1.0, (step + 1) / warm) if warm else whole
 
@@ -116,6 +148,8 @@ def train_epoch(
     streams: Sequence[Sequence[int]],
     recipe: Recipe,
     epoch: int,
+    steps: range | None = None,
+    schedule_start: int = 0,
     activations: int | None = None,
 ) -> State:
     """Train every network of a stack for one epoch, network i with the data order and the draws of `streams[i]`.
@@ -131,24 +165,32 @@ def train_epoch(
         streams: one seed for each network, see `data_order`.
         recipe: training hyperparameters.
         epoch: the number of epochs trained before.
+        steps: the steps of this epoch to take, consecutive ones; by default all.
+        schedule_start: the step of training at which the schedule of the learning rate begins.
         activations: number of activations of one network for one sample; by default counted in a forward pass.
 
     Returns:
-        The state after the epoch.
+        The state after these steps.
 
     Raises:
         Diverged: a parameter is NaN or infinite.
+        ValueError: a part of an epoch, and dropout, whose draws are those of a whole epoch.
         ParameterError: the network is not built of stacked layers.
     """
     if activations is None:
         activations = count_activations(network, train[0])
     size = networks_at_once(network, train[0], len(streams), batch_size=recipe.batch_size, activations=activations)
+    every = range(len(train[0]) // recipe.batch_size)
+    taken = every if steps is None else steps
+    if taken != every and any(isinstance(layer, layers.Dropout) for layer in network.modules()):
+        raise ValueError(f"steps: expected all {len(every)} of the epoch, as there is dropout, got {taken}")
     after = []
     for first in range(0, len(streams), size):
         # All chunks have the same size, the last one padded: a convolution may round differently in a stack of another
         # size.
         rows = [min(row, len(streams) - 1) for row in range(first, first + size)]
-        after.append(_train(network, state.rows(rows), train, [streams[row] for row in rows], recipe, epoch))
+        part, own = state.rows(rows), [streams[row] for row in rows]
+        after.append(_train(network, part, train, own, recipe, epoch=epoch, taken=taken, schedule_start=schedule_start))
     return State.joined(after).rows(slice(len(streams)))
 
 
@@ -184,27 +226,41 @@ def _train(
     train: tuple[Tensor, Tensor],
     streams: Sequence[Sequence[int]],
     recipe: Recipe,
+    *,
     epoch: int,
+    taken: range,
+    schedule_start: int,
 ) -> State:
     """`train_epoch` with all networks in one stack."""
     inputs, labels = train
-    theta, momentum, buffers = (part.clone() for part in state)
+    theta, momentum, buffers, second = (part.clone() for part in state)
+    if recipe.optimizer == "adamw" and not second.shape[1]:
+        second = torch.zeros_like(theta)
     slope = torch.empty_like(theta)  # every step's gradient
     trained = stack.bound(network, theta, buffers).train()
     seed_dropout(trained, streams, epoch=epoch, device=inputs.device)
     steps = len(inputs) // recipe.batch_size
-    for step, (batch, targets) in enumerate(batches(inputs, labels, streams, recipe=recipe, epoch=epoch)):
+    drawn = batches(inputs, labels, streams, recipe=recipe, epoch=epoch, taken=taken)
+    for step, (batch, targets) in enumerate(drawn, start=epoch * steps + taken.start):
         slopes(trained, batch, targets, precision=recipe.precision, out=slope)
-        # In place, unlike `torch.optim.SGD`, but with the same order of operations and so the same bits.
-        slope.add_(theta, alpha=recipe.weight_decay)
-        momentum.mul_(recipe.momentum).add_(slope)
-        theta.sub_(momentum, alpha=rate(recipe, epoch * steps + step, recipe.epochs * steps))
+        size = rate(recipe, step - schedule_start, recipe.epochs * steps)
+        # In place, unlike `torch.optim`, but with the same order of operations and so the same bits.
+        if recipe.optimizer == "sgd":
+            slope.add_(theta, alpha=recipe.weight_decay)
+            momentum.mul_(recipe.momentum).add_(slope)
+            theta.sub_(momentum, alpha=size)
+        else:
+            theta.mul_(1 - size * recipe.weight_decay)
+            momentum.lerp_(slope, 1 - _BETAS[0])
+            second.mul_(_BETAS[1]).addcmul_(slope, slope, value=1 - _BETAS[1])
+            unbiased = (second.sqrt() / math.sqrt(1 - _BETAS[1] ** (step + 1))).add_(_EPSILON)
+            theta.addcdiv_(momentum, unbiased, value=-size / (1 - _BETAS[0] ** (step + 1)))
     if not bool(theta.isfinite().all() & buffers.isfinite().all()):
         raise Diverged(
             f"learning_rate: training diverged in epoch {epoch + 1} of {recipe.epochs}; "
             f"{recipe.learning_rate:g} with momentum {recipe.momentum:g} is too large here, try a tenth of it"
         )
-    return State(theta, momentum, buffers)
+    return State(theta, momentum, buffers, second)
 
 
 def slopes(network: nn.Module, batch: Tensor, targets: Tensor, *, precision: str, out: Tensor) -> None:
@@ -234,16 +290,22 @@ def seed_dropout(network: nn.Module, streams: Sequence[Sequence[int]], *, epoch:
 
 
 def batches(
-    inputs: Tensor, labels: Tensor, streams: Sequence[Sequence[int]], *, recipe: Recipe, epoch: int
+    inputs: Tensor,
+    labels: Tensor,
+    streams: Sequence[Sequence[int]],
+    *,
+    recipe: Recipe,
+    epoch: int,
+    taken: range | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (networks, size, ...) inputs and (networks, size) labels for each step of an epoch."""
+    """Yield (networks, size, ...) inputs and (networks, size) labels for each of the steps taken in an epoch."""
     samples, networks, size = len(inputs), len(streams), recipe.batch_size
     orders = torch.stack([data_order(stream, epoch, samples) for stream in streams]).to(inputs.device)
     drawn = draws(recipe.augmentation, streams, epoch=epoch, samples=samples, space=inputs.shape[1:-1])
     at_once = max(1, _GATHER_BYTES // (networks * size * inputs[0].numel() * inputs.element_size()))
-    steps = samples // size
-    for first in range(0, steps, at_once):
-        count = min(at_once, steps - first)
+    steps = range(samples // size) if taken is None else taken
+    for first in range(steps.start, steps.stop, at_once):
+        count = min(at_once, steps.stop - first)
         index = orders[:, first * size : (first + count) * size].reshape(networks, count, size).transpose(0, 1)
         for step, (batch, targets) in enumerate(zip(inputs[index], labels[index], strict=True), start=first):
             own = drawn and drawn.part(slice(step * size, (step + 1) * size))

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmc_utils.formatting import plain_number
 from lmc_utils.running import notebook_files, recorded_curves, recorded_numbers
 from lmc_utils.running.notebooks import Notebook
 from lmc_utils.running.recorded_curves import Curves
 from lmc_utils.settings import ParameterError, require
 
-_FORK = re.compile(r"_fork_(\d+)$")
+_FORK = re.compile(r"_fork_(\d+(?:\.\d+)?)$")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Comparison:
         result: dict[str, dict[int, list[float | None]]] = {}
         for name, each in self.numbers.items():
             if fork := _FORK.search(name):
-                result.setdefault(name[: fork.start()], {})[int(fork[1])] = each
+                result.setdefault(name[: fork.start()], {})[plain_number(float(fork[1]))] = each
         return result
 
     def to_json(self) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def order_names(recorded: Sequence[Mapping[str, float]]) -> list[str]:
     places: dict[str, int] = {}
     for name in names:
         places.setdefault(_FORK.sub("", name), len(places))
-    return sorted(names, key=lambda name: (places[_FORK.sub("", name)], int((_FORK.search(name) or [0, -1])[1])))
+    return sorted(names, key=lambda name: (places[_FORK.sub("", name)], float((_FORK.search(name) or [0, -1])[1])))
 
 
 def _by_run(runs: Sequence[str], values: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lmc_utils.formatting import plain_number
+
 _MIME = "application/vnd.lmc.curves+json"
 
 
@@ -22,7 +24,7 @@ class Curves:
 
     along: str
     places: list[float]
-    forks: dict[int, list[float]]
+    forks: dict[float, list[float]]
 
 
 def record_curves(along: str, **curves: Any) -> None:
@@ -65,8 +67,8 @@ def _said(value: float) -> float | None:
     return value if math.isfinite(value) else None  # JSON has no NaN and no infinity
 
 
-def _by_fork(forks: Mapping[str, Any]) -> dict[int, list[float]]:
-    return {int(fork): _numbers(values) for fork, values in forks.items()}
+def _by_fork(forks: Mapping[str, Any]) -> dict[float, list[float]]:
+    return {plain_number(float(fork)): _numbers(values) for fork, values in forks.items()}
 
 
 def _numbers(values: Any) -> list[float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lmc_utils.formatting import LONGEST_VALUE, one_line, short_repr
+from lmc_utils.formatting import LONGEST_VALUE, one_line, plain_number, short_repr
 from lmc_utils.running import notebook_files
 from lmc_utils.settings import ParameterError
 
@@ -33,9 +33,10 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
     """Yield all numbers in a value, each with a distinct name.
 
     A labelled array gives a number for each label: `NAME_train` if labels are words, which come first, `NAME_parent_0`
-    if they are numbers, `NAME_fork_0` for a dimension `fork_epoch`. A mapping or a labelled dataset gives one for each
-    key; spaces in a key become underscores, and an empty key adds nothing to the name. A named tuple, such as a
-    correlation with its interval, gives one for each field, of which the first adds nothing.
+    if they are numbers, `NAME_fork_0` for a dimension `fork_epoch`, or `NAME_fork_0.08065` for a fork within an epoch.
+    A mapping or a labelled dataset gives one for each key; spaces in a key become underscores, and an empty key adds
+    nothing to the name. A named tuple, such as a correlation with its interval, gives one for each field, of which the
+    first adds nothing.
 
     >>> dict(numbers("loss", {"train": 0.5, "test": 0.75}))
     {'loss_train': 0.5, 'loss_test': 0.75}
@@ -50,10 +51,20 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
     elif getattr(value, "dims", ()):
         dimension = next((dim for dim in value.dims if value[dim].dtype.kind == "U"), value.dims[0])
         for label in value[dimension].values:
-            word = label if isinstance(label, str) else f"{dimension.removesuffix('_epoch')}_{label}"
+            word = label if isinstance(label, str) else f"{dimension.removesuffix('_epoch')}_{_digits(label)}"
             yield from numbers(f"{name}_{word}", value.sel({dimension: label}))
     else:
         yield name, float(value)
+
+
+def _digits(label: Any) -> str:
+    """A number as part of a name.
+
+    >>> _digits(2.0), _digits(5 / 62), _digits(0.001)
+    ('2', '0.08065', '0.001')
+    """
+    plain = plain_number(label)
+    return str(plain) if isinstance(plain, int) else f"{plain:.4g}"
 
 
 def read(path: Path) -> dict[str, float]:

@@ -73,7 +73,7 @@ UNKNOWN = [
 @pytest.mark.parametrize(("network", "line"), UNKNOWN)
 def test_unsupported_layers_are_one_line_errors_in_training_and_measurement(network: nn.Module, line: str) -> None:
     thetas = torch.zeros(1, sum(value.numel() for value in network.parameters()))
-    state = State(thetas, thetas, torch.zeros(1, 0))
+    state = State(thetas, thetas, torch.zeros(1, 0), torch.zeros(1, 0))
     tries = (
         lambda: require_understood(network),
         lambda: evaluate(network, thetas, INPUTS, LABELS),

@@ -24,7 +24,7 @@ def trajectories_of(step: Step) -> Trajectories:
         there = [None, *(sibling if epoch >= fork_epoch else None for sibling in range(SIBLINGS))]
         return torch.stack([step(fork_epoch, parent, sibling, epoch) for sibling in there])
 
-    return Trajectories(FORKS, PARENTS, SIBLINGS, EPOCHS, SLICES, read)
+    return Trajectories(FORKS, PARENTS, SIBLINGS, range(EPOCHS + 1), SLICES, read)
 
 
 def triangle() -> Trajectories:
