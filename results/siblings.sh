@@ -46,8 +46,15 @@ fixed_steps() {
 fixed_time() {
     ten fixed_time --points results/siblings_fixed_time.yml
 }
+# Activation functions without a kink.
+smooth_noise() {
+    ten smooth_noise --grid 'fork_epochs=[0,1,2,15]' --grid difference=noise --grid activation=gelu,tanh --grid difference_size=0.000001,0.01
+}
+smooth_order() {
+    ten smooth_order --grid 'fork_epochs=[0,1,2,15]' --grid activation=gelu,tanh
+}
 
-for name in ${@:-noise weight steps restart trained constant decay adamw fixed_steps fixed_time}; do
+for name in ${@:-noise weight steps restart trained constant decay adamw fixed_steps fixed_time smooth_noise smooth_order}; do
     "$name"
     keep "$name"
 done

@@ -118,6 +118,15 @@ class Experiment(Convention, ForkedRecipe, Architecture, Source):
         object.__setattr__(self, "fork_epochs", tuple(forks))
         object.__setattr__(self, "fork_steps", None)
 
+    def load(self) -> data.Dataset:
+        """The data set, with `train_samples` of its training samples.
+
+        Raises:
+            ParameterError: its files are missing, or it has fewer samples.
+        """
+        dataset = data.load(Source.pick(vars(self)))
+        return dataset if self.train_samples is None else dataset.subset(self.train_samples, self.seed)
+
     @property
     def last_epoch(self) -> int:
         """The epoch at which all networks are finished; later than `epochs` if siblings restart."""

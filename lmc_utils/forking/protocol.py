@@ -46,9 +46,7 @@ def train(experiment: Experiment, folder: Path | None = None) -> Run:
     """
     device = experiment.torch_device()
     experiment.check_resources()
-    dataset = data.load(data.Source.pick(vars(experiment)))
-    if experiment.train_samples is not None:
-        dataset = dataset.subset(experiment.train_samples, experiment.seed)
+    dataset = experiment.load()
     samples = len(dataset.train[0])
     fits = experiment.batch_size <= samples
     require(

@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.protocol import train
-from lmc_utils.measure import lines
+from lmc_utils.measure import geometry, lines
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
 from lmc_utils.settings import ParameterError, require_choice
@@ -67,15 +68,43 @@ def four_siblings() -> xr.Dataset:
     return on_lines(Experiment(parents=20, siblings=4)).isel(batchnorm=0, drop=True)[["loss", "error"]]
 
 
-SWEPT = tuple(  # made by `lmc sweep`: their commands are in results/stability.sh and in their attributes
-    f"stability_{name}"
-    for name in (
+def sibling_differences() -> xr.Dataset:
+    """Siblings that differ in noise, in one weight or in their data orders: distance and error on their line by epoch.
+
+    Returns:
+        With the dimensions difference, fork_epoch and epoch: `distance`, also by parent, and `error` (percent, training
+        set, mean over parents) also by alpha; NaN before the fork.
+    """
+    found = []
+    for changes in DIFFERENCES.values():
+        run = train(Experiment(**changes))
+        along = lines.line(run.pairs(run.experiment.every_epoch()), LINE, splits=["train"]).error
+        far = geometry.track(run.trajectories()).distance.sel(layer=geometry.WHOLE, drop=True)
+        error = along.squeeze("split", drop=True).mean(["parent", "pair"])
+        found.append(xr.Dataset({"distance": far.squeeze("pair", drop=True), "error": error}))
+    return xr.concat(found, xr.Variable("difference", list(DIFFERENCES)), combine_attrs="drop")
+
+
+DIFFERENCES: dict[str, dict[str, Any]] = {  # between siblings, as parameters of an experiment
+    **{
+        f"noise {size}": {"difference": "noise", "difference_size": float(size)}
+        for size in ("1e-6", "1e-5", "1e-4", "1e-3", "1e-2", "1e-1")
+    },
+    "one weight": {"difference": "weight", "difference_size": 1e-3},
+    "data order": {"difference": "order"},
+}
+SWEPT = {  # made by `lmc sweep`: their commands are in the script results/PREFIX.sh and in their attributes
+    "stability": (
         *("learning_rate", "train_samples", "batch_size", "weight_decay", "depth", "width"),
         *("resnet8_learning_rate", "resnet8_batch_size"),
-    )
-)
+    ),
+    "siblings": (
+        *("noise", "weight", "steps", "restart", "trained", "constant", "decay", "adamw", "fixed_steps", "fixed_time"),
+        *("smooth_noise", "smooth_order"),
+    ),
+}
 TABLES: dict[str, Callable[[], xr.Dataset]] = {
-    each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist, four_siblings)
+    each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist, four_siblings, sibling_differences)
 }
 
 
@@ -85,11 +114,12 @@ def read(name: str) -> xr.Dataset:
     Raises:
         ParameterError: there is no such table here.
     """
-    require_choice("table", name, [*TABLES, *SWEPT])
+    swept = {f"{prefix}_{each}": prefix for prefix, names in SWEPT.items() for each in names}
+    require_choice("table", name, [*TABLES, *swept])
     for place in PLACES:
         if (place / f"{name}.nc").is_file():
             return xr.load_dataset(place / f"{name}.nc", engine="scipy")
-    how = "results/stability.sh" if name in SWEPT else f"python -m lmc_utils.forking.result_tables {name}"
+    how = f"sh results/{swept[name]}.sh" if name in swept else f"python -m lmc_utils.forking.result_tables {name}"
     raise ParameterError(f"no table {name}.nc in '{PLACES[0]}'; make it by {how}")
 
 

@@ -136,7 +136,7 @@ def train_steps(
     """
     steps = len(train[0]) // recipe.batch_size
     if born := [member for member in family[len(state.theta) :] if member.fork_step(steps) <= taken.start]:
-        state = training.State.joined([state, _copies(network, state, born, recipe, seed)])
+        state = training.State.joined([state, siblings_at_fork(network, state, born, recipe, seed)])
     alive = family[: len(state.theta)]
     same_order = recipe.difference != "order" or recipe.difference_size == 0
     streams = [(Member(member.parent) if same_order else member).stream(seed) for member in alive]
@@ -173,13 +173,20 @@ def _schedules(alive: Sequence[Member], recipe: ForkedRecipe, steps: int) -> Ite
         yield slice(rows, rows := rows + len(group)), own, group[0].fork_step(steps)
 
 
-def _copies(
+def siblings_at_fork(
     network: nn.Module, state: training.State, born: Sequence[Member], recipe: ForkedRecipe, seed: int
 ) -> training.State:
     """The state of new siblings: that of their parents, with noise or one changed weight if that is the difference.
 
     The standard deviation of the initialisation is that of each tensor of the parent. Tensors that begin constant, such
     as biases, have none and are not changed.
+
+    Args:
+        network: any stack of this architecture.
+        state: of the parents.
+        born: the siblings.
+        recipe: its `difference` and `difference_size`.
+        seed: seed of the family.
     """
     copies = state.rows([member.parent for member in born])
     if recipe.difference == "order" or recipe.difference_size == 0:

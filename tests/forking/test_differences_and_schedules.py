@@ -89,7 +89,7 @@ def test_noise_and_one_weight_are_added_once_and_the_data_order_stays(difference
     parent = run.thetas([Member(0)], 0.1)[0]
     born = [Member(0, 0.1, 0), Member(0, 0.1, 1)]
     state = training.State(parent[None], *(torch.zeros(1, 0) for _ in range(3)))
-    copies = protocol.forked_training._copies(run.network, state, born, experiment, seed=0).theta
+    copies = protocol.forked_training.siblings_at_fork(run.network, state, born, experiment, seed=0).theta
     added, spread = copies - parent, {}
     initial = stack.unflatten(run.thetas([Member(0)], 0), run.network)
     for name, values in initial.items():
