@@ -102,7 +102,7 @@ def coloured(parts: Mapping[str, Part]) -> Iterator[tuple[str, Part, Any]]:
         yield name, part, colour
 
 
-def each_fork(values: xr.DataArray) -> Iterator[tuple[int, Any, xr.DataArray]]:
+def each_fork(values: xr.DataArray) -> Iterator[tuple[float, Any, xr.DataArray]]:
     """Each fork epoch, its colour, and its part of the values."""
     for fork, colour in fork_colours(values.fork_epoch.values).items():
         yield fork, colour, values.sel(fork_epoch=fork)

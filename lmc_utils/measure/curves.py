@@ -225,9 +225,9 @@ def train(pairs: Pairs, settings: CurveSettings, recipe: Recipe | None = None, *
         training.Diverged: likewise, for stacked networks.
     """
     changed = {"learning_rate": settings.curve_rate, "weight_decay": 0.0, "epochs": settings.curve_epochs, "warmup": 0}
-    changed |= {"optimizer": "sgd", "schedule": "cosine"}
-    own, evaluator = Recipe.pick({**vars(recipe or Recipe()), **changed}), pairs.evaluator
-    steps, places = evaluator.steps(own), list(pairs.places)
+    own = Recipe.pick({**vars(recipe or Recipe()), **changed, "optimizer": "sgd", "schedule": "cosine"})
+    evaluator, places = pairs.evaluator, list(pairs.places)
+    steps = evaluator.steps(own)
     streams = [_stream(pairs, place, seed) for place in places]
     size = evaluator.networks_at_once(len(places), own) if places else 1
     inner: list[Vectors] = []

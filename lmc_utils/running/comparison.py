@@ -45,9 +45,9 @@ class Comparison:
         return [None if first is None or each is None else each - first for each in others]
 
     @property
-    def numbers_by_fork(self) -> dict[str, dict[int, list[float | None]]]:
+    def numbers_by_fork(self) -> dict[str, dict[float, list[float | None]]]:
         """Numbers recorded for each fork: by name without the fork, then by fork."""
-        result: dict[str, dict[int, list[float | None]]] = {}
+        result: dict[str, dict[float, list[float | None]]] = {}
         for name, each in self.numbers.items():
             if fork := _FORK.search(name):
                 result.setdefault(name[: fork.start()], {})[plain_number(float(fork[1]))] = each
