@@ -26,7 +26,7 @@ def first_steps(differences: Mapping[str, Experiment], steps: int) -> xr.Dataset
         steps: number of steps.
 
     Returns:
-        With the dimensions difference, parent and step (from 0, before the first step): `distance` between siblings; and
+        With the dimensions difference, parent and step (from 0, the fork): `distance` between the siblings; and
         `gates`, the number of activations of the next batch that are positive in one sibling and not in the other,
         over all hidden units and samples: NaN at the last step, and where siblings see different batches.
     """

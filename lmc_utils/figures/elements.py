@@ -110,7 +110,7 @@ def each_fork(values: xr.DataArray) -> Iterator[tuple[float, Any, xr.DataArray]]
 
 def fork_panels(
     values: xr.DataArray, size: tuple[float, float], **options: Any
-) -> tuple[Figure, list[tuple[Axes, tuple[int, Any, xr.DataArray]]]]:
+) -> tuple[Figure, list[tuple[Axes, tuple[float, Any, xr.DataArray]]]]:
     """A figure with a panel for each fork epoch, its colour, and its part of the values; options as for `panels`."""
     return panels({f"fork at epoch {each[0]}": each for each in each_fork(values)}, size, **options)
 

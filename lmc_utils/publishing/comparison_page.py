@@ -45,7 +45,7 @@ def write(page: Path, comparison: Comparison) -> None:
     standalone_page.write(page, " and ".join(comparison.runs), body)
 
 
-def _by_fork(curves: Curves | None) -> dict[int, tuple[list[float], list[float]]]:
+def _by_fork(curves: Curves | None) -> dict[float, tuple[list[float], list[float]]]:
     return {} if curves is None else {fork: (curves.places, values) for fork, values in curves.forks.items()}
 
 
