@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lmc_utils.chapters.first_steps_after_fork import JUMP, first_jumps
-from lmc_utils.chapters.what_parts_siblings import SHOWN
+from lmc_utils.chapters.what_parts_siblings import ADAMW_RATE, SHOWN, largest_fall
 from lmc_utils.chapters.when_stability_begins import directions
 from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
@@ -19,7 +19,6 @@ UNSTABLE, STABLE = Rule("at least", STABLE_BELOW), Rule("below", STABLE_BELOW)
 POSITIVE, GROWS = Rule("above", 0.0), Rule("above", 1.0)
 _KINKED = "relu"
 _LATE = 15  # fork epoch
-_ADAMW_RATE = 0.01
 _CLOSE = 3.0  # points of disagreement that count as equal
 _DIFFERENT = 5.0  # percent of the test samples: another function
 
@@ -27,16 +26,6 @@ _DIFFERENT = 5.0  # percent of the test samples: another function
 def early_and_late(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """The values at all fork epochs but the last, and at the last."""
     return values.isel(fork_epoch=slice(None, -1)), values.isel(fork_epoch=[-1])
-
-
-def largest_fall(heights: xr.DataArray) -> xr.DataArray:
-    """The largest fall of the barrier from one fork to the next, as a fraction of the barrier at initialisation.
-
-    >>> heights = xr.DataArray([[[8.0]], [[4.0]], [[1.0]]], {"fork_epoch": [0, 1, 2]}, ["fork_epoch", "parent", "pair"])
-    >>> largest_fall(heights).values.tolist()
-    [[0.5]]
-    """
-    return -heights.diff("fork_epoch").min("fork_epoch") / heights.isel(fork_epoch=0, drop=True)
 
 
 def claims_about_differences(
@@ -124,7 +113,7 @@ def claims_about_time(tables: Mapping[str, xr.DataArray], onsets: Mapping[str, x
     """
     restart, decay = tables["restart"], tables["decay"]
     late = restart.sel(fork_epoch=restart.fork_epoch >= _LATE)
-    adamw = tables["adamw"].sel(learning_rate=_ADAMW_RATE)
+    adamw = tables["adamw"].sel(learning_rate=ADAMW_RATE)
     trained = tables["trained"].isel(fork_epoch=0, drop=True)
     return ClaimTable(
         (
@@ -170,7 +159,7 @@ def claims_about_time(tables: Mapping[str, xr.DataArray], onsets: Mapping[str, x
                 ((POSITIVE, intervals(directions(onsets["time"].onset), "", label="mean rank correlation")),),
             ),
             Claim(
-                f"AdamW makes no difference: with a rate of {_ADAMW_RATE:g}, siblings of the forks at epochs 0, 1 and "
+                f"AdamW makes no difference: with a rate of {ADAMW_RATE:g}, siblings of the forks at epochs 0, 1 and "
                 "2 are unstable,",
                 ((UNSTABLE, intervals(adamw.sel(fork_epoch=[0, 1, 2]), "points")),),
             ),

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from lmc_utils.chapters.first_steps_after_fork import first_jumps
 from lmc_utils.forking import Experiment, Member, Run, result_tables
 from lmc_utils.measure import pairs, stability_onset
 from lmc_utils.measure.pairs import Pairs
@@ -19,6 +20,8 @@ from lmc_utils.settings import Settings, at_least, each, one_of, parameter, requ
 
 LEARNT_BELOW = 50.0  # percent: a network that ends with more train errors has not learnt, and is left out
 TRAIN_SAMPLES = 4000  # of the default data set
+ADAMW_RATE = 0.01
+_DEFAULT_POINT = 2  # of the table `siblings_fixed_steps`: batches of 64 for 40 epochs
 SHOWN = ("noise 1e-6", "noise 1e-4", "noise 1e-2", "one weight", "data order")  # of `result_tables.DIFFERENCES`
 
 
@@ -102,9 +105,99 @@ def with_itself(run: Run, epochs_apart: int) -> Pairs:
     return replace(found, coords={"parent": list(range(len(parents)))})
 
 
-def difference_numbers(barriers: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """The mean error barrier (points) of each difference, under the name that the text quotes, such as `noise_1e_6`."""
-    return {re.sub(r"[ -]", "_", name.removesuffix(" order")): pair_mean(each) for name, each in barriers.items()}
+def barriers_by_difference(split: str = "train") -> dict[str, xr.DataArray]:
+    """Error barriers (points) of all `result_tables.DIFFERENCES`, with the dimensions fork_epoch, parent and pair."""
+    noise, weight = barrier("noise", split), barrier("weight", split)
+    found = {}
+    for name, changes in result_tables.DIFFERENCES.items():
+        if changes["difference"] == "order":
+            found[name] = barrier("steps", split).sel(fork_epoch=noise.fork_epoch)
+        else:
+            table = noise if changes["difference"] == "noise" else weight
+            found[name] = table.sel(difference_size=changes["difference_size"], drop=True)
+    return found
+
+
+def barriers_by_schedule(split: str = "train") -> xr.DataArray:
+    """Error barriers (points) of runs that differ in the schedule alone, at the forks that all of them have."""
+    cosine = by_fork(result_tables.read("siblings_fixed_steps").sel(point=_DEFAULT_POINT), f"error_barrier_{split}")
+    parts = {
+        "one cosine": cosine.dropna("fork_epoch", how="all"),
+        "constant, then a cosine for each sibling": barrier("restart", split),
+        "constant, then five epochs of decay": barrier("decay", split),
+        "constant to the end": barrier("constant", split),
+    }
+    return xr.concat(parts.values(), xr.Variable("schedule", list(parts)), join="inner")
+
+
+def barrier_numbers(differences: Mapping[str, xr.DataArray]) -> dict[str, Any]:
+    """The mean error barriers (points, training set) that the text quotes, by experiment.
+
+    Args:
+        differences: from `barriers_by_difference`.
+    """
+    words = {"one weight": "weight", "data order": "order"}
+    steps, trained = pair_mean(barrier("steps")), pair_mean(barrier("trained")).squeeze("fork_epoch", drop=True)
+    at = np.round(steps.fork_epoch * (TRAIN_SAMPLES // Experiment().batch_size)).astype(int)
+    return {
+        **{words.get(name, name.replace("-", "_")): pair_mean(each) for name, each in differences.items()},
+        "": steps.assign_coords(fork_epoch=at).rename(fork_epoch="step"),
+        **{name: pair_mean(barrier(name)) for name in ("restart", "constant", "decay")},
+        "restart_same_rate": trained[0],
+        "restart_twice_the_rate": trained[1],
+        "adamw": pair_mean(barrier("adamw").sel(learning_rate=ADAMW_RATE)),
+        "largest_fall": pair_mean(largest_fall(barrier("steps"))),
+    }
+
+
+def largest_fall(heights: xr.DataArray) -> xr.DataArray:
+    """The largest fall of the barrier from one fork to the next, as a fraction of the barrier at initialisation.
+
+    >>> heights = xr.DataArray([[[8.0]], [[4.0]], [[1.0]]], {"fork_epoch": [0, 1, 2]}, ["fork_epoch", "parent", "pair"])
+    >>> largest_fall(heights).values.tolist()
+    [[0.5]]
+    """
+    return -heights.diff("fork_epoch").min("fork_epoch") / heights.isel(fork_epoch=0, drop=True)
+
+
+def growth_numbers(steps: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+    """What the text quotes of the first steps of siblings that differ by the smallest noise.
+
+    Args:
+        steps: from `first_steps_after_fork.first_steps`, by activation function.
+
+    Returns:
+        By activation: `growth`, the mean factor per step, and `doubling`, the steps in which the distance doubles at
+        this pace; for the first of them also `before`, the factor per step before the first jump, `jumped`, the number
+        of parents whose distance jumps, `jump_step`, the median of the step, and `jump_factor`, that of the growth there.
+    """
+    found: dict[str, Any] = {"growth": {}, "doubling": {}}
+    for name, each in steps.items():
+        smallest = each.sel(difference=SHOWN[0])
+        pace = np.exp(np.log(first_jumps(each).overall.sel(difference=SHOWN[0])).mean())
+        found["growth"][name], found["doubling"][name] = pace, np.log(2) / np.log(pace)
+        if "jumped" not in found:
+            jumps = first_jumps(each).sel(difference=SHOWN[0])
+            at = jumps.jump.dropna("parent").astype(int)
+            factor = smallest.distance.sel(parent=at.parent, step=at + 1) / smallest.distance.sel(
+                parent=at.parent, step=at
+            )
+            found |= {"before": jumps.before.mean(), "jumped": at.size, "parents": jumps.jump.size}
+            found |= {"jump_step": at.median(), "jump_factor": factor.median()} if at.size else {}
+    return found
+
+
+def average_numbers(averages: xr.Dataset) -> dict[str, Any]:
+    """Test errors (%) of averages and ensembles by number of networks and fork epoch, as the text quotes them."""
+    test = averages.sel(split="test").mean("parent")
+    quoted = {"soup_error": "average_error", "ensemble_error": "ensemble_error", "best_error": "best_error"}
+    return {
+        **{
+            name: {str(count): test[error].sel(networks=count) for count in test.networks.values}
+            for name, error in quoted.items()
+        },
+        "single_error": test.single_error.isel(networks=-1),
+    }
 
 
 def onset_in_time(fixed: str) -> xr.Dataset:

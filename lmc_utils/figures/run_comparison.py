@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from lmc_utils.figures import elements, fork_axis
 
 
-def numbers_by_fork(series: Mapping[str, Mapping[int, Sequence[float | None]]], runs: Sequence[str]) -> Figure:
+def numbers_by_fork(series: Mapping[str, Mapping[float, Sequence[float | None]]], runs: Sequence[str]) -> Figure:
     """Numbers against the fork epoch: a panel for each quantity, a line for each run.
 
     Args:
@@ -31,7 +31,7 @@ def numbers_by_fork(series: Mapping[str, Mapping[int, Sequence[float | None]]], 
 
 
 def curves_by_fork(
-    curves: Sequence[Mapping[int, tuple[Sequence[float], Sequence[float]]]], runs: Sequence[str]
+    curves: Sequence[Mapping[float, tuple[Sequence[float], Sequence[float]]]], runs: Sequence[str]
 ) -> Figure:
     """Curves of several runs: a panel for each fork epoch, a line for each run that has it.
 

@@ -85,6 +85,18 @@ def sibling_differences() -> xr.Dataset:
     return xr.concat(found, xr.Variable("difference", list(DIFFERENCES)), combine_attrs="drop")
 
 
+def averages_of_siblings() -> xr.Dataset:
+    """The default network with ten parents and eight siblings: averages of several siblings against their ensemble.
+
+    Returns:
+        See `measure.ensembles.average_and_ensemble`; with the dimensions networks, split, fork_epoch and parent.
+    """
+    run = train(Experiment(siblings=8, keep=40))
+    counts = (2, 3, 5, 8)
+    found = [average_and_ensemble(run.groups(count)) for count in counts]
+    return xr.concat(found, xr.Variable("networks", list(counts)), combine_attrs="drop")
+
+
 DIFFERENCES: dict[str, dict[str, Any]] = {  # between siblings, as parameters of an experiment
     **{
         f"noise {size}": {"difference": "noise", "difference_size": float(size)}
@@ -104,7 +116,8 @@ SWEPT = {  # made by `lmc sweep`: their commands are in the script results/PREFI
     ),
 }
 TABLES: dict[str, Callable[[], xr.Dataset]] = {
-    each.__name__: each for each in (resnet8_norms, resnet8_fashion_mnist, four_siblings, sibling_differences)
+    each.__name__: each
+    for each in (resnet8_norms, resnet8_fashion_mnist, four_siblings, sibling_differences, averages_of_siblings)
 }
 
 
