@@ -37,6 +37,7 @@ __all__ = [
     "minimax_path",
     "functional_similarity",
     "linear_cka",
+    "ensembles",
     "derivatives",
     "curvature",
     "reductions",

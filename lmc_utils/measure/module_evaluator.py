@@ -208,10 +208,6 @@ class ModuleEvaluator:
             self._reestimation.run()
         return self._held_state()
 
-    def restore_attributes(self) -> None:
-        """Restore the attributes that the copy had before it was run."""
-        self._point.attributes.restore()
-
     def _held_state(self) -> dict[str, Any]:
         """A copy of the module's state: tensors, and extra states if any."""
         with torch.no_grad():

@@ -16,11 +16,13 @@ from lmc_utils import connect
 from lmc_utils.measure import curvature, curves, lines, planes, ridges
 from lmc_utils.measure.batchnorm import CONVENTIONS, Convention
 from lmc_utils.measure.curves import CurveSettings
+from lmc_utils.measure.ensembles import average_and_ensemble
 from lmc_utils.measure.functional_similarity import functional_similarity
 from lmc_utils.measure.pairs import Pairs, between
 from lmc_utils.networks import stack
 from lmc_utils.networks.models import Architecture, build
 from lmc_utils.networks.training import Recipe
+from lmc_utils.settings import ParameterError
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from benchmarks import plain
@@ -94,6 +96,17 @@ def test_both_evaluators_agree_on_functional_similarity(design: Architecture, co
     assert 0 < float(stacked.disagreement.mean()) < 100
     assert float(stacked.cka.max()) < 0.9999
     assert_alike(stacked, modules)
+
+
+@every_case
+def test_both_evaluators_agree_on_ensembles(design: Architecture, convention: str) -> None:
+    given = both(design, convention)
+    if given.stacked.evaluator.keeps_statistics:
+        for pairs in given:
+            with pytest.raises(ParameterError, match=r"^batchnorm must be reestimate or interpolate: an average"):
+                average_and_ensemble(pairs)
+        return
+    assert_alike(*(average_and_ensemble(pairs) for pairs in given))
 
 
 @every_case
