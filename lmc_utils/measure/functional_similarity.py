@@ -17,7 +17,7 @@ from lmc_utils.progress import bar
 
 __all__ = ["functional_similarity"]
 
-CONSTANT = "the last hidden layer of a network is the same for all samples, or not finite"
+CONSTANT = "the last hidden layer of a network is the same for all samples up to rounding, or not finite"
 
 
 def functional_similarity(pairs: Pairs, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:

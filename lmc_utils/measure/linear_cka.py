@@ -8,6 +8,7 @@ from torch import Tensor
 from lmc_utils.settings import require_resources
 
 _NUMBER = 8  # bytes of a float64
+_ROUNDING = 8  # relative variation, in units of the precision of the features, that counts as rounding
 _MATRICES = 3  # sums of products, their increment, and the centred sums
 
 
@@ -26,8 +27,9 @@ class LinearCKA:
     """
 
     def __init__(self) -> None:
-        self._samples = 0
+        self._samples, self._rounding = 0, 0.0
         self._origin: Tensor | None = None
+        self._squares: Tensor | float = 0.0
 
     def add(self, first: Tensor, second: Tensor) -> None:
         """Add a batch of samples; both shapes are (samples, features).
@@ -36,6 +38,8 @@ class LinearCKA:
             ParameterError: more features than memory holds.
         """
         both = torch.cat([first.double(), second.double()], 1)
+        self._rounding = _ROUNDING * torch.finfo(first.dtype).eps
+        self._squares = self._squares + torch.stack([each.double().square().sum() for each in (first, second)])
         if self._origin is None:
             size = both.shape[1]
             require_resources(f"cka ({first.shape[1]:,} features)", memory=_MATRICES * _NUMBER * size**2)
@@ -47,11 +51,13 @@ class LinearCKA:
         self._products.addmm_(both.T, both)
 
     def value(self) -> float:
-        """Linear CKA of all samples; NaN without samples, or if one of the two is the same for all of them."""
+        """Linear CKA of all samples; NaN without samples, or if one of both is constant over samples up to rounding."""
         if self._origin is None:
             return float("nan")
         centred = self._products - torch.outer(self._sum, self._sum) / self._samples
         first, across = centred[: self._split, : self._split], centred[: self._split, self._split :]
         second = centred[self._split :, self._split :]
-        scale = first.norm() * second.norm()
-        return float((across.square().sum() / scale).clamp(max=1)) if float(scale) != 0 else float("nan")
+        variation = torch.stack([first.trace(), second.trace()])
+        if not bool((variation > self._rounding**2 * self._squares).all()):
+            return float("nan")
+        return float((across.square().sum() / (first.norm() * second.norm())).clamp(max=1))

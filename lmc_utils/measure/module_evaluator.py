@@ -27,7 +27,7 @@ from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_derivatives import along_line
 from lmc_utils.measure.module_point_scores import PointScores
 from lmc_utils.measure.module_scores import Scores, classes, output_of
-from lmc_utils.measure.module_state import State, layers, norms, require_single, tensors
+from lmc_utils.measure.module_state import Attributes, State, layers, norms, require_single, tensors
 from lmc_utils.measure.module_statistics import Reestimation
 from lmc_utils.measure.predictions import Predictions, joined, last_hidden_layer, last_linear_call
 from lmc_utils.networks.training import Recipe
@@ -165,15 +165,19 @@ class ModuleEvaluator:
     ) -> Iterator[tuple[Batch, list[T]]]:
         """Yield each batch of a split, and what `take` returns for the output of every network and a copy of the batch.
 
-        Each batch goes through all networks in turn, so that only its outputs need memory.
+        Each batch goes through all networks in turn, so that only its outputs need memory. Attributes that a network
+        changes in a forward pass are carried over to its next batch.
         """
+        attributes = [self._point.attributes] * len(states)
         for number, batch in enumerate(self.samples[split]):
             taken = []
-            for state in states:
+            for row, state in enumerate(states):
                 self._point.hold(state)
+                attributes[row].restore()
                 there = batch.to(self.device)
                 with torch.no_grad():
                     taken.append(take(output_of(self.module, there, number), there))
+                attributes[row] = Attributes(self.module)
             yield batch, taken
 
     def states(self, corners: Corners, points: Mixtures) -> list[State]:

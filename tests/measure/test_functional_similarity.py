@@ -151,6 +151,37 @@ def test_features_are_those_of_the_output_layer_or_none(kind: str) -> None:
         assert found.cka.attrs["undefined"].startswith("NaN where the outputs of the networks are not those of the lin")
 
 
+class Running(nn.Module):
+    """Divides by the largest input so far, which the network remembers beside its tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers, self.largest = nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 4)), 0.0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.largest = max(self.largest, float(inputs.abs().max()))
+        outputs: Tensor = self.layers(inputs / self.largest)
+        return outputs
+
+
+def test_what_a_network_remembers_is_carried_over_to_its_next_batch_only() -> None:
+    torch.manual_seed(0)
+    first, second, (inputs, labels) = Running(), Running(), (torch.randn(40, 3), torch.randint(4, (40,)))
+    inputs[0] *= 10  # of the first batch, as otherwise its outputs would change when it is repeated
+    batches = list(zip(inputs.split(10), labels.split(10), strict=True))
+    found = functional_similarity(modules_pair(first, second, batches))
+    whole = copy.deepcopy(first), copy.deepcopy(second)
+    logits = [torch.cat([each(batch) for batch, _ in batches]) for each in whole]
+    different = 100 * float((logits[0].argmax(1) != logits[1].argmax(1)).double().mean())
+    assert found.disagreement.item() == pytest.approx(different)
+    largest, hidden = 0.0, [list[Tensor](), list[Tensor]()]
+    for batch, _ in batches:
+        largest = max(largest, float(batch.abs().max()))
+        for row, each in enumerate((first, second)):
+            hidden[row].append(each.layers[:2](batch / largest))
+    assert found.cka.item() == pytest.approx(dense_cka(*map(torch.cat, hidden)), rel=1e-5)
+
+
 def test_without_a_linear_layer_cka_is_nan_with_the_reason() -> None:
     torch.manual_seed(0)
     networks = [nn.Sequential(nn.Conv1d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten()) for _ in range(2)]

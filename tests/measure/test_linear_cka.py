@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lmc_utils.measure.linear_cka import LinearCKA
 
@@ -62,6 +62,17 @@ def test_uncorrelated_features_have_0_and_constant_ones_none() -> None:
     assert cka(steps.sin()[:, None], steps.cos()[:, None]) == pytest.approx(0, abs=1e-20)
     assert math.isnan(cka(features(3, 0), torch.full((SAMPLES, 3), 0.1)))
     assert math.isnan(LinearCKA().value())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rounding_is_no_variation(dtype: torch.dtype) -> None:
+    """The mean over space of what was normalised over space is its bias, up to rounding."""
+    space = torch.randn(SAMPLES, 4, 9, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    bias = torch.linspace(0.2, 1, 4, dtype=dtype)
+    constant = (nn.functional.instance_norm(space) + bias[:, None]).mean(2)
+    assert constant.std(0).max() > 0
+    assert math.isnan(cka(features(4, 1).to(dtype), constant))
+    assert 0 < cka(features(4, 1).to(dtype), constant + 1e-4 * features(4, 2).to(dtype)) < 1
 
 
 def test_a_large_mean_costs_no_precision() -> None:
