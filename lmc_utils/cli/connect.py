@@ -14,10 +14,13 @@ from typer import Argument, Option
 
 from lmc_utils.cli import connect_output as output
 from lmc_utils.cli.options import AsJson, HtmlFile
+from lmc_utils.formatting import describe_error
 from lmc_utils.output_files import require_writable
 from lmc_utils.settings import ParameterError, require
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from lmc_utils.measure.module_state import State
 
 Object = Option(metavar="MODULE:NAME")
@@ -28,7 +31,7 @@ _ONLY_LINES = ("align", "rescale", "curve", "layers", "curvature")
 def connect(
     checkpoint: Annotated[
         list[Path],
-        Argument(help="Two checkpoint files (.safetensors or torch.save); with more, all pairs are measured."),
+        Argument(help="Two checkpoint files (.safetensors or torch.save); with more, all pairs and their average."),
     ],
     *,
     model: Annotated[str, Option(metavar="MODULE:NAME", help="Callable that returns the (untrained) model.")],
@@ -107,7 +110,7 @@ def connect(
     elif len(checkpoint) > 2:
         _matrix(files, target, {"alphas": points, **asked})
     else:
-        _pair(files, target, {"alphas": points, **asked}, save, at)
+        _pair(files, target, {"alphas": points, "agreement": True, **asked}, save, at)
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def _pair(files: Files, target: output.Target, options: dict[str, Any], save: Pa
             report = pair(first, second, files.samples, **files.options, **options)
     except Interrupted as stop:
         output.print_report(target, stop.report)
-        raise KeyboardInterrupt("what was measured is above") from stop
+        raise KeyboardInterrupt(_MEASURED) from stop
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(_NOTHING) from stop
     output.print_report(target, report)
@@ -167,9 +170,35 @@ def _matrix(files: Files, target: output.Target, options: dict[str, Any]) -> Non
         lambda: pairwise(files.by_name, files.samples, **files.options, **options),
         lambda partial: output.print_matrix(target, partial),
     )
-    output.print_matrix(target, matrix)
+    try:
+        further = _of_all(files, options)
+    except KeyboardInterrupt as stop:
+        output.print_matrix(target, matrix)
+        raise KeyboardInterrupt(_MEASURED) from stop
+    output.print_matrix(target, matrix, further)
     if (matrix.failed != "").any():
         raise typer.Exit(1)
+
+
+def _of_all(files: Files, asked: Mapping[str, Any]) -> list[xr.Dataset]:
+    """The agreement of all files, and their average and ensemble; if one is left out, an attribute gives the reason."""
+    import xarray as xr
+
+    from lmc_utils.connect import agreement_matrix, average_and_ensemble
+    from lmc_utils.measure.ensembles import CROSS_ENTROPY_ONLY
+
+    left_out = CROSS_ENTROPY_ONLY if "loss" in files.options else ""
+    moved = _OF_PAIRS if asked["align"] or asked["rescale"] else ""
+    found = []
+    for measure, reason in ((agreement_matrix, left_out), (average_and_ensemble, left_out or moved)):
+        try:
+            if reason:
+                raise ParameterError(reason)
+            found.append(measure(files.by_name, files.samples, **files.options))
+        except Exception as error:  # whatever it is, the matrix must survive
+            name = measure.__name__.removesuffix("_matrix")
+            found.append(xr.Dataset(attrs={f"{name}_left_out": describe_error(error)}))
+    return found
 
 
 def _soup(files: Files, target: output.Target, save: Path | None) -> None:
@@ -217,7 +246,8 @@ def _naming(files: Files) -> Iterator[None]:
         raise ParameterError(f"{name}: {line}") from error
 
 
-_NOTHING = "nothing was measured yet"
+_NOTHING, _MEASURED = "nothing was measured yet", "what was measured is above"
+_OF_PAIRS = "with --align or --rescale, the average of more than two files is undefined"
 
 
 def _partial(work: Callable[[], Any], shown: Callable[[Any], None]) -> Any:
@@ -228,7 +258,7 @@ def _partial(work: Callable[[], Any], shown: Callable[[Any], None]) -> Any:
         return work()
     except Interrupted as stop:
         shown(stop.partial)
-        raise KeyboardInterrupt("what was measured is above") from stop
+        raise KeyboardInterrupt(_MEASURED) from stop
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(_NOTHING) from stop
 

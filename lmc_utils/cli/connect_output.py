@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lmc_utils.connect import Report
 
 CONDITIONS = "Conditions"
+_NOTES = ("_left_out", "best_chosen_on")  # attributes of the agreement and the average of all
 Tables = Mapping[str, Sequence[Sequence[str]]]
 
 
@@ -59,22 +60,26 @@ def print_report(target: Target, report: Report) -> None:
     target.show(report.sentence, report.tables(), told, body)
 
 
-def print_matrix(target: Target, matrix: xr.Dataset) -> None:
-    """The barriers of all pairs, and why pairs have none."""
+def print_matrix(target: Target, matrix: xr.Dataset, further: Sequence[xr.Dataset] = ()) -> None:
+    """The barriers of all pairs, and why pairs have none; their agreement; and the average and ensemble of all."""
     from lmc_utils.connect.reports.report import finite
 
+    for each in further:
+        notes = {name: value for name, value in each.attrs.items() if str(name).endswith(_NOTES)}
+        matrix = matrix.assign(each.data_vars).assign_attrs(notes)
     names = matrix.first.values.tolist()
-    squares = {str(name): each for name, each in matrix.data_vars.items() if name != "failed"}
+    squares = {str(name): each for name, each in matrix.data_vars.items() if name != "failed" and each.dims}
     failed = [line for row, lines in enumerate(matrix.failed.values) for line in lines[row + 1 :] if line]
     numbers = {
         _title(name, each): [["", *names], *_rows(names, each.values.tolist())] for name, each in squares.items()
     }
     reasons = {"Not measured": [["pair and reason"], *([line] for line in failed)]} if failed else {}
     conditions = _conditions({name: value for name, value in matrix.attrs.items() if name != "equal"})
-    tables = {**numbers, **reasons, **conditions}
+    tables = {**numbers, **_average_and_ensemble(matrix), **reasons, **conditions}
     equal = matrix.attrs.get("equal")
     told = {
-        "checkpoints": names, **{name: each.values for name, each in squares.items()}, "failed": failed, **matrix.attrs,
+        "checkpoints": names, **{name: each.values for name, each in matrix.data_vars.items()}, "failed": failed,
+        **matrix.attrs,
     }  # fmt: skip
     pairs = len(names) * (len(names) - 1) // 2
     done = int((~squares["loss_barrier"].isnull()).sum() - len(names)) // 2 if "loss_barrier" in squares else 0
@@ -82,6 +87,17 @@ def print_matrix(target: Target, matrix: xr.Dataset) -> None:
     parts += [f"equal networks, whose barrier is 0: {equal}"] if equal else []
     sentence = f"{'; '.join(parts)}."
     target.show(sentence, tables, finite({**told, "summary": sentence}))
+
+
+def _average_and_ensemble(found: xr.Dataset) -> Tables:
+    """The table of the average and the ensemble of all networks, if they were measured."""
+    names = {"average": "average of all", "best": "best single network", "single": "mean of the single networks"}
+    rows = [
+        [names.get(name, name), *(f"{float(found[f'{name}_{score}']):.4g}" for score in ("loss", "error"))]
+        for name in ("average", "ensemble", "best", "single")
+        if f"{name}_error" in found
+    ]
+    return {"Average of all and ensemble": [["candidate", "loss (nats)", "error (%)"], *rows]} if rows else {}
 
 
 def print_soup(target: Target, found: xr.Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Several networks of one architecture: all pairs, planes through three, and pairs for other measurements."""
+"""Several networks of one architecture: all pairs, their agreement, planes, and pairs for other measurements."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from lmc_utils.connect.network_evaluator import described, evaluator_of
 from lmc_utils.connect.reports.report import Report
 from lmc_utils.connect.samples.batch_reading import BatchFunction
 from lmc_utils.connect.samples.random_generators import unchanged_random
-from lmc_utils.connect.two_networks import pair, with_barriers
+from lmc_utils.connect.two_networks import pair, with_barriers, without_split
 from lmc_utils.formatting import describe_error, listed
 from lmc_utils.measure import planes
 from lmc_utils.measure.batchnorm import CONVENTIONS
+from lmc_utils.measure.functional_similarity import functional_similarity
 from lmc_utils.measure.labelled_arrays import Place
 from lmc_utils.measure.module_scores import Score
 from lmc_utils.measure.module_state import State
@@ -152,6 +153,69 @@ def _reason(problem: Exception) -> str:
 
 def _equal(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(np.all(one == other))
+
+
+def agreement(
+    first: Network, second: Network, data: Any, *, model: nn.Module | None = None, **options: Any
+) -> xr.Dataset:
+    """Disagreement of the predicted classes of two networks, and linear CKA of their last hidden layers.
+
+    Args:
+        first, second: modules or states.
+        data, model: as for `pair`.
+        options: `loss`, `error`, `batch`, `batchnorm` and `estimated_on`, as for `pair`.
+
+    Returns:
+        `disagreement` and `both_wrong` (percent of the samples) and `cka`, see `measure.functional_similarity`. The
+        attributes describe networks, samples and methods; if `cka` is undefined, `cka_left_out` gives the reason.
+
+    Raises:
+        ParameterError: unsupported input, see `pair`, or networks that are no classifiers.
+        points.Interrupted: the measurement was interrupted.
+
+    >>> import torch
+    >>> from lmc_utils.progress import hidden
+    >>> network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    >>> with hidden():
+    ...     found = agreement(network, network, (torch.randn(9, 3), torch.randint(0, 2, (9,))))
+    >>> float(found.disagreement), round(float(found.cka), 6)
+    (0.0, 1.0)
+    """
+    with unchanged_random():
+        ends, evaluator, attrs = understood({"first": first, "second": second}, data, model=model, **options)
+        found = functional_similarity(Pairs(evaluator, {}, [()], lambda _: ends.states))
+    return without_split(found).assign_attrs(attrs)
+
+
+def agreement_matrix(
+    networks: Mapping[str, Network], data: Any, *, model: nn.Module | None = None, **options: Any
+) -> xr.Dataset:
+    """Agreement between all pairs of several networks, as symmetric matrices.
+
+    Args:
+        networks: modules or states, by name.
+        data, model, options: as for `agreement`.
+
+    Returns:
+        The quantities and attributes of `agreement`, with the dimensions `first` and `second`. On the diagonal, each
+        network is compared with itself, so that `both_wrong` is its error.
+
+    Raises:
+        ParameterError: fewer than two networks, or as raised by `agreement`.
+        points.Interrupted: the measurement was interrupted.
+    """
+    require_mapping(networks)
+    require(len(networks) >= 2, "networks", "at least two networks", len(networks))
+    with unchanged_random():
+        ends, evaluator, attrs = understood(networks, data, model=model, **options)
+        coords = {"first": list(networks), "second": list(networks)}
+        places = list(itertools.combinations_with_replacement(range(len(networks)), 2))
+        found = functional_similarity(
+            Pairs(evaluator, coords, places, lambda place: [ends.states[row] for row in place])
+        )
+    for each in found.data_vars.values():
+        each.values = np.triu(each.values) + np.swapaxes(np.triu(each.values, 1), -1, -2)
+    return without_split(found).assign_attrs(attrs)
 
 
 def pairs(

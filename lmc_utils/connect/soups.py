@@ -20,9 +20,13 @@ from lmc_utils.connect.endpoint_checks import ComparisonInterrupted
 from lmc_utils.connect.endpoints import require_mapping
 from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.connect.samples.repeatable_data import repeatable
+from lmc_utils.measure import ensembles
+from lmc_utils.measure.batches import Batch
+from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
 from lmc_utils.measure.module_scores import Scores, cross_entropy, logits_of
-from lmc_utils.measure.module_state import State, statistics, tensors
+from lmc_utils.measure.module_state import State
+from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.points import Interrupted
 from lmc_utils.progress import bar
 from lmc_utils.settings import require
@@ -110,6 +114,48 @@ def soup(
     return found.assign_attrs(summary=_sentence(found, names))
 
 
+def average_and_ensemble(
+    networks: Mapping[str, nn.Module | State], data: Any, *, model: nn.Module | None = None, **options: Any
+) -> xr.Dataset:
+    """Error and loss of the average of all networks and of their ensemble, and the errors of the single networks.
+
+    `soup` also measures each network and a greedy soup.
+
+    Args:
+        networks: modules or states, by name.
+        data, model: as for `pair`.
+        options: `batch`, `batchnorm` (not `keep`) and `estimated_on`, as for `pair`.
+
+    Returns:
+        The quantities of `measure.ensembles.average_and_ensemble`, in percent and nats. The best single network is
+        chosen on the `estimated_on` samples, or else on `data`, which favours it; the attribute `best_chosen_on` says
+        which. The other attributes describe networks, samples and methods.
+
+    Raises:
+        ParameterError: fewer than two networks, a user-defined loss, networks that are no classifiers, or as raised by
+            `pair`.
+        points.Interrupted: the measurement was interrupted.
+
+    >>> from lmc_utils.progress import hidden
+    >>> networks = {name: nn.Linear(3, 2) for name in "abc"}
+    >>> with hidden():
+    ...     found = average_and_ensemble(networks, (torch.randn(9, 3), torch.randint(0, 2, (9,))))
+    >>> bool(found.best_error <= found.single_error), found.attrs["best_chosen_on"]
+    (True, 'the samples measured')
+    """
+    require_mapping(networks)
+    require(len(networks) >= 2, "networks", "at least two networks", len(networks))
+    with unchanged_random():
+        ends, evaluator, attrs = understood(networks, data, model=model, **options)
+        chosen_on = "the samples measured"
+        if options.get("estimated_on") is not None:
+            evaluator = replace(evaluator, samples={**evaluator.samples, "train": evaluator.estimated_on}, known=())
+            chosen_on = f"other samples ({evaluator.estimated_on.description})"
+        group = Pairs(evaluator, {}, [()], lambda _: ends.states, networks=len(networks))
+        found = ensembles.average_and_ensemble(group, splits="data").isel(split=0, drop=True)
+    return found.drop_attrs(deep=False).assign_attrs({**attrs, "best_chosen_on": chosen_on})
+
+
 def _measure(evaluator: ModuleEvaluator, corners: Sequence[State], found: xr.Dataset) -> None:
     """Fill in the scores of the networks, their average and the soup."""
     names, count = found.network.values.tolist(), len(corners)
@@ -141,30 +187,17 @@ def _measure(evaluator: ModuleEvaluator, corners: Sequence[State], found: xr.Dat
 
 
 def _ensemble_scores(evaluator: ModuleEvaluator, corners: Sequence[State]) -> Tensor:
-    """The scores of the mean of the networks' probabilities, shape (splits, scores).
+    """The scores of the mean of the networks' probabilities, shape (splits, scores)."""
 
-    Each batch goes through all networks in turn, so that only its outputs need memory.
-    """
-    module, count = evaluator.module, len(corners)
-    own = []
-    for row in range(count):
-        state = evaluator.state(corners, mixture(np.eye(count)[row].tolist()))
-        own.append({**corners[row], **{name: state[name] for name in statistics(module) if name in state}})
-    totals = []
-    for batches in evaluator.samples.values():
+    def logarithms(output: Any, batch: Batch) -> Tensor:
+        return logits_of(output, batch.target).double().log_softmax(1)
+
+    states, totals = evaluator.states(corners, Mixtures(torch.eye(len(corners), dtype=torch.float64))), []
+    for split, batches in evaluator.samples.items():
         total = torch.zeros(len(evaluator.measured.names), dtype=torch.float64)
-        for batch in batches:
-            logs = None
-            for state in own:
-                there = batch.to(evaluator.device)
-                with torch.no_grad():
-                    for name, value in tensors(module).items():
-                        value.copy_(state[name])
-                    evaluator.restore_attributes()
-                    more = logits_of(there.run(module), there.target).double().log_softmax(1)
-                logs = more if logs is None else torch.logaddexp(logs, more)
-            assert logs is not None, "there are networks"
-            total += evaluator.measured.sums(logs - math.log(count), batch.to(evaluator.device)).cpu()
+        for batch, logs in evaluator.outputs(states, split, logarithms):
+            mean = torch.stack(logs).logsumexp(0) - math.log(len(corners))
+            total += evaluator.measured.sums(mean, batch.to(evaluator.device)).cpu()
         totals.append(total / batches.samples)
     return torch.stack(totals)
 

@@ -24,9 +24,11 @@ from lmc_utils.formatting import one_line, short_repr
 from lmc_utils.measure import approximations, barriers, curvature, curves, lines, points
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.curves import CurveSettings
+from lmc_utils.measure.ensembles import CROSS_ENTROPY_ONLY
+from lmc_utils.measure.functional_similarity import functional_similarity
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.module_evaluator import ModuleEvaluator
-from lmc_utils.measure.module_scores import Score
+from lmc_utils.measure.module_scores import Score, cross_entropy
 from lmc_utils.measure.module_state import State
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.settings import ParameterError, require, require_choice
@@ -60,6 +62,7 @@ def pair(
     align: bool | Matching = False,
     curve: bool | CurveSettings = False,
     rescale: bool = False,
+    agreement: bool = False,
 ) -> Report:
     """Measure the straight line between any two networks of one architecture.
 
@@ -94,6 +97,9 @@ def pair(
             `measure.curves`.
         rescale: also rescale activations at each point to means and standard deviations interpolated between the ends,
             see `module_rescaling`; only for the line.
+        agreement: also measure for how many samples both networks predict different classes, and how similar their
+            last hidden layers are, see `measure.functional_similarity`. If this is impossible, as with a user-defined
+            loss, the attribute `agreement_left_out` gives the reason.
 
     Raises:
         ParameterError: unsupported input, in one line; before or while both ends are verified.
@@ -138,6 +144,8 @@ def pair(
         if curvature:
             results = results.assign_attrs(differentiated=evaluator.differentiated)
         further: dict[str, Callable[[], xr.Dataset]] = {}
+        if agreement:
+            further["agreement"] = lambda: _agreement(pairs, evaluator)
         if align:
             further["alignment"] = lambda: _unaligned(replace(pairs, read=lambda _: given), results)
         if path is not None:
@@ -224,6 +232,22 @@ def with_barriers(results: xr.Dataset) -> xr.Dataset:
     units = {name: results.loss.attrs if name.startswith("loss") else points_of_error for name in more}
     units["highest_at"] = {"units": "alpha"}
     return results.assign({name: each.assign_attrs(each.attrs | units[name]) for name, each in more.items()})
+
+
+def _agreement(pairs: Pairs, evaluator: ModuleEvaluator) -> xr.Dataset:
+    """Functional similarity of both networks, or an attribute that says why it was left out."""
+    if evaluator.measured.loss is not cross_entropy:
+        return xr.Dataset(attrs={"agreement_left_out": CROSS_ENTROPY_ONLY})
+    try:
+        return without_split(functional_similarity(pairs))
+    except ParameterError as error:
+        return xr.Dataset(attrs={"agreement_left_out": str(error)})
+
+
+def without_split(found: xr.Dataset) -> xr.Dataset:
+    """Functional similarities on the only split; if CKA is undefined, the attribute `cka_left_out` gives the reason."""
+    undefined = found.cka.attrs.get("undefined")
+    return _single_pair(found).assign_attrs({"cka_left_out": undefined} if undefined else {})
 
 
 def _unaligned(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:

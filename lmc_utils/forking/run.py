@@ -193,6 +193,32 @@ class Run:
             self._provenance,
         )
 
+    def groups(self, count: int, *, batchnorm: str | None = None) -> Pairs:
+        """The first siblings of each parent and fork epoch at the end of training, as one group.
+
+        Args:
+            count: the number of siblings in a group.
+            batchnorm: as for `pairs`.
+
+        Returns:
+            Groups of so many networks, for `measure.ensembles`, with the dimensions fork_epoch and parent.
+
+        Raises:
+            ParameterError: fewer than two, or more than the siblings of a fork.
+        """
+        experiment = self.experiment
+        allowed = f"between 2 and {experiment.siblings}, the number of siblings"
+        require(2 <= count <= experiment.siblings, "count", allowed, count)
+        forks = experiment.fork_epochs
+
+        def read(place: Place) -> Networks:
+            siblings = [Member(place[1], forks[place[0]], sibling) for sibling in range(count)]
+            return self.networks(siblings, experiment.epochs)
+
+        coords: Coords = {"fork_epoch": list(forks), "parent": list(range(experiment.parents))}
+        places = list(itertools.product(range(len(forks)), range(experiment.parents)))
+        return Pairs(self._evaluator(batchnorm), coords, places, read, None, self._provenance, count)
+
 
 def _joined(one: Networks, other: Networks) -> Networks:
     assert one.buffers is not None, "a run has the buffers of its networks"

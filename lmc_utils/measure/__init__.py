@@ -8,6 +8,7 @@ pure functions.
 
 __all__ = [
     "evaluator",
+    "predictions",
     "mixtures",
     "stacked_evaluator",
     "stacked_scores",
@@ -34,6 +35,9 @@ __all__ = [
     "curves",
     "path_length",
     "minimax_path",
+    "functional_similarity",
+    "linear_cka",
+    "ensembles",
     "derivatives",
     "curvature",
     "reductions",

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.mixtures import Mixtures
+from lmc_utils.measure.predictions import Predictions
 from lmc_utils.networks.training import Recipe
 
 __all__ = ["Evaluator", "Corners", "Vectors", "Gradient"]
@@ -67,6 +68,13 @@ class Evaluator(Protocol):
         """Yield mean scores as they are computed: a slice of the points, and their scores.
 
         Shape (points, splits, 1 or 2 where `keeps_statistics`, scores).
+        """
+
+    def predictions(self, corners: Corners, points: Mixtures, split: str) -> Iterator[Predictions]:
+        """Yield logits, labels and last hidden layers of all points, batch by batch.
+
+        They have the running statistics with which `scores` measures them; where `keeps_statistics`, only corners are
+        allowed. Raises ParameterError if the networks are no classifiers.
         """
 
     def derivatives(

@@ -8,16 +8,16 @@ Corners are lists of states: parameters and buffers by name. A point is written 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from lmc_utils.measure import module_curves
-from lmc_utils.measure.batches import Batches
+from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
@@ -26,9 +26,10 @@ from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_derivatives import along_line
 from lmc_utils.measure.module_point_scores import PointScores
-from lmc_utils.measure.module_scores import Scores
-from lmc_utils.measure.module_state import State, layers, norms, require_single
+from lmc_utils.measure.module_scores import Scores, classes, output_of
+from lmc_utils.measure.module_state import Attributes, State, layers, norms, require_single, tensors
 from lmc_utils.measure.module_statistics import Reestimation
+from lmc_utils.measure.predictions import Predictions, joined, last_hidden_layer, last_linear_call
 from lmc_utils.networks.training import Recipe
 from lmc_utils.settings import require, require_choice
 
@@ -37,6 +38,8 @@ DIFFERENTIATED = {
     "interpolate": "statistics that are mixed along the line",
     "keep": "each network's own statistics, as constants",
 }
+
+T = TypeVar("T")
 
 _KEPT = "keep (mean of the statistics of each network in turn)"
 
@@ -144,6 +147,56 @@ class ModuleEvaluator:
     def scores(self, corners: Corners, points: Mixtures, splits: Sequence[str]) -> Iterator[tuple[slice, Tensor]]:
         return self._scores.of(corners, points, splits)
 
+    def predictions(self, corners: Corners, points: Mixtures, split: str) -> Iterator[Predictions]:
+        states = self.states(corners, points)
+        with last_linear_call(self.module, nn.Linear) as call:
+
+            def predicted(output: Any, batch: Batch) -> Predictions:
+                logits, labels = classes(output, batch)
+                features, unknown = last_hidden_layer(call, logits)
+                call.clear()
+                return Predictions(logits.clone(), labels, features, unknown)
+
+            for _, each in self.outputs(states, split, predicted):
+                yield joined(each)
+
+    def outputs(
+        self, states: Sequence[State], split: str, take: Callable[[Any, Batch], T]
+    ) -> Iterator[tuple[Batch, list[T]]]:
+        """Yield each batch of a split, and what `take` returns for the output of every network and a copy of the batch.
+
+        Each batch goes through all networks in turn, so that only its outputs need memory. Attributes that a network
+        changes in a forward pass are carried over to its next batch.
+        """
+        attributes = [self._point.attributes] * len(states)
+        for number, batch in enumerate(self.samples[split]):
+            taken = []
+            for row, state in enumerate(states):
+                self._point.hold(state)
+                attributes[row].restore()
+                there = batch.to(self.device)
+                with torch.no_grad():
+                    taken.append(take(output_of(self.module, there, number), there))
+                attributes[row] = Attributes(self.module)
+            yield batch, taken
+
+    def states(self, corners: Corners, points: Mixtures) -> list[State]:
+        """The tensors of points, with the running statistics with which they are measured.
+
+        Corners share the memory of their parameters. Under the convention `keep`, only corners are allowed.
+        """
+        return [self._tensors_of(corners, points, row) for row in range(len(points))]
+
+    def _tensors_of(self, corners: Corners, points: Mixtures, row: int) -> State:
+        point, weights = self._point, points.weights[row]
+        point.mix(corners, points, row, [*point.parameters, *point.statistics])
+        if self._convention == "reestimate":
+            self._reestimation.run()
+        is_corner = weights.dim() == 1 and weights.ne(0).sum() == 1
+        corner, changed = (int(weights.argmax()), []) if is_corner else (0, point.parameters)
+        held = tensors(self.module)
+        return {**corners[corner], **{name: held[name].clone() for name in (*changed, *point.statistics)}}
+
     def state(self, corners: Corners, points: Mixtures) -> dict[str, Any]:
         """The first of several points as a `state_dict`, including its running statistics.
 
@@ -158,10 +211,6 @@ class ModuleEvaluator:
         if self.norms and self.convention == "reestimate":
             self._reestimation.run()
         return self._held_state()
-
-    def restore_attributes(self) -> None:
-        """Restore the attributes that the copy had before it was run."""
-        self._point.attributes.restore()
 
     def _held_state(self) -> dict[str, Any]:
         """A copy of the module's state: tensors, and extra states if any."""

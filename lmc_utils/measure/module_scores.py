@@ -104,6 +104,30 @@ def misclassified(output: Any, target: Any) -> Tensor:
     return wrong.flatten(1).mean(1) if wrong.dim() > 1 else wrong
 
 
+def classes(output: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The logits of a classifier, shape (samples, classes), and the labels, int64, shape (samples,).
+
+    Raises:
+        ParameterError: outputs of another shape, or targets other than integers.
+    """
+    try:
+        logits, labels = _classes(output, batch.target)
+    except ParameterError:
+        logits, labels = torch.empty(0), torch.empty(0)
+    if logits.dim() != 2 or labels.is_floating_point() or labels.shape != (batch.size,):
+        got = " and ".join(
+            f"{str(each.dtype).removeprefix('torch.')} {tuple(each.shape)}"
+            if isinstance(each, Tensor)
+            else type(each).__name__
+            for each in (output, batch.target)
+        )
+        raise ParameterError(
+            "predicted classes take outputs (samples, classes) and labels (samples,), whole numbers from 0 to the "
+            f"number of classes - 1 (got {got})"
+        )
+    return logits, labels
+
+
 def _classes(output: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Logits in at least single precision, and the target in the form that torch's cross-entropy accepts."""
     if not isinstance(target, Tensor):

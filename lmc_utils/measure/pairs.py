@@ -33,6 +33,8 @@ class Pairs:
             format. Called one pair at a time, so that only one is in memory.
         third: description of the third point; None without one.
         provenance: attributes of every result, which describe the pairs and the samples.
+        networks: the number of networks at each place without the third point. Only `ensembles` measures groups of more
+            than two; all other measurements are of the first two.
     """
 
     evaluator: Evaluator
@@ -41,6 +43,7 @@ class Pairs:
     read: Callable[[Place], Corners]
     third: str | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    networks: int = 2
 
     def __len__(self) -> int:
         return len(self.places)
@@ -51,8 +54,8 @@ class Pairs:
 
     @property
     def corners(self) -> int:
-        """The number of corners of each pair: 2, or 3 with a third point."""
-        return 2 if self.third is None else 3
+        """The number of corners of each pair: its networks, and the third point if there is one."""
+        return self.networks + (self.third is not None)
 
     @property
     def attributes(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from lmc_utils.measure.batchnorm import Convention, mixed
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
 from lmc_utils.measure.mixtures import EITHER, Mixtures, blend, on_line
+from lmc_utils.measure.predictions import Predictions
 from lmc_utils.measure.stacked_derivatives import directional_derivatives
 from lmc_utils.measure.stacked_scores import StackedScores, blocks, norms, reestimated
 from lmc_utils.networks import stack, training
@@ -142,6 +143,11 @@ class StackedEvaluator:
                 for buffers in self.statistics(corners, part, thetas)
             ]
             yield rows, torch.stack(found).permute(3, 1, 0, 2)  # from (kept, splits, scores, points)
+
+    def predictions(self, corners: Networks, points: Mixtures, split: str) -> Iterator[Predictions]:
+        corners = corners.to(self.device)
+        thetas = self.thetas(corners, points)
+        yield from self._scores[split].predictions(thetas, self.statistics(corners, points, thetas)[0])
 
     def thetas(self, corners: Networks, points: Mixtures) -> Tensor:
         """The parameter vectors of points, shape (points, parameters)."""

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from lmc_utils.measure.batchnorm import reestimate
+from lmc_utils.measure.predictions import Predictions, last_hidden_layer, last_linear_call
 from lmc_utils.networks import stack
 from lmc_utils.networks.activation_sizes import activations
+from lmc_utils.networks.layers import Linear
 from lmc_utils.networks.normalisation import BatchNorm
 from lmc_utils.networks.state_check import evaluating
 
@@ -94,9 +96,7 @@ class StackedScores:
 
     def __call__(self, thetas: Tensor, buffers: Tensor | None = None) -> tuple[Tensor, Tensor]:
         inputs, labels = self._inputs, self._labels
-        kept = thetas.new_zeros(len(thetas), 0) if buffers is None else buffers
-        if kept.shape[1] != stack.fresh_buffers(self._network, 1).shape[1]:
-            raise ValueError(f"buffers: expected those of a network with running statistics, got {tuple(kept.shape)}")
+        kept = self._require_buffers(thetas, buffers)
         whole = torch.cat([thetas, kept], 1) if kept.shape[1] else thetas
         whole, places = whole.unique_consecutive(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
         thetas, kept = whole.split([thetas.shape[1], kept.shape[1]], 1)
@@ -113,6 +113,25 @@ class StackedScores:
                         total[rows] += part.sum(1, dtype=torch.float64).cpu()
         loss, wrong = sums[:, places.cpu()]
         return loss / len(labels), 100 * wrong / len(labels)
+
+    def predictions(self, thetas: Tensor, buffers: Tensor | None = None) -> Iterator[Predictions]:
+        """Yield the outputs of all networks together, for as many samples at a time as fit into the memory."""
+        inputs, count = self._inputs, len(thetas)
+        kept = self._require_buffers(thetas, buffers)
+        values = stack.unflatten(thetas.to(inputs.device), self._network, kept.to(inputs.device))
+        bytes_each = count * self._numbers_each * thetas.element_size()
+        at_once, _ = batches(bytes_each, len(inputs), memory=self._memory, most=_SAMPLES_AT_ONCE)
+        for samples in blocks(len(inputs), at_once):
+            shared = inputs[samples].expand(count, *inputs[samples].shape)
+            with torch.no_grad(), last_linear_call(self._network, Linear) as call:
+                logits = torch.func.functional_call(self._network, values, (shared,))
+            yield Predictions(logits, self._labels[samples], *last_hidden_layer(call, logits))
+
+    def _require_buffers(self, thetas: Tensor, buffers: Tensor | None) -> Tensor:
+        kept = thetas.new_zeros(len(thetas), 0) if buffers is None else buffers
+        if kept.shape[1] != stack.fresh_buffers(self._network, 1).shape[1]:
+            raise ValueError(f"buffers: expected those of a network with running statistics, got {tuple(kept.shape)}")
+        return kept
 
 
 def blocks(length: int, size: int) -> Iterator[slice]:

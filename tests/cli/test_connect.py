@@ -49,6 +49,9 @@ def stops(output, target):
             raise KeyboardInterrupt
     return nn.functional.cross_entropy(output, target, reduction="none")
 
+def own(output, target):
+    return nn.functional.cross_entropy(output, target, reduction="none")
+
 def other_samples():
     return samples()[0][:20], samples()[1][:20]
 
@@ -131,7 +134,71 @@ def test_several_files_make_a_matrix(shell: Shell, folder: Path) -> None:
     assert told["checkpoints"] == ["0.pt", "1.pt", "2.pt"]
     assert [row[place] for place, row in enumerate(told["loss_barrier"])] == [0.0, 0.0, 0.0]
     assert told["failed"] == []
-    assert (folder / "m.html").read_text().count("<table") == 6  # five quantities, and the conditions
+    # five quantities of lines, three of agreement, the average of all, and the conditions
+    assert (folder / "m.html").read_text().count("<table") == 10
+
+
+def test_agreement_is_measured_by_default(shell: Shell) -> None:
+    scope: dict[str, Any] = {}
+    exec(MODULE, scope)
+    states = torch.load("0.pt"), torch.load("1.pt")["state_dict"]
+    expected = connect.agreement(*states, scope["samples"](), model=scope["net"]())
+    told = json.loads(shell("0.pt", "1.pt", "--json", "--alphas", "3")[1])
+    matrices = json.loads(shell("0.pt", "1.pt", "2.pt", "--json", "--alphas", "3")[1])
+    for name in ("disagreement", "both_wrong", "cka"):
+        assert told[name] == pytest.approx(float(expected[name]), rel=1e-6)
+        assert matrices[name][0][1] == matrices[name][1][0] == told[name]
+    assert [row[place] for place, row in enumerate(matrices["disagreement"])] == [0, 0, 0]
+    out = shell("0.pt", "1.pt", "--alphas", "3")[1]
+    assert f"predict different classes for {told['disagreement']:.1f} % of the samples; the linear CKA" in out
+    assert f"{told['cka']:.4g}" in out.partition("\nAgreement\n")[2].partition("\nConditions\n")[0]
+    left_out = {"agreement_left_out": "predicted classes and probabilities are known for cross-entropy only"}
+    for files in (("0.pt", "1.pt"), ("0.pt", "1.pt", "2.pt")):
+        status, out, _ = shell(*files, "--alphas", "3", "--loss", "mine:own", "--json")
+        told = json.loads(out)
+        assert status == 0
+        assert "disagreement" not in told
+        assert left_out.items() <= told.items()
+
+
+def test_several_files_are_compared_with_their_average_and_their_ensemble(shell: Shell) -> None:
+    files = ("0.pt", "1.pt", "2.pt", "--json")
+    told, soup = (json.loads(shell(*files, *more)[1]) for more in (["--alphas", "3"], ["--soup"]))
+    for row, name in ((3, "average"), (5, "ensemble")):
+        assert told[f"{name}_loss"] == pytest.approx(soup["loss"][row], rel=1e-6)
+        assert told[f"{name}_error"] == pytest.approx(soup["error"][row])
+    assert told["single_error"] == pytest.approx(sum(soup["error"][:3]) / 3)
+    assert told["best_error"] == min(soup["error"][:3])
+    assert told["best_chosen_on"] == "the samples measured"
+    table = shell("0.pt", "1.pt", "2.pt", "--alphas", "3")[1].partition("\nAverage of all and ensemble\n")[2]
+    rows = [line.split() for line in table.splitlines()[1:5]]
+    assert [row[-1] for row in rows] == [
+        f"{told[f'{name}_error']:.4g}" for name in ("average", "ensemble", "best", "single")
+    ]
+    for option, reason in (
+        (["--align"], "with --align or --rescale, the average of more than two files is undefined"),
+        (["--loss", "mine:own"], "predicted classes and probabilities are known for cross-entropy only"),
+        (
+            ["--batchnorm", "keep"],
+            "batchnorm must be reestimate or interpolate: an average has one set of running stat",
+        ),
+    ):
+        status, out, _ = shell(*files, "--alphas", "3", *option)
+        assert (status, "average_loss" in json.loads(out)) == (0, False)
+        assert json.loads(out)["average_and_ensemble_left_out"].startswith(reason)
+
+
+def test_ctrl_c_after_the_pairs_shows_the_matrix(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connect, "agreement_matrix", stopped)
+    status, out, error = shell("0.pt", "1.pt", "2.pt", "--alphas", "3", "--json")
+    assert status == 130
+    assert "interrupted; what was measured is above" in error
+    told = json.loads(out)
+    assert np.isfinite(np.array(told["loss_barrier"], dtype=float)).all()
+    assert "disagreement" not in told
 
 
 @pytest.mark.parametrize(

@@ -225,3 +225,42 @@ def test_an_interrupted_comparison_has_the_networks_that_were_compared(stopped_i
     found = stop.value.partial
     np.testing.assert_allclose(found.loss.dropna("candidate"), expected, rtol=1e-5)
     assert found.attrs["summary"] == f"The soup was not finished. Networks measured, as they were given: {done}."
+
+
+def test_the_best_network_is_chosen_on_the_estimation_samples_if_given() -> None:
+    first, second, (inputs, labels) = example_modules.two("perceptron", 60)
+    networks = {"a": first.eval(), "b": second.eval()}
+    errors = {name: (each(inputs).argmax(1) != labels).float().mean() * 100 for name, each in networks.items()}
+    best = min(errors, key=lambda name: float(errors[name]))
+    other = {"a": "b", "b": "a"}[best]
+    mine = inputs, networks[other](inputs).argmax(1)  # samples on which the other one has no error
+    assert float(errors[best]) < float(errors[other])
+    found = connect.average_and_ensemble(networks, (inputs, labels))
+    assert float(found.best_error) == pytest.approx(float(errors[best]))
+    assert found.attrs["best_chosen_on"] == "the samples measured"
+    found = connect.average_and_ensemble(networks, (inputs, labels), estimated_on=mine)
+    assert float(found.best_error) == pytest.approx(float(errors[other]))
+    assert found.attrs["best_chosen_on"] == "other samples (60 samples in 1 batch)"
+    assert found.attrs["data"] == "60 samples in 1 batch"
+
+
+def test_equal_networks_equal_their_average_and_their_ensemble() -> None:
+    first, _, samples = example_modules.two("normalised", 40)
+    found = connect.average_and_ensemble({name: copy.deepcopy(first) for name in "abc"}, samples)
+    line = connect.pair(first, example_modules.normalised(), samples, alphas=3)
+    for name in ("average", "ensemble"):
+        assert float(found[f"{name}_loss"]) == pytest.approx(float(line.loss[0]), rel=1e-5)
+    for name in ("average", "ensemble", "single", "best"):
+        assert float(found[f"{name}_error"]) == pytest.approx(float(line.error[0]))
+
+
+def test_wrong_arguments_of_an_average_and_ensemble_are_one_line() -> None:
+    network, samples = nn.Linear(3, 2), (torch.randn(9, 3), torch.randint(2, (9,)))
+    for networks, options, line in (
+        ([network], {}, r"networks must be a mapping from names to networks \(got a list\)"),
+        ({"a": network}, {}, r"networks must be at least two networks \(got 1\)"),
+        ({"a": network, "b": network}, {"batchnorm": "kept"}, r"unknown batchnorm 'kept'"),
+        ({"a": network, "b": network}, {"alphas": 3}, "unknown option 'alphas'; choose from: loss, error, batch,"),
+    ):
+        with pytest.raises(ParameterError, match=f"^{line}"):
+            connect.average_and_ensemble(networks, samples, **options)  # type: ignore[arg-type]

@@ -16,10 +16,13 @@ from lmc_utils import connect
 from lmc_utils.measure import curvature, curves, lines, planes, ridges
 from lmc_utils.measure.batchnorm import CONVENTIONS, Convention
 from lmc_utils.measure.curves import CurveSettings
+from lmc_utils.measure.ensembles import average_and_ensemble
+from lmc_utils.measure.functional_similarity import functional_similarity
 from lmc_utils.measure.pairs import Pairs, between
 from lmc_utils.networks import stack
 from lmc_utils.networks.models import Architecture, build
 from lmc_utils.networks.training import Recipe
+from lmc_utils.settings import ParameterError
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from benchmarks import plain
@@ -85,6 +88,25 @@ def test_both_evaluators_agree_on_lines(design: Architecture, convention: str) -
     assert_alike(
         *(lines.line(pairs, lines.LineGrid(alphas=7, alpha_range=(-0.5, 1.5))) for pairs in both(design, convention))
     )
+
+
+@every_case
+def test_both_evaluators_agree_on_functional_similarity(design: Architecture, convention: str) -> None:
+    stacked, modules = (functional_similarity(pairs) for pairs in both(design, convention))
+    assert 0 < float(stacked.disagreement.mean()) < 100
+    assert float(stacked.cka.max()) < 0.9999
+    assert_alike(stacked, modules)
+
+
+@every_case
+def test_both_evaluators_agree_on_ensembles(design: Architecture, convention: str) -> None:
+    given = both(design, convention)
+    if given.stacked.evaluator.keeps_statistics:
+        for pairs in given:
+            with pytest.raises(ParameterError, match=r"^batchnorm must be reestimate or interpolate: an average"):
+                average_and_ensemble(pairs)
+        return
+    assert_alike(*(average_and_ensemble(pairs) for pairs in given))
 
 
 @every_case

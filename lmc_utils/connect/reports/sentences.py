@@ -35,7 +35,7 @@ def sentence(result: xr.Dataset) -> str:
         done = int(np.isfinite(result.loss).sum())
         first, further = f"{done} of {result.sizes['alpha']} points of the line were measured", []
     else:
-        first, further = _line(result), _curve(result)
+        first, further = _line(result), [*_curve(result), *_agreement(result)]
     if failed := result.attrs.get("failed"):
         further.append(f"Some measurements failed: {failed}")
     return ". ".join([first + _conditions(result), *further]) + "."
@@ -123,6 +123,14 @@ def _curve(result: xr.Dataset) -> list[str]:
     else:
         height = f"the loss barrier is {_loss(result, float(result.curve_loss_barrier))}"
     return [f"{which}, which was trained on {result.attrs.get('fitted_on', 'the samples measured')}, {height}"]
+
+
+def _agreement(result: xr.Dataset) -> list[str]:
+    if "disagreement" not in result or not np.isfinite(result.disagreement):
+        return []
+    cka = f"; the linear CKA of their last hidden layers (Kornblith et al. 2019) is {float(result.cka):.3f}"
+    different = f"The networks predict different classes for {float(result.disagreement):.1f} % of the samples"
+    return [different + (cka if np.isfinite(result.cka) else "")]
 
 
 def _conditions(result: xr.Dataset) -> str:

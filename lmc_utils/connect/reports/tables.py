@@ -19,6 +19,7 @@ _TITLES = {
     "end": "At both ends",
     "fraction": "Along the curve",
 }
+_AGREEMENT = ("disagreement", "both_wrong", "cka")
 _UNITS = {"percent": "%", "percentage points": "points"}
 
 
@@ -29,20 +30,20 @@ def tables(result: xr.Dataset) -> dict[str, Table]:
         result: the dataset of a `connect.Report`.
 
     Returns:
-        Tables along the line, of layers, of both ends and along the curve, if measured; of the barriers; and of
-        networks, samples and methods.
+        Tables along the line, of layers, of both ends and along the curve, if measured; of the barriers; of the
+        agreement, if measured; and of networks, samples and methods.
 
     >>> measured = xr.Dataset({"loss": ("alpha", [1.0, 2.0]), "loss_barrier": 0.5}, {"alpha": [0.0, 1.0]})
     >>> tables(measured)["Along the line"]
     [['alpha', 'loss'], ['0', '1'], ['1', '2']]
     """
     found = {title: _along(result, dim) for dim, title in _TITLES.items() if dim in result.dims}
-    single = [
-        [_label(str(name)), _number(each), _unit(each)]
-        for name, each in result.data_vars.items()
-        if not each.dims and each.dtype.kind in "fi"
-    ]
-    found["Barriers"] = [["quantity", "value", "unit"], *single]
+    single: dict[str, Table] = {title: [["quantity", "value", "unit"]] for title in ("Barriers", "Agreement")}
+    for name, each in result.data_vars.items():
+        if not each.dims and each.dtype.kind in "fi":
+            title = "Agreement" if name in _AGREEMENT else "Barriers"
+            single[title].append([_label(str(name)), _number(each), _unit(each)])
+    found |= single
     attributes = [[_label(str(name)), one_line(_text(value), LONGEST_VALUE)] for name, value in result.attrs.items()]
     return {title: rows for title, rows in (found | {"Conditions": [["", ""], *attributes]}).items() if len(rows) > 1}
 
@@ -67,7 +68,11 @@ def _label(name: str) -> str:
     >>> _label("loss_at_half"), _label("highest_at")
     ('loss at the midpoint, above the chord', 'loss is highest above its chord at')
     """
-    words = {"highest_at": "loss is highest above its chord at", "differentiated": "curvature"}
+    words = {
+        "highest_at": "loss is highest above its chord at", "differentiated": "curvature",
+        "disagreement": "samples with different predictions", "both_wrong": "samples that both misclassify",
+        "cka": "linear CKA of the last hidden layers", "cka_left_out": "linear CKA",
+    }  # fmt: skip
     midpoint = name.replace("_at_half_unaligned", " at the midpoint, not aligned, above the chord")
     return words.get(name, midpoint.replace("_at_half", " at the midpoint, above the chord").replace("_", " "))
 
