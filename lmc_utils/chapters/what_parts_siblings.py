@@ -14,6 +14,7 @@ import xarray as xr
 from lmc_utils.chapters.first_steps_after_fork import first_jumps
 from lmc_utils.forking import Experiment, Member, Run, result_tables
 from lmc_utils.measure import pairs, stability_onset
+from lmc_utils.measure.functional_similarity import functional_similarity
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.reductions import pair_mean
 from lmc_utils.settings import Settings, at_least, each, one_of, parameter, require
@@ -54,6 +55,11 @@ class Parameters(Settings):
             experiment.activation: {name: replace(experiment, **each) for name, each in changes.items()},
             **{name: {SHOWN[0]: replace(experiment, activation=name, **changes[SHOWN[0]])} for name in others},
         }
+
+
+def stacked(dimension: str, parts: Mapping[str, xr.DataArray]) -> xr.DataArray:
+    """Arrays along a new first dimension, by name; at the fork epochs that all of them have."""
+    return xr.concat(parts.values(), xr.Variable(dimension, list(parts)), join="inner", combine_attrs="drop")
 
 
 def by_fork(table: xr.Dataset, name: str) -> xr.DataArray:
@@ -105,6 +111,19 @@ def with_itself(run: Run, epochs_apart: int) -> Pairs:
     return replace(found, coords={"parent": list(range(len(parents)))})
 
 
+def onset_numbers(onsets: Mapping[str, xr.Dataset]) -> dict[str, dict[str, xr.DataArray]]:
+    """The mean onset of stability at a quarter of the default's noise, at the default's and at twice as much.
+
+    Args:
+        onsets: from `onset_in_time`, by what was fixed.
+    """
+    levels = {"quarter": 0.25, "default": 1.0, "double": 2.0}
+    return {
+        name: {word: each.onset.sel(noise=level, method="nearest").mean("parent") for word, level in levels.items()}
+        for name, each in onsets.items()
+    }
+
+
 def barriers_by_difference(split: str = "train") -> dict[str, xr.DataArray]:
     """Error barriers (points) of all `result_tables.DIFFERENCES`, with the dimensions fork_epoch, parent and pair."""
     noise, weight = barrier("noise", split), barrier("weight", split)
@@ -127,7 +146,45 @@ def barriers_by_schedule(split: str = "train") -> xr.DataArray:
         "constant, then five epochs of decay": barrier("decay", split),
         "constant to the end": barrier("constant", split),
     }
-    return xr.concat(parts.values(), xr.Variable("schedule", list(parts)), join="inner")
+    return stacked("schedule", parts)
+
+
+def smallest_noise_without_kinks() -> xr.DataArray:
+    """Error barriers (points) after the smallest noise, with the dimensions activation, fork_epoch, parent and pair."""
+    return barrier("smooth_noise").isel(difference_size=0, drop=True)
+
+
+def compared_functions(run: Run, epochs_apart: int) -> dict[str, xr.Dataset]:
+    """Functional similarity (test set) of `siblings`, of `independent` parents, and of each parent with `itself`.
+
+    Args:
+        run: of at least two parents.
+        epochs_apart: the age difference of a parent and `itself`.
+    """
+    wanted = {
+        "siblings": run.pairs(),
+        "independent": run.independent_pairs(),
+        "itself": with_itself(run, epochs_apart),
+    }
+    return {
+        name: functional_similarity(each, splits="test").isel(split=0, epoch=0, missing_dims="ignore", drop=True)
+        for name, each in wanted.items()
+    }
+
+
+def similarity_numbers(similar: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+    """The mean of each quantity, of siblings by fork epoch; see `compared_functions`."""
+    others = [name for name in similar if name != "siblings"]
+    return {
+        str(quantity): {"": pair_mean(values), **{name: similar[name][quantity].mean() for name in others}}
+        for quantity, values in similar["siblings"].items()
+    }
+
+
+def how_tables_were_made() -> str:
+    """The commands and the provenance of all tables of the chapter, in Markdown."""
+    swept = [f"siblings_{name}" for name in result_tables.SWEPT["siblings"]]
+    return result_tables.made(map(result_tables.read, [*swept, "sibling_differences", "averages_of_siblings"]))
 
 
 def barrier_numbers(differences: Mapping[str, xr.DataArray]) -> dict[str, Any]:
@@ -150,6 +207,18 @@ def barrier_numbers(differences: Mapping[str, xr.DataArray]) -> dict[str, Any]:
     }
 
 
+def setting_numbers() -> dict[str, Any]:
+    """What the text quotes of the default experiment, and the training error (%) of networks trained by AdamW."""
+    usual, adamw = Experiment(), result_tables.read("siblings_adamw").final_error_train.squeeze(drop=True)
+    steps = TRAIN_SAMPLES // usual.batch_size
+    return {
+        "steps_per_epoch": steps,
+        "whole_time": usual.learning_rate * steps * usual.epochs,
+        "adamw_error": adamw.sel(learning_rate=ADAMW_RATE),
+        "adamw_error_smallest_rate": adamw[0],
+    }
+
+
 def largest_fall(heights: xr.DataArray) -> xr.DataArray:
     """The largest fall of the barrier from one fork to the next, as a fraction of the barrier at initialisation.
 
@@ -168,23 +237,25 @@ def growth_numbers(steps: Mapping[str, xr.Dataset]) -> dict[str, Any]:
 
     Returns:
         By activation: `growth`, the mean factor per step, and `doubling`, the steps in which the distance doubles at
-        this pace; for the first of them also `before`, the factor per step before the first jump, `jumped`, the number
-        of parents whose distance jumps, `jump_step`, the median of the step, and `jump_factor`, that of the growth there.
+        this pace. For the first of them also `before`, the factor per step before the first jump; `jumped`, the number
+        of parents whose distance jumps; `jump_step` and `jump_factor`, the medians of its step and of its growth.
     """
-    found: dict[str, Any] = {"growth": {}, "doubling": {}}
-    for name, each in steps.items():
-        smallest = each.sel(difference=SHOWN[0])
-        pace = np.exp(np.log(first_jumps(each).overall.sel(difference=SHOWN[0])).mean())
-        found["growth"][name], found["doubling"][name] = pace, np.log(2) / np.log(pace)
-        if "jumped" not in found:
-            jumps = first_jumps(each).sel(difference=SHOWN[0])
-            at = jumps.jump.dropna("parent").astype(int)
-            factor = smallest.distance.sel(parent=at.parent, step=at + 1) / smallest.distance.sel(
-                parent=at.parent, step=at
-            )
-            found |= {"before": jumps.before.mean(), "jumped": at.size, "parents": jumps.jump.size}
-            found |= {"jump_step": at.median(), "jump_factor": factor.median()} if at.size else {}
-    return found
+    paces = {
+        name: np.exp(np.log(first_jumps(each).overall.sel(difference=SHOWN[0])).mean()) for name, each in steps.items()
+    }
+    own = next(iter(steps.values())).sel(difference=SHOWN[0])
+    jumps = first_jumps(own)
+    at = jumps.jump.dropna("parent").astype(int)
+    before, after = (own.distance.sel(parent=at.parent, step=step) for step in (at, at + 1))
+    return {
+        "growth": paces,
+        "doubling": {name: np.log(2) / np.log(pace) for name, pace in paces.items()},
+        "before": jumps.before.mean(),
+        "jumped": at.size,
+        "parents": jumps.jump.size,
+        "jump_step": at.median() if at.size else np.nan,
+        "jump_factor": (after / before).median() if at.size else np.nan,
+    }
 
 
 def average_numbers(averages: xr.Dataset) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.protocol import train
 from lmc_utils.measure import geometry, lines
 from lmc_utils.measure.batchnorm import CONVENTIONS
+from lmc_utils.measure.ensembles import average_and_ensemble
 from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
 from lmc_utils.settings import ParameterError, require_choice
 

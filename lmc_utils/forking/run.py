@@ -213,7 +213,7 @@ class Run:
 
         def read(place: Place) -> Networks:
             siblings = [Member(place[1], forks[place[0]], sibling) for sibling in range(count)]
-            return self.networks(siblings, experiment.epochs)
+            return self.networks(siblings, experiment.last_epoch)
 
         coords: Coords = {"fork_epoch": list(forks), "parent": list(range(experiment.parents))}
         places = list(itertools.product(range(len(forks)), range(experiment.parents)))
