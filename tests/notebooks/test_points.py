@@ -38,6 +38,15 @@ def test_the_onset_is_that_of_the_recorded_barriers(tmp_path: Path, monkeypatch:
     assert found["final_error_train"] == pytest.approx(found["train_error_at_fork_4"], abs=6), "the parent's, nearly"
 
 
+def test_several_parents_are_recorded_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
+    found = recorded("one_boundary", tmp_path, parents=2, fork_steps=[0, 3])
+    for fork in ("0", "0.4286"):
+        of_each = [found[f"error_barrier_train_fork_{fork}_parent_{parent}"] for parent in (0, 1)]
+        assert found[f"error_barrier_train_fork_{fork}"] == pytest.approx(np.mean(of_each))
+        assert np.isfinite(found[f"final_error_train_fork_{fork}"])
+
+
 def test_the_toy_notebook_records_its_onset(tmp_path: Path) -> None:
     found = recorded("toy_freezing", tmp_path, temperature=0.2)
     assert found == {"stable_from": Walkers(temperature=0.2, pairs=20).fork_time()}
