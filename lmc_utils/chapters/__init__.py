@@ -19,4 +19,7 @@ __all__ = [
     "your_own_networks",
     "finetuned_families",
     "checkpoint_files",
+    "what_parts_siblings",
+    "first_steps_after_fork",
+    "sibling_difference_claims",
 ]
