@@ -16,10 +16,12 @@ import pytest
 from exercise_groups import grouped_by_chapter
 from scipy.integrate import quad
 
-from lmc_utils.classroom import award_points, check, exercise_lookup, require_correct
+from lmc_utils.classroom import award_points, check, example_families, exercise_lookup, require_correct
 from lmc_utils.classroom.answer_feedback import Exercise, check_answer
 from lmc_utils.classroom.exercise_lookup import CHAPTERS
 from lmc_utils.classroom.word_answers import matching_choice
+from lmc_utils.measure import barriers, lines
+from lmc_utils.networks.training import Recipe, rate
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
 
@@ -103,6 +105,9 @@ def test_a_constant_answer_gets_no_points(exercise: Exercise) -> None:
         ("ridge-6", lambda h, r, e: max(h[np.logical_and.accumulate(r > 2 * e)], default=0), 2 / 3),
         ("stable-2", lambda f, h: np.interp(2, h[::-1], f[::-1]) if h[0] >= 2 else None, 1 / 2),
         ("merge-2", lambda first, second: (first + second) / 2, 1 / 2),
+        ("parting-3", lambda d: next((k for k in range(len(d) - 1) if d[k + 1] >= 1.5 * d[k]), None), 1 / 2),
+        ("parting-3", lambda d: next((k for k in range(1, len(d)) if d[k] >= 1.5 * d[k - 1]), math.inf), 0),
+        ("parting-4", lambda step, steps, decay, highest: highest * min(1, (steps - step) / decay), 1 / 2),
     ],
 )
 def test_the_correct_parts_of_an_answer_get_points(name: str, answer: Any, fraction: float) -> None:
@@ -133,6 +138,7 @@ def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
         ("approx-1", "minus the barrier"),
         ("angle-3", math.sqrt(25 * 4 + 25 * 4)),
         ("ridge-3", 1 - math.sqrt(1 - math.sqrt(0.5))),
+        ("parting-2", next(step for step in range(10**4) if 0.0002 * 1.008**step >= 4)),
     ],
 )
 def test_answers_agree_with_results_derived_by_hand(name: str, answer: Any) -> None:
@@ -174,6 +180,11 @@ def other_map(one: Any, two: Any, third: Any) -> Any:
     return [[0, 0], [a, 0], [x, math.sqrt(b * b - x * x)]]
 
 
+def rate_of_the_recipe(step: Any, steps: int, decay: int, highest: float) -> Any:
+    recipe = Recipe(learning_rate=highest, schedule="constant_then_decay", epochs=steps, decay_epochs=decay)
+    return [rate(recipe, each, steps) for each in step] if np.ndim(step) else rate(recipe, step, steps)
+
+
 @pytest.mark.parametrize(
     ("name", "function"),
     [
@@ -201,11 +212,26 @@ def other_map(one: Any, two: Any, third: Any) -> Any:
         ("ridge-2", other_ridge),
         ("ridge-4", other_map),
         ("ridge-6", lambda h, r, e: max([-1, *(a for n, a in enumerate(h) if all(r[: n + 1] > 2 * e[: n + 1]))])),
+        ("parting-3", lambda d: min([math.inf, *np.flatnonzero(np.exp(np.diff(np.log(d))) > 1.4999)])),
+        ("parting-4", lambda step, steps, decay, rate: np.interp(step, [steps - decay, steps], [rate, 0])),
+        ("parting-4", rate_of_the_recipe),
     ],
 )
 def test_independent_implementations_are_accepted(name: str, function: Any) -> None:
     verdict = check(name, function)
     assert verdict, verdict
+
+
+@pytest.mark.xdist_group("parting")
+@pytest.mark.parametrize("grid", [lines.LineGrid(), lines.ENDS_AND_MIDPOINT], ids=["default grid", "midpoint"])
+def test_barriers_on_another_grid_are_accepted(grid: lines.LineGrid | tuple[float, ...]) -> None:
+    def height(fork: int, **changes: Any) -> float:
+        error = lines.line(example_families.family(**changes).pairs(), grid, splits="train").error
+        return float(barriers.error_barrier(error.sel(split="train", fork_epoch=fork)).mean())
+
+    noisy = [height(0, difference="noise", difference_size=size) for size in (1e-6, 1e-3)]
+    assert check("parting-5", np.array(noisy) / height(0))
+    assert check("parting-6", height(8, after_fork="restart", schedule="constant") / height(0))
 
 
 def test_the_answer_of_ridge_3_halves_the_ridge() -> None:
@@ -241,6 +267,8 @@ def test_hidden_tests_fail_with_the_same_hint() -> None:
         ("fork-3", lambda errors, alphas: max(errors) - (errors[0] + errors[-1]) / 2, "the whole range"),
         ("fork-3", lambda errors, alphas: max(errors) - errors[np.isin(alphas, (0, 1))].mean(), "the whole range"),
         ("stable-3", math.ceil(4000 / 64) * 7, "The last batch of an epoch is not full"),
+        ("parting-2", math.log(4 / 0.0002) / 0.008, "divided by the factor minus one"),
+        ("parting-3", lambda d: next((k for k in range(1, len(d)) if d[k] >= 1.5 * d[k - 1]), math.inf), "*after* the"),
     ],
 )
 def test_mistakes_as_students_write_them_get_their_hints(name: str, answer: Any, words: str) -> None:
