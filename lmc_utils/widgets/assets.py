@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import xarray as xr
 
+from lmc_utils.settings import require
 from lmc_utils.toy.landscape import Array
 
 
@@ -45,3 +48,19 @@ def finite_array(value: Any) -> Array:
     except (TypeError, ValueError):
         return np.array(np.nan)
     return numbers if np.isfinite(numbers).all() else np.array(np.nan)
+
+
+def round_significant(values: Array, digits: int) -> Array:
+    """Round each number to so many significant digits, which keeps pages small.
+
+    >>> round_significant(np.array([0.0123456, 98.7654]), 3).tolist()
+    [0.0123, 98.8]
+    """
+    rounded: Array = np.vectorize(lambda value: float(f"{value:.{digits}g}"), otypes=[np.float64])(values)
+    return rounded
+
+
+def require_dimensions(array: xr.DataArray | None, name: str, dims: Sequence[str]) -> None:
+    """Raise ParameterError unless an array is given and has these dimensions, in any order."""
+    found = None if array is None else array.dims
+    require(set(dims) == set(found or ()), name, f"an array with the dimensions {', '.join(dims)}", found)

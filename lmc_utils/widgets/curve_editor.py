@@ -10,7 +10,7 @@ import traitlets
 import xarray as xr
 
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.widgets.assets import join_scripts, static_text
+from lmc_utils.widgets.assets import join_scripts, round_significant, static_text
 from lmc_utils.widgets.plane_map import map_scene, plane_scene, require_dims
 
 _PARTS = {
@@ -71,6 +71,6 @@ def _check(planes: xr.Dataset) -> None:
 
 def _plane(plane: xr.Dataset, low: float, high: float) -> dict[str, Any]:
     """The map of a plane, and its loss and error at each point, row by row from below."""
-    values = {name: plane[name].transpose("row", "column").values.ravel() for name in ("loss", "error")}
-    four_digits = {name: [float(f"{value:.4g}") for value in each] for name, each in values.items()}
-    return {**(plane_scene(plane, low, high) or {}), **four_digits}
+    ordered = plane.transpose("row", "column", ...)
+    values = {name: round_significant(ordered[name].values.ravel(), 4).tolist() for name in ("loss", "error")}
+    return {**(plane_scene(plane, low, high) or {}), **values}

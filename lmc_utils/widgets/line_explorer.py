@@ -10,7 +10,7 @@ import traitlets
 import xarray as xr
 
 from lmc_utils.settings import ParameterError, require
-from lmc_utils.widgets.assets import join_scripts, static_text
+from lmc_utils.widgets.assets import join_scripts, round_significant, static_text
 from lmc_utils.widgets.plane_map import map_scene, plane_scene, require_dims
 
 _PAIR = ("fork_epoch", "parent", "pair")
@@ -85,4 +85,4 @@ def _check(lines: xr.Dataset, planes: xr.Dataset) -> None:
 def _curves(values: xr.DataArray) -> Any:
     """A curve along alpha for each split, fork and pair, to four significant digits."""
     ordered = values.stack(each=["parent", "pair"]).transpose("split", "fork_epoch", "each", "alpha").values
-    return np.vectorize(lambda value: float(f"{value:.4g}"))(ordered).tolist()
+    return round_significant(ordered, 4).tolist()

@@ -12,8 +12,7 @@ import xarray as xr
 
 from lmc_utils.figures.planes import TERRAIN, log_range, third_point_name
 from lmc_utils.figures.theme import fork_colours
-from lmc_utils.settings import require
-from lmc_utils.widgets.assets import palette
+from lmc_utils.widgets.assets import palette, require_dimensions
 
 
 def map_scene(planes: xr.Dataset) -> dict[str, Any]:
@@ -50,7 +49,4 @@ def plane_scene(plane: xr.Dataset, low: float, high: float) -> dict[str, Any] | 
 def require_dims(data: xr.Dataset, name: str, parts: Mapping[str, Sequence[str]]) -> None:
     """Raise ParameterError where a variable of a dataset is missing or has other dimensions, in any order."""
     for part, dims in parts.items():
-        found = data[part].dims if part in data else None
-        require(
-            set(dims) == set(found or ()), f"{name}.{part}", f"an array with the dimensions {', '.join(dims)}", found
-        )
+        require_dimensions(data.get(part), f"{name}.{part}", dims)

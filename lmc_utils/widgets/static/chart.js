@@ -1,4 +1,4 @@
-// Helpers for SVG figures: elements, scales, axes, paths, and inputs with labels.
+// Helpers for SVG figures: elements, scales, axes, paths, legends, and inputs with labels.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -47,6 +47,16 @@ export function short(value, digits = 3) {
   const power = [...`${Math.abs(exponent)}`].map((digit) => SUPERSCRIPTS[digit]).join("");
   const lead = `${Number((value / 10 ** exponent).toPrecision(digits))}`.replace("-", "−");
   return `${lead === "1" ? "" : `${lead} × `}10${exponent < 0 ? "⁻" : ""}${power}`;
+}
+
+// A number with fixed decimals and a true minus sign; never "−0".
+export function signed(value, decimals) {
+  return value.toFixed(decimals).replace(/^-0(\.0*)?$/, "0$1").replace("-", "−");
+}
+
+// The colour of a fork epoch on the page, light or dark.
+export function forkInk(colour) {
+  return `color-mix(in oklab, ${colour} 75%, currentColor)`;
 }
 
 // An axis at the "bottom" or "left" of the box [left, top, right, bottom], with a title.
@@ -124,6 +134,19 @@ export function follow(target, drag) {
   for (const end of ["pointerup", "pointercancel"]) target.addEventListener(end, () => (held = false));
 }
 
+// A legend from pairs of the class of a line, without "lmc-", and its meaning.
+export function lineLegend(entries) {
+  const items = entries.map(([kind, text]) => html("span", {}, html("i", { className: `lmc-${kind}` }), text));
+  return html("p", { className: "lmc-key" }, ...items);
+}
+
+// Screen readers announce changes of this element when they have finished speaking.
+export function announced(element) {
+  element.setAttribute("role", "status");
+  element.setAttribute("aria-live", "polite");
+  return element;
+}
+
 // A table from column titles, the first empty, and rows of a name and texts.
 export function numbersTable(titles, rows) {
   const head = titles.map((text) => html("th", { scope: "col" }, text));
@@ -158,6 +181,13 @@ export function guarded(el, build) {
     }
   };
   return safely(() => build(safely))();
+}
+
+export function readScene(model, parts) {
+  const scene = model.get("scene");
+  const missing = parts.filter((name) => scene?.[name] === undefined);
+  if (missing.length) throw new Error(`scene lacks ${missing.join(", ")}`);
+  return scene;
 }
 
 export function number(model, name, fits, allowed) {

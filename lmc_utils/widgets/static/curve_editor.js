@@ -62,7 +62,7 @@ function curveEditor({ model, el }, safely) {
   }));
   const plane = () => scene.planes[fork];
   const along = (bend) => measureCurve(plane(), logs[fork], scene.sides, bend);
-  const colour = () => `color-mix(in oklab, ${scene.colours[fork]} 75%, currentColor)`;
+  const colour = () => forkInk(scene.colours[fork]);
   const middle = () => [0, 1].map((axis) => (plane().corners[0][axis] + plane().corners[1][axis]) / 2);
   const moves = ["along the line", "away from the line"].map((text, axis) => {
     const moved = safely((fraction) => {
@@ -80,10 +80,7 @@ function curveEditor({ model, el }, safely) {
   const pictures = MEASURES.map(() => svg("svg", { class: "lmc-picture", role: "img" }));
   const curves = MEASURES.map(() => svg("g"));
   const numbers = html("div", { className: "lmc-numbers" });
-  const key = html("p", { className: "lmc-key" },
-    html("span", {}, html("i", { className: "lmc-train" }), "your curve"),
-    html("span", {}, html("i", { className: "lmc-test" }), "trained curve"),
-    html("span", {}, html("i", { className: "lmc-chord" }), "straight line"));
+  const key = lineLegend([["train", "your curve"], ["test", "trained curve"], ["chord", "straight line"]]);
   const resolution = `Measured at ${scene.sides.join(" × ")} points of the plane; heights between them are interpolated.`;
   el.replaceChildren(
     html("div", { className: "lmc-figure" },
@@ -137,15 +134,14 @@ function curveEditor({ model, el }, safely) {
     });
     const curvesShown = [["your curve", mine], ["trained curve", along(plane().corners[2])], ["straight line", along(middle())]];
     table(curvesShown);
-    const summary = `highest loss ${short(mine.highest)}, error barrier ${mine.barrier.toFixed(1)} points`;
+    const summary = `highest loss ${short(mine.highest)}, error barrier ${signed(mine.barrier, 1)} points`;
     ground.holder.setAttribute("aria-label", `Map of the training loss on the plane through both networks and the bend; ${summary}`);
   }
 
   function table(shown) {
     const titles = ["", "highest loss (nats)", "error barrier (points)", "length over distance"];
     const rows = shown.map(([name, { highest, barrier, longer }]) => {
-      const cells = [highest.toFixed(3), barrier.toFixed(1).replace(/^-0\.0$/, "0.0"), longer.toFixed(2)];
-      return [name, ...cells.map((text) => text.replace("-", "−"))];
+      return [name, highest.toFixed(3), signed(barrier, 1), longer.toFixed(2)];
     });
     numbers.replaceChildren(numbersTable(titles, rows));
   }

@@ -40,9 +40,7 @@ export function landscapeBuilder({ model, el }, safely) {
   const drawing = svg("g");
   const handles = svg("g");
   const picture = svg("svg", { class: "lmc-picture" }, drawing, handles);
-  const status = html("p", { className: "lmc-status" });
-  status.setAttribute("role", "status");
-  status.setAttribute("aria-live", "polite");
+  const status = announced(html("p", { className: "lmc-status" }));
   const log = html("input", { type: "checkbox" });
   const which = html("select");
   const fewer = button("Remove a minimum", () => set(roots.filter((_, index) => index !== (last ?? roots.length - 1))));
@@ -51,9 +49,11 @@ export function landscapeBuilder({ model, el }, safely) {
     button("Equal spacing", () => set(onInterval(roots.length, ...home))),
     button("Chebyshev", () => set(chebyshev(roots.length, ...home))),
   ];
-  const key = html("p", { className: "lmc-key" });
-  for (const [kind, text] of [["curve", "landscape"], ["barrier", "barrier"], ["guess", "second-order approximation"]])
-    key.append(html("span", {}, html("i", { className: `lmc-${kind}` }), text));
+  const key = lineLegend([
+    ["curve", "landscape"],
+    ["barrier", "barrier"],
+    ["approximation", "second-order approximation"],
+  ]);
   el.replaceChildren(
     html("div", { className: "lmc-figure" },
       html("div", { className: "lmc-bar" }, more, fewer, ...presets),

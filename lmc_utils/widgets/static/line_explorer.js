@@ -52,14 +52,11 @@ function lineExplorer({ model, el }, safely) {
   const pictures = QUANTITIES.map(() => svg("svg", { class: "lmc-picture lmc-line", role: "img" }));
   const marks = QUANTITIES.map(() => svg("g"));
   const numbers = html("div", { className: "lmc-numbers" });
-  const status = html("p", { className: "lmc-status" });
-  status.setAttribute("role", "status");
-  status.setAttribute("aria-live", "polite");
+  const status = announced(html("p", { className: "lmc-status" }));
   ground.holder.setAttribute("role", "img");
   const place = html("div", { className: "lmc-place" }, ground.holder, colourScale(scene), status);
-  const key = html("p", { className: "lmc-key" });
-  for (const [kind, text] of [...scene.splits.map((split) => [split, `${SPLITS[split] ?? split} set`]), ["chord", "chord between the siblings"]])
-    key.append(html("span", {}, html("i", { className: `lmc-${kind}` }), text));
+  const sets = scene.splits.map((split) => [split, `${SPLITS[split] ?? split} set`]);
+  const key = lineLegend([...sets, ["chord", "chord between the siblings"]]);
   const resolution = `Measured at ${scene.alphas.length} values of α; between them, straight lines.`;
   el.replaceChildren(
     html("div", { className: "lmc-figure" },
@@ -94,7 +91,7 @@ function lineExplorer({ model, el }, safely) {
     const y = linear([least, most * 1.05 || 1], [box[3], box[1]]);
     picture.setAttribute("width", room);
     picture.setAttribute("height", HEIGHT);
-    const colour = `color-mix(in oklab, ${scene.colours[fork]} 75%, currentColor)`;
+    const colour = forkInk(scene.colours[fork]);
     picture.replaceChildren(
       axis("left", y, ticks(least, most, 3), box, title),
       axis("bottom", x, [0, 0.5, 1].filter((tick) => tick >= low && tick <= high), box, "α"),
@@ -128,8 +125,6 @@ function lineExplorer({ model, el }, safely) {
     table(read);
     locate();
   }
-
-  const signed = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, "0$1").replace("-", "−");
 
   function table(read) {
     const titles = ["", ...QUANTITIES.flatMap(([, title]) => [title, "above the chord"])];

@@ -1,12 +1,5 @@
 // A map of the plane through two networks and a third point, with colours for the loss.
 
-export function readScene(model, parts) {
-  const scene = model.get("scene");
-  const missing = parts.filter((name) => scene?.[name] === undefined);
-  if (missing.length) throw new Error(`scene lacks ${missing.join(", ")}`);
-  return scene;
-}
-
 // One byte for each grid point, row by row from below.
 function heightsOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -38,9 +38,7 @@ function twoWalkers({ model, el }, safely) {
 
   const verdict = html("p", { className: "lmc-verdict" });
   const table = html("div", {});
-  const tally = html("div", { className: "lmc-tally" }, verdict, table);
-  tally.setAttribute("role", "status");
-  tally.setAttribute("aria-live", "polite");
+  const tally = announced(html("div", { className: "lmc-tally" }, verdict, table));
   const picture = svg("svg", { class: "lmc-picture" });
   picture.setAttribute("role", "img");
   const progress = html("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Counting pairs" });
