@@ -41,10 +41,10 @@ adamw() {
 # The ratio of learning rate and batch size is varied at a fixed number of steps, and at a fixed product of learning rate
 # and number of steps; forks are at the same fractions of each run.
 fixed_steps() {
-    ten fixed_steps --points results/siblings_fixed_steps.yml
+    lmc sweep one_boundary --points results/siblings_fixed_steps.yml --out sweeps/siblings_fixed_steps
 }
 fixed_time() {
-    ten fixed_time --points results/siblings_fixed_time.yml
+    lmc sweep one_boundary --points results/siblings_fixed_time.yml --out sweeps/siblings_fixed_time
 }
 # Activation functions without a kink.
 smooth_noise() {

@@ -5,10 +5,20 @@ are synchronised with Python.
 """
 
 from lmc_utils.widgets.curve_editor import CurveEditor
+from lmc_utils.widgets.difference_explorer import difference_explorer
 from lmc_utils.widgets.flipbook import flip_book
 from lmc_utils.widgets.landscape_builder import MAX_HANDLES, LandscapeBuilder
 from lmc_utils.widgets.line_explorer import LineExplorer
 from lmc_utils.widgets.surface_3d import Surface3D
 from lmc_utils.widgets.two_walkers import TwoWalkers
 
-__all__ = ["LandscapeBuilder", "TwoWalkers", "LineExplorer", "CurveEditor", "Surface3D", "flip_book", "MAX_HANDLES"]
+__all__ = [
+    "LandscapeBuilder",
+    "TwoWalkers",
+    "LineExplorer",
+    "CurveEditor",
+    "Surface3D",
+    "difference_explorer",
+    "flip_book",
+    "MAX_HANDLES",
+]
