@@ -109,7 +109,7 @@ def difference_explorer(distance: xr.DataArray, error: xr.DataArray, *, caption:
 def _check_values(distance: xr.DataArray, error: xr.DataArray, needed: xr.DataArray) -> None:
     """Raise ParameterError where a needed value is missing, not finite or negative, naming the place."""
     for name, values in (("distance", distance), ("error", error)):
-        wrong = (~np.isfinite(values) | (values < 0)) & needed
+        wrong: xr.DataArray = (~xr.apply_ufunc(np.isfinite, values) | (values < 0)) & needed
         if wrong.any():
             where = wrong.any("alpha") if name == "error" else wrong
             i, j, k = np.argwhere(where.transpose(*_EPOCHS).values)[0]

@@ -23,10 +23,10 @@ OTHER = {
     "01_toy_landscapes": (
         *("roots=[-1, -0.9, 0.3, 2]", "fork_times=[0.1, 0.5]", "counts=[3]", "dimensions=[12]", "m_max=5"),
     ),
-    "02_sibling_forking": (*FORKS, *DIGITS),
-    "03_barrier_approximation": (*FORKS, *DIGITS, "decays=[0.002]"),
-    "04_distance_and_angle": (*FORKS, *DIGITS),
-    "05_mountainside_and_ridges": (*FORKS, *DIGITS),
+    "02_sibling_forking": (*FORKS, *DIGITS, "optimizer=adamw", "difference=weight", "difference_size=0.1"),
+    "03_barrier_approximation": (*FORKS, *DIGITS, "decays=[0.002]", "schedule=constant_then_decay"),
+    "04_distance_and_angle": (*DIGITS, "fork_steps=[0, 5, 15]", "parents=1", "siblings=5", "difference=noise"),
+    "05_mountainside_and_ridges": (*FORKS, *DIGITS, "schedule=constant", "after_fork=restart", "restart_rate=0.1"),
     "06_batchnorm_and_residuals": (*FORKS, "dataset=digits", "widths=[4]"),
     "07_symmetry_and_detours": (
         # two parents, as independent networks are parents
@@ -35,6 +35,7 @@ OTHER = {
     ),
     "08_when_stability_begins": ("split=test", "below=1", "live_rates=[0.1]", "live_seeds=3"),
     "09_your_own_networks": ("families=1", "seed=3", "alphas=5"),
+    "10_what_parts_siblings": ("parents=2", "first_steps=5", "activation=tanh", "smooth=[relu]", "epochs_apart=2"),
 }
 
 
