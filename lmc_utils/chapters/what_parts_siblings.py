@@ -112,12 +112,12 @@ def with_itself(run: Run, epochs_apart: int) -> Pairs:
 
 
 def onset_numbers(onsets: Mapping[str, xr.Dataset]) -> dict[str, dict[str, xr.DataArray]]:
-    """The mean onset of stability at a quarter of the default's noise, at the default's and at twice as much.
+    """The mean onset of stability at half of the default's noise, at the default's and at twice as much.
 
     Args:
         onsets: from `onset_in_time`, by what was fixed.
     """
-    levels = {"quarter": 0.25, "default": 1.0, "double": 2.0}
+    levels = {"half": 0.5, "default": 1.0, "double": 2.0}
     return {
         name: {word: each.onset.sel(noise=level, method="nearest").mean("parent") for word, level in levels.items()}
         for name, each in onsets.items()
