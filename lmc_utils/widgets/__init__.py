@@ -11,4 +11,13 @@ from lmc_utils.widgets.line_explorer import LineExplorer
 from lmc_utils.widgets.surface_3d import Surface3D
 from lmc_utils.widgets.two_walkers import TwoWalkers
 
-__all__ = ["LandscapeBuilder", "TwoWalkers", "LineExplorer", "CurveEditor", "Surface3D", "flip_book", "MAX_HANDLES"]
+__all__ = [
+    "LandscapeBuilder",
+    "TwoWalkers",
+    "LineExplorer",
+    "CurveEditor",
+    "Surface3D",
+    "flip_book",
+    "MAX_HANDLES",
+    "difference_explorer",
+]
