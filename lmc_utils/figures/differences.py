@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from lmc_utils.figures import elements
 
-__all__ = ["final"]
+__all__ = ["distance_and_error"]
 
 
-def final(distance: xr.DataArray, error: xr.DataArray, fork_epoch: float) -> Figure:
+def distance_and_error(distance: xr.DataArray, error: xr.DataArray, fork_epoch: float) -> Figure:
     """The distance between the siblings by epoch, and the error along the line between them at the last epoch.
 
     Colour for the difference at the fork. It is the static counterpart of `widgets.difference_explorer`.

@@ -18,7 +18,7 @@ __all__ = [
     "LineExplorer",
     "CurveEditor",
     "Surface3D",
-    "difference_explorer",
     "flip_book",
     "MAX_HANDLES",
+    "difference_explorer",
 ]

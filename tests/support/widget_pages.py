@@ -114,6 +114,20 @@ def pairs(
     return lines, planes
 
 
+def differences(forks: tuple[int, ...] = (0, 2), epochs: int = 5) -> tuple[xr.DataArray, xr.DataArray]:
+    """Distances and errors of made-up siblings; the last difference is 0 at the fork, and unknown at the last fork."""
+    random = np.random.default_rng(2)
+    where = {"difference": ["noise 1e-6", "one weight", "another data order"], "fork_epoch": list(forks)}
+    coords: dict[str, Any] = where | {"epoch": list(range(epochs)), "alpha": [0, 0.25, 0.5, 0.75, 1]}
+    error = xr.DataArray(random.uniform(0, 90, [len(labels) for labels in coords.values()]), coords)
+    distance = 10 ** error.isel(alpha=0, drop=True).copy(data=random.uniform(-6, 1, error.shape[:-1]))
+    distance = distance.where((distance.difference != "another data order") | (distance.epoch > distance.fork_epoch), 0)
+    known = (error.epoch >= error.fork_epoch) & (
+        (error.difference != "another data order") | (error.fork_epoch != forks[-1])
+    )
+    return distance.where(known), error.where(known)
+
+
 def bend_planes(forks: tuple[int, ...] = (0, 3), grid: int = 9) -> xr.Dataset:
     """Planes of made-up networks, 4 apart, with a bend at the midpoint and 3 to the side."""
     random = np.random.default_rng(1)

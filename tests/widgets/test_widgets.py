@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page
-from widget_pages import bend_planes, pairs, reactions, show
+from widget_pages import bend_planes, differences, pairs, reactions, show
 
 from lmc_utils import toy, widgets
+from lmc_utils.widgets.difference_explorer import difference_explorer
 
 REACTION = 50  # milliseconds
 
@@ -19,6 +20,7 @@ WIDGETS = {
     "mountain": (lambda: widgets.LandscapeBuilder(roots=list(toy.on_interval(8))), "[aria-label='minimum 4 of 8']"),
     "friends": (lambda: widgets.TwoWalkers(), "input[type=range]"),
     "line": (lambda: widgets.LineExplorer(*pairs((0, 1, 2, 15), 3, steps=33, grid=25)), ".lmc-plane"),
+    "difference": (lambda: difference_explorer(*differences((0, 1, 2, 15), epochs=41)), ".lmc-line"),
     "bend": (lambda: widgets.CurveEditor(bend_planes((0, 1, 2, 15))), ".lmc-plane"),
 }
 
@@ -90,7 +92,7 @@ def test_text_and_marks_have_enough_contrast_in_light_and_dark_mode(page: Page, 
         page.wait_for_function("model.get('tally').length === 6")
     choice = main.get_by_role("combobox", name="Fork epoch")
     for fork in range(4 if choice.count() else 1):
-        if name == "line":
+        if name in ("line", "difference"):
             choice.select_option(index=fork)
         words = main.locator("p, th, td, label, h4, select, button:enabled:not(.lmc-main)").evaluate_all(CONTRAST)
         marks = main.locator(".lmc-picture :is(.lmc-curve, .lmc-approximation, .lmc-train, .lmc-test, .lmc-plumb)")

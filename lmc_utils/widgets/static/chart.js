@@ -100,6 +100,7 @@ export function path(points, attributes = {}) {
 export function slider(text, { min, max, step, value }, say, changed) {
   const input = html("input", { type: "range", min, max, step });
   const output = html("output", { textContent: say(value) });
+  output.setAttribute("aria-live", "off"); // screen readers read the value of the slider itself
   input.value = value;
   input.addEventListener("input", () => {
     output.textContent = say(Number(input.value));

@@ -23,7 +23,7 @@ function differenceExplorer({ model, el }, safely) {
   const series = (quantity, index = difference) => scene[quantity][index][fork]; // one value for each epoch since the fork
   const measured = () => scene.differences.map((_, index) => index).filter((index) => series("distance", index));
 
-  const differences = choice("Difference at the fork", scene.differences, safely((value) => {
+  const differences = choice("Difference", scene.differences, safely((value) => {
     difference = value;
     draw();
   }));
@@ -152,7 +152,7 @@ function differenceExplorer({ model, el }, safely) {
       [scene.differences[index], short(series("distance", index)[since]), signed(series("barrier", index)[since], 1)]);
     const title = `at epoch ${short(epochs[epoch])}`;
     const made = numbersTable([title, "distance", "midpoint barrier (points)"], rows);
-    made.tBodies[0].rows[measured().indexOf(difference)].className = "lmc-chosen";
+    made.tBodies[0].rows[measured().indexOf(difference)].setAttribute("aria-current", "true");
     numbers.replaceChildren(made);
   }
 
