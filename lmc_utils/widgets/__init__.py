@@ -5,7 +5,6 @@ are synchronised with Python.
 """
 
 from lmc_utils.widgets.curve_editor import CurveEditor
-from lmc_utils.widgets.difference_explorer import difference_explorer
 from lmc_utils.widgets.flipbook import flip_book
 from lmc_utils.widgets.landscape_builder import MAX_HANDLES, LandscapeBuilder
 from lmc_utils.widgets.line_explorer import LineExplorer
