@@ -154,6 +154,21 @@ def smallest_noise_without_kinks() -> xr.DataArray:
     return barrier("smooth_noise").isel(difference_size=0, drop=True)
 
 
+def kink_numbers(differences: Mapping[str, xr.DataArray]) -> dict[str, dict[str, xr.DataArray]]:
+    """The mean error barrier (points) after the fork at initialisation, by activation function and difference.
+
+    Args:
+        differences: of the networks with ReLU, from `barriers_by_difference`.
+    """
+    noise, order = (pair_mean(barrier(name).isel(fork_epoch=0, drop=True)) for name in ("smooth_noise", "smooth_order"))
+    relu = {name: pair_mean(each.isel(fork_epoch=0, drop=True)) for name, each in differences.items()}
+    found = {"relu": {"tiny": relu["noise 1e-6"], "noise": relu["noise 1e-2"], "order": relu["data order"]}}
+    for name in order.activation.values:
+        tiny, large = noise.sel(activation=name)
+        found[str(name)] = {"tiny": tiny, "noise": large, "order": order.sel(activation=name)}
+    return found
+
+
 def compared_functions(run: Run, epochs_apart: int) -> dict[str, xr.Dataset]:
     """Functional similarity (test set) of `siblings`, of `independent` parents, and of each parent with `itself`.
 
