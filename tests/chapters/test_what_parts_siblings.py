@@ -46,7 +46,7 @@ def test_the_books_tables_hold_all_that_the_chapter_reads() -> None:
     assert chapter.barriers_by_schedule().notnull().all()
     for fixed in ("steps", "time"):
         onsets = chapter.onset_in_time(fixed)
-        np.testing.assert_allclose(onsets.noise[-4:], [0.5, 1, 2, 4])
+        np.testing.assert_allclose(onsets.noise, [0.5, 1, 2, 4])
         default = onsets.sel(noise=1)
         np.testing.assert_allclose(default.onset, default.fraction * 62 * 40 * 0.1)
     numbers = chapter.barrier_numbers(differences)
