@@ -13,6 +13,7 @@ import xarray as xr
 
 from lmc_utils.chapters.first_steps_after_fork import first_jumps
 from lmc_utils.forking import Experiment, Member, Run, result_tables
+from lmc_utils.formatting import plain_number
 from lmc_utils.measure import pairs, stability_onset
 from lmc_utils.measure.functional_similarity import functional_similarity
 from lmc_utils.measure.pairs import Pairs
@@ -73,7 +74,7 @@ def by_fork(table: xr.Dataset, name: str) -> xr.DataArray:
     [[3.0], [1.0]]
     """
     found = {
-        (float(match[1]), int(match[2])): table[key].squeeze(drop=True)
+        (plain_number(float(match[1])), int(match[2])): table[key].squeeze(drop=True)
         for key in table
         if (match := re.fullmatch(rf"{re.escape(name)}_fork_([\d.]+)_parent_(\d+)", str(key)))
     }
