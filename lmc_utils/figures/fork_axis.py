@@ -96,6 +96,6 @@ def _labels(fork_epochs: Sequence[float]) -> list[str]:
     shown = []
     for fork, place in zip(fork_epochs, at, strict=True):
         free = place - last >= room
-        shown.append(f"{fork:.3g}" if free else "")
+        shown.append((f"{fork:.2g}" if fork % 1 else f"{fork:g}") if free else "")
         last = place if free else last
     return shown
