@@ -78,7 +78,8 @@ def test_the_sweep_tables_match_the_commands_in_their_script(prefix: str, tmp_pa
         assert prefix == "siblings" or found.sizes["seed"] == 5
         assert {"commit", "versions", "machine", "date", "wall_time"} <= set(found.attrs)
         assert float(found.attrs["wall_time"].partition(" ")[0]) < 3600
-        assert (result_tables.PLACES[0] / f"{name}.nc").stat().st_size < 2e5
+        largest = 2e5 if prefix == "siblings" else 1e5  # bytes; every one of ten parents is a number of its own
+        assert (result_tables.PLACES[0] / f"{name}.nc").stat().st_size < largest
 
 
 def test_how_tables_were_made_can_be_read(made: xr.Dataset) -> None:
