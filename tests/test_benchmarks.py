@@ -106,7 +106,7 @@ def test_curvatures_are_counted_in_forward_passes() -> None:
         {"a": [6.0], curvature.FORWARD: [0.5]},
     )
     rows = curvature.table(whole, by_layer).splitlines()
-    assert rows[2:4] == ["| a | 2.00 | 4.0 | 6.00 | 12 |", "| b | 4.00 | 8.0 |  |  |"]
+    assert rows[2:4] == ["| a | 2.00 (1.00 to 3.00) | 4.0 | 6.00 | 12 |", "| b | 4.00 | 8.0 |  |  |"]
 
 
 def test_the_peers_losses_on_lines_equal_ours(trained: Experiment) -> None:

@@ -46,7 +46,7 @@ class Parameters(Settings):
         unit="epochs",
     )
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"first_steps": 20}}
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"first_steps": 60}}
 
     def differences(self, experiment: Experiment) -> dict[str, dict[str, Experiment]]:
         """The experiments whose siblings are compared step by step, by activation function and difference."""

@@ -13,7 +13,7 @@ __all__ = ["distance_and_error"]
 def distance_and_error(distance: xr.DataArray, error: xr.DataArray, fork_epoch: float) -> Figure:
     """The distance between the siblings by epoch, and the error along the line between them at the last epoch.
 
-    Colour for the difference at the fork. It is the static counterpart of `widgets.difference_explorer`.
+    Colour for the difference at the fork. It is the static counterpart of `widgets.DifferenceExplorer`.
 
     Args:
         distance: dimensions difference, fork_epoch and epoch; NaN before the fork. Zeros are not drawn.

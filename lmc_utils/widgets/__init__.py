@@ -5,6 +5,7 @@ are synchronised with Python.
 """
 
 from lmc_utils.widgets.curve_editor import CurveEditor
+from lmc_utils.widgets.difference_explorer import DifferenceExplorer
 from lmc_utils.widgets.flipbook import flip_book
 from lmc_utils.widgets.landscape_builder import MAX_HANDLES, LandscapeBuilder
 from lmc_utils.widgets.line_explorer import LineExplorer
@@ -16,8 +17,8 @@ __all__ = [
     "TwoWalkers",
     "LineExplorer",
     "CurveEditor",
+    "DifferenceExplorer",
     "Surface3D",
     "flip_book",
     "MAX_HANDLES",
-    "difference_explorer",
 ]

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page
 from widget_pages import compute, differences, drag, show
 
 from lmc_utils.settings import ParameterError
-from lmc_utils.widgets.difference_explorer import difference_explorer
+from lmc_utils.widgets import DifferenceExplorer
 
 SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
@@ -37,7 +37,7 @@ def expected(distance: xr.DataArray, error: xr.DataArray, **at: int) -> dict[str
 
 def test_the_numbers_at_each_fork_and_epoch_are_those_of_the_data(page: Page) -> None:
     distance, error = differences()
-    main = show(page, difference_explorer(distance, error))
+    main = show(page, DifferenceExplorer(distance, error))
     slider = main.get_by_role("slider", name="Epoch")
     for index, fork in enumerate(distance.fork_epoch.values):
         main.get_by_role("combobox", name="Fork epoch").select_option(index=index)
@@ -48,7 +48,7 @@ def test_the_numbers_at_each_fork_and_epoch_are_those_of_the_data(page: Page) ->
 
 def test_choosing_a_difference_changes_the_text_and_the_curves(page: Page) -> None:
     distance, error = differences()
-    main = show(page, difference_explorer(distance, error, caption="Made-up siblings."))
+    main = show(page, DifferenceExplorer(distance, error, caption="Made-up siblings."))
     main.get_by_role("combobox", name="Difference").select_option(label="one weight")
     main.get_by_role("slider", name="Epoch").fill("3")
     apart, barrier = expected(distance, error, fork_epoch=0, epoch=3)["one weight"]
@@ -67,7 +67,7 @@ def test_choosing_a_difference_changes_the_text_and_the_curves(page: Page) -> No
 
 
 def test_play_runs_from_the_fork_to_the_last_epoch_and_is_then_announced(page: Page) -> None:
-    main = show(page, difference_explorer(*differences(epochs=4)))
+    main = show(page, DifferenceExplorer(*differences(epochs=4)))
     status, slider = main.locator("p[role=status]"), main.get_by_role("slider", name="Epoch")
     main.get_by_role("combobox", name="Fork epoch").select_option(label="2")
     main.get_by_role("button", name="Play").focus()
@@ -82,7 +82,7 @@ def test_play_runs_from_the_fork_to_the_last_epoch_and_is_then_announced(page: P
 
 
 def test_the_epoch_is_moved_by_key_and_by_dragging_which_pause(page: Page) -> None:
-    main = show(page, difference_explorer(*differences()))
+    main = show(page, DifferenceExplorer(*differences()))
     slider = main.get_by_role("slider", name="Epoch")
     slider.focus()
     page.keyboard.press("ArrowLeft")
@@ -97,7 +97,7 @@ def test_the_epoch_is_moved_by_key_and_by_dragging_which_pause(page: Page) -> No
 
 
 def test_a_difference_without_values_at_a_fork_is_not_offered_there(page: Page) -> None:
-    main = show(page, difference_explorer(*differences()))
+    main = show(page, DifferenceExplorer(*differences()))
     choice = main.get_by_role("combobox", name="Difference")
     choice.select_option(label="another data order")
     main.get_by_role("slider", name="Epoch").fill("0")
@@ -119,7 +119,7 @@ def test_the_data_stay_small() -> None:
     where = {"difference": [f"noise 1e-{k}" for k in range(8)], "fork_epoch": [0, 1, 2, 15], "epoch": range(41)}
     random = np.random.default_rng(0)
     error = xr.DataArray(random.uniform(0, 90, (8, 4, 41, 9)), where | {"alpha": np.linspace(0, 1, 9)})
-    scene = difference_explorer(error.isel(alpha=0, drop=True) * 1e-4, error).scene
+    scene = DifferenceExplorer(error.isel(alpha=0, drop=True) * 1e-4, error).scene
     assert len(json.dumps(scene)) < 90_000
 
 
@@ -140,6 +140,6 @@ def test_the_data_stay_small() -> None:
 )  # fmt: skip
 def test_invalid_arrays_are_one_line_errors(change: Any, line: str) -> None:
     with pytest.raises(ParameterError) as caught:
-        difference_explorer(*change(*differences()))
+        DifferenceExplorer(*change(*differences()))
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)

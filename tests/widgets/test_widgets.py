@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from widget_pages import bend_planes, differences, pairs, reactions, show
 
 from lmc_utils import toy, widgets
-from lmc_utils.widgets.difference_explorer import difference_explorer
+from lmc_utils.widgets import DifferenceExplorer
 
 REACTION = 50  # milliseconds
 
@@ -20,7 +20,7 @@ WIDGETS = {
     "mountain": (lambda: widgets.LandscapeBuilder(roots=list(toy.on_interval(8))), "[aria-label='minimum 4 of 8']"),
     "friends": (lambda: widgets.TwoWalkers(), "input[type=range]"),
     "line": (lambda: widgets.LineExplorer(*pairs((0, 1, 2, 15), 3, steps=33, grid=25)), ".lmc-plane"),
-    "difference": (lambda: difference_explorer(*differences((0, 1, 2, 15), epochs=41)), ".lmc-line"),
+    "difference": (lambda: DifferenceExplorer(*differences((0, 1, 2, 15), epochs=41)), ".lmc-line"),
     "bend": (lambda: widgets.CurveEditor(bend_planes((0, 1, 2, 15))), ".lmc-plane"),
 }
 
