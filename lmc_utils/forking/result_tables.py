@@ -22,6 +22,7 @@ from lmc_utils.forking.protocol import train
 from lmc_utils.measure import geometry, lines
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.ensembles import average_and_ensemble
+from lmc_utils.measure.sibling_sets import around_mean
 from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
 from lmc_utils.settings import ParameterError, require_choice
 
@@ -98,6 +99,15 @@ def averages_of_siblings() -> xr.Dataset:
     return xr.concat(found, xr.Variable("networks", list(counts)), combine_attrs="drop")
 
 
+def sixteen_siblings() -> xr.Dataset:
+    """The default network with ten parents and sixteen siblings each: how they lie around their mean.
+
+    Returns:
+        See `measure.sibling_sets.around_mean`, of the training set; with the dimensions fork_epoch and parent.
+    """
+    return around_mean(train(Experiment(siblings=16, fork_epochs=(0, 2, 15), keep=40)).groups(16), split="train")
+
+
 DIFFERENCES: dict[str, dict[str, Any]] = {  # between siblings, as parameters of an experiment
     **{
         f"noise {size}": {"difference": "noise", "difference_size": float(size)}
@@ -118,7 +128,10 @@ SWEPT = {  # made by `lmc sweep`: their commands are in the script results/PREFI
 }
 TABLES: dict[str, Callable[[], xr.Dataset]] = {
     each.__name__: each
-    for each in (resnet8_norms, resnet8_fashion_mnist, four_siblings, sibling_differences, averages_of_siblings)
+    for each in (
+        *(resnet8_norms, resnet8_fashion_mnist, four_siblings, sibling_differences, averages_of_siblings),
+        sixteen_siblings,
+    )
 }
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "functional_similarity",
     "linear_cka",
     "ensembles",
+    "sibling_sets",
     "derivatives",
     "curvature",
     "reductions",
