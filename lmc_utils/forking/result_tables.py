@@ -15,20 +15,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from lmc_utils.forking.experiment import Experiment
 from lmc_utils.forking.protocol import train
-from lmc_utils.measure import geometry, lines
+from lmc_utils.measure import geometry, hessian, lines, spectrum
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.ensembles import average_and_ensemble
+from lmc_utils.measure.labelled_arrays import Coords, Quantity, blank
+from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.sibling_sets import around_mean
+from lmc_utils.measure.stacked_evaluator import require_stacked
+from lmc_utils.measure.steep_directions import steep_directions
+from lmc_utils.progress import bar
 from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
 from lmc_utils.settings import ParameterError, require_choice
 
 PLACES = (CHECKOUT / "results", Path(sys.prefix) / "share" / "lmc_utils" / "results")
 _RESNET = Experiment(architecture="resnet8", widths=(8,), norm="batch", learning_rate=0.4, epochs=20, parents=3)
 FASHION = replace(_RESNET, dataset="fashion_mnist", train_samples=10_000, learning_rate=0.2, parents=2, keep=5)
+RESNET_WITH_GROUPS = replace(_RESNET, norm="group", keep=20)
+THRESHOLDS = np.logspace(-8, 0, 81)  # of eigenvalues, relative to the largest
 LINE = lines.LineGrid(alphas=9, alpha_range=(0.0, 1.0))
 
 
@@ -108,6 +116,53 @@ def sixteen_siblings() -> xr.Dataset:
     return around_mean(train(Experiment(siblings=16, fork_epochs=(0, 2, 15), keep=40)).groups(16), split="train")
 
 
+def steep_directions_of_siblings() -> xr.Dataset:
+    """The default network: the steepest directions at one sibling, and how the other lies in them.
+
+    Returns:
+        See `measure.steep_directions`, of the whole training set; with the dimensions fork_epoch, parent and pair.
+    """
+    return steep_directions(train(Experiment()).pairs(), split="train").squeeze("epoch", drop=True)
+
+
+def steep_directions_of_resnets() -> xr.Dataset:
+    """ResNet-8 with group normalisation on 1,000 samples of MNIST-1D: as in `steep_directions_of_siblings`."""
+    return steep_directions(_few_samples(train(RESNET_WITH_GROUPS).pairs()), split="train").squeeze("epoch", drop=True)
+
+
+def all_eigenvalues() -> xr.Dataset:
+    """All eigenvalues of the Hessian at one sibling of each of three parents: the default network, and ResNet-8.
+
+    Returns:
+        With the dimensions network (mlp, and resnet8 on 1,000 samples), fork_epoch, parent and threshold (relative to
+        the largest eigenvalue): `share_below`, the fraction of eigenvalues that are at most so large in absolute value,
+        and `share_negative`, that of eigenvalues which are more negative than minus the threshold.
+    """
+    pairs = {
+        "mlp": train(Experiment()).pairs(parents=range(3)),
+        "resnet8": _few_samples(train(RESNET_WITH_GROUPS).pairs(parents=range(3))),
+    }
+    found = [_eigenvalue_shares(each).squeeze(["pair", "epoch"], drop=True) for each in pairs.values()]
+    return xr.concat(found, xr.Variable("network", list(pairs)), combine_attrs="drop")
+
+
+def _few_samples(pairs: Pairs) -> Pairs:
+    return replace(pairs, evaluator=require_stacked(pairs).with_few_samples(1000))
+
+
+def _eigenvalue_shares(pairs: Pairs) -> xr.Dataset:
+    coords: Coords = {**pairs.coords, "threshold": THRESHOLDS.tolist()}
+    dims = tuple(coords)
+    found = blank(coords, {"share_below": Quantity(dims), "share_negative": Quantity(dims)}, {})
+    for place, corners in bar(pairs, "computing all eigenvalues", unit="network", total=len(pairs)):
+        one = pairs.evaluator.select(corners, [0])
+        values = spectrum.eigenvalues(spectrum.dense(hessian.operator(pairs.evaluator, one, split="train")))
+        relative = (values / values[0])[:, None]
+        found.share_below.values[place] = (abs(relative) <= THRESHOLDS).mean(0)
+        found.share_negative.values[place] = (relative < -THRESHOLDS).mean(0)
+    return found
+
+
 DIFFERENCES: dict[str, dict[str, Any]] = {  # between siblings, as parameters of an experiment
     **{
         f"noise {size}": {"difference": "noise", "difference_size": float(size)}
@@ -130,7 +185,7 @@ TABLES: dict[str, Callable[[], xr.Dataset]] = {
     each.__name__: each
     for each in (
         *(resnet8_norms, resnet8_fashion_mnist, four_siblings, sibling_differences, averages_of_siblings),
-        sixteen_siblings,
+        *(sixteen_siblings, steep_directions_of_siblings, steep_directions_of_resnets, all_eigenvalues),
     )
 }
 

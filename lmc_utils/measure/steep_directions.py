@@ -1,0 +1,114 @@
+"""Where one network lies as seen from another: along the steep directions of the loss, or across them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from lmc_utils.measure import hessian, spectrum
+from lmc_utils.measure.evaluator import Corners, Evaluator
+from lmc_utils.measure.labelled_arrays import Coords, Place, Quantity, blank
+from lmc_utils.measure.loss_function import LossFunction
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.points import Interrupted
+from lmc_utils.progress import bar
+
+__all__ = ["steep_directions"]
+
+PARTS = ("line", "steep", "rest", "random")
+_RANDOM_DIRECTIONS = 4
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def steep_directions(
+    pairs: Pairs, *, eigenpairs: int = 100, probes: int = 32, seed: int = 0, split: str | None = None
+) -> xr.Dataset:
+    """The Hessian at the first network of each pair, and how the direction to the second network lies in it.
+
+    With `delta` the difference of the networks, `P` the projection onto the steep directions (the eigenvectors of the
+    largest eigenvalues) and a random direction `r` of the length of `delta`, the loss is measured half-way: at `theta_1`
+    plus half of `delta`, of `P delta`, of `delta - P delta` and of `r`.
+
+    Args:
+        pairs: the networks.
+        eigenpairs: the number of steep directions.
+        probes: random vectors for the trace, see `spectrum.trace`.
+        seed: of the random vectors and directions, the same for all pairs.
+        split: name of the samples; by default the first split.
+
+    Returns:
+        With the dimensions of the pairs: `trace` of the Hessian and its standard error, `trace_error`; `curvature`,
+        `delta^T H delta`; `squared_distance`; `alignment`, the curvature over its mean for random directions of the same
+        length, `squared_distance * trace / parameters`. With a last dimension number (from 1): `eigenvalue`, descending;
+        `length_share` and `curvature_share`, the fractions of the squared length and of the curvature of `delta` along
+        so many of the steepest directions. With a last dimension part (line, steep, rest, random): `rise` of the loss
+        half-way, for random directions the mean of four. NaN where there is no pair.
+
+    Raises:
+        ParameterError: see `hessian.operator` and `spectrum.largest_eigenpairs`.
+        points.Interrupted: the measurement was interrupted; it holds the pairs measured so far.
+    """
+    split = pairs.require_splits(split)[0]
+    evaluator, dims = pairs.evaluator, tuple(pairs.coords)
+    coords: Coords = {**pairs.coords, "number": list(range(1, eigenpairs + 1)), "part": list(PARTS)}
+    unit = evaluator.quantities["loss"][0]
+    quantities = {
+        "trace": Quantity(dims, unit, "trace of the Hessian"),
+        "trace_error": Quantity(dims, unit, "standard error of the trace"),
+        "curvature": Quantity(dims, unit, "second derivative along the line"),
+        "squared_distance": Quantity(dims, "", "squared distance of the networks"),
+        "alignment": Quantity(dims, "", "curvature over that of random directions of the same length"),
+        "eigenvalue": Quantity((*dims, "number"), unit, "eigenvalue of the Hessian"),
+        "length_share": Quantity((*dims, "number"), "", "fraction of the squared length in the steepest directions"),
+        "curvature_share": Quantity((*dims, "number"), "", "fraction of the curvature in the steepest directions"),
+        "rise": Quantity((*dims, "part"), unit, "loss half-way less the loss of the first network"),
+    }
+    found = blank(coords, quantities, {**pairs.attributes, "split": split})
+    try:
+        for place, corners in bar(pairs, "measuring steep directions", unit="pair", total=len(pairs)):
+            measured = _measure(evaluator, corners, split, eigenpairs=eigenpairs, probes=probes, seed=seed)
+            for name, values in measured.items():
+                found[name].values[place] = values
+    except KeyboardInterrupt as stop:
+        raise Interrupted(found) from stop
+    return found
+
+
+def _measure(
+    evaluator: Evaluator, corners: Corners, split: str, *, eigenpairs: int, probes: int, seed: int
+) -> dict[str, Any]:
+    first = evaluator.select(corners, [0])
+    matrix, loss = hessian.operator(evaluator, first, split=split), evaluator.loss_function(first, split)
+    ends = torch.cat(list(evaluator.vectors(evaluator.select(corners, [0, 1])).values()), 1).double().cpu().numpy()
+    start, delta = ends[0], ends[1] - ends[0]
+    values, vectors = spectrum.largest_eigenpairs(matrix, eigenpairs, seed=seed)
+    trace = spectrum.trace(matrix, probes=probes, seed=seed)
+    along = vectors.T @ delta
+    squared, curvature = float(delta @ delta), float(delta @ (matrix @ delta))
+    steep = vectors @ along
+    drawn = np.random.default_rng(seed).standard_normal((_RANDOM_DIRECTIONS, len(delta)))
+    drawn *= squared**0.5 / np.linalg.norm(drawn, axis=1, keepdims=True)
+    steps = [delta, steep, delta - steep, *drawn]
+    before, *after = (_mean_loss(loss, start + step / 2) for step in [0 * delta, *steps])
+    rises = np.array(after) - before
+    return {
+        "trace": trace.mean,
+        "trace_error": trace.standard_error,
+        "curvature": curvature,
+        "squared_distance": squared,
+        "alignment": curvature / (squared * trace.mean / len(delta)),
+        "eigenvalue": values,
+        "length_share": np.cumsum(along**2) / squared,
+        "curvature_share": np.cumsum(values * along**2) / curvature,
+        "rise": [*rises[:3], rises[3:].mean()],
+    }
+
+
+def _mean_loss(loss: LossFunction, at: Array) -> float:
+    vector = torch.from_numpy(at).to(loss.vector)
+    with torch.no_grad():
+        return sum(float(batch.loss(batch.outputs(vector))) for batch in loss.batches()) / loss.samples
