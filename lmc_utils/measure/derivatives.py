@@ -7,11 +7,13 @@ these few coefficients. Its gradient holds the slopes `g^T delta_l`, its Hessian
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lmc_utils.networks.layers import Parameters
 
@@ -58,6 +60,13 @@ def differentiate(loss: Loss, coefficients: Tensor) -> Derivatives:
             found = torch.autograd.grad(slope.sum(), leaves[row:], retain_graph=True, materialize_grads=True)
             curvature[..., row, row:] = curvature[..., row:, row] = torch.stack(found, -1)
     return Derivatives(value.detach(), torch.stack(slopes, -1).detach(), curvature)
+
+
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """Make attention and recurrent layers use those implementations of torch that can be differentiated twice."""
+    with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+        yield
 
 
 def shift_parameters(

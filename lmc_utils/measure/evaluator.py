@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from lmc_utils.measure.derivatives import Derivatives
+from lmc_utils.measure.loss_function import LossFunction
 from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.predictions import Predictions
 from lmc_utils.networks.training import Recipe
@@ -81,6 +82,13 @@ class Evaluator(Protocol):
         self, pairs: Iterable[Corners], alphas: Sequence[float], *, by_layer: bool, split: str
     ) -> Iterator[Derivatives]:
         """Loss and derivatives on the line through each pair: n is the number of alphas, k that of layers, or 1."""
+
+    def loss_function(self, corners: Corners, split: str) -> LossFunction:
+        """The mean loss of one network as a function of its parameters.
+
+        Normalisations have the running statistics with which `scores` measures the network (re-estimated for it under
+        the convention `reestimate`), as constants. Raises ParameterError if the network is not supported.
+        """
 
     def gram(self, corners: Corners, *, by_layer: bool = False) -> Tensor:
         """Inner products of the first corner's parameters, and of the differences of the others from them.

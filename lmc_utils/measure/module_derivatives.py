@@ -8,11 +8,10 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lmc_utils.measure.batches import Batch, Batches
 from lmc_utils.measure.batchnorm import without_variance
-from lmc_utils.measure.derivatives import Derivatives, differentiate
+from lmc_utils.measure.derivatives import Derivatives, differentiate, twice_differentiable
 from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import EITHER, on_line
 from lmc_utils.measure.module_scores import Score
@@ -168,7 +167,7 @@ def _differentiable_twice(module: nn.Module, by_formula: bool) -> Iterator[None]
     try:
         for norm in replaced:
             norm.forward = types.MethodType(_normalised, norm)
-        with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+        with twice_differentiable():
             yield
     finally:
         for norm in replaced:

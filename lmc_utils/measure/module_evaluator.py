@@ -22,9 +22,11 @@ from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
 from lmc_utils.measure.known_scores import KnownScores
+from lmc_utils.measure.loss_function import LossFunction
 from lmc_utils.measure.mixed_module import Corners, MixedModule
 from lmc_utils.measure.mixtures import Mixtures
 from lmc_utils.measure.module_derivatives import along_line
+from lmc_utils.measure.module_loss import loss_function
 from lmc_utils.measure.module_point_scores import PointScores
 from lmc_utils.measure.module_scores import Scores, classes, output_of
 from lmc_utils.measure.module_state import Attributes, State, layers, norms, require_single, tensors
@@ -231,6 +233,11 @@ class ModuleEvaluator:
                 loss=self.measured.loss,
                 convention=self._convention,
             )
+
+    def loss_function(self, corners: Corners, split: str) -> LossFunction:
+        require_single(self.module, "hessian")
+        (state,) = self.states(corners, Mixtures(torch.ones(len(corners), 1, dtype=torch.float64)))
+        return loss_function(self._point, state, self.samples[split], self.measured.loss)
 
     def gram(self, corners: Corners, *, by_layer: bool = False) -> Tensor:
         groups = self._groups.values() if by_layer else [self._point.parameters]

@@ -15,10 +15,10 @@ from lmc_utils.networks.state_check import evaluating
 from lmc_utils.settings import require_resources
 
 WORKING_MEMORY = 128.0  # MiB of activations and of intermediate results for differentiation
+COPIES = 8  # of the activations, for two derivatives
 
 _SAMPLES_AT_ONCE = 500
 _NETWORKS_TIMES_SAMPLES = 2000  # at a time: small networks then stay in the cache, and more is no faster for large ones
-_COPIES = 8  # of the activations, for two derivatives
 
 
 def directional_derivatives(
@@ -75,7 +75,7 @@ def directional_derivatives(
         raise ValueError(f"buffers: expected {needs} numbers a network, or samples to estimate on, got {given_buffers}")
     first = inputs[:0] if estimation is None else estimation
     skipped = len(first)
-    bytes_each = _COPIES * sum(activations(network, inputs)) * thetas.element_size()
+    bytes_each = COPIES * sum(activations(network, inputs)) * thetas.element_size()
     for norm in norms(network):
         norm.estimate_from = skipped or None
     order = {layer: place if by_layer else 0 for place, layer in enumerate(stack.layer_slices(network))}

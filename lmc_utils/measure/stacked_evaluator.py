@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from lmc_utils.measure.batchnorm import Convention, mixed
 from lmc_utils.measure.derivatives import Derivatives
 from lmc_utils.measure.evaluator import Gradient, Vectors
+from lmc_utils.measure.loss_function import LossFunction
 from lmc_utils.measure.mixtures import EITHER, Mixtures, blend, on_line
 from lmc_utils.measure.predictions import Predictions
 from lmc_utils.measure.stacked_derivatives import directional_derivatives
+from lmc_utils.measure.stacked_loss import loss_function
 from lmc_utils.measure.stacked_scores import StackedScores, blocks, norms, reestimated
 from lmc_utils.networks import stack, training
 from lmc_utils.networks.stack import Networks
@@ -204,6 +206,13 @@ class StackedEvaluator:
         count = len(points)
         result = [self.statistics(pair, points, thetas[row * count :][:count]) for row, pair in enumerate(pairs)]
         return [None if rows[0] is None else torch.cat(rows) for rows in zip(*result, strict=True)]
+
+    def loss_function(self, corners: Networks, split: str) -> LossFunction:
+        corners = corners.to(self.device)
+        alone = Mixtures(torch.ones(1, 1, dtype=torch.float64))
+        (theta,) = corners.theta
+        buffers = self.statistics(corners, alone, corners.theta)[0]
+        return loss_function(self.network, theta, *self.on(split), buffers=buffers)
 
     def gram(self, corners: Networks, *, by_layer: bool = False) -> Tensor:
         wide = corners.theta.double()
