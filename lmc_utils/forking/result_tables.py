@@ -126,7 +126,7 @@ def steep_directions_of_siblings() -> xr.Dataset:
 
 
 def steep_directions_of_resnets() -> xr.Dataset:
-    """ResNet-8 with group normalisation on 1,000 samples of MNIST-1D: as in `steep_directions_of_siblings`."""
+    """ResNet-8 with group normalisation and 1,000 samples of MNIST-1D: as in `steep_directions_of_siblings`."""
     return steep_directions(_few_samples(train(RESNET_WITH_GROUPS).pairs()), split="train").squeeze("epoch", drop=True)
 
 
@@ -134,15 +134,19 @@ def all_eigenvalues() -> xr.Dataset:
     """All eigenvalues of the Hessian at one sibling of each of three parents: the default network, and ResNet-8.
 
     Returns:
-        With the dimensions network (mlp, and resnet8 on 1,000 samples), fork_epoch, parent and threshold (relative to
-        the largest eigenvalue): `share_below`, the fraction of eigenvalues that are at most so large in absolute value,
+        With the dimensions network (mlp, and resnet8 on 1,000 samples), fork (first, last), parent and threshold (relative
+        to the largest eigenvalue): `share_below`, the fraction of eigenvalues that are at most so large in absolute value,
         and `share_negative`, that of eigenvalues which are more negative than minus the threshold.
     """
     pairs = {
         "mlp": train(Experiment()).pairs(parents=range(3)),
         "resnet8": _few_samples(train(RESNET_WITH_GROUPS).pairs(parents=range(3))),
     }
-    found = [_eigenvalue_shares(each).squeeze(["pair", "epoch"], drop=True) for each in pairs.values()]
+    found = []
+    for each in pairs.values():
+        forks = each.coords["fork_epoch"]
+        shares = [_eigenvalue_shares(each.only(fork_epoch=fork)).sel(fork_epoch=fork) for fork in (forks[0], forks[-1])]
+        found.append(xr.concat(shares, xr.Variable("fork", ["first", "last"])).squeeze(["pair", "epoch"], drop=True))
     return xr.concat(found, xr.Variable("network", list(pairs)), combine_attrs="drop")
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from lmc_utils.measure import hessian, spectrum
 from lmc_utils.measure.evaluator import Corners, Evaluator
-from lmc_utils.measure.labelled_arrays import Coords, Place, Quantity, blank
+from lmc_utils.measure.labelled_arrays import Coords, Quantity, blank
 from lmc_utils.measure.loss_function import LossFunction
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.points import Interrupted
@@ -29,9 +29,9 @@ def steep_directions(
 ) -> xr.Dataset:
     """The Hessian at the first network of each pair, and how the direction to the second network lies in it.
 
-    With `delta` the difference of the networks, `P` the projection onto the steep directions (the eigenvectors of the
-    largest eigenvalues) and a random direction `r` of the length of `delta`, the loss is measured half-way: at `theta_1`
-    plus half of `delta`, of `P delta`, of `delta - P delta` and of `r`.
+    Let `delta` be the difference of the networks, `P` the projection onto the steep directions (the eigenvectors of the
+    largest eigenvalues), and `r` a random direction of the length of `delta`. The loss is measured half-way: at
+    `theta_1` plus half of `delta`, of `P delta`, of `delta - P delta` and of `r`.
 
     Args:
         pairs: the networks.
@@ -42,11 +42,11 @@ def steep_directions(
 
     Returns:
         With the dimensions of the pairs: `trace` of the Hessian and its standard error, `trace_error`; `curvature`,
-        `delta^T H delta`; `squared_distance`; `alignment`, the curvature over its mean for random directions of the same
-        length, `squared_distance * trace / parameters`. With a last dimension number (from 1): `eigenvalue`, descending;
-        `length_share` and `curvature_share`, the fractions of the squared length and of the curvature of `delta` along
-        so many of the steepest directions. With a last dimension part (line, steep, rest, random): `rise` of the loss
-        half-way, for random directions the mean of four. NaN where there is no pair.
+        `delta^T H delta`; `squared_distance`; and `alignment`, the curvature over that expected of a random direction of
+        the same length, `squared_distance * trace / parameters`. With a last dimension number (from 1): `eigenvalue`,
+        descending; and `length_share` and `curvature_share`, the fractions of the squared length and of the curvature
+        of `delta` along so many of the steepest directions. With a last dimension part (line, steep, rest, random):
+        `rise` of the loss half-way, for random directions the mean of four. NaN where there is no pair.
 
     Raises:
         ParameterError: see `hessian.operator` and `spectrum.largest_eigenpairs`.
