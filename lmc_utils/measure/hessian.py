@@ -20,7 +20,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
-from lmc_utils.measure.derivatives import twice_differentiable
+from lmc_utils.measure.derivatives import require_differentiable, twice_differentiable
 from lmc_utils.measure.evaluator import Corners, Evaluator
 from lmc_utils.measure.loss_function import BatchLoss, LossFunction
 from lmc_utils.measure.user_code_errors import reported
@@ -147,6 +147,7 @@ def _residuals(batch: BatchLoss, vector: Tensor, part: str) -> tuple[Tensor, Ten
 def _slope(value: Tensor, at: Tensor, weights: Tensor | None = None) -> Tensor:
     """The product of weights, by default 1, with the Jacobian of a value; it can be differentiated."""
     (slope,) = torch.autograd.grad(value, at, weights, create_graph=True, materialize_grads=True)
+    require_differentiable(slope)
     return slope
 
 
