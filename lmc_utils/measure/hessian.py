@@ -127,7 +127,8 @@ def _gauss_newton(batch: BatchLoss, vector: Tensor) -> Product:
 
 def _remainder(batch: BatchLoss, vector: Tensor) -> Product:
     outputs, _, residuals = _residuals(batch, vector, "remainder")
-    slope = _slope(outputs, vector, residuals.detach())
+    weights = residuals.detach().requires_grad_()  # else functions that are differentiable only once are not noticed
+    slope = _slope(outputs, vector, weights)
     return lambda direction: _change(slope, vector, direction)
 
 
