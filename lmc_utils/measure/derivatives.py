@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -67,6 +67,24 @@ def twice_differentiable() -> Iterator[None]:
     """Make attention and recurrent layers use those implementations of torch that can be differentiated twice."""
     with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
         yield
+
+
+def require_differentiable(slope: Tensor) -> None:
+    """Raise RuntimeError if a derivative was computed by a function that is marked as differentiable only once.
+
+    `torch.autograd.grad` counts the derivative of such a function as 0 without a warning.
+
+    Args:
+        slope: computed with `create_graph=True`.
+    """
+    waiting, seen = [slope.grad_fn], set[Any]()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            if node.name() == "torch::autograd::Error":
+                raise RuntimeError("the network has a function that is marked with @once_differentiable")
+            seen.add(node)
+            waiting += [following for following, _ in node.next_functions]
 
 
 def shift_parameters(

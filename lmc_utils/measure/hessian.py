@@ -20,7 +20,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
-from lmc_utils.measure.derivatives import twice_differentiable
+from lmc_utils.measure.derivatives import require_differentiable, twice_differentiable
 from lmc_utils.measure.evaluator import Corners, Evaluator
 from lmc_utils.measure.loss_function import BatchLoss, LossFunction
 from lmc_utils.measure.user_code_errors import reported
@@ -127,7 +127,8 @@ def _gauss_newton(batch: BatchLoss, vector: Tensor) -> Product:
 
 def _remainder(batch: BatchLoss, vector: Tensor) -> Product:
     outputs, _, residuals = _residuals(batch, vector, "remainder")
-    slope = _slope(outputs, vector, residuals.detach())
+    weights = residuals.detach().requires_grad_()  # else functions that are differentiable only once are not noticed
+    slope = _slope(outputs, vector, weights)
     return lambda direction: _change(slope, vector, direction)
 
 
@@ -147,6 +148,7 @@ def _residuals(batch: BatchLoss, vector: Tensor, part: str) -> tuple[Tensor, Ten
 def _slope(value: Tensor, at: Tensor, weights: Tensor | None = None) -> Tensor:
     """The product of weights, by default 1, with the Jacobian of a value; it can be differentiated."""
     (slope,) = torch.autograd.grad(value, at, weights, create_graph=True, materialize_grads=True)
+    require_differentiable(slope)
     return slope
 
 
