@@ -134,9 +134,9 @@ def all_eigenvalues() -> xr.Dataset:
     """All eigenvalues of the Hessian at one sibling of each of three parents: the default network, and ResNet-8.
 
     Returns:
-        With the dimensions network (mlp, and resnet8 on 1,000 samples), fork (first, last), parent and threshold (relative
-        to the largest eigenvalue): `share_below`, the fraction of eigenvalues that are at most so large in absolute value,
-        and `share_negative`, that of eigenvalues which are more negative than minus the threshold.
+        With the dimensions network (mlp, and resnet8 on 1,000 samples), fork (first, last), parent and threshold
+        (relative to the largest eigenvalue): `share_below`, the fraction of eigenvalues that are at most so large in
+        absolute value, and `share_negative`, that of eigenvalues which are more negative than minus the threshold.
     """
     pairs = {
         "mlp": train(Experiment()).pairs(parents=range(3)),
@@ -144,8 +144,9 @@ def all_eigenvalues() -> xr.Dataset:
     }
     found = []
     for each in pairs.values():
-        forks = each.coords["fork_epoch"]
-        shares = [_eigenvalue_shares(each.only(fork_epoch=fork)).sel(fork_epoch=fork) for fork in (forks[0], forks[-1])]
+        ends = {each.places[0][0], each.places[-1][0]}
+        only = replace(each, places=[place for place in each.places if place[0] in ends])
+        shares = [_eigenvalue_shares(only).isel(fork_epoch=fork, drop=True) for fork in (0, -1)]
         found.append(xr.concat(shares, xr.Variable("fork", ["first", "last"])).squeeze(["pair", "epoch"], drop=True))
     return xr.concat(found, xr.Variable("network", list(pairs)), combine_attrs="drop")
 

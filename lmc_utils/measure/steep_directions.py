@@ -42,8 +42,8 @@ def steep_directions(
 
     Returns:
         With the dimensions of the pairs: `trace` of the Hessian and its standard error, `trace_error`; `curvature`,
-        `delta^T H delta`; `squared_distance`; and `alignment`, the curvature over that expected of a random direction of
-        the same length, `squared_distance * trace / parameters`. With a last dimension number (from 1): `eigenvalue`,
+        `delta^T H delta`; `squared_distance`; and `alignment`, the curvature over that expected of random directions
+        of the same length, `squared_distance * trace / parameters`. With a last dimension number (from 1): `eigenvalue`,
         descending; and `length_share` and `curvature_share`, the fractions of the squared length and of the curvature
         of `delta` along so many of the steepest directions. With a last dimension part (line, steep, rest, random):
         `rise` of the loss half-way, for random directions the mean of four. NaN where there is no pair.
@@ -85,11 +85,11 @@ def _measure(
     matrix, loss = hessian.operator(evaluator, first, split=split), evaluator.loss_function(first, split)
     ends = torch.cat(list(evaluator.vectors(evaluator.select(corners, [0, 1])).values()), 1).double().cpu().numpy()
     start, delta = ends[0], ends[1] - ends[0]
-    values, vectors = spectrum.largest_eigenpairs(matrix, eigenpairs, seed=seed)
+    steepest = spectrum.largest_eigenpairs(matrix, eigenpairs, seed=seed)
     trace = spectrum.trace(matrix, probes=probes, seed=seed)
-    along = vectors.T @ delta
+    fractions = spectrum.subspace_fractions(matrix, delta, steepest, range(1, eigenpairs + 1))
     squared, curvature = float(delta @ delta), float(delta @ (matrix @ delta))
-    steep = vectors @ along
+    steep = steepest.vectors @ (steepest.vectors.T @ delta)
     drawn = np.random.default_rng(seed).standard_normal((_RANDOM_DIRECTIONS, len(delta)))
     drawn *= squared**0.5 / np.linalg.norm(drawn, axis=1, keepdims=True)
     steps = [delta, steep, delta - steep, *drawn]
@@ -101,9 +101,9 @@ def _measure(
         "curvature": curvature,
         "squared_distance": squared,
         "alignment": curvature / (squared * trace.mean / len(delta)),
-        "eigenvalue": values,
-        "length_share": np.cumsum(along**2) / squared,
-        "curvature_share": np.cumsum(values * along**2) / curvature,
+        "eigenvalue": steepest.values,
+        "length_share": fractions.squared_length,
+        "curvature_share": fractions.curvature,
         "rise": [*rises[:3], rises[3:].mean()],
     }
 
