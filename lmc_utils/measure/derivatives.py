@@ -57,6 +57,7 @@ def differentiate(loss: Loss, coefficients: Tensor) -> Derivatives:
     curvature = value.new_zeros(*coefficients.shape, len(leaves))
     for row, slope in enumerate(slopes):
         if slope.requires_grad:  # else the loss is linear in it
+            require_differentiable(slope)
             found = torch.autograd.grad(slope.sum(), leaves[row:], retain_graph=True, materialize_grads=True)
             curvature[..., row, row:] = curvature[..., row:, row] = torch.stack(found, -1)
     return Derivatives(value.detach(), torch.stack(slopes, -1).detach(), curvature)
