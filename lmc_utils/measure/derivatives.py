@@ -54,10 +54,10 @@ def differentiate(loss: Loss, coefficients: Tensor) -> Derivatives:
     leaves = [each.detach().clone().requires_grad_() for each in coefficients.unbind(-1)]
     value = loss(tuple(leaves))
     slopes = torch.autograd.grad(value.sum(), leaves, create_graph=True, materialize_grads=True)
+    require_differentiable(*slopes)
     curvature = value.new_zeros(*coefficients.shape, len(leaves))
     for row, slope in enumerate(slopes):
         if slope.requires_grad:  # else the loss is linear in it
-            require_differentiable(slope)
             found = torch.autograd.grad(slope.sum(), leaves[row:], retain_graph=True, materialize_grads=True)
             curvature[..., row, row:] = curvature[..., row:, row] = torch.stack(found, -1)
     return Derivatives(value.detach(), torch.stack(slopes, -1).detach(), curvature)
@@ -70,15 +70,15 @@ def twice_differentiable() -> Iterator[None]:
         yield
 
 
-def require_differentiable(slope: Tensor) -> None:
-    """Raise RuntimeError if a derivative was computed by a function that is marked as differentiable only once.
+def require_differentiable(*slopes: Tensor) -> None:
+    """Raise RuntimeError if a function that computed one of several derivatives is marked as differentiable only once.
 
     `torch.autograd.grad` counts the derivative of such a function as 0 without a warning.
 
     Args:
-        slope: computed with `create_graph=True`.
+        slopes: computed with `create_graph=True`.
     """
-    waiting, seen = [slope.grad_fn], set[Any]()
+    waiting, seen = [slope.grad_fn for slope in slopes], set[Any]()
     while waiting:
         node = waiting.pop()
         if node is not None and node not in seen:

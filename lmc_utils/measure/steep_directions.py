@@ -45,8 +45,8 @@ def steep_directions(
         `delta^T H delta`; `squared_distance`; and `alignment`, the curvature over that expected of random directions
         of the same length, `squared_distance * trace / parameters`. With a last dimension number (from 1):
         `eigenvalue`, descending; and `length_share` and `curvature_share`, the fractions of the squared length and of
-        the curvature of `delta` along so many of the steepest directions. With a last dimension part (line, steep, rest,
-        random): `rise` of the loss half-way, for random directions the mean of four. NaN where there is no pair.
+        the curvature of `delta` along so many of the steepest directions. With a last dimension part (line, steep,
+        rest, random): `rise` of the loss half-way, for random directions the mean of four. NaN where there is no pair.
 
     Raises:
         ParameterError: see `hessian.operator` and `spectrum.largest_eigenpairs`.

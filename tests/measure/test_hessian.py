@@ -204,6 +204,8 @@ def test_errors_are_one_line() -> None:
     for part in hessian.PARTS:  # torch itself takes the second derivative as 0
         with pytest.raises(ParameterError, match=r"^hessian: torch cannot .* is marked with @once_differentiable$"):
             hessian.operator(evaluator, network, part=part) @ np.ones(8)
+    with pytest.raises(ParameterError, match=r"^curvature: torch cannot .* is marked with @once_differentiable$"):
+        curvature.along(pairs)
     constant = pairs_of(lambda: nn.Linear(3, 2), torch.arange(8) % 2, loss=lambda output, _: output.argmax(1).float())
     with pytest.raises(ParameterError, match=r"^hessian: torch cannot differentiate the loss twice: RuntimeError: .*$"):
         hessian.operator(constant.evaluator, first(constant)) @ np.ones(8)
