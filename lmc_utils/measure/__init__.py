@@ -41,6 +41,7 @@ __all__ = [
     "linear_cka",
     "ensembles",
     "sibling_sets",
+    "direction_curvature",
     "steep_directions",
     "derivatives",
     "loss_function",

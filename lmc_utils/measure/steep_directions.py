@@ -8,20 +8,19 @@ import numpy as np
 import torch
 import xarray as xr
 
-from lmc_utils.measure import hessian, spectrum
+from lmc_utils.measure import direction_curvature, hessian, spectrum
+from lmc_utils.measure.direction_curvature import Array
 from lmc_utils.measure.evaluator import Corners, Evaluator
 from lmc_utils.measure.labelled_arrays import Coords, Quantity, blank
 from lmc_utils.measure.loss_function import LossFunction
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.points import Interrupted
-from lmc_utils.progress import bar
+from lmc_utils.progress import bar, hidden
 
 __all__ = ["steep_directions"]
 
 PARTS = ("line", "steep", "rest", "random")
 _RANDOM_DIRECTIONS = 4
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def steep_directions(
@@ -41,12 +40,11 @@ def steep_directions(
         split: name of the samples; by default the first split.
 
     Returns:
-        With the dimensions of the pairs: `trace` of the Hessian and its standard error, `trace_error`; `curvature`,
-        `delta^T H delta`; `squared_distance`; and `alignment`, the curvature over that expected of random directions
-        of the same length, `squared_distance * trace / parameters`. With a last dimension number (from 1):
-        `eigenvalue`, descending; and `length_share` and `curvature_share`, the fractions of the squared length and of
-        the curvature of `delta` along so many of the steepest directions. With a last dimension part (line, steep,
-        rest, random): `rise` of the loss half-way, for random directions the mean of four. NaN where there is no pair.
+        With the dimensions of the pairs: the curvature of `delta` and of random directions, see
+        `direction_curvature.compared`. With a last dimension number (from 1): `eigenvalue`, descending; and
+        `length_share` and `curvature_share`, the fractions of the squared length and of the curvature of `delta` along
+        so many of the steepest directions. With a last dimension part (line, steep, rest, random): `rise` of the loss
+        half-way, for random directions the mean of four. NaN where there is no pair.
 
     Raises:
         ParameterError: see `hessian.operator` and `spectrum.largest_eigenpairs`.
@@ -57,11 +55,7 @@ def steep_directions(
     coords: Coords = {**pairs.coords, "number": list(range(1, eigenpairs + 1)), "part": list(PARTS)}
     unit = evaluator.quantities["loss"][0]
     quantities = {
-        "trace": Quantity(dims, unit, "trace of the Hessian"),
-        "trace_error": Quantity(dims, unit, "standard error of the trace"),
-        "curvature": Quantity(dims, unit, "second derivative along the line"),
-        "squared_distance": Quantity(dims, "", "squared distance of the networks"),
-        "alignment": Quantity(dims, "", "curvature over that of random directions of the same length"),
+        **direction_curvature.quantities(dims, unit),
         "eigenvalue": Quantity((*dims, "number"), unit, "eigenvalue of the Hessian"),
         "length_share": Quantity((*dims, "number"), "", "fraction of the squared length in the steepest directions"),
         "curvature_share": Quantity((*dims, "number"), "", "fraction of the curvature in the steepest directions"),
@@ -70,7 +64,8 @@ def steep_directions(
     found = blank(coords, quantities, {**pairs.attributes, "split": split})
     try:
         for place, corners in bar(pairs, "measuring steep directions", unit="pair", total=len(pairs)):
-            measured = _measure(evaluator, corners, split, eigenpairs=eigenpairs, probes=probes, seed=seed)
+            with hidden():
+                measured = _measure(evaluator, corners, split, eigenpairs=eigenpairs, probes=probes, seed=seed)
             for name, values in measured.items():
                 found[name].values[place] = values
     except KeyboardInterrupt as stop:
@@ -83,24 +78,17 @@ def _measure(
 ) -> dict[str, Any]:
     first = evaluator.select(corners, [0])
     matrix, loss = hessian.operator(evaluator, first, split=split), evaluator.loss_function(first, split)
-    ends = torch.cat(list(evaluator.vectors(evaluator.select(corners, [0, 1])).values()), 1).double().cpu().numpy()
-    start, delta = ends[0], ends[1] - ends[0]
+    start, delta = direction_curvature.start_and_difference(evaluator, corners)
     steepest = spectrum.largest_eigenpairs(matrix, eigenpairs, seed=seed)
-    trace = spectrum.trace(matrix, probes=probes, seed=seed)
     fractions = spectrum.subspace_fractions(matrix, delta, steepest, range(1, eigenpairs + 1))
-    squared, curvature = float(delta @ delta), float(delta @ (matrix @ delta))
     steep = steepest.vectors @ (steepest.vectors.T @ delta)
     drawn = np.random.default_rng(seed).standard_normal((_RANDOM_DIRECTIONS, len(delta)))
-    drawn *= squared**0.5 / np.linalg.norm(drawn, axis=1, keepdims=True)
+    drawn *= np.linalg.norm(delta) / np.linalg.norm(drawn, axis=1, keepdims=True)
     steps = [delta, steep, delta - steep, *drawn]
     before, *after = (_mean_loss(loss, start + step / 2) for step in [0 * delta, *steps])
     rises = np.array(after) - before
     return {
-        "trace": trace.mean,
-        "trace_error": trace.standard_error,
-        "curvature": curvature,
-        "squared_distance": squared,
-        "alignment": curvature / (squared * trace.mean / len(delta)),
+        **direction_curvature.compared(matrix, delta, probes=probes, seed=seed),
         "eigenvalue": steepest.values,
         "length_share": fractions.squared_length,
         "curvature_share": fractions.curvature,
