@@ -35,6 +35,7 @@ from lmc_utils.settings import ParameterError, require_choice
 PLACES = (CHECKOUT / "results", Path(sys.prefix) / "share" / "lmc_utils" / "results")
 _RESNET = Experiment(architecture="resnet8", widths=(8,), norm="batch", learning_rate=0.4, epochs=20, parents=3)
 FASHION = replace(_RESNET, dataset="fashion_mnist", train_samples=10_000, learning_rate=0.2, parents=2, keep=5)
+DEFAULT = Experiment()
 RESNET_WITH_GROUPS = replace(_RESNET, norm="group", keep=20)
 THRESHOLDS = np.logspace(-8, 0, 81)  # of eigenvalues, relative to the largest
 LINE = lines.LineGrid(alphas=9, alpha_range=(0.0, 1.0))
@@ -122,7 +123,7 @@ def steep_directions_of_siblings() -> xr.Dataset:
     Returns:
         See `measure.steep_directions`, of the whole training set; with the dimensions fork_epoch, parent and pair.
     """
-    return steep_directions(train(Experiment()).pairs(), split="train").squeeze("epoch", drop=True)
+    return steep_directions(train(DEFAULT).pairs(), split="train").squeeze("epoch", drop=True)
 
 
 def steep_directions_of_resnets() -> xr.Dataset:
@@ -139,7 +140,7 @@ def all_eigenvalues() -> xr.Dataset:
         absolute value, and `share_negative`, that of eigenvalues which are more negative than minus the threshold.
     """
     pairs = {
-        "mlp": train(Experiment()).pairs(parents=range(3)),
+        "mlp": train(DEFAULT).pairs(parents=range(3)),
         "resnet8": _few_samples(train(RESNET_WITH_GROUPS).pairs(parents=range(3))),
     }
     found = []

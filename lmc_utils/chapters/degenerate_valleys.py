@@ -1,0 +1,219 @@
+"""The chapter on degenerate valleys: its parameters, what it measures itself, and the numbers of its text."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.forking import Member, Run, result_tables
+from lmc_utils.measure import barriers, curvature, hessian, lines, spectrum
+from lmc_utils.measure.direction_curvature import against_random
+from lmc_utils.measure.labelled_arrays import Quantity, blank
+from lmc_utils.measure.pairs import Pairs
+from lmc_utils.measure.reductions import end_of_training, pair_mean
+from lmc_utils.measure.stacked_evaluator import require_stacked
+from lmc_utils.measure.steep_directions import steep_directions
+from lmc_utils.progress import hidden
+from lmc_utils.settings import Settings, at_least, parameter
+
+OUTLIER = 0.1  # of the largest eigenvalue, or more
+FLAT = 1e-3  # of the largest eigenvalue, or less
+COUNTS = (10, 50, 100)  # of steepest directions
+AFTER = (1, 2, 5, 10)  # epochs after the fork
+PARTS = ("hessian", "gauss_newton")
+_NEARBY = 0.02  # of the distance between siblings, to either side
+
+
+@dataclass(frozen=True)
+class Parameters(Settings):
+    """What the chapter measures itself, besides training the experiment."""
+
+    hessian_samples: int = parameter(1000, "training samples for Hessians (all, if fewer)", at_least(2))
+    probes: int = parameter(8, "random vectors for the trace of each Hessian", at_least(2))
+    eigenpairs: int = parameter(100, "largest eigenvalues of each spectrum that is shown", at_least(1))
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "smoke": {"hessian_samples": 100, "probes": 2, "eigenpairs": 20},
+    }
+
+    def few(self, pairs: Pairs) -> Pairs:
+        """The same pairs on so many training samples."""
+        return replace(pairs, evaluator=require_stacked(pairs).with_few_samples(self.hessian_samples))
+
+
+def spectra(run: Run, parameters: Parameters) -> xr.Dataset:
+    """The steepest directions of the first parent's siblings at the end of training, see `measure.steep_directions`."""
+    pairs = parameters.few(run.pairs(parents=[0]))
+    return steep_directions(pairs, eigenpairs=parameters.eigenpairs).squeeze("epoch", drop=True)
+
+
+def during_training(run: Run, parameters: Parameters) -> xr.Dataset:
+    """The largest eigenvalue and the trace of the Hessian of each parent, at some epochs.
+
+    Returns:
+        `largest` and `trace` (nats), with the dimensions parent and epoch: the stored ones among 1, 2, 5, 10, 20, 40
+        and so on, and the last.
+    """
+    steps = sorted({factor * 10**power for factor in (1, 2, 4) for power in range(4)} | {5})
+    kept = set(run.experiment.kept_epochs())
+    epochs = [epoch for epoch in steps if epoch in kept and epoch < run.experiment.epochs] + [run.experiment.epochs]
+    parents = list(range(run.experiment.parents))
+    evaluator = require_stacked(parameters.few(run.pairs()))
+    found = xr.Dataset(
+        {name: (("parent", "epoch"), np.zeros((len(parents), len(epochs)))) for name in ("largest", "trace")},
+        {"parent": parents, "epoch": epochs},
+    )
+    for column, epoch in enumerate(epochs):
+        networks = run.networks([Member(parent) for parent in parents], epoch)
+        for row in parents:
+            matrix = hessian.operator(evaluator, evaluator.select(networks, [row]))
+            with hidden():
+                largest = spectrum.largest_eigenpairs(matrix, 1, seed=0, tolerance=1e-3).values[0]
+                found.largest[row, column] = largest
+                found.trace[row, column] = spectrum.trace(matrix, probes=parameters.probes).mean
+    return found
+
+
+def towards_siblings(run: Run, parameters: Parameters, part: str = "hessian") -> xr.Dataset:
+    """The curvature towards the other sibling at the end of training, see `direction_curvature.against_random`."""
+    pairs = parameters.few(run.pairs())
+    return against_random(pairs, probes=parameters.probes, part=part).squeeze("epoch", drop=True)
+
+
+def alignment_after_fork(run: Run, parameters: Parameters) -> xr.DataArray:
+    """The alignment of the direction to the other sibling, so many epochs after the fork.
+
+    Returns:
+        See `direction_curvature.compared`; with the dimensions after (`AFTER`), fork_epoch, parent and pair. After a
+        fork within an epoch, those at the next whole epoch; NaN after the end of training.
+
+    Raises:
+        ParameterError: an epoch is not stored.
+    """
+    everything = run.pairs().coords
+    coords = {name: everything[name] for name in ("fork_epoch", "parent", "pair")}
+    found = blank({"after": list(AFTER), **coords}, {"alignment": Quantity(("after", *coords))}, {}).alignment
+    for after, fork in itertools.product(AFTER, run.experiment.fork_epochs):
+        epoch = math.ceil(fork + after)
+        if epoch <= run.experiment.last_epoch:
+            pairs = parameters.few(run.pairs([epoch])).only(fork_epoch=fork)
+            measured = against_random(pairs, probes=parameters.probes).alignment
+            found.loc[{"after": after, "fork_epoch": fork}] = measured.sel(fork_epoch=fork, epoch=epoch)
+    return found
+
+
+def nearby_curvature(run: Run, parameters: Parameters) -> xr.Dataset:
+    """The curvature towards the other sibling at one point, and its mean over a short stretch of the line around it.
+
+    Over the stretch it is the change of the slope over the length, so that kinks count, which derivatives do not see.
+
+    Returns:
+        `derivative` and `stretch` (nats); with the dimensions fork_epoch, parent and pair.
+    """
+    along = curvature.along(parameters.few(run.pairs()), [-_NEARBY, 0.0, _NEARBY], by_layer=False)
+    ends = end_of_training(along).drop_vars("epoch")
+    change = ends.slope.isel(alpha=2, drop=True) - ends.slope.isel(alpha=0, drop=True)
+    return xr.Dataset({"derivative": ends.curvature.sel(alpha=0, drop=True), "stretch": change / (2 * _NEARBY)})
+
+
+def loss_barriers(run: Run) -> xr.DataArray:
+    """The loss barrier at the midpoint (nats, training set); with the dimensions fork_epoch, parent and pair."""
+    line = lines.line(run.pairs(), lines.ENDS_AND_MIDPOINT, splits=["train"])
+    found: xr.DataArray = barriers.midpoint_barrier(end_of_training(line, "train").loss).reset_coords(drop=True)
+    return found
+
+
+def falls(towards: xr.Dataset, barrier: xr.DataArray) -> xr.Dataset:
+    """How much smaller the barrier is than at the first fork, and each factor that a quadratic loss makes it of.
+
+    For a quadratic loss the barrier at the midpoint is an eighth of the curvature along the line, and so the product of
+    squared distance, alignment and trace, up to a constant.
+
+    Args:
+        towards: from `towards_siblings`.
+        barrier: from `loss_barriers`.
+
+    Returns:
+        Ratios of the first fork's value to those of later forks, `distance` (squared), `alignment`, `trace`, their
+        `product`, `barrier`, and `unexplained`, the barrier's over the product; of the means over the pairs of each
+        parent, with the dimensions fork_epoch, parent and pair (of length 1). NaN where a value is not positive.
+
+    >>> labels = {"fork_epoch": [0, 5], "parent": [0], "pair": ["0-1"]}
+    >>> values = xr.DataArray([[[8.0]], [[2.0]]], labels, list(labels))
+    >>> towards = xr.Dataset({"squared_distance": values, "alignment": values, "trace": values})
+    >>> found = falls(towards, values).squeeze()
+    >>> found.distance.item(), found.product.item(), found.barrier.item(), found.unexplained.item()
+    (4.0, 64.0, 4.0, 0.0625)
+    """
+    parts = {
+        "distance": towards.squared_distance,
+        "alignment": towards.alignment,
+        "trace": towards.trace,
+        "barrier": barrier,
+    }
+    means = {name: each.mean("pair").where(lambda value: value > 0) for name, each in parts.items()}
+    ratio = {
+        name: (each.isel(fork_epoch=0, drop=True) / each.isel(fork_epoch=slice(1, None))).expand_dims("pair", -1)
+        for name, each in means.items()
+    }
+    product = ratio["distance"] * ratio["alignment"] * ratio["trace"]
+    return xr.Dataset({**ratio, "product": product, "unexplained": ratio["barrier"] / product})
+
+
+def eigenvalue_shares(network: str = "mlp") -> xr.Dataset:
+    """The table `all_eigenvalues` of one network, with the dimension fork_epoch in place of fork."""
+    experiment = {"mlp": result_tables.DEFAULT, "resnet8": result_tables.RESNET_WITH_GROUPS}[network]
+    forks = [experiment.fork_epochs[0], experiment.fork_epochs[-1]]
+    table = result_tables.read("all_eigenvalues").sel(network=network, drop=True)
+    return table.rename(fork="fork_epoch").assign_coords(fork_epoch=forks)
+
+
+def spectrum_numbers(steep: xr.Dataset, shares: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+    """What the text quotes of spectra, means over parents.
+
+    Args:
+        steep: the table `steep_directions_of_siblings`, or of ResNets.
+        shares: from `eigenvalue_shares`, by the name of the network.
+    """
+    outliers = (steep.eigenvalue >= OUTLIER * steep.eigenvalue.isel(number=0)).sum("number")
+    flat = {
+        name: each.share_below.sel(threshold=FLAT, method="nearest").mean("parent") for name, each in shares.items()
+    }
+    negative = shares["mlp"].share_negative.isel(threshold=0).mean("parent")
+    return {
+        "outliers": pair_mean(outliers.astype(float)),
+        "largest_eigenvalue": pair_mean(steep.eigenvalue.isel(number=0, drop=True)),
+        "trace": pair_mean(steep.trace),
+        "flat_share_1e_3": flat["mlp"],
+        "flat_share_1e_3_resnet8": flat["resnet8"],
+        "negative_share": means["mlp"].share_negative.isel(threshold=0),
+    }
+
+
+def direction_numbers(steep: xr.Dataset, parameters: int) -> dict[str, Any]:
+    """What the text quotes of the direction to the other sibling, means over parents and pairs.
+
+    Args:
+        steep: the table `steep_directions_of_siblings`.
+        parameters: of the network.
+    """
+    tops = {
+        f"top_{count}": {
+            "length": pair_mean(steep.length_share.sel(number=count, drop=True)),
+            "curvature": pair_mean(steep.curvature_share.sel(number=count, drop=True)),
+            "length_chance": count / parameters,
+        }
+        for count in COUNTS
+    }
+    return {**tops, "rise": pair_mean(steep.rise)}
+
+
+def mean_falls(found: xr.Dataset) -> dict[str, Any]:
+    """Geometric means over parents of what `falls` found, by name."""
+    return {str(name): np.exp(pair_mean(np.log(each))) for name, each in found.items()}
