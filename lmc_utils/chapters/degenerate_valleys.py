@@ -25,7 +25,7 @@ from lmc_utils.settings import Settings, at_least, parameter
 OUTLIER = 0.1  # of the largest eigenvalue, or more
 FLAT = 1e-3  # of the largest eigenvalue, or less
 COUNTS = (10, 50, 100)  # of steepest directions
-AFTER = (1, 2, 5, 10)  # epochs after the fork
+AFTER = (1, 2, 5, 10, 25)  # epochs after the fork
 PARTS = ("hessian", "gauss_newton")
 _NEARBY = 0.02  # of the distance between siblings, to either side
 
@@ -98,14 +98,15 @@ def alignment_after_fork(run: Run, parameters: Parameters) -> xr.DataArray:
     """
     everything = run.pairs().coords
     coords = {name: everything[name] for name in ("fork_epoch", "parent", "pair")}
-    found = blank({"after": list(AFTER), **coords}, {"alignment": Quantity(("after", *coords))}, {}).alignment
+    found = blank({"after": list(AFTER), **coords}, {"alignment": Quantity(("after", *coords))}, {})
     for after, fork in itertools.product(AFTER, run.experiment.fork_epochs):
         epoch = math.ceil(fork + after)
         if epoch <= run.experiment.last_epoch:
             pairs = parameters.few(run.pairs([epoch])).only(fork_epoch=fork)
             measured = against_random(pairs, probes=parameters.probes).alignment
-            found.loc[{"after": after, "fork_epoch": fork}] = measured.sel(fork_epoch=fork, epoch=epoch)
-    return found
+            found.alignment.loc[{"after": after, "fork_epoch": fork}] = measured.sel(fork_epoch=fork, epoch=epoch)
+    alignment: xr.DataArray = found.alignment
+    return alignment
 
 
 def nearby_curvature(run: Run, parameters: Parameters) -> xr.Dataset:
@@ -182,10 +183,8 @@ def spectrum_numbers(steep: xr.Dataset, shares: Mapping[str, xr.Dataset]) -> dic
         shares: from `eigenvalue_shares`, by the name of the network.
     """
     outliers = (steep.eigenvalue >= OUTLIER * steep.eigenvalue.isel(number=0)).sum("number")
-    flat = {
-        name: each.share_below.sel(threshold=FLAT, method="nearest").mean("parent") for name, each in shares.items()
-    }
-    negative = shares["mlp"].share_negative.isel(threshold=0).mean("parent")
+    means = {name: each.mean("parent") for name, each in shares.items()}
+    flat = {name: each.share_below.sel(threshold=FLAT, method="nearest") for name, each in means.items()}
     return {
         "outliers": pair_mean(outliers.astype(float)),
         "largest_eigenvalue": pair_mean(steep.eigenvalue.isel(number=0, drop=True)),
@@ -216,4 +215,5 @@ def direction_numbers(steep: xr.Dataset, parameters: int) -> dict[str, Any]:
 
 def mean_falls(found: xr.Dataset) -> dict[str, Any]:
     """Geometric means over parents of what `falls` found, by name."""
-    return {str(name): np.exp(pair_mean(np.log(each))) for name, each in found.items()}
+    logarithms: xr.Dataset = np.log(found)  # type: ignore[assignment]
+    return {str(name): np.exp(each) for name, each in pair_mean(logarithms).items()}

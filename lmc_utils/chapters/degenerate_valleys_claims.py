@@ -1,0 +1,212 @@
+"""What the chapter on degenerate valleys claims, with the rules that decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.chapters.degenerate_valleys import FLAT, OUTLIER
+from lmc_utils.measure.claim_table import ClaimTable
+from lmc_utils.measure.claims import Cases, Claim, Interval, Requirement, Rule, intervals
+
+POSITIVE, NEGATIVE = Rule("above", 0.0), Rule("below", 0.0)
+_SAME = 0.1  # relative difference of spectra that counts as equal
+_HALF_OF_ALL = Rule("above", 0.5)
+_TWICE = float(np.log(2))
+_DIMENSION = 0.9  # of the largest possible
+_SPHERE = 0.01  # nats above the siblings that count as the same loss
+
+
+def claims_about_spectra(steep: xr.Dataset, shares: Mapping[str, xr.Dataset]) -> ClaimTable:
+    """The chapter's statements about the spectrum, with their outcomes.
+
+    Args:
+        steep: the table `steep_directions_of_siblings`.
+        shares: from `eigenvalue_shares`, by the name of the network.
+    """
+    largest = steep.eigenvalue.isel(number=0, drop=True)
+    outliers = (steep.eigenvalue >= OUTLIER * largest).sum("number")
+    flat = {
+        name: tuple(each.share_below.sel(threshold=FLAT, method="nearest").values.ravel().tolist())
+        for name, each in shares.items()
+    }
+    return ClaimTable(
+        (
+            Claim(
+                "Early and late siblings have the same spectrum: trace, largest eigenvalue and number of outliers of "
+                f"the first and the last fork differ by less than {100 * _SAME:.0f} %.",
+                tuple(
+                    requirement
+                    for name, values in (
+                        ("trace", steep.trace),
+                        ("largest eigenvalue", largest),
+                        ("outliers", outliers),
+                    )
+                    for requirement in _within(_relative_difference(values), _SAME, name)
+                ),
+            ),
+            Claim(
+                "The valleys are degenerate: more than half of all directions are flat, with less than "
+                f"{FLAT:g} of the largest eigenvalue.",
+                tuple((_HALF_OF_ALL, (Cases(f"flat fraction ({name})", values),)) for name, values in flat.items()),
+            ),
+        )
+    )
+
+
+def claims_about_directions(steep: xr.Dataset, after: xr.DataArray, found: xr.Dataset, parameters: int) -> ClaimTable:
+    """The chapter's statements about the direction to the other sibling, with their outcomes.
+
+    Args:
+        steep: the table `steep_directions_of_siblings`.
+        after: from `alignment_after_fork`.
+        found: from `falls`.
+        parameters: of the network.
+    """
+    first, last = (steep.isel(fork_epoch=[place]) for place in (0, -1))
+    most = int(steep.number[-1])
+    in_steepest, chance = steep.length_share.isel(number=-1, drop=True), most / parameters
+    rise = steep.rise
+    logarithm = np.log(found.unexplained.isel(fork_epoch=[-1]))
+    late = after.isel(fork_epoch=[-1]).dropna("after")
+    return ClaimTable(
+        (
+            Claim(
+                "Siblings of the first fork lie along steeper directions than random ones of the same length,",
+                ((POSITIVE, intervals(first.alignment - 1, "", label="alignment less 1")),),
+            ),
+            Claim(
+                "those of the last fork along directions that are less than half as steep as random ones.",
+                ((Rule("below", 0.5), intervals(last.alignment, "", label="alignment")),),
+            ),
+            Claim(
+                f"Late siblings avoid the steepest directions: the {most} steepest hold less than half as much of the "
+                "squared length as of a random direction's,",
+                (
+                    (
+                        NEGATIVE,
+                        intervals(in_steepest.isel(fork_epoch=[-1]) - chance / 2, "", label="less half of chance"),
+                    ),
+                ),
+            ),
+            Claim(
+                "and siblings of the first fork do not seek them either: at most twice as much.",
+                ((NEGATIVE, intervals(in_steepest.isel(fork_epoch=[0]) - 2 * chance, "", label="less twice chance")),),
+            ),
+            Claim(
+                "Half-way to a sibling of the first fork, the steep directions alone raise the loss by more than half "
+                "of what the whole line does.",
+                (
+                    (
+                        POSITIVE,
+                        intervals((rise.sel(part="steep") - rise.sel(part="line") / 2).isel(fork_epoch=[0]), "nats"),
+                    ),
+                ),
+            ),
+            Claim(
+                "At every fork, a random direction of the same length raises the loss more than the line.",
+                ((POSITIVE, intervals(rise.sel(part="random") - rise.sel(part="line"), "nats")),),
+            ),
+            Claim(
+                "From the first fork to the last, the barrier falls as distance, alignment and trace together do, within "
+                "a factor of two.",
+                _within(logarithm, _TWICE, "logarithm of what is unexplained"),
+            ),
+            Claim(
+                "The direction between late siblings is not inherited from the fork: its alignment falls from one "
+                "epoch after the fork to the last measured epoch.",
+                ((POSITIVE, intervals(late.isel(after=0) - late.isel(after=-1), "", label="fall of the alignment")),),
+            ),
+        )
+    )
+
+
+def claims_about_solutions(sixteen: xr.Dataset, flat: xr.DataArray) -> ClaimTable:
+    """The chapter's statements about many siblings of one fork, and the poster's sentence, with their outcomes.
+
+    Args:
+        sixteen: the table `sixteen_siblings`.
+        flat: the fraction of flat directions of the default network, with the dimensions fork_epoch and parent.
+    """
+    largest = 15  # dimensions that sixteen points span at most
+    pairs = sixteen.expand_dims("pair", -1)
+    early, late = pairs.isel(fork_epoch=[0]), pairs.isel(fork_epoch=[-1])
+    dimension = intervals(pairs.dimension / largest, "of 15", label="effective dimension")
+    above = _above_networks(late.loss)
+    numerous: Requirement = (Rule("above", _DIMENSION), dimension)
+    return ClaimTable(
+        (
+            Claim("Sixteen siblings of one fork leave in sixteen directions: no direction is preferred.", (numerous,)),
+            Claim(
+                "Late siblings lie on a sphere of solutions: elsewhere on it the training loss is higher by less than "
+                f"{_SPHERE:g} nats.",
+                ((Rule("below", _SPHERE), intervals(above, "nats", label="sphere less siblings")),),
+            ),
+            Claim(
+                "Early siblings do not: there the loss is higher by more.",
+                (
+                    (
+                        Rule("above", _SPHERE),
+                        intervals(_above_networks(early.loss), "nats", label="sphere less siblings"),
+                    ),
+                ),
+            ),
+            Claim(
+                "The poster's sentence, for this network: numerous nearby solutions (the siblings of the last fork, "
+                "and the sphere through them) in a degenerate landscape (more than half of all directions are flat).",
+                (
+                    (Rule("above", _DIMENSION), dimension[-1:]),
+                    (Rule("below", _SPHERE), intervals(above, "nats", label="sphere less siblings")),
+                    (_HALF_OF_ALL, (Cases("flat fraction", tuple(flat.values.ravel().tolist())),)),
+                ),
+            ),
+        )
+    )
+
+
+def claims_about_parts(hessian: xr.Dataset, gauss_newton: xr.Dataset, nearby: xr.Dataset) -> ClaimTable:
+    """The chapter's statements about the Gauss-Newton matrix and kinks, with their outcomes.
+
+    Args:
+        hessian, gauss_newton: from `towards_siblings`.
+        nearby: from `nearby_curvature`.
+    """
+    whole = gauss_newton.trace / hessian.trace
+    relative = (hessian.curvature - gauss_newton.curvature) / hessian.curvature
+    kinks = (nearby.stretch - nearby.derivative) / nearby.derivative
+    return ClaimTable(
+        (
+            Claim(
+                "At every fork the Gauss-Newton matrix has the trace of the Hessian, within 10 %.",
+                _within(whole - 1, _SAME, "relative difference"),
+            ),
+            Claim(
+                "The remainder makes the direction to the sibling flatter, at every fork.",
+                ((NEGATIVE, intervals(relative, "", label="remainder over the curvature")),),
+            ),
+            Claim(
+                "Kinks add curvature that derivatives do not see, relatively more of it between late siblings.",
+                (
+                    (POSITIVE, intervals(kinks, "", label="kinks over the curvature")),
+                    (POSITIVE, intervals((kinks.isel(fork_epoch=[-1]) - kinks.isel(fork_epoch=0, drop=True)), "",
+                                         label="last fork less first")),
+                ),
+            ),
+        )
+    )  # fmt: skip
+
+
+def _relative_difference(values: xr.DataArray) -> xr.DataArray:
+    """The last fork's values over the first fork's, less 1."""
+    return values.isel(fork_epoch=-1, drop=True) / values.isel(fork_epoch=0, drop=True) - 1
+
+
+def _above_networks(loss: xr.DataArray) -> xr.DataArray:
+    return loss.sel(where="sphere", drop=True) - loss.sel(where="networks", drop=True)
+
+
+def _within(values: xr.DataArray, bound: float, label: str) -> tuple[Requirement, ...]:
+    pieces: tuple[Interval, ...] = intervals(values, "", label=label)
+    return (Rule("above", -bound), pieces), (Rule("below", bound), pieces)
