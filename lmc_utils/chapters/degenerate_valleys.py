@@ -26,7 +26,7 @@ OUTLIER = 0.1  # of the largest eigenvalue, or more
 FLAT = 1e-3  # of the largest eigenvalue, or less
 COUNTS = (10, 50, 100)  # of steepest directions
 AFTER = (1, 2, 5, 10, 25)  # epochs after the fork
-PARTS = ("hessian", "gauss_newton")
+TABLES = ("steep_directions_of_siblings", "sixteen_siblings", "all_eigenvalues")
 _NEARBY = 0.02  # of the distance between siblings, to either side
 
 
@@ -217,3 +217,8 @@ def mean_falls(found: xr.Dataset) -> dict[str, Any]:
     """Geometric means over parents of what `falls` found, by name."""
     logarithms: xr.Dataset = np.log(found)  # type: ignore[assignment]
     return {str(name): np.exp(each) for name, each in pair_mean(logarithms).items()}
+
+
+def how_tables_were_made() -> str:
+    """The commands and the provenance of all tables of the chapter, in Markdown."""
+    return result_tables.made(map(result_tables.read, TABLES))
