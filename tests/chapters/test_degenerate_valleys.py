@@ -82,10 +82,10 @@ def test_claims_about_spectra_hold_and_fail() -> None:
     flat = xr.DataArray(
         np.full((2, 3, 1), 0.8), {"fork_epoch": list(FORKS), "threshold": [1e-3]}, ["fork_epoch", "parent", "threshold"]
     )
-    shares = {"mlp": xr.Dataset({"share_below": flat})}
+    shares = xr.Dataset({"share_below": flat})
     assert outcomes(claims.claims_about_spectra(steep, shares)) == ["holds", "holds"]
     wider = steep.assign(trace=values(80, 60))
-    assert outcomes(claims.claims_about_spectra(wider, {"mlp": shares["mlp"] - 0.5})) == ["fails", "fails"]
+    assert outcomes(claims.claims_about_spectra(wider, shares - 0.5)) == ["fails", "fails"]
 
 
 def test_claims_about_directions_hold_and_fail() -> None:
@@ -111,9 +111,10 @@ def test_claims_about_solutions_hold_and_fail() -> None:
         loss = xr.concat([values(0.01, 0.01), values(early, late)], xr.Variable("where", ["networks", "sphere"]))
         return xr.Dataset({"dimension": values(dimension, dimension), "loss": loss}).isel(pair=0)
 
-    flat = xr.DataArray([[0.8, 0.9]], dims=["fork_epoch", "parent"])
-    assert outcomes(claims.claims_about_solutions(table(14.5, 1.0, 0.012), flat)) == ["holds"] * 4
-    assert outcomes(claims.claims_about_solutions(table(5, 0.012, 0.5), flat - 0.6)) == ["fails"] * 4
+    below = xr.DataArray([[[0.8], [0.9]]], {"threshold": [1e-3]}, ["fork_epoch", "parent", "threshold"])
+    shares = xr.Dataset({"share_below": below})
+    assert outcomes(claims.claims_about_solutions(table(14.5, 1.0, 0.012), shares)) == ["holds"] * 4
+    assert outcomes(claims.claims_about_solutions(table(5, 0.012, 0.5), shares - 0.6)) == ["fails"] * 4
 
 
 def test_claims_about_parts_hold_and_fail() -> None:
@@ -127,12 +128,12 @@ def test_claims_about_parts_hold_and_fail() -> None:
 
 def test_the_books_tables_hold_all_that_the_chapter_reads() -> None:
     steep = result_tables.read("steep_directions_of_siblings")
-    shares = {name: chapter.eigenvalue_shares(name) for name in ("mlp", "resnet8")}
+    shares = result_tables.read("all_eigenvalues")
     assert steep.alignment.sizes == {"fork_epoch": 4, "parent": 10, "pair": 1}
     numbers = chapter.spectrum_numbers(steep, shares)
     assert numbers["flat_share_1e_3"].fork_epoch.values.tolist() == [0, 15]
-    for each in shares.values():
-        assert (each.share_below.diff("threshold") >= 0).all()
-        assert (each.share_below.isel(threshold=-1) == 1).all()
+    assert (shares.share_below.diff("threshold") >= 0).all()
+    assert (shares.share_below.isel(threshold=-1) == 1).all()
+    assert set(chapter.resnet_numbers()["alignment_resnet8"]) == {"first", "last"}
     assert result_tables.read("sixteen_siblings").fork_epoch.values.tolist() == [0, 2, 15]
     assert "result_tables" in chapter.how_tables_were_made()
