@@ -132,7 +132,7 @@ def steep_directions_of_resnets() -> xr.Dataset:
 
 
 def all_eigenvalues() -> xr.Dataset:
-    """All eigenvalues of the Hessian at one sibling of the first and of the last fork: the default network, two parents.
+    """All eigenvalues of the Hessian at siblings of the first and the last fork: the default network, two parents.
 
     Returns:
         With the dimensions fork_epoch, parent and threshold (relative to the largest eigenvalue): `share_below`, the
