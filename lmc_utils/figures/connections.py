@@ -39,6 +39,7 @@ def along_line(report: xr.Dataset) -> Figure:
     if layers:
         values = report.layer_rise
         axes[-1].barh([str(layer) for layer in values.layer.values], values.values, color=sns.color_palette()[2])
+        _groups(axes[-1], report)
         axes[-1].invert_yaxis()
         axes[-1].axvline(0, color=INK, linewidth=0.8)
         axes[-1].set(xlabel=axis_label("rise of the loss with one\nlayer at the midpoint", values), ylabel=_LAYERS)
@@ -61,6 +62,18 @@ def _curve(axis: Axes, report: xr.Dataset, name: str) -> None:
     if f"curve_{name}" in report:
         axis.plot(report.fraction, report[f"curve_{name}"], color=sns.color_palette()[4], label="curve")
     axis.set(xlabel=r"$\alpha$ (0: first network, 1: second)", ylabel=axis_label(name, report[name]))
+
+
+def _groups(axis: Axes, report: xr.Dataset) -> None:
+    """Draw the rises of cumulative groups of layers over those of single layers, solid, and of random steps, dashed."""
+    if "group_rise" not in report:
+        return
+    for group, colour in (("from_input", sns.color_palette()[1]), ("from_output", sns.color_palette()[4])):
+        for name, style in (("group_rise", "-"), ("random_rise", ":")):
+            label = group.replace("_", " ") + ("" if style == "-" else ", random")
+            rises = report[name].sel(group=group)
+            axis.plot(rises, range(len(rises)), color=colour, ls=style, marker="o", ms=3, label=label)
+    axis.legend(fontsize="x-small")
 
 
 def plane_map(plane: xr.Dataset, names: Sequence[str]) -> Figure:
