@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_rises_and_lags_are_those_of_the_lines_of_a_run(tmp_path: Path, monkeypa
 
 def made_up(compensating: bool) -> xr.DataArray:
     """Each layer alone raises the loss by about 1; of groups, either the largest raises it least, or they add up."""
-    coords = {
+    coords: dict[str, Sequence[object]] = {
         "step": ["midpoint", "exchange", "random"],
         "split": ["train", "test"],
         "fork_epoch": FORKS,
