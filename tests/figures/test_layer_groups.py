@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -32,7 +34,8 @@ def test_each_group_is_a_line_of_means_for_each_split() -> None:
     rises = random(split=["train", "test"], **PAIRS, group=[*GROUPS], layer=[1, 2])
     figure = layer_groups.rise_by_group({"siblings": rises, "random steps": -rises})
     for axis, sign in zip(figure.axes, (1, -1), strict=True):
-        shown = [tuple(np.round(np.array(bars.lines[0].get_ydata(), dtype=np.float64), 9)) for bars in axis.containers  # type: ignore[attr-defined]]
+        lines: list[Any] = [bars[0] for bars in axis.containers]
+        shown = [tuple(np.array(line.get_ydata(), dtype=np.float64).round(9)) for line in lines]
         means = sign * rises.mean(["parent", "pair"])
         assert shown == [
             tuple(means.sel(group=group, split=split).values.round(9))
