@@ -53,11 +53,9 @@ def group_line(
         alone, from the input up to the layer, and from the output down to it.
     """
 
-    def points(homes: Tensor, moved: Tensor) -> Mixtures:
-        away = torch.where(homes[:, None] == 0, moved, 1 - moved)
-        return Mixtures(torch.stack([1 - away, away], 2), homes)
-
-    return _measured(pairs, alphas, points, splits)
+    homes, moved = _starts_and_steps(pairs, alphas)
+    away = torch.where(homes[:, None] == 0, moved, 1 - moved)
+    return _measured(pairs, alphas, Mixtures(torch.stack([1 - away, away], 2), homes), away, splits)
 
 
 def random_steps(
@@ -77,12 +75,12 @@ def random_steps(
     Returns:
         As from `group_line`.
     """
-    noisy = with_noise(pairs, seed)
+    homes, moved = _starts_and_steps(pairs, alphas)
 
-    def points(homes: Tensor, moved: Tensor) -> Callable[[Place, Corners], Mixtures]:
-        return lambda _, corners: noise_mixtures(noisy.evaluator, corners, homes, moved)
+    def points(_: Place, corners: Corners) -> Mixtures:
+        return noise_mixtures(pairs.evaluator, corners, homes, moved)
 
-    return _measured(noisy, alphas, points, splits)
+    return _measured(with_noise(pairs, seed), alphas, points, torch.cat([homes[:, None], moved], 1), splits)
 
 
 def group_rise(values: xr.DataArray, alpha: float = 0.5) -> xr.DataArray:
@@ -140,19 +138,24 @@ def _noise(random: np.random.Generator, count: int) -> Tensor:
     return torch.from_numpy(random.standard_normal(count))
 
 
+def _starts_and_steps(pairs: Pairs, alphas: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The end from which each point starts, (points,), and how far each of its layers moves, (points, layers)."""
+    layers = len(pairs.evaluator.layers)
+    moved = members(layers).double()[:, :, None] * torch.tensor(alphas, dtype=torch.float64)[:, None]
+    moved = moved.reshape(-1, layers)
+    return torch.arange(2).repeat_interleave(len(moved)), moved.repeat(2, 1)
+
+
 def _measured(
     pairs: Pairs,
     alphas: Sequence[float],
-    points: Callable[[Tensor, Tensor], Mixtures | Callable[[Place, Corners], Mixtures]],
+    points: Mixtures | Callable[[Place, Corners], Mixtures],
+    key: Tensor,
     splits: Sequence[str] | str | None,
 ) -> xr.Dataset:
-    """Measure all groups from both ends; `points` takes the end of each point and how far each layer moved."""
+    """Measure all groups from both ends. Points of equal keys follow one another, so that a stack runs them once."""
     layers = list(pairs.evaluator.layers)
-    steps = members(len(layers)).double()[None, :, :, None] * torch.tensor(alphas, dtype=torch.float64)[:, None]
-    moved = steps.repeat(2, 1, 1, 1, 1).reshape(-1, len(layers))
-    homes = torch.arange(2).repeat_interleave(len(moved) // 2)
-    # Equal points follow one another, so that a stack evaluates them once.
-    _, same = torch.cat([homes[:, None], moved], 1).unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     inner: Coords = {"end": [0, 1], "group": list(GROUPS), "layer": layers, "alpha": list(map(float, alphas))}
-    order = same.argsort(stable=True).tolist()
-    return measure(pairs, inner, points(homes, moved), splits=splits, order=order, unit="group of layers")
+    _, equal = key.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+    order = equal.argsort(stable=True).tolist()
+    return measure(pairs, inner, points, splits=splits, order=order, unit="group of layers")

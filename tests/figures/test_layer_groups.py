@@ -13,7 +13,7 @@ from lmc_utils.measure.layer_groups import GROUPS
 PAIRS = {"parent": [0, 1, 2], "pair": ["0-1"]}
 
 
-def random(**coords: list[object]) -> xr.DataArray:
+def random(**coords: Any) -> xr.DataArray:
     shape = [len(values) for values in coords.values()]
     return xr.DataArray(np.random.default_rng(0).normal(size=shape), coords)
 
