@@ -90,9 +90,9 @@ def pair(
         estimated_on: samples to re-estimate on, by default `data`.
         layers: also measure the rise of the loss if only one layer moves to the midpoint, for every layer, or for the
             modules with these names (Adilova et al., arXiv 2307.06966).
-        layer_groups: also measure the rise if a group of these layers moves to the midpoint, from the input up to each
-            layer and from the output down to it, and if each group moves as far in a random direction, see
-            `measure.layer_groups`. This takes twelve networks for each layer, where `layers` takes two.
+        layer_groups: besides single layers, as with `layers`, also move groups of them to the midpoint, from the input
+            up to each layer and from the output down to it, and each group as far in a random direction, see
+            `measure.layer_groups`. In all, this measures fourteen networks for each layer instead of two.
         curvature: also measure slope and curvature along the line at both ends, and derive second-order approximations
             of the barrier (Singh et al., arXiv 2406.16300).
         align: first permute the channels of the second network to match the weights of the first, see
@@ -156,7 +156,7 @@ def pair(
             others = f"other samples ({evaluator.estimated_on.description})"
             trained_on = "the samples measured" if estimated_on is None else others
             further["curve"] = lambda: _curve(path, trained_on)
-        if layers:
+        if layers or layer_groups:
             further["layers"] = lambda: _layers(pairs, results)
         if layer_groups:
             further["layer_groups"] = lambda: _layer_groups(pairs, results)

@@ -223,7 +223,7 @@ def test_a_layer_rise_is_that_of_a_network_with_one_layer_at_the_midpoint(kind: 
 @pytest.mark.parametrize("batchnorm", ["interpolate", "reestimate", "keep"])
 def test_groups_of_layers_begin_with_one_layer_and_end_with_the_midpoint(batchnorm: str) -> None:
     first, second, samples = example_modules.two("normalised", dtype=torch.float64)
-    found = connect.pair(first, second, [samples], alphas=3, batchnorm=batchnorm, layers=True, layer_groups=True)
+    found = connect.pair(first, second, [samples], alphas=3, batchnorm=batchnorm, layer_groups=True)
     np.testing.assert_allclose(found.group_rise.sel(group="single"), found.layer_rise, rtol=1e-9, atol=1e-12)
     for group, one, whole in (("from_input", 0, -1), ("from_output", -1, 0)):
         rise = found.group_rise.sel(group=group)
