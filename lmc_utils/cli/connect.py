@@ -58,7 +58,9 @@ def connect(
         str, Option(help="Batch-norm statistics on the line: reestimate, interpolate or keep.")
     ] = "reestimate",
     alphas: Annotated[str, Option(help="Number of points on the line, or a list such as -0.5,0,0.5,1,1.5.")] = "21",
-    layers: Annotated[bool, Option("--layers", help="Also interpolate one layer at a time, to the midpoint.")] = False,
+    layers: Annotated[
+        bool, Option("--layers", help="Also move single layers and groups of layers to the midpoint.")
+    ] = False,
     curvature: Annotated[bool, Option("--curvature", help="Also measure slope and curvature at both ends.")] = False,
     key: Annotated[str | None, Option(help="Entry with the state dict, in files that contain several.")] = None,
     base: Annotated[Path | None, Option(help="Base checkpoint of LoRA adapters.")] = None,
@@ -110,7 +112,7 @@ def connect(
     elif len(checkpoint) > 2:
         _matrix(files, target, {"alphas": points, **asked})
     else:
-        _pair(files, target, {"alphas": points, "agreement": True, **asked}, save, at)
+        _pair(files, target, {"alphas": points, "agreement": True, "layer_groups": layers, **asked}, save, at)
 
 
 @dataclass(frozen=True)

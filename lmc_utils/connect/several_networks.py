@@ -46,8 +46,8 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
 
     Args:
         networks: modules or states, by name.
-        data, options: as for `pair`; `model` is required if all are states. `layers` and `curvature` are available only
-            in `pair`.
+        data, options: as for `pair`; `model` is required if all are states. `layers`, `layer_groups` and
+            `curvature` are available only in `pair`.
 
     Returns:
         `loss_barrier`, `loss_at_half` and, if there is an error, `error_barrier` and `error_at_half`, with the
@@ -74,7 +74,7 @@ def pairwise(networks: Mapping[str, Network], data: Any, **options: Any) -> xr.D
     require_mapping(networks)
     require(len(networks) >= 2, "networks", "at least two networks", len(networks))
     _require_options(options, pair)
-    for name in ("layers", "curvature"):
+    for name in ("layers", "layer_groups", "curvature"):
         if options.get(name):
             raise ParameterError(f"{name} is measured for two networks only (got {len(networks)})")
     require_choice("batchnorm", options.get("batchnorm", "reestimate"), CONVENTIONS)

@@ -21,7 +21,7 @@ from lmc_utils.connect.samples.batch_reading import BatchFunction
 from lmc_utils.connect.samples.random_generators import unchanged_random
 from lmc_utils.connect.samples.repeatable_data import repeatable
 from lmc_utils.formatting import one_line, short_repr
-from lmc_utils.measure import approximations, barriers, curvature, curves, lines, points
+from lmc_utils.measure import approximations, barriers, curvature, curves, layer_groups, lines, points
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.measure.ensembles import CROSS_ENTROPY_ONLY
@@ -58,6 +58,7 @@ def pair(
     batchnorm: str = "reestimate",
     estimated_on: Any = None,
     layers: bool | Sequence[str] = False,
+    layer_groups: bool = False,
     curvature: bool = False,
     align: bool | Matching = False,
     curve: bool | CurveSettings = False,
@@ -89,6 +90,9 @@ def pair(
         estimated_on: samples to re-estimate on, by default `data`.
         layers: also measure the rise of the loss if only one layer moves to the midpoint, for every layer, or for the
             modules with these names (Adilova et al., arXiv 2307.06966).
+        layer_groups: besides single layers, as with `layers`, also move groups of them to the midpoint, from the input
+            up to each layer and from the output down to it, and each group as far in a random direction, see
+            `measure.layer_groups`. In all, this measures fourteen networks for each layer instead of two.
         curvature: also measure slope and curvature along the line at both ends, and derive second-order approximations
             of the barrier (Singh et al., arXiv 2406.16300).
         align: first permute the channels of the second network to match the weights of the first, see
@@ -115,7 +119,7 @@ def pair(
     """
     require_choice("batchnorm", batchnorm, CONVENTIONS)
     grid = _grid(alphas)
-    beside = {"layers": layers, "curvature": curvature, "curve": curve} if rescale else {}
+    beside = {"layers": layers or layer_groups, "curvature": curvature, "curve": curve} if rescale else {}
     asked = ", ".join(name for name, given in beside.items() if given)
     if asked:
         raise ParameterError(f"rescale cannot be combined with {asked}")
@@ -152,8 +156,10 @@ def pair(
             others = f"other samples ({evaluator.estimated_on.description})"
             trained_on = "the samples measured" if estimated_on is None else others
             further["curve"] = lambda: _curve(path, trained_on)
-        if layers:
+        if layers or layer_groups:
             further["layers"] = lambda: _layers(pairs, results)
+        if layer_groups:
+            further["layer_groups"] = lambda: _layer_groups(pairs, results)
         return Report(_with_further(results, pairs, {} if "failed" in results.attrs else further), pairs)
 
 
@@ -298,11 +304,24 @@ def _curvature(pairs: Pairs, grid: np.ndarray[Any, Any]) -> dict[str, xr.DataArr
 
 def _layers(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:
     """Rises of the scores if only one layer moves to the midpoint, mean over both ends."""
-    measured = _single_pair(lines.layer_line(pairs, [0.5])).sel(alpha=0.5, drop=True)
-    rises = {}
-    for name in pairs.evaluator.quantities:
-        attrs = {**results[name].attrs, "long_name": f"rise of the {name}, one layer at the midpoint"}
+    return _rises("layer", "one layer at the midpoint", lines.layer_line(pairs, [0.5]), results)
+
+
+def _layer_groups(pairs: Pairs, results: xr.Dataset) -> xr.Dataset:
+    """The same for groups of layers, and for random steps of the same length."""
+    groups = _rises("group", "a group of layers at the midpoint", layer_groups.group_line(pairs, [0.5]), results)
+    seed, steps = 0, "a group of layers moved in a random direction"
+    random = _rises("random", steps, layer_groups.random_steps(pairs, [0.5], seed=seed), results)
+    direction = f"isotropic in each layer, as far as to the midpoint (seed {seed})"
+    return groups.merge(random).assign_attrs(random_direction=direction)
+
+
+def _rises(kind: str, words: str, moved: xr.Dataset, results: xr.Dataset) -> xr.Dataset:
+    """Rises of the scores of both ends, mean over them: `KIND_rise` of the loss, `KIND_error_rise` of the error."""
+    moved, rises = _single_pair(moved).sel(alpha=0.5, drop=True), {}
+    for name in (each for each in ("loss", "error") if each in results):
+        attrs = {**results[name].attrs, "long_name": f"rise of the {name}, {words}"}
         home = results[name].sel(alpha=[0.0, 1.0]).rename(alpha="end").assign_coords(end=[0, 1])
-        rise = (measured[name] - home).mean("end", skipna=False).assign_attrs(attrs)
-        rises["layer_rise" if name == "loss" else f"layer_{name}_rise"] = rise
+        rise = (moved[name] - home).mean("end", skipna=False).assign_attrs(attrs)
+        rises[f"{kind}_rise" if name == "loss" else f"{kind}_{name}_rise"] = rise
     return xr.Dataset(rises)

@@ -27,7 +27,7 @@ def along_line(report: xr.Dataset) -> Figure:
     """Loss and error along the line between two networks, each with its chord, and further measurements.
 
     These may be the second-order approximation, a Bézier curve, and the rise of the loss when one layer is moved to the
-    midpoint. Points that are NaN are left out. Variables: as in `connect.Report`.
+    midpoint, with that of groups of layers. Points that are NaN are left out. Variables: as in `connect.Report`.
     """
     curves = [name for name in ("loss", "error") if name in report]
     layers = ["layer_rise"] if "layer_rise" in report else []
@@ -39,9 +39,11 @@ def along_line(report: xr.Dataset) -> Figure:
     if layers:
         values = report.layer_rise
         axes[-1].barh([str(layer) for layer in values.layer.values], values.values, color=sns.color_palette()[2])
+        _groups(axes[-1], report)
         axes[-1].invert_yaxis()
         axes[-1].axvline(0, color=INK, linewidth=0.8)
-        axes[-1].set(xlabel=axis_label("rise of the loss with one\nlayer at the midpoint", values), ylabel=_LAYERS)
+        moved = "one layer (bars)\nor a group" if "group_rise" in report else "one\nlayer"
+        axes[-1].set(xlabel=axis_label(f"rise of the loss with {moved} at the midpoint", values), ylabel=_LAYERS)
         axes[-1].tick_params(axis="y", labelsize="x-small", pad=6)
     return figure
 
@@ -61,6 +63,18 @@ def _curve(axis: Axes, report: xr.Dataset, name: str) -> None:
     if f"curve_{name}" in report:
         axis.plot(report.fraction, report[f"curve_{name}"], color=sns.color_palette()[4], label="curve")
     axis.set(xlabel=r"$\alpha$ (0: first network, 1: second)", ylabel=axis_label(name, report[name]))
+
+
+def _groups(axis: Axes, report: xr.Dataset) -> None:
+    """Draw the rises of cumulative groups of layers over those of single layers, solid, and of random steps, dashed."""
+    if "group_rise" not in report:
+        return
+    for group, colour in (("from_input", sns.color_palette()[1]), ("from_output", sns.color_palette()[4])):
+        for name, style in (("group_rise", "-"), ("random_rise", ":")):
+            label = group.replace("_", " ") + ("" if style == "-" else ", random")
+            rises = report[name].sel(group=group)
+            axis.plot(rises, range(len(rises)), color=colour, ls=style, marker="o", ms=3, label=label)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="x-small")
 
 
 def plane_map(plane: xr.Dataset, names: Sequence[str]) -> Figure:

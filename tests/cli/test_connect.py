@@ -121,6 +121,8 @@ def test_numbers_equal_the_librarys_and_the_page_is_self_contained(folder: Path)
         told
     )
     assert set(told["layers"]) == {"0", "1", "3"}
+    assert set(told["layer_groups"]) == set(told["random_steps"]) == {"single", "from_input", "from_output"}
+    assert told["layer_groups"]["from_input"]["3"] == pytest.approx(told["loss_at_half"], abs=1e-6)
     page = (folder / "report.html").read_text()
     assert "Both networks are at chance" in expected.sentence
     assert expected.sentence.partition(". ")[0] in page
@@ -283,7 +285,15 @@ def test_an_interrupted_measurement_reports_the_finished_points(folder: Path) ->
 def test_the_text_shows_everything_that_was_asked_for(shell: Shell) -> None:
     status, out, _ = shell("0.pt", "1.pt", "--layers", "--curvature", "--align", "--curve", "--alphas", "0,0.25,1")
     assert status == 0
-    for title in ("Along the line", "One layer at the midpoint", "At both ends", "Along the curve", "Barriers"):
+    for title in (
+        "Along the line",
+        "One layer at the midpoint",
+        "Groups of layers at the midpoint",
+        "Random steps as far as to the midpoint",
+        "At both ends",
+        "Along the curve",
+        "Barriers",
+    ):
         assert f"\n{title}\n" in out
     for name in ("second order", "distance after", "loss with own statistics", "layer error rise", "not aligned"):
         assert name in out

@@ -120,7 +120,7 @@ def test_arguments_are_not_changed(batchnorm: str) -> None:
     hooks, asked = len(first[0]._forward_hooks), [value.requires_grad for value in first.parameters()]
     generators = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     loader = DataLoader(TensorDataset(*samples), 7, shuffle=True)
-    connect.pair(*networks, loader, batchnorm=batchnorm, layers=True, curvature=True, alphas=3)
+    connect.pair(*networks, loader, batchnorm=batchnorm, layer_groups=True, layers=True, curvature=True, alphas=3)
     for network, state, mode in zip(networks, before, modes, strict=True):
         assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
         assert [part.training for part in network.modules()] == mode
@@ -218,6 +218,27 @@ def test_a_layer_rise_is_that_of_a_network_with_one_layer_at_the_midpoint(kind: 
     assert float(found.layer_rise[0]) == pytest.approx(np.mean(rises), rel=1e-9, abs=1e-12)
     named = connect.pair(first, second, samples, alphas=3, batchnorm="interpolate", layers=[layer])
     assert float(named.layer_rise[0]) == float(found.layer_rise[0])
+
+
+@pytest.mark.parametrize("batchnorm", ["interpolate", "reestimate", "keep"])
+def test_groups_of_layers_begin_with_one_layer_and_end_with_the_midpoint(batchnorm: str) -> None:
+    first, second, samples = example_modules.two("normalised", dtype=torch.float64)
+    found = connect.pair(first, second, [samples], alphas=3, batchnorm=batchnorm, layer_groups=True)
+    np.testing.assert_allclose(found.group_rise.sel(group="single"), found.layer_rise, rtol=1e-9, atol=1e-12)
+    for group, one, whole in (("from_input", 0, -1), ("from_output", -1, 0)):
+        rise = found.group_rise.sel(group=group)
+        assert float(rise[one]) == pytest.approx(float(found.layer_rise[one]), rel=1e-9)
+        # If statistics are kept, the groups have those of their home, and the line those of each end in turn.
+        assert float(rise[whole]) == pytest.approx(float(found.loss_at_half), rel=1e-9)
+        assert (found.random_rise.sel(group=group) != rise).all()
+    told = found.to_json()
+    assert told["layer_groups"]["from_input"] == dict(zip(told["layers"], found.group_rise[1].values, strict=True))
+    assert told["random_steps_error"]["single"].keys() == told["layers"].keys()
+    assert "seed 0" in told["random_direction"]
+    rows = found.tables()["Random steps as far as to the midpoint"]
+    assert rows[0][:3] == ["layer", "loss rise (nats), single", "loss rise (nats), from input"]
+    assert [row[0] for row in rows[1:]] == list(told["layers"])
+    assert "Groups of layers at the midpoint" in found._repr_html_()
 
 
 @pytest.mark.parametrize(

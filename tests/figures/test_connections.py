@@ -27,6 +27,18 @@ def test_each_curve_has_its_points_and_its_chord_and_layers_a_panel() -> None:
     assert (loss.get_ylabel(), error.get_ylabel()) == ("loss (nats)", "error (%)")
 
 
+def test_groups_of_layers_are_lines_over_the_bars_of_single_layers() -> None:
+    rises = xr.DataArray(
+        np.arange(6.0).reshape(2, 3), {"layer": ["a", "b"], "group": ["single", "from_input", "from_output"]}
+    )
+    line = xr.Dataset({"loss": ("alpha", [1.0, 2.0, 1.0])}, {"alpha": [0.0, 0.5, 1.0]})
+    found = line.assign(layer_rise=rises.sel(group="single"), group_rise=rises, random_rise=-rises)
+    axis = along_line(found).axes[-1]
+    shown = {line.get_label(): list(line.get_xdata()) for line in axis.lines}
+    assert shown["from input"] == [1.0, 4.0]
+    assert shown["from output, random"] == [-2.0, -5.0]
+
+
 def test_a_line_without_an_error_is_one_panel() -> None:
     found = xr.Dataset({"loss": ("alpha", [1.0, 2.0, 1.0])}, {"alpha": [0.0, 0.5, 1.0]})
     (axis,) = along_line(found).axes

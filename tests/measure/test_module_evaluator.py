@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 
 from lmc_utils import connect
-from lmc_utils.measure import curvature, curves, lines, planes, ridges
+from lmc_utils.measure import curvature, curves, layer_groups, lines, planes, ridges
 from lmc_utils.measure.batchnorm import CONVENTIONS, Convention
 from lmc_utils.measure.curves import CurveSettings
 from lmc_utils.measure.ensembles import average_and_ensemble
@@ -112,6 +112,20 @@ def test_both_evaluators_agree_on_ensembles(design: Architecture, convention: st
 @every_case
 def test_both_evaluators_agree_on_layer_wise_lines(design: Architecture, convention: str) -> None:
     assert_alike(*(lines.layer_line(pairs, [0.0, 0.3, 1.0]) for pairs in both(design, convention)))
+
+
+@every_case
+def test_both_evaluators_agree_on_groups_of_layers(design: Architecture, convention: str) -> None:
+    assert_alike(*(layer_groups.group_line(pairs, [0.0, 0.3]) for pairs in both(design, convention)))
+
+
+@every_case
+def test_both_evaluators_agree_on_random_steps(
+    design: Architecture, convention: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Along the same noise: their parameters have other layouts, so that equal seeds give other directions."""
+    monkeypatch.setattr(layer_groups, "_noise", lambda _, count: torch.ones(count))
+    assert_alike(*(layer_groups.random_steps(pairs, [0.0, 0.3]) for pairs in both(design, convention)))
 
 
 @every_case

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from lmc_utils.measure.pairs import Pairs
 
+_BY_LAYER = {"layer": "layers", "group": "layer_groups", "random": "random_steps"}
+
 
 @dataclass(frozen=True)
 class Report:
@@ -113,8 +115,9 @@ class Report:
         curves |= {str(name): each.values for name, each in result.data_vars.items() if "layer" not in each.dims}
         for name, each in result.data_vars.items():
             if "layer" in each.dims:
-                key = "layers" if name == "layer_rise" else "layers_error"
-                curves[key] = dict(zip(result.layer.values.tolist(), each.values.tolist(), strict=True))
+                kind = str(name).partition("_")[0]
+                key = _BY_LAYER[kind] + ("_error" if str(name) == f"{kind}_error_rise" else "")
+                curves[key] = _by_label(each.transpose("group", "layer", missing_dims="ignore"))
         told: dict[str, Any] = finite({**curves, **result.attrs, "summary": self.sentence})
         return told
 
@@ -150,6 +153,14 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _by_label(values: xr.DataArray) -> Any:
+    """Values by the label of each dimension, the first outermost."""
+    if not values.dims:
+        return values.item()
+    dim = values.dims[0]
+    return {label: _by_label(values.sel({dim: label})) for label in values[dim].values.tolist()}
 
 
 def _html_table(rows: Table) -> str:

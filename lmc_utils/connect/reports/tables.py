@@ -19,6 +19,7 @@ _TITLES = {
     "end": "At both ends",
     "fraction": "Along the curve",
 }
+_GROUPS = {"group": "Groups of layers at the midpoint", "random": "Random steps as far as to the midpoint"}
 _AGREEMENT = ("disagreement", "both_wrong", "cka")
 _UNITS = {"percent": "%", "percentage points": "points"}
 
@@ -30,14 +31,18 @@ def tables(result: xr.Dataset) -> dict[str, Table]:
         result: the dataset of a `connect.Report`.
 
     Returns:
-        Tables along the line, of layers, of both ends and along the curve, if measured; of the barriers; of the
-        agreement, if measured; and of networks, samples and methods.
+        Tables along the line, of layers, of both ends and along the curve, if measured; of groups of layers and of
+        random steps, if measured; of the barriers; of the agreement, if measured; and of networks, samples and methods.
 
     >>> measured = xr.Dataset({"loss": ("alpha", [1.0, 2.0]), "loss_barrier": 0.5}, {"alpha": [0.0, 1.0]})
     >>> tables(measured)["Along the line"]
     [['alpha', 'loss'], ['0', '1'], ['1', '2']]
     """
     found = {title: _along(result, dim) for dim, title in _TITLES.items() if dim in result.dims}
+    for kind, title in _GROUPS.items():
+        names = [name for name, each in result.data_vars.items() if "group" in each.dims and str(name).startswith(kind)]
+        if names:
+            found[title] = _along(result[names], "layer", beside="group")
     single: dict[str, Table] = {title: [["quantity", "value", "unit"]] for title in ("Barriers", "Agreement")}
     for name, each in result.data_vars.items():
         if not each.dims and each.dtype.kind in "fi":
@@ -48,16 +53,16 @@ def tables(result: xr.Dataset) -> dict[str, Table]:
     return {title: rows for title, rows in (found | {"Conditions": [["", ""], *attributes]}).items() if len(rows) > 1}
 
 
-def _along(result: xr.Dataset, dim: str) -> Table:
+def _along(result: xr.Dataset, dim: str, *, beside: str = "kept") -> Table:
     columns: dict[str, Sequence[Any]] = {dim: result[dim].values.tolist()}
     for name, each in result.data_vars.items():
         unit = _unit(each)
         label = f"{_label(str(name))} ({unit})" if unit else _label(str(name))
         if each.dims == (dim,):
             columns[label] = each.values.tolist()
-        elif set(each.dims) == {dim, "kept"}:
-            for kept in each.kept.values.tolist():
-                columns[f"{label}, {kept}"] = each.sel(kept=kept).values.tolist()
+        elif set(each.dims) == {dim, beside}:
+            for other in each[beside].values.tolist():
+                columns[f"{label}, {other.replace('_', ' ')}"] = each.sel({beside: other}).values.tolist()
     rows = zip(*columns.values(), strict=True)
     return [list(columns), *([_text(cell) for cell in row] for row in rows)]
 
@@ -72,6 +77,8 @@ def _label(name: str) -> str:
         "highest_at": "loss is highest above its chord at", "differentiated": "curvature",
         "disagreement": "samples with different predictions", "both_wrong": "samples that both misclassify",
         "cka": "linear CKA of the last hidden layers", "cka_left_out": "linear CKA",
+        "group_rise": "loss rise", "group_error_rise": "error rise", "random_rise": "loss rise",
+        "random_error_rise": "error rise",
     }  # fmt: skip
     midpoint = name.replace("_at_half_unaligned", " at the midpoint, not aligned, above the chord")
     return words.get(name, midpoint.replace("_at_half", " at the midpoint, above the chord").replace("_", " "))
