@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -26,7 +25,10 @@ OUTLIER = 0.1  # of the largest eigenvalue, or more
 FLAT = 1e-3  # of the largest eigenvalue, or less
 COUNTS = (10, 50, 100)  # of steepest directions
 AFTER = (1, 2, 5, 10, 25)  # epochs after the fork
-TABLES = ("steep_directions_of_siblings", "sixteen_siblings", "all_eigenvalues")
+TABLES = (
+    *("steep_directions_of_siblings", "steep_directions_of_resnets", "all_eigenvalues"),
+    "sixteen_siblings",
+)
 _NEARBY = 0.02  # of the distance between siblings, to either side
 
 
@@ -167,32 +169,28 @@ def falls(towards: xr.Dataset, barrier: xr.DataArray) -> xr.Dataset:
     return xr.Dataset({**ratio, "product": product, "unexplained": ratio["barrier"] / product})
 
 
-def eigenvalue_shares(network: str = "mlp") -> xr.Dataset:
-    """The table `all_eigenvalues` of one network, with the dimension fork_epoch in place of fork."""
-    experiment = {"mlp": result_tables.DEFAULT, "resnet8": result_tables.RESNET_WITH_GROUPS}[network]
-    forks = [experiment.fork_epochs[0], experiment.fork_epochs[-1]]
-    table = result_tables.read("all_eigenvalues").sel(network=network, drop=True)
-    return table.rename(fork="fork_epoch").assign_coords(fork_epoch=forks)
-
-
-def spectrum_numbers(steep: xr.Dataset, shares: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+def spectrum_numbers(steep: xr.Dataset, shares: xr.Dataset) -> dict[str, Any]:
     """What the text quotes of spectra, means over parents.
 
     Args:
-        steep: the table `steep_directions_of_siblings`, or of ResNets.
-        shares: from `eigenvalue_shares`, by the name of the network.
+        steep: the table `steep_directions_of_siblings`.
+        shares: the table `all_eigenvalues`.
     """
     outliers = (steep.eigenvalue >= OUTLIER * steep.eigenvalue.isel(number=0)).sum("number")
-    means = {name: each.mean("parent") for name, each in shares.items()}
-    flat = {name: each.share_below.sel(threshold=FLAT, method="nearest") for name, each in means.items()}
+    mean = shares.mean("parent")
     return {
         "outliers": pair_mean(outliers.astype(float)),
         "largest_eigenvalue": pair_mean(steep.eigenvalue.isel(number=0, drop=True)),
         "trace": pair_mean(steep.trace),
-        "flat_share_1e_3": flat["mlp"],
-        "flat_share_1e_3_resnet8": flat["resnet8"],
-        "negative_share": means["mlp"].share_negative.isel(threshold=0),
+        "flat_share_1e_3": flat(mean),
+        "negative_share": mean.share_negative.isel(threshold=0, drop=True),
     }
+
+
+def flat(shares: xr.Dataset) -> xr.DataArray:
+    """The fraction of flat directions, see `FLAT`."""
+    found: xr.DataArray = shares.share_below.sel(threshold=FLAT, method="nearest", drop=True)
+    return found
 
 
 def direction_numbers(steep: xr.Dataset, parameters: int) -> dict[str, Any]:
@@ -211,6 +209,13 @@ def direction_numbers(steep: xr.Dataset, parameters: int) -> dict[str, Any]:
         for count in COUNTS
     }
     return {**tops, "rise": pair_mean(steep.rise)}
+
+
+def resnet_numbers() -> dict[str, Any]:
+    """The mean alignment of ResNet-8, from the table `steep_directions_of_resnets`, at its first and last fork."""
+    alignment = pair_mean(result_tables.read("steep_directions_of_resnets").alignment)
+    ends = {"first": alignment[0], "last": alignment[-1]}
+    return {"alignment_resnet8": ends, "resnet8_last_fork": alignment.fork_epoch[-1]}
 
 
 def mean_falls(found: xr.Dataset) -> dict[str, Any]:

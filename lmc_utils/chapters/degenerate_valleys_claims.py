@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import xarray as xr
 
-from lmc_utils.chapters.degenerate_valleys import FLAT, OUTLIER
+from lmc_utils.chapters.degenerate_valleys import FLAT, OUTLIER, flat
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Interval, Requirement, Rule, intervals
 
@@ -18,19 +16,15 @@ _DIMENSION = 0.9  # of the largest possible
 _SPHERE = 0.01  # nats above the siblings that count as the same loss
 
 
-def claims_about_spectra(steep: xr.Dataset, shares: Mapping[str, xr.Dataset]) -> ClaimTable:
+def claims_about_spectra(steep: xr.Dataset, shares: xr.Dataset) -> ClaimTable:
     """The chapter's statements about the spectrum, with their outcomes.
 
     Args:
         steep: the table `steep_directions_of_siblings`.
-        shares: from `eigenvalue_shares`, by the name of the network.
+        shares: the table `all_eigenvalues`.
     """
     largest = steep.eigenvalue.isel(number=0, drop=True)
     outliers = (steep.eigenvalue >= OUTLIER * largest).sum("number")
-    flat = {
-        name: tuple(each.share_below.sel(threshold=FLAT, method="nearest").values.ravel().tolist())
-        for name, each in shares.items()
-    }
     return ClaimTable(
         (
             Claim(
@@ -49,7 +43,7 @@ def claims_about_spectra(steep: xr.Dataset, shares: Mapping[str, xr.Dataset]) ->
             Claim(
                 "The valleys are degenerate: more than half of all directions are flat, with less than "
                 f"{FLAT:g} of the largest eigenvalue.",
-                tuple((_HALF_OF_ALL, (Cases(f"flat fraction ({name})", values),)) for name, values in flat.items()),
+                ((_HALF_OF_ALL, (_flat(shares),)),),
             ),
         )
     )
@@ -122,12 +116,12 @@ def claims_about_directions(steep: xr.Dataset, after: xr.DataArray, found: xr.Da
     )
 
 
-def claims_about_solutions(sixteen: xr.Dataset, flat: xr.DataArray) -> ClaimTable:
+def claims_about_solutions(sixteen: xr.Dataset, shares: xr.Dataset) -> ClaimTable:
     """The chapter's statements about many siblings of one fork, and the poster's sentence, with their outcomes.
 
     Args:
         sixteen: the table `sixteen_siblings`.
-        flat: the fraction of flat directions of the default network, with the dimensions fork_epoch and parent.
+        shares: the table `all_eigenvalues`.
     """
     largest = 15  # dimensions that sixteen points span at most
     pairs = sixteen.expand_dims("pair", -1)
@@ -158,7 +152,7 @@ def claims_about_solutions(sixteen: xr.Dataset, flat: xr.DataArray) -> ClaimTabl
                 (
                     (Rule("above", _DIMENSION), dimension[-1:]),
                     (Rule("below", _SPHERE), intervals(above, "nats", label="sphere less siblings")),
-                    (_HALF_OF_ALL, (Cases("flat fraction", tuple(flat.values.ravel().tolist())),)),
+                    (_HALF_OF_ALL, (_flat(shares),)),
                 ),
             ),
         )
@@ -195,6 +189,10 @@ def claims_about_parts(hessian: xr.Dataset, gauss_newton: xr.Dataset, nearby: xr
             ),
         )
     )  # fmt: skip
+
+
+def _flat(shares: xr.Dataset) -> Cases:
+    return Cases("fraction of flat directions", tuple(flat(shares).values.ravel().tolist()))
 
 
 def _relative_difference(values: xr.DataArray) -> xr.DataArray:

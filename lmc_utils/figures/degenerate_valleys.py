@@ -47,11 +47,11 @@ def direction_in_spectrum(steep: xr.Dataset, parameters: int) -> Figure:
     named = {"fraction of the squared length": steep.length_share, "fraction of the curvature": steep.curvature_share}
     for axis, (name, values) in zip(axes, named.items(), strict=True):
         for fork, colour, each in elements.each_fork(values):
-            axis.plot(each.number, each.mean(["parent", "pair"]), color=colour, lw=1.6, label=f"{fork:g}")
+            axis.plot(each.number, each.mean(["parent", "pair"]), color=colour, lw=1.6, label=f"fork at {fork:g}")
         axis.set_ylabel(name)
     axes[0].plot(steep.number, steep.number / parameters, color=INK, ls=":", lw=1.2, label="random direction")
     axes[0].set_yscale("log")
-    axes[0].legend(title="fork epoch", fontsize="small")
+    elements.legend_below(figure, 5)
     return figure
 
 
@@ -65,9 +65,7 @@ def alignment_after_fork(values: xr.DataArray) -> Figure:
     for fork, colour, curves in elements.each_fork(values):
         elements.band(axis, curves.dropna("after", how="all"), "after", colour, marker="o", ms=4, label=f"{fork:g}")
     axis.axhline(1, color=INK, ls=":", lw=1.2, label="random direction")
-    axis.set(
-        xscale="log", yscale="log", xlabel="epochs since the fork", ylabel="curvature over that of random directions"
-    )
+    axis.set(xscale="log", yscale="log", xlabel="epochs since the fork", ylabel="alignment")
     axis.set_xticks(values.after.values, [f"{each:g}" for each in values.after.values], minor=False)
     axis.minorticks_off()
     axis.legend(title="fork epoch", fontsize="small")

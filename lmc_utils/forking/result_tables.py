@@ -24,11 +24,9 @@ from lmc_utils.measure import geometry, hessian, lines, spectrum
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.ensembles import average_and_ensemble
 from lmc_utils.measure.labelled_arrays import Coords, Quantity, blank
-from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.sibling_sets import around_mean
 from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.measure.steep_directions import steep_directions
-from lmc_utils.progress import bar
 from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
 from lmc_utils.settings import ParameterError, require_choice
 
@@ -128,44 +126,30 @@ def steep_directions_of_siblings() -> xr.Dataset:
 
 def steep_directions_of_resnets() -> xr.Dataset:
     """ResNet-8 with group normalisation and 1,000 samples of MNIST-1D: as in `steep_directions_of_siblings`."""
-    return steep_directions(_few_samples(train(RESNET_WITH_GROUPS).pairs()), split="train").squeeze("epoch", drop=True)
+    pairs = train(RESNET_WITH_GROUPS).pairs()
+    few = replace(pairs, evaluator=require_stacked(pairs).with_few_samples(1000))
+    return steep_directions(few, eigenpairs=10, probes=16, split="train").squeeze("epoch", drop=True)
 
 
 def all_eigenvalues() -> xr.Dataset:
-    """All eigenvalues of the Hessian at one sibling of each of three parents: the default network, and ResNet-8.
+    """All eigenvalues of the Hessian at siblings of the first and the last fork: the default network, two parents.
 
     Returns:
-        With the dimensions network (mlp, and resnet8 on 1,000 samples), fork (first, last), parent and threshold
-        (relative to the largest eigenvalue): `share_below`, the fraction of eigenvalues that are at most so large in
-        absolute value, and `share_negative`, that of eigenvalues which are more negative than minus the threshold.
+        With the dimensions fork_epoch, parent and threshold (relative to the largest eigenvalue): `share_below`, the
+        fraction of eigenvalues that are at most so large in absolute value, and `share_negative`, that of eigenvalues
+        which are more negative than minus the threshold. On the whole training set.
     """
-    pairs = {
-        "mlp": train(DEFAULT).pairs(parents=range(3)),
-        "resnet8": _few_samples(train(RESNET_WITH_GROUPS).pairs(parents=range(3))),
-    }
-    found = []
-    for each in pairs.values():
-        ends = {each.places[0][0], each.places[-1][0]}
-        only = replace(each, places=[place for place in each.places if place[0] in ends])
-        shares = [_eigenvalue_shares(only).isel(fork_epoch=fork, drop=True) for fork in (0, -1)]
-        found.append(xr.concat(shares, xr.Variable("fork", ["first", "last"])).squeeze(["pair", "epoch"], drop=True))
-    return xr.concat(found, xr.Variable("network", list(pairs)), combine_attrs="drop")
-
-
-def _few_samples(pairs: Pairs) -> Pairs:
-    return replace(pairs, evaluator=require_stacked(pairs).with_few_samples(1000))
-
-
-def _eigenvalue_shares(pairs: Pairs) -> xr.Dataset:
-    coords: Coords = {**pairs.coords, "threshold": THRESHOLDS.tolist()}
+    pairs, forks = train(DEFAULT).pairs(parents=range(2)), [DEFAULT.fork_epochs[0], DEFAULT.fork_epochs[-1]]
+    coords: Coords = {"fork_epoch": forks, "parent": [0, 1], "threshold": THRESHOLDS.tolist()}
     dims = tuple(coords)
     found = blank(coords, {"share_below": Quantity(dims), "share_negative": Quantity(dims)}, {})
-    for place, corners in bar(pairs, "computing all eigenvalues", unit="network", total=len(pairs)):
-        one = pairs.evaluator.select(corners, [0])
-        values = spectrum.eigenvalues(spectrum.dense(hessian.operator(pairs.evaluator, one, split="train")))
-        relative = (values / values[0])[:, None]
-        found.share_below.values[place] = (abs(relative) <= THRESHOLDS).mean(0)
-        found.share_negative.values[place] = (relative < -THRESHOLDS).mean(0)
+    for row, fork in enumerate(forks):
+        for place, corners in pairs.only(fork_epoch=fork):
+            one = pairs.evaluator.select(corners, [0])
+            values = spectrum.eigenvalues(spectrum.dense(hessian.operator(pairs.evaluator, one, split="train")))
+            relative = (values / values[0])[:, None]
+            found.share_below.values[row, place[1]] = (abs(relative) <= THRESHOLDS).mean(0)
+            found.share_negative.values[row, place[1]] = (relative < -THRESHOLDS).mean(0)
     return found
 
 
