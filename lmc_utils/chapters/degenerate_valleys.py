@@ -208,7 +208,17 @@ def direction_numbers(steep: xr.Dataset, parameters: int) -> dict[str, Any]:
         }
         for count in COUNTS
     }
-    return {**tops, "rise": pair_mean(steep.rise)}
+    return {**tops, "rise": pair_mean(steep.rise).transpose("part", ...)}
+
+
+def above_networks(around: xr.Dataset) -> xr.DataArray:
+    """How much higher the loss (nats) is on the sphere through several networks than at them.
+
+    Args:
+        around: see `measure.sibling_sets.around_mean`.
+    """
+    found: xr.DataArray = around.loss.sel(where="sphere", drop=True) - around.loss.sel(where="networks", drop=True)
+    return found
 
 
 def resnet_numbers() -> dict[str, Any]:

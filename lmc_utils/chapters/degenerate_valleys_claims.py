@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from lmc_utils.chapters.degenerate_valleys import FLAT, OUTLIER, flat
+from lmc_utils.chapters.degenerate_valleys import FLAT, OUTLIER, above_networks, flat
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Interval, Requirement, Rule, intervals
 
@@ -127,7 +127,7 @@ def claims_about_solutions(sixteen: xr.Dataset, shares: xr.Dataset) -> ClaimTabl
     pairs = sixteen.expand_dims("pair", -1)
     early, late = pairs.isel(fork_epoch=[0]), pairs.isel(fork_epoch=[-1])
     dimension = intervals(pairs.dimension / largest, "of 15", label="effective dimension")
-    above = _above_networks(late.loss)
+    above = above_networks(late.loss)
     numerous: Requirement = (Rule("above", _DIMENSION), dimension)
     return ClaimTable(
         (
@@ -142,7 +142,7 @@ def claims_about_solutions(sixteen: xr.Dataset, shares: xr.Dataset) -> ClaimTabl
                 (
                     (
                         Rule("above", _SPHERE),
-                        intervals(_above_networks(early.loss), "nats", label="sphere less siblings"),
+                        intervals(above_networks(early.loss), "nats", label="sphere less siblings"),
                     ),
                 ),
             ),
@@ -198,10 +198,6 @@ def _flat(shares: xr.Dataset) -> Cases:
 def _relative_difference(values: xr.DataArray) -> xr.DataArray:
     """The last fork's values over the first fork's, less 1."""
     return values.isel(fork_epoch=-1, drop=True) / values.isel(fork_epoch=0, drop=True) - 1
-
-
-def _above_networks(loss: xr.DataArray) -> xr.DataArray:
-    return loss.sel(where="sphere", drop=True) - loss.sel(where="networks", drop=True)
 
 
 def _within(values: xr.DataArray, bound: float, label: str) -> tuple[Requirement, ...]:
