@@ -22,4 +22,6 @@ __all__ = [
     "what_parts_siblings",
     "first_steps_after_fork",
     "sibling_difference_claims",
+    "degenerate_valleys",
+    "degenerate_valleys_claims",
 ]

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from lmc_utils.classroom.exercise_lookup import exercise_numbers, find_exercise
 from lmc_utils.classroom.individual_numbers import normalised_name
 from lmc_utils.settings import ParameterError
@@ -71,5 +73,5 @@ def equal_answers(students: Sequence[str], exercises: Sequence[str]) -> Iterator
         solutions = {name: each.evaluate(each.solution) for name, each in found.items()}
         tolerance = find_exercise(exercise).tolerance
         for one, other in combinations(students, 2):
-            if abs(solutions[one] - solutions[other]) <= tolerance * abs(solutions[other]):
+            if np.abs(solutions[one] - solutions[other]).max() <= tolerance * np.abs(solutions[other]).max():
                 yield exercise, [one, other]

@@ -17,9 +17,11 @@ from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, check_ans
 from lmc_utils.settings import ParameterError, describe_unknown, require_choice
 
 if TYPE_CHECKING:  # imported by name below, which does not count as a dependency of a result
-    from lmc_utils.classroom.exercises import angle, approx, detour, fork, merge, norm, parting, ridge, stable, toy  # noqa: F401
+    from lmc_utils.classroom.exercises import (  # noqa: F401, I001
+        angle, approx, detour, fork, merge, norm, parting, ridge, stable, toy, valley,
+    )  # fmt: skip
 
-CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge", "parting")
+CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge", "parting", "valley")
 
 
 def check(name: str, answer: Any, student: str | None = None) -> CheckResult:

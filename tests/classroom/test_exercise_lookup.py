@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 from exercise_groups import grouped_by_chapter
 from scipy.integrate import quad
+from sklearn.decomposition import PCA
 
 from lmc_utils.classroom import award_points, check, example_families, exercise_lookup, require_correct
 from lmc_utils.classroom.answer_feedback import Exercise, check_answer
 from lmc_utils.classroom.exercise_lookup import CHAPTERS
 from lmc_utils.classroom.word_answers import matching_choice
 from lmc_utils.measure import barriers, lines
+from lmc_utils.measure.sibling_sets import participation
 from lmc_utils.networks.training import Recipe, rate
 from lmc_utils.running import notebooks
 from lmc_utils.settings import ParameterError
@@ -139,6 +141,7 @@ def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
         ("angle-3", math.sqrt(25 * 4 + 25 * 4)),
         ("ridge-3", 1 - math.sqrt(1 - math.sqrt(0.5))),
         ("parting-2", next(step for step in range(10**4) if 0.0002 * 1.008**step >= 4)),
+        ("valley-2", [-1 / 2, 5]),  # of ((1, 2), (2, 4)), with the determinant 0
     ],
 )
 def test_answers_agree_with_results_derived_by_hand(name: str, answer: Any) -> None:
@@ -185,6 +188,11 @@ def rate_of_the_recipe(step: Any, steps: int, decay: int, highest: float) -> Any
     return [rate(recipe, each, steps) for each in step] if np.ndim(step) else rate(recipe, step, steps)
 
 
+def alignment_in_eigenvectors(hessian: Any, delta: Any) -> float:
+    values, vectors = np.linalg.eigh(hessian)
+    return float(np.average(values, weights=(delta @ vectors) ** 2) / values.mean())
+
+
 @pytest.mark.parametrize(
     ("name", "function"),
     [
@@ -215,6 +223,8 @@ def rate_of_the_recipe(step: Any, steps: int, decay: int, highest: float) -> Any
         ("parting-3", lambda d: min([math.inf, *np.flatnonzero(np.exp(np.diff(np.log(d))) > 1.4999)])),
         ("parting-4", lambda step, steps, decay, rate: np.interp(step, [steps - decay, steps], [rate, 0])),
         ("parting-4", rate_of_the_recipe),
+        ("valley-3", alignment_in_eigenvectors),
+        ("valley-4", lambda networks: participation(PCA().fit(networks).explained_variance_)),
     ],
 )
 def test_independent_implementations_are_accepted(name: str, function: Any) -> None:
@@ -269,6 +279,9 @@ def test_hidden_tests_fail_with_the_same_hint() -> None:
         ("stable-3", math.ceil(4000 / 64) * 7, "The last batch of an epoch is not full"),
         ("parting-2", math.log(4 / 0.0002) / 0.008, "divided by the factor minus one"),
         ("parting-3", lambda d: next((k for k in range(1, len(d)) if d[k] >= 1.5 * d[k - 1]), math.inf), "*after* the"),
+        ("valley-2", [1 / 2, 5], "both weights grow"),
+        ("valley-3", lambda h, d: d @ h @ d / np.trace(h) / (d @ d), "Multiply by the number of parameters"),
+        ("valley-4", lambda n: (n**2).sum() ** 2 / ((n @ n.T) ** 2).sum(), "Subtract the mean of the networks"),
     ],
 )
 def test_mistakes_as_students_write_them_get_their_hints(name: str, answer: Any, words: str) -> None:

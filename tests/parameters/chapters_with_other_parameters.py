@@ -36,6 +36,7 @@ OTHER = {
     "08_when_stability_begins": ("split=test", "below=1", "live_rates=[0.1]", "live_seeds=3"),
     "09_your_own_networks": ("families=1", "seed=3", "alphas=5"),
     "10_what_parts_siblings": ("parents=2", "first_steps=5", "epochs_apart=2"),
+    "11_degenerate_valleys": (*FORKS, *DIGITS, "hessian_samples=50", "probes=3", "eigenpairs=5"),
 }
 
 
