@@ -50,9 +50,14 @@ class Parameters(Settings):
 
 
 def spectra(run: Run, parameters: Parameters) -> xr.Dataset:
-    """The steepest directions of the first parent's siblings at the end of training, see `measure.steep_directions`."""
-    pairs = parameters.few(run.pairs(parents=[0]))
-    return steep_directions(pairs, eigenpairs=parameters.eigenpairs).squeeze("epoch", drop=True)
+    """The steepest directions of the first parent's first two siblings at the end of training.
+
+    Returns:
+        See `measure.steep_directions`; with the dimension fork_epoch.
+    """
+    pairs = parameters.few(run.pairs(parents=[0])).only(pair="0-1")
+    found = steep_directions(pairs, eigenpairs=parameters.eigenpairs)
+    return found.sel(pair="0-1", drop=True).squeeze(["parent", "epoch"], drop=True)
 
 
 def during_training(run: Run, parameters: Parameters) -> xr.Dataset:

@@ -127,7 +127,7 @@ def claims_about_solutions(sixteen: xr.Dataset, shares: xr.Dataset) -> ClaimTabl
     pairs = sixteen.expand_dims("pair", -1)
     early, late = pairs.isel(fork_epoch=[0]), pairs.isel(fork_epoch=[-1])
     dimension = intervals(pairs.dimension / largest, "of 15", label="effective dimension")
-    above = above_networks(late.loss)
+    above = above_networks(late)
     numerous: Requirement = (Rule("above", _DIMENSION), dimension)
     return ClaimTable(
         (
@@ -142,7 +142,7 @@ def claims_about_solutions(sixteen: xr.Dataset, shares: xr.Dataset) -> ClaimTabl
                 (
                     (
                         Rule("above", _SPHERE),
-                        intervals(above_networks(early.loss), "nats", label="sphere less siblings"),
+                        intervals(above_networks(early), "nats", label="sphere less siblings"),
                     ),
                 ),
             ),
