@@ -32,6 +32,7 @@ __all__ = [
     "batchnorm",
     "activation_variance",
     "lines",
+    "layer_groups",
     "planes",
     "ridges",
     "curves",

@@ -16,6 +16,7 @@ from lmc_utils.measure.loss_function import LossFunction
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.points import Interrupted
 from lmc_utils.progress import bar, hidden
+from lmc_utils.settings import require
 
 __all__ = ["steep_directions"]
 
@@ -52,6 +53,8 @@ def steep_directions(
     """
     split = pairs.require_splits(split)[0]
     evaluator, dims = pairs.evaluator, tuple(pairs.coords)
+    most = evaluator.parameters
+    require(1 <= eigenpairs <= most, "eigenpairs", f"between 1 and {most}, the number of parameters", eigenpairs)
     coords: Coords = {**pairs.coords, "number": list(range(1, eigenpairs + 1)), "part": list(PARTS)}
     unit = evaluator.quantities["loss"][0]
     quantities = {

@@ -92,5 +92,5 @@ def test_an_interrupt_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_more_eigenpairs_than_parameters_are_rejected() -> None:
-    with pytest.raises(ParameterError, match="count must be between 1 and"):
+    with pytest.raises(ParameterError, match="eigenpairs must be between 1 and"):
         steep_directions(two_pairs("none", "keep")[0], eigenpairs=10_000)
