@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from lmc_utils.networks.data import DATASETS, Source
 from lmc_utils.networks.forked_training import ForkedRecipe, Member
 from lmc_utils.networks.models import Architecture
 from lmc_utils.settings import (
+    ParameterError,
     at_least,
     increasing,
     one_of,
@@ -160,6 +161,14 @@ class Experiment(Convention, ForkedRecipe, Architecture, Source):
         [0, 1, 2, 10, 15, 16]
         """
         return sorted({*range(0, self.last_epoch, self.keep), *self.fork_epochs, self.last_epoch})
+
+    def require_kept(self, epochs: Iterable[float]) -> None:
+        """Raise ParameterError unless these are epochs of training that are stored on disk."""
+        kept_epochs = set(self.kept_epochs())
+        for epoch in epochs:
+            require(0 <= epoch <= self.last_epoch, "epoch", f"between 0 and {self.last_epoch}", epoch)
+            if epoch not in kept_epochs:
+                raise ParameterError(f"epoch {epoch} is not stored (keep = {self.keep}); set keep to 1, e.g. -p keep 1")
 
     def alive(self, epoch: float) -> int:
         """The number of networks after so many epochs.

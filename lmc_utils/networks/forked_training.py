@@ -37,7 +37,7 @@ class ForkedRecipe(Recipe):
         1e-3,
         "size of noise or of the change of one weight; 0 gives copies of the parent, and below about 1e-6 part of the "
         "change is lost to rounding",
-        between(0, 1000),
+        between(0, 10),
         unit="standard deviations of the initialisation",
     )
     after_fork: str = parameter(

@@ -241,8 +241,8 @@ def test_new_parameters_at_their_defaults_do_not_change_the_name_of_a_run(run: R
         ({"fork_steps": [-1]}, "fork_steps must be an increasing, non-empty list of values >= 0 (got [-1])"),
         ({"fork_epochs": [0.5], "dropout": 0.1}, "fork_epochs must be whole epochs with dropout > 0 (got [0.5])"),
         ({"difference": "nois"}, "unknown difference 'nois'; did you mean 'noise'? Choose from: order, noise, weight"),
-        ({"difference_size": -1e-3}, "difference_size must be between 0 and 1000 (got -0.001)"),
-        ({"difference_size": 1e30}, "difference_size must be between 0 and 1000 (got 1e+30)"),
+        ({"difference_size": -1e-3}, "difference_size must be between 0 and 10 (got -0.001)"),
+        ({"difference_size": 1e30}, "difference_size must be between 0 and 10 (got 1e+30)"),
         ({"after_fork": "restart", "restart_rate": 0}, "restart_rate must be > 0 (got 0.0)"),
         ({"restart_rate": 0.1}, "restart_rate must be null unless after_fork = restart (got 0.1)"),
         (
