@@ -33,7 +33,10 @@ class Parameters(Settings):
     """What the chapter measures itself, besides training the experiment."""
 
     first_steps: int = parameter(
-        250, "steps after a fork at initialisation at which siblings are compared", at_least(2)
+        250,
+        "steps after a fork at initialisation at which siblings are compared",
+        at_least(2),
+        also="<= the steps of training",
     )
     smooth: tuple[str, ...] = parameter(
         ("gelu", "tanh"),
@@ -107,18 +110,20 @@ def with_itself(run: Run, epochs_apart: int) -> Pairs:
 
 
 def onset_numbers(onsets: Mapping[str, xr.Dataset]) -> dict[str, dict[str, dict[str, xr.DataArray]]]:
-    """The mean onset of stability and the mean final training error (%), by what was fixed and by noise.
+    """The mean onset of stability by noise, and the mean final training error (%) where there is much of it.
 
     Args:
         onsets: from `onset_in_time`, by what was fixed.
     """
     levels = {"half": 0.5, "default": 1.0, "double": 2.0, "fourfold": 4.0}
+    at = {
+        name: {word: each.sel(noise=level, method="nearest") for word, level in levels.items()}
+        for name, each in onsets.items()
+    }
+    noisy = ("double", "fourfold")
     return {
-        quantity: {
-            name: {word: each[quantity].sel(noise=level, method="nearest").mean() for word, level in levels.items()}
-            for name, each in onsets.items()
-        }
-        for quantity in ("onset", "final_error")
+        "onset": {name: {word: each.onset.mean() for word, each in found.items()} for name, found in at.items()},
+        "final_error": {name: {word: found[word].final_error for word in noisy} for name, found in at.items()},
     }
 
 
@@ -232,7 +237,8 @@ def barrier_numbers(differences: Mapping[str, xr.DataArray]) -> dict[str, Any]:
         "restart_same_rate": trained.sel(restart_rate=Experiment().learning_rate),
         "restart_twice_the_rate": trained.sel(restart_rate=2 * Experiment().learning_rate),
         "adamw": pair_mean(barrier("adamw").sel(learning_rate=ADAMW_RATE)),
-        "adamw_slower": pair_mean(barrier("adamw").sel(learning_rate=0.003)),
+        "adamw_slower": pair_mean(barrier("adamw").sel(learning_rate=0.003, fork_epoch=[0])),
+        "adamw_slowest": pair_mean(barrier("adamw").sel(learning_rate=0.001, fork_epoch=[0])),
         "largest_fall": pair_mean(largest_fall(barrier("steps"))),
     }
 

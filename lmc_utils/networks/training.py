@@ -41,7 +41,11 @@ class Recipe(Settings):
         one_of(("cosine", "constant", "constant_then_decay")),
     )
     decay_epochs: int = parameter(
-        5, "length of the decay of constant_then_decay", at_least(1), also="<= `epochs`", unit="epochs"
+        5,
+        "length of the decay of constant_then_decay",
+        at_least(1),
+        also="<= `epochs`; 5 with other schedules",
+        unit="epochs",
     )
     momentum: float = parameter(
         0.9,
