@@ -301,7 +301,9 @@ def growth_numbers(steps: Mapping[str, xr.Dataset]) -> dict[str, Any]:
         "jumped_at_switch": (jumps.switch == jumps.jump).sum(),
         "parents": jumps.jump.size,
         "jump_step": at.median() if at.size else np.nan,
-        "jump_factor": {"": factors.median(), "lowest": factors.min(), "highest": factors.max()} if at.size else np.nan,
+        "jump_factor": dict(
+            zip(("lowest", "", "highest"), np.quantile(factors, (0, 0.5, 1)) if at.size else [np.nan] * 3, strict=True)
+        ),
     }
 
 
