@@ -292,6 +292,7 @@ def growth_numbers(steps: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     jumps = first_jumps(own)
     at = jumps.jump.dropna("parent").astype(int)
     factors = own.distance.sel(parent=at.parent, step=at + 1) / own.distance.sel(parent=at.parent, step=at)
+    lowest, median, highest = np.quantile(factors, (0, 0.5, 1)) if at.size else [np.nan] * 3
     return {
         "growth": paces,
         "doubling": {name: np.log(2) / np.log(pace) for name, pace in paces.items()},
@@ -301,9 +302,7 @@ def growth_numbers(steps: Mapping[str, xr.Dataset]) -> dict[str, Any]:
         "jumped_at_switch": (jumps.switch == jumps.jump).sum(),
         "parents": jumps.jump.size,
         "jump_step": at.median() if at.size else np.nan,
-        "jump_factor": dict(
-            zip(("lowest", "", "highest"), np.quantile(factors, (0, 0.5, 1)) if at.size else [np.nan] * 3, strict=True)
-        ),
+        "jump_factor": {"": median, "lowest": lowest, "highest": highest},
     }
 
 
