@@ -327,7 +327,8 @@ def describe_unknown(what: str, value: str, choices: Iterable[str]) -> str:
 
 def _describe(hint: Any) -> str:
     if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join(_describe(option) for option in get_args(hint))
+        options = map(_describe, get_args(hint))
+        return " or ".join(sorted(options, key=lambda words: words.startswith("a list")))  # whose items are not null
     if get_origin(hint) is tuple:
         return f"a list, each item {_describe(get_args(hint)[0])}"
     return _KINDS.get(hint, getattr(hint, "__name__", str(hint)))

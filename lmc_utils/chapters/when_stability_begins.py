@@ -13,6 +13,7 @@ import xarray as xr
 from scipy import stats
 
 from lmc_utils.chapters.stability_onset_experiment import OnsetExperiment
+from lmc_utils.formatting import plain_number
 from lmc_utils.measure import stability_onset
 from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
@@ -238,8 +239,13 @@ def onset_along_parameter(
     )
 
 
-def by_fork(table: xr.Dataset, name: str) -> xr.DataArray:
+def by_fork(table: xr.Dataset, name: str, suffix: str = "") -> xr.DataArray:
     """The numbers NAME_fork_0, NAME_fork_1 ... of a table as one array with a dimension `fork_epoch`, the last one.
+
+    Args:
+        table: of a sweep.
+        name: of the numbers.
+        suffix: what follows the fork epoch in their names, such as `_parent_0`.
 
     Raises:
         ParameterError: there are none.
@@ -247,9 +253,10 @@ def by_fork(table: xr.Dataset, name: str) -> xr.DataArray:
     >>> by_fork(xr.Dataset({"b_fork_10": 1.0, "b_fork_2": 3.0}), "b").values.tolist()
     [3.0, 1.0]
     """
-    columns = {int(fork[1]): key for key in table if (fork := re.fullmatch(rf"{re.escape(name)}_fork_(\d+)", str(key)))}
+    named = re.compile(rf"{re.escape(name)}_fork_([\d.]+){re.escape(suffix)}")
+    columns = {plain_number(float(fork[1])): key for key in table if (fork := named.fullmatch(str(key)))}
     if not columns:
-        raise ParameterError(f"table has no numbers named {name}_fork_0, {name}_fork_1, ...")
+        raise ParameterError(f"table has no numbers named {name}_fork_0{suffix}, {name}_fork_1{suffix}, ...")
     forks = sorted(columns)
     joined = xr.concat([table[columns[fork]] for fork in forks], xr.Variable("fork_epoch", forks))
     return joined.transpose(..., "fork_epoch").rename(name)

@@ -63,6 +63,7 @@ def print_report(target: Target, report: Report) -> None:
 def print_matrix(target: Target, matrix: xr.Dataset, further: Sequence[xr.Dataset] = ()) -> None:
     """The barriers of all pairs, and why pairs have none; their agreement; and the average and ensemble of all."""
     from lmc_utils.connect.reports.report import finite
+    from lmc_utils.connect.reports.tables import titled
 
     for each in further:
         notes = {name: value for name, value in each.attrs.items() if str(name).endswith(_NOTES)}
@@ -71,7 +72,7 @@ def print_matrix(target: Target, matrix: xr.Dataset, further: Sequence[xr.Datase
     squares = {str(name): each for name, each in matrix.data_vars.items() if name != "failed" and each.dims}
     failed = [line for row, lines in enumerate(matrix.failed.values) for line in lines[row + 1 :] if line]
     numbers = {
-        _title(name, each): [["", *names], *_rows(names, each.values.tolist())] for name, each in squares.items()
+        titled(name, each): [["", *names], *_rows(names, each.values.tolist())] for name, each in squares.items()
     }
     reasons = {"Not measured": [["pair and reason"], *([line] for line in failed)]} if failed else {}
     conditions = _conditions({name: value for name, value in matrix.attrs.items() if name != "equal"})
@@ -103,6 +104,7 @@ def _average_and_ensemble(found: xr.Dataset) -> Tables:
 def print_soup(target: Target, found: xr.Dataset) -> None:
     """The averages of several networks beside the networks themselves."""
     from lmc_utils.connect.reports.report import finite
+    from lmc_utils.connect.reports.tables import titled
 
     scores = [name for name in ("loss", "error", "selection_loss") if name in found]
     candidates = found.candidate.values.tolist()
@@ -111,7 +113,7 @@ def print_soup(target: Target, found: xr.Dataset) -> None:
     shares = [[name, *(f"{weights[each][row]:.3g}" for each in weights)] for row, name in enumerate(target.names)]
     sentence = str(found.attrs["summary"])
     tables = {
-        "Networks and averages": [["candidate", *(_title(name, found[name]) for name in scores)], *rows],
+        "Networks and averages": [["candidate", *(titled(name, found[name]) for name in scores)], *rows],
         "Weights": [["network", *weights], *shares],
         **_conditions({name: value for name, value in found.attrs.items() if name != "summary"}),
     }
@@ -123,12 +125,13 @@ def print_soup(target: Target, found: xr.Dataset) -> None:
 def print_plane(target: Target, found: xr.Dataset) -> None:
     """The plane through three networks: its extremes, all its numbers as JSON, and its map on the page."""
     from lmc_utils.connect.reports.report import finite
+    from lmc_utils.connect.reports.tables import titled
 
     scores = [name for name in ("loss", "error") if name in found]
     done = int(found.loss.notnull().sum())
     sentence = f"{done} of {found.loss.size} points of the plane through {', '.join(target.names)} were measured."
     extremes = {name: (float(found[name].min()), float(found[name].max())) for name in scores}
-    rows = [[_title(name, found[name]), *(f"{value:.4g}" for value in both)] for name, both in extremes.items()]
+    rows = [[titled(name, found[name]), *(f"{value:.4g}" for value in both)] for name, both in extremes.items()]
     where: dict[str, Any] = {}  # a measurement that was stopped lacks it
     arrays = {name: found[name].transpose("row", "column").values for name in scores}
     if "corner" in found:
@@ -161,12 +164,7 @@ def _rows(names: Sequence[str], values: Sequence[Sequence[float]]) -> list[list[
     return [[name, *(f"{value:.4g}" for value in row)] for name, row in zip(names, values, strict=True)]
 
 
-def _title(name: str, values: xr.DataArray) -> str:
-    units = {"percent": "%", "percentage points": "points"}.get(str(values.attrs.get("units", "")), "")
-    units = units or str(values.attrs.get("units", ""))
-    return f"{name.replace('_', ' ')} ({units})" if units else name.replace("_", " ")
-
-
 def _conditions(attrs: Mapping[Any, Any]) -> Tables:
-    rows = [[str(name).replace("_", " "), str(value)] for name, value in attrs.items()]
-    return {CONDITIONS: [["", ""], *rows]} if rows else {}
+    from lmc_utils.connect.reports.tables import conditions
+
+    return {CONDITIONS: conditions(attrs)} if attrs else {}

@@ -89,8 +89,7 @@ def soup(
         except ComparisonInterrupted as stop:
             blank = _blank(stop.measured, candidates, averages, names).assign_attrs(data=stop.samples)
             raise Interrupted(_stopped(blank, stop.scores)) from stop
-        asked = "reestimate or interpolate: an average has one set of running statistics"
-        require(not evaluator.keeps_statistics, "batchnorm", asked, "keep")
+        require(not evaluator.keeps_statistics, "batchnorm", ensembles.ONE_SET, "keep")
         found = _blank(evaluator.measured, candidates, averages, names).assign_attrs(attrs)
         compared = [scores[0] for _, scores in evaluator.known]
         try:
@@ -117,7 +116,7 @@ def soup(
 def average_and_ensemble(
     networks: Mapping[str, nn.Module | State], data: Any, *, model: nn.Module | None = None, **options: Any
 ) -> xr.Dataset:
-    """Error and loss of the average of all networks and of their ensemble, and the errors of the single networks.
+    """Error and loss of the average of all networks and of their ensemble, of the single networks and the best one.
 
     `soup` also measures each network and a greedy soup.
 

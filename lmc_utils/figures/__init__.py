@@ -8,7 +8,6 @@ __all__ = [
     "alignment_and_curves",
     "approximations",
     "distances",
-    "differences",
     "planes",
     "toy_landscapes",
     "toy_descents",

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from lmc_utils.figures.dark_colours import with_dark_colours
 from lmc_utils.figures.theme import FAINT, fork_colours
+from lmc_utils.measure.statistics import bounds
 
 BLUE, ORANGE, GREEN = "#0173b2", "#de8f05", "#029e73"  # of seaborn's colour-blind palette
 _LEGIBLE = 75  # pixels for an inch, at which type of 10 points has 10
@@ -126,6 +127,19 @@ def fork_bands(axis: Axes, values: xr.DataArray, dim: str) -> None:
     """Draw a band for each fork epoch, with its label for the legend."""
     for fork, colour, curves in each_fork(values):
         band(axis, curves, dim, colour, label=f"{fork}")
+
+
+def means(axis: Axes, places: Any, values: xr.DataArray, **style: Any) -> None:
+    """Draw means over parents with their 95 % intervals.
+
+    Args:
+        axis: to draw on.
+        places: of the means on its x axis.
+        values: dimensions parent and pair, and one more.
+        style: of `Axes.errorbar`.
+    """
+    middle = values.mean(["parent", "pair"]).values
+    axis.errorbar(places, middle, abs(bounds(values).transpose("bound", ...).values - middle), **style)
 
 
 def svg(figure: Figure, alt: str) -> str:

@@ -10,7 +10,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from lmc_utils.figures import elements
-from lmc_utils.measure.statistics import bounds
 from lmc_utils.toy import Array
 
 __all__ = ["scale_forks", "lanes", "draw_pairs", "draw_series"]
@@ -72,9 +71,7 @@ def draw_series(axis: Axes, series: Mapping[str, xr.DataArray]) -> None:
     forks = next(iter(series.values())).fork_epoch.values
     scale_forks(axis, forks)
     for (name, values, colour), places in zip(elements.coloured(series), lanes(forks, len(series)), strict=True):
-        middle = values.mean(["parent", "pair"]).values
-        away = np.abs(bounds(values).transpose("bound", "fork_epoch").values - middle)
-        axis.errorbar(places, middle, away, color=colour, lw=1.8, elinewidth=1, capsize=3, label=name, zorder=2)
+        elements.means(axis, places, values, color=colour, lw=1.8, elinewidth=1, capsize=3, label=name, zorder=2)
         draw_pairs(axis, values, colour, places=places, count=len(series))
 
 

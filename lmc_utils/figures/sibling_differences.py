@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from lmc_utils.figures import elements
 from lmc_utils.figures.theme import INK
-from lmc_utils.measure.statistics import bounds
 
 
 def distance_by_step(
@@ -58,9 +57,7 @@ def barrier_by_difference(values: xr.DataArray, unit: str, *, threshold: float) 
     figure, (axis,) = elements.side_by_side(1, (6.8, 4.0))
     places = np.arange(values.sizes["difference"])
     for fork, colour, each in elements.each_fork(values):
-        middle = each.mean(["parent", "pair"]).values
-        away = np.abs(bounds(each).transpose("bound", "difference").values - middle)
-        axis.errorbar(places, middle, away, color=colour, marker="o", ms=4, lw=1.5, capsize=3, label=f"{fork:g}")
+        elements.means(axis, places, each, color=colour, marker="o", ms=4, lw=1.5, capsize=3, label=f"{fork:g}")
     axis.axhline(threshold, color=INK, linestyle=":", linewidth=1.2)
     axis.set_yscale("symlog", linthresh=threshold)
     axis.set_yticks([0, threshold, 10, 40], ["0", f"{threshold:g}", "10", "40"])
@@ -90,9 +87,8 @@ def averages_by_count(averages: xr.Dataset) -> Figure:
     for axis, (fork, _, _) in drawn:
         series = {shown: averages[f"{name}_error"].sel(fork_epoch=fork) for name, shown in names.items()}
         for name, each, colour in elements.coloured(series):
-            middle = each.mean("parent").values
-            away = np.abs(bounds(each.expand_dims("pair")).transpose("bound", "networks").values - middle)
-            axis.errorbar(each.networks, middle, away, color=colour, marker="o", ms=3.5, lw=1.4, capsize=2, label=name)
+            style = {"color": colour, "marker": "o", "ms": 3.5, "lw": 1.4, "capsize": 2, "label": name}
+            elements.means(axis, each.networks, each.expand_dims("pair"), **style)
         axis.set_xticks(averages.networks.values)
     elements.legend_below(figure, 2)
     return figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from lmc_utils.networks.data import DATASETS, Source
 from lmc_utils.networks.forked_training import ForkedRecipe, Member
 from lmc_utils.networks.models import Architecture
 from lmc_utils.settings import (
+    ParameterError,
     at_least,
     increasing,
     one_of,
@@ -60,7 +61,7 @@ class Experiment(Convention, ForkedRecipe, Architecture, Source):
         unit="epochs",
     )
     fork_steps: tuple[int, ...] | None = parameter(
-        None, "the same in training steps; replaces fork_epochs", increasing(at_least(0)), unit="steps"
+        None, "fork points in training steps; replaces fork_epochs", increasing(at_least(0)), unit="steps"
     )
     siblings: int = parameter(2, "copies of each parent at each fork epoch", at_least(2))
     parents: int = parameter(10, "networks with different initialisations", at_least(1))
@@ -105,9 +106,14 @@ class Experiment(Convention, ForkedRecipe, Architecture, Source):
         """Convert `fork_steps` to `fork_epochs`, and check that these are whole steps."""
         forks = [plain_number(fork) for fork in self.fork_epochs]
         if self.fork_steps is not None or any(fork % 1 for fork in forks):
-            samples = self.train_samples or len(data.load(Source.pick(vars(self))).train[0])
-            steps = max(1, samples // self.batch_size)
+            steps = self.steps_per_epoch()
             if self.fork_steps is not None:
+                last, within = self.epochs * steps, [step for step in self.fork_steps if step % steps]
+                require(
+                    self.fork_steps[-1] <= last, "fork_steps", f"<= {last}, the steps of training", self.fork_steps[-1]
+                )
+                whole = f"multiples of {steps}, whole epochs, with dropout > 0"
+                require(not (self.dropout and within), "fork_steps", whole, within)
                 forks = [plain_number(step / steps) for step in self.fork_steps]
             for fork in forks:
                 nearest = round(fork * steps)
@@ -118,14 +124,22 @@ class Experiment(Convention, ForkedRecipe, Architecture, Source):
         object.__setattr__(self, "fork_epochs", tuple(forks))
         object.__setattr__(self, "fork_steps", None)
 
+    def steps_per_epoch(self) -> int:
+        """The number of training steps in an epoch; raises the errors of `load`."""
+        samples = self.train_samples or len(self._load_all().train[0])
+        return max(1, samples // self.batch_size)
+
     def load(self) -> data.Dataset:
         """The data set, with `train_samples` of its training samples.
 
         Raises:
             ParameterError: its files are missing, or it has fewer samples.
         """
-        dataset = data.load(Source.pick(vars(self)))
+        dataset = self._load_all()
         return dataset if self.train_samples is None else dataset.subset(self.train_samples, self.seed)
+
+    def _load_all(self) -> data.Dataset:
+        return data.load(Source.pick(vars(self)))
 
     @property
     def last_epoch(self) -> int:
@@ -147,6 +161,14 @@ class Experiment(Convention, ForkedRecipe, Architecture, Source):
         [0, 1, 2, 10, 15, 16]
         """
         return sorted({*range(0, self.last_epoch, self.keep), *self.fork_epochs, self.last_epoch})
+
+    def require_kept(self, epochs: Iterable[float]) -> None:
+        """Raise ParameterError unless these are epochs of training that are stored on disk."""
+        kept_epochs = set(self.kept_epochs())
+        for epoch in epochs:
+            require(0 <= epoch <= self.last_epoch, "epoch", f"between 0 and {self.last_epoch}", epoch)
+            if epoch not in kept_epochs:
+                raise ParameterError(f"epoch {epoch} is not stored (keep = {self.keep}); set keep to 1, e.g. -p keep 1")
 
     def alive(self, epoch: float) -> int:
         """The number of networks after so many epochs.

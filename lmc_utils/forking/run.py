@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,7 @@ from lmc_utils.measure.trajectory_projection import THIRDS
 from lmc_utils.networks.data import Dataset
 from lmc_utils.networks.forked_training import Member
 from lmc_utils.networks.stack import Networks, layer_slices
-from lmc_utils.settings import ParameterError, require, require_choice
+from lmc_utils.settings import require, require_choice
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,12 @@ class Run:
         return Networks(self.thetas(chosen, epoch), self.buffers(chosen, epoch))
 
     def _read(self, name: str, chosen: Sequence[Member], epoch: float) -> Tensor:
-        self._require_kept([epoch])
+        self.experiment.require_kept([epoch])
         for member in chosen:
             require(member in self._rows, "member", "a network of this run", member)
         # A sibling has a row only after its fork epoch; at the fork epoch itself it uses its parent's row.
         rows = [self._rows[member if member.exists(epoch) else Member(member.parent)] for member in chosen]
         return torch.from_numpy(self.folder.rows(epoch, name, rows))
-
-    def _require_kept(self, epochs: Iterable[float]) -> None:
-        experiment, kept_epochs = self.experiment, set(self.experiment.kept_epochs())
-        for epoch in epochs:
-            require(0 <= epoch <= experiment.last_epoch, "epoch", f"between 0 and {experiment.last_epoch}", epoch)
-            if epoch not in kept_epochs:
-                raise ParameterError(
-                    f"epoch {epoch} is not stored (keep = {experiment.keep}); set keep to 1, e.g. -p keep 1"
-                )
 
     def pairs(
         self,
@@ -111,7 +102,7 @@ class Run:
             require_choice("third", third, THIRDS)
         times = [experiment.last_epoch] if epochs is None else list(epochs)
         whose = list(range(experiment.parents)) if parents is None else list(parents)
-        self._require_kept(times)
+        experiment.require_kept(times)
         for parent in whose:
             require(0 <= parent < experiment.parents, "parent", f"between 0 and {experiment.parents - 1}", parent)
         forks, both = experiment.fork_epochs, sibling_pairs(experiment.siblings)
@@ -177,7 +168,7 @@ class Run:
             ParameterError: not every epoch is stored.
         """
         experiment = self.experiment
-        self._require_kept(experiment.every_epoch())
+        experiment.require_kept(experiment.every_epoch())
 
         def read(fork_epoch: float, parent: int, epoch: float) -> Tensor:
             siblings = [Member(parent, fork_epoch, sibling) for sibling in range(experiment.siblings)]

@@ -22,7 +22,7 @@ from lmc_utils.settings import ParameterError, require
 __all__ = ["average_and_ensemble"]
 
 CROSS_ENTROPY_ONLY = "predicted classes and probabilities are known for cross-entropy only"
-_ONE_SET = "reestimate or interpolate: an average has one set of running statistics"
+ONE_SET = "reestimate or interpolate: an average has one set of running statistics"
 
 
 def average_and_ensemble(groups: Pairs, *, splits: Sequence[str] | str | None = None) -> xr.Dataset:
@@ -56,7 +56,7 @@ def average_and_ensemble(groups: Pairs, *, splits: Sequence[str] | str | None = 
     0.0
     """
     evaluator, named, count = groups.evaluator, groups.require_splits(splits), groups.networks
-    require(not evaluator.keeps_statistics, "batchnorm", _ONE_SET, "keep")
+    require(not evaluator.keeps_statistics, "batchnorm", ONE_SET, "keep")
     if evaluator.quantities["loss"][0] != "nats":
         raise ParameterError(CROSS_ENTROPY_ONLY)
     chosen_on = "train" if "train" in evaluator.splits else evaluator.splits[0]

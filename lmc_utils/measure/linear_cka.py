@@ -51,7 +51,7 @@ class LinearCKA:
         self._products.addmm_(both.T, both)
 
     def value(self) -> float:
-        """Linear CKA of all samples; NaN without samples, or if one of both is constant over samples up to rounding."""
+        """Linear CKA of all samples; NaN without samples, or if either is constant over samples up to rounding."""
         if self._origin is None:
             return float("nan")
         centred = self._products - torch.outer(self._sum, self._sum) / self._samples

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lmc_utils.networks import stack, training
 from lmc_utils.networks.training import Recipe
-from lmc_utils.settings import above, at_least, one_of, parameter, require
+from lmc_utils.settings import above, between, one_of, parameter, require
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class ForkedRecipe(Recipe):
     )
     difference_size: float = parameter(
         1e-3,
-        "size of noise or of the change of one weight; 0 gives copies of the parent",
-        at_least(0),
+        "size of noise or of the change of one weight; 0 gives copies of the parent, and below about 1e-6 part of the "
+        "change is lost to rounding",
+        between(0, 10),
         unit="standard deviations of the initialisation",
     )
     after_fork: str = parameter(
@@ -51,6 +52,14 @@ class ForkedRecipe(Recipe):
     def check(self) -> None:
         expected = "null unless after_fork = restart"
         require(self.restart_rate is None or self.after_fork == "restart", "restart_rate", expected, self.restart_rate)
+        usual = Recipe.decay_epochs
+        applies = self.schedule == "constant_then_decay" or self.decay_epochs == usual
+        require(applies, "decay_epochs", f"{usual} unless schedule = constant_then_decay", self.decay_epochs)
+
+    @property
+    def same_order(self) -> bool:
+        """Whether siblings see the batches of their parent after the fork, too."""
+        return self.difference != "order" or self.difference_size == 0
 
     def restarted(self) -> Recipe:
         """The hyperparameters of siblings with a schedule of their own."""
@@ -138,8 +147,7 @@ def train_steps(
     if born := [member for member in family[len(state.theta) :] if member.fork_step(steps) <= taken.start]:
         state = training.State.joined([state, siblings_at_fork(network, state, born, recipe, seed)])
     alive = family[: len(state.theta)]
-    same_order = recipe.difference != "order" or recipe.difference_size == 0
-    streams = [(Member(member.parent) if same_order else member).stream(seed) for member in alive]
+    streams = [(Member(member.parent) if recipe.same_order else member).stream(seed) for member in alive]
     epoch, first = divmod(taken.start, steps)
     parts = []
     for rows, own, begun in _schedules(alive, recipe, steps):
@@ -156,6 +164,7 @@ def train_steps(
                 steps=range(first, first + last - taken.start),
                 schedule_start=begun,
                 activations=activations,
+                rate_name="learning_rate" if own.learning_rate == recipe.learning_rate else "restart_rate",
             )
         parts.append(part)
     return training.State.joined(parts)

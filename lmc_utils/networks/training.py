@@ -41,13 +41,17 @@ class Recipe(Settings):
         one_of(("cosine", "constant", "constant_then_decay")),
     )
     decay_epochs: int = parameter(
-        5, "length of the decay of constant_then_decay", at_least(1), also="<= `epochs`", unit="epochs"
+        5,
+        "length of the decay of constant_then_decay",
+        at_least(1),
+        also="<= `epochs`; 5 with other schedules",
+        unit="epochs",
     )
     momentum: float = parameter(
         0.9,
         "momentum of SGD (no dampening)",
         Allowed(">= 0 and < 1", lambda value: 0 <= value < 1),
-        also="0.9 with AdamW",
+        also="fixed to 0.9 (its beta1) with AdamW",
     )
     weight_decay: float = parameter(
         1e-3, "weight decay of all parameters: L2 as in torch.optim.SGD, decoupled in AdamW", at_least(0)
@@ -119,7 +123,12 @@ def rate(recipe: Recipe, step: int, steps: int) -> float:
     >>> recipe = Recipe(learning_rate=1.0, schedule="constant_then_decay", epochs=4, decay_epochs=2)
     >>> [rate(recipe, step, steps=4) for step in range(5)]
     [1.0, 1.0, 1.0, 0.5, 0.0]
+
+    Raises:
+        ValueError: the step is after the end of the schedule.
     """
+    if step > steps:
+        raise ValueError(f"step {step} is after the end of a schedule of {steps} steps")
     whole = recipe.learning_rate
     if recipe.schedule == "cosine":
         whole *= (1 + math.cos(math.pi * step / steps)) / 2
@@ -151,6 +160,7 @@ def train_epoch(
     steps: range | None = None,
     schedule_start: int = 0,
     activations: int | None = None,
+    rate_name: str = "learning_rate",
 ) -> State:
     """Train every network of a stack for one epoch, network i with the data order and the draws of `streams[i]`.
 
@@ -168,6 +178,7 @@ def train_epoch(
         steps: the steps of this epoch to take, consecutive ones; by default all.
         schedule_start: the step of training at which the schedule of the learning rate begins.
         activations: number of activations of one network for one sample; by default counted in a forward pass.
+        rate_name: the parameter that sets the learning rate, for errors.
 
     Returns:
         The state after these steps.
@@ -190,7 +201,7 @@ def train_epoch(
         # size.
         rows = [min(row, len(streams) - 1) for row in range(first, first + size)]
         part, own = state.rows(rows), [streams[row] for row in rows]
-        after.append(_train(network, part, train, own, recipe, epoch=epoch, taken=taken, schedule_start=schedule_start))
+        after.append(_train(network, part, train, own, recipe, epoch, taken, schedule_start, rate_name))
     return State.joined(after).rows(slice(len(streams)))
 
 
@@ -226,10 +237,10 @@ def _train(
     train: tuple[Tensor, Tensor],
     streams: Sequence[Sequence[int]],
     recipe: Recipe,
-    *,
     epoch: int,
     taken: range,
     schedule_start: int,
+    rate_name: str,
 ) -> State:
     """`train_epoch` with all networks in one stack."""
     inputs, labels = train
@@ -256,9 +267,11 @@ def _train(
             unbiased = (second.sqrt() / math.sqrt(1 - _BETAS[1] ** (step + 1))).add_(_EPSILON)
             theta.addcdiv_(momentum, unbiased, value=-size / (1 - _BETAS[0] ** (step + 1)))
     if not bool(theta.isfinite().all() & buffers.isfinite().all()):
+        of_schedule = (epoch * steps + taken.start - schedule_start) // steps + 1
+        momentum_of_sgd = f" with momentum {recipe.momentum:g}" if recipe.optimizer == "sgd" else ""
         raise Diverged(
-            f"learning_rate: training diverged in epoch {epoch + 1} of {recipe.epochs}; "
-            f"{recipe.learning_rate:g} with momentum {recipe.momentum:g} is too large here, try a tenth of it"
+            f"{rate_name}: training diverged in epoch {of_schedule} of {recipe.epochs}; "
+            f"{recipe.learning_rate:g}{momentum_of_sgd} is too large here, try a tenth of it"
         )
     return State(theta, momentum, buffers, second)
 

@@ -254,7 +254,9 @@ def execute(
     except Exception as error:  # a cell took too long, the kernel died or did not start, or metadata are invalid
         raise ExecutionError(f"{notebook.path.stem}: {describe_error(error)} (see {partial})") from error
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(f"{notebook.path.stem}: what was executed is in {partial}") from error
+        raise KeyboardInterrupt(
+            f"{notebook.path.stem}: what was executed is in {partial}; a rerun resumes training"
+        ) from error
     partial.replace(out)
 
 

@@ -22,8 +22,7 @@ class DifferenceExplorer(anywidget.AnyWidget):
     """Compare small differences between two siblings at the fork: their distance and the error between them, by epoch.
 
     The reader chooses the difference, the fork epoch and the epoch, or plays all epochs. Values before the fork are
-    ignored. A difference that is NaN at all epochs of a fork is not offered at this fork. The static counterpart is
-    `figures.differences.distance_and_error`.
+    ignored. A difference that is NaN at all epochs of a fork is not offered at this fork.
 
     Args:
         distance: between the siblings, >= 0; dimensions difference, fork_epoch and epoch. The labels of `difference`

@@ -43,12 +43,11 @@ def test_the_books_tables_hold_all_that_the_chapter_reads() -> None:
     differences = chapter.barriers_by_difference()
     assert list(differences) == list(result_tables.DIFFERENCES)
     assert all(each.sizes == {"fork_epoch": 4, "parent": 10, "pair": 1} for each in differences.values())
-    assert chapter.barriers_by_schedule().notnull().all()
+    assert all(each.notnull().all() for each in chapter.barriers_by_schedule().values())
     for fixed in ("steps", "time"):
         onsets = chapter.onset_in_time(fixed)
         np.testing.assert_allclose(onsets.noise, [0.5, 1, 2, 4])
-        default = onsets.sel(noise=1)
-        np.testing.assert_allclose(default.onset, default.fraction * 62 * 40 * 0.1)
+        assert (onsets.onset.sel(noise=1) <= 62 * 40 * 0.1).all()
     numbers = chapter.barrier_numbers(differences)
     assert numbers[""].step.values.tolist() == [0, 5, 15, 31, 62, 124, 248, 434, 558, 930]
     assert "lmc sweep" in chapter.how_tables_were_made()
@@ -72,20 +71,20 @@ def test_a_network_is_compared_with_itself_some_epochs_earlier(tmp_path: pytest.
 
 
 def steps_of(*, jumps: bool) -> xr.Dataset:
-    """Distances that jump at step 1, where two gates differ, or grow by 1 % a step."""
+    """Distances that jump at step 1, where a unit switches, or grow by 1 % a step."""
     path = [1.0, 1.0, 9.0, 9.0] if jumps else [1.0, 1.01, 1.0201, 1.030301]
     shape = (1, PARENTS, 4)
     coords = {"difference": [chapter.SHOWN[0]], "parent": range(PARENTS), "step": range(4)}
-    gates = np.broadcast_to([0.0, 2.0 if jumps else 0.0, 0.0, np.nan], shape)
+    switched = np.broadcast_to([0.0, 2.0 if jumps else 0.0, 0.0, np.nan], shape).copy()
     noisy = np.broadcast_to(path, shape) * (1 + 1e-4 * np.arange(PARENTS)[:, None] * np.arange(4))
-    return xr.Dataset({"distance": (tuple(coords), noisy), "gates": (tuple(coords), gates)}, coords)
+    return xr.Dataset({"distance": (tuple(coords), noisy), "switched_units": (tuple(coords), switched)}, coords)
 
 
-def about_differences(gates: float = 2.0, **changed: xr.DataArray) -> list[str]:
+def about_differences(switched: tuple[float, ...] = (0.0, 2.0, 0.0), **changed: xr.DataArray) -> list[str]:
     given = {name: heights(10, 8, 6, 0.1) for name in result_tables.DIFFERENCES}
     given |= {"data order": heights(44, 20, 14, 0.2), "noise 1e-1": heights(36, 16, 12, 0.2)}
     relu = steps_of(jumps=True)
-    relu["gates"] = relu.gates.where(relu.step != 1, gates)
+    relu.switched_units[..., :3] = np.array(switched)
     steps = {"relu": relu, "gelu": steps_of(jumps=False)}
     smooth = heights(9, 5, 4, 0.1).expand_dims(activation=["gelu"])
     named = {name.replace("_", " "): each for name, each in changed.items()}
@@ -97,7 +96,8 @@ def test_claims_about_differences_follow_the_numbers() -> None:
     assert about_differences(one_weight=heights(0.5, 0.1, 0.1, 0.1))[1] == "fails"
     assert about_differences(data_order=heights(30, 20, 14, 0.2))[2] == "fails"
     assert about_differences(data_order=heights(44, 20, 14, 3.0))[3] == "fails"
-    assert about_differences(gates=0.0)[4] == "fails"
+    assert about_differences(switched=(0.0, 0.0, 0.0))[4] == "fails"
+    assert about_differences(switched=(1.0, 2.0, 0.0))[4] == "fails", "a unit switches before the jump"
 
 
 def about_time(**changed: xr.DataArray) -> list[str]:

@@ -124,7 +124,8 @@ def test_an_interrupted_run_says_where_its_unfinished_output_is(tmp_path: Path) 
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, "lmc: interrupted; a: what was executed is in b.partial.ipynb\n")
+    line = "lmc: interrupted; a: what was executed is in b.partial.ipynb; a rerun resumes training\n"
+    assert (process.returncode, errors) == (130, line)
     assert outputs(tmp_path / "b.partial.ipynb") == "before\n"
     assert not (tmp_path / "b.ipynb").exists()
 

@@ -191,12 +191,31 @@ def _trained_by_torch(
     return stack.flatten(stack.parameters(alone))[0]
 
 
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"after_fork": "restart", "restart_rate": 1e30},
+            r"restart_rate: .* epoch 1 of 3; 1e\+30 with momentum 0.9 is",
+        ),
+        ({"optimizer": "adamw", "learning_rate": 1e30}, r"learning_rate: .* epoch 1 of 3; 1e\+30 is too large"),
+    ],
+)
+def test_a_diverged_training_names_the_rate_that_was_too_large(
+    changes: dict[str, object], line: str, tmp_path: Path
+) -> None:
+    with pytest.raises(training.Diverged, match=line):
+        train(Experiment(**SMALL.to_json() | {"fork_epochs": [2]} | changes), tmp_path)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "constant", "constant_then_decay"])
 def test_a_schedule_never_exceeds_its_rate_and_only_a_constant_one_ends_above_zero(schedule: str) -> None:
     rates = [rate(Recipe(schedule=schedule, epochs=10), step, 100) for step in range(101)]
     assert max(rates) == rates[0] == 0.1
     assert rates == sorted(rates, reverse=True)
     assert math.isclose(rates[-1], 0.1 if schedule == "constant" else 0, abs_tol=1e-12)
+    with pytest.raises(ValueError, match="step 101 is after the end of a schedule of 100 steps"):
+        rate(Recipe(schedule=schedule, epochs=10), 101, 100)
 
 
 def test_new_parameters_at_their_defaults_do_not_change_the_name_of_a_run(run: Run) -> None:
@@ -213,16 +232,24 @@ def test_new_parameters_at_their_defaults_do_not_change_the_name_of_a_run(run: R
             {"fork_epochs": [0, 0.25]},
             "fork_epochs must be whole steps, of which an epoch has 10 (got 0.25); nearest: 0.2, or fork_steps [2]",
         ),
+        ({"fork_steps": [0, 31]}, "fork_steps must be <= 30, the steps of training (got 31)"),
+        (
+            {"fork_steps": [0, 3, 10], "dropout": 0.1},
+            "fork_steps must be multiples of 10, whole epochs, with dropout > 0 (got [3])",
+        ),
+        ({"fork_steps": [0.5]}, "fork_steps must be null or a list, each item a whole number (got [0.5])"),
         ({"fork_steps": [-1]}, "fork_steps must be an increasing, non-empty list of values >= 0 (got [-1])"),
         ({"fork_epochs": [0.5], "dropout": 0.1}, "fork_epochs must be whole epochs with dropout > 0 (got [0.5])"),
         ({"difference": "nois"}, "unknown difference 'nois'; did you mean 'noise'? Choose from: order, noise, weight"),
-        ({"difference": "noise", "difference_size": -1e-3}, "difference_size must be >= 0 (got -0.001)"),
+        ({"difference_size": -1e-3}, "difference_size must be between 0 and 10 (got -0.001)"),
+        ({"difference_size": 1e30}, "difference_size must be between 0 and 10 (got 1e+30)"),
         ({"after_fork": "restart", "restart_rate": 0}, "restart_rate must be > 0 (got 0.0)"),
         ({"restart_rate": 0.1}, "restart_rate must be null unless after_fork = restart (got 0.1)"),
         (
             {"optimizer": "adamw", "momentum": 0.5},
             "momentum must be 0.9 with optimizer = adamw, which has no other momentum (got 0.5)",
         ),
+        ({"decay_epochs": 3}, "decay_epochs must be 5 unless schedule = constant_then_decay (got 3)"),
         ({"schedule": "constant_then_decay", "decay_epochs": 4}, "decay_epochs must be <= epochs = 3 (got 4)"),
     ],
 )  # fmt: skip

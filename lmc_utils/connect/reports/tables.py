@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,15 +49,30 @@ def tables(result: xr.Dataset) -> dict[str, Table]:
             title = "Agreement" if name in _AGREEMENT else "Barriers"
             single[title].append([_label(str(name)), _number(each), _unit(each)])
     found |= single
-    attributes = [[_label(str(name)), one_line(_text(value), LONGEST_VALUE)] for name, value in result.attrs.items()]
-    return {title: rows for title, rows in (found | {"Conditions": [["", ""], *attributes]}).items() if len(rows) > 1}
+    found["Conditions"] = conditions(result.attrs)
+    return {title: rows for title, rows in found.items() if len(rows) > 1}
+
+
+def conditions(attributes: Mapping[Any, Any]) -> Table:
+    """A table of attributes, such as networks, samples and methods."""
+    rows = [[_label(str(name)), one_line(_text(value), LONGEST_VALUE)] for name, value in attributes.items()]
+    return [["", ""], *rows]
+
+
+def titled(name: str, values: xr.DataArray) -> str:
+    """The name of a quantity in words, with its unit.
+
+    >>> titled("both_wrong", xr.DataArray(attrs={"units": "percent"}))
+    'samples that both misclassify (%)'
+    """
+    unit = _unit(values)
+    return f"{_label(name)} ({unit})" if unit else _label(name)
 
 
 def _along(result: xr.Dataset, dim: str, *, beside: str = "kept") -> Table:
     columns: dict[str, Sequence[Any]] = {dim: result[dim].values.tolist()}
     for name, each in result.data_vars.items():
-        unit = _unit(each)
-        label = f"{_label(str(name))} ({unit})" if unit else _label(str(name))
+        label = titled(str(name), each)
         if each.dims == (dim,):
             columns[label] = each.values.tolist()
         elif set(each.dims) == {dim, beside}:
