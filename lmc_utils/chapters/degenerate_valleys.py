@@ -25,6 +25,7 @@ OUTLIER = 0.1  # of the largest eigenvalue, or more
 FLAT = 1e-3  # of the largest eigenvalue, or less
 COUNTS = (10, 50, 100)  # of steepest directions
 AFTER = (1, 2, 5, 10, 25)  # epochs after the fork
+EPOCHS = (1, 5, 10, 20, 50, 100, 200)  # of the parents
 TABLES = (
     *("steep_directions_of_siblings", "steep_directions_of_resnets", "all_eigenvalues"),
     "sixteen_siblings",
@@ -37,8 +38,8 @@ class Parameters(Settings):
     """What the chapter measures itself, besides training the experiment."""
 
     hessian_samples: int = parameter(1000, "training samples for Hessians (all, if fewer)", at_least(2))
-    probes: int = parameter(8, "random vectors for the trace of each Hessian", at_least(2))
-    eigenpairs: int = parameter(100, "largest eigenvalues of each spectrum that is shown", at_least(1))
+    probes: int = parameter(4, "random vectors for the trace of each Hessian", at_least(2))
+    eigenpairs: int = parameter(50, "largest eigenvalues of each spectrum that is shown", at_least(1))
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "smoke": {"hessian_samples": 100, "probes": 2, "eigenpairs": 20},
@@ -64,12 +65,11 @@ def during_training(run: Run, parameters: Parameters) -> xr.Dataset:
     """The largest eigenvalue and the trace of the Hessian of each parent, at some epochs.
 
     Returns:
-        `largest` and `trace` (nats), with the dimensions parent and epoch: the stored ones among 1, 2, 5, 10, 20, 40
-        and so on, and the last.
+        `largest` and `trace` (nats), with the dimensions parent and epoch: the stored ones among
+        `EPOCHS`, and the last.
     """
-    steps = sorted({factor * 10**power for factor in (1, 2, 4) for power in range(4)} | {5})
-    kept = set(run.experiment.kept_epochs())
-    epochs = [epoch for epoch in steps if epoch in kept and epoch < run.experiment.epochs] + [run.experiment.epochs]
+    kept, last = set(run.experiment.kept_epochs()), run.experiment.epochs
+    epochs = [*(epoch for epoch in EPOCHS if epoch in kept and epoch < last), last]
     parents = list(range(run.experiment.parents))
     evaluator = require_stacked(parameters.few(run.pairs()))
     found = xr.Dataset(
@@ -226,11 +226,17 @@ def above_networks(around: xr.Dataset) -> xr.DataArray:
     return found
 
 
-def resnet_numbers() -> dict[str, Any]:
-    """The mean alignment of ResNet-8, from the table `steep_directions_of_resnets`, at its first and last fork."""
-    alignment = pair_mean(result_tables.read("steep_directions_of_resnets").alignment)
-    ends = {"first": alignment[0], "last": alignment[-1]}
-    return {"alignment_resnet8": ends, "resnet8_last_fork": alignment.fork_epoch[-1]}
+def resnet_numbers(steep: xr.Dataset) -> dict[str, Any]:
+    """What the text quotes of ResNet-8, means over parents.
+
+    Args:
+        steep: the table `steep_directions_of_resnets`.
+    """
+    return {
+        "alignment_resnet8": pair_mean(steep.alignment),
+        "trace_resnet8": pair_mean(steep.trace),
+        "rise_resnet8": pair_mean(steep.rise).transpose("part", ...),
+    }
 
 
 def mean_falls(found: xr.Dataset) -> dict[str, Any]:

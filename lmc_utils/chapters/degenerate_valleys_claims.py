@@ -49,11 +49,14 @@ def claims_about_spectra(steep: xr.Dataset, shares: xr.Dataset) -> ClaimTable:
     )
 
 
-def claims_about_directions(steep: xr.Dataset, after: xr.DataArray, found: xr.Dataset, parameters: int) -> ClaimTable:
+def claims_about_directions(
+    steep: xr.Dataset, resnets: xr.Dataset, after: xr.DataArray, found: xr.Dataset, parameters: int
+) -> ClaimTable:
     """The chapter's statements about the direction to the other sibling, with their outcomes.
 
     Args:
         steep: the table `steep_directions_of_siblings`.
+        resnets: the table `steep_directions_of_resnets`.
         after: from `alignment_after_fork`.
         found: from `falls`.
         parameters: of the network.
@@ -73,6 +76,10 @@ def claims_about_directions(steep: xr.Dataset, after: xr.DataArray, found: xr.Da
             Claim(
                 "those of the last fork along directions that are less than half as steep as random ones.",
                 ((Rule("below", 0.5), intervals(last.alignment, "", label="alignment")),),
+            ),
+            Claim(
+                "So it is in ResNet-8.",
+                ((Rule("below", 0.5), intervals(resnets.alignment.isel(fork_epoch=[-1]), "", label="alignment")),),
             ),
             Claim(
                 f"Late siblings avoid the steepest directions: the {most} steepest hold less than half as much of the "
