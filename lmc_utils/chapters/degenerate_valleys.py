@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 import xarray as xr
 
 from lmc_utils.forking import Member, Run, result_tables
 from lmc_utils.measure import barriers, curvature, hessian, lines, spectrum
 from lmc_utils.measure.direction_curvature import against_random
-from lmc_utils.measure.labelled_arrays import Quantity, blank
+from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
 from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.reductions import end_of_training, pair_mean
 from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.measure.steep_directions import steep_directions
+from lmc_utils.networks.stack import Networks
 from lmc_utils.progress import hidden
 from lmc_utils.settings import Settings, at_least, parameter
 
@@ -117,17 +119,32 @@ def alignment_after_fork(run: Run, parameters: Parameters) -> xr.DataArray:
 
 
 def nearby_curvature(run: Run, parameters: Parameters) -> xr.Dataset:
-    """The curvature towards the other sibling at one point, and its mean over a short stretch of the line around it.
+    """Slope and curvature towards the other sibling, at one point and over a short stretch of the line around it.
 
-    Over the stretch it is the change of the slope over the length, so that kinks count, which derivatives do not see.
+    Over the stretch, the curvature is the change of the slope over the length, so that kinks count, which derivatives
+    do not see.
 
     Returns:
-        `derivative` and `stretch` (nats); with the dimensions fork_epoch, parent and pair.
+        `slope`, `derivative` (the second) and `stretch` (nats); and `random_stretch`, in a random direction of the same
+        length. With the dimensions fork_epoch, parent and pair.
     """
-    along = curvature.along(parameters.few(run.pairs()), [-_NEARBY, 0.0, _NEARBY], by_layer=False)
-    ends = end_of_training(along).drop_vars("epoch")
-    change = ends.slope.isel(alpha=2, drop=True) - ends.slope.isel(alpha=0, drop=True)
-    return xr.Dataset({"derivative": ends.curvature.sel(alpha=0, drop=True), "stretch": change / (2 * _NEARBY)})
+    pairs = parameters.few(run.pairs())
+
+    def random_pair(place: Place) -> Networks:
+        ends = pairs.read(place)
+        drawn = torch.from_numpy(np.random.default_rng(list(place)).standard_normal(len(ends.theta[0]))).float()
+        away = drawn * (ends.theta[1] - ends.theta[0]).norm() / drawn.norm()
+        return Networks(torch.stack([ends.theta[0], ends.theta[0] + away]), ends.buffers)
+
+    towards, random = (_along_stretch(each) for each in (pairs, replace(pairs, read=random_pair)))
+    return towards.assign(random_stretch=random.stretch)
+
+
+def _along_stretch(pairs: Pairs) -> xr.Dataset:
+    found = end_of_training(curvature.along(pairs, [-_NEARBY, 0.0, _NEARBY], by_layer=False)).drop_vars("epoch")
+    change = found.slope.isel(alpha=2, drop=True) - found.slope.isel(alpha=0, drop=True)
+    here = found.sel(alpha=0, drop=True)
+    return xr.Dataset({"slope": here.slope, "derivative": here.curvature, "stretch": change / (2 * _NEARBY)})
 
 
 def loss_barriers(run: Run) -> xr.DataArray:
@@ -140,7 +157,8 @@ def loss_barriers(run: Run) -> xr.DataArray:
 def falls(towards: xr.Dataset, barrier: xr.DataArray) -> xr.Dataset:
     """How much smaller the barrier is than at the first fork, and each factor that a quadratic loss makes it of.
 
-    For a quadratic loss the barrier at the midpoint is an eighth of the curvature along the line, and so the product of
+    If the loss rises from each sibling as its own quadratic until the two meet at the midpoint, the barrier is an
+    eighth of the curvature along the line plus half the slope, which is left out here. The curvature is the product of
     squared distance, alignment and trace, up to a constant.
 
     Args:
@@ -150,7 +168,7 @@ def falls(towards: xr.Dataset, barrier: xr.DataArray) -> xr.Dataset:
     Returns:
         Ratios of the first fork's value to those of later forks, `distance` (squared), `alignment`, `trace`, their
         `product`, `barrier`, and `unexplained`, the barrier's over the product; of the means over the pairs of each
-        parent, with the dimensions fork_epoch, parent and pair (of length 1). NaN where a value is not positive.
+        parent, with the dimensions fork_epoch, parent and pair (of length 1). All are NaN where one is not positive.
 
     >>> labels = {"fork_epoch": [0, 5], "parent": [0], "pair": ["0-1"]}
     >>> values = xr.DataArray([[[8.0]], [[2.0]]], labels, list(labels))
@@ -171,7 +189,8 @@ def falls(towards: xr.Dataset, barrier: xr.DataArray) -> xr.Dataset:
         for name, each in means.items()
     }
     product = ratio["distance"] * ratio["alignment"] * ratio["trace"]
-    return xr.Dataset({**ratio, "product": product, "unexplained": ratio["barrier"] / product})
+    found = xr.Dataset({**ratio, "product": product, "unexplained": ratio["barrier"] / product})
+    return found.where(found.unexplained.notnull())
 
 
 def spectrum_numbers(steep: xr.Dataset, shares: xr.Dataset) -> dict[str, Any]:
@@ -188,7 +207,7 @@ def spectrum_numbers(steep: xr.Dataset, shares: xr.Dataset) -> dict[str, Any]:
         "largest_eigenvalue": pair_mean(steep.eigenvalue.isel(number=0, drop=True)),
         "trace": pair_mean(steep.trace),
         "flat_share_1e_3": flat(mean),
-        "negative_share": mean.share_negative.isel(threshold=0, drop=True),
+        "negative_share": mean.share_negative.sel(threshold=FLAT, method="nearest", drop=True),
     }
 
 
@@ -213,7 +232,8 @@ def direction_numbers(steep: xr.Dataset, parameters: int) -> dict[str, Any]:
         }
         for count in COUNTS
     }
-    return {**tops, "rise": pair_mean(steep.rise).transpose("part", ...)}
+    rise = pair_mean(steep.rise).transpose("part", ...)
+    return {**tops, "rise": rise, "line_over_random": rise.sel(part="line") / rise.sel(part="random")}
 
 
 def above_networks(around: xr.Dataset) -> xr.DataArray:
@@ -234,6 +254,7 @@ def resnet_numbers(steep: xr.Dataset) -> dict[str, Any]:
     """
     return {
         "alignment_resnet8": pair_mean(steep.alignment),
+        "squared_distance_resnet8": pair_mean(steep.squared_distance),
         "trace_resnet8": pair_mean(steep.trace),
         "rise_resnet8": pair_mean(steep.rise).transpose("part", ...),
     }

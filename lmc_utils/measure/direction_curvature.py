@@ -18,6 +18,8 @@ from lmc_utils.progress import bar, hidden
 
 __all__ = ["against_random", "compared", "quantities", "start_and_difference"]
 
+_CERTAIN = 3.0  # standard errors that the trace must be above zero
+
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -62,7 +64,7 @@ def compared(matrix: LinearOperator, direction: Array, *, probes: int, seed: int
     Returns:
         `curvature`, `d^T H d`; `squared_distance`, the squared length of d; the `trace` of H and its standard error,
         `trace_error`; and `alignment`, the curvature over that expected of random directions of the same length,
-        `squared_distance * trace / parameters`.
+        `squared_distance * trace / parameters`: NaN where the trace is not clearly positive, by three standard errors.
 
     >>> diagonal = LinearOperator((2, 2), matvec=lambda vector: np.array([3.0, 1.0]) * vector.ravel(), dtype=float)
     >>> compared(diagonal, np.array([2.0, 0.0]), probes=2, seed=0)["alignment"]  # 12 / (4 * 4 / 2)
@@ -71,12 +73,13 @@ def compared(matrix: LinearOperator, direction: Array, *, probes: int, seed: int
     trace = spectrum.trace(matrix, probes=probes, seed=seed)
     squared, curvature = float(direction @ direction), float(direction @ matrix.matvec(direction))
     expected = squared * trace.mean / len(direction)
+    reliable = expected > 0 and trace.mean > _CERTAIN * trace.standard_error
     return {
         "curvature": curvature,
         "squared_distance": squared,
         "trace": trace.mean,
         "trace_error": trace.standard_error,
-        "alignment": curvature / expected if expected else float("nan"),
+        "alignment": curvature / expected if reliable else float("nan"),
     }
 
 

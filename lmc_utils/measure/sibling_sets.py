@@ -25,10 +25,10 @@ _WHERE = ("networks", "mean", "sphere")
 def around_mean(groups: Pairs, *, samples: int = 16, seed: int = 0, split: str | None = None) -> xr.Dataset:
     """The mean of several networks, their distances from it, and the loss on the sphere around it.
 
-    The sphere lies in the plane through all networks: it has their mean as its centre, and the root mean square of
-    their distances from it as its radius. Its points are drawn uniformly from all directions within this plane that
-    weigh each network equally: mixtures of the networks with normally distributed weights. If the networks are corners
-    of a set of solutions that is round, the loss on the sphere is theirs.
+    The sphere lies in the affine subspace that the networks span: it has their mean as its centre, and the root mean
+    square of their distances from it as its radius. Its points are mixtures of the networks with normally distributed
+    weights; if all distances between networks are equal, they are drawn uniformly from the sphere. If the networks
+    belong to a set of solutions that is round, the loss on the sphere is theirs.
 
     Args:
         groups: three networks or more at each place, see `Pairs.networks`.
