@@ -56,6 +56,8 @@ OTHER_ANSWERS = {
     "toy_6": "growth = numpy.cos(numpy.pi / 10) ** -10",
     "toy_7": "placement = [numpy.cos((2 * i - 1) * numpy.pi / 12) for i in range(1, 7)]",
 }
+# Most of the time it sleeps, but when it is interrupted it does not.
+ENDLESS = f"import time\ntime.sleep({LIMIT - 2})\nwhile True: pass"
 DEAF = """
 import time
 while True:
@@ -125,7 +127,7 @@ def batch(root: Path) -> Batch:
     half = solved(["toy-1", "toy-5", "toy-6"], toy_2="barrier = 1.5", toy_3=PARTLY_RIGHT)
     hand_in(half, folder / "half" / name)
     hand_in(solved(toy_3="import os; os._exit(1)"), folder / "crashing" / name)
-    hand_in(solved(toy_2="while True: pass", toy_6=DEAF), folder / "endless" / name)
+    hand_in(solved(toy_2=ENDLESS, toy_6=DEAF), folder / "endless" / name)
     tampered = solved(["toy-1"], toy_2_test="pass", toy_setup="check = print")
     hand_in(tampered, folder / "tampered" / name)
     hand_in(without(solved(), lambda cell: cell in ("toy-2", "toy-4-test")), folder / "lost" / name)
