@@ -49,7 +49,9 @@ def local_cluster(workers: int, *, dashboard: bool = False) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     address = "127.0.0.1:0" if dashboard else None  # any free port
-    with dask.config.set({"distributed.worker.daemon": False}), _ignoring_interrupts():
+    # Workers only wait for the process of a point, so their profiles tell nothing, but take 2 % of a core each.
+    settings = {"distributed.worker.daemon": False, "distributed.worker.profile.enabled": False}
+    with dask.config.set(settings), _ignoring_interrupts():
         started = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=address, silence_logs=50)
     with started, Client(started, set_as_default=False) as client:
         yield client

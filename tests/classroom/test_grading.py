@@ -25,6 +25,7 @@ from small_project import lmc
 from lmc_utils.classroom import grading
 from lmc_utils.classroom.exercise_lookup import exercise_numbers
 from lmc_utils.classroom.workspace import Limits
+from lmc_utils.cli import main
 
 STEM = SOURCE.stem
 NETWORKS = SOURCE.with_name("04_angle_exercises.ipynb")  # it trains the fewest networks
@@ -379,11 +380,20 @@ def test_interrupted_grading_resumes(batch: Batch) -> None:
         (["submissions", "--root", "submissions"], "is not a checkout of the book: it has no exercise notebooks"),
     ],
 )
-def test_wrong_arguments_are_one_line_errors(arguments: list[str], line: str, batch: Batch) -> None:
-    done = lmc("grade", *arguments, cwd=batch.root)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert line in done.stderr.removeprefix("lmc: ")
-    assert done.stderr.count("\n") == 1
+def test_wrong_arguments_are_one_line_errors(
+    arguments: list[str],
+    line: str,
+    batch: Batch,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(batch.root)
+    with pytest.raises(SystemExit) as left:
+        main.app(["grade", *arguments])
+    said = capsys.readouterr()
+    assert (left.value.code, said.out) == (2, "")
+    assert line in said.err.removeprefix("lmc: ")
+    assert said.err.count("\n") == 1
 
 
 def test_only_one_grading_at_a_time(batch: Batch) -> None:
