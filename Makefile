@@ -30,6 +30,8 @@ pdf: browser book  ## print the whole book as _build/book.pdf
 browser: $(VENV)/.dev  ## find or download a browser for the PDF and the tests
 	@$(BIN)/python -m lmc_utils.publishing.browser
 
+# Without bytecode, each of some hundred processes would compile the package again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev  ## run every test
 	@$(BIN)/python -m lmc_utils.publishing.browser >/dev/null || true  # without one, its tests are skipped
 	@$(BIN)/python -m lmc_utils.classroom.sandbox >/dev/null

@@ -81,7 +81,8 @@ def sweep(
         elif scheduler:
             started = clusters.connect_to_scheduler(scheduler)
         else:
-            started = clusters.local_cluster(jobs or clusters.worker_count(found, list(todo.values())))
+            count = jobs or clusters.worker_count(found, list(todo.values()))
+            started = clusters.local_cluster(count, dashboard=True)
         with started as client, job_progress() as progress:
             if client.dashboard_link:
                 progress.console.print(f"dashboard: {client.dashboard_link}")

@@ -83,6 +83,23 @@ def execute(
         return Outcome(so_far, line or f"it ended with status {process.returncode}")
 
 
+def run_as_task(source: bytes, stem: str, point: Mapping[str, Any], **options: Any) -> Outcome:
+    """As `execute`, as a task of a Dask worker, which stops if the task is cancelled.
+
+    It is here since a worker imports the module of its task, and this one imports little.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def still_wanted() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state in ("executing", "long-running") and worker.status.name == "running"
+
+    return execute(source, stem, point, **options, still_wanted=still_wanted)
+
+
 def _stamped(path: Path, digest: str) -> bytes:
     """An executed notebook with its environment and the digest of its dependencies in its metadata."""
     notebook = json.loads(path.read_text(encoding="utf-8"))

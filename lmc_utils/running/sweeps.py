@@ -117,7 +117,7 @@ def steps(
     def submit(point: Point) -> Future[Any]:
         options = {"digest": present, "timeout": timeout, "variables": variables, "started_in": Path.cwd()}
         needed = dict(resources or {}) or None
-        return client.submit(_run_point, source, stem, point, **options, pure=False, resources=needed)
+        return client.submit(sweep_point.run_as_task, source, stem, point, **options, pure=False, resources=needed)
 
     from distributed import as_completed
     from distributed.comm.core import CommClosedError
@@ -174,20 +174,6 @@ def points_folder(notebook: Notebook, out: Path) -> Path:
     elif (other := json.loads(stamp.read_text())["notebook"]) != mine:
         raise ParameterError(f"'{out}' holds a sweep of '{other}', not of '{mine}'; choose another folder")
     return folder
-
-
-def _run_point(source: bytes, stem: str, point: Point, **options: Any) -> sweep_point.Outcome:
-    """Task of a worker, which stops if the task is cancelled."""
-    from distributed import get_worker
-
-    worker = get_worker()
-    key = worker.get_current_task()
-
-    def still_wanted() -> bool:
-        task = worker.state.tasks.get(key)
-        return task is not None and task.state in ("executing", "long-running") and worker.status.name == "running"
-
-    return sweep_point.execute(source, stem, point, **options, still_wanted=still_wanted)
 
 
 def _outcome(future: Future[Any]) -> sweep_point.Outcome:

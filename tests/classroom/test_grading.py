@@ -25,6 +25,7 @@ from small_project import lmc
 from lmc_utils.classroom import grading
 from lmc_utils.classroom.exercise_lookup import exercise_numbers
 from lmc_utils.classroom.workspace import Limits
+from lmc_utils.cli import main
 
 STEM = SOURCE.stem
 NETWORKS = SOURCE.with_name("04_angle_exercises.ipynb")  # it trains the fewest networks
@@ -56,6 +57,8 @@ OTHER_ANSWERS = {
     "toy_6": "growth = numpy.cos(numpy.pi / 10) ** -10",
     "toy_7": "placement = [numpy.cos((2 * i - 1) * numpy.pi / 12) for i in range(1, 7)]",
 }
+# Most of the time it sleeps, but when it is interrupted it does not.
+ENDLESS = f"import time\ntime.sleep({LIMIT - 2})\nwhile True: pass"
 DEAF = """
 import time
 while True:
@@ -125,7 +128,7 @@ def batch(root: Path) -> Batch:
     half = solved(["toy-1", "toy-5", "toy-6"], toy_2="barrier = 1.5", toy_3=PARTLY_RIGHT)
     hand_in(half, folder / "half" / name)
     hand_in(solved(toy_3="import os; os._exit(1)"), folder / "crashing" / name)
-    hand_in(solved(toy_2="while True: pass", toy_6=DEAF), folder / "endless" / name)
+    hand_in(solved(toy_2=ENDLESS, toy_6=DEAF), folder / "endless" / name)
     tampered = solved(["toy-1"], toy_2_test="pass", toy_setup="check = print")
     hand_in(tampered, folder / "tampered" / name)
     hand_in(without(solved(), lambda cell: cell in ("toy-2", "toy-4-test")), folder / "lost" / name)
@@ -377,11 +380,20 @@ def test_interrupted_grading_resumes(batch: Batch) -> None:
         (["submissions", "--root", "submissions"], "is not a checkout of the book: it has no exercise notebooks"),
     ],
 )
-def test_wrong_arguments_are_one_line_errors(arguments: list[str], line: str, batch: Batch) -> None:
-    done = lmc("grade", *arguments, cwd=batch.root)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert line in done.stderr.removeprefix("lmc: ")
-    assert done.stderr.count("\n") == 1
+def test_wrong_arguments_are_one_line_errors(
+    arguments: list[str],
+    line: str,
+    batch: Batch,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(batch.root)
+    with pytest.raises(SystemExit) as left:
+        main.app(["grade", *arguments])
+    said = capsys.readouterr()
+    assert (left.value.code, said.out) == (2, "")
+    assert line in said.err.removeprefix("lmc: ")
+    assert said.err.count("\n") == 1
 
 
 def test_only_one_grading_at_a_time(batch: Batch) -> None:

@@ -279,10 +279,10 @@ def test_lmc_sweep(notebook: Notebook, tmp_path: Path) -> None:
     assert table.attrs["command"].startswith(f"lmc sweep {notebook.path} --grid count=3:5")
     assert "torch" in table.attrs["versions"]
     assert {"commit", "machine", "date", "wall_time"} <= set(table.attrs)
-    failing = lmc("sweep", notebook.path, *[word.replace("3:5", "99:101") for word in given], cwd=tmp_path)
+    failing = lmc("sweep", notebook.path, *[word.replace("3:5", "4,100") for word in given], cwd=tmp_path)
     assert failing.returncode == 1
     assert "ZeroDivisionError" in failing.stderr
-    assert "1 of 2 points" in failing.stdout
+    assert "1 of 2 points done, 1 reused" in failing.stdout
     wrong = lmc("sweep", notebook.path, "--grid", "cuont=1", "--out", "x", cwd=tmp_path)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert not (tmp_path / "x").exists()
