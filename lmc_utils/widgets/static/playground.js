@@ -3,6 +3,7 @@
 
 const TEN = 10;
 const CHANCE = 0.95 * Math.log(2); // a loss above this is hardly better than guessing
+const title = (text) => html("p", { className: "lmc-title", textContent: text });
 const COPIES = ["Copy 1", "Average of both", "Copy 2"];
 
 function playground({ model, el }, safely) {
@@ -35,8 +36,8 @@ function playground({ model, el }, safely) {
     html("div", { className: "lmc-three" }, ...maps.map((map) => map.holder)),
     html("div", { className: "lmc-columns" }, charts.error.holder, charts.loss.holder),
     html("div", { className: "lmc-columns" },
-      html("section", {}, html("h4", {}, "The barrier in all of your runs"), barriers.holder, numbers),
-      html("section", {}, html("h4", {}, "The loss on the plane through the fork point and both copies"), mountain.holder))));
+      html("div", {}, title("The barrier in all of your runs"), barriers.holder, numbers),
+      html("div", {}, title("The loss on the plane through the fork point and both copies"), mountain.holder))));
 
   function build() {
     controls = settingsControls(settings, limits, safely(change));
@@ -223,10 +224,11 @@ function playground({ model, el }, safely) {
   };
 }
 
-// The worker is made from the engine's text, since a page that lies on a disk may not load one from a file.
+// The worker is made from the engine's text and is no module, since a page that lies on a disk may load neither a file
+// nor a module into a worker.
 function startWorker(text, receive) {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  const worker = new Worker(address, { type: "module" });
+  const script = new Blob([text.replace(/^export /gm, "")], { type: "text/javascript" });
+  const worker = new Worker(URL.createObjectURL(script));
   worker.addEventListener("message", ({ data }) => receive(data));
   worker.addEventListener("error", (event) => receive({ failed: event.message || "its worker did not start" }));
   return worker;

@@ -109,8 +109,8 @@ export function measurePlane([first, second], point, data, side, scratch) {
     const places = corners.map((corner) => corner[axis]);
     return [Math.min(...places), Math.max(...places)];
   });
-  const margin = 0.2 * Math.max(ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]);
-  const [spanX, spanY] = ends.map(([low, high]) => [low - margin, high + margin]);
+  const half = 0.7 * Math.max(...ends.map(([low, high]) => high - low));
+  const [spanX, spanY] = ends.map(([low, high]) => [(low + high) / 2 - half, (low + high) / 2 + half]);
   const at = ([low, high], index) => low + ((high - low) * index) / (side - 1);
   const loss = new Float64Array(side * side);
   for (let row = 0; row < side; row++) {

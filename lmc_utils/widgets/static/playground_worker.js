@@ -1,7 +1,7 @@
 // Runs the experiment in a worker. A message is { settings, seeds, animated }; the answers are the data, frames while it
 // trains if it is animated, and the results at the end, for each seed in turn.
 
-const [MAP_SIDE, PLANE_SIDE] = [48, 33];
+const [MAP_SIDE, PLANE_SIDE] = [48, 29];
 const FRAME = 40; // least milliseconds between frames
 const ANIMATION = 1500; // least milliseconds of an animated run
 
@@ -12,11 +12,11 @@ export function describeState({ epoch, data, networks }, width) {
   return { epoch, maps: three.map((theta) => decisionMap(theta, MAP_SIDE, scratch)), ...measureLine(pair, data, scratch) };
 }
 
-export function finalResults(state, settings) {
-  const finite = state.networks.every((theta) => theta.every(Number.isFinite));
-  const scratch = makeScratch(settings.width);
-  const plane = finite && state.point ? measurePlane(state.networks, state.point, state.data, PLANE_SIDE, scratch) : null;
-  return { ...describeState(state, settings.width), finite, plane };
+export function finalResults({ networks, point, ...state }, { width }, withPlane = true) {
+  const finite = networks.every((theta) => theta.every(Number.isFinite));
+  const measured = finite && withPlane && point;
+  const plane = measured ? measurePlane(networks, point, state.data, PLANE_SIDE, makeScratch(width)) : null;
+  return { ...describeState({ networks, ...state }, width), finite, plane };
 }
 
 const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
@@ -36,7 +36,7 @@ async function work({ settings, seeds, animated }) {
       frame = performance.now();
       postMessage({ seed, ...describeState(state, own.width) });
     }
-    postMessage({ seed, done: true, ...finalResults(state, own) });
+    postMessage({ seed, done: true, ...finalResults(state, own, seed === seeds.at(-1)) });
   }
 }
 
