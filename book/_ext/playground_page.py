@@ -95,7 +95,7 @@ def still(table: dict[str, Any]) -> str:
     colours = LinearSegmentedColormap.from_list("classes", [_BLUE, "white", _VERMILION])
     parts = zip(
         ("first", "second", "average"),
-        ("Copy 1", "Copy 2", "Average of both"),
+        ("Copy 1", "Copy 2", "Average"),
         maps,
         (errors[0], errors[-1], errors[len(errors) // 2]),
         strict=True,

@@ -3,8 +3,7 @@
 
 const TEN = 10;
 const CHANCE = 0.95 * Math.log(2); // a loss above this is hardly better than guessing
-const title = (text) => html("p", { className: "lmc-title", textContent: text });
-const COPIES = ["Copy 1", "Average of both", "Copy 2"];
+const COPIES = ["Copy 1", "Average", "Copy 2"];
 
 function playground({ model, el }, safely) {
   const { limits, engine, ground, link } = readScene(model, ["limits", "engine", "ground"]);
@@ -15,6 +14,7 @@ function playground({ model, el }, safely) {
   let [data, shown, latest] = [null, null, null]; // the samples, the state on the screen, and the newest run
   let fresh = true; // whether the scale of the charts begins anew
   let frame = null;
+  let left = 0; // runs that are not yet finished
 
   const maps = COPIES.map(decisionPicture);
   const charts = { loss: lineChart("loss (nats)", 0.8), error: lineChart("error (%)", 20) };
@@ -36,8 +36,8 @@ function playground({ model, el }, safely) {
     html("div", { className: "lmc-three" }, ...maps.map((map) => map.holder)),
     html("div", { className: "lmc-columns" }, charts.error.holder, charts.loss.holder),
     html("div", { className: "lmc-columns" },
-      html("div", {}, title("The barrier in all of your runs"), barriers.holder, numbers),
-      html("div", {}, title("The loss on the plane through the fork point and both copies"), mountain.holder))));
+      html("div", {}, html("h2", {}, "The barrier in all of your runs"), barriers.holder, numbers),
+      html("div", {}, html("h2", {}, "The loss around the fork point and both copies"), mountain.holder))));
 
   function build() {
     controls = settingsControls(settings, limits, safely(change));
@@ -70,7 +70,7 @@ function playground({ model, el }, safely) {
     keep();
     build();
     take();
-    if (link && fromLink(location.hash)) history.replaceState(null, "", "#");
+    if (link && fromLink(location.hash)) history.replaceState(null, "", location.pathname + location.search);
   }
 
   function keep() {
@@ -126,8 +126,6 @@ function playground({ model, el }, safely) {
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     send({ settings, seeds, animated: animated && !still });
   }
-
-  let left = 0; // runs that are not yet finished
 
   function stop() {
     if (!busy) return;
@@ -201,11 +199,15 @@ function playground({ model, el }, safely) {
       : shown.finite ? "There is no plane: the fork point and both copies lie on one line." : "Training diverged.");
   }
 
+  const followed = safely(() => {
+    follow();
+    if (fromLink(location.hash)) el.scrollIntoView();
+  });
   build();
   send({ settings, seeds: [] });
   if (link) {
     follow();
-    window.addEventListener("hashchange", safely(follow));
+    window.addEventListener("hashchange", followed);
   }
   const fromPython = safely(() => {
     const given = model.get("settings");
@@ -218,6 +220,7 @@ function playground({ model, el }, safely) {
   const unobserve = onResize(el, safely(draw));
   return () => {
     unobserve();
+    window.removeEventListener("hashchange", followed);
     worker?.terminate();
     cancelAnimationFrame(frame);
     model.off("change:settings", fromPython);

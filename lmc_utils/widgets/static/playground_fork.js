@@ -19,8 +19,7 @@ export function makeMemory(width) {
   return { gradient: new Float64Array(layout(width).parameters), scratch: makeScratch(width) };
 }
 
-// Changes the second copy: noise on all weights or a change of one weight, in units of the standard deviation of the
-// initialisation, which biases do not have.
+// Changes the second copy: all weights or one of them, in standard deviations of the initialisation.
 export function differ(theta, { width, difference, difference_size, seed }) {
   if (difference === "order") return;
   const spread = initialSpread(width);
@@ -35,8 +34,7 @@ export function differ(theta, { width, difference, difference_size, seed }) {
   }
 }
 
-// Yields after each epoch: the networks that exist, one before the fork and two from the fork on. The arrays are changed
-// by the next epoch.
+// Yields after each epoch one network before the fork and two from it on. The next epoch changes their arrays.
 export function* forkedRun(settings) {
   const { width, epochs, fork_epoch, difference, seed } = settings;
   const data = makeData(settings);
@@ -94,8 +92,8 @@ export function decisionMap(theta, side, scratch) {
 
 const dot = (one, other) => one.reduce((sum, value, index) => sum + value * other[index], 0);
 
-// The loss on the plane through both copies and the fork point; null if they lie on one line. The first axis points from
-// copy 1 to copy 2, the origin is copy 1.
+// The loss on the plane through both copies and the fork point; null if they lie on one line. Copy 1 is the origin, and
+// copy 2 lies on the first axis.
 export function measurePlane([first, second], point, data, side, scratch) {
   const along = second.map((value, index) => value - first[index]);
   const length = Math.sqrt(dot(along, along));

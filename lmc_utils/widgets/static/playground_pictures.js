@@ -1,4 +1,4 @@
-// Pictures of the playground: decision maps, charts of the line between the copies, and barriers of all runs.
+// Pictures of the playground.
 
 const CLASSES = [[1, 115, 178], [213, 94, 0]]; // blue and vermilion
 const REACH = 1.2; // of the maps, in both directions from the middle
@@ -16,6 +16,7 @@ export function decisionPicture(name) {
   const caption = html("figcaption", {}, name);
   const holder = html("figure", {}, canvas, caption);
   canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", name);
 
   function draw(map, data, error) {
     const side = holder.clientWidth;
@@ -29,8 +30,8 @@ export function decisionPicture(name) {
     if (map) context.drawImage(shaded(map), 0, 0, side, side);
     if (data) points(context, data, side);
     caption.textContent = error === undefined ? name : `${name}: ${error.toFixed(1)} % error`;
-    canvas.setAttribute("aria-label", error === undefined ? `${name}: training samples, not yet trained`
-      : `What ${name} answers in the plane; ${error.toFixed(1)} % of the training samples are wrong`);
+    canvas.setAttribute("aria-label", error === undefined ? `${name}: not yet trained`
+      : `Answers of ${name} in the plane: ${error.toFixed(1)} % error`);
   }
   return { holder, draw };
 }
@@ -100,7 +101,7 @@ export function lineChart(title, least) {
   return { holder, draw };
 }
 
-// The error barrier of each run against its fork epoch: runs with the present settings in full, others faint.
+// The error barrier by fork epoch: runs with the present settings in full, others faint.
 export function barrierChart() {
   const { picture, holder, frame } = chartOf("Error barrier by fork epoch", 260);
 
@@ -137,7 +138,7 @@ export function summary(runs) {
 
 // The map of the loss on the plane through both copies and the fork point.
 export function planePicture(ground) {
-  const scene = { ground, third: "fork point", sides: [1, 1] };
+  const scene = { ground, third: "fork point" };
   const map = planeMap(scene);
   map.knob.setAttribute("display", "none");
   map.holder.setAttribute("role", "img");
@@ -156,8 +157,8 @@ export function planePicture(ground) {
     const bytes = logs.map((value) => Math.round((255 * (value - low)) / (high - low || 1)));
     scene.sides = [Math.sqrt(logs.length), Math.sqrt(logs.length)];
     map.paint({ ...plane, heights: btoa(String.fromCharCode(...bytes)) }, side);
-    map.holder.setAttribute("aria-label", "Map of the training loss on the plane through the fork point and both copies, " +
-      `from ${short(10 ** low, 2)} to ${short(10 ** high, 2)} nats`);
+    map.holder.setAttribute("aria-label", "Map of the loss on the plane through the fork point and both copies, from " +
+      `${short(10 ** low, 2)} to ${short(10 ** high, 2)} nats`);
     scale.replaceChildren(colourScale({ ground, range: [10 ** low, 10 ** high] }));
   }
   return { holder, draw };
