@@ -17,6 +17,9 @@ ENGINE = tuple(f"playground_{part}.js" for part in ("random", "data", "network",
 """The scripts that train and measure, which run in a worker."""
 
 _VIEW = ("chart.js", "plane_map.js", "playground_pictures.js", "playground_controls.js", "playground.js")
+_STYLE = ("widgets.css", "playground.css")
+ASSETS = (*ENGINE, *_VIEW, *_STYLE, "playground.html")
+"""Everything that a page with the playground holds, besides the picture for readers without scripts."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -97,7 +100,7 @@ class Playground(anywidget.AnyWidget):
     """
 
     _esm = join_scripts(*_VIEW)
-    _css = static_text("widgets.css") + static_text("playground.css")
+    _css = join_scripts(*_STYLE)
 
     settings: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     runs: traitlets.List[Any] = traitlets.List(traitlets.Dict()).tag(sync=True)

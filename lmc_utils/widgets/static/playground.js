@@ -1,5 +1,4 @@
-// Playground: train a small network, fork it, and measure the line between the two copies. A worker does the work, so
-// that the page never waits for it.
+// Playground: train a small network in a worker, fork it, and measure the line between the two copies.
 
 const TEN = 10;
 const CHANCE = 0.95 * Math.log(2); // a loss above this is hardly better than guessing
@@ -52,7 +51,7 @@ function playground({ model, el }, safely) {
     take();
   }
 
-  // New settings: what was on the screen is of others.
+  // New settings clear the screen.
   function take() {
     stop();
     [shown, latest] = [null, null];
@@ -227,8 +226,7 @@ function playground({ model, el }, safely) {
   };
 }
 
-// The worker is made from the engine's text and is no module, since a page that lies on a disk may load neither a file
-// nor a module into a worker.
+// A page that lies on a disk may load neither a file nor a module into a worker.
 function startWorker(text, receive) {
   const script = new Blob([text.replace(/^export /gm, "")], { type: "text/javascript" });
   const worker = new Worker(URL.createObjectURL(script));
