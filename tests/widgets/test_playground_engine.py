@@ -18,6 +18,7 @@ from lmc_utils.measure import lines, pairs
 from lmc_utils.measure.barriers import barrier_height, error_barrier
 from lmc_utils.networks.models import Architecture, build
 from lmc_utils.networks.stack import bound
+from lmc_utils.provenance import CHECKOUT
 from lmc_utils.widgets.playground import ENGINE, Playground
 
 Compute = Callable[..., Any]
@@ -232,3 +233,11 @@ def test_the_plane_passes_through_both_copies_and_the_fork_point() -> None:
 def test_a_learning_rate_that_overflows_ends_in_numbers_that_are_not_finite() -> None:
     end = in_node(f"finalResults({LAST}, settings).finite", settings=DEFAULTS | {"epochs": 5, "learning_rate": 1e200})
     assert end is False
+
+
+def test_the_stored_run_of_the_page_is_reproduced() -> None:
+    table = json.loads((CHECKOUT / "results" / "playground.json").read_text(encoding="utf-8"))
+    found = in_node(f"({MEASURED}).line.errorBarrier", settings=table["settings"]["default"])
+    if compute_in_node(*ENGINE, expression="process.version") != table["node"]:
+        pytest.skip("another version of Node may round sin, cos and exp differently, and training amplifies that")
+    assert found == pytest.approx(table["runs"]["default"]["0"]["barrier"][0], abs=1e-3)

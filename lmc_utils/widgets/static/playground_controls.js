@@ -56,7 +56,7 @@ export function settingsControls(settings, limits, change) {
   const further = [
     turns,
     whole("Training samples", "points", 10),
-    whole("Noise of their coordinates", "noise", 0.01),
+    whole("Noise on coordinates", "noise", 0.01),
     whole("Width of the hidden layers", "width", 4),
     valueChoice("Learning rate", RATES, settings.learning_rate, (value) => short(value), (value) => change("learning_rate", value)),
     whole("Batch size", "batch_size", 1),

@@ -142,6 +142,7 @@ export function planePicture(ground) {
   const map = planeMap(scene);
   map.knob.setAttribute("display", "none");
   map.holder.setAttribute("role", "img");
+  map.holder.setAttribute("aria-label", "Map of the loss");
   const scale = html("div", {});
   const note = html("p", { className: "lmc-fine" });
   const holder = html("div", { className: "lmc-mountain" }, html("div", {}, map.holder), scale, note);
