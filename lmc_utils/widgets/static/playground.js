@@ -17,8 +17,7 @@ function playground({ model, el }, safely) {
 
   const maps = COPIES.map(decisionPicture);
   const charts = { loss: lineChart("loss (nats)", 0.8), error: lineChart("error (%)", 20) };
-  const barriers = barrierChart();
-  const mountain = planePicture(ground);
+  const [barriers, mountain] = [barrierChart(), planePicture(ground)];
   const status = announced(html("p", { className: "lmc-status" }));
   const numbers = html("div", { className: "lmc-numbers" });
   const linked = html("input", { type: "text", readOnly: true, hidden: true, ariaLabel: "Link to these settings" });
@@ -65,14 +64,14 @@ function playground({ model, el }, safely) {
 
   function reset() {
     settings = start;
-    runs = [];
-    keep();
+    keep([]);
     build();
     take();
     if (link && fromLink(location.hash)) history.replaceState(null, "", location.pathname + location.search);
   }
 
-  function keep() {
+  function keep(all) {
+    runs = all;
     model.set("runs", runs);
     model.save_changes();
   }
@@ -145,24 +144,21 @@ function playground({ model, el }, safely) {
     if (message.data) data = message.data;
     if (message.maps) shown = message;
     if (message.done) finish(message);
-    else if (message.maps) status.textContent = progress(message);
+    else if (message.maps) {
+      const stage = message.epoch < settings.fork_epoch ? "one network" : "two copies";
+      status.textContent = `Epoch ${message.epoch} of ${settings.epochs}: ${stage}.`;
+    }
     frame ??= requestAnimationFrame(safely(() => {
       frame = null;
       draw();
     }));
   }
 
-  function progress({ epoch }) {
-    const stage = epoch < settings.fork_epoch ? "one network" : "two copies";
-    return `Epoch ${epoch} of ${settings.epochs}: ${stage}.`;
-  }
-
   function finish(result) {
     left -= 1;
     if (result.finite) {
       latest = { ...settings, seed: result.seed, error_barrier: result.errorBarrier, loss_barrier: result.lossBarrier };
-      runs = [...runs, latest];
-      keep();
+      keep([...runs, latest]);
     }
     if (left) {
       status.textContent = `${left} more runs …`;
@@ -190,6 +186,7 @@ function playground({ model, el }, safely) {
     maps.forEach((map, index) => map.draw(pictures[index], data, errors[index]));
     for (const name of ["loss", "error"]) charts[name].draw(shown?.[name], fresh);
     fresh = false;
+    if (busy && shown && !shown.done) return; // the others only change at the end of a run
     barriers.draw(runs, alike, settings.epochs, latest);
     const rows = summary(runs.filter(alike));
     numbers.replaceChildren(...(rows.length

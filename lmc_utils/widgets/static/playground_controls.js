@@ -40,27 +40,27 @@ function valueChoice(text, values, value, say, changed) {
   return label;
 }
 
-// `change(name, value)` is called for each change. Returns the controls that are always visible, and the others.
+// Returns the controls that are always visible, and the others.
 export function settingsControls(settings, limits, change) {
-  const whole = (text, name, step, { say = (value) => `${value}`, high = limits[name].high, low = limits[name].low } = {}) =>
-    slider(text, { min: low, max: high, step, value: settings[name] }, say, (value) => change(name, value));
+  const ranged = (text, name, step, max = limits[name].high) => slider(text,
+    { min: limits[name].low, max, step, value: settings[name] }, (value) => `${value}`, (value) => change(name, value));
   const named = (text, name, titles) => {
     const keys = limits[name].choices;
     return valueChoice(text, keys, settings[name], (key) => titles?.[key] ?? key, (key) => change(name, key));
   };
-  const fork = whole("Fork epoch", "fork_epoch", 1, { high: settings.epochs });
-  const turns = whole("Turns of a spiral", "turns", 0.25);
+  const fork = ranged("Fork epoch", "fork_epoch", 1, settings.epochs);
+  const turns = ranged("Turns of a spiral", "turns", 0.25);
   const size = valueChoice("Size of the difference", SIZES, settings.difference_size,
     (value) => short(value), (value) => change("difference_size", value));
   const first = [named("Data set", "data_set"), fork];
   const further = [
     turns,
-    whole("Training samples", "points", 10),
-    whole("Noise on coordinates", "noise", 0.01),
-    whole("Width of the hidden layers", "width", 4),
+    ranged("Training samples", "points", 10),
+    ranged("Noise on coordinates", "noise", 0.01),
+    ranged("Width of the hidden layers", "width", 4),
     valueChoice("Learning rate", RATES, settings.learning_rate, (value) => short(value), (value) => change("learning_rate", value)),
-    whole("Batch size", "batch_size", 1),
-    whole("Epochs", "epochs", 1),
+    ranged("Batch size", "batch_size", 1),
+    ranged("Epochs", "epochs", 1),
     named("The copies differ in", "difference", DIFFERENCES),
     size,
     seedInput(settings, limits, change),
@@ -85,5 +85,5 @@ function seedInput(settings, { seed: { low, high } }, change) {
     if (input.value !== "" && input.checkValidity()) change("seed", Number(input.value));
     else input.value = settings.seed;
   });
-  return html("label", { className: "lmc-seed" }, "Seed ", input);
+  return html("label", {}, "Seed ", input);
 }

@@ -4,31 +4,29 @@ const CLASSES = [[1, 115, 178], [213, 94, 0]]; // blue and vermilion
 const REACH = 1.2; // of the maps, in both directions from the middle
 
 // Pale colours for the probability of class 1, from 0 to 255: white where the network is undecided.
-const SHADES = Array.from({ length: 256 }, (_, byte) => {
+const SHADES = Uint32Array.from({ length: 256 }, (_, byte) => {
   const certainty = Math.abs(byte - 127.5) / 127.5;
-  const colour = CLASSES[byte > 127.5 ? 1 : 0];
-  return colour.map((part) => Math.round(255 + (part - 255) * 0.6 * certainty));
+  const colour = CLASSES[byte > 127.5 ? 1 : 0].map((part) => Math.round(255 + (part - 255) * 0.6 * certainty));
+  return new Uint32Array(Uint8Array.of(...colour, 255).buffer)[0];
 });
 
-// A map of what one network answers, with the training samples on it: circles of class 0 and squares of class 1.
+// A map of what one network answers, with the training samples on it.
 export function decisionPicture(name) {
   const canvas = html("canvas", { className: "lmc-decision" });
   const caption = html("figcaption", {}, name);
   const holder = html("figure", {}, canvas, caption);
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", name);
+  let [samples, dots] = [null, null]; // of the picture of the samples
 
   function draw(map, data, error) {
-    const side = holder.clientWidth;
+    const side = Math.round(holder.clientWidth * Math.min(2, window.devicePixelRatio || 1));
     if (!side) return;
-    const dots = Math.min(2, window.devicePixelRatio || 1);
-    if (canvas.width !== Math.round(side * dots)) canvas.width = canvas.height = Math.round(side * dots);
+    if (canvas.width !== side) canvas.width = canvas.height = side;
+    if (samples !== data || dots?.width !== side) [samples, dots] = [data, samplePicture(data, side)];
     const context = canvas.getContext("2d");
-    context.setTransform(dots, 0, 0, dots, 0, 0);
-    context.fillStyle = "white";
-    context.fillRect(0, 0, side, side);
+    context.clearRect(0, 0, side, side);
     if (map) context.drawImage(shaded(map), 0, 0, side, side);
-    if (data) points(context, data, side);
+    context.drawImage(dots, 0, 0);
     caption.textContent = error === undefined ? name : `${name}: ${error.toFixed(1)} % error`;
     canvas.setAttribute("aria-label", error === undefined ? `${name}: not yet trained`
       : `Answers of ${name} in the plane: ${error.toFixed(1)} % error`);
@@ -39,19 +37,21 @@ export function decisionPicture(name) {
 function shaded(map) {
   const side = Math.sqrt(map.length);
   const small = html("canvas", { width: side, height: side });
-  const image = new ImageData(side, side);
-  map.forEach((byte, at) => image.data.set([...SHADES[byte], 255], 4 * at));
-  small.getContext("2d").putImageData(image, 0, 0);
+  const pixels = Uint32Array.from(map, (byte) => SHADES[byte]);
+  small.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), side, side), 0, 0);
   return small;
 }
 
-function points(context, { inputs, labels }, side) {
+// Circles of class 0 and squares of class 1.
+function samplePicture(data, side) {
+  const canvas = html("canvas", { width: side, height: side });
+  const context = canvas.getContext("2d");
   const scale = side / (2 * REACH);
-  const radius = side > 160 ? 2.2 : 1.6;
+  const radius = 0.7 + side / 160;
   context.strokeStyle = "white";
-  context.lineWidth = 0.6;
-  labels.forEach((label, index) => {
-    const [x, y] = [(inputs[2 * index] + REACH) * scale, (REACH - inputs[2 * index + 1]) * scale];
+  context.lineWidth = radius / 4;
+  data?.labels.forEach((label, index) => {
+    const [x, y] = [(data.inputs[2 * index] + REACH) * scale, (REACH - data.inputs[2 * index + 1]) * scale];
     context.fillStyle = `rgb(${CLASSES[label].join(" ")})`;
     context.beginPath();
     if (label) context.rect(x - radius, y - radius, 2 * radius, 2 * radius);
@@ -59,6 +59,7 @@ function points(context, { inputs, labels }, side) {
     context.fill();
     context.stroke();
   });
+  return canvas;
 }
 
 function chartOf(title, height) {

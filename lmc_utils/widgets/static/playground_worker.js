@@ -1,8 +1,8 @@
-// Runs the experiment in a worker. A message is { settings, seeds, animated }; the answers are the data, frames while it
-// trains if it is animated, and the results at the end, for each seed in turn.
+// Runs the experiment in a worker. A message is { settings, seeds, animated }; the answers are, for each seed, the data,
+// frames while it trains if animated, and the results.
 
-const [MAP_SIDE, PLANE_SIDE] = [48, 29];
-const FRAME = 40; // least milliseconds between frames
+const [MAP_SIDE, PLANE_SIDE] = [48, 25];
+const FRAME = 50; // least milliseconds between frames
 const ANIMATION = 1500; // least milliseconds of an animated run
 
 export function describeState({ epoch, data, networks }, width) {
@@ -40,7 +40,7 @@ async function work({ settings, seeds, animated }) {
   }
 }
 
-// Without seeds only the data are wanted.
+// Without seeds only the data.
 const answer = async (given) => (given.seeds.length ? work(given) : postMessage({ data: makeData(given.settings) }));
 
 if (typeof WorkerGlobalScope !== "undefined") {
