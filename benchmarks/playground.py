@@ -9,8 +9,9 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import subprocess
-from pathlib import Path
+import sys
 from typing import Any
 
 from lmc_utils.provenance import CHECKOUT, write_whole
@@ -22,12 +23,17 @@ SEEDS = 10
 FORKS = (0, 5, 10, 20, 30, 40)
 CASES: dict[str, dict[str, Any]] = {
     "default": {},
-    "spirals": {"data_set": "spirals"},
     "moons": {"data_set": "moons"},
     "circles": {"data_set": "circles"},
+    "turns_1": {"data_set": "spirals", "turns": 1.0},
+    "turns_2": {"data_set": "spirals", "turns": 2.0},
+    "width_8": {"width": 8},
+    "width_64": {"width": 64},
+    "rate_low": {"learning_rate": 0.01},
     "noise_3": {"difference": "noise", "difference_size": 1e-3},
     "noise_6": {"difference": "noise", "difference_size": 1e-6},
     "noise_9": {"difference": "noise", "difference_size": 1e-9},
+    "weight": {"difference": "weight", "difference_size": 1e-3},
 }
 _RUN = """
 const { source, cases, picture } = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -54,6 +60,8 @@ def main() -> None:
         for seed in range(SEEDS)
     ]
     sent = {"source": join_scripts(*ENGINE), "cases": cases, "picture": Playground().settings}
+    if not shutil.which("node"):
+        sys.exit("playground: node is missing; install Node.js, version 18 or later")
     made = json.loads(subprocess.check_output(["node", "-e", _RUN], input=json.dumps(sent), text=True))
     rows: dict[str, dict[str, dict[str, list[float]]]] = {}
     for case, run in zip(cases, made["runs"], strict=True):
@@ -69,7 +77,9 @@ def main() -> None:
         "runs": rows,
         "picture": made["picture"],
     }
-    write_whole(Path(TABLE), json.dumps(table, indent=1).encode())
+    write_whole(
+        TABLE, json.dumps(table, separators=(",", ":")).replace('"},', '"},\n').replace("]},", "]},\n").encode()
+    )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 `<!-- playground -->`, on a line of its own, becomes the playground. Numbers come from results/playground.json, which
 `python -m benchmarks.playground` writes: `<!-- playground over CASE FORK -->` is the number of runs with a barrier of
-more than 2 points, `<!-- playground mean CASE FORK -->` the mean barrier, `<!-- playground table -->` the table of the
-default settings, and `<!-- playground source -->` how they were measured.
+more than 2 points, `<!-- playground row CASE FORK -->` three cells of a table, `<!-- playground table -->` the table of
+the default settings, and `<!-- playground source -->` how they were measured.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def replaced(table: dict[str, Any], what: str | None, case: str | None, fork: st
         day = date.fromisoformat(table["date"])
         return f"measured on {day.day} {day:%B %Y} with Node {table['node'].lstrip('v')} by `{table['command']}`"
     runs = table["runs"].get(case, {}).get(fork)
-    if what not in ("over", "mean") or not runs:
+    if what not in ("over", "row") or not runs:
         raise ExtensionError(f"playground: no stored number '{what} {case} {fork}'")
-    return over(runs) if what == "over" else f"{np.mean(runs['barrier']):.1f}"
+    return over(runs) if what == "over" else row(runs)
 
 
 def over(runs: dict[str, list[float]]) -> str:
@@ -76,15 +76,16 @@ def over(runs: dict[str, list[float]]) -> str:
     return f"{(barriers > STABLE_BELOW).sum()} of {len(barriers)}"
 
 
+def row(runs: dict[str, list[float]]) -> str:
+    """How many runs have a barrier, the mean barrier, and the mean error of the copies, as cells of a table."""
+    return f"{over(runs)} | {np.mean(runs['barrier']):.1f} | {np.mean(runs['error']):.1f}"
+
+
 def default_table(forks: dict[str, dict[str, list[float]]]) -> str:
     """A table of the runs with the default settings, in Markdown."""
-    rows = [
-        "| fork epoch | barrier over 2 points | mean barrier (points) | mean error of the copies (%) |",
-        "| ---: | ---: | ---: | ---: |",
-    ]
-    for fork, runs in forks.items():
-        rows.append(f"| {fork} | {over(runs)} | {np.mean(runs['barrier']):.1f} | {np.mean(runs['error']):.1f} |")
-    return "\n".join(rows)
+    head = "| fork epoch | barrier over 2 points | mean barrier (points) | mean error of the copies (%) |"
+    rows = (f"| {fork} | {row(runs)} |" for fork, runs in forks.items())
+    return "\n".join([head, "| ---: | ---: | ---: | ---: |", *rows])
 
 
 def still(table: dict[str, Any]) -> str:

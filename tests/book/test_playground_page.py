@@ -25,7 +25,7 @@ MADE: dict[str, Any] = {
 
 def test_marks_are_replaced_by_the_numbers_of_the_table() -> None:
     assert replaced(MADE, "over", "default", "0") == "1 of 3"
-    assert replaced(MADE, "mean", "default", "0") == "3.1"
+    assert replaced(MADE, "row", "default", "0") == "1 of 3 | 3.1 | 5.0"
     assert replaced(MADE, "source", None, None) == "measured on 5 March 2026 with Node 20.1.0 by `python -m somewhere`"
     assert replaced(MADE, "table", None, None).splitlines()[2:] == ["| 0 | 1 of 3 | 3.1 | 5.0 |"]
 
