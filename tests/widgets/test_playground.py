@@ -16,6 +16,7 @@ from lmc_utils.widgets.assets import static_text
 from lmc_utils.widgets.playground import ASSETS, ENGINE, limits
 
 QUICK = {"epochs": 6, "points": 60, "width": 4}
+PICTURES = "[...document.querySelectorAll('canvas')].map((one) => one.toDataURL())"
 HTML = "<!doctype html><meta charset='utf-8'><h1 id='top'>Page</h1>{}"
 
 
@@ -54,9 +55,11 @@ def test_a_run_gives_the_numbers_of_the_engine_and_shows_them(page: Page) -> Non
     row = main.locator(".lmc-numbers tbody tr").locator("th, td").all_inner_texts()
     assert row == ["2", "1", f"{int(line['errorBarrier'] > 2)}", f"{line['errorBarrier']:.1f}"]
     assert main.get_by_role("img", name="Map of the loss").is_visible()
+    pictures = page.evaluate(PICTURES)
     again = run(main)
     first, second = page.evaluate("model.get('runs')")
     assert (first, said) == (second, again), "equal seeds give equal numbers"
+    assert page.evaluate(PICTURES) == pictures
 
 
 def test_pictures_change_while_it_trains_and_can_be_stopped(page: Page) -> None:
@@ -190,6 +193,12 @@ def test_without_scripts_a_still_picture_is_shown(browser: Browser, file: Path) 
     page.goto(file.as_uri())
     assert page.get_by_text("a still picture").is_visible()
     page.close()
+
+
+def test_runs_are_summarised_by_fork_epoch() -> None:
+    runs = [{"fork_epoch": fork, "error_barrier": barrier} for fork, barrier in ((10, 0.5), (0, 6.0), (0, 1.0))]
+    found = compute_in_node("chart.js", "playground_pictures.js", expression="summary(runs)", runs=runs)
+    assert found == [["0", "2", "1", "3.5"], ["10", "1", "0", "0.5"]]
 
 
 def test_it_is_at_most_60_kilobytes() -> None:

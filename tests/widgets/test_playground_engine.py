@@ -241,3 +241,9 @@ def test_the_stored_run_of_the_page_is_reproduced() -> None:
     if compute_in_node(*ENGINE, expression="process.version") != table["node"]:
         pytest.skip("another version of Node may round sin, cos and exp differently, and training amplifies that")
     assert found == pytest.approx(table["runs"]["default"]["0"]["barrier"][0], abs=1e-3)
+
+
+def test_a_default_run_takes_at_most_three_seconds_of_one_core() -> None:
+    """Processor time, which other processes do not lengthen; about half a second here."""
+    run_of_all = f"((start) => (finalResults({LAST}, settings), process.cpuUsage(start).user))(process.cpuUsage())"
+    assert in_node(run_of_all, settings=DEFAULTS) < 3e6
