@@ -107,12 +107,16 @@ class Playground(anywidget.AnyWidget):
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(self, **settings: Any) -> None:
-        for name in settings:
-            require_choice("setting", name, limits())
         super().__init__(
-            settings=asdict(PlaygroundSettings(**settings)),
+            settings=settings,
             scene={"limits": limits(), "engine": join_scripts(*ENGINE), "ground": palette(TERRAIN, 48)},
         )
+
+    @traitlets.validate("settings")
+    def _check_settings(self, proposal: Any) -> dict[str, Any]:
+        for name in proposal["value"]:
+            require_choice("setting", name, limits())
+        return asdict(PlaygroundSettings(**proposal["value"]))
 
     def page(self, still: str) -> str:
         """HTML of the playground for a page without a kernel, which takes settings from links to it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,10 @@ def test_invalid_settings_are_one_line_errors(given: dict[str, Any], line: str) 
     with pytest.raises(ParameterError) as caught:
         Playground(**given)
     assert str(caught.value).startswith(line), str(caught.value)
+    widget = Playground()
+    with pytest.raises(ParameterError, match=re.escape(line)):
+        widget.settings = given
+    assert widget.settings == Playground().settings
 
 
 def test_the_browser_allows_what_python_allows() -> None:

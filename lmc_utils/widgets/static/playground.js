@@ -1,6 +1,5 @@
 // Playground: train a small network in a worker, fork it, and measure the line between the two copies.
 
-const TEN = 10;
 const CHANCE = 0.95 * Math.log(2); // a loss above this is hardly better than guessing
 const COPIES = ["Copy 1", "Average", "Copy 2"];
 
@@ -105,7 +104,7 @@ function playground({ model, el }, safely) {
   function nextSeeds() {
     const used = runs.filter((run) => alike(run) && run.fork_epoch === settings.fork_epoch).map((run) => run.seed);
     const from = Math.max(settings.seed - 1, ...used) + 1;
-    return Array.from({ length: TEN }, (_, index) => from + index);
+    return Array.from({ length: 10 }, (_, index) => from + index);
   }
 
   function send(task) {

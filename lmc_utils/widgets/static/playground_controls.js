@@ -57,7 +57,7 @@ export function settingsControls(settings, limits, change) {
     turns,
     ranged("Training samples", "points", 10),
     ranged("Noise on coordinates", "noise", 0.01),
-    ranged("Width of the hidden layers", "width", 4),
+    ranged("Width of hidden layers", "width", 4),
     valueChoice("Learning rate", RATES, settings.learning_rate, (value) => short(value), (value) => change("learning_rate", value)),
     ranged("Batch size", "batch_size", 1),
     ranged("Epochs", "epochs", 1),

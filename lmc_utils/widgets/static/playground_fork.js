@@ -63,8 +63,8 @@ export function between(first, second, alpha) {
   return first.map((value, index) => (1 - alpha) * value + alpha * second[index]);
 }
 
-// Loss and error at evenly spaced points of the line between two networks, with the barriers of
-// lmc_utils.measure.barriers: of the loss above the chord, of the error above the mean of the ends.
+// Loss and error along the line between two networks, with the barriers of lmc_utils.measure.barriers: of the loss above
+// the chord, of the error above the mean of the ends.
 export function measureLine([first, second], data, scratch) {
   const points = ALPHAS.map((alpha) => evaluate(between(first, second, alpha), data, scratch));
   const [loss, error] = ["loss", "error"].map((name) => points.map((point) => point[name]));

@@ -1,5 +1,5 @@
-// Runs the experiment in a worker. A message is { settings, seeds, animated }; the answers are, for each seed, the data,
-// frames while it trains if animated, and the results.
+// Runs the experiment in a worker: a message { settings, seeds, animated } is answered, for each seed, by the data, frames
+// while it trains if animated, and the results.
 
 const [MAP_SIDE, PLANE_SIDE] = [48, 25];
 const FRAME = 50; // least milliseconds between frames
@@ -25,16 +25,17 @@ async function work({ settings, seeds, animated }) {
   for (const seed of seeds) {
     const own = { ...settings, seed };
     postMessage({ seed, data: makeData(own) });
-    let [began, frame, state] = [performance.now(), 0, null];
+    let [began, due, state] = [performance.now(), 0, null];
     for (state of forkedRun(own)) {
       const finite = state.networks[0].every(Number.isFinite);
       if (!finite || state.epoch === own.epochs) break;
       if (!animated) continue;
       const early = began + (ANIMATION * state.epoch) / own.epochs - performance.now();
       if (early > 1) await pause(early);
-      if (performance.now() - frame < FRAME) continue;
-      frame = performance.now();
+      const now = performance.now();
+      if (now < due) continue;
       postMessage({ seed, ...describeState(state, own.width) });
+      due = Math.max(now + FRAME, 3 * performance.now() - 2 * now); // a third of the time
     }
     postMessage({ seed, done: true, ...finalResults(state, own, seed === seeds.at(-1)) });
   }
