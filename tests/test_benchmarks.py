@@ -1,5 +1,7 @@
 """The contenders of each benchmark compute the same results."""
 
+import json
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +21,7 @@ from benchmarks import (
     memory,
     plain,
     planes,
+    playground,
     store,
     sweeps,
     timing,
@@ -236,3 +239,19 @@ def test_the_overhead_of_a_sweep_is_given_per_point() -> None:
     assert f"| {sweeps.ONE} | 2.30 | +0.30 | 28.0 (28.0 to 40.0) | 1 |" in shown
     assert f"| {sweeps.TWO} | | | 16.0 (16.0 to 16.0) | 1.75 |" in shown
     assert "took 2.7 s" in shown
+
+
+def test_the_table_of_the_playground_has_a_barrier_for_each_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which("node"):
+        pytest.skip("there is no node")
+    made = tmp_path / "playground.json"
+    quick = {"epochs": 3, "fork_epoch": 0, "points": 50, "width": 4}
+    for name, value in {"TABLE": made, "SEEDS": 2, "FORKS": (0, 3), "CASES": {"default": quick}}.items():
+        monkeypatch.setattr(playground, name, value)
+    playground.main()
+    table = json.loads(made.read_text())
+    assert {fork: len(runs["barrier"]) for fork, runs in table["runs"]["default"].items()} == {"0": 2, "3": 2}
+    assert table["runs"]["default"]["3"]["barrier"] == [0, 0], "copies made at the end are equal"
+    assert table["settings"]["default"]["points"] == 50

@@ -9,6 +9,7 @@ from lmc_utils.widgets.difference_explorer import DifferenceExplorer
 from lmc_utils.widgets.flipbook import flip_book
 from lmc_utils.widgets.landscape_builder import MAX_HANDLES, LandscapeBuilder
 from lmc_utils.widgets.line_explorer import LineExplorer
+from lmc_utils.widgets.playground import Playground, PlaygroundSettings
 from lmc_utils.widgets.surface_3d import Surface3D
 from lmc_utils.widgets.two_walkers import TwoWalkers
 
@@ -18,6 +19,8 @@ __all__ = [
     "LineExplorer",
     "CurveEditor",
     "DifferenceExplorer",
+    "Playground",
+    "PlaygroundSettings",
     "Surface3D",
     "flip_book",
     "MAX_HANDLES",

@@ -30,7 +30,7 @@ class LandscapeBuilder(anywidget.AnyWidget):
     """
 
     _esm = join_scripts("toy_landscape.js", "chart.js", "landscape_builder.js")
-    _css = static_text("widgets.css")
+    _css = static_text("widgets.css") + static_text("landscape_builder.css")
 
     roots = traitlets.Any(default_value=(-1.0, 0.0, 1.0)).tag(sync=True)
 

@@ -38,7 +38,7 @@ class TwoWalkers(anywidget.AnyWidget):
     """
 
     _esm = join_scripts("toy_landscape.js", "toy_descent.js", "chart.js", "landscape_map.js", "two_walkers.js")
-    _css = static_text("widgets.css")
+    _css = static_text("widgets.css") + static_text("two_walkers.css")
 
     solutions = traitlets.Any(tuple(map(tuple, multidimensional.on_circle(5).tolist()))).tag(sync=True)
     steps = traitlets.Any(1500).tag(sync=True)

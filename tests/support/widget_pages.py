@@ -47,7 +47,7 @@ def compute(page: Page, *names: str, expression: str, **given: Any) -> Any:
     """Evaluate an expression of functions in JavaScript files."""
     return page.evaluate(
         """async ([source, expression, given]) => {
-            const names = [...source.matchAll(/^export (?:function|const) (\\w+)/gm)].map((match) => match[1]);
+            const names = [...source.matchAll(/^export (?:function\\*?|const) (\\w+)/gm)].map((match) => match[1]);
             const all = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
             const known = { ...given, ...Object.fromEntries(names.map((name) => [name, all[name]])) };
             return new Function(...Object.keys(known), `return ${expression}`)(...Object.values(known));

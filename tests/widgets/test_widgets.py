@@ -22,6 +22,7 @@ WIDGETS = {
     "line": (lambda: widgets.LineExplorer(*pairs((0, 1, 2, 15), 3, steps=33, grid=25)), ".lmc-plane"),
     "difference": (lambda: DifferenceExplorer(*differences((0, 1, 2, 15), epochs=41)), ".lmc-line"),
     "bend": (lambda: widgets.CurveEditor(bend_planes((0, 1, 2, 15))), ".lmc-plane"),
+    "playground": (lambda: widgets.Playground(epochs=2), "input[max='2']:visible"),
 }
 
 
@@ -90,6 +91,10 @@ def test_text_and_marks_have_enough_contrast_in_light_and_dark_mode(page: Page, 
     if name == "friends":
         main.get_by_role("button", name="Sweep").click()
         page.wait_for_function("model.get('tally').length === 6")
+    if name == "playground":
+        main.locator("summary").click()
+        main.get_by_role("button", name="Train and fork").click()
+        page.wait_for_function("model.get('runs').length === 1")
     choice = main.get_by_role("combobox", name="Fork epoch")
     for fork in range(4 if choice.count() else 1):
         if name in ("line", "difference"):
