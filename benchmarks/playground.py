@@ -30,6 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "width_8": {"width": 8},
     "width_64": {"width": 64},
     "rate_low": {"learning_rate": 0.01},
+    "rate_high": {"learning_rate": 1.0},
     "noise_3": {"difference": "noise", "difference_size": 1e-3},
     "noise_6": {"difference": "noise", "difference_size": 1e-6},
     "noise_9": {"difference": "noise", "difference_size": 1e-9},

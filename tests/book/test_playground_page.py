@@ -56,4 +56,7 @@ def test_an_early_fork_has_a_barrier_and_a_late_one_has_none_in_nine_of_ten_seed
     forks = STORED["runs"]["default"]
     assert sum(barrier > 2 for barrier in forks["0"]["barrier"]) >= 9
     assert sum(barrier <= 2 for barrier in forks["40"]["barrier"]) >= 9
+    assert min(STORED["runs"]["rate_high"]["0"]["error"]) > 40, (
+        "the page says that a very large rate fails in another way"
+    )
     assert len(forks["0"]["barrier"]) == len(forks["40"]["barrier"]) == 10
