@@ -248,7 +248,7 @@ def test_the_table_of_the_playground_has_a_barrier_for_each_seed(
         pytest.skip("there is no node")
     made = tmp_path / "playground.json"
     quick = {"epochs": 3, "fork_epoch": 0, "points": 50, "width": 4}
-    for name, value in {"TABLE": made, "SEEDS": 2, "FORKS": (0, 3), "CASES": {"default": quick}}.items():
+    for name, value in {"TABLE": made, "SEEDS": (5, 6), "FORKS": (0, 3), "CASES": {"default": quick}}.items():
         monkeypatch.setattr(playground, name, value)
     playground.main()
     table = json.loads(made.read_text())

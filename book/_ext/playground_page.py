@@ -59,7 +59,10 @@ def replaced(table: dict[str, Any], what: str | None, case: str | None, fork: st
         return default_table(table["runs"]["default"])
     if what == "source":
         day = date.fromisoformat(table["date"])
-        return f"measured on {day.day} {day:%B %Y} with Node {table['node'].lstrip('v')} by `{table['command']}`"
+        seeds = f"seeds {table['seeds'][0]} to {table['seeds'][-1]}"
+        return (
+            f"{seeds}, measured on {day.day} {day:%B %Y} with Node {table['node'].lstrip('v')} by `{table['command']}`"
+        )
     runs = table["runs"].get(case, {}).get(fork)
     if what not in ("over", "row") or not runs:
         raise ExtensionError(f"playground: no stored number '{what} {case} {fork}'")

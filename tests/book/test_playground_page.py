@@ -19,6 +19,7 @@ MADE: dict[str, Any] = {
     "command": "python -m somewhere",
     "date": "2026-03-05",
     "node": "v20.1.0",
+    "seeds": [7, 8, 9],
     "runs": {"default": {"0": {"barrier": [1.0, 2.0, 6.3], "error": [4.0, 5.0, 6.0]}}},
 }
 
@@ -26,7 +27,9 @@ MADE: dict[str, Any] = {
 def test_marks_are_replaced_by_the_numbers_of_the_table() -> None:
     assert replaced(MADE, "over", "default", "0") == "1 of 3"
     assert replaced(MADE, "row", "default", "0") == "1 of 3 | 3.1 | 5.0"
-    assert replaced(MADE, "source", None, None) == "measured on 5 March 2026 with Node 20.1.0 by `python -m somewhere`"
+    assert replaced(MADE, "source", None, None) == (
+        "seeds 7 to 9, measured on 5 March 2026 with Node 20.1.0 by `python -m somewhere`"
+    )
     assert replaced(MADE, "table", None, None).splitlines()[2:] == ["| 0 | 1 of 3 | 3.1 | 5.0 |"]
 
 
@@ -56,4 +59,7 @@ def test_an_early_fork_has_a_barrier_and_a_late_one_has_none_in_nine_of_ten_seed
     forks = STORED["runs"]["default"]
     assert sum(barrier > 2 for barrier in forks["0"]["barrier"]) >= 9
     assert sum(barrier <= 2 for barrier in forks["40"]["barrier"]) >= 9
+    assert min(STORED["runs"]["rate_high"]["0"]["error"]) > 40, (
+        "the page says that a very large rate fails in another way"
+    )
     assert len(forks["0"]["barrier"]) == len(forks["40"]["barrier"]) == 10
