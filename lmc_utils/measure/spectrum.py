@@ -185,9 +185,9 @@ def subspace_fractions(
         counts: values of k.
 
     Returns:
-        With the dimension `count`: `squared_length`, the fraction of |v|^2 in the span, which is k / parameters for a
-        random vector, and `curvature`, that of v^T H v, which is below 0 or above 1 where negative eigenvalues
-        contribute. NaN where the total is 0.
+        With the dimension `count`: `squared_length`, the fraction of the squared length of v in the span, which is
+        k / parameters for a random vector, and `curvature`, that of v^T H v, which is below 0 or above 1 where negative
+        eigenvalues contribute. NaN where the total is 0.
 
     Raises:
         ParameterError: a count that is not between 1 and the number of eigenpairs.
