@@ -118,6 +118,31 @@ def alignment_after_fork(run: Run, parameters: Parameters) -> xr.DataArray:
     return alignment
 
 
+def last_alignments(after: xr.DataArray) -> dict[str, Any]:
+    """The mean alignment at the last time after each fork that was measured, and the latest of these times (epochs).
+
+    Args:
+        after: from `alignment_after_fork`.
+
+    >>> values = xr.DataArray([[9.0, 8.0], [2.0, np.nan]], {"after": [1, 25], "fork_epoch": [0, 15]})
+    >>> found = last_alignments(values)
+    >>> found["alignment_last"].values.tolist(), found["last_time"]
+    ([2.0, 8.0], 25)
+    """
+    means = pair_mean(after)
+    last = [means.sel(fork_epoch=fork).dropna("after")[-1].drop_vars("after") for fork in means.fork_epoch.values]
+    latest = means.dropna("after", how="all").after.values[-1]
+    return {"alignment_last": xr.concat(last, "fork_epoch"), "last_time": int(latest)}
+
+
+def training_numbers(during: xr.Dataset) -> dict[str, Any]:
+    """What the text quotes of `during_training`, means over parents: first, last and highest."""
+    means = during.mean("parent")
+    return {
+        f"parent_{name}": {"first": each[0], "last": each[-1], "highest": each.max()} for name, each in means.items()
+    }
+
+
 def nearby_curvature(run: Run, parameters: Parameters) -> xr.Dataset:
     """Slope and curvature towards the other sibling, at one point and over a short stretch of the line around it.
 

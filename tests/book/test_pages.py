@@ -73,9 +73,12 @@ def test_quoted_results_are_numbers(chapter: Visit) -> None:
     assert quoted
     number = re.compile(r"−?[\d,]*\.?\d+( × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?%?")
     # The test's book has two parents, and so few have no intervals, nor always a correlation within forks.
+    # In the table of chapter 11, ratios of barriers are undefined where late siblings have none.
+    ratios = chapter.name.endswith("11_degenerate_valleys")
     missing = [
         text for before, text, after in quoted
-        if text == "nan" and (re.search(r"(\[|^, )$", before or "") or (after or "").startswith(" ["))
+        if text == "nan" and (re.search(r"(\[|^, )$", before or "") or (after or "").startswith(" [")
+                              or (ratios and not (before or after)))
     ]  # fmt: skip
     assert [text for _, text, _ in quoted if not number.fullmatch(text)] == missing
 

@@ -19,7 +19,7 @@ from lmc_utils.settings import ParameterError
         ({"n_points": 9}, "n_points must be >= 10 (got 9)"),
         ({"roots": [1]}, "roots must be a list of at least two (got [1.0])"),
         ({"roots": [1, 1]}, "roots must be distinct, finite numbers (got [1.0, 1.0])"),
-        ({"roots": "1, 2"}, "roots must be a list, each item a finite number or null (got '1, 2')"),
+        ({"roots": "1, 2"}, "roots must be null or a list, each item a finite number (got '1, 2')"),
         ({"spacing": 1e30}, "spacing must be such that all barriers lie between 1e-300 and 1e300 (got 1e+30)"),
         ({"roots": [0, 1e-90]}, "roots must be such that all barriers lie between 1e-300 and 1e300 (got [0.0, 1e-90])"),
     ],

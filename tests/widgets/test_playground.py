@@ -64,7 +64,7 @@ def test_a_run_gives_the_numbers_of_the_engine_and_shows_them(page: Page) -> Non
 
 
 def test_pictures_change_while_it_trains_and_can_be_stopped(page: Page) -> None:
-    main = show(page, Playground())
+    main = show(page, Playground(epochs=200, width=64))  # far from its end when it is stopped
     page.evaluate(
         """() => {
             window.said = new Set();
