@@ -30,8 +30,8 @@ def steep_directions(
     """The Hessian at the first network of each pair, and how the direction to the second network lies in it.
 
     Let `delta` be the difference of the networks, `P` the projection onto the steep directions (the eigenvectors of the
-    largest eigenvalues), and `r` a random direction of the length of `delta`. The loss is measured half-way: at
-    `theta_1` plus half of `delta`, of `P delta`, of `delta - P delta` and of `r`.
+    largest eigenvalues), and `r` a random direction of the length of `delta`. The loss is measured at the midpoint:
+    at `theta_1` plus half of `delta`, of `P delta`, of `delta - P delta` and of `r`.
 
     Args:
         pairs: the networks.
@@ -45,7 +45,7 @@ def steep_directions(
         `direction_curvature.compared`. With a last dimension number (from 1): `eigenvalue`, descending; and
         `length_share` and `curvature_share`, the fractions of the squared length and of the curvature of `delta` along
         so many of the steepest directions. With a last dimension part (line, steep, rest, random): `rise` of the loss
-        half-way, for random directions the mean of four. NaN where there is no pair.
+        at the midpoint, for random directions the mean of four. NaN where there is no pair.
 
     Raises:
         ParameterError: see `hessian.operator` and `spectrum.largest_eigenpairs`.
@@ -62,7 +62,7 @@ def steep_directions(
         "eigenvalue": Quantity((*dims, "number"), unit, "eigenvalue of the Hessian"),
         "length_share": Quantity((*dims, "number"), "", "fraction of the squared length in the steepest directions"),
         "curvature_share": Quantity((*dims, "number"), "", "fraction of the curvature in the steepest directions"),
-        "rise": Quantity((*dims, "part"), unit, "loss half-way less the loss of the first network"),
+        "rise": Quantity((*dims, "part"), unit, "loss at the midpoint less the loss of the first network"),
     }
     found = blank(coords, quantities, {**pairs.attributes, "split": split})
     try:

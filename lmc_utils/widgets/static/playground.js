@@ -168,7 +168,7 @@ function playground({ model, el }, safely) {
   }
 
   function verdict({ finite, error, loss, errorBarrier, lossBarrier }) {
-    if (!finite) return "Training diverged: the weights are no longer finite numbers. Choose a lower learning rate.";
+    if (!finite) return "Training diverged (NaN or infinite weights). Choose a lower learning rate.";
     const ends = `${error[0].toFixed(1)} % and ${error.at(-1).toFixed(1)} %`;
     if (Math.max(loss[0], loss.at(-1)) > CHANCE) {
       return `A copy has learned almost nothing: the errors are ${ends}, and guessing gives about 50 %. ` +
