@@ -24,11 +24,15 @@ from lmc_utils.measure import geometry, hessian, lines, spectrum
 from lmc_utils.measure.batchnorm import CONVENTIONS
 from lmc_utils.measure.ensembles import average_and_ensemble
 from lmc_utils.measure.labelled_arrays import Coords, Quantity, blank
+from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.sibling_sets import around_mean
-from lmc_utils.measure.stacked_evaluator import require_stacked
+from lmc_utils.measure.stacked_evaluator import StackedEvaluator, require_stacked
 from lmc_utils.measure.steep_directions import steep_directions
-from lmc_utils.provenance import CHECKOUT, run_environment, write_whole
+from lmc_utils.networks.stack import Networks
+from lmc_utils.provenance import CHECKOUT, digest, run_environment, runs_folder, write_whole
 from lmc_utils.settings import ParameterError, require_choice
+
+Array = np.ndarray[Any, Any]
 
 PLACES = (CHECKOUT / "results", Path(sys.prefix) / "share" / "lmc_utils" / "results")
 _RESNET = Experiment(architecture="resnet8", widths=(8,), norm="batch", learning_rate=0.4, epochs=20, parents=3)
@@ -135,21 +139,54 @@ def all_eigenvalues() -> xr.Dataset:
     """All eigenvalues of the Hessian at siblings of the first and the last fork: the default network, two parents.
 
     Returns:
+        See `_fractions_of_eigenvalues`. On the whole training set.
+    """
+    return _fractions_of_eigenvalues(train(DEFAULT).pairs(parents=range(2)))
+
+
+def all_eigenvalues_of_resnet8() -> xr.Dataset:
+    """All eigenvalues at siblings of the first and the last fork: ResNet-8 with group normalisation, one parent.
+
+    Returns:
+        See `_fractions_of_eigenvalues`. On 1,000 samples of the training set.
+    """
+    pairs = train(RESNET_WITH_GROUPS).pairs(parents=range(1))
+    return _fractions_of_eigenvalues(replace(pairs, evaluator=require_stacked(pairs).with_few_samples(1000)))
+
+
+def _fractions_of_eigenvalues(pairs: Pairs) -> xr.Dataset:
+    """The distribution of all eigenvalues at the first sibling of each parent, after its first and its last fork.
+
+    Returns:
         With the dimensions fork_epoch, parent and threshold (relative to the largest eigenvalue): `share_below`, the
         fraction of eigenvalues that are at most so large in absolute value, and `share_negative`, that of eigenvalues
-        which are more negative than minus the threshold. On the whole training set.
+        which are more negative than minus the threshold.
     """
-    pairs, forks = train(DEFAULT).pairs(parents=range(2)), [DEFAULT.fork_epochs[0], DEFAULT.fork_epochs[-1]]
-    coords: Coords = {"fork_epoch": forks, "parent": [0, 1], "threshold": THRESHOLDS.tolist()}
+    everything = pairs.coords
+    forks = [everything["fork_epoch"][0], everything["fork_epoch"][-1]]
+    coords: Coords = {"fork_epoch": forks, "parent": everything["parent"], "threshold": THRESHOLDS.tolist()}
     dims = tuple(coords)
     found = blank(coords, {"share_below": Quantity(dims), "share_negative": Quantity(dims)}, {})
+    evaluator = require_stacked(pairs)
     for row, fork in enumerate(forks):
         for place, corners in pairs.only(fork_epoch=fork):
-            one = pairs.evaluator.select(corners, [0])
-            values = spectrum.eigenvalues(spectrum.dense(hessian.operator(pairs.evaluator, one, split="train")))
+            values = _all_eigenvalues(evaluator, evaluator.select(corners, [0]))
             relative = (values / values[0])[:, None]
             found.share_below.values[row, place[1]] = (abs(relative) <= THRESHOLDS).mean(0)
             found.share_negative.values[row, place[1]] = (relative < -THRESHOLDS).mean(0)
+    return found
+
+
+def _all_eigenvalues(evaluator: StackedEvaluator, network: Networks) -> Array:
+    """All eigenvalues of the Hessian of one network, descending, on the training set; kept, as they take minutes."""
+    code = [Path(str(module.__file__)) for module in (hessian, spectrum)]
+    key = digest([code, network.theta.numpy(), *(each.numpy() for each in evaluator.samples["train"])])
+    kept = runs_folder() / "eigenvalues" / f"{key}.npy"
+    if not kept.is_file():
+        values = spectrum.eigenvalues(spectrum.dense(hessian.operator(evaluator, network, split="train")))
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.save(kept, values)
+    found: Array = np.load(kept)
     return found
 
 
@@ -176,6 +213,7 @@ TABLES: dict[str, Callable[[], xr.Dataset]] = {
     for each in (
         *(resnet8_norms, resnet8_fashion_mnist, four_siblings, sibling_differences, averages_of_siblings),
         *(sixteen_siblings, steep_directions_of_siblings, steep_directions_of_resnets, all_eigenvalues),
+        all_eigenvalues_of_resnet8,
     )
 }
 
