@@ -92,14 +92,15 @@ def measure(experiment: RecipeExperiment, parameters: Parameters, curve: curves.
     """Train a recipe, and measure all that the claims are about.
 
     Returns:
-        One number for each parent, and where the meaning asks for it for each fork (`first`, `early`, `late`); in
+        For each parent, and where the meaning asks for it for each fork (`first`, `early`, `late`); in
         points of training error, unless said otherwise. At the end of training:
 
         - `error_barrier` of all forks; `restart_barrier` of late siblings that restart, `noise_barrier` of siblings of
           the first fork that differ by the smallest noise, and `aligned_barrier` and `curve_barrier` of the first fork,
           after alignment and along curves (NaN from the parent `curve_parents` on); and `soon_midpoint_error`, the
           error at the midpoint of late siblings less their own, at `RecipeExperiment.soon`;
-        - `train_error` and `test_error` of the siblings, percent;
+        - `train_error` and `test_error` of the siblings, percent; and `error_along_line`, the mean training error over
+          parents, with the dimensions fork and alpha;
         - on `derivative_samples`: `loss_barrier` and `predicted_barrier` at the midpoint (nats), `squared_distance`,
           `curvature` and `gauss_newton` towards the sibling (nats), `trace` (nats) and `alignment`; and of the first
           fork `layer_rank`, the rank correlation over layers of predicted and measured rise, `stretch_over_derivative`,
@@ -145,16 +146,20 @@ def measure(experiment: RecipeExperiment, parameters: Parameters, curve: curves.
         "independent_disagreement": _of_independent(run),
         "ensemble_gain": _ensemble_gain(run),
     }
-    return xr.Dataset({name: _by_fork_and_parent(values) for name, values in found.items()})
+    by_parent = {name: _by_fork_and_parent(values) for name, values in found.items()}
+    along = end_of_training(line, "train").error.mean(["parent", "pair"]).reset_coords(drop=True)
+    return xr.Dataset(by_parent | {"error_along_line": _named_forks(along)})
 
 
 def _by_fork_and_parent(values: xr.DataArray) -> xr.DataArray:
     """Without the dimensions of length 1 that are not of parents; several forks are named by `FORKS`."""
     single = [dim for dim, size in values.sizes.items() if size == 1 and dim != "parent"]
     plain = values.squeeze(single).reset_coords(drop=True).drop_attrs()
-    if "fork_epoch" not in plain.dims:
-        return plain
-    return plain.assign_coords(fork_epoch=list(FORKS)).rename(fork_epoch="fork").transpose("fork", "parent")
+    return _named_forks(plain).transpose("fork", "parent") if "fork_epoch" in plain.dims else plain
+
+
+def _named_forks(values: xr.DataArray) -> xr.DataArray:
+    return values.assign_coords(fork_epoch=list(FORKS)).rename(fork_epoch="fork")
 
 
 def _first(values: xr.DataArray) -> xr.DataArray:
