@@ -206,13 +206,15 @@ EXERCISES: dict[str, Any] = {
         "is about 1 here.",
         {
             "That is the test set. The training set was asked for.": lambda: _falls(split="test"),
-            "That is the last fork. The one at epoch 2 was asked for.": lambda: _falls(_LATE),
+            "That is the last fork. The one two epochs after initialisation was asked for.": lambda: _falls(_LATE),
             "The first number is the factor of the distance. Square it.": lambda: _falls() ** [0.5, 1, 1],
             "The second number is the factor of the curvature, which contains the distance. Use the alignment.": (
                 lambda: _falls(direction="curvature")
             ),
             "The third number is the factor of the error barrier. Use the loss.": lambda: _falls(barrier="error"),
-            "Those are the values for the fork at initialisation. Divide them by those for epoch 2.": lambda: _parts(0),
+            "Those are the values for the fork at initialisation. Divide them by those for the later fork.": lambda: (
+                _parts(0)
+            ),
         },
         parts={name: Part(index=number) for number, name in enumerate(("squared distance", "alignment", "barrier"))},
         tolerance=0.02,
