@@ -11,8 +11,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from lmc_utils.forking import Member, Run, result_tables
-from lmc_utils.measure import barriers, curvature, hessian, lines, spectrum
+from lmc_utils.forking import Experiment, Member, Run, result_tables
+from lmc_utils.measure import barriers, curvature, hessian, lines, spectral_density, spectrum
 from lmc_utils.measure.direction_curvature import against_random
 from lmc_utils.measure.labelled_arrays import Place, Quantity, blank
 from lmc_utils.measure.pairs import Pairs
@@ -26,6 +26,7 @@ from lmc_utils.settings import Settings, at_least, parameter
 OUTLIER = 0.1  # of the largest eigenvalue, or more
 FLAT = 1e-3  # of the largest eigenvalue, or less
 COUNTS = (10, 50, 100)  # of steepest directions
+DENSITY_PROBES, DENSITY_STEPS = 2, 60  # random vectors of each spectral density, and Lanczos steps for each
 AFTER = (1, 2, 5, 10, 25)  # epochs after the fork
 EPOCHS = (1, 5, 10, 20, 50, 100, 200)  # of the parents
 TABLES = (
@@ -47,9 +48,9 @@ class Parameters(Settings):
         "smoke": {"hessian_samples": 100, "probes": 2, "eigenpairs": 20},
     }
 
-    def few(self, pairs: Pairs) -> Pairs:
-        """The same pairs on so many training samples."""
-        return replace(pairs, evaluator=require_stacked(pairs).with_few_samples(self.hessian_samples))
+    def few(self, pairs: Pairs, times: int = 1) -> Pairs:
+        """The same pairs on `hessian_samples` training samples, or so many times as many."""
+        return replace(pairs, evaluator=require_stacked(pairs).with_few_samples(times * self.hessian_samples))
 
 
 def spectra(run: Run, parameters: Parameters) -> xr.Dataset:
@@ -61,6 +62,30 @@ def spectra(run: Run, parameters: Parameters) -> xr.Dataset:
     pairs = parameters.few(run.pairs(parents=[0])).only(pair="0-1")
     found = steep_directions(pairs, eigenpairs=parameters.eigenpairs)
     return found.sel(pair="0-1", drop=True).squeeze(["parent", "epoch"], drop=True)
+
+
+def densities(run: Run, parameters: Parameters) -> xr.Dataset:
+    """The density of all eigenvalues at the first parent's first sibling, for the first and the last fork.
+
+    On four times `hessian_samples` training samples: all those of the default run, as for the table `all_eigenvalues`.
+
+    Returns:
+        `node` (nats) and `weight` of `spectral_density.Quadrature`; with the dimensions fork_epoch, probe and step.
+    """
+    pairs = parameters.few(run.pairs(parents=[0]), times=4).only(pair="0-1")
+    evaluator = require_stacked(pairs)
+    steps = min(DENSITY_STEPS, evaluator.parameters)
+    forks = run.experiment.fork_epochs
+    found = {}
+    for fork in dict.fromkeys((forks[0], forks[-1])):
+        for _, corners in pairs.only(fork_epoch=fork):
+            matrix = hessian.operator(evaluator, evaluator.select(corners, [0]))
+            with hidden():
+                nodes = spectral_density.density(matrix, probes=DENSITY_PROBES, steps=steps, seed=0)
+            found[fork] = xr.Dataset(
+                {"node": (("probe", "step"), nodes.nodes), "weight": (("probe", "step"), nodes.weights)}
+            )
+    return xr.concat(found.values(), xr.Variable("fork_epoch", list(found)))
 
 
 def during_training(run: Run, parameters: Parameters) -> xr.Dataset:
@@ -95,6 +120,17 @@ def towards_siblings(run: Run, parameters: Parameters, part: str = "hessian") ->
     return against_random(pairs, probes=parameters.probes, part=part).squeeze("epoch", drop=True)
 
 
+def epochs_after_fork(experiment: Experiment) -> dict[tuple[int, float], int]:
+    """The whole epochs at which `alignment_after_fork` measures, by the epochs after the fork and the fork epoch.
+
+    >>> epochs_after_fork(Experiment(epochs=4, fork_epochs=(0, 1.5)))
+    {(1, 0): 1, (1, 1.5): 3, (2, 0): 2, (2, 1.5): 4}
+    """
+    every = itertools.product(AFTER, experiment.fork_epochs)
+    found = {(after, fork): math.ceil(fork + after) for after, fork in every}
+    return {place: epoch for place, epoch in found.items() if epoch <= experiment.last_epoch}
+
+
 def alignment_after_fork(run: Run, parameters: Parameters) -> xr.DataArray:
     """The alignment of the direction to the other sibling, so many epochs after the fork.
 
@@ -108,12 +144,10 @@ def alignment_after_fork(run: Run, parameters: Parameters) -> xr.DataArray:
     everything = run.pairs().coords
     coords = {name: everything[name] for name in ("fork_epoch", "parent", "pair")}
     found = blank({"after": list(AFTER), **coords}, {"alignment": Quantity(("after", *coords))}, {})
-    for after, fork in itertools.product(AFTER, run.experiment.fork_epochs):
-        epoch = math.ceil(fork + after)
-        if epoch <= run.experiment.last_epoch:
-            pairs = parameters.few(run.pairs([epoch])).only(fork_epoch=fork)
-            measured = against_random(pairs, probes=parameters.probes).alignment
-            found.alignment.loc[{"after": after, "fork_epoch": fork}] = measured.sel(fork_epoch=fork, epoch=epoch)
+    for (after, fork), epoch in epochs_after_fork(run.experiment).items():
+        pairs = parameters.few(run.pairs([epoch])).only(fork_epoch=fork)
+        measured = against_random(pairs, probes=parameters.probes).alignment
+        found.alignment.loc[{"after": after, "fork_epoch": fork}] = measured.sel(fork_epoch=fork, epoch=epoch)
     alignment: xr.DataArray = found.alignment
     return alignment
 
@@ -121,18 +155,20 @@ def alignment_after_fork(run: Run, parameters: Parameters) -> xr.DataArray:
 def last_alignments(after: xr.DataArray) -> dict[str, Any]:
     """The mean alignment at the last time after each fork that was measured, and the latest of these times (epochs).
 
+    NaN where none was, as after a fork at the end of training.
+
     Args:
         after: from `alignment_after_fork`.
 
     >>> values = xr.DataArray([[9.0, 8.0], [2.0, np.nan]], {"after": [1, 25], "fork_epoch": [0, 15]})
     >>> found = last_alignments(values)
     >>> found["alignment_last"].values.tolist(), found["last_time"]
-    ([2.0, 8.0], 25)
+    ([2.0, 8.0], 25.0)
     """
     means = pair_mean(after)
-    last = [means.sel(fork_epoch=fork).dropna("after")[-1].drop_vars("after") for fork in means.fork_epoch.values]
-    latest = means.dropna("after", how="all").after.values[-1]
-    return {"alignment_last": xr.concat(last, "fork_epoch"), "last_time": int(latest)}
+    times = means.after.where(means.notnull()).max("after")
+    last = means.where(means.after == times).sum("after", min_count=1)
+    return {"alignment_last": last, "last_time": times.max().item()}
 
 
 def training_numbers(during: xr.Dataset) -> dict[str, Any]:
@@ -218,6 +254,34 @@ def falls(towards: xr.Dataset, barrier: xr.DataArray) -> xr.Dataset:
     return found.where(found.unexplained.notnull())
 
 
+def density_numbers(density: xr.Dataset, shares: xr.Dataset) -> dict[str, Any]:
+    """Fractions of flat and of clearly negative eigenvalues, by an estimated density and by all eigenvalues.
+
+    Args:
+        density: from `densities`.
+        shares: the table `all_eigenvalues`, of which the first parent is used.
+
+    >>> labels = {"fork_epoch": [0]}
+    >>> parts = {"node": [[[-1.0, 0.0, 2.0]]], "weight": [[[0.25, 0.25, 0.5]]]}
+    >>> density = xr.Dataset({name: (("fork_epoch", "probe", "step"), part) for name, part in parts.items()}, labels)
+    >>> below = xr.DataArray([[[0.2]]], {**labels, "threshold": [FLAT]}, ["fork_epoch", "parent", "threshold"])
+    >>> found = density_numbers(density, xr.Dataset({"share_below": below, "share_negative": below}))
+    >>> [[found[source][name].item() for name in ("flat", "negative")] for source in ("density", "exact")]
+    [[0.25, 0.25], [0.2, 0.2]]
+    """
+    relative = density.node / density.node.max(["probe", "step"])
+    first = shares.isel(parent=0)
+
+    def fraction(met: xr.DataArray) -> xr.DataArray:
+        found: xr.DataArray = density.weight.where(met, 0).sum("step").mean("probe")
+        return found
+
+    return {
+        "density": {"flat": fraction(abs(relative) <= FLAT), "negative": fraction(relative < -FLAT)},
+        "exact": {"flat": flat(first), "negative": negative(first)},
+    }
+
+
 def spectrum_numbers(steep: xr.Dataset, shares: xr.Dataset) -> dict[str, Any]:
     """What the text quotes of spectra, means over parents.
 
@@ -232,7 +296,7 @@ def spectrum_numbers(steep: xr.Dataset, shares: xr.Dataset) -> dict[str, Any]:
         "largest_eigenvalue": pair_mean(steep.eigenvalue.isel(number=0, drop=True)),
         "trace": pair_mean(steep.trace),
         "flat_share_1e_3": flat(mean),
-        "negative_share": mean.share_negative.sel(threshold=FLAT, method="nearest", drop=True),
+        "negative_share": negative(mean),
     }
 
 
@@ -242,23 +306,80 @@ def flat(shares: xr.Dataset) -> xr.DataArray:
     return found
 
 
+def negative(shares: xr.Dataset) -> xr.DataArray:
+    """The fraction of directions that are not flat, see `FLAT`, and have a negative eigenvalue."""
+    found: xr.DataArray = shares.share_negative.sel(threshold=FLAT, method="nearest", drop=True)
+    return found
+
+
+def parameter_count(steep: xr.Dataset) -> int:
+    """The number of parameters of the networks of a table, from the definition of the alignment.
+
+    A rerun may have networks of another size than those of the book's tables.
+
+    Args:
+        steep: from `measure.steep_directions`.
+
+    >>> steep_values = {"alignment": 1.5, "squared_distance": 4.0, "trace": 4.0, "curvature": 12.0}
+    >>> parameter_count(xr.Dataset(steep_values))
+    2
+    """
+    return round(float((steep.alignment * steep.squared_distance * steep.trace / steep.curvature).median()))
+
+
 def direction_numbers(steep: xr.Dataset, parameters: int) -> dict[str, Any]:
     """What the text quotes of the direction to the other sibling, means over parents and pairs.
 
     Args:
         steep: the table `steep_directions_of_siblings`.
-        parameters: of the network.
+        parameters: of its networks, see `parameter_count`.
     """
+    random = random_curvature(steep)
     tops = {
         f"top_{count}": {
             "length": pair_mean(steep.length_share.sel(number=count, drop=True)),
             "curvature": pair_mean(steep.curvature_share.sel(number=count, drop=True)),
             "length_chance": count / parameters,
+            "curvature_chance": random.sel(number=count).item(),
         }
         for count in COUNTS
     }
     rise = pair_mean(steep.rise).transpose("part", ...)
     return {**tops, "rise": rise, "line_over_random": rise.sel(part="line") / rise.sel(part="random")}
+
+
+def random_curvature(steep: xr.Dataset) -> xr.DataArray:
+    """The fraction of the curvature along a random direction that so many of the steepest directions hold.
+
+    Args:
+        steep: from `measure.steep_directions`.
+
+    Returns:
+        The expected curvature in these directions over that in all, mean over pairs; with the dimension number.
+
+    >>> eigenvalue = xr.DataArray([[[[4.0, 2.0]]]], dims=["fork_epoch", "parent", "pair", "number"])
+    >>> random_curvature(xr.Dataset({"eigenvalue": eigenvalue, "trace": eigenvalue.sum("number") + 2})).values
+    array([0.5 , 0.75])
+    """
+    within: xr.DataArray = steep.eigenvalue.cumsum("number") / steep.trace
+    return within.mean(["fork_epoch", "parent", "pair"])
+
+
+def angles_at_mean(around: xr.Dataset) -> dict[str, xr.DataArray]:
+    """The angle between two of several networks as seen from their mean, in degrees, and its standard deviation.
+
+    By the law of cosines, with the root mean square distance from the mean for each network.
+
+    Args:
+        around: see `measure.sibling_sets.around_mean`.
+
+    >>> triangle = {"radius": 1.0, "distance": 3**0.5, "distance_spread": 0.0}
+    >>> {name: round(each.item(), 6) for name, each in angles_at_mean(xr.Dataset(triangle)).items()}
+    {'angle': 120.0, 'angle_spread': 0.0}
+    """
+    angle: xr.DataArray = np.arccos(1 - around.distance**2 / (2 * around.radius**2))
+    spread = around.distance * around.distance_spread / (around.radius**2 * np.sin(angle))
+    return {"angle": np.degrees(angle), "angle_spread": np.degrees(spread)}
 
 
 def above_networks(around: xr.Dataset) -> xr.DataArray:

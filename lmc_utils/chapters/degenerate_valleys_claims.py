@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from lmc_utils.chapters.degenerate_valleys import FLAT, OUTLIER, above_networks, flat
@@ -42,8 +43,8 @@ def claims_about_spectra(steep: xr.Dataset, shares: xr.Dataset) -> ClaimTable:
                 ),
             ),
             Claim(
-                "The valleys are degenerate: more than half of all directions are flat, with less than "
-                f"{FLAT:g} of the largest eigenvalue.",
+                "The valleys are degenerate: more than half of all directions are flat, their "
+                f"eigenvalues at most {FLAT:g} of the largest in absolute value.",
                 ((_HALF_OF_ALL, (_flat(shares),)),),
             ),
         )
@@ -60,14 +61,16 @@ def claims_about_directions(
         resnets: the table `steep_directions_of_resnets`.
         after: from `alignment_after_fork`.
         found: from `falls`.
-        parameters: of the network.
+        parameters: of the networks of the first table.
     """
     first, last = (steep.isel(fork_epoch=[place]) for place in (0, -1))
     most = int(steep.number[-1])
     in_steepest, chance = steep.length_share.isel(number=-1, drop=True), most / parameters
     rise = steep.rise
-    unexplained = intervals(found.unexplained.isel(fork_epoch=[-1]), "", label="fall of the barrier over the product")
-    late = after.isel(fork_epoch=[-1]).dropna("after")
+    # With a single fork there is no fall.
+    to_last = found.unexplained.isel(fork_epoch=slice(-1, None))
+    unexplained = intervals(to_last, "", label="fall of the barrier over the product")
+    late = after.isel(fork_epoch=[-1])
     return ClaimTable(
         (
             Claim(
@@ -98,7 +101,8 @@ def claims_about_directions(
                 ),
             ),
             Claim(
-                "Of siblings of the first fork, they hold at most twice as much as of a random direction.",
+                f"Early siblings do not lie along the steepest directions: the {most} steepest hold less than twice as "
+                "much of the squared length as of a random direction's.",
                 (
                     (
                         NEGATIVE,
@@ -128,11 +132,11 @@ def claims_about_directions(
                 ((Rule("above", 1 / _FACTOR), unexplained), (Rule("below", _FACTOR), unexplained)),
             ),
             Claim(
-                "The direction between late siblings is not inherited from the fork: one epoch after it, it is "
-                "steeper than random ones, and its alignment falls to the last measured epoch.",
+                "The flat direction between late siblings is not inherited from the fork: one epoch after it, the "
+                "direction is steeper than random ones, and its alignment is lower at the last time after the fork.",
                 (
                     (Rule("above", 1.0), intervals(late.isel(after=0), "", label="alignment after one epoch")),
-                    (POSITIVE, intervals(late.isel(after=0) - late.isel(after=-1), "", label="fall of the alignment")),
+                    (POSITIVE, intervals(_fall_after_fork(late), "", label="fall of the alignment")),
                 ),
             ),
         )
@@ -192,20 +196,21 @@ def claims_about_parts(hessian: xr.Dataset, gauss_newton: xr.Dataset, nearby: xr
         hessian, gauss_newton: from `towards_siblings`.
         nearby: from `nearby_curvature`.
     """
-    relative = (hessian.curvature - gauss_newton.curvature) / hessian.curvature
+    relative = (hessian.curvature - gauss_newton.curvature) / gauss_newton.curvature  # which is never below zero
     kinks = (nearby.stretch - nearby.derivative) / nearby.derivative
+    later = kinks.isel(fork_epoch=slice(1, None))
     return ClaimTable(
         (
             Claim(
                 "The remainder makes the direction to the sibling flatter, at every fork.",
-                ((NEGATIVE, intervals(relative, "", label="remainder over the curvature")),),
+                ((NEGATIVE, intervals(relative, "", label="remainder over Gauss-Newton")),),
             ),
             Claim(
                 "Kinks add curvature that derivatives do not see, relatively more of it between late siblings.",
                 (
                     (POSITIVE, intervals(kinks, "", label="kinks over the curvature")),
-                    (POSITIVE, intervals((kinks.isel(fork_epoch=[-1]) - kinks.isel(fork_epoch=0, drop=True)), "",
-                                         label="last fork less first")),
+                    (POSITIVE, intervals(later.isel(fork_epoch=slice(-1, None)) - kinks.isel(fork_epoch=0, drop=True),
+                                         "", label="last fork less first")),
                 ),
             ),
         )
@@ -214,6 +219,13 @@ def claims_about_parts(hessian: xr.Dataset, gauss_newton: xr.Dataset, nearby: xr
 
 def _flat(shares: xr.Dataset) -> Cases:
     return Cases("fraction of flat directions", tuple(flat(shares).values.ravel().tolist()))
+
+
+def _fall_after_fork(late: xr.DataArray) -> xr.DataArray:
+    """The alignment at the first time after the fork less that at the last measured one; NaN if they are the same."""
+    measured = late.dropna("after")
+    last = measured.isel(after=-1, drop=True) if measured.sizes["after"] > 1 else np.nan
+    return late.isel(after=0, drop=True) - last
 
 
 def _relative_difference(values: xr.DataArray) -> xr.DataArray:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from lmc_utils.figures import elements
 from lmc_utils.figures.theme import INK
+from lmc_utils.measure.spectral_density import Quadrature, smoothed
+
+_WIDTH = 0.02  # of a smoothed eigenvalue, relative to the largest
+_FAINTEST = 1e-6  # of the highest density
 
 
 def spectrum(eigenvalues: xr.DataArray, shares: xr.DataArray, outlier: float) -> Figure:
@@ -34,14 +39,36 @@ def spectrum(eigenvalues: xr.DataArray, shares: xr.DataArray, outlier: float) ->
     return figure
 
 
-def direction_in_spectrum(steep: xr.Dataset, parameters: int) -> Figure:
+def spectral_density(density: xr.Dataset) -> Figure:
+    """The density of all eigenvalues, smoothed, on a logarithmic axis; a line for each fork epoch.
+
+    Args:
+        density: `node` and `weight` of quadratures, with the dimensions fork_epoch, probe and step.
+    """
+    figure, (axis,) = elements.side_by_side(1, (6.4, 3.4))
+    largest = float(density.node.max())
+    grid = np.linspace(float(density.node.min()) - 4 * _WIDTH * largest, (1 + 4 * _WIDTH) * largest, 1000)
+    curves = []
+    for fork, colour, nodes in elements.each_fork(density.node):
+        both = (nodes, density.weight.sel(fork_epoch=fork))
+        quadrature = Quadrature(*(each.transpose("probe", "step").values for each in both))
+        curves.append(smoothed(quadrature, grid, width=_WIDTH * largest))
+        axis.plot(grid, curves[-1], color=colour, lw=1.4, label=f"{fork:g}")
+    axis.set(xlabel="eigenvalue (nats)", ylabel="fraction of eigenvalues per nat", yscale="log")
+    axis.set_ylim(_FAINTEST * np.max(curves), 3 * np.max(curves))
+    axis.legend(title="fork epoch", fontsize="small")
+    return figure
+
+
+def direction_in_spectrum(steep: xr.Dataset, parameters: int, random_curvature: xr.DataArray) -> Figure:
     """How much of the direction to the other sibling, and of the curvature along it, the steepest directions hold.
 
     Means over parents; a line for each fork epoch.
 
     Args:
         steep: from `measure.steep_directions`, with the dimensions fork_epoch, parent, pair and number.
-        parameters: of the network, for a random direction.
+        parameters: of the network, for the squared length of a random direction.
+        random_curvature: fractions of the curvature along a random direction, with the dimension number.
     """
     figure, axes = elements.side_by_side(2, (8.6, 3.5), xlabel="number of steepest directions", xscale="log")
     named = {"fraction of the squared length": steep.length_share, "fraction of the curvature": steep.curvature_share}
@@ -49,7 +76,8 @@ def direction_in_spectrum(steep: xr.Dataset, parameters: int) -> Figure:
         for fork, colour, each in elements.each_fork(values):
             axis.plot(each.number, each.mean(["parent", "pair"]), color=colour, lw=1.6, label=f"fork at {fork:g}")
         axis.set_ylabel(name)
-    axes[0].plot(steep.number, steep.number / parameters, color=INK, ls=":", lw=1.2, label="random direction")
+    for axis, random in zip(axes, (steep.number / parameters, random_curvature), strict=True):
+        axis.plot(steep.number, random, color=INK, ls=":", lw=1.2, label="random direction")
     axes[0].set_yscale("log")
     elements.legend_below(figure, 5)
     return figure

@@ -80,7 +80,7 @@ def around_mean(groups: Pairs, *, samples: int = 16, seed: int = 0, split: str |
         ):
             shape[name].values[place] = value
         directions = normal - normal.mean(1, keepdim=True)
-        lengths = torch.einsum("pi,ij,pj->p", directions, centred, directions).sqrt()
+        lengths = torch.einsum("pi,ij,pj->p", directions, centred, directions).clamp_min(0).sqrt()
         sphere = 1 / count + radius * directions / lengths[:, None].clamp_min(torch.finfo(torch.float64).tiny)
         mean = torch.full((1, count), 1 / count, dtype=torch.float64)
         return Mixtures(torch.cat([torch.eye(count, dtype=torch.float64), mean, sphere]))

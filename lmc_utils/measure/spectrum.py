@@ -65,7 +65,8 @@ def largest_eigenpairs(
         iterations: largest number of restarts; by default ten for each parameter.
 
     Raises:
-        ParameterError: a count that is not between 1 and the number of parameters, or no convergence.
+        ParameterError: a count that is not between 1 and the number of parameters, not enough memory, or no
+            convergence.
 
     >>> diagonal = LinearOperator((50, 50), matvec=lambda vector: np.arange(50) * vector.ravel(), dtype=float)
     >>> largest_eigenpairs(diagonal, 3, seed=0).values.round(6)
@@ -76,6 +77,7 @@ def largest_eigenpairs(
     if 2 * count + 1 >= size:
         values, vectors = np.linalg.eigh(dense(operator))
     else:
+        require_resources(f"count ({count:,} eigenpairs)", memory=_BYTES * (3 * count + 1) * size)
         start = np.random.default_rng(seed).standard_normal(size)
         with bar(description="computing eigenvectors", unit="product") as progress:
 

@@ -11,8 +11,10 @@ import xarray as xr
 from lmc_utils.chapters import degenerate_valleys as chapter
 from lmc_utils.chapters import degenerate_valleys_claims as claims
 from lmc_utils.forking import Experiment, Run, result_tables, train
+from lmc_utils.measure import hessian, spectrum
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.direction_curvature import against_random
+from lmc_utils.measure.steep_directions import steep_directions
 
 FORKS, PARENTS = (0.0, 15.0), 4
 SMALL = chapter.Parameters(hessian_samples=60, probes=3, eigenpairs=4)
@@ -77,6 +79,39 @@ def test_the_parents_spectrum_is_measured_at_stored_epochs(run: Run) -> None:
     assert chapter.spectra(run, SMALL).eigenvalue.sizes["number"] == 4
 
 
+def test_the_density_is_estimated_at_the_first_and_the_last_fork(run: Run) -> None:
+    found = chapter.densities(run, SMALL)
+    assert found.node.sizes == {"fork_epoch": 2, "probe": chapter.DENSITY_PROBES, "step": chapter.DENSITY_STEPS}
+    np.testing.assert_allclose(found.weight.sum("step"), 1)
+    pairs = SMALL.few(run.pairs(parents=[0]), times=4)
+    largest = steep_directions(pairs, eigenpairs=1).eigenvalue.squeeze().values
+    np.testing.assert_allclose(found.node.max("step"), np.stack([largest] * 2, 1), rtol=1e-4)
+    one = train(Experiment(**{**run.experiment.to_json(), "fork_epochs": [0]}))
+    assert chapter.densities(one, SMALL).fork_epoch.values.tolist() == [0]
+
+
+def test_a_fork_at_the_end_of_training_has_no_alignment_after_it(run: Run) -> None:
+    late = train(Experiment(**{**run.experiment.to_json(), "fork_epochs": [0, 3]}))
+    found = chapter.last_alignments(chapter.alignment_after_fork(late, SMALL))
+    assert found["alignment_last"].notnull().values.tolist() == [True, False]
+    assert found["last_time"] == 2
+
+
+def test_the_parameters_of_a_table_are_those_of_its_networks(run: Run) -> None:
+    assert chapter.parameter_count(steep_directions(run.pairs(), eigenpairs=1)) == run.pairs().evaluator.parameters
+
+
+def test_a_random_direction_has_the_curvature_of_the_mean_of_many(run: Run) -> None:
+    pairs = SMALL.few(run.pairs(parents=[0])).only(fork_epoch=0)
+    found = steep_directions(pairs, eigenpairs=4, probes=400)
+    expected = chapter.random_curvature(found).squeeze().values
+    matrix = hessian.operator(pairs.evaluator, pairs.evaluator.select(next(iter(pairs))[1], [0]))
+    steepest = spectrum.largest_eigenpairs(matrix, 4, seed=0)
+    drawn = np.random.default_rng(0).standard_normal((1000, matrix.shape[0]))
+    within = ((drawn @ steepest.vectors) ** 2 * steepest.values).mean(0).cumsum()
+    np.testing.assert_allclose(expected, within / np.einsum("sp,ps->s", drawn, matrix @ drawn.T).mean(), rtol=0.1)
+
+
 def test_claims_about_spectra_hold_and_fail() -> None:
     steep = steep_table(values(1, 1), values(1, 1), {"line": values(1, 1)})
     flat = xr.DataArray(
@@ -104,6 +139,20 @@ def test_claims_about_directions_hold_and_fail() -> None:
     steep = steep_table(values(0.9, 0.7), values(5 * chance, chance, number=[10, 100]), rises)
     found = xr.Dataset({"unexplained": values(3, 3)})
     assert outcomes(claims.claims_about_directions(steep, steep, after[::-1], found, 1000)) == ["fails"] * 9
+
+
+def test_claims_without_a_later_fork_or_time_cannot_be_decided() -> None:
+    chance = 100 / 1000
+    rises = dict.fromkeys(("line", "steep", "rest", "random"), values(1, 1))
+    steep = steep_table(values(1.5, 0.3), values(chance, chance, number=[10, 100]), rises)
+    none = xr.Dataset({"unexplained": values(1, 1).isel(fork_epoch=[])})
+    for heights in ([9, np.nan], [np.nan, np.nan]):
+        after = xr.concat([values(each, each) for each in heights], xr.Variable("after", [1, 25]))
+        found = claims.claims_about_directions(steep, steep, after, none, 1000)
+        assert outcomes(found)[-2:] == ["cannot tell"] * 2
+    nearby = xr.Dataset({"derivative": values(7, 7), "stretch": values(9, 9)}).isel(fork_epoch=[0])
+    curved = xr.Dataset({"curvature": values(7, 7)})
+    assert outcomes(claims.claims_about_parts(curved, curved, nearby))[-1] == "cannot tell"
 
 
 def test_claims_about_solutions_hold_and_fail() -> None:
@@ -136,4 +185,5 @@ def test_the_books_tables_hold_all_that_the_chapter_reads() -> None:
     assert (shares.share_below.isel(threshold=-1) == 1).all()
     assert chapter.resnet_numbers(result_tables.read("steep_directions_of_resnets"))["alignment_resnet8"].size == 4
     assert result_tables.read("sixteen_siblings").fork_epoch.values.tolist() == [0, 2, 15]
+    assert chapter.parameter_count(steep) == 11594
     assert "result_tables" in chapter.how_tables_were_made()

@@ -90,6 +90,9 @@ def test_errors_are_one_line() -> None:
         spectrum.largest_eigenpairs(OPERATOR, 61, seed=0)
     with pytest.raises(ParameterError, match=r"^count: \d of 8 eigenpairs converged; compute fewer, or increase .*$"):
         spectrum.largest_eigenpairs(OPERATOR, 8, seed=0, iterations=1)
+    huge = LinearOperator((10**9, 10**9), matvec=lambda vector: vector, dtype=float)
+    with pytest.raises(ParameterError, match=r"^count \(1,000,000 eigenpairs\): not enough memory: .*$"):
+        spectrum.largest_eigenpairs(huge, 10**6, seed=0)
     with pytest.raises(ParameterError, match=r"^probes must be >= 2 \(got 1\)$"):
         spectrum.trace(OPERATOR, probes=1)
     with pytest.raises(ParameterError, match=r"^parameters must be <= 12,000 for the whole matrix \(got 20000\)$"):
