@@ -1,0 +1,158 @@
+"""What each recipe says about each claim: the tables of `one_recipe`, verdicts corrected for many tests, and controls."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.chapters.claims_elsewhere import CLAIMS, GeneralClaim
+from lmc_utils.chapters.one_recipe import FORKS
+from lmc_utils.forking import result_tables
+from lmc_utils.measure import holm
+from lmc_utils.measure.claims import Outcome, Rule
+from lmc_utils.measure.statistics import Correlation, bounds
+from lmc_utils.settings import ParameterError
+
+__all__ = ["Row", "Tested", "count", "judge", "measured", "shuffled", "test"]
+
+_SIGNIFICANT = 0.025  # one-sided, as for 95 % intervals
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe on a data set, and what was measured of it.
+
+    Attributes:
+        recipe, data: their names in the tables.
+        found: as `one_recipe.measure` returns it.
+        activation: the activation function of its networks.
+    """
+
+    recipe: str
+    data: str
+    found: xr.Dataset
+    activation: str = "relu"
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The statistic of a claim for one row, with its 95 % interval and p-values (all NaN where it is unknown).
+
+    Attributes:
+        meets: p-value of the hypothesis that the statistic breaks a rule of the claim.
+        breaks: p-value of the hypothesis that it meets all rules.
+        outcome: the verdict, corrected for the number of rows, see `judge`.
+    """
+
+    row: Row
+    estimate: float
+    low: float
+    high: float
+    meets: float
+    breaks: float
+    outcome: Outcome = "cannot tell"
+
+
+def measured() -> list[Row]:
+    """The rows whose tables were made, in the order of `result_tables.ELSEWHERE`."""
+    rows = []
+    for data in result_tables.ELSEWHERE_DATA:
+        for recipe in result_tables.ELSEWHERE_RECIPES:
+            try:
+                table = result_tables.read(f"elsewhere_{recipe}_{data}")
+            except ParameterError:
+                continue
+            rows.append(Row(recipe, data, unfold(table), "gelu" if recipe == "mlp_gelu" else "relu"))
+    return rows
+
+
+def unfold(table: xr.Dataset) -> xr.Dataset:
+    """The numbers NAME_FORK_parent_0, NAME_parent_0 and NAME_FORK_alpha_0.5 of a table as labelled arrays.
+
+    >>> table = xr.Dataset({f"b_{fork}_parent_{each}": each for fork in FORKS for each in (0, 1)})
+    >>> unfold(table).b.sel(fork="late").values.tolist()
+    [0.0, 1.0]
+    """
+    pattern = re.compile(rf"(\w+?)(?:_({'|'.join(FORKS)}))?_(parent|alpha)_([\d.]+)")
+    parts: dict[str, dict[str, dict[float, float]]] = {}
+    dims: dict[str, str] = {}
+    for key, value in table.squeeze(drop=True).items():
+        if (match := pattern.fullmatch(str(key))) is not None:
+            name, fork, dim, label = match.groups()
+            parts.setdefault(name, {}).setdefault(fork or "", {})[float(label)] = float(value)
+            dims[name] = dim
+    arrays = {}
+    for name, by_fork in parts.items():
+        dim = dims[name]
+        each = {fork: xr.DataArray([*values.values()], {dim: [*values]}) for fork, values in by_fork.items()}
+        arrays[name] = each[""] if "" in each else xr.concat([each[fork] for fork in FORKS], xr.Variable("fork", [*FORKS]))
+    return xr.Dataset(arrays)
+
+
+def test(claim: GeneralClaim, row: Row) -> Tested:
+    """Test a claim on one row, without a correction."""
+    statistic = claim.statistic(row.found)
+    if isinstance(statistic, Correlation):
+        parents = row.found.sizes["parent"]
+        above = [holm.correlation_above(statistic, rule.bound, parents) for rule in claim.rules]
+        estimate, low, high = statistic
+    else:
+        above = [holm.mean_above(statistic.values, rule.bound) for rule in claim.rules]
+        ends = bounds(statistic.expand_dims("pair"))
+        estimate, (low, high) = float(statistic.mean(skipna=False)), map(float, ends.values)
+    wrong_side = [p if _upwards(rule) else 1 - p for rule, p in zip(claim.rules, above, strict=True)]
+    right_side = [1 - p for p in wrong_side]
+    return Tested(row, estimate, low, high, max(wrong_side), min(1.0, len(right_side) * min(right_side)))
+
+
+def judge(claim: GeneralClaim, rows: Iterable[Row]) -> list[Tested]:
+    """Test a claim on all rows that it is about, with verdicts corrected for their number.
+
+    It holds for a row if the hypothesis that its statistic breaks a rule is rejected, and fails if the hypothesis that
+    it meets all rules is; both at one-sided 2.5 %, with p-values adjusted by Holm's procedure over the rows. So all
+    verdicts of a claim together are wrong with a probability of at most 5 %.
+    """
+    chosen = [row for row in rows if not claim.activations or row.activation in claim.activations]
+    found = [test(claim, row) for row in chosen]
+    holds, fails = (holm.adjusted([getattr(each, name) for each in found]) for name in ("meets", "breaks"))
+    return [
+        Tested(each.row, each.estimate, each.low, each.high, each.meets, each.breaks, _outcome(meets, breaks))
+        for each, meets, breaks in zip(found, holds, fails, strict=True)
+    ]
+
+
+def count(judged: Iterable[Tested]) -> Counter[Outcome]:
+    """How many verdicts there are of each kind."""
+    return Counter(each.outcome for each in judged)
+
+
+def shuffled(row: Row, seed: int) -> Row:
+    """The row with its forks in random order for each parent, as a negative control: nothing depends on the fork now."""
+    random = np.random.default_rng(seed)
+    found = row.found.copy()
+    orders = np.stack([random.permutation(len(FORKS)) for _ in range(row.found.sizes["parent"])], 1)
+    for name, values in row.found.items():
+        if set(values.dims) == {"fork", "parent"}:
+            found[name] = values.transpose("fork", "parent").copy(data=np.take_along_axis(values.values, orders, 0))
+    return Row(row.recipe, row.data, found, row.activation)
+
+
+def about_forks() -> list[GeneralClaim]:
+    """The claims that the first and the late fork differ, which must not hold for `shuffled` rows."""
+    names = {"barrier_falls", "farther", "wider_angle", "ensemble", "alignment_falls"}
+    return [claim for claim in CLAIMS if claim.name in names]
+
+
+
+
+def _upwards(rule: Rule) -> bool:
+    return rule.side in ("above", "at least")
+
+
+def _outcome(meets: float, breaks: float) -> Outcome:
+    return "holds" if meets <= _SIGNIFICANT else "fails" if breaks <= _SIGNIFICANT else "cannot tell"
