@@ -48,7 +48,7 @@ class DifferenceExplorer(anywidget.AnyWidget):
     """
 
     _esm = join_scripts("chart.js", "difference_explorer.js")
-    _css = static_text("widgets.css")
+    _css = static_text("widgets.css") + static_text("difference_explorer.css")
 
     scene: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 

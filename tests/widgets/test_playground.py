@@ -25,6 +25,7 @@ def run(main: Locator, button: str = "Train and fork") -> str:
     """Press a button, and return what is said when the runs have ended."""
     main.get_by_role("button", name=button).click()
     main.page.wait_for_function("document.querySelector('.lmc-play').textContent === 'Train and fork'")
+    main.page.evaluate("new Promise(requestAnimationFrame)")  # the frame that draws the end
     return main.locator(".lmc-status").inner_text()
 
 
@@ -113,6 +114,52 @@ def test_ten_more_runs_have_ten_new_seeds_and_other_settings_become_faint(page: 
     assert page.evaluate("model.get('settings')") == Playground(seed=3, **QUICK).settings
 
 
+def test_settings_without_effect_do_not_separate_runs_and_runs_of_the_model_are_kept(page: Page) -> None:
+    main = show(page, Playground(**QUICK))
+    run(main)
+    page.evaluate("model.set('settings', { ...model.get('settings'), turns: 1, difference_size: 1 })")
+    page.evaluate("model.set('runs', [...model.get('runs'), { ...model.get('runs')[0], seed: 1 }])")  # as another view
+    run(main, "Make ten more")
+    assert [each["seed"] for each in page.evaluate("model.get('runs')")] == list(range(12))
+    assert (main.locator(".lmc-run").count(), main.locator(".lmc-other-run").count()) == (12, 0)
+    assert main.locator(".lmc-latest").count() == 1
+
+
+def test_pictures_without_a_run_are_not_described_by_the_numbers_of_the_last(page: Page) -> None:
+    main = show(page, Playground(**QUICK))
+    run(main)
+    main.get_by_role("slider", name="Fork epoch").fill("4")
+    main.get_by_role("img", name="error (%) along the line: nothing yet").wait_for()
+    assert main.get_by_role("slider", name="Fork epoch").get_attribute("aria-valuetext") == "4"
+
+
+def test_there_is_a_plane_unless_the_copies_and_the_fork_point_are_on_one_line(page: Page) -> None:
+    main = show(page, Playground(**(QUICK | {"epochs": 30, "width": 16})))
+    page.evaluate(
+        """() => {
+            window.notes = new Set();
+            const note = document.querySelector(".lmc-mountain .lmc-fine");
+            new MutationObserver(() => notes.add(note.textContent)).observe(note, { childList: true });
+        }"""
+    )
+    run(main, "Make ten more")
+    main.get_by_role("img", name="Map of the loss").wait_for()
+    assert not any("no plane" in note for note in page.evaluate("[...notes]"))
+    main.get_by_role("slider", name="Fork epoch").fill("30")
+    assert "The barrier is 0.0 points of error and 0 nats of loss." in run(main)
+    main.get_by_text("There is no plane").wait_for()
+
+
+def test_an_invalid_seed_is_replaced_by_the_last_valid_one(page: Page) -> None:
+    main = show(page, Playground(**QUICK))
+    main.locator("summary").click()
+    for typed in ("5", "-3"):
+        main.get_by_label("Seed").fill(typed)
+        main.get_by_label("Seed").press("Tab")
+    assert main.get_by_label("Seed").input_value() == "5"
+    assert page.evaluate("model.get('settings').seed") == 5
+
+
 def test_a_learning_rate_that_is_too_high_is_reported_in_words(page: Page) -> None:
     main = show(page, Playground(learning_rate=3, **(QUICK | {"epochs": 20})))
     assert "learned almost nothing" in run(main)
@@ -187,6 +234,34 @@ def test_a_link_that_is_not_valid_is_reported_and_one_to_a_section_is_left_alone
     status.wait_for(state="attached")
     assert status.inner_text() == (f"The settings in this link are not valid: {said}." if said else "")
     assert page.get_by_role("slider", name="Fork epoch").input_value() == "0"
+
+
+def test_a_link_can_be_followed_again_and_shows_the_settings_that_it_changes(page: Page, file: Path) -> None:
+    page.goto(f"{file.as_uri()}#data_set=moons")
+    data, more = page.get_by_role("combobox", name="Data set"), page.locator("details")
+    data.select_option(label="circles")
+    assert page.url == file.as_uri(), "the address does not hold other settings than the page"
+    page.evaluate("location.hash = 'data_set=moons'")
+    page.wait_for_function("document.querySelector('select').selectedOptions[0].label === 'moons'")
+    assert more.get_attribute("open") is None
+    page.evaluate("location.hash = 'difference=noise'")
+    page.get_by_text("Size of the difference").wait_for()
+
+
+def test_an_invalid_link_stops_the_training_so_that_its_message_stays(page: Page, file: Path) -> None:
+    page.goto(f"{file.as_uri()}#epochs=200&width=64")
+    page.get_by_role("button", name="Train and fork").click()
+    page.evaluate("location.hash = 'width=1'")
+    page.get_by_text("The settings in this link are not valid: width must be").wait_for()
+    assert page.get_by_role("button", name="Train and fork").is_visible()
+
+
+def test_print_shows_the_still_picture_and_in_jupyter_the_playground(page: Page, file: Path) -> None:
+    page.emulate_media(media="print")
+    page.goto(file.as_uri())
+    page.get_by_text("a still picture").wait_for()
+    assert not page.locator(".lmc-playground").is_visible()
+    assert show(page, Playground(**QUICK)).locator(".lmc-playground").is_visible()
 
 
 def test_without_scripts_a_still_picture_is_shown(browser: Browser, file: Path) -> None:

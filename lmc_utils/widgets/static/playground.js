@@ -7,9 +7,8 @@ function playground({ model, el }, safely) {
   const { limits, engine, ground, link } = readScene(model, ["limits", "engine", "ground"]);
   const start = checkedSettings(model.get("settings"), {}, limits);
   let settings = start;
-  let runs = Array.isArray(model.get("runs")) ? model.get("runs") : [];
   let [worker, busy] = [null, false];
-  let [data, shown, latest] = [null, null, null]; // the samples, the state on the screen, and the newest run
+  let [data, shown] = [null, null]; // the samples, and the state on the screen
   let fresh = true; // whether the scale of the charts begins anew
   let frame = null;
   let left = 0; // runs that are not yet finished
@@ -25,11 +24,11 @@ function playground({ model, el }, safely) {
   const buttons = [main, ten, button("Reset", safely(reset)),
     ...(link ? [button("Link to these settings", safely(showLink))] : [])];
   const [first, further] = [html("div", {}), html("div", {})];
+  const more = html("details", {}, html("summary", {}, "More settings"), further);
   let controls = null;
 
   el.replaceChildren(html("div", { className: "lmc-figure lmc-playground" }, first,
-    html("details", {}, html("summary", {}, "More settings"), further),
-    html("div", { className: "lmc-bar" }, ...buttons), linked, status,
+    more, html("div", { className: "lmc-bar" }, ...buttons), linked, status,
     html("div", { className: "lmc-three" }, ...maps.map((map) => map.holder)),
     html("div", { className: "lmc-columns" }, charts.error.holder, charts.loss.holder),
     html("div", { className: "lmc-columns" },
@@ -47,12 +46,13 @@ function playground({ model, el }, safely) {
     settings.fork_epoch = Math.min(settings.fork_epoch, settings.epochs);
     controls.adapt(settings);
     take();
+    unlink();
   }
 
   // New settings clear the screen.
   function take() {
     stop();
-    [shown, latest] = [null, null];
+    shown = null;
     model.set("settings", settings);
     model.save_changes();
     status.textContent = "";
@@ -66,11 +66,15 @@ function playground({ model, el }, safely) {
     keep([]);
     build();
     take();
+    unlink();
+  }
+
+  // The address holds only settings that are on the screen.
+  function unlink() {
     if (link && fromLink(location.hash)) history.replaceState(null, "", location.pathname + location.search);
   }
 
-  function keep(all) {
-    runs = all;
+  function keep(runs) {
     model.set("runs", runs);
     model.save_changes();
   }
@@ -90,19 +94,22 @@ function playground({ model, el }, safely) {
     try {
       settings = checkedSettings(given, start, limits);
     } catch (error) {
+      stop();
       status.textContent = `The settings in this link are not valid: ${error.message}.`;
       return;
     }
     build();
     take();
+    more.open ||= Object.keys(given).some((name) => !["data_set", "fork_epoch"].includes(name));
   }
 
-  const key = (run) => JSON.stringify(Object.keys(limits).filter((name) => !["fork_epoch", "seed"].includes(name))
-    .map((name) => run[name]));
+  const key = (run) => JSON.stringify(Object.keys(limits).map((name) =>
+    ["fork_epoch", "seed", ...withoutEffect(run)].includes(name) || run[name]));
   const alike = (run) => key(run) === key(settings);
 
   function nextSeeds() {
-    const used = runs.filter((run) => alike(run) && run.fork_epoch === settings.fork_epoch).map((run) => run.seed);
+    const like = (run) => alike(run) && run.fork_epoch === settings.fork_epoch;
+    const used = model.get("runs").filter(like).map((run) => run.seed);
     const from = Math.max(settings.seed - 1, ...used) + 1;
     return Array.from({ length: 10 }, (_, index) => from + index);
   }
@@ -156,8 +163,8 @@ function playground({ model, el }, safely) {
   function finish(result) {
     left -= 1;
     if (result.finite) {
-      latest = { ...settings, seed: result.seed, error_barrier: result.errorBarrier, loss_barrier: result.lossBarrier };
-      keep([...runs, latest]);
+      const { seed, errorBarrier, lossBarrier } = result;
+      keep([...model.get("runs"), { ...settings, seed, error_barrier: errorBarrier, loss_barrier: lossBarrier }]);
     }
     if (left) {
       status.textContent = `${left} more runs …`;
@@ -172,11 +179,12 @@ function playground({ model, el }, safely) {
     const ends = `${error[0].toFixed(1)} % and ${error.at(-1).toFixed(1)} %`;
     if (Math.max(loss[0], loss.at(-1)) > CHANCE) {
       return `A copy has learned almost nothing: the errors are ${ends}, and guessing gives about 50 %. ` +
-        "The learning rate is too high, or training too short.";
+        "The learning rate is too high or too low, or training too short.";
     }
     const averaged = error[(error.length - 1) / 2].toFixed(1);
     return `Fork at epoch ${settings.fork_epoch}: the copies have errors of ${ends}, and their average ${averaged} %. ` +
-      `The barrier is ${signed(errorBarrier, 1)} points of error and ${short(Math.max(0, lossBarrier))} nats of loss.`;
+      `The barrier is ${signed(errorBarrier, 1)} points of error and ` +
+      `${short(lossBarrier < 1e-9 ? 0 : lossBarrier)} nats of loss.`;
   }
 
   function draw() {
@@ -186,12 +194,14 @@ function playground({ model, el }, safely) {
     for (const name of ["loss", "error"]) charts[name].draw(shown?.[name], fresh);
     fresh = false;
     if (busy && shown && !shown.done) return; // the others only change at the end of a run
-    barriers.draw(runs, alike, settings.epochs, latest);
+    const runs = model.get("runs");
+    barriers.draw(runs, alike, settings.epochs, shown?.finite && runs.at(-1));
     const rows = summary(runs.filter(alike));
     numbers.replaceChildren(...(rows.length
       ? [numbersTable(["fork epoch", "runs", "over 2 points", "mean barrier"], rows)] : []));
-    mountain.draw(shown?.plane ?? null, !shown?.done ? "Drawn at the end of a run."
-      : shown.finite ? "There is no plane: the fork point and both copies lie on one line." : "Training diverged.");
+    mountain.draw(shown?.plane,
+      shown?.plane === null ? "There is no plane: the fork point and both copies lie on one line."
+      : shown?.finite === false ? "Training diverged." : "Drawn at the end of the last run.");
   }
 
   const followed = safely(() => {

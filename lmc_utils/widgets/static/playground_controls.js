@@ -40,6 +40,10 @@ function valueChoice(text, values, value, say, changed) {
   return label;
 }
 
+// The names of settings that change nothing, with `false` for those that do.
+export const withoutEffect = ({ data_set, difference }) =>
+  [data_set !== "spirals" && "turns", difference === "order" && "difference_size"];
+
 // Returns the controls that are always visible, and the others.
 export function settingsControls(settings, limits, change) {
   const ranged = (text, name, step, max = limits[name].high) => slider(text,
@@ -68,22 +72,21 @@ export function settingsControls(settings, limits, change) {
 
   // Settings without effect are hidden; there is no fork after the last epoch.
   function adapt(now) {
-    turns.hidden = now.data_set !== "spirals";
-    size.hidden = now.difference === "order";
+    [turns.hidden, size.hidden] = withoutEffect(now).map(Boolean);
     const [input, output] = [fork.querySelector("input"), fork.querySelector("output")];
     input.max = now.epochs;
     input.value = now.fork_epoch;
-    output.textContent = `${now.fork_epoch}`;
+    input.ariaValueText = output.textContent = now.fork_epoch;
   }
   adapt(settings);
   return { first, further, adapt };
 }
 
-function seedInput(settings, { seed: { low, high } }, change) {
-  const input = html("input", { type: "number", min: low, max: high, step: 1, value: settings.seed });
+function seedInput({ seed }, { seed: { low, high } }, change) {
+  const input = html("input", { type: "number", min: low, max: high, step: 1, value: seed });
   input.addEventListener("change", () => {
-    if (input.value !== "" && input.checkValidity()) change("seed", Number(input.value));
-    else input.value = settings.seed;
+    if (input.value !== "" && input.checkValidity()) change("seed", (seed = Number(input.value)));
+    else input.value = seed;
   });
   return html("label", {}, "Seed ", input);
 }

@@ -62,8 +62,8 @@ function samplePicture(data, side) {
   return canvas;
 }
 
-function chartOf(title, height) {
-  const picture = svg("svg", { class: "lmc-picture", role: "img", "aria-label": `${title}: nothing yet` });
+function chartOf(height) {
+  const picture = svg("svg", { class: "lmc-picture", role: "img" });
   const holder = html("div", {}, picture);
   function frame() {
     const width = holder.clientWidth;
@@ -74,9 +74,9 @@ function chartOf(title, height) {
   return { picture, holder, frame };
 }
 
-// Loss or error along the line between the copies, with the chord from which the barrier is measured.
+// Loss or error along the line between the copies, with the chord from which the barrier of the loss is measured.
 export function lineChart(title, least) {
-  const { picture, holder, frame } = chartOf(title, 220);
+  const { picture, holder, frame } = chartOf(220);
   let top = least; // never shrinks while a run trains, so that the curve can be seen to fall
 
   function draw(values, fresh) {
@@ -90,21 +90,24 @@ export function lineChart(title, least) {
       axis("left", y, ticks(0, top, 4), box, title),
       axis("bottom", x, [0, 0.5, 1], box, "α, from copy 1 to copy 2"),
     ];
-    if (!finite) return picture.replaceChildren(...axes);
+    const label = (text) => picture.setAttribute("aria-label", `${title} along the line: ${text}`);
+    if (!finite) {
+      label("nothing yet");
+      return picture.replaceChildren(...axes);
+    }
     const spots = values.map((value, index) => [x(index / (values.length - 1)), y(value)]);
     picture.replaceChildren(...axes,
       path([spots[0], spots.at(-1)], { class: "lmc-chord" }),
       path(spots, { class: "lmc-train", stroke: "#0173b2" }));
     const middle = values[(values.length - 1) / 2];
-    picture.setAttribute("aria-label", `${title} along the line: ${short(values[0])} at copy 1, ${short(middle)} at the ` +
-      `midpoint, ${short(values.at(-1))} at copy 2`);
+    label(`${short(values[0])} at copy 1, ${short(middle)} at the midpoint, ${short(values.at(-1))} at copy 2`);
   }
   return { holder, draw };
 }
 
 // The error barrier by fork epoch: runs with the present settings in full, others faint.
 export function barrierChart() {
-  const { picture, holder, frame } = chartOf("Error barrier by fork epoch", 260);
+  const { picture, holder, frame } = chartOf(260);
 
   function draw(runs, alike, epochs, latest) {
     const box = frame();

@@ -15,7 +15,7 @@ export function describeState({ epoch, data, networks }, width) {
 export function finalResults({ networks, point, ...state }, { width }, withPlane = true) {
   const finite = networks.every((theta) => theta.every(Number.isFinite));
   const measured = finite && withPlane && point;
-  const plane = measured ? measurePlane(networks, point, state.data, PLANE_SIDE, makeScratch(width)) : null;
+  const plane = measured ? measurePlane(networks, point, state.data, PLANE_SIDE, makeScratch(width)) : undefined;
   return { ...describeState({ networks, ...state }, width), finite, plane };
 }
 
