@@ -90,7 +90,9 @@ def unfold(table: xr.Dataset) -> xr.Dataset:
     for name, by_fork in parts.items():
         dim = dims[name]
         each = {fork: xr.DataArray([*values.values()], {dim: [*values]}) for fork, values in by_fork.items()}
-        arrays[name] = each[""] if "" in each else xr.concat([each[fork] for fork in FORKS], xr.Variable("fork", [*FORKS]))
+        arrays[name] = (
+            each[""] if "" in each else xr.concat([each[fork] for fork in FORKS], xr.Variable("fork", [*FORKS]))
+        )
     return xr.Dataset(arrays)
 
 
@@ -146,8 +148,6 @@ def about_forks() -> list[GeneralClaim]:
     """The claims that the first and the late fork differ, which must not hold for `shuffled` rows."""
     names = {"barrier_falls", "farther", "wider_angle", "ensemble", "alignment_falls"}
     return [claim for claim in CLAIMS if claim.name in names]
-
-
 
 
 def _upwards(rule: Rule) -> bool:

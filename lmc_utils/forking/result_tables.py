@@ -198,6 +198,11 @@ DIFFERENCES: dict[str, dict[str, Any]] = {  # between siblings, as parameters of
     "one weight": {"difference": "weight", "difference_size": 1e-3},
     "data order": {"difference": "order"},
 }
+ELSEWHERE_RECIPES = (
+    *("mlp_relu", "mlp_gelu", "mlp_deep", "mlp_wide", "mlp_adamw"),
+    *("cnn", "resnet8_batch", "resnet8_group"),
+)
+ELSEWHERE_DATA = ("mnist1d", "digits", "fashion_mnist")
 SWEPT = {  # made by `lmc sweep`: their commands are in the script results/PREFIX.sh and in their attributes
     "stability": (
         *("learning_rate", "train_samples", "batch_size", "weight_decay", "depth", "width"),
@@ -207,6 +212,7 @@ SWEPT = {  # made by `lmc sweep`: their commands are in the script results/PREFI
         *("noise", "weight", "steps", "restart", "trained", "constant", "decay", "adamw", "fixed_steps", "fixed_time"),
         *("smooth_noise", "smooth_order"),
     ),
+    "elsewhere": tuple(f"{recipe}_{data}" for data in ELSEWHERE_DATA for recipe in ELSEWHERE_RECIPES),
 }
 TABLES: dict[str, Callable[[], xr.Dataset]] = {
     each.__name__: each
