@@ -1,4 +1,4 @@
-"""What each recipe says about each claim: the tables of `one_recipe`, verdicts corrected for many tests, and controls."""
+"""What each recipe says about each claim: tables, verdicts that are corrected for many tests, and negative controls."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def count(judged: Iterable[Tested]) -> Counter[Outcome]:
 
 
 def shuffled(row: Row, seed: int) -> Row:
-    """The row with its forks in random order for each parent, as a negative control: nothing depends on the fork now."""
+    """The row with its forks in random order for each parent, a negative control: nothing depends on the fork now."""
     random = np.random.default_rng(seed)
     found = row.found.copy()
     orders = np.stack([random.permutation(len(FORKS)) for _ in range(row.found.sizes["parent"])], 1)
