@@ -24,6 +24,7 @@ measure() {
     case $data in digits) samples=1400 ;; esac
     set -- --grid "dataset=$data" --grid "train_samples=$samples" --grid "parents=$parents" --grid "learning_rate=$rate"
     case $recipe in
+        mlp_random_labels) set -- "$@" --grid labels=random ;;
         mlp_gelu) set -- "$@" --grid activation=gelu ;;
         mlp_deep) set -- "$@" --grid 'widths=[64,64,64,64,64,64]' ;;
         mlp_wide) set -- "$@" --grid 'widths=[256,256,256]' ;;
@@ -41,6 +42,7 @@ measure() {
 if [ $# -gt 0 ]; then
     measure "$1" "$2"
 else
+    measure mlp_random_labels mnist1d
     for data in mnist1d digits fashion_mnist; do
         for recipe in $mlps $others; do
             measure "$recipe" "$data"

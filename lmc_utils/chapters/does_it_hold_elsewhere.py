@@ -18,7 +18,7 @@ from lmc_utils.measure.claims import Outcome, Rule
 from lmc_utils.measure.statistics import Correlation, bounds
 from lmc_utils.settings import ParameterError
 
-__all__ = ["Row", "Tested", "count", "judge", "measured", "shuffled", "test"]
+__all__ = ["Row", "Verdict", "about_forks", "count", "judge", "measured", "shuffled", "uncorrected"]
 
 _SIGNIFICANT = 0.025  # one-sided, as for 95 % intervals
 
@@ -40,7 +40,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Verdict:
     """The statistic of a claim for one row, with its 95 % interval and p-values (all NaN where it is unknown).
 
     Attributes:
@@ -96,7 +96,7 @@ def unfold(table: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(arrays)
 
 
-def test(claim: GeneralClaim, row: Row) -> Tested:
+def uncorrected(claim: GeneralClaim, row: Row) -> Verdict:
     """Test a claim on one row, without a correction."""
     statistic = claim.statistic(row.found)
     if isinstance(statistic, Correlation):
@@ -109,10 +109,10 @@ def test(claim: GeneralClaim, row: Row) -> Tested:
         estimate, (low, high) = float(statistic.mean(skipna=False)), map(float, ends.values)
     wrong_side = [p if _upwards(rule) else 1 - p for rule, p in zip(claim.rules, above, strict=True)]
     right_side = [1 - p for p in wrong_side]
-    return Tested(row, estimate, low, high, max(wrong_side), min(1.0, len(right_side) * min(right_side)))
+    return Verdict(row, estimate, low, high, max(wrong_side), min(1.0, len(right_side) * min(right_side)))
 
 
-def judge(claim: GeneralClaim, rows: Iterable[Row]) -> list[Tested]:
+def judge(claim: GeneralClaim, rows: Iterable[Row]) -> list[Verdict]:
     """Test a claim on all rows that it is about, with verdicts corrected for their number.
 
     It holds for a row if the hypothesis that its statistic breaks a rule is rejected, and fails if the hypothesis that
@@ -120,15 +120,15 @@ def judge(claim: GeneralClaim, rows: Iterable[Row]) -> list[Tested]:
     verdicts of a claim together are wrong with a probability of at most 5 %.
     """
     chosen = [row for row in rows if not claim.activations or row.activation in claim.activations]
-    found = [test(claim, row) for row in chosen]
+    found = [uncorrected(claim, row) for row in chosen]
     holds, fails = (holm.adjusted([getattr(each, name) for each in found]) for name in ("meets", "breaks"))
     return [
-        Tested(each.row, each.estimate, each.low, each.high, each.meets, each.breaks, _outcome(meets, breaks))
+        Verdict(each.row, each.estimate, each.low, each.high, each.meets, each.breaks, _outcome(meets, breaks))
         for each, meets, breaks in zip(found, holds, fails, strict=True)
     ]
 
 
-def count(judged: Iterable[Tested]) -> Counter[Outcome]:
+def count(judged: Iterable[Verdict]) -> Counter[Outcome]:
     """How many verdicts there are of each kind."""
     return Counter(each.outcome for each in judged)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 import xarray as xr
 from scipy import stats
 
@@ -22,11 +23,13 @@ from lmc_utils.measure.pairs import Pairs
 from lmc_utils.measure.reductions import end_of_training
 from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.measure.statistics import jackknife
-from lmc_utils.settings import Settings, at_least, parameter, require, with_default
+from lmc_utils.networks.data import Dataset
+from lmc_utils.settings import Settings, at_least, one_of, parameter, require, with_default
 
 __all__ = ["FORKS", "Parameters", "RecipeExperiment", "measure"]
 
 FORKS = (FIRST, EARLY, LATE)
+LABELS = ("true", "random")
 _SOON = 1 / 8  # of the epochs of training, after the late fork
 _STRETCH = 0.02  # of the distance between siblings, to either side
 _SMALLEST_NOISE = 1e-6  # standard deviations of the initialisation
@@ -34,7 +37,29 @@ _LINE = LineGrid(alphas=11, alpha_range=(0.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecipeExperiment(Experiment):
+class LabelledExperiment(Experiment):
+    """An experiment whose training labels may be in random order, as a negative control.
+
+    >>> true, random = (LabelledExperiment(dataset="digits", labels=each).load() for each in LABELS)
+    >>> bool((true.train[1] == random.train[1]).all())
+    False
+    >>> bool((true.train[1].bincount() == random.train[1].bincount()).all())
+    True
+    """
+
+    labels: str = parameter("true", "labels of the training samples: their own, or in random order", one_of(LABELS))
+
+    def load(self) -> Dataset:
+        dataset = super().load()
+        if self.labels == "true":
+            return dataset
+        inputs, labels = dataset.train
+        order = torch.from_numpy(np.random.default_rng(self.seed).permutation(len(labels)))
+        return replace(dataset, train=(inputs, labels[order]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeExperiment(LabelledExperiment):
     """One recipe: ten parents with three forks.
 
     >>> RecipeExperiment(fork_epochs=(0, 15))
@@ -74,7 +99,7 @@ class RecipeExperiment(Experiment):
         return self._only(fork_epochs=self.fork_epochs[:1], difference="noise", difference_size=_SMALLEST_NOISE)
 
     def _only(self, **changes: Any) -> Experiment:
-        return Experiment(**{**vars(self), "keep": self.epochs, **changes})
+        return LabelledExperiment(**{**vars(self), "keep": self.epochs, **changes})
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,10 @@ SWEPT = {  # made by `lmc sweep`: their commands are in the script results/PREFI
         *("noise", "weight", "steps", "restart", "trained", "constant", "decay", "adamw", "fixed_steps", "fixed_time"),
         *("smooth_noise", "smooth_order"),
     ),
-    "elsewhere": tuple(f"{recipe}_{data}" for data in ELSEWHERE_DATA for recipe in ELSEWHERE_RECIPES),
+    "elsewhere": (
+        *(f"{recipe}_{data}" for data in ELSEWHERE_DATA for recipe in ELSEWHERE_RECIPES),
+        "mlp_random_labels_mnist1d",
+    ),
 }
 TABLES: dict[str, Callable[[], xr.Dataset]] = {
     each.__name__: each
