@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,18 @@ from lmc_utils.settings import ParameterError
 
 __all__ = ["Row", "Verdict", "about_forks", "count", "judge", "measured", "shuffled", "uncorrected"]
 
+RECIPES = {
+    "mlp_relu": "MLP, ReLU",
+    "mlp_gelu": "MLP, GELU",
+    "mlp_deep": "deep MLP",
+    "mlp_wide": "wide MLP",
+    "mlp_adamw": "MLP, AdamW",
+    "cnn": "CNN",
+    "resnet8_batch": "ResNet-8, batch",
+    "resnet8_group": "ResNet-8, group",
+    "mlp_random_labels": "random labels",
+}
+DATA = {"mnist1d": "MNIST-1D", "digits": "digits", "fashion_mnist": "Fashion-MNIST"}
 _SIGNIFICANT = 0.025  # one-sided, as for 95 % intervals
 
 
@@ -37,6 +49,11 @@ class Row:
     data: str
     found: xr.Dataset
     activation: str = "relu"
+
+    @property
+    def name(self) -> str:
+        """The recipe and the data set, as readers see them."""
+        return f"{RECIPES[self.recipe]}, {DATA[self.data]}"
 
 
 @dataclass(frozen=True)
@@ -131,6 +148,39 @@ def judge(claim: GeneralClaim, rows: Iterable[Row]) -> list[Verdict]:
 def count(judged: Iterable[Verdict]) -> Counter[Outcome]:
     """How many verdicts there are of each kind."""
     return Counter(each.outcome for each in judged)
+
+
+def as_table(judged: Mapping[str, Sequence[Verdict]], rows: Sequence[Row]) -> xr.Dataset:
+    """Verdicts as labelled arrays.
+
+    Args:
+        judged: by the name of each claim.
+        rows: all rows; where a claim is not about one, its outcome is empty, and its numbers are NaN.
+
+    Returns:
+        With the dimensions claim and recipe: `estimate`, `low`, `high` and `outcome`; with parent as well, the `values`
+        of each parent, NaN where the statistic is a correlation over all of them.
+    """
+    names, claims = [row.name for row in rows], {claim.name: claim for claim in CLAIMS}
+    dims, shape = ("claim", "recipe"), (len(judged), len(names))
+    parents = range(max(row.found.sizes["parent"] for row in rows))
+    table = xr.Dataset(
+        {
+            **{name: (dims, np.full(shape, np.nan)) for name in ("estimate", "low", "high")},
+            "outcome": (dims, np.full(shape, "", dtype="U11")),
+            "values": ((*dims, "parent"), np.full((*shape, len(parents)), np.nan)),
+        },
+        {"claim": [*judged], "recipe": names, "parent": parents},
+    )
+    for claim, verdicts in judged.items():
+        for verdict in verdicts:
+            at = {"claim": claim, "recipe": verdict.row.name}
+            for name in ("estimate", "low", "high", "outcome"):
+                table[name].loc[at] = getattr(verdict, name)
+            statistic = claims[claim].statistic(verdict.row.found)
+            if isinstance(statistic, xr.DataArray):
+                table["values"].loc[{**at, "parent": statistic.parent}] = statistic.values
+    return table
 
 
 def shuffled(row: Row, seed: int) -> Row:
