@@ -1,6 +1,7 @@
 """The claims that are tested on several networks and data sets: statistics, rules and bounds, fixed before any run.
 
-Each claim is one number for each parent (or one rank correlation over all parents), whose 95 % interval must lie on one
+The list was committed before the first run. Since then only the words of statements were changed, no statistic, no rule
+and no bound. Each claim is one number for each parent (or one rank correlation over all parents), whose 95 % interval must lie on one
 side of a bound, or between two. Most bounds are those of the chapter that makes the claim for the default network. A
 claim is tested on many recipes at once, so verdicts are corrected for their number (Holm), claim by claim.
 
@@ -130,12 +131,12 @@ CLAIMS = (
     ),
     GeneralClaim(
         "formula_ranks_within_forks",
-        "Within one fork, it still ranks them.",
+        "Within one fork, the second-order formula still ranks barriers.",
         *(3, "", _POSITIVE, _rank_correlation("fork")),
     ),
     GeneralClaim(
         "formula_beyond_distance",
-        "Within one fork, it ranks pairs of equal distance: curvature knows more than distance.",
+        "Within one fork, the formula ranks the barriers of pairs of equal distance: curvature knows more than distance.",
         *(3, "", _POSITIVE, _rank_correlation("fork", "squared_distance")),
     ),
     GeneralClaim(
@@ -178,7 +179,7 @@ CLAIMS = (
     ),
     GeneralClaim(
         "wider_angle",
-        "Seen from the fork point, they end at a wider angle.",
+        "Seen from the fork point, siblings of the first fork end at a wider angle than late ones.",
         *(4, "degrees", _POSITIVE, _change("angle", FIRST, LATE)),
     ),
     GeneralClaim(
@@ -189,7 +190,7 @@ CLAIMS = (
     ),
     GeneralClaim(
         "permutations_do_not_suffice",
-        "They do not explain all of it: after alignment, siblings of the first fork are still unstable.",
+        "Permutations do not explain all of it: after alignment, siblings of the first fork are still unstable.",
         *(7, "points", _UNSTABLE, lambda found: found.aligned_barrier),
     ),
     GeneralClaim(
@@ -222,7 +223,8 @@ CLAIMS = (
     ),
     GeneralClaim(
         "alignment_falls",
-        "What depends on it is the direction: the alignment is higher after the first fork than after the late one.",
+        "The direction to the other sibling depends on the fork: its alignment is higher after the first fork than after "
+        "the late one.",
         *(11, "", _POSITIVE, _change("alignment", FIRST, LATE)),
     ),
     GeneralClaim(

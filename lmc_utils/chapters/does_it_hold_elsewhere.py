@@ -6,19 +6,34 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 
-from lmc_utils.chapters.claims_elsewhere import CLAIMS, GeneralClaim
+from lmc_utils.chapters.claims_elsewhere import CLAIMS, LATE, GeneralClaim
 from lmc_utils.chapters.one_recipe import FORKS
 from lmc_utils.forking import result_tables
 from lmc_utils.measure import holm
-from lmc_utils.measure.claims import Outcome, Rule
+from lmc_utils.measure.claim_table import ClaimTable
+from lmc_utils.measure.claims import Cases, Claim, Outcome, Rule
 from lmc_utils.measure.statistics import Correlation, bounds
-from lmc_utils.settings import ParameterError
+from lmc_utils.settings import ParameterError, Settings, at_least, parameter
 
-__all__ = ["Row", "Verdict", "about_forks", "count", "judge", "measured", "shuffled", "uncorrected"]
+__all__ = [
+    "Parameters",
+    "Row",
+    "Verdict",
+    "as_table",
+    "claim_table",
+    "count",
+    "errors_of_recipes",
+    "exceptions",
+    "judge",
+    "measured",
+    "numbers",
+    "shuffled",
+]
 
 RECIPES = {
     "mlp_relu": "MLP, ReLU",
@@ -32,7 +47,19 @@ RECIPES = {
     "mlp_random_labels": "random labels",
 }
 DATA = {"mnist1d": "MNIST-1D", "digits": "digits", "fashion_mnist": "Fashion-MNIST"}
+_EVERY = Rule("at least", 1.0)
 _SIGNIFICANT = 0.025  # one-sided, as for 95 % intervals
+
+
+@dataclass(frozen=True)
+class Parameters(Settings):
+    """How the chapter checks its own statistics."""
+
+    shuffles: int = parameter(40, "random orders of the forks, as a negative control", at_least(1))
+    simulations: int = parameter(4000, "samples to measure the coverage of intervals", at_least(10))
+    seed: int = parameter(0, "random seed of both", at_least(0))
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"shuffles": 2, "simulations": 100}}
 
 
 @dataclass(frozen=True)
@@ -194,10 +221,87 @@ def shuffled(row: Row, seed: int) -> Row:
     return Row(row.recipe, row.data, found, row.activation)
 
 
-def about_forks() -> list[GeneralClaim]:
-    """The claims that the first and the late fork differ, which must not hold for `shuffled` rows."""
-    names = {"barrier_falls", "farther", "wider_angle", "ensemble", "alignment_falls"}
-    return [claim for claim in CLAIMS if claim.name in names]
+def claim_table(judged: Mapping[str, Sequence[Verdict]]) -> ClaimTable:
+    """The claims as statements about all recipes: each holds if it holds for every recipe that it is about.
+
+    Args:
+        judged: by the name of each claim.
+    """
+    named = {claim.name: claim for claim in CLAIMS}
+    return ClaimTable(
+        tuple(
+            Claim(
+                named[name].statement,
+                ((_EVERY, (_Recipes("recipes and data sets", tuple(map(_as_number, verdicts))),)),),
+            )
+            for name, verdicts in judged.items()
+        )
+    )
+
+
+def numbers(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, int]]:
+    """How many verdicts of each claim there are of each kind, and of all claims together.
+
+    Returns:
+        `holds`, `fails`, `unknown` and `of` (their sum), each by the name of the claim, and `all`.
+    """
+    counts = {name: count(verdicts) for name, verdicts in judged.items()}
+    counts["all"] = sum(counts.values(), Counter())
+    kinds: dict[str, tuple[Outcome, ...]] = {
+        "holds": ("holds",), "fails": ("fails",), "unknown": ("cannot tell",),
+        "of": ("holds", "fails", "cannot tell"),
+    }  # fmt: skip
+    return {
+        kind: {name: sum(each[one] for one in ones) for name, each in counts.items()} for kind, ones in kinds.items()
+    }
+
+
+def exceptions(judged: Mapping[str, Sequence[Verdict]]) -> str:
+    """The verdicts in words, as a Markdown table: how many there are of each kind, and where a claim fails."""
+    named = {claim.name: claim for claim in CLAIMS}
+    lines = [
+        "| chapter | claim | holds | fails | cannot tell | fails for |",
+        "| ---: | --- | ---: | ---: | ---: | --- |",
+    ]
+    for name, verdicts in judged.items():
+        counts = count(verdicts)
+        where = "; ".join(verdict.row.name for verdict in verdicts if verdict.outcome == "fails")
+        claim = named[name]
+        found = " | ".join(str(counts[kind]) for kind in ("holds", "fails", "cannot tell"))
+        lines.append(f"| {claim.chapter} | {claim.statement} | {found} | {where} |")
+    return "\n".join(lines)
+
+
+def errors_of_recipes(rows: Iterable[Row]) -> xr.Dataset:
+    """Mean training and test error of the late siblings of each recipe (percent), and the number of its parents."""
+    chosen = list(rows)
+    late = [row.found.sel(fork=LATE).mean("parent") for row in chosen]
+    return xr.Dataset(
+        {
+            "training error (%)": ("recipe", [float(each.train_error) for each in late]),
+            "test error (%)": ("recipe", [float(each.test_error) for each in late]),
+            "parents": ("recipe", [row.found.sizes["parent"] for row in chosen]),
+        },
+        {"recipe": [row.name for row in chosen]},
+    )
+
+
+@dataclass(frozen=True)
+class _Recipes(Cases):
+    """Verdicts as numbers: 1 where a claim holds, 0 where it fails, NaN where one cannot tell."""
+
+    def describe(self, rule: Rule) -> str:
+        known = [value for value in self.values if value == value]
+        kinds = {"holds": known.count(1.0), "fails": known.count(0.0), "cannot tell": len(self.values) - len(known)}
+        said = ", ".join(f"{kind} for {number}" for kind, number in kinds.items() if number)
+        return f"{said} of {len(self.values)}"
+
+    def required(self, rule: Rule) -> str:
+        return "one holds"
+
+
+def _as_number(verdict: Verdict) -> float:
+    return {"holds": 1.0, "fails": 0.0}.get(verdict.outcome, float("nan"))
 
 
 def _upwards(rule: Rule) -> bool:

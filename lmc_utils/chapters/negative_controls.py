@@ -1,0 +1,91 @@
+"""Negative controls and coverage for the chapter on other recipes: what must not hold, and what intervals cover."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from lmc_utils.chapters.claims_elsewhere import CLAIMS
+from lmc_utils.chapters.does_it_hold_elsewhere import Row, judge, shuffled
+from lmc_utils.forking import Experiment, train
+from lmc_utils.measure import barriers, lines
+from lmc_utils.measure.statistics import bounds, correlation
+
+__all__ = ["barrier_between_copies", "coverage_of_correlations", "coverage_of_means", "shuffled_forks"]
+
+_ABOUT_FORKS = ("barrier_falls", "farther", "wider_angle", "ensemble", "alignment_falls")
+_SHAPES = {
+    "normal": lambda random, shape: random.standard_normal(shape),
+    "skewed (exponential)": lambda random, shape: random.exponential(size=shape) - 1,
+    "heavy tails (t, 3 degrees)": lambda random, shape: random.standard_t(3, shape),
+}
+_CORRELATIONS = (0.0, 0.5, 0.9)
+_FORKS = 3
+
+
+def barrier_between_copies() -> float:
+    """The largest error barrier (points, in absolute value) between siblings that do not differ at all: 0 to the bit.
+
+    They are trained here: a small run with two parents and two forks, whose siblings see the same batches.
+    """
+    copies = Experiment(
+        train_samples=500, epochs=4, parents=2, fork_epochs=(0, 2), difference="noise", difference_size=0.0
+    )
+    line = lines.line(train(copies).pairs(), lines.LineGrid(alphas=5, alpha_range=(0.0, 1.0)))
+    return float(abs(barriers.error_barrier(line.error)).max())
+
+
+def shuffled_forks(rows: list[Row], shuffles: int, seed: int) -> dict[str, float]:
+    """How often a claim that the first and the late fork differ holds although forks are in random order.
+
+    Returns:
+        `families`, tests of one claim on all rows at once; and `wrong`, the fraction of them in which it holds for any
+        row. Holm's procedure keeps this below 2.5 %.
+    """
+    claims = [claim for claim in CLAIMS if claim.name in _ABOUT_FORKS]
+    wrong = [
+        any(verdict.outcome == "holds" for verdict in judge(claim, changed))
+        for shuffle in range(shuffles)
+        for changed in [[shuffled(row, seed + 1000 * shuffle + place) for place, row in enumerate(rows)]]
+        for claim in claims
+    ]
+    return {"families": float(len(wrong)), "wrong": float(np.mean(wrong))}
+
+
+def coverage_of_means(simulations: int, seed: int) -> xr.DataArray:
+    """How often the 95 % interval of the mean over parents contains the mean of the population, by simulation.
+
+    Returns:
+        Fractions, with the dimensions shape (of the population) and parents (5 and 10).
+    """
+    random, counts = np.random.default_rng(seed), (5, 10)
+    found = xr.DataArray(np.zeros((len(_SHAPES), len(counts))), {"shape": [*_SHAPES], "parents": [*counts]})
+    for row, draw in enumerate(_SHAPES.values()):
+        for column, count in enumerate(counts):
+            samples = xr.DataArray(draw(random, (simulations, count)), dims=["simulation", "parent"])
+            ends = bounds(samples.expand_dims("pair"))
+            found[row, column] = float(((ends.sel(bound="low") <= 0) & (ends.sel(bound="high") >= 0)).mean())
+    return found
+
+
+def coverage_of_correlations(simulations: int, seed: int) -> xr.DataArray:
+    """How often the interval of a rank correlation within forks contains that of the population, by simulation.
+
+    Ten parents and three forks; normal samples.
+
+    Returns:
+        Fractions, with the dimension correlation (Pearson's, of the population).
+    """
+    random = np.random.default_rng(seed)
+    found = xr.DataArray(np.zeros(len(_CORRELATIONS)), {"correlation": [*_CORRELATIONS]})
+    for row, strength in enumerate(_CORRELATIONS):
+        of_ranks = 6 / np.pi * np.arcsin(strength / 2)  # Spearman's of a bivariate normal population
+        inside = 0
+        for _ in range(simulations):
+            one, noise = random.standard_normal((2, _FORKS, 10))
+            other = strength * one + np.sqrt(1 - strength**2) * noise
+            pair = (xr.DataArray(each, dims=["fork", "parent"]) for each in (one, other))
+            interval = correlation(*pair, within="fork")
+            inside += interval.low <= of_ranks <= interval.high
+        found[row] = inside / simulations
+    return found
