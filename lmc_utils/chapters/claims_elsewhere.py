@@ -1,7 +1,9 @@
 """The claims that are tested on several networks and data sets: statistics, rules and bounds, fixed before any run.
 
-The list was committed before the first run. Since then only the words of statements were changed, no statistic, no rule
-and no bound. Each claim is one number for each parent (or one rank correlation over all parents), whose 95 % interval must lie on one
+The list was committed before the first run. Since then only words of statements were changed, no statistic, no rule and
+no bound.
+
+Each claim is one number for each parent (or one rank correlation over all parents), whose 95 % interval must lie on one
 side of a bound, or between two. Most bounds are those of the chapter that makes the claim for the default network. A
 claim is tested on many recipes at once, so verdicts are corrected for their number (Holm), claim by claim.
 
@@ -136,7 +138,7 @@ CLAIMS = (
     ),
     GeneralClaim(
         "formula_beyond_distance",
-        "Within one fork, the formula ranks the barriers of pairs of equal distance: curvature knows more than distance.",
+        "Within one fork, the formula ranks barriers of pairs of equal distance: curvature knows more than distance.",
         *(3, "", _POSITIVE, _rank_correlation("fork", "squared_distance")),
     ),
     GeneralClaim(
@@ -223,8 +225,8 @@ CLAIMS = (
     ),
     GeneralClaim(
         "alignment_falls",
-        "The direction to the other sibling depends on the fork: its alignment is higher after the first fork than after "
-        "the late one.",
+        "The direction to the other sibling depends on the fork: its alignment is higher after the first fork than "
+        "after the late one.",
         *(11, "", _POSITIVE, _change("alignment", FIRST, LATE)),
     ),
     GeneralClaim(

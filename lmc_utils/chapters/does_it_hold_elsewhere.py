@@ -25,13 +25,20 @@ __all__ = [
     "Row",
     "Verdict",
     "as_table",
+    "barriers_and_errors",
     "claim_table",
     "count",
+    "described",
+    "errors_along_lines",
     "errors_of_recipes",
     "exceptions",
+    "how_tables_were_made",
     "judge",
+    "judged_alone",
     "measured",
     "numbers",
+    "panels",
+    "random_labels",
     "shuffled",
 ]
 
@@ -47,6 +54,7 @@ RECIPES = {
     "mlp_random_labels": "random labels",
 }
 DATA = {"mnist1d": "MNIST-1D", "digits": "digits", "fashion_mnist": "Fashion-MNIST"}
+_NAMED = {claim.name: claim for claim in CLAIMS}
 _EVERY = Rule("at least", 1.0)
 _SIGNIFICANT = 0.025  # one-sided, as for 95 % intervals
 
@@ -188,7 +196,7 @@ def as_table(judged: Mapping[str, Sequence[Verdict]], rows: Sequence[Row]) -> xr
         With the dimensions claim and recipe: `estimate`, `low`, `high` and `outcome`; with parent as well, the `values`
         of each parent, NaN where the statistic is a correlation over all of them.
     """
-    names, claims = [row.name for row in rows], {claim.name: claim for claim in CLAIMS}
+    names = [row.name for row in rows]
     dims, shape = ("claim", "recipe"), (len(judged), len(names))
     parents = range(max(row.found.sizes["parent"] for row in rows))
     table = xr.Dataset(
@@ -204,10 +212,63 @@ def as_table(judged: Mapping[str, Sequence[Verdict]], rows: Sequence[Row]) -> xr
             at = {"claim": claim, "recipe": verdict.row.name}
             for name in ("estimate", "low", "high", "outcome"):
                 table[name].loc[at] = getattr(verdict, name)
-            statistic = claims[claim].statistic(verdict.row.found)
+            statistic = _NAMED[claim].statistic(verdict.row.found)
             if isinstance(statistic, xr.DataArray):
                 table["values"].loc[{**at, "parent": statistic.parent}] = statistic.values
     return table
+
+
+def panels(
+    table: xr.Dataset, names: Sequence[str]
+) -> tuple[dict[str, xr.Dataset], dict[str, tuple[Rule, ...]], dict[str, str]]:
+    """Verdicts, rules and units of some claims by title, as `figures.forest` draws them; `table` is from `as_table`."""
+    chosen = {name.replace("_", " "): _NAMED[name] for name in names}
+    return (
+        {title: table.sel(claim=claim.name) for title, claim in chosen.items()},
+        {title: claim.rules for title, claim in chosen.items()},
+        {title: claim.unit for title, claim in chosen.items()},
+    )
+
+
+def described(table: xr.Dataset) -> list[dict[str, Any]]:
+    """Statement, unit and rules of each claim of a table from `as_table`, as `widgets.RecipeExplorer` shows them."""
+    claims = [_NAMED[name] for name in table.claim.values.tolist()]
+    return [
+        {
+            "statement": claim.statement,
+            "unit": claim.unit,
+            "rules": [[rule.side, rule.bound] for rule in claim.rules],
+        }
+        for claim in claims
+    ]
+
+
+def errors_along_lines(rows: Iterable[Row]) -> xr.DataArray:
+    """Mean training error (percent) along the line between siblings, with the dimensions recipe, fork and alpha."""
+    by_name = {row.name: row.found.error_along_line for row in rows}
+    return xr.concat(by_name.values(), xr.Variable("recipe", [*by_name]))
+
+
+def random_labels() -> Row:
+    """The perceptron that was trained on random labels, a negative control."""
+    recipe, data = "mlp_random_labels", "mnist1d"
+    return Row(recipe, data, unfold(result_tables.read(f"elsewhere_{recipe}_{data}")))
+
+
+def judged_alone(row: Row) -> dict[str, list[Verdict]]:
+    """All claims on one row, without a correction for others, by their names."""
+    return {claim.name: judge(claim, [row]) for claim in CLAIMS}
+
+
+def barriers_and_errors(row: Row) -> xr.Dataset:
+    """Means over parents of error barriers (points) and errors (percent) by fork."""
+    return row.found[["error_barrier", "train_error", "test_error"]].mean("parent")
+
+
+def how_tables_were_made() -> str:
+    """The commands and the provenance of all tables, in Markdown."""
+    names = [f"elsewhere_{row.recipe}_{row.data}" for row in [*measured(), random_labels()]]
+    return result_tables.made(map(result_tables.read, names))
 
 
 def shuffled(row: Row, seed: int) -> Row:
@@ -258,7 +319,6 @@ def numbers(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, int]
 
 def exceptions(judged: Mapping[str, Sequence[Verdict]]) -> str:
     """The verdicts in words, as a Markdown table: how many there are of each kind, and where a claim fails."""
-    named = {claim.name: claim for claim in CLAIMS}
     lines = [
         "| chapter | claim | holds | fails | cannot tell | fails for |",
         "| ---: | --- | ---: | ---: | ---: | --- |",
@@ -266,7 +326,7 @@ def exceptions(judged: Mapping[str, Sequence[Verdict]]) -> str:
     for name, verdicts in judged.items():
         counts = count(verdicts)
         where = "; ".join(verdict.row.name for verdict in verdicts if verdict.outcome == "fails")
-        claim = named[name]
+        claim = _NAMED[name]
         found = " | ".join(str(counts[kind]) for kind in ("holds", "fails", "cannot tell"))
         lines.append(f"| {claim.chapter} | {claim.statement} | {found} | {where} |")
     return "\n".join(lines)
