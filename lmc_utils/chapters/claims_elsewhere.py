@@ -90,7 +90,14 @@ def _rank_correlation(within: str | None = None, given: str | None = None) -> St
 
 
 def _relative_change_of_trace(found: xr.Dataset) -> xr.DataArray:
-    return found.trace.sel(fork=LATE, drop=True) / found.trace.sel(fork=FIRST, drop=True) - 1
+    ratio: xr.DataArray = found.trace.sel(fork=LATE, drop=True) / found.trace.sel(fork=FIRST, drop=True)
+    return ratio - 1
+
+
+def _ratio_of_distances(found: xr.Dataset) -> xr.DataArray:
+    """The distance of siblings of the first fork over that of late ones, as a logarithm to base 2."""
+    squared = found.squared_distance
+    return xr.DataArray(np.log2(squared.sel(fork=FIRST, drop=True) / squared.sel(fork=LATE, drop=True)) / 2)
 
 
 CLAIMS = (
@@ -176,8 +183,7 @@ CLAIMS = (
     GeneralClaim(
         "farther",
         "Siblings of the first fork end farther apart than late ones.",
-        *(4, "of a logarithm to base 2", _POSITIVE),
-        lambda found: _logarithm_of_ratio(_at("squared_distance", FIRST), _at("squared_distance", LATE))(found) / 2,
+        *(4, "of a logarithm to base 2", _POSITIVE, _ratio_of_distances),
     ),
     GeneralClaim(
         "wider_angle",

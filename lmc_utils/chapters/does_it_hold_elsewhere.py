@@ -246,7 +246,8 @@ def described(table: xr.Dataset) -> list[dict[str, Any]]:
 def errors_along_lines(rows: Iterable[Row]) -> xr.DataArray:
     """Mean training error (percent) along the line between siblings, with the dimensions recipe, fork and alpha."""
     by_name = {row.name: row.found.error_along_line for row in rows}
-    return xr.concat(by_name.values(), xr.Variable("recipe", [*by_name]))
+    errors: xr.DataArray = xr.concat(by_name.values(), xr.Variable("recipe", [*by_name]))
+    return errors
 
 
 def random_labels() -> Row:

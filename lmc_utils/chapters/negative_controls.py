@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -14,7 +17,10 @@ from lmc_utils.measure.statistics import bounds, correlation
 __all__ = ["barrier_between_copies", "coverage_of_correlations", "coverage_of_means", "shuffled_forks"]
 
 _ABOUT_FORKS = ("barrier_falls", "farther", "wider_angle", "ensemble", "alignment_falls")
-_SHAPES = {
+Array = np.ndarray[Any, Any]
+Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
+
+_SHAPES: dict[str, Draw] = {
     "normal": lambda random, shape: random.standard_normal(shape),
     "skewed (exponential)": lambda random, shape: random.exponential(size=shape) - 1,
     "heavy tails (t, 3 degrees)": lambda random, shape: random.standard_t(3, shape),
@@ -84,8 +90,8 @@ def coverage_of_correlations(simulations: int, seed: int) -> xr.DataArray:
         for _ in range(simulations):
             one, noise = random.standard_normal((2, _FORKS, 10))
             other = strength * one + np.sqrt(1 - strength**2) * noise
-            pair = (xr.DataArray(each, dims=["fork", "parent"]) for each in (one, other))
-            interval = correlation(*pair, within="fork")
+            first, second = (xr.DataArray(each, dims=["fork", "parent"]) for each in (one, other))
+            interval = correlation(first, second, within="fork")
             inside += interval.low <= of_ranks <= interval.high
         found[row] = inside / simulations
     return found

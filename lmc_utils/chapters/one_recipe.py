@@ -17,10 +17,11 @@ from lmc_utils.measure import barrier_predictions, barriers, curvature, curves, 
 from lmc_utils.measure.direction_curvature import against_random
 from lmc_utils.measure.ensembles import average_and_ensemble
 from lmc_utils.measure.functional_similarity import functional_similarity
+from lmc_utils.measure.labelled_arrays import Quantity, blank
 from lmc_utils.measure.layer_groups import group_line, group_rise
 from lmc_utils.measure.lines import LineGrid
 from lmc_utils.measure.pairs import Pairs
-from lmc_utils.measure.reductions import end_of_training
+from lmc_utils.measure.reductions import Values, end_of_training
 from lmc_utils.measure.stacked_evaluator import require_stacked
 from lmc_utils.measure.statistics import jackknife
 from lmc_utils.networks.data import Dataset
@@ -187,7 +188,7 @@ def _named_forks(values: xr.DataArray) -> xr.DataArray:
     return values.assign_coords(fork_epoch=list(FORKS)).rename(fork_epoch="fork")
 
 
-def _first(values: xr.DataArray) -> xr.DataArray:
+def _first(values: Values) -> Values:
     return values.isel(fork_epoch=0, drop=True)
 
 
@@ -237,7 +238,7 @@ def _stretch_over_derivative(first: Pairs) -> xr.DataArray:
     along = _first(end_of_training(curvature.along(first, [-_STRETCH, 0.0, _STRETCH], by_layer=False)))
     change = along.slope.sel(alpha=_STRETCH) - along.slope.sel(alpha=-_STRETCH)
     ratio = change / (2 * _STRETCH) / along.curvature.sel(alpha=0.0)
-    return np.log2(ratio.where(ratio > 0))
+    return xr.DataArray(np.log2(ratio.where(ratio > 0)))
 
 
 def _together_less_sum(first: Pairs) -> xr.DataArray:
@@ -249,12 +250,12 @@ def _together_less_sum(first: Pairs) -> xr.DataArray:
 def _angle_at_fork(run: Run) -> xr.DataArray:
     """Between the siblings of each pair, as seen from their fork point, degrees."""
     pairs = run.pairs(third="fork_point")
-    angle = xr.DataArray(np.full([len(each) for each in pairs.coords.values()], np.nan), pairs.coords)
+    found = blank(pairs.coords, {"angle": Quantity(tuple(pairs.coords), "degrees")}, {})
     for place, corners in pairs:
         one, other = (corners.theta[:2] - corners.theta[2]).double().numpy()
         cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-        angle.values[place] = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-    return angle
+        found.angle.values[place] = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    return xr.DataArray(found.angle)
 
 
 def _of_independent(run: Run) -> xr.DataArray:
@@ -263,4 +264,4 @@ def _of_independent(run: Run) -> xr.DataArray:
 
 def _ensemble_gain(run: Run) -> xr.DataArray:
     scores = average_and_ensemble(run.groups(2), splits=["test"])
-    return scores.single_error - scores.ensemble_error
+    return xr.DataArray(scores.single_error - scores.ensemble_error)

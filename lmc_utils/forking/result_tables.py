@@ -162,9 +162,9 @@ def _fractions_of_eigenvalues(pairs: Pairs) -> xr.Dataset:
         fraction of eigenvalues that are at most so large in absolute value, and `share_negative`, that of eigenvalues
         which are more negative than minus the threshold.
     """
-    everything = pairs.coords
-    forks = [everything["fork_epoch"][0], everything["fork_epoch"][-1]]
-    coords: Coords = {"fork_epoch": forks, "parent": everything["parent"], "threshold": THRESHOLDS.tolist()}
+    places = blank(pairs.coords, {"place": Quantity(tuple(pairs.coords))}, {})
+    forks = places.fork_epoch.values[[0, -1]].tolist()
+    coords: Coords = {"fork_epoch": forks, "parent": pairs.coords["parent"], "threshold": THRESHOLDS.tolist()}
     dims = tuple(coords)
     found = blank(coords, {"share_below": Quantity(dims), "share_negative": Quantity(dims)}, {})
     evaluator = require_stacked(pairs)
