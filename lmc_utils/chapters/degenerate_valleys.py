@@ -31,6 +31,7 @@ AFTER = (1, 2, 5, 10, 25)  # epochs after the fork
 EPOCHS = (1, 5, 10, 20, 50, 100, 200)  # of the parents
 TABLES = (
     *("steep_directions_of_siblings", "steep_directions_of_resnets", "all_eigenvalues"),
+    "all_eigenvalues_of_resnet8",
     "sixteen_siblings",
 )
 _NEARBY = 0.02  # of the distance between siblings, to either side
@@ -290,7 +291,6 @@ def spectrum_numbers(steep: xr.Dataset, shares: xr.Dataset) -> dict[str, Any]:
         shares: the table `all_eigenvalues`.
     """
     outliers = (steep.eigenvalue >= OUTLIER * steep.eigenvalue.isel(number=0)).sum("number")
-    mean = shares.mean("parent")
     return {
         "outliers": pair_mean(outliers.astype(float)),
         "largest_eigenvalue": pair_mean(steep.eigenvalue.isel(number=0, drop=True)),
