@@ -295,9 +295,18 @@ def spectrum_numbers(steep: xr.Dataset, shares: xr.Dataset) -> dict[str, Any]:
         "outliers": pair_mean(outliers.astype(float)),
         "largest_eigenvalue": pair_mean(steep.eigenvalue.isel(number=0, drop=True)),
         "trace": pair_mean(steep.trace),
-        "flat_share_1e_3": flat(mean),
-        "negative_share": negative(mean),
+        **small_eigenvalues(shares),
     }
+
+
+def small_eigenvalues(shares: xr.Dataset) -> dict[str, xr.DataArray]:
+    """The fractions of flat directions and of clearly negative eigenvalues, means over parents.
+
+    Args:
+        shares: the table `all_eigenvalues` or `all_eigenvalues_of_resnet8`.
+    """
+    mean = shares.mean("parent")
+    return {"flat_share_1e_3": flat(mean), "negative_share": negative(mean)}
 
 
 def flat(shares: xr.Dataset) -> xr.DataArray:
