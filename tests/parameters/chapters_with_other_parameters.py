@@ -37,6 +37,7 @@ OTHER = {
     "09_your_own_networks": ("families=1", "seed=3", "alphas=5"),
     "10_what_parts_siblings": ("parents=2", "first_steps=5", "epochs_apart=2"),
     "11_degenerate_valleys": (*FORKS, *DIGITS, "hessian_samples=50", "probes=3", "eigenpairs=5"),
+    "12_does_it_hold_elsewhere": ("shuffles=3", "simulations=50", "seed=1"),
 }
 
 
