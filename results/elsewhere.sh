@@ -22,6 +22,8 @@ measure() {
         resnet8*) rate=0.4 ;;
     esac
     case $data in digits) samples=1400 ;; esac
+    channels=8
+    case $recipe-$data in resnet8*-fashion_mnist) samples=1000 channels=4 ;; esac  # else it takes hours
     set -- --grid "dataset=$data" --grid "train_samples=$samples" --grid "parents=$parents" --grid "learning_rate=$rate"
     case $recipe in
         mlp_random_labels) set -- "$@" --grid labels=random ;;
@@ -31,7 +33,7 @@ measure() {
         mlp_adamw) set -- "$@" --grid optimizer=adamw --grid weight_decay=0.01 ;;
         cnn) set -- "$@" --grid architecture=cnn --grid 'widths=[16,16,16]' ;;
         resnet8_*)
-            set -- "$@" --grid architecture=resnet8 --grid 'widths=[8]' --grid "norm=${recipe#resnet8_}" \
+            set -- "$@" --grid architecture=resnet8 --grid "widths=[$channels]" --grid "norm=${recipe#resnet8_}" \
                 --grid epochs=24 --grid 'fork_epochs=[0,1,9]' --grid keep=3
             ;;
     esac
