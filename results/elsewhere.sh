@@ -3,10 +3,12 @@
 # are in the folder `sweeps` are not executed again. From the root of the checkout, where `lmc` is found; all, or those
 # named:
 #
-#     sh results/elsewhere.sh [RECIPE DATA]
+#     sh results/elsewhere.sh [RECIPE DATA | smoke]
 #
 # Learning rates were chosen before, by the training error of one parent of another seed (1000).
 set -e
+
+keep() { cp "sweeps/elsewhere_$1/results.nc" "results/elsewhere_$1.nc"; }
 
 mlps="mlp_relu mlp_gelu mlp_deep mlp_adamw mlp_wide"
 others="cnn resnet8_batch resnet8_group"
@@ -38,12 +40,19 @@ measure() {
             ;;
     esac
     lmc sweep one_recipe --jobs 1 "$@" --out "sweeps/elsewhere_${recipe}_$data"
-    cp "sweeps/elsewhere_${recipe}_$data/results.nc" "results/elsewhere_${recipe}_$data.nc"
+    keep "${recipe}_$data"
+}
+
+# A row that the tests make again.
+smoke() {
+    lmc sweep one_recipe --jobs 1 --preset smoke --grid parents=4 --out sweeps/elsewhere_smoke
+    keep smoke
 }
 
 if [ $# -gt 0 ]; then
-    measure "$1" "$2"
+    if [ "$1" = smoke ]; then smoke; else measure "$1" "$2"; fi
 else
+    smoke
     measure mlp_random_labels mnist1d
     for data in mnist1d digits fashion_mnist; do
         for recipe in $mlps $others; do

@@ -214,7 +214,7 @@ SWEPT = {  # made by `lmc sweep`: their commands are in the script results/PREFI
     ),
     "elsewhere": (
         *(f"{recipe}_{data}" for data in ELSEWHERE_DATA for recipe in ELSEWHERE_RECIPES),
-        "mlp_random_labels_mnist1d",
+        *("mlp_random_labels_mnist1d", "smoke"),
     ),
 }
 TABLES: dict[str, Callable[[], xr.Dataset]] = {

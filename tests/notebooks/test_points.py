@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from lmc_utils.chapters.does_it_hold_elsewhere import unfold
 from lmc_utils.chapters.toy_stability_onset import Walkers
 from lmc_utils.chapters.when_stability_begins import by_fork
+from lmc_utils.forking import result_tables
 from lmc_utils.measure import stability_onset
+from lmc_utils.measure.statistics import bounds
 from lmc_utils.running import notebooks, recorded_numbers
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +48,20 @@ def test_several_parents_are_recorded_one_by_one(tmp_path: Path, monkeypatch: py
         of_each = [found[f"error_barrier_train_fork_{fork}_parent_{parent}"] for parent in (0, 1)]
         assert found[f"error_barrier_train_fork_{fork}"] == pytest.approx(np.mean(of_each))
         assert np.isfinite(found[f"final_error_train_fork_{fork}"])
+
+
+def test_a_stored_row_is_reproduced_within_its_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smallest row of `results/elsewhere.sh`, made again; another machine rounds in another way."""
+    monkeypatch.setenv("LMC_RUNS", str(tmp_path / "runs"))
+    again = unfold(xr.Dataset(dict(recorded("one_recipe", tmp_path, parents=4))))
+    stored = unfold(result_tables.read("elsewhere_smoke"))
+    assert set(again) == set(stored)
+    for name, values in stored.items():
+        if "parent" in values.dims:
+            ends = bounds(values.expand_dims("pair"))
+            mean = again[name].mean("parent", skipna=False)
+            inside = (ends.sel(bound="low") - 1e-6 <= mean) & (mean <= ends.sel(bound="high") + 1e-6)
+            assert bool((inside | values.isnull().any("parent")).all()), name
 
 
 def test_the_toy_notebook_records_its_onset(tmp_path: Path) -> None:
