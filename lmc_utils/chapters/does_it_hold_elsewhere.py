@@ -37,6 +37,7 @@ __all__ = [
     "judged_alone",
     "measured",
     "numbers",
+    "of_chapter",
     "panels",
     "random_labels",
     "shuffled",
@@ -331,6 +332,17 @@ def exceptions(judged: Mapping[str, Sequence[Verdict]]) -> str:
         found = " | ".join(str(counts[kind]) for kind in ("holds", "fails", "cannot tell"))
         lines.append(f"| {claim.chapter} | {claim.statement} | {found} | {where} |")
     return "\n".join(lines)
+
+
+def of_chapter(number: int) -> str:
+    """What other recipes say about the claims of a chapter, as a Markdown list for that chapter."""
+    rows = measured()
+    said = [
+        f"- {claim.statement} {_Recipes('', tuple(map(_as_number, judge(claim, rows)))).describe(_EVERY).capitalize()}."
+        for claim in CLAIMS
+        if claim.chapter == number
+    ]
+    return "\n".join(["**Elsewhere.** Chapter 12 tests such claims on other recipes and data sets:", "", *said])
 
 
 def errors_of_recipes(rows: Iterable[Row]) -> xr.Dataset:
