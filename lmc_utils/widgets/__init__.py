@@ -10,6 +10,7 @@ from lmc_utils.widgets.flipbook import flip_book
 from lmc_utils.widgets.landscape_builder import MAX_HANDLES, LandscapeBuilder
 from lmc_utils.widgets.line_explorer import LineExplorer
 from lmc_utils.widgets.playground import Playground, PlaygroundSettings
+from lmc_utils.widgets.recipe_explorer import RecipeExplorer
 from lmc_utils.widgets.surface_3d import Surface3D
 from lmc_utils.widgets.two_walkers import TwoWalkers
 
@@ -19,6 +20,7 @@ __all__ = [
     "LineExplorer",
     "CurveEditor",
     "DifferenceExplorer",
+    "RecipeExplorer",
     "Playground",
     "PlaygroundSettings",
     "Surface3D",

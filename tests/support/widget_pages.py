@@ -143,3 +143,40 @@ def bend_planes(forks: tuple[int, ...] = (0, 3), grid: int = 9) -> xr.Dataset:
         coords={"fork_epoch": list(forks)},
         attrs={"third": "bend"},
     )
+
+
+def recipes() -> tuple[xr.DataArray, xr.Dataset, list[dict[str, Any]]]:
+    """Lines, statistics and claims of made-up recipes.
+
+    The second claim is not about the third recipe; the last claim has no value for each parent, and nothing at all for
+    the last recipe, whose lines were not measured either. The third recipe has no late line and fewer parents.
+    """
+    random = np.random.default_rng(3)
+    where: dict[str, Any] = {
+        "recipe": ["MLP, ReLU · MNIST-1D", "MLP, GELU · MNIST-1D", "CNN", "ResNet-8 · CIFAR-10"],
+        "fork": ["first", "early", "late"],
+        "alpha": [0, 0.25, 0.5, 0.75, 1.0],
+    }
+    errors = xr.DataArray(random.uniform(0, 90, (4, 3, 5)), where)
+    errors[2, 2] = errors[3] = np.nan
+    estimate = np.array([[4, -3, 2.345, 1], [0.5, 1.5, np.nan, -1.2345], [0.3, 0.95, -0.123, np.nan]])
+    half = np.array([[1, 0.5, 1, 0.5], [0.2, 0.75, np.nan, 0.345], [0.1, 0.03, 0.23, np.nan]])
+    values = estimate[..., None] + random.normal(0, 1, (3, 4, 5))
+    values[:, 2, 3:] = values[2] = np.nan
+    outcomes = [
+        ["holds", "fails", "cannot tell", "cannot tell"],
+        ["cannot tell", "cannot tell", "", "fails"],
+        ["cannot tell", "holds", "cannot tell", "cannot tell"],
+    ]
+    pair = ("claim", "recipe")
+    statistics = xr.Dataset(
+        {"estimate": (pair, estimate), "low": (pair, estimate - half), "high": (pair, estimate + half)}
+        | {"outcome": (pair, np.array(outcomes, dtype="<U11")), "values": ((*pair, "parent"), values)},
+        {"claim": ["barrier", "trace", "rank"], "recipe": where["recipe"]},
+    )
+    claims: list[dict[str, Any]] = [
+        {"statement": "There is a barrier.", "unit": "points", "rules": [["at least", 2.0]]},
+        {"statement": "The trace is the same.", "unit": "", "rules": [["above", -0.8], ["below", 0.8]]},
+        {"statement": "The formula ranks barriers.", "unit": "", "rules": [["above", 0.0]]},
+    ]
+    return errors, statistics, claims

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page
-from widget_pages import bend_planes, differences, pairs, reactions, show
+from widget_pages import bend_planes, differences, pairs, reactions, recipes, show
 
 from lmc_utils import toy, widgets
 from lmc_utils.widgets import DifferenceExplorer
@@ -21,6 +21,7 @@ WIDGETS = {
     "friends": (lambda: widgets.TwoWalkers(), "input[type=range]"),
     "line": (lambda: widgets.LineExplorer(*pairs((0, 1, 2, 15), 3, steps=33, grid=25)), ".lmc-plane"),
     "difference": (lambda: DifferenceExplorer(*differences((0, 1, 2, 15), epochs=41)), ".lmc-line"),
+    "recipe": (lambda: widgets.RecipeExplorer(*recipes()), ".lmc-outcomes"),
     "bend": (lambda: widgets.CurveEditor(bend_planes((0, 1, 2, 15))), ".lmc-plane"),
     "playground": (lambda: widgets.Playground(epochs=2), "input[max='2']:visible"),
 }
@@ -101,7 +102,7 @@ def test_text_and_marks_have_enough_contrast_in_light_and_dark_mode(page: Page, 
             choice.select_option(index=fork)
         words = main.locator("p, th, td, label, h4, select, button:enabled:not(.lmc-main)").evaluate_all(CONTRAST)
         marks = main.locator(".lmc-picture :is(.lmc-curve, .lmc-approximation, .lmc-train, .lmc-test, .lmc-plumb)")
-        stems = main.locator(".lmc-picture :is(.lmc-barrier, .lmc-result) line")
+        stems = main.locator(".lmc-picture :is(.lmc-barrier line, .lmc-result line, .lmc-estimate, .lmc-bound)")
         assert min(words) >= 4.5
         marks.or_(stems).first.wait_for(state="attached")  # drawn after the text
         assert min(marks.evaluate_all(CONTRAST) + stems.evaluate_all(CONTRAST)) >= 3
