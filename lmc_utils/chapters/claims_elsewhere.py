@@ -151,7 +151,7 @@ CLAIMS = (
     GeneralClaim(
         "formula_magnitude",
         "At the first fork, the predicted barrier is more than half and less than twice the measured one.",
-        *(3, "of a logarithm to base 2", _TWICE),
+        *(3, "doublings", _TWICE),
         _logarithm_of_ratio(_at("predicted_barrier", FIRST), _at("loss_barrier", FIRST)),
     ),
     GeneralClaim(
@@ -164,13 +164,13 @@ CLAIMS = (
         "kinks",
         "Derivatives miss part of the curvature of networks with kinks: over a stretch of the line between siblings of "
         "the first fork, the slope changes more than the second derivative says.",
-        *(3, "of a logarithm to base 2", _POSITIVE, lambda found: found.stretch_over_derivative),
+        *(3, "doublings", _POSITIVE, lambda found: found.stretch_over_derivative),
         activations=("relu",),
     ),
     GeneralClaim(
         "no_kinks",
         "Control: of networks without kinks derivatives miss less than a tenth.",
-        *(3, "of a logarithm to base 2", tuple(Rule(each.side, float(np.sign(each.bound) * np.log2(1.1)))
+        *(3, "doublings", tuple(Rule(each.side, float(np.sign(each.bound) * np.log2(1.1)))
                                                for each in _TENTH), lambda found: found.stretch_over_derivative),
         activations=("gelu", "tanh"),
     ),
@@ -183,7 +183,7 @@ CLAIMS = (
     GeneralClaim(
         "farther",
         "Siblings of the first fork end farther apart than late ones.",
-        *(4, "of a logarithm to base 2", _POSITIVE, _ratio_of_distances),
+        *(4, "doublings", _POSITIVE, _ratio_of_distances),
     ),
     GeneralClaim(
         "wider_angle",
