@@ -31,11 +31,22 @@ def mean_above(values: Sequence[float] | Array, bound: float) -> float:
     >>> mean_above([3.0, 3.0], 2.0), mean_above([3.0, 3.0], 4.0)
     (0.0, 1.0)
     """
-    numbers = np.asarray(values, dtype=np.float64)
-    if len(numbers) < 2 or np.isnan(numbers).any():
-        return float("nan")
-    away = float(numbers.mean()) - bound
-    return _upper_tail(away, float(numbers.std(ddof=1)) / math.sqrt(len(numbers)), len(numbers) - 1)
+    mean, error, freedom = _mean_and_error(values)
+    return _upper_tail(mean - bound, error, freedom)
+
+
+def interval(values: Sequence[float] | Array) -> tuple[float, float, float]:
+    """The mean and the ends of its 95 % interval, as `statistics.bounds`, without labels.
+
+    Returns:
+        All NaN for fewer than two values, or where one is NaN.
+
+    >>> [round(each, 2) for each in interval([1.0, 2.0, 3.0])]
+    [2.0, -0.48, 4.48]
+    """
+    mean, error, freedom = _mean_and_error(values)
+    away = error * float(stats.t.ppf(0.975, freedom)) if freedom else float("nan")
+    return mean, mean - away, mean + away
 
 
 def correlation_above(found: Correlation, bound: float, parents: int) -> float:
@@ -72,6 +83,14 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
     result = np.full(len(numbers), np.nan)
     result[order] = np.minimum(1.0, np.maximum.accumulate(numbers[order] * np.arange(len(order), 0, -1)))
     return [float(each) for each in result]
+
+
+def _mean_and_error(values: Sequence[float] | Array) -> tuple[float, float, int]:
+    """The mean, its standard error (both NaN for fewer than two values) and the degrees of freedom."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if len(numbers) < 2:
+        return float("nan"), float("nan"), 0
+    return float(numbers.mean()), float(numbers.std(ddof=1)) / math.sqrt(len(numbers)), len(numbers) - 1
 
 
 def _upper_tail(away: float, error: float, freedom: int) -> float:
