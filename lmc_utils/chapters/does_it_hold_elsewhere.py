@@ -284,6 +284,99 @@ def shuffled(row: Row, seed: int) -> Row:
     return replace(row, found=row.found.assign(changed))
 
 
+def claim_table(judged: Mapping[str, Sequence[Verdict]]) -> ClaimTable:
+    """The claims as statements about all recipes: each holds if it holds for every recipe that it is about.
+
+    Args:
+        judged: by the name of each claim.
+    """
+    named = {claim.name: claim for claim in CLAIMS}
+    return ClaimTable(
+        tuple(
+            Claim(
+                named[name].statement,
+                ((_EVERY, (_Recipes("recipes and data sets", tuple(map(_as_number, verdicts))),)),),
+            )
+            for name, verdicts in judged.items()
+        )
+    )
+
+
+def numbers(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, int]]:
+    """How many verdicts of each claim there are of each kind, and of all claims together.
+
+    Returns:
+        `holds`, `fails`, `unknown` and `of` (their sum), each by the name of the claim, and `all`.
+    """
+    counts = {name: count(verdicts) for name, verdicts in judged.items()}
+    counts["all"] = sum(counts.values(), Counter())
+    kinds: dict[str, tuple[Outcome, ...]] = {
+        "holds": ("holds",), "fails": ("fails",), "unknown": ("cannot tell",),
+        "of": ("holds", "fails", "cannot tell"),
+    }  # fmt: skip
+    return {
+        kind: {name: sum(each[one] for one in ones) for name, each in counts.items()} for kind, ones in kinds.items()
+    }
+
+
+def exceptions(judged: Mapping[str, Sequence[Verdict]]) -> str:
+    """The verdicts in words, as a Markdown table: how many there are of each kind, and where a claim fails."""
+    lines = [
+        "| chapter | claim | holds | fails | cannot tell | fails for |",
+        "| ---: | --- | ---: | ---: | ---: | --- |",
+    ]
+    for name, verdicts in judged.items():
+        counts = count(verdicts)
+        where = "; ".join(verdict.row.name for verdict in verdicts if verdict.outcome == "fails")
+        claim = _NAMED[name]
+        found = " | ".join(str(counts[kind]) for kind in ("holds", "fails", "cannot tell"))
+        lines.append(f"| {claim.chapter} | {claim.statement} | {found} | {where} |")
+    return "\n".join(lines)
+
+
+def of_chapter(number: int) -> str:
+    """What other recipes say about the claims of a chapter, as a Markdown list for that chapter."""
+    rows = measured()
+    said = [
+        f"- {claim.statement} {_Recipes('', tuple(map(_as_number, judge(claim, rows)))).describe(_EVERY).capitalize()}."
+        for claim in CLAIMS
+        if claim.chapter == number
+    ]
+    return "\n".join(["**Elsewhere.** Chapter 12 tests such claims on other recipes and data sets:", "", *said])
+
+
+def errors_of_recipes(rows: Iterable[Row]) -> xr.Dataset:
+    """Mean training and test error of the late siblings of each recipe (percent), and the number of its parents."""
+    chosen = list(rows)
+    late = [row.found.sel(fork=LATE).mean("parent") for row in chosen]
+    return xr.Dataset(
+        {
+            "training error (%)": ("recipe", [float(each.train_error) for each in late]),
+            "test error (%)": ("recipe", [float(each.test_error) for each in late]),
+            "parents": ("recipe", [row.found.sizes["parent"] for row in chosen]),
+        },
+        {"recipe": [row.name for row in chosen]},
+    )
+
+
+@dataclass(frozen=True)
+class _Recipes(Cases):
+    """Verdicts as numbers: 1 where a claim holds, 0 where it fails, NaN where one cannot tell."""
+
+    def describe(self, rule: Rule) -> str:
+        known = [value for value in self.values if value == value]
+        kinds = {"holds": known.count(1.0), "fails": known.count(0.0), "cannot tell": len(self.values) - len(known)}
+        said = ", ".join(f"{kind} for {number}" for kind, number in kinds.items() if number)
+        return f"{said} of {len(self.values)}"
+
+    def required(self, rule: Rule) -> str:
+        return "one holds"
+
+
+def _as_number(verdict: Verdict) -> float:
+    return {"holds": 1.0, "fails": 0.0}.get(verdict.outcome, float("nan"))
+
+
 def _upwards(rule: Rule) -> bool:
     return rule.side in ("above", "at least")
 
