@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from lmc_utils.classroom.number_answers import Array, hint_for_numbers, is_close, is_within, slack_of
+from lmc_utils.classroom.number_answers import Array, hint_for_cases, hint_for_numbers, is_close, is_within, slack_of
 from lmc_utils.classroom.word_answers import matching_choice
 from lmc_utils.formatting import short_repr
 
@@ -50,12 +50,14 @@ class Exercise:
         explanation: why it is correct; shown with a correct answer.
         mistakes: hints that do not give the answer away, each with the answer that a common mistake leads to; of
             several that apply, the first is shown.
-        choices: the allowed words, where the answer is a word.
+        choices: the allowed words, where the answer is a word or a function that returns one.
         test_inputs: the arguments of each call, where the answer is a function.
         tolerance: relative to the largest number of an array, or of all test inputs. By default a hundredth, for
             functions a millionth.
         reject: returns a hint for an answer that breaks the rules of the exercise, else None.
         objective: where many answers are correct, the number to minimise; it is compared in place of the answer.
+        find_mistake: where an answer can only be judged by itself, returns the hint for a wrong one, or raises
+            `InvalidAnswer`; None for a correct one. Nothing is compared then.
         parts: the parts that get points separately, by name; none if the points are for the whole answer.
         name: of the exercise, such as toy-2.
     """
@@ -68,6 +70,7 @@ class Exercise:
     tolerance: float = 0.0
     reject: Callable[[Array], str | None] = lambda answer: None
     objective: Callable[[Array], Any] | None = None
+    find_mistake: Callable[[Any], str | None] | None = None
     parts: Mapping[str, Part] = field(default_factory=dict)
     name: str = ""
 
@@ -145,7 +148,7 @@ def check_answer(exercise: Exercise, answer: Any) -> CheckResult:
     return CheckResult(exercise.name, False, hint, _correct_parts(exercise, answer))
 
 
-class _InvalidAnswer(Exception):
+class InvalidAnswer(Exception):
     """An answer that cannot be compared; the message is the hint."""
 
 
@@ -153,7 +156,7 @@ def _find_hint(exercise: Exercise, answer: Any) -> str | None:
     """The hint for a wrong or invalid answer; None for a correct one."""
     try:
         return _hint(exercise, answer)
-    except _InvalidAnswer as error:
+    except InvalidAnswer as error:
         return str(error)
 
 
@@ -172,7 +175,7 @@ def _is_correct_part(exercise: Exercise, answer: Any, part: Part, solution: list
     inputs = tuple(exercise.test_inputs[case] for case in cases) if exercise.test_inputs else ()
     try:
         result = [each[part.index] for each in _arrays(replace(exercise, test_inputs=inputs), answer)]
-    except (_InvalidAnswer, IndexError):
+    except (InvalidAnswer, IndexError):
         return False
     expected = [solution[case][part.index] for case in cases]
     return is_within(result, expected, slack_of(solution, exercise.tolerance))
@@ -181,12 +184,14 @@ def _is_correct_part(exercise: Exercise, answer: Any, part: Part, solution: list
 def _hint(exercise: Exercise, answer: Any) -> str | None:
     if answer is None or answer is ...:
         return UNANSWERED
-    if exercise.choices:
+    if exercise.find_mistake is not None:
+        return exercise.find_mistake(answer)
+    if exercise.choices and not exercise.test_inputs:
         return _hint_for_word(exercise, answer)
     if not exercise.test_inputs:
         if callable(answer):
             return "The answer must be numbers, not a function. Call the function and pass its result."
-        answer = _numbers(answer)
+        answer = as_numbers(answer)
     elif not callable(answer):
         kind = type(answer).__name__
         return f"The answer must be a function (got {kind}). Pass the function itself, without calling it."
@@ -200,6 +205,8 @@ def _hint(exercise: Exercise, answer: Any) -> str | None:
         wrong = exercise.evaluate(stated)
         if is_close(compared, [np.sort(wrong)] if exercise.objective else _arrays(exercise, wrong), exercise.tolerance):
             return hint
+    if exercise.choices:
+        return hint_for_cases(result, solution, exercise.tolerance)
     if exercise.objective:
         return f"Allowed, but its value is {result[0]:.3g}, and {solution[0]:.3g} is possible."
     return _hint_for_shape(exercise, result, solution) or hint_for_numbers(result, solution, exercise.tolerance)
@@ -215,27 +222,55 @@ def _hint_for_word(exercise: Exercise, answer: Any) -> str | None:
 
 def _arrays(exercise: Exercise, answer: Any) -> list[Array]:
     """An answer as arrays: one, or one for each call of a function; a single number gets no dimension."""
-    result = [
-        _numbers(_call(answer, inputs), f"For {_format_arguments(inputs)} your function returns")
-        for inputs in exercise.test_inputs
-    ] or [_numbers(exercise.objective(_numbers(answer)) if exercise.objective else answer)]
+    result = [_returned(exercise, answer, inputs) for inputs in exercise.test_inputs] or [
+        as_numbers(exercise.objective(as_numbers(answer)) if exercise.objective else answer)
+    ]
     return [each.reshape(()) if each.size == 1 else each for each in result]
 
 
-def _call(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
+def _returned(exercise: Exercise, function: Callable[..., Any], inputs: tuple[Any, ...]) -> Array:
+    """What a function returns; a word as its position among the choices."""
+    arguments = _format_arguments(inputs)
+    returned = call_function(function, inputs, arguments)
+    if not exercise.choices:
+        return as_numbers(returned, f"For {arguments} your function returns")
+    word = matching_choice(returned, exercise.choices) if isinstance(returned, str) else None
+    if word is None:
+        got = short_repr(str(returned))
+        raise InvalidAnswer(f"For {arguments} it must return one of: {', '.join(exercise.choices)} (got {got}).")
+    return np.array(float(exercise.choices.index(word)))
+
+
+def call_function(function: Callable[..., Any], inputs: tuple[Any, ...], arguments: str) -> Any:
+    """Call the function of an answer with copies of the inputs.
+
+    Args:
+        arguments: the inputs, as hints name them.
+
+    Raises:
+        InvalidAnswer: it raises an error, or returns nothing.
+    """
     try:
         returned = function(*copy.deepcopy(inputs))
     except NotImplementedError as error:
-        raise _InvalidAnswer(UNANSWERED) from error
+        raise InvalidAnswer(UNANSWERED) from error
     except (Exception, SystemExit) as error:
         message = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _InvalidAnswer(f"Your function fails for {_format_arguments(inputs)}: {message}") from error
+        raise InvalidAnswer(f"Your function fails for {arguments}: {message}") from error
     if returned is None:
-        raise _InvalidAnswer(f"For {_format_arguments(inputs)} your function returns nothing. Is a `return` missing?")
+        raise InvalidAnswer(f"For {arguments} your function returns nothing. Is a `return` missing?")
     return returned
 
 
-def _numbers(values: Any, subject: str = "Your answer is") -> Array:
+def as_numbers(values: Any, subject: str = "Your answer is") -> Array:
+    """An answer as an array of numbers.
+
+    Args:
+        subject: the beginning of a sentence that ends with its type.
+
+    Raises:
+        InvalidAnswer: it is something else.
+    """
     detached = values.detach().cpu() if hasattr(values, "detach") else values
     try:
         numbers = np.asarray(detached)
@@ -243,7 +278,7 @@ def _numbers(values: Any, subject: str = "Your answer is") -> Array:
             raise TypeError
         return numbers.astype(np.float64)
     except Exception as error:  # any object may raise anything when converted
-        raise _InvalidAnswer(f"The answer must be numbers. {subject} of type {type(values).__name__}.") from error
+        raise InvalidAnswer(f"The answer must be numbers. {subject} of type {type(values).__name__}.") from error
 
 
 def _hint_for_shape(exercise: Exercise, values: list[Array], solution: list[Array]) -> str | None:

@@ -18,10 +18,13 @@ from lmc_utils.settings import ParameterError, describe_unknown, require_choice
 
 if TYPE_CHECKING:  # imported by name below, which does not count as a dependency of a result
     from lmc_utils.classroom.exercises import (  # noqa: F401, I001
-        angle, approx, detour, fork, merge, norm, parting, ridge, stable, toy, valley,
+        angle, approx, detour, elsewhere, fork, merge, norm, parting, ridge, stable, toy, valley,
     )  # fmt: skip
 
-CHAPTERS = ("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge", "parting", "valley")
+CHAPTERS = (
+    *("toy", "fork", "approx", "angle", "ridge", "norm", "detour", "stable", "merge", "parting", "valley"),
+    "elsewhere",
+)
 
 
 def check(name: str, answer: Any, student: str | None = None) -> CheckResult:

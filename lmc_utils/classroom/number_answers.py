@@ -67,6 +67,15 @@ def hint_for_numbers(values: list[Array], solution: list[Array], tolerance: floa
     if is_close(values, solution, 10 * tolerance):
         percent = f"{100 * tolerance:.2g} %"
         return f"Close, but not within {percent}. Was something rounded, or stopped too early?"
+    return hint_for_cases(values, solution, tolerance)
+
+
+def hint_for_cases(values: list[Array], solution: list[Array], tolerance: float) -> str:
+    """A hint that says how many of several values are right, if any.
+
+    >>> hint_for_cases([np.array(1.0), np.array(0.0)], [np.array(1.0), np.array(2.0)], 1e-6)
+    '1 of 2 test cases pass.'
+    """
     passed = [is_close([one], [two], tolerance) for one, two in zip(values, solution, strict=True)]
     if any(passed):
         return f"{sum(passed)} of {len(passed)} test cases pass."

@@ -11,7 +11,7 @@ import pytest
 import torch
 import xarray as xr
 
-from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, Part, check_answer
+from lmc_utils.classroom.answer_feedback import CheckResult, Exercise, Part, as_numbers, check_answer
 
 NUMBER = Exercise(0.8, "because", {"mind the chord": 3.0}, name="x-1")
 ARRAY = Exercise(lambda: np.array([1.0, 2.0, 5.0]), "because", tolerance=1e-6, name="x-2")
@@ -250,3 +250,30 @@ def test_an_exercise_may_have_many_right_answers() -> None:
 def test_a_result_is_true_or_false_and_prints_as_one_line() -> None:
     assert repr(CheckResult("x-1", True, "Because.")) == "✓ x-1 · right. Because."
     assert repr(CheckResult("x-1", False, "Mind the chord.")) == "✗ x-1 · Mind the chord."
+
+
+SIGN = Exercise(
+    lambda x: "up" if x > 0 else "down",
+    "because",
+    {"the other way": lambda x: "down" if x > 0 else "up"},
+    ("up", "down", "neither"),
+    ((1.0,), (2.0,), (-1.0,)),
+)
+
+
+def test_a_function_may_return_words() -> None:
+    assert check_answer(SIGN, lambda x: "Up" if x > 0 else " down.")
+    assert hint(SIGN, lambda x: "up" if x < 0 else "down") == "the other way"
+    assert hint(SIGN, lambda x: "up") == "2 of 3 test cases pass."
+    assert "none of the common mistakes" in hint(SIGN, lambda x: "neither")
+    assert hint(SIGN, lambda x: "left") == "For (1.0) it must return one of: up, down, neither (got 'left')."
+    assert hint(SIGN, lambda x: 1) == "For (1.0) it must return one of: up, down, neither (got '1')."
+    assert "without calling it" in hint(SIGN, "up")
+
+
+def test_an_answer_may_be_judged_by_itself() -> None:
+    even = Exercise(2, "because", {"odd": 3}, find_mistake=lambda answer: "odd" if as_numbers(answer) % 2 else None)
+    assert check_answer(even, 4)
+    assert hint(even, 5) == "odd"
+    assert hint(even, "four") == "The answer must be numbers. Your answer is of type str."
+    assert hint(even, ...) == "Not answered yet."

@@ -13,14 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from exercise_groups import grouped_by_chapter
 from scipy.integrate import quad
+from scipy.stats import false_discovery_control, t, ttest_1samp
 from sklearn.decomposition import PCA
 
+from lmc_utils.chapters.does_it_hold_elsewhere import unfold
 from lmc_utils.classroom import award_points, check, example_families, exercise_lookup, require_correct
 from lmc_utils.classroom.answer_feedback import Exercise, check_answer
 from lmc_utils.classroom.exercise_lookup import CHAPTERS
 from lmc_utils.classroom.word_answers import matching_choice
+from lmc_utils.forking import result_tables
 from lmc_utils.measure import barriers, lines
 from lmc_utils.measure.sibling_sets import participation
 from lmc_utils.networks.training import Recipe, rate
@@ -142,6 +146,7 @@ def test_a_hint_does_not_give_the_answer_away(exercise: Exercise) -> None:
         ("ridge-3", 1 - math.sqrt(1 - math.sqrt(0.5))),
         ("parting-2", next(step for step in range(10**4) if 0.0002 * 1.008**step >= 4)),
         ("valley-2", [-1 / 2, 5]),  # of ((1, 2), (2, 4)), with the determinant 0
+        ("elsewhere-1", sum(math.comb(24, found) * 0.05**found * 0.95 ** (24 - found) for found in range(1, 25))),
     ],
 )
 def test_answers_agree_with_results_derived_by_hand(name: str, answer: Any) -> None:
@@ -193,6 +198,27 @@ def alignment_in_eigenvectors(hessian: Any, delta: Any) -> float:
     return float(np.average(values, weights=(delta @ vectors) ** 2) / values.mean())
 
 
+def holm_one_by_one(p_values: Any) -> list[float]:
+    """For each hypothesis the smallest level at which Holm's procedure rejects it, found by going through the steps."""
+    levels: dict[int, float] = {}
+    for _ in p_values:
+        left = {number: p for number, p in enumerate(p_values) if number not in levels}
+        smallest = min(left, key=left.__getitem__)
+        levels[smallest] = min(1.0, max([len(left) * left[smallest], *levels.values()]))
+    return [levels[number] for number in range(len(p_values))]
+
+
+def verdict_by_two_tests(values: Any, bound: float) -> str:
+    p_values = [ttest_1samp(values.mean(1), bound, alternative=side).pvalue for side in ("greater", "less")]
+    return "Holds" if p_values[0] < 0.025 else "fail" if p_values[1] < 0.025 else "cannot tell."
+
+
+def verdict_by_deviation(values: Any, bound: float) -> str:
+    mean, deviation = values.mean(1).mean(), values.mean(1).std(ddof=1)
+    away = t.ppf(0.975, len(values) - 1) * deviation
+    return "cannot tell" if abs(mean - bound) < away else "holds" if mean > bound else "fails"
+
+
 @pytest.mark.parametrize(
     ("name", "function"),
     [
@@ -225,6 +251,8 @@ def alignment_in_eigenvectors(hessian: Any, delta: Any) -> float:
         ("parting-4", rate_of_the_recipe),
         ("valley-3", alignment_in_eigenvectors),
         ("valley-4", lambda networks: participation(PCA().fit(networks).explained_variance_)),
+        ("elsewhere-2", holm_one_by_one),
+        ("elsewhere-3", verdict_by_two_tests),
     ],
 )
 def test_independent_implementations_are_accepted(name: str, function: Any) -> None:
@@ -282,10 +310,73 @@ def test_hidden_tests_fail_with_the_same_hint() -> None:
         ("valley-2", [1 / 2, 5], "both weights grow"),
         ("valley-3", lambda h, d: d @ h @ d / np.trace(h) / (d @ d), "Multiply by the number of parameters"),
         ("valley-4", lambda n: (n**2).sum() ** 2 / ((n @ n.T) ** 2).sum(), "Subtract the mean of the networks"),
+        ("elsewhere-1", 24 * 0.05, "Probabilities do not add up"),
+        ("elsewhere-2", lambda p: np.minimum(1, p * len(p)), "(Bonferroni)"),
+        ("elsewhere-2", lambda p: sorted(holm_one_by_one(p)), "in the given order"),
+        ("elsewhere-2", false_discovery_control, "false discovery rate"),
+        ("elsewhere-3", verdict_by_deviation, "use its standard error"),
+        ("elsewhere-3", lambda values, bound: "holds" if values.mean() > bound else "fails", "the mean alone"),
+        ("elsewhere-3", lambda values, bound: "true", "must return one of: holds, fails, cannot tell (got 'true')"),
+        ("elsewhere-3", lambda values, bound: "cannot tell", " of 12 test cases pass"),
     ],
 )
 def test_mistakes_as_students_write_them_get_their_hints(name: str, answer: Any, words: str) -> None:
     assert words in check(name, answer).message
+
+
+def late_angle(found: xr.Dataset) -> xr.DataArray:
+    return found.angle.sel(fork="late")
+
+
+def claimed(statistic: Any = late_angle, side: Any = "above", bound: Any = 100.0, **verdict: Any) -> dict[str, Any]:
+    return {"statistic": statistic, "side": side, "bound": bound} | verdict
+
+
+@pytest.mark.parametrize(
+    ("statistic", "bound"),
+    [
+        (late_angle, 100.0),
+        (late_angle, np.array([-1.0])),
+        (lambda found: late_angle(found).values.tolist(), 100),
+        (lambda found: found.restart_barrier, 1.9),  # not the bound of the chapter
+        (lambda found: found.curve_barrier.dropna("parent"), 1.0),
+        (lambda found: late_angle(found) - float(late_angle(found).mean()), 0.0),  # the bound is inside the interval
+    ],
+)
+@pytest.mark.parametrize("side", ["above", "below"])
+def test_any_claim_has_one_right_verdict(statistic: Any, bound: Any, side: str) -> None:
+    claim = claimed(statistic, side, bound)
+    assert check("elsewhere-4", claim).message.startswith("Your claim can be tested.")
+    right = [word for word in ("holds", "fails", "Cannot tell") if check("elsewhere-4", claim | {"verdict": word})]
+    higher = np.mean(statistic(unfold(result_tables.read("elsewhere_mlp_relu_mnist1d")))).item() > bound
+    assert right == (["Cannot tell"] if bound == 0 else ["holds"] if higher == (side == "above") else ["fails"])
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"),
+    [
+        ("holds", "must be a dictionary with the keys 'statistic', 'side', 'bound' and 'verdict'"),
+        ({"statistic": abs, "verdict": "holds"}, "must be a dictionary with the keys"),
+        (claimed(np.zeros(10)), "must be a function of `found` (got ndarray)"),
+        (claimed(side="at least"), "must be one of: above, below (got 'at least')"),
+        (claimed(side=np.zeros(3)), "must be one of: above, below"),
+        (claimed(bound=math.nan), "one finite number"),
+        (claimed(bound="high"), "The bound is of type str"),
+        (claimed(lambda found: found.angles), "fails for the measured data: AttributeError"),
+        (claimed(lambda found: None), "returns nothing"),
+        (claimed(lambda found: "late"), "Your statistic is of type str"),
+        (claimed(lambda found: found), "Your statistic is of type Dataset"),
+        (claimed(lambda found: found.error_along_line.sel(fork="late")), "has 11 numbers"),
+        (claimed(lambda found: found.restart_barrier[:0]), "has 0 numbers"),
+        (claimed(lambda found: late_angle(found) * math.inf), "(NaN)"),
+        (claimed(verdict="true"), "must be one of: holds, fails, cannot tell (got 'true')"),
+        (claimed(verdict=..., side="below"), "Your claim can be tested"),
+    ],
+)
+def test_a_claim_that_cannot_be_judged_is_rejected_with_the_reason(claim: Any, words: str) -> None:
+    result = check("elsewhere-4", claim)
+    assert not result
+    assert words in result.message
 
 
 def test_points_are_shown_as_a_value(capsys: pytest.CaptureFixture[str]) -> None:
