@@ -31,16 +31,17 @@ __all__ = [
     "described",
     "errors_along_lines",
     "errors_of_recipes",
-    "exceptions",
     "how_tables_were_made",
     "judge",
     "judged_alone",
     "measured",
     "numbers",
+    "numbers_by_data",
     "of_chapter",
     "panels",
     "random_labels",
     "shuffled",
+    "verdict_table",
 ]
 
 RECIPES = {
@@ -319,19 +320,33 @@ def numbers(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, int]
     }
 
 
-def exceptions(judged: Mapping[str, Sequence[Verdict]]) -> str:
-    """The verdicts in words, as a Markdown table: how many there are of each kind, and where a claim fails."""
-    lines = [
-        "| chapter | claim | holds | fails | cannot tell | fails for |",
-        "| ---: | --- | ---: | ---: | ---: | --- |",
-    ]
+def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> str:
+    """For how many recipes each claim holds, by data set, and for which it fails, as a Markdown table."""
+    head = ["chapter", "claim", *DATA.values(), "fails for"]
+    rows = [head, ["---:", "---", *["---:"] * len(DATA), "---"]]
     for name, verdicts in judged.items():
-        counts = count(verdicts)
-        where = "; ".join(verdict.row.name for verdict in verdicts if verdict.outcome == "fails")
         claim = _NAMED[name]
-        found = " | ".join(str(counts[kind]) for kind in ("holds", "fails", "cannot tell"))
-        lines.append(f"| {claim.chapter} | {claim.statement} | {found} | {where} |")
-    return "\n".join(lines)
+        held = [_held(verdicts, data) for data in DATA]
+        where = "; ".join(verdict.row.name for verdict in verdicts if verdict.outcome == "fails")
+        rows.append([str(claim.chapter), claim.statement, *held, where])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _held(verdicts: Sequence[Verdict], data: str) -> str:
+    of_data = [verdict for verdict in verdicts if verdict.row.data == data]
+    return f"{count(of_data)['holds']} of {len(of_data)}" if of_data else ""
+
+
+def numbers_by_data(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, dict[str, int]]]:
+    """`holds`, `fails` and `of`: for how many recipes on each data set a claim holds and fails, and is tested."""
+    kinds = {"holds": ("holds",), "fails": ("fails",), "of": ("holds", "fails", "cannot tell")}
+    return {
+        kind: {
+            name: {data: sum(each.outcome in outcomes for each in verdicts if each.row.data == data) for data in DATA}
+            for name, verdicts in judged.items()
+        }
+        for kind, outcomes in kinds.items()
+    }
 
 
 def of_chapter(number: int) -> str:
