@@ -31,6 +31,7 @@ __all__ = [
     "described",
     "errors_along_lines",
     "errors_of_recipes",
+    "failing",
     "how_tables_were_made",
     "judge",
     "judged_alone",
@@ -330,6 +331,11 @@ def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> str:
         where = "; ".join(verdict.row.name for verdict in verdicts if verdict.outcome == "fails")
         rows.append([str(claim.chapter), claim.statement, *held, where])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def failing(judged: Mapping[str, Sequence[Verdict]]) -> str:
+    """The claims that fail for any row, as a Markdown list."""
+    return "\n".join(f"- {_NAMED[name].statement}" for name, verdicts in judged.items() if count(verdicts)["fails"])
 
 
 def _held(verdicts: Sequence[Verdict], data: str) -> str:
