@@ -145,12 +145,12 @@ def all_eigenvalues() -> xr.Dataset:
 
 
 def all_eigenvalues_of_resnet8() -> xr.Dataset:
-    """All eigenvalues at siblings of the first and the last fork: ResNet-8 with group normalisation, two parents.
+    """All eigenvalues at siblings of the first and the last fork: ResNet-8 with group normalisation, one parent.
 
     Returns:
         See `_fractions_of_eigenvalues`. On 1,000 samples of the training set.
     """
-    pairs = train(RESNET_WITH_GROUPS).pairs(parents=range(2))
+    pairs = train(RESNET_WITH_GROUPS).pairs(parents=range(1))
     return _fractions_of_eigenvalues(replace(pairs, evaluator=require_stacked(pairs).with_few_samples(1000)))
 
 
