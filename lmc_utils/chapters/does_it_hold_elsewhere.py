@@ -36,6 +36,7 @@ __all__ = [
     "judge",
     "judged_alone",
     "measured",
+    "not_measured",
     "numbers",
     "numbers_by_data",
     "of_chapter",
@@ -124,6 +125,18 @@ def measured() -> list[Row]:
                 continue
             rows.append(Row(recipe, data, unfold(table), "gelu" if recipe == "mlp_gelu" else "relu"))
     return rows
+
+
+def not_measured() -> str:
+    """The recipes and data sets whose tables were not made yet, as a sentence in Markdown; empty if there are none."""
+    there = {(row.recipe, row.data) for row in measured()}
+    lacking = [
+        f"{RECIPES[recipe]}, {DATA[data]}"
+        for data in result_tables.ELSEWHERE_DATA
+        for recipe in result_tables.ELSEWHERE_RECIPES
+        if (recipe, data) not in there
+    ]
+    return f"*Not measured yet, so left out everywhere:* {'; '.join(lacking)}." if lacking else ""
 
 
 def unfold(table: xr.Dataset) -> xr.Dataset:
@@ -345,7 +358,9 @@ def _held(verdicts: Sequence[Verdict], data: str) -> str:
 
 def numbers_by_data(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, dict[str, int]]]:
     """`holds`, `fails` and `of`: for how many recipes on each data set a claim holds and fails, and is tested."""
-    kinds = {"holds": ("holds",), "fails": ("fails",), "of": ("holds", "fails", "cannot tell")}
+    kinds: dict[str, tuple[Outcome, ...]] = {
+        "holds": ("holds",), "fails": ("fails",), "of": ("holds", "fails", "cannot tell"),
+    }  # fmt: skip
     return {
         kind: {
             name: {data: sum(each.outcome in outcomes for each in verdicts if each.row.data == data) for data in DATA}
