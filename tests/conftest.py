@@ -13,11 +13,11 @@ from playwright.sync_api import Browser
 from lmc_utils.classroom import sandbox
 from lmc_utils.publishing import browser as browsers
 
-# Workers share the cores: two that each use all of them take several times as long as two with half each. The variable
-# is read once, when torch is first imported, and passed on to kernels.
-_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+# Networks of tests are so small that a second thread costs more than it saves, above all where workers share the cores.
+# The process that starts the workers reads this file first; they inherit what it sets, as do kernels. The variable is
+# read once, when torch is first imported.
 os.environ["LMC_PROGRESS"] = "0"
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell without job control starts background commands with Ctrl-C ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
