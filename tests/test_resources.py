@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from lmc_utils import resources
 from lmc_utils.chapters.toy_landscapes import Landscape
@@ -85,3 +87,8 @@ def test_impossible_work_is_rejected_at_once(record: type, values: dict[str, obj
 def test_the_books_parameters_fit_into_memory() -> None:
     for record in (Experiment, Landscape, Descent, LineGrid):
         assert record.pick({}) == record()
+
+
+def test_tests_compute_with_as_many_threads_as_they_were_given() -> None:
+    """One, unless the variable says otherwise: more would compete with the other workers for the cores."""
+    assert torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"])
