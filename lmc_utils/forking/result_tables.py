@@ -139,7 +139,9 @@ def all_eigenvalues() -> xr.Dataset:
     """All eigenvalues of the Hessian at siblings of the first and the last fork: the default network, two parents.
 
     Returns:
-        See `_fractions_of_eigenvalues`. On the whole training set.
+        With the dimensions fork_epoch, parent and threshold (relative to the largest eigenvalue): `share_below`, the
+        fraction of eigenvalues that are at most so large in absolute value, and `share_negative`, that of eigenvalues
+        which are more negative than minus the threshold. On the whole training set.
     """
     return _fractions_of_eigenvalues(train(DEFAULT).pairs(parents=range(2)))
 
@@ -158,9 +160,7 @@ def _fractions_of_eigenvalues(pairs: Pairs) -> xr.Dataset:
     """The distribution of all eigenvalues at the first sibling of each parent, after its first and its last fork.
 
     Returns:
-        With the dimensions fork_epoch, parent and threshold (relative to the largest eigenvalue): `share_below`, the
-        fraction of eigenvalues that are at most so large in absolute value, and `share_negative`, that of eigenvalues
-        which are more negative than minus the threshold.
+        As from `all_eigenvalues`.
     """
     places = blank(pairs.coords, {"place": Quantity(tuple(pairs.coords))}, {})
     forks = places.fork_epoch.values[[0, -1]].tolist()
