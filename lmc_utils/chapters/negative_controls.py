@@ -46,7 +46,8 @@ def shuffled_forks(rows: list[Row], shuffles: int, seed: int) -> dict[str, float
 
     Returns:
         `families`, tests of one claim on all rows at once; and `wrong`, the fraction of them in which it holds for any
-        row. Holm's procedure keeps this below 2.5 %.
+        row. Holm's procedure keeps this at or below 2.5 % if p-values are exact. They are not quite: the differences
+        of shuffled forks are symmetric about zero, but not normally distributed.
     """
     claims = [claim for claim in CLAIMS if claim.name in _ABOUT_FORKS]
     wrong = [
