@@ -13,7 +13,15 @@ keep() { cp "sweeps/elsewhere_$1/results.nc" "results/elsewhere_$1.nc"; }
 mlps="mlp_relu mlp_gelu mlp_deep mlp_adamw mlp_wide"
 others="cnn resnet8_batch resnet8_group"
 
+known() {
+    for each in $2; do [ "$each" != "$1" ] || return 0; done
+    echo "elsewhere.sh: unknown argument: '$1' (choose from $2)" >&2
+    exit 2
+}
+
 measure() {
+    known "$1" "$mlps $others mlp_random_labels"
+    known "$2" "mnist1d digits fashion_mnist"
     recipe=$1 data=$2 samples=4000 rate=0.1 parents=10
     case $recipe in cnn | resnet*) parents=5 samples=2000 ;; esac
     case $recipe-$data in
@@ -50,7 +58,7 @@ smoke() {
 }
 
 if [ $# -gt 0 ]; then
-    if [ "$1" = smoke ]; then smoke; else measure "$1" "$2"; fi
+    if [ "$1" = smoke ]; then smoke; else measure "$1" "${2-}"; fi
 else
     smoke
     measure mlp_random_labels mnist1d

@@ -176,15 +176,17 @@ def uncorrected(claim: GeneralClaim, row: Row) -> Verdict:
         estimate, low, high = holm.interval(statistic.values)
     wrong_side = [p if _upwards(rule) else 1 - p for rule, p in zip(claim.rules, above, strict=True)]
     right_side = [1 - p for p in wrong_side]
-    return Verdict(row, estimate, low, high, max(wrong_side), min(1.0, len(right_side) * min(right_side)))
+    breaks = float(np.minimum(1.0, len(right_side) * min(right_side)))  # unlike `min`, keeps NaN
+    return Verdict(row, estimate, low, high, max(wrong_side), breaks)
 
 
 def judge(claim: GeneralClaim, rows: Iterable[Row]) -> list[Verdict]:
     """Test a claim on all rows that it is about, with verdicts corrected for their number.
 
     It holds for a row if the hypothesis that its statistic breaks a rule is rejected, and fails if the hypothesis that
-    it meets all rules is; both at one-sided 2.5 %, with p-values adjusted by Holm's procedure over the rows. So all
-    verdicts of a claim together are wrong with a probability of at most 5 %.
+    it meets all rules is; both at one-sided 2.5 %, with p-values adjusted by Holm's procedure over the rows. So if
+    p-values are exact, the verdicts of a claim, *holds* and *fails* together, are all right with a probability of at
+    least 95 %. A row whose statistic is unknown does not count as a test.
     """
     chosen = [row for row in rows if not claim.activations or row.activation in claim.activations]
     found = [uncorrected(claim, row) for row in chosen]
@@ -305,11 +307,10 @@ def claim_table(judged: Mapping[str, Sequence[Verdict]]) -> ClaimTable:
     Args:
         judged: by the name of each claim.
     """
-    named = {claim.name: claim for claim in CLAIMS}
     return ClaimTable(
         tuple(
             Claim(
-                named[name].statement,
+                _NAMED[name].statement,
                 ((_EVERY, (_Recipes("recipes and data sets", tuple(map(_as_number, verdicts))),)),),
             )
             for name, verdicts in judged.items()

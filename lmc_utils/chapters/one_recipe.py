@@ -81,6 +81,10 @@ class RecipeExperiment(LabelledExperiment):
         meaning = "three epochs before the end: first, early and late"
         valid = len(self.fork_epochs) == len(FORKS) and self.fork_epochs[-1] < self.epochs
         require(valid, "fork_epochs", meaning, self.fork_epochs)
+        require(self.siblings == 2, "siblings", "2: one pair for each parent and fork", self.siblings)
+        require(self.parents > 1, "parents", ">= 2: independent networks are compared", self.parents)
+        allowed = "reestimate or interpolate: an average of siblings has one set of running statistics"
+        require(self.batchnorm != "keep", "batchnorm", allowed, self.batchnorm)
         self.require_kept([self.soon()])
 
     def soon(self) -> int:

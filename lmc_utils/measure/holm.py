@@ -64,7 +64,7 @@ def correlation_above(found: Correlation, bound: float, parents: int) -> float:
     True
     """
     angle, low, high = (math.asin(each) if not math.isnan(each) else each for each in found)
-    half = high - angle if found.low <= -1 else angle - low  # an end that is cut off at 1 or -1 is too near
+    half = max(high - angle, angle - low)  # an end that is cut off at 1 or -1 is too near
     return _upper_tail(angle - math.asin(bound), half / float(stats.t.ppf(0.975, parents - 1)), parents - 1)
 
 

@@ -1,5 +1,7 @@
 """Verdicts on several recipes: decided by the rules, corrected for their number; controls; the stored tables."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,6 +13,7 @@ from lmc_utils.chapters.claims_elsewhere import CLAIMS, GeneralClaim
 from lmc_utils.chapters.one_recipe import FORKS, RecipeExperiment
 from lmc_utils.forking import result_tables
 from lmc_utils.measure.claims import Rule
+from lmc_utils.settings import ParameterError
 
 NAMED = {claim.name: claim for claim in CLAIMS}
 
@@ -57,6 +60,15 @@ def test_a_claim_with_two_bounds_needs_both_and_fails_beyond_either() -> None:
     between, above, below, across = (chapter.judge(claim, [row(0, 0, late)])[0] for late in (0, 3, -3, 1))
     outcomes = [each.outcome for each in (between, above, below, across)]
     assert outcomes == ["holds", "fails", "fails", "cannot tell"]
+
+
+def test_an_unknown_statistic_is_no_test_and_does_not_count() -> None:
+    claim, barely = NAMED["early_unstable"], row(1.93, 0, 0)
+    (alone,) = chapter.judge(claim, [barely])
+    assert alone.outcome == "fails"
+    among_unknown, *others = chapter.judge(claim, [barely, *[row(np.nan, 0, 0)] * 23])
+    assert among_unknown.outcome == "fails"
+    assert all(np.isnan([each.meets, each.breaks]).all() and each.outcome == "cannot tell" for each in others)
 
 
 def test_false_verdicts_are_as_rare_as_holms_procedure_says() -> None:
@@ -128,3 +140,9 @@ def test_the_interval_covers_the_mean_of_a_normal_population() -> None:
 def test_a_recipe_has_three_forks_before_the_end(forks: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"^fork_epochs must be three epochs before the end"):
         RecipeExperiment(fork_epochs=forks)
+
+
+@pytest.mark.parametrize("wrong", [{"siblings": 3}, {"parents": 1}, {"batchnorm": "keep"}])
+def test_a_recipe_that_cannot_be_measured_is_rejected_before_training(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match=f"^{next(iter(wrong))} must be "):
+        RecipeExperiment(**wrong)

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from lmc_utils.measure import holm
-from lmc_utils.measure.statistics import bounds, correlation
+from lmc_utils.measure.statistics import Correlation, bounds, correlation
 
 
 @pytest.mark.parametrize("bound", [-1.0, 0.0, 0.3, 2.0])
@@ -36,6 +36,10 @@ def test_a_correlation_is_significant_exactly_where_its_interval_is_above_the_bo
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, math.nan]])
 def test_nothing_is_known_without_two_values(values: list[float]) -> None:
     assert math.isnan(holm.mean_above(values, 0.0))
+
+
+def test_an_interval_that_is_cut_off_at_both_ends_decides_nothing() -> None:
+    assert holm.correlation_above(Correlation(0.93, -1.0, 1.0), 0.0, 10) > 0.025
 
 
 def test_holms_procedure_rejects_step_by_step() -> None:
