@@ -18,7 +18,7 @@ from lmc_utils.measure import holm
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Outcome, Rule
 from lmc_utils.measure.statistics import Correlation
-from lmc_utils.settings import ParameterError, Settings, at_least, parameter
+from lmc_utils.settings import Settings, at_least, parameter
 
 __all__ = [
     "Parameters",
@@ -116,25 +116,21 @@ class Verdict:
 
 def measured() -> list[Row]:
     """The rows whose tables were made, in the order of `result_tables.ELSEWHERE`."""
-    rows = []
-    for data in result_tables.ELSEWHERE_DATA:
-        for recipe in result_tables.ELSEWHERE_RECIPES:
-            try:
-                table = result_tables.read(f"elsewhere_{recipe}_{data}")
-            except ParameterError:
-                continue
-            rows.append(Row(recipe, data, unfold(table), "gelu" if recipe == "mlp_gelu" else "relu"))
-    return rows
+    return [
+        Row(recipe, data, unfold(result_tables.read(name)), "gelu" if recipe == "mlp_gelu" else "relu")
+        for data in result_tables.ELSEWHERE_DATA
+        for recipe in result_tables.ELSEWHERE_RECIPES
+        if (name := f"elsewhere_{recipe}_{data}").removeprefix("elsewhere_") in result_tables.SWEPT["elsewhere"]
+    ]
 
 
 def not_measured() -> str:
     """The recipes and data sets whose tables were not made yet, as a sentence in Markdown; empty if there are none."""
-    there = {(row.recipe, row.data) for row in measured()}
     lacking = [
         f"{RECIPES[recipe]}, {DATA[data]}"
-        for data in result_tables.ELSEWHERE_DATA
-        for recipe in result_tables.ELSEWHERE_RECIPES
-        if (recipe, data) not in there
+        for data in DATA
+        for recipe in RECIPES
+        if f"{recipe}_{data}" in result_tables.NOT_MADE_YET
     ]
     return f"*Not measured yet, so left out everywhere:* {'; '.join(lacking)}." if lacking else ""
 

@@ -70,7 +70,8 @@ def test_the_sweep_tables_match_the_commands_in_their_script(prefix: str, tmp_pa
     for name in result_tables.SWEPT[prefix]:
         _, *given = shlex.split(result_tables.read(f"{prefix}_{name}").attrs["command"])
         made[name] = tuple(word for word in given if not re.fullmatch(r"--jobs|[0-9]", word))
-    assert set(made.values()) == commands
+    not_made = {each for each in commands if each[-1].removeprefix("sweeps/elsewhere_") in result_tables.NOT_MADE_YET}
+    assert set(made.values()) == commands - not_made
     for name, command in made.items():
         found = result_tables.read(name := f"{prefix}_{name}")
         assert command[-2:] == ("--out", f"sweeps/{name.removeprefix('stability_')}")
