@@ -213,6 +213,11 @@ def test_tables_and_swept_notebooks_are_dependencies_where_they_are_named() -> N
     found = of_notebook(Notebook(ROOT / "notebooks" / "08_when_stability_begins.ipynb"))
     assert "stability_width.nc" in found["tables"]
     assert "one_boundary.ipynb" in found["swept"]
+    for chapter, table in (
+        ("10_what_parts_siblings", "siblings_noise"),
+        ("12_does_it_hold_elsewhere", "elsewhere_smoke"),
+    ):
+        assert f"{table}.nc" in of_notebook(Notebook(ROOT / "notebooks" / f"{chapter}.ipynb"))["tables"]
     toy = of_notebook(Notebook(ROOT / "notebooks" / "01_toy_landscapes.ipynb"))
     assert (toy["tables"], toy["swept"]) == ({}, {})
 

@@ -36,7 +36,7 @@ def of_notebook(notebook: Notebook) -> dict[str, Any]:
         return {
             **reached,
             "cells": [result_dependencies.code_without_docstrings(cell) for cell in cells],
-            "tables": {path.name: path for path in CHECKOUT.glob("results/*.nc") if path.stem in code},
+            "tables": {path.name: path for path in CHECKOUT.glob("results/*.nc") if _is_named(path.stem, code)},
             "swept": {path.name: of_notebook(Notebook(path)) for path in points if path.stem in "".join(sources)},
         }
     except (ValueError, MemoryError, RecursionError) as error:  # such as a lone surrogate
@@ -54,6 +54,11 @@ def of_sweep(notebook: Notebook) -> dict[str, Any]:
                 local[path.as_posix()] = path.read_text(encoding="utf-8", errors="replace")
                 names |= result_dependencies.imported_packages(local[path.as_posix()])
     return {**found, "local": local} if local else found
+
+
+def _is_named(table: str, code: str) -> bool:
+    """Whether code has the name of a table, or its beginning up to the first underscore in a formatted string."""
+    return table in code or f"{table.partition('_')[0]}_{{" in code
 
 
 def _sources(notebook: Notebook) -> list[str]:

@@ -65,11 +65,15 @@ def test_the_sweep_tables_match_the_commands_in_their_script(prefix: str, tmp_pa
         r"^keep\(\).*$", "keep() { :; }", (result_tables.PLACES[0] / f"{prefix}.sh").read_text(), flags=re.M
     )
     subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
-    commands = {tuple(line.split("\0")[:-1]) for line in (tmp_path / "calls").read_text().splitlines()}
+
+    def without_jobs(words: list[str]) -> tuple[str, ...]:
+        return tuple(word for word in words if not re.fullmatch(r"--jobs|[0-9]", word))
+
+    commands = {without_jobs(line.split("\0")[:-1]) for line in (tmp_path / "calls").read_text().splitlines()}
     made = {}
     for name in result_tables.SWEPT[prefix]:
         _, *given = shlex.split(result_tables.read(f"{prefix}_{name}").attrs["command"])
-        made[name] = tuple(word for word in given if not re.fullmatch(r"--jobs|[0-9]", word))
+        made[name] = without_jobs(given)
     not_made = {each for each in commands if each[-1].removeprefix("sweeps/elsewhere_") in result_tables.NOT_MADE_YET}
     assert set(made.values()) == commands - not_made
     for name, command in made.items():
