@@ -73,6 +73,16 @@ class Parameters(Settings):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"smoke": {"shuffles": 2, "simulations": 100}}
 
+    def overview(self) -> dict[str, str]:
+        """The experiments behind the tables, see `Settings.overview`."""
+        return {
+            "data": ", ".join(DATA.values()),
+            "network": "; ".join(name for recipe, name in RECIPES.items() if recipe in result_tables.ELSEWHERE_RECIPES),
+            "training": "done before, 40 epochs (24 for ResNet-8); this notebook reads tables",
+            "parents": "ten of each perceptron, five of other networks, each with two siblings at every fork",
+            "forks": "at initialisation, after a twentieth and after three eighths of training",
+        }
+
 
 @dataclass(frozen=True)
 class Row:
