@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from lmc_utils.chapters.claims_elsewhere import CLAIMS
-from lmc_utils.chapters.does_it_hold_elsewhere import Row, judge, shuffled
+from lmc_utils.chapters.recipe_verdicts import Row, judge, shuffled
 from lmc_utils.forking import Experiment, train
 from lmc_utils.measure import barriers, lines
 from lmc_utils.measure.statistics import bounds, correlation
@@ -72,14 +72,12 @@ def coverage_of_means(simulations: int, seed: int) -> xr.DataArray:
     Returns:
         Fractions, with the dimensions shape (of the population) and parents (5 and 10).
     """
-    random, counts = np.random.default_rng(seed), (5, 10)
-    found = xr.DataArray(np.zeros((len(_SHAPES), len(counts))), {"shape": [*_SHAPES], "parents": [*counts]})
-    for row, draw in enumerate(_SHAPES.values()):
-        for column, count in enumerate(counts):
-            samples = xr.DataArray(draw(random, (simulations, count)), dims=["simulation", "parent"])
-            ends = bounds(samples.expand_dims("pair"))
-            found[row, column] = float(((ends.sel(bound="low") <= 0) & (ends.sel(bound="high") >= 0)).mean())
-    return found
+
+    def covers(samples: Array) -> Array:
+        ends = bounds(xr.DataArray(samples[None], dims=["pair", "simulation", "parent"]))
+        return np.asarray((ends.sel(bound="low") <= 0) & (ends.sel(bound="high") >= 0))
+
+    return _how_often(covers, simulations, seed)
 
 
 def false_verdicts(simulations: int, seed: int, tests: int) -> xr.DataArray:
@@ -95,14 +93,13 @@ def false_verdicts(simulations: int, seed: int, tests: int) -> xr.DataArray:
     Returns:
         Fractions, with the dimensions shape (of the population) and parents (5 and 10).
     """
-    random, counts = np.random.default_rng(seed), (5, 10)
-    found = xr.DataArray(np.zeros((len(_SHAPES), len(counts))), {"shape": [*_SHAPES], "parents": [*counts]})
-    for row, draw in enumerate(_SHAPES.values()):
-        for column, count in enumerate(counts):
-            samples = draw(random, (simulations, count))
-            errors = samples.std(1, ddof=1) / np.sqrt(count)
-            found[row, column] = float((stats.t.cdf(samples.mean(1) / errors, count - 1) < 0.025 / tests).mean())
-    return found
+
+    def below(samples: Array) -> Array:
+        count = samples.shape[1]
+        errors = samples.std(1, ddof=1) / np.sqrt(count)
+        return np.asarray(stats.t.cdf(samples.mean(1) / errors, count - 1) < 0.025 / tests)
+
+    return _how_often(below, simulations, seed)
 
 
 def coverage_of_correlations(simulations: int, seed: int) -> xr.DataArray:
@@ -125,4 +122,14 @@ def coverage_of_correlations(simulations: int, seed: int) -> xr.DataArray:
             interval = correlation(first, second, within="fork")
             inside += interval.low <= of_ranks <= interval.high
         found[row] = inside / simulations
+    return found
+
+
+def _how_often(happens: Callable[[Array], Array], simulations: int, seed: int) -> xr.DataArray:
+    """How often something happens in samples (simulations, parents) of each population, whose mean is 0."""
+    random, counts = np.random.default_rng(seed), (5, 10)
+    found = xr.DataArray(np.zeros((len(_SHAPES), len(counts))), {"shape": [*_SHAPES], "parents": [*counts]})
+    for row, draw in enumerate(_SHAPES.values()):
+        for column, count in enumerate(counts):
+            found[row, column] = happens(draw(random, (simulations, count))).mean()
     return found

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from lmc_utils.chapters import does_it_hold_elsewhere as chapter
-from lmc_utils.chapters import negative_controls
+from lmc_utils.chapters import negative_controls, recipe_verdicts
 from lmc_utils.chapters.claims_elsewhere import CLAIMS, GeneralClaim
 from lmc_utils.chapters.one_recipe import FORKS, RecipeExperiment
 from lmc_utils.forking import result_tables
@@ -18,12 +18,14 @@ from lmc_utils.settings import ParameterError
 NAMED = {claim.name: claim for claim in CLAIMS}
 
 
-def row(*barriers: float, recipe: str = "mlp_relu", activation: str = "relu", spread: float = 0.1) -> chapter.Row:
+def row(
+    *barriers: float, recipe: str = "mlp_relu", activation: str = "relu", spread: float = 0.1
+) -> recipe_verdicts.Row:
     """Ten parents whose error barriers of the three forks are near these."""
     noise = spread * np.linspace(-1, 1, 10)
     values = np.array(barriers)[:, None] + noise
     found = xr.Dataset({"error_barrier": (("fork", "parent"), values)}, {"fork": [*FORKS], "parent": range(10)})
-    return chapter.Row(recipe, "mnist1d", found, activation)
+    return recipe_verdicts.Row(recipe, "mnist1d", found, activation)
 
 
 @pytest.mark.parametrize(
@@ -38,17 +40,17 @@ def row(*barriers: float, recipe: str = "mlp_relu", activation: str = "relu", sp
     ],
 )
 def test_a_verdict_follows_the_rule(name: str, barriers: tuple[float, ...], outcome: str) -> None:
-    (found,) = chapter.judge(NAMED[name], [row(*barriers)])
+    (found,) = recipe_verdicts.judge(NAMED[name], [row(*barriers)])
     assert found.outcome == outcome
 
 
 def test_verdicts_are_corrected_for_the_number_of_recipes() -> None:
     claim = GeneralClaim("x", "", 2, "", (Rule("above", 0.0),), lambda found: found.error_barrier.sel(fork="late"))
     weak = row(0, 0, 0.05, spread=0.1)  # its interval is above zero, but not by much
-    alone, *_ = chapter.judge(claim, [weak])
+    alone, *_ = recipe_verdicts.judge(claim, [weak])
     assert alone.low > 0
     assert alone.outcome == "holds"
-    among_many, *others = chapter.judge(claim, [weak, *[row(0, 0, 0)] * 23])
+    among_many, *others = recipe_verdicts.judge(claim, [weak, *[row(0, 0, 0)] * 23])
     assert (among_many.low, among_many.outcome) == (alone.low, "cannot tell")
     assert {each.outcome for each in others} == {"cannot tell"}
 
@@ -57,16 +59,16 @@ def test_a_claim_with_two_bounds_needs_both_and_fails_beyond_either() -> None:
     claim = GeneralClaim(
         "x", "", 2, "", (Rule("above", -1.0), Rule("below", 1.0)), lambda found: found.error_barrier.sel(fork="late")
     )
-    between, above, below, across = (chapter.judge(claim, [row(0, 0, late)])[0] for late in (0, 3, -3, 1))
+    between, above, below, across = (recipe_verdicts.judge(claim, [row(0, 0, late)])[0] for late in (0, 3, -3, 1))
     outcomes = [each.outcome for each in (between, above, below, across)]
     assert outcomes == ["holds", "fails", "fails", "cannot tell"]
 
 
 def test_an_unknown_statistic_is_no_test_and_does_not_count() -> None:
     claim, barely = NAMED["early_unstable"], row(1.93, 0, 0)
-    (alone,) = chapter.judge(claim, [barely])
+    (alone,) = recipe_verdicts.judge(claim, [barely])
     assert alone.outcome == "fails"
-    among_unknown, *others = chapter.judge(claim, [barely, *[row(np.nan, 0, 0)] * 23])
+    among_unknown, *others = recipe_verdicts.judge(claim, [barely, *[row(np.nan, 0, 0)] * 23])
     assert among_unknown.outcome == "fails"
     assert all(np.isnan([each.meets, each.breaks]).all() and each.outcome == "cannot tell" for each in others)
 
@@ -75,33 +77,34 @@ def test_false_verdicts_are_as_rare_as_holms_procedure_says() -> None:
     random = np.random.default_rng(0)
     claim = GeneralClaim("x", "", 2, "", (Rule("above", 0.0),), lambda found: found.error_barrier.sel(fork="late"))
 
-    def null() -> chapter.Row:
+    def null() -> recipe_verdicts.Row:
         values = random.standard_normal((3, 10))
-        return chapter.Row(
+        return recipe_verdicts.Row(
             "mlp_relu",
             "mnist1d",
             xr.Dataset({"error_barrier": (("fork", "parent"), values)}).assign_coords(fork=[*FORKS]),
         )
 
     wrong = sum(
-        any(each.outcome == "holds" for each in chapter.judge(claim, [null() for _ in range(8)])) for _ in range(400)
+        any(each.outcome == "holds" for each in recipe_verdicts.judge(claim, [null() for _ in range(8)]))
+        for _ in range(400)
     )
     assert stats.binomtest(wrong, 400, 0.025, alternative="greater").pvalue > 1e-3
 
 
 def test_a_claim_about_smooth_networks_is_tested_on_those_only() -> None:
-    rows = chapter.measured()
-    assert {each.row.activation for each in chapter.judge(NAMED["no_kinks"], rows)} == {"gelu"}
-    assert {each.row.activation for each in chapter.judge(NAMED["kinks"], rows)} == {"relu"}
+    rows = recipe_verdicts.measured()
+    assert {each.row.activation for each in recipe_verdicts.judge(NAMED["no_kinks"], rows)} == {"gelu"}
+    assert {each.row.activation for each in recipe_verdicts.judge(NAMED["kinks"], rows)} == {"relu"}
 
 
 def test_the_books_tables_hold_all_that_the_claims_need() -> None:
-    rows = chapter.measured()
+    rows = recipe_verdicts.measured()
     made = [f"{each.recipe}_{each.data}" for each in rows]
     recipes, data = result_tables.ELSEWHERE_RECIPES, result_tables.ELSEWHERE_DATA
     assert {*made, *result_tables.NOT_MADE_YET} == {f"{recipe}_{each}" for recipe in recipes for each in data}
     for claim in CLAIMS:
-        for verdict in chapter.judge(claim, rows):
+        for verdict in recipe_verdicts.judge(claim, rows):
             correlation = claim.name.startswith("formula_ranks") or claim.name == "formula_beyond_distance"
             few = verdict.row.found.sizes["parent"] < 10
             missing = np.isnan(verdict.low) and not (correlation and few)
@@ -113,16 +116,16 @@ def test_the_books_tables_hold_all_that_the_claims_need() -> None:
                 "late_alignment_low",
                 "formula_ranks_layers",
             ), (claim.name, verdict.row.name)
-    table = chapter.as_table({claim.name: chapter.judge(claim, rows) for claim in CLAIMS}, rows)
+    table = chapter.as_table({claim.name: recipe_verdicts.judge(claim, rows) for claim in CLAIMS}, rows)
     assert set(np.unique(table.outcome)) == {"", "holds", "fails", "cannot tell"}
     assert len(chapter.described(table)) == len(CLAIMS)
-    counts = chapter.numbers({claim.name: chapter.judge(claim, rows) for claim in CLAIMS})
+    counts = chapter.numbers({claim.name: recipe_verdicts.judge(claim, rows) for claim in CLAIMS})
     assert counts["of"]["all"] == counts["holds"]["all"] + counts["fails"]["all"] + counts["unknown"]["all"]
 
 
 def test_shuffled_forks_keep_the_values_of_each_parent() -> None:
     before = row(40, 20, 0)
-    after = chapter.shuffled(before, seed=1)
+    after = recipe_verdicts.shuffled(before, seed=1)
     assert not after.found.equals(before.found)
     assert np.array_equal(np.sort(after.found.error_barrier, 0), np.sort(before.found.error_barrier, 0))
 

@@ -19,7 +19,7 @@ from scipy.integrate import quad
 from scipy.stats import false_discovery_control, t, ttest_1samp
 from sklearn.decomposition import PCA
 
-from lmc_utils.chapters.does_it_hold_elsewhere import unfold
+from lmc_utils.chapters.recipe_verdicts import unfold
 from lmc_utils.classroom import award_points, check, example_families, exercise_lookup, require_correct
 from lmc_utils.classroom.answer_feedback import Exercise, check_answer
 from lmc_utils.classroom.exercise_lookup import CHAPTERS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lmc_utils.chapters.does_it_hold_elsewhere import unfold
+from lmc_utils.chapters.recipe_verdicts import unfold
 from lmc_utils.chapters.toy_stability_onset import Walkers
 from lmc_utils.chapters.when_stability_begins import by_fork
 from lmc_utils.forking import result_tables

@@ -12,8 +12,8 @@ import xarray as xr
 from scipy import stats
 
 from lmc_utils.chapters.claims_elsewhere import CLAIMS
-from lmc_utils.chapters.does_it_hold_elsewhere import unfold
 from lmc_utils.chapters.one_recipe import FORKS
+from lmc_utils.chapters.recipe_verdicts import unfold
 from lmc_utils.classroom.answer_feedback import Exercise, as_numbers, call_function
 from lmc_utils.classroom.individual_numbers import IndividualExercise
 from lmc_utils.classroom.number_answers import Array
