@@ -34,7 +34,9 @@ measure() {
     case $data in digits) samples=1400 ;; esac
     channels=8
     case $recipe-$data in resnet8*-fashion_mnist) samples=1000 channels=4 ;; esac  # else it takes hours
-    set -- --grid "dataset=$data" --grid "train_samples=$samples" --grid "parents=$parents" --grid "learning_rate=$rate"
+    set --
+    case $recipe-$data in resnet8*-fashion_mnist) set -- --timeout 7200 --grid derivative_samples=250 ;; esac
+    set -- "$@" --grid "dataset=$data" --grid "train_samples=$samples" --grid "parents=$parents" --grid "learning_rate=$rate"
     case $recipe in
         mlp_random_labels) set -- "$@" --grid labels=random ;;
         mlp_gelu) set -- "$@" --grid activation=gelu ;;
