@@ -12,6 +12,7 @@ import xarray as xr
 
 from lmc_utils.chapters.claims_elsewhere import CLAIMS, LATE
 from lmc_utils.chapters.recipe_verdicts import DATA, RECIPES, Row, Verdict, count, judge, measured, random_labels
+from lmc_utils.chapters.verdict_sensitivity import what_would_change
 from lmc_utils.forking import result_tables
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Outcome, Rule
@@ -170,15 +171,15 @@ def numbers(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, int]
 
 
 def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> str:
-    """For how many recipes each claim holds, by data set, and for which it fails, as a Markdown table."""
-    head = ["chapter", "claim", *DATA.values(), "fails for"]
-    rows = [head, ["---:", "---", *["---:"] * len(DATA), "---"]]
+    """For how many recipes each claim holds, by data set, where it fails, and what would change that, in Markdown."""
+    head = ["chapter", "claim", *DATA.values(), "where it fails, and what would change the verdicts"]
+    lines = [head, ["---:", "---", *["---:"] * len(DATA), "---"]]
     for name, verdicts in judged.items():
         claim = _NAMED[name]
         held = [_held(verdicts, data) for data in DATA]
-        where = "; ".join(verdict.row.name for verdict in verdicts if verdict.outcome == "fails")
-        rows.append([str(claim.chapter), claim.statement, *held, where])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        change = what_would_change(claim, [verdict.row for verdict in verdicts])
+        lines.append([str(claim.chapter), claim.statement, *held, change])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def failing(judged: Mapping[str, Sequence[Verdict]]) -> str:

@@ -14,7 +14,7 @@ from lmc_utils.chapters.claims_elsewhere import CLAIMS, GeneralClaim
 from lmc_utils.chapters.one_recipe import FORKS
 from lmc_utils.forking import result_tables
 from lmc_utils.measure import holm
-from lmc_utils.measure.claims import Outcome, Rule
+from lmc_utils.measure.claims import Outcome
 from lmc_utils.measure.statistics import Correlation
 
 __all__ = [
@@ -144,7 +144,7 @@ def uncorrected(claim: GeneralClaim, row: Row) -> Verdict:
     else:
         above = [holm.mean_above(statistic.values, rule.bound) for rule in claim.rules]
         estimate, low, high = holm.interval(statistic.values)
-    wrong_side = [p if _upwards(rule) else 1 - p for rule, p in zip(claim.rules, above, strict=True)]
+    wrong_side = [p if rule.upwards else 1 - p for rule, p in zip(claim.rules, above, strict=True)]
     right_side = [1 - p for p in wrong_side]
     breaks = float(np.minimum(1.0, len(right_side) * min(right_side)))  # unlike `min`, keeps NaN
     return Verdict(row, estimate, low, high, max(wrong_side), breaks)
@@ -193,10 +193,6 @@ def shuffled(row: Row, seed: int) -> Row:
         if set(values.dims) == {"fork", "parent"}
     }
     return replace(row, found=row.found.assign(changed))
-
-
-def _upwards(rule: Rule) -> bool:
-    return rule.side in ("above", "at least")
 
 
 def _outcome(meets: float, breaks: float) -> Outcome:

@@ -59,8 +59,8 @@ def _draw(axis: Axes, found: xr.Dataset) -> None:
 def _shade(axis: Axes, rules: Sequence[Rule]) -> None:
     """Draw the bounds, and shade what all rules allow."""
     drawn = axis.get_xlim()
-    low = max([rule.bound for rule in rules if rule.side in ("above", "at least")], default=drawn[0])
-    high = min([rule.bound for rule in rules if rule.side in ("below", "at most")], default=drawn[1])
+    low = max([rule.bound for rule in rules if rule.upwards], default=drawn[0])
+    high = min([rule.bound for rule in rules if not rule.upwards], default=drawn[1])
     for rule in rules:
         axis.axvline(rule.bound, color=INK, ls=":", lw=1.2)
     ends = (min(drawn[0], low), max(drawn[1], high))

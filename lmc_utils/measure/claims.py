@@ -32,6 +32,11 @@ class Rule:
     side: Literal["above", "at least", "below", "at most"]
     bound: float
 
+    @property
+    def upwards(self) -> bool:
+        """Whether larger numbers meet it."""
+        return self.side in ("above", "at least")
+
     def judge(self, *numbers: float) -> Outcome:
         """Holds if all numbers lie on this side, fails if none does; cannot tell if they differ or are NaN."""
         met = {bool(_COMPARISONS[self.side](number, self.bound)) for number in numbers}
@@ -41,7 +46,7 @@ class Rule:
 
     def distance(self, number: float) -> float:
         """How far a number lies on this side of the bound, negative on the other side."""
-        return number - self.bound if self.side in ("above", "at least") else self.bound - number
+        return number - self.bound if self.upwards else self.bound - number
 
 
 @dataclass(frozen=True)
