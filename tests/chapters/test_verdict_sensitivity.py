@@ -73,8 +73,8 @@ def test_more_parents_leave_the_mean_and_narrow_the_interval() -> None:
         ),
         (
             (Rule("above", 0.0),),
-            [row(0.4)],
-            "It would hold for all with a bound of \N{MINUS SIGN}0.082 points instead of 0. "  # -0.0813, the end of the interval
+            [row(0.4)],  # its interval begins at -0.0813
+            "It would hold for all with a bound of \N{MINUS SIGN}0.082 points instead of 0. "
             "Four times as many parents would decide 1 of 1 open verdicts.",
         ),
     ],
