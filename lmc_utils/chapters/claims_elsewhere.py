@@ -44,7 +44,7 @@ class GeneralClaim:
         name: of the claim, in tables.
         statement: what is claimed, as a sentence.
         chapter: the number of the chapter that makes it for the default network.
-        unit: of the statistic.
+        quantity, unit: what the statistic is, on an axis, and its unit.
         rules: the interval of the statistic must meet all of them.
         statistic: from what `one_recipe.measure` finds to one number for each parent, or to a correlation.
         activations: the activation functions that it is about; empty for all.
@@ -53,10 +53,16 @@ class GeneralClaim:
     name: str
     statement: str
     chapter: int
+    quantity: str
     unit: str
     rules: tuple[Rule, ...]
     statistic: Statistic
     activations: tuple[str, ...] = ()
+
+    @property
+    def axis(self) -> str:
+        """The quantity with its unit."""
+        return f"{self.quantity} ({self.unit})" if self.unit else self.quantity
 
 
 def _at(name: str, fork: str) -> Statistic:
@@ -104,73 +110,74 @@ CLAIMS = (
     GeneralClaim(
         "early_unstable",
         f"Siblings that fork at initialisation are unstable: their error barrier is at least {STABLE_BELOW:g} points.",
-        *(2, "points", _UNSTABLE, _at("error_barrier", FIRST)),
+        *(2, "error barrier", "points", _UNSTABLE, _at("error_barrier", FIRST)),
     ),
     GeneralClaim(
         "barrier_falls",
         "The later the fork, the lower the barrier: that of the first fork is higher than that of the late one.",
-        *(2, "points", _POSITIVE, _change("error_barrier", FIRST, LATE)),
+        *(2, "fall of the barrier", "points", _POSITIVE, _change("error_barrier", FIRST, LATE)),
     ),
     GeneralClaim(
         "late_stable",
         f"Siblings that fork after three eighths of training are stable: below {STABLE_BELOW:g} points.",
-        *(2, "points", _STABLE, _at("error_barrier", LATE)),
+        *(2, "error barrier", "points", _STABLE, _at("error_barrier", LATE)),
     ),
     GeneralClaim(
         "late_average",
         "After an eighth of training from the late fork on, the midpoint makes fewer training errors than the "
         "siblings.",
-        *(2, "points", _NEGATIVE, lambda found: found.soon_midpoint_error),
+        *(2, "midpoint less siblings", "points", _NEGATIVE, lambda found: found.soon_midpoint_error),
     ),
     GeneralClaim(
         "late_stable_after_restart",
         "Late siblings are also stable if each trains a whole schedule after the fork.",
-        *(10, "points", _STABLE, lambda found: found.restart_barrier),
+        *(10, "error barrier", "points", _STABLE, lambda found: found.restart_barrier),
     ),
     GeneralClaim(
         "smallest_difference",
         "Noise of a millionth of the initialisation's standard deviation is enough to make siblings unstable that fork "
         "at initialisation.",
-        *(10, "points", _UNSTABLE, lambda found: found.noise_barrier),
+        *(10, "error barrier", "points", _UNSTABLE, lambda found: found.noise_barrier),
     ),
     GeneralClaim(
         "formula_ranks",
         "Across forks, the second-order formula ranks barriers with a correlation above 0.9.",
-        *(3, "", (Rule("above", 0.9),), _rank_correlation()),
+        *(3, "rank correlation", "", (Rule("above", 0.9),), _rank_correlation()),
     ),
     GeneralClaim(
         "formula_ranks_within_forks",
         "Within one fork, the second-order formula still ranks barriers.",
-        *(3, "", _POSITIVE, _rank_correlation("fork")),
+        *(3, "rank correlation", "", _POSITIVE, _rank_correlation("fork")),
     ),
     GeneralClaim(
         "formula_beyond_distance",
         "Within one fork, the formula ranks barriers of pairs of equal distance: curvature knows more than distance.",
-        *(3, "", _POSITIVE, _rank_correlation("fork", "squared_distance")),
+        *(3, "partial correlation", "", _POSITIVE, _rank_correlation("fork", "squared_distance")),
     ),
     GeneralClaim(
         "formula_magnitude",
-        "At the first fork, the predicted barrier is more than half and less than twice the measured one.",
-        *(3, "doublings", _TWICE),
+        "At the first fork, the predicted barrier is more than half and less than twice the measured one, in the "
+        "geometric mean over parents.",
+        *(3, "predicted / measured", "doublings", _TWICE),
         _logarithm_of_ratio(_at("predicted_barrier", FIRST), _at("loss_barrier", FIRST)),
     ),
     GeneralClaim(
         "formula_ranks_layers",
         "Between siblings of the first fork, the formula ranks the layers by how much the loss rises if only one of "
         "them moves to the midpoint.",
-        *(3, "", _POSITIVE, lambda found: found.layer_rank),
+        *(3, "rank correlation", "", _POSITIVE, lambda found: found.layer_rank),
     ),
     GeneralClaim(
         "kinks",
         "Derivatives miss part of the curvature of networks with kinks: over a stretch of the line between siblings of "
         "the first fork, the slope changes more than the second derivative says.",
-        *(3, "doublings", _POSITIVE, lambda found: found.stretch_over_derivative),
+        *(3, "stretch / derivative", "doublings", _POSITIVE, lambda found: found.stretch_over_derivative),
         activations=("relu",),
     ),
     GeneralClaim(
         "no_kinks",
         "Control: of networks without kinks derivatives miss less than a tenth.",
-        *(3, "doublings", tuple(Rule(each.side, float(np.sign(each.bound) * np.log2(1.1)))
+        *(3, "stretch / derivative", "doublings", tuple(Rule(each.side, float(np.sign(each.bound) * np.log2(1.1)))
                                                for each in _TENTH), lambda found: found.stretch_over_derivative),
         activations=("gelu", "tanh"),
     ),
@@ -178,73 +185,73 @@ CLAIMS = (
         "layers_compensate",
         "Layers compensate for each other: between siblings of the first fork, all together raise the training loss by "
         "less than the sum of what each raises alone.",
-        *(3, "nats", _NEGATIVE, lambda found: found.layers_together_less_sum),
+        *(3, "all less sum of single", "nats", _NEGATIVE, lambda found: found.layers_together_less_sum),
     ),
     GeneralClaim(
         "farther",
         "Siblings of the first fork end farther apart than late ones.",
-        *(4, "doublings", _POSITIVE, _ratio_of_distances),
+        *(4, "distance, first / late", "doublings", _POSITIVE, _ratio_of_distances),
     ),
     GeneralClaim(
         "wider_angle",
         "Seen from the fork point, siblings of the first fork end at a wider angle than late ones.",
-        *(4, "degrees", _POSITIVE, _change("angle", FIRST, LATE)),
+        *(4, "fall of the angle", "degrees", _POSITIVE, _change("angle", FIRST, LATE)),
     ),
     GeneralClaim(
         "permutations_help",
         "Permutations explain some of the barrier: alignment takes away part of that of siblings of the first fork.",
-        *(7, "points", _POSITIVE),
+        *(7, "barrier taken away", "points", _POSITIVE),
         lambda found: found.error_barrier.sel(fork=FIRST, drop=True) - found.aligned_barrier,
     ),
     GeneralClaim(
         "permutations_do_not_suffice",
         "Permutations do not explain all of it: after alignment, siblings of the first fork are still unstable.",
-        *(7, "points", _UNSTABLE, lambda found: found.aligned_barrier),
+        *(7, "barrier left", "points", _UNSTABLE, lambda found: found.aligned_barrier),
     ),
     GeneralClaim(
         "curve",
         "A curve avoids the barrier: siblings of the first fork are stable along a trained curve.",
-        *(7, "points", _STABLE, lambda found: found.curve_barrier.dropna("parent")),
+        *(7, "barrier on the curve", "points", _STABLE, lambda found: found.curve_barrier.dropna("parent")),
     ),
     GeneralClaim(
         "different_functions",
         "No barrier is not the same function: late siblings disagree on at least 5 % of the test samples.",
-        *(10, "%", (Rule("at least", 5.0),), _at("disagreement", LATE)),
+        *(10, "disagreement", "%", (Rule("at least", 5.0),), _at("disagreement", LATE)),
     ),
     GeneralClaim(
         "as_different_as_independent",
         "Siblings of the first fork disagree as often as independent networks, within 3 points.",
-        *(10, "points", _CLOSE),
+        *(10, "siblings less others", "points", _CLOSE),
         lambda found: found.disagreement.sel(fork=FIRST, drop=True) - found.independent_disagreement,
     ),
     GeneralClaim(
         "ensemble",
         "The ensemble of two siblings gains more test accuracy where their average fails: more at the first fork than "
         "at the late one.",
-        *(10, "points", _POSITIVE, _change("ensemble_gain", FIRST, LATE)),
+        *(10, "fall of the gain", "points", _POSITIVE, _change("ensemble_gain", FIRST, LATE)),
     ),
     GeneralClaim(
         "same_trace",
         "The sharpness of the valleys does not depend on the fork: the traces of the Hessian after the first and the "
         "late fork differ by less than a tenth.",
-        *(11, "", _TENTH, _relative_change_of_trace),
+        *(11, "change of the trace", "", _TENTH, _relative_change_of_trace),
     ),
     GeneralClaim(
         "alignment_falls",
         "The direction to the other sibling depends on the fork: its alignment is higher after the first fork than "
         "after the late one.",
-        *(11, "", _POSITIVE, _change("alignment", FIRST, LATE)),
+        *(11, "fall of the alignment", "", _POSITIVE, _change("alignment", FIRST, LATE)),
     ),
     GeneralClaim(
         "late_alignment_low",
         "Late siblings differ along directions that are less than half as steep as random ones.",
-        *(11, "", (Rule("below", 0.5),), _at("alignment", LATE)),
+        *(11, "alignment", "", (Rule("below", 0.5),), _at("alignment", LATE)),
     ),
     GeneralClaim(
         "remainder",
         "The remainder makes the direction between siblings of the first fork flatter than the Gauss-Newton matrix "
         "says.",
-        *(11, "nats", _NEGATIVE),
+        *(11, "remainder", "nats", _NEGATIVE),
         lambda found: (found.curvature - found.gauss_newton).sel(fork=FIRST, drop=True),
     ),
 )  # fmt: skip

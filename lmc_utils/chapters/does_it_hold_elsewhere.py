@@ -96,21 +96,22 @@ def as_table(judged: Mapping[str, Sequence[Verdict]], rows: Sequence[Row]) -> xr
 def panels(
     table: xr.Dataset, names: Sequence[str]
 ) -> tuple[dict[str, xr.Dataset], dict[str, tuple[Rule, ...]], dict[str, str]]:
-    """Verdicts, rules and units of some claims by title, as `figures.forest` draws them; `table` is from `as_table`."""
+    """Verdicts, rules and axes of some claims by title, as `figures.forest` draws them; `table` is from `as_table`."""
     chosen = {name.replace("_", " "): _NAMED[name] for name in names}
     return (
         {title: table.sel(claim=claim.name) for title, claim in chosen.items()},
         {title: claim.rules for title, claim in chosen.items()},
-        {title: claim.unit for title, claim in chosen.items()},
+        {title: claim.axis for title, claim in chosen.items()},
     )
 
 
 def described(table: xr.Dataset) -> list[dict[str, Any]]:
-    """Statement, unit and rules of each claim of a table from `as_table`, as `widgets.RecipeExplorer` shows them."""
+    """Statement, axis, unit and rules of the claims of a table from `as_table`, as `RecipeExplorer` shows them."""
     claims = [_NAMED[name] for name in table.claim.values.tolist()]
     return [
         {
             "statement": claim.statement,
+            "axis": claim.axis,
             "unit": claim.unit,
             "rules": [[rule.side, rule.bound] for rule in claim.rules],
         }
@@ -172,13 +173,13 @@ def numbers(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, int]
 
 def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> str:
     """For how many recipes each claim holds, by data set, where it fails, and what would change that, in Markdown."""
-    head = ["chapter", "claim", *DATA.values(), "where it fails, and what would change the verdicts"]
-    lines = [head, ["---:", "---", *["---:"] * len(DATA), "---"]]
+    head = ["chapter", "claim, where it fails, and what would change the verdicts", *DATA.values()]
+    lines = [head, ["---:", "---", *["---:"] * len(DATA)]]
     for name, verdicts in judged.items():
         claim = _NAMED[name]
         held = [_held(verdicts, data) for data in DATA]
         change = what_would_change(claim, [verdict.row for verdict in verdicts])
-        lines.append([str(claim.chapter), claim.statement, *held, change])
+        lines.append([str(claim.chapter), f"**{claim.statement}**<br>{change}", *held])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

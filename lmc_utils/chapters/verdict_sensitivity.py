@@ -45,7 +45,7 @@ def bound_for_all(claim: GeneralClaim, rows: Sequence[Row]) -> float:
 
     >>> import xarray as xr
     >>> barriers = xr.Dataset({"barrier": ("parent", np.arange(10.0))})
-    >>> claim = GeneralClaim("high", "", 2, "points", (Rule("above", 7.0),), lambda found: found.barrier)
+    >>> claim = GeneralClaim("high", "", 2, "", "points", (Rule("above", 7.0),), lambda found: found.barrier)
     >>> bound_for_all(claim, [Row("mlp_relu", "mnist1d", barriers)])  # the 95 % interval begins at 2.33
     2.3
     """

@@ -17,7 +17,7 @@ _ROW = 0.24  # inches
 _ASIDE = 2.4  # inches for the names of the recipes
 
 
-def forest(panels: Mapping[str, xr.Dataset], rules: Mapping[str, Sequence[Rule]], units: Mapping[str, str]) -> Figure:
+def forest(panels: Mapping[str, xr.Dataset], rules: Mapping[str, Sequence[Rule]], labels: Mapping[str, str]) -> Figure:
     """A panel for each claim, with a row for each recipe: its estimate, 95 % interval and verdict.
 
     The side of the bound on which intervals must lie is shaded.
@@ -26,7 +26,7 @@ def forest(panels: Mapping[str, xr.Dataset], rules: Mapping[str, Sequence[Rule]]
         panels: by title, with the dimension recipe: `estimate`, `low`, `high` and `outcome` (holds, fails, cannot tell;
             empty where the claim is not about the recipe). All have the same recipes.
         rules: of each panel.
-        units: of each panel.
+        labels: of the axis of each panel.
     """
     recipes = next(iter(panels.values())).recipe.values.tolist()
     size = (_ASIDE + 2.2 * len(panels), 1.3 + _ROW * len(recipes))
@@ -35,7 +35,7 @@ def forest(panels: Mapping[str, xr.Dataset], rules: Mapping[str, Sequence[Rule]]
         _draw(axis, found)
         _shade(axis, rules[title])
         axis.set_title(title, fontsize="small")
-        axis.set_xlabel(units[title], fontsize="small")
+        axis.set_xlabel(labels[title], fontsize="small")
         axis.tick_params(labelsize="small")
     axes[0].set_yticks(range(len(recipes)), recipes, fontsize="small")
     axes[0].set_ylim(len(recipes) - 0.5, -0.5)

@@ -41,8 +41,8 @@ class RecipeExplorer(anywidget.AnyWidget):
             a recipe has fewer parents, or the statistic has no value for each parent). An outcome is "holds", "fails"
             or "cannot tell", or empty if the claim is not about the recipe. It follows from the interval, or is
             "cannot tell" because it is corrected for the number of recipes.
-        claims: for each label of `claim`, in their order: `statement` (a sentence), `unit` (may be empty), and `rules`,
-            a list of [side, bound], where side is "above", "at least", "below" or "at most".
+        claims: for each label of `claim`, in their order: `statement` (a sentence), `axis` (a label), `unit` (may be
+            empty), and `rules`, a list of [side, bound], where side is "above", "at least", "below" or "at most".
         caption: shown below the figure.
 
     Raises:
@@ -59,7 +59,7 @@ class RecipeExplorer(anywidget.AnyWidget):
     >>> numbers = {"estimate": 8.9999, "low": 1.9996, "high": 16.0, "outcome": "cannot tell"}
     >>> statistics = xr.Dataset({name: (_RESULTS, [[each]]) for name, each in numbers.items()}, {"recipe": ["MLP"]})
     >>> statistics["values"] = (*_RESULTS, "parent"), [[[8.44444, 9.55554]]]
-    >>> claim = {"statement": "There is a barrier.", "unit": "points", "rules": [["at least", 2.0]]}
+    >>> claim = {"statement": "There is a barrier.", "axis": "barrier", "unit": "", "rules": [["at least", 2.0]]}
     >>> scene = RecipeExplorer(errors, statistics, [claim]).scene
     >>> scene["heights"], scene["results"][0][0]["low"], scene["results"][0][0]["values"]
     ([[[3.0, 12.0, 9.0]]], 1.9996, [8.44, 9.56])
@@ -115,10 +115,10 @@ def _check_errors(errors: xr.DataArray) -> None:
 
 
 def _check_claim(name: str, claim: Mapping[str, Any]) -> None:
-    needed = ["statement", "unit", "rules"]
+    needed = ["statement", "axis", "unit", "rules"]
     found = list(claim) if isinstance(claim, Mapping) else claim
     require(isinstance(claim, Mapping) and set(claim) == set(needed), name, f"a dict with the keys {needed}", found)
-    for part in ("statement", "unit"):
+    for part in ("statement", "axis", "unit"):
         require(isinstance(claim[part], str), f"{name}.{part}", "a string", claim[part])
     require(bool(claim["statement"].strip()), f"{name}.statement", "a sentence", claim["statement"])
     rules = claim["rules"]
@@ -187,7 +187,8 @@ def _claim_scene(found: xr.Dataset, claim: Mapping[str, Any]) -> tuple[dict[str,
             "values": [] if values.count(None) == len(values) else values,
         }
         results.append(result if about[at] else None)
-    return {"statement": claim["statement"].strip(), "unit": claim["unit"], "rules": rules}, results
+    words = {part: claim[part].strip() for part in ("statement", "axis", "unit")}
+    return {**words, "rules": rules}, results
 
 
 def _round_beside(value: float, others: Iterable[float]) -> float:

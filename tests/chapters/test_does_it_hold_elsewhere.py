@@ -45,7 +45,7 @@ def test_a_verdict_follows_the_rule(name: str, barriers: tuple[float, ...], outc
 
 
 def test_verdicts_are_corrected_for_the_number_of_recipes() -> None:
-    claim = GeneralClaim("x", "", 2, "", (Rule("above", 0.0),), lambda found: found.error_barrier.sel(fork="late"))
+    claim = GeneralClaim("x", "", 2, "", "", (Rule("above", 0.0),), lambda found: found.error_barrier.sel(fork="late"))
     weak = row(0, 0, 0.05, spread=0.1)  # its interval is above zero, but not by much
     alone, *_ = recipe_verdicts.judge(claim, [weak])
     assert alone.low > 0
@@ -57,7 +57,13 @@ def test_verdicts_are_corrected_for_the_number_of_recipes() -> None:
 
 def test_a_claim_with_two_bounds_needs_both_and_fails_beyond_either() -> None:
     claim = GeneralClaim(
-        "x", "", 2, "", (Rule("above", -1.0), Rule("below", 1.0)), lambda found: found.error_barrier.sel(fork="late")
+        "x",
+        "",
+        2,
+        "",
+        "",
+        (Rule("above", -1.0), Rule("below", 1.0)),
+        lambda found: found.error_barrier.sel(fork="late"),
     )
     between, above, below, across = (recipe_verdicts.judge(claim, [row(0, 0, late)])[0] for late in (0, 3, -3, 1))
     outcomes = [each.outcome for each in (between, above, below, across)]
@@ -75,7 +81,7 @@ def test_an_unknown_statistic_is_no_test_and_does_not_count() -> None:
 
 def test_false_verdicts_are_as_rare_as_holms_procedure_says() -> None:
     random = np.random.default_rng(0)
-    claim = GeneralClaim("x", "", 2, "", (Rule("above", 0.0),), lambda found: found.error_barrier.sel(fork="late"))
+    claim = GeneralClaim("x", "", 2, "", "", (Rule("above", 0.0),), lambda found: found.error_barrier.sel(fork="late"))
 
     def null() -> recipe_verdicts.Row:
         values = random.standard_normal((3, 10))

@@ -16,7 +16,7 @@ def row(mean: float, recipe: str = "mlp_relu", parents: int = 10) -> Row:
 
 
 def claim(*rules: Rule, unit: str = "points") -> GeneralClaim:
-    return GeneralClaim("x", "It is so.", 2, unit, rules, lambda found: found.value)
+    return GeneralClaim("x", "It is so.", 2, "", unit, rules, lambda found: found.value)
 
 
 ROWS = [row(mean, parents=parents) for mean, parents in [(1.0, 5), (2.0, 10), (0.4, 10), (3.0, 5)]]
@@ -88,5 +88,5 @@ def test_the_claims_of_the_book_hold_everywhere_with_the_bounds_that_are_named()
     for one in (each for each in CLAIMS if each.name in ("late_stable", "formula_ranks", "same_trace")):
         bound = verdict_sensitivity.bound_for_all(one, rows)
         rules = [Rule(rule.side, -bound if len(one.rules) > 1 and rule.upwards else bound) for rule in one.rules]
-        changed = GeneralClaim("x", "", 2, "", tuple(rules), one.statistic)
+        changed = GeneralClaim("x", "", 2, "", "", tuple(rules), one.statistic)
         assert {each.outcome for each in recipe_verdicts.judge(changed, rows) if not np.isnan(each.low)} == {"holds"}

@@ -175,8 +175,13 @@ def recipes() -> tuple[xr.DataArray, xr.Dataset, list[dict[str, Any]]]:
         {"claim": ["barrier", "trace", "rank"], "recipe": where["recipe"]},
     )
     claims: list[dict[str, Any]] = [
-        {"statement": "There is a barrier.", "unit": "points", "rules": [["at least", 2.0]]},
-        {"statement": "The trace is the same.", "unit": "", "rules": [["above", -0.8], ["below", 0.8]]},
-        {"statement": "The formula ranks barriers.", "unit": "", "rules": [["above", 0.0]]},
+        {"statement": "There is a barrier.", "axis": "value", "unit": "points", "rules": [["at least", 2.0]]},
+        {
+            "statement": "The trace is the same.",
+            "axis": "value",
+            "unit": "",
+            "rules": [["above", -0.8], ["below", 0.8]],
+        },
+        {"statement": "The formula ranks barriers.", "axis": "value", "unit": "", "rules": [["above", 0.0]]},
     ]
     return errors, statistics, claims

@@ -204,7 +204,14 @@ def test_long_labels_fit_a_phone(page: Page) -> None:
 
 def test_the_data_stay_small() -> None:
     random = np.random.default_rng(0)
-    claims = [{"statement": "x" * 150, "unit": "of a logarithm to base 2", "rules": [["above", -1], ["below", 1]]}] * 26
+    claims = [
+        {
+            "statement": "x" * 150,
+            "axis": "value",
+            "unit": "of a logarithm to base 2",
+            "rules": [["above", -1], ["below", 1]],
+        }
+    ] * 26
     errors = xr.DataArray(
         random.uniform(0, 90, (24, 3, 11)),
         {"recipe": [f"ResNet-20, batch norm · data {k}" for k in range(24)], "fork": ["first", "early", "late"]}
@@ -251,8 +258,8 @@ def first(claims: list[dict[str, Any]], **changed: Any) -> list[dict[str, Any]]:
                                                           "line; they are not at recipe MLP, ReLU · MNIST-1D, fork f"),
         (lambda e, s, c: (e * 2, s, c), "errors must be between 0 and 100"),
         (lambda e, s, c: (e, s, c[1:]), "claims must be a list of 3, as many as in statistics (got 2)"),
-        (lambda e, s, c: (e, s, [*c[:2], {"unit": ""}]), "claims[2] must be a dict with the keys ['statement', 'uni"),
-        (lambda e, s, c: (e, s, [*c[:2], "x"]), "claims[2] must be a dict with the keys ['statement', 'unit', 'rule"),
+        (lambda e, s, c: (e, s, [*c[:2], {"unit": ""}]), "claims[2] must be a dict with the keys ['statement', 'axi"),
+        (lambda e, s, c: (e, s, [*c[:2], "x"]), "claims[2] must be a dict with the keys ['statement', 'axis', 'unit'"),
         (lambda e, s, c: (e, s, first(c, unit=None)), "claims[0].unit must be a string (got None)"),
         (lambda e, s, c: (e, s, first(c, statement=" ")), "claims[0].statement must be a sentence (got ' ')"),
         (lambda e, s, c: (e, s, first(c, rules=[])), "claims[0].rules must be a non-empty list of [side, bound] (got"),

@@ -142,7 +142,7 @@ function recipeExplorer({ model, el }, safely) {
     svg("text", { x: (left + right) / 2, y: (top + bottom) / 2, "text-anchor": "middle" }, text);
 
   function drawStatistic(room, box) {
-    const { unit, rules } = scene.claims[claim];
+    const { axis: label, rules } = scene.claims[claim];
     const { estimate, low, high } = result();
     const bounds = rules.map(([, bound]) => bound);
     const shown = [...values(), estimate, low, high].filter((value) => value !== null);
@@ -162,7 +162,7 @@ function recipeExplorer({ model, el }, safely) {
       svg("line", { x1: x(place) - half, x2: x(place) + half, y1: y(from), y2: y(to), class: "lmc-estimate" }));
     picture(statistic, room,
       svg("rect", { x: box[0], width: box[2] - box[0], y: highest, height: lowest - highest, class: "lmc-allowed" }),
-      axis("left", y, ticks(least, most, 5), box, unit ? `statistic (${unit})` : "statistic"),
+      axis("left", y, ticks(least, most, 5), box, label),
       axis("bottom", x, [...labels.keys()], box, "", (at) => labels.get(at)),
       ...bounds.map((bound) => across(bound, "lmc-bound")), ...dots, ...interval,
       ...(estimate === null ? [] : [svg("circle", { cx: x(place), cy: y(estimate), r: 5, class: "lmc-estimate" })]),
