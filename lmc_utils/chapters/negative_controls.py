@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ def barrier_between_copies() -> float:
     return float(abs(barriers.error_barrier(line.error)).max())
 
 
-def shuffled_forks(rows: list[Row], shuffles: int, seed: int) -> dict[str, float]:
+def shuffled_forks(rows: Sequence[Row], shuffles: int, seed: int) -> dict[str, float]:
     """How often a claim that the first and the late fork differ holds although forks are in random order.
 
     Returns:

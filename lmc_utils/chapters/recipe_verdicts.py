@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import xarray as xr
@@ -88,14 +89,18 @@ class Verdict:
     outcome: Outcome = "cannot tell"
 
 
-def measured() -> list[Row]:
-    """The rows whose tables were made, in the order of `result_tables.ELSEWHERE`."""
-    return [
+@cache
+def measured() -> tuple[Row, ...]:
+    """The rows whose tables were made, in the order of `result_tables.ELSEWHERE_DATA` and `ELSEWHERE_RECIPES`.
+
+    Read once in each process, as that takes two seconds.
+    """
+    return tuple(
         Row(recipe, data, unfold(result_tables.read(name)), "gelu" if recipe == "mlp_gelu" else "relu")
         for data in result_tables.ELSEWHERE_DATA
         for recipe in result_tables.ELSEWHERE_RECIPES
         if (name := f"elsewhere_{recipe}_{data}").removeprefix("elsewhere_") in result_tables.SWEPT["elsewhere"]
-    ]
+    )
 
 
 def not_measured() -> str:
@@ -119,10 +124,10 @@ def unfold(table: xr.Dataset) -> xr.Dataset:
     pattern = re.compile(rf"(\w+?)(?:_({'|'.join(FORKS)}))?_(parent|alpha)_([\d.]+)")
     parts: dict[str, dict[str, dict[float, float]]] = {}
     dims: dict[str, str] = {}
-    for key, value in table.squeeze(drop=True).items():
+    for key, value in table.variables.items():  # plain variables: ten times as fast as labelled arrays
         if (match := pattern.fullmatch(str(key))) is not None:
             name, fork, dim, label = match.groups()
-            parts.setdefault(name, {}).setdefault(fork or "", {})[float(label)] = float(value)
+            parts.setdefault(name, {}).setdefault(fork or "", {})[float(label)] = value.values.item()
             dims[name] = dim
     arrays = {}
     for name, by_fork in parts.items():

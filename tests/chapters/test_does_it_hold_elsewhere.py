@@ -129,6 +129,12 @@ def test_the_books_tables_hold_all_that_the_claims_need() -> None:
     assert counts["of"]["all"] == counts["holds"]["all"] + counts["fails"]["all"] + counts["unknown"]["all"]
 
 
+def test_no_curve_of_the_books_tables_diverged() -> None:
+    """The claim on curves leaves out parents without a number, so one that diverged would not be seen."""
+    for each in recipe_verdicts.measured():
+        assert np.isfinite(each.found.curve_barrier).sum() == min(5, each.found.sizes["parent"]), each.name
+
+
 def test_shuffled_forks_keep_the_values_of_each_parent() -> None:
     before = row(40, 20, 0)
     after = recipe_verdicts.shuffled(before, seed=1)
