@@ -27,7 +27,6 @@ __all__ = [
     "judge",
     "judged_alone",
     "measured",
-    "not_measured",
     "random_labels",
     "shuffled",
     "uncorrected",
@@ -91,27 +90,13 @@ class Verdict:
 
 @cache
 def measured() -> tuple[Row, ...]:
-    """The rows whose tables were made, in the order of `result_tables.ELSEWHERE_DATA` and `ELSEWHERE_RECIPES`.
+    """All rows, in the order of `result_tables.ELSEWHERE_DATA` and `ELSEWHERE_RECIPES`.
 
     Read once in each process, as that takes two seconds.
     """
     return tuple(
-        Row(recipe, data, unfold(result_tables.read(name)), "gelu" if recipe == "mlp_gelu" else "relu")
-        for data in result_tables.ELSEWHERE_DATA
-        for recipe in result_tables.ELSEWHERE_RECIPES
-        if (name := f"elsewhere_{recipe}_{data}").removeprefix("elsewhere_") in result_tables.SWEPT["elsewhere"]
+        _read(recipe, data) for data in result_tables.ELSEWHERE_DATA for recipe in result_tables.ELSEWHERE_RECIPES
     )
-
-
-def not_measured() -> str:
-    """The recipes and data sets whose tables were not made yet, as a sentence in Markdown; empty if there are none."""
-    lacking = [
-        f"{RECIPES[recipe]}, {DATA[data]}"
-        for data in DATA
-        for recipe in RECIPES
-        if f"{recipe}_{data}" in result_tables.NOT_MADE_YET
-    ]
-    return f"*Not measured yet, so left out everywhere:* {'; '.join(lacking)}." if lacking else ""
 
 
 def unfold(table: xr.Dataset) -> xr.Dataset:
@@ -179,8 +164,7 @@ def count(judged: Iterable[Verdict]) -> Counter[Outcome]:
 
 def random_labels() -> Row:
     """The perceptron that was trained on random labels, a negative control."""
-    recipe, data = "mlp_random_labels", "mnist1d"
-    return Row(recipe, data, unfold(result_tables.read(f"elsewhere_{recipe}_{data}")))
+    return _read("mlp_random_labels", "mnist1d")
 
 
 def judged_alone(row: Row) -> dict[str, list[Verdict]]:
@@ -198,6 +182,11 @@ def shuffled(row: Row, seed: int) -> Row:
         if set(values.dims) == {"fork", "parent"}
     }
     return replace(row, found=row.found.assign(changed))
+
+
+def _read(recipe: str, data: str) -> Row:
+    found = unfold(result_tables.read(f"elsewhere_{recipe}_{data}"))
+    return Row(recipe, data, found, "gelu" if recipe == "mlp_gelu" else "relu")
 
 
 def _outcome(meets: float, breaks: float) -> Outcome:

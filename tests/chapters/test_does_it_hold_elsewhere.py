@@ -11,7 +11,6 @@ from lmc_utils.chapters import does_it_hold_elsewhere as chapter
 from lmc_utils.chapters import negative_controls, recipe_verdicts
 from lmc_utils.chapters.claims_elsewhere import CLAIMS, GeneralClaim
 from lmc_utils.chapters.one_recipe import FORKS, RecipeExperiment
-from lmc_utils.forking import result_tables
 from lmc_utils.measure.claims import Rule
 from lmc_utils.settings import ParameterError
 
@@ -106,9 +105,7 @@ def test_a_claim_about_smooth_networks_is_tested_on_those_only() -> None:
 
 def test_the_books_tables_hold_all_that_the_claims_need() -> None:
     rows = recipe_verdicts.measured()
-    made = [f"{each.recipe}_{each.data}" for each in rows]
-    recipes, data = result_tables.ELSEWHERE_RECIPES, result_tables.ELSEWHERE_DATA
-    assert {*made, *result_tables.NOT_MADE_YET} == {f"{recipe}_{each}" for recipe in recipes for each in data}
+    assert (len(rows), len({each.recipe for each in rows}), len({each.data for each in rows})) == (24, 8, 3)
     for claim in CLAIMS:
         for verdict in recipe_verdicts.judge(claim, rows):
             correlation = claim.name.startswith("formula_ranks") or claim.name == "formula_beyond_distance"
