@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from lmc_utils.chapters.degenerate_valleys import FLAT, OUTLIER, above_networks, flat
+from lmc_utils.chapters.degenerate_valleys_numbers import FLAT, OUTLIER, above_networks, flat
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Interval, Requirement, Rule, intervals
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from lmc_utils.chapters import degenerate_valleys as chapter
 from lmc_utils.chapters import degenerate_valleys_claims as claims
+from lmc_utils.chapters import degenerate_valleys_numbers as numbers
 from lmc_utils.forking import Experiment, Run, result_tables, train
 from lmc_utils.measure import hessian, spectrum
 from lmc_utils.measure.claim_table import ClaimTable
@@ -92,19 +93,19 @@ def test_the_density_is_estimated_at_the_first_and_the_last_fork(run: Run) -> No
 
 def test_a_fork_at_the_end_of_training_has_no_alignment_after_it(run: Run) -> None:
     late = train(Experiment(**{**run.experiment.to_json(), "fork_epochs": [0, 3]}))
-    found = chapter.last_alignments(chapter.alignment_after_fork(late, SMALL))
+    found = numbers.last_alignments(chapter.alignment_after_fork(late, SMALL))
     assert found["alignment_last"].notnull().values.tolist() == [True, False]
     assert found["last_time"] == 2
 
 
 def test_the_parameters_of_a_table_are_those_of_its_networks(run: Run) -> None:
-    assert chapter.parameter_count(steep_directions(run.pairs(), eigenpairs=1)) == run.pairs().evaluator.parameters
+    assert numbers.parameter_count(steep_directions(run.pairs(), eigenpairs=1)) == run.pairs().evaluator.parameters
 
 
 def test_a_random_direction_has_the_curvature_of_the_mean_of_many(run: Run) -> None:
     pairs = SMALL.few(run.pairs(parents=[0])).only(fork_epoch=0)
     found = steep_directions(pairs, eigenpairs=4, probes=400)
-    expected = chapter.random_curvature(found).squeeze().values
+    expected = numbers.random_curvature(found).squeeze().values
     matrix = hessian.operator(pairs.evaluator, pairs.evaluator.select(next(iter(pairs))[1], [0]))
     steepest = spectrum.largest_eigenpairs(matrix, 4, seed=0)
     drawn = np.random.default_rng(0).standard_normal((1000, matrix.shape[0]))
@@ -179,11 +180,11 @@ def test_the_books_tables_hold_all_that_the_chapter_reads() -> None:
     steep = result_tables.read("steep_directions_of_siblings")
     shares = result_tables.read("all_eigenvalues")
     assert steep.alignment.sizes == {"fork_epoch": 4, "parent": 10, "pair": 1}
-    numbers = chapter.spectrum_numbers(steep, shares)
-    assert numbers["flat_share_1e_3"].fork_epoch.values.tolist() == [0, 15]
+    found = numbers.spectrum_numbers(steep, shares)
+    assert found["flat_share_1e_3"].fork_epoch.values.tolist() == [0, 15]
     assert (shares.share_below.diff("threshold") >= 0).all()
     assert (shares.share_below.isel(threshold=-1) == 1).all()
-    assert chapter.resnet_numbers(result_tables.read("steep_directions_of_resnets"))["alignment_resnet8"].size == 4
+    assert numbers.resnet_numbers(result_tables.read("steep_directions_of_resnets"))["alignment_resnet8"].size == 4
     assert result_tables.read("sixteen_siblings").fork_epoch.values.tolist() == [0, 2, 15]
-    assert chapter.parameter_count(steep) == 11594
-    assert "result_tables" in chapter.how_tables_were_made()
+    assert numbers.parameter_count(steep) == 11594
+    assert "result_tables" in numbers.how_tables_were_made()
