@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 
-from lmc_utils.chapters.claims_elsewhere import CLAIMS, LATE
+from lmc_utils.chapters.claims_elsewhere import CLAIMS, FIRST, LATE
 from lmc_utils.chapters.recipe_verdicts import DATA, RECIPES, Row, Verdict, count, judge, measured, random_labels
-from lmc_utils.chapters.verdict_sensitivity import what_would_change
+from lmc_utils.chapters.verdict_sensitivity import Change
 from lmc_utils.forking import result_tables
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Outcome, Rule
@@ -30,6 +30,8 @@ __all__ = [
     "how_tables_were_made",
     "numbers",
     "numbers_by_data",
+    "numbers_of_changes",
+    "numbers_of_rows",
     "of_chapter",
     "panels",
     "verdict_table",
@@ -43,7 +45,7 @@ _EVERY = Rule("at least", 1.0)
 class Parameters(Settings):
     """How the chapter checks its own statistics."""
 
-    shuffles: int = parameter(40, "random orders of the forks, as a negative control", at_least(1))
+    shuffles: int = parameter(120, "random orders of the forks, as a negative control", at_least(1))
     simulations: int = parameter(4000, "samples to measure the coverage of intervals", at_least(10))
     seed: int = parameter(0, "random seed of both", at_least(0))
 
@@ -158,7 +160,8 @@ def numbers(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, int]
     """How many verdicts of each claim there are of each kind, and of all claims together.
 
     Returns:
-        `holds`, `fails`, `unknown` and `of` (their sum), each by the name of the claim, and `all`.
+        `holds`, `fails`, `unknown` and `of` (their sum), and `tested`, the number of verdicts with an interval; each by
+        the name of the claim, and `all`.
     """
     counts = {name: count(verdicts) for name, verdicts in judged.items()}
     counts["all"] = sum(counts.values(), Counter())
@@ -166,20 +169,51 @@ def numbers(judged: Mapping[str, Sequence[Verdict]]) -> dict[str, dict[str, int]
         "holds": ("holds",), "fails": ("fails",), "unknown": ("cannot tell",),
         "of": ("holds", "fails", "cannot tell"),
     }  # fmt: skip
-    return {
+    found = {
         kind: {name: sum(each[one] for one in ones) for name, each in counts.items()} for kind, ones in kinds.items()
     }
+    tested = {name: sum(not np.isnan(each.low) for each in verdicts) for name, verdicts in judged.items()}
+    return {**found, "tested": tested | {"all": sum(tested.values())}}
 
 
-def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> str:
-    """For how many recipes each claim holds, by data set, where it fails, and what would change that, in Markdown."""
+def numbers_of_rows(rows: Sequence[Row]) -> dict[str, Any]:
+    """What the text quotes of the rows themselves.
+
+    Returns:
+        `unchanged_by_alignment`, for how many rows alignment changes no barrier of the first fork at all; for each data
+        set the `lowest` and `highest` mean over parents among its recipes of the late siblings' `test_error` and
+        `disagreement` (percent); and `same_trace_alone`, for how many rows the trace would be the same without a
+        correction.
+    """
+    same = [bool((row.found.error_barrier.sel(fork=FIRST) == row.found.aligned_barrier).all()) for row in rows]
+    alone = [judge(_NAMED["same_trace"], [row])[0].outcome for row in rows]
+    late: dict[str, dict[str, dict[str, float]]] = {"test_error": {}, "disagreement": {}}
+    for name, by_data in late.items():
+        for data in DATA:
+            means = [float(row.found[name].sel(fork=LATE).mean()) for row in rows if row.data == data]
+            by_data[data] = {"lowest": min(means), "highest": max(means)}
+    return {"unchanged_by_alignment": sum(same), "same_trace_alone": alone.count("holds"), **late}
+
+
+def numbers_of_changes(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
+    """`decided`: how many open verdicts more parents would decide, by outcome and in `all`."""
+    decided = sum((each.decided for each in changes), Counter())
+    return {"decided": {"holds": decided["holds"], "fails": decided["fails"], "all": decided.total()}}
+
+
+def verdict_table(changes: Iterable[Change]) -> str:
+    """For how many recipes each claim holds, by data set, where it fails, and what would change that, in Markdown.
+
+    Rows whose statistic has no interval are not counted.
+
+    Args:
+        changes: of each claim, from `verdict_sensitivity.what_would_change`.
+    """
     head = ["chapter", "claim, where it fails, and what would change the verdicts", *DATA.values()]
     lines = [head, ["---:", "---", *["---:"] * len(DATA)]]
-    for name, verdicts in judged.items():
-        claim = _NAMED[name]
-        held = [_held(verdicts, data) for data in DATA]
-        change = what_would_change(claim, [verdict.row for verdict in verdicts])
-        lines.append([str(claim.chapter), f"**{claim.statement}**<br>{change}", *held])
+    for each in changes:
+        held = [_held(each.verdicts, data) for data in DATA]
+        lines.append([str(each.claim.chapter), f"**{each.claim.statement}**<br>{each.sentences()}", *held])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -189,7 +223,7 @@ def failing(judged: Mapping[str, Sequence[Verdict]]) -> str:
 
 
 def _held(verdicts: Sequence[Verdict], data: str) -> str:
-    of_data = [verdict for verdict in verdicts if verdict.row.data == data]
+    of_data = [verdict for verdict in verdicts if verdict.row.data == data and not np.isnan(verdict.low)]
     return f"{count(of_data)['holds']} of {len(of_data)}" if of_data else ""
 
 

@@ -52,9 +52,10 @@ def shuffled_forks(rows: Sequence[Row], shuffles: int, seed: int) -> dict[str, f
     """How often a claim that the first and the late fork differ holds although forks are in random order.
 
     Returns:
-        `families`, tests of one claim on all rows at once; and `wrong`, the fraction of them in which it holds for any
-        row. Holm's procedure keeps this at or below 2.5 % if p-values are exact. They are not quite: the differences
-        of shuffled forks are symmetric about zero, but not normally distributed.
+        `families`, tests of one claim on all rows at once; `wrong`, the fraction of them in which it holds for any row;
+        and `chance`, the probability of so many or more, if each family had a probability of 2.5 % and were
+        independent of the others. Holm's procedure keeps it at or below 2.5 % if p-values are exact. They are not
+        quite: the differences of shuffled forks are symmetric about zero, but not normally distributed.
     """
     claims = [claim for claim in CLAIMS if claim.name in _ABOUT_FORKS]
     wrong = [
@@ -63,7 +64,8 @@ def shuffled_forks(rows: Sequence[Row], shuffles: int, seed: int) -> dict[str, f
         for changed in [[shuffled(row, seed + 1000 * shuffle + place) for place, row in enumerate(rows)]]
         for claim in claims
     ]
-    return {"families": float(len(wrong)), "wrong": float(np.mean(wrong))}
+    chance = stats.binom.sf(sum(wrong) - 1, len(wrong), 0.025)
+    return {"families": float(len(wrong)), "wrong": float(np.mean(wrong)), "chance": float(chance)}
 
 
 def coverage_of_means(simulations: int, seed: int) -> xr.DataArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -15,7 +15,7 @@ from lmc_utils.chapters.claims_elsewhere import CLAIMS, GeneralClaim
 from lmc_utils.chapters.one_recipe import FORKS
 from lmc_utils.forking import result_tables
 from lmc_utils.measure import holm
-from lmc_utils.measure.claims import Outcome
+from lmc_utils.measure.claims import Outcome, Rule
 from lmc_utils.measure.statistics import Correlation
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "RECIPES",
     "Row",
     "Verdict",
+    "corrected",
     "count",
     "judge",
     "judged_alone",
@@ -74,8 +75,8 @@ class Verdict:
     """The statistic of a claim for one row, with its 95 % interval and p-values (all NaN where it is unknown).
 
     Attributes:
-        meets: p-value of the hypothesis that the statistic breaks a rule of the claim.
-        breaks: p-value of the hypothesis that it meets all rules.
+        meets: p-value of the hypothesis that the statistic breaks a rule of the claim, corrected as the outcome is.
+        breaks: p-value of the hypothesis that it meets all rules, likewise.
         outcome: the verdict, corrected for the number of rows, see `judge`.
     """
 
@@ -112,7 +113,7 @@ def unfold(table: xr.Dataset) -> xr.Dataset:
     for key, value in table.variables.items():  # plain variables: ten times as fast as labelled arrays
         if (match := pattern.fullmatch(str(key))) is not None:
             name, fork, dim, label = match.groups()
-            parts.setdefault(name, {}).setdefault(fork or "", {})[float(label)] = value.values.item()
+            parts.setdefault(name, {}).setdefault(fork or "", {})[float(label)] = float(value.values.item())
             dims[name] = dim
     arrays = {}
     for name, by_fork in parts.items():
@@ -124,37 +125,46 @@ def unfold(table: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(arrays)
 
 
-def uncorrected(claim: GeneralClaim, row: Row) -> Verdict:
-    """Test a claim on one row, without a correction."""
-    statistic = claim.statistic(row.found)
+def uncorrected(row: Row, statistic: xr.DataArray | Correlation, rules: Sequence[Rule], times: int = 1) -> Verdict:
+    """Test the statistic of a claim for one row, without a correction; for `times` see `judge`."""
     if isinstance(statistic, Correlation):
         parents = row.found.sizes["parent"]
-        above = [holm.correlation_above(statistic, rule.bound, parents) for rule in claim.rules]
+        above = [holm.correlation_above(statistic, rule.bound, parents, times) for rule in rules]
         estimate, low, high = statistic
     else:
-        above = [holm.mean_above(statistic.values, rule.bound) for rule in claim.rules]
+        above = [holm.mean_above(statistic.values, rule.bound, times) for rule in rules]
         estimate, low, high = holm.interval(statistic.values)
-    wrong_side = [p if rule.upwards else 1 - p for rule, p in zip(claim.rules, above, strict=True)]
+    wrong_side = [p if rule.upwards else 1 - p for rule, p in zip(rules, above, strict=True)]
     right_side = [1 - p for p in wrong_side]
     breaks = float(np.minimum(1.0, len(right_side) * min(right_side)))  # unlike `min`, keeps NaN
     return Verdict(row, estimate, low, high, max(wrong_side), breaks)
 
 
-def judge(claim: GeneralClaim, rows: Iterable[Row]) -> list[Verdict]:
+def corrected(found: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts of a family of tests, see `judge`."""
+    holds, fails = (holm.adjusted([getattr(each, name) for each in found]) for name in ("meets", "breaks"))
+    return [
+        replace(each, meets=meets, breaks=breaks, outcome=_outcome(meets, breaks))
+        for each, meets, breaks in zip(found, holds, fails, strict=True)
+    ]
+
+
+def judge(claim: GeneralClaim, rows: Iterable[Row], times: int = 1) -> list[Verdict]:
     """Test a claim on all rows that it is about, with verdicts corrected for their number.
 
     It holds for a row if the hypothesis that its statistic breaks a rule is rejected, and fails if the hypothesis that
     it meets all rules is; both at one-sided 2.5 %, with p-values adjusted by Holm's procedure over the rows. So if
     p-values are exact, the verdicts of a claim, *holds* and *fails* together, are all right with a probability of at
     least 95 %. A row whose statistic is unknown does not count as a test.
+
+    Args:
+        claim: what is tested.
+        rows: all recipes and data sets.
+        times: as if each row had so many times as many parents, with the same means and standard deviations: p-values
+            and outcomes are projections then; estimates and intervals are as measured.
     """
     chosen = [row for row in rows if not claim.activations or row.activation in claim.activations]
-    found = [uncorrected(claim, row) for row in chosen]
-    holds, fails = (holm.adjusted([getattr(each, name) for each in found]) for name in ("meets", "breaks"))
-    return [
-        Verdict(each.row, each.estimate, each.low, each.high, each.meets, each.breaks, _outcome(meets, breaks))
-        for each, meets, breaks in zip(found, holds, fails, strict=True)
-    ]
+    return corrected([uncorrected(row, claim.statistic(row.found), claim.rules, times) for row in chosen])
 
 
 def count(judged: Iterable[Verdict]) -> Counter[Outcome]:

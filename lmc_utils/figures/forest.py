@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import SymmetricalLogLocator
 
 from lmc_utils.figures import elements
 from lmc_utils.figures.theme import FAINT, INK
@@ -14,13 +17,15 @@ from lmc_utils.measure.claims import Rule
 
 _STYLES = {"holds": (elements.BLUE, "o"), "cannot tell": (INK, "D"), "fails": (elements.ORANGE, "X")}
 _ROW = 0.24  # inches
+_FAR = 20  # times a typical estimate
 _ASIDE = 2.4  # inches for the names of the recipes
 
 
 def forest(panels: Mapping[str, xr.Dataset], rules: Mapping[str, Sequence[Rule]], labels: Mapping[str, str]) -> Figure:
     """A panel for each claim, with a row for each recipe: its estimate, 95 % interval and verdict.
 
-    The side of the bound on which intervals must lie is shaded.
+    The side of the bound on which intervals must lie is shaded. Where the largest estimate is far above the
+    typical one, the axis is linear near zero only, and logarithmic beyond.
 
     Args:
         panels: by title, with the dimension recipe: `estimate`, `low`, `high` and `outcome` (holds, fails, cannot tell;
@@ -33,6 +38,7 @@ def forest(panels: Mapping[str, xr.Dataset], rules: Mapping[str, Sequence[Rule]]
     figure, axes = elements.side_by_side(len(panels), size, shared_axes="y")
     for axis, (title, found) in zip(axes, panels.items(), strict=True):
         _draw(axis, found)
+        _compress(axis, found.estimate.values, rules[title])
         _shade(axis, rules[title])
         axis.set_title(title, fontsize="small")
         axis.set_xlabel(labels[title], fontsize="small")
@@ -54,6 +60,18 @@ def _draw(axis: Axes, found: xr.Dataset) -> None:
         axis.plot([one.low, one.high], [place, place], color=colour, lw=1.4)
         axis.plot(one.estimate, place, color=colour, marker=marker, ms=5)
     axis.grid(axis="y", color=FAINT, lw=0.4)
+
+
+def _compress(axis: Axes, estimates: np.ndarray[Any, Any], rules: Sequence[Rule]) -> None:
+    """Make the axis logarithmic far from zero if some estimates are far above the typical one and the bounds."""
+    sizes = np.abs(estimates[np.isfinite(estimates)])
+    typical = max(float(np.median(sizes)), *(abs(rule.bound) for rule in rules))
+    if float(sizes.max()) > _FAR * typical > 0:
+        linear = 10 ** np.floor(np.log10(typical))
+        axis.set_xscale("symlog", linthresh=linear)
+        ticks = SymmetricalLogLocator(base=10, linthresh=linear)
+        ticks.set_params(numticks=4)
+        axis.xaxis.set_major_locator(ticks)
 
 
 def _shade(axis: Axes, rules: Sequence[Rule]) -> None:

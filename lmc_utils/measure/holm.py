@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from lmc_utils.measure.statistics import Correlation
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def mean_above(values: Sequence[float] | Array, bound: float) -> float:
+def mean_above(values: Sequence[float] | Array, bound: float, times: int = 1) -> float:
     """The p-value of the hypothesis that the mean of the population is at most the bound, by Student's t test.
 
     Below 0.025 exactly where the 95 % interval of `statistics.bounds` lies above the bound.
@@ -22,6 +22,7 @@ def mean_above(values: Sequence[float] | Array, bound: float) -> float:
     Args:
         values: independent numbers, such as one for each parent; if all are equal, the p-value is 0, 1/2 or 1.
         bound: in their unit.
+        times: as if there were so many times as many values, with the same mean and standard deviation.
 
     Returns:
         NaN for fewer than two values, or where one is NaN.
@@ -32,7 +33,7 @@ def mean_above(values: Sequence[float] | Array, bound: float) -> float:
     (0.0, 1.0)
     """
     mean, error, freedom = _mean_and_error(values)
-    return _upper_tail(mean - bound, error, freedom)
+    return _upper_tail(mean - bound, error / math.sqrt(times), times * (freedom + 1) - 1)
 
 
 def interval(values: Sequence[float] | Array) -> tuple[float, float, float]:
@@ -45,11 +46,11 @@ def interval(values: Sequence[float] | Array) -> tuple[float, float, float]:
     [2.0, -0.48, 4.48]
     """
     mean, error, freedom = _mean_and_error(values)
-    away = error * float(stats.t.ppf(0.975, freedom)) if freedom else float("nan")
+    away = error * float(special.stdtrit(freedom, 0.975)) if freedom else float("nan")
     return mean, mean - away, mean + away
 
 
-def correlation_above(found: Correlation, bound: float, parents: int) -> float:
+def correlation_above(found: Correlation, bound: float, parents: int, times: int = 1) -> float:
     """The p-value of the hypothesis that a correlation is at most the bound, from its interval over parents.
 
     The interval is one of Student's t for arcsin r, see `statistics.correlation`, and so is the test.
@@ -58,6 +59,7 @@ def correlation_above(found: Correlation, bound: float, parents: int) -> float:
         found: the correlation; without an interval the p-value is NaN.
         bound: between -1 and 1.
         parents: the number of parents.
+        times: as if there were so many times as many, with the same correlation and the same spread.
 
     >>> strong, weak = Correlation(0.5, 0.2, 0.75), Correlation(0.2, -0.1, 0.45)
     >>> correlation_above(strong, 0.0, 10) < 0.025 < correlation_above(weak, 0.0, 10)
@@ -65,7 +67,8 @@ def correlation_above(found: Correlation, bound: float, parents: int) -> float:
     """
     angle, low, high = (math.asin(each) if not math.isnan(each) else each for each in found)
     half = max(high - angle, angle - low)  # an end that is cut off at 1 or -1 is too near
-    return _upper_tail(angle - math.asin(bound), half / float(stats.t.ppf(0.975, parents - 1)), parents - 1)
+    error = half / float(special.stdtrit(parents - 1, 0.975)) / math.sqrt(times)
+    return _upper_tail(angle - math.asin(bound), error, times * parents - 1)
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:
@@ -98,4 +101,4 @@ def _upper_tail(away: float, error: float, freedom: int) -> float:
         return float("nan")
     if error <= 0:
         return 0.0 if away > 0 else 1.0 if away < 0 else 0.5
-    return float(stats.t.sf(away / error, freedom))
+    return float(special.stdtr(freedom, -away / error))

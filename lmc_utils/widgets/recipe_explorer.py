@@ -162,8 +162,10 @@ def _check_statistics(statistics: xr.Dataset, claims: Sequence[Mapping[str, Any]
 
 
 def _alone(rules: Iterable[Sequence[Any]], low: float, high: float) -> str:
-    """What an interval says about rules, without a correction."""
-    return combine(Rule(side, bound).judge(low, high) for side, bound in rules)
+    """What an interval says about rules, without a correction; one of no width at the bound itself decides nothing."""
+    return combine(
+        "cannot tell" if low == high == bound else Rule(side, bound).judge(low, high) for side, bound in rules
+    )
 
 
 def _claim_scene(found: xr.Dataset, claim: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any] | None]]:

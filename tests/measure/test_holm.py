@@ -18,6 +18,13 @@ def test_the_p_value_of_a_mean_is_that_of_scipy(bound: float) -> None:
     assert holm.mean_above(values, bound) == pytest.approx(expected, rel=1e-12)
 
 
+def test_more_values_like_these_have_the_p_value_of_a_sample_with_their_mean_and_standard_deviation() -> None:
+    values = np.random.default_rng(4).standard_normal(7)
+    more = np.random.default_rng(5).standard_normal(28)
+    more = values.mean() + (more - more.mean()) * values.std(ddof=1) / more.std(ddof=1)
+    assert holm.mean_above(values, 0.3, times=4) == pytest.approx(holm.mean_above(more, 0.3), rel=1e-9)
+
+
 def test_a_mean_is_significant_exactly_where_its_interval_is_above_the_bound() -> None:
     values = np.random.default_rng(1).standard_normal(10)
     low = float(bounds(xr.DataArray(values[None], dims=["pair", "parent"])).sel(bound="low"))
