@@ -135,8 +135,7 @@ def barriers_and_errors(row: Row) -> xr.Dataset:
 
 def how_tables_were_made() -> str:
     """The commands and the provenance of all tables, in Markdown."""
-    names = [f"elsewhere_{row.recipe}_{row.data}" for row in [*measured(), random_labels()]]
-    return result_tables.made(map(result_tables.read, names))
+    return result_tables.made(row.found for row in [*measured(), random_labels()])
 
 
 def claim_table(judged: Mapping[str, Sequence[Verdict]]) -> ClaimTable:

@@ -93,7 +93,7 @@ class Verdict:
 def measured() -> tuple[Row, ...]:
     """All rows, in the order of `result_tables.ELSEWHERE_DATA` and `ELSEWHERE_RECIPES`.
 
-    Read once in each process, as that takes two seconds.
+    Read once in each process, as that takes a second.
     """
     return tuple(
         _read(recipe, data) for data in result_tables.ELSEWHERE_DATA for recipe in result_tables.ELSEWHERE_RECIPES
@@ -102,6 +102,8 @@ def measured() -> tuple[Row, ...]:
 
 def unfold(table: xr.Dataset) -> xr.Dataset:
     """The numbers NAME_FORK_parent_0, NAME_parent_0 and NAME_FORK_alpha_0.5 of a table as labelled arrays.
+
+    They keep the attributes of the table.
 
     >>> table = xr.Dataset({f"b_{fork}_parent_{each}": each for fork in FORKS for each in (0, 1)})
     >>> unfold(table).b.sel(fork="late").values.tolist()
@@ -117,12 +119,13 @@ def unfold(table: xr.Dataset) -> xr.Dataset:
             dims[name] = dim
     arrays = {}
     for name, by_fork in parts.items():
-        dim = dims[name]
-        each = {fork: xr.DataArray([*values.values()], {dim: [*values]}) for fork, values in by_fork.items()}
-        arrays[name] = (
-            each[""] if "" in each else xr.concat([each[fork] for fork in FORKS], xr.Variable("fork", [*FORKS]))
-        )
-    return xr.Dataset(arrays)
+        labels = {dims[name]: [*next(iter(by_fork.values()))]}
+        if "" in by_fork:
+            arrays[name] = xr.DataArray([*by_fork[""].values()], labels)
+        else:
+            values = [[*by_fork[fork].values()] for fork in FORKS]
+            arrays[name] = xr.DataArray(values, {"fork": [*FORKS], **labels})
+    return xr.Dataset(arrays, attrs=table.attrs)
 
 
 def uncorrected(row: Row, statistic: xr.DataArray | Correlation, rules: Sequence[Rule], times: int = 1) -> Verdict:
