@@ -63,8 +63,8 @@ def test_a_kernel_in_the_sandbox(sandbox_program: str, manager: KernelManager, t
     assert printed(client, "import os; print(os.listdir(os.environ['LMC_RUNS']))") == "['cached']\n"
     assert printed(client, f"print(os.path.exists({str(tmp_path)!r} + '/share'))") == "False\n"
     assert printed(client, "open(os.environ['LMC_RUNS'] + '/cached/file', 'w')") == "OSError"
-    client.execute("import time; time.sleep(60)", stop_on_error=False)
-    wait_for(client, "execute_input")
+    client.execute("import time; print('asleep', flush=True); time.sleep(60)", stop_on_error=False)
+    wait_for(client, "stream")  # an interrupt before the code runs is lost
     manager.interrupt_kernel()
     wait_for(client, "error")
     assert printed(client, "print(1)") == "1\n"
