@@ -208,11 +208,12 @@ def verdict_table(changes: Iterable[Change]) -> str:
     Args:
         changes: of each claim, from `verdict_sensitivity.what_would_change`.
     """
-    head = ["chapter", "claim, where it fails, and what would change the verdicts", *DATA.values()]
-    lines = [head, ["---:", "---", *["---:"] * len(DATA)]]
+    lines = [["claim, where it fails, and what would change the verdicts", *DATA.values()]]
+    lines += [["---", *["---:"] * len(DATA)]]
     for each in changes:
         held = [_held(each.verdicts, data) for data in DATA]
-        lines.append([str(each.claim.chapter), f"**{each.claim.statement}**<br>{each.sentences()}", *held])
+        said = f"**{each.claim.statement}** (Chapter {each.claim.chapter}.)<br>{each.sentences()}"
+        lines.append([f'<span style="display: inline-block; min-width: 15em">{said}</span>', *held])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -11,6 +11,7 @@ from lmc_utils.chapters import does_it_hold_elsewhere as chapter
 from lmc_utils.chapters import negative_controls, recipe_verdicts
 from lmc_utils.chapters.claims_elsewhere import CLAIMS, GeneralClaim
 from lmc_utils.chapters.one_recipe import FORKS, RecipeExperiment
+from lmc_utils.chapters.verdict_sensitivity import what_would_change
 from lmc_utils.measure.claims import Rule
 from lmc_utils.settings import ParameterError
 
@@ -124,6 +125,27 @@ def test_the_books_tables_hold_all_that_the_claims_need() -> None:
     assert len(chapter.described(table)) == len(CLAIMS)
     counts = chapter.numbers({claim.name: recipe_verdicts.judge(claim, rows) for claim in CLAIMS})
     assert counts["of"]["all"] == counts["holds"]["all"] + counts["fails"]["all"] + counts["unknown"]["all"]
+
+
+def test_the_table_of_verdicts_counts_cases_with_an_interval() -> None:
+    rows = [row(40, 20, 0), row(40, 20, 5, recipe="mlp_deep"), row(40, 20, np.nan, recipe="cnn")]
+    change = what_would_change(NAMED["late_stable"], rows)
+    head, _, line = chapter.verdict_table([change]).splitlines()
+    assert head.split(" | ")[1:] == ["MNIST-1D", "digits", "Fashion-MNIST |"]
+    assert line.endswith("Four times as many parents would not decide the open verdict.</span> | 1 of 2 |  |  |")
+    assert "Fails on MNIST-1D (deep MLP)." in line
+    judged = {"late_stable": list(change.verdicts)}
+    assert chapter.numbers(judged)["tested"] == {"late_stable": 2, "all": 2}
+    assert chapter.numbers_of_changes([change])["decided"] == {"holds": 0, "fails": 0, "all": 0}
+
+
+def test_numbers_of_rows_are_those_of_the_rows() -> None:
+    rows = recipe_verdicts.measured()
+    found = chapter.numbers_of_rows(rows)
+    gone = [each.found.error_barrier.sel(fork="first") - each.found.aligned_barrier for each in rows]
+    assert found["unchanged_by_alignment"] == sum(float(abs(each).max()) == 0 for each in gone)
+    digits = [float(each.found.test_error.sel(fork="late").mean()) for each in rows if each.data == "digits"]
+    assert found["test_error"]["digits"] == {"lowest": min(digits), "highest": max(digits)}
 
 
 def test_no_curve_of_the_books_tables_diverged() -> None:
