@@ -28,7 +28,6 @@ def site(shared_folder: Path) -> Path:
             root.mkdir()
             copy_sources(root)
             command = [sys.executable, "-m", "lmc_utils.cli", "build", "--root", str(root), "--preset", "smoke"]
-            command += ["--jobs", "1"]  # other workers use the other cores
             runs = shared_folder / "exercise-runs"  # shared with other tests of exercises: each is trained once
             environment = os.environ | {"LMC_RUNS": str(runs)}
             built = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
