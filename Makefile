@@ -35,7 +35,7 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev  ## run every test
 	@$(BIN)/python -m lmc_utils.publishing.browser >/dev/null || true  # without one, its tests are skipped
 	@$(BIN)/python -m lmc_utils.classroom.sandbox >/dev/null
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder
 
 test-gpu: $(VENV)/.dev  ## run the tests of networks, measurements and training on a GPU
 	@$(BIN)/python -c 'import torch, sys; torch.cuda.is_available() or sys.exit("make: torch found no GPU")'
