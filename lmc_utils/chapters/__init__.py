@@ -15,6 +15,8 @@ __all__ = [
     "batchnorm_and_residuals",
     "symmetry_and_detours",
     "when_stability_begins",
+    "when_stability_begins_claims",
+    "when_stability_begins_numbers",
     "stability_onset_experiment",
     "toy_stability_onset",
     "your_own_networks",

@@ -9,7 +9,7 @@ import xarray as xr
 
 from lmc_utils.chapters.first_steps_after_fork import JUMP, first_jumps
 from lmc_utils.chapters.what_parts_siblings import ADAMW_RATE, SHOWN, largest_fall, stacked
-from lmc_utils.chapters.when_stability_begins import directions
+from lmc_utils.chapters.when_stability_begins_claims import directions
 from lmc_utils.measure.barriers import STABLE_BELOW
 from lmc_utils.measure.claim_table import ClaimTable
 from lmc_utils.measure.claims import Cases, Claim, Interval, Rule, intervals, weakest

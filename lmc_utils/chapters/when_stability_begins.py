@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from lmc_utils.chapters.stability_onset_experiment import OnsetExperiment
 from lmc_utils.formatting import plain_number
 from lmc_utils.measure import stability_onset
 from lmc_utils.measure.barriers import STABLE_BELOW
-from lmc_utils.measure.claim_table import ClaimTable
-from lmc_utils.measure.claims import Cases, Claim, Interval, Rule, intervals
-from lmc_utils.measure.statistics import bounds
 from lmc_utils.settings import ParameterError, Settings, above, at_least, between, each, one_of, parameter
 
 LEARNT_BELOW = 50.0  # percent: a network that ends with more train errors has not learnt, and is left out
@@ -26,10 +22,6 @@ LABEL_NUMBERS: dict[str, Callable[[Any], float]] = {  # what a label of a swept 
     "depth": lambda widths: len(json.loads(widths)),
     "width": lambda widths: json.loads(widths)[0],
 }
-POSITIVE, NEGATIVE = Rule("above", 0.0), Rule("below", 0.0)  # a rank correlation has a direction
-FAR_FROM_FITTED = Rule("at least", 20.0)  # percent of the training samples
-WITHIN_ONE_EPOCH = Rule("above", -1.0), Rule("below", 1.0)  # forks are an epoch apart where they are densest
-EQUAL_RATIO = (0.025, 256), (0.05, 128), (0.2, 32)  # rates with batches of 64, batches with a rate of 0.1
 RESNET8_EQUAL_RATIO = (0.1, 256), (0.2, 128)  # batches with a rate of 0.4
 TABLES = {  # of the chapter, by the names that their axes have in the text
     "learning rate": "stability_learning_rate",
@@ -93,101 +85,6 @@ def default_onset(table: xr.Dataset, plan: Parameters, split: str) -> xr.DataArr
     """The onset of each network with the default learning rate, on a split that the plan need not have."""
     begins: xr.DataArray = onset_along_axis("learning rate", table, replace(plan, split=split)).begins
     return begins.sel(learning_rate=0.1)
-
-
-def directions(values: xr.DataArray) -> xr.DataArray:
-    """The rank correlation of each network's onsets with the axis that they are on.
-
-    Values at which the network failed to train (NaN) are left out.
-
-    Args:
-        values: onsets with the dimension parent and that of the axis.
-
-    Returns:
-        The dimensions parent and pair, of length 1, as `statistics.bounds` takes them; NaN where a network has the same
-        onset everywhere.
-
-    >>> coords = {"parent": [0, 1], "rate": [0.1, 0.2, 0.4]}
-    >>> directions(xr.DataArray([[1.0, 2.0, 4.0], [3.0, 2.0, np.nan]], coords)).values.round(9).tolist()
-    [[1.0], [-1.0]]
-    """
-    (axis,) = set(values.dims) - {"parent"}
-    rows = values.transpose("parent", axis).values
-    found = [_rank_correlation(values[axis].values, onsets) for onsets in rows]
-    return xr.DataArray(found, dims="parent").expand_dims("pair", -1)
-
-
-def direction_table(axes: Mapping[str, xr.DataArray]) -> str:
-    """A table in Markdown: for each axis the mean rank correlation of onset and value, and its 95 % interval."""
-    rows = ["| axis | rank correlation of the onset, mean of the networks |", "| --- | --- |"]
-    for name, values in axes.items():
-        (found,) = intervals(directions(values), "")
-        rows.append(f"| {name} | {found.describe(Rule('above', 0.0))} |")
-    return "\n".join(rows)
-
-
-def claims(axes: Mapping[str, xr.Dataset], residual: Mapping[str, xr.Dataset]) -> ClaimTable:
-    """The chapter's statements about what moves the onset of stability, with their outcomes.
-
-    Args:
-        axes: of the tables in `TABLES`.
-        residual: of those in `RESNET8_TABLES`.
-    """
-
-    def direction(name: str, label: str, of: Mapping[str, xr.Dataset]) -> tuple[Interval, ...]:
-        return intervals(directions(of[name].begins), "", label=label)
-
-    def at_equal_ratio(of: Mapping[str, xr.Dataset], pairs: tuple[tuple[float, int], ...]) -> tuple[Interval, ...]:
-        rates, batches = of["learning rate"].begins, of["batch size"].begins
-        return tuple(
-            intervals(
-                (rates.sel(learning_rate=rate) - batches.sel(batch_size=batch)).expand_dims("pair"), "epochs",
-                label=f"onset at rate {rate:g} less that at batch size {batch}",
-            )[0]
-            for rate, batch in pairs
-        )  # fmt: skip
-
-    ranks = "mean rank correlation"
-    rate = (
-        *direction("learning rate", f"perceptron, {ranks}", axes),
-        *direction("learning rate", f"ResNet-8, {ranks}", residual),
-    )
-    errors = np.concatenate([axis.error_there.mean("parent").values for axis in axes.values()])
-    fitted = Cases("mean training error at the onset", tuple(errors[np.isfinite(errors)].tolist()), "%")
-    perceptron, resnet8 = at_equal_ratio(axes, EQUAL_RATIO), at_equal_ratio(residual, RESNET8_EQUAL_RATIO)
-    return ClaimTable(
-        (
-            Claim("The larger the learning rate, the later stability begins.", ((POSITIVE, rate),)),
-            Claim(
-                "The larger the batch, the sooner stability begins.",
-                ((NEGATIVE, direction("batch size", ranks, axes)),),
-            ),
-            Claim(
-                "The more training samples, the later stability begins.",
-                ((POSITIVE, direction("training samples", ranks, axes)),),
-            ),
-            Claim(
-                "The deeper the perceptron, the later stability begins.", ((POSITIVE, direction("depth", ranks, axes)),)
-            ),
-            Claim(
-                "The wider the perceptron, the sooner stability begins.", ((NEGATIVE, direction("width", ranks, axes)),)
-            ),
-            Claim(
-                "Stability comes before the data are fitted: in the mean over networks, at least a fifth of the "
-                "training samples is wrong at the onset, at every value of every axis of the perceptron.",
-                ((FAR_FROM_FITTED, (fitted,)),),
-            ),
-            Claim(
-                "In the perceptron learning rate and batch size act through their ratio alone: at equal ratio, the "
-                "onsets lie within one epoch.",
-                tuple((rule, perceptron) for rule in WITHIN_ONE_EPOCH),
-            ),
-            Claim(
-                "In ResNet-8 they do so, too: at equal ratio, the onsets lie within one epoch.",
-                tuple((rule, resnet8) for rule in WITHIN_ONE_EPOCH),
-            ),
-        )
-    )
 
 
 def onset_along_parameter(
@@ -260,121 +157,3 @@ def by_fork(table: xr.Dataset, name: str, suffix: str = "") -> xr.DataArray:
     forks = sorted(columns)
     joined = xr.concat([table[columns[fork]] for fork in forks], xr.Variable("fork_epoch", forks))
     return joined.transpose(..., "fork_epoch").rename(name)
-
-
-def ends_of_axis(values: xr.DataArray) -> dict[str, float]:
-    """Means over parents at the first and at the last value of the axis at which any network has learnt.
-
-    >>> both = ends_of_axis(xr.DataArray([[1.0, 3.0], [4.0, 4.0]], dims=["width", "parent"]))
-    >>> both
-    {'first': 2.0, 'last': 4.0}
-    """
-    learnt = values.dropna(values.dims[0], how="all").mean("parent")
-    return {"first": float(learnt[0]), "last": float(learnt[-1])}
-
-
-def onset_numbers(begins: Mapping[str, xr.DataArray]) -> dict[str, Any]:
-    """What the chapter quotes of when stability begins, epochs, means over parents.
-
-    Args:
-        begins: of the axes in `TABLES`.
-
-    Returns:
-        `first` and `last` of each axis; `stable_from_default` with the ends of its interval; `onset_width_32`; and the
-        range over weight decays up to 0.003, `decay_lowest` and `decay_highest`.
-    """
-    default = begins["learning rate"].sel(learning_rate=0.1)
-    low, high = bounds(default.expand_dims("pair", -1)).values
-    decays = begins["weight decay"].mean("parent").sel(weight_decay=slice(0.003))
-    ends = {name: ends_of_axis(values) for name, values in begins.items()}
-    return {
-        "first": {name: both["first"] for name, both in ends.items()},
-        "last": {name: both["last"] for name, both in ends.items()},
-        "stable_from_default": {"": default.mean(), "low": low, "high": high},
-        "decay_lowest": decays.min(),
-        "decay_highest": decays.max(),
-        "onset_width_32": begins["width"].sel(width=32).mean(),
-    }
-
-
-def progress_numbers(axes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
-    """What the chapter quotes of the steps until stability begins, and of the train error (percent) at that moment."""
-    batch, samples = (axes[name].steps.mean("parent") for name in ("batch size", "training samples"))
-    errors = [axis.error_there.mean("parent") for axis in axes.values()]
-    return {
-        "steps": {
-            "largest_batch": batch[-1],
-            "smallest_batch": batch[0],
-            "fewest_samples": samples[1],  # with fewer networks do not learn
-            "most_samples": samples[-1],
-        },
-        "error_there": {
-            "default": axes["learning rate"].error_there.sel(learning_rate=0.1).mean("parent"),
-            "lowest": min(float(error.min()) for error in errors),
-            "highest": max(float(error.max()) for error in errors),
-        },
-    }
-
-
-def equal_noise_numbers(axes: Mapping[str, xr.Dataset], noise: Mapping[str, xr.DataArray]) -> dict[str, Any]:
-    """When stability begins where learning rate, batch size and samples give equal noise, and the noise left then.
-
-    Args:
-        axes: of the tables in `TABLES`.
-        noise: at the start of training, by axis; 1 is the default.
-
-    Returns:
-        `onset` at noise 1/4 (`low`), 1/2 (`half`) and 2 (`high`) by `rate` and by `batch`, and with half and a quarter
-        of the data; `noise_left` at the onset, as the cosine has taken the learning rate down.
-    """
-
-    def at(name: str, level: float, values: xr.DataArray) -> xr.DataArray:
-        return values[int(abs(noise[name].values - level).argmin())]
-
-    names = ("learning rate", "batch size", "training samples")
-    rate, batch, data = ((name, axes[name].begins.mean("parent")) for name in names)
-    left = {name: rate_at(noise[name], axes[name].share).mean("parent") for name in names[:2]}
-    pairs = {
-        f"{word}_{kind}": at(name, wanted, values)
-        for word, wanted in (("low", 0.25), ("half", 0.5), ("high", 2.0))
-        for kind, (name, values) in (("rate", rate), ("batch", batch))
-    }
-    return {
-        "onset": pairs | {"half_data": at(data[0], 0.5, data[1]), "quarter_data": at(data[0], 0.25, data[1])},
-        "noise_left": {
-            "low": at("learning rate", 0.25, left["learning rate"]),
-            "default": at("learning rate", 1.0, left["learning rate"]),
-            "high_rate": at("learning rate", 2.0, left["learning rate"]),
-            "high_batch": at("batch size", 2.0, left["batch size"]),
-            "highest_batch": at("batch size", 4.0, left["batch size"]),
-        },
-    }
-
-
-def resnet8_numbers(axes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
-    """What the chapter quotes of the onset of ResNet-8, and of its train error at the highest learning rate then."""
-    rate, batch = (axes[name].begins.mean("parent") for name in RESNET8_TABLES)
-    return {
-        "first": rate[0],
-        "last": rate[-1],
-        "quarter_rate": rate.sel(learning_rate=RESNET8_EQUAL_RATIO[0][0]),
-        "quarter_batch": batch.sel(batch_size=RESNET8_EQUAL_RATIO[0][1]),
-        "error_there": axes["learning rate"].error_there.mean("parent")[-1],
-        "small_batch": batch[0],
-        "large_batch": batch[-1],
-    }
-
-
-def _rank_correlation(axis: np.ndarray[Any, Any], onsets: np.ndarray[Any, Any]) -> float:
-    known = np.isfinite(onsets)
-    spread = len(np.unique(onsets[known])) > 1
-    return float(stats.spearmanr(axis[known], onsets[known]).statistic) if spread else np.nan
-
-
-def rate_at(rate: xr.DataArray, fraction: xr.DataArray) -> xr.DataArray:
-    """The learning rate after a fraction of training: a cosine takes it from its first value to zero.
-
-    >>> float(rate_at(xr.DataArray(0.2), xr.DataArray(0.5)).round(12))
-    0.1
-    """
-    return rate * (1 + fraction.copy(data=np.cos(np.pi * fraction.values))) / 2

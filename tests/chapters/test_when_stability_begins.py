@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from lmc_utils.chapters import when_stability_begins
+from lmc_utils.chapters import when_stability_begins, when_stability_begins_claims, when_stability_begins_numbers
 from lmc_utils.chapters.when_stability_begins import Parameters
 from lmc_utils.running import sweep_grid, sweep_tables
 from lmc_utils.running.notebooks import Notebook
@@ -73,7 +73,7 @@ def test_the_points_of_the_chapter_are_points_of_the_notebook(epochs: int, prese
 
 
 def test_the_learning_rate_falls_as_a_cosine() -> None:
-    there = when_stability_begins.rate_at(xr.DataArray(0.4), xr.DataArray([0.0, 1 / 3, 0.5, 1.0]))
+    there = when_stability_begins_numbers.rate_at(xr.DataArray(0.4), xr.DataArray([0.0, 1 / 3, 0.5, 1.0]))
     np.testing.assert_allclose(there, [0.4, 0.3, 0.2, 0.0], atol=1e-12)
 
 
@@ -81,12 +81,12 @@ def test_the_direction_of_each_network_is_its_rank_correlation_with_the_axis() -
     values = xr.DataArray(
         [[1.0, 9.0, 2.0], [2.0, 3.0, np.nan], [4.0, 4.0, 4.0]], {"parent": range(3), "rate": [4, 5, 6]}
     )
-    found = when_stability_begins.directions(values).squeeze("pair").values
+    found = when_stability_begins_claims.directions(values).squeeze("pair").values
     np.testing.assert_allclose(found, [stats.spearmanr([4, 5, 6], [1, 9, 2]).statistic, 1.0, np.nan])
-    said = when_stability_begins.direction_table({"rate": values[:2]}).splitlines()
+    said = when_stability_begins_claims.direction_table({"rate": values[:2]}).splitlines()
     assert said[2].startswith("| rate | 0.75 [")
     assert (
-        when_stability_begins.direction_table({"rate": values}).splitlines()[2]
+        when_stability_begins_claims.direction_table({"rate": values}).splitlines()[2]
         == "| rate | not measured, no interval |"
     )
 
@@ -120,13 +120,13 @@ def test_onsets_are_compared_at_equal_noise() -> None:
         "batch size": 64 / axes["batch size"].batch_size,
         "training samples": axes["training samples"].train_samples / 4000,
     }
-    found = when_stability_begins.equal_noise_numbers(axes, noise)
+    found = when_stability_begins_numbers.equal_noise_numbers(axes, noise)
     expected = {"low_rate": 0.025, "half_rate": 0.05, "high_rate": 0.2, "half_data": 2000, "quarter_data": 1000}
     expected |= {"low_batch": 256, "half_batch": 128, "high_batch": 32}
     assert {name: float(value) - 0.5 for name, value in found["onset"].items()} == pytest.approx(expected)
     left = {"low": 0.125, "default": 0.5, "high_rate": 1.0, "high_batch": 1.0, "highest_batch": 2.0}
     assert {name: float(value) for name, value in found["noise_left"].items()} == pytest.approx(left), "the half"
-    assert float(when_stability_begins.progress_numbers(axes)["steps"]["fewest_samples"]) == 5005
+    assert float(when_stability_begins_numbers.progress_numbers(axes)["steps"]["fewest_samples"]) == 5005
 
 
 def test_onsets_are_quoted_at_the_ends_of_each_axis_and_at_the_default() -> None:
@@ -134,7 +134,7 @@ def test_onsets_are_quoted_at_the_ends_of_each_axis_and_at_the_default() -> None
     decays = onset("weight_decay", [0.0, 0.001, 0.003, 0.01], 1000.0)
     axes = {"learning rate": onset("learning_rate", [0.05, 0.1, 0.4], 100.0), "weight decay": decays}
     axes |= {"width": onset("width", [16.0, 32.0])}
-    found = when_stability_begins.onset_numbers({name: axis.begins for name, axis in axes.items()})
+    found = when_stability_begins_numbers.onset_numbers({name: axis.begins for name, axis in axes.items()})
     assert found["first"] == pytest.approx({"learning rate": 5.5, "weight decay": 0.5, "width": 16.5})
     assert found["last"] == pytest.approx({"learning rate": 40.5, "weight decay": 10.5, "width": 32.5})
     half_width = stats.t.ppf(0.975, 1) * 0.5  # two parents, half an epoch from their mean
@@ -148,7 +148,7 @@ def test_onsets_are_quoted_at_the_ends_of_each_axis_and_at_the_default() -> None
 def test_resnet8_is_quoted_at_the_ends_of_its_axes() -> None:
     rate = onset("learning_rate", [0.1, 2.0, 3.0]).assign(error_there=lambda axis: 10 * axis.begins)
     axes = {"learning rate": rate, "batch size": onset("batch_size", [64.0, 256.0])}
-    found = {name: float(value) for name, value in when_stability_begins.resnet8_numbers(axes).items()}
+    found = {name: float(value) for name, value in when_stability_begins_numbers.resnet8_numbers(axes).items()}
     expected = {"first": 0.6, "last": 3.5, "error_there": 35, "small_batch": 64.5, "large_batch": 256.5}
     assert found == pytest.approx(expected | {"quarter_rate": 0.6, "quarter_batch": 256.5})
 
@@ -174,7 +174,7 @@ RESNET8 = {
 
 
 def outcomes(swept: dict[str, xr.Dataset] | None = None, resnet8: dict[str, xr.Dataset] | None = None) -> list[str]:
-    table = when_stability_begins.claims(SWEPT | (swept or {}), RESNET8 | (resnet8 or {}))
+    table = when_stability_begins_claims.claims(SWEPT | (swept or {}), RESNET8 | (resnet8 or {}))
     return [claim.outcome for claim in table.claims]
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 from lmc_utils.chapters import when_stability_begins
 from lmc_utils.chapters.toy_stability_onset import Walkers
 from lmc_utils.chapters.when_stability_begins import Parameters
+from lmc_utils.chapters.when_stability_begins_numbers import rate_at
 from lmc_utils.classroom.answer_feedback import Exercise, Part
 from lmc_utils.classroom.individual_numbers import IndividualExercise, hundredths
 from lmc_utils.forking import result_tables
@@ -83,7 +84,7 @@ def _in_steps(batch: float, epoch: float) -> Exercise:
 
 def _rate_at_onset(schedule: Callable[[xr.DataArray], Any] | None = None, split: str = "train") -> float:
     onset = _onsets("learning rate", split).sel(learning_rate=0.2)
-    left = when_stability_begins.rate_at(xr.DataArray(0.2), onset.share) if schedule is None else schedule(onset.share)
+    left = rate_at(xr.DataArray(0.2), onset.share) if schedule is None else schedule(onset.share)
     return float(left.mean())
 
 
