@@ -176,7 +176,7 @@ def count(judged: Iterable[Verdict]) -> Counter[Outcome]:
 
 
 def random_labels() -> Row:
-    """The perceptron that was trained on random labels, a negative control."""
+    """The perceptron that was trained on random labels."""
     return _read("mlp_random_labels", "mnist1d")
 
 

@@ -16,7 +16,7 @@ from lmc_utils.measure.statistics import Correlation
 
 __all__ = ["Change", "bound_for_all", "what_would_change"]
 
-MORE = 4  # times as many parents
+MORE = 4  # times as many parents; the sentences say "four"
 _STEPS = 12  # of a bisection
 _FARTHER = 2.0  # half-widths of an interval: Holm's correction for 24 tests and five parents needs 1.6
 _LIMIT = 1 - 1e-6  # of a correlation
